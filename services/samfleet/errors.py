@@ -1,0 +1,81 @@
+"""Errors of samfleet.
+
+SamfleetError
+├── InvalidInput            422, the payload or a file is wrong; never retried
+├── NotFound                404
+├── Conflict                409, the state forbids it
+├── Unauthorized            401
+├── Forbidden               403
+├── TooLarge                413
+└── Unavailable             503, a part is down; worth another try
+
+Every error states a stable `code`, an HTTP `status_code` and whether trying again can help. Subclasses stand
+beside the code that raises them; the docstring is the default message and the message says what to do.
+"""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from typing import ClassVar
+
+
+class SamfleetError(Exception):
+    """Something went wrong inside samfleet."""
+
+    code: ClassVar[str] = "internal_error"
+    status_code: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or cleandoc(type(self).__doc__ or type(self).__name__)
+        super().__init__(self.message)
+
+
+class InvalidInput(SamfleetError):
+    """The input is not valid."""
+
+    code = "invalid_input"
+    status_code = 422
+
+
+class NotFound(SamfleetError):
+    """There is no such thing."""
+
+    code = "not_found"
+    status_code = 404
+
+
+class Conflict(SamfleetError):
+    """The present state does not allow this."""
+
+    code = "conflict"
+    status_code = 409
+
+
+class Unauthorized(SamfleetError):
+    """Send a valid API key as `Authorization: Bearer <key>`."""
+
+    code = "unauthorized"
+    status_code = 401
+
+
+class Forbidden(SamfleetError):
+    """This is not allowed here."""
+
+    code = "forbidden"
+    status_code = 403
+
+
+class TooLarge(SamfleetError):
+    """The payload is larger than this server accepts."""
+
+    code = "too_large"
+    status_code = 413
+
+
+class Unavailable(SamfleetError):
+    """A part of the system does not answer; try again shortly."""
+
+    code = "unavailable"
+    status_code = 503
+    retryable = True

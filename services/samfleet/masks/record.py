@@ -1,0 +1,60 @@
+"""One mask as it leaves the backend, rests in a part file and appears in exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRecord:
+    """A mask of one image, in pixels of the upright original image.
+
+    `counts` is the COCO compressed run-length code (column-major) for `size` = (height, width). `bbox` is
+    (x, y, width, height) as the official generator writes it: inclusive maxima minus minima. `prompt_index` is the
+    prompt's position in its request; None for SegEvery. `point_coords` and `crop_box` (x, y, width, height) are
+    the generator's own fields; None for prompted masks.
+    """
+
+    counts: str
+    size: tuple[int, int]
+    area: int
+    bbox: tuple[float, float, float, float]
+    predicted_iou: float
+    stability_score: float
+    prompt_index: int | None = None
+    point_coords: tuple[float, float] | None = None
+    crop_box: tuple[int, int, int, int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, with the field names of the official generator's `coco_rle` output."""
+        fields: dict[str, Any] = {
+            "segmentation": {"size": list(self.size), "counts": self.counts},
+            "area": self.area,
+            "bbox": list(self.bbox),
+            "predicted_iou": self.predicted_iou,
+            "stability_score": self.stability_score,
+        }
+        if self.prompt_index is not None:
+            fields["prompt_index"] = self.prompt_index
+        if self.point_coords is not None:
+            fields["point_coords"] = [list(self.point_coords)]
+        if self.crop_box is not None:
+            fields["crop_box"] = list(self.crop_box)
+        return fields
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> MaskRecord:
+        points = fields.get("point_coords")
+        crop_box = fields.get("crop_box")
+        return cls(
+            counts=fields["segmentation"]["counts"],
+            size=tuple(fields["segmentation"]["size"]),
+            area=fields["area"],
+            bbox=tuple(fields["bbox"]),
+            predicted_iou=fields["predicted_iou"],
+            stability_score=fields["stability_score"],
+            prompt_index=fields.get("prompt_index"),
+            point_coords=tuple(points[0]) if points else None,
+            crop_box=tuple(crop_box) if crop_box else None,
+        )

@@ -1,0 +1,139 @@
+"""What is asked of a variant: SegEvery (`EverythingParameters`) or SegAny (`PromptsParameters` with `Prompt`s)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal
+
+from samfleet.errors import InvalidInput
+
+MAX_POINTS_PER_SIDE = 256
+MAX_CROP_LAYERS = 4
+
+
+class TaskInvalid(InvalidInput):
+    """The task's parameters are not valid."""
+
+    code = "task_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class EverythingParameters:
+    """SegEvery, with the names and meanings of the official automatic mask generator.
+
+    Source: `SamAutomaticMaskGenerator` of facebookresearch/segment-anything (automatic_mask_generator.py).
+    `points_per_batch` may be "auto": the backend then chooses. Thresholds are fractions; `min_mask_region_area`
+    is in pixels of the original image.
+    """
+
+    kind: ClassVar[Literal["everything"]] = "everything"
+
+    points_per_side: int = 32
+    points_per_batch: int | Literal["auto"] = "auto"
+    pred_iou_thresh: float = 0.88
+    stability_score_thresh: float = 0.95
+    stability_score_offset: float = 1.0
+    box_nms_thresh: float = 0.7
+    crop_n_layers: int = 0
+    crop_nms_thresh: float = 0.7
+    crop_overlap_ratio: float = 512 / 1500
+    crop_n_points_downscale_factor: int = 1
+    min_mask_region_area: int = 0
+    sampler: Literal["grid"] = "grid"
+
+    def __post_init__(self) -> None:
+        _check_integer("points_per_side", self.points_per_side, 1, MAX_POINTS_PER_SIDE)
+        if self.points_per_batch != "auto":
+            _check_integer("points_per_batch", self.points_per_batch, 1, 65_536)
+        _check_number("pred_iou_thresh", self.pred_iou_thresh, -1e6, 1e6)
+        _check_number("stability_score_thresh", self.stability_score_thresh, 0.0, 1.0)
+        _check_number("stability_score_offset", self.stability_score_offset, 0.0, 100.0)
+        _check_number("box_nms_thresh", self.box_nms_thresh, 0.0, 1.0)
+        _check_integer("crop_n_layers", self.crop_n_layers, 0, MAX_CROP_LAYERS)
+        _check_number("crop_nms_thresh", self.crop_nms_thresh, 0.0, 1.0)
+        _check_number("crop_overlap_ratio", self.crop_overlap_ratio, 0.0, 1.0)
+        _check_integer("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor, 1, 64)
+        _check_integer("min_mask_region_area", self.min_mask_region_area, 0, 2**31 - 1)
+        if self.sampler != "grid":
+            raise TaskInvalid(f"sampler {self.sampler!r} is unknown; the samplers of this version are: grid")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsParameters:
+    """SegAny: one answer per prompt. `masks` = "best" keeps the mask of the highest predicted IoU of a multimask
+    prompt (the first on ties), "all" returns its three masks.
+    """
+
+    kind: ClassVar[Literal["prompts"]] = "prompts"
+
+    masks: Literal["best", "all"] = "best"
+
+    def __post_init__(self) -> None:
+        if self.masks not in {"best", "all"}:
+            raise TaskInvalid(f"masks is {self.masks!r}; it is 'best' or 'all'")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": self.kind, **asdict(self)}
+
+
+TaskParameters = EverythingParameters | PromptsParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One object asked for, in pixels of the upright original image, x to the right and y down.
+
+    `points` are (x, y) with `labels` 1 (foreground) or 0 (background); `box` is (x0, y0, x1, y1). At least one of
+    the two is given. `multimask` asks for the three ambiguity-aware masks instead of the single one.
+    """
+
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    multimask: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.points) != len(self.labels):
+            raise TaskInvalid(
+                f"a prompt has {len(self.points)} points but {len(self.labels)} labels; give one label per point"
+            )
+        if not self.points and self.box is None:
+            raise TaskInvalid("a prompt has neither points nor a box; give at least one of them")
+        if any(label not in {0, 1} for label in self.labels):
+            raise TaskInvalid(f"point labels are 1 (foreground) or 0 (background), got {self.labels}")
+        if self.box is not None and not (self.box[0] <= self.box[2] and self.box[1] <= self.box[3]):
+            raise TaskInvalid(f"box {self.box} is not (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1")
+
+
+def task_from_dict(values: Mapping[str, Any], defaults: EverythingParameters | None = None) -> TaskParameters:
+    """Parameters from their JSON form; unknown names are refused, missing ones come from `defaults`."""
+    given = dict(values)
+    kind = given.pop("kind", None)
+    parameters: type[EverythingParameters | PromptsParameters]
+    if kind == "everything":
+        parameters = EverythingParameters
+        given = {**(asdict(defaults) if defaults else {}), **given}
+    elif kind == "prompts":
+        parameters = PromptsParameters
+    else:
+        raise TaskInvalid(f"task kind {kind!r} is unknown; it is 'everything' or 'prompts'")
+    known = {field.name for field in fields(parameters)}
+    if unknown := sorted(set(given) - known):
+        raise TaskInvalid(
+            f"unknown parameter {', '.join(unknown)} of task {kind!r}; known are {', '.join(sorted(known))}"
+        )
+    return parameters(**given)
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise TaskInvalid(f"{name} is {value!r}; it must be a whole number from {low} to {high}")
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        raise TaskInvalid(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")
