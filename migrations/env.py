@@ -1,0 +1,13 @@
+"""Alembic's entry: the database address comes from `samfleet.db.migrate.alembic_config`."""
+
+from alembic import context
+
+from samfleet.db.models import Base
+from samfleet.db.session import connect
+
+engine = connect(context.config.attributes["database_url"])
+with engine.connect() as connection:
+    context.configure(connection=connection, target_metadata=Base.metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()

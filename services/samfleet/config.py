@@ -1,0 +1,109 @@
+"""Settings: read from `SAMFLEET_*` variables in composition roots only; library functions receive values.
+
+The defaults point at the parts of `docker-compose.yml`; `samfleet up` overrides them with the embedded ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_KEY_LENGTH = 24
+
+
+class Settings(BaseSettings):
+    """Every setting of every process; `docs/settings.md` lists them with their reasons."""
+
+    model_config = SettingsConfigDict(env_prefix="SAMFLEET_", extra="ignore", frozen=True)
+
+    database_url: str = Field(
+        default="postgresql+psycopg://samfleet:samfleet@postgres:5432/samfleet",
+        description="PostgreSQL 14 or newer, as an SQLAlchemy address with the psycopg driver.",
+    )
+    broker_url: str = Field(default="redis://redis:6379/0", description="Redis 6 or newer, or Valkey.")
+    storage_url: str = Field(
+        default="s3://samfleet/results",
+        description="Where uploads, parts and exports rest: `file:///folder` or `s3://bucket/prefix`.",
+    )
+    s3_endpoint_url: str | None = Field(
+        default=None, description="Address of an S3-compatible store that is not Amazon's."
+    )
+    pools: Annotated[dict[str, tuple[str, ...]], NoDecode] = Field(
+        default={"default": ("triton:8001",)},
+        description="Triton gRPC servers by pool: `name=host:port,host:port;other=host:port`, or the same as JSON.",
+    )
+    pool: str = Field(default="default", description="The pool that this worker serves.")
+    weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
+    dataset_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(),
+        description="Folders whose images may become datasets, separated like PATH. Empty: uploads only.",
+    )
+    bootstrap_api_key: str | None = Field(
+        default=None,
+        description="A key that the migration step registers for the tenant `default`; 24 or more characters.",
+    )
+
+    max_image_bytes: int = Field(
+        default=64 * 2**20, ge=1, description="Largest image file; a 100-megapixel JPEG takes about 50 MiB."
+    )
+    max_pixels: int = Field(
+        default=100_000_000, ge=1, description="Largest width x height, checked before anything is decoded."
+    )
+    max_annotations_bytes: int = Field(
+        default=2 * 2**30, ge=1, description="Largest annotations file; the LVIS training set takes 1.1 GiB."
+    )
+    shard_size: int = Field(
+        default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
+    )
+    shards_in_flight: int = Field(
+        default=4, ge=1, description="Shards of one run queued or leased at a time; the rest waits in PostgreSQL."
+    )
+    images_in_flight: int = Field(
+        default=16, ge=1, description="Requests of one shard at Triton at a time; twice the batch keeps it fed."
+    )
+    worker_concurrency: int = Field(default=4, ge=1, description="Tasks that one worker process runs at a time.")
+    lease: timedelta = Field(
+        default=timedelta(seconds=20),
+        description="Time without a heartbeat after which a shard is taken from a worker.",
+    )
+    sweep_interval: timedelta = Field(default=timedelta(seconds=5), description="How often lost work is looked for.")
+    triton_timeout: timedelta = Field(
+        default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
+    )
+    max_shard_attempts: int = Field(
+        default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+    log_format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or for people.")
+
+    @field_validator("pools", mode="before")
+    @classmethod
+    def _parse_pools(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("{"):
+            return json.loads(value)
+        pairs = [part.partition("=") for part in value.split(";") if part.strip()]
+        if any(not equals or not name.strip() or not servers.strip() for name, equals, servers in pairs):
+            raise ValueError("pools are written name=host:port,host:port;other=host:port")
+        return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
+
+    @field_validator("dataset_roots", mode="before")
+    @classmethod
+    def _parse_roots(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("bootstrap_api_key")
+    @classmethod
+    def _check_key(cls, value: str | None) -> str | None:
+        if value is not None and len(value) < MIN_KEY_LENGTH:
+            raise ValueError(f"bootstrap_api_key is too short to be a secret; use {MIN_KEY_LENGTH} or more characters")
+        return value

@@ -1,0 +1,29 @@
+"""All tables: importing this module fills `Base.metadata`."""
+
+from samfleet.db.base import Base
+from samfleet.db.models.datasets import Dataset, DatasetAnnotation, DatasetImage, DatasetSource, DatasetState
+from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
+from samfleet.db.models.tenants import ApiKey, Tenant
+
+__all__ = [
+    "ApiKey",
+    "Base",
+    "Dataset",
+    "DatasetAnnotation",
+    "DatasetImage",
+    "DatasetSource",
+    "DatasetState",
+    "Hardware",
+    "ImageResult",
+    "Job",
+    "JobEvent",
+    "JobState",
+    "Outcome",
+    "Run",
+    "RunState",
+    "Shard",
+    "ShardState",
+    "Tenant",
+    "WorkerHeartbeat",
+]

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import enum
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Float, ForeignKey, Identity, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
+
+
+class DatasetSource(enum.StrEnum):
+    DIRECTORY = "directory"
+    UPLOAD = "upload"
+
+
+class DatasetState(enum.StrEnum):
+    OPEN = "open"
+    SEALED = "sealed"
+
+
+class Dataset(HasId, HasCreatedAt, Base):
+    """A list of images; once sealed it never changes."""
+
+    __tablename__ = "datasets"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    source: Mapped[DatasetSource] = mapped_column(text_enum(DatasetSource, "source"))
+    directory: Mapped[str | None]
+    state: Mapped[DatasetState] = mapped_column(text_enum(DatasetState, "state"), default=DatasetState.OPEN)
+    image_count: Mapped[int] = mapped_column(default=0)
+    annotation_count: Mapped[int | None]  # None: no annotations were given
+    categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
+    sealed_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("ix_datasets_tenant_page", tenant_id, "created_at", "id"),)
+
+
+class DatasetImage(Base):
+    """One image. `position` orders the dataset from 0; `image_id` is its COCO id; `uri` is `file:///…` for a file
+    under an allowed root or `store:<key>` for an upload. Width and height are known once a worker has read it.
+    """
+
+    __tablename__ = "dataset_images"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    position: Mapped[int | None]  # None until the dataset is sealed
+    image_id: Mapped[int | None] = mapped_column(BigInteger)  # None until the dataset is sealed
+    file_name: Mapped[str] = mapped_column(String(1024))
+    uri: Mapped[str]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "position"),
+        UniqueConstraint("dataset_id", "image_id"),
+        UniqueConstraint("dataset_id", "file_name"),
+    )
+
+
+class DatasetAnnotation(Base):
+    """One COCO instance annotation: ground truth for quality and the source of box and point prompts.
+
+    `bbox` is (x, y, width, height) in pixels; `segmentation` is COCO polygons or RLE, as given.
+    """
+
+    __tablename__ = "dataset_annotations"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    image_id: Mapped[int] = mapped_column(BigInteger)
+    annotation_id: Mapped[int] = mapped_column(BigInteger)
+    category_id: Mapped[int] = mapped_column(BigInteger)
+    bbox: Mapped[list[float]] = mapped_column(ARRAY(Float))
+    area: Mapped[float]
+    iscrowd: Mapped[bool] = mapped_column(server_default=text("false"))
+    segmentation: Mapped[Any] = mapped_column(JSONB)
+
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "annotation_id"),
+        Index("ix_dataset_annotations_dataset_image", dataset_id, image_id),
+    )

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import enum
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
+
+
+class JobState(enum.StrEnum):
+    """`samfleet.jobs.states` has the allowed transitions."""
+
+    QUEUED = "queued"  # committed, not yet planned
+    RUNNING = "running"  # shards exist
+    COMPLETED = "completed"  # every image has its row; some may have failed
+    FAILED = "failed"  # could not be carried out, `error_code` says why
+    CANCELLED = "cancelled"
+
+
+class RunState(enum.StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHING = "finishing"  # every image has its row; exports are being written
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ShardState(enum.StrEnum):
+    PENDING = "pending"  # waits for a place in flight
+    QUEUED = "queued"  # a task was sent for it
+    LEASED = "leased"  # a worker holds it until `lease_expires_at`
+    DONE = "done"  # its image results are recorded
+    CANCELLED = "cancelled"
+
+
+class Job(HasId, HasCreatedAt, Base):
+    __tablename__ = "jobs"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
+    name: Mapped[str | None] = mapped_column(String(200))
+    task: Mapped[dict[str, Any]] = mapped_column(JSONB)  # as submitted, checked
+    state: Mapped[JobState] = mapped_column(text_enum(JobState, "state"), default=JobState.QUEUED)
+    image_count: Mapped[int]
+    max_failure_rate: Mapped[float] = mapped_column(default=1.0)
+    idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "idempotency_key"),
+        Index("ix_jobs_tenant_page", tenant_id, "created_at", "id"),
+        Index("ix_jobs_open", state, postgresql_where=text("state IN ('queued', 'running')")),
+    )
+
+
+class JobEvent(Base):
+    """Append-only: every change of state of a job or one of its runs, and what caused it."""
+
+    __tablename__ = "job_events"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    run_id: Mapped[uuid.UUID | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    from_state: Mapped[str | None] = mapped_column(String(32))
+    to_state: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str | None]
+
+
+class Run(HasId, HasCreatedAt, Base):
+    """One variant on one pool inside one job. Counters change only in the transaction that records a shard."""
+
+    __tablename__ = "runs"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    variant: Mapped[str] = mapped_column(String(100))
+    pool: Mapped[str] = mapped_column(String(100))
+    task: Mapped[dict[str, Any]] = mapped_column(JSONB)  # with the variant's defaults filled in
+    state: Mapped[RunState] = mapped_column(text_enum(RunState, "state"), default=RunState.QUEUED)
+    total: Mapped[int]
+    succeeded: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    masks: Mapped[int] = mapped_column(BigInteger, default=0)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("job_id", "variant", "pool"),
+        CheckConstraint("succeeded >= 0 AND failed >= 0 AND succeeded + failed <= total", name="counts"),
+        Index("ix_runs_open", state, postgresql_where=text("state IN ('queued', 'running', 'finishing')")),
+    )
+
+
+class Shard(Base):
+    """Images `first_position` to `last_position` (inclusive) of a run's dataset.
+
+    `token` is the fencing token: it grows with every claim, and only the holder of the newest one may record.
+    `progress` counts images that the holder has finished but not yet recorded; it is for people, not for truth.
+    """
+
+    __tablename__ = "shards"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    index: Mapped[int]
+    first_position: Mapped[int]
+    last_position: Mapped[int]
+    state: Mapped[ShardState] = mapped_column(text_enum(ShardState, "state"), default=ShardState.PENDING)
+    token: Mapped[int] = mapped_column(BigInteger, default=0)
+    attempts: Mapped[int] = mapped_column(default=0)  # claims that ended without a record
+    progress: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(200))
+    not_before: Mapped[datetime | None]  # back-off after a failed attempt
+    queued_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    lease_expires_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    part_key: Mapped[str | None]
+    last_error: Mapped[str | None]
+
+    __table_args__ = (
+        UniqueConstraint("run_id", "index"),
+        CheckConstraint("first_position <= last_position", name="positions"),
+        CheckConstraint("(state = 'leased') = (lease_expires_at IS NOT NULL)", name="lease"),
+        CheckConstraint("state <> 'done' OR part_key IS NOT NULL", name="part"),
+        Index("ix_shards_open", state, "lease_expires_at", postgresql_where=text("state IN ('queued', 'leased')")),
+    )

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import enum
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
+
+
+class Outcome(enum.StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Hardware(HasId, Base):
+    """A fingerprint measured inside Triton; equal facts are one row."""
+
+    __tablename__ = "hardware"
+
+    fingerprint_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    device_kind: Mapped[str] = mapped_column(String(32))
+    device_name: Mapped[str] = mapped_column(String(200))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    first_seen_at: Mapped[datetime]
+
+
+class ImageResult(HasCreatedAt, Base):
+    """Exactly one row per (run, image): the outcome, where its masks lie, and what each stage took.
+
+    Times are milliseconds. `<stage>_ms` is this image's share, `<stage>_batch_ms` the whole batch's. Queue time is
+    kept in its two halves: `queue_shard_ms` from the sending of the shard's task to its claim, `queue_triton_ms`
+    the round trip to Triton less its execution. Part `part_key` holds the masks on line `part_line`, from 0.
+    """
+
+    __tablename__ = "image_results"
+
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    dataset_image_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("dataset_images.id", ondelete="CASCADE"), primary_key=True
+    )
+    image_id: Mapped[int] = mapped_column(BigInteger)
+    shard_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("shards.id", ondelete="CASCADE"))
+    outcome: Mapped[Outcome] = mapped_column(text_enum(Outcome, "outcome"))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None]
+    error_stage: Mapped[str | None] = mapped_column(String(32))
+    part_key: Mapped[str]
+    part_line: Mapped[int]
+    mask_count: Mapped[int] = mapped_column(default=0)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    hardware_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("hardware.id"))
+    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+    batch_size: Mapped[int | None]
+    clock: Mapped[str | None] = mapped_column(String(16))
+    warmup: Mapped[bool | None]
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    queue_shard_ms: Mapped[float | None]
+    queue_triton_ms: Mapped[float | None]
+    fetch_ms: Mapped[float | None]
+    preprocess_ms: Mapped[float | None]
+    preprocess_batch_ms: Mapped[float | None]
+    encode_ms: Mapped[float | None]
+    encode_batch_ms: Mapped[float | None]
+    decode_ms: Mapped[float | None]
+    decode_batch_ms: Mapped[float | None]
+    postprocess_ms: Mapped[float | None]
+    postprocess_batch_ms: Mapped[float | None]
+    store_ms: Mapped[float | None]
+    quality_instances: Mapped[int | None]  # annotated instances that were prompted; None: nothing to compare with
+    quality_iou_sum: Mapped[float | None]
+
+    __table_args__ = (
+        CheckConstraint("(outcome = 'failed') = (error_code IS NOT NULL)", name="error"),
+        Index("ix_image_results_failures", run_id, image_id, postgresql_where=(outcome == Outcome.FAILED.value)),
+        Index("ix_image_results_image", run_id, image_id, unique=True),
+    )
+
+
+class WorkerHeartbeat(Base):
+    """The last sign of life of each worker process, and whether its pool's Triton servers answer."""
+
+    __tablename__ = "worker_heartbeats"
+
+    worker: Mapped[str] = mapped_column(String(200), primary_key=True)
+    pool: Mapped[str] = mapped_column(String(100), index=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    triton_ready: Mapped[bool]
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)  # per server: address, ready, version, loaded variants
