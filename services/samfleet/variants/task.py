@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
@@ -103,6 +104,9 @@ class Prompt:
             )
         if not self.points and self.box is None:
             raise TaskInvalid("a prompt has neither points nor a box; give at least one of them")
+        numbers = [*(value for point in self.points for value in point), *(self.box or ())]
+        if not all(math.isfinite(value) for value in numbers):
+            raise TaskInvalid(f"a prompt has a coordinate that is not a finite number: {numbers}")
         if any(label not in {0, 1} for label in self.labels):
             raise TaskInvalid(f"point labels are 1 (foreground) or 0 (background), got {self.labels}")
         if self.box is not None and not (self.box[0] <= self.box[2] and self.box[1] <= self.box[3]):

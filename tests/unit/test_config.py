@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from samfleet.config import Settings
+
+
+@pytest.mark.parametrize("text", ["a=h:1,h:2; b=i:3", '{"a": ["h:1", "h:2"], "b": ["i:3"]}'])
+def test_pools_have_a_short_form_and_a_json_form(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SAMFLEET_POOLS", text)
+    assert Settings().pools == {"a": ("h:1", "h:2"), "b": ("i:3",)}
+
+
+@pytest.mark.parametrize("text", ["a", "=h:1", "a="])
+def test_pools_without_a_name_or_a_server_are_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SAMFLEET_POOLS", text)
+    with pytest.raises(ValidationError, match="name=host:port"):
+        Settings()
+
+
+def test_roots_are_separated_like_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMFLEET_DATASET_ROOTS", "/photos:/more")
+    assert Settings().dataset_roots == (Path("/photos"), Path("/more"))
+
+
+def test_durations_are_seconds_or_iso_8601(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMFLEET_LEASE", "PT1M")
+    assert Settings().lease == timedelta(minutes=1)
+
+
+def test_a_short_bootstrap_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMFLEET_BOOTSTRAP_API_KEY", "secret")
+    with pytest.raises(ValidationError, match="24 or more"):
+        Settings()

@@ -1,0 +1,38 @@
+"""The tree of errors: every class states a code of its own, and the codes never clash."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+
+import samfleet
+from samfleet.errors import SamfleetError
+
+
+def all_errors(root: type[SamfleetError] = SamfleetError) -> list[type[SamfleetError]]:
+    for module in pkgutil.walk_packages(samfleet.__path__, "samfleet."):
+        importlib.import_module(module.name)
+    found = []
+    for error in root.__subclasses__():
+        found += [error, *all_errors(error)]
+    return found
+
+
+def test_each_error_states_its_own_code() -> None:
+    errors = [error for error in all_errors() if error.__module__.startswith("samfleet.")]
+    codes = [error.__dict__.get("code") for error in errors]
+    assert all(code and re.fullmatch(r"[a-z][a-z0-9_]*", code) for code in codes), codes
+    assert len(set(codes)) == len(codes)
+
+
+def test_each_error_says_what_happened() -> None:
+    assert all(error.__doc__ for error in all_errors())
+    assert str(SamfleetError()) == "Something went wrong inside samfleet."
+
+
+def test_the_tree_in_the_docstring_names_every_class_of_the_module() -> None:
+    from samfleet import errors
+
+    own = [error for error in all_errors() if error.__module__ == "samfleet.errors"]
+    assert all(error.__name__ in (errors.__doc__ or "") for error in own)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskInvalid, task_from_dict
+
+
+def test_the_defaults_are_those_of_the_official_generator() -> None:
+    parameters = EverythingParameters()
+    assert parameters.points_per_side == 32
+    assert parameters.pred_iou_thresh == 0.88
+    assert parameters.stability_score_thresh == 0.95
+    assert parameters.box_nms_thresh == 0.7
+    assert parameters.crop_overlap_ratio == pytest.approx(512 / 1500)
+    assert parameters.min_mask_region_area == 0
+
+
+@pytest.mark.parametrize("task", [EverythingParameters(points_per_side=8, crop_n_layers=1), PromptsParameters("all")])
+def test_a_task_survives_its_json_form(task: EverythingParameters | PromptsParameters) -> None:
+    assert task_from_dict(task.to_dict()) == task
+
+
+def test_missing_values_come_from_the_variant() -> None:
+    own = EverythingParameters(pred_iou_thresh=0.5)
+    task = task_from_dict({"kind": "everything", "points_per_side": 4}, own)
+    assert task == EverythingParameters(points_per_side=4, pred_iou_thresh=0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "task kind None is unknown"),
+        ({"kind": "video"}, "'everything' or 'prompts'"),
+        ({"kind": "everything", "points": 3}, "unknown parameter points"),
+        ({"kind": "everything", "points_per_side": 0}, "points_per_side is 0"),
+        ({"kind": "everything", "points_per_side": True}, "points_per_side is True"),
+        ({"kind": "everything", "points_per_side": 2.5}, "whole number"),
+        ({"kind": "everything", "points_per_batch": "some"}, "points_per_batch"),
+        ({"kind": "everything", "stability_score_thresh": 1.5}, "from 0 to 1"),
+        ({"kind": "everything", "pred_iou_thresh": float("nan")}, "pred_iou_thresh"),
+        ({"kind": "everything", "min_mask_region_area": -1}, "min_mask_region_area"),
+        ({"kind": "everything", "sampler": "learned"}, "sampler 'learned' is unknown"),
+        ({"kind": "prompts", "masks": "some"}, "'best' or 'all'"),
+    ],
+)
+def test_a_wrong_task_is_refused_with_the_reason(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(TaskInvalid, match=message):
+        task_from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "neither points nor a box"),
+        ({"points": ((1.0, 2.0),)}, "1 points but 0 labels"),
+        ({"points": ((1.0, 2.0),), "labels": (2,)}, "labels are 1"),
+        ({"box": (5.0, 0.0, 1.0, 1.0)}, "x0 <= x1"),
+        ({"box": (float("nan"), 0.0, 1.0, 1.0)}, "finite"),
+        ({"points": ((float("inf"), 2.0),), "labels": (1,)}, "finite"),
+    ],
+)
+def test_a_wrong_prompt_is_refused_with_the_reason(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(TaskInvalid, match=message):
+        Prompt(**values)
