@@ -1,0 +1,78 @@
+"""Part files: one JSON object per line, compressed with zstd.
+
+A reader notices damage: zstd's frame ends are checked, so a file cut short is an error and never fewer rows. Part
+files may be joined byte by byte; the reader goes on across frames.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import zstandard
+
+from samfleet.errors import SamfleetError
+from samfleet.storage.store import ObjectStore
+
+LEVEL = 3  # zstd's default; run-length codes gain little above it
+CHUNK_BYTES = 1 << 20
+
+
+class PartFileDamaged(SamfleetError):
+    """A part file is damaged; retry the shard that wrote it."""
+
+    code = "part_file_damaged"
+
+
+def write_jsonl_zst(store: ObjectStore, key: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Writes the rows as one object and returns its size in bytes. NaN is refused: JSON has none."""
+    return store.put_stream(key, _compressed(rows))
+
+
+def read_jsonl_zst(store: ObjectStore, key: str) -> Iterator[dict[str, Any]]:
+    rest = b""
+    for block in _decompressed(store, key):
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield _row(key, line)
+    if rest:
+        raise PartFileDamaged(f"part file {key!r} ends in the middle of a line; retry the shard that wrote it")
+
+
+def _compressed(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
+    for row in rows:
+        line = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if chunk := compressor.compress(line.encode() + b"\n"):
+            yield chunk
+    yield compressor.flush()
+
+
+def _decompressed(store: ObjectStore, key: str) -> Iterator[bytes]:
+    decompressor = zstandard.ZstdDecompressor()
+    frame = decompressor.decompressobj()
+    begun = False
+    with store.open(key) as file:
+        while data := file.read(CHUNK_BYTES):
+            while data:
+                if frame.eof:
+                    frame = decompressor.decompressobj()
+                begun = True
+                try:
+                    yield frame.decompress(data)
+                except zstandard.ZstdError as error:
+                    raise PartFileDamaged(
+                        f"part file {key!r} is damaged ({error}); retry the shard that wrote it"
+                    ) from error
+                data = frame.unused_data
+    if not begun or not frame.eof:
+        raise PartFileDamaged(f"part file {key!r} is cut short; retry the shard that wrote it")
+
+
+def _row(key: str, line: bytes) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise PartFileDamaged(f"part file {key!r} holds a line that is not JSON ({error})") from error
+    return row

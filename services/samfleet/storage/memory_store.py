@@ -1,0 +1,67 @@
+"""An object store in this process's memory, for tests and for trying things out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from samfleet.storage.keys import check_folder, check_key, check_prefix
+from samfleet.storage.store import ObjectInfo, ObjectNotFound
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    _objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
+
+    def put(self, key: str, data: bytes) -> None:
+        self._objects[check_key(key)] = (bytes(data), datetime.now(UTC))
+
+    def put_file(self, key: str, path: Path) -> None:
+        self.put(key, path.read_bytes())
+
+    def put_stream(self, key: str, chunks: Iterable[bytes]) -> int:
+        check_key(key)
+        data = b"".join(chunks)
+        self.put(key, data)
+        return len(data)
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._objects[check_key(key)][0]
+        except KeyError:
+            raise ObjectNotFound(f"there is no object {key!r} in memory") from None
+
+    def open(self, key: str) -> BinaryIO:
+        return io.BytesIO(self.get(key))
+
+    def size(self, key: str) -> int:
+        return len(self.get(key))
+
+    def exists(self, key: str) -> bool:
+        return check_key(key) in self._objects
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        check_prefix(prefix)
+        for key, (data, modified) in sorted(self._objects.items()):
+            if key.startswith(prefix):
+                yield ObjectInfo(key, len(data), modified)
+
+    def delete(self, key: str) -> None:
+        self._objects.pop(check_key(key), None)
+
+    def delete_prefix(self, prefix: str) -> None:
+        check_folder(prefix)
+        for key in tuple(self._objects):
+            if key.startswith(prefix):
+                self.delete(key)
+
+    def presigned_url(self, key: str, expires: timedelta) -> str | None:  # noqa: ARG002 - memory has no address
+        check_key(key)
+        return None
+
+    def discard_unfinished(self, older_than: timedelta) -> int:  # noqa: ARG002 - a write here is one assignment
+        return 0

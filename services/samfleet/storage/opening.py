@@ -1,0 +1,93 @@
+"""From a storage URL to its object store. Nothing connects before the first operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import boto3
+from botocore.config import Config
+
+from samfleet.errors import InvalidInput
+from samfleet.storage.file_store import FileStore
+from samfleet.storage.s3_store import S3Store
+from samfleet.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class StorageUrlInvalid(InvalidInput):
+    """The storage URL is not valid; use file:///absolute/path or s3://bucket/folder."""
+
+    code = "storage_url_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """What boto3 does not find by itself (environment, profile, instance role); None leaves it to boto3."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+
+
+def open_store(
+    url: str,
+    *,
+    s3_endpoint_url: str | None = None,
+    s3_region: str | None = None,
+    s3_access_key_id: str | None = None,
+    s3_secret_access_key: str | None = None,
+) -> ObjectStore:
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        raise StorageUrlInvalid(f"storage URL {url!r} does not start with {' or '.join(f'{s}://' for s in SCHEMES)}")
+    options = S3Options(s3_endpoint_url, s3_region, s3_access_key_id, s3_secret_access_key)
+    return SCHEMES[parts.scheme](parts, options)
+
+
+def _open_file(parts: SplitResult, _options: S3Options) -> ObjectStore:
+    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
+        raise StorageUrlInvalid(
+            f"storage URL {parts.geturl()!r} does not name an absolute path; use file:///absolute/path"
+        )
+    return FileStore(Path(unquote(parts.path)))
+
+
+def _open_s3(parts: SplitResult, options: S3Options) -> ObjectStore:
+    if not parts.netloc:
+        raise StorageUrlInvalid(f"storage URL {parts.geturl()!r} names no bucket; use s3://bucket/folder")
+    return S3Store(connect_s3(options), parts.netloc, unquote(parts.path))
+
+
+def connect_s3(options: S3Options) -> S3Client:
+    # Stores other than S3 seldom have a host name per bucket, and older ones refuse botocore's new checksums.
+    foreign: Config | None = None
+    if options.endpoint_url:
+        foreign = Config(
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+    common = Config(
+        connect_timeout=5,  # seconds; a store in reach answers in far less
+        read_timeout=60,  # seconds without a byte
+        retries={"mode": "standard", "max_attempts": 3},
+        signature_version="s3v4",
+    )
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=options.endpoint_url,
+        region_name=options.region,
+        aws_access_key_id=options.access_key_id,
+        aws_secret_access_key=options.secret_access_key,
+        config=common.merge(foreign) if foreign else common,
+    )
+
+
+SCHEMES: dict[str, Callable[[SplitResult, S3Options], ObjectStore]] = {"file": _open_file, "s3": _open_s3}

@@ -1,0 +1,68 @@
+"""A disk that is really full: a tmpfs of 256 KiB in its own mount namespace, and the kernel's file size limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WRITER = """
+import json, resource, sys
+from pathlib import Path
+from samfleet.errors import SamfleetError
+from samfleet.storage.file_store import FileStore
+
+root = Path(sys.argv[1])
+if len(sys.argv) > 2:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+store = FileStore(root)
+store.put("parts/kept", b"old")
+answers = []
+for write in (
+    lambda: store.put("parts/kept", b"x" * 1_000_000),
+    lambda: store.put_stream("parts/new", (b"x" * 1000 for _ in range(1000))),
+):
+    try:
+        write()
+    except SamfleetError as error:
+        answers.append({"code": error.code, "retryable": error.retryable, "message": error.message})
+store.put("parts/after", b"there is room again")
+print(json.dumps({
+    "answers": answers,
+    "kept": store.get("parts/kept").decode(),
+    "keys": [found.key for found in store.list("")],
+    "files": sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()),
+}))
+"""
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ})
+
+
+def check(outcome: dict[str, Any], reason: str) -> None:
+    assert [answer["code"] for answer in outcome["answers"]] == ["storage_full", "storage_full"]
+    assert all(answer["retryable"] and reason in answer["message"] for answer in outcome["answers"])
+    assert outcome["kept"] == "old"
+    assert outcome["keys"] == outcome["files"] == ["parts/after", "parts/kept"]
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    namespace = ("unshare", "--user", "--map-root-user", "--mount")
+    if run(*namespace, "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)).returncode:
+        pytest.skip("needs user namespaces that may mount a tmpfs: this machine refuses")
+    mount = f'mount -t tmpfs -o size=256k tmpfs {tmp_path} && exec "$0" -c "$1" {tmp_path}'
+    done = run(*namespace, "sh", "-c", mount, sys.executable, WRITER)
+    assert done.returncode == 0, done.stderr
+    check(json.loads(done.stdout), "the disk is full")
+
+
+def test_a_file_size_limit_leaves_nothing_half_written(tmp_path: Path) -> None:
+    done = run(sys.executable, "-c", WRITER, str(tmp_path), "100000")
+    assert done.returncode == 0, done.stderr
+    check(json.loads(done.stdout), "the file size limit is reached")

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from samfleet.storage.opening import StorageUrlInvalid, open_store
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "does not start with file:// or s3://"),
+        ("/plain/path", "does not start with"),
+        ("ftp://host/x", "does not start with"),
+        ("file://relative/path", "absolute"),
+        ("file:relative", "absolute"),
+        ("s3:///no-bucket", "names no bucket"),
+    ],
+)
+def test_a_wrong_url_is_explained(url: str, reason: str) -> None:
+    with pytest.raises(StorageUrlInvalid, match=reason):
+        open_store(url)
