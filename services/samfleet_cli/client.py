@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from samfleet_cli.files import replacing
 from samfleet_cli.resources import Dataset, DatasetImage, ImageError, Job, Run
-from samfleet_cli.transport import Transport
+from samfleet_cli.transport import ApiError, Transport
 
 _PAGE = 1000
 _PIECE_BYTES = 1 << 20
@@ -57,13 +57,21 @@ class SamfleetClient:
         return Dataset.model_validate(self._post("/v1/datasets", _without_none({"source": "upload", "name": name})))
 
     def upload_images(self, dataset_id: str, files: Sequence[tuple[str, Path]]) -> None:
-        """Send (name in the dataset, file) pairs in one request."""
-        with ExitStack() as stack:
-            parts = [
-                ("files", (name, stack.enter_context(path.open("rb")), "application/octet-stream"))
-                for name, path in files
-            ]
-            self._transport.json("POST", f"/v1/datasets/{dataset_id}/images", repeatable=False, files=parts)
+        """Send (name in the dataset, file) pairs in one request. The server takes all of them or none, so when a
+        repeat is told that the names are taken, the answer to the first request was lost and its files were not.
+        """
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            try:
+                self._send_files(f"/v1/datasets/{dataset_id}/images", files)
+            except ApiError as error:
+                if error.problem_code != "file_name_taken" or attempts == 1:
+                    raise
+
+        self._transport.repeat(attempt, repeatable=True)
 
     def upload_annotations(self, dataset_id: str, path: Path) -> None:
         headers = {"Content-Type": "application/json", "Content-Length": str(path.stat().st_size)}
@@ -145,6 +153,14 @@ class SamfleetClient:
                     file.write(piece)
 
         self._transport.repeat(attempt, repeatable=True)
+
+    def _send_files(self, route: str, files: Sequence[tuple[str, Path]]) -> None:
+        with ExitStack() as stack:
+            parts = [
+                ("files", (name, stack.enter_context(path.open("rb")), "application/octet-stream"))
+                for name, path in files
+            ]
+            self._transport.json("POST", route, repeatable=False, files=parts)
 
     def _get(self, path: str, **params: Any) -> Any:
         return self._transport.json("GET", path, repeatable=True, params=params)

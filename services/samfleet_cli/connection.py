@@ -10,6 +10,7 @@ from pathlib import Path
 from samfleet.errors import Unavailable
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.local_stack.part import PartStatus
+from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.stack import running_stack, stack_for
 
 
@@ -26,6 +27,10 @@ class ApiChoice:
     api_url: str | None
     api_key: str | None
     state_dir: Path
+
+
+def choose_api(api_url: str | None, api_key: str | None) -> ApiChoice:
+    return ApiChoice(api_url, api_key, StackSettings().state_dir)
 
 
 @dataclass(frozen=True, slots=True)

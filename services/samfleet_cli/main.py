@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.commands import demo, jobs, segment
+from samfleet_cli.commands import demo, doctor, jobs, segment, up
 from samfleet_cli.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -18,6 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(up.up)
+app.command()(up.down)
+app.command()(up.status)
+app.command()(doctor.doctor)
 app.command()(segment.segment)
 app.command()(demo.demo)
 app.add_typer(jobs.app, name="jobs")

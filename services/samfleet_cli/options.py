@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,10 +18,4 @@ ApiKey = Annotated[
     str | None,
     typer.Option(envvar="SAMFLEET_API_KEY", help="Key for --api-url.", show_default=False),
 ]
-StateDir = Annotated[
-    Path,
-    typer.Option(envvar="SAMFLEET_STATE_DIR", help="Where the stack of this machine keeps its state."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]
-
-DEFAULT_STATE_DIR = Path(".samfleet")

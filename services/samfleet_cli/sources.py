@@ -16,7 +16,8 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 BATCH_FILES = 32
 BATCH_BYTES = 32 * 2**20  # several uploads a second on a slow line, so that the progress bar moves
 
-_NOT_THE_SERVERS = {"directory_not_allowed", "directory_not_found"}
+# What the server cannot read and this machine can is sent to it.
+_NOT_THE_SERVERS = {"directory_not_allowed", "directory_not_found", "directory_unreadable", "annotations_not_found"}
 
 
 class SourceEmpty(InvalidInput):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.options import DEFAULT_STATE_DIR, ApiKey, ApiUrl, StateDir
+from samfleet_cli.options import ApiKey, ApiUrl
 
 
 def demo(
@@ -18,7 +18,6 @@ def demo(
     ] = 16,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Segment a few real photographs and make a page of the masks.
 
@@ -26,12 +25,12 @@ def demo(
     Triton. A stack that is not running is started for the duration. Exit codes are those of `samfleet segment`.
     """
     from samfleet_cli import tables
-    from samfleet_cli.connection import ApiChoice
+    from samfleet_cli.connection import choose_api
     from samfleet_cli.demonstration import demonstrate
     from samfleet_cli.following import exit_code_of
     from samfleet_cli.progress import open_display
 
-    shown = demonstrate(ApiChoice(api_url, api_key, state_dir), out, points_per_side, open_display(sys.stderr))
+    shown = demonstrate(choose_api(api_url, api_key), out, points_per_side, open_display(sys.stderr))
     summary = shown.results.summary
     console = tables.console()
     console.print(tables.runs_table(summary))

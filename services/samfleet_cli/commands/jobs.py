@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet_cli.options import DEFAULT_STATE_DIR, ApiKey, ApiUrl, AsJson, StateDir
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson
 
 if TYPE_CHECKING:
-    from samfleet_cli.connection import ApiChoice
     from samfleet_cli.resources import Job
 
 app = typer.Typer(help="List, show, follow and cancel jobs.", no_args_is_help=True)
@@ -28,12 +27,11 @@ def list_jobs(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """List jobs, newest first."""
-    from samfleet_cli.connection import connect
+    from samfleet_cli.connection import choose_api, connect
 
-    with connect(_choice(api_url, api_key, state_dir)) as client:
+    with connect(choose_api(api_url, api_key)) as client:
         found = list(islice(client.jobs(state=state), limit))
     if as_json:
         _print_json([job.model_dump(mode="json") for job in found])
@@ -50,12 +48,11 @@ def show(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Show one job: its state, counts and runs."""
-    from samfleet_cli.connection import connect
+    from samfleet_cli.connection import choose_api, connect
 
-    with connect(_choice(api_url, api_key, state_dir)) as client:
+    with connect(choose_api(api_url, api_key)) as client:
         job = client.job(job_id)
     _print_job(job, as_json=as_json)
 
@@ -66,12 +63,11 @@ def cancel(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Cancel a job. Results that are recorded stay."""
-    from samfleet_cli.connection import connect
+    from samfleet_cli.connection import choose_api, connect
 
-    with connect(_choice(api_url, api_key, state_dir)) as client:
+    with connect(choose_api(api_url, api_key)) as client:
         job = client.cancel_job(job_id)
     _print_job(job, as_json=as_json)
 
@@ -82,12 +78,11 @@ def errors(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """List the images of a job that could not be segmented, and why."""
-    from samfleet_cli.connection import connect
+    from samfleet_cli.connection import choose_api, connect
 
-    with connect(_choice(api_url, api_key, state_dir)) as client:
+    with connect(choose_api(api_url, api_key)) as client:
         found = [error.model_dump() for error in client.job_errors(job_id)]
     if as_json:
         _print_json(found)
@@ -108,25 +103,18 @@ def follow(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Wait for a job and write its files, as `samfleet segment` does, with the same exit codes."""
     from samfleet_cli.commands.segment import print_summary
-    from samfleet_cli.connection import connect
+    from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.following import exit_code_of
     from samfleet_cli.progress import open_display
     from samfleet_cli.segmenting import finish_job
 
-    with open_display(sys.stderr) as display, connect(_choice(api_url, api_key, state_dir)) as client:
+    with open_display(sys.stderr) as display, connect(choose_api(api_url, api_key)) as client:
         job, results = finish_job(client, job_id, out, display, annotations)
     print_summary(results.summary, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
-
-
-def _choice(api_url: str | None, api_key: str | None, state_dir: Path) -> ApiChoice:
-    from samfleet_cli.connection import ApiChoice
-
-    return ApiChoice(api_url, api_key, state_dir)
 
 
 def _print_job(job: Job, *, as_json: bool) -> None:

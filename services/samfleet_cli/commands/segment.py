@@ -12,7 +12,7 @@ import typer
 
 from samfleet.variants.task import EverythingParameters, TaskInvalid
 from samfleet_cli.grid_options import with_grid_options
-from samfleet_cli.options import DEFAULT_STATE_DIR, ApiKey, ApiUrl, AsJson, StateDir
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson
 
 
 class TaskName(StrEnum):
@@ -64,7 +64,6 @@ def segment(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
-    state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Segment a folder of images and write COCO files.
 
@@ -75,7 +74,7 @@ def segment(
     cancelled; 2 wrong usage; 130 Ctrl-C: the job goes on, the message says how to get back to it; 1 any other error.
     """
     task_object = task_from_options(task, grid, multimask, annotated=annotations is not None)
-    from samfleet_cli.connection import ApiChoice
+    from samfleet_cli.connection import choose_api
     from samfleet_cli.following import exit_code_of
     from samfleet_cli.progress import open_display
     from samfleet_cli.segmenting import Segmentation
@@ -83,7 +82,7 @@ def segment(
     from samfleet_cli.sources import Source
 
     wanted = Segmentation(Source(source, annotations, limit), variant, task_object, out, pool or (), upload)
-    job, results = run(ApiChoice(api_url, api_key, state_dir), wanted, open_display(sys.stderr))
+    job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
     print_summary(results.summary, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 

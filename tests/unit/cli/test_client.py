@@ -43,6 +43,18 @@ def test_a_directory_is_named_not_sent(tmp_path: Path) -> None:
     }
 
 
+def test_files_whose_first_answer_was_lost_are_not_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"123")
+    route = "POST /v1/datasets/d1/images"
+    lost = ApiDouble({route: [refusal(504, "gateway_timeout"), refusal(409, "file_name_taken")]})
+    lost.client().upload_images("d1", [("a.jpg", tmp_path / "a.jpg")])
+    assert lost.uploaded_names() == ["a.jpg", "a.jpg"]
+
+    taken = ApiDouble({route: refusal(409, "file_name_taken")})
+    with pytest.raises(ApiError, match="file_name_taken"):
+        taken.client().upload_images("d1", [("a.jpg", tmp_path / "a.jpg")])
+
+
 def test_annotations_are_sent_whole_again_after_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "instances.json"
     path.write_text('{"images": []}')

@@ -73,7 +73,8 @@ def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
 def test_an_error_is_one_line_with_its_code_on_stderr(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "list", "--state-dir", str(tmp_path / "none")])
+    monkeypatch.setenv("SAMFLEET_STATE_DIR", str(tmp_path / "none"))
+    monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "list"])
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 1
