@@ -7,23 +7,19 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from samfleet.datasets.directory import FoundImage, list_images
+from samfleet.datasets.names import IMAGE_SUFFIXES, is_image_name
 from samfleet.errors import InvalidInput
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.resources import Dataset
 from samfleet_cli.transport import ApiError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 BATCH_FILES = 32
 BATCH_BYTES = 32 * 2**20  # several uploads a second on a slow line, so that the progress bar moves
 
+_ANYWHERE = (Path("/"),)  # which folders may be read is for the file system to say, on one's own machine
 # What the server cannot read and this machine can is sent to it.
 _NOT_THE_SERVERS = {"directory_not_allowed", "directory_not_found", "directory_unreadable", "annotations_not_found"}
-
-
-class SourceEmpty(InvalidInput):
-    """The source has no images."""
-
-    code = "source_empty"
 
 
 class SourceNotSupported(InvalidInput):
@@ -40,22 +36,16 @@ class Source:
     annotations: Path | None = None
     limit: int | None = None
 
-    def files(self) -> list[tuple[str, Path]]:
-        """(name in the dataset, file) in sorted order of names, the first `limit` of them."""
+    def files(self) -> list[FoundImage]:
+        """The first `limit` of the images, which is what a server that reads the folder itself finds."""
         if self.path.is_file():
-            if self.path.suffix.lower() not in IMAGE_SUFFIXES:
+            if not is_image_name(self.path.name):
                 raise SourceNotSupported(
                     f"{self.path} is not a folder, nor an image file by its suffix; "
-                    f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+                    f"images end in {', '.join(IMAGE_SUFFIXES)}"
                 )
-            return [(self.path.name, self.path)]
-        found = (path for path in self.path.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-        named = sorted((path.relative_to(self.path).as_posix(), path) for path in found)
-        if not named:
-            raise SourceEmpty(
-                f"{self.path} has no image files; files that end in {', '.join(sorted(IMAGE_SUFFIXES))} are taken"
-            )
-        return named[: self.limit]
+            return [FoundImage(self.path.name, self.path, self.path.stat().st_size)]
+        return list_images(str(self.path.resolve()), _ANYWHERE, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +86,23 @@ def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
         raise
 
 
-def _is_same(client: SamfleetClient, dataset: Dataset, files: Sequence[tuple[str, Path]]) -> bool:
+def _is_same(client: SamfleetClient, dataset: Dataset, files: Sequence[FoundImage]) -> bool:
     theirs = ((image.file_name, image.size_bytes) for image in client.dataset_images(dataset.id))
-    ours = [(name, path.stat().st_size) for name, path in files]
+    ours = [(file.name, file.size_bytes) for file in files]
     return dataset.image_count == len(ours) and list(islice(theirs, len(ours))) == ours
 
 
 def _by_upload(
     client: SamfleetClient,
     source: Source,
-    files: Sequence[tuple[str, Path]],
+    files: Sequence[FoundImage],
     on_progress: Callable[[UploadProgress], None],
 ) -> Dataset:
     dataset = client.create_upload_dataset(name=source.path.resolve().name)
     sent = 0
     on_progress(UploadProgress(0, len(files)))
     for batch in _batches(files):
-        client.upload_images(dataset.id, batch)
+        client.upload_images(dataset.id, [(file.name, file.path) for file in batch])
         sent += len(batch)
         on_progress(UploadProgress(sent, len(files)))
     if source.annotations is not None:
@@ -120,15 +110,14 @@ def _by_upload(
     return client.seal_dataset(dataset.id)
 
 
-def _batches(files: Sequence[tuple[str, Path]]) -> Iterator[list[tuple[str, Path]]]:
-    batch: list[tuple[str, Path]] = []
+def _batches(files: Sequence[FoundImage]) -> Iterator[list[FoundImage]]:
+    batch: list[FoundImage] = []
     size = 0
-    for name, path in files:
-        bytes_ = path.stat().st_size
-        if batch and (len(batch) == BATCH_FILES or size + bytes_ > BATCH_BYTES):
+    for file in files:
+        if batch and (len(batch) == BATCH_FILES or size + file.size_bytes > BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append((name, path))
-        size += bytes_
+        batch.append(file)
+        size += file.size_bytes
     if batch:
         yield batch
