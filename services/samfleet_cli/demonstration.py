@@ -84,7 +84,7 @@ def _gallery(client: SamfleetClient, job: Job, results: Results, out: Path) -> G
     dataset = json.loads((out / "dataset.json").read_bytes())
     errors = {error["image_id"]: error["message"] for error in results.summary["errors"]}
     return Gallery(
-        title=f"{job.counts.succeeded} photographs, segmented by {run.variant}",
+        title=f"Photographs segmented by {run.variant}",
         job_id=job.id,
         run=results.summary["runs"][0],
         images=[_image(client, run, image, masks, errors, out) for image in dataset["images"]],
