@@ -40,7 +40,8 @@ class Frame:
     def to_input(self, coords: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixel coordinates [..., 2] (x, y) of the original, in the frame of the network input."""
         (height, width), (new_height, new_width) = self.original, self.resized
-        return coords * np.array([new_width / width, new_height / height])
+        scaled: NDArray[np.float64] = coords * np.array([new_width / width, new_height / height])
+        return scaled
 
 
 def resize_to_frame(image: Pixels, frame: Frame) -> Pixels:

@@ -7,7 +7,7 @@ layout and keys as segment_anything/modeling/transformer.py.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 DIM = 256
 HEADS = 8
@@ -26,7 +26,7 @@ class Attention(nn.Module):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         heads = (_split(self.q_proj(q)), _split(self.k_proj(k)), _split(self.v_proj(v)))
-        out = F.scaled_dot_product_attention(*heads)  # [B, heads, T, C / heads]
+        out = functional.scaled_dot_product_attention(*heads)  # [B, heads, T, C / heads]
         joined: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
         return joined
 
@@ -38,7 +38,7 @@ class FeedForward(nn.Module):
         self.lin2 = nn.Linear(hidden, DIM)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.lin2(F.relu(self.lin1(x)))
+        out: Tensor = self.lin2(functional.relu(self.lin1(x)))
         return out
 
 
@@ -90,4 +90,5 @@ class TwoWayTransformer(nn.Module):
 
 
 def _split(x: Tensor) -> Tensor:
-    return x.unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, heads, T, C / heads]
+    batch, tokens, channels = x.shape
+    return x.view(batch, tokens, HEADS, channels // HEADS).transpose(1, 2)  # [B, heads, T, C / heads]

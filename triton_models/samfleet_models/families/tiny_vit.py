@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from samfleet_models.common import LayerNorm2d
 
@@ -60,8 +60,8 @@ class MBConv(nn.Module):
         self.conv3 = ConvNorm(hidden, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
-        return F.gelu(out + x)
+        out = self.conv3(functional.gelu(self.conv2(functional.gelu(self.conv1(x)))))
+        return functional.gelu(out + x)
 
 
 class PatchMerging(nn.Module):
@@ -74,7 +74,7 @@ class PatchMerging(nn.Module):
         self.conv3 = ConvNorm(outer, outer)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
+        out: Tensor = self.conv3(functional.gelu(self.conv2(functional.gelu(self.conv1(x)))))
         return out
 
 
@@ -105,7 +105,7 @@ class WindowAttention(nn.Module):
         qkv = self.qkv(self.norm(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # head by head: q, k, v
         q, k, v = qkv.chunk(3, dim=-1)
         bias = self.attention_biases[:, self.attention_bias_idxs].unsqueeze(0)  # [1, heads, tokens, tokens]
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        out = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         joined: Tensor = self.proj(out.transpose(1, 2).flatten(2))
         return joined
 
@@ -118,7 +118,7 @@ class FeedForward(nn.Module):
         self.fc2 = nn.Linear(4 * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
+        out: Tensor = self.fc2(functional.gelu(self.fc1(self.norm(x))))
         return out
 
 
@@ -135,7 +135,8 @@ class TinyVitBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self._attend(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         x = self.local_conv(x)
-        return x + self.mlp(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        mixed: Tensor = self.mlp(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return x + mixed
 
     def _attend(self, x: Tensor) -> Tensor:
         """Attention in windows of [B, H, W, C].
@@ -145,7 +146,7 @@ class TinyVitBlock(nn.Module):
         """
         batch, height, width, channels = x.shape
         side = self.window
-        x = F.pad(x, (0, 0, 0, -width % side, 0, -height % side))
+        x = functional.pad(x, (0, 0, 0, -width % side, 0, -height % side))
         rows, columns = x.shape[1] // side, x.shape[2] // side
         windows = x.reshape(batch, rows, side, columns, side, channels).transpose(2, 3)
         windows = self.attn(windows.reshape(-1, side * side, channels))
