@@ -27,7 +27,6 @@ from samfleet_models.reading import Placement, ReadMasks, Selection, mask_boxes,
 from samfleet_models.regions import remove_small_regions
 from samfleet_models.timing import StageClock
 
-AUTO_POINTS_PER_BATCH = 64
 EncodeCrop = Callable[[Crop], Tensor]
 
 
@@ -73,7 +72,8 @@ class EverythingRun:
             parameters.points_per_side, parameters.crop_n_points_downscale_factor, crop.layer
         )
         points = point_grid(per_side) * np.array(crop.size[::-1])
-        chunk = AUTO_POINTS_PER_BATCH if parameters.points_per_batch == "auto" else parameters.points_per_batch
+        automatic = parameters.points_per_batch == "auto"
+        chunk = self._network.prompts_per_pass if automatic else parameters.points_per_batch
         found = Candidates.joined(
             [
                 self._chunk(embedding, points[start : start + chunk], crop, frame)

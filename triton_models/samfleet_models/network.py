@@ -11,6 +11,7 @@ from samfleet_models.mask_decoder import MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
+PROMPTS_PER_PASS = {"cpu": 8, "cuda": 64}  # on a CPU a few prompts stay in the caches: twice as fast as 64 measured
 
 
 class SamNetwork(nn.Module):
@@ -36,6 +37,11 @@ class SamNetwork(nn.Module):
         tokens = self.prompt_encoder(coords, labels)
         logits, ious = self.mask_decoder(embedding + dense, self.prompt_encoder.image_positions(), tokens)
         return logits, ious
+
+    @property
+    def prompts_per_pass(self) -> int:
+        """How many prompts `decode` takes at a time for the best speed."""
+        return PROMPTS_PER_PASS[self.device.type]
 
     @property
     def device(self) -> torch.device:

@@ -20,8 +20,6 @@ from samfleet_models.prompt_encoder import Label
 from samfleet_models.reading import Placement, ReadMasks, Selection, read_masks
 from samfleet_models.timing import StageClock
 
-PROMPTS_PER_BATCH = 64
-
 
 def segment_prompts(
     network: SamNetwork,
@@ -36,7 +34,7 @@ def segment_prompts(
     A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`.
     """
     answers: dict[int, list[MaskRecord]] = {}
-    for indices in _chunks(prompts):
+    for indices in _chunks(prompts, network.prompts_per_pass):
         with clock.measure("decode"):
             tokens = [_tokens(prompts[index], frame) for index in indices]
             coords = torch.from_numpy(np.stack([points for points, _ in tokens])).to(network.device)
@@ -61,14 +59,14 @@ def check_prompts(prompts: Sequence[Prompt]) -> None:
             raise TaskInvalid(f"prompt {index} has a coordinate that is not a finite number")
 
 
-def _chunks(prompts: Sequence[Prompt]) -> Iterator[list[int]]:
-    """Indices of prompts that share one tensor: equally many points, all with or all without a box."""
+def _chunks(prompts: Sequence[Prompt], size: int) -> Iterator[list[int]]:
+    """Indices of at most `size` prompts that share one tensor: equally many points, all with or all without a box."""
     groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         groups[len(prompt.points), prompt.box is not None].append(index)
     for group in groups.values():
-        for start in range(0, len(group), PROMPTS_PER_BATCH):
-            yield group[start : start + PROMPTS_PER_BATCH]
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
 
 
 def _tokens(prompt: Prompt, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
