@@ -77,6 +77,7 @@ def upgrade() -> None:
         ),
         sa.Column("image_count", sa.Integer(), nullable=False),
         sa.Column("annotation_count", sa.Integer(), nullable=True),
+        sa.Column("annotations_key", sa.String(), nullable=True),
         sa.Column("categories", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -155,6 +156,7 @@ def upgrade() -> None:
         sa.Column("request_sha256", sa.String(length=64), nullable=False),
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.String(), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["dataset_id"], ["datasets.id"], name=op.f("fk_jobs_dataset_id_datasets")),
@@ -212,8 +214,10 @@ def upgrade() -> None:
         sa.Column("masks", sa.BigInteger(), nullable=False),
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.String(), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tidied_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "succeeded >= 0 AND failed >= 0 AND succeeded + failed <= total", name=op.f("ck_runs_counts")
         ),
@@ -227,6 +231,13 @@ def upgrade() -> None:
         ["state"],
         unique=False,
         postgresql_where=sa.text("state IN ('queued', 'running', 'finishing')"),
+    )
+    op.create_index(
+        "ix_runs_untidy",
+        "runs",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NOT NULL AND tidied_at IS NULL"),
     )
     op.create_table(
         "shards",
@@ -256,6 +267,7 @@ def upgrade() -> None:
         sa.Column("worker", sa.String(length=200), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("queued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -349,6 +361,11 @@ def downgrade() -> None:
     op.drop_table("image_results")
     op.drop_index("ix_shards_open", table_name="shards", postgresql_where=sa.text("state IN ('queued', 'leased')"))
     op.drop_table("shards")
+    op.drop_index(
+        "ix_runs_untidy",
+        table_name="runs",
+        postgresql_where=sa.text("finished_at IS NOT NULL AND tidied_at IS NULL"),
+    )
     op.drop_index(
         "ix_runs_open", table_name="runs", postgresql_where=sa.text("state IN ('queued', 'running', 'finishing')")
     )

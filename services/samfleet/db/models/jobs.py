@@ -53,6 +53,7 @@ class Job(HasId, HasCreatedAt, Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
+    sent_at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last `jobs.plan`
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -93,13 +94,16 @@ class Run(HasId, HasCreatedAt, Base):
     masks: Mapped[int] = mapped_column(BigInteger, default=0)
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
+    sent_at: Mapped[datetime | None]  # the last `jobs.finish`
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    tidied_at: Mapped[datetime | None]  # when the parts that no result refers to were deleted
 
     __table_args__ = (
         UniqueConstraint("job_id", "variant", "pool"),
         CheckConstraint("succeeded >= 0 AND failed >= 0 AND succeeded + failed <= total", name="counts"),
         Index("ix_runs_open", state, postgresql_where=text("state IN ('queued', 'running', 'finishing')")),
+        Index("ix_runs_untidy", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND tidied_at IS NULL")),
     )
 
 
@@ -108,6 +112,7 @@ class Shard(Base):
 
     `token` is the fencing token: it grows with every claim, and only the holder of the newest one may record.
     `progress` counts images that the holder has finished but not yet recorded; it is for people, not for truth.
+    `queued_at` is when the shard got its place in flight, `sent_at` when a task was last sent for it.
     """
 
     __tablename__ = "shards"
@@ -124,6 +129,7 @@ class Shard(Base):
     worker: Mapped[str | None] = mapped_column(String(200))
     not_before: Mapped[datetime | None]  # back-off after a failed attempt
     queued_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
     lease_expires_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Job, JobState, Run, RunState
+from samfleet.errors import Conflict, NotFound
+from samfleet.jobs.settling import cancel_shards
+from samfleet.jobs.states import is_final, lock_job, move_job, move_run
+
+
+class JobNotFound(NotFound):
+    """There is no job of this id."""
+
+    code = "job_not_found"
+
+
+class JobFinished(Conflict):
+    """The job has already ended; there is nothing left to cancel."""
+
+    code = "job_finished"
+
+
+def cancel_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+    """Stop a job; recorded results stay. A second call changes nothing, a job that ended by itself is refused."""
+    job = lock_job(session, job_id)
+    if job is None or job.tenant_id != tenant_id:
+        raise JobNotFound(f"there is no job {job_id}; GET /v1/jobs lists yours")
+    if job.state is JobState.CANCELLED:
+        return job
+    if is_final(job.state):
+        raise JobFinished(f"job {job_id} is {job.state.value}; there is nothing left to cancel")
+    runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.id).with_for_update(key_share=True))
+    for run in runs.all():
+        if not is_final(run.state):
+            move_run(session, run, RunState.CANCELLED)
+            cancel_shards(session, run.id)
+    move_job(session, job, JobState.CANCELLED)
+    return job

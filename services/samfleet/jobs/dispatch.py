@@ -1,0 +1,50 @@
+"""Places in flight: at most N shards of a run are queued or leased, the rest waits in PostgreSQL.
+
+So a long job cannot fill a pool's queue before a short one gets a turn, and cancelling leaves next to nothing in Redis.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Run, RunState, Shard, ShardState
+from samfleet.jobs.queue import TaskName, TaskQueue, pool_queue, wake_after_commit
+
+
+def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_in_flight: int) -> int:
+    """Fill the free places of a run and return how many were filled. The run's row lock makes two dispatchers take
+    turns, so together they do not exceed the limit.
+    """
+    query = select(Run).where(Run.id == run_id, Run.state == RunState.RUNNING).with_for_update(key_share=True)
+    run = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    if run is None:
+        return 0
+    in_flight = session.scalar(
+        select(func.count()).where(Shard.run_id == run_id, Shard.state.in_((ShardState.QUEUED, ShardState.LEASED)))
+    )
+    free = shards_in_flight - (in_flight or 0)
+    if free <= 0:
+        return 0
+    ready = (
+        select(Shard.id)
+        .where(
+            Shard.run_id == run_id,
+            Shard.state == ShardState.PENDING,
+            or_(Shard.not_before.is_(None), Shard.not_before <= func.now()),
+        )
+        .order_by(Shard.index)
+        .limit(free)
+        .with_for_update(skip_locked=True)
+    )
+    chosen = session.scalars(
+        update(Shard)
+        .where(Shard.id.in_(ready.scalar_subquery()))
+        .values(state=ShardState.QUEUED, queued_at=func.now(), sent_at=func.now())
+        .returning(Shard.id)
+    ).all()
+    for shard_id in sorted(chosen):
+        wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=pool_queue(run.pool))
+    return len(chosen)

@@ -1,0 +1,146 @@
+"""Sending tasks by name. The queue only wakes workers up: what is to be done stands in PostgreSQL, so a message may
+be lost or come twice at any moment, and the sweeper sends again what nobody took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from sqlalchemy.orm import Session
+
+from samfleet.db.session import after_commit
+from samfleet.errors import Unavailable
+from samfleet.logging import correlation_id, get_logger
+
+log = get_logger(__name__)
+
+CONTROL_QUEUE = "samfleet.control"
+CORRELATION_HEADER = "samfleet_correlation_id"  # Celery's own `correlation_id` is the id of the task
+CONNECT_SECONDS = 2  # a request must not hang on a broker that is down; the sweeper sends later
+
+
+class TaskName(StrEnum):
+    PLAN = "jobs.plan"  # (job id)
+    DISPATCH = "jobs.dispatch"  # (run id)
+    SEGMENT = "shards.segment"  # (shard id), on the queue of its pool
+    FINISH = "jobs.finish"  # (run id)
+    SWEEP = "jobs.sweep"  # ()
+
+
+def pool_queue(pool: str) -> str:
+    return f"samfleet.pool.{pool}"
+
+
+class QueueUnavailable(Unavailable):
+    """The broker does not answer; check SAMFLEET_BROKER_URL and that Redis runs."""
+
+    code = "queue_unavailable"
+
+
+class TaskQueue(Protocol):
+    def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
+        """Hands the task over, to start after the countdown at the earliest; raises `QueueUnavailable`."""
+        ...
+
+    def ping(self) -> None:
+        """Raises `QueueUnavailable` when tasks cannot be sent now."""
+        ...
+
+
+class CeleryTaskQueue:
+    """Sends over Celery; the application is not registered as the current one, so several may live in a process."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._app = Celery("samfleet", broker=broker_url, set_as_current=False)
+        self._app.conf.update(
+            task_serializer="json",
+            task_ignore_result=True,
+            broker_connection_timeout=CONNECT_SECONDS,
+            broker_transport_options={
+                "socket_connect_timeout": CONNECT_SECONDS,
+                "socket_timeout": CONNECT_SECONDS,
+                "retry_on_timeout": False,
+            },
+            task_publish_retry_policy={
+                "max_retries": 2,
+                "interval_start": 0,
+                "interval_step": 0.2,
+                "interval_max": 0.4,
+            },
+        )
+
+    def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
+        with _mapped(f"task {task} cannot be sent"):
+            self._app.send_task(
+                str(task),
+                args=args,
+                queue=queue,
+                countdown=countdown_seconds or None,
+                headers={CORRELATION_HEADER: correlation_id()},
+            )
+
+    def ping(self) -> None:
+        with _mapped("the broker does not answer"), self._app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
+
+    def close(self) -> None:
+        self._app.close()
+
+
+@dataclass(frozen=True, slots=True)
+class SentTask:
+    task: str
+    args: tuple[str | int, ...]
+    queue: str
+    countdown_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class MemoryTaskQueue:
+    """Keeps what was sent, in order; `down` makes it refuse as a broker would that does not answer."""
+
+    sent: list[SentTask] = field(default_factory=list)
+    down: bool = False
+
+    def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
+        self.ping()
+        self.sent.append(SentTask(str(task), args, queue, countdown_seconds))
+
+    def ping(self) -> None:
+        if self.down:
+            raise QueueUnavailable
+
+
+def wake(queue: TaskQueue, task: TaskName, *args: str | int, queue_name: str, countdown_seconds: float = 0.0) -> None:
+    """Send; a broker that is down is logged, never raised, because the sweeper finds the work."""
+    try:
+        queue.send(task, *args, queue=queue_name, countdown_seconds=countdown_seconds)
+    except QueueUnavailable as error:
+        log.warning("queue.unavailable", task=str(task), arguments=args, reason=error.message)
+
+
+def wake_after_commit(
+    session: Session,
+    queue: TaskQueue,
+    task: TaskName,
+    *args: str | int,
+    queue_name: str = CONTROL_QUEUE,
+    countdown_seconds: float = 0.0,
+) -> None:
+    """Send once the transaction has committed, and not at all when it has not."""
+    after_commit(session, lambda: wake(queue, task, *args, queue_name=queue_name, countdown_seconds=countdown_seconds))
+
+
+@contextmanager
+def _mapped(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, RedisError, OSError) as error:
+        raise QueueUnavailable(f"{what} ({error}); check SAMFLEET_BROKER_URL and that Redis runs") from error

@@ -1,0 +1,87 @@
+"""What a worker knows of one image when it has finished it: the values that a recording is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from samfleet.db.models import Outcome
+from samfleet.masks.record import MaskRecord
+from samfleet.masks.wire import ImageReport
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotated instance; `bbox` is (x, y, width, height) in pixels, `segmentation` COCO polygons or RLE."""
+
+    annotation_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: bool
+    segmentation: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ShardImage:
+    """`annotations` in the order of their ids, crowds included; empty where the dataset has none."""
+
+    dataset_image_id: int
+    image_id: int
+    file_name: str
+    uri: str
+    size_bytes: int
+    annotations: tuple[Annotation, ...] = ()
+
+    @property
+    def instances(self) -> tuple[Annotation, ...]:
+        """What is prompted and measured: a crowd region is not one object."""
+        return tuple(annotation for annotation in self.annotations if not annotation.iscrowd)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageError:
+    code: str
+    message: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    instances: int
+    iou_sum: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOutcome:
+    """One image of a shard. `prompted` holds the annotation behind each prompt, by prompt index.
+
+    `report` is None where Triton was never asked. `round_trip_ms` is the caller's wall time of the request.
+    """
+
+    image: ShardImage
+    masks: tuple[MaskRecord, ...] = ()
+    prompted: tuple[Annotation, ...] = ()
+    report: ImageReport | None = None
+    error: ImageError | None = None
+    fetch_ms: float | None = None
+    round_trip_ms: float | None = None
+    quality: Quality | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.SUCCEEDED if self.error is None else Outcome.FAILED
+
+    @property
+    def width(self) -> int | None:
+        return self.report.width or None if self.report else None
+
+    @property
+    def height(self) -> int | None:
+        return self.report.height or None if self.report else None
+
+    @property
+    def queue_triton_ms(self) -> float | None:
+        """Triton's queue plus transport; two clocks may disagree by a little, a queue is never negative."""
+        if self.report is None or self.round_trip_ms is None:
+            return None
+        return max(0.0, self.round_trip_ms - self.report.execute_ms)

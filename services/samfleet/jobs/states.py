@@ -1,0 +1,104 @@
+"""States, the allowed transitions between them, and the one way to change them.
+
+Rows are locked in the order job, run, shard, so that no two transactions wait for each other; `lock_job` and
+`lock_run` take the first two. Every change of a job or run is appended to `job_events`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Job, JobEvent, JobState, Run, RunState, ShardState
+from samfleet.errors import Conflict
+
+JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.COMPLETED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FAILED, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset({RunState.FINISHING, RunState.FAILED, RunState.CANCELLED}),
+    RunState.FINISHING: frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}),
+    RunState.COMPLETED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+SHARD_TRANSITIONS: Mapping[ShardState, frozenset[ShardState]] = {
+    ShardState.PENDING: frozenset({ShardState.QUEUED, ShardState.CANCELLED}),
+    ShardState.QUEUED: frozenset({ShardState.LEASED, ShardState.CANCELLED}),
+    ShardState.LEASED: frozenset({ShardState.PENDING, ShardState.DONE, ShardState.CANCELLED}),
+    ShardState.DONE: frozenset(),
+    ShardState.CANCELLED: frozenset(),
+}
+
+
+class TransitionForbidden(Conflict):
+    """This change of state is not allowed."""
+
+    code = "transition_forbidden"
+
+
+class Locked(NamedTuple):
+    job: Job
+    run: Run
+
+
+def is_final(state: JobState | RunState) -> bool:
+    table: Mapping[JobState | RunState, frozenset[JobState | RunState]]
+    table = JOB_TRANSITIONS if isinstance(state, JobState) else RUN_TRANSITIONS  # type: ignore[assignment]
+    return not table[state]
+
+
+def shard_sources(target: ShardState) -> tuple[ShardState, ...]:
+    """The states from which a shard may become `target`: the condition of every UPDATE that does it."""
+    return tuple(state for state, targets in SHARD_TRANSITIONS.items() if target in targets)
+
+
+def lock_job(session: Session, job_id: uuid.UUID) -> Job | None:
+    """The job as it is now, locked until the end of the transaction; None when it was deleted."""
+    query = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
+    return session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+
+
+def lock_run(session: Session, run_id: uuid.UUID) -> Locked | None:
+    job_id = session.scalars(select(Run.job_id).where(Run.id == run_id)).one_or_none()
+    job = lock_job(session, job_id) if job_id else None
+    if job is None:
+        return None
+    query = select(Run).where(Run.id == run_id).with_for_update(key_share=True)
+    run = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    return Locked(job, run) if run else None
+
+
+def move_job(session: Session, job: Job, state: JobState, detail: str | None = None) -> None:
+    """Change the state of a locked job; raises `TransitionForbidden`."""
+    if state not in JOB_TRANSITIONS[job.state]:
+        raise TransitionForbidden(f"job {job.id} is {job.state.value} and cannot become {state.value}")
+    session.add(JobEvent(job_id=job.id, from_state=job.state, to_state=state, detail=detail))
+    job.state = state
+    if state is JobState.RUNNING:
+        job.started_at = func.now()
+    if is_final(state):
+        job.finished_at = func.now()
+    session.flush()
+
+
+def move_run(session: Session, run: Run, state: RunState, detail: str | None = None) -> None:
+    """Change the state of a locked run; raises `TransitionForbidden`."""
+    if state not in RUN_TRANSITIONS[run.state]:
+        raise TransitionForbidden(f"run {run.id} is {run.state.value} and cannot become {state.value}")
+    session.add(JobEvent(job_id=run.job_id, run_id=run.id, from_state=run.state, to_state=state, detail=detail))
+    run.state = state
+    if state is RunState.RUNNING:
+        run.started_at = func.now()
+    if is_final(state):
+        run.finished_at = func.now()
+    session.flush()

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, Run, RunState
+from samfleet.errors import Conflict, InvalidInput, NotFound
+from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.variants.catalogue import get_variant
+
+
+class JobInvalid(InvalidInput):
+    """The job is not valid."""
+
+    code = "job_invalid"
+
+
+class PoolNotFound(InvalidInput):
+    """There is no pool of this name."""
+
+    code = "pool_unknown"
+
+
+class AnnotationsMissing(InvalidInput):
+    """Prompts come from annotations and the dataset has none; add a COCO annotations file before sealing it."""
+
+    code = "annotations_missing"
+
+
+class DatasetNotFound(NotFound):
+    """There is no dataset of this id."""
+
+    code = "dataset_not_found"
+
+
+class DatasetNotSealed(Conflict):
+    """The dataset is still open; seal it before it is used in a job."""
+
+    code = "dataset_not_sealed"
+
+
+class DatasetEmpty(InvalidInput):
+    """The dataset has no images."""
+
+    code = "dataset_empty"
+
+
+class IdempotencyConflict(Conflict):
+    """This Idempotency-Key was used for another request; use a new key for a new job."""
+
+    code = "idempotency_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """`task` in its REST form; no `pools` means the first one known."""
+
+    tenant_id: uuid.UUID
+    dataset_id: uuid.UUID
+    variants: Sequence[str]
+    task: Mapping[str, Any]
+    pools: Sequence[str] = ()
+    name: str | None = None
+    max_failure_rate: float = 1.0
+    idempotency_key: str | None = None
+
+    def sha256(self, task: JobTask) -> str:
+        """Two requests with the same key are the same when they ask for the same."""
+        body = {
+            "dataset_id": str(self.dataset_id),
+            "variants": list(self.variants),
+            "pools": list(self.pools),
+            "task": task.to_dict(),
+            "name": self.name,
+            "max_failure_rate": self.max_failure_rate,
+        }
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def submit_job(session: Session, queue: TaskQueue, request: JobRequest, known_pools: Sequence[str]) -> tuple[Job, bool]:
+    """Write the job and its runs and wake a planner after the commit.
+
+    Returns the job and whether it is new: a repeated idempotency key gives the job of the first request.
+    """
+    task = parse_job_task(request.task)
+    digest = request.sha256(task)
+    known = _find(session, request)
+    if known is not None:
+        return _same(known, digest), False
+    records = [get_variant(name) for name in _distinct("variants", request.variants)]
+    pools = _check_pools(request.pools, known_pools)
+    dataset = _check_dataset(session, request, task)
+    if not 0.0 <= request.max_failure_rate <= 1.0:
+        raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
+    job = _insert_job(session, request, task, digest, dataset.image_count)
+    if job is None:  # another request with the same key committed meanwhile
+        return _same(_found(session, request), digest), False
+    session.add(JobEvent(job_id=job.id, to_state=JobState.QUEUED))
+    for record in records:
+        for pool in pools:
+            run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
+            run.task, run.total = task.resolve(record), dataset.image_count
+            session.add(run)
+            session.add(JobEvent(job_id=job.id, run_id=run.id, to_state=RunState.QUEUED))
+    session.flush()
+    wake_after_commit(session, queue, TaskName.PLAN, str(job.id))
+    return job, True
+
+
+def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: str, image_count: int) -> Job | None:
+    values = {
+        "id": uuid.uuid4(),
+        "tenant_id": request.tenant_id,
+        "dataset_id": request.dataset_id,
+        "name": request.name,
+        "task": task.to_dict(),
+        "state": JobState.QUEUED,
+        "image_count": image_count,
+        "max_failure_rate": request.max_failure_rate,
+        "idempotency_key": request.idempotency_key,
+        "request_sha256": digest,
+        "sent_at": func.now(),
+    }
+    statement = insert(Job).values(values).on_conflict_do_nothing(index_elements=["tenant_id", "idempotency_key"])
+    return session.scalars(statement.returning(Job)).one_or_none()
+
+
+def _find(session: Session, request: JobRequest) -> Job | None:
+    if request.idempotency_key is None:
+        return None
+    query = select(Job).where(Job.tenant_id == request.tenant_id, Job.idempotency_key == request.idempotency_key)
+    return session.scalars(query).one_or_none()
+
+
+def _found(session: Session, request: JobRequest) -> Job:
+    job = _find(session, request)
+    if job is None:
+        raise IdempotencyConflict("the job of this Idempotency-Key was deleted just now; send the request again")
+    return job
+
+
+def _same(job: Job, digest: str) -> Job:
+    if job.request_sha256 != digest:
+        raise IdempotencyConflict(
+            f"Idempotency-Key {job.idempotency_key!r} was used for another request (job {job.id}); use a new key"
+        )
+    return job
+
+
+def _distinct(field: str, names: Sequence[str]) -> Sequence[str]:
+    if not names:
+        raise JobInvalid(f"{field} is empty; name at least one")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise JobInvalid(f"{field} names {', '.join(repeated)} more than once; name each once")
+    return names
+
+
+def _check_pools(pools: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    chosen = _distinct("pools", pools or known[:1])
+    if unknown := [pool for pool in chosen if pool not in known]:
+        raise PoolNotFound(f"pool {', '.join(unknown)} is unknown; known are {', '.join(sorted(known))}")
+    return chosen
+
+
+def _check_dataset(session: Session, request: JobRequest, task: JobTask) -> Dataset:
+    dataset = session.get(Dataset, request.dataset_id)
+    if dataset is None or dataset.tenant_id != request.tenant_id:
+        raise DatasetNotFound(f"there is no dataset {request.dataset_id}; GET /v1/datasets lists yours")
+    if dataset.state is not DatasetState.SEALED:
+        raise DatasetNotSealed(f"dataset {dataset.id} is still open; POST /v1/datasets/{dataset.id}/seal first")
+    if dataset.image_count == 0:
+        raise DatasetEmpty(f"dataset {dataset.id} has no images; there is nothing to segment")
+    if task.needs_annotations and not dataset.annotation_count:
+        raise AnnotationsMissing(
+            f"dataset {dataset.id} has no annotations to take prompts from; "
+            "make a dataset with a COCO annotations file, or use the task 'everything'"
+        )
+    return dataset

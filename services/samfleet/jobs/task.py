@@ -1,0 +1,88 @@
+"""What a job asks of every image, in its REST form, and what follows from it for a variant.
+
+`{"kind": "everything", …}` takes the fields of `EverythingParameters`, missing ones from the variant's defaults;
+`{"kind": "prompts", "prompt": "box" | "center_point", "from": "annotations", "multimask": …}` prompts with the
+annotated instances of each image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import PromptsParameters, TaskInvalid, TaskParameters, task_from_dict
+
+PromptKind = Literal["box", "center_point"]
+
+
+@dataclass(frozen=True, slots=True)
+class EverythingJobTask:
+    given: Mapping[str, Any]  # the parameters that were named, without `kind`
+
+    @property
+    def needs_annotations(self) -> bool:
+        return False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": "everything", **self.given}
+
+    def resolve(self, record: VariantRecord) -> dict[str, Any]:
+        return self.parameters(record).to_dict()
+
+    def parameters(self, record: VariantRecord) -> TaskParameters:
+        return task_from_dict(self.to_dict(), record.everything)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsJobTask:
+    """`multimask` asks for three masks and keeps the best: right for a point, whose object is ambiguous, and not
+    for a box, which says what is meant (the official evaluation does the same).
+    """
+
+    prompt: PromptKind
+    multimask: bool
+
+    @property
+    def needs_annotations(self) -> bool:
+        return True
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": "prompts", "prompt": self.prompt, "from": "annotations", "multimask": self.multimask}
+
+    def resolve(self, _record: VariantRecord) -> dict[str, Any]:
+        return self.to_dict()
+
+    def parameters(self, _record: VariantRecord) -> TaskParameters:
+        return PromptsParameters(masks="best")
+
+
+JobTask = EverythingJobTask | PromptsJobTask
+
+
+def parse_job_task(values: Mapping[str, Any]) -> JobTask:
+    """The task of a request body, or of a run, which is the same with every field filled in."""
+    kind = values.get("kind")
+    if kind == "everything":
+        task_from_dict(values)
+        return EverythingJobTask({name: value for name, value in values.items() if name != "kind"})
+    if kind == "prompts":
+        return _parse_prompts(values)
+    raise TaskInvalid(f"task kind {kind!r} is unknown; it is 'everything' or 'prompts'")
+
+
+def _parse_prompts(values: Mapping[str, Any]) -> PromptsJobTask:
+    if unknown := sorted(set(values) - {"kind", "prompt", "from", "multimask"}):
+        raise TaskInvalid(
+            f"unknown parameter {', '.join(unknown)} of task 'prompts'; known are prompt, from, multimask"
+        )
+    prompt, source = values.get("prompt"), values.get("from", "annotations")
+    if prompt not in {"box", "center_point"}:
+        raise TaskInvalid(f"prompt is {prompt!r}; it is 'box' or 'center_point'")
+    if source != "annotations":
+        raise TaskInvalid(f"from is {source!r}; prompts of this version come from 'annotations'")
+    multimask = values.get("multimask", prompt == "center_point")
+    if not isinstance(multimask, bool):
+        raise TaskInvalid(f"multimask is {multimask!r}; it is true or false")
+    return PromptsJobTask(cast("PromptKind", prompt), multimask)

@@ -1,0 +1,65 @@
+"""Logs: a static event name with key-value fields, one JSON object a line or coloured for people.
+
+Ids are bound once, at the boundary of a request or task, and stand on every line below it. The correlation id is
+bound by the first boundary, travels in task headers (`samfleet.jobs.queue`) and is bound again by the worker.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import uuid
+from typing import Literal
+
+import structlog
+from structlog.contextvars import get_contextvars
+from structlog.typing import Processor
+
+CORRELATION_ID = "correlation_id"
+QUIET = ("amqp", "kombu", "botocore", "urllib3", "s3transfer")  # their INFO and DEBUG lines drown ours
+
+
+def configure_logging(level: str, log_format: Literal["json", "console"]) -> None:
+    """Send our events and those of the standard library's loggers to stderr in one form; called once per process."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendering: list[Processor] = [structlog.dev.ConsoleRenderer()]
+    if log_format == "json":
+        rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def correlation_id() -> str:
+    """The id bound by the request or task that this code runs for; a new one outside of both."""
+    bound: str | None = get_contextvars().get(CORRELATION_ID)
+    return bound or uuid.uuid4().hex

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from fixtures.jobs import BOXES, EVERYTHING, POOLS, make_dataset, make_job
+from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState
+from samfleet.db.session import commit, transaction
+from samfleet.errors import SamfleetError
+from samfleet.jobs.queue import MemoryTaskQueue, SentTask
+from samfleet.jobs.submit import JobRequest, submit_job
+
+
+def test_a_job_has_a_run_per_variant_and_pool_and_wakes_a_planner(session: Session) -> None:
+    queue = MemoryTaskQueue()
+    dataset = make_dataset(session, 3)
+    job = make_job(session, queue, dataset, pools=["other", "default"])
+    assert queue.sent == []
+    commit(session)
+    assert queue.sent == [SentTask("jobs.plan", (str(job.id),), "samfleet.control")]
+    runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.pool)).all()
+    assert [(run.pool, run.total, run.state) for run in runs] == [
+        ("default", 3, RunState.QUEUED),
+        ("other", 3, RunState.QUEUED),
+    ]
+    assert runs[0].task["points_per_side"] == 4
+    assert runs[0].task["box_nms_thresh"] == 0.7
+    assert (job.state, job.image_count, job.task) == (JobState.QUEUED, 3, EVERYTHING)
+    assert len(session.scalars(select(JobEvent).where(JobEvent.job_id == job.id)).all()) == 3
+
+
+def test_without_pools_the_first_known_one_is_taken(session: Session) -> None:
+    job = make_job(session, MemoryTaskQueue(), make_dataset(session, 1))
+    assert session.scalars(select(Run.pool).where(Run.job_id == job.id)).all() == ["default"]
+
+
+def test_a_broker_that_is_down_does_not_refuse_a_job(session: Session) -> None:
+    job = make_job(session, MemoryTaskQueue(down=True), make_dataset(session, 1))
+    commit(session)
+    assert session.get(Job, job.id) is job
+
+
+def test_a_repeated_key_gives_the_first_job(session: Session) -> None:
+    dataset, queue = make_dataset(session, 1), MemoryTaskQueue()
+    request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], EVERYTHING, idempotency_key="k")
+    first, created = submit_job(session, queue, request, POOLS)
+    again, created_again = submit_job(session, queue, request, POOLS)
+    assert (first is again, created, created_again) == (True, True, False)
+    other = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], EVERYTHING, name="x", idempotency_key="k")
+    with pytest.raises(SamfleetError) as raised:
+        submit_job(session, queue, other, POOLS)
+    assert raised.value.code == "idempotency_conflict"
+
+
+def test_two_requests_with_one_key_at_once_make_one_job(engine: Engine) -> None:
+    queue = MemoryTaskQueue()
+    with transaction(engine) as session:
+        dataset = make_dataset(session, 1)
+    request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], EVERYTHING, idempotency_key="k")
+    with transaction(engine) as slow:
+        assert slow.scalars(select(Job)).all() == []  # its snapshot of the key: free
+        with transaction(engine) as fast:
+            first, _ = submit_job(fast, queue, request, POOLS)
+        second, created = submit_job(slow, queue, request, POOLS)
+    assert (second.id, created) == (first.id, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"dataset_id": uuid.uuid4()}, "dataset_not_found"),
+        ({"tenant_id": uuid.uuid4()}, "dataset_not_found"),
+        ({"variants": ["sam_huge"]}, "variant_unknown"),
+        ({"variants": []}, "job_invalid"),
+        ({"variants": ["mobile_sam", "mobile_sam"]}, "job_invalid"),
+        ({"pools": ["moon"]}, "pool_unknown"),
+        ({"pools": ["other", "other"]}, "job_invalid"),
+        ({"task": BOXES}, "annotations_missing"),
+        ({"task": {"kind": "dance"}}, "task_invalid"),
+        ({"max_failure_rate": 1.5}, "job_invalid"),
+    ],
+)
+def test_a_wrong_request_says_why(session: Session, fields: dict[str, Any], code: str) -> None:
+    dataset = make_dataset(session, 1)
+    values = {"tenant_id": dataset.tenant_id, "dataset_id": dataset.id, "variants": ["mobile_sam"]}
+    with pytest.raises(SamfleetError) as raised:
+        submit_job(session, MemoryTaskQueue(), JobRequest(**{**values, "task": EVERYTHING, **fields}), POOLS)
+    assert raised.value.code == code
+
+
+def test_a_dataset_must_be_sealed_and_have_images(session: Session) -> None:
+    for dataset, code in (
+        (make_dataset(session, 0), "dataset_empty"),
+        (make_dataset(session, 1), "dataset_not_sealed"),
+    ):
+        if code == "dataset_not_sealed":
+            dataset.state = DatasetState.OPEN
+        with pytest.raises(SamfleetError) as raised:
+            make_job(session, MemoryTaskQueue(), dataset)
+        assert raised.value.code == code
