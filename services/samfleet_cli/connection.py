@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from samfleet.config import Settings
 from samfleet.errors import Unavailable
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.local_stack.part import PartStatus
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.stack import running_stack, stack_for
+from samfleet_cli.local_stack.weights import pull_missing
 
 
 class StackNotRunning(Unavailable):
@@ -39,6 +41,12 @@ class Connection:
 
     client: SamfleetClient
     temporary: bool = False
+
+
+def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
+    """Where a stack will have to be started for `variants`, fetch their weights."""
+    if not choice.api_url and not running_stack(choice.state_dir):
+        pull_missing(Settings(), StackSettings(), variants)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 from samfleet.errors import NotFound
 from samfleet_cli.client import SamfleetClient
-from samfleet_cli.connection import ApiChoice, connect_or_start
+from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.files import write_text
 from samfleet_cli.gallery import STAGES, Gallery, GalleryImage, render_gallery
 from samfleet_cli.progress import Display
@@ -67,6 +67,7 @@ def demonstrate(choice: ApiChoice, out: Path, points_per_side: int, display: Dis
     images = out / "images"
     copy_photographs(images)
     task = {"kind": "everything", "points_per_side": points_per_side}
+    prepare(choice, (VARIANT,))
     with display, connect_or_start(choice, display.say) as connection:
         client = connection.client
         job = start_job(client, Segmentation(Source(images), (VARIANT,), task, out), display)

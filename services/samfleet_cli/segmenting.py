@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from samfleet_cli.client import SamfleetClient
-from samfleet_cli.connection import ApiChoice, connect_or_start
+from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.following import follow_job
 from samfleet_cli.progress import Display
 from samfleet_cli.resources import Job
@@ -46,6 +46,7 @@ def finish_job(
 
 def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[Job, Results]:
     """A Ctrl-C leaves the job running and says how to get back to it."""
+    prepare(choice, wanted.variants)
     with display, connect_or_start(choice, display.say) as connection:
         job = start_job(connection.client, wanted, display)
         try:
