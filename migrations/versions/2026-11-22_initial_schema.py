@@ -77,6 +77,7 @@ def upgrade() -> None:
         ),
         sa.Column("image_count", sa.Integer(), nullable=False),
         sa.Column("annotation_count", sa.Integer(), nullable=True),
+        sa.Column("annotations_key", sa.String(), nullable=True),
         sa.Column("categories", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(

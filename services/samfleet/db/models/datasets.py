@@ -34,6 +34,7 @@ class Dataset(HasId, HasCreatedAt, Base):
     state: Mapped[DatasetState] = mapped_column(text_enum(DatasetState, "state"), default=DatasetState.OPEN)
     image_count: Mapped[int] = mapped_column(default=0)
     annotation_count: Mapped[int | None]  # None: no annotations were given
+    annotations_key: Mapped[str | None]  # the uploaded annotations file, read when an upload is sealed
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
     sealed_at: Mapped[datetime | None]
 

@@ -1,0 +1,142 @@
+"""All SQL of datasets. Rows arrive by COPY: an LVIS-sized file has more than a million annotations."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+from sqlalchemy import BigInteger, cast, collate, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Session
+
+from samfleet.datasets.annotations import Annotation
+from samfleet.db.models import Dataset, DatasetImage
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    file_name: str
+    uri: str
+    size_bytes: int
+
+
+def find(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset | None:
+    return session.scalars(_of_tenant(tenant_id, dataset_id)).one_or_none()
+
+
+def lock(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset | None:
+    """The dataset, which no one else can change until this transaction ends."""
+    query = _of_tenant(tenant_id, dataset_id).with_for_update().execution_options(populate_existing=True)
+    return session.scalars(query).one_or_none()
+
+
+def page(
+    session: Session, tenant_id: uuid.UUID, *, before: tuple[datetime, uuid.UUID] | None, limit: int
+) -> Sequence[Dataset]:
+    """Newest first; `before` is (created_at, id) of the last one seen."""
+    query = select(Dataset).where(Dataset.tenant_id == tenant_id)
+    if before is not None:
+        query = query.where(tuple_(Dataset.created_at, Dataset.id) < before)
+    return session.scalars(query.order_by(Dataset.created_at.desc(), Dataset.id.desc()).limit(limit)).all()
+
+
+def images_by_position(session: Session, dataset_id: uuid.UUID, *, after: int, limit: int) -> Sequence[DatasetImage]:
+    query = select(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.position > after)
+    return session.scalars(query.order_by(DatasetImage.position).limit(limit)).all()
+
+
+def images_by_arrival(session: Session, dataset_id: uuid.UUID, *, after: int, limit: int) -> Sequence[DatasetImage]:
+    """Images of a dataset that is still open have no position yet; `after` is an image's `id`."""
+    query = select(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.id > after)
+    return session.scalars(query.order_by(DatasetImage.id).limit(limit)).all()
+
+
+def names_taken(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -> Sequence[str]:
+    query = select(DatasetImage.file_name).where(
+        DatasetImage.dataset_id == dataset_id, DatasetImage.file_name.in_(names)
+    )
+    return session.scalars(query).all()
+
+
+def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImage]) -> Sequence[DatasetImage]:
+    """The images added; one whose name is taken is left out."""
+    rows = [
+        {"dataset_id": dataset_id, "file_name": image.file_name, "uri": image.uri, "size_bytes": image.size_bytes}
+        for image in images
+    ]
+    statement = insert(DatasetImage).values(rows).on_conflict_do_nothing().returning(DatasetImage)
+    return session.scalars(statement).all()
+
+
+def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, str]]:
+    """(id, file_name) sorted by the names' UTF-8 bytes, as Python sorts them, whatever the database's language."""
+    query = select(DatasetImage.id, DatasetImage.file_name).where(DatasetImage.dataset_id == dataset_id)
+    rows = session.execute(query.order_by(collate(DatasetImage.file_name, "C")))
+    return [(row.id, row.file_name) for row in rows]
+
+
+def number_images(session: Session, ids: Sequence[int], image_ids: Sequence[int]) -> None:
+    """Give the images `ids` the positions 0, 1, 2, … and their COCO ids."""
+    numbers = ARRAY(BigInteger)
+    numbered = (
+        func.unnest(cast(list(ids), numbers), cast(list(image_ids), numbers))
+        .table_valued("id", "image_id", with_ordinality="ordinal")
+        .render_derived()
+    )
+    session.execute(
+        update(DatasetImage)
+        .where(DatasetImage.id == numbered.c.id)
+        .values(position=numbered.c.ordinal - 1, image_id=numbered.c.image_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def copy_images(session: Session, dataset_id: uuid.UUID, images: Iterable[NewImage], image_ids: Sequence[int]) -> None:
+    """Write the whole list of a dataset at once, in order; the dataset's own row must be flushed."""
+    _copy(
+        session,
+        "COPY dataset_images (dataset_id, position, image_id, file_name, uri, size_bytes) FROM STDIN",
+        (
+            (dataset_id, position, image_id, image.file_name, image.uri, image.size_bytes)
+            for position, (image, image_id) in enumerate(zip(images, image_ids, strict=True))
+        ),
+    )
+
+
+def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> None:
+    _copy(
+        session,
+        "COPY dataset_annotations "
+        "(dataset_id, image_id, annotation_id, category_id, bbox, area, iscrowd, segmentation) FROM STDIN",
+        (
+            (
+                dataset_id,
+                annotation.image_id,
+                annotation.annotation_id,
+                annotation.category_id,
+                list(annotation.bbox),
+                annotation.area,
+                annotation.iscrowd,
+                Jsonb(annotation.segmentation),
+            )
+            for annotation in annotations
+        ),
+    )
+
+
+def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    connection = session.connection().connection.driver_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise TypeError(f"COPY needs the psycopg driver, not {type(connection).__name__}")
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _of_tenant(tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Any:
+    return select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.id == dataset_id)

@@ -1,0 +1,110 @@
+"""COCO segmentations as annotation files give them: polygons, run lengths as a list, run lengths as a string.
+
+Source of the format: cocoapi, common/maskApi.c (`rleFrString`) and PythonAPI/pycocotools/_mask.pyx (`frPyObjects`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+MAX_COORDINATE = 1e7  # pixels; far beyond any image, and well inside what a 32-bit run length can count
+MIN_POLYGON_NUMBERS = 6  # three corners; COCO's tools would read four numbers as a box
+MAX_AREA = 2**32 - 1  # of a mask that 32-bit run lengths can describe
+
+
+class SegmentationInvalid(ValueError):
+    """Says what is wrong; whoever knows where the segmentation stands turns it into an error for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a segmentation says by itself: `bbox` is (x, y, width, height), both in pixels."""
+
+    bbox: tuple[float, float, float, float]
+    area: float
+
+
+def check_segmentation(value: Any, size: tuple[int, int] | None) -> Extent:
+    """Raises `SegmentationInvalid` unless `value` decodes; `size` is the image's (height, width) where known."""
+    if isinstance(value, list):
+        return _polygons_extent(value)
+    if isinstance(value, dict):
+        return _runs_extent(value, size)
+    raise SegmentationInvalid("segmentation must be a list of polygons or an object with size and counts")
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_COORDINATE
+
+
+def _polygons_extent(polygons: list[Any]) -> Extent:
+    if not polygons:
+        raise SegmentationInvalid("segmentation has no polygon; masks are needed, boxes alone are not enough")
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) < MIN_POLYGON_NUMBERS or len(polygon) % 2:
+            raise SegmentationInvalid("a polygon must be a list of x, y, x, y, … with at least three corners")
+        if not all(is_number(number) for number in polygon):
+            raise SegmentationInvalid("a polygon holds something that is not a finite number of pixels")
+    xs = [x for polygon in polygons for x in polygon[0::2]]
+    ys = [y for polygon in polygons for y in polygon[1::2]]
+    bbox = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+    return Extent(bbox=bbox, area=float(sum(_shoelace(polygon) for polygon in polygons)))
+
+
+def _shoelace(polygon: list[float]) -> float:
+    xs, ys = polygon[0::2], polygon[1::2]
+    return abs(sum(xs[i - 1] * ys[i] - xs[i] * ys[i - 1] for i in range(len(xs)))) / 2
+
+
+def _runs_extent(rle: dict[str, Any], size: tuple[int, int] | None) -> Extent:
+    given = rle.get("size")
+    if not isinstance(given, list) or len(given) != 2 or not all(type(side) is int and side > 0 for side in given):  # noqa: PLR2004 - height and width
+        raise SegmentationInvalid("size must be [height, width] in whole pixels")
+    height, width = given
+    if size is not None and (height, width) != size:
+        raise SegmentationInvalid(f"size {given} is not the image's [height, width], which is {list(size)}")
+    runs = _runs(rle.get("counts"))
+    if sum(runs) != height * width or height * width > MAX_AREA:
+        raise SegmentationInvalid(f"counts describe {sum(runs)} pixels, but size {given} has {height * width}")
+    x, y, box_width, box_height = coco_mask.toBbox(
+        coco_mask.frPyObjects({"size": given, "counts": runs}, height, width)
+    ).tolist()
+    return Extent(bbox=(x, y, box_width, box_height), area=float(sum(runs[1::2])))
+
+
+def _runs(counts: object) -> list[int]:
+    if isinstance(counts, list):
+        if not all(type(run) is int and run >= 0 for run in counts):
+            raise SegmentationInvalid("counts must be whole numbers from 0")
+        return counts
+    if isinstance(counts, str):
+        return decode_counts(counts)
+    raise SegmentationInvalid("counts must be a list of run lengths or COCO's compressed string")
+
+
+def decode_counts(text: str) -> list[int]:
+    """Run lengths of a compressed string: 5 bits a character from '0' up, bit 5 continues, bit 4 of the last is the
+    sign; from the third run on the difference to the run before the last is kept.
+    """
+    runs: list[int] = []
+    value, shift = 0, 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64 or shift > 60:  # noqa: PLR2004 - six bits a character, and no run needs 13 of them
+            raise SegmentationInvalid(f"counts are not a compressed run-length string (found {character!r})")
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if bits & 0x20:
+            continue
+        if bits & 0x10:
+            value -= 1 << shift
+        runs.append(value + runs[-2] if len(runs) > 2 else value)  # noqa: PLR2004 - see the docstring
+        if runs[-1] < 0:
+            raise SegmentationInvalid("counts hold a negative run length")
+        value, shift = 0, 0
+    if shift:
+        raise SegmentationInvalid("counts end in the middle of a run length")
+    return runs

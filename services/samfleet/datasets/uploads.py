@@ -1,0 +1,186 @@
+"""Datasets filled over HTTP. Bytes go to the object store first, rows after: no transaction waits for storage, and a
+crash between the two leaves an unused object, never a row without its image.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from samfleet.datasets import repository
+from samfleet.datasets.annotations import CocoInstances, read_annotations
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.matching import assign_image_ids
+from samfleet.datasets.names import check_upload_name
+from samfleet.datasets.repository import NewImage
+from samfleet.datasets.service import found, get_dataset
+from samfleet.db.models import Dataset, DatasetImage, DatasetState
+from samfleet.db.session import read_only, transaction
+from samfleet.errors import Conflict, TooLarge
+from samfleet.storage.store import ObjectStore
+
+CHUNK_BYTES = 1 << 20
+
+
+class DatasetSealed(Conflict):
+    """The dataset is sealed and never changes again; create another one."""
+
+    code = "dataset_sealed"
+
+
+class FileNameTaken(Conflict):
+    """The dataset has an image of this name already."""
+
+    code = "file_name_taken"
+
+
+class DatasetChanged(Conflict):
+    """The dataset was changed by another request at the same moment; send this one again."""
+
+    code = "dataset_changed"
+    retryable = True
+
+
+class ImageTooLarge(TooLarge):
+    """The image file is larger than this server accepts."""
+
+    code = "image_too_large_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    name: str
+    content: IO[bytes]
+
+
+def add_images(
+    engine: Engine,
+    store: ObjectStore,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    files: Sequence[UploadedFile],
+    *,
+    max_image_bytes: int,
+) -> Sequence[DatasetImage]:
+    """Adds all the files or none of them."""
+    names = [check_upload_name(file.name) for file in files]
+    with read_only(engine) as session:
+        _require_open(get_dataset(session, tenant_id, dataset_id))
+        _refuse_taken([*_repeated(names), *repository.names_taken(session, dataset_id, names)])
+    with ExitStack() as undo:
+        images = []
+        for file in files:
+            key = f"datasets/{dataset_id}/images/{uuid.uuid4().hex}/{file.name.rpartition('/')[2]}"
+            size = store.put_stream(key, _limited(file, max_image_bytes))
+            undo.callback(store.delete, key)
+            images.append(NewImage(file.name, f"store:{key}", size))
+        with transaction(engine) as session:
+            added = _record_images(session, tenant_id, dataset_id, images)
+        undo.pop_all()
+    return added
+
+
+def put_annotations(
+    engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID, content: IO[bytes]
+) -> Dataset:
+    """Checks the file now and keeps it as it is: which images it speaks of is known once the dataset is sealed."""
+    with read_only(engine) as session:
+        _require_open(get_dataset(session, tenant_id, dataset_id))
+    instances = read_annotations(content)
+    content.seek(0)
+    key = f"datasets/{dataset_id}/annotations/{uuid.uuid4().hex}.json"
+    with ExitStack() as undo:
+        store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
+        undo.callback(store.delete, key)
+        with transaction(engine) as session:
+            dataset = _lock_open(session, tenant_id, dataset_id)
+            replaced, dataset.annotations_key = dataset.annotations_key, key
+            dataset.annotation_count = len(instances.annotations)
+            dataset.categories = list(instances.categories)
+        undo.pop_all()
+    if replaced is not None:
+        store.delete(replaced)
+    return dataset
+
+
+def seal(engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
+    """Sorts the images by name, numbers them and closes the list; a second call changes nothing."""
+    with read_only(engine) as session:
+        dataset = get_dataset(session, tenant_id, dataset_id)
+    if dataset.state is DatasetState.SEALED:
+        return dataset
+    instances = _stored_annotations(store, dataset.annotations_key)
+    with transaction(engine) as session:
+        locked = found(repository.lock(session, tenant_id, dataset_id), dataset_id)
+        if locked.state is DatasetState.OPEN:
+            if locked.annotations_key != dataset.annotations_key:
+                raise DatasetChanged
+            _number_and_close(session, locked, instances)
+    return locked
+
+
+def _number_and_close(session: Session, dataset: Dataset, instances: CocoInstances | None) -> None:
+    images = repository.names_in_order(session, dataset.id)
+    if not images:
+        raise DatasetEmpty(f"dataset {dataset.id} has no images; upload some before sealing it")
+    image_ids = assign_image_ids([name for _, name in images], instances.image_ids if instances else None)
+    repository.number_images(session, [row_id for row_id, _ in images], image_ids)
+    if instances is not None:
+        annotations = instances.of_images(frozenset(image_ids))
+        repository.copy_annotations(session, dataset.id, annotations)
+        dataset.annotation_count = len(annotations)
+    dataset.state = DatasetState.SEALED
+    dataset.sealed_at = datetime.now(UTC)
+
+
+def _record_images(
+    session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, images: Sequence[NewImage]
+) -> Sequence[DatasetImage]:
+    dataset = _lock_open(session, tenant_id, dataset_id)
+    added = repository.add_images(session, dataset.id, images)
+    _refuse_taken(sorted({image.file_name for image in images} - {image.file_name for image in added}))
+    dataset.image_count += len(added)
+    return added
+
+
+def _lock_open(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
+    return _require_open(found(repository.lock(session, tenant_id, dataset_id), dataset_id))
+
+
+def _require_open(dataset: Dataset) -> Dataset:
+    if dataset.state is DatasetState.SEALED:
+        raise DatasetSealed(f"dataset {dataset.id} is sealed and never changes again; create another one")
+    return dataset
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _refuse_taken(names: Sequence[str]) -> None:
+    if names:
+        raise FileNameTaken(f"the dataset has an image named {names[0]!r} already; names must be unique")
+
+
+def _limited(file: UploadedFile, max_bytes: int) -> Iterator[bytes]:
+    size = 0
+    while chunk := file.content.read(CHUNK_BYTES):
+        size += len(chunk)
+        if size > max_bytes:
+            raise ImageTooLarge(f"{file.name!r} has more than {max_bytes} bytes, the most this server accepts")
+        yield chunk
+
+
+def _stored_annotations(store: ObjectStore, key: str | None) -> CocoInstances | None:
+    if key is None:
+        return None
+    with store.open(key) as file:
+        return read_annotations(file)

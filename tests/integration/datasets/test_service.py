@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from fixtures.shared import shared_path
+from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.directory import DirectoryNotAllowed
+from samfleet.datasets.service import (
+    DatasetNotFound,
+    DirectoryListing,
+    create_from_directory,
+    get_dataset,
+    list_directory,
+)
+from samfleet.db.models import DatasetAnnotation, DatasetImage, DatasetState, Tenant
+
+MIB = 2**20
+
+
+@pytest.fixture
+def tenant(session: Session) -> uuid.UUID:
+    tenant = Tenant(name=uuid.uuid4().hex)
+    session.add(tenant)
+    session.flush()
+    return tenant.id
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.jpg", "a.jpg", "sub/Größe.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"image")
+    return tmp_path / "photos"
+
+
+def listing_of(folder: Path, annotations: Path | None = None, **options: Any) -> DirectoryListing:
+    return list_directory(
+        str(folder),
+        annotations_path=str(annotations) if annotations else None,
+        roots=[options.pop("root", folder.parent)],
+        max_annotations_bytes=options.pop("max_annotations_bytes", MIB),
+        limit=options.pop("limit", None),
+    )
+
+
+def test_a_directory_becomes_a_sealed_dataset(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+    dataset = create_from_directory(session, tenant, listing_of(folder))
+    assert (dataset.name, dataset.image_count, dataset.annotation_count) == ("photos", 3, None)
+    assert dataset.state is DatasetState.SEALED
+    query = select(DatasetImage).where(DatasetImage.dataset_id == dataset.id).order_by(DatasetImage.position)
+    images = session.scalars(query).all()
+    assert [(image.position, image.image_id, image.file_name) for image in images] == [
+        (0, 1, "a.jpg"),
+        (1, 2, "b.jpg"),
+        (2, 3, "sub/Größe.png"),
+    ]
+    assert images[2].uri == (folder / "sub/Größe.png").resolve().as_uri()
+    assert images[2].size_bytes == 5
+
+
+def test_annotations_give_the_ids_and_are_kept(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+    triangle = [[0, 0, 4, 0, 4, 3.5]]
+    runs = {"size": [2, 2], "counts": "4"}
+    document = {
+        "images": [
+            {"id": 40, "file_name": "b.jpg"},
+            {"id": 41, "file_name": "Größe.png"},
+            {"id": 99, "file_name": "c"},
+        ],
+        "categories": [{"id": 3, "name": "thing", "supercategory": "all"}],
+        "annotations": [
+            {"id": 1, "image_id": 40, "category_id": 3, "segmentation": triangle},
+            {"id": 2, "image_id": 41, "category_id": 3, "segmentation": runs, "iscrowd": 1, "area": 4},
+            {"id": 3, "image_id": 99, "category_id": 3, "segmentation": triangle},
+        ],
+    }
+    path = folder.parent / "instances.json"
+    path.write_text(json.dumps(document))
+    dataset = create_from_directory(session, tenant, listing_of(folder, path), name="mine")
+    assert (dataset.name, dataset.annotation_count, dataset.categories) == ("mine", 2, document["categories"])
+    images = session.scalars(select(DatasetImage).order_by(DatasetImage.position)).all()
+    assert [image.image_id for image in images] == [100, 40, 41]
+    rows = session.scalars(select(DatasetAnnotation).order_by(DatasetAnnotation.annotation_id)).all()
+    assert [(row.image_id, row.bbox, row.area, row.iscrowd) for row in rows] == [
+        (40, [0, 0, 4, 3.5], 7, False),
+        (41, [0, 0, 0, 0], 4, True),
+    ]
+    assert [row.segmentation for row in rows] == [triangle, runs]
+
+
+def test_a_limit_takes_the_first_images(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+    assert create_from_directory(session, tenant, listing_of(folder, limit=2)).image_count == 2
+
+
+def test_the_annotations_file_obeys_the_roots_and_the_limit(folder: Path) -> None:
+    outside = folder.parent / "outside.json"
+    outside.write_text("{}")
+    with pytest.raises(DirectoryNotAllowed):
+        listing_of(folder, outside, root=folder)
+    with pytest.raises(AnnotationsNotFound, match="No such file"):
+        listing_of(folder, folder / "missing.json")
+    with pytest.raises(AnnotationsNotFound, match="Is a directory"):
+        listing_of(folder, folder)
+    with pytest.raises(AnnotationsTooLarge, match="2 bytes"):
+        listing_of(folder, outside, max_annotations_bytes=1)
+
+
+def test_annotations_of_other_images_are_refused(folder: Path) -> None:
+    path = folder.parent / "instances.json"
+    path.write_text(json.dumps({"images": [{"id": 1, "file_name": "other.jpg"}], "annotations": []}))
+    with pytest.raises(AnnotationsInvalid, match="none of the file names"):
+        listing_of(folder, path)
+
+
+def test_another_tenants_dataset_does_not_exist(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+    dataset = create_from_directory(session, tenant, listing_of(folder))
+    assert get_dataset(session, tenant, dataset.id) is dataset
+    with pytest.raises(DatasetNotFound):
+        get_dataset(session, uuid.uuid4(), dataset.id)
+
+
+def test_real_photographs_with_annotations(session: Session, tenant: uuid.UUID) -> None:
+    data = shared_path("data", "coco_dev")
+    dataset = create_from_directory(session, tenant, listing_of(data / "images", data / "instances.json"))
+    assert (dataset.image_count, dataset.annotation_count) == (66, 560)
+    first = session.scalars(select(DatasetImage).where(DatasetImage.position == 0)).one()
+    assert first.file_name == f"{first.image_id:012d}.jpg"

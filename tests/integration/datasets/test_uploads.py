@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+
+import pytest
+from sqlalchemy import Engine, select
+
+from samfleet.datasets.annotations import AnnotationsInvalid
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.names import FileNameInvalid
+from samfleet.datasets.service import create_upload
+from samfleet.datasets.uploads import (
+    DatasetChanged,
+    DatasetSealed,
+    FileNameTaken,
+    ImageTooLarge,
+    UploadedFile,
+    add_images,
+    put_annotations,
+    seal,
+)
+from samfleet.db.models import DatasetAnnotation, DatasetImage, DatasetState, Tenant
+from samfleet.db.session import read_only, transaction
+from samfleet.storage.memory_store import MemoryStore
+
+
+class Uploads:
+    """An open dataset and what a client may do with it."""
+
+    def __init__(self, engine: Engine, store: MemoryStore) -> None:
+        self.engine, self.store = engine, store
+        with transaction(engine) as session:
+            tenant = Tenant(name=uuid.uuid4().hex)
+            session.add(tenant)
+            session.flush()
+            self.dataset_id, self.tenant_id = create_upload(session, tenant.id).id, tenant.id
+
+    def add(self, *names: str, content: bytes = b"image") -> list[str]:
+        return self.add_all([(name, content) for name in names])
+
+    def add_all(self, contents: Sequence[tuple[str, bytes]]) -> list[str]:
+        files = [UploadedFile(name, io.BytesIO(content)) for name, content in contents]
+        added = add_images(self.engine, self.store, self.tenant_id, self.dataset_id, files, max_image_bytes=10)
+        return [image.uri for image in added]
+
+    def annotate(self, images: dict[str, int]) -> int | None:
+        triangle = [[0, 0, 4, 0, 4, 3]]
+        document = {
+            "images": [{"id": image_id, "file_name": name} for name, image_id in images.items()],
+            "annotations": [
+                {"id": n, "image_id": image_id, "category_id": 1, "segmentation": triangle}
+                for n, image_id in enumerate(images.values())
+            ],
+        }
+        content = io.BytesIO(json.dumps(document).encode())
+        return put_annotations(self.engine, self.store, self.tenant_id, self.dataset_id, content).annotation_count
+
+    def seal(self) -> DatasetState:
+        return seal(self.engine, self.store, self.tenant_id, self.dataset_id).state
+
+    def rows(self) -> list[tuple[int | None, int | None, str]]:
+        with read_only(self.engine) as session:
+            query = select(DatasetImage).where(DatasetImage.dataset_id == self.dataset_id)
+            rows = session.scalars(query.order_by(DatasetImage.position, DatasetImage.id)).all()
+        return [(row.position, row.image_id, row.file_name) for row in rows]
+
+    def stored(self) -> list[str]:
+        return [info.key for info in self.store.list(f"datasets/{self.dataset_id}/")]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def uploads(engine: Engine, store: MemoryStore) -> Uploads:
+    return Uploads(engine, store)
+
+
+def test_images_are_stored_and_numbered_when_sealed(uploads: Uploads) -> None:
+    (uri,) = uploads.add("b.jpg")
+    assert uploads.store.get(uri.removeprefix("store:")) == b"image"
+    uploads.add("sub/b.jpg", "a.jpg", "Z.jpg")
+    assert {row[:2] for row in uploads.rows()} == {(None, None)}
+    assert uploads.seal() is DatasetState.SEALED
+    assert uploads.rows() == [(0, 1, "Z.jpg"), (1, 2, "a.jpg"), (2, 3, "b.jpg"), (3, 4, "sub/b.jpg")]
+    assert uploads.seal() is DatasetState.SEALED
+
+
+def test_a_sealed_dataset_takes_nothing_more(uploads: Uploads) -> None:
+    uploads.add("a.jpg")
+    uploads.seal()
+    with pytest.raises(DatasetSealed):
+        uploads.add("b.jpg")
+    with pytest.raises(DatasetSealed):
+        uploads.annotate({"a.jpg": 1})
+    assert len(uploads.stored()) == 1
+
+
+def test_an_empty_dataset_cannot_be_sealed(uploads: Uploads) -> None:
+    with pytest.raises(DatasetEmpty):
+        uploads.seal()
+
+
+@pytest.mark.parametrize("names", [("a.jpg",), ("new.jpg", "a.jpg"), ("new.jpg", "new.jpg")])
+def test_a_taken_name_refuses_the_whole_request(uploads: Uploads, names: tuple[str, ...]) -> None:
+    uploads.add("a.jpg", content=b"first")
+    with pytest.raises(FileNameTaken, match=names[-1]):
+        uploads.add(*names, content=b"second")
+    assert [name for _, _, name in uploads.rows()] == ["a.jpg"]
+    assert [uploads.store.get(key) for key in uploads.stored()] == [b"first"]
+
+
+def test_a_name_taken_while_bytes_arrive_is_refused_and_cleaned_up(uploads: Uploads) -> None:
+    class Slow(io.BytesIO):
+        """Another request finishes first, between this one's check and its record."""
+
+        def read(self, size: int | None = -1) -> bytes:
+            if not self.tell():
+                uploads.add("a.jpg", content=b"winner")
+            return super().read(size)
+
+    files = [UploadedFile("a.jpg", Slow(b"loser"))]
+    with pytest.raises(FileNameTaken):
+        add_images(uploads.engine, uploads.store, uploads.tenant_id, uploads.dataset_id, files, max_image_bytes=10)
+    assert [uploads.store.get(key) for key in uploads.stored()] == [b"winner"]
+
+
+def test_too_large_and_badly_named_images_leave_nothing(uploads: Uploads) -> None:
+    with pytest.raises(ImageTooLarge, match=r"'b\.jpg' has more than 10 bytes"):
+        uploads.add_all([("a.jpg", b"fits"), ("b.jpg", b"12345678901")])
+    with pytest.raises(FileNameInvalid):
+        uploads.add("../a.jpg")
+    assert uploads.stored() == []
+    assert uploads.rows() == []
+
+
+def test_annotations_may_come_before_the_images_and_be_replaced(uploads: Uploads) -> None:
+    assert uploads.annotate({"wrong.jpg": 1}) == 1
+    assert uploads.annotate({"a.jpg": 70, "b.jpg": 60, "missing.jpg": 80}) == 3
+    uploads.add("a.jpg", "b.jpg", "c.jpg")
+    uploads.seal()
+    assert uploads.rows() == [(0, 70, "a.jpg"), (1, 60, "b.jpg"), (2, 81, "c.jpg")]
+    with read_only(uploads.engine) as session:
+        assert sorted(session.scalars(select(DatasetAnnotation.image_id))) == [60, 70]
+    assert len([key for key in uploads.stored() if "annotations" in key]) == 1
+
+
+def test_annotations_that_fit_no_image_are_found_when_sealing(uploads: Uploads) -> None:
+    uploads.annotate({"other.jpg": 1})
+    uploads.add("a.jpg")
+    with pytest.raises(AnnotationsInvalid, match="none of the file names"):
+        uploads.seal()
+    uploads.annotate({"a.jpg": 1})
+    assert uploads.seal() is DatasetState.SEALED
+
+
+def test_annotations_replaced_while_sealing_are_noticed(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    uploads.annotate({"a.jpg": 1})
+    uploads.add("a.jpg")
+
+    class Replacing(MemoryStore):
+        """Another request replaces the annotations just after they were read."""
+
+        def put_stream(self, key: str, chunks: Iterable[bytes]) -> int:
+            return uploads.store.put_stream(key, chunks)
+
+        def open(self, key: str) -> io.BytesIO:
+            content = uploads.store.get(key)
+            uploads.annotate({"a.jpg": 2})
+            return io.BytesIO(content)
+
+    with pytest.raises(DatasetChanged):
+        seal(uploads.engine, Replacing(), uploads.tenant_id, uploads.dataset_id)
+    assert uploads.rows() == [(None, None, "a.jpg")]

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from fixtures.shared import shared_path
+from samfleet.datasets.annotations import AnnotationsInvalid, CocoInstances, read_annotations
+
+SQUARE = [[10, 10, 20, 10, 20, 20, 10, 20]]
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Two images and one annotation; `changes` replace members of the annotation, None removes one."""
+    annotation = {
+        "id": 5,
+        "image_id": 7,
+        "category_id": 1,
+        "bbox": [10, 10, 10, 10],
+        "area": 100,
+        "iscrowd": 0,
+        "segmentation": SQUARE,
+    }
+    annotation = {name: value for name, value in {**annotation, **changes}.items() if value is not None}
+    images = [{"id": 7, "file_name": "a.jpg", "height": 50, "width": 60}, {"id": 8, "file_name": "b.jpg"}]
+    return {"images": images, "annotations": [annotation], "categories": [{"id": 1, "name": "thing"}]}
+
+
+def read(value: Any) -> CocoInstances:
+    return read_annotations(io.BytesIO(json.dumps(value).encode()))
+
+
+def test_a_plain_file_is_read() -> None:
+    instances = read(document())
+    assert instances.image_ids == {"a.jpg": 7, "b.jpg": 8}
+    assert instances.categories == ({"id": 1, "name": "thing"},)
+    (annotation,) = instances.annotations
+    assert (annotation.annotation_id, annotation.image_id, annotation.category_id) == (5, 7, 1)
+    assert (annotation.bbox, annotation.area, annotation.iscrowd) == ((10, 10, 10, 10), 100, False)
+    assert annotation.segmentation == SQUARE
+
+
+def test_what_coco_tools_do_without_is_derived() -> None:
+    (annotation,) = read(document(bbox=None, area=None, iscrowd=None)).annotations
+    assert (annotation.bbox, annotation.area, annotation.iscrowd) == ((10, 10, 10, 10), 100, False)
+    assert read({"images": [], "annotations": []}).categories == ()
+
+
+def test_unknown_members_of_runs_are_dropped() -> None:
+    runs = {"size": [50, 60], "counts": [3000], "note": "\x00"}
+    (annotation,) = read(document(segmentation=runs, iscrowd=1)).annotations
+    assert annotation.segmentation == {"size": [50, 60], "counts": [3000]}
+    assert annotation.iscrowd
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"id": "5"}, r"annotations\[0\]: id must be a whole number"),
+        ({"id": True}, r"annotations\[0\]: id must be"),
+        ({"id": 2**70}, r"annotations\[0\]: id must be"),
+        ({"image_id": 9}, r"annotations\[0\] \(id 5\): image_id 9 is not among images"),
+        ({"category_id": 1.5}, r"\(id 5\): category_id must be"),
+        ({"bbox": [1, 2, 3]}, "bbox must be four numbers"),
+        ({"bbox": [1, 2, -3, 4]}, "negative width or height"),
+        ({"bbox": [1, 2, "3", 4]}, "bbox must be four numbers"),
+        ({"area": -1}, "area must be"),
+        ({"area": "1"}, "area must be"),
+        ({"iscrowd": 2}, "iscrowd must be 0 or 1"),
+        ({"iscrowd": [0]}, "iscrowd must be 0 or 1"),
+        ({"segmentation": []}, r"annotations\[0\] \(id 5\): segmentation has no polygon"),
+        ({"segmentation": {"size": [5, 5], "counts": [25]}}, r"size \[5, 5\] is not the image's"),
+    ],
+)
+def test_an_error_names_the_annotation_and_what_is_wrong(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(AnnotationsInvalid, match=reason):
+        read(document(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"images": None}, "needs a list named 'images'"),
+        ({"annotations": {}}, "needs a list named 'annotations'"),
+        ({"categories": "x"}, "needs a list named 'categories'"),
+        ({"annotations": [3]}, r"annotations\[0\] must be an object"),
+        ({"images": [{"id": 1}]}, r"images\[0\]: file_name must be"),
+        ({"images": [{"file_name": "a"}]}, r"images\[0\]: id must be"),
+        ({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}, r"images\[1\]: id 1 occurs twice"),
+        ({"images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}]}, "'a' occurs twice"),
+        ({"categories": [{"id": 1}, {"id": 1}]}, r"categories\[1\]: id 1 occurs twice"),
+        ({"categories": [{"id": 1, "name": "\x00"}]}, "cannot be stored"),
+        ({"categories": [{"id": 1, "name": "\ud800"}]}, "cannot be stored"),
+        ({"annotations": document()["annotations"] * 2}, r"annotations\[1\]: id 5 occurs twice"),
+    ],
+)
+def test_an_error_names_the_part_of_the_file(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(AnnotationsInvalid, match=reason):
+        read({**document(), **changes})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"[1]", "must be a JSON object"),
+        (b"\xff\xfe\xff", "not UTF-8 text"),
+        (b'{"images": [NaN]}', "contains NaN"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"images": [' + b"9" * 5000 + b"]}", "not JSON"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(AnnotationsInvalid, match=reason):
+        read_annotations(io.BytesIO(content))
+
+
+def test_only_annotations_of_the_datasets_images_are_kept() -> None:
+    instances = read(document())
+    assert len(instances.of_images([7, 100])) == 1
+    assert instances.of_images([8]) == []
+    with pytest.raises(AnnotationsInvalid, match=r"none of the file names .* \(2, such as 'a.jpg'\)"):
+        instances.of_images([9])
+
+
+def test_a_real_file_is_read_whole() -> None:
+    with shared_path("data", "coco_dev", "instances.json").open("rb") as file:
+        instances = read_annotations(file)
+    assert (len(instances.image_ids), len(instances.annotations), len(instances.categories)) == (66, 560, 80)
+    assert sum(annotation.iscrowd for annotation in instances.annotations) == 8

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from samfleet.datasets.names import FileNameInvalid, check_file_name, check_upload_name, is_image_name
+
+
+@pytest.mark.parametrize(
+    "name", ["a.jpg", "sub/folder/a.jpg", "Grüße 写真 🖼.png", "..a.jpg", "with space.png", "a" * 255, "no-suffix"]
+)
+def test_plain_relative_paths_are_taken(name: str) -> None:
+    assert check_file_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "plain relative path"),
+        ("/etc/passwd", "plain relative path"),
+        ("../a.jpg", "plain relative path"),
+        ("a/../b.jpg", "plain relative path"),
+        ("a/./b.jpg", "plain relative path"),
+        ("a//b.jpg", "plain relative path"),
+        ("a/", "plain relative path"),
+        ("a\nb.jpg", "control character"),
+        ("a\x00.jpg", "control character"),
+        ("a\x85.jpg", "control character"),
+        ("a\udcff.jpg", "not valid UTF-8"),
+        ("a" * 256, "more than 255 bytes"),
+        ("a/" * 512 + "b", "takes 1025 bytes"),
+    ],
+)
+def test_other_names_are_refused(name: str, reason: str) -> None:
+    with pytest.raises(FileNameInvalid, match=reason):
+        check_file_name(name)
+
+
+def test_an_upload_may_not_name_a_windows_folder() -> None:
+    assert check_file_name("a\\b.jpg") == "a\\b.jpg"
+    with pytest.raises(FileNameInvalid, match="separate folders by '/'"):
+        check_upload_name("a\\b.jpg")
+
+
+def test_images_are_known_by_suffix_in_any_case() -> None:
+    assert all(is_image_name(f"x{suffix}") for suffix in (".jpg", ".JPEG", ".Png", ".webp", ".bmp", ".tif", ".TIFF"))
+    assert not any(is_image_name(name) for name in ("x.gif", "x.jpg.txt", "jpg"))
