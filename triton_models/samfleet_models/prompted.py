@@ -36,7 +36,7 @@ def segment_prompts(
     answers: dict[int, list[MaskRecord]] = {}
     for indices in _chunks(prompts, network.prompts_per_pass):
         with clock.measure("decode"):
-            tokens = [_tokens(prompts[index], frame) for index in indices]
+            tokens = [prompt_tokens(prompts[index], frame) for index in indices]
             coords = torch.from_numpy(np.stack([points for points, _ in tokens])).to(network.device)
             labels = torch.from_numpy(np.stack([labels for _, labels in tokens])).to(network.device)
             logits, ious = network.decode(embedding, coords, labels)
@@ -69,7 +69,7 @@ def _chunks(prompts: Sequence[Prompt], size: int) -> Iterator[list[int]]:
             yield group[start : start + size]
 
 
-def _tokens(prompt: Prompt, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def prompt_tokens(prompt: Prompt, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Coordinates [T, 2] in the network input's frame and labels [T]: the points, then the box or a padding point.
 
     Scaled in float64, then float32, as the official predictor does.
