@@ -30,7 +30,7 @@ def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mappin
         argv=tuple(triton_argv(command)),
         env=triton_env(command, os.environ),
         readiness=HttpReady(LOOPBACK, command.http_port, "/v2/health/ready"),
-        address=f"{LOOPBACK}:{command.grpc_port} (gRPC), {LOOPBACK}:{command.http_port} (HTTP)",
+        address=f"grpc://{LOOPBACK}:{command.grpc_port}",
         stop_seconds=15.0,
     )
 
