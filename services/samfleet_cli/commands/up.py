@@ -33,9 +33,11 @@ def up(
     from samfleet_cli.local_stack.run import run_stack
     from samfleet_cli.local_stack.settings import StackSettings
     from samfleet_cli.local_stack.stack import start_stack
+    from samfleet_cli.local_stack.weights import pull_missing
 
     console = Console(stderr=True)
-    stack = StackSettings()
+    settings, stack = Settings(), StackSettings()
+    pull_missing(settings, stack)
     report = _reporter(console.print)
     if detach:
         _say_ready(start_stack(stack.state_dir, report, timeout))
@@ -50,7 +52,7 @@ def up(
             _say_ready(info)
             console.print("Ctrl-C stops everything.")
 
-    if not run_stack(Settings(), stack, on_change):
+    if not run_stack(settings, stack, on_change):
         console.print(f"[red]A part could not be started[/]; its log lies in {stack.state_dir / 'logs'}.")
         raise typer.Exit(1)
 
