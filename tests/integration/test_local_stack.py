@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -184,7 +185,7 @@ def test_grandchildren_in_sessions_of_their_own_end_with_their_part(state_dir: P
         grandchild = descendants(leader)[0]
 
         os.kill(leader, signal.SIGKILL)
-        until(lambda: not grandchild.is_alive())
+        until(lambda: not psutil.pid_exists(grandchild.pid))  # not even as a zombie
         until(lambda: part(stack_status(state_dir), "family").restarts == 1)
         wait_ready(state_dir)
         second = part(stack_status(state_dir), "family").pid

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from samfleet_cli.local_stack.state import StackInfo
 
 _STATE_COLOURS = {"ready": "green", "external": "cyan", "failed": "red", "restarting": "red", "stopped": "dim"}
+_TABLE_WIDTH = 100  # narrower, rich would cut addresses short
 
 
 def up(
@@ -81,19 +82,25 @@ def _print_table(state: str, supervisor_pid: int | None, api_url: str | None, pa
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("part", "state", "pid", "restarts", "last exit", "since", "address", box=None)
+    table = Table("part", "state", "pid", "restarts", "last exit", "since", "address", box=None, pad_edge=False)
     for part in parts:
         colour = _STATE_COLOURS.get(part.state, "yellow")
         pid, last_exit = str(part.pid or ""), _exit_words(part.last_exit)
-        table.add_row(
-            part.name, f"[{colour}]{part.state}[/]", pid, str(part.restarts), last_exit, part.since, part.address
-        )
+        since = _local_time(part.since) if part.since else ""
+        table.add_row(part.name, f"[{colour}]{part.state}[/]", pid, str(part.restarts), last_exit, since, part.address)
     console = Console()
+    console.width = max(console.width, _TABLE_WIDTH)
     console.print(f"stack: {state}" + (f", supervisor {supervisor_pid}" if supervisor_pid else ""))
     if api_url:
         console.print(f"API: {api_url}")
     if parts:
         console.print(table)
+
+
+def _local_time(moment: str) -> str:
+    from datetime import datetime
+
+    return f"{datetime.fromisoformat(moment).astimezone():%m-%d %H:%M:%S}"
 
 
 def _exit_words(code: int | None) -> str:

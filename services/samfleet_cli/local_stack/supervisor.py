@@ -77,6 +77,7 @@ class Supervisor:
                 self._tell()
         if lost:
             self._end_strays()
+        processes.reap_others({child.identity.pid for child in self.children if child.identity})
         self._tell()
 
     def _may_start(self, child: Child, now: float) -> bool:
@@ -106,6 +107,7 @@ class Supervisor:
             time.sleep(_STOP_TICK_SECONDS)
         processes.end(below, grace_seconds=2.0)
         self._end_strays()
+        processes.reap_others(())
         for child in self.children:
             child.mark_stopped()
         self._tell()

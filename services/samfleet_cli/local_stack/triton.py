@@ -24,26 +24,32 @@ from samfleet_cli.local_stack.triton_command import (
 
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
-    """Loads at start the variants whose weights are there; a worker's request loads others on demand."""
-    files = locate_triton()
-    present = [name for name in stack.variants if (weights / get_variant(name).checkpoint.filename).exists()]
-    command = TritonCommand(
-        files=files,
-        backends=prepare_backends(files, asset("triton_models", "backends"), state_dir.root / "triton_backends"),
-        repository=asset("triton_models", "repository"),
-        weights=weights,
-        http_port=ports["triton_http"],
-        grpc_port=ports["triton_grpc"],
-        metrics_port=ports["triton_metrics"],
-        models=present,
-        python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
-        device=stack.device,
-    )
+    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root / "triton_backends")
     return PartSpec(
         name="triton",
         argv=tuple(triton_argv(command)),
         env=triton_env(command, os.environ),
         readiness=HttpReady(LOOPBACK, command.http_port, "/v2/health/ready"),
-        address=f"{LOOPBACK}:{command.grpc_port} (gRPC), {LOOPBACK}:{command.http_port} (HTTP)",
+        address=f"grpc://{LOOPBACK}:{command.grpc_port}",
         stop_seconds=15.0,
+    )
+
+
+def make_command(
+    stack: StackSettings, weights: Path, ports: Mapping[str, int], host: str, backends: Path
+) -> TritonCommand:
+    """Loads at start the variants whose weights are there; others load on demand. Writes the folder `backends`."""
+    files = locate_triton()
+    return TritonCommand(
+        files=files,
+        backends=prepare_backends(files, asset("triton_models", "backends"), backends),
+        repository=asset("triton_models", "repository"),
+        weights=weights,
+        http_port=ports["triton_http"],
+        grpc_port=ports["triton_grpc"],
+        metrics_port=ports["triton_metrics"],
+        models=[name for name in stack.variants if (weights / get_variant(name).checkpoint.filename).exists()],
+        python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
+        host=host,
+        device=stack.device,
     )
