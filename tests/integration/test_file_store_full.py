@@ -1,15 +1,12 @@
-"""A disk that is really full: a tmpfs of 256 KiB in its own mount namespace, and the kernel's file size limit."""
+"""No space left and no larger files allowed, both answered by the kernel itself."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
+from fixtures.small_disk import run_on_small_disk, run_script
 
 WRITER = """
 import json, resource, sys
@@ -41,10 +38,6 @@ print(json.dumps({
 """
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ})
-
-
 def check(outcome: dict[str, Any], reason: str) -> None:
     assert [answer["code"] for answer in outcome["answers"]] == ["storage_full", "storage_full"]
     assert all(answer["retryable"] and reason in answer["message"] for answer in outcome["answers"])
@@ -53,16 +46,8 @@ def check(outcome: dict[str, Any], reason: str) -> None:
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
-    namespace = ("unshare", "--user", "--map-root-user", "--mount")
-    if run(*namespace, "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)).returncode:
-        pytest.skip("needs user namespaces that may mount a tmpfs: this machine refuses")
-    mount = f'mount -t tmpfs -o size=256k tmpfs {tmp_path} && exec "$0" -c "$1" {tmp_path}'
-    done = run(*namespace, "sh", "-c", mount, sys.executable, WRITER)
-    assert done.returncode == 0, done.stderr
-    check(json.loads(done.stdout), "the disk is full")
+    check(json.loads(run_on_small_disk(WRITER, tmp_path, 256)), "the disk is full")
 
 
 def test_a_file_size_limit_leaves_nothing_half_written(tmp_path: Path) -> None:
-    done = run(sys.executable, "-c", WRITER, str(tmp_path), "100000")
-    assert done.returncode == 0, done.stderr
-    check(json.loads(done.stdout), "the file size limit is reached")
+    check(json.loads(run_script(WRITER, tmp_path, "100000")), "the file size limit is reached")

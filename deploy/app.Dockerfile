@@ -1,0 +1,23 @@
+# API, worker, beat, migrations and the samfleet command in one image; docker-compose.yml chooses by command.
+FROM python:3.11.13-slim-bookworm AS build
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE ./
+COPY services services
+COPY worker worker
+COPY triton_models triton_models
+COPY migrations migrations
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+    && python -m venv /opt/samfleet \
+    && /opt/samfleet/bin/pip install --no-cache-dir "$(ls /wheels/samfleet-*.whl)[api,cli,worker]"
+
+FROM python:3.11.13-slim-bookworm
+RUN useradd --uid 10001 --create-home samfleet \
+    && install --directory --owner=samfleet --group=samfleet /var/lib/samfleet /var/lib/samfleet/weights
+COPY --from=build /opt/samfleet /opt/samfleet
+COPY deploy/create_bucket.py /opt/deploy/create_bucket.py
+ENV PATH=/opt/samfleet/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER samfleet
+WORKDIR /home/samfleet
+CMD ["samfleet", "--help"]

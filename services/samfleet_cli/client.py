@@ -1,0 +1,188 @@
+"""The REST API as typed calls; routes and bodies are documented in `docs/api.md`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from samfleet_cli.files import replacing
+from samfleet_cli.resources import Dataset, DatasetImage, ImageError, Job, Run
+from samfleet_cli.transport import ApiError, Transport
+
+_PAGE = 1000
+_PIECE_BYTES = 1 << 20
+
+
+class SamfleetClient:
+    """Calls that may be repeated without harm are, when the connection fails; a job is submitted under an
+    idempotency key for that reason.
+    """
+
+    def __init__(self, api_url: str, api_key: str, *, transport: Transport | None = None) -> None:
+        self._transport = transport or Transport(api_url, api_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def api_url(self) -> str:
+        return self._transport.api_url
+
+    def create_directory_dataset(
+        self, directory: Path, *, name: str | None = None, annotations: Path | None = None, limit: int | None = None
+    ) -> Dataset:
+        """A dataset of files that the server itself can read at these paths."""
+        body = {
+            "source": "directory",
+            "directory": str(directory),
+            "name": name,
+            "annotations_path": str(annotations) if annotations else None,
+            "limit": limit,
+        }
+        return Dataset.model_validate(self._post("/v1/datasets", _without_none(body)))
+
+    def create_upload_dataset(self, *, name: str | None = None) -> Dataset:
+        return Dataset.model_validate(self._post("/v1/datasets", _without_none({"source": "upload", "name": name})))
+
+    def upload_images(self, dataset_id: str, files: Sequence[tuple[str, Path]]) -> None:
+        """Send (name in the dataset, file) pairs in one request. The server takes all of them or none, so when a
+        repeat is told that the names are taken, the answer to the first request was lost and its files were not.
+        """
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            try:
+                self._send_files(f"/v1/datasets/{dataset_id}/images", files)
+            except ApiError as error:
+                if error.problem_code != "file_name_taken" or attempts == 1:
+                    raise
+
+        self._transport.repeat(attempt, repeatable=True)
+
+    def upload_annotations(self, dataset_id: str, path: Path) -> None:
+        headers = {"Content-Type": "application/json", "Content-Length": str(path.stat().st_size)}
+        self._transport.repeat(
+            lambda: self._transport.json(
+                "PUT",
+                f"/v1/datasets/{dataset_id}/annotations",
+                repeatable=False,  # the pieces of the body are spent after one try; `repeat` opens them anew
+                content=_pieces(path),
+                headers=headers,
+            ),
+            repeatable=True,
+        )
+
+    def seal_dataset(self, dataset_id: str) -> Dataset:
+        return Dataset.model_validate(self._transport.json("POST", f"/v1/datasets/{dataset_id}/seal", repeatable=True))
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
+
+    def dataset_images(self, dataset_id: str) -> Iterator[DatasetImage]:
+        """All images in the dataset's order, fetched page by page."""
+        return map(DatasetImage.model_validate, self._items(f"/v1/datasets/{dataset_id}/images"))
+
+    def submit_job(
+        self,
+        dataset_id: str,
+        variants: Sequence[str],
+        task: Mapping[str, Any],
+        *,
+        pools: Sequence[str] = (),
+        name: str | None = None,
+    ) -> Job:
+        body = {
+            "dataset_id": dataset_id,
+            "variants": list(variants),
+            "task": dict(task),
+            "pools": list(pools) or None,
+            "name": name,
+        }
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return Job.model_validate(
+            self._transport.json("POST", "/v1/jobs", repeatable=True, json=_without_none(body), headers=headers)
+        )
+
+    def job(self, job_id: str) -> Job:
+        return Job.model_validate(self._get(f"/v1/jobs/{job_id}"))
+
+    def jobs(self, *, state: str | None = None) -> Iterator[Job]:
+        """All jobs, newest first."""
+        return map(Job.model_validate, self._items("/v1/jobs", _without_none({"state": state})))
+
+    def cancel_job(self, job_id: str) -> Job:
+        return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/cancel", repeatable=True))
+
+    def job_errors(self, job_id: str) -> Iterator[ImageError]:
+        return map(ImageError.model_validate, self._items(f"/v1/jobs/{job_id}/errors"))
+
+    def run(self, run_id: str) -> Run:
+        """One run with the statistics of its stages."""
+        return Run.model_validate(self._get(f"/v1/runs/{run_id}"))
+
+    def image_result(self, run_id: str, image_id: int) -> dict[str, Any]:
+        """One image's masks and stage timings, as the API gives them."""
+        result: dict[str, Any] = self._get(f"/v1/runs/{run_id}/images/{image_id}")
+        return result
+
+    def download_results(self, run_id: str, path: Path, *, format_: str = "coco") -> None:
+        self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_})
+
+    def download_overlay(self, run_id: str, image_id: int, path: Path) -> None:
+        """A picture of the image with its masks drawn on it, as PNG."""
+        self._download(f"/v1/runs/{run_id}/images/{image_id}/overlay.png", path)
+
+    def _download(self, route: str, path: Path, **request: Any) -> None:
+        def attempt() -> None:
+            with replacing(path) as file, self._transport.stream(route, **request) as pieces:
+                for piece in pieces:
+                    file.write(piece)
+
+        self._transport.repeat(attempt, repeatable=True)
+
+    def _send_files(self, route: str, files: Sequence[tuple[str, Path]]) -> None:
+        with ExitStack() as stack:
+            parts = [
+                ("files", (name, stack.enter_context(path.open("rb")), "application/octet-stream"))
+                for name, path in files
+            ]
+            self._transport.json("POST", route, repeatable=False, files=parts)
+
+    def _get(self, path: str, **params: Any) -> Any:
+        return self._transport.json("GET", path, repeatable=True, params=params)
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._transport.json("POST", path, repeatable=False, json=body)
+
+    def _items(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        cursor: str | None = None
+        while True:
+            page = self._get(path, limit=_PAGE, **(params or {}), **_without_none({"cursor": cursor}))
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

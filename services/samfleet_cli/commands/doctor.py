@@ -1,0 +1,42 @@
+"""`samfleet doctor`: what this machine lacks, and the command that mends it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+_MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]low[/]", "missing": "[red]missing[/]"}
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check this machine for what `samfleet up` needs. Exit code 1 when something needed is missing."""
+    from samfleet_cli.local_stack.doctor import examine
+    from samfleet_cli.local_stack.probes import Probes
+    from samfleet_cli.local_stack.settings import StackSettings
+    from samfleet_cli.local_stack.stack import running_stack
+
+    stack = StackSettings()
+    held_by_ours = running_stack(stack.state_dir) is not None
+    checks = examine(
+        Probes(), state_dir=stack.state_dir.resolve(), fixed_ports={} if held_by_ours else stack.fixed_ports()
+    )
+    complete = all(check.state != "missing" for check in checks)
+    if as_json:
+        typer.echo(json.dumps({"ok": complete, "checks": [asdict(check) for check in checks]}, indent=2))
+    else:
+        from rich.console import Console
+        from rich.markup import escape
+
+        console = Console(soft_wrap=True)
+        for check in checks:
+            console.print(f"{_MARKS[check.state]:<16} {check.name}: {escape(check.found)}")
+            if check.remedy:
+                console.print(f"         → {escape(check.remedy)}")
+        console.print(
+            "This machine has what `samfleet up` needs." if complete else "Mend what is missing, then try again."
+        )
+    if not complete:
+        raise typer.Exit(1)

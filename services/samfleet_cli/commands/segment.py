@@ -1,0 +1,122 @@
+"""`samfleet segment`: masks for a folder of images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from samfleet.variants.task import EverythingParameters, TaskInvalid
+from samfleet_cli.grid_options import with_grid_options
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson
+
+
+class TaskName(StrEnum):
+    EVERYTHING = "everything"
+    BOX = "box"
+    CENTER_POINT = "center_point"
+
+
+SourcePath = Annotated[
+    Path, typer.Argument(help="A folder, searched with its sub-folders, or one image.", exists=True, show_default=False)
+]
+Variants = Annotated[list[str], typer.Option(help="A variant's name; repeat it for several.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False, show_default=False)]
+Task = Annotated[TaskName, typer.Option(help="All masks of an image, or one per annotated object.")]
+Annotations = Annotated[
+    Path | None,
+    typer.Option(
+        help="COCO instances: the prompts of box and center_point, and ground truth for mIoU.",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
+    ),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="The first N images in sorted path order.", show_default=False)]
+Pools = Annotated[list[str] | None, typer.Option(help="A pool's name; repeat it for several.", show_default=False)]
+Upload = Annotated[bool, typer.Option("--upload", help="Send the files even if the server could read the folder.")]
+Multimask = Annotated[
+    bool | None,
+    typer.Option(
+        "--multimask/--single-mask",
+        help="Per prompt, the best of three masks or the single one. Single for box, three for center_point if unset.",
+        show_default=False,
+    ),
+]
+
+
+@with_grid_options
+def segment(
+    source: SourcePath,
+    variant: Variants,
+    out: Out,
+    grid: dict[str, Any],
+    task: Task = TaskName.EVERYTHING,
+    annotations: Annotations = None,
+    limit: Limit = None,
+    pool: Pools = None,
+    upload: Upload = False,
+    multimask: Multimask = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Segment a folder of images and write COCO files.
+
+    Writes into --out: <variant>.coco.json (COCO results; <variant>@<pool>.coco.json with several pools), dataset.json
+    (COCO images) and summary.json (counts, rate, stage times, errors).
+
+    Exit codes: 0 every image succeeded; 3 some images failed, "errors" in summary.json says why; 4 the job was
+    cancelled; 2 wrong usage; 130 Ctrl-C: the job goes on, the message says how to get back to it; 1 any other error.
+    """
+    task_object = task_from_options(task, grid, multimask, annotated=annotations is not None)
+    from samfleet_cli.connection import choose_api
+    from samfleet_cli.following import exit_code_of
+    from samfleet_cli.progress import open_display
+    from samfleet_cli.segmenting import Segmentation
+    from samfleet_cli.segmenting import segment as run
+    from samfleet_cli.sources import Source
+
+    wanted = Segmentation(Source(source, annotations, limit), variant, task_object, out, pool or (), upload)
+    job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
+    print_summary(results.summary, as_json=as_json)
+    raise typer.Exit(exit_code_of(job))
+
+
+def task_from_options(
+    task: TaskName, grid: dict[str, Any], multimask: bool | None, *, annotated: bool
+) -> dict[str, Any]:
+    """The API's task object; options that contradict each other are wrong usage."""
+    if task is TaskName.EVERYTHING:
+        if multimask is not None:
+            raise typer.BadParameter("--multimask and --single-mask go with --task box or center_point")
+        try:
+            EverythingParameters(**grid)
+        except TaskInvalid as error:
+            raise typer.BadParameter(error.message) from error
+        return {"kind": "everything", **grid}
+    if grid:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in grid)
+        raise typer.BadParameter(f"{named}: goes with --task everything")
+    if not annotated:
+        raise typer.BadParameter(f"--task {task.value} takes its prompts from --annotations")
+    prompts = {"kind": "prompts", "prompt": task.value, "from": "annotations"}
+    return prompts if multimask is None else {**prompts, "multimask": multimask}
+
+
+def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+        return
+    from samfleet_cli import tables
+
+    console = tables.console()
+    console.print(tables.runs_table(summary))
+    for run in summary["runs"]:
+        console.print(tables.stages_table(run))
+    if summary["errors"]:
+        console.print(tables.errors_table(summary["errors"]))

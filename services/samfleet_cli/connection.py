@@ -1,0 +1,96 @@
+"""Which API a command talks to: the one it is told, else the stack of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from samfleet.config import Settings
+from samfleet.errors import Unavailable
+from samfleet_cli.client import SamfleetClient
+from samfleet_cli.local_stack.part import PartStatus
+from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_cli.local_stack.stack import running_stack, stack_for
+from samfleet_cli.local_stack.weights import pull_missing
+
+
+class StackNotRunning(Unavailable):
+    """No stack runs here."""
+
+    code = "stack_not_running"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiChoice:
+    """`api_url` None means the stack whose state is in `state_dir`."""
+
+    api_url: str | None
+    api_key: str | None
+    state_dir: Path
+
+
+def choose_api(api_url: str | None, api_key: str | None) -> ApiChoice:
+    return ApiChoice(api_url, api_key, StackSettings().state_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`temporary`: the stack was started for this command and ends with it."""
+
+    client: SamfleetClient
+    temporary: bool = False
+
+
+def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
+    """Where a stack will have to be started for `variants`, fetch their weights."""
+    if not choice.api_url and not running_stack(choice.state_dir):
+        pull_missing(Settings(), StackSettings(), variants)
+
+
+@contextmanager
+def connect(choice: ApiChoice) -> Iterator[SamfleetClient]:
+    """A client of an API that must be there already."""
+    with SamfleetClient(*_address(choice)) as client:
+        yield client
+
+
+@contextmanager
+def connect_or_start(choice: ApiChoice, say: Callable[[str], None]) -> Iterator[Connection]:
+    """A client; where no API is named and no stack runs, one is started and stopped at the end."""
+    if choice.api_url or running_stack(choice.state_dir):
+        with connect(choice) as client:
+            yield Connection(client)
+        return
+    say(
+        f"no stack runs in {choice.state_dir}: starting one for this command "
+        "(`samfleet up` starts one that stays, and saves this time)"
+    )
+    with stack_for(choice.state_dir, _tell_parts(say)) as info, SamfleetClient(info.api_url, info.api_key) as client:
+        yield Connection(client, temporary=True)
+        say("stopping the stack")
+
+
+def _address(choice: ApiChoice) -> tuple[str, str]:
+    if choice.api_url:
+        return choice.api_url, choice.api_key or ""
+    info = running_stack(choice.state_dir)
+    if info is None:
+        raise StackNotRunning(
+            f"no stack runs in {choice.state_dir}; start one with `samfleet up`, or name an API with --api-url"
+        )
+    return info.api_url, info.api_key
+
+
+def _tell_parts(say: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], None]:
+    told: dict[str, str] = {}
+
+    def tell(parts: Sequence[PartStatus]) -> None:
+        for part in parts:
+            if told.get(part.name) != part.state:
+                told[part.name] = part.state
+                if part.state in {"ready", "restarting", "failed"}:
+                    say(f"  {part.name}: {part.state}")
+
+    return tell

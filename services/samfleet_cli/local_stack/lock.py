@@ -1,0 +1,61 @@
+"""One supervisor per state directory: an flock that the kernel drops when the process dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from samfleet.errors import Conflict
+from samfleet_cli.local_stack.processes import ProcessIdentity, identify
+
+
+class StackAlreadyRuns(Conflict):
+    """A stack already runs in this state directory; `samfleet status` shows it, `samfleet down` stops it."""
+
+    code = "stack_already_runs"
+
+
+@contextmanager
+def supervise(path: Path) -> Iterator[ProcessIdentity]:
+    """Be the one supervisor; gives this process's identity, by which others find it while this lasts."""
+    identity = identify(os.getpid())
+    if identity is None:
+        raise ProcessLookupError(f"/proc/{os.getpid()}/stat cannot be read")
+    with exclude(path) as file:
+        file.write(json.dumps(asdict(identity)))
+        file.flush()
+        try:
+            yield identity
+        finally:
+            file.truncate(0)
+
+
+@contextmanager
+def exclude(path: Path) -> Iterator[TextIO]:
+    """Keep supervisors out, without being one. Raises `StackAlreadyRuns`."""
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = holder(path)
+            raise StackAlreadyRuns(
+                f"a stack already runs in {path.parent} (supervisor {other.pid if other else 'just starting'}); "
+                f"`samfleet status` shows it, `samfleet down` stops it"
+            ) from None
+        file.truncate(0)
+        yield file
+
+
+def holder(path: Path) -> ProcessIdentity | None:
+    """The living supervisor, if any. Looking takes no lock, so it never makes an `up` at the same time fail."""
+    try:
+        identity = ProcessIdentity(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return identity if identity.is_alive() else None

@@ -1,0 +1,86 @@
+"""What the supervisor runs: a part described as data, and what `samfleet status` says of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from samfleet.errors import SamfleetError
+
+
+class DependencyCycle(SamfleetError):
+    """The parts of the stack depend on each other in a circle."""
+
+    code = "stack_dependency_cycle"
+
+
+class Readiness(Protocol):
+    """Answers within about a second; the supervisor asks from its loop."""
+
+    def is_ready(self) -> bool: ...
+
+
+class PartState(StrEnum):
+    STARTING = "starting"  # waits for its dependencies, or runs and does not answer yet
+    READY = "ready"  # answers; a one-shot part has ended well
+    RESTARTING = "restarting"  # has died and waits for its next start
+    STOPPED = "stopped"
+    EXTERNAL = "external"  # configured elsewhere, not ours to start
+    FAILED = "failed"  # given up before it was ready once
+
+
+@dataclass(frozen=True, slots=True)
+class PartSpec:
+    """One process of the stack. `env` is added to the supervisor's environment; a one-shot part is ready when it has
+    exited with 0 and needs no `readiness`.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    readiness: Readiness | None = None
+    depends_on: tuple[str, ...] = ()
+    one_shot: bool = False
+    address: str | None = None
+    cwd: Path | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalPart:
+    """A part that a setting places elsewhere; `address` carries no secret."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """`last_exit` is the exit code, negative for the signal that ended the process; `since` is ISO 8601."""
+
+    name: str
+    state: PartState
+    pid: int | None
+    restarts: int
+    last_exit: int | None
+    since: str
+    address: str | None
+
+
+def in_start_order(specs: Iterable[PartSpec]) -> tuple[PartSpec, ...]:
+    """Dependencies first. A dependency that is not among the parts is taken as being there (it is external)."""
+    waiting = {spec.name: spec for spec in specs}
+    ordered: list[PartSpec] = []
+    while waiting:
+        free = [spec for spec in waiting.values() if not any(name in waiting for name in spec.depends_on)]
+        if not free:
+            raise DependencyCycle(f"these parts depend on each other in a circle: {', '.join(sorted(waiting))}")
+        ordered += free
+        for spec in free:
+            del waiting[spec.name]
+    return tuple(ordered)

@@ -1,0 +1,160 @@
+"""Which parts a stack consists of, for given settings: embedded where a setting is unset, external where it is set."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from samfleet.config import Settings
+from samfleet_cli.local_stack import postgres, redis_server, triton
+from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.part import ExternalPart, PartSpec
+from samfleet_cli.local_stack.ports import LOOPBACK, choose_ports
+from samfleet_cli.local_stack.readiness import FileWritten, HttpReady, WorkerReady
+from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_cli.local_stack.state import StackInfo
+
+EMBEDDED_POOL = "local"
+CONTROL_QUEUE = "samfleet.control"
+PORT_NAMES = ("api", "postgres", "redis", "triton_http", "triton_grpc", "triton_metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    info: StackInfo
+    ports: Mapping[str, int]
+    parts: tuple[PartSpec, ...]
+    external: tuple[ExternalPart, ...] = field(default=())
+
+
+def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[str, int]) -> StackPlan:
+    """The plan for a created state directory; secrets and configuration files that are missing are written there."""
+    state_dir = StateDir(stack.state_dir.resolve())
+    given = settings.model_fields_set
+    fixed = stack.fixed_ports()
+    ports = choose_ports([name for name in PORT_NAMES if name not in fixed], former_ports) | fixed
+    weights_dir = settings.weights_dir if "weights_dir" in given else state_dir.weights
+    database = _external("postgres", settings.database_url) if "database_url" in given else _postgres(state_dir, ports)
+    broker = _external("redis", settings.broker_url) if "broker_url" in given else _redis(state_dir, ports)
+    pools: Mapping[str, tuple[str, ...]] = settings.pools
+    if "pools" in given:
+        inference = _external("triton", ", ".join(server for servers in pools.values() for server in servers))
+    else:
+        pools = {EMBEDDED_POOL: (f"{LOOPBACK}:{ports['triton_grpc']}",)}
+        inference = _Choice(parts=(triton.part(state_dir, stack, weights_dir, ports),))
+    storage = (
+        _external("storage", settings.storage_url) if "storage_url" in given else _Choice(state_dir.storage.as_uri())
+    )
+    info = StackInfo(
+        state_dir=state_dir.root,
+        api_url=f"http://{LOOPBACK}:{ports['api']}",
+        api_key=settings.bootstrap_api_key or state_dir.secret(state_dir.api_key_file),
+        database_url=database.url,
+        broker_url=broker.url,
+        storage_url=storage.url,
+        pools=pools,
+        triton_http_url=None if "pools" in given else f"http://{LOOPBACK}:{ports['triton_http']}",
+    )
+    choices = (database, broker, inference, storage)
+    parts = [part for choice in choices for part in choice.parts]
+    parts += _processes_of_ours(info, settings, weights_dir, ports["api"])
+    return StackPlan(info, ports, tuple(parts), tuple(part for choice in choices for part in choice.external))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One part of the design's table, embedded or external, and the address that goes into its setting."""
+
+    url: str = ""
+    parts: tuple[PartSpec, ...] = ()
+    external: tuple[ExternalPart, ...] = ()
+
+
+def _external(name: str, url: str) -> _Choice:
+    return _Choice(url, external=(ExternalPart(name, _without_secret(url)),))
+
+
+def _postgres(state_dir: StateDir, ports: Mapping[str, int]) -> _Choice:
+    password_file = state_dir.root / "postgres_password"
+    password = state_dir.secret(password_file)
+    parts = postgres.parts(state_dir.postgres_data, password_file, password, ports["postgres"])
+    return _Choice(postgres.database_url(password, ports["postgres"]), parts)
+
+
+def _redis(state_dir: StateDir, ports: Mapping[str, int]) -> _Choice:
+    password = state_dir.secret(state_dir.root / "redis_password")
+    part = redis_server.part(state_dir.redis_data, password, ports["redis"])
+    return _Choice(redis_server.broker_url(password, ports["redis"]), (part,))
+
+
+def shared_environment(info: StackInfo, settings: Settings, weights_dir: Path) -> dict[str, str]:
+    """Settings for the children. Datasets may lie in any folder unless set: API and files belong to the same user, and
+    nobody else has the key.
+    """
+    roots = settings.dataset_roots if "dataset_roots" in settings.model_fields_set else (Path("/"),)
+    return {
+        "SAMFLEET_DATABASE_URL": info.database_url,
+        "SAMFLEET_BROKER_URL": info.broker_url,
+        "SAMFLEET_STORAGE_URL": info.storage_url,
+        "SAMFLEET_POOLS": json.dumps({name: list(servers) for name, servers in info.pools.items()}),
+        "SAMFLEET_WEIGHTS_DIR": str(weights_dir.resolve()),
+        "SAMFLEET_DATASET_ROOTS": os.pathsep.join(map(str, roots)),
+        "SAMFLEET_BOOTSTRAP_API_KEY": info.api_key,
+    }
+
+
+def _processes_of_ours(info: StackInfo, settings: Settings, weights_dir: Path, api_port: int) -> list[PartSpec]:
+    env = shared_environment(info, settings, weights_dir)
+    python = (sys.executable, "-m")
+    needs = ("postgres", "redis", "migrate")
+    schedule = StateDir(info.state_dir).beat_schedule
+    return [
+        PartSpec("migrate", (*python, "samfleet.db.migrate"), env, depends_on=("postgres",), one_shot=True),
+        PartSpec(
+            name="api",
+            argv=(*python, "uvicorn", "--factory", "samfleet_api.app:create_app", "--host", LOOPBACK,
+                  "--port", str(api_port), "--no-access-log"),
+            env=env,
+            readiness=HttpReady(LOOPBACK, api_port, "/readyz"),
+            depends_on=needs,
+            address=info.api_url,
+        ),
+        *(_worker(pool, info, settings, env, (*needs, "triton")) for pool in info.pools),
+        PartSpec(
+            name="beat",
+            argv=(*python, "celery", "-A", "samfleet_worker.app", "beat", "--schedule", str(schedule), "--pidfile="),
+            env=env,
+            readiness=FileWritten(schedule, newer_than=time.time()),
+            depends_on=needs,
+        ),
+    ]  # fmt: skip
+
+
+def _worker(
+    pool: str, info: StackInfo, settings: Settings, env: Mapping[str, str], depends_on: tuple[str, ...]
+) -> PartSpec:
+    """A worker serves exactly one pool; with one pool, as nearly always, its part is named `worker`."""
+    name = "worker" if len(info.pools) == 1 else f"worker-{pool}"
+    node = f"{name}@samfleet"
+    return PartSpec(
+        name=name,
+        argv=(sys.executable, "-m", "celery", "-A", "samfleet_worker.app", "worker", "--pool", "threads",
+              "--concurrency", str(settings.worker_concurrency), "--hostname", node,
+              "-Q", f"{CONTROL_QUEUE},samfleet.pool.{pool}"),
+        env={**env, "SAMFLEET_POOL": pool},
+        readiness=WorkerReady(info.broker_url, node),
+        depends_on=depends_on,
+    )  # fmt: skip
+
+
+def _without_secret(address: str) -> str:
+    parts = urlsplit(address)
+    if not parts.netloc:
+        return address
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,36 @@
+"""Ports of this machine: free ones, preferring those a former start had."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+LOOPBACK = "127.0.0.1"
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose_ports(names: Sequence[str], preferred: Mapping[str, int]) -> dict[str, int]:
+    """One free port per name: the preferred one while it is free, else any. All are held open until the last is
+    chosen, so that no two names get the same.
+    """
+    chosen: dict[str, int] = {}
+    with ExitStack() as held:
+        for name in sorted(names, key=lambda name: name not in preferred):
+            probe = held.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, preferred.get(name, 0)))
+            except OSError:
+                probe.bind((LOOPBACK, 0))
+            chosen[name] = probe.getsockname()[1]
+    return chosen

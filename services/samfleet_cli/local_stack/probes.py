@@ -1,0 +1,123 @@
+"""What `samfleet doctor` looks at: facts about this machine, each as a function that can be replaced in tests."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from samfleet_cli.local_stack.ports import port_is_free
+from samfleet_cli.local_stack.triton_command import (
+    PythonLibraryMissing,
+    TritonNotInstalled,
+    find_python_library,
+    locate_triton,
+)
+
+_PROBE_SECONDS = 20
+
+
+def python_version() -> tuple[int, int]:
+    return sys.version_info[:2]
+
+
+def python_library() -> Path | None:
+    try:
+        return find_python_library()
+    except PythonLibraryMissing:
+        return None
+
+
+def platform_name() -> str:
+    return f"{platform.system()} {platform.machine()}"
+
+
+def glibc_version() -> tuple[int, ...] | None:
+    """None where the C library is another one (musl)."""
+    name, version = platform.libc_ver()
+    return tuple(int(number) for number in version.split(".")) if name == "glibc" else None
+
+
+def package_version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def free_disk_bytes(path: Path) -> int:
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def available_memory_bytes() -> int:
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def shared_memory_bytes() -> int | None:
+    path = Path("/dev/shm")  # noqa: S108 - the kernel's shared memory, where Triton's stub maps its own
+    return shutil.disk_usage(path).free if path.is_dir() else None
+
+
+def gpu() -> str | None:
+    """Name and driver of the first NVIDIA device, None without one."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    query = (program, "--query-gpu=name,driver_version", "--format=csv,noheader")
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.splitlines()[0] if answer.returncode == 0 and answer.stdout.strip() else None
+
+
+def missing_libraries() -> list[str]:
+    """System libraries that Triton's server or its Python stub asks for and the dynamic linker does not find."""
+    linker = shutil.which("ldd")
+    try:
+        files = locate_triton()
+    except (TritonNotInstalled, PythonLibraryMissing):
+        return []
+    if linker is None:
+        return []
+    environment = {**os.environ, "LD_LIBRARY_PATH": f"{files.libraries}{os.pathsep}{files.python_library.parent}"}
+    lines: list[str] = []
+    for program in (files.server, files.stub):
+        answer = subprocess.run(
+            (linker, program), capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False, env=environment
+        )
+        lines += answer.stdout.splitlines()
+    return sorted({line.split()[0] for line in lines if "not found" in line})
+
+
+def account_exists(name: str) -> bool:
+    import pwd
+
+    return any(entry.pw_name == name for entry in pwd.getpwall())
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    python_version: Callable[[], tuple[int, int]] = python_version
+    python_library: Callable[[], Path | None] = python_library
+    platform_name: Callable[[], str] = platform_name
+    glibc_version: Callable[[], tuple[int, ...] | None] = glibc_version
+    missing_libraries: Callable[[], list[str]] = missing_libraries
+    package_version: Callable[[str], str | None] = package_version
+    free_disk_bytes: Callable[[Path], int] = free_disk_bytes
+    available_memory_bytes: Callable[[], int] = available_memory_bytes
+    shared_memory_bytes: Callable[[], int | None] = shared_memory_bytes
+    gpu: Callable[[], str | None] = gpu
+    port_is_free: Callable[[int], bool] = port_is_free
+    account_exists: Callable[[str], bool] = account_exists
+    user_id: Callable[[], int] = os.geteuid

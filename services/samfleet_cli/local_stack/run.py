@@ -1,0 +1,79 @@
+"""Runs one stack from start to end in this process: `python -m samfleet_cli.local_stack.run` is the detached one."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from samfleet.config import Settings
+from samfleet_cli.local_stack import lock, processes
+from samfleet_cli.local_stack.child import BackOff, Child
+from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.part import PartState, PartStatus
+from samfleet_cli.local_stack.plan import StackPlan, make_plan
+from samfleet_cli.local_stack.processes import ProcessIdentity
+from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_cli.local_stack.state import StackInfo, StackState, read_state, write_state
+from samfleet_cli.local_stack.supervisor import Supervisor
+
+Planner = Callable[[dict[str, int]], StackPlan]
+StatusListener = Callable[[StackInfo, Sequence[PartStatus]], None]
+
+
+def run_stack(settings: Settings, stack: StackSettings, on_change: StatusListener | None = None) -> bool:
+    """Run until SIGINT, SIGTERM or SIGHUP; True when it ended because it was asked to. Raises `StackAlreadyRuns`."""
+    return run_plan(StateDir(stack.state_dir.resolve()), lambda ports: make_plan(settings, stack, ports), on_change)
+
+
+def run_plan(
+    state_dir: StateDir, planner: Planner, on_change: StatusListener | None = None, back_off: BackOff | None = None
+) -> bool:
+    """As `run_stack`, for any plan. `planner` gets the ports of the former run; it is called under the lock, when
+    nothing of a former run is left.
+    """
+    state_dir.create()
+    with lock.supervise(state_dir.lock_file) as identity:
+        clear_leftovers(state_dir)
+        former = read_state(state_dir.state_file)
+        plan = planner(dict(former.ports) if former else {})
+        external = [
+            PartStatus(part.name, PartState.EXTERNAL, None, 0, None, "", part.address) for part in plan.external
+        ]
+
+        def record(children: Sequence[Child]) -> None:
+            parts = [*external, *(child.status for child in children)]
+            living = [child.identity for child in children if child.identity]
+            write_state(state_dir.state_file, StackState(identity, plan.info, plan.ports, parts, living))
+            if on_change:
+                on_change(plan.info, parts)
+
+        supervisor = Supervisor(
+            plan.parts, state_dir=state_dir.root, logs=state_dir.logs, on_change=record, back_off=back_off
+        )
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: supervisor.request_stop())
+        return supervisor.run()
+
+
+def clear_leftovers(state_dir: StateDir) -> int:
+    """End what a supervisor that was killed has left running; the number of processes. Call it under the lock."""
+    found = leftovers(state_dir)
+    processes.end(found, grace_seconds=10.0)
+    return len(found)
+
+
+def leftovers(state_dir: StateDir) -> list[ProcessIdentity]:
+    """Living processes of this directory's stack, known by the state file or by what they carry."""
+    state = read_state(state_dir.state_file)
+    recorded = [process for process in (state.processes if state else ()) if process.is_alive()]
+    below = [process for leader in recorded for process in processes.descendants(leader.pid)]
+    return list(dict.fromkeys((*recorded, *below, *processes.belonging_to(state_dir.root))))
+
+
+def main() -> None:
+    sys.exit(0 if run_stack(Settings(), StackSettings()) else 1)
+
+
+if __name__ == "__main__":
+    main()

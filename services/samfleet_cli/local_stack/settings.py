@@ -1,0 +1,41 @@
+"""Settings of the embedded stack alone; those every process shares are in `samfleet.config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class StackSettings(BaseSettings):
+    """A port that is not set is a free one, the same as at the last start while that is still free."""
+
+    model_config = SettingsConfigDict(env_prefix="SAMFLEET_", extra="ignore", frozen=True)
+
+    state_dir: Path = Field(default=Path(".samfleet"), description="Where `samfleet up` keeps everything it writes.")
+    api_port: Port | None = Field(default=None, description="Port of the embedded API.")
+    postgres_port: Port | None = Field(default=None, description="Port of the embedded PostgreSQL.")
+    redis_port: Port | None = Field(default=None, description="Port of the embedded Redis.")
+    triton_http_port: Port | None = Field(default=None, description="HTTP port of the embedded Triton.")
+    triton_grpc_port: Port | None = Field(default=None, description="gRPC port of the embedded Triton.")
+    triton_metrics_port: Port | None = Field(default=None, description="Prometheus port of the embedded Triton.")
+    variants: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("mobile_sam",),
+        description="Variants that `samfleet up` fetches the weights of and loads at start, separated by commas.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the embedded Triton computes.")
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _parse_variants(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    def fixed_ports(self) -> dict[str, int]:
+        names = ("api", "postgres", "redis", "triton_http", "triton_grpc", "triton_metrics")
+        return {name: port for name in names if (port := getattr(self, f"{name}_port")) is not None}

@@ -1,0 +1,180 @@
+"""The embedded stack as others use it: find a running one, start one in the background, stop it, say how it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from samfleet.errors import Unavailable
+from samfleet_cli.local_stack import lock
+from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.part import PartState, PartStatus
+from samfleet_cli.local_stack.processes import ProcessIdentity, identify, wait_gone
+from samfleet_cli.local_stack.run import clear_leftovers, leftovers
+from samfleet_cli.local_stack.state import StackInfo, StackState, read_state
+
+PartsListener = Callable[[Sequence[PartStatus]], None]
+_POLL_SECONDS = 0.1
+_UP_SECONDS = 300.0
+_DOWN_SECONDS = 45.0
+_LOG_LINES = 15
+
+
+class StackDidNotStart(Unavailable):
+    """The embedded stack did not start; its logs say why, `samfleet doctor` says what this machine lacks."""
+
+    code = "stack_did_not_start"
+
+
+@dataclass(frozen=True, slots=True)
+class StackStatus:
+    """`state` is `degraded` while not all parts are ready, and when the supervisor is gone but processes are left."""
+
+    state: Literal["running", "stopped", "degraded"]
+    supervisor_pid: int | None
+    api_url: str | None
+    parts: Sequence[PartStatus]
+
+
+def running_stack(state_dir: Path) -> StackInfo | None:
+    """How to reach the stack of this directory, while its supervisor lives."""
+    state = _state_of_running(StateDir(state_dir.resolve()))
+    return state.info if state else None
+
+
+@contextmanager
+def stack_for(state_dir: Path, on_change: PartsListener | None = None) -> Iterator[StackInfo]:
+    """The stack of this directory, ready; one that had to be started is stopped at the end."""
+    ours = lock.holder(StateDir(state_dir.resolve()).lock_file) is None
+    info = start_stack(state_dir, on_change) if ours else wait_until_ready(state_dir, on_change)
+    try:
+        yield info
+    finally:
+        if ours:
+            stop_stack(state_dir)
+
+
+def start_stack(
+    state_dir: Path, on_change: PartsListener | None = None, timeout_seconds: float = _UP_SECONDS
+) -> StackInfo:
+    """Start a supervisor in the background and wait until its parts are ready. Raises `StackDidNotStart` when one of
+    them cannot be, and then leaves nothing running.
+    """
+    layout = StateDir(state_dir.resolve())
+    layout.create()
+    supervisor = _spawn_supervisor(layout)
+    try:
+        return wait_until_ready(state_dir, on_change, timeout_seconds, supervisor)
+    except BaseException:  # a Ctrl-C while waiting included: what we started does not stay
+        stop_stack(state_dir)
+        raise
+
+
+def wait_until_ready(
+    state_dir: Path,
+    on_change: PartsListener | None = None,
+    timeout_seconds: float = _UP_SECONDS,
+    supervisor: ProcessIdentity | None = None,
+) -> StackInfo:
+    """`supervisor` is the process we just started, if we did: it has not taken its lock yet."""
+    layout = StateDir(state_dir.resolve())
+    deadline = time.monotonic() + timeout_seconds
+    told: Sequence[PartStatus] = ()
+    while time.monotonic() < deadline:
+        state = _state_of_running(layout)
+        if state and state.parts != told and on_change:
+            on_change(told := state.parts)
+        if state and all(part.state in {PartState.READY, PartState.EXTERNAL} for part in state.parts):
+            return state.info
+        if not (supervisor.is_alive() if supervisor else lock.holder(layout.lock_file)):
+            raise StackDidNotStart(_explain(layout, "the supervisor has ended"))
+        time.sleep(_POLL_SECONDS)
+    raise StackDidNotStart(_explain(layout, f"not all parts were ready within {timeout_seconds:g} s"))
+
+
+def stop_stack(state_dir: Path) -> bool:
+    """Stop the stack of this directory and whatever a killed supervisor has left; False when nothing ran."""
+    layout = StateDir(state_dir.resolve())
+    if not layout.root.is_dir():
+        return False
+    supervisor = lock.holder(layout.lock_file)
+    if supervisor:
+        _ask_to_end(supervisor)
+    with lock.exclude(layout.lock_file):
+        return clear_leftovers(layout) > 0 or supervisor is not None
+
+
+def stack_status(state_dir: Path) -> StackStatus:
+    layout = StateDir(state_dir.resolve())
+    supervisor = lock.holder(layout.lock_file)
+    state = read_state(layout.state_file)
+    if supervisor is None:
+        left = {process.pid for process in leftovers(layout)} if layout.root.is_dir() else set()
+        parts = [_as_left(part, left) for part in (state.parts if state else ())]
+        return StackStatus("degraded" if left else "stopped", None, None, parts)
+    if state is None or state.supervisor != supervisor:
+        return StackStatus("degraded", supervisor.pid, None, ())
+    settled = all(part.state in {PartState.READY, PartState.EXTERNAL} for part in state.parts)
+    return StackStatus("running" if settled else "degraded", supervisor.pid, state.info.api_url, state.parts)
+
+
+def _spawn_supervisor(layout: StateDir) -> ProcessIdentity | None:
+    """A process in a session of its own, that outlives this one. None when it has already ended."""
+    log = str(layout.logs / "supervisor.log")
+    write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    pid = os.posix_spawn(
+        sys.executable,
+        (sys.executable, "-m", "samfleet_cli.local_stack.run"),
+        {**os.environ, "SAMFLEET_STATE_DIR": str(layout.root)},
+        file_actions=(
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, write, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ),
+        setsid=True,
+    )
+    return identify(pid)
+
+
+def _state_of_running(layout: StateDir) -> StackState | None:
+    supervisor = lock.holder(layout.lock_file)
+    state = read_state(layout.state_file)
+    return state if supervisor and state and state.supervisor == supervisor else None
+
+
+def _as_left(part: PartStatus, left: set[int]) -> PartStatus:
+    if part.state is PartState.EXTERNAL or part.pid in left:
+        return part
+    state = PartState.FAILED if part.state is PartState.FAILED else PartState.STOPPED
+    return replace(part, state=state, pid=None)
+
+
+def _ask_to_end(supervisor: ProcessIdentity) -> None:
+    """Twice: the second signal skips the grace periods. A supervisor that does not even do that is killed."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if supervisor.is_alive():
+            os.kill(supervisor.pid, number)
+        if not wait_gone([supervisor], _DOWN_SECONDS):
+            return
+
+
+def _explain(layout: StateDir, what: str) -> str:
+    state = read_state(layout.state_file)
+    wanting = [
+        part for part in (state.parts if state else ()) if part.state not in {PartState.READY, PartState.EXTERNAL}
+    ]
+    failed = [part for part in wanting if part.state is PartState.FAILED]
+    lines = [f"the stack did not start: {what}"]
+    logs = [layout.logs / f"{part.name}.log" for part in failed or wanting] or [layout.logs / "supervisor.log"]
+    for log in logs:
+        if log.exists():
+            tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+            lines += [f"the end of {log}:", *(f"  {line}" for line in tail)]
+    return "\n".join([*lines, "`samfleet doctor` checks what this machine needs"])

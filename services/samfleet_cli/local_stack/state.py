@@ -1,0 +1,65 @@
+"""The state file: what the supervisor last knew, for `status`, `down` and the `up` after a crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samfleet_cli.local_stack.part import PartState, PartStatus
+from samfleet_cli.local_stack.processes import ProcessIdentity
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StackInfo:
+    """How to reach a stack. It holds secrets: the key and the addresses with their passwords."""
+
+    state_dir: Path
+    api_url: str
+    api_key: str
+    database_url: str
+    broker_url: str
+    storage_url: str
+    pools: Mapping[str, Sequence[str]]
+    triton_http_url: str | None  # None when Triton is external
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    supervisor: ProcessIdentity
+    info: StackInfo
+    ports: Mapping[str, int]
+    parts: Sequence[PartStatus]
+    processes: Sequence[ProcessIdentity] = field(default=())  # of the parts, to be found again after a crash
+
+
+def write_state(path: Path, state: StackState) -> None:
+    """Replace the file at once, readable by its owner alone."""
+    content = {"version": _VERSION, **asdict(state)}
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(content, indent=2, default=str), encoding="utf-8")
+    partial.replace(path)
+
+
+def read_state(path: Path) -> StackState | None:
+    """None when there is no file, or none of this version: then nothing is known of a former stack."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    if content.get("version") != _VERSION:
+        return None
+    info = content["info"]
+    return StackState(
+        supervisor=ProcessIdentity(**content["supervisor"]),
+        info=StackInfo(**{**info, "state_dir": Path(info["state_dir"])}),
+        ports=content["ports"],
+        parts=[PartStatus(**{**part, "state": PartState(part["state"])}) for part in content["parts"]],
+        processes=[ProcessIdentity(**process) for process in content["processes"]],
+    )

@@ -1,0 +1,55 @@
+"""The embedded Triton as a part: the server of the `nvidia-pytriton` wheel over our two folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from samfleet.paths import asset
+from samfleet.variants.catalogue import get_variant
+from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.packages import package_folder
+from samfleet_cli.local_stack.part import PartSpec
+from samfleet_cli.local_stack.ports import LOOPBACK
+from samfleet_cli.local_stack.readiness import HttpReady
+from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_cli.local_stack.triton_command import (
+    TritonCommand,
+    locate_triton,
+    prepare_backends,
+    triton_argv,
+    triton_env,
+)
+
+
+def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
+    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root / "triton_backends")
+    return PartSpec(
+        name="triton",
+        argv=tuple(triton_argv(command)),
+        env=triton_env(command, os.environ),
+        readiness=HttpReady(LOOPBACK, command.http_port, "/v2/health/ready"),
+        address=f"grpc://{LOOPBACK}:{command.grpc_port}",
+        stop_seconds=15.0,
+    )
+
+
+def make_command(
+    stack: StackSettings, weights: Path, ports: Mapping[str, int], host: str, backends: Path
+) -> TritonCommand:
+    """Loads at start the variants whose weights are there; others load on demand. Writes the folder `backends`."""
+    files = locate_triton()
+    return TritonCommand(
+        files=files,
+        backends=prepare_backends(files, asset("triton_models", "backends"), backends),
+        repository=asset("triton_models", "repository"),
+        weights=weights,
+        http_port=ports["triton_http"],
+        grpc_port=ports["triton_grpc"],
+        metrics_port=ports["triton_metrics"],
+        models=[name for name in stack.variants if (weights / get_variant(name).checkpoint.filename).exists()],
+        python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
+        host=host,
+        device=stack.device,
+    )

@@ -1,0 +1,171 @@
+"""How to run the Triton server of the `nvidia-pytriton` wheel: paths in, command line and environment out.
+
+The wheel is used as a carrier only: its server binary, its shared libraries, its Python backend and the stub
+process for this Python. Nothing here starts a process.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from samfleet.errors import SamfleetError
+
+CPU_TUNING = {
+    # Large blocks stay in the heap and on huge pages: half of the page faults of CPU inference (measured on a virtual
+    # machine, where mask decoding otherwise spends up to half of its time in them).
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "MALLOC_MMAP_MAX_": "0",
+    # Idle threads sleep: the server shares its cores with the rest of the stack, which spinning threads would starve.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+
+class TritonNotInstalled(SamfleetError):
+    """The Triton server is not installed here; run `pip install 'samfleet[local]'`."""
+
+    code = "triton_not_installed"
+
+
+class PythonLibraryMissing(SamfleetError):
+    """This Python has no shared library, which Triton's Python backend needs; install the `libpython3.x` package or a
+    Python built with --enable-shared.
+    """
+
+    code = "libpython_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class TritonFiles:
+    """The parts of one Triton installation that the command needs."""
+
+    server: Path
+    libraries: Path
+    python_backend: Path
+    stub: Path
+    python_library: Path  # the libpython that the stub embeds
+    python_bin: Path  # the folder whose `python3` decides which packages the stub sees
+
+
+@dataclass(frozen=True, slots=True)
+class TritonCommand:
+    """One server: what it serves and where it listens.
+
+    `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
+    others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
+    """
+
+    files: TritonFiles
+    backends: Path
+    repository: Path
+    weights: Path
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+    models: Sequence[str] = ()
+    python_path: Sequence[Path] = ()
+    host: str = "127.0.0.1"
+    device: str = "auto"
+    threads: int | None = None
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+
+
+def locate_triton() -> TritonFiles:
+    """The installation of this interpreter; raises `TritonNotInstalled` or `PythonLibraryMissing`."""
+    spec = find_spec("pytriton")
+    if spec is None or spec.origin is None:
+        raise TritonNotInstalled
+    package = Path(spec.origin).parent
+    server = package / "tritonserver"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    files = TritonFiles(
+        server=server / "bin" / "tritonserver",
+        libraries=package.parent / "nvidia_pytriton.libs",
+        python_backend=server / "backends" / "python",
+        stub=server / "python_backend_stubs" / version / "triton_python_backend_stub",
+        python_library=find_python_library(),
+        python_bin=Path(sys.executable).parent,
+    )
+    for path in (files.server, files.libraries, files.python_backend, files.stub):
+        if not path.exists():
+            raise TritonNotInstalled(f"{path} is missing from the nvidia-pytriton package; reinstall it")
+    return files
+
+
+def find_python_library() -> Path:
+    """The shared library of this interpreter, where its build says or in the usual folders of a distribution."""
+    name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
+    folders = [Path(str(sysconfig.get_config_var("LIBDIR"))), Path(sys.base_prefix) / "lib"]
+    folders += [folder / str(sysconfig.get_config_var("MULTIARCH")) for folder in folders]
+    for folder in folders:
+        if (folder / name).exists():
+            return folder / name
+    raise PythonLibraryMissing(
+        f"{name} is in none of {', '.join(map(str, folders))}; Triton's Python backend embeds it: install the "
+        f"package that carries it (Debian: libpython{name[9:13]}) or a Python built with --enable-shared"
+    )
+
+
+def prepare_backends(files: TritonFiles, source: Path, target: Path) -> Path:
+    """Lays the backend directory that Triton reads: its Python backend with this Python's stub, and ours beside it.
+
+    `source` holds one folder per backend of ours (`sam/model.py`). Files are copied: Triton refuses a backend library
+    that a link leads out of its directory. An earlier `target` is replaced.
+    """
+    if target.exists():
+        shutil.rmtree(target)
+    python = target / "python"
+    python.mkdir(parents=True)
+    for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
+        shutil.copy2(files.python_backend / name, python / name)
+    shutil.copy2(files.stub, python / files.stub.name)
+    for backend in sorted(path for path in source.iterdir() if (path / "model.py").exists()):
+        shutil.copytree(backend, target / backend.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def triton_argv(command: TritonCommand) -> list[str]:
+    return [
+        str(command.files.server),
+        f"--model-repository={command.repository}",
+        f"--backend-directory={command.backends}",
+        "--model-control-mode=explicit",
+        *(f"--load-model={name}" for name in command.models),
+        "--disable-auto-complete-config",
+        "--exit-on-error=false",
+        f"--http-address={command.host}",
+        f"--http-port={command.http_port}",
+        f"--grpc-address={command.host}",
+        f"--grpc-port={command.grpc_port}",
+        f"--metrics-address={command.host}",
+        f"--metrics-port={command.metrics_port}",
+    ]
+
+
+def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str]:
+    """The server's whole environment: `base` (HOME, proxies...) plus what the stub process needs.
+
+    The stub starts Python isolated: PYTHONPATH and PYTHONHOME do not reach it. It finds the packages of the virtual
+    environment whose `python3` comes first on PATH; our backend itself adds the folders named in PYTHONPATH.
+    """
+    files = command.files
+    libraries = [str(files.libraries), str(files.python_library.parent), base.get("LD_LIBRARY_PATH", "")]
+    env = {
+        **base,
+        **CPU_TUNING,
+        "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
+        "PATH": ":".join(filter(None, [str(files.python_bin), base.get("PATH", "")])),
+        "PYTHONPATH": ":".join(map(str, command.python_path)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SAMFLEET_WEIGHTS_DIR": str(command.weights),
+        "SAMFLEET_DEVICE": command.device,
+        **command.extra_env,
+    }
+    if command.threads is not None:
+        env["SAMFLEET_THREADS"] = str(command.threads)
+    return env

@@ -1,0 +1,26 @@
+"""Weights for the embedded Triton, fetched before it starts: it finds out which are there when it loads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from samfleet.config import Settings
+from samfleet.variants.catalogue import get_variant
+from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.settings import StackSettings
+
+
+def pull_missing(settings: Settings, stack: StackSettings, variants: Iterable[str] = ()) -> None:
+    """Fetch what is missing of the stack's variants and of `variants`, with a bar on stderr. A Triton that runs
+    elsewhere brings its own.
+    """
+    records = [get_variant(name) for name in dict.fromkeys((*stack.variants, *variants))]
+    if "pools" in settings.model_fields_set:
+        return
+    from samfleet.variants.weights.pull import pull
+    from samfleet_cli.pull_progress import PullProgress
+
+    own = StateDir(stack.state_dir.resolve()).weights
+    for record in records:
+        with PullProgress(record.name) as progress:
+            pull(record, settings.weights_dir if "weights_dir" in settings.model_fields_set else own, progress=progress)

@@ -1,0 +1,66 @@
+"""The `samfleet` command. Commands import what they need when they run, so that `--help` comes at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from samfleet.errors import SamfleetError
+from samfleet_cli.commands import demo, doctor, jobs, segment, up, variants
+from samfleet_cli.exit_codes import ExitCode
+
+app = typer.Typer(
+    name="samfleet",
+    help="Segment whole image datasets with a fleet of Segment Anything variants.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(up.up)
+app.command()(up.down)
+app.command()(up.status)
+app.command()(doctor.doctor)
+app.command()(segment.segment)
+app.command()(demo.demo)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(variants.app, name="variants")
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import version
+
+    typer.echo(f"samfleet {version('samfleet')}")
+    raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line. An error is one sentence and its code on stderr, never a traceback."""
+    try:
+        app()
+    except SamfleetError as error:
+        typer.echo(f"samfleet: {error.message} [{_code(error)}]", err=True)
+    except OSError as error:
+        typer.echo(f"samfleet: {error}", err=True)
+    sys.exit(ExitCode.ERROR)
+
+
+def _code(error: SamfleetError) -> str:
+    """An error that the API reported keeps the code that it had there."""
+    return str(getattr(error, "problem_code", error.code))
+
+
+if __name__ == "__main__":
+    main()

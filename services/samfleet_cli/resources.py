@@ -1,0 +1,114 @@
+"""What the REST API answers with, as typed values. Fields that a newer server adds are ignored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Resource(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Dataset(_Resource):
+    id: str
+    name: str
+    source: str
+    state: str
+    image_count: int
+    annotation_count: int | None = None
+
+
+class DatasetImage(_Resource):
+    """Width and height are None until a worker has read the image."""
+
+    position: int
+    image_id: int
+    file_name: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+
+
+class Counts(_Resource):
+    """`in_progress` are images that a worker has finished and not yet recorded."""
+
+    total: int
+    succeeded: int
+    failed: int
+    in_progress: int = 0
+
+
+class Failure(_Resource):
+    code: str
+    message: str
+
+
+class Hardware(_Resource):
+    id: str
+    device_name: str
+    device_kind: str
+
+
+class StageTimes(_Resource):
+    """Milliseconds per image."""
+
+    n: int
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+
+
+class Quality(_Resource):
+    """Mean IoU over annotated instances; None when there was no instance to compare with."""
+
+    miou: float | None
+    instances: int
+
+
+class Run(_Resource):
+    id: str
+    job_id: str
+    variant: str
+    pool: str
+    state: str
+    counts: Counts
+    masks: int
+    images_per_second: float | None = None
+    hardware: tuple[Hardware, ...] = ()
+    task: dict[str, Any] = Field(default_factory=dict)
+    quality: Quality | None = None
+    stages: dict[str, StageTimes] | None = None
+    error: Failure | None = None
+
+
+class Job(_Resource):
+    id: str
+    name: str | None = None
+    state: str
+    dataset_id: str
+    task: dict[str, Any]
+    created_at: datetime
+    finished_at: datetime | None = None
+    error: Failure | None = None
+    counts: Counts
+    progress: float = 0.0
+    images_per_second: float | None = None
+    eta_seconds: float | None = None
+    runs: tuple[Run, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in {"completed", "failed", "cancelled"}
+
+
+class ImageError(_Resource):
+    run_id: str
+    image_id: int
+    file_name: str
+    code: str
+    message: str
+    stage: str | None = None

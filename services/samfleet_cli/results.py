@@ -1,0 +1,94 @@
+"""The files that `samfleet segment` leaves: `docs/cli.md` describes each field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samfleet_cli.client import SamfleetClient
+from samfleet_cli.files import write_json
+from samfleet_cli.resources import ImageError, Job, Run, StageTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What was written, and the runs as the server reported them at the end."""
+
+    runs: tuple[Run, ...]
+    summary: dict[str, Any]
+    files: tuple[Path, ...]
+
+
+def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path | None = None) -> Results:
+    """Download everything of a job that is over. `summary.json` comes last: where it lies, the others are whole."""
+    runs = tuple(client.run(run.id) for run in job.runs)
+    files = []
+    for run in runs:
+        path = out / f"{result_name(run, runs)}.coco.json"
+        client.download_results(run.id, path)
+        files.append(path)
+    write_json(out / "dataset.json", _dataset(client, job.dataset_id, annotations))
+    summary = summarise(job, runs, list(client.job_errors(job.id)))
+    write_json(out / "summary.json", summary)
+    return Results(runs, summary, (*files, out / "dataset.json", out / "summary.json"))
+
+
+def result_name(run: Run, runs: Sequence[Run]) -> str:
+    """The variant; with its pool where the job ran on several."""
+    several = len({other.pool for other in runs}) > 1
+    return f"{run.variant}@{run.pool}" if several else run.variant
+
+
+def summarise(job: Job, runs: Sequence[Run], errors: Sequence[ImageError]) -> dict[str, Any]:
+    by_id = {run.id: run for run in runs}
+    return {
+        "job_id": job.id,
+        "counts": job.counts.model_dump(include={"total", "succeeded", "failed"}),
+        "runs": [_run(run) for run in runs],
+        "errors": [
+            {
+                "variant": by_id[error.run_id].variant,
+                "pool": by_id[error.run_id].pool,
+                **error.model_dump(include={"image_id", "file_name", "code", "message", "stage"}),
+            }
+            for error in errors
+        ],
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    summary = {
+        "variant": run.variant,
+        "pool": run.pool,
+        "hardware": [hardware.model_dump() for hardware in run.hardware],
+        "images": run.counts.total,
+        "failed": run.counts.failed,
+        "masks": run.masks,
+        "images_per_second": run.images_per_second,
+        "stages": {name: _stage(times) for name, times in (run.stages or {}).items()},
+    }
+    if run.quality is not None:
+        summary["quality"] = run.quality.model_dump()
+    return summary
+
+
+def _stage(times: StageTimes) -> dict[str, float]:
+    return times.model_dump(include={"mean_ms", "p50_ms", "p90_ms", "p99_ms"})
+
+
+def _dataset(client: SamfleetClient, dataset_id: str, annotations: Path | None) -> dict[str, Any]:
+    """COCO's frame for the results. An image that could not be read has no size: its width and height are 0."""
+    images = [
+        {
+            "id": image.image_id,
+            "width": image.width or 0,
+            "height": image.height or 0,
+            "file_name": image.file_name,
+        }
+        for image in client.dataset_images(dataset_id)
+    ]
+    categories = json.loads(annotations.read_bytes()).get("categories", []) if annotations else []
+    return {"images": images, "annotations": [], "categories": categories}

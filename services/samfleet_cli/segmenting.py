@@ -1,0 +1,69 @@
+"""From a source on this machine to result files, through the REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samfleet_cli.client import SamfleetClient
+from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
+from samfleet_cli.following import follow_job
+from samfleet_cli.progress import Display
+from samfleet_cli.resources import Job
+from samfleet_cli.results import Results, write_results
+from samfleet_cli.sources import Source, create_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What is asked for; `task` is the API's task object."""
+
+    source: Source
+    variants: Sequence[str]
+    task: Mapping[str, Any]
+    out: Path
+    pools: Sequence[str] = ()
+    upload: bool = False
+
+
+def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
+    dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
+    display.say(f"dataset {dataset.id}: {dataset.image_count} images")
+    job = client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools)
+    display.say(f"job {job.id}")
+    return job
+
+
+def finish_job(
+    client: SamfleetClient, job_id: str, out: Path, display: Display, annotations: Path | None = None
+) -> tuple[Job, Results]:
+    """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
+    job = follow_job(client, job_id, display.job)
+    return job, write_results(client, job, out, annotations)
+
+
+def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[Job, Results]:
+    """A Ctrl-C leaves the job running and says how to get back to it."""
+    prepare(choice, wanted.variants)
+    with display, connect_or_start(choice, display.say) as connection:
+        job = start_job(connection.client, wanted, display)
+        try:
+            return finish_job(connection.client, job.id, wanted.out, display, wanted.source.annotations)
+        except KeyboardInterrupt:
+            display.say(interrupted(job.id, wanted.out, temporary=connection.temporary))
+            raise
+
+
+def interrupted(job_id: str, out: Path, *, temporary: bool) -> str:
+    goes_on = (
+        "interrupted: the job is kept, and goes on at the next `samfleet up`"
+        if temporary
+        else "interrupted: the job goes on"
+    )
+    return (
+        f"{goes_on}\n"
+        f"  samfleet jobs follow {job_id} --out {out}   waits for it and writes the files\n"
+        f"  samfleet jobs cancel {job_id}   ends it"
+    )

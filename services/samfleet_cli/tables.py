@@ -1,0 +1,75 @@
+"""Tables for people, on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
+_FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
+
+
+def console() -> Console:
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=max(found.width, _FEWEST_COLUMNS))
+
+
+def runs_table(summary: dict[str, Any]) -> Table:
+    runs = summary["runs"]
+    has_quality = any("quality" in run for run in runs)
+    numbers = ["images", "failed", "masks", "images/s", *(["mIoU", "instances"] if has_quality else [])]
+    table = _table(("variant", "pool", "hardware"), numbers, title=f"job {summary['job_id']}")
+    for run in runs:
+        hardware = ", ".join(item["device_name"] for item in run["hardware"]) or "-"
+        cells = [run["images"], run["failed"], run["masks"], _number(run["images_per_second"], 3)]
+        if has_quality:
+            quality = run.get("quality") or {"miou": None, "instances": 0}
+            cells += [_number(quality["miou"], 4), quality["instances"]]
+        _add_row(table, run["variant"], run["pool"], hardware, *cells)
+    return table
+
+
+def stages_table(run: dict[str, Any]) -> Table:
+    """Where the time of an image goes, in milliseconds."""
+    title = f"{run['variant']} on {run['pool']}: milliseconds per image"
+    table = _table(("stage",), ("mean", "p50", "p90", "p99"), title=title)
+    for stage in sorted(run["stages"], key=lambda name: (STAGES.index(name) if name in STAGES else len(STAGES), name)):
+        times = run["stages"][stage]
+        _add_row(table, stage, *(_number(times[name], 1) for name in ("mean_ms", "p50_ms", "p90_ms", "p99_ms")))
+    return table
+
+
+def errors_table(errors: Sequence[dict[str, Any]]) -> Table:
+    table = _table(("image", "code", "message"), (), title=f"{len(errors)} failed")
+    for error in errors:
+        _add_row(table, error["file_name"], error["code"], error["message"])
+    return table
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    table = _table(columns, ())
+    for row in rows:
+        _add_row(table, *row)
+    return table
+
+
+def _table(names: Sequence[str], numbers: Sequence[str], title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _add_row(table: Table, *cells: object) -> None:
+    """Cells as they are: a file may be named `[red].jpg`, which rich would read as markup."""
+    table.add_row(*(Text(str(cell)) for cell in cells))
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,127 @@
+"""HTTP with this API's manners: a bearer key, problem+json as `ApiError`, and retries where a repeat is harmless."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from samfleet.errors import SamfleetError, Unavailable
+
+T = TypeVar("T")
+
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a page of results or a batch of uploads is stored well within a minute
+RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0)
+_WORTH_ANOTHER_TRY = {502, 503, 504}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class ApiError(SamfleetError):
+    """The API refused the request."""
+
+    code = "api_error"
+
+    def __init__(self, problem_code: str, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.problem_code = problem_code
+        self.status = status
+
+
+class ApiUnreachable(Unavailable):
+    """The API does not answer."""
+
+    code = "api_unreachable"
+
+    def __init__(self, api_url: str, reason: str) -> None:
+        super().__init__(
+            f"the API at {api_url} does not answer ({reason}); start one on this machine with `samfleet up`, "
+            "or check --api-url and SAMFLEET_API_URL"
+        )
+
+
+class Transport:
+    """One connection pool to one API."""
+
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.api_url = api_url.rstrip("/")
+        self._sleep = sleep
+        self._http = httpx.Client(
+            base_url=self.api_url,
+            headers={"Authorization": f"Bearer {api_key}"},
+            timeout=TIMEOUT,
+            transport=transport,
+            trust_env=urlsplit(api_url).hostname not in _LOOPBACK,  # a proxy cannot reach this machine's loopback
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def json(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
+        """The decoded answer. `repeatable` requests are sent again when the connection or a gateway fails."""
+        return self.repeat(lambda: self._json_once(method, path, **request), repeatable=repeatable)
+
+    def repeat(self, attempt: Callable[[], T], *, repeatable: bool) -> T:
+        delays = iter(RETRY_DELAYS_SECONDS if repeatable else ())
+        while True:
+            try:
+                return attempt()
+            except (ApiUnreachable, ApiError) as error:
+                if isinstance(error, ApiError) and error.status not in _WORTH_ANOTHER_TRY:
+                    raise
+                if (delay := next(delays, None)) is None:
+                    raise
+                self._sleep(delay)
+
+    @contextmanager
+    def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:
+        """The body of a GET in pieces; raises the same errors as `json`, also when it breaks off half-way."""
+        with self._mapped_failures(), self._http.stream("GET", path, **request) as response:
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            yield response.iter_bytes()
+
+    def _json_once(self, method: str, path: str, **request: Any) -> Any:
+        with self._mapped_failures():
+            response = self._http.request(method, path, **request)
+        if response.is_error:
+            raise _refusal(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise ApiError(
+                "unexpected_answer",
+                response.status_code,
+                f"{response.request.url} did not answer with JSON; is --api-url the address of a samfleet API?",
+            ) from error
+
+    @contextmanager
+    def _mapped_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ApiUnreachable(self.api_url, str(error) or type(error).__name__) from error
+
+
+def _refusal(response: httpx.Response) -> ApiError:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict) or "code" not in problem:
+        return ApiError(
+            "unexpected_answer", response.status_code, f"{response.request.url} answered {response.status_code}"
+        )
+    detail = str(problem.get("detail") or problem.get("title") or problem["code"])
+    return ApiError(str(problem["code"]), response.status_code, detail)

@@ -1,0 +1,175 @@
+"""`samfleet segment` through every real part, with real MobileSAM."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+
+from fixtures.pictures import SIZE, write_annotations, write_bad_files, write_one_pixel, write_scenes
+from fixtures.shared import shared_path
+from fixtures.stack import Samfleet
+
+STAGES = {"queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"}
+OFFICIAL_BOX_MIOU_TOLERANCE = 0.001
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_everything_leaves_coco_files_that_load(samfleet: Samfleet, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "images", 3)
+    out = tmp_path / "out"
+    finished = samfleet(
+        "segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 4, "--out", out, "--json"
+    )
+    assert finished.exit_code == 0, finished.stderr
+    summary = finished.json()
+    assert summary == read(out / "summary.json")
+    assert summary["counts"] == {"total": 3, "succeeded": 3, "failed": 0}
+    assert summary["errors"] == []
+    (run,) = summary["runs"]
+    assert run["masks"] > 0
+    assert run["hardware"][0]["device_name"]
+    assert set(run["stages"]) == STAGES
+    assert "3/3 images" in finished.stderr
+
+    dataset = COCO(out / "dataset.json")
+    assert [image["file_name"] for image in dataset.loadImgs([1, 2, 3])] == [scene.name for scene in scenes]
+    results = dataset.loadRes(str(out / "mobile_sam.coco.json"))
+    masks = results.loadAnns(results.getAnnIds())
+    assert len(masks) == run["masks"]
+    for mask in masks:
+        assert rle.decode(mask["segmentation"]).shape == (SIZE[1], SIZE[0])
+        assert mask["area"] == rle.area(mask["segmentation"])
+        assert mask["score"] == mask["predicted_iou"]
+    assert {mask["image_id"] for mask in masks} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("task", ["box", "center_point"])
+def test_prompts_of_annotations_find_the_annotated_objects(samfleet: Samfleet, tmp_path: Path, task: str) -> None:
+    scenes = write_scenes(tmp_path / "images", 3)
+    annotations = write_annotations(tmp_path / "instances.json", scenes)
+    out = tmp_path / "out"
+    finished = samfleet(
+        "segment", scenes[0].parent, "--annotations", annotations, "--variant", "mobile_sam", "--task", task,
+        "--limit", 2, "--out", out,
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    (run,) = read(out / "summary.json")["runs"]
+    assert (run["images"], run["masks"], run["quality"]["instances"]) == (2, 4, 4)
+    assert run["quality"]["miou"] > 0.9
+    assert "mIoU" in finished.stdout
+    masks = read(out / "mobile_sam.coco.json")
+    assert [(mask["image_id"], mask["annotation_id"], mask["category_id"]) for mask in masks] == [
+        (100, 1, 7),
+        (100, 2, 7),
+        (101, 3, 7),
+        (101, 4, 7),
+    ]
+    assert read(out / "dataset.json")["categories"] == [{"id": 7, "name": "disc"}]
+
+
+def test_bad_files_fail_one_by_one(samfleet: Samfleet, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    good = write_scenes(folder, 2)
+    one_pixel = write_one_pixel(folder)
+    bad = write_bad_files(folder)
+    out = tmp_path / "out"
+    finished = samfleet("segment", folder, "--variant", "mobile_sam", "--points-per-side", 2, "--out", out, "--json")
+    assert finished.exit_code == 3, finished.stderr
+    summary = finished.json()
+    assert summary["counts"] == {"total": len(good) + 1 + len(bad), "succeeded": len(good) + 1, "failed": len(bad)}
+    assert {error["file_name"]: error["code"] for error in summary["errors"]} == BAD_FILE_CODES
+    assert all(error["message"] for error in summary["errors"])
+    sizes = {image["file_name"]: (image["width"], image["height"]) for image in read(out / "dataset.json")["images"]}
+    assert sizes[one_pixel.name] == (1, 1)
+    assert sizes[good[0].name] == SIZE
+    assert sizes["note.jpg"] == (0, 0)
+
+    listed = samfleet("jobs", "errors", summary["job_id"], "--json").json()
+    assert {error["file_name"]: error["code"] for error in listed} == BAD_FILE_CODES
+
+
+BAD_FILE_CODES = {
+    "huge.png": "image_too_large",
+    "note.jpg": "image_unreadable",
+    "truncated.jpg": "image_truncated",
+    "zero.png": "image_empty",
+}
+
+
+def test_files_are_sent_where_the_server_may_not_read_them(samfleet: Samfleet, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "images" / "below", 2)
+    annotations = write_annotations(tmp_path / "instances.json", scenes)
+    out = tmp_path / "out"
+    finished = samfleet(
+        "segment", tmp_path / "images", "--annotations", annotations, "--variant", "mobile_sam", "--task", "box",
+        "--upload", "--out", out, "--json",
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    assert "uploading: 2/2 files" in finished.stderr
+    images = read(out / "dataset.json")["images"]
+    assert [(image["id"], image["file_name"]) for image in images] == [
+        (100, "below/scene_00.png"),
+        (101, "below/scene_01.png"),
+    ]
+    assert finished.json()["runs"][0]["quality"]["miou"] > 0.9
+
+    alone = samfleet("segment", scenes[0], "--variant", "mobile_sam", "--points-per-side", 1, "--out", out, "--json")
+    assert (alone.exit_code, alone.json()["counts"]["total"]) == (0, 1)
+
+
+def test_refusals_are_one_line_and_exit_with_1(samfleet: Samfleet, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "images", 1)
+    finished = samfleet("segment", scenes[0].parent, "--variant", "no_such_sam", "--out", tmp_path / "out")
+    assert finished.exit_code == 1
+    assert finished.stderr.splitlines()[-1].endswith("[variant_unknown]")
+
+    (tmp_path / "empty").mkdir()
+    finished = samfleet("segment", tmp_path / "empty", "--variant", "mobile_sam", "--out", tmp_path / "out")
+    assert finished.exit_code == 1
+    assert finished.stderr.splitlines()[-1].endswith("[dataset_empty]")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_command_leaves_its_job_to_be_followed_and_cancelled(samfleet: Samfleet, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "images", 8)
+    out = tmp_path / "out"
+    with samfleet.started(
+        "segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 32, "--out", out
+    ) as process:
+        assert process.stderr is not None
+        job_id = next(line.split()[1] for line in process.stderr if line.startswith("job "))
+        process.send_signal(signal.SIGINT)
+        _stdout, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"samfleet jobs follow {job_id}" in rest
+
+    assert samfleet("jobs", "show", job_id, "--json").json()["state"] in {"queued", "running"}
+    assert samfleet("jobs", "cancel", job_id).exit_code == 0
+    followed = samfleet("jobs", "follow", job_id, "--out", out, "--json")
+    assert followed.exit_code == 4, followed.stderr
+    assert followed.json()["job_id"] == job_id
+    listed = samfleet("jobs", "list", "--state", "cancelled", "--json").json()
+    assert job_id in {job["id"] for job in listed}
+
+
+@pytest.mark.heavy
+def test_coco_photographs_by_box(samfleet: Samfleet, tmp_path: Path) -> None:
+    data = shared_path("data", "coco_dev")
+    out = tmp_path / "out"
+    finished = samfleet(
+        "segment", data / "images", "--annotations", data / "instances.json", "--variant", "mobile_sam",
+        "--task", "box", "--out", out, "--json",
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    summary = finished.json()
+    assert summary["counts"] == {"total": 66, "succeeded": 66, "failed": 0}
+    assert len(read(out / "dataset.json")["images"]) == 66

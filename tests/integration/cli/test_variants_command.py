@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fixtures.file_server import FileServer, Served
+from fixtures.weights import WEIGHTS, record_with
+from samfleet.variants.catalogue import VARIANTS
+from samfleet.variants.record import HttpsSource
+from samfleet_cli.commands.variants import app
+
+
+@pytest.fixture
+def weights_dir(file_server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file_server.files["/tiny.pt"] = Served(WEIGHTS)
+    monkeypatch.setitem(VARIANTS, "tiny", record_with(HttpsSource(f"{file_server.url}/tiny.pt")))
+    monkeypatch.setenv("SAMFLEET_WEIGHTS_DIR", str(tmp_path / "weights"))
+    return tmp_path / "weights"
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    outcome = CliRunner().invoke(app, list(arguments))
+    assert outcome.exit_code == code, outcome.output
+    return outcome.stdout if code == 0 else outcome.output
+
+
+def present(listing: str) -> dict[str, bool]:
+    return {row["name"]: row["present"] for row in json.loads(listing)}
+
+
+def test_list_and_pull(weights_dir: Path) -> None:
+    assert present(run("list", "--json")) == {"mobile_sam": False, "tiny": False}
+    assert run("pull", "tiny", "tiny") == f"tiny: {weights_dir / 'tiny.pt'}\n"
+    assert present(run("list", "--json")) == {"mobile_sam": False, "tiny": True}
+    assert "Apache-2.0" in run("list")
+
+
+def test_the_weights_dir_can_be_given(weights_dir: Path, tmp_path: Path) -> None:
+    run("pull", "tiny", "--weights-dir", str(tmp_path / "elsewhere"))
+    assert (tmp_path / "elsewhere/tiny.pt").read_bytes() == WEIGHTS
+
+
+def test_by_default_weights_lie_in_the_state_folder(
+    weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SAMFLEET_WEIGHTS_DIR")
+    run("pull", "tiny", "--state-dir", str(tmp_path / "state"))
+    assert (tmp_path / "state/weights/tiny.pt").exists()
+
+
+def test_an_unknown_variant_is_wrong_usage(weights_dir: Path) -> None:
+    assert "known are mobile_sam" in run("pull", "tiny", "nope", code=2)
+    assert not weights_dir.exists()
+
+
+def test_a_failed_pull_does_not_stop_the_others(weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIANTS, "none", record_with())
+    output = run("pull", "none", "tiny", code=1)
+    assert "error: the weights of tiny could not be fetched" in output
+    assert (weights_dir / "tiny.pt").exists()

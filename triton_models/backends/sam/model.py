@@ -1,0 +1,79 @@
+"""The Python-based Triton backend `sam`: every variant's model names it and says which variant it is.
+
+Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda),
+SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: E402 — the packages are imported after the folders they lie in are known
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+# Triton's stub starts Python isolated, without PYTHONPATH; the folders in it are where a checkout's packages lie.
+sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path and path not in sys.path]
+
+from samfleet.errors import SamfleetError
+from samfleet.masks.wire import INPUTS, Arrays
+from samfleet.variants.catalogue import get_variant
+from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.images import DEFAULT_MAX_PIXELS
+from samfleet_models.serving import serve
+
+
+class TritonPythonModel:
+    def initialize(self, args: dict[str, str]) -> None:
+        parameters = json.loads(args["model_config"])["parameters"]
+        try:
+            record = get_variant(parameters["variant"]["string_value"])
+            weights = Path(os.environ["SAMFLEET_WEIGHTS_DIR"])
+            self._engine = Engine(record, weights / record.checkpoint.filename, _settings(args))
+        except SamfleetError as error:
+            raise pb_utils.TritonModelException(f"{error.code}: {error.message}") from error
+        hardware = self._engine.hardware
+        pb_utils.Logger.log_info(f"{record.name} serves on {hardware['device_name']} ({self._engine.device})")
+
+    def execute(self, requests: list[Any]) -> None:
+        """Answers every request through its own sender, so that a reply leaves while batch mates are still at work."""
+        senders = [request.get_response_sender() for request in requests]
+        waiting = set(range(len(requests)))
+        try:
+            for position, outcome in serve(self._engine, [_arrays(request) for request in requests]):
+                senders[position].send(_response(outcome), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+                waiting.discard(position)
+        except Exception as error:  # noqa: BLE001 — Triton must get an answer to every request
+            pb_utils.Logger.log_error(traceback.format_exc())
+            for position in waiting:
+                failure = pb_utils.TritonError(f"internal_error: {type(error).__name__}: {error}")
+                response = pb_utils.InferenceResponse(error=failure)
+                senders[position].send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def finalize(self) -> None:
+        self._engine.close()
+
+
+def _settings(args: dict[str, str]) -> EngineSettings:
+    threads = os.environ.get("SAMFLEET_THREADS")
+    return EngineSettings(
+        device=os.environ.get("SAMFLEET_DEVICE", "auto"),
+        gpu=int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else 0,
+        threads=int(threads) if threads else None,
+        max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS", DEFAULT_MAX_PIXELS)),
+        triton_version=os.environ.get("SAMFLEET_TRITON_VERSION"),
+    )
+
+
+def _arrays(request: Any) -> Arrays:
+    return {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in INPUTS}
+
+
+def _response(outcome: Arrays | SamfleetError) -> Any:
+    if isinstance(outcome, SamfleetError):
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{outcome.code}: {outcome.message}"))
+    return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outcome.items()])

@@ -1,0 +1,206 @@
+"""Runs batches of requests through one loaded variant; knows nothing of Triton."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from samfleet.errors import SamfleetError
+from samfleet.masks.record import MaskRecord
+from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import EverythingParameters
+from samfleet_models.checkpoint import load_checkpoint
+from samfleet_models.everything import EverythingRun
+from samfleet_models.grid import Crop
+from samfleet_models.hardware import choose_device, fingerprint, peak_memory_bytes, reset_peak_memory
+from samfleet_models.images import DEFAULT_MAX_PIXELS
+from samfleet_models.loading import Failure, LoadedImage, load
+from samfleet_models.network import build_network
+from samfleet_models.preprocess import Frame, Pixels, resize_to_frame, to_network_input
+from samfleet_models.prompted import segment_prompts
+from samfleet_models.timing import StageClock, stage_times
+
+WARMUP_EXECUTIONS = 1  # the first batch that reaches the network pays for lazy initialisation and kernel selection
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+
+
+class OutOfMemory(SamfleetError):
+    """The image does not fit into the device's memory; lower points_per_batch or scale the image down."""
+
+    code = "out_of_memory"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """`device` is auto, cpu or cuda, `gpu` the index auto takes; `threads` bounds torch on the CPU (None: its own)."""
+
+    device: str = "auto"
+    gpu: int = 0
+    threads: int | None = None
+    decode_threads: int = 4
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    triton_version: str | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the images of one call share. `sharers` counts the images that went through each shared stage."""
+
+    size: int
+    clock: StageClock
+    sharers: dict[str, int] = field(default_factory=dict)
+    warmup: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+
+class Engine:
+    """One variant on one device. Not thread-safe: one batch at a time, as a Triton instance calls it."""
+
+    def __init__(self, record: VariantRecord, checkpoint: Path, settings: EngineSettings | None = None) -> None:
+        settings = settings or EngineSettings()
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
+        self.record = record
+        self.device = choose_device(settings.device, settings.gpu)
+        self.network = build_network(record)
+        load_checkpoint(self.network, record, checkpoint)
+        self.network.to(self.device)
+        self.hardware = fingerprint(self.device, settings.triton_version)
+        self._max_pixels = settings.max_pixels
+        self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
+        self._executions = 0
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def segment(self, requests: Sequence[SegmentRequest]) -> Iterator[tuple[int, SegmentReply]]:
+        """(position, reply) of every request, each as soon as it is ready, not in order.
+
+        A bad image or task, or an image too large for the memory, becomes a reply with an error and leaves the others
+        alone; any other exception is a fault of this program and ends the iteration. A request without prompts in a
+        task of kind "prompts" has no masks; its image is still read and judged, but not encoded.
+        """
+        batch = Batch(len(requests), StageClock(self.device))
+        reset_peak_memory(self.device)
+        images: dict[int, LoadedImage] = {}
+        for position, outcome in enumerate(self._load(requests, batch)):
+            request = requests[position]
+            if isinstance(outcome, Failure):
+                yield position, self._failed(batch, outcome)
+            elif request.prompts or isinstance(request.task, EverythingParameters):
+                images[position] = outcome
+            else:
+                yield position, self._reply(batch, outcome, StageClock(self.device), ())
+        if not images:
+            return
+        batch.warmup = self._executions < WARMUP_EXECUTIONS
+        self._executions += 1
+        for position, embedding in self._encode(images, batch).items():
+            yield position, self._segment_one(requests[position], images[position], embedding, batch)
+
+    def refuse(self, error: SamfleetError) -> SegmentReply:
+        """The reply to a request that could not even be unpacked."""
+        return self._failed(Batch(1, StageClock(self.device)), Failure(error, "preprocess"))
+
+    def _load(self, requests: Sequence[SegmentRequest], batch: Batch) -> list[LoadedImage | Failure]:
+        batch.sharers["preprocess"] = len(requests)
+        side = self.record.input_size
+        with batch.clock.measure("preprocess"):
+            return list(self._pool.map(lambda request: load(request, side, self._max_pixels), requests))
+
+    @torch.inference_mode()
+    def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Tensor | Failure]:
+        """Embeddings [1, 256, S/16, S/16] of all images in one pass; one by one where that does not fit."""
+        batch.sharers["encode"] = len(images)
+        try:
+            together = self._embed([image.resized for image in images.values()], batch.clock)
+            return {position: together[row : row + 1] for row, position in enumerate(images)}
+        except OUT_OF_MEMORY as error:
+            self._release_memory()
+            if len(images) == 1:
+                return dict.fromkeys(images, _out_of_memory(error, "encode"))
+        outcomes: dict[int, Tensor | Failure] = {}
+        for position, image in images.items():
+            outcomes |= self._encode({position: image}, batch)
+        batch.sharers["encode"] = len(images)
+        return outcomes
+
+    def _embed(self, resized: Sequence[Pixels], clock: StageClock) -> Tensor:
+        with clock.measure("preprocess"):
+            pixels = to_network_input(resized, self.record.input_size, self.record.preprocessing, self.device)
+        with clock.measure("encode"):
+            return self.network.encode(pixels)
+
+    @torch.inference_mode()
+    def _segment_one(
+        self, request: SegmentRequest, image: LoadedImage, embedding: Tensor | Failure, batch: Batch
+    ) -> SegmentReply:
+        if isinstance(embedding, Failure):
+            return self._failed(batch, embedding, image)
+        clock = StageClock(self.device)
+        try:
+            masks = self._masks(request, image, embedding, clock)
+        except OUT_OF_MEMORY as error:
+            self._release_memory()
+            return self._failed(batch, _out_of_memory(error, clock.stage), image)
+        return self._reply(batch, image, clock, masks)
+
+    def _masks(
+        self, request: SegmentRequest, image: LoadedImage, embedding: Tensor, clock: StageClock
+    ) -> tuple[MaskRecord, ...]:
+        if not isinstance(request.task, EverythingParameters):
+            return segment_prompts(self.network, embedding, image.frame, request.prompts, request.task, clock)
+
+        def encode(crop: Crop) -> Tensor:
+            if crop.layer == 0:
+                return embedding
+            x0, y0, x1, y1 = crop.box
+            with clock.measure("preprocess"):
+                frame = Frame.of(*crop.size, self.record.input_size)
+                resized = resize_to_frame(image.pixels[y0:y1, x0:x1], frame)
+            return self._embed([resized], clock)
+
+        return EverythingRun(self.network, image.frame.original, request.task, encode, clock).masks()
+
+    def _reply(
+        self, batch: Batch, image: LoadedImage, clock: StageClock, masks: tuple[MaskRecord, ...]
+    ) -> SegmentReply:
+        height, width = image.frame.original
+        stages = stage_times(batch.clock, batch.sharers, clock)
+        return SegmentReply(masks, self._report(batch, width=width, height=height, stages=stages))
+
+    def _failed(self, batch: Batch, failure: Failure, image: LoadedImage | None = None) -> SegmentReply:
+        height, width = image.frame.original if image else (0, 0)
+        error = {
+            "error_code": failure.error.code,
+            "error_message": failure.error.message,
+            "error_stage": failure.stage,
+        }
+        return SegmentReply((), self._report(batch, width=width, height=height, **error))
+
+    def _report(self, batch: Batch, **fields: object) -> ImageReport:
+        return ImageReport(
+            batch_size=batch.size,
+            clock=batch.clock.kind,
+            warmup=batch.warmup,
+            execute_ms=(time.perf_counter() - batch.started) * 1e3,
+            peak_memory_bytes=peak_memory_bytes(self.device),
+            checkpoint_sha256=self.record.checkpoint.sha256,
+            hardware=self.hardware,
+            **fields,  # type: ignore[arg-type]  # the two callers pass each field in its own type
+        )
+
+    def _release_memory(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _out_of_memory(error: BaseException, stage: str) -> Failure:
+    return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({error})"), stage)

@@ -1,0 +1,79 @@
+"""What this process computes on, as a flat record that names one kind of hardware and software."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from pathlib import Path
+from typing import Any
+
+import torch
+
+CPUINFO = Path("/proc/cpuinfo")
+MEMINFO = Path("/proc/meminfo")
+NVIDIA_VERSION = Path("/proc/driver/nvidia/version")
+
+
+def choose_device(wanted: str, gpu: int = 0) -> torch.device:
+    """`wanted` is auto, cpu, cuda (the GPU of index `gpu`) or cuda:N; auto takes the GPU where CUDA works."""
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device("cuda", gpu) if wanted == "cuda" else torch.device(wanted)
+
+
+def fingerprint(device: torch.device, triton_version: str | None = None) -> dict[str, Any]:
+    """The hardware record of the reports; equal records mean comparable timings."""
+    cuda = device.type == "cuda"
+    properties = torch.cuda.get_device_properties(device) if cuda else None
+    return {
+        "device_kind": device.type,
+        "device_name": properties.name if properties else _cpu_model(),
+        "device_memory_bytes": properties.total_memory if properties else _host_memory_bytes(),
+        "driver": _nvidia_driver() if cuda else None,
+        "cuda": torch.version.cuda if cuda else None,
+        "torch": torch.__version__,
+        "triton": triton_version,
+        "precision": "fp32",
+        "cpu_model": _cpu_model(),
+        "cpu_cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Starts a new peak on CUDA; the host's peak is the process's and cannot be reset."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Most memory in use since the reset: tensors on CUDA, the resident process on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _cpu_model() -> str:
+    names = _proc_values(CPUINFO, "model name")
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _host_memory_bytes() -> int | None:
+    totals = _proc_values(MEMINFO, "MemTotal")
+    return int(totals[0].split()[0]) * 1024 if totals else None
+
+
+def _nvidia_driver() -> str | None:
+    """The version in "NVRM version: NVIDIA UNIX x86_64 Kernel Module  560.35.03  Fri Aug 16 ..."."""
+    if not NVIDIA_VERSION.exists():
+        return None
+    words = NVIDIA_VERSION.read_text().split("\n", 1)[0].split()
+    return next((word for word in words if word.count(".") >= 1 and word.replace(".", "").isdigit()), None)
+
+
+def _proc_values(path: Path, name: str) -> list[str]:
+    if not path.exists():
+        return []
+    pairs = (line.partition(":") for line in path.read_text().splitlines())
+    return [value.strip() for key, _, value in pairs if key.strip() == name]

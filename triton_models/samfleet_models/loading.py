@@ -1,0 +1,50 @@
+"""The host's share of a batch: files decoded and resized in parallel, tasks checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.task import EverythingParameters, TaskInvalid
+from samfleet_models.images import read_image
+from samfleet_models.preprocess import Frame, resize_to_frame
+from samfleet_models.prompted import check_prompts
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """An upright image, HWC uint8 RGB, and the same resized into its frame."""
+
+    pixels: NDArray[np.uint8]
+    resized: NDArray[np.uint8]
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one image of a batch has no masks, and the stage in which that showed."""
+
+    error: SamfleetError
+    stage: str
+
+
+def load(request: SegmentRequest, input_size: int, max_pixels: int) -> LoadedImage | Failure:
+    """The image of a request. What is wrong with the image or its task comes back as a value."""
+    try:
+        _check_task(request)
+        pixels = read_image(request.image, max_pixels)
+    except InvalidInput as error:
+        return Failure(error, "preprocess")
+    height, width, _ = pixels.shape
+    frame = Frame.of(height, width, input_size)
+    return LoadedImage(pixels, resize_to_frame(pixels, frame), frame)
+
+
+def _check_task(request: SegmentRequest) -> None:
+    if isinstance(request.task, EverythingParameters) and request.prompts:
+        raise TaskInvalid("a task of kind 'everything' takes no prompts; leave them out or send kind 'prompts'")
+    check_prompts(request.prompts)

@@ -1,0 +1,54 @@
+"""One variant's network: the family's image encoder and SAM's two heads, under the official keys."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from samfleet.variants.record import VariantRecord
+from samfleet_models.families import FAMILIES
+from samfleet_models.mask_decoder import MaskDecoder
+from samfleet_models.prompt_encoder import PromptEncoder
+
+STRIDE = 16  # network input pixels per embedding pixel
+PROMPTS_PER_PASS = {"cpu": 8, "cuda": 64}  # on a CPU a few prompts stay in the caches: twice as fast as 64 measured
+
+
+class SamNetwork(nn.Module):
+    def __init__(self, image_encoder: nn.Module, input_size: int) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.image_encoder = image_encoder
+        self.prompt_encoder = PromptEncoder(input_size, input_size // STRIDE)
+        self.mask_decoder = MaskDecoder()
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Embeddings [B, 256, S/16, S/16] of preprocessed `pixels` [B, 3, S, S]."""
+        embeddings: Tensor = self.image_encoder(pixels)
+        return embeddings
+
+    def decode(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Mask logits [B, 4, S/4, S/4] and predicted IoUs [B, 4] of B prompts on one image.
+
+        `embedding` [1, 256, S/16, S/16]; `coords` [B, T, 2] (x, y) in pixels of the network input; `labels` [B, T]
+        of `samfleet_models.prompt_encoder.Label`.
+        """
+        dense = self.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        tokens = self.prompt_encoder(coords, labels)
+        logits, ious = self.mask_decoder(embedding + dense, self.prompt_encoder.image_positions(), tokens)
+        return logits, ious
+
+    @property
+    def prompts_per_pass(self) -> int:
+        """How many prompts `decode` takes at a time for the best speed."""
+        return PROMPTS_PER_PASS[self.device.type]
+
+    @property
+    def device(self) -> torch.device:
+        return self.prompt_encoder.no_mask_embed.weight.device
+
+
+def build_network(record: VariantRecord) -> SamNetwork:
+    """The untrained network of a record, ready for its official checkpoint."""
+    encoder = FAMILIES[record.family](record.architecture, record.input_size)
+    return SamNetwork(encoder, record.input_size).eval()
