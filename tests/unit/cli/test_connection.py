@@ -10,6 +10,7 @@ from samfleet_cli.connection import (
     ApiChoice,
     ApiKeyMissing,
     StackNotRunning,
+    _ended_by_signals,
     choose_api,
     connect,
     connect_or_start,
