@@ -116,7 +116,7 @@ class Engine:
 
     @torch.inference_mode()
     def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Tensor | Failure]:
-        """Embeddings [1, 256, S/16, S/16] of all images in one pass; one by one where that does not fit."""
+        """Embeddings [1, 256, S/16, S/16] of all images together; one by one where that does not fit."""
         batch.sharers["encode"] = len(images)
         try:
             together = self._embed([image.resized for image in images.values()], batch.clock)
@@ -133,10 +133,15 @@ class Engine:
         return outcomes
 
     def _embed(self, resized: Sequence[Pixels], clock: StageClock) -> Tensor:
-        with clock.measure("preprocess"):
-            pixels = to_network_input(resized, self.record.input_size, self.record.preprocessing, self.device)
-        with clock.measure("encode"):
-            return self.network.encode(pixels)
+        """Embeddings [B, 256, S/16, S/16], as many images at a time as suits the device."""
+        embeddings = []
+        for start in range(0, len(resized), self.network.images_per_pass):
+            part = resized[start : start + self.network.images_per_pass]
+            with clock.measure("preprocess"):
+                pixels = to_network_input(part, self.record.input_size, self.record.preprocessing, self.device)
+            with clock.measure("encode"):
+                embeddings.append(self.network.encode(pixels))
+        return torch.cat(embeddings)
 
     @torch.inference_mode()
     def _segment_one(

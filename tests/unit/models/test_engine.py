@@ -12,6 +12,7 @@ from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models.engine import Engine
+from samfleet_models.network import IMAGES_PER_PASS
 
 __all__ = ["tiny", "tiny_engine"]
 
@@ -161,9 +162,12 @@ def test_shared_time_is_divided_and_replies_leave_early(tiny_engine: Engine) -> 
 def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(IMAGES_PER_PASS, "cpu", 8)
     encode = tiny_engine.network.encode
+    sizes = []
 
     def small_memory(pixels: Tensor) -> Tensor:
+        sizes.append(len(pixels))
         if len(pixels) > 1:
             raise torch.OutOfMemoryError
         return encode(pixels)
@@ -171,6 +175,7 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
     expected = [reply.masks for reply in segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])]
     monkeypatch.setattr(tiny_engine.network, "encode", small_memory)
     replies = segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])
+    assert sizes == [2, 1, 1]
     assert [reply.masks[0].area for reply in replies] == pytest.approx([masks[0].area for masks in expected], abs=2)
 
 
