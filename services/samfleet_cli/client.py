@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from samfleet_cli.files import replacing
-from samfleet_cli.resources import Dataset, DatasetImage, ImageError, Job, Run
+from samfleet_cli.resources import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet_cli.transport import ApiError, Transport
 
 _PAGE = 1000
@@ -134,10 +134,8 @@ class SamfleetClient:
         """One run with the statistics of its stages."""
         return Run.model_validate(self._get(f"/v1/runs/{run_id}"))
 
-    def image_result(self, run_id: str, image_id: int) -> dict[str, Any]:
-        """One image's masks and stage timings, as the API gives them."""
-        result: dict[str, Any] = self._get(f"/v1/runs/{run_id}/images/{image_id}")
-        return result
+    def image_result(self, run_id: str, image_id: int) -> ImageResult:
+        return ImageResult.model_validate(self._get(f"/v1/runs/{run_id}/images/{image_id}"))
 
     def download_results(self, run_id: str, path: Path, *, format_: str = "coco") -> None:
         self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_})

@@ -118,10 +118,10 @@ def _image(
         return GalleryImage(**known, error=errors[image_id])
     overlay = out / "overlays" / f"{Path(name).stem}.png"
     client.download_overlay(run.id, image_id, overlay)
-    times = client.image_result(run.id, image_id)["stages"]
+    times = client.image_result(run.id, image_id).stages
     return GalleryImage(
         **known,
         overlay=overlay.read_bytes(),
         overlay_file=f"overlays/{overlay.name}",
-        stages={stage: times[stage] for stage in STAGES if times.get(stage) is not None},
+        stages={stage: times[stage].ms for stage in STAGES if stage in times},
     )

@@ -112,3 +112,18 @@ class ImageError(_Resource):
     code: str
     message: str
     stage: str | None = None
+
+
+class ImageStage(_Resource):
+    """Milliseconds: this image's share of the work."""
+
+    ms: float
+
+
+class ImageResult(_Resource):
+    """One image of a run; its masks are left out, the results file has them."""
+
+    image_id: int
+    file_name: str
+    outcome: str
+    stages: dict[str, ImageStage]

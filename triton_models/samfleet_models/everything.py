@@ -72,8 +72,8 @@ class EverythingRun:
             parameters.points_per_side, parameters.crop_n_points_downscale_factor, crop.layer
         )
         points = point_grid(per_side) * np.array(crop.size[::-1])
-        automatic = parameters.points_per_batch == "auto"
-        chunk = self._network.prompts_per_pass if automatic else parameters.points_per_batch
+        asked = parameters.points_per_batch
+        chunk = self._network.prompts_per_pass if asked == "auto" else asked
         found = Candidates.joined(
             [
                 self._chunk(embedding, points[start : start + chunk], crop, frame)

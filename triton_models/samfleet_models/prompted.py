@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.record import MaskRecord
-from samfleet.variants.task import Prompt, PromptsParameters, TaskInvalid
+from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_models.candidates import xywh
 from samfleet_models.mask_decoder import MULTI, SINGLE
 from samfleet_models.network import SamNetwork
@@ -36,7 +36,7 @@ def segment_prompts(
     answers: dict[int, list[MaskRecord]] = {}
     for indices in _chunks(prompts, network.prompts_per_pass):
         with clock.measure("decode"):
-            tokens = [_tokens(prompts[index], frame) for index in indices]
+            tokens = [prompt_tokens(prompts[index], frame) for index in indices]
             coords = torch.from_numpy(np.stack([points for points, _ in tokens])).to(network.device)
             labels = torch.from_numpy(np.stack([labels for _, labels in tokens])).to(network.device)
             logits, ious = network.decode(embedding, coords, labels)
@@ -52,13 +52,6 @@ def segment_prompts(
     return tuple(record for index in range(len(prompts)) for record in answers[index])
 
 
-def check_prompts(prompts: Sequence[Prompt]) -> None:
-    """Coordinates must be finite; they may lie outside the image. Raises `TaskInvalid`."""
-    for index, prompt in enumerate(prompts):
-        if not np.isfinite([*np.ravel(prompt.points), *(prompt.box or ())]).all():
-            raise TaskInvalid(f"prompt {index} has a coordinate that is not a finite number")
-
-
 def _chunks(prompts: Sequence[Prompt], size: int) -> Iterator[list[int]]:
     """Indices of at most `size` prompts that share one tensor: equally many points, all with or all without a box."""
     groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
@@ -69,7 +62,7 @@ def _chunks(prompts: Sequence[Prompt], size: int) -> Iterator[list[int]]:
             yield group[start : start + size]
 
 
-def _tokens(prompt: Prompt, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def prompt_tokens(prompt: Prompt, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Coordinates [T, 2] in the network input's frame and labels [T]: the points, then the box or a padding point.
 
     Scaled in float64, then float32, as the official predictor does.

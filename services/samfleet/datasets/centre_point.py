@@ -22,11 +22,13 @@ def centre_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
     nearest background pixel of the mask padded by one pixel. Distances are compared squared, as whole numbers, so
     ties are exact.
     """
-    if not mask.any():
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
         raise MaskEmpty
-    padded = np.pad(mask, 1)
+    top, left = int(rows[0]), int(columns[0])
+    padded = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1)
     nearest = ndimage.distance_transform_edt(padded, return_distances=False, return_indices=True)
     offsets = nearest.astype(np.int64) - np.indices(padded.shape)
     squared = np.square(offsets).sum(axis=0)[1:-1, 1:-1]
-    y, x = divmod(int(squared.argmax()), mask.shape[1])
-    return x, y
+    y, x = divmod(int(squared.argmax()), squared.shape[1])
+    return left + x, top + y

@@ -63,7 +63,14 @@ def recorded_parts(session: Session, run_id: uuid.UUID) -> list[str]:
 
 
 def iter_export(form: ExportFormat, rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    return iter_coco(rows) if form is ExportFormat.COCO else iter_jsonl(rows)
+    """The whole file in chunks of about a mebibyte, whatever the size of an entry."""
+    buffer = bytearray()
+    for piece in iter_coco(rows) if form is ExportFormat.COCO else iter_jsonl(rows):
+        buffer += piece
+        if len(buffer) >= CHUNK_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+    yield bytes(buffer)
 
 
 def iter_coco(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:

@@ -34,7 +34,8 @@ RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 SHARD_TRANSITIONS: Mapping[ShardState, frozenset[ShardState]] = {
     ShardState.PENDING: frozenset({ShardState.QUEUED, ShardState.CANCELLED}),
     ShardState.QUEUED: frozenset({ShardState.LEASED, ShardState.CANCELLED}),
-    ShardState.LEASED: frozenset({ShardState.PENDING, ShardState.DONE, ShardState.CANCELLED}),
+    # a lease that ran out may be taken over at once, without the way through pending
+    ShardState.LEASED: frozenset({ShardState.LEASED, ShardState.PENDING, ShardState.DONE, ShardState.CANCELLED}),
     ShardState.DONE: frozenset(),
     ShardState.CANCELLED: frozenset(),
 }

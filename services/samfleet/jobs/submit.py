@@ -11,8 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, Run, RunState
-from samfleet.errors import Conflict, InvalidInput, NotFound
+from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
 from samfleet.variants.catalogue import get_variant
@@ -36,22 +38,10 @@ class AnnotationsMissing(InvalidInput):
     code = "annotations_missing"
 
 
-class DatasetNotFound(NotFound):
-    """There is no dataset of this id."""
-
-    code = "dataset_not_found"
-
-
 class DatasetNotSealed(Conflict):
     """The dataset is still open; seal it before it is used in a job."""
 
     code = "dataset_not_sealed"
-
-
-class DatasetEmpty(InvalidInput):
-    """The dataset has no images."""
-
-    code = "dataset_empty"
 
 
 class IdempotencyConflict(Conflict):

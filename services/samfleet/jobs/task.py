@@ -78,7 +78,7 @@ def _parse_prompts(values: Mapping[str, Any]) -> PromptsJobTask:
             f"unknown parameter {', '.join(unknown)} of task 'prompts'; known are prompt, from, multimask"
         )
     prompt, source = values.get("prompt"), values.get("from", "annotations")
-    if prompt not in {"box", "center_point"}:
+    if not isinstance(prompt, str) or prompt not in {"box", "center_point"}:
         raise TaskInvalid(f"prompt is {prompt!r}; it is 'box' or 'center_point'")
     if source != "annotations":
         raise TaskInvalid(f"from is {source!r}; prompts of this version come from 'annotations'")

@@ -16,9 +16,14 @@ from pathlib import Path
 
 from samfleet.errors import SamfleetError
 
-ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_MMAP_MAX_": "0"}
-"""Large blocks stay in the heap and on huge pages: half of the page faults of CPU inference (measured on a virtual
-machine: mask decoding spends up to half of its time in them otherwise)."""
+CPU_TUNING = {
+    # Large blocks stay in the heap and on huge pages: half of the page faults of CPU inference (measured on a virtual
+    # machine, where mask decoding otherwise spends up to half of its time in them).
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "MALLOC_MMAP_MAX_": "0",
+    # Idle threads sleep: the server shares its cores with the rest of the stack, which spinning threads would starve.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 
 
 class TritonNotInstalled(SamfleetError):
@@ -152,7 +157,7 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
     libraries = [str(files.libraries), str(files.python_library.parent), base.get("LD_LIBRARY_PATH", "")]
     env = {
         **base,
-        **ALLOCATOR,
+        **CPU_TUNING,
         "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
         "PATH": ":".join(filter(None, [str(files.python_bin), base.get("PATH", "")])),
         "PYTHONPATH": ":".join(map(str, command.python_path)),

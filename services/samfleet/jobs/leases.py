@@ -1,0 +1,216 @@
+"""Who works on a shard: a lease that runs out unless it is renewed, and a fencing token that grows with every claim.
+
+Only the holder of the newest token can renew, release or record, so a worker that was merely slow can do no harm.
+All times are the database's clock.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import DatasetAnnotation, DatasetImage, Job, Run, Shard, ShardState
+from samfleet.errors import Conflict
+from samfleet.jobs.results import Annotation, ShardImage
+from samfleet.jobs.settling import fail_run
+from samfleet.jobs.states import Locked, lock_run, shard_sources
+
+EXHAUSTED = "shard_attempts_exhausted"
+
+
+class LeaseLost(Conflict):
+    """The shard was taken from this worker or cancelled; what it did is dropped."""
+
+    code = "lease_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedShard:
+    """All that a worker needs to know; `images` are in position order. `attempts` are those that failed before."""
+
+    shard_id: int
+    run_id: uuid.UUID
+    job_id: uuid.UUID
+    index: int
+    token: int
+    attempts: int
+    variant: str
+    pool: str
+    task: dict[str, Any]
+    queue_shard_ms: float
+    images: tuple[ShardImage, ...]
+
+
+def claim(session: Session, shard_id: int, worker: str, lease: timedelta) -> ClaimedShard | None:
+    """Take a queued shard, or one whose lease ran out; None when it is not to be had, which is no error."""
+    expired = and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now())
+    statement = (
+        update(Shard)
+        .where(Shard.id == shard_id, or_(Shard.state == ShardState.QUEUED, expired))
+        .values(
+            state=ShardState.LEASED,
+            token=Shard.token + 1,
+            attempts=Shard.attempts + case((Shard.state == ShardState.LEASED, 1), else_=0),
+            queued_at=case((Shard.state == ShardState.LEASED, Shard.lease_expires_at), else_=Shard.queued_at),
+            claimed_at=func.now(),
+            lease_expires_at=func.now() + lease,
+            worker=worker,
+            progress=0,
+        )
+        .returning(Shard)
+    )
+    shard = session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
+    if shard is None:
+        return None
+    run = session.get_one(Run, shard.run_id)
+    dataset_id = session.scalars(select(Job.dataset_id).where(Job.id == run.job_id)).one()
+    return ClaimedShard(
+        shard_id=shard_id,
+        run_id=run.id,
+        job_id=run.job_id,
+        index=shard.index,
+        token=shard.token,
+        attempts=shard.attempts,
+        variant=run.variant,
+        pool=run.pool,
+        task=run.task,
+        queue_shard_ms=_milliseconds(shard.queued_at, shard.claimed_at),
+        images=_images(session, dataset_id, shard.first_position, shard.last_position),
+    )
+
+
+def renew(session: Session, shard_id: int, token: int, progress: int, lease: timedelta) -> bool:
+    """Prolong the lease and show progress; False when the shard was taken or cancelled: stop working on it."""
+    renewed = session.execute(
+        update(Shard)
+        .where(*_held(shard_id, token))
+        .values(lease_expires_at=func.now() + lease, progress=progress)
+        .returning(Shard.id)
+    )
+    return renewed.one_or_none() is not None
+
+
+def release(
+    session: Session,
+    claimed: ClaimedShard,
+    *,
+    error: str,
+    retry_in: timedelta,
+    max_attempts: int,
+) -> bool:
+    """Give the shard back after a failed attempt, to be dispatched when `retry_in` has passed.
+
+    The last of `max_attempts` fails the run with the reason. False when the lease was lost before.
+    """
+    locked = lock_run(session, claimed.run_id)
+    values = {"attempts": Shard.attempts + 1, "not_before": func.now() + retry_in, "last_error": error}
+    if locked is None or not _give_up(session, claimed, values):
+        return False
+    _fail_exhausted(session, locked, max_attempts)
+    return True
+
+
+def fail_claimed_run(session: Session, claimed: ClaimedShard, code: str, message: str) -> bool:
+    """End the run of a shard that no attempt can carry out; False when the lease was lost before."""
+    locked = lock_run(session, claimed.run_id)
+    if locked is None or not _give_up(session, claimed, {"attempts": Shard.attempts + 1, "last_error": message}):
+        return False
+    fail_run(session, locked.job, locked.run, code, message)
+    return True
+
+
+def hand_back(session: Session, claimed: ClaimedShard) -> bool:
+    """Give the shard back unharmed, for a worker that stops: this counts as no attempt."""
+    return lock_run(session, claimed.run_id) is not None and _give_up(session, claimed, {"not_before": None})
+
+
+def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int:
+    """Take back the shards of a run whose leases ran out, and return how many."""
+    locked = lock_run(session, run_id)
+    if locked is None:
+        return 0
+    expired = session.scalars(
+        update(Shard)
+        .where(
+            Shard.run_id == run_id,
+            Shard.state == ShardState.LEASED,
+            Shard.lease_expires_at < func.now(),
+        )
+        .values(
+            state=ShardState.PENDING,
+            attempts=Shard.attempts + 1,
+            last_error=func.concat("worker ", Shard.worker, " stopped renewing its lease"),
+            **_FREED,
+        )
+        .returning(Shard.id)
+    ).all()
+    _fail_exhausted(session, locked, max_attempts)
+    return len(expired)
+
+
+_FREED: dict[str, Any] = {"lease_expires_at": None, "worker": None, "progress": 0, "queued_at": None}
+
+
+def _give_up(session: Session, claimed: ClaimedShard, values: dict[str, Any]) -> bool:
+    given = session.execute(
+        update(Shard)
+        .where(*_held(claimed.shard_id, claimed.token))
+        .values(state=ShardState.PENDING, **_FREED, **values)
+        .returning(Shard.id)
+    )
+    return given.one_or_none() is not None
+
+
+def _held(shard_id: int, token: int) -> tuple[ColumnElement[bool], ...]:
+    return Shard.id == shard_id, Shard.token == token, Shard.state == ShardState.LEASED
+
+
+def _fail_exhausted(session: Session, locked: Locked, max_attempts: int) -> None:
+    query = select(Shard).where(Shard.run_id == locked.run.id, Shard.attempts >= max_attempts)
+    open_states = shard_sources(ShardState.CANCELLED)
+    worst = session.scalars(query.where(Shard.state.in_(open_states)).order_by(Shard.index).limit(1)).one_or_none()
+    if worst is not None:
+        message = f"shard {worst.index} failed {worst.attempts} times; the last time: {worst.last_error}"
+        fail_run(session, locked.job, locked.run, EXHAUSTED, message)
+
+
+def _images(session: Session, dataset_id: uuid.UUID, first: int, last: int) -> tuple[ShardImage, ...]:
+    images = session.scalars(
+        select(DatasetImage)
+        .where(DatasetImage.dataset_id == dataset_id, DatasetImage.position.between(first, last))
+        .order_by(DatasetImage.position)
+    ).all()
+    annotations: dict[int, list[Annotation]] = {}
+    rows = session.scalars(
+        select(DatasetAnnotation)
+        .where(
+            DatasetAnnotation.dataset_id == dataset_id,
+            DatasetAnnotation.image_id.in_([image.image_id for image in images]),
+        )
+        .order_by(DatasetAnnotation.annotation_id)
+    )
+    for row in rows:
+        x, y, width, height = row.bbox
+        found = Annotation(row.annotation_id, row.category_id, (x, y, width, height), row.iscrowd, row.segmentation)
+        annotations.setdefault(row.image_id, []).append(found)
+    return tuple(
+        ShardImage(
+            dataset_image_id=image.id,
+            image_id=image.image_id,
+            file_name=image.file_name,
+            uri=image.uri,
+            size_bytes=image.size_bytes,
+            annotations=tuple(annotations.get(image.image_id, ())),
+        )
+        for image in images
+        if image.image_id is not None  # always, once a dataset is sealed
+    )
+
+
+def _milliseconds(start: datetime | None, end: datetime | None) -> float:
+    return max(0.0, (end - start) / timedelta(milliseconds=1)) if start and end else 0.0

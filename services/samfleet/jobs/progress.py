@@ -1,0 +1,105 @@
+"""How far runs and jobs are: counters, rate and the time left, cheap enough to be asked for every second.
+
+**Rate** is images per second of wall time. The clock of a run starts with the first claim of any of its shards. While
+the run goes on, the rate is (recorded + in progress) / (now - start), so it falls when nothing happens; once every
+image is recorded, or the run has ended, it is recorded / (last record - start). A job's clock runs from the first
+claim to the last record of all its runs, which share machines. The rate is unknown (None) until an image is done.
+**Time left** is the images that are neither recorded nor in progress, divided by the rate; None once ended.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Run, Shard, ShardState
+from samfleet.jobs.states import is_final
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`in_progress` counts images that workers have finished and not yet recorded. Times are the database's."""
+
+    total: int
+    succeeded: int
+    failed: int
+    in_progress: int
+    ended: bool
+    started: datetime | None
+    last_record: datetime | None
+    now: datetime
+
+    @property
+    def recorded(self) -> int:
+        return self.succeeded + self.failed
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, (self.recorded + self.in_progress) / self.total) if self.total else 0.0
+
+    @property
+    def images_per_second(self) -> float | None:
+        settled = self.ended or self.recorded == self.total
+        done = self.recorded if settled else self.recorded + self.in_progress
+        until = self.last_record if settled else self.now
+        if not done or self.started is None or until is None or until <= self.started:
+            return None
+        return done / (until - self.started).total_seconds()
+
+    @property
+    def eta_seconds(self) -> float | None:
+        rate = self.images_per_second
+        if self.ended or rate is None:
+            return None
+        return max(0, self.total - self.recorded - self.in_progress) / rate
+
+
+def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, Progress]:
+    """One query, over the shards of these runs."""
+    leased, done = Shard.state == ShardState.LEASED, Shard.state == ShardState.DONE
+    query = (
+        select(
+            Shard.run_id,
+            func.coalesce(func.sum(Shard.progress).filter(leased), 0).label("in_progress"),
+            func.min(Shard.claimed_at).label("started"),
+            func.max(Shard.finished_at).filter(done).label("last_record"),
+        )
+        .where(Shard.run_id.in_([run.id for run in runs]))
+        .group_by(Shard.run_id)
+    )
+    rows = {row.run_id: row for row in session.execute(query)}
+    now = session.execute(select(func.now())).scalar_one()
+    found: dict[uuid.UUID, Progress] = {}
+    for run in runs:
+        row = rows.get(run.id)
+        found[run.id] = Progress(
+            total=run.total,
+            succeeded=run.succeeded,
+            failed=run.failed,
+            in_progress=row.in_progress if row else 0,
+            ended=is_final(run.state),
+            started=row.started if row else None,
+            last_record=row.last_record if row else None,
+            now=now,
+        )
+    return found
+
+
+def combine(parts: Iterable[Progress]) -> Progress:
+    """The progress of a job from that of its runs, of which it has at least one."""
+    runs = tuple(parts)
+    return Progress(
+        total=sum(run.total for run in runs),
+        succeeded=sum(run.succeeded for run in runs),
+        failed=sum(run.failed for run in runs),
+        in_progress=sum(run.in_progress for run in runs),
+        ended=all(run.ended for run in runs),
+        started=min((run.started for run in runs if run.started), default=None),
+        last_record=max((run.last_record for run in runs if run.last_record), default=None),
+        now=max(run.now for run in runs),
+    )

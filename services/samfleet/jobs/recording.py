@@ -1,0 +1,144 @@
+"""The step that makes work count: one transaction that writes a shard's rows, or nothing at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import DatasetImage, ImageResult, Job, Outcome, Run, RunState, Shard, ShardState
+from samfleet.jobs.dispatch import dispatch_run
+from samfleet.jobs.hardware import fingerprint, remember_hardware
+from samfleet.jobs.leases import ClaimedShard, LeaseLost
+from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.jobs.results import ImageOutcome
+from samfleet.jobs.settling import fail_run
+from samfleet.jobs.states import lock_run, move_run
+
+FAILURE_RATE_EXCEEDED = "failure_rate_exceeded"
+STAGES = ("preprocess", "encode", "decode", "postprocess")
+
+
+def record(
+    session: Session,
+    queue: TaskQueue,
+    claimed: ClaimedShard,
+    outcomes: Sequence[ImageOutcome],
+    *,
+    part_key: str,
+    store_ms: float,
+    shards_in_flight: int,
+) -> None:
+    """Write one row per image (in position order, as in the part), count them, and move the run on.
+
+    Raises `LeaseLost` when the token is no longer the newest: then nothing is written. `store_ms` is an image's
+    share of the writing of the part.
+    """
+    locked = lock_run(session, claimed.run_id)
+    if locked is None or not _close_shard(session, claimed, part_key):
+        raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
+    hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
+    rows = [_row(claimed, outcome, line, hardware) for line, outcome in enumerate(outcomes)]
+    session.execute(insert(ImageResult), [{**row, "part_key": part_key, "store_ms": store_ms} for row in rows])
+    _remember_sizes(session, outcomes)
+    job, run = locked
+    run.succeeded += sum(outcome.outcome is Outcome.SUCCEEDED for outcome in outcomes)
+    run.failed += sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
+    run.masks += sum(len(outcome.masks) for outcome in outcomes)
+    session.flush()
+    _move_on(session, queue, job, run, shards_in_flight)
+
+
+def _close_shard(session: Session, claimed: ClaimedShard, part_key: str) -> bool:
+    closed = session.execute(
+        update(Shard)
+        .where(Shard.id == claimed.shard_id, Shard.token == claimed.token, Shard.state == ShardState.LEASED)
+        .values(
+            state=ShardState.DONE,
+            part_key=part_key,
+            finished_at=func.now(),
+            lease_expires_at=None,
+            progress=0,
+        )
+        .returning(Shard.id)
+    )
+    return closed.one_or_none() is not None
+
+
+def _move_on(session: Session, queue: TaskQueue, job: Job, run: Run, shards_in_flight: int) -> None:
+    if run.failed > job.max_failure_rate * run.total:
+        message = (
+            f"{run.failed} of {run.total} images failed, more than the {job.max_failure_rate:.1%} that the job "
+            "allows; the job's errors list says why each did"
+        )
+        fail_run(session, job, run, FAILURE_RATE_EXCEEDED, message)
+    elif run.succeeded + run.failed == run.total:
+        run.sent_at = func.now()
+        move_run(session, run, RunState.FINISHING)
+        wake_after_commit(session, queue, TaskName.FINISH, str(run.id))
+    else:
+        dispatch_run(session, queue, run.id, shards_in_flight)
+
+
+def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+    image, error, quality = outcome.image, outcome.error, outcome.quality
+    return {
+        "run_id": claimed.run_id,
+        "dataset_image_id": image.dataset_image_id,
+        "image_id": image.image_id,
+        "shard_id": claimed.shard_id,
+        "outcome": outcome.outcome,
+        "error_code": error.code if error else None,
+        "error_message": error.message if error else None,
+        "error_stage": error.stage if error else None,
+        "part_line": line,
+        "mask_count": len(outcome.masks),
+        "width": outcome.width,
+        "height": outcome.height,
+        "queue_shard_ms": claimed.queue_shard_ms,
+        "queue_triton_ms": outcome.queue_triton_ms,
+        "fetch_ms": outcome.fetch_ms,
+        "quality_instances": quality.instances if quality else None,
+        "quality_iou_sum": quality.iou_sum if quality else None,
+        **_measured(outcome, hardware),
+    }
+
+
+def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+    report = outcome.report
+    stages = report.stages if report else {}
+    times: dict[str, float | None] = {}
+    for name in STAGES:
+        stage = stages.get(name)
+        times[f"{name}_ms"] = stage.amortised_ms if stage else None
+        times[f"{name}_batch_ms"] = stage.batch_ms if stage else None
+    return {
+        **times,
+        "hardware_id": hardware.get(fingerprint(report.hardware)) if report else None,
+        "checkpoint_sha256": report.checkpoint_sha256 or None if report else None,
+        "batch_size": report.batch_size if report else None,
+        "clock": report.clock if report else None,
+        "warmup": report.warmup if report else None,
+        "peak_memory_bytes": report.peak_memory_bytes if report else None,
+    }
+
+
+def _remember_sizes(session: Session, outcomes: Sequence[ImageOutcome]) -> None:
+    """Keep what a worker has read of an image's size. Rows that another run is writing are skipped: it writes the
+    same, and waiting for each other could deadlock.
+    """
+    sizes = {
+        outcome.image.dataset_image_id: {"width": outcome.width, "height": outcome.height}
+        for outcome in outcomes
+        if outcome.width and outcome.height
+    }
+    unknown = session.scalars(
+        select(DatasetImage.id)
+        .where(DatasetImage.id.in_(sizes), DatasetImage.width.is_(None))
+        .with_for_update(skip_locked=True, key_share=True)
+    ).all()
+    if unknown:
+        session.execute(update(DatasetImage), [{"id": image_id, **sizes[image_id]} for image_id in unknown])

@@ -1,0 +1,164 @@
+"""Finds what was lost and sets it going again: the reason why Redis and any worker may die at any moment.
+
+Every step is a short transaction that takes row locks and looks again at what it is about to change, so sweeping is
+idempotent and two sweeps at once do no harm. Nothing is read that is not open work, so a sweep of an idle system
+costs a few index look-ups.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, delete, exists, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState, WorkerHeartbeat
+from samfleet.db.session import transaction
+from samfleet.jobs.dispatch import dispatch_run
+from samfleet.jobs.exports import recorded_parts
+from samfleet.jobs.leases import expire_leases
+from samfleet.jobs.parts import parts_prefix
+from samfleet.jobs.queue import TaskName, TaskQueue, pool_queue, wake_after_commit
+from samfleet.storage.store import ObjectStore
+
+MOST_AT_ONCE = 1000
+RUNS_TIDIED_AT_ONCE = 10  # each lists a folder of the store
+
+
+@dataclass(frozen=True, slots=True)
+class SweepLimits:
+    """`resend_after`: how long a sent task may wait before it is taken for lost; too short only sends twice.
+    `orphan_grace` is longer than any worker can hold on to a shard that it has lost.
+    """
+
+    shards_in_flight: int
+    max_shard_attempts: int
+    resend_after: timedelta = timedelta(seconds=30)
+    orphan_grace: timedelta = timedelta(hours=1)
+    heartbeat_retention: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found, for the log."""
+
+    leases_expired: int
+    shards_resent: int
+    plans_resent: int
+    finishes_resent: int
+    shards_dispatched: int
+    parts_deleted: int
+
+
+def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLimits) -> Swept:
+    expired = sum(_expire(engine, run_id, limits) for run_id in _runs_with_expired_leases(engine))
+    with transaction(engine) as session:
+        shards = _resend_shards(session, queue, limits.resend_after)
+    with transaction(engine) as session:
+        plans = _resend_plans(session, queue, limits.resend_after)
+    with transaction(engine) as session:
+        finishes = _resend_finishes(session, queue, limits.resend_after)
+    dispatched = 0
+    for run_id in _runs_with_ready_shards(engine):
+        with transaction(engine) as session:
+            dispatched += dispatch_run(session, queue, run_id, limits.shards_in_flight)
+    with transaction(engine) as session:
+        oldest = func.now() - limits.heartbeat_retention
+        session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < oldest))
+    deleted = sum(_tidy(engine, store, run_id, limits.orphan_grace) for run_id in _untidy_runs(engine, limits))
+    return Swept(expired, shards, plans, finishes, dispatched, deleted)
+
+
+def _runs_with_expired_leases(engine: Engine) -> list[uuid.UUID]:
+    query = select(Shard.run_id).where(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now())
+    with transaction(engine) as session:
+        return list(session.scalars(query.distinct().order_by(Shard.run_id)))
+
+
+def _expire(engine: Engine, run_id: uuid.UUID, limits: SweepLimits) -> int:
+    with transaction(engine) as session:
+        return expire_leases(session, run_id, limits.max_shard_attempts)
+
+
+def _resend_shards(session: Session, queue: TaskQueue, after: timedelta) -> int:
+    stale = (
+        select(Shard.id)
+        .where(Shard.state == ShardState.QUEUED, Shard.sent_at < func.now() - after)
+        .order_by(Shard.sent_at)
+        .limit(MOST_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    sent = session.execute(
+        update(Shard)
+        .where(Shard.id.in_(stale.scalar_subquery()), Run.id == Shard.run_id)
+        .values(sent_at=func.now())
+        .returning(Shard.id, Run.pool)
+    ).all()
+    for shard_id, pool in sent:
+        wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=pool_queue(pool))
+    return len(sent)
+
+
+def _resend_plans(session: Session, queue: TaskQueue, after: timedelta) -> int:
+    stale = (
+        select(Job.id)
+        .where(Job.state == JobState.QUEUED, Job.sent_at < func.now() - after)
+        .limit(MOST_AT_ONCE)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    chosen = update(Job).where(Job.id.in_(stale.scalar_subquery())).values(sent_at=func.now())
+    sent = session.scalars(chosen.returning(Job.id)).all()
+    for job_id in sent:
+        wake_after_commit(session, queue, TaskName.PLAN, str(job_id))
+    return len(sent)
+
+
+def _resend_finishes(session: Session, queue: TaskQueue, after: timedelta) -> int:
+    stale = (
+        select(Run.id)
+        .where(Run.state == RunState.FINISHING, Run.sent_at < func.now() - after)
+        .limit(MOST_AT_ONCE)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    chosen = update(Run).where(Run.id.in_(stale.scalar_subquery())).values(sent_at=func.now())
+    sent = session.scalars(chosen.returning(Run.id)).all()
+    for run_id in sent:
+        wake_after_commit(session, queue, TaskName.FINISH, str(run_id))
+    return len(sent)
+
+
+def _runs_with_ready_shards(engine: Engine) -> list[uuid.UUID]:
+    ready = exists().where(
+        Shard.run_id == Run.id,
+        Shard.state == ShardState.PENDING,
+        or_(Shard.not_before.is_(None), Shard.not_before <= func.now()),
+    )
+    with transaction(engine) as session:
+        return list(session.scalars(select(Run.id).where(Run.state == RunState.RUNNING, ready).order_by(Run.id)))
+
+
+def _untidy_runs(engine: Engine, limits: SweepLimits) -> list[uuid.UUID]:
+    query = (
+        select(Run.id)
+        .where(Run.tidied_at.is_(None), Run.finished_at < func.now() - limits.orphan_grace)
+        .order_by(Run.finished_at)
+        .limit(RUNS_TIDIED_AT_ONCE)
+    )
+    with transaction(engine) as session:
+        return list(session.scalars(query))
+
+
+def _tidy(engine: Engine, store: ObjectStore, run_id: uuid.UUID, grace: timedelta) -> int:
+    """Delete the parts of a finished run that no result refers to; young ones stay, and so does the run's turn."""
+    with transaction(engine) as session:
+        recorded = set(recorded_parts(session, run_id))
+    orphans = [found for found in store.list(parts_prefix(run_id)) if found.key not in recorded]
+    old = [found for found in orphans if found.modified < datetime.now(UTC) - grace]
+    for orphan in old:
+        store.delete(orphan.key)
+    if len(old) == len(orphans):
+        with transaction(engine) as session:
+            session.execute(update(Run).where(Run.id == run_id).values(tidied_at=func.now()))
+    return len(old)

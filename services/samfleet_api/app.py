@@ -1,0 +1,80 @@
+"""The REST API. `uvicorn --factory samfleet_api.app:create_app`; nothing connects before the first request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from samfleet.config import Settings
+from samfleet.logging import configure_logging
+from samfleet_api.datasets.endpoints import router as datasets
+from samfleet_api.dependencies import refuse_unknown_parameters
+from samfleet_api.error_handlers import add_error_handlers
+from samfleet_api.hardware.endpoints import router as hardware
+from samfleet_api.health.endpoints import router as health
+from samfleet_api.jobs.endpoints import router as jobs
+from samfleet_api.middleware import BodyLimit, RequestLog
+from samfleet_api.pools.endpoints import router as pools
+from samfleet_api.problems import Problem
+from samfleet_api.runs.endpoints import router as runs
+from samfleet_api.state import State, open_state
+from samfleet_api.variants.endpoints import router as variants
+
+MAX_JSON_BYTES = 2**20  # a job with a thousand variants is a hundred times smaller
+DESCRIPTION = """Segment whole image datasets with a fleet of Segment Anything variants.
+
+Every request below `/v1` carries `Authorization: Bearer <key>` and sees only what belongs to that key's tenant.
+Every error is `application/problem+json` with a stable `code`. Lists come in pages: pass `next` as `cursor` until it
+is null. Unknown parameters and fields are refused, so that a misspelt one is noticed.
+"""
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    parts: Callable[[Settings], AbstractContextManager[State]] = open_state,
+) -> FastAPI:
+    """`parts` opens what the requests stand on; tests pass one that has a queue in memory."""
+    settings = settings or Settings()
+    configure_logging(settings.log_level, settings.log_format)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        with parts(settings) as state:
+            yield state
+
+    app = FastAPI(
+        title="samfleet",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        dependencies=[Depends(refuse_unknown_parameters)],
+        redoc_url=None,
+    )
+    for router in (datasets, jobs, runs, variants, pools, hardware, health):
+        app.include_router(router)
+    add_error_handlers(app)
+    app.add_middleware(BodyLimit, max_bytes=MAX_JSON_BYTES)
+    app.add_middleware(RequestLog)  # added last, so outermost: it sees every answer
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _version() -> str:
+    try:
+        return version("samfleet")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from samfleet.db.models import Dataset as DatasetRow
+from samfleet.db.models import DatasetImage as ImageRow
+from samfleet.db.models import DatasetSource, DatasetState
+from samfleet_api.schemas import Name, RequestModel, ServerPath
+
+_ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
+
+
+class FromDirectory(RequestModel):
+    """The images below a folder on the server; the dataset is sealed at once."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "source": "directory",
+                    "directory": "/data/coco/val2017",
+                    "annotations_path": "/data/coco/annotations/instances_val2017.json",
+                    "limit": 500,
+                }
+            ]
+        }
+    )
+
+    source: Literal["directory"]
+    directory: ServerPath = Field(description="Absolute path under a folder of SAMFLEET_DATASET_ROOTS.")
+    annotations_path: ServerPath | None = Field(default=None, description="COCO instances JSON, under the same roots.")
+    limit: int | None = Field(default=None, ge=1, description="Only the first images in the order of their paths.")
+    name: Name | None = Field(default=None, description="By default the folder's name.")
+
+
+class ForUpload(RequestModel):
+    """An empty, open dataset: upload images, then seal it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"source": "upload", "name": "shelf photographs"}]})
+
+    source: Literal["upload"]
+    name: Name | None = None
+
+
+CreateDataset = Annotated[FromDirectory | ForUpload, Field(discriminator="source")]
+
+
+class Dataset(BaseModel):
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "name": "val2017",
+                    "source": "directory",
+                    "state": "sealed",
+                    "image_count": 500,
+                    "annotation_count": 3819,
+                    "created_at": "2026-11-22T12:00:00Z",
+                    "sealed_at": "2026-11-22T12:00:00Z",
+                }
+            ]
+        },
+    )
+
+    id: uuid.UUID
+    name: str
+    source: DatasetSource
+    state: DatasetState
+    image_count: int
+    annotation_count: int | None = Field(
+        description="Null without annotations; before sealing, those of the file as it was sent."
+    )
+    created_at: datetime
+    sealed_at: datetime | None
+
+    @classmethod
+    def of(cls, row: DatasetRow) -> Dataset:
+        return cls.model_validate(row)
+
+
+class DatasetImage(BaseModel):
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 17,
+                    "position": 0,
+                    "image_id": 139,
+                    "file_name": "000000000139.jpg",
+                    "size_bytes": 161811,
+                    "width": 640,
+                    "height": 426,
+                }
+            ]
+        },
+    )
+
+    id: int
+    position: int | None = Field(description="Order in the dataset from 0; null until it is sealed.")
+    image_id: int | None = Field(description="COCO id, which results refer to; null until the dataset is sealed.")
+    file_name: str
+    size_bytes: int
+    width: int | None = Field(description="Of the upright image; null until a worker has read it.")
+    height: int | None
+
+    @classmethod
+    def of(cls, row: ImageRow) -> DatasetImage:
+        return cls.model_validate(row)
+
+
+class AddedImages(BaseModel):
+    items: list[DatasetImage]

@@ -1,0 +1,106 @@
+"""What endpoints ask for by type. Sessions end before the response leaves (`scope="function"`): a client that has
+its answer can rely on the commit, and a commit that fails becomes an error instead of a false 201.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Annotated, NewType
+
+from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
+
+from samfleet.config import Settings
+from samfleet.db.session import read_only, transaction
+from samfleet.errors import Unauthorized
+from samfleet.jobs.queue import TaskQueue
+from samfleet.storage.store import ObjectStore
+from samfleet_api.tenants.repository import tenant_of_key
+
+ReadSession = NewType("ReadSession", Session)
+WriteSession = NewType("WriteSession", Session)
+
+bearer = HTTPBearer(auto_error=False, description="An API key; it sees only its tenant's datasets, jobs and runs.")
+
+
+def get_settings(request: Request) -> Settings:
+    settings: Settings = request.state.settings
+    return settings
+
+
+def get_engine(request: Request) -> Engine:
+    engine: Engine = request.state.engine
+    return engine
+
+
+def get_store(request: Request) -> ObjectStore:
+    store: ObjectStore = request.state.store
+    return store
+
+
+def get_queue(request: Request) -> TaskQueue:
+    queue: TaskQueue = request.state.queue
+    return queue
+
+
+SettingsValue = Annotated[Settings, Depends(get_settings)]
+EngineValue = Annotated[Engine, Depends(get_engine)]
+StoreValue = Annotated[ObjectStore, Depends(get_store)]
+QueueValue = Annotated[TaskQueue, Depends(get_queue)]
+
+
+def get_read_session(engine: EngineValue) -> Iterator[ReadSession]:
+    with read_only(engine) as session:
+        yield ReadSession(session)
+
+
+def get_write_session(engine: EngineValue) -> Iterator[WriteSession]:
+    with transaction(engine) as session:
+        yield WriteSession(session)
+
+
+def current_tenant(
+    engine: EngineValue, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+) -> uuid.UUID:
+    """In a transaction of its own, because the request may go on to wait for storage."""
+    if credentials is None:
+        raise Unauthorized
+    with read_only(engine) as session:
+        tenant_id = tenant_of_key(session, credentials.credentials)
+    if tenant_id is None:
+        raise Unauthorized("this API key is unknown or revoked; send a valid one as `Authorization: Bearer <key>`")
+    bind_contextvars(tenant_id=str(tenant_id))
+    return tenant_id
+
+
+ReadSessionValue = Annotated[ReadSession, Depends(get_read_session, scope="function")]
+WriteSessionValue = Annotated[WriteSession, Depends(get_write_session, scope="function")]
+TenantId = Annotated[uuid.UUID, Depends(current_tenant)]
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """A misspelt `?fromat=jsonl` must not be answered as if it were not there."""
+    route = request.scope["route"]
+    known = _query_names(route.dependant) if isinstance(route, APIRoute) else set()
+    if unknown := sorted(set(request.query_params) - known):
+        errors = [
+            {"type": "extra_forbidden", "loc": ("query", name), "msg": _unknown(known), "input": None}
+            for name in unknown
+        ]
+        raise RequestValidationError(errors)
+
+
+def _unknown(known: set[str]) -> str:
+    return f"unknown parameter; known are {', '.join(sorted(known))}" if known else "this route takes no parameters"
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names = {field.alias for field in dependant.query_params}
+    return names.union(*(_query_names(inner) for inner in dependant.dependencies))

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from samfleet.db.models import Hardware as HardwareRow
+
+_ID = "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0"
+
+
+class HardwareName(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: uuid.UUID
+    device_name: str
+    device_kind: str
+
+
+class Hardware(HardwareName):
+    """What results were computed on, measured inside Triton."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "device_name": "NVIDIA L4",
+                    "device_kind": "cuda",
+                    "fingerprint_sha256": "9f86d081884c7d65",
+                    "facts": {"driver": "570.86", "torch": "2.13.0"},
+                    "first_seen_at": "2026-11-22T12:00:00Z",
+                }
+            ]
+        }
+    )
+
+    fingerprint_sha256: str = Field(description="Equal facts are one hardware.")
+    facts: dict[str, Any]
+    first_seen_at: datetime
+
+    @classmethod
+    def of(cls, row: HardwareRow) -> Hardware:
+        return cls.model_validate(row)
+
+
+class HardwareList(BaseModel):
+    items: list[Hardware]

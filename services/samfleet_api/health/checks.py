@@ -1,0 +1,92 @@
+"""Whether the parts behind the API answer, each asked in a thread of its own with one deadline for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from sqlalchemy import Engine, text
+
+from samfleet.db.session import read_only
+from samfleet.errors import SamfleetError
+from samfleet.jobs.queue import TaskQueue
+from samfleet.logging import get_logger
+from samfleet.storage.store import ObjectStore
+from samfleet_api.health.schemas import Check
+from samfleet_api.pools.repository import fresh_heartbeats
+from samfleet_api.pools.schemas import Pool
+
+DEADLINE_SECONDS = 3.0  # a part that takes longer is of no use to a request
+PROBE_KEY = "readyz/probe"  # need not exist: the store has to answer, not to have it
+
+log = get_logger(__name__)
+
+
+class NotReady(SamfleetError):
+    """This part is not ready."""
+
+    code = "not_ready"
+
+
+def check_database(engine: Engine) -> str:
+    with read_only(engine) as session:
+        session.execute(text("SELECT 1"))
+    return "answers"
+
+
+def check_broker(queue: TaskQueue) -> str:
+    queue.ping()
+    return "answers"
+
+
+def check_storage(store: ObjectStore) -> str:
+    store.exists(PROBE_KEY)
+    return "answers"
+
+
+def check_pools(engine: Engine, names: Sequence[str]) -> str:
+    """Every pool of the settings needs a living worker that reaches a ready Triton."""
+    with read_only(engine) as session:
+        heartbeats = fresh_heartbeats(session)
+    pools = [Pool.of(name, heartbeats) for name in names]
+    detail = "; ".join(f"{pool.name}: {_describe(pool)}" for pool in pools)
+    if not all(pool.ready for pool in pools):
+        raise NotReady(detail)
+    return detail
+
+
+def _describe(pool: Pool) -> str:
+    if not pool.workers:
+        return "no worker"
+    return f"{len(pool.workers)} worker(s), Triton {'ready' if pool.ready else 'not ready'}"
+
+
+def run_checks(probes: ThreadPoolExecutor, checks: Mapping[str, Callable[[], str]]) -> dict[str, Check]:
+    started = time.perf_counter()
+    futures = {name: probes.submit(_timed, name, check) for name, check in checks.items()}
+    wait(futures.values(), timeout=DEADLINE_SECONDS)
+    return {name: _result(future, started) for name, future in futures.items()}
+
+
+def _timed(name: str, check: Callable[[], str]) -> Check:
+    started = time.perf_counter()
+    try:
+        ok, detail = True, check()
+    except NotReady as error:
+        ok, detail = False, error.message
+    except Exception as error:
+        log.warning("readiness.failed", check=name, exc_info=error)
+        ok, detail = False, f"does not answer ({type(error).__name__})"
+    return Check(ok=ok, detail=detail, ms=_since(started))
+
+
+def _result(future: Future[Check], started: float) -> Check:
+    if future.done():
+        return future.result()
+    future.cancel()
+    return Check(ok=False, detail=f"did not answer within {DEADLINE_SECONDS:g} s", ms=_since(started))
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+
+from samfleet_api.dependencies import EngineValue, QueueValue, SettingsValue, StoreValue
+from samfleet_api.health.checks import check_broker, check_database, check_pools, check_storage, run_checks
+from samfleet_api.health.schemas import Health, Readiness
+from samfleet_api.problems import problems
+
+router = APIRouter(tags=["health"])
+
+GATES = ("database", "broker", "storage")  # not the pools: jobs are taken while Triton still loads
+
+
+@router.get("/healthz", summary="Is the process alive", operation_id="health_read", responses=problems(public=True))
+def read_health() -> Health:
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    summary="Do the parts behind it answer",
+    operation_id="readiness_read",
+    responses={**problems(public=True), 503: {"model": Readiness, "description": "A part that counts is not ready."}},
+)
+def read_readiness(
+    request: Request,
+    response: Response,
+    settings: SettingsValue,
+    engine: EngineValue,
+    queue: QueueValue,
+    store: StoreValue,
+) -> Readiness:
+    """503 unless database, broker and storage answer. Pools are reported and do not count."""
+    checks = run_checks(
+        request.state.probes,
+        {
+            "database": partial(check_database, engine),
+            "broker": partial(check_broker, queue),
+            "storage": partial(check_storage, store),
+            "pools": partial(check_pools, engine, tuple(settings.pools)),
+        },
+    )
+    ready = all(checks[name].ok for name in GATES)
+    response.status_code = 200 if ready else 503
+    return Readiness(status="ready" if ready else "not_ready", checks=checks)

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.service import DatasetNotFound
+from samfleet.db.models import JobState
+from samfleet.jobs.cancelling import JobFinished, JobNotFound, cancel_job
+from samfleet.jobs.submit import (
+    AnnotationsMissing,
+    DatasetNotSealed,
+    IdempotencyConflict,
+    JobInvalid,
+    JobRequest,
+    PoolNotFound,
+    submit_job,
+)
+from samfleet.variants.catalogue import VariantNotFound
+from samfleet.variants.task import TaskInvalid
+from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
+from samfleet_api.jobs import repository
+from samfleet_api.jobs.schemas import ImageFailure, Job, SubmitJob
+from samfleet_api.jobs.views import require_job, view_job, view_jobs
+from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.problems import PayloadTooLarge, problems
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Chosen by the client: the same request sent again with it gives the same job.",
+    ),
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Submit a job",
+    operation_id="job_submit",
+    response_model_exclude_unset=True,
+    responses={
+        200: {"model": Job, "description": "The job of an earlier request with the same Idempotency-Key."},
+        **problems(
+            AnnotationsMissing,
+            DatasetEmpty,
+            DatasetNotFound,
+            DatasetNotSealed,
+            IdempotencyConflict,
+            JobInvalid,
+            PayloadTooLarge,
+            PoolNotFound,
+            TaskInvalid,
+            VariantNotFound,
+        ),
+    },
+)
+def create_job(
+    body: SubmitJob,
+    tenant_id: TenantId,
+    session: WriteSessionValue,
+    queue: QueueValue,
+    settings: SettingsValue,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """One run for each variant on each pool. The answer leaves once the job is safe in the database."""
+    request = JobRequest(
+        tenant_id=tenant_id,
+        dataset_id=body.dataset_id,
+        variants=body.variants,
+        pools=body.pools,
+        task=body.task,
+        name=body.name,
+        max_failure_rate=body.max_failure_rate,
+        idempotency_key=idempotency_key,
+    )
+    job, created = submit_job(session, queue, request, tuple(settings.pools))
+    response.status_code = 202 if created else 200
+    response.headers["Location"] = f"{router.prefix}/{job.id}"
+    return view_job(session, job)
+
+
+@router.get(
+    "",
+    summary="List jobs, newest first",
+    operation_id="job_list",
+    response_model_exclude_unset=True,
+    responses=problems(CursorInvalid),
+)
+def list_jobs(
+    tenant_id: TenantId,
+    session: ReadSessionValue,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Job]:
+    before = decode_cursor(cursor, lambda parts: (datetime.fromisoformat(str(parts[0])), uuid.UUID(str(parts[1]))))
+    rows = repository.page(session, tenant_id, state=state, before=before, limit=limit + 1)
+    kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
+    return Page(items=view_jobs(session, kept), next=following)
+
+
+@router.get(
+    "/{job_id}",
+    summary="Read a job and how far it is",
+    operation_id="job_read",
+    response_model_exclude_unset=True,
+    responses=problems(JobNotFound),
+)
+def read_job(job_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) -> Job:
+    return view_job(session, require_job(session, tenant_id, job_id))
+
+
+@router.post(
+    "/{job_id}/cancel",
+    summary="Cancel a job",
+    operation_id="job_cancel",
+    response_model_exclude_unset=True,
+    responses=problems(JobNotFound, JobFinished),
+)
+def cancel(job_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValue) -> Job:
+    """What is recorded stays and can be read. Cancelling again changes nothing."""
+    return view_job(session, cancel_job(session, tenant_id, job_id))
+
+
+@router.get(
+    "/{job_id}/errors",
+    summary="List the images that failed",
+    operation_id="job_list_errors",
+    responses=problems(JobNotFound, CursorInvalid),
+)
+def list_errors(
+    job_id: uuid.UUID,
+    tenant_id: TenantId,
+    session: ReadSessionValue,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ImageFailure]:
+    job = require_job(session, tenant_id, job_id)
+    after = decode_cursor(cursor, lambda parts: (uuid.UUID(str(parts[0])), int(parts[1])))
+    rows = repository.failed_images(session, job.id, after=after, limit=limit + 1)
+    kept, following = cut_page(rows, limit, lambda row: (str(row.run_id), row.image_id))
+    return Page(items=[ImageFailure(**asdict(row)) for row in kept], next=following)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import uuid
+from dataclasses import fields
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
+
+from samfleet.db.models import JobState
+from samfleet.variants.task import EverythingParameters
+from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run
+from samfleet_api.schemas import Name, RequestModel, StorableText
+
+
+def _everything_schema() -> dict[str, Any]:
+    schema = TypeAdapter(EverythingParameters).json_schema()
+    properties: dict[str, Any] = {
+        "kind": {"const": "everything"},
+        **{field.name: schema["properties"][field.name] for field in fields(EverythingParameters)},
+    }
+    return {
+        "title": "Everything",
+        "description": "All masks of every image; names and meanings of the official automatic mask generator. "
+        "What is left out comes from the variant; the defaults below are those of most.",
+        "type": "object",
+        "required": ["kind"],
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+PROMPTS_SCHEMA: dict[str, Any] = {
+    "title": "Prompts",
+    "description": "One mask for each annotated instance that is not a crowd.",
+    "type": "object",
+    "required": ["kind", "prompt"],
+    "additionalProperties": False,
+    "properties": {
+        "kind": {"const": "prompts"},
+        "prompt": {"enum": ["box", "center_point"]},
+        "from": {"const": "annotations", "default": "annotations"},
+        "multimask": {
+            "type": "boolean",
+            "description": "Ask for three masks and keep the best; by default so for points and not for boxes.",
+        },
+    },
+}
+
+Task = Annotated[dict[str, Any], WithJsonSchema({"oneOf": [_everything_schema(), PROMPTS_SCHEMA]})]
+
+
+class SubmitJob(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
+                    "variants": ["mobile_sam"],
+                    "task": {"kind": "everything", "points_per_side": 16},
+                },
+                {
+                    "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
+                    "variants": ["mobile_sam"],
+                    "pools": ["default"],
+                    "task": {"kind": "prompts", "prompt": "box"},
+                    "name": "boxes of val2017",
+                    "max_failure_rate": 0.05,
+                },
+            ]
+        }
+    )
+
+    dataset_id: uuid.UUID
+    variants: list[StorableText] = Field(min_length=1, max_length=1000, description="One run for each, on each pool.")
+    pools: list[StorableText] = Field(default=[], max_length=1000, description="By default the first known pool.")
+    task: Task
+    name: Name | None = None
+    max_failure_rate: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The job fails when a larger share of the images of a run fails.",
+    )
+
+
+class Job(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": RUN_EXAMPLE["job_id"],
+                    "name": "boxes of val2017",
+                    "state": "completed",
+                    "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
+                    "task": RUN_EXAMPLE["task"],
+                    "created_at": "2026-11-22T11:59:59Z",
+                    "started_at": "2026-11-22T12:00:00Z",
+                    "finished_at": "2026-11-22T12:00:25Z",
+                    "error": None,
+                    "counts": RUN_EXAMPLE["counts"],
+                    "progress": 1.0,
+                    "images_per_second": 21.4,
+                    "eta_seconds": None,
+                    "runs": [{name: value for name, value in RUN_EXAMPLE.items() if name != "stages"}],
+                }
+            ]
+        }
+    )
+
+    id: uuid.UUID
+    name: str | None
+    state: JobState
+    dataset_id: uuid.UUID
+    task: dict[str, Any] = Field(description="As submitted.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: Failure | None
+    counts: Counts = Field(description="Images times runs.")
+    progress: float = Field(ge=0, le=1)
+    images_per_second: float | None = Field(description="Over the wall time since the first claim of any run.")
+    eta_seconds: float | None = Field(description="Null while the rate is unknown and after the end.")
+    runs: list[Run]
+
+
+class ImageFailure(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "run_id": RUN_EXAMPLE["id"],
+                    "image_id": 139,
+                    "file_name": "000000000139.jpg",
+                    "code": "image_truncated",
+                    "message": "the file ends before the image does; copy it again",
+                    "stage": "preprocess",
+                }
+            ]
+        }
+    )
+
+    run_id: uuid.UUID
+    image_id: int
+    file_name: str
+    code: str
+    message: str
+    stage: str | None

@@ -1,0 +1,68 @@
+"""From rows to what the API shows of jobs."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Job as JobRow
+from samfleet.db.models import Run as RunRow
+from samfleet.jobs.cancelling import JobNotFound
+from samfleet.jobs.progress import combine, progress_of_runs
+from samfleet_api.jobs import repository
+from samfleet_api.jobs.schemas import Job
+from samfleet_api.runs.repository import RunFacts, facts_of, of_jobs
+from samfleet_api.runs.schemas import Counts, Failure
+from samfleet_api.runs.views import is_recorded, view_run
+
+
+def view_job(session: Session, job: JobRow) -> Job:
+    """Results are read only of runs that are recorded in full: a job is polled while it runs, and cheap then."""
+    return _view(session, [job], with_facts=True)[0]
+
+
+def view_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
+    """For lists, without the hardware and quality of the runs: no result row is read."""
+    return _view(session, jobs, with_facts=False)
+
+
+def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list[Job]:
+    runs = of_jobs(session, [job.id for job in jobs])
+    runs_of: dict[uuid.UUID, list[RunRow]] = defaultdict(list)
+    for run in runs:
+        runs_of[run.job_id].append(run)
+    progress = progress_of_runs(session, runs)
+    facts = facts_of(session, [run.id for run in runs if is_recorded(run)]) if with_facts else {}
+    views = []
+    for job in jobs:
+        own = runs_of[job.id]
+        overall = combine(progress[run.id] for run in own)
+        views.append(
+            Job(
+                id=job.id,
+                name=job.name,
+                state=job.state,
+                dataset_id=job.dataset_id,
+                task=job.task,
+                created_at=job.created_at,
+                started_at=job.started_at,
+                finished_at=job.finished_at,
+                error=Failure(code=job.error_code, message=job.error_message or "") if job.error_code else None,
+                counts=Counts.of(overall),
+                progress=overall.fraction,
+                images_per_second=overall.images_per_second,
+                eta_seconds=overall.eta_seconds,
+                runs=[view_run(run, progress[run.id], facts.get(run.id, RunFacts())) for run in own],
+            )
+        )
+    return views
+
+
+def require_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobRow:
+    job = repository.find(session, tenant_id, job_id)
+    if job is None:
+        raise JobNotFound(f"job {job_id} does not exist; GET /v1/jobs lists yours")
+    return job

@@ -1,0 +1,68 @@
+"""Pages by cursor: opaque to clients, inside the sort key of the last item, so that new rows shift nothing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from samfleet.errors import InvalidInput
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+
+Item = TypeVar("Item")
+Key = TypeVar("Key")
+Row = TypeVar("Row")
+
+
+class CursorInvalid(InvalidInput):
+    """The cursor is not one that this list gave out; start again without it."""
+
+    code = "cursor_invalid"
+
+
+class Page(BaseModel, Generic[Item]):
+    items: list[Item]
+    next: str | None = Field(description="Pass it as `cursor` to get the following page; null on the last one.")
+
+
+Cursor = Annotated[
+    str | None, Query(max_length=500, description="`next` of the page before.", examples=["WyJwb3NpdGlvbiIsIDk5XQ"])
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items in the page.")]
+
+
+def encode_cursor(*parts: str | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, read: Callable[[Sequence[str | int]], Key]) -> Key | None:
+    """What `read` makes of the parts; where it fails on them, the cursor is another list's."""
+    if cursor is None:
+        return None
+    try:
+        parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if not isinstance(parts, list) or not all(_is_plain(part) for part in parts):
+            raise CursorInvalid
+        return read(parts)
+    except (ValueError, TypeError, IndexError, binascii.Error) as error:
+        raise CursorInvalid from error
+
+
+def cut_page(
+    rows: Sequence[Row], limit: int, key: Callable[[Row], Sequence[str | int]]
+) -> tuple[list[Row], str | None]:
+    """`rows` were asked for with one more than `limit`, which tells whether there is a next page."""
+    kept = list(rows[:limit])
+    return kept, encode_cursor(*key(kept[-1])) if len(rows) > limit else None
+
+
+def _is_plain(part: object) -> bool:
+    """A text, or a number that the database can compare with a 64-bit one."""
+    return isinstance(part, str) or (isinstance(part, int) and abs(part) < 2**63)

@@ -1,0 +1,93 @@
+"""The one error body (RFC 9457) and how routes declare theirs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from samfleet.errors import InvalidInput, SamfleetError, TooLarge, Unauthorized, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class PayloadInvalid(InvalidInput):
+    """The request is not valid; `errors` says where."""
+
+    code = "payload_invalid"
+
+
+class PayloadTooLarge(TooLarge):
+    """The request body is larger than this route accepts."""
+
+    code = "payload_too_large"
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with the request, and where."""
+
+    location: list[str | int] = Field(description="`body`, `query`, `path` or `header`, then the way to the field.")
+    message: str
+    type: str
+
+
+class Problem(BaseModel):
+    """An error. `code` is stable: programs decide by it, people read `detail`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Not Found",
+                    "status": 404,
+                    "code": "dataset_not_found",
+                    "detail": "dataset 5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11 does not exist; "
+                    "GET /v1/datasets lists yours",
+                    "instance": "/v1/datasets/5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
+                }
+            ]
+        }
+    )
+
+    type: str = Field(default="about:blank", description="A URI of the kind of problem; `code` says more.")
+    title: str = Field(description="The HTTP status in words.")
+    status: int
+    code: str = Field(description="Stable name of the error; docs/api.md lists them all.")
+    detail: str = Field(description="What was wrong and what to do.")
+    instance: str | None = Field(default=None, description="The path that was asked for.")
+    errors: list[FieldError] | None = Field(default=None, description="With `payload_invalid`: each finding.")
+
+    def to_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def problem_of(error: SamfleetError, instance: str | None = None, errors: list[FieldError] | None = None) -> Problem:
+    return Problem(
+        title=HTTPStatus(error.status_code).phrase,
+        status=error.status_code,
+        code=error.code,
+        detail=error.message,
+        instance=instance,
+        errors=errors,
+    )
+
+
+def problems(*errors: type[SamfleetError], public: bool = False) -> dict[int | str, dict[str, Any]]:
+    """For `responses=`: these errors and those that every route has; `public` routes ask for no key."""
+    common = (PayloadInvalid, Unavailable, SamfleetError, *(() if public else (Unauthorized,)))
+    by_status: dict[int, list[type[SamfleetError]]] = defaultdict(list)
+    for error in sorted({*errors, *common}, key=lambda error: error.code):
+        by_status[error.status_code].append(error)
+    return {status: _declared(status, by_status[status]) for status in sorted(by_status)}
+
+
+def _declared(status: int, errors: list[type[SamfleetError]]) -> dict[str, Any]:
+    examples = {error.code: {"summary": error().message, "value": problem_of(error()).to_json()} for error in errors}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{error.code}`' for error in errors)}",
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from samfleet.db.models import ImageResult, Outcome, RunState
+from samfleet.db.models import Run as RunRow
+from samfleet.jobs.progress import Progress
+from samfleet.reports.stages import StageStatistics
+from samfleet_api.hardware.schemas import HardwareName
+
+RUN_EXAMPLE: dict[str, Any] = {
+    "id": "c2b0b3a4-8f52-4d1c-9a1c-52b2b6e3f7aa",
+    "job_id": "7f4f3b52-50a9-4f56-8c55-6d1a4f7f2c10",
+    "variant": "mobile_sam",
+    "pool": "default",
+    "state": "completed",
+    "counts": {"total": 500, "succeeded": 499, "failed": 1, "in_progress": 0},
+    "masks": 3810,
+    "images_per_second": 21.4,
+    "hardware": [{"id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0", "device_name": "NVIDIA L4", "device_kind": "cuda"}],
+    "task": {"kind": "prompts", "prompt": "box", "from": "annotations", "multimask": False},
+    "quality": {"miou": 0.741, "instances": 3810},
+    "stages": {"encode": {"n": 499, "mean_ms": 7.9, "p50_ms": 7.8, "p90_ms": 8.3, "p95_ms": 8.6, "p99_ms": 9.4}},
+    "error": None,
+    "started_at": "2026-11-22T12:00:00Z",
+    "finished_at": "2026-11-22T12:00:25Z",
+}
+
+
+class Counts(BaseModel):
+    """Images; `in_progress` ones are finished by a worker and not yet recorded."""
+
+    total: int
+    succeeded: int
+    failed: int
+    in_progress: int
+
+    @classmethod
+    def of(cls, progress: Progress) -> Counts:
+        return cls(
+            total=progress.total,
+            succeeded=progress.succeeded,
+            failed=progress.failed,
+            in_progress=progress.in_progress,
+        )
+
+
+class Failure(BaseModel):
+    """Why a job or run could not be carried out."""
+
+    code: str
+    message: str
+
+
+class Quality(BaseModel):
+    """Against the annotations: the mean over instances of the best mask's intersection over union."""
+
+    miou: float
+    instances: int
+
+
+class Stage(BaseModel):
+    """Milliseconds per image over `n` images; of work done for a batch, the image's share."""
+
+    n: int
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+
+    @classmethod
+    def of(cls, statistics: StageStatistics) -> Stage:
+        return cls(**asdict(statistics))
+
+
+class Run(BaseModel):
+    """One variant on one pool inside a job."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [RUN_EXAMPLE]})
+
+    id: uuid.UUID
+    job_id: uuid.UUID
+    variant: str
+    pool: str
+    state: RunState
+    counts: Counts
+    masks: int
+    images_per_second: float | None = Field(
+        description="Recorded and in-progress images over the wall time since the first claim; null until one is done."
+    )
+    hardware: list[HardwareName] = Field(
+        description="What it ran on. Inside a job it is empty until all images of the run are recorded."
+    )
+    task: dict[str, Any] = Field(description="With the variant's defaults filled in.")
+    quality: Quality | None = Field(description="Null without annotations, and inside a job until all is recorded.")
+    stages: dict[str, Stage] = Field(
+        default_factory=dict, description="Only when the run itself is read: time per stage, warm-up left out."
+    )
+    error: Failure | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class StageTime(BaseModel):
+    ms: float = Field(description="This image's share.")
+    batch_ms: float | None = Field(description="The whole batch; null for stages that work image by image.")
+
+
+class ImageError(BaseModel):
+    code: str
+    message: str
+    stage: str | None
+
+
+class RunImage(BaseModel):
+    """What a run made of one image."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "run_id": RUN_EXAMPLE["id"],
+                    "image_id": 139,
+                    "file_name": "000000000139.jpg",
+                    "outcome": "succeeded",
+                    "width": 640,
+                    "height": 426,
+                    "masks": [
+                        {
+                            "segmentation": {"size": [426, 640], "counts": "PPYo0"},
+                            "area": 1200,
+                            "bbox": [10, 10, 40, 30],
+                            "predicted_iou": 0.97,
+                            "stability_score": 0.98,
+                            "point_coords": [[30.5, 24.0]],
+                            "crop_box": [0, 0, 640, 426],
+                        }
+                    ],
+                    "error": None,
+                    "stages": {"encode": {"ms": 7.9, "batch_ms": 63.2}},
+                    "batch_size": 8,
+                    "clock": "cuda_event",
+                    "warmup": False,
+                    "peak_memory_bytes": 912000000,
+                    "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
+                    "checkpoint_sha256": "6dbb90523a35330f",
+                }
+            ]
+        }
+    )
+
+    run_id: uuid.UUID
+    image_id: int
+    file_name: str
+    outcome: Outcome
+    width: int | None
+    height: int | None
+    masks: list[dict[str, Any]] = Field(description="In COCO run-length code, with the generator's own fields.")
+    error: ImageError | None
+    stages: dict[str, StageTime]
+    batch_size: int | None
+    clock: str | None
+    warmup: bool | None
+    peak_memory_bytes: int | None
+    hardware_id: uuid.UUID | None
+    checkpoint_sha256: str | None
+
+    @classmethod
+    def of(cls, result: ImageResult, file_name: str, masks: list[dict[str, Any]]) -> RunImage:
+        error = None
+        if result.error_code is not None:
+            error = ImageError(code=result.error_code, message=result.error_message or "", stage=result.error_stage)
+        return cls(
+            run_id=result.run_id,
+            image_id=result.image_id,
+            file_name=file_name,
+            outcome=result.outcome,
+            width=result.width,
+            height=result.height,
+            masks=masks,
+            error=error,
+            stages=_stages(result),
+            batch_size=result.batch_size,
+            clock=result.clock,
+            warmup=result.warmup,
+            peak_memory_bytes=result.peak_memory_bytes,
+            hardware_id=result.hardware_id,
+            checkpoint_sha256=result.checkpoint_sha256,
+        )
+
+
+def failure_of(row: RunRow) -> Failure | None:
+    return Failure(code=row.error_code, message=row.error_message or "") if row.error_code else None
+
+
+def _stages(result: ImageResult) -> dict[str, StageTime]:
+    queued = [part for part in (result.queue_shard_ms, result.queue_triton_ms) if part is not None]
+    times: dict[str, tuple[float | None, float | None]] = {
+        "queue": (sum(queued) if queued else None, None),
+        "fetch": (result.fetch_ms, None),
+        "preprocess": (result.preprocess_ms, result.preprocess_batch_ms),
+        "encode": (result.encode_ms, result.encode_batch_ms),
+        "decode": (result.decode_ms, result.decode_batch_ms),
+        "postprocess": (result.postprocess_ms, result.postprocess_batch_ms),
+        "store": (result.store_ms, None),
+    }
+    return {name: StageTime(ms=ms, batch_ms=batch) for name, (ms, batch) in times.items() if ms is not None}

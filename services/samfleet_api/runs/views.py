@@ -1,0 +1,103 @@
+"""From rows to what the API shows of runs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import DatasetImage, ImageResult, Outcome, RunState
+from samfleet.db.models import Run as RunRow
+from samfleet.errors import Conflict, NotFound
+from samfleet.jobs.exports import RunNotFound
+from samfleet.jobs.progress import Progress
+from samfleet.reports.stages import StageStatistics
+from samfleet.storage.jsonl import PartFileDamaged, read_jsonl_zst
+from samfleet.storage.store import ObjectStore
+from samfleet_api.hardware.schemas import HardwareName
+from samfleet_api.runs import repository
+from samfleet_api.runs.repository import RunFacts
+from samfleet_api.runs.schemas import Counts, Quality, Run, Stage, failure_of
+
+
+class ImageResultNotFound(NotFound):
+    """This run has no result for this image."""
+
+    code = "image_result_not_found"
+
+
+class ImageNotSegmented(Conflict):
+    """The image failed in this run, so there is no picture of its masks."""
+
+    code = "image_not_segmented"
+
+
+def is_recorded(run: RunRow) -> bool:
+    """No result will be added any more."""
+    return run.state not in {RunState.QUEUED, RunState.RUNNING}
+
+
+def view_run(
+    run: RunRow, progress: Progress, facts: RunFacts, stages: Mapping[str, StageStatistics] | None = None
+) -> Run:
+    """Without `stages` the field is absent from the answer."""
+    quality = None
+    if facts.instances:
+        quality = Quality(miou=facts.iou_sum / facts.instances, instances=facts.instances)
+    fields: dict[str, Any] = {}
+    if stages is not None:
+        fields["stages"] = {name: Stage.of(statistics) for name, statistics in stages.items()}
+    return Run(
+        id=run.id,
+        job_id=run.job_id,
+        variant=run.variant,
+        pool=run.pool,
+        state=run.state,
+        counts=Counts.of(progress),
+        masks=run.masks,
+        images_per_second=progress.images_per_second,
+        hardware=[HardwareName.model_validate(row) for row in facts.hardware],
+        task=run.task,
+        quality=quality,
+        error=failure_of(run),
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        **fields,
+    )
+
+
+def require_run(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> RunRow:
+    run = repository.find(session, tenant_id, run_id)
+    if run is None:
+        raise RunNotFound(f"run {run_id} does not exist; GET /v1/jobs/<id> names a job's runs")
+    return run
+
+
+def require_image(
+    session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID, image_id: int
+) -> tuple[ImageResult, DatasetImage]:
+    run = require_run(session, tenant_id, run_id)
+    found = repository.find_image(session, run.id, image_id)
+    if found is None:
+        raise ImageResultNotFound(
+            f"run {run_id} has no result for image {image_id}; it is not in the dataset or not done yet"
+        )
+    return found
+
+
+def require_segmented(result: ImageResult) -> None:
+    if result.outcome is Outcome.FAILED:
+        raise ImageNotSegmented(f"image {result.image_id} failed: {result.error_code}: {result.error_message}")
+
+
+def read_masks(store: ObjectStore, result: ImageResult) -> Sequence[dict[str, Any]]:
+    """The image's line of its part file."""
+    rows = read_jsonl_zst(store, result.part_key)
+    row = next(islice(rows, result.part_line, None), None)
+    if row is None or row["image_id"] != result.image_id:
+        raise PartFileDamaged(f"part {result.part_key!r} has no line {result.part_line} of image {result.image_id}")
+    masks: list[dict[str, Any]] = row["masks"]
+    return masks

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from samfleet.variants.record import VariantRecord
+
+
+class Paper(BaseModel):
+    title: str
+    arxiv: str
+
+
+class Checkpoint(BaseModel):
+    filename: str
+    size_bytes: int
+    sha256: str
+
+
+class Variant(BaseModel):
+    """A hosted model, as it can be named in a job."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "mobile_sam",
+                    "title": "MobileSAM",
+                    "family": "tiny_vit",
+                    "input_size": 1024,
+                    "code_licence": "Apache-2.0",
+                    "weights_licence": "Apache-2.0",
+                    "repository": "https://github.com/ChaoningZhang/MobileSAM",
+                    "paper": {"title": "Faster Segment Anything", "arxiv": "2306.14289"},
+                    "checkpoint": {"filename": "mobile_sam.pt", "size_bytes": 40728226, "sha256": "6dbb90523a35330f"},
+                    "everything": {"kind": "everything", "points_per_side": 32, "pred_iou_thresh": 0.88},
+                }
+            ]
+        }
+    )
+
+    name: str
+    title: str
+    family: str
+    input_size: int = Field(description="Side of the network's square input in pixels.")
+    code_licence: str
+    weights_licence: str
+    repository: str
+    paper: Paper
+    checkpoint: Checkpoint
+    everything: dict[str, Any] = Field(description="What a task `everything` uses where it says nothing else.")
+
+    @classmethod
+    def of(cls, record: VariantRecord) -> Variant:
+        checkpoint = record.checkpoint
+        return cls(
+            name=record.name,
+            title=record.title,
+            family=record.family,
+            input_size=record.input_size,
+            code_licence=record.code_licence,
+            weights_licence=record.weights_licence,
+            repository=record.repository,
+            paper=Paper(title=record.paper.title, arxiv=record.paper.arxiv),
+            checkpoint=Checkpoint(
+                filename=checkpoint.filename, size_bytes=checkpoint.size_bytes, sha256=checkpoint.sha256
+            ),
+            everything=record.everything.to_dict(),
+        )
+
+
+class Variants(BaseModel):
+    items: list[Variant]

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.api import MAX_ANNOTATIONS_BYTES, MAX_IMAGE_BYTES, Api, Tenant
+
+SQUARE = [[1, 1, 5, 1, 5, 5, 1, 5]]
+
+
+def put_images(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"image")
+    return folder
+
+
+def coco(names: dict[str, int]) -> bytes:
+    return json.dumps(
+        {
+            "images": [{"id": image_id, "file_name": name} for name, image_id in names.items()],
+            "annotations": [
+                {"id": number, "image_id": image_id, "category_id": 1, "segmentation": SQUARE}
+                for number, image_id in enumerate(names.values())
+            ],
+            "categories": [{"id": 1, "name": "thing"}],
+        }
+    ).encode()
+
+
+def new_upload(tenant: Tenant) -> str:
+    answer = tenant.http.post("/v1/datasets", json={"source": "upload"})
+    assert answer.status_code == 201
+    path: str = answer.headers["Location"]
+    return path
+
+
+def upload(tenant: Tenant, path: str, **files: bytes) -> Any:
+    parts = [("files", (name, content, "image/jpeg")) for name, content in files.items()]
+    return tenant.http.post(f"{path}/images", files=parts)
+
+
+def test_a_dataset_from_a_directory(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "b.jpg", "sub/a.png")
+    (folder / "instances.json").write_bytes(coco({"sub/a.png": 9}))
+    body = {"source": "directory", "directory": str(folder), "annotations_path": str(folder / "instances.json")}
+    answer = tenant.http.post("/v1/datasets", json=body)
+    dataset = answer.json()
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/v1/datasets/{dataset['id']}"
+    assert (dataset["name"], dataset["source"], dataset["state"]) == (folder.name, "directory", "sealed")
+    assert (dataset["image_count"], dataset["annotation_count"]) == (2, 1)
+    assert dataset["sealed_at"]
+    assert tenant.http.get(answer.headers["Location"]).json() == dataset
+    images = tenant.http.get(f"/v1/datasets/{dataset['id']}/images").json()
+    assert images["next"] is None
+    assert [(image["position"], image["image_id"], image["file_name"]) for image in images["items"]] == [
+        (0, 10, "b.jpg"),
+        (1, 9, "sub/a.png"),
+    ]
+
+
+def test_limit_and_name(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "a.jpg", "b.jpg", "c.jpg")
+    body = {"source": "directory", "directory": str(folder), "limit": 2, "name": "two of them"}
+    dataset = tenant.http.post("/v1/datasets", json=body).json()
+    assert (dataset["name"], dataset["image_count"]) == ("two of them", 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"directory": "/etc"}, 403, "directory_not_allowed"),
+        ({"directory": "/nowhere"}, 403, "directory_not_allowed"),
+        ({"directory": "{folder}/missing"}, 422, "directory_not_found"),
+        ({"directory": "{folder}/empty"}, 422, "dataset_empty"),
+        ({"directory": "relative"}, 422, "directory_not_found"),
+        ({"directory": ""}, 422, "payload_invalid"),
+        ({"directory": "/a\x00b"}, 422, "payload_invalid"),
+        ({"directory": "\ud800"}, 422, "payload_invalid"),
+        ({"limit": 0}, 422, "payload_invalid"),
+        ({"name": "a\x00b"}, 422, "payload_invalid"),
+        ({"source": "s3"}, 422, "payload_invalid"),
+        ({"unknown": 1}, 422, "payload_invalid"),
+        ({"annotations_path": "/etc/passwd"}, 403, "directory_not_allowed"),
+        ({"annotations_path": "{folder}/missing.json"}, 422, "annotations_not_found"),
+        ({"annotations_path": "{folder}/a.jpg"}, 422, "annotations_invalid"),
+        ({"annotations_path": "{folder}/big.json"}, 413, "annotations_too_large"),
+    ],
+)
+def test_what_a_directory_may_not_be(
+    tenant: Tenant, folder: Path, changes: dict[str, Any], status: int, code: str
+) -> None:
+    put_images(folder, "a.jpg")
+    (folder / "empty").mkdir()
+    (folder / "big.json").write_bytes(b" " * (MAX_ANNOTATIONS_BYTES + 1))
+    body = {"source": "directory", "directory": str(folder), **changes}
+    body = {k: v.replace("{folder}", str(folder)) if isinstance(v, str) else v for k, v in body.items()}
+    answer = tenant.http.post("/v1/datasets", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_uploading_and_sealing(api: Api, tenant: Tenant) -> None:
+    path = new_upload(tenant)
+    answer = upload(tenant, path, **{"b.jpg": b"bb", "sub/Größe 1.jpg": b"s"})
+    assert answer.status_code == 201, answer.text
+    assert [(item["file_name"], item["size_bytes"], item["position"]) for item in answer.json()["items"]] == [
+        ("b.jpg", 2, None),
+        ("sub/Größe 1.jpg", 1, None),
+    ]
+    upload(tenant, path, **{"a.jpg": b"a"})
+    assert tenant.http.put(f"{path}/annotations", content=coco({"b.jpg": 50})).json()["annotation_count"] == 1
+    assert tenant.http.get(path).json()["state"] == "open"
+    sealed = tenant.http.post(f"{path}/seal").json()
+    assert (sealed["state"], sealed["image_count"], sealed["annotation_count"]) == ("sealed", 3, 1)
+    items = tenant.http.get(f"{path}/images").json()["items"]
+    assert [(item["file_name"], item["image_id"]) for item in items] == [
+        ("a.jpg", 51),
+        ("b.jpg", 50),
+        ("sub/Größe 1.jpg", 52),
+    ]
+    assert len(list(api.store.list(f"{path.removeprefix('/v1/')}/images/"))) == 3
+    assert tenant.http.post(f"{path}/seal").json() == sealed
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "code"),
+    [
+        ({"../up.jpg": b""}, 422, "file_name_invalid"),
+        ({"/absolute.jpg": b""}, 422, "file_name_invalid"),
+        ({"a\\b.jpg": b""}, 422, "file_name_invalid"),
+        ({"taken.jpg": b""}, 409, "file_name_taken"),
+        ({"big.jpg": b"x" * (MAX_IMAGE_BYTES + 1)}, 413, "image_too_large_bytes"),
+        ({f"{n}.jpg": b"x" * MAX_IMAGE_BYTES for n in range(17)}, 413, "payload_too_large"),
+        ({}, 422, "payload_invalid"),
+    ],
+)
+def test_what_cannot_be_uploaded(tenant: Tenant, files: dict[str, bytes], status: int, code: str) -> None:
+    path = new_upload(tenant)
+    upload(tenant, path, **{"taken.jpg": b"first"})
+    answer = upload(tenant, path, **files) if files else tenant.http.post(f"{path}/images")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert tenant.http.get(path).json()["image_count"] == 1
+
+
+def test_a_form_with_anything_else_is_refused(tenant: Tenant) -> None:
+    path = new_upload(tenant)
+    for form in ({"files": {"other": ("a.jpg", b"")}}, {"files": {"files": ("a.jpg", b"")}, "data": {"note": "x"}}):
+        answer = tenant.http.post(f"{path}/images", **form)  # type: ignore[arg-type]
+        assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
+    broken = tenant.http.post(
+        f"{path}/images", content=b"nonsense", headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert (broken.status_code, broken.json()["code"]) == (422, "payload_invalid")
+
+
+def test_a_sealed_dataset_is_final(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "a.jpg")
+    path = tenant.http.post("/v1/datasets", json={"source": "directory", "directory": str(folder)}).headers["Location"]
+    assert upload(tenant, path, **{"b.jpg": b""}).json()["code"] == "dataset_sealed"
+    assert tenant.http.put(f"{path}/annotations", content=coco({"a.jpg": 1})).json()["code"] == "dataset_sealed"
+
+
+def test_annotations_are_limited_and_checked_when_they_arrive(tenant: Tenant) -> None:
+    path = f"{new_upload(tenant)}/annotations"
+    large = tenant.http.put(path, content=b" " * (MAX_ANNOTATIONS_BYTES + 1))
+    assert (large.status_code, large.json()["code"]) == (413, "annotations_too_large")
+    wrong = tenant.http.put(path, content=b'{"images": [], "annotations": [{}]}')
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "annotations_invalid")
+    assert "annotations[0]" in wrong.json()["detail"]
+
+
+def test_an_empty_upload_cannot_be_sealed(tenant: Tenant) -> None:
+    answer = tenant.http.post(f"{new_upload(tenant)}/seal")
+    assert (answer.status_code, answer.json()["code"]) == (422, "dataset_empty")
+
+
+def test_datasets_come_in_pages_newest_first(tenant: Tenant) -> None:
+    made = [new_upload(tenant).rpartition("/")[2] for _ in range(5)]
+    seen, cursor = [], None
+    while True:
+        page = tenant.http.get("/v1/datasets", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [item["id"] for item in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert seen == made[::-1]
+
+
+def test_images_come_in_pages_and_cursors_end_with_sealing(tenant: Tenant) -> None:
+    path = new_upload(tenant)
+    upload(tenant, path, **{f"{name}.jpg": b"" for name in "cab"})
+    first = tenant.http.get(f"{path}/images", params={"limit": 2}).json()
+    second = tenant.http.get(f"{path}/images", params={"limit": 2, "cursor": first["next"]}).json()
+    assert [item["file_name"] for item in first["items"] + second["items"]] == ["c.jpg", "a.jpg", "b.jpg"]
+    tenant.http.post(f"{path}/seal")
+    stale = tenant.http.get(f"{path}/images", params={"cursor": first["next"]})
+    assert (stale.status_code, stale.json()["code"]) == (422, "cursor_invalid")
+    first = tenant.http.get(f"{path}/images", params={"limit": 2}).json()
+    second = tenant.http.get(f"{path}/images", params={"limit": 2, "cursor": first["next"]}).json()
+    assert [item["file_name"] for item in first["items"] + second["items"]] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert second["next"] is None

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import Engine, select
+
+from fixtures.jobs import HARDWARE, claim_one, record_one, reload, results_of, shards_of, start_job
+from samfleet.db.models import DatasetImage, Hardware, Job, JobEvent, JobState, Run, RunState, ShardState
+from samfleet.db.session import read_only, transaction
+from samfleet.jobs.exports import ExportFormat, export_key, results_of_run
+from samfleet.jobs.finishing import finish_run
+from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.storage.memory_store import MemoryStore
+
+
+def test_a_row_says_what_an_image_took_and_where_its_masks_lie(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 4)
+    claimed = claim_one(engine, run)
+    record_one(engine, queue, store, claimed, failed=1)
+    missing, *rows = results_of(engine, run)
+    assert (missing.outcome.value, missing.error_code, missing.error_stage) == ("failed", "image_missing", "fetch")
+    assert (missing.part_line, missing.mask_count, missing.encode_ms) == (0, 0, None)
+    row = rows[0]
+    assert (row.part_key, row.part_line, row.mask_count) == (f"runs/{run.id}/parts/000000-1.jsonl.zst", 1, 2)
+    assert (row.encode_ms, row.encode_batch_ms, row.queue_triton_ms, row.fetch_ms, row.store_ms) == (1, 2, 2, 0.5, 0.25)
+    assert (row.batch_size, row.clock, row.warmup, row.checkpoint_sha256) == (2, "host", False, "c" * 64)
+    assert row.queue_shard_ms == claimed.queue_shard_ms
+    with transaction(engine) as session:
+        hardware = session.scalars(select(Hardware)).one()
+        sizes = session.execute(select(DatasetImage.width, DatasetImage.height).order_by(DatasetImage.id)).all()
+    assert (hardware.id, hardware.facts, hardware.device_name) == (row.hardware_id, HARDWARE, "Test CPU")
+    assert [tuple(size) for size in sizes] == [(None, None), (4, 4), (4, 4), (4, 4)]
+
+
+def test_recording_makes_room_for_the_next_shard(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 12, in_flight=1)
+    assert len(shards_of(engine, run, ShardState.QUEUED)) == 1
+    record_one(engine, queue, store, claim_one(engine, run), in_flight=1)
+    assert [shard.state.value for shard in shards_of(engine, run)] == ["done", "queued", "pending"]
+    assert queue.sent[-1].args == (shards_of(engine, run)[1].id,)
+
+
+def test_the_last_shard_leads_to_exports_and_completes_the_job(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 6)
+    second, first = claim_one(engine, run), claim_one(engine, run)
+    record_one(engine, queue, store, first)
+    with read_only(engine) as session:
+        partial = results_of_run(session, store, run.id, ExportFormat.COCO)
+    assert {entry["image_id"] for entry in json.loads(b"".join(partial))} == {105, 106}
+    record_one(engine, queue, store, second)
+    assert reload(engine, run)[1].state is RunState.FINISHING
+    assert (queue.sent[-1].task, queue.sent[-1].args) == ("jobs.finish", (str(run.id),))
+    for _ in range(2):
+        finish_run(engine, store, run.id)
+    job, run = reload(engine, run)
+    assert (job.state, run.state) == (JobState.COMPLETED, RunState.COMPLETED)
+    exported = json.loads(store.get(export_key(run.id, ExportFormat.COCO)))
+    assert [entry["image_id"] for entry in exported] == [n for n in range(101, 107) for _ in range(2)]
+    with read_only(engine) as session:
+        lines = b"".join(results_of_run(session, store, run.id, ExportFormat.JSONL)).splitlines()
+        events = session.scalars(select(JobEvent.to_state).where(JobEvent.run_id.is_(None)).order_by(JobEvent.id))
+        assert list(events) == ["queued", "running", "completed"]
+    assert [json.loads(line)["image_id"] for line in lines] == list(range(101, 107))
+
+
+def test_a_damaged_part_fails_the_run_and_says_so(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 4)
+    claimed = claim_one(engine, run)
+    record_one(engine, queue, store, claimed)
+    key = results_of(engine, run)[0].part_key
+    store.put(key, store.get(key)[:-5])
+    finish_run(engine, store, run.id)
+    job, run = reload(engine, run)
+    assert (job.state, run.state, run.error_code) == (JobState.FAILED, RunState.FAILED, "part_file_damaged")
+
+
+def test_too_many_failures_end_the_run_and_keep_its_results(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 12, max_failure_rate=0.25)
+    record_one(engine, queue, store, claim_one(engine, run), failed=3)
+    assert reload(engine, run)[1].state is RunState.RUNNING
+    record_one(engine, queue, store, claim_one(engine, run), failed=1)
+    job, run = reload(engine, run)
+    assert (run.state, run.error_code, run.failed) == (RunState.FAILED, "failure_rate_exceeded", 4)
+    assert job.error_message is not None
+    assert job.error_message.startswith("mobile_sam on pool default: 4 of 12 images failed, more than the 25.0%")
+    assert [shard.state.value for shard in shards_of(engine, run)] == ["done", "done", "cancelled"]
+    assert len(results_of(engine, run)) == 8
+
+
+def test_a_job_waits_for_all_its_runs(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 4)
+    with transaction(engine) as session:
+        other = Run(job_id=run.job_id, variant="mobile_sam", pool="other", task={}, total=4, state=RunState.RUNNING)
+        session.add(other)
+    record_one(engine, queue, store, claim_one(engine, run))
+    finish_run(engine, store, run.id)
+    with transaction(engine) as session:
+        assert session.get_one(Job, run.job_id).state is JobState.RUNNING
+        assert session.get_one(Run, run.id).state is RunState.COMPLETED

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton_grpc
+
+from fixtures.pictures import bright_square
+from fixtures.triton import triton
+from samfleet.masks.rle import decode_mask
+from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+
+__all__ = ["triton"]
+
+MODEL = "mobile_sam"
+
+
+def square_prompt(width: int, height: int, *, multimask: bool = False) -> Prompt:
+    half = min(width, height) // 4
+    box = (width // 2 - half, height // 2 - half, width // 2 + half, height // 2 + half)
+    return Prompt(box=tuple(map(float, box)), multimask=multimask)  # type: ignore[arg-type]  # four numbers
+
+
+def infer(client: triton_grpc.InferenceServerClient, arrays: Arrays) -> SegmentReply:
+    inputs = []
+    for name, array in arrays.items():
+        datatype = INPUTS[name][0].removeprefix("TYPE_").replace("STRING", "BYTES")
+        tensor = triton_grpc.InferInput(name, array.shape, datatype)
+        tensor.set_data_from_numpy(array)
+        inputs.append(tensor)
+    result = client.infer(MODEL, inputs, client_timeout=240)
+    return unpack_reply({name: result.as_numpy(name) for name in OUTPUTS})
+
+
+def ask(client: triton_grpc.InferenceServerClient, request: SegmentRequest) -> SegmentReply:
+    return infer(client, pack_request(request))
+
+
+def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:
+    """Executions by batch size, from Triton's own statistics."""
+    (stats,) = client.get_inference_statistics(MODEL).model_stats
+    return {entry.batch_size: entry.compute_infer.count for entry in stats.batch_stats}
+
+
+def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.InferenceServerClient) -> None:
+    before = batch_sizes(triton)
+    shapes = [(160, 120), (200, 200), (64, 256), (256, 128)]
+    requests = [
+        SegmentRequest(bright_square(*shape), PromptsParameters(), (square_prompt(*shape),) * (index % 3 + 1))
+        for index, shape in enumerate(shapes * 2)
+    ]
+    with ThreadPoolExecutor(len(requests)) as pool:
+        replies = list(pool.map(lambda request: ask(triton, request), requests))
+    for request, reply, (width, height) in zip(requests, replies, shapes * 2, strict=True):
+        assert reply.report.error_code is None
+        assert (reply.report.width, reply.report.height) == (width, height)
+        assert [mask.prompt_index for mask in reply.masks] == list(range(len(request.prompts)))
+        side = 2 * (min(width, height) // 4)
+        assert reply.masks[0].area == pytest.approx(side**2, rel=0.15)
+        assert decode_mask(reply.masks[0].counts, (height, width)).sum() == reply.masks[0].area
+    executed = {size: count - before.get(size, 0) for size, count in batch_sizes(triton).items()}
+    assert sum(executed.values()) < len(requests)
+    assert max(size for size, count in executed.items() if count) > 1
+    assert {reply.report.batch_size for reply in replies} - {1}
+
+
+def test_a_bad_image_does_not_disturb_its_batch_mates(triton: triton_grpc.InferenceServerClient) -> None:
+    good = SegmentRequest(bright_square(120, 90), PromptsParameters(), (square_prompt(120, 90),))
+    images = [b"hello, I am a text file", b"", bright_square(120, 90)[:60]]
+    bad = [SegmentRequest(image, PromptsParameters(), good.prompts) for image in images]
+    with ThreadPoolExecutor(7) as pool:
+        replies = list(pool.map(lambda request: ask(triton, request), [good, *bad, good, good, good]))
+    codes = [reply.report.error_code for reply in replies]
+    assert codes[0] is codes[4] is codes[5] is codes[6] is None
+    assert codes[1:4] == ["image_unreadable", "image_empty", "image_truncated"]
+    assert all(reply.report.error_message and reply.report.error_stage == "preprocess" for reply in replies[1:4])
+    assert len({reply.masks for reply in replies if reply.masks}) == 1
+
+
+def test_no_prompts_give_no_masks(triton: triton_grpc.InferenceServerClient) -> None:
+    reply = ask(triton, SegmentRequest(bright_square(50, 40), PromptsParameters()))
+    assert reply.masks == ()
+    assert reply.report.error_code is None
+    assert (reply.report.width, reply.report.height) == (50, 40)
+    assert reply.report.stages["encode"].batch_ms == 0
+
+
+def test_everything_in_one_pixel(triton: triton_grpc.InferenceServerClient) -> None:
+    reply = ask(
+        triton, SegmentRequest(bright_square(1, 1), EverythingParameters(points_per_side=2, pred_iou_thresh=0.0))
+    )
+    assert reply.report.error_code is None
+    assert all(mask.size == (1, 1) for mask in reply.masks)
+
+
+def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClient) -> None:
+    request = SegmentRequest(bright_square(96, 96), EverythingParameters(points_per_side=2))
+    ask(triton, request)
+    report = ask(triton, request).report
+    assert set(report.stages) == {"preprocess", "encode", "decode", "postprocess"}
+    assert all(stage.batch_ms >= stage.amortised_ms > 0 for stage in report.stages.values())
+    assert not report.warmup
+    assert report.clock == "host"
+    assert report.execute_ms >= report.stages["decode"].batch_ms
+    assert report.peak_memory_bytes > 0
+    assert report.hardware["device_kind"] == "cpu"
+    assert report.hardware["threads"] == 2
+
+
+def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(
+    triton: triton_grpc.InferenceServerClient,
+) -> None:
+    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters()))
+    arrays["TASK"] = np.array([[b'{"kind": "everything", "points_per_side": 0}']], dtype=np.object_)
+    reply = infer(triton, arrays)
+    assert reply.report.error_code == "task_invalid"
+    arrays["TASK"] = np.array([[b"not json"]], dtype=np.object_)
+    with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
+        infer(triton, arrays)
+    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters(), (square_prompt(20, 20),)))
+    arrays["PROMPT_BOXES"] = np.zeros((1, 0, 4), dtype=np.float32)
+    with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
+        infer(triton, arrays)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from samfleet.variants.catalogue import VariantNotFound
+from samfleet_cli.connection import (
+    ApiChoice,
+    ApiKeyMissing,
+    StackNotRunning,
+    _ended_by_signals,
+    choose_api,
+    connect,
+    connect_or_start,
+    prepare,
+)
+
+
+def test_a_named_api_is_taken_as_it_is(tmp_path: Path) -> None:
+    told: list[str] = []
+    with connect_or_start(ApiChoice("http://api.test/", "key", tmp_path), told.append) as connection:
+        assert connection.client.api_url == "http://api.test"
+        assert not connection.temporary
+    assert told == []
+
+
+def test_a_named_api_needs_a_key(tmp_path: Path) -> None:
+    with pytest.raises(ApiKeyMissing, match="SAMFLEET_API_KEY"), connect(ApiChoice("http://api.test", None, tmp_path)):
+        pass
+
+
+def test_without_an_api_or_a_stack_one_is_told_how_to_start_it(tmp_path: Path) -> None:
+    with pytest.raises(StackNotRunning, match="samfleet up"), connect(ApiChoice(None, None, tmp_path / "none")):
+        pass
+
+
+def test_the_state_directory_is_the_one_of_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert choose_api(None, None).state_dir == Path(".samfleet")
+    monkeypatch.setenv("SAMFLEET_STATE_DIR", str(tmp_path))
+    assert choose_api(None, None).state_dir == tmp_path
+
+
+def test_an_unknown_variant_is_refused_before_a_stack_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAMFLEET_STATE_DIR", str(tmp_path / "none"))
+    with pytest.raises(VariantNotFound, match="mobile_sam"):
+        prepare(choose_api(None, None), ("no_such_sam",))
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_what_was_started_be_stopped(number: signal.Signals) -> None:
+    former = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended, _ended_by_signals():
+        signal.raise_signal(number)
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is former

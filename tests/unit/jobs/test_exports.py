@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco
+from pycocotools.coco import COCO
+
+from samfleet.jobs.exports import CHUNK_BYTES, ExportFormat, iter_coco, iter_export, iter_jsonl
+from samfleet.jobs.parts import part_row
+from samfleet.jobs.results import Annotation, ImageError, ImageOutcome, ShardImage
+from samfleet.masks.record import MaskRecord
+from samfleet.masks.wire import ImageReport
+
+COUNTS = coco.encode(np.asfortranarray(np.ones((4, 6), dtype=np.uint8)))["counts"].decode()
+
+
+def image(number: int) -> ShardImage:
+    return ShardImage(number, 100 + number, f"{number}.png", f"store:{number}", 10)
+
+
+def everything(number: int) -> ImageOutcome:
+    mask = MaskRecord(COUNTS, (4, 6), 24, (0, 0, 5, 3), 0.75, 0.5, point_coords=(3, 2), crop_box=(0, 0, 6, 4))
+    return ImageOutcome(image(number), masks=(mask, mask), report=ImageReport(width=6, height=4))
+
+
+def prompted(number: int) -> ImageOutcome:
+    mask = MaskRecord(COUNTS, (4, 6), 24, (0, 0, 5, 3), 0.75, 0.5, prompt_index=1)
+    annotations = tuple(Annotation(n, 7, (0, 0, 1, 1), iscrowd=False, segmentation=[]) for n in (50, 51))
+    return ImageOutcome(image(number), (mask,), annotations, ImageReport(width=6, height=4))
+
+
+FAILED = ImageOutcome(image(3), error=ImageError("image_missing", "gone", "fetch"))
+
+
+def rows() -> list[dict[str, Any]]:
+    return [part_row(outcome) for outcome in (everything(1), prompted(2), FAILED)]
+
+
+def test_coco_entries() -> None:
+    first, second, third = json.loads(b"".join(iter_coco(rows())))
+    assert first == second
+    assert first == {
+        "image_id": 101,
+        "category_id": 1,
+        "segmentation": {"size": [4, 6], "counts": COUNTS},
+        "bbox": [0, 0, 5, 3],
+        "area": 24,
+        "score": 0.75,
+        "predicted_iou": 0.75,
+        "stability_score": 0.5,
+        "point_coords": [[3, 2]],
+        "crop_box": [0, 0, 6, 4],
+    }
+    assert {**third, "segmentation": None} == {
+        "image_id": 102,
+        "category_id": 7,
+        "segmentation": None,
+        "bbox": [0, 0, 5, 3],
+        "area": 24,
+        "score": 0.75,
+        "predicted_iou": 0.75,
+        "stability_score": 0.5,
+        "annotation_id": 51,
+        "prompt_index": 1,
+    }
+
+
+def test_jsonl_has_a_line_for_every_image() -> None:
+    lines = [json.loads(line) for line in b"".join(iter_jsonl(rows())).splitlines()]
+    assert lines == rows()
+    assert lines[2] == {
+        "dataset_image_id": 3,
+        "image_id": 103,
+        "file_name": "3.png",
+        "outcome": "failed",
+        "width": None,
+        "height": None,
+        "masks": [],
+        "error": {"code": "image_missing", "message": "gone", "stage": "fetch"},
+    }
+
+
+def test_nothing_found_is_an_empty_array() -> None:
+    assert json.loads(b"".join(iter_coco([part_row(FAILED)]))) == []
+
+
+def test_pycocotools_loads_the_export(tmp_path: Path) -> None:
+    truth, results = tmp_path / "truth.json", tmp_path / "results.json"
+    images = [{"id": 101, "width": 6, "height": 4}, {"id": 102, "width": 6, "height": 4}]
+    truth.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 1}, {"id": 7}]}))
+    results.write_bytes(b"".join(iter_export(ExportFormat.COCO, rows())))
+    with contextlib.redirect_stdout(io.StringIO()):
+        loaded = COCO(str(truth)).loadRes(str(results))
+    assert [annotation["score"] for annotation in loaded.dataset["annotations"]] == [0.75, 0.75, 0.75]
+    assert loaded.annToMask(loaded.dataset["annotations"][2]).sum() == 24
+
+
+def test_files_come_in_chunks() -> None:
+    many = [part_row(everything(number)) for number in range(6000)]
+    chunks = list(iter_export(ExportFormat.COCO, many))
+    assert len(chunks) > 1
+    assert all(len(chunk) >= CHUNK_BYTES for chunk in chunks[:-1])
+    assert b"".join(chunks) == b"".join(iter_coco(many))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from samfleet.jobs.quality import annotation_mask, everything_quality, prompted_quality
+from samfleet.jobs.results import Annotation, Quality
+from samfleet.masks.record import MaskRecord
+
+HEIGHT, WIDTH = 12, 10
+SQUARE = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]  # 4 x 4 pixels
+
+
+def pixels(top: int, left: int, bottom: int, right: int) -> NDArray[np.uint8]:
+    mask = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    mask[top:bottom, left:right] = 1
+    return mask
+
+
+def record(mask: NDArray[np.uint8], *, prompt: int | None = None, score: float = 0.9) -> MaskRecord:
+    code = coco.encode(np.asfortranarray(mask))
+    return MaskRecord(
+        code["counts"].decode(), (HEIGHT, WIDTH), int(mask.sum()), (0, 0, 1, 1), score, 1.0, prompt_index=prompt
+    )
+
+
+def annotation(segmentation: Any) -> Annotation:
+    return Annotation(1, 7, (2, 2, 4, 4), iscrowd=False, segmentation=segmentation)
+
+
+def uncompressed(mask: NDArray[np.uint8]) -> dict[str, Any]:
+    flat = mask.flatten(order="F")
+    edges = [0, *(np.flatnonzero(np.diff(flat)) + 1).tolist(), flat.size]
+    counts = np.diff(edges).tolist()
+    return {"size": list(mask.shape), "counts": counts if flat[0] == 0 else [0, *counts]}
+
+
+def test_polygons_and_both_codes_mean_the_same_pixels() -> None:
+    expected = pixels(2, 2, 6, 6).astype(bool)
+    compressed = coco.encode(np.asfortranarray(pixels(2, 2, 6, 6)))
+    text = {"size": compressed["size"], "counts": compressed["counts"].decode()}
+    for segmentation in (SQUARE, uncompressed(pixels(2, 2, 6, 6)), text):
+        assert np.array_equal(annotation_mask(segmentation, HEIGHT, WIDTH), expected)
+
+
+def test_polygons_join_and_one_of_two_points_encloses_nothing() -> None:
+    two = [*SQUARE, [7.0, 2.0, 9.0, 2.0, 9.0, 6.0, 7.0, 6.0]]
+    assert annotation_mask(two, HEIGHT, WIDTH).sum() == 16 + 8
+    assert annotation_mask([*SQUARE, [0.0, 0.0, 9.0, 9.0]], HEIGHT, WIDTH).sum() == 16
+    assert annotation_mask([[0.0, 0.0, 9.0, 9.0]], HEIGHT, WIDTH).sum() == 0
+
+
+def test_prompts_are_measured_by_their_best_mask() -> None:
+    masks = [
+        record(pixels(2, 2, 6, 6), prompt=1, score=0.2),
+        record(pixels(2, 2, 6, 4), prompt=1, score=0.8),
+        record(pixels(0, 0, 12, 10), prompt=0),
+    ]
+    square = annotation(SQUARE)
+    assert prompted_quality(masks, [square, square], HEIGHT, WIDTH) == Quality(2, pytest.approx(16 / 120 + 8 / 16))
+    assert prompted_quality([], [square], HEIGHT, WIDTH) == Quality(1, 0.0)
+    assert prompted_quality(masks, [], HEIGHT, WIDTH) is None
+
+
+def test_everything_takes_the_mask_that_fits_each_instance() -> None:
+    masks = [record(pixels(0, 0, 12, 10)), record(pixels(2, 2, 6, 6))]
+    other = annotation([[7.0, 8.0, 9.0, 8.0, 9.0, 12.0, 7.0, 12.0]])
+    quality = everything_quality(masks, [annotation(SQUARE), other], HEIGHT, WIDTH)
+    assert quality == Quality(2, pytest.approx(1.0 + 8 / 120))
+    assert everything_quality([], [other], HEIGHT, WIDTH) == Quality(1, 0.0)
+    assert everything_quality(masks, [], HEIGHT, WIDTH) is None
+
+
+def test_an_empty_union_and_another_size_count_as_no_agreement() -> None:
+    nothing = annotation({"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]})
+    elsewhere = annotation({"size": [4, 4], "counts": [0, 16]})
+    assert prompted_quality([record(pixels(0, 0, 0, 0), prompt=0)], [nothing], HEIGHT, WIDTH) == Quality(1, 0.0)
+    assert prompted_quality([record(pixels(0, 0, 4, 4), prompt=0)], [elsewhere], HEIGHT, WIDTH) == Quality(1, 0.0)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Job, JobState, Run, RunState, ShardState
+from samfleet.jobs.states import (
+    JOB_TRANSITIONS,
+    RUN_TRANSITIONS,
+    SHARD_TRANSITIONS,
+    TransitionForbidden,
+    is_final,
+    move_job,
+    move_run,
+    shard_sources,
+)
+
+
+def test_the_tables_name_every_state() -> None:
+    assert set(JOB_TRANSITIONS) == set(JobState)
+    assert set(RUN_TRANSITIONS) == set(RunState)
+    assert set(SHARD_TRANSITIONS) == set(ShardState)
+
+
+def test_final_states_are_those_without_a_way_out() -> None:
+    assert {state for state in JobState if is_final(state)} == {
+        JobState.COMPLETED,
+        JobState.FAILED,
+        JobState.CANCELLED,
+    }
+    assert {state.value for state in RunState if is_final(state)} == {"completed", "failed", "cancelled"}
+
+
+def test_done_shards_come_from_leases_only() -> None:
+    assert shard_sources(ShardState.DONE) == (ShardState.LEASED,)
+    assert ShardState.DONE not in shard_sources(ShardState.CANCELLED)
+
+
+def test_a_change_that_the_tables_do_not_know_is_refused() -> None:
+    with pytest.raises(TransitionForbidden, match="is completed and cannot become running"):
+        move_job(Session(), Job(state=JobState.COMPLETED), JobState.RUNNING)
+    with pytest.raises(TransitionForbidden, match="is queued and cannot become completed"):
+        move_run(Session(), Run(state=RunState.QUEUED), RunState.COMPLETED)

@@ -1,0 +1,118 @@
+"""What can go wrong between the worker and Triton, and the one table that says so in our words.
+
+| error | whose fault | what follows |
+|---|---|---|
+| TritonUnavailable, TritonTimeout | the server | the shard is tried again, on another server first |
+| InferenceFailed | the server or the image | the shard is tried again; later such an image is recorded as failed |
+| InferenceRejected | the image | its row says so |
+| ModelNotLoaded | nobody | the client loads the variant and asks again |
+| VariantLoadFailed, TritonRefused | the deployment | the run fails with Triton's reason |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tritonclient.utils import InferenceServerException
+
+from samfleet.errors import InvalidInput, SamfleetError, Unavailable
+
+
+class TritonUnavailable(Unavailable):
+    """Triton does not answer or is not ready."""
+
+    code = "triton_unavailable"
+
+
+class TritonTimeout(Unavailable):
+    """Triton did not answer in time; raise SAMFLEET_TRITON_TIMEOUT if images of this size need longer."""
+
+    code = "triton_timeout"
+
+
+class InferenceFailed(Unavailable):
+    """Triton met an internal error while it segmented."""
+
+    code = "inference_failed"
+
+
+class InferenceRejected(InvalidInput):
+    """Triton does not accept this request."""
+
+    code = "inference_rejected"
+
+
+class ModelNotLoaded(Unavailable):
+    """The variant is not loaded on this server."""
+
+    code = "model_not_loaded"
+
+
+class VariantLoadFailed(SamfleetError):
+    """Triton cannot load the variant."""
+
+    code = "variant_load_failed"
+
+
+class TritonRefused(SamfleetError):
+    """The server at this address refuses to work for us; check SAMFLEET_POOLS and what stands before Triton."""
+
+    code = "triton_refused"
+
+
+BY_STATUS: Mapping[str, type[SamfleetError]] = {
+    "OK": InferenceFailed,  # an exception with this status contradicts itself
+    "CANCELLED": TritonUnavailable,  # the server is shutting down
+    "UNKNOWN": InferenceFailed,
+    "INVALID_ARGUMENT": InferenceRejected,
+    "DEADLINE_EXCEEDED": TritonTimeout,
+    "NOT_FOUND": ModelNotLoaded,
+    "ALREADY_EXISTS": InferenceFailed,
+    "PERMISSION_DENIED": TritonRefused,
+    "RESOURCE_EXHAUSTED": InferenceFailed,
+    "FAILED_PRECONDITION": InferenceFailed,
+    "ABORTED": TritonUnavailable,
+    "OUT_OF_RANGE": InferenceRejected,
+    "UNIMPLEMENTED": TritonRefused,  # a gRPC server, but not Triton
+    "INTERNAL": InferenceFailed,
+    "UNAVAILABLE": TritonUnavailable,
+    "DATA_LOSS": InferenceFailed,
+    "UNAUTHENTICATED": TritonRefused,
+}
+# Triton gives these under several statuses, and differently between versions (src/core of triton-inference-server).
+BY_MESSAGE: Mapping[str, type[SamfleetError]] = {
+    "unknown model": ModelNotLoaded,
+    "is not ready": ModelNotLoaded,
+    "has no available versions": ModelNotLoaded,
+    "stub process": TritonUnavailable,  # the Python backend's process died; Triton restarts it
+    "is not healthy": TritonUnavailable,
+    "exceeds maximum queue size": TritonUnavailable,
+    "model is unloading": TritonUnavailable,
+}
+
+
+def status_name(error: InferenceServerException) -> str:
+    """`UNAVAILABLE` out of tritonclient's `StatusCode.UNAVAILABLE`; empty for errors of the client itself."""
+    return str(error.status() or "").rpartition(".")[2]
+
+
+def from_triton(error: InferenceServerException, address: str) -> SamfleetError:
+    message = str(error.message() or error)
+    lowered = message.lower()
+    kind = next((kind for words, kind in BY_MESSAGE.items() if words in lowered), None)
+    kind = kind or BY_STATUS.get(status_name(error), InferenceFailed)
+    return kind(f"Triton at {address}: {message}")
+
+
+def from_load(error: InferenceServerException, address: str, variant: str) -> SamfleetError:
+    """The same for a failed load: a server that is away is worth another try, anything else will not mend itself."""
+    mapped = from_triton(error, address)
+    if isinstance(mapped, TritonUnavailable | TritonTimeout) and status_name(error) in {
+        "UNAVAILABLE",
+        "CANCELLED",
+        "ABORTED",
+        "DEADLINE_EXCEEDED",
+    }:
+        return mapped
+    reason = str(error.message() or error)
+    return VariantLoadFailed(f"Triton at {address} cannot load variant {variant}: {reason}")

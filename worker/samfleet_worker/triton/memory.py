@@ -1,0 +1,78 @@
+"""A segmenter without Triton: answers by a function, for tests and for trying the worker out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from samfleet.masks.record import MaskRecord
+from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
+from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
+
+SIDE = 4
+FULL_MASK = "0`0"  # the run-length code of 4 x 4 set pixels
+STAGES = ("preprocess", "encode", "decode", "postprocess")
+
+
+def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
+    """A 4 x 4 image, all of it one mask: one per prompt, or one for SegEvery."""
+    everything = request.task.kind == "everything"
+    masks = tuple(
+        MaskRecord(
+            counts=FULL_MASK,
+            size=(SIDE, SIDE),
+            area=SIDE * SIDE,
+            bbox=(0.0, 0.0, SIDE - 1.0, SIDE - 1.0),
+            predicted_iou=0.9,
+            stability_score=0.95,
+            prompt_index=None if everything else index,
+            point_coords=(1.5, 1.5) if everything else None,
+            crop_box=(0, 0, SIDE, SIDE) if everything else None,
+        )
+        for index in range(1 if everything else len(request.prompts))
+    )
+    report = ImageReport(
+        width=SIDE,
+        height=SIDE,
+        stages={name: StageTime(1.0, 1.0) for name in STAGES},
+        execute_ms=4.0,
+        checkpoint_sha256="0" * 64,
+        hardware={"device_kind": "memory", "device_name": "no device"},
+    )
+    return SegmentReply(masks, report)
+
+
+@dataclass(slots=True)
+class MemorySegmenter:
+    """`respond` makes the reply and `before` runs first: it may wait at a gate or raise what Triton would.
+
+    `requests` keeps what was asked, in order; `peak_in_flight` is the most requests there ever were at one time.
+    """
+
+    respond: Callable[[str, SegmentRequest], SegmentReply] = one_mask_each
+    before: Callable[[SegmentRequest], None] = lambda _request: None
+    ready: bool = True
+    requests: list[SegmentRequest] = field(default_factory=list)
+    peak_in_flight: int = 0
+    _in_flight: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
+        with self._lock:
+            self.requests.append(request)
+            self._in_flight += 1
+            self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
+        try:
+            self.before(request)
+            reply = self.respond(variant, request)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+        return TimedReply(reply, reply.report.execute_ms)
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        return (ServerStatus("memory", ready=self.ready, version="0", variants=("mobile_sam",)),)
+
+    def close(self) -> None:
+        self.ready = False

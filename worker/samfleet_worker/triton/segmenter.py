@@ -1,0 +1,36 @@
+"""What the worker asks of inference; `TritonSegmenter` is the real one, `MemorySegmenter` the double."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from samfleet.masks.wire import SegmentReply, SegmentRequest
+
+
+@dataclass(frozen=True, slots=True)
+class TimedReply:
+    """`round_trip_ms` is the caller's wall time from sending the request to having the reply."""
+
+    reply: SegmentReply
+    round_trip_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    address: str
+    ready: bool
+    version: str = ""
+    variants: tuple[str, ...] = ()  # loaded and ready
+
+
+class Segmenter(Protocol):
+    """Safe to share between threads; the errors are those of `samfleet_worker.triton.errors`."""
+
+    def segment(self, variant: str, request: SegmentRequest) -> TimedReply: ...
+
+    def status(self) -> tuple[ServerStatus, ...]:
+        """Every server of the pool as it is now; one that does not answer is not ready, never an error."""
+        ...
+
+    def close(self) -> None: ...
