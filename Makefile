@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
+fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
+
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -24,9 +26,11 @@ down: setup ## stop the embedded stack
 	$(BIN)/samfleet down $(ARGS)
 
 test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" narrows them
+	$(fetch_weights)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-all: setup ## the tests that take minutes as well
+	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
 
 check: setup ## formatting, lint, types, import rules, generated files
