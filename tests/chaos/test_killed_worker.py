@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select, text, update
+from structlog.contextvars import bound_contextvars
 
 from fixtures.jobs import make_dataset, make_job, results_of
 from fixtures.redis import flush
@@ -150,7 +152,8 @@ def test_a_redis_that_loses_everything_is_made_up_for(fleet: Fleet) -> None:
 
 def test_a_worker_that_is_asked_to_end_hands_its_shards_over(fleet: Fleet) -> None:
     leaving = fleet.start_worker()
-    run = fleet.submit()
+    with bound_contextvars(correlation_id="the request"):
+        run = fleet.submit()
     fleet.until("a shard in the middle", lambda: fleet.in_the_middle(run))
     with read_only(fleet.engine) as session:
         assert session.scalars(select(WorkerHeartbeat.pool)).all() == ["default"]
@@ -164,3 +167,6 @@ def test_a_worker_that_is_asked_to_end_hands_its_shards_over(fleet: Fleet) -> No
     fleet.until("the end of the run", lambda: fleet.ended(run))
     assert_each_image_once(fleet, run)
     assert {shard.attempts for shard in fleet.shards(run)} == {0}
+    lines = [json.loads(line) for line in (fleet.folder / "w0.log").read_text().splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["event"] in {"shard.recorded", "shard.handed_back"}]
+    assert {(line["run_id"], line["correlation_id"]) for line in told} == {(str(run.id), "the request")}
