@@ -77,7 +77,7 @@ def _scaled_bits(mask: MaskRecord, height: int, width: int) -> Bits:
     bits = decode_mask(mask.counts, mask.size)
     rows = ((np.arange(height) + 0.5) * mask.size[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * mask.size[1] / width).astype(np.intp)
-    return bits[rows[:, None], columns]
+    return np.asarray(bits[rows[:, None], columns], dtype=np.bool_)
 
 
 def _outline(bits: Bits) -> Bits:
