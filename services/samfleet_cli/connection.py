@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from samfleet.config import Settings
-from samfleet.errors import Unavailable
+from samfleet.errors import Unauthorized, Unavailable
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.local_stack.part import PartStatus
 from samfleet_cli.local_stack.settings import StackSettings
@@ -20,6 +22,12 @@ class StackNotRunning(Unavailable):
     """No stack runs here."""
 
     code = "stack_not_running"
+
+
+class ApiKeyMissing(Unauthorized):
+    """An API is named and no key for it; give one with --api-key or SAMFLEET_API_KEY."""
+
+    code = "api_key_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +75,38 @@ def connect_or_start(choice: ApiChoice, say: Callable[[str], None]) -> Iterator[
         f"no stack runs in {choice.state_dir}: starting one for this command "
         "(`samfleet up` starts one that stays, and saves this time)"
     )
-    with stack_for(choice.state_dir, _tell_parts(say)) as info, SamfleetClient(info.api_url, info.api_key) as client:
-        yield Connection(client, temporary=True)
+    with _ended_by_signals(), stack_for(choice.state_dir, _tell_parts(say)) as info:
+        with SamfleetClient(info.api_url, info.api_key) as client:
+            yield Connection(client, temporary=True)
         say("stopping the stack")
 
 
 def _address(choice: ApiChoice) -> tuple[str, str]:
     if choice.api_url:
-        return choice.api_url, choice.api_key or ""
+        if not choice.api_key:
+            raise ApiKeyMissing
+        return choice.api_url, choice.api_key
     info = running_stack(choice.state_dir)
     if info is None:
         raise StackNotRunning(
             f"no stack runs in {choice.state_dir}; start one with `samfleet up`, or name an API with --api-url"
         )
     return info.api_url, info.api_key
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise like Ctrl-C does, so that a stack started for this command ends with it."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    former = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def _tell_parts(say: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], None]:

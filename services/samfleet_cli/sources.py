@@ -28,6 +28,12 @@ class SourceNotSupported(InvalidInput):
     code = "source_not_supported"
 
 
+class FileNameNotSendable(InvalidInput):
+    """The name of a file cannot be sent; rename the file."""
+
+    code = "file_name_not_sendable"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Images of one folder, or one image file, of this machine."""
@@ -98,6 +104,10 @@ def _by_upload(
     files: Sequence[FoundImage],
     on_progress: Callable[[UploadProgress], None],
 ) -> Dataset:
+    if quoted := next((file.name for file in files if '"' in file.name), None):
+        raise FileNameNotSendable(  # multipart forms turn it into %22, and the dataset would have another name
+            f"the name of {quoted} contains a double quote, which an upload cannot carry; rename the file"
+        )
     dataset = client.create_upload_dataset(name=source.path.resolve().name)
     sent = 0
     on_progress(UploadProgress(0, len(files)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from fixtures.pictures import write_scenes
+from fixtures.scenes import write_scenes
 from fixtures.stack import Samfleet, until
 from samfleet.db.session import connect, read_only
 from samfleet_cli.client import SamfleetClient

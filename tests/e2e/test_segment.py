@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from fixtures.pictures import SIZE, write_annotations, write_bad_files, write_one_pixel, write_scenes
+from fixtures.scenes import SIZE, write_annotations, write_bad_files, write_one_pixel, write_scenes
 from fixtures.shared import shared_path
 from fixtures.stack import Samfleet
 

@@ -17,10 +17,18 @@ import pytest
 import redis
 
 from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.lock import StackAlreadyRuns
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.processes import ProcessIdentity, descendants, end, identify
 from samfleet_cli.local_stack.run import leftovers
-from samfleet_cli.local_stack.stack import StackStatus, running_stack, stack_status, stop_stack
+from samfleet_cli.local_stack.stack import (
+    StackDidNotStart,
+    StackStatus,
+    running_stack,
+    stack_status,
+    start_stack,
+    stop_stack,
+)
 from samfleet_cli.local_stack.state import StackInfo
 
 SMALL_STACK = Path(__file__).resolve().parents[1] / "fixtures" / "small_stack.py"
@@ -163,6 +171,8 @@ def test_a_second_supervisor_is_refused(state_dir: Path) -> None:
 
         assert second.returncode == 1
         assert f"supervisor {first.pid}" in second.stderr
+        with pytest.raises(StackAlreadyRuns, match=str(first.pid)):
+            start_stack(state_dir)
         assert stack_status(state_dir).state == "running"
 
 
@@ -173,6 +183,15 @@ def test_a_part_that_never_gets_ready_ends_the_start(state_dir: Path) -> None:
     crasher = part(stack_status(state_dir), "crasher")
     assert (crasher.state, crasher.restarts, crasher.last_exit) == (PartState.FAILED, 4, 1)
     assert "the crasher says no" in (state_dir / "logs" / "crasher.log").read_text(encoding="utf-8")
+    assert leftovers(StateDir(state_dir)) == []
+
+
+def test_a_supervisor_that_cannot_start_says_why(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMFLEET_API_PORT", "not a port")
+
+    with pytest.raises(StackDidNotStart, match="api_port"):
+        start_stack(state_dir)
+
     assert leftovers(StateDir(state_dir)) == []
 
 

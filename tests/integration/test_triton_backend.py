@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
-from PIL import Image
 
+from fixtures.pictures import bright_square
 from fixtures.triton import triton
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
@@ -16,16 +15,6 @@ from samfleet.variants.task import EverythingParameters, Prompt, PromptsParamete
 __all__ = ["triton"]
 
 MODEL = "mobile_sam"
-
-
-def png(width: int, height: int) -> bytes:
-    """A bright square on a dark ground, centred, half as wide as the short side."""
-    pixels = np.full((height, width, 3), 30, dtype=np.uint8)
-    half = min(width, height) // 4
-    pixels[height // 2 - half : height // 2 + half, width // 2 - half : width // 2 + half] = (240, 200, 40)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def square_prompt(width: int, height: int, *, multimask: bool = False) -> Prompt:
@@ -59,7 +48,7 @@ def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.In
     before = batch_sizes(triton)
     shapes = [(160, 120), (200, 200), (64, 256), (256, 128)]
     requests = [
-        SegmentRequest(png(*shape), PromptsParameters(), (square_prompt(*shape),) * (index % 3 + 1))
+        SegmentRequest(bright_square(*shape), PromptsParameters(), (square_prompt(*shape),) * (index % 3 + 1))
         for index, shape in enumerate(shapes * 2)
     ]
     with ThreadPoolExecutor(len(requests)) as pool:
@@ -78,8 +67,8 @@ def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.In
 
 
 def test_a_bad_image_does_not_disturb_its_batch_mates(triton: triton_grpc.InferenceServerClient) -> None:
-    good = SegmentRequest(png(120, 90), PromptsParameters(), (square_prompt(120, 90),))
-    images = [b"hello, I am a text file", b"", png(120, 90)[:60]]
+    good = SegmentRequest(bright_square(120, 90), PromptsParameters(), (square_prompt(120, 90),))
+    images = [b"hello, I am a text file", b"", bright_square(120, 90)[:60]]
     bad = [SegmentRequest(image, PromptsParameters(), good.prompts) for image in images]
     with ThreadPoolExecutor(7) as pool:
         replies = list(pool.map(lambda request: ask(triton, request), [good, *bad, good, good, good]))
@@ -91,7 +80,7 @@ def test_a_bad_image_does_not_disturb_its_batch_mates(triton: triton_grpc.Infere
 
 
 def test_no_prompts_give_no_masks(triton: triton_grpc.InferenceServerClient) -> None:
-    reply = ask(triton, SegmentRequest(png(50, 40), PromptsParameters()))
+    reply = ask(triton, SegmentRequest(bright_square(50, 40), PromptsParameters()))
     assert reply.masks == ()
     assert reply.report.error_code is None
     assert (reply.report.width, reply.report.height) == (50, 40)
@@ -99,13 +88,15 @@ def test_no_prompts_give_no_masks(triton: triton_grpc.InferenceServerClient) -> 
 
 
 def test_everything_in_one_pixel(triton: triton_grpc.InferenceServerClient) -> None:
-    reply = ask(triton, SegmentRequest(png(1, 1), EverythingParameters(points_per_side=2, pred_iou_thresh=0.0)))
+    reply = ask(
+        triton, SegmentRequest(bright_square(1, 1), EverythingParameters(points_per_side=2, pred_iou_thresh=0.0))
+    )
     assert reply.report.error_code is None
     assert all(mask.size == (1, 1) for mask in reply.masks)
 
 
 def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClient) -> None:
-    request = SegmentRequest(png(96, 96), EverythingParameters(points_per_side=2))
+    request = SegmentRequest(bright_square(96, 96), EverythingParameters(points_per_side=2))
     ask(triton, request)
     report = ask(triton, request).report
     assert set(report.stages) == {"preprocess", "encode", "decode", "postprocess"}
@@ -121,14 +112,14 @@ def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClien
 def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(
     triton: triton_grpc.InferenceServerClient,
 ) -> None:
-    arrays = pack_request(SegmentRequest(png(20, 20), PromptsParameters()))
+    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters()))
     arrays["TASK"] = np.array([[b'{"kind": "everything", "points_per_side": 0}']], dtype=np.object_)
     reply = infer(triton, arrays)
     assert reply.report.error_code == "task_invalid"
     arrays["TASK"] = np.array([[b"not json"]], dtype=np.object_)
     with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
         infer(triton, arrays)
-    arrays = pack_request(SegmentRequest(png(20, 20), PromptsParameters(), (square_prompt(20, 20),)))
+    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters(), (square_prompt(20, 20),)))
     arrays["PROMPT_BOXES"] = np.zeros((1, 0, 4), dtype=np.float32)
     with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
         infer(triton, arrays)

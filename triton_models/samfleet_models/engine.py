@@ -21,7 +21,7 @@ from samfleet_models.everything import EverythingRun
 from samfleet_models.grid import Crop
 from samfleet_models.hardware import choose_device, fingerprint, peak_memory_bytes, reset_peak_memory
 from samfleet_models.images import DEFAULT_MAX_PIXELS
-from samfleet_models.loading import Failure, LoadedImage, load
+from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
 from samfleet_models.network import build_network
 from samfleet_models.preprocess import Frame, Pixels, resize_to_frame, to_network_input
 from samfleet_models.prompted import segment_prompts
@@ -29,12 +29,6 @@ from samfleet_models.timing import StageClock, stage_times
 
 WARMUP_EXECUTIONS = 1  # the first batch that reaches the network pays for lazy initialisation and kernel selection
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
-
-
-class OutOfMemory(SamfleetError):
-    """The image does not fit into the device's memory; lower points_per_batch or scale the image down."""
-
-    code = "out_of_memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +119,7 @@ class Engine:
         except OUT_OF_MEMORY as error:
             self._release_memory()
             if len(images) == 1:
-                return dict.fromkeys(images, _out_of_memory(error, "encode"))
+                return dict.fromkeys(images, out_of_memory(error, "encode"))
         outcomes: dict[int, Tensor | Failure] = {}
         for position, image in images.items():
             outcomes |= self._encode({position: image}, batch)
@@ -149,7 +143,7 @@ class Engine:
             masks = self._masks(request, image, embedding, clock)
         except OUT_OF_MEMORY as error:
             self._release_memory()
-            return self._failed(batch, _out_of_memory(error, clock.stage), image)
+            return self._failed(batch, out_of_memory(error, clock.stage), image)
         return self._reply(batch, image, clock, masks)
 
     def _masks(
@@ -200,7 +194,3 @@ class Engine:
     def _release_memory(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _out_of_memory(error: BaseException, stage: str) -> Failure:
-    return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({error})"), stage)

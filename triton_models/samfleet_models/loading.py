@@ -12,7 +12,12 @@ from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters, TaskInvalid
 from samfleet_models.images import read_image
 from samfleet_models.preprocess import Frame, resize_to_frame
-from samfleet_models.prompted import check_prompts
+
+
+class OutOfMemory(SamfleetError):
+    """The image does not fit into the device's memory; lower points_per_batch or scale the image down."""
+
+    code = "out_of_memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +37,24 @@ class Failure:
     stage: str
 
 
+def out_of_memory(error: BaseException, stage: str) -> Failure:
+    return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({error})"), stage)
+
+
 def load(request: SegmentRequest, input_size: int, max_pixels: int) -> LoadedImage | Failure:
     """The image of a request. What is wrong with the image or its task comes back as a value."""
     try:
         _check_task(request)
         pixels = read_image(request.image, max_pixels)
+        height, width, _ = pixels.shape
+        frame = Frame.of(height, width, input_size)
+        return LoadedImage(pixels, resize_to_frame(pixels, frame), frame)
     except InvalidInput as error:
         return Failure(error, "preprocess")
-    height, width, _ = pixels.shape
-    frame = Frame.of(height, width, input_size)
-    return LoadedImage(pixels, resize_to_frame(pixels, frame), frame)
+    except MemoryError as error:
+        return out_of_memory(error, "preprocess")
 
 
 def _check_task(request: SegmentRequest) -> None:
     if isinstance(request.task, EverythingParameters) and request.prompts:
         raise TaskInvalid("a task of kind 'everything' takes no prompts; leave them out or send kind 'prompts'")
-    check_prompts(request.prompts)

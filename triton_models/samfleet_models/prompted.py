@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.record import MaskRecord
-from samfleet.variants.task import Prompt, PromptsParameters, TaskInvalid
+from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_models.candidates import xywh
 from samfleet_models.mask_decoder import MULTI, SINGLE
 from samfleet_models.network import SamNetwork
@@ -50,13 +50,6 @@ def segment_prompts(
             for row, record in enumerate(_records(read, frame.original, np.array(indices)[at], host_ious[at, mask])):
                 answers.setdefault(indices[at[row]], []).append(record)
     return tuple(record for index in range(len(prompts)) for record in answers[index])
-
-
-def check_prompts(prompts: Sequence[Prompt]) -> None:
-    """Coordinates must be finite; they may lie outside the image. Raises `TaskInvalid`."""
-    for index, prompt in enumerate(prompts):
-        if not np.isfinite([*np.ravel(prompt.points), *(prompt.box or ())]).all():
-            raise TaskInvalid(f"prompt {index} has a coordinate that is not a finite number")
 
 
 def _chunks(prompts: Sequence[Prompt], size: int) -> Iterator[list[int]]:

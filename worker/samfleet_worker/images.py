@@ -41,6 +41,12 @@ class ImageUnreadable(ImageFailed):
     code = "image_unreadable"
 
 
+class ImageEmpty(ImageFailed):
+    """The image file is empty (0 bytes)."""
+
+    code = "image_empty"
+
+
 def fetch_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
     """The file behind a dataset's `file:///…` or `store:<key>` address; never more than `max_bytes` are read.
 
@@ -52,7 +58,7 @@ def fetch_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
             f"the file is larger than {max_bytes} bytes; make it smaller or raise SAMFLEET_MAX_IMAGE_BYTES"
         )
     if not data:
-        raise ImageUnreadable("the file is empty (0 bytes)")
+        raise ImageEmpty
     return data
 
 

@@ -115,6 +115,15 @@ def release(
     return True
 
 
+def fail_claimed_run(session: Session, claimed: ClaimedShard, code: str, message: str) -> bool:
+    """End the run of a shard that no attempt can carry out; False when the lease was lost before."""
+    locked = lock_run(session, claimed.run_id)
+    if locked is None or not _give_up(session, claimed, {"attempts": Shard.attempts + 1, "last_error": message}):
+        return False
+    fail_run(session, locked.job, locked.run, code, message)
+    return True
+
+
 def hand_back(session: Session, claimed: ClaimedShard) -> bool:
     """Give the shard back unharmed, for a worker that stops: this counts as no attempt."""
     return lock_run(session, claimed.run_id) is not None and _give_up(session, claimed, {"not_before": None})

@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 from samfleet.storage.keys import check_folder, check_key, check_prefix
-from samfleet.storage.store import ObjectInfo, ObjectNotFound
+from samfleet.storage.store import ObjectInfo, ObjectNotFound, StorageFull
 
 
 @dataclass(slots=True)
 class MemoryStore:
+    """`capacity_bytes` makes it refuse what a full disk would."""
+
+    capacity_bytes: int | None = None
     _objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
 
     def put(self, key: str, data: bytes) -> None:
-        self._objects[check_key(key)] = (bytes(data), datetime.now(UTC))
+        check_key(key)
+        held = sum(len(kept) for name, (kept, _) in self._objects.items() if name != key)
+        if self.capacity_bytes is not None and held + len(data) > self.capacity_bytes:
+            raise StorageFull(f"{key!r}: the memory store may hold {self.capacity_bytes} bytes; free some")
+        self._objects[key] = (bytes(data), datetime.now(UTC))
 
     def put_file(self, key: str, path: Path) -> None:
         self.put(key, path.read_bytes())

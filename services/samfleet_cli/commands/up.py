@@ -32,7 +32,7 @@ def up(
     from samfleet.config import Settings
     from samfleet_cli.local_stack.run import run_stack
     from samfleet_cli.local_stack.settings import StackSettings
-    from samfleet_cli.local_stack.stack import start_stack
+    from samfleet_cli.local_stack.stack import StackDidNotStart, explain_failure, start_stack
     from samfleet_cli.local_stack.weights import pull_missing
 
     console = Console(stderr=True)
@@ -53,8 +53,7 @@ def up(
             console.print("Ctrl-C stops everything.")
 
     if not run_stack(settings, stack, on_change):
-        console.print(f"[red]A part could not be started[/]; its log lies in {stack.state_dir / 'logs'}.")
-        raise typer.Exit(1)
+        raise StackDidNotStart(explain_failure(stack.state_dir))
 
 
 def down() -> None:

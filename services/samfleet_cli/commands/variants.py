@@ -72,7 +72,7 @@ def pull(
             with PullProgress(record.name) as progress:
                 path = pull_weights(record, weights_dir or state_dir / "weights", progress=progress)
         except SamfleetError as error:
-            typer.echo(f"error: {error.message}", err=True)
+            typer.echo(f"samfleet: {error.message} [{error.code}]", err=True)
             failed = True
         else:
             typer.echo(f"{record.name}: {path}")

@@ -82,6 +82,7 @@ class Child:
         if self.state is PartState.RESTARTING:
             self._restarts += 1
             self._enter(PartState.STARTING)
+        self._remove_leavings()
         environment = {**os.environ, **self.spec.env, MARKER: str(self._state_dir)}
         self._started = now
         self._next_check = now
@@ -133,6 +134,7 @@ class Child:
         if code is None:
             return False
         self._kill_group(self._process.pid)
+        self._remove_leavings()
         self._last_exit = code
         self._process = None
         self.identity = None
@@ -166,6 +168,12 @@ class Child:
         if state is not self.state:
             self.state = state
             self._since = _now()
+
+    def _remove_leavings(self) -> None:
+        if self.spec.leaves:
+            folder, pattern = self.spec.leaves
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
 
     @staticmethod
     def _kill_group(pid: int) -> None:

@@ -43,11 +43,7 @@ def exclude(path: Path) -> Iterator[TextIO]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            other = holder(path)
-            raise StackAlreadyRuns(
-                f"a stack already runs in {path.parent} (supervisor {other.pid if other else 'just starting'}); "
-                f"`samfleet status` shows it, `samfleet down` stops it"
-            ) from None
+            raise _already_runs(path) from None
         file.truncate(0)
         yield file
 
@@ -59,3 +55,17 @@ def holder(path: Path) -> ProcessIdentity | None:
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     return identity if identity.is_alive() else None
+
+
+def refuse_second(path: Path) -> None:
+    """Raise `StackAlreadyRuns` while a supervisor lives, before anything is started for another."""
+    if holder(path):
+        raise _already_runs(path)
+
+
+def _already_runs(path: Path) -> StackAlreadyRuns:
+    other = holder(path)
+    return StackAlreadyRuns(
+        f"a stack already runs in {path.parent} (supervisor {other.pid if other else 'just starting'}); "
+        f"`samfleet status` shows it, `samfleet down` stops it"
+    )

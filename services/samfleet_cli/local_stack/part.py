@@ -36,7 +36,8 @@ class PartState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PartSpec:
     """One process of the stack. `env` is added to the supervisor's environment; a one-shot part is ready when it has
-    exited with 0 and needs no `readiness`.
+    exited with 0 and needs no `readiness`. `leaves` names files, by folder and pattern, that outlive a killed process
+    of this part and are removed once it is gone.
     """
 
     name: str
@@ -49,6 +50,7 @@ class PartSpec:
     cwd: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
+    leaves: tuple[Path, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

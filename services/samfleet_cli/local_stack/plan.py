@@ -119,7 +119,7 @@ def _processes_of_ours(info: StackInfo, settings: Settings, weights_dir: Path, a
         PartSpec(
             name="api",
             argv=(*python, "uvicorn", "--factory", "samfleet_api.app:create_app", "--host", LOOPBACK,
-                  "--port", str(api_port), "--no-access-log"),
+                  "--port", str(api_port), "--no-access-log", "--timeout-graceful-shutdown", "5"),
             env=env,
             readiness=HttpReady(LOOPBACK, api_port, "/readyz"),
             depends_on=needs,

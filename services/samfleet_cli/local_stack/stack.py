@@ -69,11 +69,15 @@ def start_stack(
     """
     layout = StateDir(state_dir.resolve())
     layout.create()
+    lock.refuse_second(layout.lock_file)
     supervisor = _spawn_supervisor(layout)
     try:
         return wait_until_ready(state_dir, on_change, timeout_seconds, supervisor)
     except BaseException:  # a Ctrl-C while waiting included: what we started does not stay
-        stop_stack(state_dir)
+        if supervisor:
+            _ask_to_end(supervisor)
+        if lock.holder(layout.lock_file) is None:
+            stop_stack(state_dir)
         raise
 
 
@@ -89,14 +93,15 @@ def wait_until_ready(
     told: Sequence[PartStatus] = ()
     while time.monotonic() < deadline:
         state = _state_of_running(layout)
-        if state and state.parts != told and on_change:
-            on_change(told := state.parts)
-        if state and all(part.state in {PartState.READY, PartState.EXTERNAL} for part in state.parts):
-            return state.info
+        if state and supervisor in {None, state.supervisor}:
+            if state.parts != told and on_change:
+                on_change(told := state.parts)
+            if all(part.state in {PartState.READY, PartState.EXTERNAL} for part in state.parts):
+                return state.info
         if not (supervisor.is_alive() if supervisor else lock.holder(layout.lock_file)):
-            raise StackDidNotStart(_explain(layout, "the supervisor has ended"))
+            raise StackDidNotStart(explain_failure(state_dir))
         time.sleep(_POLL_SECONDS)
-    raise StackDidNotStart(_explain(layout, f"not all parts were ready within {timeout_seconds:g} s"))
+    raise StackDidNotStart(f"within {timeout_seconds:g} s {explain_failure(state_dir)}")
 
 
 def stop_stack(state_dir: Path) -> bool:
@@ -165,15 +170,15 @@ def _ask_to_end(supervisor: ProcessIdentity) -> None:
             return
 
 
-def _explain(layout: StateDir, what: str) -> str:
+def explain_failure(state_dir: Path) -> str:
+    """Which parts a start failed for, with the ends of their logs."""
+    layout = StateDir(state_dir.resolve())
     state = read_state(layout.state_file)
-    wanting = [
-        part for part in (state.parts if state else ()) if part.state not in {PartState.READY, PartState.EXTERNAL}
-    ]
-    failed = [part for part in wanting if part.state is PartState.FAILED]
-    lines = [f"the stack did not start: {what}"]
-    logs = [layout.logs / f"{part.name}.log" for part in failed or wanting] or [layout.logs / "supervisor.log"]
-    for log in logs:
+    parts = state.parts if state else ()
+    wanting = [part for part in parts if part.state not in {PartState.READY, PartState.EXTERNAL}]
+    names = [part.name for part in wanting if part.state is PartState.FAILED] or [part.name for part in wanting]
+    lines = [f"the stack did not start, for want of {', '.join(names) or 'its supervisor'}"]
+    for log in [layout.logs / f"{name}.log" for name in names or ("supervisor",)]:
         if log.exists():
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
             lines += [f"the end of {log}:", *(f"  {line}" for line in tail)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,13 +26,15 @@ from samfleet_cli.local_stack.triton_command import (
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
     command = make_command(stack, weights, ports, LOOPBACK, state_dir.root / "triton_backends")
+    shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
         name="triton",
-        argv=tuple(triton_argv(command)),
+        argv=(*triton_argv(command), f"--backend-config=python,shm-region-prefix-name={shared_memory}"),
         env=triton_env(command, os.environ),
         readiness=HttpReady(LOOPBACK, command.http_port, "/v2/health/ready"),
         address=f"grpc://{LOOPBACK}:{command.grpc_port}",
         stop_seconds=15.0,
+        leaves=(Path("/dev/shm"), f"{shared_memory}*"),  # noqa: S108 - where shm_open(3) keeps its objects
     )
 
 

@@ -59,5 +59,5 @@ def test_an_unknown_variant_is_wrong_usage(weights_dir: Path) -> None:
 def test_a_failed_pull_does_not_stop_the_others(weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VARIANTS, "none", record_with())
     output = run("pull", "none", "tiny", code=1)
-    assert "error: the weights of tiny could not be fetched" in output
+    assert "samfleet: the weights of tiny could not be fetched" in output
     assert (weights_dir / "tiny.pt").exists()

@@ -85,11 +85,12 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
     assert shown.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "localhost:9"])
 def test_an_unreachable_api_says_how_to_start_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("samfleet_cli.transport.RETRY_DELAYS_SECONDS", ())
-    monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "show", "j1", "--api-url", "http://127.0.0.1:9"])
+    monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "show", "j1", "--api-url", url, "--api-key", "key"])
     with pytest.raises(SystemExit):
         main.main()
     assert "samfleet up" in capsys.readouterr().err

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from samfleet.variants.catalogue import VariantNotFound
-from samfleet_cli.connection import ApiChoice, StackNotRunning, choose_api, connect, connect_or_start, prepare
+from samfleet_cli.connection import (
+    ApiChoice,
+    ApiKeyMissing,
+    StackNotRunning,
+    _ended_by_signals,
+    choose_api,
+    connect,
+    connect_or_start,
+    prepare,
+)
 
 
 def test_a_named_api_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -14,6 +24,11 @@ def test_a_named_api_is_taken_as_it_is(tmp_path: Path) -> None:
         assert connection.client.api_url == "http://api.test"
         assert not connection.temporary
     assert told == []
+
+
+def test_a_named_api_needs_a_key(tmp_path: Path) -> None:
+    with pytest.raises(ApiKeyMissing, match="SAMFLEET_API_KEY"), connect(ApiChoice("http://api.test", None, tmp_path)):
+        pass
 
 
 def test_without_an_api_or_a_stack_one_is_told_how_to_start_it(tmp_path: Path) -> None:
@@ -34,3 +49,12 @@ def test_an_unknown_variant_is_refused_before_a_stack_is_started(
     with pytest.raises(VariantNotFound, match="mobile_sam"):
         prepare(choose_api(None, None), ("no_such_sam",))
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_what_was_started_be_stopped(number: signal.Signals) -> None:
+    former = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended, _ended_by_signals():
+        signal.raise_signal(number)
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is former

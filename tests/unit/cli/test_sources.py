@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from fixtures.api_double import ApiDouble, dataset, image, page, refusal
-from samfleet_cli.sources import BATCH_FILES, Source, SourceNotSupported, UploadProgress, create_dataset
+from samfleet_cli.sources import (
+    BATCH_FILES,
+    FileNameNotSendable,
+    Source,
+    SourceNotSupported,
+    UploadProgress,
+    create_dataset,
+)
 from samfleet_cli.transport import ApiError
 
 UPLOAD = {
@@ -93,3 +100,11 @@ def test_one_image_is_a_dataset_of_one(folder: Path) -> None:
     api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
     create_dataset(api.client(), Source(folder / "b.JPG"))
     assert api.uploaded_names() == ["b.JPG"]
+
+
+def test_a_name_that_would_arrive_as_another_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'a "b".png').touch()
+    api = ApiDouble({})
+    with pytest.raises(FileNameNotSendable, match="double quote"):
+        create_dataset(api.client(), Source(tmp_path), upload=True)
+    assert api.requests == []

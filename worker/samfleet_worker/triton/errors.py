@@ -3,7 +3,7 @@
 | error | whose fault | what follows |
 |---|---|---|
 | TritonUnavailable, TritonTimeout | the server | the shard is tried again, on another server first |
-| InferenceFailed | the server or the image | the shard is tried again; an image that fails alone again is recorded as failed |
+| InferenceFailed | the server or the image | the shard is tried again; later such an image is recorded as failed |
 | InferenceRejected | the image | its row says so |
 | ModelNotLoaded | nobody | the client loads the variant and asks again |
 | VariantLoadFailed, TritonRefused | the deployment | the run fails with Triton's reason |

@@ -11,7 +11,7 @@ from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, Stage
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 SIDE = 4
-FULL_MASK = "04@"  # the run-length code of 4 x 4 set pixels
+FULL_MASK = "0`0"  # the run-length code of 4 x 4 set pixels
 STAGES = ("preprocess", "encode", "decode", "postprocess")
 
 

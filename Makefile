@@ -1,0 +1,62 @@
+# The verbs of this repository; CI runs the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test test-all check fmt migration clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## create .venv with everything, from pinned versions
+
+demo: setup ## real photographs through the whole real stack, into demo-output/
+	$(BIN)/samfleet demo $(ARGS)
+
+up: setup ## start the embedded stack in the foreground; Ctrl-C stops it
+	$(BIN)/samfleet up $(ARGS)
+
+down: setup ## stop the embedded stack
+	$(BIN)/samfleet down $(ARGS)
+
+test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" narrows them
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: setup ## the tests that take minutes as well
+	$(BIN)/python -m pytest -m "" $(ARGS)
+
+check: setup ## formatting, lint, types, import rules, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	MYPYPATH=services:worker:triton_models:tests $(BIN)/mypy tests
+	$(BIN)/lint-imports
+	$(BIN)/python -m samfleet.masks.triton_config --write $(VENV)/generated >/dev/null
+	diff -r $(VENV)/generated triton_models/repository
+
+fmt: setup ## format the code and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+migration: setup ## write a migration from the models: make migration name="add runs"
+	@$(BIN)/python -m samfleet_cli.new_migration "$(name)"
+	@$(BIN)/ruff format --quiet migrations
+
+clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
+	rm -rf $(VENV) demo-output dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@python=; for name in python3.11 python3.12 python3; do \
+	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
+	  then python=$$name; break; fi; \
+	done; \
+	[ -n "$$python" ] || { echo "samfleet needs Python 3.11 or 3.12, and none is on the PATH; install one, such as: apt install python3.11 python3.11-venv" >&2; exit 1; }; \
+	"$$python" -m venv $(VENV) || { echo "$$python cannot create a virtual environment; install its venv module, such as: apt install $$python-venv" >&2; exit 1; }
+	@echo "installing into $(VENV); the first time takes a few minutes"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@touch $@

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fixtures.tiny import tiny, tiny_variant
+from samfleet.variants.record import VariantRecord
+from samfleet_models.checkpoint import (
+    CheckpointHashMismatch,
+    CheckpointMismatch,
+    CheckpointMissing,
+    CheckpointUnreadable,
+    file_sha256,
+    load_checkpoint,
+    load_state,
+    read_state,
+)
+from samfleet_models.network import build_network
+
+__all__ = ["tiny"]
+
+
+def test_a_missing_file_says_how_to_get_it(tiny: tuple[VariantRecord, Path], tmp_path: Path) -> None:
+    record, _ = tiny
+    with pytest.raises(CheckpointMissing, match="samfleet variants pull tiny"):
+        load_checkpoint(build_network(record), record, tmp_path / "absent.pt")
+
+
+def test_a_changed_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    record, path = tiny_variant(tmp_path)
+    path.write_bytes(b"not the published file")
+    with pytest.raises(CheckpointHashMismatch, match=record.checkpoint.sha256):
+        load_checkpoint(build_network(record), record, path)
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path("pwned"),)  # type: ignore[return-value]  # never called
+
+
+def test_only_tables_of_tensors_are_read(tmp_path: Path) -> None:
+    contents = {
+        "text": b"hello",
+        "code": pickle.dumps({"weight": Malicious()}),
+        "empty": b"",
+    }
+    for name, content in contents.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(CheckpointUnreadable, match=name):
+            read_state(path)
+    torch.save({"model": {"weight": torch.zeros(1)}}, tmp_path / "nested")
+    with pytest.raises(CheckpointUnreadable, match="flat table"):
+        read_state(tmp_path / "nested")
+
+
+def test_every_key_that_does_not_fit_is_named(tiny: tuple[VariantRecord, Path]) -> None:
+    record, path = tiny
+    state = read_state(path)
+    state["surplus"] = state.pop("mask_decoder.iou_token.weight")
+    state["image_encoder.head.bias"] = torch.zeros(7)
+    with pytest.raises(CheckpointMismatch) as caught:
+        load_state(build_network(record), state)
+    assert "1 missing: mask_decoder.iou_token.weight" in caught.value.message
+    assert "1 unexpected: surplus" in caught.value.message
+    assert "image_encoder.head.bias (7,) instead of (1000,)" in caught.value.message
+
+
+def test_loaded_weights_are_used_everywhere(tiny: tuple[VariantRecord, Path]) -> None:
+    """The attention biases too, which the official module ignores when they are loaded after eval()."""
+    record, path = tiny
+    state = read_state(path)
+    network = build_network(record)
+    pixels = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    key = "image_encoder.layers.1.blocks.0.attn.attention_biases"
+    with torch.inference_mode():
+        load_state(network, state)
+        before = network.encode(pixels)
+        load_state(network, state | {key: torch.linspace(-3, 3, state[key].numel()).reshape(state[key].shape)})
+        assert not torch.allclose(before, network.encode(pixels), atol=1e-4)
+
+
+def test_a_verified_file_loads(tiny: tuple[VariantRecord, Path], tmp_path: Path) -> None:
+    record, path = tiny
+    network = build_network(record)
+    load_checkpoint(network, record, path)
+    copy = tmp_path / "copy.pt"
+    torch.save(network.state_dict(), copy)
+    same = replace(record, checkpoint=replace(record.checkpoint, sha256=file_sha256(copy)))
+    load_checkpoint(build_network(same), same, copy)

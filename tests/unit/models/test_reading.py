@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from samfleet.masks.rle import decode_mask
+from samfleet_models import reading
+from samfleet_models.preprocess import Frame
+from samfleet_models.reading import Placement, Selection, mask_boxes, read_masks, stability_scores
+
+FRAME = Frame.of(30, 40, 64)
+
+
+def random_logits(count: int) -> torch.Tensor:
+    return torch.randn(count, 16, 16, generator=torch.Generator().manual_seed(0)) * 3
+
+
+def test_boxes_have_inclusive_maxima_and_zeros_for_nothing() -> None:
+    masks = torch.zeros(3, 5, 7, dtype=torch.bool)
+    masks[0, 1:3, 2:6] = True
+    masks[2, 4, 6] = True
+    assert mask_boxes(masks).tolist() == [[2, 1, 5, 2], [0, 0, 0, 0], [6, 4, 6, 4]]
+
+
+def test_stability_is_the_share_of_sure_pixels() -> None:
+    logits = torch.tensor([[[2.0, 0.5, -0.5, -2.0]], [[-3.0, -3.0, -3.0, -3.0]]])
+    assert stability_scores(logits, 1.0).tolist() == pytest.approx([1 / 3, 0.0])
+
+
+def test_codes_boxes_and_areas_agree_with_each_other() -> None:
+    masks = read_masks(random_logits(6), FRAME, Placement.whole(30, 40), Selection())
+    assert masks.source.tolist() == list(range(6))
+    for counts, box, area in zip(masks.counts, masks.boxes, masks.areas, strict=True):
+        mask = decode_mask(counts, (30, 40))
+        assert mask.sum() == area
+        y, x = mask.nonzero()
+        assert box.tolist() == [x.min(), y.min(), x.max(), y.max()]
+
+
+def test_the_number_drawn_at_a_time_changes_nothing() -> None:
+    whole = read_masks(random_logits(7), FRAME, Placement.whole(30, 40), Selection(stability_thresh=0.42))
+    single = [
+        read_masks(random_logits(7)[row : row + 1], FRAME, Placement.whole(30, 40), Selection(stability_thresh=0.42))
+        for row in range(7)
+    ]
+    assert whole.counts == [counts for part in single for counts in part.counts]
+    assert 0 < len(whole.counts) < 7
+
+
+def test_a_crop_lies_at_its_place_in_the_image() -> None:
+    crop = (10, 5, 50, 35)
+    inside = read_masks(random_logits(4), FRAME, Placement.whole(30, 40), Selection())
+    placed = read_masks(random_logits(4), FRAME, Placement(crop, (60, 80)), Selection())
+    np.testing.assert_array_equal(placed.boxes, inside.boxes + np.array([10, 5, 10, 5]))
+    for whole, part in zip(placed.counts, inside.counts, strict=True):
+        np.testing.assert_array_equal(decode_mask(whole, (60, 80))[5:35, 10:50], decode_mask(part, (30, 40)))
+
+
+def test_only_edges_inside_the_image_cut_objects() -> None:
+    placement = Placement((0, 0, 100, 100), (100, 300))
+    boxes = np.array([[30, 0, 60, 99], [30, 30, 85, 60], [30, 30, 79, 60]], dtype=np.float32)
+    assert reading.cut_by_crop(boxes, placement).tolist() == [False, True, False]
+
+
+def test_no_logits_give_no_masks() -> None:
+    masks = read_masks(torch.zeros(0, 16, 16), FRAME, Placement.whole(30, 40), Selection())
+    assert masks.counts == []
+    assert masks.boxes.shape == (0, 4)

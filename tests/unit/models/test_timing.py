@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from samfleet.masks.wire import StageTime
+from samfleet_models.timing import StageClock, stage_times
+
+CPU = torch.device("cpu")
+
+
+def test_entries_of_a_stage_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([0.0, 1.0, 5.0, 7.0])
+    monkeypatch.setattr("samfleet_models.timing.time.perf_counter", lambda: next(ticks))
+    clock = StageClock(CPU)
+    for _ in range(2):
+        with clock.measure("decode"):
+            pass
+    assert clock.milliseconds() == {"decode": 3000.0}
+    assert clock.kind == "host"
+
+
+def test_shared_stages_are_divided_and_own_ones_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([0.0, 8.0, 0.0, 1.0])
+    monkeypatch.setattr("samfleet_models.timing.time.perf_counter", lambda: next(ticks))
+    shared, own = StageClock(CPU), StageClock(CPU)
+    with shared.measure("encode"):
+        pass
+    with own.measure("encode"):
+        pass
+    times = stage_times(shared, {"encode": 4}, own)
+    assert times["encode"] == StageTime(amortised_ms=3000.0, batch_ms=9000.0)
+    assert times["decode"] == StageTime(amortised_ms=0.0, batch_ms=0.0)
+
+
+def test_a_failure_remembers_its_stage() -> None:
+    clock = StageClock(CPU)
+    with pytest.raises(MemoryError), clock.measure("postprocess"):
+        raise MemoryError
+    assert clock.stage == "postprocess"

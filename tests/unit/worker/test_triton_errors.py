@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import grpc
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from samfleet.errors import SamfleetError
+from samfleet_worker.triton import errors
+from samfleet_worker.triton.errors import (
+    BY_MESSAGE,
+    BY_STATUS,
+    InferenceFailed,
+    InferenceRejected,
+    ModelNotLoaded,
+    TritonUnavailable,
+    VariantLoadFailed,
+    from_load,
+    from_triton,
+)
+
+
+def said(message: str, status: str | None = None) -> InferenceServerException:
+    return InferenceServerException(message, status=f"StatusCode.{status}" if status else None)
+
+
+@pytest.mark.parametrize("status", [status.name for status in grpc.StatusCode])
+def test_every_grpc_status_has_its_error(status: str) -> None:
+    assert type(from_triton(said("words", status), "triton:8001")) is BY_STATUS[status]
+
+
+def test_the_table_names_no_status_that_does_not_exist() -> None:
+    assert set(BY_STATUS) == {status.name for status in grpc.StatusCode}
+
+
+def test_every_mapped_error_stands_in_our_tree_and_is_raised_by_the_table() -> None:
+    ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__}
+    assert all(issubclass(kind, SamfleetError) for kind in ours)
+    assert ours - {*BY_STATUS.values(), *BY_MESSAGE.values()} == {VariantLoadFailed}
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "kind"),
+    [
+        ("Request for unknown model: 'mobile_sam' is not found", "UNAVAILABLE", ModelNotLoaded),
+        ("Request for unknown model: 'mobile_sam' is not found", "NOT_FOUND", ModelNotLoaded),
+        ("Request for unknown model: 'mobile_sam' has no available versions", "UNAVAILABLE", ModelNotLoaded),
+        ("Stub process 'mobile_sam_0_0' is not healthy.", "INTERNAL", TritonUnavailable),
+        ("failed to connect to all addresses", "UNAVAILABLE", TritonUnavailable),
+        ("Failed to process the request(s) for model 'mobile_sam', message: boom", "INTERNAL", InferenceFailed),
+        ("unexpected shape for input 'IMAGE'", "INVALID_ARGUMENT", InferenceRejected),
+        ("a mistake of the client itself", None, InferenceFailed),
+    ],
+)
+def test_what_triton_says(message: str, status: str | None, kind: type[SamfleetError]) -> None:
+    mapped = from_triton(said(message, status), "triton:8001")
+    assert type(mapped) is kind
+    assert mapped.message == f"Triton at triton:8001: {message}"
+
+
+def test_a_load_fails_for_good_unless_the_server_is_away() -> None:
+    reason = "load failed for model 'mobile_sam': version 1 is at UNAVAILABLE state: Internal: checkpoint is not ready"
+    failed = from_load(said(reason, "INTERNAL"), "triton:8001", "mobile_sam")
+    assert isinstance(failed, VariantLoadFailed)
+    assert reason in failed.message
+    assert isinstance(from_load(said("connection refused", "UNAVAILABLE"), "a", "v"), TritonUnavailable)
+    assert from_load(said("too slow", "DEADLINE_EXCEEDED"), "a", "v").retryable

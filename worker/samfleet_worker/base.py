@@ -1,0 +1,64 @@
+"""The worker's Celery application and the task that all its tasks are made from."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from celery import Celery, Task
+from structlog.contextvars import bound_contextvars
+
+from samfleet.config import Settings
+from samfleet.errors import SamfleetError
+from samfleet.jobs.queue import CORRELATION_HEADER
+from samfleet.logging import CORRELATION_ID, get_logger
+from samfleet_worker.bootstrap import Services
+
+log = get_logger(__name__)
+
+
+class WorkerApp(Celery):
+    """Builds its services when they are first asked for, so that a process which only sends the beat needs none."""
+
+    def __init__(self, settings: Settings, build: Callable[[Settings], Services]) -> None:
+        super().__init__("samfleet", broker=settings.broker_url, set_as_current=False)
+        self.settings = settings
+        self._build_services = build
+        self._building = threading.Lock()
+        self._services: Services | None = None
+
+    @property
+    def services(self) -> Services:
+        with self._building:
+            if self._services is None:
+                self._services = self._build_services(self.settings)
+            return self._services
+
+
+class SamfleetTask(Task):  # type: ignore[type-arg] # generic in the stubs only, not at run time
+    """Log context, one line per run, and the end of every error: the task's work stands in PostgreSQL, so an error
+    is logged here and the sweeper sends again what is still to be done.
+    """
+
+    abstract = True
+
+    @property
+    def services(self) -> Services:
+        return cast("WorkerApp", self.app).services
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        headers = self.request.headers or {}
+        ids = {CORRELATION_ID: headers.get(CORRELATION_HEADER) or self.request.id, "task": self.name}
+        with bound_contextvars(**ids):
+            started = time.perf_counter()
+            try:
+                self.run(*args, **kwargs)
+            except SamfleetError as error:
+                log.warning("task.failed", code=error.code, reason=error.message, arguments=args)
+            except Exception:
+                log.exception("task.failed", arguments=args)
+            else:
+                seconds = round(time.perf_counter() - started, 3)
+                log.debug("task.done", arguments=args, seconds=seconds)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import bootsteps, signals
+
+from samfleet.config import Settings
+from samfleet.jobs.queue import CONTROL_QUEUE, TaskName
+from samfleet.logging import configure_logging, get_logger
+from samfleet_worker.base import WorkerApp
+from samfleet_worker.bootstrap import Services
+from samfleet_worker.heartbeat import Heartbeat
+from samfleet_worker.tasks import register_tasks
+
+log = get_logger(__name__)
+
+VISIBILITY_SECONDS = 6 * 3600  # far beyond any shard: leases bring lost work back, a second delivery is only noise
+
+
+def create_app(settings: Settings, build: Callable[[Settings], Services]) -> WorkerApp:
+    """The Celery application of worker and beat; nothing is connected before a worker starts."""
+    app = WorkerApp(settings, build)
+    sweep_seconds = settings.sweep_interval.total_seconds()
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=CONTROL_QUEUE,
+        task_acks_late=True,
+        worker_prefetch_multiplier=1,  # a worker takes what it can begin, the rest is for others
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,  # the lease decides who works, not the broker
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "socket_keepalive": True,
+            "health_check_interval": 30,
+        },
+        timezone="UTC",
+        beat_schedule={
+            "sweep": {
+                "task": TaskName.SWEEP.value,
+                "schedule": settings.sweep_interval,
+                # sweeps do not pile up while no worker takes them
+                "options": {"queue": CONTROL_QUEUE, "expires": max(sweep_seconds, 1.0)},
+            }
+        },
+    )
+    register_tasks(app)
+    app.steps["worker"].add(LifecycleStep)
+
+    def configure(**_: Any) -> None:
+        configure_logging(settings.log_level, settings.log_format)
+
+    signals.setup_logging.connect(configure, weak=False)
+    return app
+
+
+class LifecycleStep(bootsteps.StartStopStep):
+    """Starts the services and the heartbeat before the first task, and tells tasks when the worker is to end.
+
+    It stands on the pool, so Celery stops it before it waits for the pool's running tasks: those find `stopping`
+    set at their next image and hand their shards back at once.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._heartbeat: Heartbeat | None = None
+
+    def start(self, parent: Any) -> None:
+        services: Services = parent.app.services
+        self._heartbeat = Heartbeat(services)
+        self._heartbeat.start()
+        log.info("worker.started", worker=services.worker, pool=services.settings.pool)
+
+    def stop(self, parent: Any) -> None:
+        services: Services = parent.app.services
+        services.stopping.set()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        log.info("worker.stopping", worker=services.worker)
+
+    def terminate(self, parent: Any) -> None:
+        self.stop(parent)

@@ -1,0 +1,63 @@
+"""A row that says this worker lives and whether its pool's Triton servers answer."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict
+
+from sqlalchemy import delete, func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from samfleet.db.models import WorkerHeartbeat
+from samfleet.db.session import transaction
+from samfleet.logging import get_logger
+from samfleet_worker.bootstrap import Services
+
+log = get_logger(__name__)
+
+INTERVAL_SECONDS = 5.0
+
+
+class Heartbeat:
+    def __init__(self, services: Services, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._services = services
+        self._interval_seconds = interval_seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and takes the row back, so that a worker that has ended well is not missed."""
+        self._ended.set()
+        self._thread.join()
+        try:
+            with transaction(self._services.engine) as session:
+                mine = WorkerHeartbeat.worker == self._services.worker
+                session.execute(delete(WorkerHeartbeat).where(mine))
+        except SQLAlchemyError as error:
+            log.warning("heartbeat.not_removed", reason=str(error))
+
+    def _beat(self) -> None:
+        while True:
+            try:
+                write_heartbeat(self._services)
+            except SQLAlchemyError as error:
+                log.warning("heartbeat.not_written", reason=str(error))
+            if self._ended.wait(self._interval_seconds):
+                return
+
+
+def write_heartbeat(services: Services) -> None:
+    servers = services.segmenter.status()
+    seen = {
+        "seen_at": func.now(),
+        "triton_ready": any(server.ready for server in servers),
+        "detail": {"servers": [asdict(server) for server in servers]},
+    }
+    first = {"worker": services.worker, "pool": services.settings.pool, "started_at": func.now()}
+    statement = insert(WorkerHeartbeat).values({**first, **seen})
+    with transaction(services.engine) as session:
+        session.execute(statement.on_conflict_do_update(index_elements=["worker"], set_=seen))

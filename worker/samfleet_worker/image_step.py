@@ -1,0 +1,98 @@
+"""One image of a shard: fetch, prompt, segment, measure. What is the image's own fault becomes its outcome."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Self
+
+from samfleet.jobs.leases import ClaimedShard
+from samfleet.jobs.quality import everything_quality, prompted_quality
+from samfleet.jobs.results import ImageError, ImageOutcome, Quality, ShardImage
+from samfleet.jobs.task import EverythingJobTask, JobTask, parse_job_task
+from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet.storage.store import ObjectStore
+from samfleet.variants.catalogue import get_variant
+from samfleet.variants.task import TaskParameters
+from samfleet_worker.bootstrap import Services
+from samfleet_worker.images import ImageFailed, fetch_image
+from samfleet_worker.prompts import build_prompts
+from samfleet_worker.renewal import LeaseKeeper
+from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected
+from samfleet_worker.triton.segmenter import Segmenter, TimedReply
+
+ATTEMPTS_BEFORE_BLAME = 2  # then an internal error of Triton is taken for the image's fault, and the others go on
+INFERENCE_STAGE = "encode"  # Triton does not say where it failed; encoding is the first thing that can
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStep:
+    store: ObjectStore
+    segmenter: Segmenter
+    lease: LeaseKeeper
+    variant: str
+    task: JobTask
+    parameters: TaskParameters
+    attempts: int
+    max_image_bytes: int
+    max_pixels: int
+
+    @classmethod
+    def of(cls, services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Self:
+        task = parse_job_task(claimed.task)
+        return cls(
+            store=services.store,
+            segmenter=services.segmenter,
+            lease=lease,
+            variant=claimed.variant,
+            task=task,
+            parameters=task.parameters(get_variant(claimed.variant)),
+            attempts=claimed.attempts,
+            max_image_bytes=services.settings.max_image_bytes,
+            max_pixels=services.settings.max_pixels,
+        )
+
+    def __call__(self, image: ShardImage) -> ImageOutcome:
+        self.lease.check()
+        outcome = ImageOutcome(image)
+        started = time.perf_counter()
+        try:
+            data = fetch_image(self.store, image.uri, self.max_image_bytes)
+            outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
+            prompts = build_prompts(self.task, image, data, self.max_pixels)
+        except ImageFailed as error:
+            outcome = replace(outcome, error=ImageError(error.code, error.message, error.stage))
+        else:
+            outcome = self._segment(outcome, SegmentRequest(data, self.parameters, prompts))
+        self.lease.image_done()
+        return outcome
+
+    def _segment(self, outcome: ImageOutcome, request: SegmentRequest) -> ImageOutcome:
+        try:
+            timed = self.segmenter.segment(self.variant, request)
+        except InferenceRejected as error:
+            return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
+        except InferenceFailed as error:
+            if self.attempts < ATTEMPTS_BEFORE_BLAME:
+                raise
+            return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
+        return self._answered(outcome, timed)
+
+    def _answered(self, outcome: ImageOutcome, timed: TimedReply) -> ImageOutcome:
+        report = timed.reply.report
+        outcome = replace(outcome, report=report, round_trip_ms=timed.round_trip_ms)
+        if report.error_code is not None:
+            stage = report.error_stage or "preprocess"
+            message = report.error_message or "the backend gave no reason"
+            return replace(outcome, error=ImageError(report.error_code, message, stage))
+        prompted = () if isinstance(self.task, EverythingJobTask) else outcome.image.instances
+        return replace(
+            outcome,
+            masks=timed.reply.masks,
+            prompted=prompted,
+            quality=self._quality(outcome.image, timed.reply),
+        )
+
+    def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
+        measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality
+        return measure(reply.masks, image.instances, reply.report.height, reply.report.width)

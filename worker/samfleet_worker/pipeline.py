@@ -1,0 +1,123 @@
+"""One shard, from its claim to its record.
+
+claim, commit · fetch and infer with no transaction open · one part file · record, commit. Whatever goes wrong on the
+way ends in one of three ways: an image's row says why, the shard is given back, or the run fails.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+
+from structlog.contextvars import bound_contextvars
+
+from samfleet.db.session import transaction
+from samfleet.jobs.leases import ClaimedShard, LeaseLost, claim, fail_claimed_run, hand_back, release
+from samfleet.jobs.parts import part_key, part_row
+from samfleet.jobs.queue import TaskName, wake_after_commit
+from samfleet.jobs.recording import record
+from samfleet.jobs.results import ImageOutcome
+from samfleet.logging import get_logger
+from samfleet.storage.jsonl import write_jsonl_zst
+from samfleet_worker.bootstrap import Services
+from samfleet_worker.image_step import ImageStep
+from samfleet_worker.renewal import LeaseKeeper, WorkerStopping
+from samfleet_worker.retry import FailRun, decide
+
+log = get_logger(__name__)
+
+
+def segment_shard(services: Services, shard_id: int) -> None:
+    """Work on the shard if it is to be had; a second message for the same shard does nothing."""
+    with transaction(services.engine) as session:
+        claimed = claim(session, shard_id, services.worker, services.settings.lease)
+    if claimed is None:
+        log.debug("shard.not_to_be_had", shard_id=shard_id)
+        return
+    with bound_contextvars(job_id=str(claimed.job_id), run_id=str(claimed.run_id), shard=claimed.index):
+        try:
+            _carry_out(services, claimed)
+        except LeaseLost:
+            log.info("shard.lost", token=claimed.token)
+        except WorkerStopping:
+            _hand_back(services, claimed)
+        except Exception as error:  # noqa: BLE001 - `decide` knows what follows from each
+            _give_up(services, claimed, error)
+
+
+def _carry_out(services: Services, claimed: ClaimedShard) -> None:
+    with LeaseKeeper.of(services, claimed) as lease:
+        outcomes = _segment_images(services, claimed, lease)
+        started = time.perf_counter()
+        key = part_key(claimed.run_id, claimed.index, claimed.token)
+        write_jsonl_zst(services.store, key, (part_row(outcome) for outcome in outcomes))
+        store_ms = (time.perf_counter() - started) * 1e3 / len(outcomes)
+        with transaction(services.engine) as session:
+            record(
+                session,
+                services.queue,
+                claimed,
+                outcomes,
+                part_key=key,
+                store_ms=store_ms,
+                shards_in_flight=services.settings.shards_in_flight,
+            )
+    log.info("shard.recorded", images=len(outcomes), failed=sum(outcome.error is not None for outcome in outcomes))
+
+
+def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Sequence[ImageOutcome]:
+    """All images in position order, several at Triton at a time so that its batcher has something to batch.
+
+    The first error that is not an image's own ends the shard: images not yet begun are dropped, those at Triton are
+    waited for, because a request under way cannot be taken back.
+    """
+    step = ImageStep.of(services, claimed, lease)
+    workers = min(services.settings.images_in_flight, len(claimed.images))
+    with ThreadPoolExecutor(workers, thread_name_prefix=f"shard-{claimed.shard_id}") as pool:
+        futures: list[Future[ImageOutcome]] = [
+            pool.submit(contextvars.copy_context().run, step, image) for image in claimed.images
+        ]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
+
+
+def _hand_back(services: Services, claimed: ClaimedShard) -> None:
+    with transaction(services.engine) as session:
+        if hand_back(session, claimed):
+            wake_after_commit(session, services.queue, TaskName.DISPATCH, str(claimed.run_id))
+    log.info("shard.handed_back")
+
+
+def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> None:
+    decision = decide(error, claimed.attempts)
+    if isinstance(decision, FailRun):
+        log.error("run.failed", code=decision.code, reason=decision.reason)
+        with transaction(services.engine) as session:
+            fail_claimed_run(session, claimed, decision.code, decision.reason)
+        return
+    log.warning(
+        "shard.released",
+        reason=decision.reason,
+        attempts=claimed.attempts + 1,
+        retry_seconds=decision.after.total_seconds(),
+        exc_info=error if decision.surprising else None,
+    )
+    with transaction(services.engine) as session:
+        released = release(
+            session,
+            claimed,
+            error=decision.reason,
+            retry_in=decision.after,
+            max_attempts=services.settings.max_shard_attempts,
+        )
+        if released:
+            seconds = decision.after.total_seconds()
+            run_id = str(claimed.run_id)
+            wake_after_commit(session, services.queue, TaskName.DISPATCH, run_id, countdown_seconds=seconds)

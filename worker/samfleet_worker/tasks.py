@@ -1,0 +1,56 @@
+"""The tasks by name: thin shells over plain functions, which the tests call directly.
+
+All acknowledge late: a message of a worker that died comes again, and doing it twice does no harm.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from samfleet.db.session import transaction
+from samfleet.jobs.dispatch import dispatch_run
+from samfleet.jobs.finishing import finish_run
+from samfleet.jobs.planning import plan_job
+from samfleet.jobs.queue import TaskName
+from samfleet.jobs.sweeper import Swept, sweep
+from samfleet.logging import get_logger
+from samfleet_worker.base import SamfleetTask, WorkerApp
+from samfleet_worker.pipeline import segment_shard
+
+log = get_logger(__name__)
+
+IDLE = Swept(0, 0, 0, 0, 0, 0)
+
+
+def register_tasks(app: WorkerApp) -> None:
+    @app.task(name=TaskName.PLAN.value, base=SamfleetTask, bind=True, acks_late=True)
+    def plan(self: SamfleetTask, job_id: str) -> None:
+        limits = self.services.settings
+        plan_job(
+            self.services.engine,
+            self.services.queue,
+            uuid.UUID(job_id),
+            shard_size=limits.shard_size,
+            shards_in_flight=limits.shards_in_flight,
+        )
+
+    @app.task(name=TaskName.DISPATCH.value, base=SamfleetTask, bind=True, acks_late=True)
+    def dispatch(self: SamfleetTask, run_id: str) -> None:
+        services = self.services
+        with transaction(services.engine) as session:
+            dispatch_run(session, services.queue, uuid.UUID(run_id), services.settings.shards_in_flight)
+
+    @app.task(name=TaskName.SEGMENT.value, base=SamfleetTask, bind=True, acks_late=True)
+    def segment(self: SamfleetTask, shard_id: int) -> None:
+        segment_shard(self.services, shard_id)
+
+    @app.task(name=TaskName.FINISH.value, base=SamfleetTask, bind=True, acks_late=True)
+    def finish(self: SamfleetTask, run_id: str) -> None:
+        finish_run(self.services.engine, self.services.store, uuid.UUID(run_id))
+
+    @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True)
+    def sweep_once(self: SamfleetTask) -> None:
+        services = self.services
+        swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)
+        if swept != IDLE:
+            log.info("sweep.found", **{name: getattr(swept, name) for name in swept.__slots__})
