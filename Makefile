@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all check fmt migration clean
+.PHONY: help setup demo up down test test-all bench check fmt migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,10 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 test-all: setup ## the tests that take minutes as well
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
+
+bench: setup ## where an image's time goes, stage by stage; ARGS="--grids 8 16 --repeat 3"
+	$(BIN)/samfleet variants pull mobile_sam
+	$(BIN)/python benchmarks/stages.py $(ARGS)
 
 check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .

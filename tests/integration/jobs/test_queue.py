@@ -36,7 +36,7 @@ def test_a_task_lies_in_its_queue_by_name_as_json(queue: CeleryTaskQueue, broker
     with bound_contextvars(correlation_id="from the request"):
         queue.send(TaskName.SEGMENT, 7, queue=pool_queue("default"))
     with closing(redis.Redis(unix_socket_path=broker_url.removeprefix("redis+socket://"))) as client:
-        (raw,) = client.lrange("samfleet.pool.default", 0, -1)  # type: ignore[misc] # the stubs allow for asyncio
+        (raw,) = client.lrange("samfleet.pool.default", 0, -1)
     message = json.loads(raw)
     assert message["content-type"] == "application/json"
     assert message["headers"]["task"] == "shards.segment"
