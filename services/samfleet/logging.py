@@ -17,7 +17,16 @@ from structlog.typing import Processor
 
 CORRELATION_ID = "correlation_id"
 # their INFO and DEBUG lines drown ours
-QUIET = ("amqp", "kombu", "botocore", "urllib3", "s3transfer", "celery.app.trace", "celery.worker.strategy")
+QUIET = (
+    "amqp",
+    "botocore",
+    "celery.app.trace",
+    "celery.worker.request",
+    "celery.worker.strategy",
+    "kombu",
+    "s3transfer",
+    "urllib3",
+)
 
 
 def configure_logging(level: str, log_format: Literal["json", "console"]) -> None:

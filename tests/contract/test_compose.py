@@ -80,7 +80,18 @@ def test_a_mistake_would_be_noticed() -> None:
 
 
 def test_the_services_of_the_design_are_there() -> None:
-    assert set(SERVICES) >= {"postgres", "redis", "store", "migrate", "api", "worker", "beat", "triton", "triton-gpu"}
+    assert set(SERVICES) >= {
+        "postgres",
+        "redis",
+        "store",
+        "migrate",
+        "api",
+        "control",
+        "worker",
+        "beat",
+        "triton",
+        "triton-gpu",
+    }
     assert {name for name, service in SERVICES.items() if service.get("profiles")} == {"triton-gpu", "worker-gpu"}
 
 
@@ -116,7 +127,7 @@ def test_every_setting_exists() -> None:
 
 def test_the_settings_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     services = yaml.safe_load(_interpolated())["services"]
-    for name in ("migrate", "api", "worker", "worker-gpu", "beat"):
+    for name in ("migrate", "api", "control", "worker", "worker-gpu", "beat"):
         with monkeypatch.context() as patch:
             for variable, value in services[name]["environment"].items():
                 patch.setenv(variable, value)
@@ -134,9 +145,10 @@ def test_services_wait_for_what_they_need_and_say_when_they_are_healthy() -> Non
 
 
 def test_workers_serve_the_pool_they_are_named_for() -> None:
+    assert "--queues=samfleet.control" in SERVICES["control"]["command"]
     for name, pool in (("worker", "default"), ("worker-gpu", "gpu")):
         assert SERVICES[name]["environment"]["SAMFLEET_POOL"] == pool
-        assert f"--queues=samfleet.control,samfleet.pool.{pool}" in SERVICES[name]["command"]
+        assert f"--queues=samfleet.pool.{pool}" in SERVICES[name]["command"]
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)

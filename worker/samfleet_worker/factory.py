@@ -6,7 +6,7 @@ from typing import Any
 from celery import bootsteps, signals
 
 from samfleet.config import Settings
-from samfleet.jobs.queue import CONTROL_QUEUE, TaskName
+from samfleet.jobs.queue import CONTROL_QUEUE, TaskName, pool_queue
 from samfleet.logging import configure_logging, get_logger
 from samfleet_worker.base import WorkerApp
 from samfleet_worker.bootstrap import Services
@@ -74,8 +74,10 @@ class LifecycleStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         services: Services = parent.app.services
-        self._heartbeat = Heartbeat(services)
-        self._heartbeat.start()
+        # a process for the control queue alone serves no pool and must not pass for one that does
+        if pool_queue(services.settings.pool) in parent.app.amqp.queues.consume_from:
+            self._heartbeat = Heartbeat(services)
+            self._heartbeat.start()
         log.info("worker.started", worker=services.worker, pool=services.settings.pool)
 
     def stop(self, parent: Any) -> None:

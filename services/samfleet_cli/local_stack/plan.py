@@ -22,6 +22,7 @@ from samfleet_cli.local_stack.state import StackInfo
 
 EMBEDDED_POOL = "local"
 CONTROL_QUEUE = "samfleet.control"
+CONTROL_CONCURRENCY = 2  # a long plan or export beside the sweep
 PORT_NAMES = ("api", "postgres", "redis", "triton_http", "triton_grpc", "triton_metrics")
 
 
@@ -125,6 +126,7 @@ def _processes_of_ours(info: StackInfo, settings: Settings, weights_dir: Path, a
             depends_on=needs,
             address=info.api_url,
         ),
+        _control(info, env, needs),
         *(_worker(pool, info, settings, env, (*needs, "triton")) for pool in info.pools),
         PartSpec(
             name="beat",
@@ -134,6 +136,21 @@ def _processes_of_ours(info: StackInfo, settings: Settings, weights_dir: Path, a
             depends_on=needs,
         ),
     ]  # fmt: skip
+
+
+def _control(info: StackInfo, env: Mapping[str, str], depends_on: tuple[str, ...]) -> PartSpec:
+    """Planning, sweeping and finishing have a process of their own: the workers' threads may all be busy with shards
+    for many minutes, and a dead worker's shards must not wait for that.
+    """
+    node = "control@samfleet"
+    return PartSpec(
+        name="control",
+        argv=(sys.executable, "-m", "celery", "-A", "samfleet_worker.app", "worker", "--pool", "threads",
+              "--concurrency", str(CONTROL_CONCURRENCY), "--hostname", node, "-Q", CONTROL_QUEUE),
+        env={**env, "SAMFLEET_POOL": next(iter(info.pools))},
+        readiness=WorkerReady(info.broker_url, node),
+        depends_on=depends_on,
+    )  # fmt: skip
 
 
 def _worker(
@@ -146,7 +163,7 @@ def _worker(
         name=name,
         argv=(sys.executable, "-m", "celery", "-A", "samfleet_worker.app", "worker", "--pool", "threads",
               "--concurrency", str(settings.worker_concurrency), "--hostname", node,
-              "-Q", f"{CONTROL_QUEUE},samfleet.pool.{pool}"),
+              "-Q", f"samfleet.pool.{pool}"),
         env={**env, "SAMFLEET_POOL": pool},
         readiness=WorkerReady(info.broker_url, node),
         depends_on=depends_on,

@@ -31,7 +31,7 @@ def _external() -> Settings:
 def test_what_is_set_is_external_and_not_started(tmp_path: Path) -> None:
     plan = _plan(tmp_path, _external())
 
-    assert [part.name for part in plan.parts] == ["migrate", "api", "worker-a100", "worker-l4", "beat"]
+    assert [part.name for part in plan.parts] == ["migrate", "api", "control", "worker-a100", "worker-l4", "beat"]
     assert plan.external == (
         ExternalPart("postgres", "postgresql+psycopg://db.example:5432/samfleet"),
         ExternalPart("redis", "redis://redis.example:6379/0"),
@@ -41,12 +41,13 @@ def test_what_is_set_is_external_and_not_started(tmp_path: Path) -> None:
     assert plan.info.triton_http_url is None
 
 
-def test_each_worker_serves_one_pool_and_the_control_queue(tmp_path: Path) -> None:
-    workers = {part.name: part for part in _plan(tmp_path, _external()).parts if part.name.startswith("worker")}
+def test_each_worker_serves_one_pool_and_none_the_control_queue(tmp_path: Path) -> None:
+    workers = {part.name: part for part in _plan(tmp_path, _external()).parts}
 
+    assert workers["control"].argv[-1] == "samfleet.control"
     assert workers["worker-l4"].env["SAMFLEET_POOL"] == "l4"
-    assert workers["worker-l4"].argv[-1] == "samfleet.control,samfleet.pool.l4"
-    assert workers["worker-a100"].argv[-1] == "samfleet.control,samfleet.pool.a100"
+    assert workers["worker-l4"].argv[-1] == "samfleet.pool.l4"
+    assert workers["worker-a100"].argv[-1] == "samfleet.pool.a100"
 
 
 def test_no_secret_shows_in_a_command_line_or_an_address(tmp_path: Path) -> None:
