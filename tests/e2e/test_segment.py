@@ -139,10 +139,10 @@ def test_refusals_are_one_line_and_exit_with_1(samfleet: Samfleet, tmp_path: Pat
 
 
 def test_an_interrupted_command_leaves_its_job_to_be_followed_and_cancelled(samfleet: Samfleet, tmp_path: Path) -> None:
-    scenes = write_scenes(tmp_path / "images", 8)
+    scenes = write_scenes(tmp_path / "images", 40)
     out = tmp_path / "out"
     with samfleet.started(
-        "segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 32, "--out", out
+        "segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 4, "--out", out
     ) as process:
         assert process.stderr is not None
         job_id = next(line.split()[1] for line in process.stderr if line.startswith("job "))

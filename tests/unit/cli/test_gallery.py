@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 from samfleet_cli.gallery import Gallery, GalleryImage, render_gallery
 
+TIMES = {"queue": 900.0, "encode": 120.0, "store": 4.0}
 PNG = b"\x89PNG not decoded here"
 EVIL = '<script>"alert"</script>$title & co.jpg'
 
