@@ -2,12 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all check fmt migration clean
+.PHONY: help setup demo up down test test-all bench check fmt migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+
+fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,10 +26,16 @@ down: setup ## stop the embedded stack
 	$(BIN)/samfleet down $(ARGS)
 
 test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" narrows them
+	$(fetch_weights)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-all: setup ## the tests that take minutes as well
+	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
+
+bench: setup ## where an image's time goes, stage by stage; ARGS="--grids 8 16 --repeat 3"
+	$(BIN)/samfleet variants pull mobile_sam
+	$(BIN)/python benchmarks/stages.py $(ARGS)
 
 check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .

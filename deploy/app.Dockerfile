@@ -1,14 +1,14 @@
 # API, worker, beat, migrations and the samfleet command in one image; docker-compose.yml chooses by command.
 FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY services services
 COPY worker worker
 COPY triton_models triton_models
 COPY migrations migrations
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/samfleet \
-    && /opt/samfleet/bin/pip install --no-cache-dir "$(ls /wheels/samfleet-*.whl)[api,cli,worker]"
+    && /opt/samfleet/bin/pip install --no-cache-dir --constraint constraints.txt "$(ls /wheels/samfleet-*.whl)[api,cli,worker]"
 
 FROM python:3.11.13-slim-bookworm
 RUN useradd --uid 10001 --create-home samfleet \

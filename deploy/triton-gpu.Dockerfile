@@ -2,16 +2,16 @@
 # 24.11 have Python 3.10, for which samfleet is not made.
 FROM python:3.11.13-slim-bookworm AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY services services
 COPY worker worker
 COPY triton_models triton_models
 COPY migrations migrations
-RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . && cp constraints.txt /wheels
 
 FROM nvcr.io/nvidia/tritonserver:25.03-py3
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --break-system-packages "$(ls /wheels/samfleet-*.whl)[triton]"
+RUN pip install --no-cache-dir --constraint /wheels/constraints.txt --break-system-packages "$(ls /wheels/samfleet-*.whl)[triton]"
 COPY triton_models/backends/sam /opt/tritonserver/backends/sam
 COPY triton_models/repository /opt/samfleet/repository
 COPY --chmod=755 deploy/triton-gpu.sh /usr/local/bin/serve-triton

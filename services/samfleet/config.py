@@ -94,6 +94,14 @@ class Settings(BaseSettings):
             raise ValueError("pools are written name=host:port,host:port;other=host:port")
         return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
 
+    @field_validator("lease", "sweep_interval", "triton_timeout", mode="before")
+    @classmethod
+    def _parse_seconds(cls, value: Any) -> Any:
+        """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""
+        if isinstance(value, str) and value.replace(".", "", 1).isdigit():
+            return float(value)
+        return value
+
     @field_validator("dataset_roots", mode="before")
     @classmethod
     def _parse_roots(cls, value: Any) -> Any:

@@ -16,7 +16,8 @@ from structlog.contextvars import get_contextvars
 from structlog.typing import Processor
 
 CORRELATION_ID = "correlation_id"
-QUIET = ("amqp", "kombu", "botocore", "urllib3", "s3transfer")  # their INFO and DEBUG lines drown ours
+# their INFO and DEBUG lines drown ours
+QUIET = ("amqp", "kombu", "botocore", "urllib3", "s3transfer", "celery.app.trace", "celery.worker.strategy")
 
 
 def configure_logging(level: str, log_format: Literal["json", "console"]) -> None:

@@ -19,6 +19,7 @@ from samfleet_api.problems import MEDIA_TYPE, FieldError, PayloadInvalid, Proble
 log = get_logger(__name__)
 
 ROUTING_CODES = {404: "route_not_found", 405: "method_not_allowed"}
+ROUTING_CODE = "http_error"  # for whatever else the framework may raise
 
 
 class DatabaseUnavailable(Unavailable):
@@ -67,8 +68,8 @@ def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
     problem = Problem(
         title=HTTPStatus(error.status_code).phrase,
         status=error.status_code,
-        code=ROUTING_CODES.get(error.status_code, "http_error"),
-        detail=f"{request.method} {request.url.path} is not a route of this API; /docs lists them",
+        code=ROUTING_CODES.get(error.status_code, ROUTING_CODE),
+        detail=f"{request.method} {request.url.path}: {error.detail}; /docs lists the routes and their methods",
         instance=request.url.path,
     )
     return _response(problem, error.headers)

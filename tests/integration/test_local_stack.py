@@ -46,7 +46,7 @@ def state_dir(tmp_path: Path) -> Iterator[Path]:
 
 @contextmanager
 def supervised(state_dir: Path, *extras: str) -> Iterator[Supervisor]:
-    with subprocess.Popen((sys.executable, str(SMALL_STACK), str(state_dir), *extras)) as process:
+    with subprocess.Popen((sys.executable, "-P", str(SMALL_STACK), str(state_dir), *extras)) as process:
         try:
             yield process
         finally:
@@ -166,7 +166,7 @@ def test_a_second_supervisor_is_refused(state_dir: Path) -> None:
         wait_ready(state_dir)
 
         second = subprocess.run(
-            (sys.executable, str(SMALL_STACK), str(state_dir)), capture_output=True, text=True, check=False
+            (sys.executable, "-P", str(SMALL_STACK), str(state_dir)), capture_output=True, text=True, check=False
         )
 
         assert second.returncode == 1

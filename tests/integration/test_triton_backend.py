@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
 
 from fixtures.pictures import bright_square
-from fixtures.triton import triton
+from fixtures.triton import running_triton, triton
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
@@ -46,14 +47,14 @@ def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:
 
 def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.InferenceServerClient) -> None:
     before = batch_sizes(triton)
-    shapes = [(160, 120), (200, 200), (64, 256), (256, 128)]
+    shapes = [(160, 120), (200, 200), (64, 256), (256, 128), (160, 120)]
     requests = [
         SegmentRequest(bright_square(*shape), PromptsParameters(), (square_prompt(*shape),) * (index % 3 + 1))
-        for index, shape in enumerate(shapes * 2)
+        for index, shape in enumerate(shapes)
     ]
     with ThreadPoolExecutor(len(requests)) as pool:
         replies = list(pool.map(lambda request: ask(triton, request), requests))
-    for request, reply, (width, height) in zip(requests, replies, shapes * 2, strict=True):
+    for request, reply, (width, height) in zip(requests, replies, shapes, strict=True):
         assert reply.report.error_code is None
         assert (reply.report.width, reply.report.height) == (width, height)
         assert [mask.prompt_index for mask in reply.masks] == list(range(len(request.prompts)))
@@ -123,3 +124,18 @@ def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(
     arrays["PROMPT_BOXES"] = np.zeros((1, 0, 4), dtype=np.float32)
     with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
         infer(triton, arrays)
+
+
+def test_weights_that_are_missing_or_changed_are_named(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    with (
+        running_triton(tmp_path, weights, models=[]) as command,
+        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+    ):
+        with pytest.raises(triton_grpc.InferenceServerException, match=r"checkpoint_missing.*variants pull mobile_sam"):
+            client.load_model(MODEL)
+        (weights / "mobile_sam.pt").write_bytes(b"not the published file")
+        with pytest.raises(triton_grpc.InferenceServerException, match="checkpoint_hash_mismatch"):
+            client.load_model(MODEL)
+        assert client.is_server_live()

@@ -27,9 +27,10 @@ def test_roots_are_separated_like_path(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().dataset_roots == (Path("/photos"), Path("/more"))
 
 
-def test_durations_are_seconds_or_iso_8601(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAMFLEET_LEASE", "PT1M")
-    assert Settings().lease == timedelta(minutes=1)
+@pytest.mark.parametrize(("text", "seconds"), [("20", 20), ("0.5", 0.5), ("PT20S", 20), ("00:00:20", 20)])
+def test_durations_are_seconds_or_iso_8601(monkeypatch: pytest.MonkeyPatch, text: str, seconds: float) -> None:
+    monkeypatch.setenv("SAMFLEET_LEASE", text)
+    assert Settings().lease == timedelta(seconds=seconds)
 
 
 def test_a_short_bootstrap_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

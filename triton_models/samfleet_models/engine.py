@@ -19,7 +19,13 @@ from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import load_checkpoint
 from samfleet_models.everything import EverythingRun
 from samfleet_models.grid import Crop
-from samfleet_models.hardware import choose_device, fingerprint, peak_memory_bytes, reset_peak_memory
+from samfleet_models.hardware import (
+    choose_device,
+    fingerprint,
+    peak_memory_bytes,
+    prepare_device,
+    reset_peak_memory,
+)
 from samfleet_models.images import DEFAULT_MAX_PIXELS
 from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
 from samfleet_models.network import build_network
@@ -59,10 +65,9 @@ class Engine:
 
     def __init__(self, record: VariantRecord, checkpoint: Path, settings: EngineSettings | None = None) -> None:
         settings = settings or EngineSettings()
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
         self.record = record
         self.device = choose_device(settings.device, settings.gpu)
+        prepare_device(self.device, settings.threads)
         self.network = build_network(record)
         load_checkpoint(self.network, record, checkpoint)
         self.network.to(self.device)
@@ -117,9 +122,10 @@ class Engine:
             together = self._embed([image.resized for image in images.values()], batch.clock)
             return {position: together[row : row + 1] for row, position in enumerate(images)}
         except OUT_OF_MEMORY as error:
-            self._release_memory()
-            if len(images) == 1:
-                return dict.fromkeys(images, out_of_memory(error, "encode"))
+            failure = out_of_memory(error, "encode")
+        self._release_memory()
+        if len(images) == 1:
+            return dict.fromkeys(images, failure)
         outcomes: dict[int, Tensor | Failure] = {}
         for position, image in images.items():
             outcomes |= self._encode({position: image}, batch)
@@ -142,9 +148,11 @@ class Engine:
         try:
             masks = self._masks(request, image, embedding, clock)
         except OUT_OF_MEMORY as error:
-            self._release_memory()
-            return self._failed(batch, out_of_memory(error, clock.stage), image)
-        return self._reply(batch, image, clock, masks)
+            failure = out_of_memory(error, clock.stage)
+        else:
+            return self._reply(batch, image, clock, masks)
+        self._release_memory()
+        return self._failed(batch, failure, image)
 
     def _masks(
         self, request: SegmentRequest, image: LoadedImage, embedding: Tensor, clock: StageClock
@@ -192,5 +200,6 @@ class Engine:
         )
 
     def _release_memory(self) -> None:
+        """Gives cached blocks back after a failure; only outside the `except`, whose traceback still holds tensors."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -72,8 +72,7 @@ class EverythingRun:
             parameters.points_per_side, parameters.crop_n_points_downscale_factor, crop.layer
         )
         points = point_grid(per_side) * np.array(crop.size[::-1])
-        asked = parameters.points_per_batch
-        chunk = self._network.prompts_per_pass if asked == "auto" else asked
+        chunk = self._network.prompts_per_pass(parameters.points_per_batch)
         found = Candidates.joined(
             [
                 self._chunk(embedding, points[start : start + chunk], crop, frame)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +14,7 @@ from samfleet_models.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
 PROMPTS_PER_PASS = {"cpu": 8, "cuda": 64}  # on a CPU a few prompts stay in the caches: twice as fast as 64 measured
+MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 25 MB per prompt: 1.6 GB and 13 GB
 
 
 class SamNetwork(nn.Module):
@@ -38,10 +41,14 @@ class SamNetwork(nn.Module):
         logits, ious = self.mask_decoder(embedding + dense, self.prompt_encoder.image_positions(), tokens)
         return logits, ious
 
-    @property
-    def prompts_per_pass(self) -> int:
-        """How many prompts `decode` takes at a time for the best speed."""
-        return PROMPTS_PER_PASS[self.device.type]
+    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto") -> int:
+        """How many prompts `decode` takes at a time; no result depends on it.
+
+        What is asked for is an upper bound: no request may fill the memory of a server that others use.
+        """
+        if asked == "auto":
+            return PROMPTS_PER_PASS[self.device.type]
+        return min(asked, MOST_PROMPTS_PER_PASS[self.device.type])
 
     @property
     def device(self) -> torch.device:

@@ -34,7 +34,7 @@ def segment_prompts(
     A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`.
     """
     answers: dict[int, list[MaskRecord]] = {}
-    for indices in _chunks(prompts, network.prompts_per_pass):
+    for indices in _chunks(prompts, network.prompts_per_pass()):
         with clock.measure("decode"):
             tokens = [prompt_tokens(prompts[index], frame) for index in indices]
             coords = torch.from_numpy(np.stack([points for points, _ in tokens])).to(network.device)

@@ -1,6 +1,7 @@
 """The tasks by name: thin shells over plain functions, which the tests call directly.
 
-All acknowledge late: a message of a worker that died comes again, and doing it twice does no harm.
+All acknowledge late: a message of a worker that died comes again, and doing it twice does no harm. None is shared:
+Celery would otherwise add it to every application of the process.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ IDLE = Swept(0, 0, 0, 0, 0, 0)
 
 
 def register_tasks(app: WorkerApp) -> None:
-    @app.task(name=TaskName.PLAN.value, base=SamfleetTask, bind=True, acks_late=True)
+    @app.task(name=TaskName.PLAN.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def plan(self: SamfleetTask, job_id: str) -> None:
         limits = self.services.settings
         plan_job(
@@ -34,21 +35,21 @@ def register_tasks(app: WorkerApp) -> None:
             shards_in_flight=limits.shards_in_flight,
         )
 
-    @app.task(name=TaskName.DISPATCH.value, base=SamfleetTask, bind=True, acks_late=True)
+    @app.task(name=TaskName.DISPATCH.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def dispatch(self: SamfleetTask, run_id: str) -> None:
         services = self.services
         with transaction(services.engine) as session:
             dispatch_run(session, services.queue, uuid.UUID(run_id), services.settings.shards_in_flight)
 
-    @app.task(name=TaskName.SEGMENT.value, base=SamfleetTask, bind=True, acks_late=True)
+    @app.task(name=TaskName.SEGMENT.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def segment(self: SamfleetTask, shard_id: int) -> None:
         segment_shard(self.services, shard_id)
 
-    @app.task(name=TaskName.FINISH.value, base=SamfleetTask, bind=True, acks_late=True)
+    @app.task(name=TaskName.FINISH.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def finish(self: SamfleetTask, run_id: str) -> None:
         finish_run(self.services.engine, self.services.store, uuid.UUID(run_id))
 
-    @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True)
+    @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def sweep_once(self: SamfleetTask) -> None:
         services = self.services
         swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)

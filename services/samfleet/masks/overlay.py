@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pycocotools import mask as coco_mask
 
 from samfleet.errors import InvalidInput
 from samfleet.masks.record import MaskRecord
+from samfleet.masks.rle import decode_mask
 
 Picture = NDArray[np.float32]  # HW3, RGB, 0 to 255
 Bits = NDArray[np.bool_]  # HW
@@ -74,7 +74,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _scaled_bits(mask: MaskRecord, height: int, width: int) -> Bits:
     """The mask at the picture's size, by the nearest pixel."""
-    bits = coco_mask.decode({"size": list(mask.size), "counts": mask.counts.encode()})
+    bits = decode_mask(mask.counts, mask.size)
     rows = ((np.arange(height) + 0.5) * mask.size[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * mask.size[1] / width).astype(np.intp)
     return np.asarray(bits[rows[:, None], columns], dtype=np.bool_)

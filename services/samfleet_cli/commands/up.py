@@ -35,7 +35,7 @@ def up(
     from samfleet_cli.local_stack.stack import StackDidNotStart, explain_failure, start_stack
     from samfleet_cli.local_stack.weights import pull_missing
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
     settings, stack = Settings(), StackSettings()
     pull_missing(settings, stack)
     report = _reporter(console.print)

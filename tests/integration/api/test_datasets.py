@@ -149,7 +149,7 @@ def test_what_cannot_be_uploaded(tenant: Tenant, files: dict[str, bytes], status
 def test_a_form_with_anything_else_is_refused(tenant: Tenant) -> None:
     path = new_upload(tenant)
     for form in ({"files": {"other": ("a.jpg", b"")}}, {"files": {"files": ("a.jpg", b"")}, "data": {"note": "x"}}):
-        answer = tenant.http.post(f"{path}/images", **form)  # type: ignore[arg-type]
+        answer = tenant.http.post(f"{path}/images", **form)
         assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
     broken = tenant.http.post(
         f"{path}/images", content=b"nonsense", headers={"Content-Type": "multipart/form-data; boundary=x"}

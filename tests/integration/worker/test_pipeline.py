@@ -69,7 +69,11 @@ def test_a_shard_goes_from_claim_to_record(engine: Engine) -> None:
 
 def test_several_images_are_at_triton_at_a_time(engine: Engine) -> None:
     together = Barrier(4)
-    segmenter = MemorySegmenter(before=lambda _: together.wait(PATIENCE) and None)
+
+    def meet(_request: SegmentRequest) -> None:
+        together.wait(PATIENCE)
+
+    segmenter = MemorySegmenter(before=meet)
     services = make_services(engine, segmenter, images_in_flight=4)
     run = start_job(engine, services.queue, 8, uris=upload(services, 8))
     work_on_all(services, run)
@@ -92,7 +96,8 @@ def test_boxes_come_from_the_annotations_and_are_measured(engine: Engine) -> Non
     assert [prompt.box for prompt in segmenter.requests[0].prompts] == [(2, 2, 6, 6)]
     result = results_of(engine, run)[0]
     # the double answers 4 x 4 full pixels; of the square at (2, 2) only 2 x 2 lie inside
-    assert (result.quality_instances, result.quality_iou_sum) == (1, pytest.approx(4 / 16))
+    assert result.quality_instances == 1
+    assert result.quality_iou_sum == pytest.approx(4 / 16)
     mask = next(iter(read_parts(services.store, [result.part_key])))["masks"][0]
     assert (mask["category_id"], mask["annotation_id"], mask["prompt_index"]) == (7, 1000, 0)
 

@@ -210,3 +210,10 @@ def test_the_hardware_record_is_flat_and_complete(tiny_engine: Engine) -> None:
 
 def refuse(*_: object) -> Tensor:
     raise AssertionError("called")
+
+
+def test_no_request_decides_alone_over_the_memory(tiny_engine: Engine) -> None:
+    network = tiny_engine.network
+    assert network.prompts_per_pass(3) == 3
+    assert network.prompts_per_pass(65_536) == 64
+    assert network.prompts_per_pass() <= 64

@@ -1,0 +1,172 @@
+"""Real Celery worker processes on a real Redis and PostgreSQL, killed at the worst moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, text, update
+from structlog.contextvars import bound_contextvars
+
+from fixtures.jobs import make_dataset, make_job, results_of
+from fixtures.redis import flush
+from samfleet.db.models import Job, Run, Shard, ShardState, WorkerHeartbeat
+from samfleet.db.session import read_only, transaction
+from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, TaskName
+from samfleet.storage.file_store import FileStore
+
+IMAGES = 20  # five shards of four
+PATIENCE_SECONDS = 60
+HERE = Path(__file__).parent
+
+
+@dataclass
+class Fleet:
+    """Workers that share a gate; `until` sweeps as the beat would and polls."""
+
+    engine: Engine
+    queue: CeleryTaskQueue
+    broker_url: str
+    environment: dict[str, str]
+    folder: Path
+    gate: Path
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        argv = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "slow_worker",
+            "worker",
+            "--pool",
+            "threads",
+            "--concurrency",
+            "3",
+        ]
+        name = f"w{len(self.processes)}"
+        argv += ["--hostname", f"{name}@test", "-Q", f"{CONTROL_QUEUE},samfleet.pool.default"]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(argv, env=self.environment, stdout=log, stderr=log, cwd=self.folder)
+        self.processes.append(process)
+        return process
+
+    def submit(self) -> Run:
+        store = FileStore(self.folder / "store")
+        uris = []
+        for number in range(IMAGES):
+            store.put(f"uploads/{number}", f"image {number} {'first' if number % 4 == 0 else ''}".strip().encode())
+            uris.append(f"store:uploads/{number}")
+        with transaction(self.engine) as session:
+            job = make_job(session, self.queue, make_dataset(session, IMAGES, uris=uris))
+            return session.scalars(select(Run).where(Run.job_id == job.id)).one()
+
+    def until(self, what: str, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not true():
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {PATIENCE_SECONDS} s for {what}\n{self.logs()}")
+            self.queue.send(TaskName.SWEEP, queue=CONTROL_QUEUE)
+            time.sleep(0.25)
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-3000:] for path in sorted(self.folder.glob("*.log")))
+
+    def shards(self, run: Run) -> list[Shard]:
+        with read_only(self.engine) as session:
+            return list(session.scalars(select(Shard).where(Shard.run_id == run.id).order_by(Shard.index)))
+
+    def ended(self, run: Run) -> bool:
+        with read_only(self.engine) as session:
+            return session.get_one(Run, run.id).finished_at is not None
+
+    def in_the_middle(self, run: Run) -> bool:
+        """Some shard is leased, has images done and others waiting."""
+        return any(shard.state is ShardState.LEASED and shard.progress > 0 for shard in self.shards(run))
+
+
+@pytest.fixture
+def fleet(engine: Engine, database_url: str, broker_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)]),
+        "CHAOS_GATE": str(tmp_path / "gate"),
+        "SAMFLEET_DATABASE_URL": database_url,
+        "SAMFLEET_BROKER_URL": broker_url,
+        "SAMFLEET_STORAGE_URL": (tmp_path / "store").as_uri(),
+        "SAMFLEET_LEASE": "1",
+        "SAMFLEET_SHARDS_IN_FLIGHT": "2",
+        "SAMFLEET_IMAGES_IN_FLIGHT": "2",
+    }
+    with closing(CeleryTaskQueue(broker_url)) as queue:
+        fleet = Fleet(engine, queue, broker_url, environment, tmp_path, tmp_path / "gate")
+        yield fleet
+        for process in fleet.processes:
+            process.kill()
+            process.wait()
+
+
+def assert_each_image_once(fleet: Fleet, run: Run) -> None:
+    results = results_of(fleet.engine, run)
+    assert Counter(result.image_id for result in results) == Counter(range(101, 101 + IMAGES))
+    with read_only(fleet.engine) as session:
+        run = session.get_one(Run, run.id)
+    assert (run.state.value, run.succeeded, run.failed, run.masks) == ("completed", IMAGES, 0, IMAGES)
+
+
+def test_a_worker_killed_in_the_middle_of_a_shard_is_made_up_for(fleet: Fleet) -> None:
+    victim = fleet.start_worker()
+    run = fleet.submit()
+    fleet.until("a shard in the middle", lambda: fleet.in_the_middle(run))
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert results_of(fleet.engine, run) == []
+    fleet.gate.touch()
+    fleet.start_worker()
+    fleet.until("the end of the run", lambda: fleet.ended(run))
+    assert_each_image_once(fleet, run)
+    assert max(shard.attempts for shard in fleet.shards(run)) == 1
+
+
+def test_a_redis_that_loses_everything_is_made_up_for(fleet: Fleet) -> None:
+    run = fleet.submit()  # planned by nobody: no worker runs yet
+    flush(fleet.broker_url)
+    with transaction(fleet.engine) as session:  # as if thirty seconds had gone by since it was sent
+        session.execute(update(Job).values(sent_at=text("now() - interval '1 minute'")))
+    fleet.gate.touch()
+    fleet.start_worker()
+    fleet.until("the end of the run", lambda: fleet.ended(run))
+    assert_each_image_once(fleet, run)
+
+
+def test_a_worker_that_is_asked_to_end_hands_its_shards_over(fleet: Fleet) -> None:
+    leaving = fleet.start_worker()
+    with bound_contextvars(correlation_id="the request"):
+        run = fleet.submit()
+    fleet.until("a shard in the middle", lambda: fleet.in_the_middle(run))
+    with read_only(fleet.engine) as session:
+        assert session.scalars(select(WorkerHeartbeat.pool)).all() == ["default"]
+    leaving.send_signal(signal.SIGTERM)
+    fleet.gate.touch()  # what is at Triton comes back; what has not been begun is handed over
+    leaving.wait(PATIENCE_SECONDS)
+    with read_only(fleet.engine) as session:
+        assert session.scalars(select(WorkerHeartbeat.pool)).all() == []
+    assert all(shard.state is not ShardState.LEASED for shard in fleet.shards(run)), fleet.logs()
+    fleet.start_worker()
+    fleet.until("the end of the run", lambda: fleet.ended(run))
+    assert_each_image_once(fleet, run)
+    assert {shard.attempts for shard in fleet.shards(run)} == {0}
+    lines = [json.loads(line) for line in (fleet.folder / "w0.log").read_text().splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["event"] in {"shard.recorded", "shard.handed_back"}]
+    assert {(line["run_id"], line["correlation_id"]) for line in told} == {(str(run.id), "the request")}

@@ -1,0 +1,97 @@
+"""One error body on every route, found by calling all of them with what they cannot accept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from fixtures.api import Api, Tenant
+from samfleet_api.problems import Problem
+
+UNKNOWN_ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
+PUBLIC = {"/healthz", "/readyz"}
+
+
+def routes(api: Api) -> Iterator[tuple[str, str]]:
+    """(method, path template) of every operation, HEAD included."""
+    paths = api.app.openapi()["paths"]
+    for path, operations in paths.items():
+        for method in operations:
+            yield method.upper(), path
+    yield "HEAD", "/v1/runs/{run_id}/results"
+
+
+def fill(path: str, value: str) -> str:
+    return re.sub(r"\{image_id\}", "1", re.sub(r"\{(?!image_id)\w+\}", value, path))
+
+
+def check(answer: httpx.Response, statuses: set[int]) -> None:
+    where = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    assert answer.status_code in statuses, where
+    assert answer.headers["Content-Type"] == "application/problem+json", where
+    assert answer.headers["X-Request-ID"]
+    if answer.request.method == "HEAD":
+        return
+    problem = Problem.model_validate(answer.json(), extra="forbid")
+    assert problem.status == answer.status_code, where
+    assert re.fullmatch(r"[a-z][a-z0-9_]+", problem.code), where
+    assert problem.detail, where
+    assert problem.instance == answer.request.url.path, where
+    assert (problem.errors is not None) <= (problem.code == "payload_invalid"), where
+
+
+def test_every_operation_is_one_the_application_routes(api: Api) -> None:
+    assert len(list(routes(api))) >= 20
+    assert not [route for route in api.app.routes if isinstance(route, APIRoute) and not route.path]
+
+
+def test_without_a_key(api: Api) -> None:
+    for method, path in routes(api):
+        if path not in PUBLIC:
+            check(httpx.request(method, api.url + fill(path, UNKNOWN_ID)), {401})
+
+
+def test_unknown_parameters(api: Api, tenant: Tenant) -> None:
+    for method, path in routes(api):
+        check(tenant.http.request(method, fill(path, UNKNOWN_ID), params={"surprise": "1"}), {422})
+
+
+def test_unknown_ids(api: Api, tenant: Tenant) -> None:
+    for method, path in routes(api):
+        if "{" in path and method in {"GET", "HEAD"}:
+            check(tenant.http.request(method, fill(path, UNKNOWN_ID)), {404})
+
+
+def test_ids_that_are_none(api: Api, tenant: Tenant) -> None:
+    for method, path in routes(api):
+        if "_id}" in path:
+            check(tenant.http.request(method, fill(path, "no-id")), {422})
+
+
+def test_bodies_that_are_no_json(api: Api, tenant: Tenant) -> None:
+    for path in ("/v1/datasets", "/v1/jobs"):
+        for content_type in ("application/json", "text/plain", "multipart/form-data"):
+            answer = tenant.http.post(path, content=b"{", headers={"Content-Type": content_type})
+            check(answer, {422})
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "WzFd", "WyJhIiwgImIiXQ", "bnVsbA", "ż", "WyJwb3NpdGlvbiIsIDk5OV0"])
+def test_cursors_of_somewhere_else(api: Api, tenant: Tenant, cursor: str) -> None:
+    upload = tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
+    for path in ("/v1/datasets", "/v1/jobs", f"/v1/datasets/{upload}/images"):
+        answer = tenant.http.get(path, params={"cursor": cursor})
+        check(answer, {422})
+        assert answer.json()["code"] == "cursor_invalid"
+
+
+def test_routes_and_methods_that_do_not_exist(api: Api, tenant: Tenant) -> None:
+    for path in ("/nowhere", "/v1", "/v1/jobs/x/y/z"):
+        check(tenant.http.get(path), {404})
+    for method, path in (("DELETE", "/v1/jobs"), ("PATCH", "/healthz"), ("PUT", "/v1/variants/mobile_sam")):
+        answer = tenant.http.request(method, path)
+        check(answer, {405})
+        assert answer.headers["Allow"]

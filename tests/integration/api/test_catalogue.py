@@ -1,0 +1,90 @@
+"""What can be run, where, on what, and whether the parts answer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from sqlalchemy import delete
+
+from fixtures.api import Api, Tenant
+from samfleet.db.models import Hardware, WorkerHeartbeat
+from samfleet.db.session import transaction
+
+
+@pytest.fixture
+def heartbeats(api: Api) -> Iterator[None]:
+    """In pool `default` one worker with a ready Triton and one that is long gone; none in `other`."""
+    now = datetime.now(UTC)
+    detail = {"servers": [{"address": "127.0.0.1:1", "ready": True, "variants": ["mobile_sam"]}]}
+    ages = {"fresh": timedelta(0), "gone": timedelta(minutes=2)}
+    with transaction(api.engine) as session:
+        for name, age in ages.items():
+            beat = WorkerHeartbeat(worker=name, pool="default", started_at=now - age, seen_at=now - age)
+            beat.triton_ready, beat.detail = True, detail
+            session.add(beat)
+    yield
+    with transaction(api.engine) as session:
+        session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker.in_(ages)))
+
+
+def test_variants(tenant: Tenant) -> None:
+    (first, *_) = tenant.http.get("/v1/variants").json()["items"]
+    assert (first["name"], first["input_size"]) == ("mobile_sam", 1024)
+    assert first["everything"]["points_per_side"] == 32
+    assert tenant.http.get("/v1/variants/mobile_sam").json() == first
+    missing = tenant.http.get("/v1/variants/sam_9")
+    assert (missing.status_code, missing.json()["code"]) == (404, "variant_not_found")
+
+
+def test_pools_come_from_settings_with_their_living_workers(tenant: Tenant, heartbeats: None) -> None:
+    default, other = tenant.http.get("/v1/pools").json()["items"]
+    assert (default["name"], default["ready"], [worker["name"] for worker in default["workers"]]) == (
+        "default",
+        True,
+        ["fresh"],
+    )
+    assert default["workers"][0]["detail"]["servers"][0]["variants"] == ["mobile_sam"]
+    assert other == {"name": "other", "ready": False, "workers": []}
+
+
+def test_hardware(api: Api, tenant: Tenant) -> None:
+    row = Hardware(fingerprint_sha256=uuid.uuid4().hex, device_kind="cuda", device_name="NVIDIA L4")
+    row.facts, row.first_seen_at = {"driver": "570"}, datetime.now(UTC)
+    with transaction(api.engine) as session:
+        session.add(row)
+    found = {one["id"]: one for one in tenant.http.get("/v1/hardware").json()["items"]}
+    assert found[str(row.id)]["facts"] == {"driver": "570"}
+
+
+def test_readiness_names_every_part_and_pools_do_not_count(api: Api, heartbeats: None) -> None:
+    answer = httpx.get(f"{api.url}/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    checks = answer.json()["checks"]
+    assert {name: check["ok"] for name, check in checks.items()} == {
+        "database": True,
+        "broker": True,
+        "storage": True,
+        "pools": False,
+    }
+    assert checks["pools"]["detail"] == "default: 1 worker(s), Triton ready; other: no worker"
+    assert all(check["ms"] >= 0 for check in checks.values())
+
+
+def test_a_broker_that_is_down_is_not_ready(api: Api) -> None:
+    api.queue.down = True
+    try:
+        answer = httpx.get(f"{api.url}/readyz")
+    finally:
+        api.queue.down = False
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["broker"]["ok"] is False
+
+
+def test_health_and_documentation_need_no_key(api: Api) -> None:
+    assert httpx.get(f"{api.url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{api.url}/docs").status_code == 200
+    assert httpx.get(f"{api.url}/openapi.json").json()["info"]["title"] == "samfleet"

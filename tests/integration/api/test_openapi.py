@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixtures.api import Api
+
+SUCCESS = {"200", "201", "202"}
+
+
+@pytest.fixture
+def schema(api: Api) -> dict[str, Any]:
+    return api.app.openapi()
+
+
+def operations(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = schema["components"]["schemas"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def has_example(schema: dict[str, Any], content: dict[str, Any]) -> bool:
+    """On the body itself, on its model, or on the models that it is made of."""
+    if "example" in content or "examples" in content:
+        return True
+    model = resolve(schema, content["schema"])
+    if model.get("examples"):
+        return True
+    members = [*model.get("oneOf", []), *model.get("anyOf", [])]
+    if items := model.get("properties", {}).get("items"):
+        members.append(items["items"])
+    return bool(members) and all(resolve(schema, member).get("examples") for member in members)
+
+
+def test_every_operation_is_described(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema):
+        assert operation.get("summary"), name
+        assert operation.get("tags"), name
+        assert operation["operationId"].split("_")[0] in {*(tag.rstrip("s") for tag in operation["tags"]), "readiness"}
+
+
+def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
+    ids = sorted(operation["operationId"] for _, operation in operations(schema))
+    assert ids == [
+        "dataset_add_images",
+        "dataset_create",
+        "dataset_list",
+        "dataset_list_images",
+        "dataset_put_annotations",
+        "dataset_read",
+        "dataset_seal",
+        "hardware_list",
+        "health_read",
+        "job_cancel",
+        "job_list",
+        "job_list_errors",
+        "job_read",
+        "job_submit",
+        "pool_list",
+        "readiness_read",
+        "run_read",
+        "run_read_image",
+        "run_read_overlay",
+        "run_read_results",
+        "variant_list",
+        "variant_read",
+    ]
+
+
+def test_every_body_has_an_example(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema):
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        bodies += [response for status, response in operation["responses"].items() if status in SUCCESS]
+        for body in bodies:
+            for media_type, content in body.get("content", {}).items():
+                if media_type in {"application/json", "multipart/form-data"} and "results" not in name:
+                    assert has_example(schema, content), f"{name}: {media_type}"
+
+
+def test_every_operation_declares_its_errors(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema):
+        responses = operation["responses"]
+        wanted = {"422", "500", "503"} | ({"401"} if "/v1/" in name else set())
+        assert wanted <= set(responses), name
+        assert operation.get("security", []) == ([{"HTTPBearer": []}] if "/v1/" in name else []), name
+        for status, response in responses.items():
+            if status not in SUCCESS and not (status == "503" and "readyz" in name):
+                content = response["content"]["application/problem+json"]
+                assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+                assert all(example["value"]["status"] == int(status) for example in content["examples"].values())
+
+
+def test_the_task_is_described_field_by_field(schema: dict[str, Any]) -> None:
+    task = schema["components"]["schemas"]["SubmitJob"]["properties"]["task"]
+    everything, prompts = task["oneOf"]
+    assert everything["properties"]["points_per_side"]["default"] == 32
+    assert prompts["properties"]["prompt"]["enum"] == ["box", "center_point"]

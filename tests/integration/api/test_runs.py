@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fixtures.api import Api, Tenant
+from fixtures.recorded import HEIGHT, WIDTH, carry_out, claim_next, failed, new_job, plan, record_shard, segmented
+from samfleet.jobs.results import ImageOutcome, ShardImage
+
+
+def second_fails_and_first_warms_up(image: ShardImage) -> ImageOutcome:
+    if image.image_id == 2:
+        return failed(image)
+    return segmented(image, warmup=image.image_id == 1, encode_ms=100.0 if image.image_id == 1 else 4.0)
+
+
+@pytest.fixture
+def run_path(api: Api, tenant: Tenant, folder: Path) -> str:
+    """A completed run over four images: 1 was warm-up, 2 failed."""
+    job = new_job(tenant, folder, images=4)
+    carry_out(api, job, second_fails_and_first_warms_up)
+    return f"/v1/runs/{job['runs'][0]['id']}"
+
+
+def test_a_run_has_its_stage_times(tenant: Tenant, run_path: str) -> None:
+    run = tenant.http.get(run_path).json()
+    assert (run["state"], run["counts"]["succeeded"], run["counts"]["failed"]) == ("completed", 3, 1)
+    assert list(run["stages"]) == ["queue", "fetch", "encode", "decode", "store"]
+    assert run["stages"]["encode"] == {
+        "n": 2,
+        "mean_ms": 4.0,
+        "p50_ms": 4.0,
+        "p90_ms": 4.0,
+        "p95_ms": 4.0,
+        "p99_ms": 4.0,
+    }
+    assert run["quality"] == {"miou": 0.75, "instances": 6}
+    with_warmup = tenant.http.get(run_path, params={"include_warmup": True}).json()
+    assert with_warmup["stages"]["encode"]["n"] == 3
+    assert with_warmup["stages"]["encode"]["mean_ms"] == pytest.approx(36.0)
+
+
+def test_results_in_both_forms(tenant: Tenant, run_path: str) -> None:
+    coco = tenant.http.get(f"{run_path}/results")
+    assert coco.headers["Content-Type"] == "application/json"
+    assert "attachment" in coco.headers["Content-Disposition"]
+    assert [entry["image_id"] for entry in coco.json()] == [1, 1, 3, 3, 4, 4]
+    assert coco.json()[0]["segmentation"]["size"] == [HEIGHT, WIDTH]
+    lines = tenant.http.get(f"{run_path}/results", params={"format": "jsonl"})
+    assert lines.headers["Content-Type"].startswith("application/x-ndjson")
+    rows = [json.loads(line) for line in lines.text.splitlines()]
+    assert [(row["image_id"], row["outcome"]) for row in rows] == [
+        (1, "succeeded"),
+        (2, "failed"),
+        (3, "succeeded"),
+        (4, "succeeded"),
+    ]
+    head = tenant.http.head(f"{run_path}/results", params={"format": "jsonl"})
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"] == lines.headers["Content-Type"]
+
+
+def test_results_of_a_run_that_goes_on_are_those_recorded(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder, images=8)
+    path = f"/v1/runs/{job['runs'][0]['id']}/results"
+    assert tenant.http.get(path).json() == []
+    plan(api, job)
+    claimed = claim_next(api, job["runs"][0]["id"])
+    assert claimed is not None
+    record_shard(api, claimed)
+    assert {entry["image_id"] for entry in tenant.http.get(path).json()} == {i.image_id for i in claimed.images}
+
+
+def test_results_that_are_gone_are_an_error_and_not_an_empty_file(api: Api, tenant: Tenant, run_path: str) -> None:
+    api.store.delete(f"{run_path.removeprefix('/v1/')}/exports/coco.json")
+    answer = tenant.http.get(f"{run_path}/results")
+    assert (answer.status_code, answer.json()["code"]) == (404, "object_not_found")
+
+
+def test_one_image(tenant: Tenant, run_path: str) -> None:
+    image = tenant.http.get(f"{run_path}/images/3").json()
+    assert (image["file_name"], image["outcome"], image["error"]) == ("2.png", "succeeded", None)
+    assert (image["width"], image["height"], len(image["masks"])) == (WIDTH, HEIGHT, 2)
+    assert image["stages"]["encode"] == {"ms": 4.0, "batch_ms": 8.0}
+    assert image["stages"]["fetch"] == {"ms": 1.0, "batch_ms": None}
+    assert image["stages"]["queue"]["ms"] >= 5.0
+    assert (image["batch_size"], image["clock"], image["warmup"]) == (2, "host", False)
+    lost = tenant.http.get(f"{run_path}/images/2").json()
+    assert (lost["outcome"], lost["masks"]) == ("failed", [])
+    assert lost["error"] == {"code": "image_truncated", "message": "the file ends early", "stage": "preprocess"}
+
+
+def test_a_picture_of_one_image(tenant: Tenant, run_path: str) -> None:
+    answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
+    assert answer.headers["Content-Type"] == "image/png"
+    with Image.open(io.BytesIO(answer.content)) as picture:
+        assert picture.size == (WIDTH, HEIGHT)
+        assert picture.getpixel((0, 0)) == (200, 20, 0)
+        assert picture.getpixel((8, 10)) != (200, 20, 0)
+    small = tenant.http.get(f"{run_path}/images/3/overlay.png", params={"max_side": 16})
+    with Image.open(io.BytesIO(small.content)) as picture:
+        assert picture.size == (16, 12)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/images/99", 404, "image_result_not_found"),
+        ("/images/99/overlay.png", 404, "image_result_not_found"),
+        ("/images/2/overlay.png", 409, "image_not_segmented"),
+        ("/images/x", 422, "payload_invalid"),
+        (f"/images/{2**63}", 422, "payload_invalid"),
+        ("/results?format=xml", 422, "payload_invalid"),
+        ("/results?fromat=jsonl", 422, "payload_invalid"),
+    ],
+)
+def test_what_a_run_does_not_have(tenant: Tenant, run_path: str, path: str, status: int, code: str) -> None:
+    answer = tenant.http.get(run_path + path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_an_image_file_that_is_gone_has_no_picture(tenant: Tenant, folder: Path, run_path: str) -> None:
+    (folder / "2.png").unlink()
+    answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
+    assert (answer.status_code, answer.json()["code"]) == (422, "image_file_missing")
+    (folder / "2.png").write_bytes(b"text")
+    answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
+    assert (answer.status_code, answer.json()["code"]) == (422, "image_unreadable")

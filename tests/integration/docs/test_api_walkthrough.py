@@ -1,0 +1,49 @@
+"""The commands of `docs/api.md`, run as they stand; a worker's own functions do the work between them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.api import Api, Tenant
+from fixtures.recorded import carry_out, write_pictures
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
+
+
+def run(commands: str, folder: Path, **variables: str) -> str:
+    """Variables and functions live on from one block to the next, as in a terminal."""
+    keep = "declare -p DATASET JOB RUN > state 2> /dev/null || true"
+    script = f"set -euo pipefail\ntouch state\nsource ./state\n{commands}\n{keep}\n"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
+def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
+    setup, from_directory, by_upload, submit, follow, results = blocks
+    (tmp_path / ".samfleet").mkdir()
+    (tmp_path / ".samfleet/api_key").write_text(tenant.key)
+    setup = re.sub(r"API=\S+", f"API={api.url}", setup)
+    write_pictures(folder, 3)
+    for make_dataset in (from_directory, by_upload):
+        run(setup + make_dataset + submit, tmp_path, PHOTOS=str(folder))
+        job: dict[str, Any] = tenant.http.get("/v1/jobs").json()["items"][0]
+        carry_out(api, job)
+        assert '"state": "completed"' in run(setup + follow, tmp_path)
+        assert '"encode"' in run(setup + results, tmp_path)
+        assert len(json.loads((tmp_path / "masks.json").read_text())) == 6
+        assert len((tmp_path / "masks.jsonl").read_text().splitlines()) == 3
+        assert (tmp_path / "first.png").read_bytes().startswith(b"\x89PNG")

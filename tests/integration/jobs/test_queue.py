@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
+
+from samfleet.db.session import commit
+from samfleet.jobs.queue import (
+    CORRELATION_HEADER,
+    CeleryTaskQueue,
+    MemoryTaskQueue,
+    QueueUnavailable,
+    SentTask,
+    TaskName,
+    TaskQueue,
+    pool_queue,
+    wake_after_commit,
+)
+
+
+@pytest.fixture
+def queue(broker_url: str) -> Iterator[CeleryTaskQueue]:
+    with closing(CeleryTaskQueue(broker_url)) as queue:
+        yield queue
+
+
+def test_a_task_lies_in_its_queue_by_name_as_json(queue: CeleryTaskQueue, broker_url: str) -> None:
+    queue.ping()
+    with bound_contextvars(correlation_id="from the request"):
+        queue.send(TaskName.SEGMENT, 7, queue=pool_queue("default"))
+    with closing(redis.Redis(unix_socket_path=broker_url.removeprefix("redis+socket://"))) as client:
+        (raw,) = client.lrange("samfleet.pool.default", 0, -1)
+    message = json.loads(raw)
+    assert message["content-type"] == "application/json"
+    assert message["headers"]["task"] == "shards.segment"
+    assert message["headers"]["argsrepr"] == "(7,)"
+    assert message["headers"][CORRELATION_HEADER] == "from the request"
+
+
+def test_a_broker_that_is_away_is_said_within_seconds(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with closing(CeleryTaskQueue(f"redis+socket://{tmp_path / 'nobody.sock'}")) as queue:
+        with pytest.raises(QueueUnavailable, match="SAMFLEET_BROKER_URL"):
+            queue.send(TaskName.SWEEP, queue="samfleet.control")
+        with pytest.raises(QueueUnavailable):
+            queue.ping()
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_waking_up_follows_the_commit_and_never_fails_it(session: Session, down: bool) -> None:
+    queue = MemoryTaskQueue(down=down)
+    wake_after_commit(session, queue, TaskName.DISPATCH, "run", countdown_seconds=2.0)
+    assert queue.sent == []
+    commit(session)
+    expected = [] if down else [SentTask("jobs.dispatch", ("run",), "samfleet.control", 2.0)]
+    assert queue.sent == expected
+
+
+def test_the_double_refuses_as_the_real_one_does() -> None:
+    queue: TaskQueue = MemoryTaskQueue(down=True)
+    with pytest.raises(QueueUnavailable):
+        queue.send(TaskName.SWEEP, queue="samfleet.control")
+    with pytest.raises(QueueUnavailable):
+        queue.ping()

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import Engine, select
+
+from fixtures.worker import make_services
+from samfleet.db.models import WorkerHeartbeat
+from samfleet.db.session import read_only
+from samfleet_worker.heartbeat import Heartbeat, write_heartbeat
+from samfleet_worker.triton.memory import MemorySegmenter
+
+PATIENCE_SECONDS = 20
+
+
+def rows(engine: Engine) -> list[WorkerHeartbeat]:
+    with read_only(engine) as session:
+        return list(session.scalars(select(WorkerHeartbeat)))
+
+
+def test_a_row_says_who_lives_and_what_triton_has_loaded(engine: Engine) -> None:
+    segmenter = MemorySegmenter()
+    services = make_services(engine, segmenter)
+    write_heartbeat(services)
+    (first,) = rows(engine)
+    assert (first.worker, first.pool, first.triton_ready) == ("default@test:1", "default", True)
+    assert first.detail == {
+        "servers": [{"address": "memory", "ready": True, "version": "0", "variants": ["mobile_sam"]}]
+    }
+    segmenter.ready = False
+    write_heartbeat(services)
+    (second,) = rows(engine)
+    assert not second.triton_ready
+    assert second.started_at == first.started_at
+    assert second.seen_at > first.seen_at
+
+
+def test_the_thread_keeps_the_row_fresh_and_takes_it_back(engine: Engine) -> None:
+    heartbeat = Heartbeat(make_services(engine, MemorySegmenter()), interval_seconds=0.02)
+    heartbeat.start()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any(row.seen_at > row.started_at for row in rows(engine)):
+        assert time.monotonic() < deadline
+    heartbeat.stop()
+    assert rows(engine) == []

@@ -1,0 +1,113 @@
+"""The worker's client against a real Triton that has loaded nothing yet."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fixtures.shared import weights_dir
+from fixtures.triton import running_triton
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.task import Prompt, PromptsParameters
+from samfleet_worker.triton.client import TritonSegmenter
+from samfleet_worker.triton.errors import TritonTimeout, TritonUnavailable, VariantLoadFailed
+
+MINUTES = timedelta(minutes=5)
+
+
+def picture() -> bytes:
+    buffer = io.BytesIO()
+    image = Image.new("RGB", (96, 64), (30, 90, 160))
+    image.paste((240, 200, 40), (20, 10, 60, 50))
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def boxes(*found: tuple[float, float, float, float]) -> SegmentRequest:
+    return SegmentRequest(picture(), PromptsParameters(), tuple(Prompt(box=box) for box in found))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_triton(tmp_path_factory.mktemp("triton"), weights_dir(), []) as command:
+        yield f"127.0.0.1:{command.grpc_port}"
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address that refuses connections for as long as the test runs."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{reserved.getsockname()[1]}"
+
+
+def test_a_variant_is_loaded_when_it_is_first_asked_for(address: str) -> None:
+    with closing(TritonSegmenter([address], MINUTES)) as segmenter:
+        assert [(server.ready, server.variants) for server in segmenter.status()] == [(True, ())]
+        with ThreadPoolExecutor(4) as pool:
+            replies = list(pool.map(lambda _: segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))), range(4)))
+        assert segmenter.status()[0].variants == ("mobile_sam",)
+        for timed in replies:
+            assert timed.reply.report.error_code is None
+            assert (timed.reply.report.width, timed.reply.report.height) == (96, 64)
+            assert [mask.prompt_index for mask in timed.reply.masks] == [0]
+            assert timed.round_trip_ms >= timed.reply.report.execute_ms
+
+
+def test_a_server_that_forgot_the_variant_loads_it_again(address: str) -> None:
+    with closing(TritonSegmenter([address], MINUTES)) as segmenter:
+        segmenter.segment("mobile_sam", boxes())
+        with closing(segmenter._servers[0]._client.__class__(address)) as administrator:
+            administrator.unload_model("mobile_sam")
+        assert segmenter.segment("mobile_sam", boxes()).reply.masks == ()
+
+
+def test_a_bad_image_is_a_report_and_no_error(address: str) -> None:
+    with closing(TritonSegmenter([address], MINUTES)) as segmenter:
+        reply = segmenter.segment("mobile_sam", SegmentRequest(b"no image", PromptsParameters())).reply
+    assert reply.report.error_code == "image_unreadable"
+
+
+def test_the_others_of_the_pool_stand_in_for_a_server_that_is_away(address: str, nobody: str) -> None:
+    with closing(TritonSegmenter([nobody, address], MINUTES)) as segmenter:
+        for _ in range(2):
+            assert segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))).reply.masks
+        assert [server.ready for server in segmenter.status()] == [False, True]
+
+
+def test_nobody_there_is_worth_another_try(nobody: str) -> None:
+    with closing(TritonSegmenter([nobody], MINUTES)) as segmenter, pytest.raises(TritonUnavailable):
+        segmenter.segment("mobile_sam", boxes())
+
+
+def test_no_answer_in_time(address: str) -> None:
+    with closing(TritonSegmenter([address], MINUTES)) as patient:
+        patient.segment("mobile_sam", boxes())  # loaded, so that only inference can be late
+    with closing(TritonSegmenter([address], timedelta(milliseconds=5))) as segmenter, pytest.raises(TritonTimeout):
+        segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
+
+
+def test_a_variant_that_triton_does_not_have_fails_with_its_reason(address: str) -> None:
+    with closing(TritonSegmenter([address], MINUTES)) as segmenter, pytest.raises(VariantLoadFailed) as raised:
+        segmenter.segment("sam_huge", boxes())
+    assert "sam_huge" in raised.value.message
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    weights_dir()  # skips where Triton's own tests would
+    empty = tmp_path / "weights"
+    empty.mkdir()
+    with (
+        running_triton(tmp_path, empty, []) as command,
+        closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
+        pytest.raises(VariantLoadFailed, match=r"mobile_sam\.pt"),
+    ):
+        segmenter.segment("mobile_sam", boxes())

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from samfleet_cli.local_stack.triton_command import (
+    TritonCommand,
+    TritonFiles,
+    find_python_library,
+    prepare_backends,
+    triton_argv,
+    triton_env,
+)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> TritonCommand:
+    wheel = tmp_path / "wheel"
+    files = TritonFiles(
+        server=wheel / "tritonserver",
+        libraries=wheel / "libs",
+        python_backend=wheel / "python",
+        stub=wheel / "stub" / "triton_python_backend_stub",
+        python_library=tmp_path / "lib" / "libpython.so",
+        python_bin=tmp_path / "venv" / "bin",
+    )
+    for path in (files.python_backend, files.stub.parent):
+        path.mkdir(parents=True)
+    for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
+        (files.python_backend / name).write_text(name)
+    files.stub.write_text("stub")
+    return TritonCommand(files, tmp_path / "backends", tmp_path / "repository", tmp_path / "weights", 1, 2, 3)
+
+
+def test_models_load_on_demand_and_nothing_listens_beyond_the_host(command: TritonCommand) -> None:
+    argv = triton_argv(replace(command, models=["a", "b"]))
+    assert argv[0] == str(command.files.server)
+    assert "--model-control-mode=explicit" in argv
+    assert [word for word in argv if word.startswith("--load-model")] == ["--load-model=a", "--load-model=b"]
+    assert {word.split("=")[1] for word in argv if "-address=" in word} == {"127.0.0.1"}
+    assert [word for word in argv if "-port=" in word] == ["--http-port=1", "--grpc-port=2", "--metrics-port=3"]
+
+
+def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:
+    env = triton_env(
+        replace(command, python_path=[Path("/a"), Path("/b")], threads=3, extra_env={"MORE": "1"}),
+        {"PATH": "/usr/bin", "LD_LIBRARY_PATH": "/cuda", "HOME": "/home"},
+    )
+    files = command.files
+    assert env["PATH"] == f"{files.python_bin}:/usr/bin"
+    assert env["LD_LIBRARY_PATH"] == f"{files.libraries}:{files.python_library.parent}:/cuda"
+    assert env["PYTHONPATH"] == "/a:/b"
+    assert (env["SAMFLEET_WEIGHTS_DIR"], env["SAMFLEET_DEVICE"], env["SAMFLEET_THREADS"]) == (
+        str(command.weights),
+        "auto",
+        "3",
+    )
+    assert (env["HOME"], env["MORE"]) == ("/home", "1")
+    assert "SAMFLEET_THREADS" not in triton_env(command, {})
+
+
+def test_the_backend_directory_holds_copies_and_replaces_an_earlier_one(command: TritonCommand, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "sam" / "__pycache__").mkdir(parents=True)
+    (source / "sam" / "model.py").write_text("ours")
+    (source / "notes").mkdir()
+    (command.backends / "stale").mkdir(parents=True)
+    assert prepare_backends(command.files, source, command.backends) == command.backends
+    found = {str(path.relative_to(command.backends)) for path in command.backends.rglob("*") if path.is_file()}
+    assert found == {
+        "python/libtriton_python.so",
+        "python/triton_python_backend_utils.py",
+        "python/triton_python_backend_stub",
+        "sam/model.py",
+    }
+    assert not any(path.is_symlink() for path in command.backends.rglob("*"))
+
+
+def test_this_python_has_its_library() -> None:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert find_python_library().name == f"libpython{version}.so.1.0"

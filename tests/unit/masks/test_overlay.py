@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from samfleet.masks.overlay import ImageUnreadable, mask_colour, render_overlay
+from samfleet.masks.record import MaskRecord
+from samfleet.masks.rle import encode_mask
+
+
+def box_mask(size: tuple[int, int], top: int, left: int, bottom: int, right: int) -> MaskRecord:
+    bits = np.zeros(size, dtype=np.bool_)
+    bits[top:bottom, left:right] = True
+    return MaskRecord(encode_mask(bits), size, int(bits.sum()), (left, top, right - left, bottom - top), 0.9, 0.9)
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def rendered(content: bytes, masks: list[MaskRecord], **options: int) -> NDArray[np.uint8]:
+    """HW3, uint8, RGB."""
+    with Image.open(io.BytesIO(render_overlay(content, masks, **options))) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture)
+
+
+GREY = encoded(Image.new("RGB", (20, 10), (100, 100, 100)))
+
+
+def test_masks_are_tinted_and_outlined_and_the_rest_stays() -> None:
+    picture = rendered(GREY, [box_mask((10, 20), 2, 4, 8, 12)])
+    colour = np.array(mask_colour(0))
+    assert (picture[0, 0] == 100).all()
+    assert (picture[2, 4] == colour).all()
+    inside = 100 + 0.45 * (colour - 100.0)
+    assert np.abs(picture[5, 8] - inside).max() <= 1
+    assert (picture[5, 12] == 100).all()
+
+
+def test_small_masks_lie_on_top_and_keep_the_colour_of_their_place() -> None:
+    small, large = box_mask((10, 20), 3, 3, 6, 6), box_mask((10, 20), 1, 1, 9, 19)
+    picture = rendered(GREY, [small, large])
+    assert (picture[3, 3] == np.array(mask_colour(0))).all()
+    assert (picture[1, 1] == np.array(mask_colour(1))).all()
+
+
+def test_the_edge_of_the_picture_is_no_outline() -> None:
+    picture = rendered(GREY, [box_mask((10, 20), 0, 0, 10, 20)])
+    assert (picture == picture[0, 0]).all()
+
+
+def test_an_image_is_turned_upright_as_its_masks_are() -> None:
+    sideways = Image.new("RGB", (20, 10), (100, 100, 100))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = rendered(encoded(sideways, exif=exif), [box_mask((20, 10), 0, 0, 20, 5)])
+    assert picture.shape == (20, 10, 3)
+    assert (picture[:, 5:] == 100).all()
+    assert (picture[:, :5] != 100).any(axis=2).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_large_images_are_scaled_down_with_their_masks(form: str) -> None:
+    content = encoded(Image.new("RGB", (800, 400), (100, 100, 100)), form)
+    picture = rendered(content, [box_mask((400, 800), 0, 400, 400, 800)], max_side=80)
+    assert picture.shape == (40, 80, 3)
+    tinted = (np.abs(picture.astype(int) - 100) > 3).any(axis=2)
+    assert tinted[:, 40:].all()
+    assert not tinted[:, :40].any()
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I;16"])
+def test_every_mode_becomes_a_picture(mode: str) -> None:
+    image = (
+        Image.new("I;16", (8, 8), 40_000) if mode == "I;16" else Image.new("RGB", (8, 8), (90, 90, 90)).convert(mode)
+    )
+    content = encoded(image, "TIFF")
+    picture = rendered(content, [box_mask((8, 8), 1, 1, 4, 4)])
+    assert picture.shape == (8, 8, 3)
+    if mode == "I;16":
+        assert picture[7, 7].tolist() == [40_000 >> 8] * 3
+
+
+@pytest.mark.parametrize("content", [b"", b"text", GREY[: len(GREY) // 2]])
+def test_what_cannot_be_decoded_is_said(content: bytes) -> None:
+    with pytest.raises(ImageUnreadable, match="cannot be decoded"):
+        render_overlay(content, [])
+
+
+def test_colours_in_a_row_differ() -> None:
+    colours = [np.array(mask_colour(index)) for index in range(64)]
+    nearest = min(np.abs(a - b).sum() for a, b in pairwise(colours))
+    assert nearest > 100
+    assert len({tuple(colour) for colour in colours}) == 64

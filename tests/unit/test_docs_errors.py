@@ -1,0 +1,40 @@
+"""`docs/api.md` has a row for every error code that the shared library and the API can answer with."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import samfleet
+import samfleet_api
+from samfleet.errors import SamfleetError
+from samfleet_api.error_handlers import ROUTING_CODE, ROUTING_CODES
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+PACKAGES = ("samfleet.", "samfleet_api.")
+
+
+def errors(root: type[SamfleetError]) -> Iterator[type[SamfleetError]]:
+    yield root
+    for error in root.__subclasses__():
+        yield from errors(error)
+
+
+def wanted_rows() -> list[str]:
+    for package in (samfleet, samfleet_api):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    ours = {error for error in errors(SamfleetError) if error.__module__.startswith(PACKAGES)}
+    rows = [f"| `{error.code}` | {error.status_code} | {' '.join(error().message.split())} |" for error in ours]
+    rows += [f"| `{ROUTING_CODES[404]}` | 404 | There is no such route. |"]
+    rows += [f"| `{ROUTING_CODES[405]}` | 405 | The route does not take this method; `Allow` says which it takes. |"]
+    rows += [f"| `{ROUTING_CODE}` | 400 to 599 | Another refusal of the HTTP layer; `title` says which. |"]
+    return sorted(rows)
+
+
+def test_every_error_code_is_documented() -> None:
+    rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
+    wanted = wanted_rows()
+    assert rows == wanted, "docs/api.md should have these rows:\n" + "\n".join(wanted)
