@@ -130,9 +130,9 @@ class SamfleetClient:
     def job_errors(self, job_id: str) -> Iterator[ImageError]:
         return map(ImageError.model_validate, self._items(f"/v1/jobs/{job_id}/errors"))
 
-    def run(self, run_id: str) -> Run:
-        """One run with the statistics of its stages."""
-        return Run.model_validate(self._get(f"/v1/runs/{run_id}"))
+    def run(self, run_id: str, *, include_warmup: bool = False) -> Run:
+        """One run with the statistics of its stages, without the first images after a load unless asked for."""
+        return Run.model_validate(self._get(f"/v1/runs/{run_id}", include_warmup=include_warmup))
 
     def image_result(self, run_id: str, image_id: int) -> ImageResult:
         return ImageResult.model_validate(self._get(f"/v1/runs/{run_id}/images/{image_id}"))

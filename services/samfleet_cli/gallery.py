@@ -70,7 +70,7 @@ def _image(image: GalleryImage) -> str:
     facts = f"{_plural(image.masks, 'mask')} · {image.width} x {image.height} pixels"
     if image.overlay is None:
         return _fill("gallery_failure.html", name=escape(image.file_name), error=escape(image.error))
-    total = sum(image.stages.values())
+    work = sum(time for name, time in image.stages.items() if name != "queue")
     times = " · ".join(f"{name} {image.stages[name]:.0f} ms" for name in STAGES if image.stages.get(name))
     return _fill(
         "gallery_image.html",
@@ -82,7 +82,7 @@ def _image(image: GalleryImage) -> str:
         height=str(image.height),
         name=escape(image.file_name),
         credit=escape(image.credit),
-        facts=escape(facts + (f" · {total / 1000:.2f} s" if total else "")),
+        facts=escape(facts + (f" · {work / 1000:.2f} s of work" if work else "")),
         times=escape(times),
     )
 

@@ -24,7 +24,7 @@ class Results:
 
 def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path | None = None) -> Results:
     """Download everything of a job that is over. `summary.json` comes last: where it lies, the others are whole."""
-    runs = tuple(client.run(run.id) for run in job.runs)
+    runs = tuple(_run_with_stages(client, run.id) for run in job.runs)
     files = []
     for run in runs:
         path = out / f"{result_name(run, runs)}.coco.json"
@@ -57,6 +57,12 @@ def summarise(job: Job, runs: Sequence[Run], errors: Sequence[ImageError]) -> di
             for error in errors
         ],
     }
+
+
+def _run_with_stages(client: SamfleetClient, run_id: str) -> Run:
+    """Warm-up images count only where there are no others: a small first job would have no stages at all."""
+    run = client.run(run_id)
+    return run if run.stages else client.run(run_id, include_warmup=True)
 
 
 def _run(run: Run) -> dict[str, Any]:

@@ -31,15 +31,14 @@ class Segmentation:
 def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
     dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
-    job = client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools)
-    display.say(f"job {job.id}")
-    return job
+    return client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools)
 
 
 def finish_job(
     client: SamfleetClient, job_id: str, out: Path, display: Display, annotations: Path | None = None
 ) -> tuple[Job, Results]:
     """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
+    display.say(f"job {job_id}")
     job = follow_job(client, job_id, display.job)
     return job, write_results(client, job, out, annotations)
 

@@ -14,14 +14,14 @@ from samfleet.db.session import connect, read_only
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.local_stack.stack import stack_status
 
-IMAGES = 12
+IMAGES = 6
 
 
 def test_a_killed_worker_loses_no_image_and_doubles_none(samfleet: Samfleet, tmp_path: Path) -> None:
     folder = write_scenes(tmp_path / "images", IMAGES)[0].parent
     out = tmp_path / "out"
     with samfleet.started(
-        "segment", folder, "--variant", "mobile_sam", "--points-per-side", 4, "--out", out, "--json"
+        "segment", folder, "--variant", "mobile_sam", "--points-per-side", 1, "--out", out, "--json"
     ) as process:
         assert process.stderr is not None
         job_id = next(line.split()[1] for line in process.stderr if line.startswith("job "))

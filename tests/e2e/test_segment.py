@@ -16,7 +16,6 @@ from fixtures.shared import shared_path
 from fixtures.stack import Samfleet
 
 STAGES = {"queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"}
-OFFICIAL_BOX_MIOU_TOLERANCE = 0.001
 
 
 def read(path: Path) -> Any:
@@ -24,7 +23,7 @@ def read(path: Path) -> Any:
 
 
 def test_everything_leaves_coco_files_that_load(samfleet: Samfleet, tmp_path: Path) -> None:
-    scenes = write_scenes(tmp_path / "images", 3)
+    scenes = write_scenes(tmp_path / "images", 2)
     out = tmp_path / "out"
     finished = samfleet(
         "segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 4, "--out", out, "--json"
@@ -32,24 +31,24 @@ def test_everything_leaves_coco_files_that_load(samfleet: Samfleet, tmp_path: Pa
     assert finished.exit_code == 0, finished.stderr
     summary = finished.json()
     assert summary == read(out / "summary.json")
-    assert summary["counts"] == {"total": 3, "succeeded": 3, "failed": 0}
+    assert summary["counts"] == {"total": 2, "succeeded": 2, "failed": 0}
     assert summary["errors"] == []
     (run,) = summary["runs"]
     assert run["masks"] > 0
     assert run["hardware"][0]["device_name"]
     assert set(run["stages"]) == STAGES
-    assert "3/3 images" in finished.stderr
+    assert "2/2 images" in finished.stderr
 
     dataset = COCO(out / "dataset.json")
-    assert [image["file_name"] for image in dataset.loadImgs([1, 2, 3])] == [scene.name for scene in scenes]
+    assert [image["file_name"] for image in dataset.loadImgs([1, 2])] == [scene.name for scene in scenes]
     results = dataset.loadRes(str(out / "mobile_sam.coco.json"))
-    masks = results.loadAnns(results.getAnnIds())
-    assert len(masks) == run["masks"]
+    assert len(results.getAnnIds()) == run["masks"]
+    masks = read(out / "mobile_sam.coco.json")
     for mask in masks:
         assert rle.decode(mask["segmentation"]).shape == (SIZE[1], SIZE[0])
         assert mask["area"] == rle.area(mask["segmentation"])
         assert mask["score"] == mask["predicted_iou"]
-    assert {mask["image_id"] for mask in masks} == {1, 2, 3}
+    assert {mask["image_id"] for mask in masks} == {1, 2}
 
 
 @pytest.mark.parametrize("task", ["box", "center_point"])
@@ -140,10 +139,10 @@ def test_refusals_are_one_line_and_exit_with_1(samfleet: Samfleet, tmp_path: Pat
 
 
 def test_an_interrupted_command_leaves_its_job_to_be_followed_and_cancelled(samfleet: Samfleet, tmp_path: Path) -> None:
-    scenes = write_scenes(tmp_path / "images", 8)
+    scenes = write_scenes(tmp_path / "images", 40)
     out = tmp_path / "out"
     with samfleet.started(
-        "segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 32, "--out", out
+        "segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 4, "--out", out
     ) as process:
         assert process.stderr is not None
         job_id = next(line.split()[1] for line in process.stderr if line.startswith("job "))

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 from samfleet_cli.gallery import Gallery, GalleryImage, render_gallery
 
+TIMES = {"queue": 900.0, "encode": 120.0, "store": 4.0}
 PNG = b"\x89PNG not decoded here"
 EVIL = '<script>"alert"</script>$title & co.jpg'
 
@@ -39,7 +40,15 @@ def gallery(*images: GalleryImage) -> Gallery:
 
 def photograph(name: str = "cat.png", masks: int = 2) -> GalleryImage:
     return GalleryImage(
-        name, f"images/{name}", 40, 30, masks, PNG, "overlays/cat.png", "by someone", {"encode": 120.0, "store": 4.0}
+        name,
+        f"images/{name}",
+        40,
+        30,
+        masks,
+        PNG,
+        "overlays/cat.png",
+        "by someone",
+        {"queue": 900.0, "encode": 120.0, "store": 4.0},
     )
 
 
@@ -55,8 +64,8 @@ def test_counts_times_and_alternative_texts() -> None:
     text = render_gallery(gallery(photograph(), photograph("one.png", masks=1)))
     assert "2 photographs, 3 masks, 0.25 images per second" in text
     assert Page(text).all("img", "alt")[1] == "one.png with 1 mask drawn on it in colours"
-    assert "40 x 30 pixels · 0.12 s" in text
-    assert "encode 120 ms · store 4 ms" in text
+    assert "40 x 30 pixels · 0.12 s of work" in text
+    assert "queue 900 ms · encode 120 ms · store 4 ms" in text
     assert text.index('scope="row">queue') < text.index('scope="row">encode')
 
 

@@ -79,3 +79,13 @@ def test_the_pool_is_in_the_name_only_where_there_are_several() -> None:
     one, other = Run.model_validate(run()), Run.model_validate(run(pool="gpu"))
     assert result_name(one, [one]) == "mobile_sam"
     assert result_name(other, [one, other]) == "mobile_sam@gpu"
+
+
+def test_warm_up_images_count_where_there_are_no_others(tmp_path: Path) -> None:
+    double = api()
+    finished = double.answers["GET /v1/runs/r1"]
+    double.answers["GET /v1/runs/r1"] = [{**finished, "stages": {}}, finished]
+    results = write_results(double.client(), Job.model_validate(job()), tmp_path)
+    assert set(results.summary["runs"][0]["stages"]) == {"encode"}
+    asked = [request.url.params["include_warmup"] for request in double.requests if request.url.path == "/v1/runs/r1"]
+    assert asked == ["false", "true"]
