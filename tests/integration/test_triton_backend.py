@@ -108,6 +108,7 @@ def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClien
     assert report.peak_memory_bytes > 0
     assert report.hardware["device_kind"] == "cpu"
     assert report.hardware["threads"] == 2
+    assert report.hardware["triton"] == triton.get_server_metadata().version
 
 
 def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +25,7 @@ CPU_TUNING = {
     # Idle threads sleep: the server shares its cores with the rest of the stack, which spinning threads would starve.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}  # nvidia-pytriton's version to the server's inside; the binary has no --version
 
 
 class TritonNotInstalled(SamfleetError):
@@ -50,6 +52,7 @@ class TritonFiles:
     stub: Path
     python_library: Path  # the libpython that the stub embeds
     python_bin: Path  # the folder whose `python3` decides which packages the stub sees
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def locate_triton() -> TritonFiles:
         stub=server / "python_backend_stubs" / version / "triton_python_backend_stub",
         python_library=find_python_library(),
         python_bin=Path(sys.executable).parent,
+        version=TRITON_OF_WHEEL.get(installed_version("nvidia-pytriton")),
     )
     for path in (files.server, files.libraries, files.python_backend, files.stub):
         if not path.exists():
@@ -166,6 +170,8 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
         "SAMFLEET_DEVICE": command.device,
         **command.extra_env,
     }
+    if files.version is not None:
+        env["TRITON_SERVER_VERSION"] = files.version  # the name that NVIDIA's image gives it
     if command.threads is not None:
         env["SAMFLEET_THREADS"] = str(command.threads)
     return env

@@ -65,7 +65,7 @@ def _settings(args: dict[str, str]) -> EngineSettings:
         gpu=int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else 0,
         threads=int(threads) if threads else None,
         max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS", DEFAULT_MAX_PIXELS)),
-        triton_version=os.environ.get("SAMFLEET_TRITON_VERSION"),
+        triton_version=os.environ.get("TRITON_SERVER_VERSION"),
     )
 
 
