@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:
     return {entry.batch_size: entry.compute_infer.count for entry in stats.batch_stats}
 
 
+def executions_since(
+    client: triton_grpc.InferenceServerClient, before: dict[int, int], requests: int
+) -> dict[int, int]:
+    """What `requests` took. Replies leave before their batch has ended, and Triton counts it only then."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        executed = {size: count - before.get(size, 0) for size, count in batch_sizes(client).items()}
+        if sum(size * count for size, count in executed.items()) == requests:
+            return executed
+        time.sleep(0.05)
+    pytest.fail(f"Triton has not counted {requests} requests: {executed}")
+
+
 def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.InferenceServerClient) -> None:
     before = batch_sizes(triton)
     shapes = [(160, 120), (200, 200), (64, 256), (256, 128), (160, 120)]
@@ -61,7 +75,7 @@ def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.In
         side = 2 * (min(width, height) // 4)
         assert reply.masks[0].area == pytest.approx(side**2, rel=0.15)
         assert decode_mask(reply.masks[0].counts, (height, width)).sum() == reply.masks[0].area
-    executed = {size: count - before.get(size, 0) for size, count in batch_sizes(triton).items()}
+    executed = executions_since(triton, before, len(requests))
     assert sum(executed.values()) < len(requests)
     assert max(size for size, count in executed.items() if count) > 1
     assert {reply.report.batch_size for reply in replies} - {1}
