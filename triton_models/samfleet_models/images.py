@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from samfleet.errors import InvalidInput
+from samfleet.masks.image_errors import (
+    ImageEmpty,
+    ImageFailed,
+    ImageFormatUnsupported,
+    ImageTooLarge,
+    ImageTruncated,
+    ImageUnreadable,
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 DEFAULT_MAX_PIXELS = 100_000_000
@@ -46,38 +53,8 @@ TURNS = {
 Image.MAX_IMAGE_PIXELS = None
 
 
-class ImageEmpty(InvalidInput):
-    """The image file has no bytes; upload it again."""
-
-    code = "image_empty"
-
-
-class ImageUnreadable(InvalidInput):
-    """The file cannot be read as an image."""
-
-    code = "image_unreadable"
-
-
-class ImageTruncated(InvalidInput):
-    """The image file ends before its pixels do; fetch or upload it again."""
-
-    code = "image_truncated"
-
-
-class ImageTooLarge(InvalidInput):
-    """The image has more pixels than this server accepts; scale it down."""
-
-    code = "image_too_large"
-
-
-class ImageFormatUnsupported(InvalidInput):
-    """The file's format is not among JPEG, PNG, WebP, BMP and TIFF; convert it."""
-
-    code = "image_format_unsupported"
-
-
 def read_image(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
-    """Upright pixels of an image file: HWC uint8 RGB. Raises a subclass of `InvalidInput` that names the fault."""
+    """Upright pixels of an image file: HWC uint8 RGB. Raises a subclass of `ImageFailed` that names the fault."""
     image = _open(data)
     with image:
         if image.width * image.height > max_pixels:
@@ -105,7 +82,7 @@ def _open(data: bytes) -> Image.Image:
         raise ImageUnreadable(f"the image's header is damaged: {error}") from error
 
 
-def _unidentified(data: bytes) -> InvalidInput:
+def _unidentified(data: bytes) -> ImageFailed:
     foreign = next((name for magic, name in FOREIGN_SIGNATURES.items() if data.lstrip().startswith(magic)), None)
     if data[4:8] == b"ftyp":
         foreign = "HEIC or AVIF"

@@ -6,22 +6,24 @@ import time
 from dataclasses import dataclass, replace
 from typing import Self
 
+from samfleet.datasets.content import read_image
 from samfleet.jobs.leases import ClaimedShard
 from samfleet.jobs.quality import everything_quality, prompted_quality
 from samfleet.jobs.results import ImageError, ImageOutcome, Quality, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, parse_job_task
+from samfleet.masks.image_errors import ImageFailed
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import TaskParameters
 from samfleet_worker.bootstrap import Services
-from samfleet_worker.images import ImageFailed, fetch_image
 from samfleet_worker.prompts import build_prompts
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
 
 ATTEMPTS_BEFORE_BLAME = 2  # then an internal error of Triton is taken for the image's fault, and the others go on
+FETCH_STAGE = "fetch"
 INFERENCE_STAGE = "encode"  # Triton does not say where it failed; encoding is the first thing that can
 
 
@@ -57,11 +59,11 @@ class ImageStep:
         outcome = ImageOutcome(image)
         started = time.perf_counter()
         try:
-            data = fetch_image(self.store, image.uri, self.max_image_bytes)
+            data = read_image(self.store, image.uri, self.max_image_bytes)
             outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
             prompts = build_prompts(self.task, image, data, self.max_pixels)
         except ImageFailed as error:
-            outcome = replace(outcome, error=ImageError(error.code, error.message, error.stage))
+            outcome = replace(outcome, error=ImageError(error.code, error.message, FETCH_STAGE))
         else:
             outcome = self._segment(outcome, SegmentRequest(data, self.parameters, prompts))
         self.lease.image_done()

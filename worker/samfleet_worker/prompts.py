@@ -6,8 +6,9 @@ from samfleet.datasets.centre_point import centre_point
 from samfleet.jobs.quality import annotation_mask
 from samfleet.jobs.results import Annotation, ShardImage
 from samfleet.jobs.task import JobTask, PromptsJobTask
+from samfleet.masks.image_errors import ImageFailed
 from samfleet.variants.task import Prompt, TaskInvalid
-from samfleet_worker.images import ImageFailed, upright_size
+from samfleet_worker.images import upright_size
 
 
 class PromptInvalid(ImageFailed):

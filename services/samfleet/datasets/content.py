@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from samfleet.datasets.directory import resolve_allowed
-from samfleet.datasets.uploads import ImageTooLarge
-from samfleet.errors import InvalidInput
-from samfleet.storage.store import ObjectStore
+from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.storage.store import ObjectNotFound, ObjectStore
 
 STORE_SCHEME = "store:"
 
 
-class ImageFileMissing(InvalidInput):
-    """The image file is not there any more, or the server may not read it."""
+def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
+    """The encoded file of `DatasetImage.uri`; never more than `max_bytes` (and one) are read.
 
-    code = "image_file_missing"
+    Raises a subclass of `ImageFailed` for what is the image's fault; a store that does not answer is an error of the
+    store, worth another try.
+    """
+    data = _from_store(store, uri, max_bytes) if uri.startswith(STORE_SCHEME) else _from_disk(uri, max_bytes)
+    if len(data) > max_bytes:
+        raise ImageTooLarge(
+            f"the file is larger than {max_bytes} bytes; make it smaller or raise SAMFLEET_MAX_IMAGE_BYTES"
+        )
+    if not data:
+        raise ImageEmpty
+    return data
 
 
-def read_image(uri: str, store: ObjectStore, roots: Sequence[Path], max_bytes: int) -> bytes:
-    """The encoded file of `DatasetImage.uri`; a path is checked against the roots again, for links change."""
-    if uri.startswith(STORE_SCHEME):
-        return _within(uri, store.get(uri.removeprefix(STORE_SCHEME)), max_bytes)
-    path = resolve_allowed(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)), roots)
+def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
+    key = uri.removeprefix(STORE_SCHEME)
+    try:
+        with store.open(key) as file:
+            return file.read(max_bytes + 1)
+    except ObjectNotFound as error:
+        raise ImageMissing(f"the uploaded file is gone from the store ({key}); upload it again") from error
+
+
+def _from_disk(uri: str, max_bytes: int) -> bytes:
+    """Listing resolved all links and checked the roots, so a path that leads elsewhere now was changed since."""
+    path = Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
+    if os.path.realpath(path) != str(path):
+        raise ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
     try:
         with path.open("rb") as file:
-            return _within(uri, file.read(max_bytes + 1), max_bytes)
+            return file.read(max_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageMissing(f"there is no file {path}; it was moved or deleted after the dataset was made") from error
     except OSError as error:
-        raise ImageFileMissing(f"{path} cannot be read ({error.strerror}); put the file back") from error
-
-
-def _within(uri: str, data: bytes, max_bytes: int) -> bytes:
-    if len(data) > max_bytes:
-        raise ImageTooLarge(f"{uri} has more than {max_bytes} bytes, the most this server accepts")
-    return data
+        raise ImageUnreadable(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from samfleet.errors import InvalidInput
+from samfleet.masks.image_errors import ImageUnreadable
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 
@@ -19,12 +19,6 @@ Bits = NDArray[np.bool_]  # HW
 
 OPACITY = 0.45  # enough to tell neighbours apart with the photograph still to be seen
 GOLDEN_RATIO = (5**0.5 - 1) / 2  # steps of it spread hues so that any few in a row lie far apart
-
-
-class ImageUnreadable(InvalidInput):
-    """The image cannot be decoded, so nothing can be drawn on it."""
-
-    code = "image_unreadable"
 
 
 def render_overlay(image_bytes: bytes, masks: Sequence[MaskRecord], *, max_side: int = 1600) -> bytes:

@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from samfleet.datasets.content import ImageFileMissing, read_image
-from samfleet.datasets.directory import DirectoryNotAllowed
+from samfleet.datasets.content import read_image
 from samfleet.db.session import read_only
 from samfleet.jobs.exports import FILE_NAMES, MEDIA_TYPES, ExportFormat, RunNotFound, results_of_run
 from samfleet.jobs.progress import progress_of_runs
-from samfleet.masks.overlay import ImageUnreadable, render_overlay
+from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.masks.overlay import render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
@@ -134,9 +134,10 @@ def read_run_image(
             RunNotFound,
             ImageResultNotFound,
             ImageNotSegmented,
-            ImageFileMissing,
+            ImageMissing,
+            ImageEmpty,
+            ImageTooLarge,
             ImageUnreadable,
-            DirectoryNotAllowed,
             ObjectNotFound,
             PartFileDamaged,
             StorageUnavailable,
@@ -156,7 +157,7 @@ def read_overlay(
         result, image = require_image(session, tenant_id, run_id, image_id)
     require_segmented(result)
     masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)]
-    content = read_image(image.uri, store, settings.dataset_roots, settings.max_image_bytes)
+    content = read_image(store, image.uri, settings.max_image_bytes)
     return Response(render_overlay(content, masks, max_side=max_side), media_type="image/png")
 
 

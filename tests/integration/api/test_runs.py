@@ -126,7 +126,7 @@ def test_what_a_run_does_not_have(tenant: Tenant, run_path: str, path: str, stat
 def test_an_image_file_that_is_gone_has_no_picture(tenant: Tenant, folder: Path, run_path: str) -> None:
     (folder / "2.png").unlink()
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
-    assert (answer.status_code, answer.json()["code"]) == (422, "image_file_missing")
+    assert (answer.status_code, answer.json()["code"]) == (422, "image_missing")
     (folder / "2.png").write_bytes(b"text")
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
     assert (answer.status_code, answer.json()["code"]) == (422, "image_unreadable")

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from samfleet.masks.overlay import ImageUnreadable, mask_colour, render_overlay
+from samfleet.masks.image_errors import ImageUnreadable
+from samfleet.masks.overlay import mask_colour, render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import encode_mask
 

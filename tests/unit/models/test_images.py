@@ -10,14 +10,14 @@ from PIL import Image
 from fixtures.pictures import encoded, gradient, rgb
 from fixtures.shared import shared_path
 from samfleet.errors import InvalidInput
-from samfleet_models.images import (
+from samfleet.masks.image_errors import (
     ImageEmpty,
     ImageFormatUnsupported,
     ImageTooLarge,
     ImageTruncated,
     ImageUnreadable,
-    read_image,
 )
+from samfleet_models.images import read_image
 
 ORIENTATION = 0x0112
 LOSSLESS = [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})]

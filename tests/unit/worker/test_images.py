@@ -1,50 +1,14 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from samfleet.storage.memory_store import MemoryStore
-from samfleet_worker.images import (
-    ImageEmpty,
-    ImageFailed,
-    ImageMissing,
-    ImageTooLarge,
-    ImageUnreadable,
-    fetch_image,
-    upright_size,
-)
+from samfleet.masks.image_errors import ImageFailed, ImageTooLarge, ImageUnreadable
+from samfleet_worker.images import upright_size
 
 LIMIT = 100
-
-
-def test_files_are_read_from_disk_and_store(tmp_path: Path) -> None:
-    path = tmp_path / "ein Bild %.png"
-    path.write_bytes(b"on disk")
-    store = MemoryStore()
-    store.put("uploads/a b", b"in the store")
-    assert fetch_image(store, path.as_uri(), LIMIT) == b"on disk"
-    assert fetch_image(store, "store:uploads/a b", LIMIT) == b"in the store"
-
-
-@pytest.mark.parametrize(("size", "kind"), [(0, ImageEmpty), (LIMIT + 1, ImageTooLarge)])
-def test_a_size_that_will_not_do(tmp_path: Path, size: int, kind: type[ImageFailed]) -> None:
-    (tmp_path / "a.png").write_bytes(b"x" * size)
-    store = MemoryStore()
-    store.put("a", b"x" * size)
-    for uri in ((tmp_path / "a.png").as_uri(), "store:a"):
-        with pytest.raises(kind):
-            fetch_image(store, uri, LIMIT)
-
-
-def test_a_file_that_is_gone_or_no_file(tmp_path: Path) -> None:
-    for uri in ((tmp_path / "a.png").as_uri(), "store:uploads/a"):
-        with pytest.raises(ImageMissing):
-            fetch_image(MemoryStore(), uri, LIMIT)
-    with pytest.raises(ImageUnreadable):
-        fetch_image(MemoryStore(), tmp_path.as_uri(), LIMIT)
 
 
 def encoded(width: int, height: int, orientation: int | None = None) -> bytes:
