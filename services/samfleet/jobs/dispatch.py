@@ -38,10 +38,11 @@ def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_i
         .order_by(Shard.index)
         .limit(free)
         .with_for_update(skip_locked=True)
+        .cte("ready")  # evaluated once; as a subquery it may be run again and find more rows than the limit
     )
     chosen = session.scalars(
         update(Shard)
-        .where(Shard.id.in_(ready.scalar_subquery()))
+        .where(Shard.id.in_(select(ready.c.id)))
         .values(state=ShardState.QUEUED, queued_at=func.now(), sent_at=func.now())
         .returning(Shard.id)
     ).all()
