@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
@@ -47,6 +47,10 @@ class QueueUnavailable(Unavailable):
 class TaskQueue(Protocol):
     def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
         """Hands the task over, to start after the countdown at the earliest; raises `QueueUnavailable`."""
+        ...
+
+    def waiting(self, queue: str) -> int:
+        """How many tasks lie in the queue, not counting those that a worker has fetched; raises `QueueUnavailable`."""
         ...
 
     def ping(self) -> None:
@@ -86,6 +90,14 @@ class CeleryTaskQueue:
                 headers={CORRELATION_HEADER: correlation_id()},
             )
 
+    def waiting(self, queue: str) -> int:
+        with _mapped("the broker does not answer"), self._app.connection_for_write() as connection:
+            channel: Any = connection.default_channel  # the stubs know only what all transports share
+            try:
+                return int(channel.queue_declare(queue, passive=True).message_count)
+            except ChannelError:  # nothing was ever sent there, or the broker was emptied
+                return 0
+
     def ping(self) -> None:
         with _mapped("the broker does not answer"), self._app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS)
@@ -112,6 +124,10 @@ class MemoryTaskQueue:
     def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
         self.ping()
         self.sent.append(SentTask(str(task), args, queue, countdown_seconds))
+
+    def waiting(self, queue: str) -> int:
+        self.ping()
+        return sum(task.queue == queue for task in self.sent)
 
     def ping(self) -> None:
         if self.down:

@@ -20,8 +20,11 @@ from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.exports import recorded_parts
 from samfleet.jobs.leases import expire_leases
 from samfleet.jobs.parts import parts_prefix
-from samfleet.jobs.queue import TaskName, TaskQueue, pool_queue, wake_after_commit
+from samfleet.jobs.queue import QueueUnavailable, TaskName, TaskQueue, pool_queue, wake_after_commit
+from samfleet.logging import get_logger
 from samfleet.storage.store import ObjectStore
+
+log = get_logger(__name__)
 
 MOST_AT_ONCE = 1000
 RUNS_TIDIED_AT_ONCE = 10  # each lists a folder of the store
@@ -54,8 +57,9 @@ class Swept:
 
 def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLimits) -> Swept:
     expired = sum(_expire(engine, run_id, limits) for run_id in _runs_with_expired_leases(engine))
-    with transaction(engine) as session:
-        shards = _resend_shards(session, queue, limits.resend_after)
+    shards = sum(
+        _resend_shards(engine, queue, pool, limits.resend_after) for pool in _pools_short_of_tasks(engine, queue)
+    )
     with transaction(engine) as session:
         plans = _resend_plans(session, queue, limits.resend_after)
     with transaction(engine) as session:
@@ -67,7 +71,10 @@ def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLim
     with transaction(engine) as session:
         oldest = func.now() - limits.heartbeat_retention
         session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < oldest))
-    deleted = sum(_tidy(engine, store, run_id, limits.orphan_grace) for run_id in _untidy_runs(engine, limits))
+    untidy = _untidy_runs(engine, limits)
+    if untidy:  # not at every sweep: an S3 store has to be asked for it
+        store.discard_unfinished(limits.orphan_grace)
+    deleted = sum(_tidy(engine, store, run_id, limits.orphan_grace) for run_id in untidy)
     return Swept(expired, shards, plans, finishes, dispatched, deleted)
 
 
@@ -82,22 +89,35 @@ def _expire(engine: Engine, run_id: uuid.UUID, limits: SweepLimits) -> int:
         return expire_leases(session, run_id, limits.max_shard_attempts)
 
 
-def _resend_shards(session: Session, queue: TaskQueue, after: timedelta) -> int:
+def _pools_short_of_tasks(engine: Engine, queue: TaskQueue) -> list[str]:
+    """Pools whose queue holds fewer tasks than there are queued shards. Where it holds enough, shards merely wait for
+    workers that are busy, perhaps for hours: sending them again every time would fill the broker.
+    """
+    query = select(Run.pool, func.count()).join(Shard, Shard.run_id == Run.id).where(Shard.state == ShardState.QUEUED)
+    with transaction(engine) as session:
+        queued = session.execute(query.group_by(Run.pool).order_by(Run.pool)).all()
+    try:
+        return [pool for pool, shards in queued if queue.waiting(pool_queue(pool)) < shards]
+    except QueueUnavailable as error:
+        log.warning("queue.unavailable", reason=error.message)
+        return []
+
+
+def _resend_shards(engine: Engine, queue: TaskQueue, pool: str, after: timedelta) -> int:
     stale = (
         select(Shard.id)
-        .where(Shard.state == ShardState.QUEUED, Shard.sent_at < func.now() - after)
+        .join(Run, Run.id == Shard.run_id)
+        .where(Run.pool == pool, Shard.state == ShardState.QUEUED, Shard.sent_at < func.now() - after)
         .order_by(Shard.sent_at)
         .limit(MOST_AT_ONCE)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=Shard)
+        .cte("stale")
     )
-    sent = session.execute(
-        update(Shard)
-        .where(Shard.id.in_(stale.scalar_subquery()), Run.id == Shard.run_id)
-        .values(sent_at=func.now())
-        .returning(Shard.id, Run.pool)
-    ).all()
-    for shard_id, pool in sent:
-        wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=pool_queue(pool))
+    chosen = update(Shard).where(Shard.id.in_(select(stale.c.id))).values(sent_at=func.now())
+    with transaction(engine) as session:
+        sent = session.scalars(chosen.returning(Shard.id)).all()
+        for shard_id in sorted(sent):
+            wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=pool_queue(pool))
     return len(sent)
 
 
@@ -107,8 +127,9 @@ def _resend_plans(session: Session, queue: TaskQueue, after: timedelta) -> int:
         .where(Job.state == JobState.QUEUED, Job.sent_at < func.now() - after)
         .limit(MOST_AT_ONCE)
         .with_for_update(skip_locked=True, key_share=True)
+        .cte("stale")
     )
-    chosen = update(Job).where(Job.id.in_(stale.scalar_subquery())).values(sent_at=func.now())
+    chosen = update(Job).where(Job.id.in_(select(stale.c.id))).values(sent_at=func.now())
     sent = session.scalars(chosen.returning(Job.id)).all()
     for job_id in sent:
         wake_after_commit(session, queue, TaskName.PLAN, str(job_id))
@@ -121,8 +142,9 @@ def _resend_finishes(session: Session, queue: TaskQueue, after: timedelta) -> in
         .where(Run.state == RunState.FINISHING, Run.sent_at < func.now() - after)
         .limit(MOST_AT_ONCE)
         .with_for_update(skip_locked=True, key_share=True)
+        .cte("stale")
     )
-    chosen = update(Run).where(Run.id.in_(stale.scalar_subquery())).values(sent_at=func.now())
+    chosen = update(Run).where(Run.id.in_(select(stale.c.id))).values(sent_at=func.now())
     sent = session.scalars(chosen.returning(Run.id)).all()
     for run_id in sent:
         wake_after_commit(session, queue, TaskName.FINISH, str(run_id))

@@ -44,6 +44,17 @@ def test_a_task_lies_in_its_queue_by_name_as_json(queue: CeleryTaskQueue, broker
     assert message["headers"][CORRELATION_HEADER] == "from the request"
 
 
+def test_tasks_are_counted_while_they_lie_in_their_queue(queue: CeleryTaskQueue, broker_url: str) -> None:
+    assert queue.waiting(pool_queue("default")) == 0
+    for shard_id in (1, 2):
+        queue.send(TaskName.SEGMENT, shard_id, queue=pool_queue("default"))
+    assert queue.waiting(pool_queue("default")) == 2
+    assert queue.waiting(pool_queue("other")) == 0
+    with closing(redis.Redis(unix_socket_path=broker_url.removeprefix("redis+socket://"))) as client:
+        client.flushall()
+    assert queue.waiting(pool_queue("default")) == 0
+
+
 def test_a_broker_that_is_away_is_said_within_seconds(tmp_path: Path) -> None:
     started = time.monotonic()
     with closing(CeleryTaskQueue(f"redis+socket://{tmp_path / 'nobody.sock'}")) as queue:
@@ -51,6 +62,8 @@ def test_a_broker_that_is_away_is_said_within_seconds(tmp_path: Path) -> None:
             queue.send(TaskName.SWEEP, queue="samfleet.control")
         with pytest.raises(QueueUnavailable):
             queue.ping()
+        with pytest.raises(QueueUnavailable):
+            queue.waiting("samfleet.control")
     assert time.monotonic() - started < 15
 
 

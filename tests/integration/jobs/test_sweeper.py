@@ -62,6 +62,16 @@ def test_everything_that_redis_lost_is_sent_again_and_not_every_time(engine: Eng
     assert sweep(engine, queue, store, LIMITS) == NOTHING
 
 
+def test_shards_whose_tasks_wait_for_busy_workers_are_not_sent_again(engine: Engine) -> None:
+    queue = MemoryTaskQueue()
+    start_job(engine, queue, 12, in_flight=2)
+    with transaction(engine) as session:
+        session.execute(update(Shard).values(sent_at=LONG_AGO))
+    sent = list(queue.sent)
+    assert sweep(engine, queue, MemoryStore(), LIMITS) == NOTHING
+    assert queue.sent == sent
+
+
 def test_a_shard_whose_back_off_is_over_gets_its_place(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, 4)
