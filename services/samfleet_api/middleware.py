@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +16,7 @@ from samfleet_api.bodies import limited
 from samfleet_api.error_handlers import internal_error
 
 REQUEST_ID = "X-Request-ID"
+PROBES = frozenset({"/healthz", "/readyz"})  # asked every few seconds: their good answers are no news
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # goes into logs and task headers
 
 log = get_logger(__name__)
@@ -54,7 +56,8 @@ class RequestLog:
                 raise  # half an answer is out: the server must cut the connection, or it would look whole
             await internal_error(request_id)(scope, receive, send_with_id)
         finally:
-            log.info(
+            tell = log.debug if scope["path"] in PROBES and status == HTTPStatus.OK else log.info
+            tell(
                 "request.finished",
                 method=scope["method"],
                 path=scope["path"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from samfleet_cli.local_stack.processes import MARKER, ProcessIdentity, identify
 _CANNOT_START = 127  # what a shell reports for a program it cannot run
 _CHECK_STARTING_SECONDS = 0.25
 _CHECK_READY_SECONDS = 5.0
+_LOG_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Child:
             self._next_check = now + (_CHECK_READY_SECONDS if ready else _CHECK_STARTING_SECONDS)
             self._was_ready |= ready
             self._enter(PartState.READY if ready else PartState.STARTING)
+            self._bound_log()
 
     def ask_to_stop(self) -> list[ProcessIdentity]:
         """Send the stop signal; return the processes below, which are to be gone when this one is."""
@@ -163,6 +166,12 @@ class Child:
             return
         self.next_start = now + self._back_off.delay_seconds(self._failures)
         self._enter(PartState.RESTARTING)
+
+    def _bound_log(self) -> None:
+        """Set a long log aside, the former one is dropped. The process appends, so it goes on in the emptied file."""
+        if self._log.stat().st_size > _LOG_BYTES:
+            shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
+            os.truncate(self._log, 0)
 
     def _enter(self, state: PartState) -> None:
         if state is not self.state:

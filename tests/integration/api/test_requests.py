@@ -63,12 +63,22 @@ def test_every_answer_has_a_request_id(api: Api) -> None:
     assert len(bad.headers["X-Request-ID"]) == 32
 
 
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    lines: list[dict[str, object]] = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    return [line for line in lines if line["event"] == "request.finished"]
+
+
 def test_a_request_is_logged_once(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        httpx.get(f"{api.url}/healthz", headers={"X-Request-ID": "logged"})
-    lines: list[dict[str, object]] = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-    (line,) = [line for line in lines if line["event"] == "request.finished"]
-    assert (line["method"], line["path"], line["status"], line["correlation_id"]) == ("GET", "/healthz", 200, "logged")
+        httpx.get(f"{api.url}/nowhere", headers={"X-Request-ID": "logged"})
+    (line,) = logged(caplog)
+    assert (line["method"], line["path"], line["status"], line["correlation_id"]) == ("GET", "/nowhere", 404, "logged")
+
+
+def test_a_probe_that_finds_all_well_is_no_news(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        httpx.get(f"{api.url}/healthz")
+    assert logged(caplog) == []
 
 
 def test_json_bodies_are_limited_whoever_sends_them(api: Api, tenant: Tenant) -> None:

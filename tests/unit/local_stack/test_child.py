@@ -82,6 +82,19 @@ def test_a_part_that_no_longer_answers_is_starting_again(tmp_path: Path, childre
     assert states == [PartState.STARTING, PartState.STARTING, PartState.READY, PartState.READY, PartState.STARTING]
 
 
+def test_a_long_log_is_set_aside_while_the_part_goes_on(
+    tmp_path: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samfleet_cli.local_stack.child._LOG_BYTES", 4)
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(True, True)), tmp_path, children)
+    (tmp_path / "part.log").write_text("long enough")
+    child.start(0.0)
+    child.observe(0.0)
+    assert (tmp_path / "part.log").read_text() == ""
+    assert (tmp_path / "part.log.1").read_text() == "long enough"
+    assert child.is_running
+
+
 def test_what_a_killed_part_leaves_is_removed(tmp_path: Path, children: list[Child]) -> None:
     left, kept = tmp_path / "region-1", tmp_path / "other"
     child = _child(PartSpec("part", SLEEP, leaves=(tmp_path, "region-*")), tmp_path, children)
