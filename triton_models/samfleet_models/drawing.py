@@ -33,6 +33,9 @@ class Drawn:
     bits: NDArray[np.uint8]
     stability: NDArray[np.float32]
 
+    def part(self, rows: slice) -> Drawn:
+        return Drawn(self.rows[rows], self.bits[rows], self.stability[rows])
+
     @classmethod
     def joined(cls, parts: list[Drawn]) -> Drawn:
         return cls(

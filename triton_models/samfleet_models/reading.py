@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.rle import encode_runs
-from samfleet.masks.runs import Runs, packed_bytes
-from samfleet_models.drawing import draw
+from samfleet.masks.runs import Runs, packed_bytes, pieces
+from samfleet_models.drawing import Drawn, draw
 from samfleet_models.preprocess import Frame
 
 BITS_AT_A_TIME = 8 * 2**20  # bytes of packed masks between drawing and coding
@@ -106,6 +106,11 @@ def cut_by_crop(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.
 
 def _read_chunk(low_res: Tensor, start: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
     drawn = draw(low_res, frame, selection.stability_offset, selection.stability_thresh)
+    coded = [_coded(drawn.part(piece), start, frame, placement, selection) for piece in pieces(drawn.bits)]
+    return ReadMasks.joined(coded)
+
+
+def _coded(drawn: Drawn, start: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
     x0, y0, _, _ = placement.crop
     runs = Runs.of_bits(drawn.bits, frame.original)
     boxes = runs.boxes().astype(np.float32) + np.array([x0, y0, x0, y0], dtype=np.float32)

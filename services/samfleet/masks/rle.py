@@ -8,8 +8,6 @@ from pycocotools import mask as coco_mask
 
 from samfleet.masks.runs import Runs, pack_columns
 
-LONGEST_CODE = 7  # characters of 5 bits: any difference of two 32-bit counts
-
 
 def encode_columns(columns: NDArray[np.uint8]) -> list[str]:
     """Counts of masks given transposed: [masks, width, height] uint8 of 0 and 1, C order."""
@@ -24,16 +22,14 @@ def encode_runs(runs: Runs) -> list[str]:
     character, the sixth bit saying that more follow (common/maskApi.c of cocodataset/cocoapi).
     """
     values, per_mask = _differences(runs)
-    magnitude = values ^ (values >> 63)
-    lengths = np.ones(len(values), dtype=np.int64)
-    for groups in range(1, LONGEST_CODE):
-        lengths += magnitude >= 1 << (5 * groups - 1)
+    lengths = _code_lengths(values)
     ends = np.cumsum(lengths)
-    text = np.empty(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
-    for group in range(LONGEST_CODE):
-        has = np.flatnonzero(lengths > group)
-        more = lengths[has] > group + 1
-        text[(ends - lengths)[has] + group] = ((values[has] >> (5 * group)) & 31) + 32 * more + 48
+    text = np.empty(int(lengths.sum()), dtype=np.uint8)
+    places, left = ends - lengths, lengths
+    while len(values):
+        more = left > 1
+        text[places] = (values & 31) + 32 * more + 48
+        values, places, left = values[more] >> 5, places[more] + 1, left[more] - 1
     code = text.tobytes().decode("ascii")
     stops = ends[np.cumsum(per_mask) - 1].tolist()
     return [code[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
@@ -48,6 +44,17 @@ def decode_mask(counts: str, size: tuple[int, int]) -> NDArray[np.bool_]:
     """The mask [height, width] of its counts; `size` is (height, width)."""
     decoded: NDArray[np.uint8] = coco_mask.decode({"counts": counts.encode("ascii"), "size": list(size)})
     return decoded.astype(bool)
+
+
+def _code_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Characters of each value: the fewest whose bits hold it in two's complement."""
+    lengths = np.ones(len(values), dtype=np.int64)
+    magnitude = values ^ (values >> 63)
+    limit, least = int(magnitude.max(initial=0)), 16
+    while limit >= least:
+        lengths += magnitude >= least
+        least <<= 5
+    return lengths
 
 
 def _differences(runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

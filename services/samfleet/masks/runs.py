@@ -8,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Positions = NDArray[np.int64]
+PIECE_BYTES = 2**20
 
 
 def packed_bytes(pixels: int) -> int:
-    """Bytes of one packed mask: at least one zero bit follows the last pixel, so that every run has an end."""
-    return pixels // 8 + 1
+    """Bytes of one packed mask: whole words, at least one zero bit after the last pixel, so that every run ends."""
+    return (pixels // 64 + 1) * 8
+
+
+def pieces(bits: NDArray[np.uint8]) -> list[slice]:
+    """Rows of packed masks to code together: what is made of them stays in the cache."""
+    count = max(1, PIECE_BYTES // bits.shape[1])
+    return [slice(start, start + count) for start in range(0, len(bits), count)]
 
 
 def pack_columns(columns: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -41,13 +48,17 @@ class Runs:
     def of_bits(cls, bits: NDArray[np.uint8], size: tuple[int, int]) -> Runs:
         """Of masks packed down the columns, [n, packed_bytes] uint8, the first pixel in the highest bit of a byte.
 
-        A pixel that differs from the one before it starts or stops a run; the bytes without any are left out early.
+        A pixel that differs from the one before it starts or stops a run; words, then bytes without any are left out.
         """
         changes = bits ^ (bits >> np.uint8(1))
         changes[:, 1:] ^= bits[:, :-1] << np.uint8(7)
-        touched = np.flatnonzero(changes.reshape(-1) != 0)
-        places = np.flatnonzero(np.unpackbits(changes.reshape(-1)[touched]).view(bool))
-        edges = touched[places >> 3] * 8 + (places & 7)
+        changed_words = changes.reshape(-1).view(np.uint64)
+        words = np.flatnonzero(changed_words != 0)
+        octets = changed_words[words].view(np.uint8)
+        touched = np.flatnonzero(octets != 0)
+        places = np.flatnonzero(np.unpackbits(octets[touched]).view(bool))
+        octet = touched[places >> 3]
+        edges = (words[octet >> 3] * 8 + (octet & 7)) * 8 + (places & 7)
         mask, position = np.divmod(edges, bits.shape[1] * 8)
         return cls(size, len(bits), mask[::2], position[::2], position[1::2])
 
