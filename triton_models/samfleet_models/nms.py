@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCK = 64  # boxes decided together: their pairs with thousands of others stay in the cache
+
 
 def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou_threshold: float) -> NDArray[np.int64]:
     """Indices of the kept boxes, by descending score, the earlier first on ties.
@@ -12,19 +14,47 @@ def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou_threshold: 
     `boxes` are [n, 4] (x0, y0, x1, y1). A box goes when its IoU with a kept one is above the threshold: the IoU in
     float32 against the threshold in float64, as torchvision's CPU kernel compares them.
     """
-    order = np.argsort(-scores, kind="stable")
-    x0, y0, x1, y1 = boxes.astype(np.float32)[order].T
-    areas = (x1 - x0) * (y1 - y0)
-    alive = np.ones(len(order), dtype=bool)
+    order: NDArray[np.int64] = np.argsort(-scores, kind="stable")
+    boxes = boxes.astype(np.float32)
+    threshold = _float32_below(iou_threshold)
+    workspace = np.empty((3, BLOCK * len(order)), dtype=np.float32)
     kept = []
-    for i in range(len(order)):
-        if not alive[i]:
-            continue
-        kept.append(i)
-        width = np.maximum(np.minimum(x1[i], x1[i + 1 :]) - np.maximum(x0[i], x0[i + 1 :]), 0)
-        height = np.maximum(np.minimum(y1[i], y1[i + 1 :]) - np.maximum(y0[i], y0[i + 1 :]), 0)
-        overlap = width * height
-        union = areas[i] + areas[i + 1 :] - overlap
-        iou = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
-        alive[i + 1 :] &= ~(iou.astype(np.float64) > iou_threshold)
-    return order[kept].astype(np.int64)
+    while len(order):
+        block, order = order[:BLOCK], order[BLOCK:]
+        block = block[_survivors(_over(boxes[block], boxes[block], threshold, workspace))]
+        kept.append(block)
+        order = order[~_over(boxes[block], boxes[order], threshold, workspace).any(axis=0)]
+    return np.concatenate([np.zeros(0, np.int64), *kept])
+
+
+def _over(
+    kept: NDArray[np.float32], others: NDArray[np.float32], threshold: np.float32, workspace: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """[kept, others]: which pairs have an IoU above the threshold; it is 0 where the union is empty."""
+    shape = len(kept), len(others)
+    overlap, extent, term = workspace[:, : shape[0] * shape[1]].reshape(3, *shape)
+    x0, y0, x1, y1 = kept.T[:, :, None]
+    left, top, right, bottom = np.ascontiguousarray(others.T)
+    for out, low, high in ((overlap, (x0, left), (x1, right)), (extent, (y0, top), (y1, bottom))):
+        np.subtract(np.minimum(*high, out=out), np.maximum(*low, out=term), out=out)
+        np.maximum(out, 0, out=out)
+    overlap *= extent
+    union = np.subtract(np.add((x1 - x0) * (y1 - y0), (right - left) * (bottom - top), out=extent), overlap, out=extent)
+    some = union > 0
+    np.divide(overlap, np.maximum(union, np.finfo(np.float32).tiny, out=union), out=overlap)
+    return np.where(some, overlap > threshold, threshold < 0)
+
+
+def _float32_below(value: float) -> np.float32:
+    """The float32 that no float32 lies between and `value`: above it and above `value` are the same."""
+    nearest = np.float32(value)
+    return nearest if float(nearest) <= value else np.nextafter(nearest, np.float32(-np.inf))
+
+
+def _survivors(overlapping: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Of boxes in order, given which pairs overlap: those that no earlier survivor overlaps."""
+    alive = np.ones(len(overlapping), dtype=bool)
+    for i, row in enumerate(overlapping):
+        if alive[i]:
+            alive[i + 1 :] &= ~row[i + 1 :]
+    return np.flatnonzero(alive)

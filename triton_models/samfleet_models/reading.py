@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from samfleet.masks.rle import encode_columns
+from samfleet.masks.rle import encode_runs
+from samfleet.masks.runs import Runs, packed_bytes, pieces
+from samfleet_models.drawing import Drawn, draw
 from samfleet_models.preprocess import Frame
 
-MASK_THRESHOLD = 0.0
-SLICE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
+BITS_AT_A_TIME = 8 * 2**20  # bytes of packed masks between drawing and coding
 EDGE_TOLERANCE = 20.0  # pixels; is_box_near_crop_edge of segment_anything/utils/amg.py
 
 
@@ -74,34 +73,14 @@ class ReadMasks:
 
 
 def read_masks(low_res: Tensor, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
-    """Masks of `low_res` logits [n, S/4, S/4], a bounded number at full resolution at a time."""
+    """Masks of `low_res` logits [n, S/4, S/4], without keeping the logits of any at full resolution."""
+    height, width = frame.original
+    size = max(1, BITS_AT_A_TIME // packed_bytes(height * width))
     parts = [
-        _read_slice(low_res[rows], rows, frame, placement, selection)
-        for rows in _slices(len(low_res), frame, placement, low_res.device.type)
+        _read_chunk(low_res[start : start + size].float(), start, frame, placement, selection)
+        for start in range(0, len(low_res), size)
     ]
     return ReadMasks.joined(parts)
-
-
-def upscale(low_res: Tensor, frame: Frame) -> Tensor:
-    """Logits [n, h, w] of the original image: to the input size, padding cut off, to the original size, bilinear.
-
-    `Sam.postprocess_masks` of segment_anything/modeling/sam.py.
-    """
-    full = functional.interpolate(
-        low_res[None], (frame.input_size, frame.input_size), mode="bilinear", align_corners=False
-    )
-    inside = full[..., : frame.resized[0], : frame.resized[1]]
-    return functional.interpolate(inside, frame.original, mode="bilinear", align_corners=False)[0]
-
-
-def stability_scores(logits: Tensor, offset: float) -> Tensor:
-    """Per mask of [n, h, w]: pixels above the threshold + offset, over pixels above the threshold - offset.
-
-    0 where neither has any, for which the official code gives NaN.
-    """
-    high = (logits > MASK_THRESHOLD + offset).sum((-2, -1), dtype=torch.int32)
-    low = (logits > MASK_THRESHOLD - offset).sum((-2, -1), dtype=torch.int32)
-    return (high / low).nan_to_num(0.0)
 
 
 def mask_boxes(masks: Tensor) -> Tensor:
@@ -125,38 +104,22 @@ def cut_by_crop(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.
     return np.asarray((near_crop & ~near_image).any(axis=1))
 
 
-def _read_slice(low_res: Tensor, rows: slice, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
-    logits = upscale(low_res, frame)
-    stability = stability_scores(logits, selection.stability_offset)
-    keep = torch.ones_like(stability, dtype=torch.bool)
-    if selection.stability_thresh is not None:
-        keep = stability >= selection.stability_thresh
-    masks = logits[keep] > MASK_THRESHOLD
+def _read_chunk(low_res: Tensor, start: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
+    drawn = draw(low_res, frame, selection.stability_offset, selection.stability_thresh)
+    coded = [_coded(drawn.part(piece), start, frame, placement, selection) for piece in pieces(drawn.bits)]
+    return ReadMasks.joined(coded)
+
+
+def _coded(drawn: Drawn, start: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
     x0, y0, _, _ = placement.crop
-    boxes = mask_boxes(masks).cpu().numpy().astype(np.float32) + np.array([x0, y0, x0, y0], dtype=np.float32)
+    runs = Runs.of_bits(drawn.bits, frame.original)
+    boxes = runs.boxes().astype(np.float32) + np.array([x0, y0, x0, y0], dtype=np.float32)
     uncut = ~cut_by_crop(boxes, placement) if selection.drop_cut_by_crop else np.ones(len(boxes), dtype=bool)
-    masks = masks[torch.from_numpy(uncut).to(masks.device)]
-    source = np.arange(rows.start, rows.stop)[keep.cpu().numpy()]
+    runs = runs.take(uncut).placed((x0, y0), placement.image)
     return ReadMasks(
-        source=source[uncut],
-        counts=encode_columns(_whole_columns(masks, placement)),
+        source=drawn.rows[uncut] + start,
+        counts=encode_runs(runs),
         boxes=boxes[uncut],
-        areas=masks.sum((1, 2)).cpu().numpy(),
-        stability=stability[keep].cpu().numpy()[uncut],
+        areas=runs.areas(),
+        stability=drawn.stability[uncut],
     )
-
-
-def _whole_columns(masks: Tensor, placement: Placement) -> NDArray[np.uint8]:
-    """[n, W, H] uint8 on the host: the crop's masks put into the whole image, transposed for the run-length code."""
-    height, width = placement.image
-    x0, y0, x1, y1 = placement.crop
-    whole = functional.pad(masks, (x0, width - x1, y0, height - y1))
-    columns: NDArray[np.uint8] = whole.transpose(1, 2).contiguous().view(torch.uint8).cpu().numpy()
-    return columns
-
-
-def _slices(count: int, frame: Frame, placement: Placement, device: str) -> Iterator[slice]:
-    height, width = placement.image
-    per_mask = 4 * frame.input_size**2 + 8 * height * width  # float32 at input size, then float32 and copies of bools
-    size = max(1, SLICE_BYTES[device] // per_mask)
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))

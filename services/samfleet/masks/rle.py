@@ -6,15 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from samfleet.masks.runs import Runs, pack_columns
+
 
 def encode_columns(columns: NDArray[np.uint8]) -> list[str]:
-    """Counts of masks given transposed: [masks, width, height] uint8 of 0 and 1, C order.
+    """Counts of masks given transposed: [masks, width, height] uint8 of 0 and 1, C order."""
+    _, width, height = columns.shape
+    return encode_runs(Runs.of_bits(pack_columns(columns), (height, width)))
 
-    That is the layout pycocotools reads, so nothing is copied.
+
+def encode_runs(runs: Runs) -> list[str]:
+    """Counts of each mask, the bytes of pycocotools' `rleToString`, for all masks in one go.
+
+    A count is written as its difference from the count two before, from the fourth on; low bits first, 5 to a
+    character, the sixth bit saying that more follow (common/maskApi.c of cocodataset/cocoapi).
     """
-    if not len(columns):
-        return []
-    return [rle["counts"].decode("ascii") for rle in coco_mask.encode(columns.transpose(2, 1, 0))]
+    values, per_mask = _differences(runs)
+    lengths = _code_lengths(values)
+    ends = np.cumsum(lengths)
+    text = np.empty(int(lengths.sum()), dtype=np.uint8)
+    places, left = ends - lengths, lengths
+    while len(values):
+        more = left > 1
+        text[places] = (values & 31) + 32 * more + 48
+        values, places, left = values[more] >> 5, places[more] + 1, left[more] - 1
+    code = text.tobytes().decode("ascii")
+    stops = ends[np.cumsum(per_mask) - 1].tolist()
+    return [code[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> str:
@@ -26,3 +44,38 @@ def decode_mask(counts: str, size: tuple[int, int]) -> NDArray[np.bool_]:
     """The mask [height, width] of its counts; `size` is (height, width)."""
     decoded: NDArray[np.uint8] = coco_mask.decode({"counts": counts.encode("ascii"), "size": list(size)})
     return decoded.astype(bool)
+
+
+def _code_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Characters of each value: the fewest whose bits hold it in two's complement."""
+    lengths = np.ones(len(values), dtype=np.int64)
+    magnitude = values ^ (values >> 63)
+    limit, least = int(magnitude.max(initial=0)), 16
+    while limit >= least:
+        lengths += magnitude >= least
+        least <<= 5
+    return lengths
+
+
+def _differences(runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers to write, mask after mask, and how many belong to each mask.
+
+    A mask's counts end at its starts and stops and at its last pixel, which a stop there must not repeat.
+    """
+    pixels = runs.size[0] * runs.size[1]
+    closed = np.bincount(runs.mask[runs.stop == pixels], minlength=runs.count)
+    per_mask = 2 * np.bincount(runs.mask, minlength=runs.count) + 1 - closed
+    total = int(per_mask.sum())
+    edges = np.full(total, pixels, dtype=np.int64)
+    first = np.cumsum(per_mask) - per_mask
+    run_start = np.arange(0, 2 * len(runs.mask), 2) + runs.mask - (np.cumsum(closed) - closed)[runs.mask]
+    edges[run_start] = runs.start
+    edges[run_start + 1] = runs.stop
+    previous = np.concatenate([[0], edges[:-1]])[:total]
+    previous[first] = 0
+    counts = edges - previous
+    place = np.arange(total) - np.repeat(first, per_mask)
+    later = np.flatnonzero(place > 2)  # noqa: PLR2004 - the first three counts stand as they are
+    values = counts.copy()
+    values[later] -= counts[later - 2]
+    return values, per_mask

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 
+from reference.rle import encode_slowly
 from samfleet.masks.rle import decode_mask, encode_columns, encode_mask
 
 
@@ -20,3 +24,35 @@ def test_columns_are_coded_as_single_masks() -> None:
 def test_empty_and_full_masks_have_codes() -> None:
     for mask in (np.zeros((4, 3), dtype=bool), np.ones((4, 3), dtype=bool)):
         np.testing.assert_array_equal(decode_mask(encode_mask(mask), (4, 3)), mask)
+
+
+SHAPES = [(1, 1), (1, 40), (40, 1), (7, 9), (8, 8), (16, 4), (33, 70), (480, 64)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.97, 1.0])
+def test_codes_are_those_of_pycocotools(shape: tuple[int, int], share: float) -> None:
+    masks = np.random.default_rng(2).random((5, *shape)) < share
+    assert codes(masks) == official(masks)
+
+
+def test_codes_of_single_pixels_stripes_and_long_runs_are_those_of_pycocotools() -> None:
+    single = np.eye(6, dtype=bool).reshape(6, 2, 3)
+    alternating = np.indices((9, 11)).sum(0)[None] % 2 == [[[0]], [[1]]]
+    long = np.zeros((2, 3000, 2000), dtype=bool)
+    long[0, 1234, 777] = long[1, :, 1:] = True
+    for masks in (single, alternating, long):
+        assert codes(masks) == official(masks)
+
+
+def test_codes_are_those_of_the_slow_loop() -> None:
+    masks = np.random.default_rng(3).random((4, 30, 50)) < 0.2
+    assert codes(masks) == [encode_slowly(mask) for mask in masks]
+
+
+def codes(masks: NDArray[np.bool_]) -> list[str]:
+    return encode_columns(np.ascontiguousarray(masks.transpose(0, 2, 1)).view(np.uint8))
+
+
+def official(masks: NDArray[np.bool_]) -> list[str]:
+    return [coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"].decode() for mask in masks]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reference.nms import nms_slowly
 from samfleet_models.nms import nms
 
 
@@ -40,6 +41,15 @@ def test_boxes_without_area_stay() -> None:
 
 def test_nothing_in_nothing_out() -> None:
     assert nms(boxes(), scores(), 0.7).tolist() == []
+
+
+def test_thousands_of_boxes_are_decided_as_by_one_box_after_another() -> None:
+    random = np.random.default_rng(1)
+    corners = random.integers(0, 600, (3000, 2))
+    table = np.concatenate([corners, corners + random.integers(0, 300, (3000, 2))], axis=1).astype(np.float32)
+    values = random.random(3000).round(2).astype(np.float32)
+    for threshold in (0.0, 0.3, 0.7, 1.0):
+        assert nms(table, values, threshold).tolist() == nms_slowly(table, values, threshold).tolist()
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.7])

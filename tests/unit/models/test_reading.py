@@ -6,8 +6,9 @@ import torch
 
 from samfleet.masks.rle import decode_mask
 from samfleet_models import reading
+from samfleet_models.drawing import stability_scores
 from samfleet_models.preprocess import Frame
-from samfleet_models.reading import Placement, Selection, mask_boxes, read_masks, stability_scores
+from samfleet_models.reading import Placement, Selection, mask_boxes, read_masks
 
 FRAME = Frame.of(30, 40, 64)
 

@@ -1,0 +1,51 @@
+"""The slow reading of masks: every logit at full resolution, one mask after another, coded by pycocotools."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pycocotools import mask as coco_mask
+from torch.nn import functional
+
+from samfleet_models.preprocess import Frame
+from samfleet_models.reading import Placement, ReadMasks, Selection, cut_by_crop
+
+
+def full_logits(low_res: torch.Tensor, frame: Frame) -> torch.Tensor:
+    """`Sam.postprocess_masks` of segment_anything/modeling/sam.py."""
+    side = (frame.input_size, frame.input_size)
+    full = functional.interpolate(low_res[None], side, mode="bilinear", align_corners=False)
+    inside = full[..., : frame.resized[0], : frame.resized[1]]
+    return functional.interpolate(inside, frame.original, mode="bilinear", align_corners=False)[0]
+
+
+def read_masks_slowly(low_res: torch.Tensor, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
+    parts = [_read_one(low_res[row : row + 1], row, frame, placement, selection) for row in range(len(low_res))]
+    return ReadMasks.joined(parts)
+
+
+def _read_one(low_res: torch.Tensor, row: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
+    logits = full_logits(low_res, frame)
+    high = (logits > selection.stability_offset).sum((-2, -1), dtype=torch.int32)
+    low = (logits > -selection.stability_offset).sum((-2, -1), dtype=torch.int32)
+    stability = (high / low).nan_to_num(0.0)
+    if selection.stability_thresh is not None and not bool(stability >= selection.stability_thresh):
+        return ReadMasks.joined([])
+    mask = (logits > 0)[0].numpy()
+    x0, y0, x1, y1 = placement.crop
+    box = np.zeros((1, 4), dtype=np.float32)
+    if mask.any():
+        y, x = mask.nonzero()
+        box[0] = x.min(), y.min(), x.max(), y.max()
+    box += np.array([x0, y0, x0, y0], dtype=np.float32)
+    if selection.drop_cut_by_crop and cut_by_crop(box, placement)[0]:
+        return ReadMasks.joined([])
+    whole = np.zeros(placement.image, dtype=np.uint8, order="F")
+    whole[y0:y1, x0:x1] = mask
+    return ReadMasks(
+        source=np.array([row]),
+        counts=[coco_mask.encode(whole)["counts"].decode()],
+        boxes=box,
+        areas=np.array([mask.sum()]),
+        stability=stability.numpy(),
+    )

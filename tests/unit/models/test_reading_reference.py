@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from reference.reading import full_logits, read_masks_slowly
+from samfleet_models.canvas import Canvas
+from samfleet_models.preprocess import Frame
+from samfleet_models.reading import Placement, ReadMasks, Selection, read_masks
+from samfleet_models.upscaling import pixel_logits, pixelwise
+
+SIDE = 1024
+SIZES = [(480, 640), (427, 640), (1, 1), (3, 2000), (1024, 1024), (333, 177), (129, 1500), (1023, 1025), (40, 60)]
+
+
+def blobs(count: int, cells: int = 10) -> torch.Tensor:
+    """Smooth logits with a little noise, as a decoder's are: [count, 256, 256]."""
+    generator = torch.Generator().manual_seed(count)
+    coarse = torch.randn(count, 1, cells, cells, generator=generator) * 8
+    smooth = torch.nn.functional.interpolate(coarse, (SIDE // 4, SIDE // 4), mode="bicubic")[:, 0]
+    return smooth + torch.randn(smooth.shape, generator=generator) * 0.05
+
+
+def noise(count: int) -> torch.Tensor:
+    return torch.randn(count, SIDE // 4, SIDE // 4, generator=torch.Generator().manual_seed(count)) * 3
+
+
+def flat(*values: float) -> torch.Tensor:
+    return torch.tensor(values)[:, None, None].expand(-1, SIDE // 4, SIDE // 4).contiguous()
+
+
+def assert_same(fast: ReadMasks, slow: ReadMasks) -> None:
+    np.testing.assert_array_equal(fast.source, slow.source)
+    assert fast.counts == slow.counts
+    for name in ("boxes", "areas", "stability"):
+        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name))
+        assert getattr(fast, name).dtype == getattr(slow, name).dtype
+
+
+@pytest.mark.parametrize("size", [*SIZES, pytest.param((3000, 4000), marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("selection", [Selection(), Selection(0.7, 0.6, drop_cut_by_crop=True)])
+def test_every_bit_is_that_of_the_slow_path(size: tuple[int, int], selection: Selection) -> None:
+    frame, placement = Frame.of(*size, SIDE), Placement.whole(*size)
+    for low_res in (blobs(4), noise(2)):
+        slow = read_masks_slowly(low_res, frame, placement, selection)
+        assert_same(read_masks(low_res, frame, placement, selection), slow)
+
+
+@pytest.mark.parametrize("crop", [(100, 50, 500, 350), (0, 0, 400, 480), (200, 100, 640, 480)])
+def test_crops_lie_where_the_slow_path_puts_them(crop: tuple[int, int, int, int]) -> None:
+    frame, placement = Frame.of(crop[3] - crop[1], crop[2] - crop[0], SIDE), Placement(crop, (480, 640))
+    for selection in (Selection(), Selection(drop_cut_by_crop=True)):
+        slow = read_masks_slowly(blobs(6, 20), frame, placement, selection)
+        assert_same(read_masks(blobs(6, 20), frame, placement, selection), slow)
+
+
+def test_logits_on_a_threshold_and_beyond_all_numbers() -> None:
+    frame, placement = Frame.of(200, 300, SIDE), Placement.whole(200, 300)
+    hard = torch.cat([flat(0.0, 1.0, -1.0, 5.0, -5.0, float("inf"), float("nan")), blobs(1).round()])
+    for selection in (Selection(), Selection(stability_thresh=0.5)):
+        assert_same(read_masks(hard, frame, placement, selection), read_masks_slowly(hard, frame, placement, selection))
+
+
+def test_single_pixels_equal_the_drawn_ones() -> None:
+    for size in ((480, 640), (1500, 129)):
+        frame, low_res = Frame.of(*size, SIDE), noise(3)
+        random = np.random.default_rng(0)
+        masks, y, x = (random.integers(0, end, 100) for end in (3, *size))
+        y[:4], x[2:6] = 0, size[1] - 1
+        assert pixelwise(low_res, frame)
+        drawn = full_logits(low_res, frame)[masks, y, x]
+        assert torch.equal(pixel_logits(low_res, frame, masks, y, x), drawn)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (1023, 1025), (1, 700)])
+def test_the_canvas_stays_within_its_tolerance(size: tuple[int, int]) -> None:
+    frame, low_res = Frame.of(*size, SIDE), noise(2)
+    exact = full_logits(low_res, frame).transpose(1, 2).numpy()
+    canvas = Canvas(low_res.numpy(), frame)
+    for mask in range(2):
+        canvas.begin(mask)
+        for columns in canvas.bands:
+            assert np.abs(canvas.band(columns) - exact[mask, columns]).max() <= canvas.tolerance
