@@ -23,7 +23,6 @@ from benchmarks.pairs import compare
 from benchmarks.results import PeakMemory, Result, Soak, StreamResult
 
 EARLY_IMAGE = 20
-MEMORY_GRID = 32
 PEAK_TRIES = 3
 
 
@@ -42,7 +41,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--against", nargs="*", default=["transformers", "plain"], choices=["transformers", "plain"])
     add("--allocators", nargs="+", default=list(ALLOCATORS), choices=list(ALLOCATORS), help="of the other side")
     add("--our-allocator", default="tuned", choices=list(ALLOCATORS))
-    add("--no-memory", action="store_true", help="leave out the peak of a 640x480 image on a 32x32 grid")
+    add("--memory-grid", type=int, default=32, help="points per side where peak memory is measured")
+    add("--no-memory", action="store_true", help="leave out the peak of a 640x480 image")
     add("--large", action="store_true", help="also the peak memory of a photograph of 12 megapixels")
     add("--stream", type=int, default=0, metavar="N", help="N images in batches: images/s and, on CUDA, idle share")
     add("--soak", type=int, default=0, metavar="N", help="N images in a row: does resident memory grow?")
@@ -76,8 +76,8 @@ def measure_memory(
         for size in sizes:
             image = photographs.resized(images[0], size, Path(folder))
             with ChildProcess(ours, child_options) as child:
-                sample = child.measure(Case("everything", MEMORY_GRID, str(image)))
-            yield PeakMemory(image.name, MEMORY_GRID, sample.peak_bytes, sample.resident_bytes)
+                sample = child.measure(Case("everything", options.memory_grid, str(image)))
+            yield PeakMemory(image.name, options.memory_grid, sample.peak_bytes, sample.resident_bytes)
 
 
 def soak(ours: Contender, child_options: ChildOptions, images: list[Path], options: argparse.Namespace) -> Soak:
