@@ -33,15 +33,15 @@ test-all: setup ## the tests that take minutes as well
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
 
-bench: setup ## where an image's time goes, stage by stage; ARGS="--grids 8 16 --repeat 3"
+bench: setup ## the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
 	$(BIN)/samfleet variants pull mobile_sam
-	$(BIN)/python benchmarks/stages.py $(ARGS)
+	$(BIN)/python -m benchmarks.engine $(ARGS)
 
 check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	MYPYPATH=services:worker:triton_models:tests $(BIN)/mypy tests
+	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m samfleet.masks.triton_config --write $(VENV)/generated >/dev/null
 	diff -r $(VENV)/generated triton_models/repository

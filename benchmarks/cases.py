@@ -1,0 +1,70 @@
+"""What is measured, and what one measurement gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+LARGE = 256  # prompts; cases above it take so long on a CPU that they get pairs of their own number
+
+Kind = Literal["encode", "decode", "everything"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`size` is the number of prompts of "decode" and the points per side of "everything"; `image` a file's path."""
+
+    kind: Kind
+    size: int
+    image: str
+
+    @property
+    def name(self) -> str:
+        names = {"encode": "encoder", "decode": f"decoder, {self.size} prompts"}
+        return names.get(self.kind, f"SegEvery {self.size}x{self.size}")
+
+    @property
+    def prompts(self) -> int:
+        return {"encode": 1, "decode": self.size}.get(self.kind, self.size**2)
+
+    @property
+    def large(self) -> bool:
+        return self.prompts > LARGE
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run. `stages_ms` and `masks` belong to "everything"; memory is the process's after the run.
+
+    `peak_bytes` is the most memory so far: resident on a CPU, allocated tensors on CUDA.
+    """
+
+    seconds: float
+    resident_bytes: int
+    peak_bytes: int
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    masks: int | None = None
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Sample:
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Who runs a case: the implementation and the allocator's settings of its process."""
+
+    path: Literal["engine", "plain", "transformers"]
+    allocator: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.path} ({self.allocator} allocator)"
+
+    def takes(self, case: Case) -> bool:
+        """Whether it has this case: transformers brings only heads; large decodes run under the best settings alone."""
+        if case.kind == "encode":
+            return self.path == "plain"
+        if case.kind == "everything":
+            return self.path == "plain"
+        return not case.large or self.allocator != "default"

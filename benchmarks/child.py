@@ -1,0 +1,104 @@
+"""One measured process: `python -m benchmarks.child '{"path": "engine", ...}'`, then one order per line of stdin.
+
+Orders and answers are lines of JSON. A process holds one path under one allocator's settings, so nothing that another
+path left behind (memory, threads, caches of kernels) is measured with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from benchmarks.cases import Case, Sample
+from benchmarks.flops import matrix_peak, synchronize
+from benchmarks.memory import peak_bytes, resident_bytes
+from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
+
+WARM_UP = {"decode": 4, "everything": 2}  # prompts, points per side
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Child:
+    def __init__(self, path: MeasuredPath) -> None:
+        self._path = path
+        self._device = path.engine.device
+        self._orders: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "hardware": lambda _: path.engine.hardware,
+            "warm": self._warm,
+            "measure": self._measure,
+            "count": self._count,
+            "peak": lambda order: matrix_peak(self._device, DTYPES[order["precision"]]),
+            "stream": self._stream,
+        }
+
+    @torch.inference_mode()
+    def answer(self, order: dict[str, Any]) -> Any:
+        return self._orders[order["order"]](order)
+
+    def _warm(self, order: dict[str, Any]) -> None:
+        case = case_of(order)
+        if case.kind in WARM_UP:
+            case = Case(case.kind, WARM_UP[case.kind], case.image)
+        self._prepared(case)()
+
+    def _measure(self, order: dict[str, Any]) -> dict[str, Any]:
+        work = self._prepared(case_of(order))
+        synchronize(self._device)
+        begun = time.perf_counter()
+        found = work()
+        synchronize(self._device)
+        seconds = time.perf_counter() - begun
+        stages, masks = (found.stages_ms, found.masks) if isinstance(found, Found) else ({}, None)
+        return asdict(Sample(seconds, resident_bytes(), peak_bytes(self._device), stages, masks))
+
+    def _count(self, order: dict[str, Any]) -> int:
+        case = case_of(order)
+        data = Path(case.image).read_bytes()
+        return self._path.decode_flops(data, case.size)
+
+    def _stream(self, order: dict[str, Any]) -> dict[str, float]:
+        from benchmarks.streams import stream
+
+        images = [Path(image).read_bytes() for image in order["images"]]
+        return asdict(stream(self._path.engine, images, order["size"], order["count"]))
+
+    def _prepared(self, case: Case) -> Callable[[], object]:
+        """The work to time; reading the file and what comes before the measured part are done here."""
+        data = Path(case.image).read_bytes()
+        if case.kind == "encode":
+            return self._path.encode(data)
+        if case.kind == "decode":
+            return self._path.decode(data, case.size)
+        return lambda: self._path.everything(data, case.size)
+
+
+def case_of(order: dict[str, Any]) -> Case:
+    return Case(order["kind"], order["size"], order["image"])
+
+
+def serve(child: Child, orders: TextIO, answers: TextIO) -> None:
+    for line in orders:
+        answers.write(json.dumps({"answer": child.answer(json.loads(line))}) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not mix with the answers
+    if given["threads"] is not None:
+        torch.set_num_threads(given["threads"])
+    options = PathOptions(given["variant"], Path(given["weights"]), given["device"], given["threads"])
+    serve(Child(PATHS[given["path"]](options)), sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()

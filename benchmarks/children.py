@@ -1,0 +1,101 @@
+"""The parent's side of a measured process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.cases import Case, Contender, Sample
+from benchmarks.environment import child_environment
+
+ROOT = Path(__file__).resolve().parents[1]
+IMPORT_ROOTS = ("services", "worker", "triton_models", "tests", ".")
+STOP_SECONDS = 30
+
+
+class ChildFailed(Exception):
+    """A measured process ended before it answered; its own output says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildOptions:
+    variant: str
+    weights: str
+    device: str
+    threads: int | None
+
+
+class ChildProcess:
+    """A contender in a process of its own, started with its allocator's settings. Use it in a `with`."""
+
+    def __init__(self, contender: Contender, options: ChildOptions) -> None:
+        self.contender = contender
+        given = json.dumps({**asdict(options), "path": contender.path})
+        environment = child_environment(contender.allocator, os.environ)
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [*(str(ROOT / part) for part in IMPORT_ROOTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "benchmarks.child", given],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()  # ends its loop
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def hardware(self) -> dict[str, Any]:
+        return dict(self._ask({"order": "hardware"}))
+
+    def warm(self, case: Case) -> None:
+        """Runs a small case of the same kind, unmeasured."""
+        self._ask({"order": "warm", **asdict(case)})
+
+    def measure(self, case: Case) -> Sample:
+        return Sample.from_dict(self._ask({"order": "measure", **asdict(case)}))
+
+    def count(self, case: Case) -> int:
+        """Floating-point operations of a decode."""
+        return int(self._ask({"order": "count", **asdict(case)}))
+
+    def matrix_peak(self, precision: str) -> float:
+        """GFLOP/s."""
+        return float(self._ask({"order": "peak", "precision": precision}))
+
+    def stream(self, images: list[str], per_side: int, count: int) -> dict[str, float]:
+        return dict(self._ask({"order": "stream", "images": images, "size": per_side, "count": count}))
+
+    def _ask(self, order: dict[str, Any]) -> Any:
+        pipes = self._process.stdin, self._process.stdout
+        if pipes[0] is None or pipes[1] is None:
+            raise ChildFailed("the process was started without pipes")
+        try:
+            pipes[0].write(json.dumps(order) + "\n")
+            pipes[0].flush()
+            line = pipes[1].readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise ChildFailed(f"{self.contender.name} ended with status {self._process.wait()} during {order['order']}")
+        return json.loads(line)["answer"]

@@ -1,0 +1,153 @@
+"""The engine against transformers' heads and the official generator's steps, in alternating pairs of processes.
+
+    make bench ARGS="--grids 16 32 --prompts 64 1024 --pairs 5"
+
+Prints ratios, GFLOP/s and shares of the machine's own matrix-product peak, and writes a result file that names the
+machine, the versions and the commit. docs/benchmarks/README.md says how to read it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import photographs, report
+from benchmarks.cases import Case, Contender
+from benchmarks.children import ChildOptions, ChildProcess
+from benchmarks.environment import ALLOCATORS, read_environment
+from benchmarks.pairs import compare
+from benchmarks.results import PeakMemory, Result, Soak, StreamResult
+
+EARLY_IMAGE = 20
+PEAK_TRIES = 3
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--variant", default="mobile_sam")
+    add("--weights", type=Path, default=Path(".samfleet/weights"))
+    add("--images", type=Path, nargs="*", default=[], help="default: photographs of scikit-image")
+    add("--device", default="cpu", choices=["cpu", "cuda"])
+    add("--threads", type=int, help="of torch on the CPU; default: its own")
+    add("--prompts", type=int, nargs="*", default=[64, 1024], help="square numbers; decoder cases")
+    add("--grids", type=int, nargs="*", default=[16, 32], help="points per side of SegEvery; 64 takes long on a CPU")
+    add("--pairs", type=int, default=3)
+    add("--large-pairs", type=int, default=1, help="pairs of cases of more than 256 prompts")
+    add("--against", nargs="*", default=["transformers", "plain"], choices=["transformers", "plain"])
+    add("--allocators", nargs="+", default=list(ALLOCATORS), choices=list(ALLOCATORS), help="of the other side")
+    add("--our-allocator", default="tuned", choices=list(ALLOCATORS))
+    add("--memory-grid", type=int, default=32, help="points per side where peak memory is measured")
+    add("--no-memory", action="store_true", help="leave out the peak of a 640x480 image")
+    add("--large", action="store_true", help="also the peak memory of a photograph of 12 megapixels")
+    add("--stream", type=int, default=0, metavar="N", help="N images in batches: images/s and, on CUDA, idle share")
+    add("--soak", type=int, default=0, metavar="N", help="N images in a row: does resident memory grow?")
+    add("--soak-grid", type=int, default=8)
+    add("--out", type=Path, help="default: docs/benchmarks/engine-<device>.json")
+    return parser.parse_args(words)
+
+
+def cases(options: argparse.Namespace, images: list[Path]) -> list[tuple[Case, int]]:
+    """Every case on the first image, SegEvery of the smallest grid on all of them; with its number of pairs."""
+    first = str(images[0])
+    found = [Case("encode", 1, first), *(Case("decode", size, first) for size in options.prompts)]
+    for grid in sorted(options.grids):
+        several = images if grid == min(options.grids) else images[:1]
+        found += [Case("everything", grid, str(image)) for image in several]
+    return [(case, options.large_pairs if case.large else options.pairs) for case in found]
+
+
+def opponents(options: argparse.Namespace) -> list[Contender]:
+    """On CUDA the host's allocator decides nothing."""
+    allocators = ["default"] if options.device == "cuda" else options.allocators
+    return [Contender(path, allocator) for path in options.against for allocator in allocators]
+
+
+def measure_memory(
+    ours: Contender, child_options: ChildOptions, images: list[Path], options: argparse.Namespace
+) -> Iterator[PeakMemory]:
+    sizes = [] if options.no_memory else [photographs.VGA]
+    sizes += [photographs.TWELVE_MEGAPIXELS] if options.large else []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            image = photographs.resized(images[0], size, Path(folder))
+            with ChildProcess(ours, child_options) as child:
+                sample = child.measure(Case("everything", options.memory_grid, str(image)))
+            yield PeakMemory(image.name, options.memory_grid, sample.peak_bytes, sample.resident_bytes)
+
+
+def soak(ours: Contender, child_options: ChildOptions, images: list[Path], options: argparse.Namespace) -> Soak:
+    begun = time.perf_counter()
+    with ChildProcess(ours, child_options) as child:
+        resident = [
+            child.measure(Case("everything", options.soak_grid, str(images[index % len(images)]))).resident_bytes
+            for index in range(options.soak)
+        ]
+    early = min(EARLY_IMAGE, options.soak)
+    seconds = time.perf_counter() - begun
+    return Soak(options.soak, options.soak_grid, early, resident[early - 1], resident[-1], seconds)
+
+
+def streams(
+    ours: Contender, child_options: ChildOptions, images: list[Path], options: argparse.Namespace
+) -> Iterator[StreamResult]:
+    with ChildProcess(ours, child_options) as child:
+        for grid in options.grids:
+            child.warm(Case("everything", grid, str(images[0])))
+            found = child.stream([str(image) for image in images], grid, options.stream)
+            speed = found["images"] / found["seconds"]
+            yield StreamResult(grid, options.stream, speed, int(found["peak_bytes"]), found["idle_share"])
+
+
+def measured_peaks(child: ChildProcess) -> dict[str, float]:
+    """The best of several tries: other work on the machine can only lower them."""
+    return {precision: max(child.matrix_peak(precision) for _ in range(PEAK_TRIES)) for precision in ("fp32", "bf16")}
+
+
+def run(options: argparse.Namespace) -> Result:
+    images = photographs.photographs(options.images)
+    child_options = ChildOptions(options.variant, str(options.weights.resolve()), options.device, options.threads)
+    ours = Contender("engine", "default" if options.device == "cuda" else options.our_allocator)
+    with ChildProcess(ours, child_options) as child:
+        environment = read_environment(child.hardware())
+        peaks = measured_peaks(child)
+    result = Result(options.variant, options.device, environment, peaks)
+    reached = ", ".join(f"{peak:.0f} ({precision})" for precision, peak in peaks.items())
+    print(f"{environment.hardware['device_name']}, {environment.commit}: matrix products reach {reached} GFLOP/s")
+    chosen = cases(options, images)
+    for theirs in opponents(options):
+        taken = [(case, pairs) for case, pairs in chosen if theirs.takes(case)]
+        for pairing in compare(ours, theirs, taken, child_options):
+            report.print_pairing(pairing, peaks["fp32"])
+            result.pairings.append(pairing)
+    for memory in measure_memory(ours, child_options, images, options):
+        report.print_memory(memory)
+        result.memory.append(memory)
+    for found in streams(ours, child_options, images, options) if options.stream else ():
+        report.print_stream(found)
+        result.streams.append(found)
+    if options.soak:
+        result.soak = soak(ours, child_options, images, options)
+        report.print_soak(result.soak)
+    return result
+
+
+def main() -> None:
+    options = arguments()
+    result = run(options)
+    out = options.out or Path("docs/benchmarks") / f"engine-{slug(result)}.json"
+    report.write(result, out)
+    print(f"written to {out}")
+
+
+def slug(result: Result) -> str:
+    """The device in a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", str(result.environment.hardware["device_name"]).lower()).strip("-")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What a measurement depends on besides the code: machine, versions, commit, and the allocator's settings."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ALLOCATORS: dict[str, dict[str, str]] = {
+    "default": {},
+    # Huge pages, and no mapping of its own for each large tensor: freed memory is used again instead of being given
+    # back to the kernel and faulted in anew.
+    "tuned": {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_MMAP_MAX_": "0"},
+}
+ALLOCATOR_VARIABLES = ("GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_")
+PACKAGES = ("torch", "transformers", "numpy", "pillow", "pycocotools", "scipy", "samfleet")
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """`hardware` is the fingerprint that the engine's reports carry; `load` the machine's load average at the start."""
+
+    measured_at: str
+    commit: str
+    hardware: dict[str, Any]
+    python: str
+    platform: str
+    versions: dict[str, str]
+    allocators: dict[str, dict[str, str]]
+    transparent_huge_pages: str | None
+    load: tuple[float, float, float]
+
+
+def read_environment(hardware: dict[str, Any]) -> Environment:
+    return Environment(
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=commit(),
+        hardware=hardware,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions=versions(),
+        allocators=ALLOCATORS,
+        transparent_huge_pages=HUGE_PAGES.read_text().strip() if HUGE_PAGES.exists() else None,
+        load=os.getloadavg(),
+    )
+
+
+def child_environment(allocator: str, parent: Mapping[str, str]) -> dict[str, str]:
+    """The parent's variables with this allocator's settings and no other: they act only from a process's start."""
+    kept = {name: value for name, value in parent.items() if not name.startswith(ALLOCATOR_VARIABLES)}
+    return kept | ALLOCATORS[allocator]
+
+
+def commit() -> str:
+    """The commit's name, with "-dirty" where files differ from it; "unknown" outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)  # noqa: S603 - fixed words
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

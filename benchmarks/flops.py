@@ -1,0 +1,69 @@
+"""Floating-point operations of a piece of work, and what the machine reaches in a plain matrix product.
+
+Products and convolutions are counted by torch's flop counter from the shapes that really run, two operations per
+multiply-add; element-wise steps count nothing. So a path that folds arithmetic away is credited only with what is
+left, and its share of the peak says how well that runs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+PEAK_SIDE = {"cpu": 2048, "cuda": 8192}
+PEAK_SECONDS = 2.0
+
+Shape = tuple[int, ...]
+
+
+def count_flops(work: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False, custom_mapping=_uncounted()) as counter:
+        work()
+    return int(counter.get_total_flops())
+
+
+def matrix_peak(device: torch.device, dtype: torch.dtype, seconds: float = PEAK_SECONDS) -> float:
+    """Best GFLOP/s over repeated products of large square matrices."""
+    side = PEAK_SIDE[device.type]
+    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    torch.mm(a, b, out=out)
+    best, deadline = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < deadline:
+        synchronize(device)
+        begun = time.perf_counter()
+        torch.mm(a, b, out=out)
+        synchronize(device)
+        best = min(best, time.perf_counter() - begun)
+    return 2 * side**3 / best / 1e9
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+    batch, heads, queries, channels = query
+    return 2 * batch * heads * queries * key[2] * (channels + value[3])
+
+
+def _added_product(_: Shape, a: Shape, b: Shape, *__: Any, **___: Any) -> int:
+    """Of matrices [n, k] and [k, m], or of as many of each as the first dimension says."""
+    return 2 * math.prod(a) * b[-1]
+
+
+def _uncounted() -> dict[Any, Callable[..., int]]:
+    """Products that torch's own table leaves out: attention's kernel for the CPU, in-place and fused additions."""
+    aten = torch.ops.aten
+    return {
+        aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - the operator's public name
+        aten.addmm_: _added_product,
+        aten._addmm_activation: _added_product,  # noqa: SLF001 - the operator's public name
+        aten.baddbmm_: _added_product,
+    }

@@ -1,0 +1,25 @@
+"""Resident memory of this process."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import torch
+
+STATM = Path("/proc/self/statm")
+
+
+def resident_bytes() -> int:
+    """Now. Where there is no /proc, the most so far."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most so far: allocated tensors on CUDA, the resident process elsewhere."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

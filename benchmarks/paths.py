@@ -1,0 +1,168 @@
+"""The implementations behind one face: the engine, and the two reference paths it is compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from benchmarks.flops import count_flops
+from reference.official_generator import POINTS_PER_BATCH, OfficialGenerator, point_prompts
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.catalogue import get_variant
+from samfleet.variants.task import EverythingParameters
+from samfleet_models.checkpoint import read_state
+from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.grid import point_grid
+from samfleet_models.images import read_image
+from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
+from samfleet_models.timing import StageClock
+
+Decode = Callable[[Tensor, Tensor, Tensor], object]
+
+
+@dataclass(frozen=True, slots=True)
+class PathOptions:
+    variant: str
+    weights: Path
+    device: str
+    threads: int | None
+
+    def engine(self) -> Engine:
+        record = get_variant(self.variant)
+        settings = EngineSettings(device=self.device, threads=self.threads)
+        return Engine(record, self.weights / record.checkpoint.filename, settings)
+
+    def state(self) -> dict[str, Tensor]:
+        return read_state(self.weights / get_variant(self.variant).checkpoint.filename)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    masks: int
+    stages_ms: dict[str, float]
+
+
+class MeasuredPath(Protocol):
+    """What a child process measures; `data` is an image file's bytes."""
+
+    engine: Engine
+
+    def encode(self, data: bytes) -> Callable[[], object]: ...
+    def decode(self, data: bytes, prompts: int) -> Callable[[], object]: ...
+    def decode_flops(self, data: bytes, prompts: int) -> int: ...
+    def everything(self, data: bytes, per_side: int) -> Found: ...
+
+
+class EnginePath:
+    """Our engine as the backend runs it."""
+
+    def __init__(self, options: PathOptions) -> None:
+        self.engine = options.engine()
+
+    def encode(self, data: bytes) -> Callable[[], object]:
+        pixels = network_input(self.engine, data)
+        return lambda: self.engine.network.encode(pixels)
+
+    def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
+        network = self.engine.network
+        embedding = network.encode(network_input(self.engine, data))
+        return chunked(self.engine, network.decode, embedding, prompts, network.prompts_per_pass())
+
+    def decode_flops(self, data: bytes, prompts: int) -> int:
+        return count_flops(self.decode(data, prompts))
+
+    def everything(self, data: bytes, per_side: int) -> Found:
+        ((_, reply),) = self.engine.segment([SegmentRequest(data, parameters(self.engine, per_side))])
+        report = reply.report
+        if report.error_code is not None:
+            raise RuntimeError(f"{report.error_code}: {report.error_message}")
+        return Found(len(reply.masks), {stage: time.amortised_ms for stage, time in report.stages.items()})
+
+
+class ReferencePath:
+    """The official generator's steps around a decoder that is called as it was published: 64 prompts at a time.
+
+    Encoder and pre-processing are the engine's own, so that what differs is the decoder and what follows it.
+    """
+
+    def __init__(self, engine: Engine, multimask: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
+        self.engine = engine
+        self._multimask = multimask
+        record = engine.record
+        self._generator = OfficialGenerator(
+            engine.network.encode, multimask, record.input_size, record.preprocessing, engine.device
+        )
+
+    def encode(self, data: bytes) -> Callable[[], object]:
+        pixels = network_input(self.engine, data)
+        return lambda: self.engine.network.encode(pixels)
+
+    def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
+        embedding = self.engine.network.encode(network_input(self.engine, data))
+        return chunked(self.engine, self._multimask, embedding, prompts, POINTS_PER_BATCH)
+
+    def decode_flops(self, data: bytes, prompts: int) -> int:
+        """Counted for one chunk: every chunk costs the same."""
+        chunk = min(prompts, POINTS_PER_BATCH)
+        return count_flops(self.decode(data, chunk)) * prompts // chunk
+
+    def everything(self, data: bytes, per_side: int) -> Found:
+        clock = StageClock(self.engine.device)
+        with clock.measure("preprocess"):
+            image = read_image(data)
+        masks = self._generator.generate(image, parameters(self.engine, per_side), clock)
+        return Found(len(masks), clock.milliseconds())
+
+
+def plain_path(options: PathOptions) -> ReferencePath:
+    from reference.plain_heads import PlainHeads
+
+    engine = options.engine()
+    heads = PlainHeads(options.state(), engine.record.input_size).to(engine.device)
+    return ReferencePath(engine, heads.multimask)
+
+
+def transformers_path(options: PathOptions) -> ReferencePath:
+    from reference.transformers_heads import TransformersHeads
+
+    engine = options.engine()
+    heads = TransformersHeads(options.state(), engine.record.input_size).to(engine.device)
+    return ReferencePath(engine, heads.multimask)
+
+
+PATHS: dict[str, Callable[[PathOptions], MeasuredPath]] = {
+    "engine": EnginePath,
+    "plain": plain_path,
+    "transformers": transformers_path,
+}
+
+
+def parameters(engine: Engine, per_side: int) -> EverythingParameters:
+    """The variant's own thresholds on a grid of this size."""
+    return replace(engine.record.everything, points_per_side=per_side)
+
+
+def network_input(engine: Engine, data: bytes) -> Tensor:
+    image = read_image(data)
+    side = engine.record.input_size
+    resized = resize_to_frame(image, Frame.of(image.shape[0], image.shape[1], side))
+    return to_network_input([resized], side, engine.record.preprocessing, engine.device)
+
+
+def chunked(engine: Engine, decode: Decode, embedding: Tensor, prompts: int, chunk: int) -> Callable[[], object]:
+    """Decodes a square grid of `prompts` points, dropping each chunk's logits as SegEvery does."""
+    side = math.isqrt(prompts)
+    if side * side != prompts:
+        raise ValueError(f"prompts come from a square grid; {prompts} is no square number")
+    coords, labels = point_prompts(point_grid(side) * engine.record.input_size, engine.device)
+
+    def work() -> None:
+        for start in range(0, prompts, chunk):
+            decode(embedding, coords[start : start + chunk], labels[start : start + chunk])
+
+    return work

@@ -1,0 +1,68 @@
+"""Results as text for the terminal and as JSON for the repository."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import Pairing, PeakMemory, Ratio, Result, Side, Soak, StreamResult
+
+MIB = 2**20
+
+
+def print_pairing(pairing: Pairing, peak: float) -> None:
+    ours, theirs = pairing.ours, pairing.theirs
+    print(f"{pairing.case.name}, {Path(pairing.case.image).name}: {text(pairing.ratio)} faster", flush=True)
+    for side in (ours, theirs):
+        masks = side.samples[0].masks
+        found = "" if masks is None else f", {masks} masks"
+        print(f"  {side.contender.name:<34}{side.median_seconds:9.3f} s{rate(side, peak)}{found}")
+    for stage, ratio in pairing.stages.items():
+        mine, other = (sum(side.stage_ms(stage)) / len(side.samples) for side in (ours, theirs))
+        print(f"    {stage:<12}{mine:10.0f} ms against {other:8.0f} ms: {text(ratio)}")
+
+
+def print_memory(memory: PeakMemory) -> None:
+    grid = f"{memory.points_per_side}x{memory.points_per_side}"
+    print(f"memory, {memory.image}, {grid}: peak {memory.peak_bytes / MIB:.0f} MiB", flush=True)
+
+
+def print_stream(stream: StreamResult) -> None:
+    idle = "" if stream.idle_share is None else f", GPU idle {stream.idle_share:.1%}"
+    grid = f"{stream.points_per_side}x{stream.points_per_side}"
+    print(f"{stream.images} images, {grid}: {stream.images_per_second:.2f} images/s{idle}", flush=True)
+
+
+def print_soak(soak: Soak) -> None:
+    early, late = soak.early_bytes / MIB, soak.late_bytes / MIB
+    print(f"resident after image {soak.early_image}: {early:.0f} MiB, after {soak.images}: {late:.0f} MiB", flush=True)
+    print(f"  growth {soak.growth:+.2%}")
+
+
+def text(ratio: Ratio) -> str:
+    return f"{ratio.median:.2f} times ({ratio.min:.2f} to {ratio.max:.2f})"
+
+
+def rate(side: Side, peak: float) -> str:
+    """The arithmetic that really ran, per second, and its share of the peak."""
+    reached = side.gflop_per_second
+    if reached is None or side.gflop is None:
+        return ""
+    return f", {side.gflop:.1f} GFLOP at {reached:.1f} GFLOP/s = {reached / peak:.0%} of the peak"
+
+
+def write(result: Result, path: Path) -> None:
+    """The JSON with the figures that are derived, so that a reader needs no code."""
+    values: dict[str, Any] = asdict(result)
+    for pairing, fields in zip(result.pairings, values["pairings"], strict=True):
+        fields["name"] = pairing.case.name
+        fields["case"]["image"] = Path(pairing.case.image).name
+        for side, entry in ((pairing.ours, fields["ours"]), (pairing.theirs, fields["theirs"])):
+            entry["median_seconds"] = side.median_seconds
+            entry["gflop_per_second"] = side.gflop_per_second
+    if result.soak is not None:
+        values["soak"]["growth"] = result.soak.growth
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=1) + "\n")

@@ -1,0 +1,120 @@
+"""Typed results: what a benchmark run leaves in its JSON file."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from benchmarks.cases import Case, Contender, Sample
+from benchmarks.environment import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Their time over ours, pair by pair: how many times faster the engine is."""
+
+    median: float
+    min: float
+    max: float
+
+    @classmethod
+    def of(cls, theirs: Sequence[float], ours: Sequence[float]) -> Self:
+        ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+        return cls(statistics.median(ratios), min(ratios), max(ratios))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One contender's runs of a case. `gflop` is what one run computes; None where it was not counted."""
+
+    contender: Contender
+    samples: tuple[Sample, ...]
+    gflop: float | None = None
+
+    @property
+    def seconds(self) -> list[float]:
+        return [sample.seconds for sample in self.samples]
+
+    @property
+    def median_seconds(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def gflop_per_second(self) -> float | None:
+        return None if self.gflop is None else self.gflop / self.median_seconds
+
+    def stage_ms(self, stage: str) -> list[float]:
+        return [sample.stages_ms.get(stage, 0.0) for sample in self.samples]
+
+    @property
+    def stages(self) -> list[str]:
+        return list(self.samples[0].stages_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A case run in alternating pairs, ours first. `stages` holds the ratio of each stage of "everything"."""
+
+    case: Case
+    ours: Side
+    theirs: Side
+    ratio: Ratio
+    stages: dict[str, Ratio]
+
+    @classmethod
+    def of(cls, case: Case, ours: Side, theirs: Side) -> Self:
+        shared = [stage for stage in ours.stages if stage in theirs.stages]
+        stages = {stage: Ratio.of(theirs.stage_ms(stage), ours.stage_ms(stage)) for stage in shared}
+        return cls(case, ours, theirs, Ratio.of(theirs.seconds, ours.seconds), stages)
+
+
+@dataclass(frozen=True, slots=True)
+class PeakMemory:
+    """The most memory a fresh process of the engine used up to the end of one image."""
+
+    image: str
+    points_per_side: int
+    peak_bytes: int
+    resident_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """Resident memory in a run of many images; `growth` is relative to the earlier one."""
+
+    images: int
+    points_per_side: int
+    early_image: int
+    early_bytes: int
+    late_bytes: int
+    seconds: float
+
+    @property
+    def growth(self) -> float:
+        return self.late_bytes / self.early_bytes - 1
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    points_per_side: int
+    images: int
+    images_per_second: float
+    peak_bytes: int
+    idle_share: float | None
+
+
+@dataclass(slots=True)
+class Result:
+    """`matrix_peak_gflops` is what a plain matrix product reached on this machine in this run, per precision."""
+
+    variant: str
+    device: str
+    environment: Environment
+    matrix_peak_gflops: dict[str, float]
+    pairings: list[Pairing] = field(default_factory=list)
+    memory: list[PeakMemory] = field(default_factory=list)
+    streams: list[StreamResult] = field(default_factory=list)
+    soak: Soak | None = None
+    benchmark: str = "engine"

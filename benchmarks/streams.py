@@ -1,0 +1,78 @@
+"""Many images in a row through one engine: images per second, and on CUDA the share of time the GPU did nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+from typing import Any
+
+import torch
+
+from benchmarks.flops import synchronize
+from samfleet.masks.wire import SegmentRequest
+from samfleet_models.engine import Engine
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """`idle_share` is None where there is no GPU. It is taken in a second run under torch's profiler."""
+
+    images: int
+    seconds: float
+    peak_bytes: int
+    idle_share: float | None
+
+
+def stream(engine: Engine, images: Sequence[bytes], per_side: int, count: int) -> Stream:
+    """`count` images, the given ones over and over, in batches as large as the variant's."""
+    task = replace(engine.record.everything, points_per_side=per_side)
+    requests = [SegmentRequest(image, task) for image in islice(cycle(images), count)]
+
+    def run() -> None:
+        size = engine.record.max_batch_size
+        for start in range(0, count, size):
+            for _, reply in engine.segment(requests[start : start + size]):
+                if reply.report.error_code is not None:
+                    raise RuntimeError(f"{reply.report.error_code}: {reply.report.error_message}")
+
+    synchronize(engine.device)
+    begun = time.perf_counter()
+    run()
+    synchronize(engine.device)
+    seconds = time.perf_counter() - begun
+    cuda = engine.device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated(engine.device) if cuda else 0
+    return Stream(count, seconds, peak, idle_share(run) if cuda else None)
+
+
+def idle_share(work: Callable[[], object]) -> float:
+    """Of the time from the GPU's first activity to its last, the part in which it ran no kernel and copied nothing."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        work()
+        torch.cuda.synchronize()
+    results: Any = profiler.profiler
+    events = results.kineto_results.events()
+    autograd: Any = torch.autograd
+    return 1 - busy_share(
+        (event.start_ns(), event.start_ns() + event.duration_ns())
+        for event in events
+        if event.device_type() == autograd.DeviceType.CUDA
+    )
+
+
+def busy_share(intervals: Iterable[Interval]) -> float:
+    """Covered part of the span from the first start to the last end; overlaps count once, nothing at all as 0."""
+    ordered = sorted(intervals)
+    if not ordered:
+        return 0.0
+    first, reached, covered = ordered[0][0], ordered[0][0], 0.0
+    for start, end in ordered:
+        covered += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return covered / (reached - first) if reached > first else 0.0

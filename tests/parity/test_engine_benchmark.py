@@ -1,0 +1,39 @@
+"""The benchmark itself, on the smallest cases there are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.engine import arguments, run
+from benchmarks.report import write
+from fixtures.scenes import scene
+from fixtures.shared import weights_dir
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_every_opponent_is_measured_in_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    image = tmp_path / "scene.png"
+    scene().resize((64, 48), Image.Resampling.BILINEAR).save(image)
+    words = ["--weights", str(weights_dir()), "--images", str(image), "--prompts", "4", "--grids", "2", "--pairs", "1"]
+    words += ["--memory-grid", "2", "--stream", "2", "--soak", "2", "--soak-grid", "2", "--allocators", "tuned"]
+    options = arguments(words)
+    result = run(options)
+    write(result, tmp_path / "engine.json")
+    read = json.loads((tmp_path / "engine.json").read_text())
+    names = [(pairing["name"], pairing["theirs"]["contender"]["path"]) for pairing in read["pairings"]]
+    assert names == [
+        ("decoder, 4 prompts", "transformers"),
+        ("encoder", "plain"),
+        ("decoder, 4 prompts", "plain"),
+        ("SegEvery 2x2", "plain"),
+    ]
+    assert all(len(pairing["ours"]["samples"]) == 1 for pairing in read["pairings"])
+    assert read["memory"][0]["peak_bytes"] > 0
+    assert read["streams"][0]["images_per_second"] > 0
+    assert read["soak"]["early_image"] == 2
+    assert "of the peak" in capfd.readouterr().out

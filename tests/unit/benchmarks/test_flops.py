@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.flops import count_flops, matrix_peak
+
+
+def ones(*shape: int) -> Tensor:
+    return torch.ones(shape)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        (lambda: ones(3, 4) @ ones(4, 5), 2 * 3 * 4 * 5),
+        (lambda: functional.linear(ones(2, 3, 4), ones(5, 4), ones(5)), 2 * 6 * 4 * 5),
+        (lambda: ones(3, 5).addmm_(ones(3, 4), ones(4, 5)), 2 * 3 * 4 * 5),
+        (lambda: ones(2, 3, 5).baddbmm_(ones(2, 3, 4), ones(2, 4, 5)), 2 * 2 * 3 * 4 * 5),
+        (lambda: torch.mm(ones(3, 4), ones(4, 5), out=ones(3, 5)), 2 * 3 * 4 * 5),
+        (
+            lambda: functional.scaled_dot_product_attention(ones(2, 8, 7, 16), ones(2, 8, 64, 16), ones(2, 8, 64, 16)),
+            2 * 2 * 8 * 7 * 64 * (16 + 16),
+        ),
+        (lambda: functional.conv_transpose2d(ones(1, 8, 6, 6), ones(8, 4, 2, 2), stride=2), 2 * 36 * 8 * 4 * 4),
+        (lambda: ones(9).exp(), 0),
+    ],
+)
+def test_products_are_counted_and_nothing_else(work: Callable[[], object], expected: int) -> None:
+    assert count_flops(work) == expected
+
+
+def test_the_machine_reaches_something() -> None:
+    assert matrix_peak(torch.device("cpu"), torch.float32, seconds=0.01) > 0

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cases import Case, Contender, Sample
+from benchmarks.environment import Environment
+from benchmarks.report import write
+from benchmarks.results import Pairing, Ratio, Result, Side, Soak
+
+ENGINE, PLAIN = Contender("engine", "tuned"), Contender("plain", "default")
+EVERYTHING = Case("everything", 16, "/somewhere/coffee.png")
+
+
+def side(contender: Contender, *seconds: float, gflop: float | None = None) -> Side:
+    samples = tuple(Sample(value, 1000, 2000, {"decode": value * 500, "encode": 8.0}, 3) for value in seconds)
+    return Side(contender, samples, gflop)
+
+
+def test_ratios_are_taken_pair_by_pair() -> None:
+    assert Ratio.of([10.0, 30.0, 8.0], [2.0, 3.0, 4.0]) == Ratio(5.0, 2.0, 10.0)
+
+
+def test_a_pairing_compares_each_stage_too() -> None:
+    pairing = Pairing.of(EVERYTHING, side(ENGINE, 1.0, 2.0), side(PLAIN, 4.0, 4.0))
+    assert pairing.ratio == Ratio(3.0, 2.0, 4.0)
+    assert pairing.stages["decode"] == Ratio(3.0, 2.0, 4.0)
+    assert pairing.stages["encode"].median == 1.0
+
+
+@pytest.mark.parametrize(
+    ("case", "contender", "taken"),
+    [
+        (EVERYTHING, PLAIN, True),
+        (EVERYTHING, Contender("transformers", "default"), False),
+        (Case("decode", 64, ""), Contender("transformers", "default"), True),
+        (Case("decode", 1024, ""), Contender("transformers", "default"), False),
+        (Case("decode", 1024, ""), Contender("transformers", "tuned"), True),
+    ],
+)
+def test_a_contender_takes_the_cases_it_has(case: Case, contender: Contender, taken: bool) -> None:
+    assert contender.takes(case) is taken
+
+
+def test_the_file_holds_derived_figures_and_no_path(tmp_path: Path) -> None:
+    environment = Environment("now", "abc", {"device_name": "A CPU"}, "3.11", "Linux", {}, {}, None, (0.0, 0.0, 0.0))
+    case = Case("decode", 64, "/somewhere/coffee.png")
+    pairing = Pairing.of(case, side(ENGINE, 2.0, gflop=100.0), side(PLAIN, 8.0, gflop=300.0))
+    soak = Soak(images=200, points_per_side=8, early_image=20, early_bytes=100, late_bytes=103, seconds=1.0)
+    result = Result("mobile_sam", "cpu", environment, {"fp32": 144.0}, [pairing], soak=soak)
+    write(result, tmp_path / "new" / "engine.json")
+    read = json.loads((tmp_path / "new" / "engine.json").read_text())
+    (found,) = read["pairings"]
+    assert found["name"] == "decoder, 64 prompts"
+    assert found["case"]["image"] == "coffee.png"
+    assert found["ratio"] == {"median": 4.0, "min": 4.0, "max": 4.0}
+    assert found["ours"]["gflop_per_second"] == 50.0
+    assert read["soak"]["growth"] == pytest.approx(0.03)
+    assert read["environment"]["commit"] == "abc"
