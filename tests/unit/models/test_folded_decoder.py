@@ -13,6 +13,7 @@ from fixtures.tiny import tiny
 from reference.plain_heads import PlainHeads
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoint import load_state, read_state
+from samfleet_models.folded import products
 from samfleet_models.folded.decoder import GROUP
 from samfleet_models.network import SamNetwork, build_network
 
@@ -76,6 +77,15 @@ def test_only_the_chosen_masks_are_drawn_in_their_order(
     torch.testing.assert_close(decoder.draw(scored, rows, masks), every[rows, masks], atol=1e-5, rtol=0)
     nothing = torch.zeros(0, dtype=torch.int64)
     assert decoder.draw(scored, nothing, nothing).shape == (0, SIDE // 4, SIDE // 4)
+
+
+@torch.inference_mode()
+def test_the_masks_are_the_same_without_onednn(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, ious = decode_all(network, embedding_of(0), *prompts(2))
+    monkeypatch.setattr(products, "ONEDNN", False)
+    others, other_ious = decode_all(network, embedding_of(0), *prompts(2))
+    torch.testing.assert_close(others, logits, atol=LOGIT_TOLERANCE, rtol=0)
+    torch.testing.assert_close(other_ious, ious, atol=LOGIT_TOLERANCE, rtol=0)
 
 
 def test_nothing_of_one_chunk_or_image_stays_in_the_next(network: SamNetwork) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from samfleet_models.folded.context import ImageContext, Positions
-from samfleet_models.folded.drawing import mask_logits, pixel_features
+from samfleet_models.folded.drawing import draw_masks
 from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.scoring import TwoWayPass
 from samfleet_models.folded.weights import FoldedWeights
@@ -75,8 +75,8 @@ class FoldedDecoder:
         for prompt, count in zip(prompts, counts, strict=True):
             start, end = end, end + count
             factors = scored.factors.group(slice(prompt, prompt + 1))
-            features = pixel_features(self._weights, scored.context, factors, self._workspace)
-            logits[start:end] = mask_logits(features[0], kernels[start:end], side)
+            chosen = kernels[start:end]
+            draw_masks(self._weights, scored.context, factors, chosen, logits[start:end], self._workspace)
         return logits
 
     def release_memory(self) -> None:

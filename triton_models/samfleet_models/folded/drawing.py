@@ -14,31 +14,55 @@ from torch.nn import functional
 
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.factors import Factors
+from samfleet_models.folded.products import linear, product
 from samfleet_models.folded.weights import SUBPIXELS, FoldedWeights
 from samfleet_models.folded.workspace import Workspace
 
+TILE = {"cpu": 16, "cuda": 64}  # rows of the embedding drawn together; 16 keep the buffers near the cores (measured)
 
-def pixel_features(weights: FoldedWeights, context: ImageContext, factors: Factors, workspace: Workspace) -> Tensor:
-    """Features [g, N * 16, 32] of the mask pixels of `factors`' g prompts, ordered (pixel, sub-pixel, sub-pixel)."""
+
+def draw_masks(
+    weights: FoldedWeights,
+    context: ImageContext,
+    factors: Factors,
+    kernels: Tensor,
+    out: Tensor,
+    workspace: Workspace,
+) -> None:
+    """Logits `out` [k, 4 * side, 4 * side] of one prompt's `kernels` [k, 32], a tile of pixels at a time."""
+    side, rows = context.side, TILE[out.device.type]
+    projected = factors.tokens @ weights.up_scaling.first  # W U [1, 2 J + 1, 256]
+    scale = (factors.first * factors.second)[0].T  # [N, 1]
+    pairs = out.view(torch.int64)  # two neighbours in x move as one
+    blocks = pairs.view(-1, side, 2, 2, side, 2)  # y, y of the sub-pixel, y of its sub-pixel, x, x of the sub-pixel
+    for top in range(0, side, rows):
+        span = slice(top * side, (top + rows) * side)
+        features = _pixel_features(weights, context, factors, projected, scale, span, workspace)
+        logits = torch.mm(kernels, features.T).view(torch.int64)
+        tile = logits.view(len(kernels), -1, side, 2, 2, 2)  # y, x, y and x of the sub-pixel, y of its sub-pixel
+        blocks[:, top : top + rows] = tile.permute(0, 1, 3, 5, 2, 4)
+
+
+def _pixel_features(
+    weights: FoldedWeights,
+    context: ImageContext,
+    factors: Factors,
+    projected: Tensor,
+    scale: Tensor,
+    span: slice,
+    workspace: Workspace,
+) -> Tensor:
+    """Features [n * 16, 32] of the mask pixels in a span of n image tokens, ordered (token, sub-pixel, sub-pixel)."""
     up = weights.up_scaling
-    count, _, size = factors.image.shape
-    scale = (factors.first * factors.second).transpose(1, 2)  # [g, N, 1]
-    first = workspace.take("first convolution", count, size, context.pixels.shape[1])
-    torch.addcmul(up.first_bias, context.pixels, scale, out=first)
-    image = workspace.take("spread", *factors.image.shape)
-    torch.mul(factors.image, factors.second, out=image)
-    torch.baddbmm(first, image.transpose(1, 2), factors.tokens @ up.first, out=first)
-    pixels = first.view(-1, up.second.weight.shape[1])  # [g * N * 4, 64]
+    base = context.pixels[span]
+    first = workspace.take("first convolution", *base.shape)
+    torch.addcmul(up.first_bias, base, scale[span], out=first)
+    image = workspace.take("spread", len(base), factors.image.shape[1])
+    torch.mul(factors.image[0, :, span].T, factors.second[0, :, span].T, out=image)
+    first = product(image[None], projected, add=first[None])[0]
+    pixels = first.view(-1, up.second.weight.shape[1])  # [n * 4, 64]
     normed = functional.layer_norm(pixels, pixels.shape[1:], up.norm_weight, up.norm_bias, up.norm_epsilon)
     torch.ops.aten.gelu_(normed)
-    second = workspace.take("second convolution", len(normed), len(up.second.weight))
-    torch.addmm(up.second.bias, normed, up.second.weight.T, out=second)
+    second = linear(normed, up.second.weight, up.second.bias)  # [n * 4, 4 * 32]
     torch.ops.aten.gelu_(second)
-    return second.view(count, size * SUBPIXELS**2, -1)
-
-
-def mask_logits(features: Tensor, kernels: Tensor, side: int) -> Tensor:
-    """Logits [n, 4 * side, 4 * side] of `kernels` [n, 32] on one prompt's `features` [N * 16, 32]."""
-    logits = torch.mm(kernels, features.T)
-    blocks = logits.view(-1, side, side, 2, 2, 2, 2)  # y, x, y and x of the sub-pixel, y and x of its sub-pixel
-    return blocks.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, 4 * side, 4 * side)
+    return second.view(len(base) * SUBPIXELS**2, -1)

@@ -1,4 +1,4 @@
-"""Products of many small per-head queries with one table that all prompts of an image share.
+"""The matrix products of the folded decoder, in the shapes and through the libraries that measure best.
 
 A table is [H, D, N]: for each of H heads, D channels of all N image tokens. Nothing is expanded per prompt in memory:
 the loop runs over whichever of prompts and heads are fewer, the other is the batch of one library call.
@@ -8,8 +8,34 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from samfleet_models.transformer import HEADS
+
+ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # in every torch that is built with it
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """[n, out] = `x` [n, in] · `weight` [out, in] transposed + `bias` [out]; see `product`."""
+    if x.device.type == "cpu" and ONEDNN:
+        return torch.as_tensor(torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], ""))  # noqa: SLF001
+    return functional.linear(x, weight, bias)
+
+
+def product(left: Tensor, right: Tensor, add: Tensor | None = None) -> Tensor:
+    """`left` [P, m, k] · `right` [P, k, n], plus `add` [P, m, n], which may be overwritten.
+
+    A single prompt on a CPU goes through oneDNN: twice as fast as the MKL behind `torch.mm` on AMD processors, whose
+    AVX-512 MKL leaves alone, and as fast elsewhere. torch reaches it in float32 by the operator of its compiler only.
+    """
+    if len(left) == 1 and left.device.type == "cpu" and ONEDNN:
+        linear = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - as the docstring says
+        if add is None:
+            return torch.as_tensor(linear(left[0], right[0].T, None, "none", [], ""))[None]
+        return torch.as_tensor(linear.binary(left[0], add[0], right[0].T, None, "add"))[None]
+    if add is None:
+        return torch.bmm(left, right)
+    return torch.baddbmm(add, left, right, out=add)
 
 
 def over_image(queries: Tensor, table: Tensor, out: Tensor, *, add: bool = False) -> Tensor:

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.factors import Factors
-from samfleet_models.folded.products import by_head, each_head, from_image, join_heads, over_image, split_heads
+from samfleet_models.folded.products import by_head, each_head, from_image, join_heads, over_image, product, split_heads
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
 from samfleet_models.transformer import DIM, HEADS, TwoWayTransformer
@@ -96,10 +96,11 @@ class TwoWayPass:
             weights = over_image(keys[rows], context.queries[0], part.early)
             torch.softmax(weights, 2, out=weights)
             spread = over_image(values[rows].mul(2), context.echoes[0], self._scratch("spread", keys[rows]))
-            _add_product(spread, products[rows], weights)
-            variance = spread.mul_(weights).sum((1, 2))[:, None].add_(context.norms[0])
+            flat = weights.flatten(1, 2)
+            spread = product(products[rows], flat, add=spread.flatten(1, 2))
+            variance = spread.mul_(flat).sum(1, keepdim=True).add_(context.norms[0])
             torch.rsqrt(variance.div_(DIM).add_(self._weights.epsilons[0]), out=part.first)
-            weights.mul_(part.first[:, None])
+            flat.mul_(part.first)
 
     def _ask_updated(self, asking: Tensor, updates: Tensor, factors: Factors) -> Tensor:
         """The second token-to-image attention: keys and values of LN(K + A₀ V₀), never formed."""
@@ -109,15 +110,15 @@ class TwoWayPass:
         answers = []
         for rows in self._groups(len(asking)):
             part = factors.group(rows)
-            scale = part.first[:, None]
-            weights = over_image(queries[rows], context.keys[SECOND], self._scratch("weights", queries[rows]))
-            _add_product(weights.mul_(scale), against[rows], part.early)
-            over_image(queries[rows], context.positions.keys[SECOND], weights, add=True)
+            early = part.early.flatten(1, 2)
+            shared = over_image(queries[rows], context.keys[SECOND], self._scratch("weights", queries[rows]))
+            weights = product(against[rows], early, add=shared.flatten(1, 2).mul_(part.first))
+            over_image(queries[rows], context.positions.keys[SECOND], by_head(weights), add=True)
             torch.softmax(weights, -1, out=weights)
-            gathered = torch.bmm(weights.flatten(1, 2), part.early.flatten(1, 2).transpose(1, 2))  # a · r₀ A₀ [g, J, J]
+            gathered = product(weights, early.transpose(1, 2))  # a · r₀ A₀ [g, J, J]
             seen = by_head(torch.bmm(gathered, updates[rows]))
             answers.append(each_head(seen, place.value_heads))
-            answers[-1] += from_image(weights.mul_(scale), context.values[SECOND])
+            answers[-1] += from_image(by_head(weights.mul_(part.first)), context.values[SECOND])
         return place.out(join_heads(torch.cat(answers)))
 
     def _update_second(
@@ -133,15 +134,17 @@ class TwoWayPass:
         products = torch.bmm(factors.tokens, factors.tokens.transpose(1, 2))  # W Wᵀ
         for rows in self._groups(len(tokens)):
             part = factors.group(rows)
-            weights = over_image(keys[rows], context.queries[1], part.late)
-            _add_product(weights.mul_(part.first[:, None]), against[rows], part.early)
+            shared = over_image(keys[rows], context.queries[1], self._scratch("weights", keys[rows]))
+            weights = by_head(
+                product(against[rows], part.early.flatten(1, 2), add=shared.flatten(1, 2).mul_(part.first))
+            )
             over_image(keys[rows], context.positions.queries[1], weights, add=True)
-            torch.softmax(weights, 2, out=weights)
+            torch.softmax(weights, 2, out=part.late)
             spread = self._workspace.take("spread", *part.image.shape)
             over_image(early_values[rows], context.echoes[1], by_head(spread[:, :pairs]))
             over_image(values[rows], context.echoes[2], by_head(spread[:, pairs:-1]))
             spread[:, -1] = context.shift
-            torch.baddbmm(spread.mul_(part.first.mul(2)), products[rows], part.image, out=spread)
+            spread = product(products[rows], part.image, add=spread.mul_(part.first.mul(2)))
             variance = spread.mul_(part.image).sum(1, keepdim=True)
             variance.addcmul_(part.first.square(), context.norms[1])
             torch.rsqrt(variance.div_(DIM).add_(self._weights.epsilons[1]), out=part.second)
@@ -154,16 +157,14 @@ class TwoWayPass:
         answers = []
         for rows in self._groups(len(asking)):
             part = factors.group(rows)
-            weights = over_image(queries[rows], context.keys[FINAL], self._scratch("weights", queries[rows]))
-            flat = weights.flatten(1, 2)
-            torch.baddbmm(flat.mul_(part.first), against[rows], part.image, out=flat).mul_(part.second)
-            over_image(queries[rows], context.positions.keys[FINAL], weights, add=True)
+            shared = over_image(queries[rows], context.keys[FINAL], self._scratch("weights", queries[rows]))
+            weights = product(against[rows], part.image, add=shared.flatten(1, 2).mul_(part.first)).mul_(part.second)
+            over_image(queries[rows], context.positions.keys[FINAL], by_head(weights), add=True)
             torch.softmax(weights, -1, out=weights)
-            gathered = torch.bmm(flat.mul_(part.second), part.image.transpose(1, 2))  # [g, J, 2 J + 1]
+            gathered = product(weights.mul_(part.second), part.image.transpose(1, 2))  # [g, J, 2 J + 1]
             seen = by_head(torch.bmm(gathered, part.tokens))
             answers.append(each_head(seen, place.value_heads))
-            flat.mul_(part.first)
-            answers[-1] += from_image(weights, context.values[FINAL])
+            answers[-1] += from_image(by_head(weights.mul_(part.first)), context.values[FINAL])
         return place.out(join_heads(torch.cat(answers)))
 
     def _groups(self, count: int) -> Iterator[slice]:
@@ -172,9 +173,3 @@ class TwoWayPass:
     def _scratch(self, name: str, queries: Tensor) -> Tensor:
         """[g, H, T, N] for the logits of `queries` [g, H, T, 16]."""
         return self._workspace.take(name, *queries.shape[:3], self._context.size)
-
-
-def _add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
-    """Adds `left` [g, J, J] · `right` [g, H, T, N] to `out` [g, H, T, N], with J = H · T."""
-    target, flat = out.flatten(1, 2), right.flatten(1, 2)
-    torch.baddbmm(target, left, flat, out=target)
