@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from fixtures.decoding import decode_all
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image, standin_state
 from samfleet.masks.rle import decode_mask
@@ -72,7 +73,7 @@ def check_prompt(
     index: int,
 ) -> None:
     coords, labels = prompt_tokens(prompt, frame)
-    logits, ious = network.decode(embedding, torch.from_numpy(coords)[None], torch.from_numpy(labels)[None])
+    logits, ious = decode_all(network, embedding, torch.from_numpy(coords)[None], torch.from_numpy(labels)[None])
     for name, rows in (("single", slice(0, 1)), ("multi", slice(1, 4))):
         key = f"{index}_{name}"
         probe = logits[0, rows, ::16, ::16]

@@ -17,6 +17,7 @@ from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import load_checkpoint
+from samfleet_models.chunks import OUT_OF_MEMORY
 from samfleet_models.everything import EverythingRun
 from samfleet_models.grid import Crop
 from samfleet_models.hardware import (
@@ -34,7 +35,6 @@ from samfleet_models.prompted import segment_prompts
 from samfleet_models.timing import StageClock, stage_times
 
 WARMUP_EXECUTIONS = 1  # the first batch that reaches the network pays for lazy initialisation and kernel selection
-OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Engine:
             return {position: together[row : row + 1] for row, position in enumerate(images)}
         except OUT_OF_MEMORY as error:
             failure = out_of_memory(error, "encode")
-        self._release_memory()
+        self.network.release_memory()
         if len(images) == 1:
             return dict.fromkeys(images, failure)
         outcomes: dict[int, Tensor | Failure] = {}
@@ -156,7 +156,7 @@ class Engine:
             failure = out_of_memory(error, clock.stage)
         else:
             return self._reply(batch, image, clock, masks)
-        self._release_memory()
+        self.network.release_memory()
         return self._failed(batch, failure, image)
 
     def _masks(
@@ -203,8 +203,3 @@ class Engine:
             hardware=self.hardware,
             **fields,  # type: ignore[arg-type]  # the two callers pass each field in its own type
         )
-
-    def _release_memory(self) -> None:
-        """Gives cached blocks back after a failure; only outside the `except`, whose traceback still holds tensors."""
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()

@@ -1,7 +1,7 @@
 """SegEvery: all masks of an image, deciding at every step as the official automatic mask generator does.
 
 Source: segment_anything/automatic_mask_generator.py. What differs cannot be seen in the result: masks under the IoU
-threshold are dropped before they are drawn at full resolution, and each chunk leaves only run-length codes behind.
+threshold are dropped before they are drawn at all, and each chunk leaves only run-length codes behind.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask, encode_mask
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.candidates import Candidates
+from samfleet_models.chunks import in_chunks
+from samfleet_models.folded.context import ImageContext
 from samfleet_models.grid import Crop, crops, layer_points_per_side, point_grid
 from samfleet_models.mask_decoder import MULTI
 from samfleet_models.network import SamNetwork
@@ -72,33 +74,37 @@ class EverythingRun:
             parameters.points_per_side, parameters.crop_n_points_downscale_factor, crop.layer
         )
         points = point_grid(per_side) * np.array(crop.size[::-1])
+        with self._clock.measure("decode"):
+            context = self._network.decoder.prepare(embedding)
         chunk = self._network.prompts_per_pass(parameters.points_per_batch)
-        found = Candidates.joined(
-            [
-                self._chunk(embedding, points[start : start + chunk], crop, frame)
-                for start in range(0, len(points), chunk)
-            ]
+        parts = in_chunks(
+            len(points),
+            chunk,
+            lambda rows: self._chunk(context, points[rows], crop, frame),
+            self._network.release_memory,
         )
+        found = Candidates.joined(list(parts))
         with self._clock.measure("postprocess"):
             return found.take(nms(found.masks.boxes, found.ious, parameters.box_nms_thresh))
 
-    def _chunk(self, embedding: Tensor, points: NDArray[np.float64], crop: Crop, frame: Frame) -> Candidates:
+    def _chunk(self, context: ImageContext, points: NDArray[np.float64], crop: Crop, frame: Frame) -> Candidates:
+        """The masks of `points` that pass. Only those whose predicted IoU does are drawn."""
+        decoder = self._network.decoder
         with self._clock.measure("decode"):
-            coords, labels = point_prompts(frame.to_input(points), self._network.device)
-            logits, ious = self._network.decode(embedding, coords, labels)
-        with self._clock.measure("postprocess"):
-            low_res, flat_ious = logits[:, MULTI].flatten(0, 1), ious[:, MULTI].flatten()
+            scored = decoder.score(context, *point_prompts(frame.to_input(points), self._network.device))
+            ious = scored.ious[:, MULTI]
             threshold = _active(self._parameters.pred_iou_thresh)
-            keep = flat_ious > threshold if threshold is not None else torch.ones_like(flat_ious, dtype=torch.bool)
-            rows = keep.nonzero()[:, 0]
-            masks = read_masks(low_res[rows], frame, Placement(crop.box, self._size), self._selection)
-            kept = rows.cpu().numpy()[masks.source]
+            keep = ious > threshold if threshold is not None else torch.ones_like(ious, dtype=torch.bool)
+            rows, columns = keep.nonzero().T
+            low_res = decoder.draw(scored, rows, columns + MULTI.start)
+        with self._clock.measure("postprocess"):
+            masks = read_masks(low_res, frame, Placement(crop.box, self._size), self._selection)
             x0, y0, _, _ = crop.box
             return Candidates(
                 masks=masks,
-                ious=flat_ious.float().cpu().numpy()[kept],
-                points=points[kept // logits[:, MULTI].shape[1]] + np.array([x0, y0]),
-                crops=np.tile(np.array(crop.box, dtype=np.int64), (len(kept), 1)),
+                ious=ious[keep].float().cpu().numpy()[masks.source],
+                points=points[rows.cpu().numpy()[masks.source]] + np.array([x0, y0]),
+                crops=np.tile(np.array(crop.box, dtype=np.int64), (len(masks.source), 1)),
             )
 
 

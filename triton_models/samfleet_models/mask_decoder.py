@@ -1,6 +1,6 @@
-"""SAM's mask decoder: image embedding and prompt tokens become mask logits and predicted IoUs.
+"""The parameters of SAM's mask decoder, under the official keys.
 
-Layout and keys as segment_anything/modeling/mask_decoder.py.
+Layout and keys as segment_anything/modeling/mask_decoder.py; `samfleet_models.folded` computes with them.
 """
 
 from __future__ import annotations
@@ -32,18 +32,15 @@ class MaskDecoder(nn.Module):
         self.output_hypernetworks_mlps = nn.ModuleList(Mlp((DIM, DIM, DIM, DIM // 8)) for _ in range(MASKS))
         self.iou_prediction_head = Mlp((DIM, DIM, DIM, MASKS))
 
-    def forward(self, embedding: Tensor, positions: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [B, 4, 4H, 4W] and predicted IoUs [B, 4] of `prompt` tokens [B, T, 256] on one image.
+    def output_tokens(self, prompt: Tensor) -> Tensor:
+        """The decoder's own tokens before those of the `prompt` [P, T, 256]: [P, 5 + T, 256]."""
+        own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+        return torch.cat([own.expand(len(prompt), -1, -1), prompt], dim=1)
 
-        `embedding` [1, 256, H, W] already carries the dense prompt; `positions` is [1, H * W, 256]. Mask 0 answers
-        alone (`SINGLE`), masks 1 to 3 together (`MULTI`). IoUs are a plain regression, not bound to [0, 1].
-        """
-        count = len(prompt)
-        height, width = embedding.shape[-2:]
-        output = torch.cat([self.iou_token.weight, self.mask_tokens.weight]).expand(count, -1, -1)
-        image = embedding.flatten(2).transpose(1, 2).expand(count, -1, -1)
-        tokens, image = self.transformer(image, positions, torch.cat([output, prompt], dim=1))
-        pixels = self.output_upscaling(image.transpose(1, 2).unflatten(2, (height, width)))  # [B, 32, 4H, 4W]
-        kernels = torch.stack([mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1)
-        logits = (kernels @ pixels.flatten(2)).unflatten(2, pixels.shape[-2:])
-        return logits, self.iou_prediction_head(tokens[:, 0])
+    def mask_kernels(self, tokens: Tensor, rows: Tensor, masks: Tensor) -> Tensor:
+        """Kernels [n, 32] for the `masks` [n] (0 to 3) of prompts `rows` [n]; `tokens` [P, 5 + T, 256] are final."""
+        kernels = tokens.new_empty(len(rows), DIM // 8)
+        for mask, head in enumerate(self.output_hypernetworks_mlps):
+            chosen = (masks == mask).nonzero()[:, 0]
+            kernels[chosen] = head(tokens[rows[chosen], 1 + mask])
+        return kernels

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from samfleet.variants.record import VariantRecord
+from samfleet_models.chunks import memory_for_chunks
 from samfleet_models.families import FAMILIES
+from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.mask_decoder import MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU gains nothing from more (measured) and needs 0.5 GB for each
-PROMPTS_PER_PASS = {"cpu": 8, "cuda": 64}  # on a CPU a few prompts stay in the caches: twice as fast as 64 measured
-MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 25 MB per prompt: 1.6 GB and 13 GB
+MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # at most 2 and 16 MB a prompt: 128 MB and 8 GB
+FLOATS_PER_IMAGE_TOKEN = 2 * 8 * 7 + 3  # a weight per attention, head and token, and the scales
 
 
 class SamNetwork(nn.Module):
@@ -25,22 +27,28 @@ class SamNetwork(nn.Module):
         self.image_encoder = image_encoder
         self.prompt_encoder = PromptEncoder(input_size, input_size // STRIDE)
         self.mask_decoder = MaskDecoder()
+        self._decoder: FoldedDecoder | None = None
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Embeddings [B, 256, S/16, S/16] of preprocessed `pixels` [B, 3, S, S]."""
         embeddings: Tensor = self.image_encoder(pixels)
         return embeddings
 
-    def decode(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask logits [B, 4, S/4, S/4] and predicted IoUs [B, 4] of B prompts on one image.
+    @property
+    def decoder(self) -> FoldedDecoder:
+        """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
+        if self._decoder is None:
+            self._decoder = FoldedDecoder(self.prompt_encoder, self.mask_decoder)
+        return self._decoder
 
-        `embedding` [1, 256, S/16, S/16]; `coords` [B, T, 2] (x, y) in pixels of the network input; `labels` [B, T]
-        of `samfleet_models.prompt_encoder.Label`.
-        """
-        dense = self.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
-        tokens = self.prompt_encoder(coords, labels)
-        logits, ious = self.mask_decoder(embedding + dense, self.prompt_encoder.image_positions(), tokens)
-        return logits, ious
+    def _apply(self, *args: Any, **options: Any) -> Self:
+        """Parameters move or change type: what was folded from them is void."""
+        self._decoder = None
+        return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
+
+    def load_state_dict(self, *args: Any, **options: Any) -> Any:
+        self._decoder = None
+        return super().load_state_dict(*args, **options)
 
     @property
     def images_per_pass(self) -> int:
@@ -48,13 +56,27 @@ class SamNetwork(nn.Module):
         return IMAGES_PER_PASS[self.device.type]
 
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto") -> int:
-        """How many prompts `decode` takes at a time; no result depends on it.
+        """How many prompts the decoder takes at a time; no result depends on it.
 
-        What is asked for is an upper bound: no request may fill the memory of a server that others use.
+        What is asked for is an upper bound: no request may fill the memory of a server that others use. "auto" keeps a
+        chunk within the last-level cache of a CPU and within a share of a GPU's free memory.
         """
+        most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked == "auto":
-            return PROMPTS_PER_PASS[self.device.type]
-        return min(asked, MOST_PROMPTS_PER_PASS[self.device.type])
+            return max(1, min(most, memory_for_chunks(self.device) // self._prompt_bytes))
+        return min(asked, most)
+
+    @property
+    def _prompt_bytes(self) -> int:
+        """What a scored prompt of one point keeps until it is drawn."""
+        return 4 * (self.input_size // STRIDE) ** 2 * FLOATS_PER_IMAGE_TOKEN
+
+    def release_memory(self) -> None:
+        """Gives cached memory back after a failure; only outside the `except`, whose traceback still holds tensors."""
+        if self._decoder is not None:
+            self._decoder.release_memory()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     @property
     def device(self) -> torch.device:

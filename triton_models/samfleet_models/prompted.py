@@ -13,6 +13,8 @@ from torch import Tensor
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_models.candidates import xywh
+from samfleet_models.chunks import in_chunks
+from samfleet_models.folded.context import ImageContext
 from samfleet_models.mask_decoder import MULTI, SINGLE
 from samfleet_models.network import SamNetwork
 from samfleet_models.preprocess import Frame
@@ -33,33 +35,55 @@ def segment_prompts(
 
     A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`.
     """
+    with clock.measure("decode"):
+        context = network.decoder.prepare(embedding)
     answers: dict[int, list[MaskRecord]] = {}
-    for indices in _chunks(prompts, network.prompts_per_pass()):
-        with clock.measure("decode"):
-            tokens = [prompt_tokens(prompts[index], frame) for index in indices]
-            coords = torch.from_numpy(np.stack([points for points, _ in tokens])).to(network.device)
-            labels = torch.from_numpy(np.stack([labels for _, labels in tokens])).to(network.device)
-            logits, ious = network.decode(embedding, coords, labels)
-        with clock.measure("postprocess"):
-            host_ious = ious.float().cpu().numpy()
-            chosen = [_chosen(prompts[i].multimask, host_ious[at], parameters) for at, i in enumerate(indices)]
-            at = np.repeat(np.arange(len(indices)), [len(masks) for masks in chosen])
-            mask = np.concatenate(chosen)
-            low_res = logits[torch.from_numpy(at), torch.from_numpy(mask)]
-            read = read_masks(low_res, frame, Placement.whole(*frame.original), Selection())
-            for row, record in enumerate(_records(read, frame.original, np.array(indices)[at], host_ious[at, mask])):
-                answers.setdefault(indices[at[row]], []).append(record)
+    for indices in _alike(prompts):
+        parts = in_chunks(
+            len(indices),
+            network.prompts_per_pass(),
+            lambda rows, alike=indices: _answer(network, context, frame, prompts, alike[rows], parameters, clock),  # type: ignore[misc]  # a default binds the loop's value
+            network.release_memory,
+        )
+        for part in parts:
+            answers |= part
     return tuple(record for index in range(len(prompts)) for record in answers[index])
 
 
-def _chunks(prompts: Sequence[Prompt], size: int) -> Iterator[list[int]]:
-    """Indices of at most `size` prompts that share one tensor: equally many points, all with or all without a box."""
+def _answer(
+    network: SamNetwork,
+    context: ImageContext,
+    frame: Frame,
+    prompts: Sequence[Prompt],
+    indices: Sequence[int],
+    parameters: PromptsParameters,
+    clock: StageClock,
+) -> dict[int, list[MaskRecord]]:
+    """The masks of the prompts `indices`, which share one tensor. Only those that answer are drawn."""
+    with clock.measure("decode"):
+        tokens = [prompt_tokens(prompts[index], frame) for index in indices]
+        coords = torch.from_numpy(np.stack([points for points, _ in tokens])).to(network.device)
+        labels = torch.from_numpy(np.stack([labels for _, labels in tokens])).to(network.device)
+        scored = network.decoder.score(context, coords, labels)
+        ious = scored.ious.float().cpu().numpy()
+        chosen = [_chosen(prompts[i].multimask, ious[at], parameters) for at, i in enumerate(indices)]
+        rows = np.repeat(np.arange(len(indices)), [len(masks) for masks in chosen])
+        masks = np.concatenate(chosen)
+        low_res = network.decoder.draw(scored, *(torch.from_numpy(a).to(network.device) for a in (rows, masks)))
+    with clock.measure("postprocess"):
+        read = read_masks(low_res, frame, Placement.whole(*frame.original), Selection())
+        answers: dict[int, list[MaskRecord]] = defaultdict(list)
+        for row, record in enumerate(_records(read, frame.original, np.array(indices)[rows], ious[rows, masks])):
+            answers[indices[rows[row]]].append(record)
+        return answers
+
+
+def _alike(prompts: Sequence[Prompt]) -> Iterator[list[int]]:
+    """Indices of prompts that share one tensor: equally many points, all with or all without a box."""
     groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         groups[len(prompt.points), prompt.box is not None].append(index)
-    for group in groups.values():
-        for start in range(0, len(group), size):
-            yield group[start : start + size]
+    yield from groups.values()
 
 
 def prompt_tokens(prompt: Prompt, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -1,11 +1,14 @@
-"""The two-way transformer of SAM's mask decoder, written plainly.
+"""The parameters of the two-way transformer of SAM's mask decoder, and the parts of it that see tokens alone.
 
-Prompt tokens and image tokens attend to each other; both are updated. Segment Anything (arXiv 2304.02643, appendix A);
-layout and keys as segment_anything/modeling/transformer.py.
+Segment Anything (arXiv 2304.02643, appendix A); layout and keys as segment_anything/modeling/transformer.py.
+What passes between tokens and image is computed in `samfleet_models.folded`; the plain form is the tests' reference.
 """
 
 from __future__ import annotations
 
+from typing import cast
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,7 +41,7 @@ class FeedForward(nn.Module):
         self.lin2 = nn.Linear(hidden, DIM)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.lin2(functional.relu(self.lin1(x)))
+        out: Tensor = self.lin2(torch.relu_(self.lin1(x)))
         return out
 
 
@@ -60,17 +63,15 @@ class TwoWayBlock(nn.Module):
         self.norm4 = nn.LayerNorm(DIM)
         self.cross_attn_image_to_token = Attention(downsample=2)
 
-    def forward(self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor) -> tuple[Tensor, Tensor]:
+    def attend_to_each_other(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """The self-attention step on `tokens` [P, T, 256]."""
         if self.first:
-            tokens = self.norm1(self.self_attn(tokens, tokens, tokens))
-        else:
-            q = tokens + token_pe
-            tokens = self.norm1(tokens + self.self_attn(q, q, tokens))
-        k = image + image_pe
-        tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + token_pe, k, image))
-        tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.cross_attn_image_to_token(k, tokens + token_pe, tokens))
-        return tokens, image
+            return torch.as_tensor(self.norm1(self.self_attn(tokens, tokens, tokens)))
+        asking = tokens + positions
+        return torch.as_tensor(self.norm1(tokens + self.self_attn(asking, asking, tokens)))
+
+    def feed_forward(self, tokens: Tensor) -> Tensor:
+        return torch.as_tensor(self.norm3(tokens + self.mlp(tokens)))
 
 
 class TwoWayTransformer(nn.Module):
@@ -80,13 +81,10 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(downsample=2)
         self.norm_final_attn = nn.LayerNorm(DIM)
 
-    def forward(self, image: Tensor, image_pe: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Updated tokens [B, T, 256] and image [B, N, 256] from the same shapes; `image_pe` is [1, N, 256]."""
-        tokens = prompt
-        for layer in self.layers:
-            tokens, image = layer(tokens, image, prompt, image_pe)
-        attended = self.final_attn_token_to_image(tokens + prompt, image + image_pe, image)
-        return self.norm_final_attn(tokens + attended), image
+    @property
+    def blocks(self) -> tuple[TwoWayBlock, TwoWayBlock]:
+        first, second = self.layers
+        return cast("TwoWayBlock", first), cast("TwoWayBlock", second)
 
 
 def _split(x: Tensor) -> Tensor:

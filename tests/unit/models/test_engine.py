@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models.engine import Engine
+from samfleet_models.folded.context import ImageContext
+from samfleet_models.folded.decoder import Scored
 from samfleet_models.network import IMAGES_PER_PASS
 
 __all__ = ["tiny", "tiny_engine"]
@@ -83,7 +86,7 @@ def test_the_smallest_and_thinnest_images_work(tiny_engine: Engine, size: tuple[
 
 
 def test_masks_of_crops_lie_where_their_points_are(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiny_engine.network, "decode", draw_discs)
+    replace_by_discs(tiny_engine, monkeypatch)
     parameters = EverythingParameters(points_per_side=4, crop_n_layers=1, crop_nms_thresh=1.0, min_mask_region_area=5)
     (reply,) = segment(tiny_engine, [SegmentRequest(bright_square(320, 200), parameters)])
     crop_boxes = {mask.crop_box for mask in reply.masks}
@@ -98,13 +101,23 @@ def test_masks_of_crops_lie_where_their_points_are(tiny_engine: Engine, monkeypa
         assert (x.mean(), y.mean()) == pytest.approx(mask.point_coords, abs=1.5)
 
 
-def draw_discs(embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def replace_by_discs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that answers every point with a sharp disc around it, of 2 low-resolution pixels."""
-    y, x = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(32) + 0.5, indexing="ij")
-    centres = coords[:, 0, :, None, None].float() / 4
-    distance = torch.hypot(x - centres[:, 0], y - centres[:, 1])
-    logits = (100 * (2 - distance))[:, None].expand(-1, 4, -1, -1)
-    return logits, torch.full((len(coords), 4), 0.95)
+    decoder = engine.network.decoder
+    score = decoder.score
+    seen: list[Tensor] = []
+
+    def score_all_well(context: ImageContext, coords: Tensor, labels: Tensor) -> Scored:
+        seen[:] = [coords]
+        return replace(score(context, coords, labels), ious=torch.full((len(coords), 4), 0.95))
+
+    def draw_discs(_: Scored, rows: Tensor, __: Tensor) -> Tensor:
+        y, x = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(32) + 0.5, indexing="ij")
+        centres = seen[0][rows, 0, :, None, None].float() / 4
+        return 100 * (2 - torch.hypot(x - centres[:, 0], y - centres[:, 1]))
+
+    monkeypatch.setattr(decoder, "score", score_all_well)
+    monkeypatch.setattr(decoder, "draw", draw_discs)
 
 
 def test_points_per_batch_changes_nothing(tiny_engine: Engine) -> None:
@@ -179,23 +192,52 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
     assert [reply.masks[0].area for reply in replies] == pytest.approx([masks[0].area for masks in expected], abs=2)
 
 
+@pytest.mark.parametrize("stage", ["score", "draw"])
+def test_out_of_memory_halves_the_chunk_and_goes_on(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    requests = [prompts_request(*[POINT] * 20), SegmentRequest(bright_square(40, 30), EVERYTHING)]
+    expected = segment(tiny_engine, requests)
+    sizes = limit_memory(tiny_engine, monkeypatch, stage, prompts=4)
+    replies = segment(tiny_engine, requests)
+    assert [reply.report.error_code for reply in replies] == [None, None]
+    assert [len(reply.masks) for reply in replies] == [len(reply.masks) for reply in expected]
+    assert [mask.prompt_index for mask in replies[0].masks] == list(range(20))
+    assert max(sizes) > 4
+    assert all(later <= 4 for later in sizes[sizes.index(next(size for size in sizes if size <= 4)) :][:4])
+
+
 def test_an_image_too_large_for_the_memory_fails_alone(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    decode = tiny_engine.network.decode
-
-    def small_memory(embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        if len(coords) > 4:
-            raise torch.OutOfMemoryError
-        return decode(embedding, coords, labels)
-
-    monkeypatch.setattr(tiny_engine.network, "decode", small_memory)
-    large, small = segment(tiny_engine, [prompts_request(*[POINT] * 8), prompts_request(POINT)])
+    sizes = limit_memory(tiny_engine, monkeypatch, "score", prompts=0, points=2)
+    large, small = segment(tiny_engine, [prompts_request(*[POINTS] * 8), prompts_request(POINT)])
     assert (large.report.error_code, large.report.error_stage) == ("out_of_memory", "decode")
     assert (large.report.width, large.report.height) == (40, 30)
+    assert sizes == [8, 4, 2, 1, 1]
     assert len(small.masks) == 1
 
 
+def limit_memory(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str, *, prompts: int, points: int = 0
+) -> list[int]:
+    """Lets one step of the decoder run out of memory beyond `prompts` of more than `points` points; lists the sizes."""
+    decoder = engine.network.decoder
+    work = getattr(decoder, stage)
+    sizes: list[int] = []
+
+    def limited(given: ImageContext | Scored, first: Tensor, second: Tensor) -> Scored | Tensor:
+        count = len(given.ious) if isinstance(given, Scored) else len(first)
+        width = 1 if isinstance(given, Scored) else first.shape[1]
+        sizes.append(count)
+        if count > prompts and width > points:
+            raise torch.OutOfMemoryError
+        return work(given, first, second)  # type: ignore[no-any-return]  # the method that it replaces
+
+    monkeypatch.setattr(decoder, stage, limited)
+    return sizes
+
+
 def test_a_fault_of_the_program_is_no_answer(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiny_engine.network, "decode", refuse)
+    monkeypatch.setattr(tiny_engine.network.decoder, "score", refuse)
     with pytest.raises(AssertionError, match="called"):
         segment(tiny_engine, [prompts_request(POINT)])
 

@@ -1,0 +1,65 @@
+"""The folded decoder against the plain one with the real MobileSAM weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures.decoding import decode_all
+from fixtures.engine import mobile_sam
+from fixtures.shared import shared_path, weights_dir
+from reference.plain_heads import PlainHeads
+from samfleet.variants.catalogue import get_variant
+from samfleet_models.checkpoint import read_state
+from samfleet_models.engine import Engine
+from samfleet_models.images import read_image
+from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
+from samfleet_models.prompt_encoder import Label
+
+__all__ = ["mobile_sam"]
+
+LOGIT_TOLERANCE = 1e-3  # absolute, in logits of up to 40
+IOU_TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def plain() -> PlainHeads:
+    record = get_variant("mobile_sam")
+    return PlainHeads(read_state(weights_dir() / record.checkpoint.filename), record.input_size)
+
+
+@pytest.fixture(scope="module", params=["000000005001", "000000006818"])
+def embedding(request: pytest.FixtureRequest, mobile_sam: Engine) -> Tensor:
+    image = read_image(shared_path("data", "coco_dev", "images", f"{request.param}.jpg").read_bytes(), 10**8)
+    record = mobile_sam.record
+    frame = Frame.of(image.shape[0], image.shape[1], record.input_size)
+    with torch.inference_mode():
+        resized = [resize_to_frame(image, frame)]
+        pixels = to_network_input(resized, record.input_size, record.preprocessing, mobile_sam.device)
+        return mobile_sam.network.encode(pixels)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "labels",
+    [
+        (Label.FOREGROUND, Label.PADDING),
+        (Label.BOX_TOP_LEFT, Label.BOX_BOTTOM_RIGHT),
+        (Label.FOREGROUND, *[Label.BACKGROUND] * 8, Label.PADDING),
+        (Label.FOREGROUND, Label.BOX_TOP_LEFT, Label.BOX_BOTTOM_RIGHT),
+    ],
+)
+def test_all_masks_and_scores_equal_the_plain_ones(
+    mobile_sam: Engine, plain: PlainHeads, embedding: Tensor, labels: Sequence[Label]
+) -> None:
+    coords = 1024 * torch.rand(9, len(labels), 2, generator=torch.Generator().manual_seed(len(labels)))
+    kinds = torch.tensor(labels).expand(len(coords), -1)
+    expected, expected_ious = plain(embedding, coords, kinds)
+    logits, ious = decode_all(mobile_sam.network, embedding, coords, kinds)
+    worst, worst_iou = (logits - expected).abs().max().item(), (ious - expected_ious).abs().max().item()
+    print(f"logits of up to {expected.abs().max():.1f} differ by at most {worst:.1e}, IoUs by {worst_iou:.1e}")
+    assert worst <= LOGIT_TOLERANCE
+    assert worst_iou <= IOU_TOLERANCE

@@ -1,0 +1,109 @@
+"""The folded decoder against the plain one on random weights: every path, chunk and choice of masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures.decoding import decode_all
+from fixtures.tiny import tiny
+from reference.plain_heads import PlainHeads
+from samfleet.variants.record import VariantRecord
+from samfleet_models.checkpoint import load_state, read_state
+from samfleet_models.folded import products
+from samfleet_models.folded.decoder import GROUP
+from samfleet_models.network import SamNetwork, build_network
+
+__all__ = ["tiny"]
+
+LOGIT_TOLERANCE = 5e-4  # absolute, float32, in logits of up to 40
+SIDE = 128
+COUNT = 11
+
+
+@pytest.fixture
+def state(tiny: tuple[VariantRecord, Path]) -> dict[str, Tensor]:
+    """Of the tiny variant, with gains and biases that are not 1 and 0."""
+    generator = torch.Generator().manual_seed(1)
+    return {
+        key: value + 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
+        for key, value in read_state(tiny[1]).items()
+    }
+
+
+@pytest.fixture
+def network(tiny: tuple[VariantRecord, Path], state: dict[str, Tensor]) -> SamNetwork:
+    network = build_network(tiny[0])
+    load_state(network, state)
+    return network
+
+
+def prompts(points: int, count: int = COUNT) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(points)
+    coords = SIDE * torch.rand(count, points, 2, generator=generator)
+    return coords, torch.randint(-1, 4, (count, points), generator=generator)
+
+
+def embedding_of(seed: int) -> Tensor:
+    return torch.randn(1, 256, SIDE // 16, SIDE // 16, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("group", [1, 3, 64])
+@pytest.mark.parametrize("points", [1, 2, 5, 40])
+def test_masks_and_scores_equal_the_plain_ones(
+    network: SamNetwork, state: dict[str, Tensor], points: int, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GROUP, "cpu", group)
+    expected, expected_ious = PlainHeads(state, SIDE)(embedding_of(0), *prompts(points))
+    logits, ious = decode_all(network, embedding_of(0), *prompts(points))
+    torch.testing.assert_close(logits, expected, atol=LOGIT_TOLERANCE, rtol=0)
+    torch.testing.assert_close(ious, expected_ious, atol=LOGIT_TOLERANCE, rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("group", [1, 4])
+def test_only_the_chosen_masks_are_drawn_in_their_order(
+    network: SamNetwork, group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GROUP, "cpu", group)
+    every, _ = decode_all(network, embedding_of(0), *prompts(2))
+    decoder = network.decoder
+    scored = decoder.score(decoder.prepare(embedding_of(0)), *prompts(2))
+    rows, masks = torch.tensor([0, 0, 3, 7, 7, 7, 8, 10]), torch.tensor([1, 3, 0, 3, 1, 2, 2, 0])
+    torch.testing.assert_close(decoder.draw(scored, rows, masks), every[rows, masks], atol=1e-5, rtol=0)
+    nothing = torch.zeros(0, dtype=torch.int64)
+    assert decoder.draw(scored, nothing, nothing).shape == (0, SIDE // 4, SIDE // 4)
+
+
+@torch.inference_mode()
+def test_the_masks_are_the_same_without_onednn(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, ious = decode_all(network, embedding_of(0), *prompts(2))
+    monkeypatch.setattr(products, "ONEDNN", False)
+    others, other_ious = decode_all(network, embedding_of(0), *prompts(2))
+    torch.testing.assert_close(others, logits, atol=LOGIT_TOLERANCE, rtol=0)
+    torch.testing.assert_close(other_ious, ious, atol=LOGIT_TOLERANCE, rtol=0)
+
+
+def test_nothing_of_one_chunk_or_image_stays_in_the_next(network: SamNetwork) -> None:
+    alone = [decode_all(network, embedding_of(seed), *prompts(2, count)) for seed, count in ((0, 11), (1, 3))]
+    network.decoder.release_memory()
+    decode_all(network, embedding_of(2), *prompts(6, 13))
+    for (expected, expected_ious), seed, count in zip(alone, (0, 1), (11, 3), strict=True):
+        logits, ious = decode_all(network, embedding_of(seed), *prompts(2, count))
+        assert torch.equal(logits, expected)
+        assert torch.equal(ious, expected_ious)
+
+
+@torch.inference_mode()
+def test_new_parameters_are_folded_anew(network: SamNetwork, state: dict[str, Tensor]) -> None:
+    before, _ = decode_all(network, embedding_of(0), *prompts(2))
+    other = {key: value * 1.1 if key.startswith("mask_decoder") else value for key, value in state.items()}
+    load_state(network, other)
+    after, _ = decode_all(network, embedding_of(0), *prompts(2))
+    expected, _ = PlainHeads(other, SIDE)(embedding_of(0), *prompts(2))
+    assert not torch.allclose(after, before, atol=1e-2)
+    torch.testing.assert_close(after, expected, atol=LOGIT_TOLERANCE, rtol=0)

@@ -1,0 +1,89 @@
+"""What the prompts of one image share, computed once per image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from samfleet_models.folded.weights import FoldedWeights, centred
+from samfleet_models.transformer import HEADS
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Projected positions of the N image tokens, equal for all images of a size.
+
+    `keys` [H, 16, N] of the three token-to-image attentions and `queries` [H, 16, N] of the two image-to-token ones,
+    whose constants are in them.
+    """
+
+    keys: tuple[Tensor, Tensor, Tensor]
+    queries: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, weights: FoldedWeights, features: Tensor) -> Positions:
+        """Of positional `features` [N, 256]."""
+        first, second, final = (table(part.position_key, features) for part in weights.to_image)
+        early, late = (
+            table(part.position_query.weight, features) + part.position_query.bias.view(HEADS, -1, 1)
+            for part in weights.to_tokens
+        )
+        return cls((first, second, final), (early, late))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContext:
+    """Tables [H, 16, N] of an image's N tokens K, projected for every place where prompts meet them.
+
+    With K₀ = K centred over the channels and K₁ = K₀ · gain centred: `keys`, `values` and `queries` per attention, of K
+    in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
+    of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second).
+    `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is K₁ · shift, `pixels` [N, 256] are K₁ under the first
+    convolution of the up-scaling.
+    """
+
+    positions: Positions
+    keys: tuple[Tensor, Tensor, Tensor]
+    values: tuple[Tensor, Tensor, Tensor]
+    queries: tuple[Tensor, Tensor]
+    echoes: tuple[Tensor, Tensor, Tensor]
+    norms: tuple[Tensor, Tensor]
+    shift: Tensor
+    pixels: Tensor
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return len(self.pixels)
+
+    @property
+    def side(self) -> int:
+        """Of the square embedding, whose pixels are the N tokens."""
+        return math.isqrt(self.size)
+
+    @classmethod
+    def of(cls, weights: FoldedWeights, positions: Positions, tokens: Tensor) -> ImageContext:
+        """Of one image's `tokens` [N, 256], the dense prompt added."""
+        first, second, final = weights.to_image
+        early, late = weights.to_tokens
+        k0 = centred(tokens + early.bias, 1)
+        k1 = centred(k0 * weights.gain, 1)
+        outs = (early.out, weights.gained_out, late.out)
+        return cls(
+            positions=positions,
+            keys=(table(first.key, tokens) + positions.keys[0], table(second.key, k0), table(final.key, k1)),
+            values=(table(first.value, tokens), table(second.value, k0), table(final.value, k1)),
+            queries=(table(early.query, tokens) + positions.queries[0], table(late.query, k0)),
+            echoes=tuple(table(out.flatten(0, 1), k) for out, k in zip(outs, (k0, k1, k1), strict=True)),  # type: ignore[arg-type]  # three of them
+            norms=(k0.square().sum(1)[None], k1.square().sum(1)[None]),
+            shift=(weights.shift @ k1.T)[None],
+            pixels=k1 @ weights.up_scaling.first,
+        )
+
+
+def table(matrix: Tensor, tokens: Tensor) -> Tensor:
+    """[H, 16, N] of `matrix` [128, 256] on `tokens` [N, 256]."""
+    return torch.mm(matrix, tokens.T).view(HEADS, -1, len(tokens))

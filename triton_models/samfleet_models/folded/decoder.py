@@ -1,0 +1,84 @@
+"""SAM's mask decoder in two steps: score all prompts, then draw the masks that are wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from samfleet_models.folded.context import ImageContext, Positions
+from samfleet_models.folded.drawing import draw_masks
+from samfleet_models.folded.factors import Factors
+from samfleet_models.folded.scoring import TwoWayPass
+from samfleet_models.folded.weights import FoldedWeights
+from samfleet_models.folded.workspace import Workspace
+from samfleet_models.mask_decoder import MaskDecoder
+from samfleet_models.prompt_encoder import PromptEncoder
+
+GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work together
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """P prompts after the transformer: predicted `ious` [P, 4] and what drawing their masks needs.
+
+    Mask 0 answers alone, masks 1 to 3 together. IoUs are a plain regression, not bound to [0, 1]. All but `ious` is
+    void after the decoder's next `score`.
+    """
+
+    ious: Tensor
+    tokens: Tensor
+    factors: Factors
+    context: ImageContext
+
+
+class FoldedDecoder:
+    """Prompt encoder and mask decoder whose parameters are final and on their device. Not thread-safe."""
+
+    def __init__(self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder) -> None:
+        self._prompt_encoder = prompt_encoder
+        self._mask_decoder = mask_decoder
+        device = prompt_encoder.no_mask_embed.weight.device
+        self._group = GROUP[device.type]
+        self._workspace = Workspace(device)
+        with torch.inference_mode():
+            self._weights = FoldedWeights.of(mask_decoder)
+            self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
+
+    @torch.inference_mode()
+    def prepare(self, embedding: Tensor) -> ImageContext:
+        """What all prompts of one image share; `embedding` [1, 256, S/16, S/16] as it comes from the encoder."""
+        tokens = embedding[0].flatten(1).T + self._prompt_encoder.no_mask_embed.weight  # [N, 256]
+        return ImageContext.of(self._weights, self._positions, tokens.contiguous())
+
+    @torch.inference_mode()
+    def score(self, context: ImageContext, coords: Tensor, labels: Tensor) -> Scored:
+        """The transformer and the IoU head on P prompts.
+
+        `coords` [P, T, 2] (x, y) in pixels of the network input; `labels` [P, T] of
+        `samfleet_models.prompt_encoder.Label`.
+        """
+        prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
+        transformer = self._mask_decoder.transformer
+        tokens, factors = TwoWayPass(transformer, self._weights, context, self._workspace, self._group).run(prompt)
+        return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, context)
+
+    @torch.inference_mode()
+    def draw(self, scored: Scored, rows: Tensor, masks: Tensor) -> Tensor:
+        """Logits [n, S/4, S/4] of the `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend."""
+        side = scored.context.side
+        kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks)
+        logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
+        prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
+        end = 0
+        for prompt, count in zip(prompts, counts, strict=True):
+            start, end = end, end + count
+            factors = scored.factors.group(slice(prompt, prompt + 1))
+            chosen = kernels[start:end]
+            draw_masks(self._weights, scored.context, factors, chosen, logits[start:end], self._workspace)
+        return logits
+
+    def release_memory(self) -> None:
+        """Gives the workspace back, after a failure."""
+        self._workspace.release()

@@ -1,0 +1,37 @@
+"""Memory that is used again and again, so that no chunk pays for fresh pages."""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor
+
+
+class Workspace:
+    """Named buffers of one device. A buffer grows when it must and is never given back otherwise.
+
+    What `take` returns is valid until the same name is taken again; nobody may keep it for longer.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._buffers: dict[str, Tensor] = {}
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """An uninitialised contiguous float32 tensor."""
+        size = prod(shape)
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.numel() < size:
+            self._buffers.pop(name, None)
+            del buffer  # the old one must be free before the new one is asked for
+            buffer = self._buffers[name] = torch.empty(size, device=self._device)
+        return buffer[:size].view(shape)
+
+    def release(self) -> None:
+        """Gives all memory back; whatever was taken is void."""
+        self._buffers.clear()
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(buffer.nbytes for buffer in self._buffers.values())
