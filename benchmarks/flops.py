@@ -58,10 +58,16 @@ def _added_product(_: Shape, a: Shape, b: Shape, *__: Any, **___: Any) -> int:
     return 2 * math.prod(a) * b[-1]
 
 
+def _linear(x: Shape, *_: Any, out_shape: Shape, **__: Any) -> int:
+    return 2 * math.prod(x) * out_shape[-1]
+
+
 def _uncounted() -> dict[Any, Callable[..., int]]:
-    """Products that torch's own table leaves out: attention's kernel for the CPU, in-place and fused additions."""
-    aten = torch.ops.aten
+    """Products that torch's table leaves out: the CPU's attention, in-place and fused additions, oneDNN's layers."""
+    aten, onednn = torch.ops.aten, torch.ops.mkldnn
+    layers = [onednn._linear_pointwise] if hasattr(onednn, "_linear_pointwise") else []  # noqa: SLF001 - its name
     return {
+        **dict.fromkeys(layers, _linear),
         aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - the operator's public name
         aten.addmm_: _added_product,
         aten._addmm_activation: _added_product,  # noqa: SLF001 - the operator's public name

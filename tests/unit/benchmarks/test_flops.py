@@ -35,5 +35,13 @@ def test_products_are_counted_and_nothing_else(work: Callable[[], object], expec
     assert count_flops(work) == expected
 
 
+@torch.inference_mode()
+@pytest.mark.skipif(not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="needs a torch built with oneDNN")
+def test_layers_of_onednn_are_counted() -> None:
+    layer = torch.ops.mkldnn._linear_pointwise
+    assert count_flops(lambda: layer(ones(3, 4), ones(5, 4), ones(5), "none", [], "")) == 2 * 3 * 4 * 5
+    assert count_flops(lambda: layer.binary(ones(3, 4), ones(3, 5), ones(5, 4), None, "add")) == 2 * 3 * 4 * 5
+
+
 def test_the_machine_reaches_something() -> None:
     assert matrix_peak(torch.device("cpu"), torch.float32, seconds=0.01) > 0
