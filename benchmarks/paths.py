@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from benchmarks.flops import count_flops
@@ -17,12 +19,15 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import read_state
 from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.folded.context import ImageContext
+from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.grid import point_grid
 from samfleet_models.images import read_image
+from samfleet_models.mask_decoder import MULTI
 from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
 from samfleet_models.timing import StageClock
 
-Decode = Callable[[Tensor, Tensor, Tensor], object]
+DecodeChunk = Callable[[Tensor, Tensor], object]  # coords, labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,14 @@ class EnginePath:
         return lambda: self.engine.network.encode(pixels)
 
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
+        """Every prompt scored and all its three masks drawn, as the others do; SegEvery draws only what passes."""
         network = self.engine.network
         embedding = network.encode(network_input(self.engine, data))
-        return chunked(self.engine, network.decode, embedding, prompts, network.prompts_per_pass())
+
+        def begin() -> DecodeChunk:
+            return partial(draw_all, network.decoder, network.decoder.prepare(embedding))
+
+        return chunked(self.engine, begin, prompts, network.prompts_per_pass())
 
     def decode_flops(self, data: bytes, prompts: int) -> int:
         return count_flops(self.decode(data, prompts))
@@ -104,7 +114,7 @@ class ReferencePath:
 
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
         embedding = self.engine.network.encode(network_input(self.engine, data))
-        return chunked(self.engine, self._multimask, embedding, prompts, POINTS_PER_BATCH)
+        return chunked(self.engine, lambda: partial(self._multimask, embedding), prompts, POINTS_PER_BATCH)
 
     def decode_flops(self, data: bytes, prompts: int) -> int:
         """Counted for one chunk: every chunk costs the same."""
@@ -154,15 +164,27 @@ def network_input(engine: Engine, data: bytes) -> Tensor:
     return to_network_input([resized], side, engine.record.preprocessing, engine.device)
 
 
-def chunked(engine: Engine, decode: Decode, embedding: Tensor, prompts: int, chunk: int) -> Callable[[], object]:
-    """Decodes a square grid of `prompts` points, dropping each chunk's logits as SegEvery does."""
+def draw_all(decoder: FoldedDecoder, context: ImageContext, coords: Tensor, labels: Tensor) -> Tensor:
+    """Logits [3 * P, S/4, S/4] of the three ambiguity-aware masks of P prompts."""
+    scored = decoder.score(context, coords, labels)
+    masks = torch.arange(scored.ious.shape[1], device=coords.device)[MULTI]
+    rows = torch.arange(len(coords), device=coords.device).repeat_interleave(len(masks))
+    return decoder.draw(scored, rows, masks.repeat(len(coords)))
+
+
+def chunked(engine: Engine, begin: Callable[[], DecodeChunk], prompts: int, chunk: int) -> Callable[[], object]:
+    """Decodes a square grid of `prompts` points, dropping each chunk's logits as SegEvery does.
+
+    `begin` does the work that is done once per image.
+    """
     side = math.isqrt(prompts)
     if side * side != prompts:
         raise ValueError(f"prompts come from a square grid; {prompts} is no square number")
     coords, labels = point_prompts(point_grid(side) * engine.record.input_size, engine.device)
 
     def work() -> None:
+        decode = begin()
         for start in range(0, prompts, chunk):
-            decode(embedding, coords[start : start + chunk], labels[start : start + chunk])
+            decode(coords[start : start + chunk], labels[start : start + chunk])
 
     return work
