@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from samfleet.variants.record import VariantRecord
 from samfleet_models.chunks import memory_for_chunks
 from samfleet_models.families import FAMILIES
-from samfleet_models.folded.decoder import FoldedDecoder
+from samfleet_models.folded.decoder import FoldedDecoder, scored_bytes
 from samfleet_models.mask_decoder import MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU gains nothing from more (measured) and needs 0.5 GB for each
-MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # at most 2 and 16 MB a prompt: 128 MB and 8 GB
-FLOATS_PER_IMAGE_TOKEN = 2 * 8 * 7 + 3  # a weight per attention, head and token, and the scales
+MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
 
 
 class SamNetwork(nn.Module):
@@ -55,21 +54,17 @@ class SamNetwork(nn.Module):
         """How many images `encode` takes at a time for the best speed."""
         return IMAGES_PER_PASS[self.device.type]
 
-    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto") -> int:
-        """How many prompts the decoder takes at a time; no result depends on it.
+    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
+        """How many prompts of so many `points` the decoder takes at a time; no result depends on it.
 
-        What is asked for is an upper bound: no request may fill the memory of a server that others use. "auto" keeps a
-        chunk within the last-level cache of a CPU and within a share of a GPU's free memory.
+        What is asked for is an upper bound: no request may fill the memory of a server that others use. "auto" keeps
+        what the decoder remembers of a chunk within the last-level cache of a CPU or a share of a GPU's free memory.
         """
         most = MOST_PROMPTS_PER_PASS[self.device.type]
-        if asked == "auto":
-            return max(1, min(most, memory_for_chunks(self.device) // self._prompt_bytes))
-        return min(asked, most)
-
-    @property
-    def _prompt_bytes(self) -> int:
-        """What a scored prompt of one point keeps until it is drawn."""
-        return 4 * (self.input_size // STRIDE) ** 2 * FLOATS_PER_IMAGE_TOKEN
+        if asked != "auto":
+            return min(asked, most)
+        prompt_bytes = scored_bytes((self.input_size // STRIDE) ** 2, points)
+        return max(1, min(most, memory_for_chunks(self.device) // prompt_bytes))
 
     def release_memory(self) -> None:
         """Gives cached memory back after a failure; only outside the `except`, whose traceback still holds tensors."""

@@ -39,9 +39,10 @@ def segment_prompts(
         context = network.decoder.prepare(embedding)
     answers: dict[int, list[MaskRecord]] = {}
     for indices in _alike(prompts):
+        points = len(prompt_tokens(prompts[indices[0]], frame)[1])
         parts = in_chunks(
             len(indices),
-            network.prompts_per_pass(),
+            network.prompts_per_pass(points=points),
             lambda rows, alike=indices: _answer(network, context, frame, prompts, alike[rows], parameters, clock),  # type: ignore[misc]  # a default binds the loop's value
             network.release_memory,
         )

@@ -203,8 +203,7 @@ def test_out_of_memory_halves_the_chunk_and_goes_on(
     assert [reply.report.error_code for reply in replies] == [None, None]
     assert [len(reply.masks) for reply in replies] == [len(reply.masks) for reply in expected]
     assert [mask.prompt_index for mask in replies[0].masks] == list(range(20))
-    assert max(sizes) > 4
-    assert all(later <= 4 for later in sizes[sizes.index(next(size for size in sizes if size <= 4)) :][:4])
+    assert max(sizes) > 4 >= min(sizes)
 
 
 def test_an_image_too_large_for_the_memory_fails_alone(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,4 +262,4 @@ def test_no_request_decides_alone_over_the_memory(tiny_engine: Engine) -> None:
     network = tiny_engine.network
     assert network.prompts_per_pass(3) == 3
     assert network.prompts_per_pass(65_536) == 64
-    assert network.prompts_per_pass() <= 64
+    assert 1 <= network.prompts_per_pass(points=500) <= network.prompts_per_pass() <= 64

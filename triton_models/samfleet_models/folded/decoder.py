@@ -13,8 +13,9 @@ from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.scoring import TwoWayPass
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
-from samfleet_models.mask_decoder import MaskDecoder
+from samfleet_models.mask_decoder import MASKS, MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
+from samfleet_models.transformer import HEADS
 
 GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work together
 
@@ -31,6 +32,12 @@ class Scored:
     tokens: Tensor
     factors: Factors
     context: ImageContext
+
+
+def scored_bytes(pixels: int, points: int) -> int:
+    """What a prompt of `points` points keeps until it is drawn, on an embedding of `pixels` image tokens."""
+    pairs = HEADS * (1 + MASKS + points)
+    return 4 * pixels * (2 * pairs + 3)  # B and the scales r₀ and r₁ in float32
 
 
 class FoldedDecoder:
