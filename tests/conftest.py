@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 for _name in [name for name in os.environ if name.startswith("SAMFLEET_")]:
     if _name not in {"SAMFLEET_SHARED", "SAMFLEET_WEIGHTS_DIR"}:
         del os.environ[_name]
+
+# A runner in the background of a shell ignores Ctrl-C, and so would every command that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["fixtures.database", "fixtures.file_server", "fixtures.redis", "fixtures.stack", "fixtures.api"]
