@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,14 +25,14 @@ GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work 
 class Scored:
     """P prompts after the transformer: predicted `ious` [P, 4] and what drawing their masks needs.
 
-    Mask 0 answers alone, masks 1 to 3 together. IoUs are a plain regression, not bound to [0, 1]. All but `ious` is
-    void after the decoder's next `score`.
+    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. IoUs are a plain regression, not
+    bound to [0, 1]. All but `ious` is void after the decoder's next `score`.
     """
 
     ious: Tensor
     tokens: Tensor
     factors: Factors
-    context: ImageContext
+    contexts: Sequence[ImageContext]
 
 
 def scored_bytes(pixels: int, points: int) -> int:
@@ -60,21 +61,22 @@ class FoldedDecoder:
         return ImageContext.of(self._weights, self._positions, tokens.contiguous())
 
     @torch.inference_mode()
-    def score(self, context: ImageContext, coords: Tensor, labels: Tensor) -> Scored:
-        """The transformer and the IoU head on P prompts.
+    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
+        """The transformer and the IoU head on P prompts of one image, or of several.
 
-        `coords` [P, T, 2] (x, y) in pixels of the network input; `labels` [P, T] of
-        `samfleet_models.prompt_encoder.Label`.
+        Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
+        pixels of the network input; `labels` [P, T] of `samfleet_models.prompt_encoder.Label`.
         """
+        contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
         transformer = self._mask_decoder.transformer
-        tokens, factors = TwoWayPass(transformer, self._weights, context, self._workspace, self._group).run(prompt)
-        return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, context)
+        tokens, factors = TwoWayPass(transformer, self._weights, contexts, self._workspace, self._group).run(prompt)
+        return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
 
     @torch.inference_mode()
     def draw(self, scored: Scored, rows: Tensor, masks: Tensor) -> Tensor:
         """Logits [n, S/4, S/4] of the `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend."""
-        side = scored.context.side
+        side = scored.contexts[0].side
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
         prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
@@ -83,7 +85,7 @@ class FoldedDecoder:
             start, end = end, end + count
             factors = scored.factors.group(slice(prompt, prompt + 1))
             chosen = kernels[start:end]
-            draw_masks(self._weights, scored.context, factors, chosen, logits[start:end], self._workspace)
+            draw_masks(self._weights, scored.contexts[prompt], factors, chosen, logits[start:end], self._workspace)
         return logits
 
     def release_memory(self) -> None:

@@ -25,12 +25,12 @@ queries, values, the up-scaling) is the same projection of K₀ or K₁, made on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from samfleet_models.folded.context import ImageContext
+from samfleet_models.folded.context import ImageContext, image_groups
 from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.products import by_head, each_head, from_image, join_heads, over_image, product, split_heads
 from samfleet_models.folded.weights import FoldedWeights
@@ -41,26 +41,29 @@ SECOND, FINAL = 1, 2  # places in the tuples of token-to-image attentions
 
 
 class TwoWayPass:
-    """One pass of P prompts through the transformer; image-sized tensors are at work for `group` prompts at a time."""
+    """One pass of P prompts through the transformer, `contexts` being the images' of each.
+
+    Token-sized steps take all prompts together, image-sized ones at most `group` neighbours of one image.
+    """
 
     def __init__(
         self,
         transformer: TwoWayTransformer,
         weights: FoldedWeights,
-        context: ImageContext,
+        contexts: Sequence[ImageContext],
         workspace: Workspace,
         group: int,
     ) -> None:
         self._transformer = transformer
         self._weights = weights
-        self._context = context
         self._workspace = workspace
-        self._group = group
+        self._groups = list(image_groups(contexts, group))
+        self._pixels = contexts[0].size
 
     def run(self, prompt: Tensor) -> tuple[Tensor, Factors]:
         """The final tokens [P, T, 256] and the image tokens' factors, which lie in the workspace."""
         first, second = self._transformer.blocks
-        factors = Factors.taken(self._workspace, len(prompt), HEADS * prompt.shape[1], self._context.size)
+        factors = Factors.taken(self._workspace, len(prompt), HEADS * prompt.shape[1], self._pixels)
         factors.image[:, -1] = 1
         factors.tokens[:, -1] = self._weights.shift
         tokens = first.attend_to_each_other(prompt, prompt)
@@ -77,10 +80,10 @@ class TwoWayPass:
 
     def _ask_image(self, asking: Tensor) -> Tensor:
         """The first token-to-image attention: keys and values are those of the image itself."""
-        place, context = self._weights.to_image[0], self._context
+        place = self._weights.to_image[0]
         queries = split_heads(place.query(asking))
         answers = []
-        for rows in self._groups(len(asking)):
+        for rows, context in self._groups:
             weights = over_image(queries[rows], context.keys[0], self._scratch("weights", queries[rows]))
             torch.softmax(weights, -1, out=weights)
             answers.append(from_image(weights, context.values[0]))
@@ -88,10 +91,10 @@ class TwoWayPass:
 
     def _update_first(self, asked: Tensor, values: Tensor, updates: Tensor, factors: Factors) -> None:
         """The first image-to-token attention: r₀ and r₀ A₀ into `factors`."""
-        place, context = self._weights.to_tokens[0], self._context
+        place = self._weights.to_tokens[0]
         keys = split_heads(place.key(asked))
         products = torch.bmm(updates, updates.transpose(1, 2))  # G [P, J, J]
-        for rows in self._groups(len(asked)):
+        for rows, context in self._groups:
             part = factors.group(rows)
             weights = over_image(keys[rows], context.queries[0], part.early)
             torch.softmax(weights, 2, out=weights)
@@ -104,11 +107,11 @@ class TwoWayPass:
 
     def _ask_updated(self, asking: Tensor, updates: Tensor, factors: Factors) -> Tensor:
         """The second token-to-image attention: keys and values of LN(K + A₀ V₀), never formed."""
-        place, context = self._weights.to_image[SECOND], self._context
+        place = self._weights.to_image[SECOND]
         queries = split_heads(place.query(asking))
         against = torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), updates.transpose(1, 2))
         answers = []
-        for rows in self._groups(len(asking)):
+        for rows, context in self._groups:
             part = factors.group(rows)
             early = part.early.flatten(1, 2)
             shared = over_image(queries[rows], context.keys[SECOND], self._scratch("weights", queries[rows]))
@@ -125,14 +128,14 @@ class TwoWayPass:
         self, tokens: Tensor, prompt: Tensor, early_values: Tensor, updates: Tensor, factors: Factors
     ) -> None:
         """The second image-to-token attention: A₁, W and r₁ into `factors`."""
-        place, context = self._weights.to_tokens[1], self._context
+        place = self._weights.to_tokens[1]
         keys, values = split_heads(place.key(tokens + prompt)), split_heads(place.value(tokens))
         pairs = updates.shape[1]
         factors.tokens[:, :pairs] = each_head(early_values, self._weights.gained_out).flatten(1, 2)
         factors.tokens[:, pairs:-1] = each_head(values, place.out).flatten(1, 2)
         against = torch.bmm(each_head(keys, place.query_heads).flatten(1, 2), updates.transpose(1, 2))
         products = torch.bmm(factors.tokens, factors.tokens.transpose(1, 2))  # W Wᵀ
-        for rows in self._groups(len(tokens)):
+        for rows, context in self._groups:
             part = factors.group(rows)
             shared = over_image(keys[rows], context.queries[1], self._scratch("weights", keys[rows]))
             weights = by_head(
@@ -151,11 +154,11 @@ class TwoWayPass:
 
     def _ask_final(self, asking: Tensor, factors: Factors) -> Tensor:
         """The final token-to-image attention: keys and values of the finished image tokens, never formed."""
-        place, context = self._weights.to_image[FINAL], self._context
+        place = self._weights.to_image[FINAL]
         queries = split_heads(place.query(asking))
         against = torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), factors.tokens.transpose(1, 2))
         answers = []
-        for rows in self._groups(len(asking)):
+        for rows, context in self._groups:
             part = factors.group(rows)
             shared = over_image(queries[rows], context.keys[FINAL], self._scratch("weights", queries[rows]))
             weights = product(against[rows], part.image, add=shared.flatten(1, 2).mul_(part.first)).mul_(part.second)
@@ -167,9 +170,6 @@ class TwoWayPass:
             answers[-1] += from_image(by_head(weights.mul_(part.first)), context.values[FINAL])
         return place.out(join_heads(torch.cat(answers)))
 
-    def _groups(self, count: int) -> Iterator[slice]:
-        return (slice(start, min(start + self._group, count)) for start in range(0, count, self._group))
-
     def _scratch(self, name: str, queries: Tensor) -> Tensor:
         """[g, H, T, N] for the logits of `queries` [g, H, T, 16]."""
-        return self._workspace.take(name, *queries.shape[:3], self._context.size)
+        return self._workspace.take(name, *queries.shape[:3], self._pixels)
