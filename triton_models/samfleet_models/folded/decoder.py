@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from samfleet_models.folded.context import ImageContext, Positions
-from samfleet_models.folded.drawing import draw_masks
+from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.folded.context import ImageContext, Positions, image_groups
+from samfleet_models.folded.drawing import draw_masks, drawn_bytes
 from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.scoring import TwoWayPass
 from samfleet_models.folded.weights import FoldedWeights
@@ -80,13 +81,21 @@ class FoldedDecoder:
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
         prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
+        size = self._drawn_together(scored)
         end = 0
-        for prompt, count in zip(prompts, counts, strict=True):
-            start, end = end, end + count
-            factors = scored.factors.group(slice(prompt, prompt + 1))
-            chosen = kernels[start:end]
-            draw_masks(self._weights, scored.contexts[prompt], factors, chosen, logits[start:end], self._workspace)
+        for span, context in image_groups([scored.contexts[prompt] for prompt in prompts], size):
+            start, end = end, end + sum(counts[span])
+            group = prompts[span]
+            factors = scored.factors.group(group if len(group) > 1 else slice(group[0], group[0] + 1))
+            own = slice(start, end)
+            draw_masks(self._weights, context, factors, kernels[own], counts[span], logits[own], self._workspace)
         return logits
+
+    def _drawn_together(self, scored: Scored) -> int:
+        """How many prompts' features are made at once: as many as in the transformer, where the memory allows."""
+        points = scored.tokens.shape[1] - 1 - MASKS
+        each = drawn_bytes(scored.contexts[0].size, points)
+        return max(1, min(self._group, memory_for_chunks(scored.tokens.device) // each)) if self._group > 1 else 1
 
     def release_memory(self) -> None:
         """Gives the workspace back, after a failure."""

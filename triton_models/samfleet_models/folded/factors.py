@@ -34,7 +34,8 @@ class Factors:
             second=workspace.take("second", prompts, 1, pixels),
         )
 
-    def group(self, rows: slice) -> Factors:
+    def group(self, rows: slice | list[int]) -> Factors:
+        """Of some prompts; a slice makes no copy."""
         return Factors(self.image[rows], self.tokens[rows], self.first[rows], self.second[rows])
 
     @property
