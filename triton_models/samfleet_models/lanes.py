@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -45,7 +46,7 @@ class Lanes:
     def shares(self, count: int) -> list[slice]:
         """0 … `count` in as many parts of nearly one size as there are lanes; none is empty."""
         ends = [count * lane // self.count for lane in range(self.count + 1)]
-        return [slice(start, stop) for start, stop in zip(ends, ends[1:], strict=False) if stop > start]
+        return [slice(start, stop) for start, stop in pairwise(ends) if stop > start]
 
     def release_memory(self) -> None:
         for workspace in self._workspaces:

@@ -16,8 +16,9 @@ V₁, shift], all centred again, and K₁ = K₀ · gain centred,
     LN(… + A₁ V₁ + bias) = gain · r₁ · (r₀ K₁ + B W) + shift
     256 · variance       = r₀² |K₁|² + Σⱼ Bⱼ · (2 r₀ K₁·Wⱼ + (B W Wᵀ)ⱼ)
 
-So an image-sized tensor of a prompt is r₁ B and the column r₁ r₀, and whatever a later layer asks of the image tokens (keys,
-queries, values, the up-scaling) is the same projection of K₀ or K₁, made once per image, plus one of W, a few rows:
+So the image-sized tensors of a prompt are r₁ B and the column r₁ r₀, and whatever a later layer asks of the image
+tokens (keys, queries, values, the up-scaling) is the same projection of K₀ or K₁, made once per image, plus one of W,
+a few rows:
 
     q · keyᵀ   = r₀ · (q · (K₀ Wkᵀ)ᵀ) + (q Wk V₀ᵀ) · (r₀ A₀)ᵀ + q · positionᵀ + constants, which a softmax cancels
     a · value  = (a r₀) · (K₀ Wvᵀ)    + (a · r₀ A₀) · (V₀ Wvᵀ) + constants, which the output's bias holds
@@ -35,7 +36,7 @@ from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.products import by_head, each_head, from_image, join_heads, over_image, product, split_heads
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
-from samfleet_models.transformer import DIM, HEADS, TwoWayTransformer
+from samfleet_models.transformer import DIM, TwoWayTransformer
 
 SECOND, FINAL = 1, 2  # places in the tuples of token-to-image attentions
 
@@ -75,7 +76,8 @@ class TwoWayPass:
         tokens = second.norm2(tokens + self._ask_updated(tokens + prompt, updates, factors))
         tokens = second.feed_forward(tokens)
         self._update_second(tokens, prompt, values, updates, factors)
-        return self._transformer.norm_final_attn(tokens + self._ask_final(tokens + prompt, factors))
+        answer = self._ask_final(tokens + prompt, factors)
+        return torch.as_tensor(self._transformer.norm_final_attn(tokens + answer))
 
     def _ask_image(self, asking: Tensor) -> Tensor:
         """The first token-to-image attention: keys and values are those of the image itself."""
