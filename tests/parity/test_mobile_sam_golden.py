@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from fixtures.decoding import decode_all
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image, standin_state
+from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_models.checkpoint import load_state
+from samfleet_models.loading import Failure
 from samfleet_models.network import SamNetwork, build_network
 from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
 from samfleet_models.prompted import prompt_tokens, segment_prompts
+from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
 
 CASE = "mobile_sam"
@@ -64,6 +67,14 @@ def prompt_of(values: dict[str, Any]) -> Prompt:
     return Prompt(points, tuple(values["labels"] or ()), tuple(map(float, box)) if box else None)  # type: ignore[arg-type]  # four numbers
 
 
+def prompted(network: SamNetwork, embedding: torch.Tensor, frame: Frame, prompt: Prompt) -> tuple[MaskRecord, ...]:
+    clock = StageClock(CPU)
+    steps = segment_prompts(network, embedding, frame, [prompt], PromptsParameters(masks="all"), clock)
+    ((_, masks),) = Sharing(network).run([ImageWork(0, steps, clock)])
+    assert not isinstance(masks, Failure)
+    return masks
+
+
 def check_prompt(
     network: SamNetwork,
     embedding: torch.Tensor,
@@ -82,7 +93,7 @@ def check_prompt(
         np.testing.assert_allclose(logits[0, rows, ::2, ::2], half, atol=HALF_TOLERANCE)
         np.testing.assert_allclose(ious[0, rows], expected[f"iou_{key}"], atol=IOU_TOLERANCE)
         asked = Prompt(prompt.points, prompt.labels, prompt.box, multimask=name == "multi")
-        masks = segment_prompts(network, embedding, frame, [asked], PromptsParameters(masks="all"), StageClock(CPU))
+        masks = prompted(network, embedding, frame, asked)
         ours = np.stack([decode_mask(mask.counts, mask.size) for mask in masks])
         shape = tuple(expected[f"mask_{key}_shape"])
         official = np.unpackbits(expected[f"mask_{key}"], count=int(np.prod(shape))).reshape(shape)

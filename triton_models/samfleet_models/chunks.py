@@ -1,40 +1,45 @@
-"""Chunks of work that fit: how many prompts go through the decoder together, and what happens when memory runs out."""
+"""What fits into memory: how large a chunk of prompts may be, and how a lack of memory shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL_CACHE_BYTES = 16 * 2**20  # where the system does not tell
 FREE_SHARE = 0.25  # of a GPU's free memory for the decoder's chunk; masks at full resolution need more than it does
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+CPU_ALLOCATOR_FAILURE = "DefaultCPUAllocator: can't allocate memory"
 
 Result = TypeVar("Result")
 
 
-def in_chunks(
-    count: int, size: int, work: Callable[[slice], Result], release_memory: Callable[[], None]
-) -> Iterator[Result]:
-    """`work` on 0 … `count`, `size` items at a time; out of memory halves the size and goes on, down to one item."""
-    start = 0
-    while start < count:
-        rows = slice(start, min(start + size, count))
-        try:
-            result = work(rows)
-        except OUT_OF_MEMORY:
-            if rows.stop - start == 1:
-                raise
-        else:
-            yield result
-            start = rows.stop
-            continue
-        release_memory()  # only here, outside the `except`, whose traceback still holds tensors
-        size = (rows.stop - start) // 2
+@dataclass(frozen=True, slots=True)
+class NotEnoughMemory:
+    """What the allocator said."""
+
+    message: str
+
+
+def attempt(work: Callable[[], Result]) -> Result | NotEnoughMemory:
+    """What `work` gives, or that memory ran out. Its tensors are free by then: no traceback holds them any more."""
+    try:
+        return work()
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return NotEnoughMemory(str(error))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """On a CPU torch raises a plain RuntimeError, which only its message tells from a fault of the program."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and CPU_ALLOCATOR_FAILURE in str(error)
 
 
 def largest_cache_bytes(caches: Path = CACHES) -> int:

@@ -16,8 +16,9 @@ from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
+from samfleet_models.asking import Work
 from samfleet_models.checkpoint import load_checkpoint
-from samfleet_models.chunks import OUT_OF_MEMORY
+from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.everything import EverythingRun
 from samfleet_models.grid import Crop
 from samfleet_models.hardware import (
@@ -32,7 +33,8 @@ from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
 from samfleet_models.network import build_network
 from samfleet_models.preprocess import Frame, Pixels, resize_to_frame, to_network_input
 from samfleet_models.prompted import segment_prompts
-from samfleet_models.timing import StageClock, stage_times
+from samfleet_models.sharing import ImageWork, Sharing
+from samfleet_models.timing import StageClock
 
 WARMUP_EXECUTIONS = 1  # the first batch that reaches the network pays for lazy initialisation and kernel selection
 
@@ -51,11 +53,11 @@ class EngineSettings:
 
 @dataclass(slots=True)
 class Batch:
-    """What the images of one call share. `sharers` counts the images that went through each shared stage."""
+    """What the images of one call share: the time of `loading` is all images', that of `encoding` the encoded ones'."""
 
     size: int
-    clock: StageClock
-    sharers: dict[str, int] = field(default_factory=dict)
+    loading: StageClock
+    encoding: StageClock
     warmup: bool = False
     started: float = field(default_factory=time.perf_counter)
 
@@ -86,50 +88,60 @@ class Engine:
         alone; any other exception is a fault of this program and ends the iteration. A request without prompts in a
         task of kind "prompts" has no masks; its image is still read and judged, but not encoded.
         """
-        batch = Batch(len(requests), StageClock(self.device))
+        batch = self._begin(len(requests))
         reset_peak_memory(self.device)
         images: dict[int, LoadedImage] = {}
-        for position, outcome in enumerate(self._load(requests, batch)):
+        for position, loaded in enumerate(self._load(requests, batch)):
             request = requests[position]
-            if isinstance(outcome, Failure):
-                yield position, self._failed(batch, outcome)
+            if isinstance(loaded, Failure):
+                yield position, self._failed(batch, loaded)
             elif request.prompts or isinstance(request.task, EverythingParameters):
-                images[position] = outcome
+                images[position] = loaded
             else:
-                yield position, self._reply(batch, outcome, StageClock(self.device), ())
+                yield position, self._reply(batch, loaded, self._clock(batch), ())
         if not images:
             return
         batch.warmup = self._executions < WARMUP_EXECUTIONS
         self._executions += 1
+        works: dict[int, ImageWork] = {}
         for position, embedding in self._encode(images, batch).items():
-            yield position, self._segment_one(requests[position], images[position], embedding, batch)
+            if isinstance(embedding, Failure):
+                yield position, self._failed(batch, embedding, images.pop(position))
+            else:
+                clock = self._clock(batch, encoded=len(images))
+                steps = self._work(requests[position], images[position], embedding, clock)
+                works[position] = ImageWork(position, steps, clock)
+        for position, outcome in Sharing(self.network).run(works.values()):
+            image = images.pop(position)
+            if isinstance(outcome, Failure):
+                yield position, self._failed(batch, outcome, image)
+            else:
+                yield position, self._reply(batch, image, works.pop(position).clock, outcome)
 
     def refuse(self, error: SamfleetError) -> SegmentReply:
         """The reply to a request that could not even be unpacked."""
-        return self._failed(Batch(1, StageClock(self.device)), Failure(error, "preprocess"))
+        return self._failed(self._begin(1), Failure(error, "preprocess"))
+
+    def _begin(self, size: int) -> Batch:
+        return Batch(size, StageClock(self.device), StageClock(self.device))
 
     def _load(self, requests: Sequence[SegmentRequest], batch: Batch) -> list[LoadedImage | Failure]:
-        batch.sharers["preprocess"] = len(requests)
         side = self.record.input_size
-        with batch.clock.measure("preprocess"):
+        with batch.loading.measure("preprocess"):
             return list(self._pool.map(lambda request: load(request, side, self._max_pixels), requests))
 
     @torch.inference_mode()
     def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Tensor | Failure]:
         """Embeddings [1, 256, S/16, S/16] of all images together; one by one where that does not fit."""
-        batch.sharers["encode"] = len(images)
-        try:
-            together = self._embed([image.resized for image in images.values()], batch.clock)
+        together = attempt(lambda: self._embed([image.resized for image in images.values()], batch.encoding))
+        if not isinstance(together, NotEnoughMemory):
             return {position: together[row : row + 1] for row, position in enumerate(images)}
-        except OUT_OF_MEMORY as error:
-            failure = out_of_memory(error, "encode")
         self.network.release_memory()
         if len(images) == 1:
-            return dict.fromkeys(images, failure)
+            return dict.fromkeys(images, out_of_memory(together, "encode"))
         outcomes: dict[int, Tensor | Failure] = {}
         for position, image in images.items():
             outcomes |= self._encode({position: image}, batch)
-        batch.sharers["encode"] = len(images)
         return outcomes
 
     def _embed(self, resized: Sequence[Pixels], clock: StageClock) -> Tensor:
@@ -143,25 +155,7 @@ class Engine:
                 embeddings.append(self.network.encode(pixels))
         return torch.cat(embeddings)
 
-    @torch.inference_mode()
-    def _segment_one(
-        self, request: SegmentRequest, image: LoadedImage, embedding: Tensor | Failure, batch: Batch
-    ) -> SegmentReply:
-        if isinstance(embedding, Failure):
-            return self._failed(batch, embedding, image)
-        clock = StageClock(self.device)
-        try:
-            masks = self._masks(request, image, embedding, clock)
-        except OUT_OF_MEMORY as error:
-            failure = out_of_memory(error, clock.stage)
-        else:
-            return self._reply(batch, image, clock, masks)
-        self.network.release_memory()
-        return self._failed(batch, failure, image)
-
-    def _masks(
-        self, request: SegmentRequest, image: LoadedImage, embedding: Tensor, clock: StageClock
-    ) -> tuple[MaskRecord, ...]:
+    def _work(self, request: SegmentRequest, image: LoadedImage, embedding: Tensor, clock: StageClock) -> Work:
         if not isinstance(request.task, EverythingParameters):
             return segment_prompts(self.network, embedding, image.frame, request.prompts, request.task, clock)
 
@@ -176,12 +170,19 @@ class Engine:
 
         return EverythingRun(self.network, image.frame.original, request.task, encode, clock).masks()
 
+    def _clock(self, batch: Batch, encoded: int = 0) -> StageClock:
+        """One image's, which has its share of what the batch did for all that were read and for all `encoded`."""
+        clock = StageClock(self.device)
+        clock.join(batch.loading, 1 / batch.size)
+        if encoded:
+            clock.join(batch.encoding, 1 / encoded)
+        return clock
+
     def _reply(
         self, batch: Batch, image: LoadedImage, clock: StageClock, masks: tuple[MaskRecord, ...]
     ) -> SegmentReply:
         height, width = image.frame.original
-        stages = stage_times(batch.clock, batch.sharers, clock)
-        return SegmentReply(masks, self._report(batch, width=width, height=height, stages=stages))
+        return SegmentReply(masks, self._report(batch, width=width, height=height, stages=clock.stage_times()))
 
     def _failed(self, batch: Batch, failure: Failure, image: LoadedImage | None = None) -> SegmentReply:
         height, width = image.frame.original if image else (0, 0)
@@ -195,7 +196,7 @@ class Engine:
     def _report(self, batch: Batch, **fields: object) -> ImageReport:
         return ImageReport(
             batch_size=batch.size,
-            clock=batch.clock.kind,
+            clock=batch.loading.kind,
             warmup=batch.warmup,
             execute_ms=(time.perf_counter() - batch.started) * 1e3,
             peak_memory_bytes=peak_memory_bytes(self.device),

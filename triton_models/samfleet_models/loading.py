@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters, TaskInvalid
+from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.images import read_image
 from samfleet_models.preprocess import Frame, resize_to_frame
 
@@ -37,22 +38,25 @@ class Failure:
     stage: str
 
 
-def out_of_memory(error: BaseException, stage: str) -> Failure:
-    return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({error})"), stage)
+def out_of_memory(lack: NotEnoughMemory, stage: str) -> Failure:
+    return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({lack.message})"), stage)
 
 
 def load(request: SegmentRequest, input_size: int, max_pixels: int) -> LoadedImage | Failure:
     """The image of a request. What is wrong with the image or its task comes back as a value."""
     try:
         _check_task(request)
-        pixels = read_image(request.image, max_pixels)
-        height, width, _ = pixels.shape
-        frame = Frame.of(height, width, input_size)
-        return LoadedImage(pixels, resize_to_frame(pixels, frame), frame)
+        loaded = attempt(lambda: _read(request, input_size, max_pixels))
     except InvalidInput as error:
         return Failure(error, "preprocess")
-    except MemoryError as error:
-        return out_of_memory(error, "preprocess")
+    return out_of_memory(loaded, "preprocess") if isinstance(loaded, NotEnoughMemory) else loaded
+
+
+def _read(request: SegmentRequest, input_size: int, max_pixels: int) -> LoadedImage:
+    pixels = read_image(request.image, max_pixels)
+    height, width, _ = pixels.shape
+    frame = Frame.of(height, width, input_size)
+    return LoadedImage(pixels, resize_to_frame(pixels, frame), frame)
 
 
 def _check_task(request: SegmentRequest) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -26,6 +26,7 @@ class StageClock:
         self._cuda = device.type == "cuda"
         self._host: dict[str, float] = defaultdict(float)
         self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+        self._joint: list[tuple[StageClock, float]] = []
         self.stage = "preprocess"  # the stage entered last: where a failure happened
 
     @property
@@ -46,8 +47,12 @@ class StageClock:
             yield
             self._host[stage] += (time.perf_counter() - begun) * 1e3
 
+    def join(self, clock: StageClock, share: float) -> None:
+        """Of what `clock` measures for several images, `share` was done for this one."""
+        self._joint.append((clock, share))
+
     def milliseconds(self) -> dict[str, float]:
-        """The sum per stage so far; on CUDA this waits for the stream."""
+        """The sum per stage so far, without joint work; on CUDA this waits for the stream."""
         totals = dict(self._host)
         if self._events:
             torch.cuda.synchronize()
@@ -55,20 +60,16 @@ class StageClock:
             totals[stage] = totals.get(stage, 0.0) + float(start.elapsed_time(end))
         return totals
 
-
-def stage_times(shared: StageClock, sharers: Mapping[str, int], own: StageClock) -> dict[str, StageTime]:
-    """Times of one image: its share of what several images went through together, plus what was done for it alone.
-
-    `sharers` is the number of images in each shared stage.
-    """
-    batch, alone = shared.milliseconds(), own.milliseconds()
-    return {
-        stage: StageTime(
-            amortised_ms=batch.get(stage, 0.0) / sharers.get(stage, 1) + alone.get(stage, 0.0),
-            batch_ms=batch.get(stage, 0.0) + alone.get(stage, 0.0),
-        )
-        for stage in STAGES
-    }
+    def stage_times(self) -> dict[str, StageTime]:
+        """Of one image: its share of what several images went through together, and what was done for it alone."""
+        parts = [(self.milliseconds(), 1.0), *((clock.milliseconds(), share) for clock, share in self._joint)]
+        return {
+            stage: StageTime(
+                amortised_ms=sum(share * part.get(stage, 0.0) for part, share in parts),
+                batch_ms=sum(part.get(stage, 0.0) for part, _ in parts),
+            )
+            for stage in STAGES
+        }
 
 
 def _cuda_event() -> torch.cuda.Event:

@@ -80,7 +80,11 @@ class SegmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Milliseconds of one stage: the whole batch's, and this image's share of it (batch time / images in it)."""
+    """Milliseconds of one stage: of all work that this image had part in, and of that work this image's share.
+
+    Work on a batch of images is shared equally, a chunk of prompts in the decoder by each image's prompts; what was
+    done for this image alone is in both.
+    """
 
     amortised_ms: float
     batch_ms: float

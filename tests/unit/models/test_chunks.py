@@ -1,39 +1,47 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from samfleet_models.chunks import USUAL_CACHE_BYTES, in_chunks, largest_cache_bytes, memory_for_chunks
+from samfleet_models.chunks import (
+    USUAL_CACHE_BYTES,
+    NotEnoughMemory,
+    attempt,
+    largest_cache_bytes,
+    memory_for_chunks,
+)
 
 
-def spans(count: int, size: int, fits: int) -> tuple[list[tuple[int, int]], int]:
-    """What was done, and how often memory was released, where only `fits` items fit."""
-    released: list[None] = []
+def raise_error(error: Exception) -> Callable[[], None]:
+    def work() -> None:
+        raise error
 
-    def work(rows: slice) -> tuple[int, int]:
-        if rows.stop - rows.start > fits:
-            raise torch.OutOfMemoryError
-        return rows.start, rows.stop
-
-    return list(in_chunks(count, size, work, lambda: released.append(None))), len(released)
+    return work
 
 
-def test_chunks_cover_everything_once() -> None:
-    assert spans(10, 4, fits=4) == ([(0, 4), (4, 8), (8, 10)], 0)
-    assert spans(0, 4, fits=4) == ([], 0)
+def more_than_any_machine_has() -> torch.Tensor:
+    return torch.empty(2**50)
 
 
-def test_out_of_memory_halves_the_chunk_for_good() -> None:
-    done, released = spans(9, 8, fits=3)
-    assert done == [(0, 2), (2, 4), (4, 6), (6, 8), (8, 9)]
-    assert released == 2
+def test_what_fits_is_the_result() -> None:
+    assert attempt(lambda: 3) == 3
 
 
-def test_a_single_item_that_does_not_fit_is_an_error() -> None:
-    with pytest.raises(torch.OutOfMemoryError):
-        spans(3, 2, fits=0)
+def test_a_lack_of_memory_is_a_value() -> None:
+    said = attempt(more_than_any_machine_has)  # torch's CPU allocator raises a plain RuntimeError
+    assert isinstance(said, NotEnoughMemory)
+    assert "can't allocate memory" in said.message
+    assert attempt(raise_error(torch.OutOfMemoryError("of the GPU"))) == NotEnoughMemory("of the GPU")
+    assert attempt(raise_error(MemoryError("of the host"))) == NotEnoughMemory("of the host")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a size does not match"), ValueError("can't allocate memory")])
+def test_other_errors_are_faults_of_the_program(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        attempt(raise_error(error))
 
 
 def test_the_last_cache_decides(tmp_path: Path) -> None:

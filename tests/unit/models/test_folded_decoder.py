@@ -65,6 +65,27 @@ def test_masks_and_scores_equal_the_plain_ones(
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("group", [1, 3, 64])
+def test_prompts_of_several_images_are_answered_as_if_alone(
+    network: SamNetwork, state: dict[str, Tensor], group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(GROUP, "cpu", group)
+    decoder, counts = network.decoder, (4, 1, 6)
+    coords, labels = prompts(3)
+    images = [decoder.prepare(embedding_of(seed)) for seed in range(len(counts))]
+    contexts = [image for image, count in zip(images, counts, strict=True) for _ in range(count)]
+    scored = decoder.score(contexts, coords, labels)
+    logits = decoder.draw(scored, torch.arange(COUNT), torch.full((COUNT,), 2))
+    parts = zip(
+        coords.split(counts), labels.split(counts), scored.ious.split(counts), logits.split(counts), strict=True
+    )
+    for seed, (own_coords, own_labels, ious, masks) in enumerate(parts):
+        expected, expected_ious = PlainHeads(state, SIDE)(embedding_of(seed), own_coords, own_labels)
+        torch.testing.assert_close(masks, expected[:, 2], atol=LOGIT_TOLERANCE, rtol=0)
+        torch.testing.assert_close(ious, expected_ious, atol=LOGIT_TOLERANCE, rtol=0)
+
+
+@torch.inference_mode()
 @pytest.mark.parametrize("group", [1, 4])
 def test_only_the_chosen_masks_are_drawn_in_their_order(
     network: SamNetwork, group: int, monkeypatch: pytest.MonkeyPatch

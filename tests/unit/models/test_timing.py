@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from samfleet.masks.wire import StageTime
-from samfleet_models.timing import StageClock, stage_times
+from samfleet_models.timing import StageClock
 
 CPU = torch.device("cpu")
 
@@ -28,7 +28,8 @@ def test_shared_stages_are_divided_and_own_ones_added(monkeypatch: pytest.Monkey
         pass
     with own.measure("encode"):
         pass
-    times = stage_times(shared, {"encode": 4}, own)
+    own.join(shared, 1 / 4)
+    times = own.stage_times()
     assert times["encode"] == StageTime(amortised_ms=3000.0, batch_ms=9000.0)
     assert times["decode"] == StageTime(amortised_ms=0.0, batch_ms=0.0)
 

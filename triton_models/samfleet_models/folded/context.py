@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -82,6 +84,17 @@ class ImageContext:
             shift=(weights.shift @ k1.T)[None],
             pixels=k1 @ weights.up_scaling.first,
         )
+
+
+def image_groups(contexts: Sequence[ImageContext], most: int) -> Iterator[tuple[slice, ImageContext]]:
+    """At most so many neighbours of one image together; `contexts` has the image of every prompt."""
+    start = 0
+    for _, neighbours in groupby(contexts, key=id):
+        same = list(neighbours)
+        end = start + len(same)
+        for first in range(start, end, most):
+            yield slice(first, min(first + most, end)), same[0]
+        start = end
 
 
 def table(matrix: Tensor, tokens: Tensor) -> Tensor:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from samfleet_models.folded.context import ImageContext, Positions
-from samfleet_models.folded.drawing import draw_masks
+from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.folded.context import ImageContext, Positions, image_groups
+from samfleet_models.folded.drawing import draw_masks, drawn_bytes
 from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.scoring import TwoWayPass
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
+from samfleet_models.lanes import Lanes
 from samfleet_models.mask_decoder import MASKS, MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
 from samfleet_models.transformer import HEADS
@@ -24,20 +28,20 @@ GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work 
 class Scored:
     """P prompts after the transformer: predicted `ious` [P, 4] and what drawing their masks needs.
 
-    Mask 0 answers alone, masks 1 to 3 together. IoUs are a plain regression, not bound to [0, 1]. All but `ious` is
-    void after the decoder's next `score`.
+    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. IoUs are a plain regression, not
+    bound to [0, 1]. All but `ious` is void after the decoder's next `score`.
     """
 
     ious: Tensor
     tokens: Tensor
     factors: Factors
-    context: ImageContext
+    contexts: Sequence[ImageContext]
 
 
 def scored_bytes(pixels: int, points: int) -> int:
     """What a prompt of `points` points keeps until it is drawn, on an embedding of `pixels` image tokens."""
     pairs = HEADS * (1 + MASKS + points)
-    return 4 * pixels * (2 * pairs + 3)  # B and the scales r₀ and r₁ in float32
+    return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
 
 
 class FoldedDecoder:
@@ -49,6 +53,7 @@ class FoldedDecoder:
         device = prompt_encoder.no_mask_embed.weight.device
         self._group = GROUP[device.type]
         self._workspace = Workspace(device)
+        self._lanes = Lanes(device)
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
@@ -60,32 +65,51 @@ class FoldedDecoder:
         return ImageContext.of(self._weights, self._positions, tokens.contiguous())
 
     @torch.inference_mode()
-    def score(self, context: ImageContext, coords: Tensor, labels: Tensor) -> Scored:
-        """The transformer and the IoU head on P prompts.
+    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
+        """The transformer and the IoU head on P prompts of one image, or of several.
 
-        `coords` [P, T, 2] (x, y) in pixels of the network input; `labels` [P, T] of
-        `samfleet_models.prompt_encoder.Label`.
+        Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
+        pixels of the network input; `labels` [P, T] of `samfleet_models.prompt_encoder.Label`.
         """
+        contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
-        transformer = self._mask_decoder.transformer
-        tokens, factors = TwoWayPass(transformer, self._weights, context, self._workspace, self._group).run(prompt)
-        return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, context)
+        factors = Factors.taken(self._workspace, len(prompt), HEADS * prompt.shape[1], contexts[0].size)
+
+        def transformed(scratch: Workspace, rows: slice) -> Tensor:
+            part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, self._group)
+            return part.run(prompt[rows], factors.group(rows))
+
+        tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
+        return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
 
     @torch.inference_mode()
     def draw(self, scored: Scored, rows: Tensor, masks: Tensor) -> Tensor:
         """Logits [n, S/4, S/4] of the `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend."""
-        side = scored.context.side
+        side = scored.contexts[0].side
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
         prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
-        end = 0
-        for prompt, count in zip(prompts, counts, strict=True):
-            start, end = end, end + count
-            factors = scored.factors.group(slice(prompt, prompt + 1))
-            chosen = kernels[start:end]
-            draw_masks(self._weights, scored.context, factors, chosen, logits[start:end], self._workspace)
+        size = self._drawn_together(scored)
+        ends = list(accumulate(counts, initial=0))
+
+        def draw_group(scratch: Workspace, group: tuple[slice, ImageContext]) -> None:
+            span, context = group
+            chosen = prompts[span]
+            factors = scored.factors.group(chosen if len(chosen) > 1 else slice(chosen[0], chosen[0] + 1))
+            own = slice(ends[span.start], ends[span.stop])
+            draw_masks(self._weights, context, factors, kernels[own], counts[span], logits[own], scratch)
+
+        groups = list(image_groups([scored.contexts[prompt] for prompt in prompts], size))
+        self._lanes.map(draw_group, groups)
         return logits
+
+    def _drawn_together(self, scored: Scored) -> int:
+        """How many prompts' features are made at once: as many as in the transformer, where the memory allows."""
+        points = scored.tokens.shape[1] - 1 - MASKS
+        each = drawn_bytes(scored.contexts[0].size, points)
+        return max(1, min(self._group, memory_for_chunks(scored.tokens.device) // each)) if self._group > 1 else 1
 
     def release_memory(self) -> None:
         """Gives the workspace back, after a failure."""
         self._workspace.release()
+        self._lanes.release_memory()

@@ -8,6 +8,8 @@ kernels meet the last 32 channels as one product, so masks that nobody asked for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,8 +19,16 @@ from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.products import linear, product
 from samfleet_models.folded.weights import SUBPIXELS, FoldedWeights
 from samfleet_models.folded.workspace import Workspace
+from samfleet_models.mask_decoder import MASKS
+from samfleet_models.transformer import DIM, HEADS
 
 TILE = {"cpu": 16, "cuda": 64}  # rows of the embedding drawn together; 16 keep the buffers near the cores (measured)
+
+
+def drawn_bytes(pixels: int, points: int) -> int:
+    """What drawing takes per prompt of `points` points, on an embedding of `pixels` image tokens."""
+    channels = 2 * DIM + SUBPIXELS * DIM // 2  # of both convolutions, and of the normed pixels between them
+    return 4 * pixels * (channels + 2 * (2 * HEADS * (1 + MASKS + points) + 1) + 2 * SUBPIXELS**2 * MASKS)
 
 
 def draw_masks(
@@ -26,21 +36,35 @@ def draw_masks(
     context: ImageContext,
     factors: Factors,
     kernels: Tensor,
+    counts: Sequence[int],
     out: Tensor,
     workspace: Workspace,
 ) -> None:
-    """Logits `out` [k, 4 * side, 4 * side] of one prompt's `kernels` [k, 32], a tile of pixels at a time."""
+    """Logits `out` [k, 4 * side, 4 * side] of the `kernels` [k, 32] of g prompts of one image, some rows at a time.
+
+    `counts` says how many kernels each prompt has, in order.
+    """
     side, rows = context.side, TILE[out.device.type]
-    projected = factors.tokens @ weights.up_scaling.first  # W U [1, 2 J + 1, 256]
-    scale = (factors.first * factors.second)[0].T  # [N, 1]
+    projected = factors.tokens @ weights.up_scaling.first  # W U [g, 2 J + 1, 256]
     pairs = out.view(torch.int64)  # two neighbours in x move as one
     blocks = pairs.view(-1, side, 2, 2, side, 2)  # y, y of the sub-pixel, y of its sub-pixel, x, x of the sub-pixel
     for top in range(0, side, rows):
         span = slice(top * side, (top + rows) * side)
-        features = _pixel_features(weights, context, factors, projected, scale, span, workspace)
-        logits = torch.mm(kernels, features.T).view(torch.int64)
+        features = _pixel_features(weights, context, factors, projected, span, workspace)
+        logits = _each_prompt(kernels, counts, features).view(torch.int64)
         tile = logits.view(len(kernels), -1, side, 2, 2, 2)  # y, x, y and x of the sub-pixel, y of its sub-pixel
         blocks[:, top : top + rows] = tile.permute(0, 1, 3, 5, 2, 4)
+
+
+def _each_prompt(kernels: Tensor, counts: Sequence[int], features: Tensor) -> Tensor:
+    """[k, m] of `kernels` [k, 32] on their own prompts' `features` [g, m, 32]."""
+    if len(counts) == 1:
+        return torch.mm(kernels, features[0].T)
+    held = torch.arange(max(counts)) < torch.tensor(counts)[:, None]  # [g, most masks of a prompt]
+    prompts, places = held.nonzero().T.to(kernels.device)
+    padded = kernels.new_zeros(*held.shape, kernels.shape[1])
+    padded[prompts, places] = kernels
+    return torch.bmm(padded, features.transpose(1, 2))[prompts, places]
 
 
 def _pixel_features(
@@ -48,21 +72,20 @@ def _pixel_features(
     context: ImageContext,
     factors: Factors,
     projected: Tensor,
-    scale: Tensor,
     span: slice,
     workspace: Workspace,
 ) -> Tensor:
-    """Features [n * 16, 32] of the mask pixels in a span of n image tokens, ordered (token, sub-pixel, sub-pixel)."""
+    """Features [g, n * 16, 32] of the mask pixels of n image tokens, ordered (token, sub-pixel, sub-pixel)."""
     up = weights.up_scaling
-    base = context.pixels[span]
-    first = workspace.take("first convolution", *base.shape)
-    torch.addcmul(up.first_bias, base, scale[span], out=first)
-    image = workspace.take("spread", len(base), factors.image.shape[1])
-    torch.mul(factors.image[0, :, span].T, factors.second[0, :, span].T, out=image)
-    first = product(image[None], projected, add=first[None])[0]
-    pixels = first.view(-1, up.second.weight.shape[1])  # [n * 4, 64]
+    base, count = context.pixels[span], len(projected)
+    first = workspace.take("first convolution", count, *base.shape)
+    torch.addcmul(up.first_bias, base, factors.scale[:, :, span].transpose(1, 2), out=first)
+    image = workspace.take("turned", count, len(base), factors.image.shape[1])
+    image.copy_(factors.image[:, :, span].transpose(1, 2))
+    first = product(image, projected, add=first)
+    pixels = first.view(-1, up.second.weight.shape[1])  # [g * n * 4, 64]
     normed = functional.layer_norm(pixels, pixels.shape[1:], up.norm_weight, up.norm_bias, up.norm_epsilon)
     torch.ops.aten.gelu_(normed)
-    second = linear(normed, up.second.weight, up.second.bias)  # [n * 4, 4 * 32]
+    second = linear(normed, up.second.weight, up.second.bias)  # [g * n * 4, 4 * 32]
     torch.ops.aten.gelu_(second)
-    return second.view(len(base) * SUBPIXELS**2, -1)
+    return second.view(count, len(base) * SUBPIXELS**2, -1)

@@ -1,0 +1,114 @@
+"""What an image asks of the decoder, and what it hears.
+
+The work on one image is a generator: it yields an `Ask`, is sent the `Answers` and returns its masks. So it can ask as
+often as it likes, and whoever runs several of them (`samfleet_models.sharing`) may answer them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from samfleet.masks.record import MaskRecord
+from samfleet_models.folded.context import ImageContext
+from samfleet_models.mask_decoder import MASKS
+from samfleet_models.preprocess import Frame
+from samfleet_models.reading import Placement, ReadMasks, Selection, read_masks
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the decoder's masks are drawn at all, decided by their predicted IoUs.
+
+    `offered` [P, 4] bool are those that may answer each prompt, `above` is what their IoU must exceed (None: nothing),
+    `best` keeps the highest of each prompt, the first on ties.
+    """
+
+    offered: Tensor
+    above: float | None = None
+    best: bool = False
+
+    @classmethod
+    def among(cls, masks: slice, prompts: int, above: float | None = None) -> Choice:
+        """The same for every prompt, as `MULTI` or `SINGLE` of `samfleet_models.mask_decoder`."""
+        offered = torch.zeros(prompts, MASKS, dtype=torch.bool)
+        offered[:, masks] = True
+        return cls(offered, above)
+
+    def of(self, rows: slice, ious: Tensor) -> Tensor:
+        """[p, 4] bool for the prompts `rows`, whose `ious` [p, 4] are float32 on the host."""
+        wanted = self.offered[rows]
+        if self.best:
+            first = ious.where(wanted, -torch.inf).argmax(1, keepdim=True)
+            wanted = torch.zeros_like(wanted).scatter_(1, first, value=True)
+        return wanted if self.above is None else wanted & (ious > self.above)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of an image the decoder sees, a crop or the whole: its context, how it was framed, where it lies."""
+
+    context: ImageContext
+    frame: Frame
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """P prompts of equally many points on one view, on the host.
+
+    `coords` [P, T, 2] (x, y) in pixels of the network input, `labels` [P, T] int64 of
+    `samfleet_models.prompt_encoder.Label`. `at_most` bounds how many prompts go through the decoder together.
+    """
+
+    view: View
+    coords: Tensor
+    labels: Tensor
+    choice: Choice
+    selection: Selection
+    at_most: int | Literal["auto"] = "auto"
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    @property
+    def kind(self) -> tuple[int, torch.dtype, int | Literal["auto"]]:
+        """Asks of one kind may share chunks: their coordinates stack without a change and have one bound."""
+        return self.coords.shape[1], self.coords.dtype, self.at_most
+
+    def read(self, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor) -> Answers:
+        """The masks `wanted` [p, 4] of the prompts `rows`: their logits are `low_res` [n, S/4, S/4], in order."""
+        masks = read_masks(low_res, self.view.frame, self.view.placement, self.selection)
+        prompts = wanted.nonzero()[:, 0].numpy() + rows.start
+        return Answers(masks, prompts[masks.source], ious[wanted].numpy()[masks.source])
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The masks that passed, ordered by prompt; per mask its prompt's row in the `Ask` and its predicted IoU."""
+
+    masks: ReadMasks
+    prompts: NDArray[np.int64]
+    ious: NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Answers]) -> Answers:
+        return cls(
+            masks=ReadMasks.joined([part.masks for part in parts]),
+            prompts=np.concatenate([np.zeros(0, np.int64), *(part.prompts for part in parts)]),
+            ious=np.concatenate([np.zeros(0, np.float32), *(part.ious for part in parts)]),
+        )
+
+
+Work = Generator[Ask, Answers, tuple[MaskRecord, ...]]
+
+
+def ask(question: Ask) -> Generator[Ask, Answers, Answers]:
+    """To be waited for with `yield from`: what `yield` alone gives, with its type."""
+    return (yield question)

@@ -1,0 +1,178 @@
+"""Answers what several images ask, in chunks that they share.
+
+A chunk is filled from the images longest at work, so each image's masks are ready as early as can be, and few images
+are under work at once: one is begun only when the others leave room in a chunk. Whoever shares a chunk hears exactly
+what it would hear alone, so this costs a large grid nothing, and helps where one image's prompts fill no chunk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from samfleet.masks.record import MaskRecord
+from samfleet_models.asking import Answers, Ask, Work
+from samfleet_models.chunks import NotEnoughMemory, attempt
+from samfleet_models.loading import Failure, out_of_memory
+from samfleet_models.network import SamNetwork
+from samfleet_models.timing import StageClock
+
+IMAGES_AT_WORK = {"cpu": 16, "cuda": 64}  # about 30 MB each: what their prompts share
+Outcome = tuple[MaskRecord, ...] | Failure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageWork:
+    """The work on one image of a batch, not begun, and the clock that it runs by."""
+
+    position: int
+    steps: Work
+    clock: StageClock
+
+    def go_on(self, answers: Answers | None = None) -> Ask | tuple[MaskRecord, ...]:
+        """What it asks next, given what it heard; its masks in the end."""
+        try:
+            question = next(self.steps) if answers is None else self.steps.send(answers)
+            while not len(question):
+                question = self.steps.send(Answers.joined([]))
+        except StopIteration as end:
+            masks: tuple[MaskRecord, ...] = end.value
+            return masks
+        return question
+
+
+@dataclass(slots=True)
+class Pending:
+    """A question of which the first `done` prompts are answered."""
+
+    image: ImageWork
+    question: Ask
+    done: int = 0
+    answers: list[Answers] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Prompts of one image in a chunk."""
+
+    pending: Pending
+    rows: slice
+
+    def __len__(self) -> int:
+        return len(range(self.rows.start, self.rows.stop))
+
+    @property
+    def question(self) -> Ask:
+        return self.pending.question
+
+    @property
+    def clock(self) -> StageClock:
+        return self.pending.image.clock
+
+
+class Sharing:
+    def __init__(self, network: SamNetwork) -> None:
+        self._network = network
+        self._pending: dict[int, Pending] = {}  # by position, the longest at work first
+        self._finished: deque[tuple[int, Outcome]] = deque()
+        self._fitting: dict[
+            Any, int
+        ] = {}  # prompts of a kind of question that the memory has room for, once it ran out
+
+    @torch.inference_mode()
+    def run(self, images: Iterable[ImageWork]) -> Iterator[tuple[int, Outcome]]:
+        """(position, masks) of every image as soon as they are ready.
+
+        Out of memory halves the chunk; an image fails when one of its prompts alone does not fit.
+        """
+        waiting = deque(images)
+        most = IMAGES_AT_WORK[self._network.device.type]
+        while waiting or self._pending:
+            chunk, room = self._next_chunk()
+            if waiting and room and len(self._pending) < most:
+                self._go_on(waiting.popleft())
+            else:
+                self._work_on(chunk)
+            del chunk  # what it holds of finished images is not kept for those to come
+            while self._finished:
+                yield self._finished.popleft()
+
+    def _go_on(self, image: ImageWork, answers: Answers | None = None) -> None:
+        outcome = attempt(lambda: image.go_on(answers))
+        if isinstance(outcome, Ask):
+            self._pending[image.position] = Pending(image, outcome)
+        elif isinstance(outcome, NotEnoughMemory):
+            self._finish(image, out_of_memory(outcome, image.clock.stage))
+        else:
+            self._finish(image, outcome)
+
+    def _finish(self, image: ImageWork, outcome: Outcome) -> None:
+        self._pending.pop(image.position, None)
+        image.steps.close()
+        self._finished.append((image.position, outcome))
+
+    def _next_chunk(self) -> tuple[list[Piece], int]:
+        """Prompts of the kind that the image longest at work asks next, and for how many more there is room."""
+        chunk: list[Piece] = []
+        room = 1
+        for pending in self._pending.values():
+            if not chunk:
+                kind = pending.question.kind
+                room = self._chunk_size(pending.question)
+            if room and pending.question.kind == kind:
+                chunk.append(Piece(pending, slice(pending.done, min(pending.done + room, len(pending.question)))))
+                room -= len(chunk[-1])
+        return chunk, room
+
+    def _chunk_size(self, question: Ask) -> int:
+        size = self._network.prompts_per_pass(question.at_most, points=question.coords.shape[1])
+        return min(size, self._fitting.get(question.kind, size))
+
+    def _work_on(self, chunk: list[Piece]) -> None:
+        kind = chunk[0].question.kind
+        size = sum(len(piece) for piece in chunk)
+        answers = attempt(lambda: self._answers(chunk))
+        if not isinstance(answers, NotEnoughMemory):
+            for piece, part in zip(chunk, answers, strict=True):
+                self._hear(piece, part)
+            return
+        self._network.release_memory()
+        if size > 1:
+            self._fitting[kind] = size // 2
+        else:
+            self._fitting.pop(kind, None)
+            self._finish(chunk[0].pending.image, out_of_memory(answers, chunk[0].clock.stage))
+
+    def _hear(self, piece: Piece, answers: Answers) -> None:
+        pending = piece.pending
+        pending.answers.append(answers)
+        pending.done = piece.rows.stop
+        if pending.done == len(pending.question):
+            self._go_on(pending.image, Answers.joined(pending.answers))
+
+    def _answers(self, chunk: list[Piece]) -> list[Answers]:
+        """To each piece of the chunk, whose prompts go through the decoder together."""
+        decoder, device = self._network.decoder, self._network.device
+        sizes = [len(piece) for piece in chunk]
+        shared = StageClock(device)
+        for piece in chunk:
+            piece.clock.stage = "decode"
+            piece.clock.join(shared, len(piece) / sum(sizes))
+        with shared.measure("decode"):
+            coords = torch.cat([piece.question.coords[piece.rows] for piece in chunk]).to(device)
+            labels = torch.cat([piece.question.labels[piece.rows] for piece in chunk]).to(device)
+            contexts = [piece.question.view.context for piece in chunk for _ in range(len(piece))]
+            scored = decoder.score(contexts, coords, labels)
+            ious = torch.split(scored.ious.float().cpu(), sizes)
+            wanted = [piece.question.choice.of(piece.rows, own) for piece, own in zip(chunk, ious, strict=True)]
+            rows, masks = torch.cat(wanted).nonzero().T.to(device)
+            low_res = torch.split(decoder.draw(scored, rows, masks), [int(own.sum()) for own in wanted])
+        answers = []
+        for piece, *own in zip(chunk, wanted, ious, low_res, strict=True):
+            with piece.clock.measure("postprocess"):
+                answers.append(piece.question.read(piece.rows, *own))
+        return answers
