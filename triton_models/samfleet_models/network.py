@@ -16,14 +16,14 @@ from samfleet_models.mask_decoder import MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
-IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU gains nothing from more (measured) and needs 0.5 GB for each
+IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU takes a tenth longer for each of two, 0.4 GB more for every one
 MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
 
 
 class SamNetwork(nn.Module):
     """What checkpoints load into. It computes through forms of its parts that are made from them when first needed."""
 
-    def __init__(self, image_encoder: nn.Module, fuse: Callable[[nn.Module], nn.Module], input_size: int) -> None:
+    def __init__(self, image_encoder: nn.Module, fuse: Callable[[nn.Module, int], nn.Module], input_size: int) -> None:
         super().__init__()
         self.input_size = input_size
         self._fuse = fuse
@@ -36,7 +36,9 @@ class SamNetwork(nn.Module):
     def encode(self, pixels: Tensor) -> Tensor:
         """Embeddings [B, 256, S/16, S/16], channels last in memory, of preprocessed `pixels` [B, 3, S, S]."""
         if self._encoder is None:
-            self._encoder = self._fuse(self.image_encoder).forward  # as a module it would join the official keys
+            self._encoder = self._fuse(
+                self.image_encoder, self.input_size
+            ).forward  # as a module it would join the official keys
         return self._encoder(pixels)
 
     @property

@@ -12,7 +12,6 @@ from torch.nn import functional
 from samfleet_models import fusing
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.families.tiny_vit import ConvNorm
-from samfleet_models.families.tiny_vit_fused import cut_windows, join_windows
 from samfleet_models.fusing import (
     Activation,
     ChannelNorm,
@@ -130,14 +129,3 @@ def test_fused_layers_may_be_converted_without_touching_what_they_were_made_of()
     assert fused.weight.data_ptr() == layer.weight.data_ptr()
     fused.to(torch.bfloat16)
     assert (fused.weight.dtype, layer.weight.dtype) == (torch.bfloat16, torch.float32)
-
-
-@pytest.mark.parametrize(("height", "width"), [(14, 14), (16, 13), (3, 5)])
-def test_windows_are_cut_and_joined(height: int, width: int) -> None:
-    x = noise(2, height, width, 3)
-    windows = cut_windows(x, 7)
-    rows, columns = -(-height // 7), -(-width // 7)
-    assert windows.shape == (2 * rows * columns, 49, 3)
-    torch.testing.assert_close(windows[0, 8], x[0, 1, 1], rtol=0, atol=0)
-    assert windows.sum() == pytest.approx(float(x.sum()), abs=1e-3)
-    torch.testing.assert_close(join_windows(windows, height, width, 7), x, rtol=0, atol=0)

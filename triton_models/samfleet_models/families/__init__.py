@@ -16,11 +16,11 @@ from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 class Family:
     """`build` makes the published encoder, which checkpoints load into, of a record's architecture and input size.
 
-    `fuse` makes of such an encoder, loaded, the one that runs: the same function in fewer steps.
+    `fuse` makes of such an encoder, loaded, the one that runs: the same function in fewer steps for this input size.
     """
 
     build: Callable[[Mapping[str, object], int], nn.Module]
-    fuse: Callable[[Any], nn.Module]
+    fuse: Callable[[Any, int], nn.Module]
 
 
 FAMILIES: dict[str, Family] = {
