@@ -16,7 +16,12 @@ ALLOCATORS: dict[str, dict[str, str]] = {
     "default": {},
     # Huge pages, and no mapping of its own for each large tensor: freed memory is used again instead of being given
     # back to the kernel and faulted in anew.
-    "tuned": {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_MMAP_MAX_": "0"},
+    "tuned": {
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_ARENA_MAX": "1",
+        "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    },
 }
 ALLOCATOR_VARIABLES = ("GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_")
 PACKAGES = ("torch", "transformers", "numpy", "pillow", "pycocotools", "scipy", "samfleet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.scoring import TwoWayPass
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
+from samfleet_models.lanes import Lanes
 from samfleet_models.mask_decoder import MASKS, MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
 from samfleet_models.transformer import HEADS
@@ -39,7 +41,7 @@ class Scored:
 def scored_bytes(pixels: int, points: int) -> int:
     """What a prompt of `points` points keeps until it is drawn, on an embedding of `pixels` image tokens."""
     pairs = HEADS * (1 + MASKS + points)
-    return 4 * pixels * (2 * pairs + 3)  # B and the scales r₀ and r₁ in float32
+    return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
 
 
 class FoldedDecoder:
@@ -51,6 +53,7 @@ class FoldedDecoder:
         device = prompt_encoder.no_mask_embed.weight.device
         self._group = GROUP[device.type]
         self._workspace = Workspace(device)
+        self._lanes = Lanes(device)
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
@@ -70,8 +73,13 @@ class FoldedDecoder:
         """
         contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
-        transformer = self._mask_decoder.transformer
-        tokens, factors = TwoWayPass(transformer, self._weights, contexts, self._workspace, self._group).run(prompt)
+        factors = Factors.taken(self._workspace, len(prompt), HEADS * prompt.shape[1], contexts[0].size)
+
+        def transformed(scratch: Workspace, rows: slice) -> Tensor:
+            part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, self._group)
+            return part.run(prompt[rows], factors.group(rows))
+
+        tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
         return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
 
     @torch.inference_mode()
@@ -82,13 +90,17 @@ class FoldedDecoder:
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
         prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
         size = self._drawn_together(scored)
-        end = 0
-        for span, context in image_groups([scored.contexts[prompt] for prompt in prompts], size):
-            start, end = end, end + sum(counts[span])
-            group = prompts[span]
-            factors = scored.factors.group(group if len(group) > 1 else slice(group[0], group[0] + 1))
-            own = slice(start, end)
-            draw_masks(self._weights, context, factors, kernels[own], counts[span], logits[own], self._workspace)
+        ends = list(accumulate(counts, initial=0))
+
+        def draw_group(scratch: Workspace, group: tuple[slice, ImageContext]) -> None:
+            span, context = group
+            chosen = prompts[span]
+            factors = scored.factors.group(chosen if len(chosen) > 1 else slice(chosen[0], chosen[0] + 1))
+            own = slice(ends[span.start], ends[span.stop])
+            draw_masks(self._weights, context, factors, kernels[own], counts[span], logits[own], scratch)
+
+        groups = list(image_groups([scored.contexts[prompt] for prompt in prompts], size))
+        self._lanes.map(draw_group, groups)
         return logits
 
     def _drawn_together(self, scored: Scored) -> int:
@@ -100,3 +112,4 @@ class FoldedDecoder:
     def release_memory(self) -> None:
         """Gives the workspace back, after a failure."""
         self._workspace.release()
+        self._lanes.release_memory()

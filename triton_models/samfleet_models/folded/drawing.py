@@ -46,12 +46,11 @@ def draw_masks(
     """
     side, rows = context.side, TILE[out.device.type]
     projected = factors.tokens @ weights.up_scaling.first  # W U [g, 2 J + 1, 256]
-    scale = (factors.first * factors.second).transpose(1, 2)  # [g, N, 1]
     pairs = out.view(torch.int64)  # two neighbours in x move as one
     blocks = pairs.view(-1, side, 2, 2, side, 2)  # y, y of the sub-pixel, y of its sub-pixel, x, x of the sub-pixel
     for top in range(0, side, rows):
         span = slice(top * side, (top + rows) * side)
-        features = _pixel_features(weights, context, factors, projected, scale, span, workspace)
+        features = _pixel_features(weights, context, factors, projected, span, workspace)
         logits = _each_prompt(kernels, counts, features).view(torch.int64)
         tile = logits.view(len(kernels), -1, side, 2, 2, 2)  # y, x, y and x of the sub-pixel, y of its sub-pixel
         blocks[:, top : top + rows] = tile.permute(0, 1, 3, 5, 2, 4)
@@ -73,7 +72,6 @@ def _pixel_features(
     context: ImageContext,
     factors: Factors,
     projected: Tensor,
-    scale: Tensor,
     span: slice,
     workspace: Workspace,
 ) -> Tensor:
@@ -81,9 +79,9 @@ def _pixel_features(
     up = weights.up_scaling
     base, count = context.pixels[span], len(projected)
     first = workspace.take("first convolution", count, *base.shape)
-    torch.addcmul(up.first_bias, base, scale[:, span], out=first)
-    image = workspace.take("spread", count, len(base), factors.image.shape[1])
-    torch.mul(factors.image[:, :, span].transpose(1, 2), factors.second[:, :, span].transpose(1, 2), out=image)
+    torch.addcmul(up.first_bias, base, factors.scale[:, :, span].transpose(1, 2), out=first)
+    image = workspace.take("turned", count, len(base), factors.image.shape[1])
+    image.copy_(factors.image[:, :, span].transpose(1, 2))
     first = product(image, projected, add=first)
     pixels = first.view(-1, up.second.weight.shape[1])  # [g * n * 4, 64]
     normed = functional.layer_norm(pixels, pixels.shape[1:], up.norm_weight, up.norm_bias, up.norm_epsilon)

@@ -13,16 +13,16 @@ from samfleet_models.transformer import DIM
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """The image tokens of P prompts after the transformer: gain · r₁ · (r₀ K₁ + B W) + shift.
+    """The image tokens of P prompts after the transformer: gain · (scale · K₁ + image · tokens) + shift.
 
-    `image` is Bᵀ [P, 2 J + 1, N], `tokens` W [P, 2 J + 1, 256], `first` r₀ and `second` r₁ [P, 1, N], in the terms of
-    `samfleet_models.folded.scoring`. They lie in a workspace and are void after the next pass.
+    In the terms of `samfleet_models.folded.scoring`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` W [P, 2 J + 1, 256]
+    and `scale` r₁ r₀ [P, 1, N]; while the second layer is at work, r₁ is not in them yet. They lie in a workspace and
+    are void after the next pass.
     """
 
     image: Tensor
     tokens: Tensor
-    first: Tensor
-    second: Tensor
+    scale: Tensor
 
     @classmethod
     def taken(cls, workspace: Workspace, prompts: int, pairs: int, pixels: int) -> Factors:
@@ -30,13 +30,12 @@ class Factors:
         return cls(
             image=workspace.take("image", prompts, 2 * pairs + 1, pixels),
             tokens=workspace.take("tokens", prompts, 2 * pairs + 1, DIM),
-            first=workspace.take("first", prompts, 1, pixels),
-            second=workspace.take("second", prompts, 1, pixels),
+            scale=workspace.take("scale", prompts, 1, pixels),
         )
 
     def group(self, rows: slice | list[int]) -> Factors:
         """Of some prompts; a slice makes no copy."""
-        return Factors(self.image[rows], self.tokens[rows], self.first[rows], self.second[rows])
+        return Factors(self.image[rows], self.tokens[rows], self.scale[rows])
 
     @property
     def early(self) -> Tensor:

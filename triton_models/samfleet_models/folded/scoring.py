@@ -16,8 +16,9 @@ V₁, shift], all centred again, and K₁ = K₀ · gain centred,
     LN(… + A₁ V₁ + bias) = gain · r₁ · (r₀ K₁ + B W) + shift
     256 · variance       = r₀² |K₁|² + Σⱼ Bⱼ · (2 r₀ K₁·Wⱼ + (B W Wᵀ)ⱼ)
 
-So an image-sized tensor of a prompt is B and two columns, and whatever a later layer asks of the image tokens (keys,
-queries, values, the up-scaling) is the same projection of K₀ or K₁, made once per image, plus one of W, a few rows:
+So the image-sized tensors of a prompt are r₁ B and the column r₁ r₀, and whatever a later layer asks of the image
+tokens (keys, queries, values, the up-scaling) is the same projection of K₀ or K₁, made once per image, plus one of W,
+a few rows:
 
     q · keyᵀ   = r₀ · (q · (K₀ Wkᵀ)ᵀ) + (q Wk V₀ᵀ) · (r₀ A₀)ᵀ + q · positionᵀ + constants, which a softmax cancels
     a · value  = (a r₀) · (K₀ Wvᵀ)    + (a · r₀ A₀) · (V₀ Wvᵀ) + constants, which the output's bias holds
@@ -35,7 +36,7 @@ from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.products import by_head, each_head, from_image, join_heads, over_image, product, split_heads
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
-from samfleet_models.transformer import DIM, HEADS, TwoWayTransformer
+from samfleet_models.transformer import DIM, TwoWayTransformer
 
 SECOND, FINAL = 1, 2  # places in the tuples of token-to-image attentions
 
@@ -60,10 +61,9 @@ class TwoWayPass:
         self._groups = list(image_groups(contexts, group))
         self._pixels = contexts[0].size
 
-    def run(self, prompt: Tensor) -> tuple[Tensor, Factors]:
-        """The final tokens [P, T, 256] and the image tokens' factors, which lie in the workspace."""
+    def run(self, prompt: Tensor, factors: Factors) -> Tensor:
+        """The final tokens [P, T, 256]; the image tokens are written into `factors`."""
         first, second = self._transformer.blocks
-        factors = Factors.taken(self._workspace, len(prompt), HEADS * prompt.shape[1], self._pixels)
         factors.image[:, -1] = 1
         factors.tokens[:, -1] = self._weights.shift
         tokens = first.attend_to_each_other(prompt, prompt)
@@ -76,7 +76,8 @@ class TwoWayPass:
         tokens = second.norm2(tokens + self._ask_updated(tokens + prompt, updates, factors))
         tokens = second.feed_forward(tokens)
         self._update_second(tokens, prompt, values, updates, factors)
-        return self._transformer.norm_final_attn(tokens + self._ask_final(tokens + prompt, factors)), factors
+        answer = self._ask_final(tokens + prompt, factors)
+        return torch.as_tensor(self._transformer.norm_final_attn(tokens + answer))
 
     def _ask_image(self, asking: Tensor) -> Tensor:
         """The first token-to-image attention: keys and values are those of the image itself."""
@@ -102,8 +103,8 @@ class TwoWayPass:
             flat = weights.flatten(1, 2)
             spread = product(products[rows], flat, add=spread.flatten(1, 2))
             variance = spread.mul_(flat).sum(1, keepdim=True).add_(context.norms[0])
-            torch.rsqrt(variance.div_(DIM).add_(self._weights.epsilons[0]), out=part.first)
-            flat.mul_(part.first)
+            torch.rsqrt(variance.div_(DIM).add_(self._weights.epsilons[0]), out=part.scale)
+            flat.mul_(part.scale)
 
     def _ask_updated(self, asking: Tensor, updates: Tensor, factors: Factors) -> Tensor:
         """The second token-to-image attention: keys and values of LN(K + A₀ V₀), never formed."""
@@ -115,19 +116,19 @@ class TwoWayPass:
             part = factors.group(rows)
             early = part.early.flatten(1, 2)
             shared = over_image(queries[rows], context.keys[SECOND], self._scratch("weights", queries[rows]))
-            weights = product(against[rows], early, add=shared.flatten(1, 2).mul_(part.first))
+            weights = product(against[rows], early, add=shared.flatten(1, 2).mul_(part.scale))
             over_image(queries[rows], context.positions.keys[SECOND], by_head(weights), add=True)
             torch.softmax(weights, -1, out=weights)
             gathered = product(weights, early.transpose(1, 2))  # a · r₀ A₀ [g, J, J]
             seen = by_head(torch.bmm(gathered, updates[rows]))
             answers.append(each_head(seen, place.value_heads))
-            answers[-1] += from_image(by_head(weights.mul_(part.first)), context.values[SECOND])
+            answers[-1] += from_image(by_head(weights.mul_(part.scale)), context.values[SECOND])
         return place.out(join_heads(torch.cat(answers)))
 
     def _update_second(
         self, tokens: Tensor, prompt: Tensor, early_values: Tensor, updates: Tensor, factors: Factors
     ) -> None:
-        """The second image-to-token attention: A₁, W and r₁ into `factors`."""
+        """The second image-to-token attention: A₁ and W into `factors`, which are final then."""
         place = self._weights.to_tokens[1]
         keys, values = split_heads(place.key(tokens + prompt)), split_heads(place.value(tokens))
         pairs = updates.shape[1]
@@ -139,7 +140,7 @@ class TwoWayPass:
             part = factors.group(rows)
             shared = over_image(keys[rows], context.queries[1], self._scratch("weights", keys[rows]))
             weights = by_head(
-                product(against[rows], part.early.flatten(1, 2), add=shared.flatten(1, 2).mul_(part.first))
+                product(against[rows], part.early.flatten(1, 2), add=shared.flatten(1, 2).mul_(part.scale))
             )
             over_image(keys[rows], context.positions.queries[1], weights, add=True)
             torch.softmax(weights, 2, out=part.late)
@@ -147,10 +148,12 @@ class TwoWayPass:
             over_image(early_values[rows], context.echoes[1], by_head(spread[:, :pairs]))
             over_image(values[rows], context.echoes[2], by_head(spread[:, pairs:-1]))
             spread[:, -1] = context.shift
-            spread = product(products[rows], part.image, add=spread.mul_(part.first.mul(2)))
+            spread = product(products[rows], part.image, add=spread.mul_(part.scale.mul(2)))
             variance = spread.mul_(part.image).sum(1, keepdim=True)
-            variance.addcmul_(part.first.square(), context.norms[1])
-            torch.rsqrt(variance.div_(DIM).add_(self._weights.epsilons[1]), out=part.second)
+            variance.addcmul_(part.scale.square(), context.norms[1])
+            second = variance.div_(DIM).add_(self._weights.epsilons[1]).rsqrt_()
+            part.image.mul_(second)
+            part.scale.mul_(second)
 
     def _ask_final(self, asking: Tensor, factors: Factors) -> Tensor:
         """The final token-to-image attention: keys and values of the finished image tokens, never formed."""
@@ -161,13 +164,13 @@ class TwoWayPass:
         for rows, context in self._groups:
             part = factors.group(rows)
             shared = over_image(queries[rows], context.keys[FINAL], self._scratch("weights", queries[rows]))
-            weights = product(against[rows], part.image, add=shared.flatten(1, 2).mul_(part.first)).mul_(part.second)
+            weights = product(against[rows], part.image, add=shared.flatten(1, 2).mul_(part.scale))
             over_image(queries[rows], context.positions.keys[FINAL], by_head(weights), add=True)
             torch.softmax(weights, -1, out=weights)
-            gathered = product(weights.mul_(part.second), part.image.transpose(1, 2))  # [g, J, 2 J + 1]
+            gathered = product(weights, part.image.transpose(1, 2))  # [g, J, 2 J + 1]
             seen = by_head(torch.bmm(gathered, part.tokens))
             answers.append(each_head(seen, place.value_heads))
-            answers[-1] += from_image(by_head(weights.mul_(part.first)), context.values[FINAL])
+            answers[-1] += from_image(by_head(weights.mul_(part.scale)), context.values[FINAL])
         return place.out(join_heads(torch.cat(answers)))
 
     def _scratch(self, name: str, queries: Tensor) -> Tensor:
