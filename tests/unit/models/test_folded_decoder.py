@@ -115,7 +115,7 @@ def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkey
     logits, _ = decode_all(network, embedding_of(0), *prompts(2))
     monkeypatch.setattr(decoder_module, "memory_for_chunks", lambda _: 4 * drawn_bytes((SIDE // 16) ** 2, 2))
     fewer, _ = decode_all(network, embedding_of(0), *prompts(2))
-    assert [len(counts) for counts in drawn] == [COUNT, 4, 4, 3]
+    assert sorted(len(counts) for counts in drawn) == [3, 4, 4, COUNT]
     torch.testing.assert_close(fewer, logits, atol=1e-5, rtol=0)
 
 
