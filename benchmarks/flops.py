@@ -62,12 +62,16 @@ def _linear(x: Shape, *_: Any, out_shape: Shape, **__: Any) -> int:
     return 2 * math.prod(x) * out_shape[-1]
 
 
+def _convolution(_: Shape, weight: Shape, *__: Any, out_shape: Shape, **___: Any) -> int:
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
 def _uncounted() -> dict[Any, Callable[..., int]]:
     """Products that torch's table leaves out: the CPU's attention, in-place and fused additions, oneDNN's layers."""
     aten, onednn = torch.ops.aten, torch.ops.mkldnn
-    layers = [onednn._linear_pointwise] if hasattr(onednn, "_linear_pointwise") else []  # noqa: SLF001 - its name
+    layers = {"_linear_pointwise": _linear, "_convolution_pointwise": _convolution}
     return {
-        **dict.fromkeys(layers, _linear),
+        **{getattr(onednn, name): count for name, count in layers.items() if hasattr(onednn, name)},
         aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - the operator's public name
         aten.addmm_: _added_product,
         aten._addmm_activation: _added_product,  # noqa: SLF001 - the operator's public name

@@ -97,23 +97,23 @@ class EnginePath:
 class ReferencePath:
     """The official generator's steps around a decoder that is called as it was published: 64 prompts at a time.
 
-    Encoder and pre-processing are the engine's own, so that what differs is the decoder and what follows it.
+    The image encoder is the published module, layer by layer; reading and resizing are the engine's own.
     """
 
     def __init__(self, engine: Engine, multimask: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
         self.engine = engine
-        self._multimask = multimask
+        self._encode, self._multimask = engine.network.image_encoder, multimask
         record = engine.record
         self._generator = OfficialGenerator(
-            engine.network.encode, multimask, record.input_size, record.preprocessing, engine.device
+            self._encode, multimask, record.input_size, record.preprocessing, engine.device
         )
 
     def encode(self, data: bytes) -> Callable[[], object]:
         pixels = network_input(self.engine, data)
-        return lambda: self.engine.network.encode(pixels)
+        return lambda: self._encode(pixels)
 
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
-        embedding = self.engine.network.encode(network_input(self.engine, data))
+        embedding = self._encode(network_input(self.engine, data))
         return chunked(self.engine, lambda: partial(self._multimask, embedding), prompts, POINTS_PER_BATCH)
 
     def decode_flops(self, data: bytes, prompts: int) -> int:

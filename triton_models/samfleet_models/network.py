@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Self, cast
 
 import torch
@@ -15,23 +16,30 @@ from samfleet_models.mask_decoder import MaskDecoder
 from samfleet_models.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
-IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU gains nothing from more (measured) and needs 0.5 GB for each
+IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU takes a tenth longer for each of two, 0.4 GB more for every one
 MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
 
 
 class SamNetwork(nn.Module):
-    def __init__(self, image_encoder: nn.Module, input_size: int) -> None:
+    """What checkpoints load into. It computes through forms of its parts that are made from them when first needed."""
+
+    def __init__(self, image_encoder: nn.Module, fuse: Callable[[nn.Module, int], nn.Module], input_size: int) -> None:
         super().__init__()
         self.input_size = input_size
+        self._fuse = fuse
         self.image_encoder = image_encoder
         self.prompt_encoder = PromptEncoder(input_size, input_size // STRIDE)
         self.mask_decoder = MaskDecoder()
+        self._encoder: Callable[[Tensor], Tensor] | None = None
         self._decoder: FoldedDecoder | None = None
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Embeddings [B, 256, S/16, S/16] of preprocessed `pixels` [B, 3, S, S]."""
-        embeddings: Tensor = self.image_encoder(pixels)
-        return embeddings
+        """Embeddings [B, 256, S/16, S/16], channels last in memory, of preprocessed `pixels` [B, 3, S, S]."""
+        if self._encoder is None:
+            self._encoder = self._fuse(
+                self.image_encoder, self.input_size
+            ).forward  # as a module it would join the official keys
+        return self._encoder(pixels)
 
     @property
     def decoder(self) -> FoldedDecoder:
@@ -41,12 +49,12 @@ class SamNetwork(nn.Module):
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:
-        """Parameters move or change type: what was folded from them is void."""
-        self._decoder = None
+        """Parameters move or change type: what was made from them is void."""
+        self._encoder = self._decoder = None
         return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
 
     def load_state_dict(self, *args: Any, **options: Any) -> Any:
-        self._decoder = None
+        self._encoder = self._decoder = None
         return super().load_state_dict(*args, **options)
 
     @property
@@ -80,5 +88,6 @@ class SamNetwork(nn.Module):
 
 def build_network(record: VariantRecord) -> SamNetwork:
     """The untrained network of a record, ready for its official checkpoint."""
-    encoder = FAMILIES[record.family](record.architecture, record.input_size)
-    return SamNetwork(encoder, record.input_size).eval()
+    family = FAMILIES[record.family]
+    encoder = family.build(record.architecture, record.input_size)
+    return SamNetwork(encoder, family.fuse, record.input_size).eval()

@@ -157,7 +157,7 @@ class TinyVitBlock(nn.Module):
 class Stage(nn.Module):
     """Blocks, then the merging that leads to the next stage (None after the last)."""
 
-    def __init__(self, blocks: Sequence[nn.Module], downsample: nn.Module | None) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], downsample: PatchMerging | None) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.downsample = downsample

@@ -1,0 +1,63 @@
+"""The image encoder that runs against the published one that its checkpoint was loaded into."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures.engine import mobile_sam
+from fixtures.shared import shared_path
+from fixtures.tiny import tiny, tiny_engine
+from samfleet_models.engine import Engine
+from samfleet_models.images import read_image
+from samfleet_models.network import SamNetwork
+from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
+
+__all__ = ["mobile_sam", "tiny", "tiny_engine"]
+
+TOLERANCE = 1e-5  # of the range of the embedding
+
+
+def worst(network: SamNetwork, pixels: Tensor) -> float:
+    """Greatest difference of the two, as a share of the range."""
+    published = network.image_encoder(pixels)
+    difference = (network.encode(pixels) - published).abs().max()
+    return float(difference / (published.max() - published.min()))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["000000005001", "000000006818"])
+def test_embeddings_of_photographs_are_equal(mobile_sam: Engine, name: str) -> None:
+    record = mobile_sam.record
+    image = read_image(shared_path("data", "coco_dev", "images", f"{name}.jpg").read_bytes())
+    resized = resize_to_frame(image, Frame.of(image.shape[0], image.shape[1], record.input_size))
+    pixels = to_network_input([resized], record.input_size, record.preprocessing, mobile_sam.device)
+    share = worst(mobile_sam.network, pixels)
+    print(f"{name}: embeddings differ by at most {share:.1e} of their range")
+    assert share <= TOLERANCE
+
+
+@torch.inference_mode()
+def test_images_of_a_pass_do_not_meet(tiny_engine: Engine) -> None:
+    pixels = torch.randn(3, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    assert worst(tiny_engine.network, pixels) <= TOLERANCE
+
+
+@torch.inference_mode()
+def test_new_weights_and_moves_void_what_was_fused(tiny_engine: Engine) -> None:
+    network = tiny_engine.network
+    pixels = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    before = network.encode(pixels)
+    state = network.state_dict()
+    network.load_state_dict({key: value * 1.1 if "attn" in key else value for key, value in state.items()})
+    assert not torch.allclose(network.encode(pixels), before, atol=1e-3)
+    assert worst(network, pixels) <= TOLERANCE
+    network.double()
+    assert network.encode(pixels.double()).dtype == torch.float64
+
+
+def test_what_was_fused_joins_no_checkpoint(tiny_engine: Engine) -> None:
+    keys = tiny_engine.network.state_dict().keys()
+    tiny_engine.network.encode(torch.zeros(1, 3, 128, 128))
+    assert tiny_engine.network.state_dict().keys() == keys
