@@ -52,5 +52,6 @@ def memory_for_chunks(device: torch.device) -> int:
     """Bytes that a chunk's tensors should stay within for the best speed."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return int(free * FREE_SHARE)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's own, to use again
+        return int((free + kept) * FREE_SHARE)
     return largest_cache_bytes()

@@ -21,7 +21,7 @@ from samfleet_models.loading import Failure, out_of_memory
 from samfleet_models.network import SamNetwork
 from samfleet_models.timing import StageClock
 
-IMAGES_AT_WORK = {"cpu": 16, "cuda": 64}  # about 30 MB each: what their prompts share
+IMAGES_AT_WORK = {"cpu": 8, "cuda": 64}  # about 30 MB each: what their prompts share
 Outcome = tuple[MaskRecord, ...] | Failure
 
 
@@ -106,6 +106,7 @@ class Sharing:
         if isinstance(outcome, Ask):
             self._pending[image.position] = Pending(image, outcome)
         elif isinstance(outcome, NotEnoughMemory):
+            self._network.release_memory()
             self._finish(image, out_of_memory(outcome, image.clock.stage))
         else:
             self._finish(image, outcome)

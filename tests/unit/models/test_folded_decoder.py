@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,9 @@ from reference.plain_heads import PlainHeads
 from samfleet.variants.record import VariantRecord
 from samfleet_models import onednn
 from samfleet_models.checkpoint import load_state, read_state
+from samfleet_models.folded import decoder as decoder_module
 from samfleet_models.folded.decoder import GROUP
+from samfleet_models.folded.drawing import draw_masks, drawn_bytes
 from samfleet_models.network import SamNetwork, build_network
 
 __all__ = ["tiny"]
@@ -70,15 +74,13 @@ def test_prompts_of_several_images_are_answered_as_if_alone(
     network: SamNetwork, state: dict[str, Tensor], group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(GROUP, "cpu", group)
-    decoder, counts = network.decoder, (4, 1, 6)
+    decoder, counts = network.decoder, [4, 1, 6]
     coords, labels = prompts(3)
     images = [decoder.prepare(embedding_of(seed)) for seed in range(len(counts))]
     contexts = [image for image, count in zip(images, counts, strict=True) for _ in range(count)]
     scored = decoder.score(contexts, coords, labels)
     logits = decoder.draw(scored, torch.arange(COUNT), torch.full((COUNT,), 2))
-    parts = zip(
-        coords.split(counts), labels.split(counts), scored.ious.split(counts), logits.split(counts), strict=True
-    )
+    parts = zip(*(torch.split(whole, counts) for whole in (coords, labels, scored.ious, logits)), strict=True)
     for seed, (own_coords, own_labels, ious, masks) in enumerate(parts):
         expected, expected_ious = PlainHeads(state, SIDE)(embedding_of(seed), own_coords, own_labels)
         torch.testing.assert_close(masks, expected[:, 2], atol=LOGIT_TOLERANCE, rtol=0)
@@ -98,6 +100,23 @@ def test_only_the_chosen_masks_are_drawn_in_their_order(
     torch.testing.assert_close(decoder.draw(scored, rows, masks), every[rows, masks], atol=1e-5, rtol=0)
     nothing = torch.zeros(0, dtype=torch.int64)
     assert decoder.draw(scored, nothing, nothing).shape == (0, SIDE // 4, SIDE // 4)
+
+
+@torch.inference_mode()
+def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GROUP, "cpu", 64)
+    drawn: list[Sequence[int]] = []
+
+    def listening(*arguments: Any) -> None:
+        drawn.append(arguments[4])
+        draw_masks(*arguments)
+
+    monkeypatch.setattr(decoder_module, "draw_masks", listening)
+    logits, _ = decode_all(network, embedding_of(0), *prompts(2))
+    monkeypatch.setattr(decoder_module, "memory_for_chunks", lambda _: 4 * drawn_bytes((SIDE // 16) ** 2, 2))
+    fewer, _ = decode_all(network, embedding_of(0), *prompts(2))
+    assert sorted(len(counts) for counts in drawn) == [3, 4, 4, COUNT]
+    torch.testing.assert_close(fewer, logits, atol=1e-5, rtol=0)
 
 
 @torch.inference_mode()

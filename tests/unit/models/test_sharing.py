@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -107,6 +108,16 @@ def test_only_so_many_images_are_at_work(tiny_engine: Engine, monkeypatch: pytes
     replies = segment(tiny_engine, [request(40 + width, POINT) for width in range(5)])
     assert chunks.seen == [[1, 1], [1, 1], [1]]
     assert sorted(replies) == list(range(5))
+
+
+def test_what_an_image_s_prompts_share_goes_with_its_last_one(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny_engine.network, "prompts_per_pass", lambda *_, **__: 4)
+    crops = EverythingParameters(points_per_side=2, crop_n_layers=1)
+    requests = [request(40, POINT, POINT, THREE), *[request(50, task=crops)] * 2, request(60, *[POINT] * 5)]
+    at_work = [sum(type(thing) is ImageContext for thing in gc.get_objects()) for _ in tiny_engine.segment(requests)]
+    assert all(alive <= unanswered for alive, unanswered in zip(at_work, (3, 2, 1, 0), strict=True))
 
 
 def test_a_chunk_s_time_is_shared_by_prompts(tiny_engine: Engine) -> None:
