@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 
 from samfleet.datasets import repository, service, uploads
 from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty, DirectoryNotAllowed, DirectoryNotFound, DirectoryUnreadable
 from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.service import DatasetNotFound
@@ -73,6 +74,29 @@ ANNOTATIONS_BODY: dict[str, Any] = {
         },
     }
 }
+DETECTIONS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["image_id", "category_id", "bbox", "score"],
+                        "properties": {
+                            "image_id": {"type": "integer", "minimum": 0},
+                            "category_id": {"type": "integer", "minimum": 0},
+                            "bbox": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+                            "score": {"type": "number"},
+                        },
+                    },
+                },
+                "example": [{"image_id": 7, "category_id": 1, "bbox": [10, 10, 40, 30], "score": 0.91}],
+            }
+        },
+    }
+}
 
 
 async def uploaded_files(
@@ -89,8 +113,16 @@ async def annotations_file(request: Request, settings: SettingsValue, _tenant: T
         yield file
 
 
+async def detections_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
+    limit = settings.max_annotations_bytes
+    error = DetectionsTooLarge(f"the detections have more than {limit} bytes, the most this server accepts")
+    async with spooled_body(request, limit, error) as file:
+        yield file
+
+
 UploadedFiles = Annotated[Sequence[uploads.UploadedFile], Depends(uploaded_files)]
 AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
+DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
 
 
 @router.post(
@@ -103,6 +135,9 @@ AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
         AnnotationsNotFound,
         AnnotationsTooLarge,
         DatasetEmpty,
+        DetectionsInvalid,
+        DetectionsNotFound,
+        DetectionsTooLarge,
         DirectoryNotAllowed,
         DirectoryNotFound,
         DirectoryUnreadable,
@@ -122,6 +157,7 @@ def create_dataset(
         listing = service.list_directory(
             body.directory,
             annotations_path=body.annotations_path,
+            detections_path=body.detections_path,
             limit=body.limit,
             roots=settings.dataset_roots,
             max_annotations_bytes=settings.max_annotations_bytes,
@@ -224,11 +260,31 @@ def put_annotations(
     return Dataset.of(uploads.put_annotations(engine, store, tenant_id, dataset_id, content))
 
 
+@router.put(
+    "/{dataset_id}/detections",
+    summary="Give the detections",
+    operation_id="dataset_put_detections",
+    openapi_extra=DETECTIONS_BODY,
+    responses=problems(
+        DatasetNotFound, DatasetSealed, DetectionsInvalid, DetectionsTooLarge, StorageFull, StorageUnavailable
+    ),
+)
+def put_detections(
+    dataset_id: uuid.UUID, content: DetectionsFile, tenant_id: TenantId, engine: EngineValue, store: StoreValue
+) -> Dataset:
+    """COCO results with boxes, which prompt the sampler object_aware; they replace the ones before. Their image ids
+    are checked when the dataset is sealed: those of the annotations file, or 1, 2, 3, … in the order of the names.
+    """
+    return Dataset.of(uploads.put_detections(engine, store, tenant_id, dataset_id, content))
+
+
 @router.post(
     "/{dataset_id}/seal",
     summary="Seal a dataset",
     operation_id="dataset_seal",
-    responses=problems(DatasetNotFound, DatasetEmpty, DatasetChanged, AnnotationsInvalid, StorageUnavailable),
+    responses=problems(
+        DatasetNotFound, DatasetEmpty, DatasetChanged, AnnotationsInvalid, DetectionsInvalid, StorageUnavailable
+    ),
 )
 def seal_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, engine: EngineValue, store: StoreValue) -> Dataset:
     """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""
