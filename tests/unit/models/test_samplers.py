@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,12 @@ def halves(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def test_a_coarse_factor_of_one_is_the_grid(tiny_engine: Engine) -> None:
-    crops = {"crop_n_layers": 1, "crop_n_points_downscale_factor": 2, "box_nms_thresh": 0.7, "min_mask_region_area": 9}
+    crops: dict[str, Any] = {
+        "crop_n_layers": 1,
+        "crop_n_points_downscale_factor": 2,
+        "box_nms_thresh": 0.7,
+        "min_mask_region_area": 9,
+    }
     for grid in (GRID, replace(GRID, **crops)):
         whole = replace(grid, sampler="hierarchical", hierarchical_coarse_factor=1)
         expected, found = segment(tiny_engine, grid, whole)
