@@ -3,7 +3,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 
@@ -19,6 +19,7 @@ from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_api.bodies import multipart_files, spooled_body
+from samfleet_api.datasets.request_bodies import ANNOTATIONS_BODY, DETECTIONS_BODY, FILES_BODY
 from samfleet_api.datasets.schemas import AddedImages, CreateDataset, Dataset, DatasetImage, FromDirectory
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
@@ -27,76 +28,6 @@ from samfleet_api.problems import PayloadTooLarge, problems
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 IMAGES_PER_REQUEST = 16  # of the largest size; of the usual size a thousand fit
-FILES_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["files"],
-                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-                },
-                "examples": {"two images": {"value": {"files": ["shelf/left.jpg", "shelf/right.jpg"]}}},
-            }
-        },
-    }
-}
-ANNOTATIONS_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["images", "annotations"],
-                    "properties": {
-                        name: {"type": "array", "items": {"type": "object"}}
-                        for name in ("images", "annotations", "categories")
-                    },
-                },
-                "example": {
-                    "images": [{"id": 7, "file_name": "shelf/left.jpg", "width": 640, "height": 480}],
-                    "annotations": [
-                        {
-                            "id": 1,
-                            "image_id": 7,
-                            "category_id": 1,
-                            "bbox": [10, 10, 40, 30],
-                            "area": 1200,
-                            "iscrowd": 0,
-                            "segmentation": [[10, 10, 50, 10, 50, 40, 10, 40]],
-                        }
-                    ],
-                    "categories": [{"id": 1, "name": "box"}],
-                },
-            }
-        },
-    }
-}
-DETECTIONS_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["image_id", "category_id", "bbox", "score"],
-                        "properties": {
-                            "image_id": {"type": "integer", "minimum": 0},
-                            "category_id": {"type": "integer", "minimum": 0},
-                            "bbox": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
-                            "score": {"type": "number"},
-                        },
-                    },
-                },
-                "example": [{"image_id": 7, "category_id": 1, "bbox": [10, 10, 40, 30], "score": 0.91}],
-            }
-        },
-    }
-}
 
 
 async def uploaded_files(

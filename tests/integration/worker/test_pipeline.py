@@ -10,7 +10,7 @@ from threading import Barrier, Event
 import pytest
 from sqlalchemy import Engine, text, update
 
-from fixtures.jobs import ANNOTATED, DETECTED, reload, results_of, shards_of, start_job
+from fixtures.jobs import reload, results_of, shards_of, start_job
 from fixtures.worker import make_services, upload
 from samfleet.db.models import JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
@@ -99,33 +99,6 @@ def test_boxes_come_from_the_annotations_and_are_measured(engine: Engine) -> Non
     assert result.quality_instances == 1
     assert result.quality_iou_sum == pytest.approx(4 / 16)
     mask = next(iter(read_parts(services.store, [result.part_key])))["masks"][0]
-    assert (mask["category_id"], mask["annotation_id"], mask["prompt_index"]) == (7, 1000, 0)
-
-
-def test_detections_are_prompts_and_their_masks_say_so(engine: Engine) -> None:
-    segmenter = MemorySegmenter()
-    services = make_services(engine, segmenter)
-    run = start_job(engine, services.queue, 2, uris=upload(services, 2), annotated=True, detected=True, task=DETECTED)
-    work_on_all(services, run)
-    asked = {request.image: request for request in segmenter.requests}
-    assert all(request.task.prompted for request in segmenter.requests)
-    assert asked[b"image 0"].prompts == ()
-    assert [(prompt.box, prompt.multimask) for prompt in asked[b"image 1"].prompts] == [((2, 2, 6, 6), False)]
-    results = results_of(engine, run)
-    assert [(result.error_code, result.mask_count) for result in results] == [(None, 0), (None, 1)]
-    assert [result.quality_iou_sum for result in results] == [0.0, pytest.approx(4 / 16)]
-    mask = list(read_parts(services.store, [results[0].part_key]))[1]["masks"][0]
-    assert (mask["category_id"], mask["detection_id"], mask["prompt_index"]) == (7, 2, 0)
-    assert (mask["detection_score"], mask["prompt_box"]) == (0.75, [2, 2, 4, 4])
-
-
-def test_annotated_boxes_are_prompts_of_everything(engine: Engine) -> None:
-    segmenter = MemorySegmenter()
-    services = make_services(engine, segmenter)
-    run = start_job(engine, services.queue, 1, uris=upload(services, 1), annotated=True, task=ANNOTATED)
-    work_on_all(services, run)
-    assert [prompt.box for prompt in segmenter.requests[0].prompts] == [(2, 2, 6, 6)]
-    mask = next(iter(read_parts(services.store, [results_of(engine, run)[0].part_key])))["masks"][0]
     assert (mask["category_id"], mask["annotation_id"], mask["prompt_index"]) == (7, 1000, 0)
 
 
