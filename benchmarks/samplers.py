@@ -1,6 +1,6 @@
 """What the samplers of SegEvery trade: prompts decoded, masks found, and how much of the dense grid's result is lost.
 
-    python benchmarks/samplers.py IMAGES instances.json --weights .samfleet/weights/mobile_sam.pt --images 6
+    python -m benchmarks.samplers IMAGES instances.json --weights .samfleet/weights/mobile_sam.pt --images 6
 
 Recall of the grid's masks is averaged over the IoU thresholds 0.50, 0.55, … 0.95, as COCO's average recall is. Seconds
 are of the decode and postprocess stages; run it alone where they are to mean something.
@@ -72,7 +72,6 @@ def tasks_of(points_per_side: int) -> Tasks:
         GRID: EverythingParameters(points_per_side=points_per_side),
         "hierarchical": two_rounds,
         "hierarchical, high_score_thresh 4": replace(two_rounds, high_score_thresh=4.0),
-        "hierarchical, high_score_thresh 0": replace(two_rounds, high_score_thresh=0.0),
         "hierarchical, hierarchical_coarse_factor 2": replace(two_rounds, hierarchical_coarse_factor=2),
         "object_aware, annotated boxes": EverythingParameters(sampler="object_aware", boxes_from="annotations"),
     }
@@ -125,11 +124,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int)
     given = parser.parse_args()
+    measured = commit()  # now: it may be another one in the end
     settings = EngineSettings(device=given.device, threads=given.threads)
     engine = Engine(get_variant("mobile_sam"), given.weights, settings)
     images = annotated_images(given.folder, COCO(str(given.annotations)), given.images)
     tallies = measure(engine, tasks_of(given.points_per_side), images)
-    print(f"commit {commit()}, {engine.hardware['device_name']}, {given.images} images, MobileSAM")
+    print(f"commit {measured}, {engine.hardware['device_name']}, {given.images} images, MobileSAM")
     print("| sampler | prompts decoded | masks | AR of grid's masks | at IoU ≥ 0.9 | mean IoU of annotated | seconds |")
     print("|---|---|---|---|---|---|---|")
     for name, tally in tallies.items():
