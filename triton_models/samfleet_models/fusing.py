@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from samfleet_models.common import LayerNorm2d
-from samfleet_models.folded.products import ONEDNN
+from samfleet_models.onednn import by_onednn
 
 Activation = Literal["none", "gelu"]
 
@@ -38,7 +38,7 @@ class FusedConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if by_onednn(x):
             numbers = (self.padding, self.stride, self.dilation, self.groups)
-            run = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - see `by_onednn`
+            run = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - see `samfleet_models.onednn`
             return torch.as_tensor(run(x, self.weight, self.bias, *numbers, self.activation, [], "none"))
         out = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
         return activate_(out, self.activation)
@@ -58,7 +58,7 @@ class FusedLinear(nn.Module):
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
         if by_onednn(x):
-            run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see `by_onednn`
+            run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see `samfleet_models.onednn`
             out = torch.as_tensor(run(x, self.weight, self.bias, self.activation, [], "none"))
         else:
             out = activate_(functional.linear(x, self.weight, self.bias), self.activation)
@@ -80,27 +80,6 @@ class ChannelNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         rows = x.permute(0, 2, 3, 1)
         return functional.layer_norm(rows, self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
-
-
-def by_onednn(x: Tensor) -> bool:
-    """Whether the layer of `x` runs through oneDNN's own operators.
-
-    They take the activation along, and on AMD processors a linear layer of theirs is twice as fast as the MKL behind
-    `torch.nn.functional.linear`, which leaves AVX-512 alone there. They are not public: torch's compiler uses them.
-    """
-    return ONEDNN and x.device.type == "cpu" and x.dtype in ONEDNN_TYPES
-
-
-def _onednn_types() -> set[torch.dtype]:
-    """The number types that oneDNN computes on this processor; it refuses the others."""
-    checks = {
-        torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported,  # noqa: SLF001 - see `by_onednn`
-        torch.float16: torch.ops.mkldnn._is_mkldnn_fp16_supported,  # noqa: SLF001
-    }
-    return {torch.float32} | {dtype for dtype, supported in checks.items() if supported()}
-
-
-ONEDNN_TYPES = _onednn_types() if ONEDNN else set()
 
 
 def activate_(x: Tensor, activation: Activation) -> Tensor:

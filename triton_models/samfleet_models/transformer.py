@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from samfleet_models.onednn import linear
+
 DIM = 256
 HEADS = 8
 
@@ -28,10 +30,9 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(inner, DIM)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        heads = (_split(self.q_proj(q)), _split(self.k_proj(k)), _split(self.v_proj(v)))
+        heads = (_split(_project(self.q_proj, q)), _split(_project(self.k_proj, k)), _split(_project(self.v_proj, v)))
         out = functional.scaled_dot_product_attention(*heads)  # [B, heads, T, C / heads]
-        joined: Tensor = self.out_proj(out.transpose(1, 2).flatten(2))
-        return joined
+        return _project(self.out_proj, out.transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
@@ -41,8 +42,7 @@ class FeedForward(nn.Module):
         self.lin2 = nn.Linear(hidden, DIM)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.lin2(torch.relu_(self.lin1(x)))
-        return out
+        return _project(self.lin2, torch.relu_(_project(self.lin1, x)))
 
 
 class TwoWayBlock(nn.Module):
@@ -85,6 +85,10 @@ class TwoWayTransformer(nn.Module):
     def blocks(self) -> tuple[TwoWayBlock, TwoWayBlock]:
         first, second = self.layers
         return cast("TwoWayBlock", first), cast("TwoWayBlock", second)
+
+
+def _project(layer: nn.Linear, x: Tensor) -> Tensor:
+    return linear(x, layer.weight, layer.bias)
 
 
 def _split(x: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ from fixtures.decoding import decode_all
 from fixtures.tiny import tiny
 from reference.plain_heads import PlainHeads
 from samfleet.variants.record import VariantRecord
+from samfleet_models import onednn
 from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.folded import decoder as decoder_module
-from samfleet_models.folded import products
 from samfleet_models.folded.decoder import GROUP
 from samfleet_models.folded.drawing import draw_masks, drawn_bytes
 from samfleet_models.network import SamNetwork, build_network
@@ -122,7 +122,7 @@ def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkey
 @torch.inference_mode()
 def test_the_masks_are_the_same_without_onednn(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     logits, ious = decode_all(network, embedding_of(0), *prompts(2))
-    monkeypatch.setattr(products, "ONEDNN", False)
+    monkeypatch.setattr(onednn, "AVAILABLE", False)
     others, other_ious = decode_all(network, embedding_of(0), *prompts(2))
     torch.testing.assert_close(others, logits, atol=LOGIT_TOLERANCE, rtol=0)
     torch.testing.assert_close(other_ious, ious, atol=LOGIT_TOLERANCE, rtol=0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from samfleet_models import fusing
+from samfleet_models import fusing, onednn
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.families.tiny_vit import ConvNorm
 from samfleet_models.fusing import (
@@ -30,8 +30,8 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"none": lambda x: x
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test of a layer runs through oneDNN's operators and through torch's own."""
     if request.param == "torch":
-        monkeypatch.setattr(fusing, "ONEDNN", False)
-    elif not fusing.ONEDNN:
+        monkeypatch.setattr(onednn, "AVAILABLE", False)
+    elif not onednn.AVAILABLE:
         pytest.skip("needs a torch built with oneDNN")
 
 

@@ -10,6 +10,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from samfleet_models.folded.types import Types
 from samfleet_models.folded.weights import FoldedWeights, centred
 from samfleet_models.transformer import HEADS
 
@@ -27,13 +28,18 @@ class Positions:
 
     @classmethod
     def of(cls, weights: FoldedWeights, features: Tensor) -> Positions:
-        """Of positional `features` [N, 256]."""
+        """Of positional `features` [N, 256], in float32."""
         first, second, final = (table(part.position_key, features) for part in weights.to_image)
         early, late = (
             table(part.position_query.weight, features) + part.position_query.bias.view(HEADS, -1, 1)
             for part in weights.to_tokens
         )
         return cls((first, second, final), (early, late))
+
+    def to(self, dtype: torch.dtype) -> Positions:
+        first, second, final = (keys.to(dtype) for keys in self.keys)
+        early, late = (queries.to(dtype) for queries in self.queries)
+        return Positions((first, second, final), (early, late))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class ImageContext:
     in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
     of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second).
     `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is K₁ · shift, `pixels` [N, 256] are K₁ under the first
-    convolution of the up-scaling.
+    convolution of the up-scaling. `norms` are float32, `pixels` of the type of drawing, all others of that of scoring.
     """
 
     positions: Positions
@@ -67,22 +73,34 @@ class ImageContext:
         return math.isqrt(self.size)
 
     @classmethod
-    def of(cls, weights: FoldedWeights, positions: Positions, tokens: Tensor) -> ImageContext:
-        """Of one image's `tokens` [N, 256], the dense prompt added."""
+    def of(cls, weights: FoldedWeights, positions: Positions, tokens: Tensor, types: Types) -> ImageContext:
+        """Of one image's `tokens` [N, 256], the dense prompt added; computed in float32, kept in `types`."""
         first, second, final = weights.to_image
         early, late = weights.to_tokens
         k0 = centred(tokens + early.bias, 1)
         k1 = centred(k0 * weights.gain, 1)
-        outs = (early.out, weights.gained_out, late.out)
+
+        def of_tokens(matrix: Tensor, operand: Tensor, position: Tensor | None = None) -> Tensor:
+            projected = table(matrix, operand)
+            return (projected if position is None else projected + position).to(types.scoring)
+
         return cls(
-            positions=positions,
-            keys=(table(first.key, tokens) + positions.keys[0], table(second.key, k0), table(final.key, k1)),
-            values=(table(first.value, tokens), table(second.value, k0), table(final.value, k1)),
-            queries=(table(early.query, tokens) + positions.queries[0], table(late.query, k0)),
-            echoes=tuple(table(out.flatten(0, 1), k) for out, k in zip(outs, (k0, k1, k1), strict=True)),  # type: ignore[arg-type]  # three of them
+            positions=positions.to(types.scoring),
+            keys=(
+                of_tokens(first.key, tokens, positions.keys[0]),
+                of_tokens(second.key, k0),
+                of_tokens(final.key, k1),
+            ),
+            values=(of_tokens(first.value, tokens), of_tokens(second.value, k0), of_tokens(final.value, k1)),
+            queries=(of_tokens(early.query, tokens, positions.queries[0]), of_tokens(late.query, k0)),
+            echoes=(
+                of_tokens(early.out.flatten(0, 1), k0),
+                of_tokens(weights.gained_out.flatten(0, 1), k1),
+                of_tokens(late.out.flatten(0, 1), k1),
+            ),
             norms=(k0.square().sum(1)[None], k1.square().sum(1)[None]),
-            shift=(weights.shift @ k1.T)[None],
-            pixels=k1 @ weights.up_scaling.first,
+            shift=(weights.shift @ k1.T)[None].to(types.scoring),
+            pixels=(k1 @ weights.up_scaling.first).to(types.drawing),
         )
 
 

@@ -14,6 +14,7 @@ from samfleet_models.folded.context import ImageContext, Positions, image_groups
 from samfleet_models.folded.drawing import draw_masks, drawn_bytes
 from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.scoring import TwoWayPass
+from samfleet_models.folded.types import Types
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
 from samfleet_models.lanes import Lanes
@@ -45,24 +46,30 @@ def scored_bytes(pixels: int, points: int) -> int:
 
 
 class FoldedDecoder:
-    """Prompt encoder and mask decoder whose parameters are final and on their device. Not thread-safe."""
+    """Prompt encoder and mask decoder whose parameters are final, float32 and on their device. Not thread-safe.
 
-    def __init__(self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder) -> None:
+    What is computed in which type of a `precision` is said in `samfleet_models.folded.types`.
+    """
+
+    def __init__(
+        self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder, precision: torch.dtype = torch.float32
+    ) -> None:
         self._prompt_encoder = prompt_encoder
         self._mask_decoder = mask_decoder
         device = prompt_encoder.no_mask_embed.weight.device
         self._group = GROUP[device.type]
+        self._types = Types.of(precision, device)
         self._workspace = Workspace(device)
         self._lanes = Lanes(device)
         with torch.inference_mode():
-            self._weights = FoldedWeights.of(mask_decoder)
+            self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
 
     @torch.inference_mode()
     def prepare(self, embedding: Tensor) -> ImageContext:
         """What all prompts of one image share; `embedding` [1, 256, S/16, S/16] as it comes from the encoder."""
         tokens = embedding[0].flatten(1).T + self._prompt_encoder.no_mask_embed.weight  # [N, 256]
-        return ImageContext.of(self._weights, self._positions, tokens.contiguous())
+        return ImageContext.of(self._weights, self._positions, tokens.contiguous(), self._types)
 
     @torch.inference_mode()
     def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
@@ -73,7 +80,8 @@ class FoldedDecoder:
         """
         contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
-        factors = Factors.taken(self._workspace, len(prompt), HEADS * prompt.shape[1], contexts[0].size)
+        pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
+        factors = Factors.taken(self._workspace, len(prompt), pairs, pixels, self._types.scoring)
 
         def transformed(scratch: Workspace, rows: slice) -> Tensor:
             part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, self._group)
@@ -84,9 +92,12 @@ class FoldedDecoder:
 
     @torch.inference_mode()
     def draw(self, scored: Scored, rows: Tensor, masks: Tensor) -> Tensor:
-        """Logits [n, S/4, S/4] of the `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend."""
+        """Logits [n, S/4, S/4] of the `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend.
+
+        Their type is the precision's.
+        """
         side = scored.contexts[0].side
-        kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks)
+        kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
         prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
         size = self._drawn_together(scored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from samfleet_models.folded.products import by_head
@@ -16,8 +17,8 @@ class Factors:
     """The image tokens of P prompts after the transformer: gain · (scale · K₁ + image · tokens) + shift.
 
     In the terms of `samfleet_models.folded.scoring`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` W [P, 2 J + 1, 256]
-    and `scale` r₁ r₀ [P, 1, N]; while the second layer is at work, r₁ is not in them yet. They lie in a workspace and
-    are void after the next pass.
+    and `scale` r₁ r₀ [P, 1, N]; while the second layer is at work, r₁ is not in them yet. `image` has the type
+    of scoring and lies in a workspace: it is void after the next pass. The others are float32.
     """
 
     image: Tensor
@@ -25,12 +26,15 @@ class Factors:
     scale: Tensor
 
     @classmethod
-    def taken(cls, workspace: Workspace, prompts: int, pairs: int, pixels: int) -> Factors:
+    def taken(
+        cls, workspace: Workspace, prompts: int, pairs: int, pixels: int, dtype: torch.dtype = torch.float32
+    ) -> Factors:
         """Uninitialised, for `pairs` (J) of heads and tokens."""
+        image = workspace.take("image", prompts, 2 * pairs + 1, pixels, dtype=dtype)
         return cls(
-            image=workspace.take("image", prompts, 2 * pairs + 1, pixels),
-            tokens=workspace.take("tokens", prompts, 2 * pairs + 1, DIM),
-            scale=workspace.take("scale", prompts, 1, pixels),
+            image=image,
+            tokens=image.new_empty(prompts, 2 * pairs + 1, DIM, dtype=torch.float32),
+            scale=image.new_empty(prompts, 1, pixels, dtype=torch.float32),
         )
 
     def group(self, rows: slice | list[int]) -> Factors:

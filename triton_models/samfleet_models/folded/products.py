@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from samfleet_models.onednn import by_onednn
 from samfleet_models.transformer import HEADS
-
-ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # in every torch that is built with it
-
-
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """[n, out] = `x` [n, in] · `weight` [out, in] transposed + `bias` [out]; see `product`."""
-    if x.device.type == "cpu" and ONEDNN:
-        return torch.as_tensor(torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], ""))  # noqa: SLF001
-    return functional.linear(x, weight, bias)
 
 
 def product(left: Tensor, right: Tensor, add: Tensor | None = None) -> Tensor:
     """`left` [P, m, k] · `right` [P, k, n], plus `add` [P, m, n], which may be overwritten.
 
-    A single prompt on a CPU goes through oneDNN: twice as fast as the MKL behind `torch.mm` on AMD processors, whose
-    AVX-512 MKL leaves alone, and as fast elsewhere. torch reaches it in float32 by the operator of its compiler only.
+    A single prompt on a CPU goes through oneDNN (`samfleet_models.onednn`).
     """
-    if len(left) == 1 and left.device.type == "cpu" and ONEDNN:
-        linear = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - as the docstring says
+    if len(left) == 1 and by_onednn(left):
+        linear = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see `samfleet_models.onednn`
         if add is None:
             return torch.as_tensor(linear(left[0], right[0].T, None, "none", [], ""))[None]
         return torch.as_tensor(linear.binary(left[0], add[0], right[0].T, None, "add"))[None]

@@ -60,6 +60,7 @@ class TwoWayPass:
         self._workspace = workspace
         self._groups = list(image_groups(contexts, group))
         self._pixels = contexts[0].size
+        self._dtype = contexts[0].shift.dtype
 
     def run(self, prompt: Tensor, factors: Factors) -> Tensor:
         """The final tokens [P, T, 256]; the image tokens are written into `factors`."""
@@ -82,27 +83,27 @@ class TwoWayPass:
     def _ask_image(self, asking: Tensor) -> Tensor:
         """The first token-to-image attention: keys and values are those of the image itself."""
         place = self._weights.to_image[0]
-        queries = split_heads(place.query(asking))
+        queries = self._narrow(split_heads(place.query(asking)))
         answers = []
         for rows, context in self._groups:
             weights = over_image(queries[rows], context.keys[0], self._scratch("weights", queries[rows]))
             torch.softmax(weights, -1, out=weights)
             answers.append(from_image(weights, context.values[0]))
-        return place.out(join_heads(torch.cat(answers)))
+        return place.out(join_heads(torch.cat(answers).float()))
 
     def _update_first(self, asked: Tensor, values: Tensor, updates: Tensor, factors: Factors) -> None:
         """The first image-to-token attention: r₀ and r₀ A₀ into `factors`."""
         place = self._weights.to_tokens[0]
-        keys = split_heads(place.key(asked))
-        products = torch.bmm(updates, updates.transpose(1, 2))  # G [P, J, J]
+        keys, doubled = self._narrow(split_heads(place.key(asked))), self._narrow(values * 2)
+        products = self._narrow(torch.bmm(updates, updates.transpose(1, 2)))  # G [P, J, J]
         for rows, context in self._groups:
             part = factors.group(rows)
             weights = over_image(keys[rows], context.queries[0], part.early)
             torch.softmax(weights, 2, out=weights)
-            spread = over_image(values[rows].mul(2), context.echoes[0], self._scratch("spread", keys[rows]))
+            spread = over_image(doubled[rows], context.echoes[0], self._scratch("spread", keys[rows]))
             flat = weights.flatten(1, 2)
             spread = product(products[rows], flat, add=spread.flatten(1, 2))
-            variance = spread.mul_(flat).sum(1, keepdim=True).add_(context.norms[0])
+            variance = spread.mul_(flat).sum(1, keepdim=True, dtype=torch.float32).add_(context.norms[0])
             torch.rsqrt(variance.div_(DIM).add_(self._weights.epsilons[0]), out=part.scale)
             flat.mul_(part.scale)
 
@@ -110,8 +111,8 @@ class TwoWayPass:
         """The second token-to-image attention: keys and values of LN(K + A₀ V₀), never formed."""
         place = self._weights.to_image[SECOND]
         queries = split_heads(place.query(asking))
-        against = torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), updates.transpose(1, 2))
-        answers = []
+        against = self._narrow(torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), updates.transpose(1, 2)))
+        queries, answers = self._narrow(queries), []
         for rows, context in self._groups:
             part = factors.group(rows)
             early = part.early.flatten(1, 2)
@@ -120,9 +121,8 @@ class TwoWayPass:
             over_image(queries[rows], context.positions.keys[SECOND], by_head(weights), add=True)
             torch.softmax(weights, -1, out=weights)
             gathered = product(weights, early.transpose(1, 2))  # a · r₀ A₀ [g, J, J]
-            seen = by_head(torch.bmm(gathered, updates[rows]))
-            answers.append(each_head(seen, place.value_heads))
-            answers[-1] += from_image(by_head(weights.mul_(part.scale)), context.values[SECOND])
+            seen = each_head(by_head(torch.bmm(gathered.float(), updates[rows])), place.value_heads)
+            answers.append(seen.add_(from_image(by_head(weights.mul_(part.scale)), context.values[SECOND])))
         return place.out(join_heads(torch.cat(answers)))
 
     def _update_second(
@@ -134,8 +134,9 @@ class TwoWayPass:
         pairs = updates.shape[1]
         factors.tokens[:, :pairs] = each_head(early_values, self._weights.gained_out).flatten(1, 2)
         factors.tokens[:, pairs:-1] = each_head(values, place.out).flatten(1, 2)
-        against = torch.bmm(each_head(keys, place.query_heads).flatten(1, 2), updates.transpose(1, 2))
-        products = torch.bmm(factors.tokens, factors.tokens.transpose(1, 2))  # W Wᵀ
+        against = self._narrow(torch.bmm(each_head(keys, place.query_heads).flatten(1, 2), updates.transpose(1, 2)))
+        products = self._narrow(torch.bmm(factors.tokens, factors.tokens.transpose(1, 2)))  # W Wᵀ
+        keys, values, early_values = (self._narrow(x) for x in (keys, values, early_values))
         for rows, context in self._groups:
             part = factors.group(rows)
             shared = over_image(keys[rows], context.queries[1], self._scratch("weights", keys[rows]))
@@ -144,12 +145,12 @@ class TwoWayPass:
             )
             over_image(keys[rows], context.positions.queries[1], weights, add=True)
             torch.softmax(weights, 2, out=part.late)
-            spread = self._workspace.take("spread", *part.image.shape)
+            spread = self._workspace.take("spread", *part.image.shape, dtype=self._dtype)
             over_image(early_values[rows], context.echoes[1], by_head(spread[:, :pairs]))
             over_image(values[rows], context.echoes[2], by_head(spread[:, pairs:-1]))
             spread[:, -1] = context.shift
             spread = product(products[rows], part.image, add=spread.mul_(part.scale.mul(2)))
-            variance = spread.mul_(part.image).sum(1, keepdim=True)
+            variance = spread.mul_(part.image).sum(1, keepdim=True, dtype=torch.float32)
             variance.addcmul_(part.scale.square(), context.norms[1])
             second = variance.div_(DIM).add_(self._weights.epsilons[1]).rsqrt_()
             part.image.mul_(second)
@@ -160,7 +161,7 @@ class TwoWayPass:
         place = self._weights.to_image[FINAL]
         queries = split_heads(place.query(asking))
         against = torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), factors.tokens.transpose(1, 2))
-        answers = []
+        queries, against, answers = self._narrow(queries), self._narrow(against), []
         for rows, context in self._groups:
             part = factors.group(rows)
             shared = over_image(queries[rows], context.keys[FINAL], self._scratch("weights", queries[rows]))
@@ -168,11 +169,14 @@ class TwoWayPass:
             over_image(queries[rows], context.positions.keys[FINAL], by_head(weights), add=True)
             torch.softmax(weights, -1, out=weights)
             gathered = product(weights, part.image.transpose(1, 2))  # [g, J, 2 J + 1]
-            seen = by_head(torch.bmm(gathered, part.tokens))
-            answers.append(each_head(seen, place.value_heads))
-            answers[-1] += from_image(by_head(weights.mul_(part.scale)), context.values[FINAL])
+            seen = each_head(by_head(torch.bmm(gathered.float(), part.tokens)), place.value_heads)
+            answers.append(seen.add_(from_image(by_head(weights.mul_(part.scale)), context.values[FINAL])))
         return place.out(join_heads(torch.cat(answers)))
+
+    def _narrow(self, x: Tensor) -> Tensor:
+        """In the type of what meets the image: products of it accumulate in float32, their results are rounded."""
+        return x.to(self._dtype)
 
     def _scratch(self, name: str, queries: Tensor) -> Tensor:
         """[g, H, T, N] for the logits of `queries` [g, H, T, 16]."""
-        return self._workspace.take(name, *queries.shape[:3], self._pixels)
+        return self._workspace.take(name, *queries.shape[:3], self._pixels, dtype=self._dtype)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.mask_decoder import MaskDecoder
+from samfleet_models.onednn import linear
 from samfleet_models.transformer import DIM, HEADS, Attention
 
 SUBPIXELS = 4  # a transposed convolution of kernel and stride 2 makes of one pixel
@@ -26,7 +27,7 @@ class Affine:
     bias: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.weight, self.bias)
+        return linear(x, self.weight, self.bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ class ToTokens:
 
 @dataclass(frozen=True, slots=True)
 class UpScaling:
-    """The two transposed convolutions as matrices; `first` [256, 4 * 64] acts before the gain of the last LayerNorm."""
+    """The two transposed convolutions as matrices; `first` [256, 4 * 64] acts before the gain of the last LayerNorm.
+
+    All but `first` have the type of drawing.
+    """
 
     first: Tensor
     first_bias: Tensor
@@ -97,8 +101,8 @@ class FoldedWeights:
     up_scaling: UpScaling
 
     @classmethod
-    def of(cls, decoder: MaskDecoder) -> FoldedWeights:
-        """Of a decoder that has its final parameters, on their device."""
+    def of(cls, decoder: MaskDecoder, drawing: torch.dtype) -> FoldedWeights:
+        """Of a decoder with its final parameters, float32, on their device; `drawing` is the type to draw in."""
         first, second = decoder.transformer.blocks
         gains = [wide(block.norm4.weight) for block in (first, second)]
         shifts = [wide(block.norm4.bias) for block in (first, second)]
@@ -119,7 +123,7 @@ class FoldedWeights:
             gained_out=_heads_out(gained),
             shift=narrow(centred(shifts[0] + wide(second.cross_attn_image_to_token.out_proj.bias), 0)),
             epsilons=(first.norm4.eps, second.norm4.eps),
-            up_scaling=_up_scaling(decoder, gains[1], shifts[1]),
+            up_scaling=_up_scaling(decoder, gains[1], shifts[1], drawing),
         )
 
 
@@ -161,7 +165,7 @@ def _to_tokens(attention: Attention, gain: Tensor, shift: Tensor) -> ToTokens:
     )
 
 
-def _up_scaling(decoder: MaskDecoder, gain: Tensor, shift: Tensor) -> UpScaling:
+def _up_scaling(decoder: MaskDecoder, gain: Tensor, shift: Tensor, dtype: torch.dtype) -> UpScaling:
     first, norm, _, second, _ = decoder.output_upscaling
     if not isinstance(norm, LayerNorm2d):
         raise TypeError("a LayerNorm is expected behind the first transposed convolution")
@@ -169,13 +173,15 @@ def _up_scaling(decoder: MaskDecoder, gain: Tensor, shift: Tensor) -> UpScaling:
     bias = wide(torch.as_tensor(first.bias)).repeat(SUBPIXELS)
     return UpScaling(
         first=narrow(matrix * gain[:, None]),
-        first_bias=narrow(bias + shift @ matrix),
-        norm_weight=norm.weight.detach(),
-        norm_bias=norm.bias.detach(),
+        first_bias=narrow(bias + shift @ matrix).to(dtype),
+        norm_weight=norm.weight.detach().to(dtype),
+        norm_bias=norm.bias.detach().to(dtype),
         norm_epsilon=norm.eps,
         second=Affine(
-            narrow(wide(torch.as_tensor(second.weight)).permute(2, 3, 1, 0).reshape(-1, DIM // 4)),  # [4 * 32, 64]
-            narrow(wide(torch.as_tensor(second.bias)).repeat(SUBPIXELS)),
+            narrow(wide(torch.as_tensor(second.weight)).permute(2, 3, 1, 0).reshape(-1, DIM // 4)).to(
+                dtype
+            ),  # [4 * 32, 64]
+            narrow(wide(torch.as_tensor(second.bias)).repeat(SUBPIXELS)).to(dtype),
         ),
     )
 

@@ -18,14 +18,14 @@ class Workspace:
         self._device = device
         self._buffers: dict[str, Tensor] = {}
 
-    def take(self, name: str, *shape: int) -> Tensor:
-        """An uninitialised contiguous float32 tensor."""
+    def take(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """An uninitialised contiguous tensor."""
         size = prod(shape)
         buffer = self._buffers.get(name)
-        if buffer is None or buffer.numel() < size:
+        if buffer is None or buffer.numel() < size or buffer.dtype != dtype:
             self._buffers.pop(name, None)
             del buffer  # the old one must be free before the new one is asked for
-            buffer = self._buffers[name] = torch.empty(size, device=self._device)
+            buffer = self._buffers[name] = torch.empty(size, dtype=dtype, device=self._device)
         return buffer[:size].view(shape)
 
     def release(self) -> None:

@@ -1,0 +1,71 @@
+"""The folded decoder in bf16 and fp16 against itself in float32, on random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures.tiny import tiny
+from samfleet.variants.record import VariantRecord
+from samfleet_models.checkpoint import load_state, read_state
+from samfleet_models.folded.decoder import FoldedDecoder
+from samfleet_models.folded.types import Types
+from samfleet_models.network import SamNetwork, build_network
+
+__all__ = ["tiny"]
+
+SIDE = 128
+COUNT = 9
+TOLERANCE = {torch.bfloat16: 0.03, torch.float16: 0.004}  # of the largest logit; 8 and 11 bits of mantissa
+
+
+@pytest.fixture
+def network(tiny: tuple[VariantRecord, Path]) -> SamNetwork:
+    network = build_network(tiny[0])
+    load_state(network, read_state(tiny[1]))
+    return network
+
+
+def answers(network: SamNetwork, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+    decoder = FoldedDecoder(network.prompt_encoder, network.mask_decoder, precision)
+    generator = torch.Generator().manual_seed(3)
+    embedding = torch.randn(1, 256, SIDE // 16, SIDE // 16, generator=generator)
+    coords, labels = SIDE * torch.rand(COUNT, 3, 2, generator=generator), torch.ones(COUNT, 3, dtype=torch.int64)
+    scored = decoder.score(decoder.prepare(embedding), coords, labels)
+    rows = torch.arange(COUNT).repeat_interleave(4)
+    return scored.ious, decoder.draw(scored, rows, torch.arange(4).repeat(COUNT))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("precision", list(TOLERANCE))
+def test_on_a_cpu_only_the_drawing_is_rounded(network: SamNetwork, precision: torch.dtype) -> None:
+    expected_ious, expected = answers(network, torch.float32)
+    ious, logits = answers(network, precision)
+    assert torch.equal(ious, expected_ious)
+    assert logits.dtype == precision
+    assert not torch.equal(logits.float(), expected)
+    allowed = TOLERANCE[precision] * float(expected.abs().max())
+    torch.testing.assert_close(logits.float(), expected, atol=allowed, rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("precision", list(TOLERANCE))
+def test_where_scoring_is_rounded_too_scores_and_logits_stay_close(
+    network: SamNetwork, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected_ious, expected = answers(network, torch.float32)
+    monkeypatch.setattr(Types, "of", lambda precision, _: Types(precision, precision))  # as on a GPU
+    ious, logits = answers(network, precision)
+    assert ious.dtype == torch.float32
+    allowed = TOLERANCE[precision] * float(expected.abs().max())
+    torch.testing.assert_close(logits.float(), expected, atol=allowed, rtol=0)
+    torch.testing.assert_close(ious, expected_ious, atol=TOLERANCE[precision], rtol=0)
+
+
+def test_a_gpu_rounds_both() -> None:
+    half, device = torch.float16, torch.device("cuda", 0)
+    assert Types.of(half, device) == Types(half, half)
+    assert Types.of(torch.float32, device) == Types()
