@@ -96,6 +96,28 @@ class GateFigures:
     worst_share: float
 
 
+LABELS = {
+    "images": "images",
+    "reference_masks": "masks of fp32",
+    "candidate_masks": "masks of the candidate",
+    "agreeing_share": f"share of masks at IoU {AGREEING_IOU} or more",
+    "paired_iou": "mean IoU of paired masks",
+    "count_ratio": "candidate's masks by fp32's",
+    "boxes": "boxes prompted with",
+    "box_agreeing_share": f"share of them at IoU {AGREEING_IOU} or more",
+    "box_iou": "mean IoU of box-prompted masks",
+    "worst_image": "worst image",
+    "worst_share": "its share",
+}
+LEAST: dict[str, float] = {
+    "images": LEAST_IMAGES,
+    "reference_masks": LEAST_MASKS,
+    "agreeing_share": LEAST_AGREEING_SHARE,
+    "paired_iou": LEAST_PAIRED_IOU,
+    "box_iou": LEAST_BOX_IOU,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One measurement. `faults` are crashes of the candidate and numbers of it that are none; `measured_at` is UTC."""
@@ -109,17 +131,12 @@ class Gate:
     @property
     def findings(self) -> tuple[str, ...]:
         """Why it is not passed, by the thresholds of this version; empty when it is."""
-        figures = self.figures
-        least = (
-            ("images", figures.images, LEAST_IMAGES),
-            ("masks of fp32", figures.reference_masks, LEAST_MASKS),
-            (f"share of masks at IoU {AGREEING_IOU} or more", figures.agreeing_share, LEAST_AGREEING_SHARE),
-            ("mean IoU of paired masks", figures.paired_iou, LEAST_PAIRED_IOU),
-            ("mean IoU of box-prompted masks", figures.box_iou, LEAST_BOX_IOU),
-        )
+        values = {name: getattr(self.figures, name) for name in LEAST}
         # `not >=` and not `<`: a figure that is not a number is a finding
         return self.faults + tuple(
-            f"{name}: {value:.4g}, needed {needed:g}" for name, value, needed in least if not value >= needed
+            f"{LABELS[name]} {values[name]:.4g}, needed {least:g}"
+            for name, least in LEAST.items()
+            if not values[name] >= least
         )
 
     @property

@@ -57,12 +57,12 @@ def test_the_command_is_complete() -> None:
 @pytest.mark.parametrize(
     ("figures", "finding"),
     [
-        ({"agreeing_share": 0.949}, "share of masks at IoU 0.9 or more: 0.949, needed 0.95"),
-        ({"paired_iou": 0.96}, "mean IoU of paired masks: 0.96, needed 0.97"),
-        ({"box_iou": 0.5}, "mean IoU of box-prompted masks: 0.5, needed 0.97"),
-        ({"box_iou": math.nan}, "mean IoU of box-prompted masks: nan, needed 0.97"),
-        ({"images": 4}, "images: 4, needed 5"),
-        ({"reference_masks": 99}, "masks of fp32: 99, needed 100"),
+        ({"agreeing_share": 0.949}, "share of masks at IoU 0.9 or more 0.949, needed 0.95"),
+        ({"paired_iou": 0.96}, "mean IoU of paired masks 0.96, needed 0.97"),
+        ({"box_iou": 0.5}, "mean IoU of box-prompted masks 0.5, needed 0.97"),
+        ({"box_iou": math.nan}, "mean IoU of box-prompted masks nan, needed 0.97"),
+        ({"images": 4}, "images 4, needed 5"),
+        ({"reference_masks": 99}, "masks of fp32 99, needed 100"),
     ],
 )
 def test_one_bad_figure_fails_a_gate(figures: dict[str, Any], finding: str) -> None:
