@@ -9,6 +9,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 
 from fixtures.pictures import bright_square
+from fixtures.shared import weights_dir
 from fixtures.triton import running_triton, triton
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
@@ -154,3 +155,20 @@ def test_weights_that_are_missing_or_changed_are_named(tmp_path: Path) -> None:
         with pytest.raises(triton_grpc.InferenceServerException, match="checkpoint_hash_mismatch"):
             client.load_model(MODEL)
         assert client.is_server_live()
+
+
+def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: Path) -> None:
+    weights = weights_dir()
+    with (
+        running_triton(tmp_path, weights, models=[], execution="mobile_sam=bf16", gates=tmp_path) as command,
+        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+    ):
+        refused = r"precision_not_gated: .*run `samfleet variants gate mobile_sam --precision bf16` on this machine"
+        with pytest.raises(triton_grpc.InferenceServerException, match=refused):
+            client.load_model(MODEL)
+    with (
+        running_triton(tmp_path, weights, models=[], execution="int8") as command,
+        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        pytest.raises(triton_grpc.InferenceServerException, match="execution_invalid: precision 'int8'"),
+    ):
+        client.load_model(MODEL)

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from samfleet.variants.catalogue import VARIANTS
+from samfleet.variants.execution import ExecutionInvalid, Executions
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -28,12 +31,29 @@ class StackSettings(BaseSettings):
         description="Variants that `samfleet up` fetches the weights of and loads at start, separated by commas.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the embedded Triton computes.")
+    execution: str = Field(
+        default="fp32",
+        description="Precision and compilation: `bf16`, `mobile_sam=bf16,*=fp32`. All but fp32 need a passed gate.",
+    )
+    gates_dir: Path | None = Field(
+        default=None, description="Where gates lie; without it `gates` in the state directory."
+    )
 
     @field_validator("variants", mode="before")
     @classmethod
     def _parse_variants(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("execution")
+    @classmethod
+    def _check_execution(cls, value: str) -> str:
+        """Refused here at once, and not when Triton loads the model."""
+        try:
+            Executions.parse(value, VARIANTS)
+        except ExecutionInvalid as error:
+            raise ValueError(error.message) from error
         return value
 
     def fixed_ports(self) -> dict[str, int]:

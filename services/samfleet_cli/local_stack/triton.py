@@ -55,4 +55,6 @@ def make_command(
         python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
         host=host,
         device=stack.device,
+        execution=stack.execution,
+        gates=(stack.gates_dir or StateDir(stack.state_dir).gates).resolve(),
     )
