@@ -69,9 +69,7 @@ class GateSubject:
     @property
     def command(self) -> str:
         """What measures it."""
-        execution = Execution.parse(self.execution)
-        compilation = f" --compilation {execution.compilation}" if execution.compilation != "none" else ""
-        return f"samfleet variants gate {self.variant} --precision {execution.precision}{compilation}"
+        return command_of(self.variant, Execution.parse(self.execution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +164,11 @@ class Gate:
             "points_per_side": self.points_per_side,
             "measured_at": self.measured_at,
         }
+
+
+def command_of(variant: str, execution: Execution) -> str:
+    compilation = f" --compilation {execution.compilation}" if execution.compilation != "none" else ""
+    return f"samfleet variants gate {variant} --precision {execution.precision}{compilation}"
 
 
 def write_gate(folder: Path, gate: Gate) -> Path:

@@ -78,7 +78,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one variant and every gate that was measured of it."""
-    from samfleet_cli.gating import gates_here
+    from samfleet_cli.local_stack.gates import gates_here
     from samfleet_cli.tables import console, gates_table, variant_table
 
     record, gates = _variant(name), gates_dir or state_dir / "gates"
@@ -166,7 +166,7 @@ def _variant(name: str) -> VariantRecord:
 
 def _row(record: VariantRecord, weights_dir: Path, gates_dir: Path) -> dict[str, Any]:
     """`present` goes by name and size, which is quick; whoever loads the weights checks their hash."""
-    from samfleet_cli.gating import gates_here
+    from samfleet_cli.local_stack.gates import gates_here
 
     path = weights_path(weights_dir, record)
     checkpoint = record.checkpoint

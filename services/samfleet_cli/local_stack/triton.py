@@ -9,6 +9,7 @@ from pathlib import Path
 
 from samfleet.paths import asset
 from samfleet.variants.catalogue import get_variant
+from samfleet_cli.local_stack.gates import gates_folder
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.packages import package_folder
 from samfleet_cli.local_stack.part import PartSpec
@@ -56,5 +57,5 @@ def make_command(
         host=host,
         device=stack.device,
         execution=stack.execution,
-        gates=(stack.gates_dir or StateDir(stack.state_dir).gates).resolve(),
+        gates=gates_folder(stack),
     )
