@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from samfleet.variants.gates import Gate
+from samfleet_cli.results import hardware_of
 
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
@@ -26,7 +27,7 @@ def runs_table(summary: dict[str, Any]) -> Table:
     numbers = ["images", "failed", "masks", "images/s", *(["mIoU", "instances"] if has_quality else [])]
     table = _table(("variant", "pool", "hardware"), numbers, title=f"job {summary['job_id']}")
     for run in runs:
-        hardware = ", ".join(item["device_name"] for item in run["hardware"]) or "-"
+        hardware = hardware_of(run) or "-"
         cells = [run["images"], run["failed"], run["masks"], _number(run["images_per_second"], 3)]
         if has_quality:
             quality = run.get("quality") or {"miou": None, "instances": 0}
