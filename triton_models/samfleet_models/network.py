@@ -43,9 +43,9 @@ class SamNetwork(nn.Module):
         self._decoder: FoldedDecoder | None = None
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Embeddings [B, 256, S/16, S/16] float32, channels last in memory, of preprocessed `pixels` [B, 3, S, S] float32.
+        """Embeddings [B, 256, S/16, S/16] float32, channels last in memory.
 
-        What is computed in which type stands in `samfleet_models.precision`.
+        `pixels` [B, 3, S, S] float32 are preprocessed. What is computed in which type: `samfleet_models.precision`.
         """
         dtype = DTYPES[self.execution.precision]
         if self._encoder is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from sqlalchemy import Engine, select
 
@@ -111,7 +112,7 @@ def test_the_gates_that_admitted_a_run_are_stored_with_it_by_hardware(engine: En
     run = start_job(engine, queue, 8, shard_size=2)
     on_cpu, on_gpu = ({**HARDWARE, "device_name": name, "precision": "bf16"} for name in ("CPU", "GPU"))
     bf16 = gate(agreeing_share=0.97).summary()
-    compiled = {"execution": "bf16+compile", "warmup_seconds": 41.5}
+    compiled: dict[str, Any] = {"execution": "bf16+compile", "warmup_seconds": 41.5}
     record_one(engine, queue, store, claim_one(engine, run))
     assert reload(engine, run)[1].gates == {}
     record_one(engine, queue, store, claim_one(engine, run), hardware=on_cpu, execution="bf16", gate=bf16)
