@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -181,3 +183,10 @@ def test_the_file_can_be_printed_instead_of_the_table(folders: Path, capsys: pyt
     (path,) = (folders / "gates").iterdir()
     assert printed == json.loads(path.read_text())
     assert (printed["passed"], printed["points_per_side"]) == (True, 3)
+
+
+def test_the_measurement_needs_none_of_the_other_parts() -> None:
+    """It runs on a GPU machine that has torch, numpy, pillow, scipy and pycocotools."""
+    absent = ("alembic", "boto3", "celery", "httpx", "psycopg", "pydantic", "redis", "rich", "sqlalchemy", "structlog")
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import samfleet_models.gate"
+    subprocess.run([sys.executable, "-c", code], check=True)
