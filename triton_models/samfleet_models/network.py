@@ -57,7 +57,8 @@ class SamNetwork(nn.Module):
     def decoder(self) -> FoldedDecoder:
         """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
         if self._decoder is None:
-            self._decoder = FoldedDecoder(self.prompt_encoder, self.mask_decoder)
+            dtype = DTYPES[self.execution.precision]
+            self._decoder = FoldedDecoder(self.prompt_encoder, self.mask_decoder, dtype)
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:

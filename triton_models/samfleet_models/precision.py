@@ -7,7 +7,7 @@
 | LayerNorm | the precision in and out; statistics and normalisation in float32, inside torch's kernel |
 | softmax of the attention | queries, keys, values, biases in the precision; logits and sums in float32, in the kernel |
 | embedding, as it leaves the encoder | float32, of numbers that the precision can write |
-| prompt encoder, mask decoder | float32 |
+| prompt encoder, mask decoder | as `samfleet_models.folded.types` says |
 | thresholds, stability, boxes, masks, run-length codes | what they are in fp32 |
 
 In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.hardware.prepare_device`).
