@@ -8,9 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from samfleet.variants.catalogue import VARIANTS
-from samfleet.variants.execution import ExecutionInvalid, Executions
-
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -44,16 +41,6 @@ class StackSettings(BaseSettings):
     def _parse_variants(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
-
-    @field_validator("execution")
-    @classmethod
-    def _check_execution(cls, value: str) -> str:
-        """Refused here at once, and not when Triton loads the model."""
-        try:
-            Executions.parse(value, VARIANTS)
-        except ExecutionInvalid as error:
-            raise ValueError(error.message) from error
         return value
 
     def fixed_ports(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ import pytest
 from fixtures.gates import SUBJECT, gate
 from samfleet.config import Settings
 from samfleet.variants.catalogue import get_variant
+from samfleet.variants.execution import ExecutionInvalid
 from samfleet.variants.gates import PrecisionGateFailed, PrecisionNotGated, write_gate
 from samfleet_cli.local_stack import gates
 from samfleet_cli.local_stack.gates import require_gates
@@ -40,6 +41,12 @@ def test_a_stack_starts_only_with_gates_that_passed(stack: StackSettings, tmp_pa
         require_gates(Settings(), stack)
     write_gate(tmp_path / "gates", gate(HERE))
     require_gates(Settings(), stack)
+
+
+def test_a_misspelt_execution_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    for execution, message in (("mobil=bf16", "'mobil=bf16' names no variant"), ("int8", "precision 'int8'")):
+        with pytest.raises(ExecutionInvalid, match=message):
+            require_gates(Settings(), StackSettings(state_dir=tmp_path, execution=execution))
 
 
 def test_variants_that_a_command_names_are_asked_for_too(stack: StackSettings) -> None:

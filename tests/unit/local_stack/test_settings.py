@@ -29,15 +29,6 @@ def test_variants_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> No
     assert StackSettings().variants == ()
 
 
-def test_an_execution_is_checked_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAMFLEET_EXECUTION", "mobile_sam=bf16,*=fp16+compile")
-    assert StackSettings().execution == "mobile_sam=bf16,*=fp16+compile"
-
-    monkeypatch.setenv("SAMFLEET_EXECUTION", "mobilesam=bf16")
-    with pytest.raises(ValidationError, match="'mobilesam=bf16' names no variant; known are mobile_sam"):
-        StackSettings()
-
-
 def test_only_ports_that_are_set_are_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert StackSettings().fixed_ports() == {}
 
