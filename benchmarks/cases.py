@@ -52,14 +52,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Who runs a case: the implementation and the allocator's settings of its process."""
+    """Who runs a case: the implementation, the allocator's settings of its process, and how it computes.
+
+    `execution` is written as `samfleet.variants.execution.Execution` is; the opponents know fp32 alone.
+    """
 
     path: Literal["engine", "plain", "transformers"]
     allocator: str
+    execution: str = "fp32"
 
     @property
     def name(self) -> str:
-        return f"{self.path} ({self.allocator} allocator)"
+        return f"{self.path} ({self.execution}, {self.allocator} allocator)"
 
     def takes(self, case: Case) -> bool:
         """Whether it has this case: transformers brings only heads; large decodes run under the best settings alone."""

@@ -27,8 +27,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Child:
-    def __init__(self, path: MeasuredPath) -> None:
+    def __init__(self, path: MeasuredPath, options: PathOptions) -> None:
         self._path = path
+        self._options = options
         self._device = path.engine.device
         self._orders: dict[str, Callable[[dict[str, Any]], Any]] = {
             "hardware": lambda _: path.engine.hardware,
@@ -37,6 +38,7 @@ class Child:
             "count": self._count,
             "peak": lambda order: matrix_peak(self._device, DTYPES[order["precision"]]),
             "stream": self._stream,
+            "gate": self._gate,
         }
 
     @torch.inference_mode()
@@ -63,6 +65,12 @@ class Child:
         case = case_of(order)
         data = Path(case.image).read_bytes()
         return self._path.decode_flops(data, case.size)
+
+    def _gate(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Of the execution that this process runs, against fp32."""
+        images = [Path(image) for image in order["images"]]
+        gate = self._options.gate(images, order["size"], lambda text: print(text, file=sys.stderr))
+        return dict(json.loads(gate.to_json()))
 
     def _stream(self, order: dict[str, Any]) -> dict[str, float]:
         from benchmarks.streams import stream
@@ -96,8 +104,9 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not mix with the answers
     if given["threads"] is not None:
         torch.set_num_threads(given["threads"])
-    options = PathOptions(given["variant"], Path(given["weights"]), given["device"], given["threads"])
-    serve(Child(PATHS[given["path"]](options)), sys.stdin, answers)
+    names = ("variant", "weights", "device", "threads", "execution")
+    options = PathOptions(**{name: given[name] for name in names})
+    serve(Child(PATHS[given["path"]](options), options), sys.stdin, answers)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class ChildProcess:
 
     def __init__(self, contender: Contender, options: ChildOptions) -> None:
         self.contender = contender
-        given = json.dumps({**asdict(options), "path": contender.path})
+        given = json.dumps({**asdict(options), "path": contender.path, "execution": contender.execution})
         environment = child_environment(contender.allocator, os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(
             [*(str(ROOT / part) for part in IMPORT_ROOTS), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -82,6 +82,10 @@ class ChildProcess:
     def matrix_peak(self, precision: str) -> float:
         """GFLOP/s."""
         return float(self._ask({"order": "peak", "precision": precision}))
+
+    def gate(self, images: list[str], per_side: int) -> dict[str, Any]:
+        """The numeric gate of this contender's execution, as its file has it."""
+        return dict(self._ask({"order": "gate", "images": images, "size": per_side}))
 
     def stream(self, images: list[str], per_side: int, count: int) -> dict[str, float]:
         return dict(self._ask({"order": "stream", "images": images, "size": per_side, "count": count}))

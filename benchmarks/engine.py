@@ -41,6 +41,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--against", nargs="*", default=["transformers", "plain"], choices=["transformers", "plain"])
     add("--allocators", nargs="+", default=list(ALLOCATORS), choices=list(ALLOCATORS), help="of the other side")
     add("--our-allocator", default="tuned", choices=list(ALLOCATORS))
+    add("--executions", nargs="+", default=["fp32"], help="of ours, such as bf16 or fp16+compile; each is gated first")
+    add("--gate-images", type=Path, nargs="*", default=[], help="default: more photographs of scikit-image")
+    add("--gate-grid", type=int, default=32, help="points per side of the gate")
     add("--memory-grid", type=int, default=32, help="points per side where peak memory is measured")
     add("--no-memory", action="store_true", help="leave out the peak of a 640x480 image")
     add("--large", action="store_true", help="also the peak memory of a photograph of 12 megapixels")
@@ -100,7 +103,9 @@ def streams(
             child.warm(Case("everything", grid, str(images[0])))
             found = child.stream([str(image) for image in images], grid, options.stream)
             speed = found["images"] / found["seconds"]
-            yield StreamResult(grid, options.stream, speed, int(found["peak_bytes"]), found["idle_share"])
+            yield StreamResult(
+                ours.execution, grid, options.stream, speed, int(found["peak_bytes"]), found["idle_share"]
+            )
 
 
 def measured_peaks(child: ChildProcess) -> dict[str, float]:
@@ -108,30 +113,52 @@ def measured_peaks(child: ChildProcess) -> dict[str, float]:
     return {precision: max(child.matrix_peak(precision) for _ in range(PEAK_TRIES)) for precision in ("fp32", "bf16")}
 
 
+def contenders(options: argparse.Namespace) -> list[Contender]:
+    """Ours, one for each execution, fp32 first."""
+    allocator = "default" if options.device == "cuda" else options.our_allocator
+    wanted = sorted(dict.fromkeys(options.executions), key=lambda execution: execution != "fp32")
+    return [Contender("engine", allocator, execution) for execution in wanted]
+
+
+def measure_speed(
+    ours: Contender, child_options: ChildOptions, images: list[Path], options: argparse.Namespace, result: Result
+) -> None:
+    """One execution: its gate, its pairs against every opponent, its images per second."""
+    if ours.execution != "fp32":
+        with ChildProcess(ours, child_options) as child:
+            names = photographs.photographs(options.gate_images, photographs.GATE_NAMES)
+            gate = child.gate([str(image) for image in names], options.gate_grid)
+        report.print_gate(gate)
+        result.gates.append(gate)
+    peak = result.matrix_peak_gflops["fp32"]
+    chosen = cases(options, images)
+    for theirs in opponents(options):
+        taken = [(case, pairs) for case, pairs in chosen if theirs.takes(case)]
+        for pairing in compare(ours, theirs, taken, child_options):
+            report.print_pairing(pairing, peak)
+            result.pairings.append(pairing)
+    for found in streams(ours, child_options, images, options) if options.stream else ():
+        report.print_stream(found)
+        result.streams.append(found)
+
+
 def run(options: argparse.Namespace) -> Result:
     images = photographs.photographs(options.images)
     child_options = ChildOptions(options.variant, str(options.weights.resolve()), options.device, options.threads)
-    ours = Contender("engine", "default" if options.device == "cuda" else options.our_allocator)
-    with ChildProcess(ours, child_options) as child:
+    first, *others = contenders(options)
+    with ChildProcess(first, child_options) as child:
         environment = read_environment(child.hardware())
         peaks = measured_peaks(child)
     result = Result(options.variant, options.device, environment, peaks)
     reached = ", ".join(f"{peak:.0f} ({precision})" for precision, peak in peaks.items())
     print(f"{environment.hardware['device_name']}, {environment.commit}: matrix products reach {reached} GFLOP/s")
-    chosen = cases(options, images)
-    for theirs in opponents(options):
-        taken = [(case, pairs) for case, pairs in chosen if theirs.takes(case)]
-        for pairing in compare(ours, theirs, taken, child_options):
-            report.print_pairing(pairing, peaks["fp32"])
-            result.pairings.append(pairing)
-    for memory in measure_memory(ours, child_options, images, options):
+    for ours in (first, *others):
+        measure_speed(ours, child_options, images, options, result)
+    for memory in measure_memory(first, child_options, images, options):
         report.print_memory(memory)
         result.memory.append(memory)
-    for found in streams(ours, child_options, images, options) if options.stream else ():
-        report.print_stream(found)
-        result.streams.append(found)
     if options.soak:
-        result.soak = soak(ours, child_options, images, options)
+        result.soak = soak(first, child_options, images, options)
         report.print_soak(result.soak)
     return result
 

@@ -16,14 +16,19 @@ from benchmarks.flops import count_flops
 from reference.official_generator import POINTS_PER_BATCH, OfficialGenerator, point_prompts
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
+from samfleet.variants.execution import Execution
+from samfleet.variants.gates import Gate
+from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import read_state
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder
+from samfleet_models.gate_measurement import measure_gate
 from samfleet_models.grid import point_grid
 from samfleet_models.images import read_image
 from samfleet_models.mask_decoder import MULTI
+from samfleet_models.precision import DTYPES
 from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
 from samfleet_models.timing import StageClock
 
@@ -33,17 +38,33 @@ DecodeChunk = Callable[[Tensor, Tensor], object]  # coords, labels
 @dataclass(frozen=True, slots=True)
 class PathOptions:
     variant: str
-    weights: Path
+    weights: str
     device: str
     threads: int | None
+    execution: str = "fp32"
+
+    @property
+    def record(self) -> VariantRecord:
+        return get_variant(self.variant)
+
+    @property
+    def checkpoint(self) -> Path:
+        return Path(self.weights) / self.record.checkpoint.filename
+
+    @property
+    def settings(self) -> EngineSettings:
+        execution = Execution.parse(self.execution)
+        return EngineSettings(device=self.device, threads=self.threads, execution=execution, ungated=True)
 
     def engine(self) -> Engine:
-        record = get_variant(self.variant)
-        settings = EngineSettings(device=self.device, threads=self.threads)
-        return Engine(record, self.weights / record.checkpoint.filename, settings)
+        return Engine(self.record, self.checkpoint, self.settings)
 
     def state(self) -> dict[str, Tensor]:
-        return read_state(self.weights / get_variant(self.variant).checkpoint.filename)
+        return read_state(self.checkpoint)
+
+    def gate(self, images: list[Path], per_side: int, say: Callable[[str], None]) -> Gate:
+        task = replace(self.record.everything, points_per_side=per_side)
+        return measure_gate(self.record, self.checkpoint, self.settings, images, task, say)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +105,19 @@ class EnginePath:
         return chunked(self.engine, begin, prompts, network.prompts_per_pass())
 
     def decode_flops(self, data: bytes, prompts: int) -> int:
-        return count_flops(self.decode(data, prompts))
+        """Counted by a decoder of its own that works in this thread alone, the only one that torch counts."""
+        network, threads = self.engine.network, torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            counted = FoldedDecoder(network.prompt_encoder, network.mask_decoder, DTYPES[network.execution.precision])
+        finally:
+            torch.set_num_threads(threads)
+        embedding = network.encode(network_input(self.engine, data))
+
+        def begin() -> DecodeChunk:
+            return partial(draw_all, counted, counted.prepare(embedding))
+
+        return count_flops(chunked(self.engine, begin, prompts, network.prompts_per_pass()))
 
     def everything(self, data: bytes, per_side: int) -> Found:
         ((_, reply),) = self.engine.segment([SegmentRequest(data, parameters(self.engine, per_side))])

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 NAMES = ("coffee.png", "astronaut.png", "chelsea.png")
+GATE_NAMES = (*NAMES, "rocket.jpg", "motorcycle_left.png", "ihc.png", "coins.png")  # a gate needs more of them
 VGA = (640, 480)
 TWELVE_MEGAPIXELS = (4000, 3000)
 
@@ -16,8 +17,8 @@ class NoPhotographs(Exception):
     """There is nothing to measure on; give image files with --images, or install scikit-image."""
 
 
-def photographs(given: list[Path]) -> list[Path]:
-    """The given files, else scikit-image's photographs."""
+def photographs(given: list[Path], names: tuple[str, ...] = NAMES) -> list[Path]:
+    """The given files, else scikit-image's photographs of these names."""
     if given:
         missing = [str(path) for path in given if not path.is_file()]
         if missing:
@@ -27,7 +28,7 @@ def photographs(given: list[Path]) -> list[Path]:
     if package is None or package.origin is None:
         raise NoPhotographs(NoPhotographs.__doc__)
     folder = Path(package.origin).parent / "data"
-    found = [folder / name for name in NAMES if (folder / name).is_file()]
+    found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
         raise NoPhotographs(NoPhotographs.__doc__)
     return found

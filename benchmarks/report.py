@@ -29,10 +29,22 @@ def print_memory(memory: PeakMemory) -> None:
     print(f"memory, {memory.image}, {grid}: peak {memory.peak_bytes / MIB:.0f} MiB", flush=True)
 
 
+def print_gate(gate: dict[str, Any]) -> None:
+    figures, subject = gate["figures"], gate["subject"]
+    print(
+        f"{subject['execution']}: gate {'passed' if gate['passed'] else 'failed: ' + '; '.join(gate['findings'])}; "
+        f"{figures['agreeing_share']:.1%} of {figures['reference_masks']} masks of {figures['images']} images agree, "
+        f"mean IoU {figures['paired_iou']:.4f}, of box prompts {figures['box_iou']:.4f}",
+        flush=True,
+    )
+
+
 def print_stream(stream: StreamResult) -> None:
     idle = "" if stream.idle_share is None else f", GPU idle {stream.idle_share:.1%}"
     grid = f"{stream.points_per_side}x{stream.points_per_side}"
-    print(f"{stream.images} images, {grid}: {stream.images_per_second:.2f} images/s{idle}", flush=True)
+    print(
+        f"{stream.images} images, {stream.execution}, {grid}: {stream.images_per_second:.2f} images/s{idle}", flush=True
+    )
 
 
 def print_soak(soak: Soak) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from benchmarks.cases import Case, Contender, Sample
 from benchmarks.environment import Environment
@@ -98,6 +98,7 @@ class Soak:
 
 @dataclass(frozen=True, slots=True)
 class StreamResult:
+    execution: str
     points_per_side: int
     images: int
     images_per_second: float
@@ -107,7 +108,10 @@ class StreamResult:
 
 @dataclass(slots=True)
 class Result:
-    """`matrix_peak_gflops` is what a plain matrix product reached on this machine in this run, per precision."""
+    """`matrix_peak_gflops` is what a plain matrix product reached on this machine in this run, per precision.
+
+    `gates` are those of the executions other than fp32, measured in this run, as their files have them.
+    """
 
     variant: str
     device: str
@@ -117,4 +121,5 @@ class Result:
     memory: list[PeakMemory] = field(default_factory=list)
     streams: list[StreamResult] = field(default_factory=list)
     soak: Soak | None = None
+    gates: list[dict[str, Any]] = field(default_factory=list)
     benchmark: str = "engine"

@@ -15,6 +15,7 @@ RUN pip install --no-cache-dir --constraint /wheels/constraints.txt --break-syst
 COPY triton_models/backends/sam /opt/tritonserver/backends/sam
 COPY triton_models/repository /opt/samfleet/repository
 COPY --chmod=755 deploy/triton-gpu.sh /usr/local/bin/serve-triton
+RUN install --directory --owner=triton-server /var/lib/samfleet /var/lib/samfleet/gates
 USER triton-server
 EXPOSE 8000 8001 8002
 CMD ["serve-triton"]

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "898a5e80c182"
-down_revision = "3892e8bfbba5"
+down_revision = "a1c07d52e9b4"
 branch_labels = None
 depends_on = None
 

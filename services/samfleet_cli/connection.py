@@ -12,6 +12,7 @@ from types import FrameType
 from samfleet.config import Settings
 from samfleet.errors import Unauthorized, Unavailable
 from samfleet_cli.client import SamfleetClient
+from samfleet_cli.local_stack.gates import require_gates
 from samfleet_cli.local_stack.part import PartStatus
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.stack import running_stack, stack_for
@@ -52,9 +53,11 @@ class Connection:
 
 
 def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
-    """Where a stack will have to be started for `variants`, fetch their weights."""
+    """Where a stack will have to be started for `variants`, see to their gates and fetch their weights."""
     if not choice.api_url and not running_stack(choice.state_dir):
-        pull_missing(Settings(), StackSettings(), variants)
+        settings, stack = Settings(), StackSettings()
+        require_gates(settings, stack, variants)
+        pull_missing(settings, stack, variants)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
+from samfleet_cli.results import hardware_of
+
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 
 
@@ -49,7 +51,7 @@ class Gallery:
 
 def render_gallery(gallery: Gallery) -> str:
     run = gallery.run
-    hardware = ", ".join(item["device_name"] for item in run["hardware"]) or "unknown hardware"
+    hardware = hardware_of(run) or "unknown hardware"
     masks = sum(image.masks for image in gallery.images)
     rate = f", {run['images_per_second']:.3g} images per second" if run["images_per_second"] else ""
     failed = f", {run['failed']} failed" if run["failed"] else ""

@@ -51,6 +51,29 @@ class Hardware(_Resource):
     id: str
     device_name: str
     device_kind: str
+    precision: str = "fp32"
+    compilation: str = "none"
+
+
+class Gate(_Resource):
+    """How the masks of an execution agreed with those of fp32 when it was admitted."""
+
+    hardware_id: str
+    execution: str
+    warmup_seconds: float | None = None
+    images: int
+    reference_masks: int
+    candidate_masks: int
+    agreeing_share: float
+    paired_iou: float
+    count_ratio: float
+    boxes: int
+    box_agreeing_share: float
+    box_iou: float
+    worst_image: str
+    worst_share: float
+    points_per_side: int
+    measured_at: str
 
 
 class StageTimes(_Resource):
@@ -80,6 +103,7 @@ class Run(_Resource):
     masks: int
     images_per_second: float | None = None
     hardware: tuple[Hardware, ...] = ()
+    gates: tuple[Gate, ...] = ()
     task: dict[str, Any] = Field(default_factory=dict)
     quality: Quality | None = None
     stages: dict[str, StageTimes] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,16 @@ def summarise(job: Job, runs: Sequence[Run], errors: Sequence[ImageError]) -> di
     }
 
 
+def hardware_of(run: Mapping[str, Any]) -> str:
+    """Of a run of `summary.json`, in words; with the execution where it is not plain fp32."""
+    return ", ".join(_hardware_name(**hardware) for hardware in run["hardware"])
+
+
+def _hardware_name(device_name: str, precision: str = "fp32", compilation: str = "none", **_: object) -> str:
+    execution = precision if compilation == "none" else f"{precision}+{compilation}"
+    return device_name if execution == "fp32" else f"{device_name} ({execution})"
+
+
 def _run_with_stages(client: SamfleetClient, run_id: str) -> Run:
     """Warm-up images count only where there are no others: a small first job would have no stages at all."""
     run = client.run(run_id)
@@ -76,6 +86,8 @@ def _run(run: Run) -> dict[str, Any]:
         "images_per_second": run.images_per_second,
         "stages": {name: _stage(times) for name, times in (run.stages or {}).items()},
     }
+    if run.gates:
+        summary["gates"] = [gate.model_dump() for gate in run.gates]
     if run.quality is not None:
         summary["quality"] = run.quality.model_dump()
     return summary

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from samfleet.variants.gates import Gate
+from samfleet_cli.results import hardware_of
 
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
@@ -24,7 +27,7 @@ def runs_table(summary: dict[str, Any]) -> Table:
     numbers = ["images", "failed", "masks", "images/s", *(["mIoU", "instances"] if has_quality else [])]
     table = _table(("variant", "pool", "hardware"), numbers, title=f"job {summary['job_id']}")
     for run in runs:
-        hardware = ", ".join(item["device_name"] for item in run["hardware"]) or "-"
+        hardware = hardware_of(run) or "-"
         cells = [run["images"], run["failed"], run["masks"], _number(run["images_per_second"], 3)]
         if has_quality:
             quality = run.get("quality") or {"miou": None, "instances": 0}
@@ -40,6 +43,30 @@ def stages_table(run: dict[str, Any]) -> Table:
     for stage in sorted(run["stages"], key=lambda name: (STAGES.index(name) if name in STAGES else len(STAGES), name)):
         times = run["stages"][stage]
         _add_row(table, stage, *(_number(times[name], 1) for name in ("mean_ms", "p50_ms", "p90_ms", "p99_ms")))
+    return table
+
+
+def variant_table(row: Mapping[str, Any]) -> Table:
+    """A variant as `samfleet variants show --json` has it."""
+    shown = {
+        **row,
+        "present": "yes" if row["present"] else "no",
+        "gated": ", ".join(row["gated"]) or "-",
+        "paper": f"{row['paper']['title']} (arXiv {row['paper']['arxiv']})",
+    }
+    return table_of(("", ""), [(name.replace("_", " "), value) for name, value in shown.items()])
+
+
+def gates_table(gates: Sequence[tuple[Gate, str]]) -> Table:
+    """How far the masks of each execution agree with those of fp32."""
+    names = ("execution", "on", "torch", "state")
+    table = _table(names, ("images", "masks", "at 0.9", "mIoU", "boxes"), title="gates")
+    for gate, state in gates:
+        subject, figures = gate.subject, gate.figures
+        shares = (figures.agreeing_share, figures.paired_iou, figures.box_iou)
+        counts = figures.images, figures.reference_masks
+        cells = (subject.execution, subject.device_name, subject.torch, state)
+        _add_row(table, *cells, *counts, *(_number(value, 4) for value in shares))
     return table
 
 

@@ -7,13 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import tritonclient.grpc as triton_grpc
 
+from fixtures.gates import gate
 from fixtures.pictures import bright_square
+from fixtures.shared import weights_dir
 from fixtures.triton import running_triton, triton
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
+from samfleet.variants.catalogue import get_variant
+from samfleet.variants.execution import Execution
+from samfleet.variants.gates import write_gate
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_models.admission import gate_subject
+from samfleet_models.hardware import fingerprint
 
 __all__ = ["triton"]
 
@@ -184,3 +192,35 @@ def test_boxes_are_segmented_as_everything(triton: triton_grpc.InferenceServerCl
     assert reply.report.prompts_decoded == 2
     nothing = ask(triton, SegmentRequest(bright_square(160, 120), task))
     assert (nothing.masks, nothing.report.error_code, nothing.report.prompts_decoded) == ((), None, 0)
+
+
+def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: Path) -> None:
+    weights = weights_dir()
+    with (
+        running_triton(tmp_path, weights, models=[], execution="mobile_sam=bf16", gates=tmp_path) as command,
+        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+    ):
+        refused = r"precision_not_gated: .*run `samfleet variants gate mobile_sam --precision bf16` on this machine"
+        with pytest.raises(triton_grpc.InferenceServerException, match=refused):
+            client.load_model(MODEL)
+    with (
+        running_triton(tmp_path, weights, models=[], execution="int8") as command,
+        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        pytest.raises(triton_grpc.InferenceServerException, match="execution_invalid: precision 'int8'"),
+    ):
+        client.load_model(MODEL)
+
+
+def test_with_its_gate_a_precision_serves_and_says_so(tmp_path: Path) -> None:
+    record, bf16 = get_variant(MODEL), Execution("bf16")
+    passed = gate(gate_subject(record, bf16, fingerprint(torch.device("cpu"), execution=bf16)))
+    write_gate(tmp_path / "gates", passed)
+    with (
+        running_triton(tmp_path, weights_dir(), [MODEL], execution="bf16", gates=tmp_path / "gates") as command,
+        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+    ):
+        reply = ask(client, SegmentRequest(bright_square(96, 64), PromptsParameters(), (square_prompt(96, 64),)))
+    report = reply.report
+    assert (report.execution, report.hardware["precision"], report.gate) == ("bf16", "bf16", passed.summary())
+    assert len(reply.masks) == 1
+    assert f"{MODEL} serves in bf16 on" in (tmp_path / "triton.log").read_text()

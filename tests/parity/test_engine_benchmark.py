@@ -21,17 +21,30 @@ def test_every_opponent_is_measured_in_pairs(tmp_path: Path, capfd: pytest.Captu
     scene().resize((64, 48), Image.Resampling.BILINEAR).save(image)
     words = ["--weights", str(weights_dir()), "--images", str(image), "--prompts", "4", "--grids", "2", "--pairs", "1"]
     words += ["--memory-grid", "2", "--stream", "2", "--soak", "2", "--soak-grid", "2", "--allocators", "tuned"]
+    words += ["--executions", "bf16", "fp32", "--gate-images", str(image), "--gate-grid", "2"]
     options = arguments(words)
     result = run(options)
     write(result, tmp_path / "engine.json")
     read = json.loads((tmp_path / "engine.json").read_text())
-    names = [(pairing["name"], pairing["theirs"]["contender"]["path"]) for pairing in read["pairings"]]
-    assert names == [
-        ("decoder, 4 prompts", "transformers"),
-        ("encoder", "plain"),
-        ("decoder, 4 prompts", "plain"),
-        ("SegEvery 2x2", "plain"),
+    names = [
+        (pairing["ours"]["contender"]["execution"], pairing["name"], pairing["theirs"]["contender"]["path"])
+        for pairing in read["pairings"]
     ]
+    assert names == [
+        (execution, *case)
+        for execution in ("fp32", "bf16")
+        for case in (
+            ("decoder, 4 prompts", "transformers"),
+            ("encoder", "plain"),
+            ("decoder, 4 prompts", "plain"),
+            ("SegEvery 2x2", "plain"),
+        )
+    ]
+    (gate,) = read["gates"]
+    assert (gate["subject"]["execution"], gate["points_per_side"]) == ("bf16", 2)
+    assert not gate["passed"]  # one image is no evidence
+    decodes = [pairing["ours"]["gflop"] for pairing in read["pairings"] if pairing["name"].startswith("decoder")]
+    assert all(count > 3 for count in decodes)  # of 4 prompts, a GFLOP each; a thread that is not counted would show
     assert all(len(pairing["ours"]["samples"]) == 1 for pairing in read["pairings"])
     assert read["memory"][0]["peak_bytes"] > 0
     assert read["streams"][0]["images_per_second"] > 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from samfleet.config import Settings
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs" / "settings.md"
+BACKEND = ROOT / "triton_models" / "backends" / "sam" / "model.py"
 
 
 def shown(default: Any) -> str:
@@ -26,3 +29,9 @@ def test_every_setting_is_documented_as_it_is() -> None:
     ]
     rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `SAMFLEET_")]
     assert rows == wanted, "docs/settings.md should have these rows:\n" + "\n".join(wanted)
+
+
+def test_every_variable_of_the_backend_is_documented() -> None:
+    read = set(re.findall(r"SAMFLEET_[A-Z_]+", BACKEND.read_text()))
+    documented = re.findall(r"^- `(SAMFLEET_[A-Z_]+)`", DOCUMENT.read_text(), re.MULTILINE)
+    assert read == set(documented)

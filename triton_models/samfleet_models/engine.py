@@ -14,8 +14,10 @@ from torch import Tensor
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
+from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, PromptsParameters
+from samfleet_models.admission import admit
 from samfleet_models.asking import Work
 from samfleet_models.checkpoint import load_checkpoint
 from samfleet_models.chunks import NotEnoughMemory, attempt
@@ -41,7 +43,10 @@ WARMUP_EXECUTIONS = 1  # the first batch that reaches the network pays for lazy 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`device` is auto, cpu or cuda, `gpu` the index auto takes; `threads` bounds torch on the CPU (None: its own)."""
+    """`device` is auto, cpu or cuda, `gpu` the index auto takes; `threads` bounds torch on the CPU (None: its own).
+
+    Every execution but the reference needs its passed gate in `gates_dir`; only what measures may be `ungated`.
+    """
 
     device: str = "auto"
     gpu: int = 0
@@ -49,6 +54,9 @@ class EngineSettings:
     decode_threads: int = 4
     max_pixels: int = DEFAULT_MAX_PIXELS
     triton_version: str | None = None
+    execution: Execution = field(default_factory=Execution)
+    gates_dir: Path | None = None
+    ungated: bool = False
 
 
 @dataclass(slots=True)
@@ -70,16 +78,29 @@ class Engine:
         self.record = record
         self.device = choose_device(settings.device, settings.gpu)
         prepare_device(self.device, settings.threads)
-        self.network = build_network(record)
+        self.execution = settings.execution
+        self.hardware = fingerprint(self.device, settings.triton_version, self.execution)
+        self.gate = None if settings.ungated else admit(record, self.execution, self.hardware, settings.gates_dir)
+        self.network = build_network(record, self.execution)
         load_checkpoint(self.network, record, checkpoint)
         self.network.to(self.device)
-        self.hardware = fingerprint(self.device, settings.triton_version)
+        self.warmup_seconds = self._warm_up()
         self._max_pixels = settings.max_pixels
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
         self._executions = 0
 
     def close(self) -> None:
         self._pool.shutdown()
+
+    @torch.inference_mode()
+    def _warm_up(self) -> float | None:
+        """Compiles for the shapes of all requests to come, before the first of them; None where nothing is compiled."""
+        if self.execution.compilation == "none":
+            return None
+        began = time.perf_counter()
+        side = self.record.input_size
+        self.network.encode(torch.zeros(1, 3, side, side, device=self.device)).sum().item()  # waits for a GPU
+        return time.perf_counter() - began
 
     def segment(self, requests: Sequence[SegmentRequest]) -> Iterator[tuple[int, SegmentReply]]:
         """(position, reply) of every request, each as soon as it is ready, not in order.
@@ -212,5 +233,8 @@ class Engine:
             peak_memory_bytes=peak_memory_bytes(self.device),
             checkpoint_sha256=self.record.checkpoint.sha256,
             hardware=self.hardware,
+            execution=str(self.execution),
+            warmup_seconds=self.warmup_seconds,
+            gate=self.gate.summary() if self.gate else None,
             **fields,  # type: ignore[arg-type]  # the two callers pass each field in its own type
         )

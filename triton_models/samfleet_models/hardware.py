@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from samfleet.variants.execution import Execution
+
 CPUINFO = Path("/proc/cpuinfo")
 MEMINFO = Path("/proc/meminfo")
 NVIDIA_VERSION = Path("/proc/driver/nvidia/version")
@@ -35,8 +37,11 @@ def prepare_device(device: torch.device, threads: int | None) -> None:
         torch.backends.cuda.matmul.fp32_precision = "ieee"
 
 
-def fingerprint(device: torch.device, triton_version: str | None = None) -> dict[str, Any]:
+def fingerprint(
+    device: torch.device, triton_version: str | None = None, execution: Execution | None = None
+) -> dict[str, Any]:
     """The hardware record of the reports; equal records mean comparable timings."""
+    execution = execution or Execution()
     cuda = device.type == "cuda"
     properties = torch.cuda.get_device_properties(device) if cuda else None
     return {
@@ -47,7 +52,8 @@ def fingerprint(device: torch.device, triton_version: str | None = None) -> dict
         "cuda": torch.version.cuda if cuda else None,
         "torch": torch.__version__,
         "triton": triton_version,
-        "precision": "fp32",
+        "precision": execution.precision,
+        "compilation": execution.compilation,
         "cpu_model": _cpu_model(),
         "cpu_cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

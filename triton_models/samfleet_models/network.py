@@ -8,11 +8,13 @@ from typing import Any, Literal, Self, cast
 import torch
 from torch import Tensor, nn
 
+from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.chunks import memory_for_chunks
 from samfleet_models.families import FAMILIES
 from samfleet_models.folded.decoder import FoldedDecoder, scored_bytes
 from samfleet_models.mask_decoder import MaskDecoder
+from samfleet_models.precision import DTYPES
 from samfleet_models.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
@@ -23,9 +25,16 @@ MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with i
 class SamNetwork(nn.Module):
     """What checkpoints load into. It computes through forms of its parts that are made from them when first needed."""
 
-    def __init__(self, image_encoder: nn.Module, fuse: Callable[[nn.Module, int], nn.Module], input_size: int) -> None:
+    def __init__(
+        self,
+        image_encoder: nn.Module,
+        fuse: Callable[[nn.Module, int], nn.Module],
+        input_size: int,
+        execution: Execution | None = None,
+    ) -> None:
         super().__init__()
         self.input_size = input_size
+        self.execution = execution or Execution()
         self._fuse = fuse
         self.image_encoder = image_encoder
         self.prompt_encoder = PromptEncoder(input_size, input_size // STRIDE)
@@ -34,18 +43,22 @@ class SamNetwork(nn.Module):
         self._decoder: FoldedDecoder | None = None
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Embeddings [B, 256, S/16, S/16], channels last in memory, of preprocessed `pixels` [B, 3, S, S]."""
+        """Embeddings [B, 256, S/16, S/16] float32, channels last in memory.
+
+        `pixels` [B, 3, S, S] float32 are preprocessed. What is computed in which type: `samfleet_models.precision`.
+        """
+        dtype = DTYPES[self.execution.precision]
         if self._encoder is None:
-            self._encoder = self._fuse(
-                self.image_encoder, self.input_size
-            ).forward  # as a module it would join the official keys
-        return self._encoder(pixels)
+            fused = self._fuse(self.image_encoder, self.input_size).to(dtype)
+            self._encoder = fused.forward  # as a module it would join the official keys
+        return self._encoder(pixels.to(dtype)).float()
 
     @property
     def decoder(self) -> FoldedDecoder:
         """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
         if self._decoder is None:
-            self._decoder = FoldedDecoder(self.prompt_encoder, self.mask_decoder)
+            dtype = DTYPES[self.execution.precision]
+            self._decoder = FoldedDecoder(self.prompt_encoder, self.mask_decoder, dtype)
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:
@@ -86,8 +99,8 @@ class SamNetwork(nn.Module):
         return self.prompt_encoder.no_mask_embed.weight.device
 
 
-def build_network(record: VariantRecord) -> SamNetwork:
+def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
     """The untrained network of a record, ready for its official checkpoint."""
     family = FAMILIES[record.family]
     encoder = family.build(record.architecture, record.input_size)
-    return SamNetwork(encoder, family.fuse, record.input_size).eval()
+    return SamNetwork(encoder, family.fuse, record.input_size, execution).eval()

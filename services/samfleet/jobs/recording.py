@@ -48,6 +48,7 @@ def record(
     run.succeeded += sum(outcome.outcome is Outcome.SUCCEEDED for outcome in outcomes)
     run.failed += sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
     run.masks += sum(len(outcome.masks) for outcome in outcomes)
+    run.gates = {**run.gates, **_gates(outcomes, hardware)}
     session.flush()
     _move_on(session, queue, job, run, shards_in_flight)
 
@@ -123,6 +124,20 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
         "clock": report.clock if report else None,
         "warmup": report.warmup if report else None,
         "peak_memory_bytes": report.peak_memory_bytes if report else None,
+    }
+
+
+def _gates(outcomes: Sequence[ImageOutcome], hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+    """What is stored of the gates that admitted the outcomes' executions: the newest for each hardware."""
+    reports = [outcome.report for outcome in outcomes if outcome.report]
+    return {
+        str(hardware[fingerprint(report.hardware)]): {
+            "execution": report.execution,
+            "warmup_seconds": report.warmup_seconds,
+            **report.gate,
+        }
+        for report in reports
+        if report.gate is not None and report.hardware
     }
 
 

@@ -98,6 +98,8 @@ class ImageReport:
     handed over the batch to the moment this reply left; a caller's round trip minus it is Triton's queue plus
     transport. `prompts_decoded` counts what went through the mask decoder: points of all crops and rounds, or
     prompts. `error_code` is None for a segmented image; else the image could not be segmented and never can.
+    `execution` is as `samfleet.variants.execution.Execution` writes it, `warmup_seconds` what compiling took at load,
+    `gate` the figures on which the execution was admitted (`samfleet.variants.gates.Gate.summary`); None for fp32.
     """
 
     width: int = 0
@@ -111,6 +113,9 @@ class ImageReport:
     prompts_decoded: int = 0
     checkpoint_sha256: str = ""
     hardware: dict[str, Any] = field(default_factory=dict)
+    execution: str = "fp32"
+    warmup_seconds: float | None = None
+    gate: dict[str, Any] | None = None
     error_code: str | None = None
     error_message: str | None = None
     error_stage: str | None = None

@@ -17,6 +17,8 @@ class HardwareName(BaseModel):
     id: uuid.UUID
     device_name: str
     device_kind: str
+    precision: str = Field(description="Of the arithmetic: `fp32`, `bf16` or `fp16`.")
+    compilation: str = Field(description="Of the image encoder: `none`, `compile` or `cuda_graphs`.")
 
 
 class Hardware(HardwareName):
@@ -29,8 +31,10 @@ class Hardware(HardwareName):
                     "id": _ID,
                     "device_name": "NVIDIA L4",
                     "device_kind": "cuda",
+                    "precision": "bf16",
+                    "compilation": "none",
                     "fingerprint_sha256": "9f86d081884c7d65",
-                    "facts": {"driver": "570.86", "torch": "2.13.0"},
+                    "facts": {"driver": "570.86", "torch": "2.13.0", "precision": "bf16", "compilation": "none"},
                     "first_seen_at": "2026-11-22T12:00:00Z",
                 }
             ]

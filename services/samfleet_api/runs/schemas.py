@@ -22,7 +22,35 @@ RUN_EXAMPLE: dict[str, Any] = {
     "counts": {"total": 500, "succeeded": 499, "failed": 1, "in_progress": 0},
     "masks": 3810,
     "images_per_second": 21.4,
-    "hardware": [{"id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0", "device_name": "NVIDIA L4", "device_kind": "cuda"}],
+    "hardware": [
+        {
+            "id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
+            "device_name": "NVIDIA L4",
+            "device_kind": "cuda",
+            "precision": "bf16",
+            "compilation": "none",
+        }
+    ],
+    "gates": [
+        {
+            "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
+            "execution": "bf16",
+            "warmup_seconds": None,
+            "images": 5,
+            "reference_masks": 158,
+            "candidate_masks": 160,
+            "agreeing_share": 0.9625,
+            "paired_iou": 0.993,
+            "count_ratio": 1.0127,
+            "boxes": 108,
+            "box_agreeing_share": 1.0,
+            "box_iou": 0.9965,
+            "worst_image": "coffee.png",
+            "worst_share": 0.9429,
+            "points_per_side": 32,
+            "measured_at": "2026-11-22T09:30:00+00:00",
+        }
+    ],
     "task": {"kind": "prompts", "prompt": "box", "from": "annotations", "multimask": False},
     "quality": {"miou": 0.741, "instances": 3810},
     "stages": {"encode": {"n": 499, "mean_ms": 7.9, "p50_ms": 7.8, "p90_ms": 8.3, "p95_ms": 8.6, "p99_ms": 9.4}},
@@ -64,6 +92,27 @@ class Quality(BaseModel):
     instances: int
 
 
+class Gate(BaseModel):
+    """How the masks of an execution other than fp32 agreed with fp32's when it was admitted on this hardware."""
+
+    hardware_id: uuid.UUID
+    execution: str = Field(description="Precision and compilation, such as `bf16` or `fp16+compile`.")
+    warmup_seconds: float | None = Field(description="What compiling took when the variant was loaded.")
+    images: int
+    reference_masks: int = Field(description="Of fp32.")
+    candidate_masks: int
+    agreeing_share: float = Field(description="Of the larger side's masks: a partner of IoU 0.9 or more.")
+    paired_iou: float = Field(description="Mean over pairs of IoU 0.5 or more.")
+    count_ratio: float
+    boxes: int = Field(description="Of fp32's masks, each prompted with once.")
+    box_agreeing_share: float
+    box_iou: float
+    worst_image: str
+    worst_share: float
+    points_per_side: int
+    measured_at: datetime
+
+
 class Stage(BaseModel):
     """Milliseconds per image over `n` images; of work done for a batch, the image's share."""
 
@@ -97,6 +146,7 @@ class Run(BaseModel):
     hardware: list[HardwareName] = Field(
         description="What it ran on. Inside a job it is empty until all images of the run are recorded."
     )
+    gates: list[Gate] = Field(description="One for each hardware where another execution than plain fp32 served.")
     task: dict[str, Any] = Field(description="With the variant's defaults filled in.")
     quality: Quality | None = Field(description="Null without annotations, and inside a job until all is recorded.")
     stages: dict[str, Stage] = Field(

@@ -30,6 +30,7 @@ def up(
     from rich.console import Console
 
     from samfleet.config import Settings
+    from samfleet_cli.local_stack.gates import require_gates
     from samfleet_cli.local_stack.run import run_stack
     from samfleet_cli.local_stack.settings import StackSettings
     from samfleet_cli.local_stack.stack import StackDidNotStart, explain_failure, start_stack
@@ -37,6 +38,7 @@ def up(
 
     console = Console(stderr=True, highlight=False)
     settings, stack = Settings(), StackSettings()
+    require_gates(settings, stack)
     pull_missing(settings, stack)
     report = _reporter(console.print)
     if detach:

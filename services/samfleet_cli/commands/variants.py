@@ -1,19 +1,23 @@
-"""`samfleet variants`: what can be run, and its weights. Exit codes: 0 done, 1 a pull failed, 2 wrong usage."""
+"""`samfleet variants`: what can be run, its weights, and how it may be computed.
+
+Exit codes: 0 done or passed, 1 a pull or a gate failed, 2 wrong usage.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import VARIANTS, VariantNotFound, get_variant
+from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.verify import weights_path
 
-app = typer.Typer(help="The variants that can be run, and their weights.", no_args_is_help=True)
+app = typer.Typer(help="The variants that can be run, their weights and their gates.", no_args_is_help=True)
 
 WeightsDir = Annotated[
     Path | None,
@@ -27,28 +31,104 @@ WeightsDir = Annotated[
 StateDir = Annotated[
     Path, typer.Option("--state-dir", envvar="SAMFLEET_STATE_DIR", help="Where `samfleet up` keeps its files.")
 ]
+GatesDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--gates-dir",
+        envvar="SAMFLEET_GATES_DIR",
+        help="Where gates lie.  [default: gates in the state folder]",
+        show_default=False,
+    ),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As `samfleet variants list` shows it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
 @app.command("list")
 def list_variants(
     *,
     weights_dir: WeightsDir = None,
+    gates_dir: GatesDir = None,
     state_dir: StateDir = Path(".samfleet"),
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the variants and whether their weights are on this machine."""
-    rows = [_row(record, weights_dir or state_dir / "weights") for record in VARIANTS.values()]
+    """Show the variants, whether their weights are on this machine, and which executions passed their gate on it."""
+    folders = weights_dir or state_dir / "weights", gates_dir or state_dir / "gates"
+    rows = [_row(record, *folders) for record in VARIANTS.values()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "family", "weights", "licence", "on this machine")
+    table = Table("name", "family", "weights", "licence", "on this machine", "gated")
     for row in rows:
-        size = f"{row['weights_bytes'] / 1e6:.1f} MB"
-        table.add_row(row["name"], row["family"], size, row["weights_licence"], "yes" if row["present"] else "no")
+        size, present = f"{row['weights_bytes'] / 1e6:.1f} MB", "yes" if row["present"] else "no"
+        table.add_row(row["name"], row["family"], size, row["weights_licence"], present, ", ".join(row["gated"]) or "-")
     Console().print(table)
+
+
+@app.command()
+def show(
+    name: Name,
+    *,
+    weights_dir: WeightsDir = None,
+    gates_dir: GatesDir = None,
+    state_dir: StateDir = Path(".samfleet"),
+    as_json: AsJson = False,
+) -> None:
+    """Show one variant and every gate that was measured of it."""
+    from samfleet_cli.local_stack.gates import gates_here
+    from samfleet_cli.tables import console, gates_table, variant_table
+
+    record, gates = _variant(name), gates_dir or state_dir / "gates"
+    found = list(gates_here(gates, record))
+    row = _row(record, weights_dir or state_dir / "weights", gates)
+    if as_json:
+        row["gates"] = [{**json.loads(gate.to_json()), "state": state} for gate, state in found]
+        typer.echo(json.dumps(row, indent=2))
+        return
+    console().print(variant_table(row))
+    console().print(gates_table(found) if found else "No gate was measured here: it is served in fp32.")
+
+
+@app.command()
+def gate(
+    name: Name,
+    *,
+    precision: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Precision))}.")] = "fp32",
+    compilation: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Compilation))}.")] = "none",
+    images: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Photographs; without it the demo's.", show_default=False),
+    ] = None,
+    grid: Annotated[
+        int | None, typer.Option(min=1, help="Points per side; without it the variant's.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(envvar="SAMFLEET_DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    weights_dir: WeightsDir = None,
+    gates_dir: GatesDir = None,
+    state_dir: StateDir = Path(".samfleet"),
+    as_json: AsJson = False,
+) -> None:
+    """Measure on this machine whether an execution's masks agree with those of fp32; only then may it serve."""
+    from samfleet_cli.gating import GateRun, run_gate
+
+    try:
+        execution = Execution.parse(f"{precision}+{compilation}")
+    except SamfleetError as error:
+        raise typer.BadParameter(error.message) from None
+    wanted = GateRun(
+        variant=_variant(name).name,
+        execution=execution,
+        weights_dir=weights_dir or state_dir / "weights",
+        gates_dir=gates_dir or state_dir / "gates",
+        images=images,
+        grid=grid,
+        device=device,
+        as_json=as_json,
+    )
+    raise typer.Exit(run_gate(wanted))
 
 
 @app.command()
@@ -62,10 +142,7 @@ def pull(
     from samfleet.variants.weights.pull import pull as pull_weights
     from samfleet_cli.pull_progress import PullProgress
 
-    try:
-        records = [get_variant(name) for name in dict.fromkeys(names)]
-    except VariantNotFound as error:
-        raise typer.BadParameter(error.message) from None
+    records = [_variant(name) for name in dict.fromkeys(names)]
     failed = False
     for record in records:
         try:
@@ -80,8 +157,17 @@ def pull(
         raise typer.Exit(1)
 
 
-def _row(record: VariantRecord, weights_dir: Path) -> dict[str, Any]:
+def _variant(name: str) -> VariantRecord:
+    try:
+        return get_variant(name)
+    except VariantNotFound as error:
+        raise typer.BadParameter(error.message) from None
+
+
+def _row(record: VariantRecord, weights_dir: Path, gates_dir: Path) -> dict[str, Any]:
     """`present` goes by name and size, which is quick; whoever loads the weights checks their hash."""
+    from samfleet_cli.local_stack.gates import gates_here
+
     path = weights_path(weights_dir, record)
     checkpoint = record.checkpoint
     return {
@@ -93,6 +179,7 @@ def _row(record: VariantRecord, weights_dir: Path) -> dict[str, Any]:
         "weights_sha256": checkpoint.sha256,
         "weights_path": str(path),
         "present": path.is_file() and path.stat().st_size == checkpoint.size_bytes,
+        "gated": [gate.subject.execution for gate, state in gates_here(gates_dir, record) if state == "passed"],
         "code_licence": record.code_licence,
         "weights_licence": record.weights_licence,
         "repository": record.repository,

@@ -47,6 +47,10 @@ class StateDir:
     def weights(self) -> Path:
         return self.root / "weights"
 
+    @property
+    def gates(self) -> Path:
+        return self.root / "gates"
+
     def create(self) -> None:
         """Make the directories. The root may be entered by others, because PostgreSQL refuses to run as root and then
         runs as another account; what is secret inside has its own mode.

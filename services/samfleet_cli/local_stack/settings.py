@@ -28,6 +28,13 @@ class StackSettings(BaseSettings):
         description="Variants that `samfleet up` fetches the weights of and loads at start, separated by commas.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the embedded Triton computes.")
+    execution: str = Field(
+        default="fp32",
+        description="Precision and compilation: `bf16`, `mobile_sam=bf16,*=fp32`. All but fp32 need a passed gate.",
+    )
+    gates_dir: Path | None = Field(
+        default=None, description="Where gates lie; without it `gates` in the state directory."
+    )
 
     @field_validator("variants", mode="before")
     @classmethod

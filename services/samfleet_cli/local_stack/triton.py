@@ -9,6 +9,7 @@ from pathlib import Path
 
 from samfleet.paths import asset
 from samfleet.variants.catalogue import get_variant
+from samfleet_cli.local_stack.gates import gates_folder
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.packages import package_folder
 from samfleet_cli.local_stack.part import PartSpec
@@ -55,4 +56,6 @@ def make_command(
         python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
         host=host,
         device=stack.device,
+        execution=stack.execution,
+        gates=gates_folder(stack),
     )

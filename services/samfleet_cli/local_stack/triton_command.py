@@ -63,6 +63,7 @@ class TritonCommand:
 
     `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
     others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
+    `execution` is the setting of that name; what it asks for beyond fp32 needs its gate in the folder `gates`.
     """
 
     files: TritonFiles
@@ -77,6 +78,8 @@ class TritonCommand:
     host: str = "127.0.0.1"
     device: str = "auto"
     threads: int | None = None
+    execution: str = "fp32"
+    gates: Path | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -170,10 +173,13 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
         "PYTHONDONTWRITEBYTECODE": "1",
         "SAMFLEET_WEIGHTS_DIR": str(command.weights),
         "SAMFLEET_DEVICE": command.device,
+        "SAMFLEET_EXECUTION": command.execution,
         **command.extra_env,
     }
     if files.version is not None:
         env["TRITON_SERVER_VERSION"] = files.version  # the name that NVIDIA's image gives it
+    if command.gates is not None:
+        env["SAMFLEET_GATES_DIR"] = str(command.gates)
     if command.threads is not None:
         env["SAMFLEET_THREADS"] = str(command.threads)
     return env

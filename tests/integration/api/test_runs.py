@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from fixtures.api import Api, Tenant
+from fixtures.gates import gate
 from fixtures.recorded import HEIGHT, WIDTH, carry_out, claim_next, failed, new_job, plan, record_shard, segmented
 from samfleet.jobs.results import ImageOutcome, ShardImage
 
@@ -42,6 +44,35 @@ def test_a_run_has_its_stage_times(tenant: Tenant, run_path: str) -> None:
     with_warmup = tenant.http.get(run_path, params={"include_warmup": True}).json()
     assert with_warmup["stages"]["encode"]["n"] == 3
     assert with_warmup["stages"]["encode"]["mean_ms"] == pytest.approx(36.0)
+
+
+def test_a_run_says_in_which_precision_it_was_computed_and_how_its_gate_went(
+    api: Api, tenant: Tenant, folder: Path, run_path: str
+) -> None:
+    plain = tenant.http.get(run_path).json()
+    (hardware,) = plain["hardware"]
+    assert (plain["gates"], hardware["precision"], hardware["compilation"]) == ([], "fp32", "none")
+
+    def in_bf16(image: ShardImage) -> ImageOutcome:
+        outcome = segmented(image)
+        assert outcome.report is not None
+        facts = {**outcome.report.hardware, "precision": "bf16", "compilation": "compile"}
+        report = replace(
+            outcome.report, hardware=facts, execution="bf16+compile", warmup_seconds=12.5, gate=gate().summary()
+        )
+        return replace(outcome, report=report)
+
+    job = new_job(tenant, folder, images=2)
+    carry_out(api, job, in_bf16)
+    run = tenant.http.get(f"/v1/runs/{job['runs'][0]['id']}").json()
+    (hardware,), (admitted,) = run["hardware"], run["gates"]
+    assert (hardware["precision"], hardware["compilation"]) == ("bf16", "compile")
+    assert admitted["hardware_id"] == hardware["id"]
+    assert (admitted["execution"], admitted["warmup_seconds"]) == ("bf16+compile", 12.5)
+    assert (admitted["agreeing_share"], admitted["worst_image"]) == (0.98, "coffee.png")
+    (row,) = [one for one in tenant.http.get("/v1/hardware").json()["items"] if one["id"] == hardware["id"]]
+    assert (row["precision"], row["facts"]["compilation"]) == ("bf16", "compile")
+    assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["runs"][0]["gates"] == run["gates"]
 
 
 def test_results_in_both_forms(tenant: Tenant, run_path: str) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from sqlalchemy import Engine, select
 
+from fixtures.gates import gate
 from fixtures.jobs import HARDWARE, claim_one, record_one, reload, results_of, shards_of, start_job
 from samfleet.db.models import DatasetImage, Hardware, Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.db.session import read_only, transaction
@@ -103,3 +105,22 @@ def test_a_job_waits_for_all_its_runs(engine: Engine) -> None:
     with transaction(engine) as session:
         assert session.get_one(Job, run.job_id).state is JobState.RUNNING
         assert session.get_one(Run, run.id).state is RunState.COMPLETED
+
+
+def test_the_gates_that_admitted_a_run_are_stored_with_it_by_hardware(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 8, shard_size=2)
+    on_cpu, on_gpu = ({**HARDWARE, "device_name": name, "precision": "bf16"} for name in ("CPU", "GPU"))
+    bf16 = gate(agreeing_share=0.97).summary()
+    compiled: dict[str, Any] = {"execution": "bf16+compile", "warmup_seconds": 41.5}
+    record_one(engine, queue, store, claim_one(engine, run))
+    assert reload(engine, run)[1].gates == {}
+    record_one(engine, queue, store, claim_one(engine, run), hardware=on_cpu, execution="bf16", gate=bf16)
+    record_one(engine, queue, store, claim_one(engine, run), hardware=on_gpu, gate=gate().summary(), **compiled)
+    record_one(engine, queue, store, claim_one(engine, run), failed=2)
+    with transaction(engine) as session:
+        ids = {row.device_name: str(row.id) for row in session.scalars(select(Hardware))}
+    assert reload(engine, run)[1].gates == {
+        ids["CPU"]: {"execution": "bf16", "warmup_seconds": None, **bf16},
+        ids["GPU"]: {**compiled, **gate().summary()},
+    }

@@ -6,8 +6,9 @@ from pathlib import Path
 import httpx
 
 from fixtures.api_double import STAGE, ApiDouble, image, job, page, run
+from fixtures.gates import gate
 from samfleet_cli.resources import Job, Run
-from samfleet_cli.results import result_name, write_results
+from samfleet_cli.results import hardware_of, result_name, summarise, write_results
 
 MASKS = b'[{"image_id": 1}]'
 
@@ -52,7 +53,15 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
             {
                 "variant": "mobile_sam",
                 "pool": "local",
-                "hardware": [{"id": "h1", "device_name": "A CPU", "device_kind": "cpu"}],
+                "hardware": [
+                    {
+                        "id": "h1",
+                        "device_name": "A CPU",
+                        "device_kind": "cpu",
+                        "precision": "fp32",
+                        "compilation": "none",
+                    }
+                ],
                 "images": 2,
                 "failed": 1,
                 "masks": 7,
@@ -89,3 +98,14 @@ def test_warm_up_images_count_where_there_are_no_others(tmp_path: Path) -> None:
     assert set(results.summary["runs"][0]["stages"]) == {"encode"}
     asked = [request.url.params["include_warmup"] for request in double.requests if request.url.path == "/v1/runs/r1"]
     assert asked == ["false", "true"]
+
+
+def test_an_execution_other_than_fp32_is_in_the_summary_with_its_gate() -> None:
+    figures = {"hardware_id": "h1", "execution": "bf16", "warmup_seconds": None, **gate().summary()}
+    hardware = {"id": "h1", "device_name": "A GPU", "device_kind": "cuda", "precision": "bf16"}
+    done = Run.model_validate(run(hardware=[hardware], gates=[figures]))
+    (summary,) = summarise(Job.model_validate(job()), [done], [])["runs"]
+    assert summary["gates"] == [figures]
+    assert summary["hardware"] == [{**hardware, "compilation": "none"}]
+    assert hardware_of(summary) == "A GPU (bf16)"
+    assert hardware_of({"hardware": [{**hardware, "compilation": "compile"}]}) == "A GPU (bf16+compile)"

@@ -62,6 +62,13 @@ def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:
     assert "SAMFLEET_THREADS" not in triton_env(command, {})
 
 
+def test_the_execution_and_its_gates_are_passed_on(command: TritonCommand) -> None:
+    plain = triton_env(command, {})
+    assert (plain["SAMFLEET_EXECUTION"], "SAMFLEET_GATES_DIR" in plain) == ("fp32", False)
+    env = triton_env(replace(command, execution="bf16", gates=Path("/gates")), {"SAMFLEET_EXECUTION": "fp16"})
+    assert (env["SAMFLEET_EXECUTION"], env["SAMFLEET_GATES_DIR"]) == ("bf16", "/gates")
+
+
 def test_the_backend_directory_holds_copies_and_replaces_an_earlier_one(command: TritonCommand, tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "sam" / "__pycache__").mkdir(parents=True)

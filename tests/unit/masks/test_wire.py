@@ -35,6 +35,9 @@ REPORT = ImageReport(
     prompts_decoded=3,
     execute_ms=12.0,
     hardware={"device_name": "cpu"},
+    execution="bf16+compile",
+    warmup_seconds=12.5,
+    gate={"agreeing_share": 0.98, "worst_image": "a.png"},
 )
 MASKS = (
     MaskRecord("abc", (4, 6), 5, (0.0, 1.0, 2.0, 3.0), 0.875, 0.5, point_coords=(0.0, 0.5), crop_box=(0, 0, 6, 4)),

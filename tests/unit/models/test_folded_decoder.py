@@ -97,7 +97,7 @@ def test_only_the_chosen_masks_are_drawn_in_their_order(
     decoder = network.decoder
     scored = decoder.score(decoder.prepare(embedding_of(0)), *prompts(2))
     rows, masks = torch.tensor([0, 0, 3, 7, 7, 7, 8, 10]), torch.tensor([1, 3, 0, 3, 1, 2, 2, 0])
-    torch.testing.assert_close(decoder.draw(scored, rows, masks), every[rows, masks], atol=1e-5, rtol=0)
+    torch.testing.assert_close(decoder.draw(scored, rows, masks), every[rows, masks], atol=1e-4, rtol=0)
     nothing = torch.zeros(0, dtype=torch.int64)
     assert decoder.draw(scored, nothing, nothing).shape == (0, SIDE // 4, SIDE // 4)
 
@@ -116,7 +116,7 @@ def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkey
     monkeypatch.setattr(decoder_module, "memory_for_chunks", lambda _: 4 * drawn_bytes((SIDE // 16) ** 2, 2))
     fewer, _ = decode_all(network, embedding_of(0), *prompts(2))
     assert sorted(len(counts) for counts in drawn) == [3, 4, 4, COUNT]
-    torch.testing.assert_close(fewer, logits, atol=1e-5, rtol=0)
+    torch.testing.assert_close(fewer, logits, atol=1e-4, rtol=0)
 
 
 @torch.inference_mode()

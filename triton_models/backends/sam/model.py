@@ -1,7 +1,8 @@
 """The Python-based Triton backend `sam`: every variant's model names it and says which variant it is.
 
 Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda),
-SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS.
+SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_EXECUTION (precision and compilation by variant)
+and SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if 
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, Arrays
-from samfleet.variants.catalogue import get_variant
+from samfleet.variants.catalogue import VARIANTS, get_variant
+from samfleet.variants.execution import Executions
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.images import DEFAULT_MAX_PIXELS
 from samfleet_models.serving import serve
@@ -33,11 +35,15 @@ class TritonPythonModel:
         try:
             record = get_variant(parameters["variant"]["string_value"])
             weights = Path(os.environ["SAMFLEET_WEIGHTS_DIR"])
-            self._engine = Engine(record, weights / record.checkpoint.filename, _settings(args))
+            self._engine = Engine(record, weights / record.checkpoint.filename, _settings(args, record.name))
         except SamfleetError as error:
             raise pb_utils.TritonModelException(f"{error.code}: {error.message}") from error
         hardware = self._engine.hardware
-        pb_utils.Logger.log_info(f"{record.name} serves on {hardware['device_name']} ({self._engine.device})")
+        pb_utils.Logger.log_info(
+            f"{record.name} serves in {self._engine.execution} on {hardware['device_name']} ({self._engine.device})"
+        )
+        if self._engine.warmup_seconds is not None:
+            pb_utils.Logger.log_info(f"{record.name} was compiled in {self._engine.warmup_seconds:.1f} s")
 
     def execute(self, requests: list[Any]) -> None:
         """Answers every request through its own sender, so that a reply leaves while batch mates are still at work."""
@@ -58,14 +64,16 @@ class TritonPythonModel:
         self._engine.close()
 
 
-def _settings(args: dict[str, str]) -> EngineSettings:
-    threads = os.environ.get("SAMFLEET_THREADS")
+def _settings(args: dict[str, str], variant: str) -> EngineSettings:
+    threads, gates = os.environ.get("SAMFLEET_THREADS"), os.environ.get("SAMFLEET_GATES_DIR")
     return EngineSettings(
         device=os.environ.get("SAMFLEET_DEVICE", "auto"),
         gpu=int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else 0,
         threads=int(threads) if threads else None,
         max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS", DEFAULT_MAX_PIXELS)),
         triton_version=os.environ.get("TRITON_SERVER_VERSION"),
+        execution=Executions.parse(os.environ.get("SAMFLEET_EXECUTION", ""), VARIANTS).of(variant),
+        gates_dir=Path(gates) if gates else None,
     )
 
 

@@ -79,7 +79,11 @@ class JobEvent(Base):
 
 
 class Run(HasId, HasCreatedAt, Base):
-    """One variant on one pool inside one job. Counters change only in the transaction that records a shard."""
+    """One variant on one pool inside one job. Counters change only in the transaction that records a shard.
+
+    `gates` holds, by hardware id, the execution that served the run there and the figures of the gate that admitted it.
+    Plain fp32 has none.
+    """
 
     __tablename__ = "runs"
 
@@ -92,6 +96,7 @@ class Run(HasId, HasCreatedAt, Base):
     succeeded: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
     masks: Mapped[int] = mapped_column(BigInteger, default=0)
+    gates: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     sent_at: Mapped[datetime | None]  # the last `jobs.finish`

@@ -28,6 +28,14 @@ class Hardware(HasId, Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
     first_seen_at: Mapped[datetime]
 
+    @property
+    def precision(self) -> str:
+        return str(self.facts.get("precision", "fp32"))
+
+    @property
+    def compilation(self) -> str:
+        return str(self.facts.get("compilation", "none"))
+
 
 class ImageResult(HasCreatedAt, Base):
     """Exactly one row per (run, image): the outcome, where its masks lie, and what each stage took.

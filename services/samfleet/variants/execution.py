@@ -1,0 +1,79 @@
+"""How a variant is computed: its precision and its compilation, per variant and per server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, cast, get_args
+
+from samfleet.errors import InvalidInput
+
+Precision = Literal["fp32", "bf16", "fp16"]
+Compilation = Literal["none", "compile", "cuda_graphs"]
+
+ALL_OTHERS = "*"
+
+
+class ExecutionInvalid(InvalidInput):
+    """The execution is not valid; write it as `bf16`, `fp16+compile` or `mobile_sam=bf16,*=fp32`."""
+
+    code = "execution_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Written `bf16` or `fp16+compile`. The default is the reference that every other execution is measured against."""
+
+    precision: Precision = "fp32"
+    compilation: Compilation = "none"
+
+    def __str__(self) -> str:
+        return self.precision if self.compilation == "none" else f"{self.precision}+{self.compilation}"
+
+    @property
+    def is_reference(self) -> bool:
+        return self == Execution()
+
+    @classmethod
+    def parse(cls, text: str) -> Execution:
+        precision, plus, compilation = (part.strip() for part in text.partition("+"))
+        if precision not in get_args(Precision):
+            raise ExecutionInvalid(
+                f"precision {precision!r} of execution {text!r} is unknown; it is one of {_listed(Precision)}"
+            )
+        if plus and compilation not in get_args(Compilation):
+            raise ExecutionInvalid(
+                f"compilation {compilation!r} of execution {text!r} is unknown; it is one of {_listed(Compilation)}"
+            )
+        return cls(cast("Precision", precision), cast("Compilation", compilation or "none"))
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """The setting `SAMFLEET_EXECUTION`: executions by variant, `*` for all that are not named."""
+
+    by_variant: Mapping[str, Execution] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, variant: str) -> Execution:
+        return self.by_variant.get(variant) or self.by_variant.get(ALL_OTHERS) or Execution()
+
+    @classmethod
+    def parse(cls, setting: str, known: Collection[str]) -> Executions:
+        """`bf16`, `mobile_sam=bf16,sam_vit_b=fp16+compile` or `*=bf16`; the names must be among the `known` ones."""
+        found: dict[str, Execution] = {}
+        for entry in filter(None, (part.strip() for part in setting.split(","))):
+            name, equals, execution = (part.strip() for part in entry.rpartition("="))
+            variant = name if equals else ALL_OTHERS
+            if variant != ALL_OTHERS and variant not in known:
+                raise ExecutionInvalid(
+                    f"{entry!r} names no variant; known are {', '.join(sorted(known))}, and {ALL_OTHERS} for all others"
+                )
+            if variant in found:
+                raise ExecutionInvalid(f"{setting!r} gives {variant} two executions; leave one of them")
+            found[variant] = Execution.parse(execution)
+        return cls(found)
+
+
+def _listed(choices: object) -> str:
+    return ", ".join(get_args(choices))

@@ -1,0 +1,111 @@
+"""`samfleet variants gate`, and what `list` and `show` tell of gates; the measurement has its own tests."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from fixtures.gates import SUBJECT, gate
+from fixtures.scenes import write_scenes
+from samfleet.variants.catalogue import get_variant
+from samfleet.variants.execution import Execution
+from samfleet.variants.gates import GateSubject, write_gate
+from samfleet_cli.commands.variants import app
+from samfleet_cli.gating import GateRun, run_gate
+from samfleet_models.version import engine_version
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    outcome = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    assert outcome.exit_code == code, outcome.output
+    return outcome.output
+
+
+@pytest.fixture
+def here() -> GateSubject:
+    """A subject that this code and this torch agree with."""
+    sha256 = get_variant("mobile_sam").checkpoint.sha256
+    return replace(SUBJECT, checkpoint_sha256=sha256, torch=torch.__version__, engine=engine_version())
+
+
+@pytest.fixture
+def gates(here: GateSubject, tmp_path: Path) -> Path:
+    """bf16 passed, fp16 failed, compiled fp16 passed with another engine."""
+    write_gate(tmp_path / "gates", gate(here))
+    write_gate(tmp_path / "gates", gate(replace(here, execution="fp16"), agreeing_share=0.5))
+    write_gate(tmp_path / "gates", gate(replace(here, execution="fp16+compile", engine="another")))
+    return tmp_path / "gates"
+
+
+def test_list_names_the_executions_that_passed(gates: Path, tmp_path: Path) -> None:
+    (row,) = json.loads(run("list", "--json", "--gates-dir", str(gates)))
+    assert row["gated"] == ["bf16"]
+    (row,) = json.loads(run("list", "--json", "--state-dir", str(tmp_path)))
+    assert row["gated"] == ["bf16"]
+    assert " bf16 " in run("list", "--gates-dir", str(gates))
+
+
+def test_show_has_every_gate_and_its_state(gates: Path, tmp_path: Path) -> None:
+    shown = json.loads(run("show", "mobile_sam", "--json", "--gates-dir", str(gates)))
+    states = {found["subject"]["execution"]: found["state"] for found in shown["gates"]}
+    assert states == {"bf16": "passed", "fp16": "failed", "fp16+compile": "outdated: another engine"}
+    table = run("show", "mobile_sam", "--gates-dir", str(gates))
+    assert "outdated: another engine" in " ".join(table.split())
+    assert "0.9800" in table
+    assert "No gate was measured here" in run("show", "mobile_sam", "--state-dir", str(tmp_path / "none"))
+
+
+def test_a_gate_outlives_neither_its_torch_nor_its_weights(here: GateSubject, tmp_path: Path) -> None:
+    write_gate(tmp_path, gate(replace(here, torch="1.0", checkpoint_sha256="0" * 64)))
+    shown = json.loads(run("show", "mobile_sam", "--json", "--gates-dir", str(tmp_path)))
+    assert [found["state"] for found in shown["gates"]] == ["outdated: another weights and torch"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nope", "--precision", "bf16"), "known are mobile_sam"),
+        (("mobile_sam", "--precision", "int8"), "one of fp32, bf16, fp16"),
+        (("mobile_sam", "--compilation", "jit"), "one of none, compile, cuda_graphs"),
+        (("mobile_sam", "--precision", "bf16", "--grid", "0"), "Invalid value for '--grid'"),
+        (("mobile_sam", "--precision", "bf16", "--images", "nowhere"), "does not exist"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
+    assert message in " ".join(run("gate", *arguments, code=2).replace("│", " ").split())
+
+
+def test_the_measurement_has_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_scenes(tmp_path / "images", 4)
+    wanted = GateRun("mobile_sam", Execution("bf16"), tmp_path, tmp_path / "gates", tmp_path / "images")
+    assert run_gate(wanted) == 1
+    assert f"{tmp_path / 'images'} holds 4 images; a gate needs 5 or more" in capfd.readouterr().err
+
+
+def test_without_images_the_photographs_of_the_demo_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[str], set[str], str]] = []
+
+    def record_call(command: list[str], *, env: dict[str, str], check: bool) -> CompletedProcess[Any]:
+        images = Path(command[command.index("--images") + 1])
+        seen.append((command, {path.name for path in images.iterdir()}, env["OMP_WAIT_POLICY"]))
+        return CompletedProcess(command, 0)
+
+    monkeypatch.setattr("samfleet_cli.gating.subprocess.run", record_call)
+    run("gate", "mobile_sam", "--precision", "bf16", "--grid", "8", "--state-dir", str(tmp_path), "--json")
+    ((command, names, policy),) = seen
+    assert {"chelsea.png", "rocket.jpg"} <= names
+    assert command[1:8] == ["-m", "samfleet_models.gate", "mobile_sam", "--precision", "bf16", "--compilation", "none"]
+    assert command[-3:] == ["--grid", "8", "--json"]
+    assert command[command.index("--gates-dir") + 1] == str(tmp_path / "gates")
+    assert policy == "PASSIVE"

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from samfleet.variants.execution import Execution, ExecutionInvalid, Executions
+
+KNOWN = ("mobile_sam", "sam_vit_b")
+
+
+@pytest.mark.parametrize("text", ["fp32", "bf16", "fp16+compile", "fp32+cuda_graphs"])
+def test_an_execution_is_written_as_it_is_read(text: str) -> None:
+    assert str(Execution.parse(text)) == text
+
+
+def test_only_plain_fp32_is_the_reference() -> None:
+    assert Execution.parse("fp32+none").is_reference
+    assert not Execution.parse("fp32+compile").is_reference
+    assert not Execution.parse("bf16").is_reference
+
+
+@pytest.mark.parametrize(
+    ("setting", "mobile_sam", "sam_vit_b"),
+    [
+        ("", "fp32", "fp32"),
+        ("bf16", "bf16", "bf16"),
+        ("*=bf16", "bf16", "bf16"),
+        ("mobile_sam=bf16", "bf16", "fp32"),
+        (" mobile_sam = bf16 , sam_vit_b=fp16+compile,", "bf16", "fp16+compile"),
+        ("bf16,sam_vit_b=fp32", "bf16", "fp32"),
+    ],
+)
+def test_a_setting_gives_every_variant_its_execution(setting: str, mobile_sam: str, sam_vit_b: str) -> None:
+    executions = Executions.parse(setting, KNOWN)
+    assert [str(executions.of(name)) for name in KNOWN] == [mobile_sam, sam_vit_b]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("int8", "precision 'int8' of execution 'int8' is unknown; it is one of fp32, bf16, fp16"),
+        ("bf16+jit", "compilation 'jit' of execution 'bf16\\+jit' is unknown; it is one of none, compile, cuda_graphs"),
+        ("bf16+", "compilation '' of"),
+        ("mobile_sam=", "precision '' of"),
+        ("mobilesam=bf16", "'mobilesam=bf16' names no variant; known are mobile_sam, sam_vit_b, and \\* for"),
+        ("mobile_sam=bf16,mobile_sam=fp16", "gives mobile_sam two executions"),
+        ("bf16,*=fp16", "gives \\* two executions"),
+    ],
+)
+def test_a_wrong_setting_says_what_is_wrong(setting: str, message: str) -> None:
+    with pytest.raises(ExecutionInvalid, match=message) as error:
+        Executions.parse(setting, KNOWN)
+    assert error.value.code == "execution_invalid"

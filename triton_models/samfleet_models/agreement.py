@@ -1,0 +1,118 @@
+"""How far two sets of masks of the same images agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from samfleet.masks.record import MaskRecord
+from samfleet.variants.gates import AGREEING_IOU, PAIRED_IOU, GateFigures
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAgreement:
+    """One image: how many masks each side has, the IoUs of their pairs and those of the box-prompted masks."""
+
+    name: str
+    reference_masks: int
+    candidate_masks: int
+    paired: tuple[float, ...]
+    boxes: tuple[float, ...] = ()
+
+    @property
+    def larger(self) -> int:
+        return max(self.reference_masks, self.candidate_masks)
+
+    @property
+    def agreeing(self) -> int:
+        return sum(iou >= AGREEING_IOU for iou in self.paired)
+
+    @property
+    def share(self) -> float:
+        """Of the larger side's masks; where neither side has any they agree."""
+        return self.agreeing / self.larger if self.larger else 1.0
+
+
+def compare_images(
+    name: str,
+    masks: tuple[Sequence[MaskRecord], Sequence[MaskRecord]],
+    boxed: tuple[Sequence[MaskRecord], Sequence[MaskRecord]],
+) -> ImageAgreement:
+    """`masks` and `boxed` are the reference's and the candidate's; a box whose answer is missing agrees with IoU 0."""
+    reference, candidate = masks
+    return ImageAgreement(
+        name, len(reference), len(candidate), tuple(pair_ious(reference, candidate)), tuple(_same_prompt_ious(*boxed))
+    )
+
+
+def pair_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> list[float]:
+    """IoUs of the pairs of `PAIRED_IOU` or more, best first: greedily, every mask in one pair at most."""
+    table = _ious(reference, candidate)
+    rows, columns = np.nonzero(table >= PAIRED_IOU)
+    order = np.argsort(-table[rows, columns], kind="stable")
+    found: list[float] = []
+    used_rows: set[int] = set()
+    used_columns: set[int] = set()
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in used_rows and column not in used_columns:
+            used_rows.add(row)
+            used_columns.add(column)
+            found.append(float(table[row, column]))
+    return found
+
+
+def figures_of(images: Sequence[ImageAgreement]) -> GateFigures:
+    """Sums over all images, so that an image with many masks weighs as much as its masks do."""
+    paired = [iou for image in images for iou in image.paired]
+    boxes = [iou for image in images for iou in image.boxes]
+    reference, candidate, larger, agreeing = (
+        sum(getattr(image, name) for image in images)
+        for name in ("reference_masks", "candidate_masks", "larger", "agreeing")
+    )
+    worst = min(images, key=lambda image: image.share, default=None)
+    return GateFigures(
+        images=len(images),
+        reference_masks=reference,
+        candidate_masks=candidate,
+        agreeing_share=agreeing / larger if larger else float(bool(images)),
+        paired_iou=_mean(paired),
+        count_ratio=candidate / reference if reference else float(not candidate),
+        boxes=len(boxes),
+        box_agreeing_share=_mean([float(iou >= AGREEING_IOU) for iou in boxes]),
+        box_iou=_mean(boxes),
+        worst_image=worst.name if worst else "",
+        worst_share=worst.share if worst else 0.0,
+    )
+
+
+def unusable_scores(masks: Sequence[MaskRecord]) -> bool:
+    """Whether a score of a mask is not a finite number."""
+    return not all(math.isfinite(mask.predicted_iou) and math.isfinite(mask.stability_score) for mask in masks)
+
+
+def _same_prompt_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> list[float]:
+    answers = {mask.prompt_index: mask for mask in candidate}
+    return [
+        float(_ious([mask], [answers[mask.prompt_index]])[0, 0]) if mask.prompt_index in answers else 0.0
+        for mask in reference
+    ]
+
+
+def _ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> NDArray[np.float64]:
+    """[reference, candidate] by pycocotools. Two empty masks agree: it would say 0 divided by 0."""
+    if not reference or not candidate:
+        return np.zeros((len(reference), len(candidate)))
+    codes = [[{"size": mask.size, "counts": mask.counts.encode()} for mask in side] for side in (reference, candidate)]
+    table = np.asarray(coco_mask.iou(codes[0], codes[1], [0] * len(candidate)), dtype=np.float64)
+    empty = [np.array([mask.area == 0 for mask in side]) for side in (reference, candidate)]
+    table[np.ix_(*empty)] = 1.0
+    return table
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

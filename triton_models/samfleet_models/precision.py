@@ -1,0 +1,22 @@
+"""What is computed in which type.
+
+| part | in bf16 and fp16 |
+|---|---|
+| parameters of the published network, and what is folded and fused from them | float32 and float64, rounded last |
+| image encoder: weights and activations of its fused layers | the precision; products are summed in float32 |
+| LayerNorm | the precision in and out; statistics and normalisation in float32, inside torch's kernel |
+| softmax of the attention | queries, keys, values, biases in the precision; logits and sums in float32, in the kernel |
+| embedding, as it leaves the encoder | float32, of numbers that the precision can write |
+| prompt encoder, mask decoder | as `samfleet_models.folded.types` says |
+| thresholds, stability, boxes, masks, run-length codes | what they are in fp32 |
+
+In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.hardware.prepare_device`).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from samfleet.variants.execution import Precision
+
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
