@@ -56,7 +56,9 @@ class Settings(BaseSettings):
         default=100_000_000, ge=1, description="Largest width x height, checked before anything is decoded."
     )
     max_annotations_bytes: int = Field(
-        default=2 * 2**30, ge=1, description="Largest annotations file; the LVIS training set takes 1.1 GiB."
+        default=2 * 2**30,
+        ge=1,
+        description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
     )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."

@@ -41,7 +41,13 @@ class SamfleetClient:
         return self._transport.api_url
 
     def create_directory_dataset(
-        self, directory: Path, *, name: str | None = None, annotations: Path | None = None, limit: int | None = None
+        self,
+        directory: Path,
+        *,
+        name: str | None = None,
+        annotations: Path | None = None,
+        detections: Path | None = None,
+        limit: int | None = None,
     ) -> Dataset:
         """A dataset of files that the server itself can read at these paths."""
         body = {
@@ -49,6 +55,7 @@ class SamfleetClient:
             "directory": str(directory),
             "name": name,
             "annotations_path": str(annotations) if annotations else None,
+            "detections_path": str(detections) if detections else None,
             "limit": limit,
         }
         return Dataset.model_validate(self._post("/v1/datasets", _without_none(body)))
@@ -74,17 +81,10 @@ class SamfleetClient:
         self._transport.repeat(attempt, repeatable=True)
 
     def upload_annotations(self, dataset_id: str, path: Path) -> None:
-        headers = {"Content-Type": "application/json", "Content-Length": str(path.stat().st_size)}
-        self._transport.repeat(
-            lambda: self._transport.json(
-                "PUT",
-                f"/v1/datasets/{dataset_id}/annotations",
-                repeatable=False,  # the pieces of the body are spent after one try; `repeat` opens them anew
-                content=_pieces(path),
-                headers=headers,
-            ),
-            repeatable=True,
-        )
+        self._put_file(f"/v1/datasets/{dataset_id}/annotations", path)
+
+    def upload_detections(self, dataset_id: str, path: Path) -> None:
+        self._put_file(f"/v1/datasets/{dataset_id}/detections", path)
 
     def seal_dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._transport.json("POST", f"/v1/datasets/{dataset_id}/seal", repeatable=True))
@@ -151,6 +151,19 @@ class SamfleetClient:
                     file.write(piece)
 
         self._transport.repeat(attempt, repeatable=True)
+
+    def _put_file(self, route: str, path: Path) -> None:
+        headers = {"Content-Type": "application/json", "Content-Length": str(path.stat().st_size)}
+        self._transport.repeat(
+            lambda: self._transport.json(
+                "PUT",
+                route,
+                repeatable=False,  # the pieces of the body are spent after one try; `repeat` opens them anew
+                content=_pieces(path),
+                headers=headers,
+            ),
+            repeatable=True,
+        )
 
     def _send_files(self, route: str, files: Sequence[tuple[str, Path]]) -> None:
         with ExitStack() as stack:

@@ -19,6 +19,7 @@ class Dataset(_Resource):
     state: str
     image_count: int
     annotation_count: int | None = None
+    detection_count: int | None = None
 
 
 class DatasetImage(_Resource):

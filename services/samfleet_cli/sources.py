@@ -19,7 +19,13 @@ BATCH_BYTES = 32 * 2**20  # several uploads a second on a slow line, so that the
 
 _ANYWHERE = (Path("/"),)  # which folders may be read is for the file system to say, on one's own machine
 # What the server cannot read and this machine can is sent to it.
-_NOT_THE_SERVERS = {"directory_not_allowed", "directory_not_found", "directory_unreadable", "annotations_not_found"}
+_NOT_THE_SERVERS = {
+    "directory_not_allowed",
+    "directory_not_found",
+    "directory_unreadable",
+    "annotations_not_found",
+    "detections_not_found",
+}
 
 
 class SourceNotSupported(InvalidInput):
@@ -41,6 +47,7 @@ class Source:
     path: Path
     annotations: Path | None = None
     limit: int | None = None
+    detections: Path | None = None
 
     def files(self) -> list[FoundImage]:
         """The first `limit` of the images, which is what a server that reads the folder itself finds."""
@@ -84,6 +91,7 @@ def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
             source.path.resolve(),
             name=source.path.resolve().name,
             annotations=source.annotations.resolve() if source.annotations else None,
+            detections=source.detections.resolve() if source.detections else None,
             limit=source.limit,
         )
     except ApiError as error:
@@ -117,6 +125,8 @@ def _by_upload(
         on_progress(UploadProgress(sent, len(files)))
     if source.annotations is not None:
         client.upload_annotations(dataset.id, source.annotations)
+    if source.detections is not None:
+        client.upload_detections(dataset.id, source.detections)
     return client.seal_dataset(dataset.id)
 
 

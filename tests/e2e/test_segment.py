@@ -75,6 +75,32 @@ def test_prompts_of_annotations_find_the_annotated_objects(samfleet: Samfleet, t
     assert read(out / "dataset.json")["categories"] == [{"id": 7, "name": "disc"}]
 
 
+@pytest.mark.parametrize("sent", [[], ["--upload"]])
+def test_what_one_run_found_prompts_another(samfleet: Samfleet, tmp_path: Path, sent: list[str]) -> None:
+    folder = write_scenes(tmp_path / "images", 2)[0].parent
+    finished = samfleet(
+        "segment", folder, "--variant", "mobile_sam", "--sampler", "hierarchical", "--points-per-side", 4,
+        "--hierarchical-coarse-factor", 2, "--out", tmp_path / "first",
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    detections = tmp_path / "first" / "mobile_sam.coco.json"
+    finished = samfleet(
+        "segment", folder, "--variant", "mobile_sam", "--sampler", "object_aware", "--detections", detections,
+        "--detection-nms-thresh", 1, "--out", tmp_path / "again", *sent,
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    found, masks = read(detections), read(tmp_path / "again" / "mobile_sam.coco.json")
+    assert sorted(mask["detection_id"] for mask in masks) == list(range(1, len(found) + 1))
+    for mask in masks:
+        detection = found[mask["detection_id"] - 1]
+        assert (mask["image_id"], mask["score"]) == (detection["image_id"], detection["score"])
+        assert mask["prompt_box"] == detection["bbox"]
+    ious = [
+        rle.iou([mask["segmentation"]], [found[mask["detection_id"] - 1]["segmentation"]], [0])[0, 0] for mask in masks
+    ]
+    assert sum(ious) / len(ious) > 0.8
+
+
 def test_bad_files_fail_one_by_one(samfleet: Samfleet, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     good = write_scenes(folder, 2)

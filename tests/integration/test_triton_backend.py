@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,35 @@ def test_weights_that_are_missing_or_changed_are_named(tmp_path: Path) -> None:
         with pytest.raises(triton_grpc.InferenceServerException, match="checkpoint_hash_mismatch"):
             client.load_model(MODEL)
         assert client.is_server_live()
+
+
+def test_a_coarse_factor_of_one_is_the_grid(triton: triton_grpc.InferenceServerClient) -> None:
+    grid = EverythingParameters(points_per_side=6)
+    whole = replace(grid, sampler="hierarchical", hierarchical_coarse_factor=1)
+    picture = bright_square(120, 90)
+    expected, found = (ask(triton, SegmentRequest(picture, task)) for task in (grid, whole))
+    assert expected.masks
+    assert found.masks == expected.masks
+    assert expected.report.prompts_decoded == found.report.prompts_decoded == 36
+
+
+def test_a_sure_mask_spares_points(triton: triton_grpc.InferenceServerClient) -> None:
+    task = EverythingParameters(points_per_side=8, sampler="hierarchical", hierarchical_coarse_factor=2)
+    reply = ask(triton, SegmentRequest(bright_square(160, 160), task))
+    square = 2 * (160 // 4)
+    assert any(mask.area == pytest.approx(square**2, rel=0.1) for mask in reply.masks)
+    assert 16 <= reply.report.prompts_decoded < 16 + 64
+
+
+def test_boxes_are_segmented_as_everything(triton: triton_grpc.InferenceServerClient) -> None:
+    boxes = (square_prompt(160, 120), square_prompt(80, 60))
+    task = EverythingParameters(sampler="object_aware")
+    reply = ask(triton, SegmentRequest(bright_square(160, 120), task, boxes))
+    assert [mask.prompt_index for mask in reply.masks] == [0, 1]
+    assert reply.masks[0].area == pytest.approx((2 * (120 // 4)) ** 2, rel=0.15)
+    assert reply.report.prompts_decoded == 2
+    nothing = ask(triton, SegmentRequest(bright_square(160, 120), task))
+    assert (nothing.masks, nothing.report.error_code, nothing.report.prompts_decoded) == ((), None, 0)
 
 
 def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: Path) -> None:

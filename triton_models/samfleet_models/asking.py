@@ -19,6 +19,7 @@ from samfleet.masks.record import MaskRecord
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.mask_decoder import MASKS
 from samfleet_models.preprocess import Frame
+from samfleet_models.probing import Probe
 from samfleet_models.reading import Placement, ReadMasks, Selection, read_masks
 
 
@@ -64,7 +65,8 @@ class Ask:
     """P prompts of equally many points on one view, on the host.
 
     `coords` [P, T, 2] (x, y) in pixels of the network input, `labels` [P, T] int64 of
-    `samfleet_models.prompt_encoder.Label`. `at_most` bounds how many prompts go through the decoder together.
+    `samfleet_models.prompt_encoder.Label`. `at_most` bounds how many prompts go through the decoder together. `probe`
+    is looked up in the masks that pass.
     """
 
     view: View
@@ -73,6 +75,7 @@ class Ask:
     choice: Choice
     selection: Selection
     at_most: int | Literal["auto"] = "auto"
+    probe: Probe | None = None
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -86,20 +89,29 @@ class Ask:
         """The masks `wanted` [p, 4] of the prompts `rows`: their logits are `low_res` [n, S/4, S/4], in order."""
         masks = read_masks(low_res, self.view.frame, self.view.placement, self.selection)
         prompts = wanted.nonzero()[:, 0].numpy() + rows.start
-        return Answers(masks, prompts[masks.source], ious[wanted].numpy()[masks.source])
+        sure = None
+        if self.probe is not None:
+            sure = self.probe.sure(low_res[torch.from_numpy(masks.source).to(low_res.device)], self.view.frame)
+        return Answers(masks, prompts[masks.source], ious[wanted].numpy()[masks.source], sure)
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The masks that passed, ordered by prompt; per mask its prompt's row in the `Ask` and its predicted IoU."""
+    """The masks that passed, ordered by prompt; per mask its prompt's row in the `Ask` and its predicted IoU.
+
+    `sure` [n] are the pixels of the question's probe that any of them is sure of; None without a probe.
+    """
 
     masks: ReadMasks
     prompts: NDArray[np.int64]
     ious: NDArray[np.float32]
+    sure: NDArray[np.bool_] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
+        probed = [part.sure for part in parts if part.sure is not None]
         return cls(
+            sure=np.logical_or.reduce(probed) if probed else None,
             masks=ReadMasks.joined([part.masks for part in parts]),
             prompts=np.concatenate([np.zeros(0, np.int64), *(part.prompts for part in parts)]),
             ious=np.concatenate([np.zeros(0, np.float32), *(part.ious for part in parts)]),

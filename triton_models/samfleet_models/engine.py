@@ -16,7 +16,7 @@ from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import EverythingParameters
+from samfleet.variants.task import EverythingParameters, PromptsParameters
 from samfleet_models.admission import admit
 from samfleet_models.asking import Work
 from samfleet_models.checkpoint import load_checkpoint
@@ -107,7 +107,7 @@ class Engine:
 
         A bad image or task, or an image too large for the memory, becomes a reply with an error and leaves the others
         alone; any other exception is a fault of this program and ends the iteration. A request without prompts in a
-        task of kind "prompts" has no masks; its image is still read and judged, but not encoded.
+        task that is prompted has no masks; its image is still read and judged, but not encoded.
         """
         batch = self._begin(len(requests))
         reset_peak_memory(self.device)
@@ -116,10 +116,10 @@ class Engine:
             request = requests[position]
             if isinstance(loaded, Failure):
                 yield position, self._failed(batch, loaded)
-            elif request.prompts or isinstance(request.task, EverythingParameters):
+            elif request.prompts or not request.task.prompted:
                 images[position] = loaded
             else:
-                yield position, self._reply(batch, loaded, self._clock(batch), ())
+                yield position, self._reply(batch, loaded, self._clock(batch), (), prompts_decoded=0)
         if not images:
             return
         batch.warmup = self._executions < WARMUP_EXECUTIONS
@@ -137,7 +137,8 @@ class Engine:
             if isinstance(outcome, Failure):
                 yield position, self._failed(batch, outcome, image)
             else:
-                yield position, self._reply(batch, image, works.pop(position).clock, outcome)
+                work = works.pop(position)
+                yield position, self._reply(batch, image, work.clock, outcome, work.prompts_decoded)
 
     def refuse(self, error: SamfleetError) -> SegmentReply:
         """The reply to a request that could not even be unpacked."""
@@ -177,8 +178,10 @@ class Engine:
         return torch.cat(embeddings)
 
     def _work(self, request: SegmentRequest, image: LoadedImage, embedding: Tensor, clock: StageClock) -> Work:
-        if not isinstance(request.task, EverythingParameters):
-            return segment_prompts(self.network, embedding, image.frame, request.prompts, request.task, clock)
+        task = request.task
+        if not isinstance(task, EverythingParameters) or task.prompted:
+            answer = PromptsParameters() if isinstance(task, EverythingParameters) else task
+            return segment_prompts(self.network, embedding, image.frame, request.prompts, answer, clock)
 
         def encode(crop: Crop) -> Tensor:
             if crop.layer == 0:
@@ -189,7 +192,7 @@ class Engine:
                 resized = resize_to_frame(image.pixels[y0:y1, x0:x1], frame)
             return self._embed([resized], clock)
 
-        return EverythingRun(self.network, image.frame.original, request.task, encode, clock).masks()
+        return EverythingRun(self.network, image.frame.original, task, encode, clock).masks()
 
     def _clock(self, batch: Batch, encoded: int = 0) -> StageClock:
         """One image's, which has its share of what the batch did for all that were read and for all `encoded`."""
@@ -200,10 +203,17 @@ class Engine:
         return clock
 
     def _reply(
-        self, batch: Batch, image: LoadedImage, clock: StageClock, masks: tuple[MaskRecord, ...]
+        self,
+        batch: Batch,
+        image: LoadedImage,
+        clock: StageClock,
+        masks: tuple[MaskRecord, ...],
+        prompts_decoded: int,
     ) -> SegmentReply:
         height, width = image.frame.original
-        return SegmentReply(masks, self._report(batch, width=width, height=height, stages=clock.stage_times()))
+        stages = clock.stage_times()
+        report = self._report(batch, width=width, height=height, stages=stages, prompts_decoded=prompts_decoded)
+        return SegmentReply(masks, report)
 
     def _failed(self, batch: Batch, failure: Failure, image: LoadedImage | None = None) -> SegmentReply:
         height, width = image.frame.original if image else (0, 0)

@@ -23,7 +23,7 @@ from samfleet_models.nms import nms
 from samfleet_models.preprocess import Frame
 from samfleet_models.reading import Placement, ReadMasks, mask_boxes
 from samfleet_models.regions import remove_small_regions
-from samfleet_models.sampling import Asking, CropView, sample_grid
+from samfleet_models.sampling import POINT_SAMPLERS, Asking, CropView
 from samfleet_models.timing import StageClock
 
 EncodeCrop = Callable[[Crop], Tensor]
@@ -61,7 +61,7 @@ class EverythingRun:
 
     def _crop(self, crop: Crop) -> Asking:
         """The crop's masks, duplicates within it removed in favour of the higher predicted IoU."""
-        found = yield from sample_grid(self._view(crop))
+        found = yield from POINT_SAMPLERS[self._parameters.sampler](self._view(crop))
         with self._clock.measure("postprocess"):
             return found.take(nms(found.masks.boxes, found.ious, self._parameters.box_nms_thresh))
 

@@ -60,5 +60,12 @@ def _read(request: SegmentRequest, input_size: int, max_pixels: int) -> LoadedIm
 
 
 def _check_task(request: SegmentRequest) -> None:
-    if isinstance(request.task, EverythingParameters) and request.prompts:
-        raise TaskInvalid("a task of kind 'everything' takes no prompts; leave them out or send kind 'prompts'")
+    if not isinstance(request.task, EverythingParameters) or not request.prompts:
+        return
+    if not request.task.prompted:
+        raise TaskInvalid(
+            "a task of kind 'everything' takes prompts for the sampler 'object_aware' only; "
+            "leave them out or send kind 'prompts'"
+        )
+    if any(prompt.box is None or prompt.points or prompt.multimask for prompt in request.prompts):
+        raise TaskInvalid("the sampler 'object_aware' takes boxes, one mask each: no points and no multimask")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from samfleet.variants.task import EverythingParameters
+from samfleet.variants.task import EverythingParameters, Sampler
 from samfleet_models.asking import Answers, Ask, Choice, View, ask
 from samfleet_models.candidates import Candidates
 from samfleet_models.grid import Crop, layer_points_per_side, point_grid
 from samfleet_models.mask_decoder import MULTI
+from samfleet_models.probing import Probe
 from samfleet_models.prompt_encoder import Label
 from samfleet_models.reading import Selection
+from samfleet_models.two_rounds import TwoRounds, pixels_of
 
+Points = NDArray[np.float64]
 Asking = Generator[Ask, Answers, Candidates]
+Probing = Generator[Ask, Answers, tuple[Candidates, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,38 +36,62 @@ class CropView:
     view: View
     parameters: EverythingParameters
 
-    def points(self, points: NDArray[np.float64]) -> Asking:
-        """The masks that pass of one foreground point each, `points` [n, 2] (x, y) in pixels of the crop."""
-        return self.prompts(*point_prompts(self.view.frame.to_input(points)), MULTI, points)
+    @property
+    def points_per_side(self) -> int:
+        """Of the dense grid; coarser in the crops of later layers."""
+        downscale = self.parameters.crop_n_points_downscale_factor
+        return layer_points_per_side(self.parameters.points_per_side, downscale, self.crop.layer)
 
-    def prompts(self, coords: Tensor, labels: Tensor, masks: slice, points: NDArray[np.float64]) -> Asking:
-        """The masks that pass of any prompts: `coords` and `labels` as an `Ask` has them.
+    def points(self, points: Points) -> Asking:
+        """The masks that pass of one foreground point each, `points` [n, 2] (x, y) in (0, 1) of the crop."""
+        return self._found((yield from ask(self._question(points))), points)
 
-        `masks` may answer (`MULTI` or `SINGLE`); `points` [n, 2], in pixels of the crop, are what the masks' records
-        name as their points.
-        """
+    def probed_points(self, points: Points, probe: Probe) -> Probing:
+        """The same, and which of the probe's pixels those masks are sure of; of at least one point."""
+        answers = yield from ask(self._question(points, probe))
+        sure = np.zeros(len(probe.pixels), dtype=np.bool_) if answers.sure is None else answers.sure
+        return self._found(answers, points), sure
+
+    def _question(self, points: Points, probe: Probe | None = None) -> Ask:
         parameters = self.parameters
         selection = Selection(
             stability_offset=parameters.stability_score_offset,
             stability_thresh=_active(parameters.stability_score_thresh),
             drop_cut_by_crop=True,
         )
-        choice = Choice.among(masks, len(coords), above=_active(parameters.pred_iou_thresh))
-        answers = yield from ask(Ask(self.view, coords, labels, choice, selection, parameters.points_per_batch))
+        choice = Choice.among(MULTI, len(points), above=_active(parameters.pred_iou_thresh))
+        tokens = point_prompts(self.view.frame.to_input(points * np.array(self.crop.size[::-1])))
+        return Ask(self.view, *tokens, choice, selection, parameters.points_per_batch, probe)
+
+    def _found(self, answers: Answers, points: Points) -> Candidates:
         x0, y0, _, _ = self.crop.box
         return Candidates(
             masks=answers.masks,
             ious=answers.ious,
-            points=points[answers.prompts] + np.array([x0, y0]),
+            points=(points * np.array(self.crop.size[::-1]))[answers.prompts] + np.array([x0, y0]),
             crops=np.tile(np.array(self.crop.box, dtype=np.int64), (len(answers.ious), 1)),
         )
 
 
 def sample_grid(view: CropView) -> Asking:
-    """The official generator's way: a regular grid, coarser in the crops of later layers."""
-    parameters, crop = view.parameters, view.crop
-    per_side = layer_points_per_side(parameters.points_per_side, parameters.crop_n_points_downscale_factor, crop.layer)
-    return view.points(point_grid(per_side) * np.array(crop.size[::-1]))
+    """The official generator's way: a regular grid."""
+    return view.points(point_grid(view.points_per_side))
+
+
+def sample_two_rounds(view: CropView) -> Asking:
+    """TinySAM's way: a coarse grid, then the points of the dense one where no mask that passed is sure of itself."""
+    parameters = view.parameters
+    rounds = TwoRounds.of(view.points_per_side, parameters.hierarchical_coarse_factor)
+    probe = Probe(pixels_of(rounds.dense, view.crop.size), parameters.high_score_thresh)
+    first, sure = yield from view.probed_points(rounds.first, probe)
+    second = yield from view.points(rounds.second(sure))
+    return Candidates.joined([second, first])
+
+
+POINT_SAMPLERS: dict[Sampler, Callable[[CropView], Asking]] = {
+    "grid": sample_grid,
+    "hierarchical": sample_two_rounds,
+}
 
 
 def point_prompts(points: NDArray[np.float64]) -> tuple[Tensor, Tensor]:

@@ -26,13 +26,17 @@ IMAGES_AT_WORK = {"cpu": 4, "cuda": 64}  # about 30 MB each: what their prompts 
 Outcome = tuple[MaskRecord, ...] | Failure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ImageWork:
-    """The work on one image of a batch, not begun, and the clock that it runs by."""
+    """The work on one image of a batch, not begun, and the clock that it runs by.
+
+    `prompts_decoded` counts as it goes.
+    """
 
     position: int
     steps: Work
     clock: StageClock
+    prompts_decoded: int = 0
 
     def go_on(self, answers: Answers | None = None) -> Ask | tuple[MaskRecord, ...]:
         """What it asks next, given what it heard; its masks in the end."""
@@ -153,6 +157,7 @@ class Sharing:
         pending = piece.pending
         pending.answers.append(answers)
         pending.done = piece.rows.stop
+        pending.image.prompts_decoded += len(piece)
         if pending.done == len(pending.question):
             self._go_on(pending.image, Answers.joined(pending.answers))
 

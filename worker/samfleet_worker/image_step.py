@@ -17,7 +17,7 @@ from samfleet.storage.store import ObjectStore
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import TaskParameters
 from samfleet_worker.bootstrap import Services
-from samfleet_worker.prompts import build_prompts
+from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
@@ -61,11 +61,13 @@ class ImageStep:
         try:
             data = read_image(self.store, image.uri, self.max_image_bytes)
             outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
-            prompts = build_prompts(self.task, image, data, self.max_pixels)
+            origins = prompt_origins(self.task, self.parameters, image)
+            prompts = build_prompts(self.task, origins, data, self.max_pixels)
         except ImageFailed as error:
             outcome = replace(outcome, error=ImageError(error.code, error.message, FETCH_STAGE))
         else:
-            outcome = self._segment(outcome, SegmentRequest(data, self.parameters, prompts))
+            request = SegmentRequest(data, self.parameters, prompts)
+            outcome = self._segment(replace(outcome, prompted=origins), request)
         self.lease.image_done()
         return outcome
 
@@ -87,13 +89,7 @@ class ImageStep:
             stage = report.error_stage or "preprocess"
             message = report.error_message or "the backend gave no reason"
             return replace(outcome, error=ImageError(report.error_code, message, stage))
-        prompted = () if isinstance(self.task, EverythingJobTask) else outcome.image.instances
-        return replace(
-            outcome,
-            masks=timed.reply.masks,
-            prompted=prompted,
-            quality=self._quality(outcome.image, timed.reply),
-        )
+        return replace(outcome, masks=timed.reply.masks, quality=self._quality(outcome.image, timed.reply))
 
     def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
         measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality

@@ -1,43 +1,74 @@
-"""From the annotations of an image to the prompts of its request."""
+"""From the annotations or detections of an image to the prompts of its request."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from samfleet.datasets.centre_point import centre_point
 from samfleet.jobs.quality import annotation_mask
-from samfleet.jobs.results import Annotation, ShardImage
-from samfleet.jobs.task import JobTask, PromptsJobTask
+from samfleet.jobs.results import Annotation, PromptOrigin, ShardImage
+from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
 from samfleet.masks.image_errors import ImageFailed
-from samfleet.variants.task import Prompt, TaskInvalid
+from samfleet.variants.task import EverythingParameters, Prompt, TaskInvalid, TaskParameters
 from samfleet_worker.images import upright_size
+from samfleet_worker.selection import select_detections
 
 
 class PromptInvalid(ImageFailed):
-    """An annotation of this image cannot be used as a prompt."""
+    """An annotation or detection of this image cannot be used as a prompt."""
 
     code = "prompt_invalid"
 
 
-def build_prompts(task: JobTask, image: ShardImage, data: bytes, max_pixels: int) -> tuple[Prompt, ...]:
-    """One prompt per annotated instance, in the order of annotation ids; none for SegEvery.
+def prompt_origins(task: JobTask, parameters: TaskParameters, image: ShardImage) -> tuple[PromptOrigin, ...]:
+    """What there is one prompt for each: the annotated instances in the order of their ids, or the detections that
+    are good enough, best first; nothing for SegEvery with points.
+    """
+    if isinstance(task, PromptsJobTask):
+        return image.instances
+    if not isinstance(parameters, EverythingParameters) or parameters.sampler != "object_aware":
+        return ()
+    if parameters.boxes_from == "annotations":
+        return image.instances
+    return select_detections(
+        image.detections,
+        score_thresh=parameters.detection_score_thresh,
+        nms_thresh=parameters.detection_nms_thresh,
+        most=parameters.max_detections,
+    )
+
+
+def build_prompts(task: JobTask, origins: Sequence[PromptOrigin], data: bytes, max_pixels: int) -> tuple[Prompt, ...]:
+    """One prompt per origin, in order.
 
     Only a centre point needs the image's size: its mask is drawn before the point is chosen.
     """
-    if not isinstance(task, PromptsJobTask) or not image.instances:
+    if not origins:
         return ()
-    size = upright_size(data, max_pixels) if task.prompt == "center_point" else (0, 0)
+    points = isinstance(task, PromptsJobTask) and task.prompt == "center_point"
+    size = upright_size(data, max_pixels) if points else (0, 0)
     prompts = []
-    for annotation in image.instances:
+    for origin in origins:
         try:
-            prompts.append(_prompt(task, annotation, size))
+            prompts.append(_prompt(task, origin, size))
         except (TaskInvalid, ValueError) as error:
-            raise PromptInvalid(f"annotation {annotation.annotation_id} cannot be used as a prompt: {error}") from error
+            raise PromptInvalid(f"{_name(origin)} cannot be used as a prompt: {error}") from error
     return tuple(prompts)
 
 
-def _prompt(task: PromptsJobTask, annotation: Annotation, size: tuple[int, int]) -> Prompt:
-    x, y, width, height = annotation.bbox
-    if task.prompt == "box":
-        return Prompt(box=(x, y, x + width, y + height), multimask=task.multimask)
-    mask = annotation_mask(annotation.segmentation, size[1], size[0])
+def _prompt(task: JobTask, origin: PromptOrigin, size: tuple[int, int]) -> Prompt:
+    x, y, width, height = origin.bbox
+    box = (x, y, x + width, y + height)
+    if isinstance(task, EverythingJobTask):
+        return Prompt(box=box)
+    if task.prompt == "box" or not isinstance(origin, Annotation):
+        return Prompt(box=box, multimask=task.multimask)
+    mask = annotation_mask(origin.segmentation, size[1], size[0])
     point = centre_point(mask) if mask.any() else (x + width / 2, y + height / 2)  # too thin to cover a pixel
     return Prompt(points=((float(point[0]), float(point[1])),), labels=(1,), multimask=task.multimask)
+
+
+def _name(origin: PromptOrigin) -> str:
+    if isinstance(origin, Annotation):
+        return f"annotation {origin.annotation_id}"
+    return f"detection {origin.detection_id}"

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.annotations import Annotation
+from samfleet.datasets.detections import Detection
 from samfleet.db.models import Dataset, DatasetImage
 
 
@@ -125,6 +126,24 @@ def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Itera
                 Jsonb(annotation.segmentation),
             )
             for annotation in annotations
+        ),
+    )
+
+
+def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterable[Detection]) -> None:
+    _copy(
+        session,
+        "COPY dataset_detections (dataset_id, image_id, detection_id, category_id, bbox, score) FROM STDIN",
+        (
+            (
+                dataset_id,
+                detection.image_id,
+                detection.detection_id,
+                detection.category_id,
+                list(detection.bbox),
+                detection.score,
+            )
+            for detection in detections
         ),
     )
 

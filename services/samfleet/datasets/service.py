@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy.orm import Session
 
@@ -19,11 +20,12 @@ from samfleet.datasets.annotations import (
     CocoInstances,
     read_annotations,
 )
+from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import list_images, resolve_allowed
 from samfleet.datasets.matching import assign_image_ids
 from samfleet.datasets.repository import NewImage
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
-from samfleet.errors import NotFound
+from samfleet.errors import NotFound, SamfleetError
 
 MAX_NAME_LENGTH = 200
 
@@ -43,19 +45,30 @@ class DirectoryListing:
     image_ids: tuple[int, ...]
     annotations: tuple[Annotation, ...] | None
     categories: list[dict[str, Any]] | None
+    detections: Detections | None
 
 
 def list_directory(
     directory: str,
     *,
     annotations_path: str | None,
+    detections_path: str | None = None,
     limit: int | None,
     roots: Sequence[Path],
     max_annotations_bytes: int,
 ) -> DirectoryListing:
-    """Reads the folder, and the annotations file, which must lie under the allowed roots too."""
+    """Reads the folder, and the annotations and detections files, which must lie under the allowed roots too.
+
+    With a `limit`, detections of images that the file of annotations knows, or without one of any, may be beyond it.
+    """
     found = list_images(directory, roots, limit)
-    instances = _open_annotations(annotations_path, roots, max_annotations_bytes) if annotations_path else None
+    instances = detections = None
+    if annotations_path:
+        with _opened(annotations_path, roots, max_annotations_bytes, AnnotationsNotFound, AnnotationsTooLarge) as file:
+            instances = read_annotations(file)
+    if detections_path:
+        with _opened(detections_path, roots, max_annotations_bytes, DetectionsNotFound, DetectionsTooLarge) as file:
+            detections = read_detections(file)
     image_ids = assign_image_ids([image.name for image in found], instances.image_ids if instances else None)
     return DirectoryListing(
         directory=directory,
@@ -63,7 +76,17 @@ def list_directory(
         image_ids=tuple(image_ids),
         annotations=tuple(instances.of_images(frozenset(image_ids))) if instances else None,
         categories=list(instances.categories) if instances else None,
+        detections=_of_images(detections, image_ids, instances, limited=limit is not None),
     )
+
+
+def _of_images(
+    detections: Detections | None, image_ids: Sequence[int], instances: CocoInstances | None, *, limited: bool
+) -> Detections | None:
+    if detections is None:
+        return None
+    others = frozenset(instances.image_ids.values()) if instances else None if limited else frozenset()
+    return detections.of_images(frozenset(image_ids), others)
 
 
 def create_from_directory(
@@ -78,12 +101,14 @@ def create_from_directory(
         sealed_at=datetime.now(UTC),
         image_count=len(listing.images),
         annotation_count=None if listing.annotations is None else len(listing.annotations),
+        detection_count=None if listing.detections is None else len(listing.detections),
         categories=listing.categories,
     )
     session.add(dataset)
     session.flush()
     repository.copy_images(session, dataset.id, listing.images, listing.image_ids)
     repository.copy_annotations(session, dataset.id, listing.annotations or ())
+    repository.copy_detections(session, dataset.id, listing.detections or ())
     return dataset
 
 
@@ -111,13 +136,20 @@ def found(dataset: Dataset | None, dataset_id: uuid.UUID) -> Dataset:
     return dataset
 
 
-def _open_annotations(path: str, roots: Sequence[Path], max_bytes: int) -> CocoInstances:
+@contextmanager
+def _opened(
+    path: str,
+    roots: Sequence[Path],
+    max_bytes: int,
+    not_found: type[SamfleetError],
+    too_large: type[SamfleetError],
+) -> Iterator[IO[bytes]]:
     real = resolve_allowed(path, roots)
     try:
         size = real.stat().st_size
         if size > max_bytes:
-            raise AnnotationsTooLarge(f"{path} has {size} bytes; this server accepts up to {max_bytes}")
+            raise too_large(f"{path} has {size} bytes; this server accepts up to {max_bytes}")
         with real.open("rb") as file:
-            return read_annotations(file)
+            yield file
     except OSError as error:
-        raise AnnotationsNotFound(f"{path} cannot be read on the server ({error.strerror}); check the path") from error
+        raise not_found(f"{path} cannot be read on the server ({error.strerror}); check the path") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
 from samfleet.datasets.annotations import CocoInstances, read_annotations
+from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.matching import assign_image_ids
 from samfleet.datasets.names import check_upload_name
@@ -95,17 +96,27 @@ def put_annotations(
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
     instances = read_annotations(content)
-    content.seek(0)
-    key = f"datasets/{dataset_id}/annotations/{uuid.uuid4().hex}.json"
-    with ExitStack() as undo:
-        store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
-        undo.callback(store.delete, key)
-        with transaction(engine) as session:
-            dataset = _lock_open(session, tenant_id, dataset_id)
-            replaced, dataset.annotations_key = dataset.annotations_key, key
-            dataset.annotation_count = len(instances.annotations)
-            dataset.categories = list(instances.categories)
-        undo.pop_all()
+    with _stored(store, f"datasets/{dataset_id}/annotations", content) as key, transaction(engine) as session:
+        dataset = _lock_open(session, tenant_id, dataset_id)
+        replaced, dataset.annotations_key = dataset.annotations_key, key
+        dataset.annotation_count = len(instances.annotations)
+        dataset.categories = list(instances.categories)
+    if replaced is not None:
+        store.delete(replaced)
+    return dataset
+
+
+def put_detections(
+    engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID, content: IO[bytes]
+) -> Dataset:
+    """As `put_annotations`: the ids that it names are those of images once the dataset is sealed."""
+    with read_only(engine) as session:
+        _require_open(get_dataset(session, tenant_id, dataset_id))
+    count = len(read_detections(content))
+    with _stored(store, f"datasets/{dataset_id}/detections", content) as key, transaction(engine) as session:
+        dataset = _lock_open(session, tenant_id, dataset_id)
+        replaced, dataset.detections_key = dataset.detections_key, key
+        dataset.detection_count = count
     if replaced is not None:
         store.delete(replaced)
     return dataset
@@ -118,16 +129,20 @@ def seal(engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: u
     if dataset.state is DatasetState.SEALED:
         return dataset
     instances = _stored_annotations(store, dataset.annotations_key)
+    detections = _stored_detections(store, dataset.detections_key)
     with transaction(engine) as session:
         locked = found(repository.lock(session, tenant_id, dataset_id), dataset_id)
         if locked.state is DatasetState.OPEN:
-            if locked.annotations_key != dataset.annotations_key:
+            now, then = ((row.annotations_key, row.detections_key) for row in (locked, dataset))
+            if now != then:
                 raise DatasetChanged
-            _number_and_close(session, locked, instances)
+            _number_and_close(session, locked, instances, detections)
     return locked
 
 
-def _number_and_close(session: Session, dataset: Dataset, instances: CocoInstances | None) -> None:
+def _number_and_close(
+    session: Session, dataset: Dataset, instances: CocoInstances | None, detections: Detections | None
+) -> None:
     images = repository.names_in_order(session, dataset.id)
     if not images:
         raise DatasetEmpty(f"dataset {dataset.id} has no images; upload some before sealing it")
@@ -137,6 +152,11 @@ def _number_and_close(session: Session, dataset: Dataset, instances: CocoInstanc
         annotations = instances.of_images(frozenset(image_ids))
         repository.copy_annotations(session, dataset.id, annotations)
         dataset.annotation_count = len(annotations)
+    if detections is not None:
+        others = frozenset(instances.image_ids.values()) if instances else frozenset[int]()
+        kept = detections.of_images(frozenset(image_ids), others)
+        repository.copy_detections(session, dataset.id, kept)
+        dataset.detection_count = len(kept)
     dataset.state = DatasetState.SEALED
     dataset.sealed_at = datetime.now(UTC)
 
@@ -179,8 +199,27 @@ def _limited(file: UploadedFile, max_bytes: int) -> Iterator[bytes]:
         yield chunk
 
 
+@contextmanager
+def _stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[str]:
+    """A new object of this content, which is taken away again when what is done under it fails."""
+    content.seek(0)
+    key = f"{prefix}/{uuid.uuid4().hex}.json"
+    with ExitStack() as undo:
+        store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
+        undo.callback(store.delete, key)
+        yield key
+        undo.pop_all()
+
+
 def _stored_annotations(store: ObjectStore, key: str | None) -> CocoInstances | None:
     if key is None:
         return None
     with store.open(key) as file:
         return read_annotations(file)
+
+
+def _stored_detections(store: ObjectStore, key: str | None) -> Detections | None:
+    if key is None:
+        return None
+    with store.open(key) as file:
+        return read_detections(file)

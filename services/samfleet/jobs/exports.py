@@ -18,7 +18,16 @@ from samfleet.storage.store import ObjectStore
 
 CHUNK_BYTES = 1 << 20
 EVERYTHING_CATEGORY_ID = 1  # SegEvery does not classify; a COCO result needs a category
-COPIED = ("predicted_iou", "stability_score", "point_coords", "crop_box", "annotation_id", "prompt_index")
+COPIED = (
+    "predicted_iou",
+    "stability_score",
+    "point_coords",
+    "crop_box",
+    "annotation_id",
+    "detection_id",
+    "prompt_index",
+    "prompt_box",
+)
 
 
 class RunNotFound(NotFound):
@@ -90,14 +99,14 @@ def iter_jsonl(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 
 
 def coco_entry(image_id: int, mask: Mapping[str, Any]) -> dict[str, Any]:
-    """`score` is what evaluations rank by: the predicted IoU."""
+    """`score` is what evaluations rank by: the predicted IoU, or the score of the detection that was segmented."""
     return {
         "image_id": image_id,
         "category_id": mask.get("category_id", EVERYTHING_CATEGORY_ID),
         "segmentation": mask["segmentation"],
         "bbox": mask["bbox"],
         "area": mask["area"],
-        "score": mask["predicted_iou"],
+        "score": mask.get("detection_score", mask["predicted_iou"]),
         **{name: mask[name] for name in COPIED if name in mask},
     }
 

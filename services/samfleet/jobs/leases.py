@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetAnnotation, DatasetImage, Job, Run, Shard, ShardState
+from samfleet.db.models import Job, Run, Shard, ShardState
 from samfleet.errors import Conflict
-from samfleet.jobs.results import Annotation, ShardImage
+from samfleet.jobs.results import ShardImage
 from samfleet.jobs.settling import fail_run
+from samfleet.jobs.shard_images import read_shard_images
 from samfleet.jobs.states import Locked, lock_run, shard_sources
 
 EXHAUSTED = "shard_attempts_exhausted"
@@ -80,7 +81,13 @@ def claim(session: Session, shard_id: int, worker: str, lease: timedelta) -> Cla
         pool=run.pool,
         task=run.task,
         queue_shard_ms=_milliseconds(shard.queued_at, shard.claimed_at),
-        images=_images(session, dataset_id, shard.first_position, shard.last_position),
+        images=read_shard_images(
+            session,
+            dataset_id,
+            range(shard.first_position, shard.last_position + 1),
+            # a run's task names every parameter that its sampler takes
+            with_detections=run.task.get("boxes_from") == "detections",
+        ),
     )
 
 
@@ -177,39 +184,6 @@ def _fail_exhausted(session: Session, locked: Locked, max_attempts: int) -> None
     if worst is not None:
         message = f"shard {worst.index} failed {worst.attempts} times; the last time: {worst.last_error}"
         fail_run(session, locked.job, locked.run, EXHAUSTED, message)
-
-
-def _images(session: Session, dataset_id: uuid.UUID, first: int, last: int) -> tuple[ShardImage, ...]:
-    images = session.scalars(
-        select(DatasetImage)
-        .where(DatasetImage.dataset_id == dataset_id, DatasetImage.position.between(first, last))
-        .order_by(DatasetImage.position)
-    ).all()
-    annotations: dict[int, list[Annotation]] = {}
-    rows = session.scalars(
-        select(DatasetAnnotation)
-        .where(
-            DatasetAnnotation.dataset_id == dataset_id,
-            DatasetAnnotation.image_id.in_([image.image_id for image in images]),
-        )
-        .order_by(DatasetAnnotation.annotation_id)
-    )
-    for row in rows:
-        x, y, width, height = row.bbox
-        found = Annotation(row.annotation_id, row.category_id, (x, y, width, height), row.iscrowd, row.segmentation)
-        annotations.setdefault(row.image_id, []).append(found)
-    return tuple(
-        ShardImage(
-            dataset_image_id=image.id,
-            image_id=image.image_id,
-            file_name=image.file_name,
-            uri=image.uri,
-            size_bytes=image.size_bytes,
-            annotations=tuple(annotations.get(image.image_id, ())),
-        )
-        for image in images
-        if image.image_id is not None  # always, once a dataset is sealed
-    )
 
 
 def _milliseconds(start: datetime | None, end: datetime | None) -> float:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from samfleet.jobs.results import ImageOutcome
+from samfleet.jobs.results import Annotation, ImageOutcome, PromptOrigin
 from samfleet.storage.jsonl import read_jsonl_zst
 from samfleet.storage.store import ObjectStore
 
@@ -27,14 +27,13 @@ def part_key(run_id: uuid.UUID, shard_index: int, token: int) -> str:
 
 
 def part_row(outcome: ImageOutcome) -> dict[str, Any]:
-    """One image's line. A prompted mask carries the category and annotation that its prompt came from."""
+    """One image's line. A prompted mask carries the category and the annotation or detection behind its prompt."""
     image, error = outcome.image, outcome.error
     masks: list[dict[str, Any]] = []
     for mask in outcome.masks:
         fields = mask.to_dict()
         if mask.prompt_index is not None and outcome.prompted:
-            annotation = outcome.prompted[mask.prompt_index]
-            fields |= {"category_id": annotation.category_id, "annotation_id": annotation.annotation_id}
+            fields |= _origin(outcome.prompted[mask.prompt_index])
         masks.append(fields)
     return {
         "dataset_image_id": image.dataset_image_id,
@@ -43,8 +42,20 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
         "outcome": outcome.outcome.value,
         "width": outcome.width,
         "height": outcome.height,
+        "prompts_decoded": outcome.report.prompts_decoded if outcome.report else None,
         "masks": masks,
         "error": {"code": error.code, "message": error.message, "stage": error.stage} if error else None,
+    }
+
+
+def _origin(prompted: PromptOrigin) -> dict[str, Any]:
+    if isinstance(prompted, Annotation):
+        return {"category_id": prompted.category_id, "annotation_id": prompted.annotation_id}
+    return {
+        "category_id": prompted.category_id,
+        "detection_id": prompted.detection_id,
+        "detection_score": prompted.score,
+        "prompt_box": list(prompted.bbox),
     }
 
 

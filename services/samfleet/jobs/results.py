@@ -22,8 +22,23 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """One box that a detector found; `bbox` is (x, y, width, height) in pixels."""
+
+    detection_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+PromptOrigin = Annotation | Detection
+
+
+@dataclass(frozen=True, slots=True)
 class ShardImage:
-    """`annotations` in the order of their ids, crowds included; empty where the dataset has none."""
+    """`annotations` in the order of their ids, crowds included; empty where the dataset has none. `detections` in
+    the order of their ids; empty where the task does not prompt with them.
+    """
 
     dataset_image_id: int
     image_id: int
@@ -31,6 +46,7 @@ class ShardImage:
     uri: str
     size_bytes: int
     annotations: tuple[Annotation, ...] = ()
+    detections: tuple[Detection, ...] = ()
 
     @property
     def instances(self) -> tuple[Annotation, ...]:
@@ -53,14 +69,14 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class ImageOutcome:
-    """One image of a shard. `prompted` holds the annotation behind each prompt, by prompt index.
+    """One image of a shard. `prompted` holds what is behind each prompt, by prompt index.
 
     `report` is None where Triton was never asked. `round_trip_ms` is the caller's wall time of the request.
     """
 
     image: ShardImage
     masks: tuple[MaskRecord, ...] = ()
-    prompted: tuple[Annotation, ...] = ()
+    prompted: tuple[PromptOrigin, ...] = ()
     report: ImageReport | None = None
     error: ImageError | None = None
     fetch_ms: float | None = None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
 from samfleet.variants.catalogue import get_variant
+from samfleet.variants.task import BoxSource
 
 
 class JobInvalid(InvalidInput):
@@ -36,6 +37,12 @@ class AnnotationsMissing(InvalidInput):
     """Prompts come from annotations and the dataset has none; add a COCO annotations file before sealing it."""
 
     code = "annotations_missing"
+
+
+class DetectionsMissing(InvalidInput):
+    """Boxes come from detections and the dataset has none; add a detections file before sealing it."""
+
+    code = "detections_missing"
 
 
 class DatasetNotSealed(Conflict):
@@ -88,7 +95,7 @@ def submit_job(session: Session, queue: TaskQueue, request: JobRequest, known_po
         return _same(known, digest), False
     records = [get_variant(name) for name in _distinct("variants", request.variants)]
     pools = _check_pools(request.pools, known_pools)
-    dataset = _check_dataset(session, request, task)
+    dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
     job = _insert_job(session, request, task, digest, dataset.image_count)
@@ -161,7 +168,8 @@ def _check_pools(pools: Sequence[str], known: Sequence[str]) -> Sequence[str]:
     return chosen
 
 
-def _check_dataset(session: Session, request: JobRequest, task: JobTask) -> Dataset:
+def _check_dataset(session: Session, request: JobRequest, needed: Collection[BoxSource | None]) -> Dataset:
+    """`needed` is where prompts come from."""
     dataset = session.get(Dataset, request.dataset_id)
     if dataset is None or dataset.tenant_id != request.tenant_id:
         raise DatasetNotFound(f"there is no dataset {request.dataset_id}; GET /v1/datasets lists yours")
@@ -169,9 +177,14 @@ def _check_dataset(session: Session, request: JobRequest, task: JobTask) -> Data
         raise DatasetNotSealed(f"dataset {dataset.id} is still open; POST /v1/datasets/{dataset.id}/seal first")
     if dataset.image_count == 0:
         raise DatasetEmpty(f"dataset {dataset.id} has no images; there is nothing to segment")
-    if task.needs_annotations and not dataset.annotation_count:
+    if "annotations" in needed and not dataset.annotation_count:
         raise AnnotationsMissing(
             f"dataset {dataset.id} has no annotations to take prompts from; "
-            "make a dataset with a COCO annotations file, or use the task 'everything'"
+            "make a dataset with a COCO annotations file, or use the task 'everything' with another sampler"
+        )
+    if "detections" in needed and dataset.detection_count is None:
+        raise DetectionsMissing(
+            f"dataset {dataset.id} has no detections to take boxes from; make a dataset with a detections file, "
+            "or name boxes_from 'annotations' or another sampler"
         )
     return dataset

@@ -1,6 +1,7 @@
 """What a job asks of every image, in its REST form, and what follows from it for a variant.
 
-`{"kind": "everything", …}` takes the fields of `EverythingParameters`, missing ones from the variant's defaults;
+`{"kind": "everything", …}` takes the fields of `EverythingParameters`, missing ones from the variant's defaults; with
+the sampler `object_aware` it prompts with the boxes of the dataset's annotations or detections;
 `{"kind": "prompts", "prompt": "box" | "center_point", "from": "annotations", "multimask": …}` prompts with the
 annotated instances of each image.
 """
@@ -12,7 +13,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import PromptsParameters, TaskInvalid, TaskParameters, task_from_dict
+from samfleet.variants.task import (
+    BoxSource,
+    EverythingParameters,
+    PromptsParameters,
+    TaskInvalid,
+    task_from_dict,
+)
 
 PromptKind = Literal["box", "center_point"]
 
@@ -21,9 +28,10 @@ PromptKind = Literal["box", "center_point"]
 class EverythingJobTask:
     given: Mapping[str, Any]  # the parameters that were named, without `kind`
 
-    @property
-    def needs_annotations(self) -> bool:
-        return False
+    def prompted_by(self, record: VariantRecord) -> BoxSource | None:
+        """What the dataset must have for this variant."""
+        parameters = self.parameters(record)
+        return parameters.boxes_from if parameters.sampler == "object_aware" else None
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "everything", **self.given}
@@ -31,8 +39,8 @@ class EverythingJobTask:
     def resolve(self, record: VariantRecord) -> dict[str, Any]:
         return self.parameters(record).to_dict()
 
-    def parameters(self, record: VariantRecord) -> TaskParameters:
-        return task_from_dict(self.to_dict(), record.everything)
+    def parameters(self, record: VariantRecord) -> EverythingParameters:
+        return cast("EverythingParameters", task_from_dict(self.to_dict(), record.everything))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,8 @@ class PromptsJobTask:
     prompt: PromptKind
     multimask: bool
 
-    @property
-    def needs_annotations(self) -> bool:
-        return True
+    def prompted_by(self, _record: VariantRecord) -> BoxSource | None:
+        return "annotations"
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "prompts", "prompt": self.prompt, "from": "annotations", "multimask": self.multimask}
@@ -54,7 +61,7 @@ class PromptsJobTask:
     def resolve(self, _record: VariantRecord) -> dict[str, Any]:
         return self.to_dict()
 
-    def parameters(self, _record: VariantRecord) -> TaskParameters:
+    def parameters(self, _record: VariantRecord) -> PromptsParameters:
         return PromptsParameters(masks="best")
 
 

@@ -12,8 +12,8 @@ class MaskRecord:
 
     `counts` is the COCO compressed run-length code (column-major) for `size` = (height, width). `bbox` is
     (x, y, width, height) as the official generator writes it: inclusive maxima minus minima. `prompt_index` is the
-    prompt's position in its request; None for SegEvery. `point_coords` and `crop_box` (x, y, width, height) are
-    the generator's own fields; None for prompted masks.
+    prompt's position in its request; None for SegEvery with points. `point_coords` and `crop_box` (x, y, width,
+    height) are the generator's own fields; None for prompted masks.
     """
 
     counts: str

@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from samfleet.errors import InvalidInput
 
 MAX_POINTS_PER_SIDE = 256
 MAX_CROP_LAYERS = 4
+MOST_DETECTIONS = 65_536
+
+Sampler = Literal["grid", "hierarchical", "object_aware"]
+BoxSource = Literal["annotations", "detections"]
+
+# What only one sampler takes; the parameters that stand in neither belong to both that ask with a grid of points.
+HIERARCHICAL_ONLY = frozenset({"hierarchical_coarse_factor", "high_score_thresh"})
+OBJECT_AWARE_ONLY = frozenset({"boxes_from", "detection_score_thresh", "detection_nms_thresh", "max_detections"})
 
 
 class TaskInvalid(InvalidInput):
@@ -26,6 +34,11 @@ class EverythingParameters:
     Source: `SamAutomaticMaskGenerator` of facebookresearch/segment-anything (automatic_mask_generator.py).
     `points_per_batch` may be "auto": the backend then chooses. Thresholds are fractions; `min_mask_region_area`
     is in pixels of the original image.
+
+    `sampler` says what the image is asked with (docs/samplers.md): a grid of points, a coarse grid and then what its
+    sure masks leave of the dense one (`hierarchical_coarse_factor` divides the points per side; pixels whose logit is
+    above `high_score_thresh` are sure: SamHierarchicalMaskGenerator of xinghaochen/TinySAM), or boxes, one mask each
+    (MobileSAMv2 of ChaoningZhang/MobileSAM, whose defaults the `detection_` thresholds and `max_detections` have).
     """
 
     kind: ClassVar[Literal["everything"]] = "everything"
@@ -41,7 +54,13 @@ class EverythingParameters:
     crop_overlap_ratio: float = 512 / 1500
     crop_n_points_downscale_factor: int = 1
     min_mask_region_area: int = 0
-    sampler: Literal["grid"] = "grid"
+    sampler: Sampler = "grid"
+    hierarchical_coarse_factor: int = 4
+    high_score_thresh: float = 8.5
+    boxes_from: BoxSource = "detections"
+    detection_score_thresh: float = 0.4
+    detection_nms_thresh: float = 0.9
+    max_detections: int = 300
 
     def __post_init__(self) -> None:
         _check_integer("points_per_side", self.points_per_side, 1, MAX_POINTS_PER_SIDE)
@@ -56,11 +75,34 @@ class EverythingParameters:
         _check_number("crop_overlap_ratio", self.crop_overlap_ratio, 0.0, 1.0)
         _check_integer("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor, 1, 64)
         _check_integer("min_mask_region_area", self.min_mask_region_area, 0, 2**31 - 1)
-        if self.sampler != "grid":
-            raise TaskInvalid(f"sampler {self.sampler!r} is unknown; the samplers of this version are: grid")
+        if self.sampler not in get_args(Sampler):
+            known = ", ".join(get_args(Sampler))
+            raise TaskInvalid(f"sampler {self.sampler!r} is unknown; the samplers of this version are: {known}")
+        _check_integer("hierarchical_coarse_factor", self.hierarchical_coarse_factor, 1, MAX_POINTS_PER_SIDE)
+        _check_number("high_score_thresh", self.high_score_thresh, -1e6, 1e6)
+        if self.boxes_from not in get_args(BoxSource):
+            raise TaskInvalid(f"boxes_from is {self.boxes_from!r}; it is 'annotations' or 'detections'")
+        _check_number("detection_score_thresh", self.detection_score_thresh, -1e6, 1e6)
+        _check_number("detection_nms_thresh", self.detection_nms_thresh, 0.0, 1.0)
+        _check_integer("max_detections", self.max_detections, 1, MOST_DETECTIONS)
+
+    @property
+    def prompted(self) -> bool:
+        """Whether the request's prompts say what is segmented, so that none of them means no masks."""
+        return self.sampler == "object_aware"
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": self.kind, **asdict(self)}
+        """With the parameters that the sampler takes, and no others."""
+        return {"kind": self.kind, **{name: value for name, value in asdict(self).items() if takes(self.sampler, name)}}
+
+
+def takes(sampler: Sampler, name: str) -> bool:
+    """Whether a parameter of `EverythingParameters` means something to this sampler."""
+    if name == "sampler":
+        return True
+    if name in OBJECT_AWARE_ONLY:
+        return sampler == "object_aware"
+    return sampler == "hierarchical" or (sampler == "grid" and name not in HIERARCHICAL_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +112,7 @@ class PromptsParameters:
     """
 
     kind: ClassVar[Literal["prompts"]] = "prompts"
+    prompted: ClassVar[bool] = True
 
     masks: Literal["best", "all"] = "best"
 
@@ -114,13 +157,14 @@ class Prompt:
 
 
 def task_from_dict(values: Mapping[str, Any], defaults: EverythingParameters | None = None) -> TaskParameters:
-    """Parameters from their JSON form; unknown names are refused, missing ones come from `defaults`."""
+    """Parameters from their JSON form; unknown names, and those of another sampler, are refused, missing ones come
+    from `defaults`.
+    """
     given = dict(values)
     kind = given.pop("kind", None)
     parameters: type[EverythingParameters | PromptsParameters]
     if kind == "everything":
         parameters = EverythingParameters
-        given = {**(asdict(defaults) if defaults else {}), **given}
     elif kind == "prompts":
         parameters = PromptsParameters
     else:
@@ -130,7 +174,14 @@ def task_from_dict(values: Mapping[str, Any], defaults: EverythingParameters | N
         raise TaskInvalid(
             f"unknown parameter {', '.join(unknown)} of task {kind!r}; known are {', '.join(sorted(known))}"
         )
-    return parameters(**given)
+    if parameters is PromptsParameters:
+        return PromptsParameters(**given)
+    task = EverythingParameters(**{**(asdict(defaults) if defaults else {}), **given})
+    if strange := sorted(name for name in given if not takes(task.sampler, name)):
+        raise TaskInvalid(
+            f"sampler {task.sampler!r} does not take {', '.join(strange)}; leave them out or name another sampler"
+        )
+    return task
 
 
 def _check_integer(name: str, value: object, low: int, high: int) -> None:

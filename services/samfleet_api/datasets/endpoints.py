@@ -3,12 +3,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 
 from samfleet.datasets import repository, service, uploads
 from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty, DirectoryNotAllowed, DirectoryNotFound, DirectoryUnreadable
 from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.service import DatasetNotFound
@@ -18,6 +19,7 @@ from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_api.bodies import multipart_files, spooled_body
+from samfleet_api.datasets.request_bodies import ANNOTATIONS_BODY, DETECTIONS_BODY, FILES_BODY
 from samfleet_api.datasets.schemas import AddedImages, CreateDataset, Dataset, DatasetImage, FromDirectory
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
@@ -26,53 +28,6 @@ from samfleet_api.problems import PayloadTooLarge, problems
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 IMAGES_PER_REQUEST = 16  # of the largest size; of the usual size a thousand fit
-FILES_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["files"],
-                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-                },
-                "examples": {"two images": {"value": {"files": ["shelf/left.jpg", "shelf/right.jpg"]}}},
-            }
-        },
-    }
-}
-ANNOTATIONS_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["images", "annotations"],
-                    "properties": {
-                        name: {"type": "array", "items": {"type": "object"}}
-                        for name in ("images", "annotations", "categories")
-                    },
-                },
-                "example": {
-                    "images": [{"id": 7, "file_name": "shelf/left.jpg", "width": 640, "height": 480}],
-                    "annotations": [
-                        {
-                            "id": 1,
-                            "image_id": 7,
-                            "category_id": 1,
-                            "bbox": [10, 10, 40, 30],
-                            "area": 1200,
-                            "iscrowd": 0,
-                            "segmentation": [[10, 10, 50, 10, 50, 40, 10, 40]],
-                        }
-                    ],
-                    "categories": [{"id": 1, "name": "box"}],
-                },
-            }
-        },
-    }
-}
 
 
 async def uploaded_files(
@@ -89,8 +44,16 @@ async def annotations_file(request: Request, settings: SettingsValue, _tenant: T
         yield file
 
 
+async def detections_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
+    limit = settings.max_annotations_bytes
+    error = DetectionsTooLarge(f"the detections have more than {limit} bytes, the most this server accepts")
+    async with spooled_body(request, limit, error) as file:
+        yield file
+
+
 UploadedFiles = Annotated[Sequence[uploads.UploadedFile], Depends(uploaded_files)]
 AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
+DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
 
 
 @router.post(
@@ -103,6 +66,9 @@ AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
         AnnotationsNotFound,
         AnnotationsTooLarge,
         DatasetEmpty,
+        DetectionsInvalid,
+        DetectionsNotFound,
+        DetectionsTooLarge,
         DirectoryNotAllowed,
         DirectoryNotFound,
         DirectoryUnreadable,
@@ -122,6 +88,7 @@ def create_dataset(
         listing = service.list_directory(
             body.directory,
             annotations_path=body.annotations_path,
+            detections_path=body.detections_path,
             limit=body.limit,
             roots=settings.dataset_roots,
             max_annotations_bytes=settings.max_annotations_bytes,
@@ -224,11 +191,31 @@ def put_annotations(
     return Dataset.of(uploads.put_annotations(engine, store, tenant_id, dataset_id, content))
 
 
+@router.put(
+    "/{dataset_id}/detections",
+    summary="Give the detections",
+    operation_id="dataset_put_detections",
+    openapi_extra=DETECTIONS_BODY,
+    responses=problems(
+        DatasetNotFound, DatasetSealed, DetectionsInvalid, DetectionsTooLarge, StorageFull, StorageUnavailable
+    ),
+)
+def put_detections(
+    dataset_id: uuid.UUID, content: DetectionsFile, tenant_id: TenantId, engine: EngineValue, store: StoreValue
+) -> Dataset:
+    """COCO results with boxes, which prompt the sampler object_aware; they replace the ones before. Their image ids
+    are checked when the dataset is sealed: those of the annotations file, or 1, 2, 3, … in the order of the names.
+    """
+    return Dataset.of(uploads.put_detections(engine, store, tenant_id, dataset_id, content))
+
+
 @router.post(
     "/{dataset_id}/seal",
     summary="Seal a dataset",
     operation_id="dataset_seal",
-    responses=problems(DatasetNotFound, DatasetEmpty, DatasetChanged, AnnotationsInvalid, StorageUnavailable),
+    responses=problems(
+        DatasetNotFound, DatasetEmpty, DatasetChanged, AnnotationsInvalid, DetectionsInvalid, StorageUnavailable
+    ),
 )
 def seal_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, engine: EngineValue, store: StoreValue) -> Dataset:
     """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""

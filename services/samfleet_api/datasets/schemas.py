@@ -33,6 +33,9 @@ class FromDirectory(RequestModel):
     source: Literal["directory"]
     directory: ServerPath = Field(description="Absolute path under a folder of SAMFLEET_DATASET_ROOTS.")
     annotations_path: ServerPath | None = Field(default=None, description="COCO instances JSON, under the same roots.")
+    detections_path: ServerPath | None = Field(
+        default=None, description="COCO results JSON with boxes, for the sampler object_aware; under the same roots."
+    )
     limit: int | None = Field(default=None, ge=1, description="Only the first images in the order of their paths.")
     name: Name | None = Field(default=None, description="By default the folder's name.")
 
@@ -61,6 +64,7 @@ class Dataset(BaseModel):
                     "state": "sealed",
                     "image_count": 500,
                     "annotation_count": 3819,
+                    "detection_count": None,
                     "created_at": "2026-11-22T12:00:00Z",
                     "sealed_at": "2026-11-22T12:00:00Z",
                 }
@@ -75,6 +79,9 @@ class Dataset(BaseModel):
     image_count: int
     annotation_count: int | None = Field(
         description="Null without annotations; before sealing, those of the file as it was sent."
+    )
+    detection_count: int | None = Field(
+        description="Null without detections; before sealing, those of the file as it was sent."
     )
     created_at: datetime
     sealed_at: datetime | None

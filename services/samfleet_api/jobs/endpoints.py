@@ -14,6 +14,7 @@ from samfleet.jobs.cancelling import JobFinished, JobNotFound, cancel_job
 from samfleet.jobs.submit import (
     AnnotationsMissing,
     DatasetNotSealed,
+    DetectionsMissing,
     IdempotencyConflict,
     JobInvalid,
     JobRequest,
@@ -55,6 +56,7 @@ IdempotencyKey = Annotated[
             DatasetEmpty,
             DatasetNotFound,
             DatasetNotSealed,
+            DetectionsMissing,
             IdempotencyConflict,
             JobInvalid,
             PayloadTooLarge,

@@ -22,7 +22,10 @@ def _everything_schema() -> dict[str, Any]:
     return {
         "title": "Everything",
         "description": "All masks of every image; names and meanings of the official automatic mask generator. "
-        "What is left out comes from the variant; the defaults below are those of most.",
+        "What is left out comes from the variant; the defaults below are those of most. The sampler says what an "
+        "image is asked with: a grid of points, two grids (hierarchical_coarse_factor, high_score_thresh), or boxes "
+        "of the dataset, one mask each (boxes_from, detection_score_thresh, detection_nms_thresh, max_detections and "
+        "none of the others).",
         "type": "object",
         "required": ["kind"],
         "additionalProperties": False,
@@ -58,6 +61,11 @@ class SubmitJob(RequestModel):
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
                     "variants": ["mobile_sam"],
                     "task": {"kind": "everything", "points_per_side": 16},
+                },
+                {
+                    "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
+                    "variants": ["mobile_sam"],
+                    "task": {"kind": "everything", "sampler": "object_aware", "boxes_from": "annotations"},
                 },
                 {
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from samfleet.variants.task import EverythingParameters, TaskInvalid
+from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
 from samfleet_cli.grid_options import with_grid_options
 from samfleet_cli.options import ApiKey, ApiUrl, AsJson
 
@@ -36,6 +37,12 @@ Annotations = Annotated[
         show_default=False,
     ),
 ]
+Detections = Annotated[
+    Path | None,
+    typer.Option(
+        help="COCO results: the boxes of --sampler object_aware.", exists=True, dir_okay=False, show_default=False
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="The first N images in sorted path order.", show_default=False)]
 Pools = Annotated[list[str] | None, typer.Option(help="A pool's name; repeat it for several.", show_default=False)]
 Upload = Annotated[bool, typer.Option("--upload", help="Send the files even if the server could read the folder.")]
@@ -57,6 +64,7 @@ def segment(
     grid: dict[str, Any],
     task: Task = TaskName.EVERYTHING,
     annotations: Annotations = None,
+    detections: Detections = None,
     limit: Limit = None,
     pool: Pools = None,
     upload: Upload = False,
@@ -73,7 +81,8 @@ def segment(
     Exit codes: 0 every image succeeded; 3 some images failed, "errors" in summary.json says why; 4 the job was
     cancelled; 2 wrong usage; 130 Ctrl-C: the job goes on, the message says how to get back to it; 1 any other error.
     """
-    task_object = task_from_options(task, grid, multimask, annotated=annotations is not None)
+    given: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
+    task_object = task_from_options(task, grid, multimask, files=[name for name, path in given.items() if path])
     from samfleet_cli.connection import choose_api
     from samfleet_cli.following import exit_code_of
     from samfleet_cli.progress import open_display
@@ -81,31 +90,47 @@ def segment(
     from samfleet_cli.segmenting import segment as run
     from samfleet_cli.sources import Source
 
-    wanted = Segmentation(Source(source, annotations, limit), variant, task_object, out, pool or (), upload)
+    images = Source(source, annotations, limit, detections)
+    wanted = Segmentation(images, variant, task_object, out, pool or (), upload)
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
     print_summary(results.summary, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 
 
 def task_from_options(
-    task: TaskName, grid: dict[str, Any], multimask: bool | None, *, annotated: bool
+    task: TaskName, grid: dict[str, Any], multimask: bool | None, *, files: Sequence[BoxSource]
 ) -> dict[str, Any]:
-    """The API's task object; options that contradict each other are wrong usage."""
+    """The API's task object; options that contradict each other are wrong usage. `files` are those that were given."""
     if task is TaskName.EVERYTHING:
         if multimask is not None:
             raise typer.BadParameter("--multimask and --single-mask go with --task box or center_point")
-        try:
-            EverythingParameters(**grid)
-        except TaskInvalid as error:
-            raise typer.BadParameter(error.message) from error
-        return {"kind": "everything", **grid}
+        return _everything(grid, files)
     if grid:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in grid)
         raise typer.BadParameter(f"{named}: goes with --task everything")
-    if not annotated:
+    if "detections" in files:
+        raise typer.BadParameter("--detections goes with --sampler object_aware")
+    if "annotations" not in files:
         raise typer.BadParameter(f"--task {task.value} takes its prompts from --annotations")
     prompts = {"kind": "prompts", "prompt": task.value, "from": "annotations"}
     return prompts if multimask is None else {**prompts, "multimask": multimask}
+
+
+def _everything(grid: dict[str, Any], files: Sequence[BoxSource]) -> dict[str, Any]:
+    """Without --boxes-from, detections are preferred to annotations, which may be there to score the masks."""
+    values = {"kind": "everything", **grid}
+    if grid.get("sampler") == "object_aware" and files:
+        values = {**values, "boxes_from": grid.get("boxes_from", files[0])}
+    try:
+        parameters = cast("EverythingParameters", task_from_dict(values))
+    except TaskInvalid as error:
+        raise typer.BadParameter(error.message) from error
+    if parameters.prompted and parameters.boxes_from not in files:
+        wanted = f"--{parameters.boxes_from}" if "boxes_from" in grid else "--detections or --annotations"
+        raise typer.BadParameter(f"--sampler object_aware takes its boxes from {wanted}")
+    if "detections" in files and not parameters.prompted:
+        raise typer.BadParameter("--detections goes with --sampler object_aware")
+    return values
 
 
 def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:

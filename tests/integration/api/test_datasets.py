@@ -89,6 +89,10 @@ def test_limit_and_name(tenant: Tenant, folder: Path) -> None:
         ({"annotations_path": "{folder}/missing.json"}, 422, "annotations_not_found"),
         ({"annotations_path": "{folder}/a.jpg"}, 422, "annotations_invalid"),
         ({"annotations_path": "{folder}/big.json"}, 413, "annotations_too_large"),
+        ({"detections_path": "/etc/passwd"}, 403, "directory_not_allowed"),
+        ({"detections_path": "{folder}/missing.json"}, 422, "detections_not_found"),
+        ({"detections_path": "{folder}/a.jpg"}, 422, "detections_invalid"),
+        ({"detections_path": "{folder}/big.json"}, 413, "detections_too_large"),
     ],
 )
 def test_what_a_directory_may_not_be(
@@ -171,6 +175,31 @@ def test_annotations_are_limited_and_checked_when_they_arrive(tenant: Tenant) ->
     wrong = tenant.http.put(path, content=b'{"images": [], "annotations": [{}]}')
     assert (wrong.status_code, wrong.json()["code"]) == (422, "annotations_invalid")
     assert "annotations[0]" in wrong.json()["detail"]
+
+
+def test_detections_are_limited_and_checked(tenant: Tenant) -> None:
+    dataset = new_upload(tenant)
+    path = f"{dataset}/detections"
+    large = tenant.http.put(path, content=b" " * (MAX_ANNOTATIONS_BYTES + 1))
+    assert (large.status_code, large.json()["code"]) == (413, "detections_too_large")
+    wrong = tenant.http.put(path, content=b'[{"image_id": 1}]')
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "detections_invalid")
+    assert "detections[0]" in wrong.json()["detail"]
+    good = b'[{"image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}]'
+    assert tenant.http.put(path, content=good).json()["detection_count"] == 1
+    upload(tenant, dataset, **{"a.jpg": b"a"})
+    unknown = tenant.http.post(f"{dataset}/seal")
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "detections_invalid")
+    upload(tenant, dataset, **{"b.jpg": b"b"})
+    assert tenant.http.post(f"{dataset}/seal").json()["detection_count"] == 1
+
+
+def test_a_directory_may_come_with_detections(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "a.jpg", "b.jpg")
+    found = folder / "detections.json"
+    found.write_text('[{"image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}]')
+    body = {"source": "directory", "directory": str(folder), "detections_path": str(found)}
+    assert tenant.http.post("/v1/datasets", json=body).json()["detection_count"] == 1
 
 
 def test_an_empty_upload_cannot_be_sealed(tenant: Tenant) -> None:

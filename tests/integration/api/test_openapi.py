@@ -56,6 +56,7 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "dataset_list",
         "dataset_list_images",
         "dataset_put_annotations",
+        "dataset_put_detections",
         "dataset_read",
         "dataset_seal",
         "hardware_list",

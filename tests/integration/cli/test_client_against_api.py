@@ -54,6 +54,15 @@ def test_a_folder_elsewhere_is_sent(client: SamfleetClient, tmp_path: Path) -> N
     assert shown == [(0, 4), (4, 4)]
 
 
+@pytest.mark.parametrize("upload", [False, True])
+def test_detections_go_with_the_folder(client: SamfleetClient, folder: Path, upload: bool) -> None:
+    write_scenes(folder, 2)
+    detections = folder / "detections.json"
+    detections.write_text('[{"image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}]')
+    dataset = create_dataset(client, Source(folder, detections=detections), upload=upload)
+    assert (dataset.state, dataset.image_count, dataset.detection_count) == ("sealed", 2, 1)
+
+
 def test_names_of_all_scripts_and_signs_arrive_as_they_are(client: SamfleetClient, tmp_path: Path) -> None:
     names = ["it's.png", "büro/日本.png", "per%20cent.png", "semi;colon.png"]
     for name in names:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from fixtures.shared import shared_path
 from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import DirectoryNotAllowed
 from samfleet.datasets.service import (
     DatasetNotFound,
@@ -19,7 +20,7 @@ from samfleet.datasets.service import (
     get_dataset,
     list_directory,
 )
-from samfleet.db.models import DatasetAnnotation, DatasetImage, DatasetState, Tenant
+from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, DatasetState, Tenant
 
 MIB = 2**20
 
@@ -45,6 +46,7 @@ def listing_of(folder: Path, annotations: Path | None = None, **options: Any) ->
     return list_directory(
         str(folder),
         annotations_path=str(annotations) if annotations else None,
+        detections_path=str(options.pop("detections")) if "detections" in options else None,
         roots=[options.pop("root", folder.parent)],
         max_annotations_bytes=options.pop("max_annotations_bytes", MIB),
         limit=options.pop("limit", None),
@@ -118,6 +120,62 @@ def test_annotations_of_other_images_are_refused(folder: Path) -> None:
     path.write_text(json.dumps({"images": [{"id": 1, "file_name": "other.jpg"}], "annotations": []}))
     with pytest.raises(AnnotationsInvalid, match="none of the file names"):
         listing_of(folder, path)
+
+
+def detections_file(folder: Path, *image_ids: int) -> Path:
+    entries = [
+        {"image_id": image_id, "category_id": 3, "bbox": [0, 1, 2, 3.5], "score": 0.25 * number}
+        for number, image_id in enumerate(image_ids)
+    ]
+    path = folder.parent / "detections.json"
+    path.write_text(json.dumps(entries))
+    return path
+
+
+def annotations_file(folder: Path, **image_ids: int) -> Path:
+    images = [{"id": image_id, "file_name": f"{name}.jpg"} for name, image_id in image_ids.items()]
+    path = folder.parent / "instances.json"
+    path.write_text(json.dumps({"images": images, "annotations": []}))
+    return path
+
+
+def test_detections_are_kept_by_the_ids_of_the_names(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+    listing = listing_of(folder, detections=detections_file(folder, 3, 1, 3))
+    dataset = create_from_directory(session, tenant, listing)
+    assert (dataset.detection_count, dataset.annotation_count) == (3, None)
+    rows = session.scalars(select(DatasetDetection).order_by(DatasetDetection.detection_id)).all()
+    assert [(row.image_id, row.detection_id, row.category_id, row.bbox, row.score) for row in rows] == [
+        (3, 1, 3, [0, 1, 2, 3.5], 0.0),
+        (1, 2, 3, [0, 1, 2, 3.5], 0.25),
+        (3, 3, 3, [0, 1, 2, 3.5], 0.5),
+    ]
+
+
+def test_detections_are_kept_by_the_ids_of_the_annotations(folder: Path) -> None:
+    annotations = annotations_file(folder, b=40, elsewhere=41)
+    listing = listing_of(folder, annotations, detections=detections_file(folder, 41, 40, 42))
+    assert listing.detections is not None
+    assert [one.image_id for one in listing.detections] == [40, 42]  # 42 is what a.jpg is numbered
+    with pytest.raises(DetectionsInvalid, match=r"detections\[1\]: image_id 45 is no image of this dataset"):
+        listing_of(folder, annotations, detections=detections_file(folder, 40, 45))
+
+
+def test_a_limit_may_leave_detections_out(folder: Path) -> None:
+    path = detections_file(folder, 1, 3, 2)
+    listing = listing_of(folder, detections=path, limit=2)
+    assert [one.detection_id for one in listing.detections or ()] == [1, 3]
+    with pytest.raises(DetectionsInvalid, match="image_id 4"):
+        listing_of(folder, detections=detections_file(folder, 1, 4))
+
+
+def test_the_detections_file_obeys_the_roots_and_the_limit(folder: Path) -> None:
+    outside = detections_file(folder)
+    with pytest.raises(DirectoryNotAllowed):
+        listing_of(folder, detections=outside, root=folder)
+    with pytest.raises(DetectionsNotFound, match="No such file"):
+        listing_of(folder, detections=folder / "missing.json")
+    with pytest.raises(DetectionsTooLarge, match="2 bytes"):
+        listing_of(folder, detections=outside, max_annotations_bytes=1)
 
 
 def test_another_tenants_dataset_does_not_exist(session: Session, tenant: uuid.UUID, folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from samfleet.datasets.annotations import AnnotationsInvalid
+from samfleet.datasets.detections import DetectionsInvalid
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.service import create_upload
@@ -20,9 +21,10 @@ from samfleet.datasets.uploads import (
     UploadedFile,
     add_images,
     put_annotations,
+    put_detections,
     seal,
 )
-from samfleet.db.models import DatasetAnnotation, DatasetImage, DatasetState, Tenant
+from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, DatasetState, Tenant
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.memory_store import MemoryStore
 
@@ -57,6 +59,17 @@ class Uploads:
         }
         content = io.BytesIO(json.dumps(document).encode())
         return put_annotations(self.engine, self.store, self.tenant_id, self.dataset_id, content).annotation_count
+
+    def detect(self, *image_ids: int) -> int | None:
+        found = [{"image_id": image_id, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5} for image_id in image_ids]
+        content = io.BytesIO(json.dumps(found).encode())
+        return put_detections(self.engine, self.store, self.tenant_id, self.dataset_id, content).detection_count
+
+    def detected(self) -> list[tuple[int, int]]:
+        query = select(DatasetDetection.detection_id, DatasetDetection.image_id)
+        with read_only(self.engine) as session:
+            rows = session.execute(query.order_by(DatasetDetection.detection_id))
+            return [(row.detection_id, row.image_id) for row in rows]
 
     def seal(self) -> DatasetState:
         return seal(self.engine, self.store, self.tenant_id, self.dataset_id).state
@@ -148,6 +161,35 @@ def test_annotations_may_come_before_the_images_and_be_replaced(uploads: Uploads
     with read_only(uploads.engine) as session:
         assert sorted(session.scalars(select(DatasetAnnotation.image_id))) == [60, 70]
     assert len([key for key in uploads.stored() if "annotations" in key]) == 1
+
+
+def test_detections_are_matched_when_sealing_and_may_be_replaced(uploads: Uploads) -> None:
+    assert uploads.detect(1, 2, 99) == 3
+    assert uploads.detect(60, 80, 60, 71) == 4
+    uploads.annotate({"a.jpg": 70, "b.jpg": 60, "missing.jpg": 80})
+    uploads.add("a.jpg", "b.jpg", "c.jpg")
+    with pytest.raises(DetectionsInvalid, match=r"detections\[3\]: image_id 71"):
+        uploads.seal()
+    assert uploads.detected() == []
+    assert uploads.detect(60, 80, 60, 81) == 4
+    uploads.seal()
+    assert uploads.detected() == [(1, 60), (3, 60), (4, 81)]
+    assert len([key for key in uploads.stored() if "detections" in key]) == 1
+    with pytest.raises(DatasetSealed):
+        uploads.detect(60)
+
+
+def test_detections_without_annotations_count_the_names(uploads: Uploads) -> None:
+    uploads.add("b.jpg", "a.jpg")
+    uploads.detect(2)
+    uploads.seal()
+    assert uploads.detected() == [(1, 2)]
+
+
+def test_wrong_detections_leave_nothing(uploads: Uploads) -> None:
+    with pytest.raises(DetectionsInvalid, match="must be a JSON list"):
+        put_detections(uploads.engine, uploads.store, uploads.tenant_id, uploads.dataset_id, io.BytesIO(b"{}"))
+    assert uploads.stored() == []
 
 
 def test_annotations_that_fit_no_image_are_found_when_sealing(uploads: Uploads) -> None:

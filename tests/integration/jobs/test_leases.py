@@ -7,7 +7,18 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, text, update
 
-from fixtures.jobs import MINUTE, claim_one, finished, record_one, reload, results_of, shards_of, start_job
+from fixtures.jobs import (
+    ANNOTATED,
+    DETECTED,
+    MINUTE,
+    claim_one,
+    finished,
+    record_one,
+    reload,
+    results_of,
+    shards_of,
+    start_job,
+)
 from samfleet.db.models import JobState, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancelling import cancel_job
@@ -40,6 +51,16 @@ def test_a_claim_brings_all_that_a_worker_needs(engine: Engine) -> None:
     assert [a.annotation_id for a in claimed.images[1].annotations] == [1002, 1003]
     assert [a.annotation_id for a in claimed.images[1].instances] == [1002]
     assert 0 <= claimed.queue_shard_ms < 60_000
+
+
+def test_detections_come_with_a_claim_that_asks_for_them(engine: Engine) -> None:
+    claimed = claim_one(engine, start_job(engine, QUEUE, 3, detected=True, task=DETECTED))
+    assert [[d.detection_id for d in image.detections] for image in claimed.images] == [[], [2, 3], [4, 5]]
+    first = claimed.images[1].detections[0]
+    assert (first.category_id, first.bbox, first.score) == (7, (2.0, 2.0, 4.0, 4.0), 0.75)
+    other = claim_one(engine, start_job(engine, QUEUE, 4, annotated=True, detected=True, task=ANNOTATED))
+    assert not any(image.detections for image in other.images)
+    assert all(image.instances for image in other.images)
 
 
 def test_of_many_claims_at_once_one_wins(engine: Engine) -> None:

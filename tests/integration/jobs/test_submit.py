@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from fixtures.jobs import BOXES, EVERYTHING, POOLS, make_dataset, make_job
+from fixtures.jobs import ANNOTATED, BOXES, DETECTED, EVERYTHING, POOLS, make_dataset, make_job
 from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError
@@ -80,6 +80,9 @@ def test_two_requests_with_one_key_at_once_make_one_job(engine: Engine) -> None:
         ({"pools": ["moon"]}, "pool_unknown"),
         ({"pools": ["other", "other"]}, "job_invalid"),
         ({"task": BOXES}, "annotations_missing"),
+        ({"task": ANNOTATED}, "annotations_missing"),
+        ({"task": DETECTED}, "detections_missing"),
+        ({"task": {**DETECTED, "points_per_side": 4}}, "task_invalid"),
         ({"task": {"kind": "dance"}}, "task_invalid"),
         ({"max_failure_rate": 1.5}, "job_invalid"),
     ],
@@ -102,3 +105,15 @@ def test_a_dataset_must_be_sealed_and_have_images(session: Session) -> None:
         with pytest.raises(SamfleetError) as raised:
             make_job(session, MemoryTaskQueue(), dataset)
         assert raised.value.code == code
+
+
+def test_object_aware_takes_what_the_dataset_has(session: Session) -> None:
+    for dataset, task in (
+        (make_dataset(session, 2, annotated=True), ANNOTATED),
+        (make_dataset(session, 3, detected=True), DETECTED),
+    ):
+        job = make_job(session, MemoryTaskQueue(), dataset, task=task)
+        assert session.scalars(select(Run.task).where(Run.job_id == job.id)).one()["max_detections"] == 300
+    nothing_found = make_dataset(session, 1, detected=True)
+    assert nothing_found.detection_count == 0
+    assert make_job(session, MemoryTaskQueue(), nothing_found, task=DETECTED).task == DETECTED

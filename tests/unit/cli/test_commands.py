@@ -3,14 +3,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from samfleet.variants.task import EverythingParameters
+from samfleet.variants.task import BoxSource, EverythingParameters
 from samfleet_cli import main
 from samfleet_cli.commands.segment import TaskName, task_from_options
 from samfleet_cli.grid_options import GRID_OPTIONS
@@ -24,7 +26,7 @@ def invoke(*arguments: str) -> tuple[int, str]:
 
 
 def test_every_parameter_of_the_generator_has_an_option() -> None:
-    assert set(GRID_OPTIONS) == {field.name for field in fields(EverythingParameters)} - {"sampler"}
+    assert set(GRID_OPTIONS) == {field.name for field in fields(EverythingParameters)}
     code, text = invoke("segment", "--help")
     assert code == 0
     for name in GRID_OPTIONS:
@@ -40,27 +42,56 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_only_given_parameters_are_sent() -> None:
-    task = task_from_options(TaskName.EVERYTHING, {"points_per_side": 4}, None, annotated=False)
+    task = task_from_options(TaskName.EVERYTHING, {"points_per_side": 4}, None, files=[])
     assert task == {"kind": "everything", "points_per_side": 4}
     prompts = {"kind": "prompts", "prompt": "box", "from": "annotations"}
-    assert task_from_options(TaskName.BOX, {}, None, annotated=True) == prompts
-    assert task_from_options(TaskName.BOX, {}, True, annotated=True) == {**prompts, "multimask": True}
+    assert task_from_options(TaskName.BOX, {}, None, files=["annotations"]) == prompts
+    assert task_from_options(TaskName.BOX, {}, True, files=["annotations"]) == {**prompts, "multimask": True}
 
 
 @pytest.mark.parametrize(
-    ("task", "grid", "multimask", "annotated", "message"),
+    ("grid", "files", "boxes_from"),
     [
-        (TaskName.EVERYTHING, {}, True, False, "--multimask"),
-        (TaskName.EVERYTHING, {"points_per_side": 0}, None, False, "points_per_side"),
-        (TaskName.BOX, {"box_nms_thresh": 0.5}, None, True, "--box-nms-thresh"),
-        (TaskName.CENTER_POINT, {}, None, False, "--annotations"),
+        ({}, ["annotations"], "annotations"),
+        ({}, ["detections"], "detections"),
+        ({}, ["detections", "annotations"], "detections"),
+        ({"boxes_from": "annotations"}, ["detections", "annotations"], "annotations"),
+    ],
+)
+def test_boxes_come_from_the_file_that_is_given(
+    grid: dict[str, Any], files: Sequence[BoxSource], boxes_from: str
+) -> None:
+    grid = {"sampler": "object_aware", **grid}
+    task = task_from_options(TaskName.EVERYTHING, grid, None, files=files)
+    assert task == {"kind": "everything", **grid, "boxes_from": boxes_from}
+
+
+@pytest.mark.parametrize(
+    ("task", "grid", "multimask", "files", "message"),
+    [
+        (TaskName.EVERYTHING, {}, True, [], "--multimask"),
+        (TaskName.EVERYTHING, {"points_per_side": 0}, None, [], "points_per_side"),
+        (TaskName.EVERYTHING, {"sampler": "hexagonal"}, None, [], "hexagonal"),
+        (TaskName.EVERYTHING, {"high_score_thresh": 8}, None, [], "does not take high_score_thresh"),
+        (TaskName.EVERYTHING, {"sampler": "object_aware"}, None, [], "--detections or --annotations"),
+        (
+            TaskName.EVERYTHING,
+            {"sampler": "object_aware", "boxes_from": "detections"},
+            None,
+            ["annotations"],
+            "boxes from --detections",
+        ),
+        (TaskName.EVERYTHING, {}, None, ["detections"], "goes with --sampler object_aware"),
+        (TaskName.BOX, {"box_nms_thresh": 0.5}, None, ["annotations"], "--box-nms-thresh"),
+        (TaskName.BOX, {}, None, ["annotations", "detections"], "goes with --sampler object_aware"),
+        (TaskName.CENTER_POINT, {}, None, [], "--annotations"),
     ],
 )
 def test_contradictions_are_wrong_usage(
-    task: TaskName, grid: dict[str, float], multimask: bool | None, annotated: bool, message: str
+    task: TaskName, grid: dict[str, Any], multimask: bool | None, files: Sequence[BoxSource], message: str
 ) -> None:
     with pytest.raises(typer.BadParameter, match=message):
-        task_from_options(task, grid, multimask, annotated=annotated)
+        task_from_options(task, grid, multimask, files=files)
 
 
 def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:

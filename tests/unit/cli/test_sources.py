@@ -18,6 +18,7 @@ from samfleet_cli.transport import ApiError
 UPLOAD = {
     "POST /v1/datasets/u1/images": {"items": []},
     "PUT /v1/datasets/u1/annotations": dataset(id="u1"),
+    "PUT /v1/datasets/u1/detections": dataset(id="u1"),
     "POST /v1/datasets/u1/seal": dataset(id="u1", source="upload"),
 }
 
@@ -63,11 +64,19 @@ def test_a_folder_that_the_server_cannot_read_is_sent(folder: Path, tmp_path: Pa
     annotations.write_text("{}")
     api = ApiDouble({"POST /v1/datasets": [refusal(403, code), dataset(id="u1", state="open")], **UPLOAD})
     shown: list[UploadProgress] = []
-    sealed = create_dataset(api.client(), Source(folder, annotations), on_progress=shown.append)
+    detections = tmp_path / "detections.json"
+    detections.write_text("[]")
+    source = Source(folder, annotations, detections=detections)
+    sealed = create_dataset(api.client(), source, on_progress=shown.append)
+    assert api.body(0)["detections_path"] == str(detections)
     assert sealed.source == "upload"
     assert api.uploaded_names() == ["a/z.png", "b.JPG"]
     assert shown == [UploadProgress(0, 2), UploadProgress(2, 2)]
-    assert api.sent()[-2:] == ["PUT /v1/datasets/u1/annotations", "POST /v1/datasets/u1/seal"]
+    assert api.sent()[-3:] == [
+        "PUT /v1/datasets/u1/annotations",
+        "PUT /v1/datasets/u1/detections",
+        "POST /v1/datasets/u1/seal",
+    ]
 
 
 def test_another_folder_under_the_same_path_on_the_server_is_noticed(folder: Path) -> None:

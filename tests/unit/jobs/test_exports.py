@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 from samfleet.jobs.exports import CHUNK_BYTES, ExportFormat, iter_coco, iter_export, iter_jsonl
 from samfleet.jobs.parts import part_row
-from samfleet.jobs.results import Annotation, ImageError, ImageOutcome, ShardImage
+from samfleet.jobs.results import Annotation, Detection, ImageError, ImageOutcome, ShardImage
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport
 
@@ -70,6 +70,22 @@ def test_coco_entries() -> None:
     }
 
 
+def test_a_mask_of_a_detection_is_ranked_by_the_detector() -> None:
+    mask = MaskRecord(COUNTS, (4, 6), 24, (0, 0, 5, 3), 0.75, 0.5, prompt_index=0)
+    found = Detection(9, 3, (1.0, 1.0, 4.0, 2.0), 0.625)
+    row = part_row(ImageOutcome(image(1), (mask,), (found,), ImageReport(width=6, height=4, prompts_decoded=1)))
+    assert row["prompts_decoded"] == 1
+    assert row["masks"][0]["detection_score"] == 0.625
+    (entry,) = json.loads(b"".join(iter_coco([row])))
+    assert {name: entry[name] for name in ("category_id", "score", "predicted_iou", "prompt_index")} == {
+        "category_id": 3,
+        "score": 0.625,
+        "predicted_iou": 0.75,
+        "prompt_index": 0,
+    }
+    assert (entry["detection_id"], entry["prompt_box"]) == (9, [1.0, 1.0, 4.0, 2.0])
+
+
 def test_jsonl_has_a_line_for_every_image() -> None:
     lines = [json.loads(line) for line in b"".join(iter_jsonl(rows())).splitlines()]
     assert lines == rows()
@@ -80,6 +96,7 @@ def test_jsonl_has_a_line_for_every_image() -> None:
         "outcome": "failed",
         "width": None,
         "height": None,
+        "prompts_decoded": None,
         "masks": [],
         "error": {"code": "image_missing", "message": "gone", "stage": "fetch"},
     }

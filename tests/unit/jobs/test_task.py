@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ def test_everything_takes_missing_fields_from_the_variant() -> None:
     task = parse_job_task({"kind": "everything", "points_per_side": 8})
     assert task.resolve(RECORD) == {**RECORD.everything.to_dict(), "points_per_side": 8}
     assert task.to_dict() == {"kind": "everything", "points_per_side": 8}
-    assert not task.needs_annotations
+    assert task.prompted_by(RECORD) is None
 
 
 def test_a_resolved_task_parses_to_itself() -> None:
@@ -31,7 +32,31 @@ def test_multimask_follows_the_prompt_unless_it_is_given(prompt: str, multimask:
     assert task.resolve(RECORD) == full
     assert parse_job_task({**full, "multimask": not multimask}).to_dict()["multimask"] is not multimask
     assert task.parameters(RECORD) == PromptsParameters(masks="best")
-    assert task.needs_annotations
+    assert task.prompted_by(RECORD) == "annotations"
+
+
+@pytest.mark.parametrize("boxes_from", ["annotations", "detections"])
+def test_object_aware_is_prompted_by_boxes_of_the_dataset(boxes_from: str) -> None:
+    task = parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": boxes_from})
+    assert task.prompted_by(RECORD) == boxes_from
+    resolved = task.resolve(RECORD)
+    assert resolved == {
+        "kind": "everything",
+        "sampler": "object_aware",
+        "boxes_from": boxes_from,
+        "detection_score_thresh": 0.4,
+        "detection_nms_thresh": 0.9,
+        "max_detections": 300,
+    }
+    assert parse_job_task(resolved).resolve(RECORD) == resolved
+
+
+def test_the_variant_may_have_a_sampler_of_its_own() -> None:
+    own = replace(RECORD, everything=EverythingParameters(sampler="object_aware"))
+    assert parse_job_task({"kind": "everything"}).prompted_by(own) == "detections"
+    with pytest.raises(TaskInvalid, match="'object_aware' does not take points_per_side"):
+        parse_job_task({"kind": "everything", "points_per_side": 8}).resolve(own)
+    assert parse_job_task({"kind": "everything", "sampler": "grid", "points_per_side": 8}).prompted_by(own) is None
 
 
 @pytest.mark.parametrize(

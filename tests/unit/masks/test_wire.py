@@ -32,6 +32,7 @@ REPORT = ImageReport(
     stages={"encode": StageTime(1.5, 3.0)},
     batch_size=2,
     warmup=True,
+    prompts_decoded=3,
     execute_ms=12.0,
     hardware={"device_name": "cpu"},
     execution="bf16+compile",
@@ -60,6 +61,8 @@ def assert_declared(arrays: Arrays, declared: dict[str, tuple[str, tuple[int, ..
         SegmentRequest(b"\xff\xd8jpeg", EverythingParameters(points_per_side=3)),
         SegmentRequest(b"", PromptsParameters("all"), PROMPTS),
         SegmentRequest(b"x", PromptsParameters()),
+        SegmentRequest(b"x", EverythingParameters(sampler="object_aware"), (Prompt(box=(0.0, 0.5, 9.0, 8.0)),)),
+        SegmentRequest(b"x", EverythingParameters(sampler="hierarchical", hierarchical_coarse_factor=2)),
     ],
 )
 def test_a_request_survives_the_wire(request_: SegmentRequest) -> None:

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskInvalid, task_from_dict
+from samfleet.variants.task import (
+    HIERARCHICAL_ONLY,
+    OBJECT_AWARE_ONLY,
+    EverythingParameters,
+    Prompt,
+    PromptsParameters,
+    TaskInvalid,
+    task_from_dict,
+)
 
 
 def test_the_defaults_are_those_of_the_official_generator() -> None:
@@ -17,7 +25,15 @@ def test_the_defaults_are_those_of_the_official_generator() -> None:
     assert parameters.min_mask_region_area == 0
 
 
-@pytest.mark.parametrize("task", [EverythingParameters(points_per_side=8, crop_n_layers=1), PromptsParameters("all")])
+@pytest.mark.parametrize(
+    "task",
+    [
+        EverythingParameters(points_per_side=8, crop_n_layers=1),
+        EverythingParameters(sampler="hierarchical", hierarchical_coarse_factor=2, high_score_thresh=1),
+        EverythingParameters(sampler="object_aware", boxes_from="annotations", max_detections=7),
+        PromptsParameters("all"),
+    ],
+)
 def test_a_task_survives_its_json_form(task: EverythingParameters | PromptsParameters) -> None:
     assert task_from_dict(task.to_dict()) == task
 
@@ -42,12 +58,33 @@ def test_missing_values_come_from_the_variant() -> None:
         ({"kind": "everything", "pred_iou_thresh": float("nan")}, "pred_iou_thresh"),
         ({"kind": "everything", "min_mask_region_area": -1}, "min_mask_region_area"),
         ({"kind": "everything", "sampler": "learned"}, "sampler 'learned' is unknown"),
+        ({"kind": "everything", "sampler": ["grid"]}, "is unknown"),
+        ({"kind": "everything", "high_score_thresh": 8}, "sampler 'grid' does not take high_score_thresh"),
+        ({"kind": "everything", "max_detections": 8}, "sampler 'grid' does not take max_detections"),
+        ({"kind": "everything", "sampler": "hierarchical", "boxes_from": "detections"}, "does not take boxes_from"),
+        ({"kind": "everything", "sampler": "object_aware", "crop_n_layers": 1}, "does not take crop_n_layers"),
+        ({"kind": "everything", "sampler": "hierarchical", "hierarchical_coarse_factor": 0}, "coarse_factor is 0"),
+        ({"kind": "everything", "sampler": "hierarchical", "high_score_thresh": float("inf")}, "high_score_thresh"),
+        ({"kind": "everything", "sampler": "object_aware", "boxes_from": "hat"}, "'annotations' or 'detections'"),
+        ({"kind": "everything", "sampler": "object_aware", "detection_nms_thresh": 2}, "detection_nms_thresh is 2"),
+        ({"kind": "everything", "sampler": "object_aware", "detection_score_thresh": "0"}, "detection_score_thresh"),
+        ({"kind": "everything", "sampler": "object_aware", "max_detections": 0}, "max_detections is 0"),
         ({"kind": "prompts", "masks": "some"}, "'best' or 'all'"),
     ],
 )
 def test_a_wrong_task_is_refused_with_the_reason(values: dict[str, Any], message: str) -> None:
     with pytest.raises(TaskInvalid, match=message):
         task_from_dict(values)
+
+
+def test_the_json_form_has_what_the_sampler_takes() -> None:
+    grid = EverythingParameters().to_dict()
+    assert grid["sampler"] == "grid"
+    assert not (HIERARCHICAL_ONLY | OBJECT_AWARE_ONLY) & grid.keys()
+    hierarchical = EverythingParameters(sampler="hierarchical").to_dict()
+    assert hierarchical.keys() == grid.keys() | HIERARCHICAL_ONLY
+    boxes = EverythingParameters(sampler="object_aware").to_dict()
+    assert boxes.keys() == {"kind", "sampler"} | OBJECT_AWARE_ONLY
 
 
 @pytest.mark.parametrize(

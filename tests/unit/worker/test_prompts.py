@@ -6,17 +6,28 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from samfleet.jobs.results import Annotation, ShardImage
-from samfleet.jobs.task import parse_job_task
+from samfleet.jobs.results import Annotation, Detection, ShardImage
+from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt
-from samfleet_worker.prompts import PromptInvalid, build_prompts
+from samfleet_worker.prompts import PromptInvalid, build_prompts, prompt_origins
 
 BOX = parse_job_task({"kind": "prompts", "prompt": "box"})
 POINT = parse_job_task({"kind": "prompts", "prompt": "center_point"})
 SQUARE = [[2.0, 3.0, 7.0, 3.0, 7.0, 8.0, 2.0, 8.0]]  # pixels 2..6 across, 3..7 down
 INSTANCE = Annotation(2, 7, (2.25, 3.5, 5.0, 4.5), iscrowd=False, segmentation=SQUARE)
 CROWD = replace(INSTANCE, annotation_id=1, iscrowd=True)
-IMAGE = ShardImage(1, 101, "a.png", "store:a", 10, (CROWD, INSTANCE))
+SURE = Detection(5, 3, (0.0, 1.0, 8.0, 9.0), 0.9)
+UNSURE = Detection(6, 3, (2.0, 1.0, 8.0, 9.0), 0.1)
+IMAGE = ShardImage(1, 101, "a.png", "store:a", 10, (CROWD, INSTANCE), (UNSURE, SURE))
+EVERYTHING = {"kind": "everything", "sampler": "object_aware"}
+ANNOTATED = parse_job_task({**EVERYTHING, "boxes_from": "annotations"})
+DETECTED = parse_job_task(EVERYTHING)
+
+
+def prompts_of(task: JobTask, image: ShardImage, data: bytes = b"") -> tuple[Prompt, ...]:
+    origins = prompt_origins(task, task.parameters(get_variant("mobile_sam")), image)
+    return build_prompts(task, origins, data, 1000)
 
 
 def png() -> bytes:
@@ -26,25 +37,33 @@ def png() -> bytes:
 
 
 def test_boxes_are_corners_unrounded_and_need_no_image() -> None:
-    assert build_prompts(BOX, IMAGE, b"", 1000) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)
+    assert prompts_of(BOX, IMAGE) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)
 
 
 def test_a_centre_point_is_the_deepest_pixel() -> None:
-    assert build_prompts(POINT, IMAGE, png(), 1000) == (Prompt(points=((4.0, 5.0),), labels=(1,), multimask=True),)
+    assert prompts_of(POINT, IMAGE, png()) == (Prompt(points=((4.0, 5.0),), labels=(1,), multimask=True),)
 
 
 def test_an_object_too_thin_for_a_pixel_is_prompted_at_its_box() -> None:
     thin = replace(INSTANCE, segmentation=[[2.0, 3.0, 2.1, 3.0, 2.1, 3.1]], bbox=(2.0, 3.0, 0.5, 0.25))
-    prompts = build_prompts(POINT, replace(IMAGE, annotations=(thin,)), png(), 1000)
+    prompts = prompts_of(POINT, replace(IMAGE, annotations=(thin,)), png())
     assert prompts[0].points == ((2.25, 3.125),)
 
 
 def test_nothing_annotated_is_nothing_prompted() -> None:
-    assert build_prompts(POINT, replace(IMAGE, annotations=(CROWD,)), b"", 1000) == ()
-    assert build_prompts(parse_job_task({"kind": "everything"}), IMAGE, b"", 1000) == ()
+    assert prompts_of(POINT, replace(IMAGE, annotations=(CROWD,))) == ()
+    assert prompts_of(parse_job_task({"kind": "everything"}), IMAGE) == ()
 
 
 def test_a_box_of_negative_width_is_the_image_s_error() -> None:
     wrong = replace(INSTANCE, bbox=(2.0, 3.0, -1.0, 4.0))
     with pytest.raises(PromptInvalid, match="annotation 2 cannot be used"):
-        build_prompts(BOX, replace(IMAGE, annotations=(wrong,)), b"", 1000)
+        prompts_of(BOX, replace(IMAGE, annotations=(wrong,)))
+
+
+def test_object_aware_asks_for_single_masks_of_boxes() -> None:
+    assert prompts_of(ANNOTATED, IMAGE) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)
+    assert prompts_of(DETECTED, IMAGE) == (Prompt(box=(0.0, 1.0, 8.0, 10.0)),)
+    assert prompts_of(DETECTED, replace(IMAGE, detections=())) == ()
+    every = parse_job_task({**EVERYTHING, "detection_score_thresh": 0})
+    assert [prompt.box for prompt in prompts_of(every, IMAGE)] == [(0.0, 1.0, 8.0, 10.0), (2.0, 1.0, 10.0, 10.0)]

@@ -17,7 +17,7 @@ STAGES = ("preprocess", "encode", "decode", "postprocess")
 
 def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
     """A 4 x 4 image, all of it one mask: one per prompt, or one for SegEvery."""
-    everything = request.task.kind == "everything"
+    everything = not request.task.prompted
     masks = tuple(
         MaskRecord(
             counts=FULL_MASK,

@@ -1,7 +1,14 @@
 """All tables: importing this module fills `Base.metadata`."""
 
 from samfleet.db.base import Base
-from samfleet.db.models.datasets import Dataset, DatasetAnnotation, DatasetImage, DatasetSource, DatasetState
+from samfleet.db.models.datasets import (
+    Dataset,
+    DatasetAnnotation,
+    DatasetDetection,
+    DatasetImage,
+    DatasetSource,
+    DatasetState,
+)
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.tenants import ApiKey, Tenant
@@ -11,6 +18,7 @@ __all__ = [
     "Base",
     "Dataset",
     "DatasetAnnotation",
+    "DatasetDetection",
     "DatasetImage",
     "DatasetSource",
     "DatasetState",

@@ -35,6 +35,8 @@ class Dataset(HasId, HasCreatedAt, Base):
     image_count: Mapped[int] = mapped_column(default=0)
     annotation_count: Mapped[int | None]  # None: no annotations were given
     annotations_key: Mapped[str | None]  # the uploaded annotations file, read when an upload is sealed
+    detection_count: Mapped[int | None]  # None: no detections were given
+    detections_key: Mapped[str | None]  # as `annotations_key`
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
     sealed_at: Mapped[datetime | None]
 
@@ -86,4 +88,25 @@ class DatasetAnnotation(Base):
     __table_args__ = (
         UniqueConstraint("dataset_id", "annotation_id"),
         Index("ix_dataset_annotations_dataset_image", dataset_id, image_id),
+    )
+
+
+class DatasetDetection(Base):
+    """One box that a detector found: a prompt of the sampler `object_aware`. `bbox` is (x, y, width, height) in
+    pixels; `detection_id` counts from 1 in the order of the file.
+    """
+
+    __tablename__ = "dataset_detections"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    image_id: Mapped[int] = mapped_column(BigInteger)
+    detection_id: Mapped[int] = mapped_column(BigInteger)
+    category_id: Mapped[int] = mapped_column(BigInteger)
+    bbox: Mapped[list[float]] = mapped_column(ARRAY(Float))
+    score: Mapped[float]
+
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "detection_id"),
+        Index("ix_dataset_detections_dataset_image", dataset_id, image_id),
     )

@@ -1,0 +1,150 @@
+"""Detections: boxes that a detector found, as COCO results, which prompt the sampler `object_aware`.
+
+The format is that of `COCO.loadRes` (cocoapi, PythonAPI/pycocotools/coco.py): a list of {image_id, category_id, bbox,
+score}; other members are passed over. Detection ids are 1, 2, 3, … in the order of the list, as `loadRes` gives them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import IO, Any
+
+from samfleet.datasets.json_array import JsonArrayInvalid, iter_json_array
+from samfleet.datasets.segmentation import is_number
+from samfleet.errors import InvalidInput, TooLarge
+
+MAX_ID = 2**62  # as of annotations
+BOX_NUMBERS = 4
+
+
+class DetectionsInvalid(InvalidInput):
+    """The detections are not a valid list of COCO results."""
+
+    code = "detections_invalid"
+
+
+class DetectionsTooLarge(TooLarge):
+    """The detections file is larger than this server accepts."""
+
+    code = "detections_too_large"
+
+
+class DetectionsNotFound(InvalidInput):
+    """There is no such detections file on the server."""
+
+    code = "detections_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One box found; `bbox` is (x, y, width, height) in pixels, `score` whatever the detector ranks by."""
+
+    detection_id: int
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Many of them in columns, because a detector finds millions in a large dataset: 64 bytes each."""
+
+    ids: Sequence[int]
+    image_ids: Sequence[int]
+    category_ids: Sequence[int]
+    boxes: Sequence[float]  # x, y, width, height of one after the other
+    scores: Sequence[float]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Detection]:
+        for row, ids in enumerate(zip(self.ids, self.image_ids, self.category_ids, strict=True)):
+            x, y, width, height = self.boxes[BOX_NUMBERS * row : BOX_NUMBERS * (row + 1)]
+            yield Detection(*ids, (x, y, width, height), self.scores[row])
+
+    def of_images(self, image_ids: Collection[int], others: Collection[int] | None = ()) -> Detections:
+        """Those of these images. Those of `others` are left out; None stands for every other image.
+
+        It is an error when there are detections and none of these images has any.
+        """
+        wanted = [image_id in image_ids for image_id in self.image_ids]
+        if others is not None:
+            for row, image_id in enumerate(self.image_ids):
+                if not wanted[row] and image_id not in others:
+                    raise _unknown_image(row, image_id)
+        if self.ids and not any(wanted):
+            raise _unknown_image(0, self.image_ids[0])
+        four_times = (here for here in wanted for _ in range(BOX_NUMBERS))
+        return Detections(
+            array("q", compress(self.ids, wanted)),
+            array("q", compress(self.image_ids, wanted)),
+            array("q", compress(self.category_ids, wanted)),
+            array("d", compress(self.boxes, four_times)),
+            array("d", compress(self.scores, wanted)),
+        )
+
+
+def read_detections(file: IO[bytes]) -> Detections:
+    """Reads and checks entry by entry, so that an error names the entry; the file is never held as a whole."""
+    ids, images, categories = array("q"), array("q"), array("q")
+    boxes, scores = array("d"), array("d")
+    try:
+        for index, entry in enumerate(iter_json_array(file)):
+            detection = _read_detection(entry, index)
+            ids.append(detection.detection_id)
+            images.append(detection.image_id)
+            categories.append(detection.category_id)
+            boxes.extend(detection.bbox)
+            scores.append(detection.score)
+    except JsonArrayInvalid as error:
+        raise DetectionsInvalid(
+            f"the detections file {error}; it is a list of COCO results, {{image_id, category_id, bbox, score}}"
+        ) from error
+    return Detections(ids, images, categories, boxes, scores)
+
+
+def _read_detection(entry: Any, index: int) -> Detection:
+    where = f"detections[{index}]"
+    if not isinstance(entry, dict):
+        raise DetectionsInvalid(f"{where} must be an object with image_id, category_id, bbox and score")
+    return Detection(
+        detection_id=index + 1,
+        image_id=_integer(entry, "image_id", where),
+        category_id=_integer(entry, "category_id", where),
+        bbox=_bbox(entry.get("bbox"), where),
+        score=_score(entry.get("score"), where),
+    )
+
+
+def _integer(entry: dict[str, Any], name: str, where: str) -> int:
+    value = entry.get(name)
+    if type(value) is not int or not 0 <= value < MAX_ID:
+        raise DetectionsInvalid(f"{where}: {name} must be a whole number from 0")
+    return value
+
+
+def _bbox(value: Any, where: str) -> tuple[float, float, float, float]:
+    if not isinstance(value, list) or len(value) != BOX_NUMBERS or not all(is_number(number) for number in value):
+        raise DetectionsInvalid(f"{where}: bbox must be four numbers x, y, width, height")
+    x, y, width, height = (float(number) for number in value)
+    if width < 0 or height < 0:
+        raise DetectionsInvalid(f"{where}: bbox has a negative width or height; it is x, y, width, height")
+    return x, y, width, height
+
+
+def _score(value: Any, where: str) -> float:
+    if not is_number(value):
+        raise DetectionsInvalid(f"{where}: score must be a number")
+    return float(value)
+
+
+def _unknown_image(row: int, image_id: int) -> DetectionsInvalid:
+    return DetectionsInvalid(
+        f"detections[{row}]: image_id {image_id} is no image of this dataset; ids are those of the annotations file "
+        "where one is given, else 1, 2, 3, … in the order of the file names"
+    )

@@ -1,0 +1,73 @@
+"""The images of a shard with what is known of them beforehand: annotations, and the detections that prompt."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage
+from samfleet.jobs.results import Annotation, Detection, ShardImage
+
+
+def read_shard_images(
+    session: Session, dataset_id: uuid.UUID, positions: range, *, with_detections: bool
+) -> tuple[ShardImage, ...]:
+    """In the order of their positions. Detections are many and read only for a task that prompts with them."""
+    images = session.scalars(
+        select(DatasetImage)
+        .where(DatasetImage.dataset_id == dataset_id, DatasetImage.position.between(positions[0], positions[-1]))
+        .order_by(DatasetImage.position)
+    ).all()
+    image_ids = [image.image_id for image in images if image.image_id is not None]  # all, once a dataset is sealed
+    annotations = _annotations(session, dataset_id, image_ids)
+    detections = _detections(session, dataset_id, image_ids) if with_detections else {}
+    return tuple(
+        ShardImage(
+            dataset_image_id=image.id,
+            image_id=image.image_id,
+            file_name=image.file_name,
+            uri=image.uri,
+            size_bytes=image.size_bytes,
+            annotations=tuple(annotations.get(image.image_id, ())),
+            detections=tuple(detections.get(image.image_id, ())),
+        )
+        for image in images
+        if image.image_id is not None
+    )
+
+
+def _annotations(
+    session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]
+) -> Mapping[int, Sequence[Annotation]]:
+    rows = session.scalars(
+        select(DatasetAnnotation)
+        .where(DatasetAnnotation.dataset_id == dataset_id, DatasetAnnotation.image_id.in_(image_ids))
+        .order_by(DatasetAnnotation.annotation_id)
+    )
+    found: dict[int, list[Annotation]] = defaultdict(list)
+    for row in rows:
+        x, y, width, height = row.bbox
+        annotation = Annotation(
+            row.annotation_id, row.category_id, (x, y, width, height), row.iscrowd, row.segmentation
+        )
+        found[row.image_id].append(annotation)
+    return found
+
+
+def _detections(
+    session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]
+) -> Mapping[int, Sequence[Detection]]:
+    rows = session.scalars(
+        select(DatasetDetection)
+        .where(DatasetDetection.dataset_id == dataset_id, DatasetDetection.image_id.in_(image_ids))
+        .order_by(DatasetDetection.detection_id)
+    )
+    found: dict[int, list[Detection]] = defaultdict(list)
+    for row in rows:
+        x, y, width, height = row.bbox
+        found[row.image_id].append(Detection(row.detection_id, row.category_id, (x, y, width, height), row.score))
+    return found

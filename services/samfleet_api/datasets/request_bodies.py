@@ -1,0 +1,76 @@
+"""How OpenAPI describes the bodies that are read as streams, past any model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FILES_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                },
+                "examples": {"two images": {"value": {"files": ["shelf/left.jpg", "shelf/right.jpg"]}}},
+            }
+        },
+    }
+}
+ANNOTATIONS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["images", "annotations"],
+                    "properties": {
+                        name: {"type": "array", "items": {"type": "object"}}
+                        for name in ("images", "annotations", "categories")
+                    },
+                },
+                "example": {
+                    "images": [{"id": 7, "file_name": "shelf/left.jpg", "width": 640, "height": 480}],
+                    "annotations": [
+                        {
+                            "id": 1,
+                            "image_id": 7,
+                            "category_id": 1,
+                            "bbox": [10, 10, 40, 30],
+                            "area": 1200,
+                            "iscrowd": 0,
+                            "segmentation": [[10, 10, 50, 10, 50, 40, 10, 40]],
+                        }
+                    ],
+                    "categories": [{"id": 1, "name": "box"}],
+                },
+            }
+        },
+    }
+}
+DETECTIONS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["image_id", "category_id", "bbox", "score"],
+                        "properties": {
+                            "image_id": {"type": "integer", "minimum": 0},
+                            "category_id": {"type": "integer", "minimum": 0},
+                            "bbox": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+                            "score": {"type": "number"},
+                        },
+                    },
+                },
+                "example": [{"image_id": 7, "category_id": 1, "bbox": [10, 10, 40, 30], "score": 0.91}],
+            }
+        },
+    }
+}

@@ -1,0 +1,45 @@
+"""The hierarchical sampler asks what TinySAM's rule leaves, looked up in low-resolution logits or in whole masks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fixtures.engine import mobile_sam
+from fixtures.shared import shared_path, weights_dir
+from reference.plain_heads import PlainHeads
+from reference.plain_two_rounds import points_left
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.task import EverythingParameters
+from samfleet_models.checkpoint import read_state
+from samfleet_models.engine import Engine
+from samfleet_models.images import read_image
+from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
+
+__all__ = ["mobile_sam"]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("high_score_thresh", [8.5, 2.0])
+def test_the_second_round_is_what_tinysams_rule_leaves(mobile_sam: Engine, high_score_thresh: float) -> None:
+    parameters = EverythingParameters(
+        points_per_side=12, sampler="hierarchical", hierarchical_coarse_factor=2, high_score_thresh=high_score_thresh
+    )
+    file = shared_path("data", "coco_dev", "images", "000000005001.jpg").read_bytes()
+    record = mobile_sam.record
+    image = read_image(file)
+    height, width, _ = image.shape
+    frame = Frame.of(height, width, record.input_size)
+    pixels = to_network_input(
+        [resize_to_frame(image, frame)], record.input_size, record.preprocessing, torch.device("cpu")
+    )
+    heads = PlainHeads(read_state(weights_dir() / record.checkpoint.filename), record.input_size)
+    left = points_left(mobile_sam.network.encode(pixels), heads.multimask, frame, parameters)
+    ((_, reply),) = mobile_sam.segment([SegmentRequest(file, parameters)])
+    print(f"{len(left)} of 144 points are left")
+    assert 0 < len(left) < 144
+    assert reply.report.prompts_decoded == 36 + len(left)
+    first = {(width * (i + 0.5) / 6, height * (j + 0.5) / 6) for i in range(6) for j in range(6)}
+    asked = [*map(tuple, left.tolist()), *first]
+    for mask in reply.masks:
+        assert any(mask.point_coords == pytest.approx(point, abs=1e-3) for point in asked)
