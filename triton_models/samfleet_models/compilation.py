@@ -76,7 +76,8 @@ class CompiledEncoder:
         return torch.zeros(size, 3, self._side, self._side, device=self._device)
 
     def _compile(self) -> dict[int, Encode]:
-        compiled = torch.compile(self._encode, dynamic=False, fullgraph=True)
+        """Isolated: torch counts the variants of a function's code over all encoders of the process, and stops at 8."""
+        compiled = torch.compile(self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True)  # type: ignore[call-overload]  # torch's overloads leave the last one out
         return dict.fromkeys(self._sizes, compiled)
 
     def _capture(self) -> dict[int, Encode]:

@@ -97,6 +97,21 @@ def test_a_batch_goes_through_in_the_sizes_that_were_compiled() -> None:
     torch.testing.assert_close(encoder(pixels), doubled(pixels))
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_a_process_may_hold_many_compiled_encoders() -> None:
+    needs_compiler()
+    for side in range(8, 18):  # one more than torch compiles of one code by default
+
+        def scaled(pixels: Tensor, side: int = side) -> Tensor:
+            return side * pixels
+
+        encoder = CompiledEncoder(scaled, "compile", CPU, side, [1])
+        encoder.warm_up()
+        pixels = torch.ones(1, 3, side, side)
+        torch.testing.assert_close(encoder(pixels), side * pixels)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("compilation", ["cuda_graphs", "compile"])
 @torch.inference_mode()
