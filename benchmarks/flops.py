@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from samfleet_models import onednn_layers
 from samfleet_models.onednn import linear
 
 PEAK_SIDE = {"cpu": 2048, "cuda": 8192}
@@ -71,10 +72,12 @@ def _convolution(_: Shape, weight: Shape, *__: Any, out_shape: Shape, **___: Any
 
 def _uncounted() -> dict[Any, Callable[..., int]]:
     """Products that torch's table leaves out: the CPU's attention, in-place and fused additions, oneDNN's layers."""
-    aten, onednn = torch.ops.aten, torch.ops.mkldnn
-    layers: dict[str, Callable[..., int]] = {"_linear_pointwise": _linear, "_convolution_pointwise": _convolution}
+    aten, mkldnn = torch.ops.aten, torch.ops.mkldnn
+    layers = [mkldnn._linear_pointwise] if hasattr(mkldnn, "_linear_pointwise") else []  # noqa: SLF001 - its name
     return {
-        **{getattr(onednn, name): count for name, count in layers.items() if hasattr(onednn, name)},
+        **dict.fromkeys(layers, _linear),
+        onednn_layers.LINEAR: _linear,
+        onednn_layers.CONVOLUTION: _convolution,
         aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - the operator's public name
         aten.addmm_: _added_product,
         aten._addmm_activation: _added_product,  # noqa: SLF001 - the operator's public name

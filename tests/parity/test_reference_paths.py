@@ -53,7 +53,9 @@ def official() -> State:
 def generator(state: State, engine: Engine) -> OfficialGenerator:
     record = engine.record
     heads = PlainHeads(state, record.input_size)
-    return OfficialGenerator(engine.network.encode, heads.multimask, record.input_size, record.preprocessing, CPU)
+    return OfficialGenerator(
+        engine.network.image_encoder, heads.multimask, record.input_size, record.preprocessing, CPU
+    )
 
 
 @torch.inference_mode()

@@ -84,23 +84,13 @@ class Engine:
         self.network = build_network(record, self.execution)
         load_checkpoint(self.network, record, checkpoint)
         self.network.to(self.device)
-        self.warmup_seconds = self._warm_up()
+        self.warmup_seconds = self.network.warm_up()
         self._max_pixels = settings.max_pixels
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
         self._executions = 0
 
     def close(self) -> None:
         self._pool.shutdown()
-
-    @torch.inference_mode()
-    def _warm_up(self) -> float | None:
-        """Compiles for the shapes of all requests to come, before the first of them; None where nothing is compiled."""
-        if self.execution.compilation == "none":
-            return None
-        began = time.perf_counter()
-        side = self.record.input_size
-        self.network.encode(torch.zeros(1, 3, side, side, device=self.device)).sum().item()  # waits for a GPU
-        return time.perf_counter() - began
 
     def segment(self, requests: Sequence[SegmentRequest]) -> Iterator[tuple[int, SegmentReply]]:
         """(position, reply) of every request, each as soon as it is ready, not in order.

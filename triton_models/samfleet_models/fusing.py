@@ -9,16 +9,14 @@ moved and converted without touching the module it was made of.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from samfleet_models import onednn_layers
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.onednn import by_onednn
-
-Activation = Literal["none", "gelu"]
+from samfleet_models.onednn_layers import Activation
 
 
 class FusedConvolution(nn.Module):
@@ -36,11 +34,10 @@ class FusedConvolution(nn.Module):
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
+        numbers = (self.stride, self.padding, self.dilation, self.groups)
         if by_onednn(x):
-            numbers = (self.padding, self.stride, self.dilation, self.groups)
-            run = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - see `samfleet_models.onednn`
-            return torch.as_tensor(run(x, self.weight, self.bias, *numbers, self.activation, [], "none"))
-        out = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+            return onednn_layers.convolution(x, self.weight, self.bias, self.activation, *numbers)
+        out = functional.conv2d(x, self.weight, self.bias, *numbers)
         return activate_(out, self.activation)
 
 
@@ -58,8 +55,7 @@ class FusedLinear(nn.Module):
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
         if by_onednn(x):
-            run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see `samfleet_models.onednn`
-            out = torch.as_tensor(run(x, self.weight, self.bias, self.activation, [], "none"))
+            out = onednn_layers.linear(x, self.weight, self.bias, self.activation)
         else:
             out = activate_(functional.linear(x, self.weight, self.bias), self.activation)
         return out if add is None else out.add_(add)

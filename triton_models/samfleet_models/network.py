@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.compilation import CompiledEncoder, Encode, batch_sizes
 from samfleet_models.families import FAMILIES
 from samfleet_models.folded.decoder import FoldedDecoder, scored_bytes
 from samfleet_models.mask_decoder import MaskDecoder
@@ -39,7 +40,7 @@ class SamNetwork(nn.Module):
         self.image_encoder = image_encoder
         self.prompt_encoder = PromptEncoder(input_size, input_size // STRIDE)
         self.mask_decoder = MaskDecoder()
-        self._encoder: Callable[[Tensor], Tensor] | None = None
+        self._encoder: Encode | None = None
         self._decoder: FoldedDecoder | None = None
 
     def encode(self, pixels: Tensor) -> Tensor:
@@ -47,11 +48,27 @@ class SamNetwork(nn.Module):
 
         `pixels` [B, 3, S, S] float32 are preprocessed. What is computed in which type: `samfleet_models.precision`.
         """
-        dtype = DTYPES[self.execution.precision]
         if self._encoder is None:
-            fused = self._fuse(self.image_encoder, self.input_size).to(dtype)
-            self._encoder = fused.forward  # as a module it would join the official keys
-        return self._encoder(pixels.to(dtype)).float()
+            self.warm_up()
+        return cast("Encode", self._encoder)(pixels)
+
+    def warm_up(self) -> float | None:
+        """Makes the encoder that runs of the present parameters; the seconds that compiling it took, if it is."""
+        dtype, compilation = DTYPES[self.execution.precision], self.execution.compilation
+        fused = self._fuse(self.image_encoder, self.input_size).to(dtype)
+
+        def encode(pixels: Tensor) -> Tensor:  # the module itself would join the official keys
+            embeddings: Tensor = fused(pixels.to(dtype))
+            return embeddings.float()
+
+        if compilation == "none":
+            self._encoder = encode
+            return None
+        sizes = batch_sizes(self.images_per_pass)
+        compiled = CompiledEncoder(encode, compilation, self.device, self.input_size, sizes)
+        seconds = compiled.warm_up()
+        self._encoder = compiled
+        return seconds
 
     @property
     def decoder(self) -> FoldedDecoder:

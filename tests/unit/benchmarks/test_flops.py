@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.flops import count_flops, matrix_peak
+from samfleet_models import onednn_layers
 
 
 def ones(*shape: int) -> Tensor:
@@ -41,10 +42,10 @@ def test_layers_of_onednn_are_counted() -> None:
     layer = torch.ops.mkldnn._linear_pointwise
     assert count_flops(lambda: layer(ones(3, 4), ones(5, 4), ones(5), "none", [], "")) == 2 * 3 * 4 * 5
     assert count_flops(lambda: layer.binary(ones(3, 4), ones(3, 5), ones(5, 4), None, "add")) == 2 * 3 * 4 * 5
-    convolution = torch.ops.mkldnn._convolution_pointwise
+    assert count_flops(lambda: onednn_layers.linear(ones(3, 4), ones(5, 4), ones(5), "gelu")) == 2 * 3 * 4 * 5
     image, kernel = ones(1, 8, 6, 6), ones(8, 2, 3, 3)
-    numbers = ([1, 1], [2, 2], [1, 1], 4)  # padding, stride, dilation, groups
-    assert count_flops(lambda: convolution(image, kernel, None, *numbers, "none", [], "")) == 2 * 8 * 9 * 2 * 9
+    strided = ([2, 2], [1, 1], [1, 1], 4)  # stride, padding, dilation, groups
+    assert count_flops(lambda: onednn_layers.convolution(image, kernel, None, "gelu", *strided)) == 2 * 8 * 9 * 2 * 9
 
 
 def test_the_machine_reaches_something() -> None:

@@ -13,7 +13,6 @@ from samfleet_models import fusing, onednn
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.families.tiny_vit import ConvNorm
 from samfleet_models.fusing import (
-    Activation,
     ChannelNorm,
     fold_norm,
     fuse_after_norm,
@@ -21,6 +20,7 @@ from samfleet_models.fusing import (
     fuse_neck,
     fuse_pair,
 )
+from samfleet_models.onednn_layers import Activation
 
 TOLERANCE = 1e-5  # of values of about one
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"none": lambda x: x, "gelu": functional.gelu}

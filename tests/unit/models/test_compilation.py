@@ -1,0 +1,132 @@
+"""Compiled encoders: what is refused, and that the results are those of the encoder as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures.tiny import tiny
+from samfleet.variants.execution import Compilation, Execution
+from samfleet.variants.record import VariantRecord
+from samfleet_models.checkpoint import load_checkpoint
+from samfleet_models.compilation import (
+    CompiledEncoder,
+    CompilerMissing,
+    GraphsNeedCuda,
+    batch_sizes,
+    require_compiler,
+)
+from samfleet_models.network import SamNetwork, build_network
+
+__all__ = ["tiny"]
+
+CPU = torch.device("cpu")
+TOLERANCE = 1e-5  # of embeddings of up to about 3
+
+# importing torch's compiler meets a deprecation of torch's own
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+
+
+def doubled(pixels: Tensor) -> Tensor:
+    return 2 * pixels
+
+
+def loaded(tiny: tuple[VariantRecord, Path], compilation: Compilation) -> SamNetwork:
+    network = build_network(tiny[0], Execution("fp32", compilation))
+    load_checkpoint(network, *tiny)
+    return network
+
+
+def noise(images: int) -> Tensor:
+    return torch.randn(images, 3, 128, 128, generator=torch.Generator().manual_seed(5))
+
+
+def test_graphs_are_refused_on_a_cpu(tiny: tuple[VariantRecord, Path]) -> None:
+    with pytest.raises(GraphsNeedCuda, match="this variant runs on cpu") as caught:
+        loaded(tiny, "cuda_graphs").warm_up()
+    assert caught.value.code == "graphs_need_cuda"
+
+
+def test_a_missing_compiler_is_said_before_anything_is_compiled() -> None:
+    import torch._inductor.config as inductor
+
+    with inductor.patch({"cpp.cxx": ("no-such-compiler",)}), pytest.raises(CompilerMissing, match="CXX") as caught:
+        CompiledEncoder(doubled, "compile", CPU, 8, [1])
+    assert caught.value.code == "compiler_missing"
+
+
+def test_nothing_runs_before_the_warm_up() -> None:
+    needs_compiler()
+    with pytest.raises(RuntimeError, match="not warmed up"):
+        CompiledEncoder(doubled, "compile", CPU, 8, [1])(torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(1, [1]), (6, [1, 2, 4]), (64, [1, 2, 4, 8])])
+def test_few_sizes_make_up_every_batch(most: int, sizes: list[int]) -> None:
+    assert batch_sizes(most) == sizes
+
+
+def test_nothing_is_compiled_unless_asked_for(tiny: tuple[VariantRecord, Path]) -> None:
+    assert loaded(tiny, "none").warm_up() is None
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+@torch.inference_mode()
+def test_a_compiled_encoder_gives_the_same_embeddings(tiny: tuple[VariantRecord, Path]) -> None:
+    needs_compiler()
+    plain, compiled = loaded(tiny, "none"), loaded(tiny, "compile")
+    seconds = compiled.warm_up()
+    assert seconds is not None
+    assert seconds > 0
+    for images in (1, 3):
+        pixels = noise(images)
+        torch.testing.assert_close(compiled.encode(pixels), plain.encode(pixels), atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_a_batch_goes_through_in_the_sizes_that_were_compiled() -> None:
+    needs_compiler()
+    encoder = CompiledEncoder(doubled, "compile", CPU, 8, [1, 2, 4])
+    encoder.warm_up()
+    pixels = torch.arange(7 * 3 * 64.0).view(7, 3, 8, 8)
+    torch.testing.assert_close(encoder(pixels), doubled(pixels))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_a_process_may_hold_many_compiled_encoders() -> None:
+    needs_compiler()
+    for side in range(8, 18):  # one more than torch compiles of one code by default
+
+        def scaled(pixels: Tensor, side: int = side) -> Tensor:
+            return side * pixels
+
+        encoder = CompiledEncoder(scaled, "compile", CPU, side, [1])
+        encoder.warm_up()
+        pixels = torch.ones(1, 3, side, side)
+        torch.testing.assert_close(encoder(pixels), side * pixels)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("compilation", ["cuda_graphs", "compile"])
+@torch.inference_mode()
+def test_a_gpu_replays_what_it_would_compute(tiny: tuple[VariantRecord, Path], compilation: Compilation) -> None:
+    plain, compiled = (loaded(tiny, kind).cuda() for kind in ("none", compilation))
+    assert compiled.warm_up() is not None
+    for images in (1, 3, 8, 11):
+        pixels = noise(images).cuda()
+        first, second = compiled.encode(pixels), compiled.encode(2 * pixels)
+        torch.testing.assert_close(first, plain.encode(pixels), atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(second, plain.encode(2 * pixels), atol=1e-3, rtol=1e-3)
+
+
+def needs_compiler() -> None:
+    try:
+        require_compiler()
+    except CompilerMissing as error:
+        pytest.skip(f"needs a C++ compiler: {error}")
