@@ -24,7 +24,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.gates import PrecisionGateFailed, PrecisionNotGated, read_gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
-from samfleet_models import gate_measurement
+from samfleet_models import gate_measurement, onednn
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.gate import main
 from samfleet_models.network import SamNetwork
@@ -33,6 +33,7 @@ from samfleet_models.network import SamNetwork
 ALL_MASKS = EverythingParameters(pred_iou_thresh=-10, stability_score_thresh=0, box_nms_thresh=1.0)
 BF16 = Execution("bf16")
 encode_plainly = SamNetwork.encode
+pytestmark = pytest.mark.skipif(torch.bfloat16 not in onednn.TYPES, reason="needs a processor that computes in bf16")
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +110,15 @@ def test_a_passed_gate_opens_the_engine_and_travels_with_its_replies(
         assert report.warmup_seconds is None
     with pytest.raises(PrecisionNotGated):
         loaded(variant, checkpoint, folders, Execution("fp16"))
+
+
+def test_what_the_hardware_cannot_compute_is_not_measured(
+    folders: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onednn, "TYPES", {torch.float32})
+    assert measure(folders) == 1
+    assert "[precision_unsupported]" in capsys.readouterr().err
+    assert not (folders / "gates").exists()
 
 
 def test_fp32_needs_no_gate(variant: VariantRecord, checkpoint: Path) -> None:

@@ -19,6 +19,7 @@ from samfleet_models.admission import gate_subject
 from samfleet_models.agreement import compare_images, figures_of, unusable_scores
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.hardware import choose_device, fingerprint
+from samfleet_models.precision import require_supported
 
 BOXES_PER_IMAGE = 32  # enough to see a fault; each costs the decoder a prompt
 
@@ -53,9 +54,11 @@ def measure_gate(
 ) -> Gate:
     """The gate of `settings.execution` on this machine, of SegEvery with `task` and of prompts with boxes of its masks.
 
-    A candidate that cannot be loaded, crashes, or scores with something that is no number fails it by a fault.
+    A candidate that cannot be loaded, crashes, or scores with something that is no number fails it by a fault. Raises
+    `PrecisionUnsupported` where the hardware has no such arithmetic.
     """
     device = choose_device(settings.device, settings.gpu)
+    require_supported(settings.execution.precision, device)
     subject = gate_subject(record, settings.execution, fingerprint(device, execution=settings.execution))
     reference: list[Answer] = []
     plain = replace(settings, execution=Execution(), ungated=True)

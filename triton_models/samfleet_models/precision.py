@@ -17,6 +17,27 @@ from __future__ import annotations
 
 import torch
 
+from samfleet.errors import SamfleetError
 from samfleet.variants.execution import Precision
+from samfleet_models import onednn
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class PrecisionUnsupported(SamfleetError):
+    """The hardware has no arithmetic of this precision; serve the variant in fp32."""
+
+    code = "precision_unsupported"
+
+
+def require_supported(precision: Precision, device: torch.device) -> None:
+    """Where numbers of a type are converted for every product, everything works and takes many times as long."""
+    dtype = DTYPES[precision]
+    if device.type == "cuda":
+        supported = dtype is not torch.bfloat16 or torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        supported = dtype is torch.float32 or dtype in onednn.TYPES
+    if not supported:
+        raise PrecisionUnsupported(
+            f"{device} has no arithmetic in {precision} and would take many times as long as in fp32; serve in fp32"
+        )
