@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier, Event
@@ -11,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text, update
 
 from fixtures.jobs import reload, results_of, shards_of, start_job
-from fixtures.worker import make_services, upload
+from fixtures.worker import make_services, raise_for, upload
 from samfleet.db.models import JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancelling import cancel_job
@@ -33,14 +32,6 @@ PATIENCE = 20  # seconds after which a test that waits has failed
 def work_on_all(services: Services, run: Run) -> None:
     for shard in shards_of(services.engine, run):
         segment_shard(services, shard.id)
-
-
-def raise_for(number: int, error: Exception) -> Callable[[SegmentRequest], None]:
-    def before(request: SegmentRequest) -> None:
-        if request.image == f"image {number}".encode():
-            raise error
-
-    return before
 
 
 def sent(services: Services) -> list[SentTask]:
