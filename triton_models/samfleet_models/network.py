@@ -96,13 +96,15 @@ class SamNetwork(nn.Module):
         """How many prompts of so many `points` the decoder takes at a time; no result depends on it.
 
         What is asked for is an upper bound: no request may fill the memory of a server that others use. "auto" keeps
-        what the decoder remembers of a chunk within the last-level cache of a CPU or a share of a GPU's free memory.
+        what the decoder remembers of a chunk within the last-level cache of a CPU or a share of a GPU's free memory,
+        and gives every lane as much to do.
         """
         most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked != "auto":
             return min(asked, most)
         prompt_bytes = scored_bytes((self.input_size // STRIDE) ** 2, points)
-        return max(1, min(most, memory_for_chunks(self.device) // prompt_bytes))
+        fitting = min(most, memory_for_chunks(self.device) // prompt_bytes)
+        return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 
     def release_memory(self) -> None:
         """Gives cached memory back after a failure; only outside the `except`, whose traceback still holds tensors."""

@@ -263,3 +263,11 @@ def test_no_request_decides_alone_over_the_memory(tiny_engine: Engine) -> None:
     assert network.prompts_per_pass(3) == 3
     assert network.prompts_per_pass(65_536) == 64
     assert 1 <= network.prompts_per_pass(points=500) <= network.prompts_per_pass() <= 64
+
+
+def test_a_chunk_is_as_much_work_for_every_lane(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = tiny_engine.network
+    monkeypatch.setattr(type(network.decoder), "lanes", 5)
+    assert network.prompts_per_pass() % 5 == 0
+    monkeypatch.setattr(type(network.decoder), "lanes", 1000)
+    assert network.prompts_per_pass() >= 1

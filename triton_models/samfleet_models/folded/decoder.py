@@ -65,6 +65,11 @@ class FoldedDecoder:
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
 
+    @property
+    def lanes(self) -> int:
+        """Threads among which the prompts of a chunk are shared out."""
+        return self._lanes.count
+
     @torch.inference_mode()
     def prepare(self, embedding: Tensor) -> ImageContext:
         """What all prompts of one image share; `embedding` [1, 256, S/16, S/16] as it comes from the encoder."""
