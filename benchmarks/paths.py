@@ -21,6 +21,7 @@ from samfleet.variants.gates import Gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import read_state
+from samfleet_models.decoding import Decoder
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder
@@ -100,7 +101,7 @@ class EnginePath:
         embedding = network.encode(network_input(self.engine, data))
 
         def begin() -> DecodeChunk:
-            return partial(draw_all, network.decoder, network.decoder.prepare(embedding))
+            return partial(draw_all, network.decoder, network.decoder.prepare((embedding,)))
 
         return chunked(self.engine, begin, prompts, network.prompts_per_pass())
 
@@ -115,7 +116,7 @@ class EnginePath:
         embedding = network.encode(network_input(self.engine, data))
 
         def begin() -> DecodeChunk:
-            return partial(draw_all, counted, counted.prepare(embedding))
+            return partial(draw_all, counted, counted.prepare((embedding,)))
 
         return count_flops(chunked(self.engine, begin, prompts, network.prompts_per_pass()))
 
@@ -197,12 +198,12 @@ def network_input(engine: Engine, data: bytes) -> Tensor:
     return to_network_input([resized], side, engine.record.preprocessing, engine.device)
 
 
-def draw_all(decoder: FoldedDecoder, context: ImageContext, coords: Tensor, labels: Tensor) -> Tensor:
+def draw_all(decoder: Decoder, context: ImageContext, coords: Tensor, labels: Tensor) -> Tensor:
     """Logits [3 * P, S/4, S/4] of the three ambiguity-aware masks of P prompts."""
     scored = decoder.score(context, coords, labels)
     masks = torch.arange(scored.ious.shape[1], device=coords.device)[MULTI]
     rows = torch.arange(len(coords), device=coords.device).repeat_interleave(len(masks))
-    return decoder.draw(scored, rows, masks.repeat(len(coords)))
+    return decoder.draw(scored, rows, masks.repeat(len(coords))).logits
 
 
 def chunked(engine: Engine, begin: Callable[[], DecodeChunk], prompts: int, chunk: int) -> Callable[[], object]:

@@ -86,13 +86,16 @@ class Ask:
         return self.coords.shape[1], self.coords.dtype, self.at_most
 
     def read(self, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor) -> Answers:
-        """The masks `wanted` [p, 4] of the prompts `rows`: their logits are `low_res` [n, S/4, S/4], in order."""
+        """The masks `wanted` [p, 4] of the prompts `rows` as drawn, in order: `ious` [n] on the host and `low_res`.
+
+        `low_res` [n, S/4, S/4] are their logits.
+        """
         masks = read_masks(low_res, self.view.frame, self.view.placement, self.selection)
         prompts = wanted.nonzero()[:, 0].numpy() + rows.start
         sure = None
         if self.probe is not None:
             sure = self.probe.sure(low_res[torch.from_numpy(masks.source).to(low_res.device)], self.view.frame)
-        return Answers(masks, prompts[masks.source], ious[wanted].numpy()[masks.source], sure)
+        return Answers(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class EverythingRun:
     def _view(self, crop: Crop) -> CropView:
         embedding = self._encode(crop)
         with self._clock.measure("decode"):
-            context = self._network.decoder.prepare(embedding)
+            context = self._network.decoder.prepare((embedding,))
         frame = Frame.of(*crop.size, self._network.input_size)
         return CropView(crop, View(context, frame, Placement(crop.box, self._size)), self._parameters)
 

@@ -12,6 +12,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.chunks import memory_for_chunks
 from samfleet_models.compilation import CompiledEncoder, Encode, batch_sizes
+from samfleet_models.decoding import Decoder
 from samfleet_models.families import FAMILIES
 from samfleet_models.folded.decoder import FoldedDecoder, scored_bytes
 from samfleet_models.mask_decoder import MaskDecoder
@@ -41,7 +42,7 @@ class SamNetwork(nn.Module):
         self.prompt_encoder = PromptEncoder(input_size, input_size // STRIDE)
         self.mask_decoder = MaskDecoder()
         self._encoder: Encode | None = None
-        self._decoder: FoldedDecoder | None = None
+        self._decoder: Decoder | None = None
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Embeddings [B, 256, S/16, S/16] float32, channels last in memory.
@@ -71,7 +72,7 @@ class SamNetwork(nn.Module):
         return seconds
 
     @property
-    def decoder(self) -> FoldedDecoder:
+    def decoder(self) -> Decoder:
         """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]

@@ -35,7 +35,7 @@ def segment_prompts(
     A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`.
     """
     with clock.measure("decode"):
-        view = View(network.decoder.prepare(embedding), frame, Placement.whole(*frame.original))
+        view = View(network.decoder.prepare((embedding,)), frame, Placement.whole(*frame.original))
     found: dict[int, list[MaskRecord]] = defaultdict(list)
     for indices in _alike(prompts):
         answers = yield from ask(_question(view, [prompts[index] for index in indices], parameters))

@@ -177,9 +177,11 @@ class Sharing:
             ious = torch.split(scored.ious.float().cpu(), sizes)
             wanted = [piece.question.choice.of(piece.rows, own) for piece, own in zip(chunk, ious, strict=True)]
             rows, masks = torch.cat(wanted).nonzero().T.to(device)
-            low_res = torch.split(decoder.draw(scored, rows, masks), [int(own.sum()) for own in wanted])
+            drawn = decoder.draw(scored, rows, masks)
+            counts = [int(own.sum()) for own in wanted]
+            low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious.float().cpu(), counts)
         answers = []
-        for piece, *own in zip(chunk, wanted, ious, low_res, strict=True):
+        for piece, *own in zip(chunk, wanted, drawn_ious, low_res, strict=True):
             with piece.clock.measure("postprocess"):
                 answers.append(piece.question.read(piece.rows, *own))
         return answers

@@ -12,9 +12,9 @@ from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_models.decoding import DrawnMasks, Scored
 from samfleet_models.engine import Engine
 from samfleet_models.folded.context import ImageContext
-from samfleet_models.folded.decoder import Scored
 from samfleet_models.network import IMAGES_PER_PASS
 
 __all__ = ["tiny", "tiny_engine"]
@@ -111,10 +111,11 @@ def replace_by_discs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         seen[:] = [coords]
         return replace(score(context, coords, labels), ious=torch.full((len(coords), 4), 0.95))
 
-    def draw_discs(_: Scored, rows: Tensor, __: Tensor) -> Tensor:
+    def draw_discs(_: Scored, rows: Tensor, __: Tensor) -> DrawnMasks:
         y, x = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(32) + 0.5, indexing="ij")
         centres = seen[0][rows, 0, :, None, None].float() / 4
-        return 100 * (2 - torch.hypot(x - centres[:, 0], y - centres[:, 1]))
+        discs = 100 * (2 - torch.hypot(x - centres[:, 0], y - centres[:, 1]))
+        return DrawnMasks(discs, torch.full((len(rows),), 0.95))
 
     monkeypatch.setattr(decoder, "score", score_all_well)
     monkeypatch.setattr(decoder, "draw", draw_discs)
@@ -223,7 +224,7 @@ def limit_memory(
     work = getattr(decoder, stage)
     sizes: list[int] = []
 
-    def limited(given: ImageContext | Scored, first: Tensor, second: Tensor) -> Scored | Tensor:
+    def limited(given: ImageContext | Scored, first: Tensor, second: Tensor) -> Scored | DrawnMasks:
         count = len(given.ious) if isinstance(given, Scored) else len(first)
         width = 1 if isinstance(given, Scored) else first.shape[1]
         sizes.append(count)
