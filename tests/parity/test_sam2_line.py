@@ -1,4 +1,4 @@
-"""The image encoders of SAM 2 and EfficientTAM against their official code on stand-in checkpoints."""
+"""The image encoders of SAM 2, EdgeTAM and EfficientTAM against their official code on stand-in checkpoints."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image, standin_state
+from samfleet_models.families.edge_tam import build_edge_tam, fuse_edge_tam
 from samfleet_models.families.efficient_tam import build_efficient_tam, fuse_efficient_tam
-from samfleet_models.families.memory_keys import efficient_tam_memory, sam2_memory
+from samfleet_models.families.memory_keys import edge_tam_memory, efficient_tam_memory, sam2_memory
 from samfleet_models.families.sam2 import build_sam2, fuse_sam2
 from samfleet_models.families.sam2_keys import own_key_of_sam2
 
@@ -49,6 +50,9 @@ LINES = {
     "sam2_1_hiera_s": hiera(96, 1, (1, 2, 11, 2), (7, 10, 13)),
     "sam2_1_hiera_b_plus": hiera(112, 2, (2, 3, 16, 3), (12, 16, 20), position_grid=14),
     "sam2_1_hiera_l": hiera(144, 2, (2, 6, 36, 4), (23, 33, 43), window_spec=(8, 4, 16, 8)),
+    "edgetam": Line(
+        build_edge_tam, fuse_edge_tam, edge_tam_memory, {"channels": (48, 96, 192, 384), "depths": (2, 2, 14, 2)}
+    ),
     "efficienttam_ti": efficient_tam(192, 3),
     "efficienttam_s": efficient_tam(384, 6),
     "efficienttam_ti_512": efficient_tam(192, 3, 512),
