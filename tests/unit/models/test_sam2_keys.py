@@ -35,6 +35,6 @@ def test_keys_of_the_image_path_are_ours_and_the_others_stay(official: str, own:
 
 
 def test_what_segments_video_takes_no_memory() -> None:
-    counts = [len(part().state_dict()) for part in (sam2_memory, efficient_tam_memory, edge_tam_memory)]
+    counts = [len(part({}).state_dict()) for part in (sam2_memory, efficient_tam_memory, edge_tam_memory)]
     assert counts == [160, 157, 149]
-    assert all(value.is_meta for part in (sam2_memory, edge_tam_memory) for value in part().state_dict().values())
+    assert all(value.is_meta for part in (sam2_memory, edge_tam_memory) for value in part({}).state_dict().values())

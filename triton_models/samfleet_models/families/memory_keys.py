@@ -1,11 +1,13 @@
 """The parts of a SAM 2 checkpoint that segment video and that no single image reads.
 
-They are stated as modules so that loading can check every published key and shape; nothing ever runs them. Names and
-shapes as sam2/modeling of facebookresearch/sam2 and, the spatial perceiver, of facebookresearch/EdgeTAM.
+They are stated as modules so that loading can check every published key and shape; nothing ever runs them. All sizes of
+a family have the same, whatever its `architecture`. Names and shapes as sam2/modeling of facebookresearch/sam2 and, for
+the spatial perceiver, of facebookresearch/EdgeTAM.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -34,7 +36,8 @@ class Part(nn.Module):
                 self.register_parameter(name, nn.Parameter(torch.empty(child)))
 
 
-def sam2_memory() -> nn.Module:
+def sam2_memory(architecture: Mapping[str, object]) -> nn.Module:
+    del architecture
     with torch.device("meta"):
         return Part(
             **_memory(attention_layers=4),
@@ -43,12 +46,14 @@ def sam2_memory() -> nn.Module:
         )
 
 
-def efficient_tam_memory() -> nn.Module:
+def efficient_tam_memory(architecture: Mapping[str, object]) -> nn.Module:
+    del architecture
     with torch.device("meta"):
         return Part(**_memory(attention_layers=4))
 
 
-def edge_tam_memory() -> nn.Module:
+def edge_tam_memory(architecture: Mapping[str, object]) -> nn.Module:
+    del architecture
     with torch.device("meta"):
         return Part(**_memory(attention_layers=2), spatial_perceiver=_perceiver(layers=2))
 
