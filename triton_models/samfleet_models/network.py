@@ -103,7 +103,8 @@ class SamNetwork(nn.Module):
         most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked != "auto":
             return min(asked, most)
-        prompt_bytes = scored_bytes((self.input_size // STRIDE) ** 2, points)
+        tokens = len(self.mask_decoder.own_tokens) + self.prompt_encoder.token_count(points)
+        prompt_bytes = scored_bytes(self.prompt_encoder.embedding_size**2, tokens)
         fitting = min(most, memory_for_chunks(self.device) // prompt_bytes)
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 
@@ -116,7 +117,7 @@ class SamNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.prompt_encoder.no_mask_embed.weight.device
+        return self.mask_decoder.iou_token.weight.device
 
 
 def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
