@@ -8,11 +8,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from reference.plain_decoder import DIM, MASKS, Attention
-
-POINTS = 6
 
 
 class MlpBlock(nn.Module):
@@ -118,10 +115,7 @@ class EfficientPromptEncoder(nn.Module):
         self.bbox_bottom_right_embeddings = nn.Embedding(1, DIM)
 
     def forward(self, coords: Tensor, labels: Tensor, side: int) -> Tensor:
-        """Six tokens [B, 6, 256] of points in pixels of a square input; fewer are filled up with -1."""
-        missing = POINTS - coords.shape[1]
-        coords = functional.pad(coords, (0, 0, 0, missing), value=-1)
-        labels = functional.pad(labels, (0, missing), value=-1)
+        """Tokens [B, T, 256] of points in pixels of a square input; those at (-1, -1) with label -1 are as others."""
         tokens = self.pe_layer((coords + 0.5) / side)
         kinds = {
             -1: self.invalid_points,
@@ -146,7 +140,7 @@ class EfficientHeads(nn.Module):
         self.mask_decoder = EfficientMaskDecoder()
 
     def forward(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [B, 4, 4H, 4W] and IoUs [B, 4]; points beyond six must have been left out."""
+        """Logits [B, 4, 4H, 4W] and IoUs [B, 4]."""
         size = embedding.shape[-1]
         positions = self.prompt_encoder.dense_positions(size)
         prompt = self.prompt_encoder(coords, labels, 16 * size)

@@ -1,50 +1,70 @@
-"""The heads of the families whose decoder is SAM's or was made after it.
+"""What turns embeddings and prompts into masks, by kind of head: `Family.heads` names one.
 
-SAM 2 (arXiv 2408.00714), EfficientSAM (arXiv 2312.00863), EfficientViT-SAM (arXiv 2402.05008), HQ-SAM (arXiv
-2306.01567). In what they differ is data here; `samfleet_models.folded` computes them all.
+The decoders made after SAM's are SAM 2's (arXiv 2408.00714), HQ-SAM's (arXiv 2306.01567), EfficientSAM's (arXiv
+2312.00863) and EfficientViT-SAM's (arXiv 2402.05008). In what they differ is data here; one engine computes them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import torch
 from torch import nn
 from torch.nn import functional
 
+from samfleet_models.decoding import Decoder
+from samfleet_models.dynamic_multimask import DynamicSingle
+from samfleet_models.efficient_prompts import EfficientPromptEncoder
+from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.mask_decoder import DecoderShape, MaskDecoder
 from samfleet_models.prompt_encoder import PointEncoder, PromptEncoder
 from samfleet_models.refined_mask_decoder import RefinedMaskDecoder
-from samfleet_models.six_points import SixPointEncoder
 from samfleet_models.transformer import TransformerShape, attended_with_residual, positioned_and_attended
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """`prompt_encoder` takes the side in pixels of the frame that coordinates live in, and that of the embedding."""
+    """`prompt_encoder(frame_size, embedding_size)` and `mask_decoder()` make what checkpoints load into.
 
-    prompt_encoder: Callable[[int, int], PointEncoder] = PromptEncoder
-    mask_decoder: Callable[[], MaskDecoder] = field(default=MaskDecoder)
+    `fold` makes of both, loaded, what computes in a type.
+    """
+
+    prompt_encoder: Callable[[int, int], nn.Module]
+    mask_decoder: Callable[[], nn.Module]
+    fold: Callable[[Any, Any, torch.dtype], Decoder]
 
 
-SAM = Heads()
-SAM2 = Heads(mask_decoder=partial(MaskDecoder, DecoderShape(object_score=True, bounded_ious=True)))
+def fold_dynamic(prompt_encoder: PointEncoder, mask_decoder: MaskDecoder, precision: torch.dtype) -> DynamicSingle:
+    return DynamicSingle(FoldedDecoder(prompt_encoder, mask_decoder, precision))
+
+
+SAM = Heads(PromptEncoder, MaskDecoder, FoldedDecoder)
+SAM2 = Heads(
+    PromptEncoder,
+    partial(MaskDecoder, DecoderShape(object_score=True, bounded_ious=True)),
+    fold_dynamic,
+)
 EFFICIENT_VIT_SAM = Heads(
-    mask_decoder=partial(MaskDecoder, DecoderShape(TransformerShape(norm_epsilon=1e-6))),
+    PromptEncoder,
+    partial(MaskDecoder, DecoderShape(TransformerShape(norm_epsilon=1e-6))),
+    FoldedDecoder,
 )
 EFFICIENT_SAM = Heads(
-    prompt_encoder=SixPointEncoder,
-    mask_decoder=partial(
+    EfficientPromptEncoder,
+    partial(
         MaskDecoder,
         DecoderShape(
             TransformerShape(functional.gelu, (attended_with_residual, positioned_and_attended)),
             up_scaling_norm=partial(nn.GroupNorm, 1),
         ),
     ),
+    FoldedDecoder,
 )
 
 
-def hq_sam(early_channels: int) -> Heads:
-    """For an encoder whose early layer has so many channels."""
-    return Heads(mask_decoder=partial(RefinedMaskDecoder, early_channels))
+def hq_sam(architecture: Mapping[str, object]) -> Heads:
+    """`early_channels` of the architecture are those of the encoder's early layer, behind the embedding."""
+    return Heads(PromptEncoder, partial(RefinedMaskDecoder, int(str(architecture["early_channels"]))), FoldedDecoder)

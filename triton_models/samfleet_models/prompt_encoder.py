@@ -58,16 +58,12 @@ class PointEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
-        """Tokens [B, T, 256] of `coords` [B, P, 2] (x, y) in pixels of the frame and `labels` [B, P] (`Label`)."""
+        """Tokens [B, T, 256] of `coords` [B, T, 2] (x, y) in pixels of the frame and `labels` [B, T] (`Label`)."""
 
     @property
     @abstractmethod
     def dense(self) -> Tensor:
         """[1, 256], added to every pixel of an embedding where no mask is prompted."""
-
-    @abstractmethod
-    def token_count(self, points: int) -> int:
-        """T for so many points."""
 
     def image_positions(self) -> Tensor:
         """Positional features [1, N, 256] of the embedding's pixels, row by row."""
@@ -97,9 +93,7 @@ class PromptEncoder(PointEncoder):
         self.no_mask_embed = nn.Embedding(1, DIM)
 
     def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
-        """One token per point.
-
-        Coordinates are shifted to pixel centres and normalised in their own dtype, then become the weights' dtype:
+        """Coordinates are shifted to pixel centres and normalised in their own dtype, then become the weights' dtype:
         the official generator hands over float64, the official predictor float32.
         """
         features = self.pe_layer((coords + 0.5) / self.input_size)
@@ -112,6 +106,3 @@ class PromptEncoder(PointEncoder):
     @property
     def dense(self) -> Tensor:
         return torch.as_tensor(self.no_mask_embed.weight)
-
-    def token_count(self, points: int) -> int:
-        return points
