@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )
+    loaded_variants: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most variants that a Triton server keeps loaded; without it as many as its memory holds.",
+    )
+    variant_turn: timedelta = Field(
+        default=timedelta(seconds=60),
+        description="Of variants that do not fit into memory together, how long one runs while another waits.",
+    )
     max_shard_attempts: int = Field(
         default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
     )
@@ -96,7 +105,7 @@ class Settings(BaseSettings):
             raise ValueError("pools are written name=host:port,host:port;other=host:port")
         return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
 
-    @field_validator("lease", "sweep_interval", "triton_timeout", mode="before")
+    @field_validator("lease", "sweep_interval", "triton_timeout", "variant_turn", mode="before")
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
         """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""

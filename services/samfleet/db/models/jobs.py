@@ -82,7 +82,8 @@ class Run(HasId, HasCreatedAt, Base):
     """One variant on one pool inside one job. Counters change only in the transaction that records a shard.
 
     `gates` holds, by hardware id, the execution that served the run there and the figures of the gate that admitted it.
-    Plain fp32 has none.
+    Plain fp32 has none. `waiting_since` is set while the run waits for room for its variant in its pool's Triton, and
+    `turn_since` when such a wait ended (`samfleet.jobs.turns`).
     """
 
     __tablename__ = "runs"
@@ -100,6 +101,8 @@ class Run(HasId, HasCreatedAt, Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     sent_at: Mapped[datetime | None]  # the last `jobs.finish`
+    waiting_since: Mapped[datetime | None]
+    turn_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     tidied_at: Mapped[datetime | None]  # when the parts that no result refers to were deleted
