@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from samfleet.licences import LicenceUnknown, parse_accepted
+
 MIN_KEY_LENGTH = 24
 
 
@@ -40,6 +42,10 @@ class Settings(BaseSettings):
     )
     pool: str = Field(default="default", description="The pool that this worker serves.")
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
+    accept_licenses: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Restricted licences of weights that you accept, separated by commas: `AGPL-3.0`, `S-Lab-1.0`.",
+    )
     dataset_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(),
         description="Folders whose images may become datasets, separated like PATH. Empty: uploads only.",
@@ -112,6 +118,16 @@ class Settings(BaseSettings):
         if isinstance(value, str) and value.replace(".", "", 1).isdigit():
             return float(value)
         return value
+
+    @field_validator("accept_licenses", mode="before")
+    @classmethod
+    def _parse_licences(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return parse_accepted(value)
+        except LicenceUnknown as error:
+            raise ValueError(error.message) from error
 
     @field_validator("dataset_roots", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from samfleet.db.locks import process_lock
 from samfleet.db.session import transaction
 from samfleet.jobs.leases import ClaimedShard
 from samfleet.jobs.turns import begin_turn, variant_owed_a_turn, variants_at_work
+from samfleet.variants.catalogue import get_variant
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.triton.errors import VariantWaits
 
@@ -14,6 +15,7 @@ def admit_shard(services: Services, claimed: ClaimedShard) -> None:
     """Returns when the pool's servers have the variant; raises `VariantWaits` while there is no room, or while the
     variant has to let another one in.
     """
+    get_variant(claimed.variant).require_accepted(services.settings.accept_licenses)
     if services.segmenter.has(claimed.variant):
         with transaction(services.engine) as session:
             owed = variant_owed_a_turn(session, claimed, services.settings.variant_turn)

@@ -169,6 +169,18 @@ def test_a_failed_load_fails_its_run_and_no_other(engine: Engine) -> None:
     assert job.state is JobState.RUNNING
 
 
+def test_a_licence_that_this_worker_does_not_accept_fails_the_run(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter = MemorySegmenter()
+    services, first, _ = two_runs(engine, segmenter)
+    add_variants(monkeypatch, "first", weights_licence="AGPL-3.0")
+    work_on(services, first, 1)
+    failed = reload(engine, first)[1]
+    assert (failed.state, failed.error_code) == (RunState.FAILED, "licence_not_accepted")
+    assert segmenter.loads == []
+
+
 def test_an_error_of_an_image_is_not_taken_for_a_missing_variant(engine: Engine) -> None:
     segmenter = MemorySegmenter(before=raise_for(1, KeyError("stages")))
     services, first, _ = two_runs(engine, segmenter)

@@ -2,7 +2,8 @@
 
 Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda),
 SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_EXECUTION (precision and compilation by variant),
-SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served) and SAMFLEET_MEMORY_KEPT_FREE (bytes).
+SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes) and
+SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import triton_python_backend_utils as pb_utils
 sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path and path not in sys.path]
 
 from samfleet.errors import SamfleetError
+from samfleet.licences import SETTING, parse_accepted
 from samfleet.masks.wire import INPUTS, Arrays
 from samfleet.variants.catalogue import VARIANTS, get_variant
 from samfleet.variants.execution import Executions
@@ -38,6 +40,7 @@ class TritonPythonModel:
         parameters = json.loads(args["model_config"])["parameters"]
         try:
             record = get_variant(parameters["variant"]["string_value"])
+            record.require_accepted(parse_accepted(os.environ.get(SETTING, "")))
             weights = Path(os.environ["SAMFLEET_WEIGHTS_DIR"])
             self._engine = _load(record, weights / record.checkpoint.filename, _settings(args, record.name))
         except SamfleetError as error:
