@@ -14,11 +14,11 @@ from torch import Tensor
 
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image, standin_state
-from samfleet.variants.record import Preprocessing
+from samfleet.variants.conventions import Preprocessing
+from samfleet.variants.records.sam_vit import BASE, HUGE, LARGE
 from samfleet_models.checkpoint import load_state
 from samfleet_models.families import Family
 from samfleet_models.families.efficient_sam import build_efficient_sam
-from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 from samfleet_models.families.vit import build_vit
@@ -39,9 +39,6 @@ class Encoder:
 
 VIT, TINY_VIT = Family(build_vit, fuse_vit), Family(build_tiny_vit, fuse_tiny_vit)
 EFFICIENT_SAM = Family(build_efficient_sam, fuse_efficient_sam)
-BASE = {"embed_dim": 768, "depth": 12, "num_heads": 12, "mlp_dim": 3072, "global_blocks": (2, 5, 8, 11)}
-LARGE = {"embed_dim": 1024, "depth": 24, "num_heads": 16, "mlp_dim": 4096, "global_blocks": (5, 11, 17, 23)}
-HUGE = {"embed_dim": 1280, "depth": 32, "num_heads": 16, "mlp_dim": 5120, "global_blocks": (7, 15, 23, 31)}
 MOBILE = {
     "embed_dims": (64, 128, 160, 320),
     "depths": (2, 2, 6, 2),
@@ -49,11 +46,6 @@ MOBILE = {
     "window_sizes": (7, 7, 14, 7),
 }
 ENCODERS = {
-    "sam_vit_b": Encoder(VIT, BASE),
-    "sam_vit_l": Encoder(VIT, LARGE),
-    "sam_vit_h": Encoder(VIT, HUGE),
-    "slimsam_uniform_50": Encoder(VIT, {**BASE, "embed_dim": 384, "mlp_dim": 1536}),
-    "slimsam_uniform_77": Encoder(VIT, {**BASE, "embed_dim": 168, "mlp_dim": 696}),
     "sam_hq_vit_b": Encoder(VIT, {**BASE, "intermediate": 2}),
     "sam_hq_vit_l": Encoder(VIT, {**LARGE, "intermediate": 5}),
     "sam_hq_vit_h": Encoder(VIT, {**HUGE, "intermediate": 7}),
@@ -61,7 +53,7 @@ ENCODERS = {
     "efficient_sam_ti": Encoder(EFFICIENT_SAM, {"embed_dim": 192, "depth": 12, "num_heads": 3}, stretched=True),
     "efficient_sam_s": Encoder(EFFICIENT_SAM, {"embed_dim": 384, "depth": 12, "num_heads": 6}, stretched=True),
 }
-HEAVY = {"sam_vit_b", "sam_hq_vit_b", "slimsam_uniform_50", "efficient_sam_s"}
+HEAVY = {"sam_hq_vit_b", "efficient_sam_s"}
 GOLDEN = [
     pytest.param(name, marks=[pytest.mark.heavy] if name in HEAVY else [])
     for name in ENCODERS
@@ -71,10 +63,8 @@ GOLDEN = [
 
 def encoder_state(name: str) -> dict[str, Tensor]:
     """Of the stand-in checkpoint what lies below `image_encoder.`."""
-    named = (
-        (official_key(key) if name.startswith("slim") else key, value) for key, value in standin_state(name).items()
-    )
-    return {key.removeprefix("image_encoder."): value for key, value in named if key.startswith("image_encoder.")}
+    state = standin_state(name).items()
+    return {key.removeprefix("image_encoder."): value for key, value in state if key.startswith("image_encoder.")}
 
 
 def pixels_of(image: NDArray[np.uint8], *, stretched: bool) -> Tensor:
@@ -120,12 +110,5 @@ def test_the_published_keys_and_shapes_are_the_encoders(name: str) -> None:
     with torch.device("meta"):
         network = encoder.family.build(encoder.architecture, SIZE)
     manifest = json.loads(shared_path("parity", name, "manifest.json").read_text())
-    named = {official_key(key) if name.startswith("slim") else key: value["shape"] for key, value in manifest.items()}
-    published = {key: shape for key, shape in named.items() if key.startswith("image_encoder.")}
+    published = {key: value["shape"] for key, value in manifest.items() if key.startswith("image_encoder.")}
     assert published == {f"image_encoder.{key}": list(value.shape) for key, value in network.state_dict().items()}
-
-
-@pytest.mark.parametrize("name", ["slimsam_uniform_50", "slimsam_uniform_77"])
-def test_hugging_face_keys_become_the_original_ones(name: str) -> None:
-    pairs = json.loads(shared_path("parity", name, "key_map_hf_to_pth.json").read_text())
-    assert {key: official_key(key) for key in pairs} == pairs

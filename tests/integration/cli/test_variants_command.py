@@ -32,9 +32,9 @@ def present(listing: str) -> dict[str, bool]:
 
 
 def test_list_and_pull(weights_dir: Path) -> None:
-    assert present(run("list", "--json")) == {"mobile_sam": False, "tiny": False}
+    assert present(run("list", "--json")) == dict.fromkeys(VARIANTS, False)
     assert run("pull", "tiny", "tiny") == f"tiny: {weights_dir / 'tiny.pt'}\n"
-    assert present(run("list", "--json")) == {"mobile_sam": False, "tiny": True}
+    assert present(run("list", "--json")) == {name: name == "tiny" for name in VARIANTS}
     assert "Apache-2.0" in run("list")
 
 
