@@ -9,8 +9,11 @@ from typing import Any
 from torch import nn
 
 from samfleet_models import heads
+from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
+from samfleet_models.families.vit import build_vit
+from samfleet_models.families.vit_fused import fuse_vit
 from samfleet_models.heads import Heads
 
 
@@ -36,4 +39,6 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
+    "sam_vit": Family(build_vit, fuse_vit),
+    "slim_sam": Family(build_vit, fuse_vit, own_key=official_key),
 }
