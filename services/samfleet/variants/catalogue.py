@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import edge_tam, efficient_tam, sam2, tiny_vit
+from samfleet.variants.records import edge_tam, efficient_tam, sam2, sam_vit, slim_sam, tiny_vit
 
 RECORDS: tuple[VariantRecord, ...] = (
+    *tiny_vit.RECORDS,
+    *sam_vit.RECORDS,
+    *slim_sam.RECORDS,
+    *sam2.RECORDS,
     *edge_tam.RECORDS,
     *efficient_tam.RECORDS,
-    *sam2.RECORDS,
-    *tiny_vit.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 

@@ -11,11 +11,14 @@ from torch import nn
 from samfleet_models import heads
 from samfleet_models.families.edge_tam import build_edge_tam, fuse_edge_tam
 from samfleet_models.families.efficient_tam import build_efficient_tam, fuse_efficient_tam
+from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.memory_keys import edge_tam_memory, efficient_tam_memory, sam2_memory
 from samfleet_models.families.sam2 import build_sam2, fuse_sam2
 from samfleet_models.families.sam2_keys import own_key_of_sam2
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
+from samfleet_models.families.vit import build_vit
+from samfleet_models.families.vit_fused import fuse_vit
 from samfleet_models.heads import Heads
 
 
@@ -40,10 +43,12 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
+    "sam_vit": Family(build_vit, fuse_vit),
+    "slim_sam": Family(build_vit, fuse_vit, own_key=official_key),
+    "sam2": Family(build_sam2, fuse_sam2, heads.SAM2, own_key=own_key_of_sam2, unread=sam2_memory),
     "edge_tam": Family(build_edge_tam, fuse_edge_tam, heads.SAM2, own_key=own_key_of_sam2, unread=edge_tam_memory),
     "efficient_tam": Family(
         build_efficient_tam, fuse_efficient_tam, heads.SAM2, own_key=own_key_of_sam2, unread=efficient_tam_memory
     ),
-    "sam2": Family(build_sam2, fuse_sam2, heads.SAM2, own_key=own_key_of_sam2, unread=sam2_memory),
-    "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
 }
