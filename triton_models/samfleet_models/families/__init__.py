@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from samfleet_models.families.repvit import build_repvit
+from samfleet_models.families.repvit_fused import fuse_repvit
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 
@@ -24,5 +26,6 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "repvit": Family(build_repvit, fuse_repvit),
     "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
 }
