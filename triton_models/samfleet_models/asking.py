@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.record import MaskRecord
-from samfleet_models.folded.context import ImageContext
 from samfleet_models.mask_decoder import MASKS
 from samfleet_models.preprocess import Frame
 from samfleet_models.probing import Probe
@@ -36,11 +35,11 @@ class Choice:
     best: bool = False
 
     @classmethod
-    def among(cls, masks: slice, prompts: int, above: float | None = None) -> Choice:
-        """The same for every prompt, as `MULTI` or `SINGLE` of `samfleet_models.mask_decoder`."""
+    def among(cls, masks: Sequence[int], prompts: int, above: float | None = None, *, best: bool = False) -> Choice:
+        """The same for every prompt."""
         offered = torch.zeros(prompts, MASKS, dtype=torch.bool)
-        offered[:, masks] = True
-        return cls(offered, above)
+        offered[:, list(masks)] = True
+        return cls(offered, above, best)
 
     def of(self, rows: slice, ious: Tensor) -> Tensor:
         """[p, 4] bool for the prompts `rows`, whose `ious` [p, 4] are float32 on the host."""
@@ -55,7 +54,7 @@ class Choice:
 class View:
     """What of an image the decoder sees, a crop or the whole: its context, how it was framed, where it lies."""
 
-    context: ImageContext
+    context: Any
     frame: Frame
     placement: Placement
 

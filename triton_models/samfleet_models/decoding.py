@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
-from samfleet_models.folded.context import ImageContext
-from samfleet_models.folded.factors import Factors
+from samfleet_models.common import Features
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """P prompts after the transformer: predicted `ious` [P, M] and what drawing their masks needs.
+class Scored(Protocol):
+    """P prompts scored: predicted `ious` [P, M]; all else is the decoder's own and void after its next `score`.
 
-    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. All but `ious` is void after the
-    decoder's next `score`.
+    Mask 0 answers alone, masks 1 to 3 together.
     """
 
-    ious: Tensor
-    tokens: Tensor
-    factors: Factors
-    contexts: Sequence[ImageContext]
+    @property
+    def ious(self) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class Decoder(Protocol):
         """Threads among which the prompts of a chunk are shared out."""
         ...
 
-    def prepare(self, features: tuple[Tensor, ...]) -> ImageContext:
+    def prepare(self, features: Features) -> Any:
         """What all prompts of one image share.
 
         `features` [1, ...] are what the image encoder gives: the embedding [1, 256, h, w] first, then what else the
@@ -53,15 +47,16 @@ class Decoder(Protocol):
         """
         ...
 
-    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
+    def score(self, images: Any, coords: Tensor, labels: Tensor) -> Scored:
         """The predicted IoUs of P prompts of one image, or of several.
 
-        Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
-        pixels of the network input; `labels` [P, T] of `samfleet_models.prompt_encoder.Label`.
+        `images` is what `prepare` gave; of several images, a sequence with the context of every prompt, those of one
+        image together. `coords` [P, T, 2] (x, y) in pixels of the frame; `labels` [P, T] of
+        `samfleet_models.prompt_encoder.Label`.
         """
         ...
 
-    def draw(self, scored: Scored, rows: Tensor, masks: Tensor) -> DrawnMasks:
+    def draw(self, scored: Any, rows: Tensor, masks: Tensor) -> DrawnMasks:
         """The `masks` [n] of the prompts `rows` [n], which ascend."""
         ...
 

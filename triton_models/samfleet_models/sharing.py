@@ -18,8 +18,8 @@ import torch
 from samfleet.masks.record import MaskRecord
 from samfleet_models.asking import Answers, Ask, Work
 from samfleet_models.chunks import NotEnoughMemory, attempt
+from samfleet_models.contract import Network
 from samfleet_models.loading import Failure, out_of_memory
-from samfleet_models.network import SamNetwork
 from samfleet_models.timing import StageClock
 
 IMAGES_AT_WORK = {"cpu": 4, "cuda": 64}  # about 30 MB each: what their prompts share
@@ -80,7 +80,7 @@ class Piece:
 
 
 class Sharing:
-    def __init__(self, network: SamNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
         self._pending: dict[int, Pending] = {}  # by position, the longest at work first
         self._finished: deque[tuple[int, Outcome]] = deque()

@@ -19,7 +19,8 @@ from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.folded import decoder as decoder_module
 from samfleet_models.folded.decoder import GROUP
 from samfleet_models.folded.drawing import draw_masks, drawn_bytes
-from samfleet_models.network import SamNetwork, build_network
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
 
 __all__ = ["tiny"]
 

@@ -13,7 +13,8 @@ from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.folded.types import Types
-from samfleet_models.network import SamNetwork, build_network
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
 
 __all__ = ["tiny"]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from samfleet_models.chunks import memory_for_chunks
-from samfleet_models.decoding import DrawnMasks, Scored
+from samfleet_models.common import Features
+from samfleet_models.decoding import DrawnMasks
 from samfleet_models.folded.context import ImageContext, Positions, image_groups
 from samfleet_models.folded.drawing import draw_masks, drawn_bytes
 from samfleet_models.folded.factors import Factors
@@ -23,6 +25,20 @@ from samfleet_models.prompt_encoder import PromptEncoder
 from samfleet_models.transformer import HEADS
 
 GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work together
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPrompts:
+    """P prompts after the transformer: predicted `ious` [P, 4] and what drawing their masks needs.
+
+    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. All but `ious` is void after the
+    decoder's next `score`.
+    """
+
+    ious: Tensor
+    tokens: Tensor
+    factors: Factors
+    contexts: Sequence[ImageContext]
 
 
 def scored_bytes(pixels: int, points: int) -> int:
@@ -57,14 +73,14 @@ class FoldedDecoder:
         return self._lanes.count
 
     @torch.inference_mode()
-    def prepare(self, features: tuple[Tensor, ...]) -> ImageContext:
+    def prepare(self, features: Features) -> ImageContext:
         """What all prompts of one image share; `features` are its embedding [1, 256, S/16, S/16]."""
         (embedding,) = features
         tokens = embedding[0].flatten(1).T + self._prompt_encoder.no_mask_embed.weight  # [N, 256]
         return ImageContext.of(self._weights, self._positions, tokens.contiguous(), self._types)
 
     @torch.inference_mode()
-    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
+    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
         """The transformer and the IoU head on P prompts of one image, or of several.
 
         Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
@@ -80,10 +96,10 @@ class FoldedDecoder:
             return part.run(prompt[rows], factors.group(rows))
 
         tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
-        return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
+        return ScoredPrompts(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
 
     @torch.inference_mode()
-    def draw(self, scored: Scored, rows: Tensor, masks: Tensor) -> DrawnMasks:
+    def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
         """The `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend; logits have the precision's type."""
         side = scored.contexts[0].side
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
@@ -103,7 +119,7 @@ class FoldedDecoder:
         self._lanes.map(draw_group, groups)
         return DrawnMasks(logits, scored.ious[rows, masks])
 
-    def _drawn_together(self, scored: Scored) -> int:
+    def _drawn_together(self, scored: ScoredPrompts) -> int:
         """How many prompts' features are made at once: as many as in the transformer, where the memory allows."""
         points = scored.tokens.shape[1] - 1 - MASKS
         each = drawn_bytes(scored.contexts[0].size, points)
