@@ -32,9 +32,7 @@ def encoder(request: pytest.FixtureRequest) -> RepVit:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("library", ["onednn", "torch"])
-def test_the_fused_encoder_is_the_same_function(
-    encoder: RepVit, library: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_fused_encoder_is_the_same_function(encoder: RepVit, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onednn, "AVAILABLE", onednn.AVAILABLE and library == "onednn")
     pixels = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     exact = copy.deepcopy(encoder).double()(pixels.double())
