@@ -32,21 +32,21 @@ class StabilityRanked:
     """
 
     def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
+        self.inner = decoder
 
     @property
     def lanes(self) -> int:
-        return self._decoder.lanes
+        return self.inner.lanes
 
     def prepare(self, features: Features) -> Any:
-        return self._decoder.prepare(features)
+        return self.inner.prepare(features)
 
     @torch.inference_mode()
     def score(self, images: Any, coords: Tensor, labels: Tensor) -> Ranked:
-        scored = self._decoder.score(images, coords, labels)
+        scored = self.inner.score(images, coords, labels)
         prompts, masks = scored.ious.shape
         places = torch.arange(prompts * masks, device=scored.ious.device)
-        logits = self._decoder.draw(scored, places // masks, places % masks).logits
+        logits = self.inner.draw(scored, places // masks, places % masks).logits
         stability = stability_scores(logits, OFFSET)
         return Ranked(stability.view(prompts, masks), logits.view(prompts, masks, *logits.shape[1:]))
 
@@ -54,4 +54,4 @@ class StabilityRanked:
         return DrawnMasks(scored.logits[rows, masks], scored.ious[rows, masks])
 
     def release_memory(self) -> None:
-        self._decoder.release_memory()
+        self.inner.release_memory()
