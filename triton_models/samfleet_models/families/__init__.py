@@ -13,6 +13,7 @@ from samfleet_models.families.repvit import build_repvit
 from samfleet_models.families.repvit_fused import fuse_repvit
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
+from samfleet_models.heads import Heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class Family:
     makes of such an encoder, loaded, the one that runs: the same function in fewer steps for this input size, from
     pixels [B, 3, S, S] to embeddings [B, 256, h, w], or to a tuple of them and what else the family's decoder wants.
     `own_key` is the name in `SamNetwork` of what a published checkpoint calls by another. `unread` makes, of the
-    architecture, a module on the meta device with the published keys that no image path reads.
+    architecture, a module on the meta device with the published keys that no image path reads. `heads_of` makes the
+    heads of an architecture where they depend on it.
     """
 
     build: Callable[[Mapping[str, object], int], nn.Module]
     fuse: Callable[[Any, int], nn.Module]
-    heads: heads.Heads = heads.SAM
+    heads: Heads = heads.SAM
+    heads_of: Callable[[Mapping[str, object]], Heads] | None = None
     own_key: Callable[[str], str] = str
     unread: Callable[[Mapping[str, object]], nn.Module] | None = None
 

@@ -1,6 +1,6 @@
 """EdgeSAM: trained once, three times as long, and as its exports to ONNX and Core ML compute it.
 
-Its licence, NTU's S-Lab License 1.0, forbids commercial use. Its authors rank masks by stability, the IoU head not
+Its licence, S-Lab License 1.0, allows no commercial use. Its authors rank masks by stability, the IoU head not
 having been distilled (README of chongzhou96/EdgeSAM).
 """
 
@@ -11,7 +11,7 @@ from typing import Literal
 from samfleet.variants.conventions import Conventions, MaskRules
 from samfleet.variants.record import Checkpoint, HttpsSource, Paper, VariantRecord
 
-LICENCE = "S-Lab License 1.0 (non-commercial)"
+LICENCE = "S-Lab-1.0"  # of NTU; not in the list of SPDX
 WEIGHTS = "https://huggingface.co/spaces/chongzhou/EdgeSAM/resolve/main/weights/"
 EDGE_SAM = Checkpoint(
     filename="edge_sam.pth",
