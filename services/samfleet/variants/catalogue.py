@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import edge_sam, repvit_sam, tiny_vit
+from samfleet.variants.records import edge_sam, repvit_sam, sam_vit, slim_sam, tiny_vit
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
+    *sam_vit.RECORDS,
+    *slim_sam.RECORDS,
     *repvit_sam.RECORDS,
     *edge_sam.RECORDS,
 )

@@ -9,10 +9,13 @@ from typing import Any
 from torch import nn
 
 from samfleet_models import heads
+from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.repvit import build_repvit
 from samfleet_models.families.repvit_fused import fuse_repvit
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
+from samfleet_models.families.vit import build_vit
+from samfleet_models.families.vit_fused import fuse_vit
 from samfleet_models.heads import Heads
 
 
@@ -39,4 +42,6 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "repvit": Family(build_repvit, fuse_repvit),
     "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
+    "sam_vit": Family(build_vit, fuse_vit),
+    "slim_sam": Family(build_vit, fuse_vit, own_key=official_key),
 }
