@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import edge_tam, efficient_tam, sam2, sam_vit, slim_sam, tiny_vit
+from samfleet.variants.records import edge_sam, edge_tam, efficient_tam, repvit_sam, sam2, sam_vit, slim_sam, tiny_vit
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
@@ -13,6 +13,8 @@ RECORDS: tuple[VariantRecord, ...] = (
     *sam2.RECORDS,
     *edge_tam.RECORDS,
     *efficient_tam.RECORDS,
+    *repvit_sam.RECORDS,
+    *edge_sam.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 

@@ -13,6 +13,8 @@ from samfleet_models.families.edge_tam import build_edge_tam, fuse_edge_tam
 from samfleet_models.families.efficient_tam import build_efficient_tam, fuse_efficient_tam
 from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.memory_keys import edge_tam_memory, efficient_tam_memory, sam2_memory
+from samfleet_models.families.repvit import build_repvit
+from samfleet_models.families.repvit_fused import fuse_repvit
 from samfleet_models.families.sam2 import build_sam2, fuse_sam2
 from samfleet_models.families.sam2_keys import own_key_of_sam2
 from samfleet_models.families.tiny_vit import build_tiny_vit
@@ -43,6 +45,7 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "repvit": Family(build_repvit, fuse_repvit),
     "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
     "sam_vit": Family(build_vit, fuse_vit),
     "slim_sam": Family(build_vit, fuse_vit, own_key=official_key),
