@@ -8,6 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from samfleet_models.families.efficientvit import build_efficientvit
+from samfleet_models.families.efficientvit_fused import fuse_efficientvit
+from samfleet_models.families.resnet import build_resnet
+from samfleet_models.families.resnet_fused import fuse_resnet
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 
@@ -24,5 +28,7 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "efficientvit": Family(build_efficientvit, fuse_efficientvit),
+    "resnet": Family(build_resnet, fuse_resnet),
     "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
 }

@@ -1,0 +1,99 @@
+"""EfficientViT-SAM's encoder: the published form against its definition, the fused form against the published."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from fixtures.random_parameters import noise, randomised
+from samfleet_models.common import LayerNorm2d
+from samfleet_models.families.efficientvit import EfficientVit, EfficientVitSizes, at_side
+from samfleet_models.families.efficientvit_blocks import LinearAttention
+from samfleet_models.families.efficientvit_fused import FusedLinearAttention, fuse_efficientvit
+
+TOLERANCE = 1e-5  # of values of about one
+SIZES = {
+    "l": EfficientVitSizes(
+        widths=(4, 8, 8, 8, 16),
+        depths=(1, 1, 1, 2, 2),
+        blocks=("res", "fmb", "fmb", "mb", "att"),
+        expansions=(1, 2, 2, 2, 3),
+        fewer_norms=(False, False, False, True, True),
+        neck_stages=(4, 3, 2),
+        neck_depth=2,
+        neck_expansion=1,
+        attention_dim=4,
+        embedding_side=16,
+    ),
+    "xl": EfficientVitSizes(
+        widths=(4, 8, 8, 8, 8, 16),
+        depths=(0, 1, 1, 1, 1, 1),
+        blocks=("res", "fmb", "fmb", "fmb", "att@3", "att@3"),
+        expansions=(1, 2, 2, 2, 2, 3),
+        fewer_norms=(False, False, False, False, True, True),
+        neck_stages=(5, 4, 3),
+        neck_depth=1,
+        neck_expansion=4,
+        attention_dim=4,
+        embedding_side=8,
+    ),
+}
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("name", list(SIZES))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_fused_encoder_is_the_published_one(name: str, dtype: torch.dtype) -> None:
+    encoder = EfficientVit(SIZES[name])
+    randomised(encoder).to(dtype)
+    pixels = noise(2, 3, 128, 128).to(dtype)
+    published = encoder(pixels)
+    assert published.shape == (2, 256, SIZES[name].embedding_side, SIZES[name].embedding_side)
+    tolerance = TOLERANCE if dtype == torch.float32 else 1e-10
+    fused = fuse_efficientvit(encoder, 128)
+    torch.testing.assert_close(fused(pixels), published, atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(fused(pixels), published, atol=tolerance, rtol=tolerance)  # nothing is overwritten
+
+
+def test_every_norm_has_the_epsilon_that_the_model_zoo_sets() -> None:
+    norms = [part for part in EfficientVit(SIZES["l"]).modules() if isinstance(part, (nn.BatchNorm2d, LayerNorm2d))]
+    assert {norm.eps for norm in norms} == {1e-6}
+
+
+@torch.inference_mode()
+def test_attention_weighs_values_by_rectified_products() -> None:
+    attention = randomised(LinearAttention(8, 4, 3))
+    assert isinstance(attention, LinearAttention)
+    qkv = noise(2, 2 * 8 * 3, 5, 6)
+    out = attention._attend(qkv).flatten(2)
+    for head in range(4):
+        q, k, v = qkv[:, 12 * head : 12 * head + 12].flatten(2).chunk(3, dim=1)  # [B, 4, N]
+        weights = torch.einsum("bcn,bcm->bnm", q.relu(), k.relu())
+        expected = torch.einsum("bnm,bcm->bcn", weights / (weights.sum(2, keepdim=True) + 1e-15), v)
+        torch.testing.assert_close(out[:, 4 * head : 4 * head + 4], expected, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+@torch.inference_mode()
+def test_a_token_that_attends_to_nothing_gets_zeros() -> None:
+    attention = LinearAttention(8, 4, 3)
+    silent = torch.full((1, 2 * 8 * 3, 4, 4), -1.0)
+    assert not attention._attend(silent).any()
+    assert not FusedLinearAttention(attention)._attend(silent).any()
+
+
+@torch.inference_mode()
+def test_sums_over_the_image_outgrow_half_precision() -> None:
+    attention = FusedLinearAttention(LinearAttention(8, 4, 3)).half()
+    out = attention._attend(torch.full((1, 2 * 8 * 3, 32, 32), 20.0, dtype=torch.float16))
+    torch.testing.assert_close(out, torch.full_like(out, 20.0))
+
+
+def test_a_map_of_the_right_side_is_left_alone() -> None:
+    grid = noise(1, 2, 8, 8)
+    torch.testing.assert_close(
+        at_side(grid, 8),
+        nn.functional.interpolate(grid, (8, 8), mode="bicubic", align_corners=False),
+        atol=0.0,
+        rtol=0.0,
+    )
