@@ -132,6 +132,25 @@ def gate(
 
 
 @app.command()
+def verify(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folders of parity cases, one per variant."),
+    ],
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Without any, all of DIR.")] = None,
+    *,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch.", show_default=False)] = None,
+) -> None:
+    """Hold variants against recorded outputs of their official code: a line each; exit 1 if any fails.
+
+    The fill.py that lies in DIR or above it is run: it makes the stand-in weights and images.
+    """
+    from samfleet_cli.verifying import run_verify
+
+    raise typer.Exit(run_verify(folder, names or [], threads))
+
+
+@app.command()
 def pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `samfleet variants list` shows them.")],
     *,
