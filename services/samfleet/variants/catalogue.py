@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import tiny_vit
+from samfleet.variants.records import efficientvit_sam, nano_sam, tiny_vit
 
-RECORDS: tuple[VariantRecord, ...] = (*tiny_vit.RECORDS,)
+RECORDS: tuple[VariantRecord, ...] = (
+    *efficientvit_sam.RECORDS,
+    *nano_sam.RECORDS,
+    *tiny_vit.RECORDS,
+)
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from fixtures.random_parameters import noise, randomised
+from samfleet.variants.catalogue import get_variant
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.families.efficientvit import EfficientVit, EfficientVitSizes, at_side
 from samfleet_models.families.efficientvit_blocks import LinearAttention
 from samfleet_models.families.efficientvit_fused import FusedLinearAttention, fuse_efficientvit
+from samfleet_models.framing import Framing
+from samfleet_models.networks import build_network
 
 TOLERANCE = 1e-5  # of values of about one
 SIZES = {
@@ -57,8 +61,22 @@ def test_the_fused_encoder_is_the_published_one(name: str, dtype: torch.dtype) -
 
 
 def test_every_norm_has_the_epsilon_that_the_model_zoo_sets() -> None:
-    norms = [part for part in EfficientVit(SIZES["l"]).modules() if isinstance(part, (nn.BatchNorm2d, LayerNorm2d))]
-    assert {norm.eps for norm in norms} == {1e-6}
+    """Those of the two-way transformer too, which has torch's own elsewhere."""
+    with torch.device("meta"):
+        network = build_network(get_variant("efficientvit_sam_l0"))
+        others = build_network(get_variant("mobile_sam"))
+    kinds = (nn.BatchNorm2d, nn.LayerNorm, LayerNorm2d)
+    assert {norm.eps for norm in network.modules() if isinstance(norm, kinds)} == {1e-6}
+    assert others.mask_decoder.transformer.norm_final_attn.eps == 1e-5
+
+
+def test_a_small_input_has_prompts_and_masks_in_the_large_frame() -> None:
+    framing = Framing.of(get_variant("efficientvit_sam_l0"))
+    frame = framing.frame(300, 600)
+    assert framing.resize(np.zeros((300, 600, 3), np.uint8)).shape == (256, 512, 3)
+    assert (frame.input_size, frame.resized) == (1024, (512, 1024))
+    with torch.device("meta"):
+        assert build_network(get_variant("efficientvit_sam_l0")).prompt_encoder.embedding_size == 64
 
 
 @torch.inference_mode()

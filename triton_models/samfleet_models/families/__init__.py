@@ -9,9 +9,10 @@ from typing import Any
 from torch import nn
 
 from samfleet_models import heads
+from samfleet_models.families.efficientvit import HEADS as EFFICIENTVIT_HEADS
 from samfleet_models.families.efficientvit import build_efficientvit
 from samfleet_models.families.efficientvit_fused import fuse_efficientvit
-from samfleet_models.families.resnet import build_resnet
+from samfleet_models.families.resnet import build_resnet, decoder_file_encoder, own_key
 from samfleet_models.families.resnet_fused import fuse_resnet
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
@@ -36,7 +37,7 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
-    "efficientvit": Family(build_efficientvit, fuse_efficientvit),
-    "resnet": Family(build_resnet, fuse_resnet),
+    "efficientvit": Family(build_efficientvit, fuse_efficientvit, EFFICIENTVIT_HEADS),
+    "resnet": Family(build_resnet, fuse_resnet, own_key=own_key, unread=decoder_file_encoder),
     "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
 }

@@ -13,6 +13,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from samfleet_models.families.tiny_vit import build_tiny_vit
+
 EMBEDDING_CHANNELS = 256
 STRIDE = 16  # network input pixels per embedding pixel
 
@@ -97,5 +99,18 @@ class NanoSamEncoder(nn.Module):
 
 
 def build_resnet(architecture: Mapping[str, object], input_size: int) -> nn.Module:
-    """NanoSAM's encoder of a record's `architecture`."""
-    return NanoSamEncoder(ResNetSizes(**cast("dict[str, Any]", dict(architecture))), input_size)
+    """NanoSAM's encoder of the `encoder` in a record's `architecture`."""
+    sizes = cast("Mapping[str, Any]", architecture["encoder"])
+    return NanoSamEncoder(ResNetSizes(**sizes), input_size)
+
+
+def own_key(published: str) -> str:
+    """The encoder's checkpoint has keys of its own; the decoder's has SAM's."""
+    return published if published.startswith(("prompt_encoder.", "mask_decoder.")) else f"image_encoder.{published}"
+
+
+def decoder_file_encoder(architecture: Mapping[str, object]) -> nn.Module:
+    """MobileSAM's image encoder, on the meta device: most of the file that the decoder comes in, and never read."""
+    sizes = cast("Mapping[str, object]", architecture["decoder_file_encoder"])
+    with torch.device("meta"):
+        return nn.ModuleDict({"image_encoder": build_tiny_vit(sizes, input_size=0)})

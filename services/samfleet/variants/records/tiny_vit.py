@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from samfleet.variants.record import Checkpoint, HttpsSource, PackageSource, Paper, VariantRecord
 
-_MOBILE_SAM = VariantRecord(
+MOBILE_SAM = VariantRecord(
     name="mobile_sam",
     title="MobileSAM",
     family="tiny_vit",
@@ -40,4 +40,4 @@ _MOBILE_SAM = VariantRecord(
     parity="golden",
 )
 
-RECORDS = (_MOBILE_SAM,)
+RECORDS = (MOBILE_SAM,)
