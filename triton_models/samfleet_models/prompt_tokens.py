@@ -56,7 +56,12 @@ def _efficient_sam(points: Coords, labels: Labels, box: Coords | None) -> tuple[
     )
 
 
-LAYOUTS: dict[PromptLayout, Layout] = {"sam": _sam, "unpadded": _unpadded, "sam2": _sam2, "efficient_sam": _efficient_sam}
+LAYOUTS: dict[PromptLayout, Layout] = {
+    "sam": _sam,
+    "unpadded": _unpadded,
+    "sam2": _sam2,
+    "efficient_sam": _efficient_sam,
+}
 
 
 def prompt_tokens(prompt: Prompt, frame: Frame, layout: PromptLayout = "sam") -> tuple[NDArray[np.float32], Labels]:

@@ -63,7 +63,8 @@ def list_variants(
 
     table = Table("name", "family", "weights", "licence", "on this machine", "gated")
     for row in rows:
-        size, present = f"{row['weights_bytes'] / 1e6:.1f} MB", "yes" if row["present"] else "no"
+        size = f"{row['weights_bytes'] / 1e6:.1f} MB" if row["weights_bytes"] else "?"
+        present = "yes" if row["present"] else "no"
         table.add_row(row["name"], row["family"], size, row["weights_licence"], present, ", ".join(row["gated"]) or "-")
     Console().print(table)
 
@@ -197,7 +198,7 @@ def _row(record: VariantRecord, weights_dir: Path, gates_dir: Path) -> dict[str,
         "weights_bytes": checkpoint.size_bytes,
         "weights_sha256": checkpoint.sha256,
         "weights_path": str(path),
-        "present": path.is_file() and path.stat().st_size == checkpoint.size_bytes,
+        "present": path.is_file() and checkpoint.size_bytes in {None, path.stat().st_size},
         "gated": [gate.subject.execution for gate, state in gates_here(gates_dir, record) if state == "passed"],
         "code_licence": record.code_licence,
         "weights_licence": record.weights_licence,

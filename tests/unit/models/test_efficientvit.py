@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from fixtures.pictures import bright_square
 from fixtures.random_parameters import noise, randomised
+from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
+from samfleet.variants.conventions import PromptRules
+from samfleet.variants.task import EverythingParameters
+from samfleet_models.checkpoint import file_sha256
 from samfleet_models.common import LayerNorm2d
+from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.families.efficientvit import EfficientVit, EfficientVitSizes, at_side
 from samfleet_models.families.efficientvit_blocks import LinearAttention
 from samfleet_models.families.efficientvit_fused import FusedLinearAttention, fuse_efficientvit
@@ -105,6 +114,28 @@ def test_sums_over_the_image_outgrow_half_precision() -> None:
     attention = FusedLinearAttention(LinearAttention(8, 4, 3)).half()
     out = attention._attend(torch.full((1, 2 * 8 * 3, 32, 32), 20.0, dtype=torch.float16))
     torch.testing.assert_close(out, torch.full_like(out, 20.0))
+
+
+def test_requests_are_answered_in_the_larger_frame(tmp_path: Path) -> None:
+    official = get_variant("efficientvit_sam_l0")
+    path = tmp_path / "small.pt"
+    record = replace(
+        official,
+        name="small",
+        architecture=asdict(replace(SIZES["l"], embedding_side=4)),
+        input_size=32,
+        conventions=replace(official.conventions, prompts=PromptRules(frame_size=64)),
+    )
+    torch.save({"state_dict": randomised(build_network(record)).state_dict()}, path)
+    record = replace(record, checkpoint=replace(record.checkpoint, sha256=file_sha256(path)))
+    engine = Engine(record, path, EngineSettings(device="cpu"))
+    grid = EverythingParameters(
+        points_per_side=2, pred_iou_thresh=-100.0, stability_score_thresh=0.0, box_nms_thresh=1.0, crop_n_layers=1
+    )
+    ((_, reply),) = engine.segment([SegmentRequest(bright_square(50, 20), grid)])
+    engine.close()
+    assert reply.report.error_code is None
+    assert {mask.size for mask in reply.masks} == {(20, 50)}
 
 
 def test_a_map_of_the_right_side_is_left_alone() -> None:

@@ -11,11 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fixtures.pictures import bright_square
 from fixtures.random_parameters import randomised
+from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import Prompt
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models.checkpoint import CheckpointMismatch, file_sha256, load_weights
+from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.framing import Framing
 from samfleet_models.network import SamNetwork
 from samfleet_models.networks import build_network
@@ -44,8 +47,8 @@ def test_no_point_is_padding() -> None:
     frame = FRAMING.frame(1024, 1024)
     _, labels = prompt_tokens(Prompt(((5.0, 6.0),), (0,), (1.0, 2.0, 3.0, 4.0)), frame, "unpadded")
     assert labels.tolist() == [0, 2, 3]
-    coords, labels = point_prompts(np.array([[5.0, 6.0], [7.0, 8.0]]), "unpadded")
-    assert (coords.tolist(), labels.tolist()) == ([[[5.0, 6.0]], [[7.0, 8.0]]], [[1], [1]])
+    coords, kinds = point_prompts(np.array([[5.0, 6.0], [7.0, 8.0]]), "unpadded")
+    assert (coords.tolist(), kinds.tolist()) == ([[[5.0, 6.0]], [[7.0, 8.0]]], [[1], [1]])
 
 
 def test_logits_are_cropped_before_they_are_enlarged() -> None:
@@ -62,7 +65,7 @@ def small(folder: Path, decoder_state: Mapping[str, Tensor]) -> tuple[VariantRec
     record = replace(
         NANO_SAM,
         name="small",
-        architecture=NANO_SAM.architecture | {"encoder": {"widths": (4, 4, 8, 8), "depths": (1, 1, 1, 1)}},
+        architecture={**NANO_SAM.architecture, "encoder": {"widths": (4, 4, 8, 8), "depths": (1, 1, 1, 1)}},
         input_size=64,
     )
     network = build_network(record)
@@ -83,7 +86,7 @@ def mobile_sam_encoder() -> dict[str, Tensor]:
     """What the published decoder file holds beside the decoder; only keys and shapes matter."""
     with torch.device("meta"):
         encoder = build_network(get_variant("mobile_sam")).image_encoder
-    return {f"image_encoder.{key}": torch.zeros(1).expand(value.shape) for key, value in encoder.state_dict().items()}
+    return {f"image_encoder.{key}": torch.zeros(()).expand(value.shape) for key, value in encoder.state_dict().items()}
 
 
 def test_both_files_are_loaded(tmp_path: Path) -> None:
@@ -102,3 +105,23 @@ def test_the_decoder_file_must_be_the_published_one(tmp_path: Path) -> None:
         load_weights(build_network(record), record, path)
     assert "1 missing: image_encoder.patch_embed.seq.0.c.weight" in caught.value.message
     assert "1 unexpected: image_encoder.patch_embed" in caught.value.message
+
+
+@pytest.mark.parametrize("size", [(50, 20), (20, 50), (1, 400)])
+def test_requests_are_answered(tmp_path: Path, size: tuple[int, int]) -> None:
+    """An ambiguous prompt by any of the four masks; a grid point too."""
+    record, path, _ = small(tmp_path, mobile_sam_encoder())
+    picture = bright_square(*size)
+    grid = EverythingParameters(
+        points_per_side=2, pred_iou_thresh=-100.0, stability_score_thresh=0.0, box_nms_thresh=1.0, crop_n_layers=1
+    )
+    point = Prompt(points=((1, 1),), labels=(1,), multimask=True)
+    box = Prompt(points=((1, 1),), labels=(0,), box=(0, 0, 15, 15))
+    engine = Engine(record, path, EngineSettings(device="cpu"))
+    requests = [SegmentRequest(picture, PromptsParameters(masks="all"), (point, box)), SegmentRequest(picture, grid)]
+    prompted, everything = (reply for _, reply in sorted(engine.segment(requests), key=lambda pair: pair[0]))
+    engine.close()
+    assert (prompted.report.error_code, everything.report.error_code) == (None, None)
+    assert [mask.prompt_index for mask in prompted.masks] == [0, 0, 0, 0, 1]
+    assert everything.masks
+    assert {mask.size for mask in (*prompted.masks, *everything.masks)} == {size[::-1]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from samfleet.variants.conventions import Conventions, MaskRules, Preprocessing, PromptRules
-from samfleet.variants.record import Checkpoint, Paper, VariantRecord
+from samfleet.variants.record import Checkpoint, VariantRecord
 from samfleet.variants.records.tiny_vit import MOBILE_SAM
 
 NANO_SAM = VariantRecord(
@@ -16,9 +16,7 @@ NANO_SAM = VariantRecord(
     },
     # What nanosam/tools/train.py writes as `checkpoint.pth`. Its authors publish the encoder as an ONNX graph alone, on
     # Google Drive, with the normalisations folded away: there is no file to pull, only one's own to import.
-    checkpoint=Checkpoint(
-        filename="nanosam_resnet18.pth", size_bytes=None, sha256=None, sources=(), state_key="model"
-    ),
+    checkpoint=Checkpoint(filename="nanosam_resnet18.pth", size_bytes=None, sha256=None, sources=(), state_key="model"),
     companions={"decoder": MOBILE_SAM.checkpoint},
     input_size=1024,
     code_licence="Apache-2.0",
