@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import efficientvit_sam, nano_sam, tiny_vit
+from samfleet.variants.records import efficientvit_sam, nano_sam, sam_vit, slim_sam, tiny_vit
 
 RECORDS: tuple[VariantRecord, ...] = (
+    *tiny_vit.RECORDS,
+    *sam_vit.RECORDS,
+    *slim_sam.RECORDS,
     *efficientvit_sam.RECORDS,
     *nano_sam.RECORDS,
-    *tiny_vit.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 

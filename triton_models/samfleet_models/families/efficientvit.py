@@ -7,14 +7,13 @@ mit-han-lab/efficientvit, so its checkpoints load strictly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from samfleet_models import heads
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.families.efficientvit_blocks import (
     EPSILON,
@@ -139,18 +138,6 @@ def _block(sizes: EfficientVitSizes, index: int) -> nn.Module:
             return AttentionBlock(width, sizes.attention_dim, 5, expansion)
         case "att@3":
             return AttentionBlock(width, sizes.attention_dim, 3, expansion)
-
-
-def mask_decoder() -> nn.Module:
-    """SAM's, with the epsilon that EfficientViT-SAM sets in the whole model after building it, where SAM has 1e-5."""
-    decoder = heads.SAM.mask_decoder()
-    for part in decoder.modules():
-        if isinstance(part, nn.LayerNorm):
-            part.eps = EPSILON
-    return decoder
-
-
-HEADS = replace(heads.SAM, mask_decoder=mask_decoder)
 
 
 def build_efficientvit(architecture: Mapping[str, object], input_size: int) -> nn.Module:

@@ -104,7 +104,7 @@ def build_resnet(architecture: Mapping[str, object], input_size: int) -> nn.Modu
     return NanoSamEncoder(ResNetSizes(**sizes), input_size)
 
 
-def own_key(published: str) -> str:
+def nano_sam_key(published: str) -> str:
     """The encoder's checkpoint has keys of its own; the decoder's has SAM's."""
     return published if published.startswith(("prompt_encoder.", "mask_decoder.")) else f"image_encoder.{published}"
 
