@@ -56,7 +56,11 @@ class SamNetwork(nn.Module):
         self._decoder: Decoder | None = None
 
     def load(self, files: Mapping[str, Path]) -> None:
-        self.load_published(read_state(files["network"], self._record.checkpoint.state_key))
+        """The decoder's weights may be a file of their own, whose keys are not those of the other."""
+        published: dict[str, Tensor] = {}
+        for role in sorted(files.keys() & {"network", "decoder"}):
+            published |= read_state(files[role], self._record.files[role].state_key)
+        self.load_published(published)
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
         """Loads a state dict under the published keys, strictly."""

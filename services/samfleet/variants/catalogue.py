@@ -5,6 +5,7 @@ from __future__ import annotations
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.records import edge_sam, edge_tam, efficient_tam, repvit_sam, sam2, sam_vit, slim_sam, tiny_vit
+from samfleet.variants.records import efficientvit_sam, nano_sam, sam_vit, slim_sam, tiny_vit
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
@@ -15,6 +16,8 @@ RECORDS: tuple[VariantRecord, ...] = (
     *efficient_tam.RECORDS,
     *repvit_sam.RECORDS,
     *edge_sam.RECORDS,
+    *efficientvit_sam.RECORDS,
+    *nano_sam.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 

@@ -17,6 +17,11 @@ from samfleet_models.families.repvit import build_repvit
 from samfleet_models.families.repvit_fused import fuse_repvit
 from samfleet_models.families.sam2 import build_sam2, fuse_sam2
 from samfleet_models.families.sam2_keys import own_key_of_sam2
+from samfleet_models.families.efficientvit import build_efficientvit
+from samfleet_models.families.efficientvit_fused import fuse_efficientvit
+from samfleet_models.families.hf_keys import official_key
+from samfleet_models.families.resnet import build_resnet, decoder_file_encoder, nano_sam_key
+from samfleet_models.families.resnet_fused import fuse_resnet
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 from samfleet_models.families.vit import build_vit
@@ -54,4 +59,6 @@ FAMILIES: dict[str, Family] = {
     "efficient_tam": Family(
         build_efficient_tam, fuse_efficient_tam, heads.SAM2, own_key=own_key_of_sam2, unread=efficient_tam_memory
     ),
+    "efficientvit": Family(build_efficientvit, fuse_efficientvit, heads.EFFICIENT_VIT_SAM),
+    "resnet": Family(build_resnet, fuse_resnet, own_key=nano_sam_key, unread=decoder_file_encoder),
 }
