@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import edge_sam, edge_tam, efficient_tam, repvit_sam, sam2, sam_vit, slim_sam, tiny_vit
-from samfleet.variants.records import efficientvit_sam, nano_sam, sam_vit, slim_sam, tiny_vit
+from samfleet.variants.records import (
+    edge_sam,
+    edge_tam,
+    efficient_tam,
+    efficientvit_sam,
+    nano_sam,
+    repvit_sam,
+    sam2,
+    sam_vit,
+    slim_sam,
+    tiny_vit,
+)
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,

@@ -11,17 +11,16 @@ from torch import nn
 from samfleet_models import heads
 from samfleet_models.families.edge_tam import build_edge_tam, fuse_edge_tam
 from samfleet_models.families.efficient_tam import build_efficient_tam, fuse_efficient_tam
+from samfleet_models.families.efficientvit import build_efficientvit
+from samfleet_models.families.efficientvit_fused import fuse_efficientvit
 from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.memory_keys import edge_tam_memory, efficient_tam_memory, sam2_memory
 from samfleet_models.families.repvit import build_repvit
 from samfleet_models.families.repvit_fused import fuse_repvit
-from samfleet_models.families.sam2 import build_sam2, fuse_sam2
-from samfleet_models.families.sam2_keys import own_key_of_sam2
-from samfleet_models.families.efficientvit import build_efficientvit
-from samfleet_models.families.efficientvit_fused import fuse_efficientvit
-from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.resnet import build_resnet, decoder_file_encoder, nano_sam_key
 from samfleet_models.families.resnet_fused import fuse_resnet
+from samfleet_models.families.sam2 import build_sam2, fuse_sam2
+from samfleet_models.families.sam2_keys import own_key_of_sam2
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 from samfleet_models.families.vit import build_vit
