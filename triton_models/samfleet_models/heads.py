@@ -6,7 +6,7 @@ The decoders made after SAM's are SAM 2's (arXiv 2408.00714), HQ-SAM's (arXiv 23
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -65,6 +65,6 @@ EFFICIENT_SAM = Heads(
 )
 
 
-def hq_sam(architecture: Mapping[str, object]) -> Heads:
-    """`early_channels` of the architecture are those of the encoder's early layer, behind the embedding."""
-    return Heads(PromptEncoder, partial(RefinedMaskDecoder, int(str(architecture["early_channels"]))), FoldedDecoder)
+def hq_sam(early_channels: int) -> Heads:
+    """For an encoder whose early layer, behind the embedding in its features, has so many channels."""
+    return Heads(PromptEncoder, partial(RefinedMaskDecoder, early_channels), FoldedDecoder)
