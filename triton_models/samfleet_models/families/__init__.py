@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from samfleet_models import heads
+from samfleet_models.efficient_prompts import efficient_sam_key
 from samfleet_models.families.efficient_sam import build_efficient_sam
 from samfleet_models.families.hf_keys import official_key
 from samfleet_models.families.sam_hq import heads_of_tiny_vit, heads_of_vit
@@ -45,5 +46,5 @@ FAMILIES: dict[str, Family] = {
     "slim_sam": Family(build_vit, fuse_vit, own_key=official_key),
     "sam_hq_vit": Family(build_vit, fuse_vit, heads_of=heads_of_vit),
     "sam_hq_tiny_vit": Family(build_tiny_vit, fuse_tiny_vit, heads_of=heads_of_tiny_vit),
-    "efficient_sam": Family(build_efficient_sam, fuse_efficient_sam, heads.EFFICIENT_SAM),
+    "efficient_sam": Family(build_efficient_sam, fuse_efficient_sam, heads.EFFICIENT_SAM, own_key=efficient_sam_key),
 }

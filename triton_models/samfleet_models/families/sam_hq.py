@@ -14,9 +14,9 @@ from samfleet_models.heads import Heads, hq_sam
 
 
 def heads_of_vit(architecture: Mapping[str, object]) -> Heads:
-    return hq_sam({"early_channels": vit_sizes(architecture).embed_dim})
+    return hq_sam(vit_sizes(architecture).embed_dim)
 
 
 def heads_of_tiny_vit(architecture: Mapping[str, object]) -> Heads:
     sizes = tiny_vit_sizes(architecture)
-    return hq_sam({"early_channels": sizes.embed_dims[(sizes.intermediate or 0) + 1]})
+    return hq_sam(sizes.embed_dims[(sizes.intermediate or 0) + 1])

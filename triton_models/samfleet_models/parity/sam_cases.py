@@ -121,7 +121,9 @@ class Subject:
 
     def _largest_logit(self) -> float:
         """Of all that were recorded: where some are large, the small ones too are differences of large numbers."""
-        return max(float(np.abs(values).max()) for name, values in self.case.golden.items() if name.startswith("low_res"))
+        return max(
+            float(np.abs(values).max()) for name, values in self.case.golden.items() if name.startswith("low_res")
+        )
 
     def _check_masks(self, prompt: Prompt, mode: str, packed: Array, shape: Array) -> None:
         recorded = np.unpackbits(packed, count=int(np.prod(shape))).reshape(shape).astype(bool)
