@@ -7,11 +7,13 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.records import (
     edge_sam,
     edge_tam,
+    efficient_sam,
     efficient_tam,
     efficientvit_sam,
     nano_sam,
     repvit_sam,
     sam2,
+    sam_hq,
     sam_vit,
     slim_sam,
     tiny_vit,
@@ -28,6 +30,8 @@ RECORDS: tuple[VariantRecord, ...] = (
     *edge_sam.RECORDS,
     *efficientvit_sam.RECORDS,
     *nano_sam.RECORDS,
+    *sam_hq.RECORDS,
+    *efficient_sam.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 
