@@ -29,7 +29,14 @@ class PackageSource:
     archive_sha256: str
 
 
-Source = HttpsSource | PackageSource
+@dataclass(frozen=True, slots=True)
+class ManualSource:
+    """A page where a person finds the file: no program may fetch from it, such as Google Drive's."""
+
+    page: str
+
+
+Source = HttpsSource | PackageSource | ManualSource
 
 
 @dataclass(frozen=True, slots=True)
