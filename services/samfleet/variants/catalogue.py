@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import tiny_vit
+from samfleet.variants.records import onnx, tiny_vit
 
-RECORDS: tuple[VariantRecord, ...] = (*tiny_vit.RECORDS,)
+RECORDS: tuple[VariantRecord, ...] = (*tiny_vit.RECORDS, *onnx.RECORDS)
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 
 
