@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
+from samfleet_models.contract import Network
 from samfleet_models.families import FAMILIES
 from samfleet_models.network import SamNetwork
+from samfleet_models.onnx.network import OnnxNetwork
+
+# Families that are no image encoder with SAM's kind of heads.
+OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
+    "onnx": OnnxNetwork,
+}
+
+
+def network_of(record: VariantRecord, execution: Execution | None = None) -> Network:
+    """Ready for the record's official weights."""
+    return (OTHERS.get(record.family) or build_network)(record, execution)
 
 
 def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
-    """The untrained network of a record, ready for its official weights."""
+    """The untrained network of a record whose family has SAM's kind of heads."""
     return SamNetwork(record, FAMILIES[record.family], execution).eval()

@@ -11,6 +11,7 @@ from samfleet.variants.records import (
     efficient_tam,
     efficientvit_sam,
     nano_sam,
+    onnx,
     repvit_sam,
     sam2,
     sam_hq,
@@ -32,6 +33,7 @@ RECORDS: tuple[VariantRecord, ...] = (
     *nano_sam.RECORDS,
     *sam_hq.RECORDS,
     *efficient_sam.RECORDS,
+    *onnx.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 
