@@ -186,7 +186,7 @@ def _all(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
     return logits, ious, ious
 
 
-def _refined(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
+def _refining(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
     logits, ious = subject.drawn(bare(subject.network.decoder), prompt, [REFINED_ALONE])
     return logits, ious, ious
 
@@ -196,14 +196,14 @@ ANSWERS: Mapping[str, Answers] = {
     "single": _one,
     "static": _static,
     "all": _all,
-    "hqonly": _refined,
+    "hqonly": _refining,
 }
 ANSWERED: Mapping[str, Callable[[Subject, Prompt], NDArray[np.bool_]]] = {
     "multi": lambda subject, prompt: subject.served(replace(prompt, multimask=True)),
     "single": lambda subject, prompt: subject.served(prompt),
     "all": lambda subject, prompt: thresholded(_all(subject, prompt)[0], subject.frame),
+    "hqonly": lambda subject, prompt: thresholded(_refining(subject, prompt)[0], subject.frame),
     "static": lambda subject, prompt: thresholded(_static(subject, prompt)[0], subject.frame),
-    "hqonly": lambda subject, prompt: thresholded(_refined(subject, prompt)[0], subject.frame),
 }
 SIMPLE: Mapping[str, Callable[[Subject, Array], None]] = {
     "embedding_probe": Subject.check_embedding,
