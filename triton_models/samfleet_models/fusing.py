@@ -79,7 +79,9 @@ class ChannelNorm(nn.Module):
 
 
 def activate_(x: Tensor, activation: Activation) -> Tensor:
-    return torch.as_tensor(torch.ops.aten.gelu_(x)) if activation == "gelu" else x
+    if activation == "gelu":
+        return torch.as_tensor(torch.ops.aten.gelu_(x))
+    return functional.silu(x, inplace=True) if activation == "silu" else x
 
 
 def fold_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

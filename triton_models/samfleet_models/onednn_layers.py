@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Activation = Literal["none", "gelu"]
+Activation = Literal["none", "gelu", "silu"]
+ONEDNN_NAMES = {"silu": "swish"}  # where oneDNN says otherwise
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
@@ -46,7 +47,7 @@ LINEAR, CONVOLUTION = torch.ops.samfleet.linear, torch.ops.samfleet.convolution
 @torch.library.impl("samfleet::linear", "CPU")
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
     run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - the module says why
-    return torch.as_tensor(run(x, weight, bias, activation, [], "none"))
+    return torch.as_tensor(run(x, weight, bias, ONEDNN_NAMES.get(activation, activation), [], "none"))
 
 
 @torch.library.impl("samfleet::convolution", "CPU")
@@ -61,7 +62,8 @@ def _convolution(
     groups: int,
 ) -> Tensor:
     run = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - the module says why
-    return torch.as_tensor(run(x, weight, bias, padding, stride, dilation, groups, activation, [], "none"))
+    name = ONEDNN_NAMES.get(activation, activation)
+    return torch.as_tensor(run(x, weight, bias, padding, stride, dilation, groups, name, [], "none"))
 
 
 @torch.library.register_fake("samfleet::linear")  # type: ignore[untyped-decorator]  # untyped in torch
