@@ -21,6 +21,7 @@ from samfleet.variants.gates import Gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import read_state
+from samfleet_models.decoding import Decoder
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder
@@ -92,15 +93,15 @@ class EnginePath:
 
     def encode(self, data: bytes) -> Callable[[], object]:
         pixels = network_input(self.engine, data)
-        return lambda: self.engine.network.encode(pixels)
+        return lambda: self.engine.network.encode(pixels)[0]
 
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
         """Every prompt scored and all its three masks drawn, as the others do; SegEvery draws only what passes."""
         network = self.engine.network
-        embedding = network.encode(network_input(self.engine, data))
+        embedding = network.encode(network_input(self.engine, data))[0]
 
         def begin() -> DecodeChunk:
-            return partial(draw_all, network.decoder, network.decoder.prepare(embedding))
+            return partial(draw_all, network.decoder, network.decoder.prepare((embedding,)))
 
         return chunked(self.engine, begin, prompts, network.prompts_per_pass())
 
@@ -112,10 +113,10 @@ class EnginePath:
             counted = FoldedDecoder(network.prompt_encoder, network.mask_decoder, DTYPES[network.execution.precision])
         finally:
             torch.set_num_threads(threads)
-        embedding = network.encode(network_input(self.engine, data))
+        embedding = network.encode(network_input(self.engine, data))[0]
 
         def begin() -> DecodeChunk:
-            return partial(draw_all, counted, counted.prepare(embedding))
+            return partial(draw_all, counted, counted.prepare((embedding,)))
 
         return count_flops(chunked(self.engine, begin, prompts, network.prompts_per_pass()))
 
@@ -138,7 +139,7 @@ class ReferencePath:
         self._encode, self._multimask = engine.network.image_encoder, multimask
         record = engine.record
         self._generator = OfficialGenerator(
-            self._encode, multimask, record.input_size, record.preprocessing, engine.device
+            self._encode, multimask, record.input_size, record.conventions.preprocessing, engine.device
         )
 
     def encode(self, data: bytes) -> Callable[[], object]:
@@ -194,15 +195,15 @@ def network_input(engine: Engine, data: bytes) -> Tensor:
     image = read_image(data)
     side = engine.record.input_size
     resized = resize_to_frame(image, Frame.of(image.shape[0], image.shape[1], side))
-    return to_network_input([resized], side, engine.record.preprocessing, engine.device)
+    return to_network_input([resized], side, engine.record.conventions.preprocessing, engine.device)
 
 
-def draw_all(decoder: FoldedDecoder, context: ImageContext, coords: Tensor, labels: Tensor) -> Tensor:
+def draw_all(decoder: Decoder, context: ImageContext, coords: Tensor, labels: Tensor) -> Tensor:
     """Logits [3 * P, S/4, S/4] of the three ambiguity-aware masks of P prompts."""
     scored = decoder.score(context, coords, labels)
-    masks = torch.arange(scored.ious.shape[1], device=coords.device)[MULTI]
+    masks = torch.arange(scored.ious.shape[1], device=coords.device)[list(MULTI)]
     rows = torch.arange(len(coords), device=coords.device).repeat_interleave(len(masks))
-    return decoder.draw(scored, rows, masks.repeat(len(coords)))
+    return decoder.draw(scored, rows, masks.repeat(len(coords))).logits
 
 
 def chunked(engine: Engine, begin: Callable[[], DecodeChunk], prompts: int, chunk: int) -> Callable[[], object]:

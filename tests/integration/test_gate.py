@@ -25,6 +25,7 @@ from samfleet.variants.gates import PrecisionGateFailed, PrecisionNotGated, read
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models import gate_measurement, onednn
+from samfleet_models.common import Features
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.gate import main
 from samfleet_models.network import SamNetwork
@@ -79,12 +80,12 @@ def ask(engine: Engine) -> SegmentReply:
 def noisy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A candidate whose embeddings are off by a tenth of their range: what a wrong kernel would do."""
 
-    def encode(network: SamNetwork, pixels: Tensor) -> Tensor:
-        embeddings = encode_plainly(network, pixels)
+    def encode(network: SamNetwork, pixels: Tensor) -> Features:
+        (embeddings,) = encode_plainly(network, pixels)
         if network.execution.is_reference:
-            return embeddings
+            return (embeddings,)
         noise = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(1))
-        return embeddings + embeddings.std() * noise
+        return (embeddings + embeddings.std() * noise,)
 
     with monkeypatch.context() as patch:
         patch.setattr(SamNetwork, "encode", encode)
@@ -144,8 +145,9 @@ def test_a_worse_candidate_fails_and_is_not_served(
 
 
 def test_numbers_that_are_none_fail_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def encode(network: SamNetwork, pixels: Tensor) -> Tensor:
-        return encode_plainly(network, pixels) * (1.0 if network.execution.is_reference else math.nan)
+    def encode(network: SamNetwork, pixels: Tensor) -> Features:
+        (embeddings,) = encode_plainly(network, pixels)
+        return (embeddings * (1.0 if network.execution.is_reference else math.nan),)
 
     monkeypatch.setattr(SamNetwork, "encode", encode)
     assert measure(folders) == 1
@@ -165,7 +167,7 @@ def test_a_crash_fails_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch, wh
                     raise RuntimeError("no kernel image")
                 monkeypatch.setattr(SamNetwork, "encode", crash)
 
-    def crash(*_: object) -> Tensor:
+    def crash(*_: object) -> Features:
         raise RuntimeError("no kernel image")
 
     monkeypatch.setattr(gate_measurement, "Engine", Crashing)

@@ -213,7 +213,9 @@ def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: 
 
 def test_with_its_gate_a_precision_serves_and_says_so(tmp_path: Path) -> None:
     record, bf16 = get_variant(MODEL), Execution("bf16")
-    passed = gate(gate_subject(record, bf16, fingerprint(torch.device("cpu"), execution=bf16)))
+    passed = gate(
+        gate_subject(record, bf16, fingerprint(torch.device("cpu"), execution=bf16), str(record.checkpoint.sha256))
+    )
     write_gate(tmp_path / "gates", passed)
     with (
         running_triton(tmp_path, weights_dir(), [MODEL], execution="bf16", gates=tmp_path / "gates") as command,

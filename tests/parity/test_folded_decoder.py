@@ -38,8 +38,8 @@ def embedding(request: pytest.FixtureRequest, mobile_sam: Engine) -> Tensor:
     frame = Frame.of(image.shape[0], image.shape[1], record.input_size)
     with torch.inference_mode():
         resized = [resize_to_frame(image, frame)]
-        pixels = to_network_input(resized, record.input_size, record.preprocessing, mobile_sam.device)
-        return mobile_sam.network.encode(pixels)
+        pixels = to_network_input(resized, record.input_size, record.conventions.preprocessing, mobile_sam.device)
+        return mobile_sam.network.encode(pixels)[0]
 
 
 @torch.inference_mode()

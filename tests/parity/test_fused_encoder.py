@@ -23,7 +23,7 @@ ROUNDING = 1e-4  # absolute, of embeddings of up to about 3
 def worst(network: SamNetwork, pixels: Tensor) -> float:
     """Greatest difference of the two, as a share of the range."""
     published = network.image_encoder(pixels)
-    difference = (network.encode(pixels) - published).abs().max()
+    difference = (network.encode(pixels)[0] - published).abs().max()
     return float(difference / (published.max() - published.min()))
 
 
@@ -33,7 +33,7 @@ def test_embeddings_of_photographs_are_equal(mobile_sam: Engine, name: str) -> N
     record = mobile_sam.record
     image = read_image(shared_path("data", "coco_dev", "images", f"{name}.jpg").read_bytes())
     resized = resize_to_frame(image, Frame.of(image.shape[0], image.shape[1], record.input_size))
-    pixels = to_network_input([resized], record.input_size, record.preprocessing, mobile_sam.device)
+    pixels = to_network_input([resized], record.input_size, record.conventions.preprocessing, mobile_sam.device)
     share = worst(mobile_sam.network, pixels)
     print(f"{name}: embeddings differ by at most {share:.1e} of their range")
     assert share <= TOLERANCE
@@ -49,14 +49,14 @@ def test_images_of_a_pass_do_not_meet(tiny_engine: Engine) -> None:
 def test_new_weights_and_moves_void_what_was_fused(tiny_engine: Engine) -> None:
     network = tiny_engine.network
     pixels = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
-    before = network.encode(pixels)
+    before = network.encode(pixels)[0]
     state = network.state_dict()
     network.load_state_dict({key: value * 1.1 if "attn" in key else value for key, value in state.items()})
-    assert not torch.allclose(network.encode(pixels), before, atol=1e-3)
+    assert not torch.allclose(network.encode(pixels)[0], before, atol=1e-3)
     assert worst(network, pixels) <= TOLERANCE
     network.double()
     torch.testing.assert_close(
-        network.encode(pixels).double(), network.image_encoder(pixels.double()), atol=ROUNDING, rtol=1e-5
+        network.encode(pixels)[0].double(), network.image_encoder(pixels.double()), atol=ROUNDING, rtol=1e-5
     )
 
 

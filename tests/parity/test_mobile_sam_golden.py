@@ -19,9 +19,11 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_models.checkpoint import load_state
 from samfleet_models.loading import Failure
-from samfleet_models.network import SamNetwork, build_network
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
 from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
-from samfleet_models.prompted import prompt_tokens, segment_prompts
+from samfleet_models.prompt_tokens import prompt_tokens
+from samfleet_models.prompted import segment_prompts
 from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
 
@@ -49,9 +51,9 @@ def test_the_official_results_come_out(network: SamNetwork, case: str) -> None:
     expected = golden(CASE, case)
     image = sample_image(given["image"])
     frame = Frame.of(image.shape[0], image.shape[1], record.input_size)
-    pixels = to_network_input([resize_to_frame(image, frame)], record.input_size, record.preprocessing, CPU)
+    pixels = to_network_input([resize_to_frame(image, frame)], record.input_size, record.conventions.preprocessing, CPU)
     np.testing.assert_allclose(pixels[0, :, ::16, ::16], expected["pixels_probe"], atol=1e-5)
-    embedding = network.encode(pixels)
+    embedding = network.encode(pixels)[0]
     difference = np.abs(embedding[0, :, ::8, ::8].numpy() - expected["embedding_probe"]).max()
     print(f"{case}: embedding differs by at most {difference:.1e}")
     assert difference <= EMBEDDING_TOLERANCE
@@ -69,7 +71,7 @@ def prompt_of(values: dict[str, Any]) -> Prompt:
 
 def prompted(network: SamNetwork, embedding: torch.Tensor, frame: Frame, prompt: Prompt) -> tuple[MaskRecord, ...]:
     clock = StageClock(CPU)
-    steps = segment_prompts(network, embedding, frame, [prompt], PromptsParameters(masks="all"), clock)
+    steps = segment_prompts(network, (embedding,), frame, [prompt], PromptsParameters(masks="all"), clock)
     ((_, masks),) = Sharing(network).run([ImageWork(0, steps, clock)])
     assert not isinstance(masks, Failure)
     return masks

@@ -10,7 +10,7 @@ import torch
 
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image
-from samfleet.variants.record import Preprocessing
+from samfleet.variants.conventions import Preprocessing
 from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
 
 

@@ -54,14 +54,14 @@ def generator(state: State, engine: Engine) -> OfficialGenerator:
     record = engine.record
     heads = PlainHeads(state, record.input_size)
     return OfficialGenerator(
-        engine.network.image_encoder, heads.multimask, record.input_size, record.preprocessing, CPU
+        engine.network.image_encoder, heads.multimask, record.input_size, record.conventions.preprocessing, CPU
     )
 
 
 @torch.inference_mode()
 def test_the_plain_decoder_and_that_of_transformers_agree_with_the_engine(mobile_sam: Engine, official: State) -> None:
     image = torch.rand(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0))
-    embedding = mobile_sam.network.encode(image)
+    embedding = mobile_sam.network.encode(image)[0]
     coords, labels = point_prompts(point_grid(3) * 1024, CPU)
     logits, ious = decode_all(mobile_sam.network, embedding, coords, labels)
     for heads in (PlainHeads(official, 1024), TransformersHeads(official, 1024)):

@@ -31,10 +31,10 @@ def test_the_second_round_is_what_tinysams_rule_leaves(mobile_sam: Engine, high_
     height, width, _ = image.shape
     frame = Frame.of(height, width, record.input_size)
     pixels = to_network_input(
-        [resize_to_frame(image, frame)], record.input_size, record.preprocessing, torch.device("cpu")
+        [resize_to_frame(image, frame)], record.input_size, record.conventions.preprocessing, torch.device("cpu")
     )
     heads = PlainHeads(read_state(weights_dir() / record.checkpoint.filename), record.input_size)
-    left = points_left(mobile_sam.network.encode(pixels), heads.multimask, frame, parameters)
+    left = points_left(mobile_sam.network.encode(pixels)[0], heads.multimask, frame, parameters)
     ((_, reply),) = mobile_sam.segment([SegmentRequest(file, parameters)])
     print(f"{len(left)} of 144 points are left")
     assert 0 < len(left) < 144

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from samfleet.variants.record import Preprocessing
+from samfleet.variants.conventions import Preprocessing
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.grid import Crop, crops, layer_points_per_side, point_grid
 from samfleet_models.preprocess import Frame, Pixels, resize_to_frame, to_network_input

@@ -12,12 +12,12 @@ from samfleet.variants.record import VariantRecord
 from samfleet_models.version import engine_version
 
 
-def gate_subject(record: VariantRecord, execution: Execution, hardware: Mapping[str, Any]) -> GateSubject:
-    """What a gate of this execution holds for, on the hardware of `samfleet_models.hardware.fingerprint`."""
+def gate_subject(record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], sha256: str) -> GateSubject:
+    """What a gate of this execution holds for: a checkpoint, and hardware of `samfleet_models.hardware.fingerprint`."""
     return GateSubject(
         variant=record.name,
         execution=str(execution),
-        checkpoint_sha256=record.checkpoint.sha256,
+        checkpoint_sha256=sha256,
         device_kind=hardware["device_kind"],
         device_name=hardware["device_name"],
         torch=hardware["torch"],
@@ -27,12 +27,12 @@ def gate_subject(record: VariantRecord, execution: Execution, hardware: Mapping[
 
 
 def admit(
-    record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], gates_dir: Path | None
+    record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], sha256: str, gates_dir: Path | None
 ) -> Gate | None:
     """The gate on which an execution may serve, None for the reference; raises what `require_gate` does."""
     if execution.is_reference:
         return None
-    subject = gate_subject(record, execution, hardware)
+    subject = gate_subject(record, execution, hardware, sha256)
     if gates_dir is None:
         raise PrecisionNotGated(
             f"{record.name} in {execution} needs a gate and no folder of gates is named; set SAMFLEET_GATES_DIR and "

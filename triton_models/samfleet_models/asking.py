@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.record import MaskRecord
-from samfleet_models.folded.context import ImageContext
 from samfleet_models.mask_decoder import MASKS
 from samfleet_models.preprocess import Frame
 from samfleet_models.probing import Probe
@@ -36,11 +35,11 @@ class Choice:
     best: bool = False
 
     @classmethod
-    def among(cls, masks: slice, prompts: int, above: float | None = None) -> Choice:
-        """The same for every prompt, as `MULTI` or `SINGLE` of `samfleet_models.mask_decoder`."""
+    def among(cls, masks: Sequence[int], prompts: int, above: float | None = None, *, best: bool = False) -> Choice:
+        """The same for every prompt."""
         offered = torch.zeros(prompts, MASKS, dtype=torch.bool)
-        offered[:, masks] = True
-        return cls(offered, above)
+        offered[:, list(masks)] = True
+        return cls(offered, above, best)
 
     def of(self, rows: slice, ious: Tensor) -> Tensor:
         """[p, 4] bool for the prompts `rows`, whose `ious` [p, 4] are float32 on the host."""
@@ -55,7 +54,7 @@ class Choice:
 class View:
     """What of an image the decoder sees, a crop or the whole: its context, how it was framed, where it lies."""
 
-    context: ImageContext
+    context: Any
     frame: Frame
     placement: Placement
 
@@ -86,13 +85,16 @@ class Ask:
         return self.coords.shape[1], self.coords.dtype, self.at_most
 
     def read(self, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor) -> Answers:
-        """The masks `wanted` [p, 4] of the prompts `rows`: their logits are `low_res` [n, S/4, S/4], in order."""
+        """The masks `wanted` [p, 4] of the prompts `rows` as drawn, in order: `ious` [n] on the host and `low_res`.
+
+        `low_res` [n, S/4, S/4] are their logits.
+        """
         masks = read_masks(low_res, self.view.frame, self.view.placement, self.selection)
         prompts = wanted.nonzero()[:, 0].numpy() + rows.start
         sure = None
         if self.probe is not None:
             sure = self.probe.sure(low_res[torch.from_numpy(masks.source).to(low_res.device)], self.view.frame)
-        return Answers(masks, prompts[masks.source], ious[wanted].numpy()[masks.source], sure)
+        return Answers(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
 
 
 @dataclass(frozen=True, slots=True)

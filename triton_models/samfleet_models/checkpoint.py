@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from samfleet.errors import SamfleetError
-from samfleet.variants.record import VariantRecord
+from samfleet.variants.record import Checkpoint, VariantRecord
+from samfleet.variants.weights.pins import expected_sha256
 
 SHOWN_KEYS = 8
 
@@ -39,17 +41,33 @@ class CheckpointMismatch(SamfleetError):
     code = "checkpoint_mismatch"
 
 
-def load_checkpoint(network: nn.Module, record: VariantRecord, path: Path) -> None:
-    """Loads the record's official file into `network`; its sha256 is checked before anything is read from it."""
+class LoadsWeights(Protocol):
+    def load(self, files: Mapping[str, Path]) -> None: ...
+
+
+def load_weights(network: LoadsWeights, record: VariantRecord, path: Path) -> None:
+    """Loads the record's official files: its checkpoint is `path`, the companions lie beside it under their names."""
+    network.load(checked_files(record, path))
+
+
+def checked_files(record: VariantRecord, path: Path) -> dict[str, Path]:
+    """The record's files by what they are for; the sha256 of each is checked before anything is read from it."""
+    companions = {role: path.with_name(checkpoint.filename) for role, checkpoint in record.companions.items()}
+    paths = {"network": path, **companions}
+    for role, checkpoint in record.files.items():
+        _check_file(record, checkpoint, paths[role])
+    return paths
+
+
+def _check_file(record: VariantRecord, checkpoint: Checkpoint, path: Path) -> None:
     if not path.is_file():
         raise CheckpointMissing(f"{path} does not exist; run `samfleet variants pull {record.name}`")
-    found = file_sha256(path)
-    if found != record.checkpoint.sha256:
+    found, expected = file_sha256(path), expected_sha256(checkpoint, path.parent)
+    if found != expected:
         raise CheckpointHashMismatch(
-            f"{path} has sha256 {found}, the published file of {record.name} has {record.checkpoint.sha256}; "
+            f"{path} has sha256 {found}, the published file of {record.name} has {expected}; "
             f"delete it and run `samfleet variants pull {record.name}`"
         )
-    load_state(network, read_state(path))
 
 
 def file_sha256(path: Path) -> str:
@@ -57,33 +75,59 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file; nothing but tensors is unpickled."""
+def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
+    """The state dict in a file, under `key` or at its top level; nothing but tensors is unpickled."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling a damaged file raises nearly anything
         raise CheckpointUnreadable(f"{path} is not a PyTorch checkpoint of tensors: {error}") from error
+    if key is not None:
+        state = state.get(key) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointUnreadable(f"{path} holds no flat table of tensors at its top level")
+        place = "at its top level" if key is None else f"under {key!r}"
+        raise CheckpointUnreadable(f"{path} holds no flat table of tensors {place}")
     return state
 
 
-def load_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Strict load that names every missing, unexpected and wrongly shaped key."""
-    own = network.state_dict()
+def load_state(
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    own_key: Callable[[str], str] = str,
+    unread: nn.Module | None = None,
+) -> None:
+    """Strict load that names every missing, unexpected and wrongly shaped key; `own_key` and `unread`: see `Family`."""
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    names = fitting_keys(network, shapes, own_key, unread)
+    network.load_state_dict({names[key]: value for key, value in state.items() if key in names}, strict=True)
+
+
+def fitting_keys(
+    network: nn.Module,
+    shapes: Mapping[str, tuple[int, ...]],
+    own_key: Callable[[str], str] = str,
+    unread: nn.Module | None = None,
+) -> dict[str, str]:
+    """The network's own key of every key of a checkpoint that it reads; raises `CheckpointMismatch`.
+
+    `shapes` are the checkpoint's, so that nothing of it needs to be read for this.
+    """
+    skipped = {key: tuple(value.shape) for key, value in unread.state_dict().items()} if unread else {}
+    own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    names = {key: own_key(key) for key in shapes if key not in skipped}
+    expected = skipped | {key: own[name] for key, name in names.items() if name in own}
     problems = {
-        "missing": sorted(own.keys() - state.keys()),
-        "unexpected": sorted(state.keys() - own.keys()),
+        "missing": sorted((own.keys() - set(names.values())) | (skipped.keys() - shapes.keys())),
+        "unexpected": sorted(key for key, name in names.items() if name not in own),
         "wrong shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
-            for key in sorted(own.keys() & state.keys())
-            if own[key].shape != state[key].shape
+            f"{key} {shapes[key]} instead of {expected[key]}"
+            for key in sorted(expected.keys() & shapes.keys())
+            if shapes[key] != expected[key]
         ],
     }
     if any(problems.values()):
         parts = [f"{len(keys)} {kind}: {_shorten(keys)}" for kind, keys in problems.items() if keys]
         raise CheckpointMismatch("the checkpoint does not fit this architecture; " + "; ".join(parts))
-    network.load_state_dict(dict(state), strict=True)
+    return names
 
 
 def _shorten(keys: list[str]) -> str:

@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+Features = tuple[Tensor, ...]  # of images: embeddings [B, 256, h, w], then what else a family's decoder wants, [B, ...]
+
 
 class LayerNorm2d(nn.Module):
     """LayerNorm over the channels of a [B, C, H, W] tensor."""

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from samfleet.errors import SamfleetError
+from samfleet_models.common import Features
 
-Encode = Callable[[Tensor], Tensor]
+Encode = Callable[[Tensor], Features]
 
 LARGEST_BATCH = 8  # what Triton batches by default; larger ones go through in parts
 RUNS_BEFORE_CAPTURE = 3  # libraries choose kernels and allocate workspaces, which no capture may do
@@ -61,11 +62,12 @@ class CompiledEncoder:
         return time.perf_counter() - begun
 
     @torch.inference_mode()
-    def __call__(self, pixels: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor) -> Features:
         if not self._prepared:
             raise RuntimeError("the encoder was not warmed up")
         parts = torch.split(pixels, list(self._cut(len(pixels))))
-        return torch.cat([self._prepared[len(part)](part) for part in parts])
+        features = [self._prepared[len(part)](part) for part in parts]
+        return tuple(torch.cat(own) for own in zip(*features, strict=True))
 
     def _cut(self, count: int) -> Iterator[int]:
         for size in self._sizes:
@@ -87,7 +89,7 @@ class CompiledEncoder:
 
 
 class CapturedBatch:
-    """What `encode` launches for one batch size, from `pixels` that stay in place to embeddings that do."""
+    """What `encode` launches for one batch size, from `pixels` that stay in place to features that do."""
 
     def __init__(self, encode: Encode, pixels: Tensor, pool: Any) -> None:
         self._pixels = pixels
@@ -99,12 +101,12 @@ class CapturedBatch:
         torch.cuda.current_stream(pixels.device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=pool):
-            self._embeddings = encode(pixels)
+            self._features = encode(pixels)
 
-    def __call__(self, pixels: Tensor) -> Tensor:
+    def __call__(self, pixels: Tensor) -> Features:
         self._pixels.copy_(pixels)
         self._graph.replay()
-        return self._embeddings.clone()
+        return tuple(features.clone() for features in self._features)
 
 
 def batch_sizes(most: int) -> list[int]:

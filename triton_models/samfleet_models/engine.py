@@ -8,21 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import EverythingParameters, PromptsParameters
+from samfleet.variants.weights.pins import expected_sha256
 from samfleet_models.admission import admit
-from samfleet_models.asking import Work
-from samfleet_models.checkpoint import load_checkpoint
+from samfleet_models.checkpoint import load_weights
 from samfleet_models.chunks import NotEnoughMemory, attempt
-from samfleet_models.everything import EverythingRun
-from samfleet_models.grid import Crop
+from samfleet_models.common import Features
 from samfleet_models.hardware import (
     choose_device,
     fingerprint,
@@ -32,9 +27,7 @@ from samfleet_models.hardware import (
 )
 from samfleet_models.images import DEFAULT_MAX_PIXELS
 from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
-from samfleet_models.network import build_network
-from samfleet_models.preprocess import Frame, Pixels, resize_to_frame, to_network_input
-from samfleet_models.prompted import segment_prompts
+from samfleet_models.networks import build_network
 from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
 
@@ -80,9 +73,12 @@ class Engine:
         prepare_device(self.device, settings.threads)
         self.execution = settings.execution
         self.hardware = fingerprint(self.device, settings.triton_version, self.execution)
-        self.gate = None if settings.ungated else admit(record, self.execution, self.hardware, settings.gates_dir)
+        self.checkpoint_sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
+        self.gate = None
+        if not settings.ungated:
+            self.gate = admit(record, self.execution, self.hardware, self.checkpoint_sha256, settings.gates_dir)
         self.network = build_network(record, self.execution)
-        load_checkpoint(self.network, record, checkpoint)
+        load_weights(self.network, record, checkpoint)
         self.network.to(self.device)
         self.warmup_seconds = self.network.warm_up()
         self._max_pixels = settings.max_pixels
@@ -115,12 +111,12 @@ class Engine:
         batch.warmup = self._executions < WARMUP_EXECUTIONS
         self._executions += 1
         works: dict[int, ImageWork] = {}
-        for position, embedding in self._encode(images, batch).items():
-            if isinstance(embedding, Failure):
-                yield position, self._failed(batch, embedding, images.pop(position))
+        for position, features in self._encode(images, batch).items():
+            if isinstance(features, Failure):
+                yield position, self._failed(batch, features, images.pop(position))
             else:
                 clock = self._clock(batch, encoded=len(images))
-                steps = self._work(requests[position], images[position], embedding, clock)
+                steps = self.network.work(requests[position], images[position], features, clock)
                 works[position] = ImageWork(position, steps, clock)
         for position, outcome in Sharing(self.network).run(works.values()):
             image = images.pop(position)
@@ -138,51 +134,22 @@ class Engine:
         return Batch(size, StageClock(self.device), StageClock(self.device))
 
     def _load(self, requests: Sequence[SegmentRequest], batch: Batch) -> list[LoadedImage | Failure]:
-        side = self.record.input_size
+        name, framing = self.record.name, self.network.framing
         with batch.loading.measure("preprocess"):
-            return list(self._pool.map(lambda request: load(request, side, self._max_pixels), requests))
+            return list(self._pool.map(lambda request: load(request, name, framing, self._max_pixels), requests))
 
-    @torch.inference_mode()
-    def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Tensor | Failure]:
-        """Embeddings [1, 256, S/16, S/16] of all images together; one by one where that does not fit."""
-        together = attempt(lambda: self._embed([image.resized for image in images.values()], batch.encoding))
+    def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Features | Failure]:
+        """The features of all images together; one by one where that does not fit."""
+        together = attempt(lambda: self.network.embed([image.resized for image in images.values()], batch.encoding))
         if not isinstance(together, NotEnoughMemory):
-            return {position: together[row : row + 1] for row, position in enumerate(images)}
+            return dict(zip(images, together, strict=True))
         self.network.release_memory()
         if len(images) == 1:
             return dict.fromkeys(images, out_of_memory(together, "encode"))
-        outcomes: dict[int, Tensor | Failure] = {}
+        outcomes: dict[int, Features | Failure] = {}
         for position, image in images.items():
             outcomes |= self._encode({position: image}, batch)
         return outcomes
-
-    def _embed(self, resized: Sequence[Pixels], clock: StageClock) -> Tensor:
-        """Embeddings [B, 256, S/16, S/16], as many images at a time as suits the device."""
-        embeddings = []
-        for start in range(0, len(resized), self.network.images_per_pass):
-            part = resized[start : start + self.network.images_per_pass]
-            with clock.measure("preprocess"):
-                pixels = to_network_input(part, self.record.input_size, self.record.preprocessing, self.device)
-            with clock.measure("encode"):
-                embeddings.append(self.network.encode(pixels))
-        return torch.cat(embeddings)
-
-    def _work(self, request: SegmentRequest, image: LoadedImage, embedding: Tensor, clock: StageClock) -> Work:
-        task = request.task
-        if not isinstance(task, EverythingParameters) or task.prompted:
-            answer = PromptsParameters() if isinstance(task, EverythingParameters) else task
-            return segment_prompts(self.network, embedding, image.frame, request.prompts, answer, clock)
-
-        def encode(crop: Crop) -> Tensor:
-            if crop.layer == 0:
-                return embedding
-            x0, y0, x1, y1 = crop.box
-            with clock.measure("preprocess"):
-                frame = Frame.of(*crop.size, self.record.input_size)
-                resized = resize_to_frame(image.pixels[y0:y1, x0:x1], frame)
-            return self._embed([resized], clock)
-
-        return EverythingRun(self.network, image.frame.original, task, encode, clock).masks()
 
     def _clock(self, batch: Batch, encoded: int = 0) -> StageClock:
         """One image's, which has its share of what the batch did for all that were read and for all `encoded`."""
@@ -221,7 +188,7 @@ class Engine:
             warmup=batch.warmup,
             execute_ms=(time.perf_counter() - batch.started) * 1e3,
             peak_memory_bytes=peak_memory_bytes(self.device),
-            checkpoint_sha256=self.record.checkpoint.sha256,
+            checkpoint_sha256=self.checkpoint_sha256,
             hardware=self.hardware,
             execution=str(self.execution),
             warmup_seconds=self.warmup_seconds,

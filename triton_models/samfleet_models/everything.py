@@ -11,30 +11,29 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from samfleet.masks.rle import decode_mask, encode_mask
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.asking import View, Work
 from samfleet_models.candidates import Candidates
+from samfleet_models.common import Features
+from samfleet_models.contract import Network
 from samfleet_models.grid import Crop, crops
-from samfleet_models.network import SamNetwork
 from samfleet_models.nms import nms
-from samfleet_models.preprocess import Frame
 from samfleet_models.reading import Placement, ReadMasks, mask_boxes
 from samfleet_models.regions import remove_small_regions
 from samfleet_models.sampling import POINT_SAMPLERS, Asking, CropView
 from samfleet_models.timing import StageClock
 
-EncodeCrop = Callable[[Crop], Tensor]
+EncodeCrop = Callable[[Crop], Features]
 
 
 class EverythingRun:
-    """One image's SegEvery. `encode` gives the embedding [1, 256, S/16, S/16] of a crop, the whole image included."""
+    """One image's SegEvery. `encode` gives the features of a crop, the whole image included."""
 
     def __init__(
         self,
-        network: SamNetwork,
+        network: Network,
         size: tuple[int, int],
         parameters: EverythingParameters,
         encode: EncodeCrop,
@@ -66,11 +65,12 @@ class EverythingRun:
             return found.take(nms(found.masks.boxes, found.ious, self._parameters.box_nms_thresh))
 
     def _view(self, crop: Crop) -> CropView:
-        embedding = self._encode(crop)
+        features = self._encode(crop)
         with self._clock.measure("decode"):
-            context = self._network.decoder.prepare(embedding)
-        frame = Frame.of(*crop.size, self._network.input_size)
-        return CropView(crop, View(context, frame, Placement(crop.box, self._size)), self._parameters)
+            context = self._network.decoder.prepare(features)
+        framing = self._network.framing
+        view = View(context, framing.frame(*crop.size), Placement(crop.box, self._size))
+        return CropView(crop, view, self._parameters, framing.conventions)
 
 
 def _smaller_crops_first(found: Candidates, iou_threshold: float) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
+from samfleet.variants.weights.pins import expected_sha256
 from samfleet_models.admission import gate_subject
 from samfleet_models.agreement import compare_images, figures_of, unusable_scores
 from samfleet_models.engine import Engine, EngineSettings
@@ -59,7 +60,8 @@ def measure_gate(
     """
     device = choose_device(settings.device, settings.gpu)
     require_supported(settings.execution.precision, device)
-    subject = gate_subject(record, settings.execution, fingerprint(device, execution=settings.execution))
+    sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
+    subject = gate_subject(record, settings.execution, fingerprint(device, execution=settings.execution), sha256)
     reference: list[Answer] = []
     plain = replace(settings, execution=Execution(), ungated=True)
     with closing(Engine(record, checkpoint, plain)) as engine:

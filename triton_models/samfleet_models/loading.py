@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters, TaskInvalid
 from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.images import read_image
-from samfleet_models.preprocess import Frame, resize_to_frame
+from samfleet_models.preprocess import Frame, Pixels, Resized
 
 
 class OutOfMemory(SamfleetError):
@@ -21,12 +20,27 @@ class OutOfMemory(SamfleetError):
     code = "out_of_memory"
 
 
+class ImageFraming(Protocol):
+    """How a network's images are read; used by several threads at once."""
+
+    @property
+    def conventions(self) -> Conventions: ...
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Where an image of that size lies for prompts and masks."""
+        ...
+
+    def resize(self, image: Pixels) -> Resized:
+        """HWC RGB as large as it is in the network's input."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An upright image, HWC uint8 RGB, and the same resized into its frame."""
+    """An upright image, HWC uint8 RGB, the same resized for the network, and its frame."""
 
-    pixels: NDArray[np.uint8]
-    resized: NDArray[np.uint8]
+    pixels: Pixels
+    resized: Resized
     frame: Frame
 
 
@@ -42,21 +56,22 @@ def out_of_memory(lack: NotEnoughMemory, stage: str) -> Failure:
     return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({lack.message})"), stage)
 
 
-def load(request: SegmentRequest, input_size: int, max_pixels: int) -> LoadedImage | Failure:
+def load(request: SegmentRequest, variant: str, framing: ImageFraming, max_pixels: int) -> LoadedImage | Failure:
     """The image of a request. What is wrong with the image or its task comes back as a value."""
     try:
         _check_task(request)
-        loaded = attempt(lambda: _read(request, input_size, max_pixels))
+        for prompt in request.prompts:
+            framing.conventions.check(prompt, variant)
+        loaded = attempt(lambda: _read(request, framing, max_pixels))
     except InvalidInput as error:
         return Failure(error, "preprocess")
     return out_of_memory(loaded, "preprocess") if isinstance(loaded, NotEnoughMemory) else loaded
 
 
-def _read(request: SegmentRequest, input_size: int, max_pixels: int) -> LoadedImage:
+def _read(request: SegmentRequest, framing: ImageFraming, max_pixels: int) -> LoadedImage:
     pixels = read_image(request.image, max_pixels)
     height, width, _ = pixels.shape
-    frame = Frame.of(height, width, input_size)
-    return LoadedImage(pixels, resize_to_frame(pixels, frame), frame)
+    return LoadedImage(pixels, framing.resize(pixels), framing.frame(height, width))
 
 
 def _check_task(request: SegmentRequest) -> None:

@@ -12,8 +12,8 @@ from samfleet_models.common import LayerNorm2d, Mlp
 from samfleet_models.transformer import DIM, TwoWayTransformer
 
 MASKS = 4
-SINGLE = slice(0, 1)  # the mask of an unambiguous prompt
-MULTI = slice(1, MASKS)  # the three ambiguity-aware masks
+SINGLE = 0  # the mask of an unambiguous prompt
+MULTI = tuple(range(1, MASKS))  # the three ambiguity-aware masks
 
 
 class MaskDecoder(nn.Module):

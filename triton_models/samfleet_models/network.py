@@ -1,22 +1,34 @@
-"""One variant's network: the family's image encoder and SAM's two heads, under the official keys."""
+"""A variant whose heads are SAM's: the family's image encoder and its two heads, under the official keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
 
+from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import EverythingParameters, PromptsParameters
+from samfleet_models.asking import Work
+from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.common import Features
 from samfleet_models.compilation import CompiledEncoder, Encode, batch_sizes
-from samfleet_models.families import FAMILIES
-from samfleet_models.folded.decoder import FoldedDecoder, scored_bytes
-from samfleet_models.mask_decoder import MaskDecoder
+from samfleet_models.decoding import Decoder
+from samfleet_models.everything import EverythingRun
+from samfleet_models.families import Family
+from samfleet_models.folded.decoder import scored_bytes
+from samfleet_models.framing import Framing
+from samfleet_models.grid import Crop
+from samfleet_models.loading import LoadedImage
 from samfleet_models.precision import DTYPES
-from samfleet_models.prompt_encoder import PromptEncoder
+from samfleet_models.preprocess import Resized
+from samfleet_models.prompted import segment_prompts
+from samfleet_models.timing import StageClock
 
 STRIDE = 16  # network input pixels per embedding pixel
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU takes a tenth longer for each of two, 0.4 GB more for every one
@@ -26,25 +38,31 @@ MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with i
 class SamNetwork(nn.Module):
     """What checkpoints load into. It computes through forms of its parts that are made from them when first needed."""
 
-    def __init__(
-        self,
-        image_encoder: nn.Module,
-        fuse: Callable[[nn.Module, int], nn.Module],
-        input_size: int,
-        execution: Execution | None = None,
-    ) -> None:
-        super().__init__()
-        self.input_size = input_size
-        self.execution = execution or Execution()
-        self._fuse = fuse
-        self.image_encoder = image_encoder
-        self.prompt_encoder = PromptEncoder(input_size, input_size // STRIDE)
-        self.mask_decoder = MaskDecoder()
-        self._encoder: Encode | None = None
-        self._decoder: FoldedDecoder | None = None
+    prompt_encoder: Any  # of the family's own kind
+    mask_decoder: Any
 
-    def encode(self, pixels: Tensor) -> Tensor:
-        """Embeddings [B, 256, S/16, S/16] float32, channels last in memory.
+    def __init__(self, record: VariantRecord, family: Family, execution: Execution | None = None) -> None:
+        super().__init__()
+        self.framing = Framing.of(record)
+        self.execution = execution or Execution()
+        self._record = record
+        self._family = family
+        self.image_encoder = family.build(record.architecture, record.input_size)
+        self.prompt_encoder = family.heads.prompt_encoder(record.frame_size, record.frame_size // STRIDE)
+        self.mask_decoder = family.heads.mask_decoder()
+        self._encoder: Encode | None = None
+        self._decoder: Decoder | None = None
+
+    def load(self, files: Mapping[str, Path]) -> None:
+        self.load_published(read_state(files["network"], self._record.checkpoint.state_key))
+
+    def load_published(self, state: Mapping[str, Tensor]) -> None:
+        """Loads a state dict under the published keys, strictly."""
+        unread = self._family.unread
+        load_state(self, state, self._family.own_key, unread(self._record.architecture) if unread else None)
+
+    def encode(self, pixels: Tensor) -> Features:
+        """Float32 features of B images, the embeddings [B, 256, h, w] first, channels last in memory.
 
         `pixels` [B, 3, S, S] float32 are preprocessed. What is computed in which type: `samfleet_models.precision`.
         """
@@ -52,30 +70,58 @@ class SamNetwork(nn.Module):
             self.warm_up()
         return cast("Encode", self._encoder)(pixels)
 
+    @torch.inference_mode()
+    def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
+        """Each image's features [1, ...], as many images at a time as suits the device."""
+        features: list[Features] = []
+        for start in range(0, len(resized), self.images_per_pass):
+            with clock.measure("preprocess"):
+                pixels = self.framing.network_input(resized[start : start + self.images_per_pass], self.device)
+            with clock.measure("encode"):
+                together = self.encode(pixels)
+            features += [tuple(part[row : row + 1] for part in together) for row in range(len(pixels))]
+        return features
+
+    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
+        task = request.task
+        if not isinstance(task, EverythingParameters) or task.prompted:
+            answer = PromptsParameters() if isinstance(task, EverythingParameters) else task
+            return segment_prompts(self, features, image.frame, request.prompts, answer, clock)
+
+        def encode(crop: Crop) -> Features:
+            if crop.layer == 0:
+                return features
+            x0, y0, x1, y1 = crop.box
+            with clock.measure("preprocess"):
+                resized = self.framing.resize(image.pixels[y0:y1, x0:x1])
+            return self.embed([resized], clock)[0]
+
+        return EverythingRun(self, image.frame.original, task, encode, clock).masks()
+
     def warm_up(self) -> float | None:
         """Makes the encoder that runs of the present parameters; the seconds that compiling it took, if it is."""
         dtype, compilation = DTYPES[self.execution.precision], self.execution.compilation
-        fused = self._fuse(self.image_encoder, self.input_size).to(dtype)
+        fused = self._family.fuse(self.image_encoder, self._record.input_size).to(dtype)
 
-        def encode(pixels: Tensor) -> Tensor:  # the module itself would join the official keys
-            embeddings: Tensor = fused(pixels.to(dtype))
-            return embeddings.float()
+        def encode(pixels: Tensor) -> Features:  # the module itself would join the official keys
+            features = fused(pixels.to(dtype))
+            return tuple(part.float() for part in (features if isinstance(features, tuple) else (features,)))
 
         if compilation == "none":
             self._encoder = encode
             return None
         sizes = batch_sizes(self.images_per_pass)
-        compiled = CompiledEncoder(encode, compilation, self.device, self.input_size, sizes)
+        compiled = CompiledEncoder(encode, compilation, self.device, self._record.input_size, sizes)
         seconds = compiled.warm_up()
         self._encoder = compiled
         return seconds
 
     @property
-    def decoder(self) -> FoldedDecoder:
+    def decoder(self) -> Decoder:
         """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
-            self._decoder = FoldedDecoder(self.prompt_encoder, self.mask_decoder, dtype)
+            self._decoder = self._family.heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:
@@ -102,7 +148,7 @@ class SamNetwork(nn.Module):
         most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked != "auto":
             return min(asked, most)
-        prompt_bytes = scored_bytes((self.input_size // STRIDE) ** 2, points)
+        prompt_bytes = scored_bytes((self.framing.frame_size // STRIDE) ** 2, points)
         fitting = min(most, memory_for_chunks(self.device) // prompt_bytes)
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 
@@ -115,11 +161,4 @@ class SamNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.prompt_encoder.no_mask_embed.weight.device
-
-
-def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
-    """The untrained network of a record, ready for its official checkpoint."""
-    family = FAMILIES[record.family]
-    encoder = family.build(record.architecture, record.input_size)
-    return SamNetwork(encoder, family.fuse, record.input_size, execution).eval()
+        return next(self.parameters()).device

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet_models.preprocess import Frame
-from samfleet_models.upscaling import two_step_taps
+from samfleet_models.upscaling import upscaling_taps
 
 Pixels = NDArray[np.int64]
 VALUES_AT_A_TIME = 2**22  # looked up together: 16 MiB
@@ -32,8 +32,8 @@ class Probe:
         xs, column = np.unique(self.pixels[:, 0], return_inverse=True)
         ys, row = np.unique(self.pixels[:, 1], return_inverse=True)
         height, width = low_res.shape[1:]
-        across = _weights(width, frame, 1, xs).to(low_res.device)
-        down = _weights(height, frame, 0, ys).to(low_res.device)
+        across = _weights((height, width), frame, 1, xs).to(low_res.device)
+        down = _weights((height, width), frame, 0, ys).to(low_res.device)
         found = np.zeros((len(ys), len(xs)), dtype=np.bool_)
         for masks in torch.split(low_res, max(1, VALUES_AT_A_TIME // (height * width))):
             logits = down @ masks.float() @ across.T  # [masks, ys, xs]
@@ -42,10 +42,10 @@ class Probe:
         return sure
 
 
-def _weights(low: int, frame: Frame, axis: int, places: Pixels) -> Tensor:
+def _weights(low: tuple[int, int], frame: Frame, axis: int, places: Pixels) -> Tensor:
     """[places, low] float32: what each of `low` logits along an axis adds to the pixels there."""
-    taps = two_step_taps(low, frame.input_size, frame.resized[axis], frame.original[axis])
-    weights = np.zeros((len(places), low), dtype=np.float32)
+    taps = upscaling_taps(low, frame, axis)
+    weights = np.zeros((len(places), low[axis]), dtype=np.float32)
     for indices, parts in zip(taps.indices[:, places], taps.weights[:, places], strict=True):
         np.add.at(weights, (np.arange(len(places)), indices), parts.astype(np.float32))
     return torch.from_numpy(weights)

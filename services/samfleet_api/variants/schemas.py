@@ -14,8 +14,8 @@ class Paper(BaseModel):
 
 class Checkpoint(BaseModel):
     filename: str
-    size_bytes: int
-    sha256: str
+    size_bytes: int | None
+    sha256: str | None
 
 
 class Variant(BaseModel):

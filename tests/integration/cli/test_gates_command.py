@@ -31,7 +31,7 @@ def run(*arguments: str, code: int = 0) -> str:
 @pytest.fixture
 def here() -> GateSubject:
     """A subject that this code and this torch agree with."""
-    sha256 = get_variant("mobile_sam").checkpoint.sha256
+    sha256 = str(get_variant("mobile_sam").checkpoint.sha256)
     return replace(SUBJECT, checkpoint_sha256=sha256, torch=torch.__version__, engine=engine_version())
 
 

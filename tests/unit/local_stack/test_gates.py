@@ -15,7 +15,7 @@ from samfleet_cli.local_stack.gates import require_gates
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_models.version import engine_version
 
-HERE = replace(SUBJECT, checkpoint_sha256=get_variant("mobile_sam").checkpoint.sha256, engine=engine_version())
+HERE = replace(SUBJECT, checkpoint_sha256=str(get_variant("mobile_sam").checkpoint.sha256), engine=engine_version())
 
 
 @pytest.fixture

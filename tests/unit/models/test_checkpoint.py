@@ -15,11 +15,11 @@ from samfleet_models.checkpoint import (
     CheckpointMissing,
     CheckpointUnreadable,
     file_sha256,
-    load_checkpoint,
     load_state,
+    load_weights,
     read_state,
 )
-from samfleet_models.network import build_network
+from samfleet_models.networks import build_network
 
 __all__ = ["tiny"]
 
@@ -27,14 +27,14 @@ __all__ = ["tiny"]
 def test_a_missing_file_says_how_to_get_it(tiny: tuple[VariantRecord, Path], tmp_path: Path) -> None:
     record, _ = tiny
     with pytest.raises(CheckpointMissing, match="samfleet variants pull tiny"):
-        load_checkpoint(build_network(record), record, tmp_path / "absent.pt")
+        load_weights(build_network(record), record, tmp_path / "absent.pt")
 
 
 def test_a_changed_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     record, path = tiny_variant(tmp_path)
     path.write_bytes(b"not the published file")
     with pytest.raises(CheckpointHashMismatch, match=record.checkpoint.sha256):
-        load_checkpoint(build_network(record), record, path)
+        load_weights(build_network(record), record, path)
 
 
 class Malicious:
@@ -79,16 +79,16 @@ def test_loaded_weights_are_used_everywhere(tiny: tuple[VariantRecord, Path]) ->
     key = "image_encoder.layers.1.blocks.0.attn.attention_biases"
     with torch.inference_mode():
         load_state(network, state)
-        before = network.encode(pixels)
+        before = network.encode(pixels)[0]
         load_state(network, state | {key: torch.linspace(-3, 3, state[key].numel()).reshape(state[key].shape)})
-        assert not torch.allclose(before, network.encode(pixels), atol=1e-4)
+        assert not torch.allclose(before, network.encode(pixels)[0], atol=1e-4)
 
 
 def test_a_verified_file_loads(tiny: tuple[VariantRecord, Path], tmp_path: Path) -> None:
     record, path = tiny
     network = build_network(record)
-    load_checkpoint(network, record, path)
+    load_weights(network, record, path)
     copy = tmp_path / "copy.pt"
     torch.save(network.state_dict(), copy)
     same = replace(record, checkpoint=replace(record.checkpoint, sha256=file_sha256(copy)))
-    load_checkpoint(build_network(same), same, copy)
+    load_weights(build_network(same), same, copy)

@@ -11,7 +11,8 @@ from torch import Tensor
 from fixtures.tiny import tiny
 from samfleet.variants.execution import Compilation, Execution
 from samfleet.variants.record import VariantRecord
-from samfleet_models.checkpoint import load_checkpoint
+from samfleet_models.checkpoint import load_weights
+from samfleet_models.common import Features
 from samfleet_models.compilation import (
     CompiledEncoder,
     CompilerMissing,
@@ -19,7 +20,8 @@ from samfleet_models.compilation import (
     batch_sizes,
     require_compiler,
 )
-from samfleet_models.network import SamNetwork, build_network
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
 
 __all__ = ["tiny"]
 
@@ -30,13 +32,13 @@ TOLERANCE = 1e-5  # of embeddings of up to about 3
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
 
 
-def doubled(pixels: Tensor) -> Tensor:
-    return 2 * pixels
+def doubled(pixels: Tensor) -> Features:
+    return (2 * pixels,)
 
 
 def loaded(tiny: tuple[VariantRecord, Path], compilation: Compilation) -> SamNetwork:
     network = build_network(tiny[0], Execution("fp32", compilation))
-    load_checkpoint(network, *tiny)
+    load_weights(network, *tiny)
     return network
 
 
@@ -84,7 +86,7 @@ def test_a_compiled_encoder_gives_the_same_embeddings(tiny: tuple[VariantRecord,
     assert seconds > 0
     for images in (1, 3):
         pixels = noise(images)
-        torch.testing.assert_close(compiled.encode(pixels), plain.encode(pixels), atol=TOLERANCE, rtol=TOLERANCE)
+        torch.testing.assert_close(compiled.encode(pixels)[0], plain.encode(pixels)[0], atol=TOLERANCE, rtol=TOLERANCE)
 
 
 @pytest.mark.heavy
@@ -94,7 +96,7 @@ def test_a_batch_goes_through_in_the_sizes_that_were_compiled() -> None:
     encoder = CompiledEncoder(doubled, "compile", CPU, 8, [1, 2, 4])
     encoder.warm_up()
     pixels = torch.arange(7 * 3 * 64.0).view(7, 3, 8, 8)
-    torch.testing.assert_close(encoder(pixels), doubled(pixels))
+    torch.testing.assert_close(encoder(pixels)[0], doubled(pixels)[0])
 
 
 @pytest.mark.heavy
@@ -103,13 +105,13 @@ def test_a_process_may_hold_many_compiled_encoders() -> None:
     needs_compiler()
     for side in range(8, 18):  # one more than torch compiles of one code by default
 
-        def scaled(pixels: Tensor, side: int = side) -> Tensor:
-            return side * pixels
+        def scaled(pixels: Tensor, side: int = side) -> Features:
+            return (side * pixels,)
 
         encoder = CompiledEncoder(scaled, "compile", CPU, side, [1])
         encoder.warm_up()
         pixels = torch.ones(1, 3, side, side)
-        torch.testing.assert_close(encoder(pixels), side * pixels)
+        torch.testing.assert_close(encoder(pixels)[0], side * pixels)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -120,9 +122,9 @@ def test_a_gpu_replays_what_it_would_compute(tiny: tuple[VariantRecord, Path], c
     assert compiled.warm_up() is not None
     for images in (1, 3, 8, 11):
         pixels = noise(images).cuda()
-        first, second = compiled.encode(pixels), compiled.encode(2 * pixels)
-        torch.testing.assert_close(first, plain.encode(pixels), atol=1e-3, rtol=1e-3)
-        torch.testing.assert_close(second, plain.encode(2 * pixels), atol=1e-3, rtol=1e-3)
+        first, second = compiled.encode(pixels)[0], compiled.encode(2 * pixels)[0]
+        torch.testing.assert_close(first, plain.encode(pixels)[0], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(second, plain.encode(2 * pixels)[0], atol=1e-3, rtol=1e-3)
 
 
 def needs_compiler() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_models.common import Features
+from samfleet_models.decoding import DrawnMasks
 from samfleet_models.engine import Engine
 from samfleet_models.folded.context import ImageContext
-from samfleet_models.folded.decoder import Scored
+from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
 from samfleet_models.network import IMAGES_PER_PASS
 
 __all__ = ["tiny", "tiny_engine"]
@@ -103,18 +106,19 @@ def test_masks_of_crops_lie_where_their_points_are(tiny_engine: Engine, monkeypa
 
 def replace_by_discs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that answers every point with a sharp disc around it, of 2 low-resolution pixels."""
-    decoder = engine.network.decoder
+    decoder = cast("FoldedDecoder", engine.network.decoder)
     score = decoder.score
     seen: list[Tensor] = []
 
-    def score_all_well(context: ImageContext, coords: Tensor, labels: Tensor) -> Scored:
+    def score_all_well(context: ImageContext, coords: Tensor, labels: Tensor) -> ScoredPrompts:
         seen[:] = [coords]
         return replace(score(context, coords, labels), ious=torch.full((len(coords), 4), 0.95))
 
-    def draw_discs(_: Scored, rows: Tensor, __: Tensor) -> Tensor:
+    def draw_discs(_: ScoredPrompts, rows: Tensor, __: Tensor) -> DrawnMasks:
         y, x = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(32) + 0.5, indexing="ij")
         centres = seen[0][rows, 0, :, None, None].float() / 4
-        return 100 * (2 - torch.hypot(x - centres[:, 0], y - centres[:, 1]))
+        discs = 100 * (2 - torch.hypot(x - centres[:, 0], y - centres[:, 1]))
+        return DrawnMasks(discs, torch.full((len(rows),), 0.95))
 
     monkeypatch.setattr(decoder, "score", score_all_well)
     monkeypatch.setattr(decoder, "draw", draw_discs)
@@ -179,7 +183,7 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
     encode = tiny_engine.network.encode
     sizes = []
 
-    def small_memory(pixels: Tensor) -> Tensor:
+    def small_memory(pixels: Tensor) -> Features:
         sizes.append(len(pixels))
         if len(pixels) > 1:
             raise torch.OutOfMemoryError
@@ -223,9 +227,9 @@ def limit_memory(
     work = getattr(decoder, stage)
     sizes: list[int] = []
 
-    def limited(given: ImageContext | Scored, first: Tensor, second: Tensor) -> Scored | Tensor:
-        count = len(given.ious) if isinstance(given, Scored) else len(first)
-        width = 1 if isinstance(given, Scored) else first.shape[1]
+    def limited(given: ImageContext | ScoredPrompts, first: Tensor, second: Tensor) -> ScoredPrompts | DrawnMasks:
+        count = len(given.ious) if isinstance(given, ScoredPrompts) else len(first)
+        width = 1 if isinstance(given, ScoredPrompts) else first.shape[1]
         sizes.append(count)
         if count > prompts and width > points:
             raise torch.OutOfMemoryError

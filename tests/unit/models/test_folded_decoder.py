@@ -19,7 +19,8 @@ from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.folded import decoder as decoder_module
 from samfleet_models.folded.decoder import GROUP
 from samfleet_models.folded.drawing import draw_masks, drawn_bytes
-from samfleet_models.network import SamNetwork, build_network
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
 
 __all__ = ["tiny"]
 
@@ -76,10 +77,10 @@ def test_prompts_of_several_images_are_answered_as_if_alone(
     monkeypatch.setitem(GROUP, "cpu", group)
     decoder, counts = network.decoder, [4, 1, 6]
     coords, labels = prompts(3)
-    images = [decoder.prepare(embedding_of(seed)) for seed in range(len(counts))]
+    images = [decoder.prepare((embedding_of(seed),)) for seed in range(len(counts))]
     contexts = [image for image, count in zip(images, counts, strict=True) for _ in range(count)]
     scored = decoder.score(contexts, coords, labels)
-    logits = decoder.draw(scored, torch.arange(COUNT), torch.full((COUNT,), 2))
+    logits = decoder.draw(scored, torch.arange(COUNT), torch.full((COUNT,), 2)).logits
     parts = zip(*(torch.split(whole, counts) for whole in (coords, labels, scored.ious, logits)), strict=True)
     for seed, (own_coords, own_labels, ious, masks) in enumerate(parts):
         expected, expected_ious = PlainHeads(state, SIDE)(embedding_of(seed), own_coords, own_labels)
@@ -93,13 +94,15 @@ def test_only_the_chosen_masks_are_drawn_in_their_order(
     network: SamNetwork, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(GROUP, "cpu", group)
-    every, _ = decode_all(network, embedding_of(0), *prompts(2))
+    every, ious = decode_all(network, embedding_of(0), *prompts(2))
     decoder = network.decoder
-    scored = decoder.score(decoder.prepare(embedding_of(0)), *prompts(2))
+    scored = decoder.score(decoder.prepare((embedding_of(0),)), *prompts(2))
     rows, masks = torch.tensor([0, 0, 3, 7, 7, 7, 8, 10]), torch.tensor([1, 3, 0, 3, 1, 2, 2, 0])
-    torch.testing.assert_close(decoder.draw(scored, rows, masks), every[rows, masks], atol=1e-4, rtol=0)
+    drawn = decoder.draw(scored, rows, masks)
+    torch.testing.assert_close(drawn.logits, every[rows, masks], atol=1e-4, rtol=0)
+    torch.testing.assert_close(drawn.ious, ious[rows, masks], atol=1e-4, rtol=0)
     nothing = torch.zeros(0, dtype=torch.int64)
-    assert decoder.draw(scored, nothing, nothing).shape == (0, SIDE // 4, SIDE // 4)
+    assert decoder.draw(scored, nothing, nothing).logits.shape == (0, SIDE // 4, SIDE // 4)
 
 
 @torch.inference_mode()

@@ -13,7 +13,8 @@ from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.folded.types import Types
-from samfleet_models.network import SamNetwork, build_network
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
 
 __all__ = ["tiny"]
 
@@ -34,9 +35,9 @@ def answers(network: SamNetwork, precision: torch.dtype) -> tuple[Tensor, Tensor
     generator = torch.Generator().manual_seed(3)
     embedding = torch.randn(1, 256, SIDE // 16, SIDE // 16, generator=generator)
     coords, labels = SIDE * torch.rand(COUNT, 3, 2, generator=generator), torch.ones(COUNT, 3, dtype=torch.int64)
-    scored = decoder.score(decoder.prepare(embedding), coords, labels)
+    scored = decoder.score(decoder.prepare((embedding,)), coords, labels)
     rows = torch.arange(COUNT).repeat_interleave(4)
-    return scored.ious, decoder.draw(scored, rows, torch.arange(4).repeat(COUNT))
+    return scored.ious, decoder.draw(scored, rows, torch.arange(4).repeat(COUNT)).logits
 
 
 @torch.inference_mode()

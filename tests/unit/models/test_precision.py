@@ -10,8 +10,9 @@ from torch import Tensor
 from fixtures.tiny import tiny
 from samfleet.variants.execution import Execution, Precision
 from samfleet.variants.record import VariantRecord
-from samfleet_models.checkpoint import load_checkpoint
-from samfleet_models.network import SamNetwork, build_network
+from samfleet_models.checkpoint import load_weights
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
 
 __all__ = ["tiny"]
 
@@ -29,7 +30,7 @@ def _inference() -> Iterator[None]:
 
 def loaded(tiny: tuple[VariantRecord, Path], precision: Precision) -> SamNetwork:
     network = build_network(tiny[0], Execution(precision))
-    load_checkpoint(network, *tiny)
+    load_weights(network, *tiny)
     return network
 
 
@@ -38,8 +39,8 @@ def loaded(tiny: tuple[VariantRecord, Path], precision: Precision) -> SamNetwork
 def test_embeddings_leave_as_float32_near_those_of_fp32(
     tiny: tuple[VariantRecord, Path], pixels: Tensor, precision: Precision, within: float
 ) -> None:
-    expected = loaded(tiny, "fp32").encode(pixels)
-    found = loaded(tiny, precision).encode(pixels)
+    expected = loaded(tiny, "fp32").encode(pixels)[0]
+    found = loaded(tiny, precision).encode(pixels)[0]
     assert found.dtype == torch.float32
     assert not torch.equal(found, expected)
     assert (found - expected).abs().max() < within * expected.abs().max()
@@ -49,9 +50,9 @@ def test_embeddings_leave_as_float32_near_those_of_fp32(
 def test_what_checkpoints_load_into_stays_in_fp32(tiny: tuple[VariantRecord, Path], pixels: Tensor) -> None:
     network = loaded(tiny, "bf16")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    first = network.encode(pixels)
+    first = network.encode(pixels)[0]
     after = network.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    load_checkpoint(network, *tiny)
-    assert torch.equal(network.encode(pixels), first)
+    load_weights(network, *tiny)
+    assert torch.equal(network.encode(pixels)[0], first)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from samfleet.variants.record import Preprocessing
+from samfleet.variants.conventions import Preprocessing
 from samfleet_models.preprocess import Frame, to_network_input
 
 

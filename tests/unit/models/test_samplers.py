@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,9 +16,10 @@ from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_models.decoding import DrawnMasks
 from samfleet_models.engine import Engine
 from samfleet_models.folded.context import ImageContext
-from samfleet_models.folded.decoder import Scored
+from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
 
 __all__ = ["tiny", "tiny_engine"]
 
@@ -39,20 +40,20 @@ def segment(engine: Engine, *tasks: EverythingParameters, prompts: Sequence[Prom
 @pytest.fixture
 def halves(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """A decoder that answers every point in the left half with that half, surely, any other with a small disc."""
-    decoder = tiny_engine.network.decoder
+    decoder = cast("FoldedDecoder", tiny_engine.network.decoder)
     score = decoder.score
     seen: list[Tensor] = []
 
-    def score_all_well(contexts: Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
+    def score_all_well(contexts: Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
         seen[:] = [coords]
         return replace(score(contexts, coords, labels), ious=torch.full((len(coords), 4), 0.95))
 
-    def draw(_: Scored, rows: Tensor, __: Tensor) -> Tensor:
+    def draw(_: ScoredPrompts, rows: Tensor, __: Tensor) -> DrawnMasks:
         y, x = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(32) + 0.5, indexing="ij")
         centres = seen[0][rows, 0, :, None, None].float() / 4
         discs = 4 * (1.5 - torch.hypot(x - centres[:, 0], y - centres[:, 1]))
         half = torch.where(x < 16, 20.0, -20.0).expand(len(rows), -1, -1)
-        return torch.where(centres[:, 0] < 16, half, discs)
+        return DrawnMasks(torch.where(centres[:, 0] < 16, half, discs), torch.full((len(rows),), 0.95))
 
     monkeypatch.setattr(decoder, "score", score_all_well)
     monkeypatch.setattr(decoder, "draw", draw)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
@@ -15,9 +17,10 @@ from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
 from samfleet_models import sharing
 from samfleet_models.asking import Answers, Ask
+from samfleet_models.decoding import DrawnMasks
 from samfleet_models.engine import Engine
 from samfleet_models.folded.context import ImageContext
-from samfleet_models.folded.decoder import Scored
+from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
 
 __all__ = ["tiny", "tiny_engine"]
 
@@ -40,9 +43,9 @@ class Chunks:
 
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[list[int]] = []
-        score = engine.network.decoder.score
+        score = cast("FoldedDecoder", engine.network.decoder).score
 
-        def listening(contexts: Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
+        def listening(contexts: Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
             images = list(dict.fromkeys(map(id, contexts)))
             self.seen.append([sum(id(context) == image for context in contexts) for image in images])
             return score(contexts, coords, labels)
@@ -158,12 +161,24 @@ def test_an_image_that_fails_between_its_questions_fails_alone(
     prepare = tiny_engine.network.decoder.prepare
     turns = iter([False, True, False])
 
-    def small_memory(embedding: Tensor) -> ImageContext:
+    def small_memory(features: tuple[Tensor, ...]) -> ImageContext:
         if next(turns):
             raise torch.OutOfMemoryError
-        return prepare(embedding)
+        context: ImageContext = prepare(features)
+        return context
 
     monkeypatch.setattr(tiny_engine.network.decoder, "prepare", small_memory)
     replies = segment(tiny_engine, [request(40, POINT), request(50, task=GRID), request(60, POINT)])
     assert [replies[position].report.error_code for position in range(3)] == [None, "out_of_memory", None]
     assert replies[1].report.error_stage == "decode"
+
+
+def test_answers_carry_the_scores_of_what_was_drawn(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = tiny_engine.network.decoder.draw
+
+    def another(scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
+        return replace(draw(scored, rows, masks), ious=rows / 8)
+
+    monkeypatch.setattr(tiny_engine.network.decoder, "draw", another)
+    replies = segment(tiny_engine, [request(40, POINT, BOX), request(50, BOX)])
+    assert [[mask.predicted_iou for mask in replies[position].masks] for position in range(2)] == [[0, 0.125], [0.25]]

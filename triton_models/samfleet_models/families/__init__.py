@@ -8,19 +8,27 @@ from typing import Any
 
 from torch import nn
 
+from samfleet_models import heads
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`build` makes the published encoder, which checkpoints load into, of a record's architecture and input size.
+    """What a family's networks are made of.
 
-    `fuse` makes of such an encoder, loaded, the one that runs: the same function in fewer steps for this input size.
+    `build` makes the published encoder, which checkpoints load into, of a record's architecture and input size. `fuse`
+    makes of such an encoder, loaded, the one that runs: the same function in fewer steps for this input size, from
+    pixels [B, 3, S, S] to embeddings [B, 256, h, w], or to a tuple of them and what else the family's decoder wants.
+    `own_key` is the name in `SamNetwork` of what a published checkpoint calls by another. `unread` makes, of the
+    architecture, a module on the meta device with the published keys that no image path reads.
     """
 
     build: Callable[[Mapping[str, object], int], nn.Module]
     fuse: Callable[[Any, int], nn.Module]
+    heads: heads.Heads = heads.SAM
+    own_key: Callable[[str], str] = str
+    unread: Callable[[Mapping[str, object]], nn.Module] | None = None
 
 
 FAMILIES: dict[str, Family] = {

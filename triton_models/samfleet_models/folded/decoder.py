@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.common import Features
+from samfleet_models.decoding import DrawnMasks
 from samfleet_models.folded.context import ImageContext, Positions, image_groups
 from samfleet_models.folded.drawing import draw_masks, drawn_bytes
 from samfleet_models.folded.factors import Factors
@@ -26,11 +28,11 @@ GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work 
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredPrompts:
     """P prompts after the transformer: predicted `ious` [P, 4] and what drawing their masks needs.
 
-    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. IoUs are a plain regression, not
-    bound to [0, 1]. All but `ious` is void after the decoder's next `score`.
+    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. All but `ious` is void after the
+    decoder's next `score`.
     """
 
     ious: Tensor
@@ -71,13 +73,14 @@ class FoldedDecoder:
         return self._lanes.count
 
     @torch.inference_mode()
-    def prepare(self, embedding: Tensor) -> ImageContext:
-        """What all prompts of one image share; `embedding` [1, 256, S/16, S/16] as it comes from the encoder."""
+    def prepare(self, features: Features) -> ImageContext:
+        """What all prompts of one image share; `features` are its embedding [1, 256, S/16, S/16]."""
+        (embedding,) = features
         tokens = embedding[0].flatten(1).T + self._prompt_encoder.no_mask_embed.weight  # [N, 256]
         return ImageContext.of(self._weights, self._positions, tokens.contiguous(), self._types)
 
     @torch.inference_mode()
-    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> Scored:
+    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
         """The transformer and the IoU head on P prompts of one image, or of several.
 
         Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
@@ -93,14 +96,11 @@ class FoldedDecoder:
             return part.run(prompt[rows], factors.group(rows))
 
         tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
-        return Scored(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
+        return ScoredPrompts(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
 
     @torch.inference_mode()
-    def draw(self, scored: Scored, rows: Tensor, masks: Tensor) -> Tensor:
-        """Logits [n, S/4, S/4] of the `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend.
-
-        Their type is the precision's.
-        """
+    def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
+        """The `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend; logits have the precision's type."""
         side = scored.contexts[0].side
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
@@ -117,9 +117,9 @@ class FoldedDecoder:
 
         groups = list(image_groups([scored.contexts[prompt] for prompt in prompts], size))
         self._lanes.map(draw_group, groups)
-        return logits
+        return DrawnMasks(logits, scored.ious[rows, masks])
 
-    def _drawn_together(self, scored: Scored) -> int:
+    def _drawn_together(self, scored: ScoredPrompts) -> int:
         """How many prompts' features are made at once: as many as in the transformer, where the memory allows."""
         points = scored.tokens.shape[1] - 1 - MASKS
         each = drawn_bytes(scored.contexts[0].size, points)

@@ -34,7 +34,7 @@ class Downloader:
     progress: Progress
     free_bytes: FreeBytes
 
-    def download(self, part: PartFile, sha256: str, size_bytes: int | None = None) -> None:
+    def download(self, part: PartFile, sha256: str | None, size_bytes: int | None = None) -> None:
         """On return `part.path` is the whole file with the right hash. `size_bytes` is None where it is not known."""
         resumed = part.origin() is not None
         self._fetch(part, size_bytes)

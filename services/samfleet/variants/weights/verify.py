@@ -7,6 +7,7 @@ from pathlib import Path
 
 from samfleet.errors import NotFound, SamfleetError
 from samfleet.variants.record import VariantRecord
+from samfleet.variants.weights.pins import expected_sha256
 
 
 class WeightsMissing(NotFound):
@@ -30,13 +31,17 @@ def verified_weights(weights_dir: Path, record: VariantRecord) -> Path:
     path = weights_path(weights_dir, record)
     if not path.is_file():
         raise WeightsMissing(f"{path} is missing; fetch it with `samfleet variants pull {record.name}`")
-    check_sha256(path, record.checkpoint.sha256, f"remove it and run `samfleet variants pull {record.name}`")
+    check_sha256(
+        path,
+        expected_sha256(record.checkpoint, weights_dir),
+        f"remove it and run `samfleet variants pull {record.name}`",
+    )
     return path
 
 
-def check_sha256(path: Path, expected: str, advice: str) -> None:
-    found = file_sha256(path)
-    if found != expected:
+def check_sha256(path: Path, expected: str | None, advice: str) -> None:
+    """Where no hash is known (None) any file passes; its own is pinned."""
+    if expected is not None and (found := file_sha256(path)) != expected:
         raise WeightsHashMismatch(f"{path.name} has sha256 {found}, expected is {expected}; {advice}")
 
 

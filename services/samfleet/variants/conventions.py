@@ -1,0 +1,100 @@
+"""How a family takes images and prompts and what its masks mean: data, so that no code asks for a variant's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from samfleet.errors import InvalidInput
+from samfleet.variants.task import Prompt
+
+PromptLayout = Literal["sam", "sam2", "efficient_sam"]
+Upsampling = Literal["through_frame", "direct", "direct_bicubic", "cropped"]
+SingleMask = Literal["own", "own_if_stable", "best"]
+Ranking = Literal["predicted_iou", "stability"]
+
+BOX_POINTS = 2  # a box is two points to every decoder
+
+
+class PromptUnsupported(InvalidInput):
+    """The variant cannot take this prompt."""
+
+    code = "prompt_unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How pixels become the network's input.
+
+    `mean` and `std` apply to RGB values in [0, 255]. `longest_side` keeps the aspect and pads zeros right and bottom
+    after normalisation; `stretch` does not keep it. `filter` is Pillow's antialiased one on uint8, or torch's on
+    floats, antialiased or not. `rounding` of the resized sides is int(x + 0.5) or int(x).
+    """
+
+    resize: Literal["longest_side", "stretch"] = "longest_side"
+    filter: Literal["pillow_bilinear", "pillow_bicubic", "float_bilinear", "float_antialiased"] = "pillow_bilinear"
+    rounding: Literal["half_up", "floor"] = "half_up"
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRules:
+    """Which prompts are taken and how they become the decoder's tokens (`samfleet_models.prompt_tokens`).
+
+    `frame_size` is the side in pixels of the square that coordinates live in, where it is not the input's (None).
+    `most_points` counts a box as two.
+    """
+
+    layout: PromptLayout = "sam"
+    frame_size: int | None = None
+    boxes: bool = True
+    points: bool = True
+    negative_points: bool = True
+    most_points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRules:
+    """Which masks answer a prompt and how their logits reach the image's pixels.
+
+    `multimask` are the decoder's masks that answer an ambiguous prompt, all of them or the `best` alone. An unambiguous
+    one is answered by mask 0 (`own`), by mask 0 if it is stable and else the best of the others (`own_if_stable`, SAM
+    2), or by the best of the others where mask 0 has no use (`best`). `grid_best_only` keeps one mask per grid point.
+    `ranked_by` is what "best" and `pred_iou_thresh` go by.
+
+    `upsampling`: bilinearly to the frame and from there to the image (`through_frame`), in one step (`direct`, bicubic
+    or not), or in one step from the logits cropped to the image's share of the frame (`cropped`).
+    """
+
+    upsampling: Upsampling = "through_frame"
+    multimask: tuple[int, ...] = (1, 2, 3)
+    multimask_best_only: bool = False
+    grid_best_only: bool = False
+    single: SingleMask = "own"
+    ranked_by: Ranking = "predicted_iou"
+
+
+@dataclass(frozen=True, slots=True)
+class Conventions:
+    """One family's, as facts of its official code; `samfleet_models.framing` and `prompt_tokens` carry them out."""
+
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    prompts: PromptRules = field(default_factory=PromptRules)
+    masks: MaskRules = field(default_factory=MaskRules)
+
+    def check(self, prompt: Prompt, variant: str) -> None:
+        """Raises `PromptUnsupported` for a prompt that the family has no means to answer."""
+        rules = self.prompts
+        points = len(prompt.points) + (0 if prompt.box is None else BOX_POINTS)
+        if prompt.points and not rules.points:
+            raise PromptUnsupported(f"{variant} takes no points; ask with boxes")
+        if prompt.box is not None and not rules.boxes:
+            raise PromptUnsupported(f"{variant} takes no boxes; ask with points")
+        if 0 in prompt.labels and not rules.negative_points:
+            raise PromptUnsupported(f"{variant} takes no background points (label 0); ask with foreground points alone")
+        if rules.most_points is not None and points > rules.most_points:
+            raise PromptUnsupported(
+                f"{variant} takes at most {rules.most_points} points, a box counting as {BOX_POINTS}; this prompt "
+                f"has {points}"
+            )
