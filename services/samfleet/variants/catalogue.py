@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import tiny_vit
+from samfleet.variants.records import fast_sam, mobile_sam_v2, tiny_vit
 
-RECORDS: tuple[VariantRecord, ...] = (*tiny_vit.RECORDS,)
-VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
+RECORDS: tuple[VariantRecord, ...] = (
+    *tiny_vit.RECORDS,
+    *fast_sam.RECORDS,
+    *mobile_sam_v2.RECORDS,
+)
+VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role == "segmenter"}
+COMPONENTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role != "segmenter"}
 
 
 class VariantNotFound(NotFound):
@@ -18,7 +23,16 @@ class VariantNotFound(NotFound):
 
 
 def get_variant(name: str) -> VariantRecord:
-    try:
-        return VARIANTS[name]
-    except KeyError:
-        raise VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(VARIANTS))}") from None
+    """A variant that can be run."""
+    if name in COMPONENTS:
+        users = ", ".join(record.name for record in RECORDS if record.detector == COMPONENTS[name])
+        raise VariantNotFound(f"{name!r} is a part of {users} and is not run by itself; run {users}")
+    return get_record(name)
+
+
+def get_record(name: str) -> VariantRecord:
+    """A variant, or a component whose weights can be fetched and verified by themselves."""
+    record = VARIANTS.get(name) or COMPONENTS.get(name)
+    if record is None:
+        raise VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(VARIANTS))}")
+    return record

@@ -102,8 +102,8 @@ class Head(nn.Module):
             torch.cat([layer(grid).flatten(2) for layer, grid in zip(branch, grids, strict=True)], dim=2)
             for branch in (self.cv2, self.cv3, self.cv4)
         )
-        boxes = boxes_of(self.dfl(distances), [grid.shape[2:] for grid in grids])
-        predictions = torch.cat([boxes, scores.sigmoid(), coefficients], dim=1)
+        boxes = boxes_of(self.dfl(distances).float(), [grid.shape[2:] for grid in grids])  # half has no odd pixels
+        predictions = torch.cat([boxes, scores.float().sigmoid(), coefficients.float()], dim=1)
         return predictions, self.proto(grids[0]) if hasattr(self, "proto") else None
 
 
@@ -172,7 +172,6 @@ def _branch(inner: int, hidden: int, outer: int) -> nn.Sequential:
     return nn.Sequential(ConvNorm(inner, hidden, 3), ConvNorm(hidden, hidden, 3), nn.Conv2d(hidden, outer, 1))
 
 
-def build_yolo(architecture: Mapping[str, object], input_size: int) -> nn.Module:
-    """The network of a record's `architecture`; it takes sides of any multiple of 32, so `input_size` sets nothing."""
-    del input_size
+def build_yolo(architecture: Mapping[str, object]) -> YoloSeg:
+    """The network of a record's `architecture`."""
     return YoloSeg(YoloSizes(**cast("dict[str, Any]", dict(architecture))))

@@ -26,9 +26,8 @@ class FusedTransposed(nn.Module):
         return nn.functional.conv_transpose2d(x, self.weight, self.bias, self.stride)
 
 
-def fuse_yolo(network: YoloSeg, input_size: int) -> nn.Module:
-    """What `network` computes, from its present parameters, for pictures of any size."""
-    del input_size
+def fuse_yolo(network: YoloSeg) -> nn.Module:
+    """What `network` computes, from its present parameters."""
     with torch.device("meta"):
         fused = YoloSeg(network.sizes)
     for name, layer in list(network.named_modules()):

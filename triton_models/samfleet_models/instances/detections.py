@@ -68,7 +68,8 @@ def snapped(boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
         np.where(x1 > width - EDGE, width, x1),
         np.where(y1 > height - EDGE, height, y1),
     ]
-    return np.stack(sides, axis=1).astype(np.float32)
+    out: NDArray[np.float32] = np.stack(sides, axis=1).astype(np.float32)
+    return out
 
 
 def with_whole_frames(boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from samfleet_models.preprocess import Pixels
+from samfleet.variants.conventions import Preprocessing
+from samfleet_models.preprocess import Pixels, Resized
 
 CELL = 32  # network input pixels per cell of the coarsest grid
 GREY = 114
 ONE = 2048  # weights of the two neighbours on an axis, as whole numbers, add up to this
-
-ColourOrder = Literal["rgb", "bgr"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,11 @@ def letterboxed(image: Pixels, box: Letterbox) -> Pixels:
     return out
 
 
-def to_pixels(letterboxes: Sequence[Pixels], order: ColourOrder, device: torch.device) -> Tensor:
-    """[B, 3, H, W] float32 in [0, 1] on `device`, of HWC uint8 RGB images of one shape."""
+def to_pixels(letterboxes: Sequence[Resized], rule: Preprocessing, device: torch.device) -> Tensor:
+    """[B, 3, H, W] float32 on `device`, of HWC uint8 RGB images of one shape."""
+    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (rule.mean, rule.std))
     batch = torch.from_numpy(np.stack(letterboxes)).to(device).permute(0, 3, 1, 2)
-    return (batch if order == "rgb" else batch.flip(1)).float() / 255
+    return ((batch if rule.order == "rgb" else batch.flip(1)) - mean) / std
 
 
 def resize_bilinear(image: Pixels, size: tuple[int, int]) -> Pixels:
@@ -79,7 +78,8 @@ def resize_bilinear(image: Pixels, size: tuple[int, int]) -> Pixels:
     upper, lower = (lying[place] for place in places.reshape(y.shape))
     upper *= y_weights[0][:, None, None]
     lower *= y_weights[1][:, None, None]
-    return (((upper >> 16) + (lower >> 16) + 2) >> 2).astype(np.uint8)
+    out: Pixels = (((upper >> 16) + (lower >> 16) + 2) >> 2).astype(np.uint8)
+    return out
 
 
 def _neighbours(inner: int, outer: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -69,7 +69,7 @@ def _without_padding(prototypes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _logits(coefficients: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """[n, height, width]"""
+    """[n, height, width] of [n, C] and [C, h, w]."""
     mixed = (coefficients @ pixels.float().flatten(1)).view(-1, *pixels.shape[1:])
     return functional.interpolate(mixed[None], size, mode="bilinear", align_corners=False)[0]
 

@@ -29,7 +29,7 @@ def answer(prompt: Prompt, index: int, found: Instances) -> MaskRecord:
     return _of_points(prompt, index, found)
 
 
-def record(found: Instances, row: int, prompt_index: int | None = None) -> MaskRecord:
+def record_of(found: Instances, row: int, prompt_index: int | None = None) -> MaskRecord:
     masks = found.masks
     return MaskRecord(
         counts=masks.counts[row],
@@ -55,7 +55,7 @@ def _of_box(box: Sequence[float], index: int, found: Instances) -> MaskRecord:
     filled = np.zeros(found.size, dtype=np.bool_)
     filled[y0:y1, x0:x1] = True
     ious = _ious(found, filled)
-    best = record(found, int(ious.argmax()), index)
+    best = record_of(found, int(ious.argmax()), index)
     return best if ious.any() else replace(best, predicted_iou=0.0)
 
 
