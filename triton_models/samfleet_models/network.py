@@ -14,7 +14,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, PromptsParameters
 from samfleet_models.asking import Work
-from samfleet_models.checkpoint import load_state, read_state
+from samfleet_models.checkpoint import fitting_keys, load_state, read_state
 from samfleet_models.chunks import memory_for_chunks
 from samfleet_models.common import Features
 from samfleet_models.compilation import CompiledEncoder, Encode, batch_sizes
@@ -60,6 +60,11 @@ class SamNetwork(nn.Module):
         """Loads a state dict under the published keys, strictly."""
         unread = self._family.unread
         load_state(self, state, self._family.own_key, unread(self._record.architecture) if unread else None)
+
+    def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises `CheckpointMismatch` unless these are the shapes of the published keys; no memory is touched."""
+        unread = self._family.unread
+        fitting_keys(self, shapes, self._family.own_key, unread(self._record.architecture) if unread else None)
 
     def encode(self, pixels: Tensor) -> Features:
         """Float32 features of B images, the embeddings [B, 256, h, w] first, channels last in memory.

@@ -63,7 +63,8 @@ def list_variants(
 
     table = Table("name", "family", "weights", "licence", "on this machine", "gated")
     for row in rows:
-        size, present = f"{row['weights_bytes'] / 1e6:.1f} MB", "yes" if row["present"] else "no"
+        size = f"{row['weights_bytes'] / 1e6:.1f} MB" if row["weights_bytes"] else "?"
+        present = "yes" if row["present"] else "no"
         table.add_row(row["name"], row["family"], size, row["weights_licence"], present, ", ".join(row["gated"]) or "-")
     Console().print(table)
 
@@ -132,6 +133,25 @@ def gate(
 
 
 @app.command()
+def verify(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folders of parity cases, one per variant."),
+    ],
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Without any, all of DIR.")] = None,
+    *,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch.", show_default=False)] = None,
+) -> None:
+    """Hold variants against recorded outputs of their official code: a line each; exit 1 if any fails.
+
+    The fill.py that lies in DIR or above it is run: it makes the stand-in weights and images.
+    """
+    from samfleet_cli.verifying import run_verify
+
+    raise typer.Exit(run_verify(folder, names or [], threads))
+
+
+@app.command()
 def pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `samfleet variants list` shows them.")],
     *,
@@ -178,7 +198,7 @@ def _row(record: VariantRecord, weights_dir: Path, gates_dir: Path) -> dict[str,
         "weights_bytes": checkpoint.size_bytes,
         "weights_sha256": checkpoint.sha256,
         "weights_path": str(path),
-        "present": path.is_file() and path.stat().st_size == checkpoint.size_bytes,
+        "present": path.is_file() and checkpoint.size_bytes in {None, path.stat().st_size},
         "gated": [gate.subject.execution for gate, state in gates_here(gates_dir, record) if state == "passed"],
         "code_licence": record.code_licence,
         "weights_licence": record.weights_licence,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from samfleet.variants.conventions import Preprocessing
-from samfleet_models.preprocess import Frame, to_network_input
+from samfleet_models.preprocess import Frame, resize_image, to_network_input
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,20 @@ def test_padding_is_zero_after_normalisation() -> None:
     assert not batch[1, :, :, 2:].any()
     expected = (np.array(255) - rule.mean) / rule.std
     np.testing.assert_allclose(batch[0, :, 0, 0], expected, rtol=1e-6)
+
+
+def test_floats_are_stretched_with_or_without_antialiasing() -> None:
+    image = np.zeros((64, 32, 3), dtype=np.uint8)
+    image[::2] = 255
+    plain = resize_image(image, 16, Preprocessing(resize="stretch", filter="float_bilinear"))
+    smooth = resize_image(image, 16, Preprocessing(resize="stretch", filter="float_antialiased"))
+    assert plain.shape == smooth.shape == (16, 16, 3)
+    assert plain.dtype == smooth.dtype == np.float32
+    np.testing.assert_allclose(smooth[4:12], 127.5, atol=2)
+    assert resize_image(image, 32, Preprocessing(resize="stretch", filter="float_bilinear")).shape == (32, 32, 3)
+
+
+def test_an_image_of_the_right_size_is_not_touched() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    found = resize_image(image, 16, Preprocessing(resize="stretch", filter="float_antialiased"))
+    np.testing.assert_array_equal(found, image)

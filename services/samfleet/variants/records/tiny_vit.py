@@ -1,19 +1,23 @@
-"""MobileSAM."""
+"""Variants whose image encoder is TinyViT-5M: MobileSAM and TinySAM."""
 
 from __future__ import annotations
 
+from samfleet.variants.conventions import Conventions, MaskRules
 from samfleet.variants.record import Checkpoint, HttpsSource, PackageSource, Paper, VariantRecord
+from samfleet.variants.task import EverythingParameters
+
+TINY_VIT_5M = {
+    "embed_dims": (64, 128, 160, 320),
+    "depths": (2, 2, 6, 2),
+    "num_heads": (2, 4, 5, 10),
+    "window_sizes": (7, 7, 14, 7),
+}
 
 _MOBILE_SAM = VariantRecord(
     name="mobile_sam",
     title="MobileSAM",
     family="tiny_vit",
-    architecture={
-        "embed_dims": (64, 128, 160, 320),
-        "depths": (2, 2, 6, 2),
-        "num_heads": (2, 4, 5, 10),
-        "window_sizes": (7, 7, 14, 7),
-    },
+    architecture=TINY_VIT_5M,
     checkpoint=Checkpoint(
         filename="mobile_sam.pt",
         size_bytes=40_728_226,
@@ -40,4 +44,25 @@ _MOBILE_SAM = VariantRecord(
     parity="golden",
 )
 
-RECORDS = (_MOBILE_SAM,)
+_TINY_SAM = VariantRecord(
+    name="tinysam",
+    title="TinySAM",
+    family="tiny_vit",
+    architecture=TINY_VIT_5M,
+    checkpoint=Checkpoint(
+        filename="tinysam_42.3.pth",
+        size_bytes=None,
+        sha256=None,
+        sources=(HttpsSource("https://github.com/xinghaochen/TinySAM/releases/download/3.0/tinysam_42.3.pth"),),
+    ),
+    input_size=1024,
+    code_licence="Apache-2.0",
+    weights_licence="Apache-2.0",
+    repository="https://github.com/xinghaochen/TinySAM",
+    paper=Paper("TinySAM: Pushing the Envelope for Efficient Segment Anything Model", "2312.13789"),
+    conventions=Conventions(masks=MaskRules(single="best")),  # its predictor returns masks 1 to 3, whatever is asked
+    everything=EverythingParameters(sampler="hierarchical"),
+    parity="golden",
+)
+
+RECORDS = (_MOBILE_SAM, _TINY_SAM)

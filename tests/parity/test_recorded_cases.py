@@ -1,0 +1,49 @@
+"""Every variant with recorded outputs of its official code, by the code of `samfleet variants verify`."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+
+from fixtures.shared import SHARED, shared_path
+from samfleet.variants.catalogue import VARIANTS
+from samfleet_models.parity.cases import find_cases
+from samfleet_models.parity.verify import verify_variant
+
+LARGE = {
+    "efficientvit_sam_xl0",
+    "efficientvit_sam_xl1",
+    "sam_vit_b",
+    "sam_hq_vit_b",
+    "sam2_1_hiera_b_plus",
+    "fastsam_x",
+}
+
+
+def recorded() -> list[str]:
+    """Where no folder is there, a name that skips and says so."""
+    names = {path.parent.name for path in (SHARED / "parity").glob("*/manifest.json")}
+    return sorted(names & VARIANTS.keys()) or ["mobile_sam"]
+
+
+def test_every_variant_that_claims_golden_outputs_has_them() -> None:
+    shared_path("parity")
+    claimed = {name for name, record in VARIANTS.items() if record.parity == "golden"}
+    assert claimed <= set(recorded())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "variant", [pytest.param(name, marks=pytest.mark.heavy if name in LARGE else ()) for name in recorded()]
+)
+def test_the_official_results_come_out(variant: str) -> None:
+    folder = shared_path("parity")
+    (cases,) = find_cases(folder / variant)
+    verdict = verify_variant(cases)
+    gc.collect()
+    assert verdict.passed, verdict.line()
+    assert not verdict.skipped
+    assert verdict.keys > 0
+    assert bool(verdict.worst) == any(Path(folder / variant).glob("case*.npz"))

@@ -1,0 +1,1 @@
+"""Holds a variant against recorded outputs of its official code: `samfleet variants verify`."""

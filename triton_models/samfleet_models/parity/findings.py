@@ -1,0 +1,115 @@
+"""What a comparison found, and what is allowed of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HALF = 2.0**-10  # relative: what was recorded in float16 has lost so much, rounding and all
+LARGE_LOGITS = 20.0  # where `meta.json` allows more to logits that are large, the recorded ones are beyond this
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerances:
+    """What a variant may be off by. None: `share` of the range of what was recorded.
+
+    `grey_levels` of pixels, `mask_iou` the least overlap of a final mask; `ious` of the IoU head and stabilities.
+    """
+
+    pixels: float | None = None
+    embedding: float | None = None
+    logits: float | None = None
+    large_logits: float | None = None
+    ious: float = 1e-3
+    mask_iou: float = 0.995
+    share: float = 1e-3
+    grey_levels: float = 1.0
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> Tolerances:
+        """Those of a `meta.json`: numbers under `tolerance` by the names here, or the sentence of the recorder."""
+        given = meta.get("tolerance") or meta.get("tolerances")
+        if isinstance(given, Mapping):
+            return cls(**{name: float(value) for name, value in given.items() if name in cls.__dataclass_fields__})
+        sentence = str(meta.get("suggested_tolerance", ""))
+        found = {name: _number(sentence, word) for name, word in _WORDS.items()}
+        large = re.search(r"low_res_probe [\d.e-]+ \(.*?: ([\d.e-]+)\)", sentence)
+        values = {name: value for name, value in found.items() if value is not None}
+        return cls(**values, large_logits=float(large[1]) if large else None)
+
+
+_WORDS = {"pixels": "pixels_probe", "embedding": "embedding_probe", "logits": "low_res_probe", "ious": "iou"}
+
+
+def _number(sentence: str, word: str) -> float | None:
+    found = re.search(rf"\b{word} ([\d.]+(?:e-?\d+)?)", sentence)
+    return float(found[1]) if found else None
+
+
+@dataclass(slots=True)
+class Worst:
+    """The worst of one kind of comparison, as a multiple of what is allowed: above 1 fails."""
+
+    error: float = 0.0
+    allowed: float = 0.0
+    compared: int = 0
+
+    @property
+    def excess(self) -> float:
+        return self.error / self.allowed if self.allowed else float("inf") if self.error else 0.0
+
+    def note(self, error: float, allowed: float) -> None:
+        self.compared += 1
+        if np.isnan(error):
+            error = float("inf")
+        if self.compared == 1 or error * self.allowed > self.error * allowed:
+            self.error, self.allowed = error, allowed
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Of one variant: how many keys fit, the worst of each comparison, what could not be compared and what broke."""
+
+    variant: str
+    keys: int = 0
+    worst: dict[str, Worst] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems and all(worst.excess <= 1 for worst in self.worst.values())
+
+    def note(self, kind: str, error: float, allowed: float) -> None:
+        self.worst.setdefault(kind, Worst()).note(error, allowed)
+
+    def compare(self, kind: str, found: NDArray[Any], recorded: NDArray[Any], allowed: float) -> None:
+        """Largest absolute difference; what was recorded in float16 is allowed its own rounding on top."""
+        if found.shape != recorded.shape:
+            self.problems.append(f"{kind} has shape {found.shape}, recorded is {recorded.shape}")
+            return
+        halved = recorded.dtype == np.float16
+        rounding = float(np.abs(recorded).max()) * HALF if halved else 0.0
+        wide = recorded.astype(np.float64)
+        self.note(
+            f"{kind} (float16)" if halved else kind,
+            float(np.abs(found.astype(np.float64) - wide).max(initial=0.0)),
+            allowed + rounding,
+        )
+
+    def line(self) -> str:
+        """One line: name, verdict, keys, worst errors."""
+        parts = [f"{kind} {worst.error:.2g} (≤ {worst.allowed:.2g})" for kind, worst in self.worst.items()]
+        shown = "; ".join([f"{self.keys} keys", *(parts or ["keys alone"]), *self.problems])
+        unread = f"; not compared: {', '.join(self.skipped)}" if self.skipped else ""
+        return f"{self.variant:26} {'passed' if self.passed else 'FAILED'}  {shown}{unread}"
+
+
+def span(values: NDArray[Any]) -> float:
+    """The range of what was recorded."""
+    return float(values.max()) - float(values.min())

@@ -1,0 +1,88 @@
+"""`python -m samfleet_models.parity.verify DIR`: every folder of parity cases, a line per variant.
+
+Exit codes: 0 all passed, 1 one failed or could not be held against its cases, 2 the folder has no cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from samfleet.errors import SamfleetError
+from samfleet.variants.catalogue import get_variant
+from samfleet.variants.record import VariantRecord
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
+from samfleet_models.parity.cases import Case, CasesInvalid, VariantCases, find_cases
+from samfleet_models.parity.findings import Tolerances, Verdict
+from samfleet_models.parity.sam_cases import check_case
+
+Check = Callable[[SamNetwork, Case, Tolerances, Verdict], None]
+
+
+def verify(folder: Path, only: frozenset[str] = frozenset()) -> Iterator[Verdict]:
+    """Of every variant in `folder`, or of those named, as each is done."""
+    for cases in find_cases(folder):
+        if not only or cases.variant in only:
+            yield verify_variant(cases)
+            gc.collect()
+
+
+def verify_variant(cases: VariantCases) -> Verdict:
+    verdict = Verdict(cases.variant)
+    try:
+        record = get_variant(cases.variant)
+        verdict.keys = _check_keys(record, cases)
+        _check_cases(record, cases, verdict)
+    except CasesInvalid:
+        raise
+    except (SamfleetError, RuntimeError, ValueError) as error:  # torch says by the latter two what does not fit
+        verdict.problems.append(f"{type(error).__name__}: {error}")
+    return verdict
+
+
+def _check_keys(record: VariantRecord, cases: VariantCases) -> int:
+    """On the meta device: no memory is taken for the largest ones."""
+    with torch.device("meta"):
+        network = build_network(record)
+    shapes = cases.shapes()
+    network.check_published(shapes)
+    return len(shapes)
+
+
+def _check_cases(record: VariantRecord, cases: VariantCases, verdict: Verdict) -> None:
+    network: SamNetwork | None = None
+    tolerances = Tolerances.of(cases.meta)
+    for case in cases.cases():
+        if network is None:
+            network = build_network(record)
+            network.load_published(cases.state())
+        check_case(network, case, tolerances, verdict)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m samfleet_models.parity.verify", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("variants", nargs="*", help="without any, all that the folder has")
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    passed = True
+    try:
+        for verdict in verify(options.folder, frozenset(options.variants)):
+            passed &= verdict.passed
+            print(verdict.line(), flush=True)  # noqa: T201 - this is a command
+    except CasesInvalid as error:
+        print(f"{error.message} [{error.code}]", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
