@@ -17,7 +17,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.asking import Work
-from samfleet_models.checkpoint import load_state
+from samfleet_models.checkpoint import fitting_keys, load_state
 from samfleet_models.common import Features
 from samfleet_models.decoding import Decoder
 from samfleet_models.families.yolo import build_yolo
@@ -59,6 +59,10 @@ class InstanceNetwork(nn.Module):
         """Loads a state dict under the published keys, strictly."""
         load_state(self.network, state)
         self._running = None
+
+    def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises `CheckpointMismatch` unless these are the shapes of the published keys; no memory is touched."""
+        fitting_keys(self.network, shapes)
 
     def warm_up(self) -> float | None:
         if self.execution.compilation != "none":
