@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import fast_sam, mobile_sam_v2, tiny_vit
+from samfleet.variants.records import fast_sam, mobile_sam_v2, sam_vit, slim_sam, tiny_vit
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
+    *sam_vit.RECORDS,
+    *slim_sam.RECORDS,
     *fast_sam.RECORDS,
     *mobile_sam_v2.RECORDS,
 )

