@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from fixtures.file_server import FileServer, Served
 from fixtures.weights import WEIGHTS, record_with
-from samfleet.variants.catalogue import VARIANTS
+from samfleet.variants.catalogue import COMPONENTS, VARIANTS
 from samfleet.variants.record import HttpsSource
 from samfleet_cli.commands.variants import app
 
@@ -33,9 +33,9 @@ def present(listing: str) -> dict[str, bool]:
 
 
 def test_list_and_pull(weights_dir: Path) -> None:
-    assert present(run("list", "--json")) == dict.fromkeys(VARIANTS, False)
+    assert present(run("list", "--json")) == dict.fromkeys([*VARIANTS, *COMPONENTS], False)
     assert run("pull", "tiny", "tiny") == f"tiny: {weights_dir / 'tiny.pt'}\n"
-    assert present(run("list", "--json")) == dict.fromkeys(VARIANTS, False) | {"tiny": True}
+    assert present(run("list", "--json")) == dict.fromkeys([*VARIANTS, *COMPONENTS], False) | {"tiny": True}
     assert "Apache-2.0" in run("list")
 
 

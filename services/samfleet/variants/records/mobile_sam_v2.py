@@ -16,7 +16,7 @@ from samfleet.variants.task import EverythingParameters
 
 _REPOSITORY = "https://github.com/ChaoningZhang/MobileSAM"
 _PAPER = Paper("MobileSAMv2: Faster Segment Anything to Everything", "2312.09579")
-_LICENCE = "AGPL-3.0"  # of the detector, which is made with ultralytics; the rest is Apache-2.0
+_LICENCE = "AGPL-3.0"  # of the detector, which is made with ultralytics
 _MOBILE_SAM = next(record for record in tiny_vit.RECORDS if record.name == "mobile_sam")
 
 _OBJECT_AWARE = VariantRecord(
@@ -50,8 +50,8 @@ _MOBILE_SAM_V2 = replace(
     _MOBILE_SAM,
     name="mobilesamv2",
     title="MobileSAMv2",
-    code_licence=_LICENCE,
-    weights_licence=_LICENCE,
+    code_licence=f"Apache-2.0 AND {_LICENCE}",
+    weights_licence=f"Apache-2.0 AND {_LICENCE}",
     paper=_PAPER,
     conventions=replace(_MOBILE_SAM.conventions, box_sources=("detector", "annotations", "detections")),
     everything=replace(_MOBILE_SAM.everything, sampler="object_aware", boxes_from="detector"),
