@@ -27,7 +27,7 @@ from samfleet_models.hardware import (
 )
 from samfleet_models.images import DEFAULT_MAX_PIXELS
 from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
-from samfleet_models.networks import build_network
+from samfleet_models.networks import network_of
 from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
 
@@ -77,7 +77,7 @@ class Engine:
         self.gate = None
         if not settings.ungated:
             self.gate = admit(record, self.execution, self.hardware, self.checkpoint_sha256, settings.gates_dir)
-        self.network = build_network(record, self.execution)
+        self.network = network_of(record, self.execution)
         load_weights(self.network, record, checkpoint)
         self.network.to(self.device)
         self.warmup_seconds = self.network.warm_up()

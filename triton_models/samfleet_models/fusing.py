@@ -79,9 +79,17 @@ class ChannelNorm(nn.Module):
 
 
 def activate_(x: Tensor, activation: Activation) -> Tensor:
-    if activation == "gelu":
-        return torch.as_tensor(torch.ops.aten.gelu_(x))
-    return functional.silu(x, inplace=True) if activation == "silu" else x
+    match activation:
+        case "none":
+            return x
+        case "relu":
+            return x.relu_()
+        case "gelu":
+            return torch.as_tensor(torch.ops.aten.gelu_(x))
+        case "gelu_tanh":
+            return torch.as_tensor(torch.ops.aten.gelu_(x, approximate="tanh"))
+        case "silu":
+            return functional.silu(x, inplace=True)
 
 
 def fold_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -12,23 +12,21 @@ from torch import Tensor, nn
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import EverythingParameters, PromptsParameters
 from samfleet_models.asking import Work
 from samfleet_models.checkpoint import fitting_keys, load_state, read_state
 from samfleet_models.chunks import memory_for_chunks
 from samfleet_models.common import Features
 from samfleet_models.compilation import CompiledEncoder, Encode, batch_sizes
 from samfleet_models.decoding import Decoder
-from samfleet_models.everything import EverythingRun
 from samfleet_models.families import Family
 from samfleet_models.folded.decoder import scored_bytes
 from samfleet_models.framing import Framing
-from samfleet_models.grid import Crop
 from samfleet_models.loading import LoadedImage
 from samfleet_models.precision import DTYPES
 from samfleet_models.preprocess import Resized
-from samfleet_models.prompted import segment_prompts
+from samfleet_models.ranking import StabilityRanked
 from samfleet_models.timing import StageClock
+from samfleet_models.works import begin_work
 
 STRIDE = 16  # network input pixels per embedding pixel
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU takes a tenth longer for each of two, 0.4 GB more for every one
@@ -55,7 +53,11 @@ class SamNetwork(nn.Module):
         self._decoder: Decoder | None = None
 
     def load(self, files: Mapping[str, Path]) -> None:
-        self.load_published(read_state(files["network"], self._record.checkpoint.state_key))
+        """The decoder's weights may be a file of their own, whose keys are not those of the other."""
+        published: dict[str, Tensor] = {}
+        for role in sorted(files.keys() & {"network", "decoder"}):
+            published |= read_state(files[role], self._record.files[role].state_key)
+        self.load_published(published)
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
         """Loads a state dict under the published keys, strictly."""
@@ -89,20 +91,7 @@ class SamNetwork(nn.Module):
         return features
 
     def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
-        task = request.task
-        if not isinstance(task, EverythingParameters) or task.prompted:
-            answer = PromptsParameters() if isinstance(task, EverythingParameters) else task
-            return segment_prompts(self, features, image.frame, request.prompts, answer, clock)
-
-        def encode(crop: Crop) -> Features:
-            if crop.layer == 0:
-                return features
-            x0, y0, x1, y1 = crop.box
-            with clock.measure("preprocess"):
-                resized = self.framing.resize(image.pixels[y0:y1, x0:x1])
-            return self.embed([resized], clock)[0]
-
-        return EverythingRun(self, image.frame.original, task, encode, clock).masks()
+        return begin_work(self, request, image, features, clock)
 
     def warm_up(self) -> float | None:
         """Makes the encoder that runs of the present parameters; the seconds that compiling it took, if it is."""
@@ -127,7 +116,9 @@ class SamNetwork(nn.Module):
         """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
-            self._decoder = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            by_stability = self.framing.conventions.masks.ranked_by == "stability"
+            self._decoder = StabilityRanked(folded) if by_stability else folded
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:

@@ -11,19 +11,21 @@ from samfleet_models.families import FAMILIES
 from samfleet_models.instances.network import InstanceNetwork
 from samfleet_models.instances.prompting import DetectorPrompted
 from samfleet_models.network import SamNetwork
+from samfleet_models.onnx.network import OnnxNetwork
 
 # Families that are no image encoder with SAM's kind of heads.
 OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
+    "onnx": OnnxNetwork,
     "yolo": lambda record, execution: InstanceNetwork(record, execution).eval(),
 }
 
 
-def build_network(record: VariantRecord, execution: Execution | None = None) -> Network:
-    """The untrained network of a record, ready for its official weights."""
-    network = (OTHERS.get(record.family) or build_sam)(record, execution)
+def network_of(record: VariantRecord, execution: Execution | None = None) -> Network:
+    """Ready for the record's official weights."""
+    network = (OTHERS.get(record.family) or build_network)(record, execution)
     return network if record.detector is None else DetectorPrompted(network, record.detector, execution)
 
 
-def build_sam(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
-    """The network of a record whose family has SAM's kind of heads."""
+def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
+    """The untrained network of a record whose family has SAM's kind of heads."""
     return SamNetwork(record, FAMILIES[record.family], execution).eval()

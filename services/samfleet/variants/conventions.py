@@ -9,7 +9,7 @@ from samfleet.errors import InvalidInput
 from samfleet.variants.task import BoxSource, EverythingParameters, Prompt, Sampler, TaskInvalid, TaskParameters
 
 Filter = Literal["pillow_bilinear", "pillow_bicubic", "opencv_bilinear", "float_bilinear", "float_antialiased"]
-PromptLayout = Literal["sam", "sam2", "efficient_sam"]
+PromptLayout = Literal["sam", "unpadded", "sam2", "efficient_sam"]
 Upsampling = Literal["through_frame", "direct", "direct_bicubic", "cropped"]
 SingleMask = Literal["own", "own_if_stable", "best"]
 Ranking = Literal["predicted_iou", "stability"]

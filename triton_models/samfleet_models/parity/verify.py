@@ -18,7 +18,7 @@ from samfleet.variants.catalogue import get_record
 from samfleet.variants.record import VariantRecord
 from samfleet_models.instances.network import InstanceNetwork
 from samfleet_models.network import SamNetwork
-from samfleet_models.networks import build_network
+from samfleet_models.networks import network_of
 from samfleet_models.parity import instance_cases, sam_cases
 from samfleet_models.parity.cases import Case, CasesInvalid, VariantCases, find_cases
 from samfleet_models.parity.findings import Tolerances, Verdict
@@ -65,7 +65,7 @@ def _check_cases(record: VariantRecord, cases: VariantCases, verdict: Verdict) -
 
 
 def _network(record: VariantRecord) -> SamNetwork | InstanceNetwork:
-    network = build_network(record)
+    network = network_of(record)
     if isinstance(network, SamNetwork | InstanceNetwork):
         return network
     raise ValueError(f"{record.name} is put together of parts; hold each against its own cases")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules
-from samfleet.variants.record import Checkpoint, HttpsSource, Paper, VariantRecord
+from samfleet.variants.record import Checkpoint, HttpsSource, ManualSource, Paper, VariantRecord
 from samfleet.variants.task import EverythingParameters
 
 LETTERBOX = Preprocessing(
@@ -27,7 +27,10 @@ def _fast_sam(name: str, title: str, filename: str, architecture: Mapping[str, o
             filename=filename,
             size_bytes=None,
             sha256=None,
-            sources=(HttpsSource(f"https://huggingface.co/CASIA-LMC-Lab/FastSAM/resolve/main/{filename}"),),
+            sources=(
+                HttpsSource(f"https://huggingface.co/CASIA-LMC-Lab/FastSAM/resolve/main/{filename}"),
+                ManualSource("https://github.com/CASIA-IVA-Lab/FastSAM#model-checkpoints"),
+            ),
             state_key="model",
             layout="module",
         ),

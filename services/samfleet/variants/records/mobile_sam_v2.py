@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from samfleet.variants.conventions import Conventions
-from samfleet.variants.record import Checkpoint, HttpsSource, Paper, VariantRecord
+from samfleet.variants.record import Checkpoint, HttpsSource, ManualSource, Paper, VariantRecord
 from samfleet.variants.records import tiny_vit
 from samfleet.variants.records.fast_sam import LETTERBOX
 from samfleet.variants.task import EverythingParameters
@@ -31,6 +31,7 @@ _OBJECT_AWARE = VariantRecord(
         sources=(
             HttpsSource("https://huggingface.co/yuwendu/MobileSAM_utils/resolve/main/ObjectAwareModel.pt"),
             HttpsSource("https://github.com/hujiecpp/PE3R/releases/download/checkpoints/ObjectAwareModel.pt"),
+            ManualSource("https://github.com/ChaoningZhang/MobileSAM#getting-started-mobilesamv2"),
         ),
         state_key="model",
         layout="module",

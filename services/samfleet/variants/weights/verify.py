@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from samfleet.errors import NotFound, SamfleetError
-from samfleet.variants.record import VariantRecord
+from samfleet.variants.record import Checkpoint, VariantRecord
 from samfleet.variants.weights.pins import expected_sha256
 
 
@@ -27,16 +27,18 @@ def weights_path(weights_dir: Path, record: VariantRecord) -> Path:
 
 
 def verified_weights(weights_dir: Path, record: VariantRecord) -> Path:
-    """The path of the variant's weights, which exist and have the right sha256."""
-    path = weights_path(weights_dir, record)
+    """The path of the variant's weights, which exist with all their companions and have the right sha256."""
+    for checkpoint in record.files.values():
+        verify_file(weights_dir, record, checkpoint)
+    return weights_path(weights_dir, record)
+
+
+def verify_file(weights_dir: Path, record: VariantRecord, checkpoint: Checkpoint) -> None:
+    path = weights_dir / checkpoint.filename
     if not path.is_file():
         raise WeightsMissing(f"{path} is missing; fetch it with `samfleet variants pull {record.name}`")
-    check_sha256(
-        path,
-        expected_sha256(record.checkpoint, weights_dir),
-        f"remove it and run `samfleet variants pull {record.name}`",
-    )
-    return path
+    expected = expected_sha256(checkpoint, weights_dir)
+    check_sha256(path, expected, f"remove it and run `samfleet variants pull {record.name}`")
 
 
 def check_sha256(path: Path, expected: str | None, advice: str) -> None:

@@ -1,0 +1,32 @@
+"""Weights that a user holds already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samfleet.variants.record import Checkpoint, FileSource
+from samfleet.variants.weights.disk import check_space, disk_errors, write_all
+from samfleet.variants.weights.download import Downloader, SourceFailed
+from samfleet.variants.weights.verify import WeightsHashMismatch, check_sha256
+
+CHUNK_BYTES = 1 << 20
+
+
+def fetch_file(source: FileSource, checkpoint: Checkpoint, weights_dir: Path, downloader: Downloader) -> Path:
+    """A checked copy, not yet in its place."""
+    if not source.path.is_file():
+        raise SourceFailed("there is no such file")
+    copy = weights_dir / f".{checkpoint.filename}.copied"
+    size = source.path.stat().st_size
+    check_space(weights_dir, size, downloader.free_bytes)
+    downloader.progress.begin(source.path.name, size, 0)
+    with source.path.open("rb") as original, disk_errors(copy), copy.open("wb", buffering=0) as file:
+        while chunk := original.read(CHUNK_BYTES):
+            write_all(file, chunk)
+            downloader.progress.advance(len(chunk))
+    try:
+        check_sha256(copy, checkpoint.sha256, "the record names another file")
+    except WeightsHashMismatch:
+        copy.unlink()
+        raise
+    return copy
