@@ -14,15 +14,15 @@ from pathlib import Path
 import torch
 
 from samfleet.errors import SamfleetError
-from samfleet.variants.catalogue import get_variant
+from samfleet.variants.catalogue import get_record
 from samfleet.variants.record import VariantRecord
-from samfleet_models.networks import build_network
+from samfleet_models.networks import network_of
 
 
 def check_fit(record: VariantRecord, files: Mapping[str, Path]) -> None:
     """Raises what `samfleet_models.checkpoint` names; `files` are the record's, by what they are for."""
     with torch.device("meta"):
-        network = build_network(record)
+        network = network_of(record)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*which is a no-op", category=UserWarning)  # as it is meant to be
         network.load(files)
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     name, *pairs = arguments
     files = {role: Path(path) for role, _, path in (pair.partition("=") for pair in pairs)}
     try:
-        check_fit(get_variant(name), files)
+        check_fit(get_record(name), files)
     except SamfleetError as error:
         reason = error.message.partition("\n")[0]
         print(f"{reason} [{error.code}]", file=sys.stderr)  # noqa: T201 - this is a command

@@ -10,6 +10,8 @@ from samfleet.variants.records import (
     efficient_sam,
     efficient_tam,
     efficientvit_sam,
+    fast_sam,
+    mobile_sam_v2,
     nano_sam,
     onnx,
     repvit_sam,
@@ -24,6 +26,8 @@ RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
     *sam_vit.RECORDS,
     *slim_sam.RECORDS,
+    *fast_sam.RECORDS,
+    *mobile_sam_v2.RECORDS,
     *sam2.RECORDS,
     *edge_tam.RECORDS,
     *efficient_tam.RECORDS,
@@ -35,7 +39,8 @@ RECORDS: tuple[VariantRecord, ...] = (
     *efficient_sam.RECORDS,
     *onnx.RECORDS,
 )
-VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
+VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role == "segmenter"}
+COMPONENTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role != "segmenter"}
 
 
 class VariantNotFound(NotFound):
@@ -46,7 +51,16 @@ class VariantNotFound(NotFound):
 
 
 def get_variant(name: str) -> VariantRecord:
-    try:
-        return VARIANTS[name]
-    except KeyError:
-        raise VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(VARIANTS))}") from None
+    """A variant that can be run."""
+    if name in COMPONENTS:
+        users = ", ".join(record.name for record in RECORDS if record.detector == COMPONENTS[name])
+        raise VariantNotFound(f"{name!r} is a part of {users} and is not run by itself; run {users}")
+    return get_record(name)
+
+
+def get_record(name: str) -> VariantRecord:
+    """A variant, or a component whose weights can be fetched and verified by themselves."""
+    record = VARIANTS.get(name) or COMPONENTS.get(name)
+    if record is None:
+        raise VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(VARIANTS))}")
+    return record
