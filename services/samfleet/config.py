@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     )
     pool: str = Field(default="default", description="The pool that this worker serves.")
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
+    variants_dir: Path | None = Field(
+        default=None, description="A folder of YAML files, one for each variant of your own. Unset: none."
+    )
     dataset_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(),
         description="Folders whose images may become datasets, separated like PATH. Empty: uploads only.",
