@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from samfleet.licences import LicenceUnknown, parse_accepted
+
 MIN_KEY_LENGTH = 24
 
 
@@ -42,6 +44,10 @@ class Settings(BaseSettings):
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
     variants_dir: Path | None = Field(
         default=None, description="A folder of YAML files, one for each variant of your own. Unset: none."
+    )
+    accept_licenses: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Restricted licences of weights that you accept, separated by commas: `AGPL-3.0`, `S-Lab-1.0`.",
     )
     dataset_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(),
@@ -81,6 +87,15 @@ class Settings(BaseSettings):
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )
+    loaded_variants: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most variants that a Triton server keeps loaded; without it as many as its memory holds.",
+    )
+    variant_turn: timedelta = Field(
+        default=timedelta(seconds=60),
+        description="Of variants that do not fit into memory together, how long one runs while another waits.",
+    )
     max_shard_attempts: int = Field(
         default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
     )
@@ -99,13 +114,23 @@ class Settings(BaseSettings):
             raise ValueError("pools are written name=host:port,host:port;other=host:port")
         return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
 
-    @field_validator("lease", "sweep_interval", "triton_timeout", mode="before")
+    @field_validator("lease", "sweep_interval", "triton_timeout", "variant_turn", mode="before")
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
         """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""
         if isinstance(value, str) and value.replace(".", "", 1).isdigit():
             return float(value)
         return value
+
+    @field_validator("accept_licenses", mode="before")
+    @classmethod
+    def _parse_licences(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return parse_accepted(value)
+        except LicenceUnknown as error:
+            raise ValueError(error.message) from error
 
     @field_validator("dataset_roots", mode="before")
     @classmethod

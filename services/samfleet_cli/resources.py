@@ -76,6 +76,15 @@ class Gate(_Resource):
     measured_at: str
 
 
+class Provenance(_Resource):
+    title: str = ""
+    code_licence: str = ""
+    weights_licence: str = ""
+    repository: str = ""
+    arxiv: str = ""
+    checkpoint_sha256: tuple[str, ...] = ()
+
+
 class StageTimes(_Resource):
     """Milliseconds per image."""
 
@@ -103,6 +112,7 @@ class Run(_Resource):
     masks: int
     images_per_second: float | None = None
     hardware: tuple[Hardware, ...] = ()
+    provenance: Provenance = Provenance()
     gates: tuple[Gate, ...] = ()
     task: dict[str, Any] = Field(default_factory=dict)
     quality: Quality | None = None

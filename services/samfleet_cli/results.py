@@ -30,7 +30,7 @@ def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path
         path = out / f"{result_name(run, runs)}.coco.json"
         client.download_results(run.id, path)
         files.append(path)
-    write_json(out / "dataset.json", _dataset(client, job.dataset_id, annotations))
+    write_json(out / "dataset.json", _dataset(client, job.dataset_id, runs, annotations))
     summary = summarise(job, runs, list(client.job_errors(job.id)))
     write_json(out / "summary.json", summary)
     return Results(runs, summary, (*files, out / "dataset.json", out / "summary.json"))
@@ -79,6 +79,7 @@ def _run(run: Run) -> dict[str, Any]:
     summary = {
         "variant": run.variant,
         "pool": run.pool,
+        "provenance": run.provenance.model_dump(mode="json"),
         "hardware": [hardware.model_dump() for hardware in run.hardware],
         "images": run.counts.total,
         "failed": run.counts.failed,
@@ -97,8 +98,10 @@ def _stage(times: StageTimes) -> dict[str, float]:
     return times.model_dump(include={"mean_ms", "p50_ms", "p90_ms", "p99_ms"})
 
 
-def _dataset(client: SamfleetClient, dataset_id: str, annotations: Path | None) -> dict[str, Any]:
-    """COCO's frame for the results. An image that could not be read has no size: its width and height are 0."""
+def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annotations: Path | None) -> dict[str, Any]:
+    """COCO's frame for the results, which are bare lists: its `info` says which models made them. An image that could
+    not be read has no size: its width and height are 0.
+    """
     images = [
         {
             "id": image.image_id,
@@ -109,4 +112,6 @@ def _dataset(client: SamfleetClient, dataset_id: str, annotations: Path | None) 
         for image in client.dataset_images(dataset_id)
     ]
     categories = json.loads(annotations.read_bytes()).get("categories", []) if annotations else []
-    return {"images": images, "annotations": [], "categories": categories}
+    models = [{"variant": run.variant, **run.provenance.model_dump(mode="json")} for run in runs]
+    info = {"description": "Images segmented by samfleet", "models": models}
+    return {"info": info, "images": images, "annotations": [], "categories": categories}

@@ -46,15 +46,38 @@ def stages_table(run: dict[str, Any]) -> Table:
     return table
 
 
+def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Variants as `samfleet variants list --json` has them."""
+    table = _table(("name", "family"), ("weights",))
+    for name in ("licence", "parity", "on this machine", "gated"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        size = "-" if row["weights_bytes"] is None else f"{row['weights_bytes'] / 1e6:.1f} MB"
+        cells = licence_words(row), row["parity"], "yes" if row["present"] else "no", ", ".join(row["gated"]) or "-"
+        _add_row(table, row["name"], row["family"], size, *cells)
+    return table
+
+
+def licence_words(row: Mapping[str, Any]) -> str:
+    return f"{row['weights_licence']}: off" if row["licences_to_accept"] else str(row["weights_licence"])
+
+
 def variant_table(row: Mapping[str, Any]) -> Table:
     """A variant as `samfleet variants show --json` has it."""
     shown = {
         **row,
+        "files": "\n".join(_file_words(file) for file in row["files"]),
         "present": "yes" if row["present"] else "no",
+        "licences_to_accept": ", ".join(row["licences_to_accept"]) or "-",
         "gated": ", ".join(row["gated"]) or "-",
         "paper": f"{row['paper']['title']} (arXiv {row['paper']['arxiv']})",
     }
     return table_of(("", ""), [(name.replace("_", " "), value) for name, value in shown.items()])
+
+
+def _file_words(file: Mapping[str, Any]) -> str:
+    kind = "" if file["published"] else " (not published" + (", pinned here)" if file["sha256"] else ")")
+    return f"{file['for']}: {file['path']}, sha256 {file['sha256'] or 'unknown'}{kind}"
 
 
 def gates_table(gates: Sequence[tuple[Gate, str]]) -> Table:

@@ -19,7 +19,7 @@ def shown(default: Any) -> str:
         return f"`{default.total_seconds():g}` s"
     if isinstance(default, dict):
         return "`" + ";".join(f"{name}={','.join(servers)}" for name, servers in default.items()) + "`"
-    return f"`{default}`" if default not in {None, ()} else "none"
+    return f"`{default}`" if default not in {None, (), frozenset()} else "none"
 
 
 def test_every_setting_is_documented_as_it_is() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from samfleet.errors import SamfleetError
 from samfleet.variants.record import Checkpoint, VariantRecord
 from samfleet.variants.weights.pins import expected_sha256
+from samfleet_models.state_files import read_state_file
 
 SHOWN_KEYS = 8
 
@@ -78,9 +78,9 @@ def file_sha256(path: Path) -> str:
 def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
     """The state dict in a file, under `key` or at its top level; nothing but tensors is unpickled."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_state_file(path)
     except Exception as error:  # unpickling a damaged file raises nearly anything
-        raise CheckpointUnreadable(f"{path} is not a PyTorch checkpoint of tensors: {error}") from error
+        raise CheckpointUnreadable(f"{path} is no checkpoint of tensors: {error}") from error
     if key is not None:
         state = state.get(key) if isinstance(state, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
@@ -113,7 +113,8 @@ def fitting_keys(
     """
     skipped = {key: tuple(value.shape) for key, value in unread.state_dict().items()} if unread else {}
     own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    names = {key: own_key(key) for key in shapes if key not in skipped}
+    renamed = not own.keys() <= shapes.keys()  # some are published under our names too, and own_key is not for those
+    names = {key: own_key(key) if renamed else key for key in shapes if key not in skipped}
     expected = skipped | {key: own[name] for key, name in names.items() if name in own}
     problems = {
         "missing": sorted((own.keys() - set(names.values())) | (skipped.keys() - shapes.keys())),

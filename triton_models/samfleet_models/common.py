@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -28,14 +28,15 @@ class LayerNorm2d(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Linear layers of the given widths with ReLU between them; keys `layers.<i>`."""
+    """Linear layers of the given widths with an activation between them; keys `layers.<i>`."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], activation: Callable[[Tensor], Tensor] = torch.relu) -> None:
         super().__init__()
+        self._activation = activation
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         *hidden, last = self.layers
         for layer in hidden:
-            x = torch.relu(layer(x))
+            x = self._activation(layer(x))
         return torch.as_tensor(last(x))

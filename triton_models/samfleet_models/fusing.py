@@ -106,11 +106,15 @@ def fuse_linear(layer: nn.Linear, activation: Activation = "none") -> FusedLinea
     return FusedLinear(layer.weight, layer.bias, activation)
 
 
-def fuse_after_norm(norm: nn.LayerNorm, layer: nn.Linear, activation: Activation = "none") -> FusedLinear:
-    """Of a linear layer with the gain and shift of the LayerNorm before it: it takes merely normalised rows."""
+def fold_after_norm(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight and bias of `layer` with the gain and shift of the `norm` before it: it takes merely normalised rows."""
     weight = layer.weight.double() * norm.weight.double()
     bias = layer.weight.double() @ norm.bias.double() + layer.bias.double()
-    return FusedLinear(weight.to(layer.weight.dtype), bias.to(layer.weight.dtype), activation)
+    return weight.to(layer.weight.dtype), bias.to(layer.weight.dtype)
+
+
+def fuse_after_norm(norm: nn.LayerNorm, layer: nn.Linear, activation: Activation = "none") -> FusedLinear:
+    return FusedLinear(*fold_after_norm(norm, layer), activation)
 
 
 def normalised(x: Tensor, eps: float) -> Tensor:

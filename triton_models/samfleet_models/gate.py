@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.licences import SETTING, parse_accepted
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.gates import LABELS, LEAST, LEAST_IMAGES, Gate, write_gate
@@ -58,6 +59,7 @@ def find_images(folder: Path) -> list[Path]:
 
 def _measure_and_write(options: argparse.Namespace) -> tuple[Gate, Path]:
     record = get_variant(options.variant)
+    record.require_accepted(parse_accepted(os.environ.get(SETTING, "")))
     settings = EngineSettings(
         device=options.device,
         threads=options.threads,

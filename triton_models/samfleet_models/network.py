@@ -45,8 +45,9 @@ class SamNetwork(nn.Module):
         self._record = record
         self._family = family
         self.image_encoder = family.build(record.architecture, record.input_size)
-        self.prompt_encoder = family.heads.prompt_encoder(record.frame_size, record.frame_size // STRIDE)
-        self.mask_decoder = family.heads.mask_decoder()
+        self._heads = family.heads_of(record.architecture) if family.heads_of else family.heads
+        self.prompt_encoder = self._heads.prompt_encoder(record.frame_size, record.frame_size // STRIDE)
+        self.mask_decoder = self._heads.mask_decoder()
         self._encoder: Encode | None = None
         self._decoder: Decoder | None = None
 
@@ -110,7 +111,7 @@ class SamNetwork(nn.Module):
         """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
-            self._decoder = self._family.heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            self._decoder = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:
@@ -137,7 +138,9 @@ class SamNetwork(nn.Module):
         most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked != "auto":
             return min(asked, most)
-        prompt_bytes = scored_bytes((self.framing.frame_size // STRIDE) ** 2, points)
+        prompt_bytes = scored_bytes(
+            (self.framing.frame_size // STRIDE) ** 2, len(self.mask_decoder.own_tokens) + points
+        )
         fitting = min(most, memory_for_chunks(self.device) // prompt_bytes)
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 

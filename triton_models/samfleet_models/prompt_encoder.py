@@ -6,6 +6,7 @@ Layout and keys as segment_anything/modeling/prompt_encoder.py; Fourier features
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from enum import IntEnum
 
 import torch
@@ -43,10 +44,10 @@ class RandomFourierFeatures(nn.Module):
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-class PromptEncoder(nn.Module):
-    """`input_size` is the side of the square frame in pixels that coordinates live in.
+class PointEncoder(nn.Module, ABC):
+    """What the decoder wants of any prompt encoder.
 
-    `mask_downscaling` is never run: no task gives a mask prompt. Its keys belong to the checkpoint.
+    `input_size` is the side of the square frame in pixels that coordinates live in.
     """
 
     def __init__(self, input_size: int, embedding_size: int) -> None:
@@ -54,6 +55,30 @@ class PromptEncoder(nn.Module):
         self.input_size = input_size
         self.embedding_size = embedding_size
         self.pe_layer = RandomFourierFeatures()
+
+    @abstractmethod
+    def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
+        """Tokens [B, T, 256] of `coords` [B, T, 2] (x, y) in pixels of the frame and `labels` [B, T] (`Label`)."""
+
+    @property
+    @abstractmethod
+    def dense(self) -> Tensor:
+        """[1, 256], added to every pixel of an embedding where no mask is prompted."""
+
+    def image_positions(self) -> Tensor:
+        """Positional features [1, N, 256] of the embedding's pixels, row by row."""
+        size, matrix = self.embedding_size, self.pe_layer.positional_encoding_gaussian_matrix
+        centres = (torch.arange(size, device=matrix.device, dtype=torch.float32) + 0.5) / size
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        features: Tensor = self.pe_layer(torch.stack([x, y], dim=-1))
+        return features.reshape(1, size * size, DIM)
+
+
+class PromptEncoder(PointEncoder):
+    """SAM's. `mask_downscaling` is never run: no task gives a mask prompt. Its keys belong to the checkpoint."""
+
+    def __init__(self, input_size: int, embedding_size: int) -> None:
+        super().__init__(input_size, embedding_size)
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, DIM) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, DIM)
         self.mask_downscaling = nn.Sequential(
@@ -68,9 +93,7 @@ class PromptEncoder(nn.Module):
         self.no_mask_embed = nn.Embedding(1, DIM)
 
     def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
-        """Tokens [B, T, 256] of `coords` [B, T, 2] (x, y) in pixels of the network input and `labels` [B, T] (`Label`).
-
-        Coordinates are shifted to pixel centres and normalised in their own dtype, then become the weights' dtype:
+        """Coordinates are shifted to pixel centres and normalised in their own dtype, then become the weights' dtype:
         the official generator hands over float64, the official predictor float32.
         """
         features = self.pe_layer((coords + 0.5) / self.input_size)
@@ -80,10 +103,6 @@ class PromptEncoder(nn.Module):
         tokens: Tensor = features + table[labels + 1]
         return tokens
 
-    def image_positions(self) -> Tensor:
-        """Positional features [1, N, 256] of the embedding's pixels, row by row."""
-        size = self.embedding_size
-        centres = (torch.arange(size, device=self.no_mask_embed.weight.device, dtype=torch.float32) + 0.5) / size
-        y, x = torch.meshgrid(centres, centres, indexing="ij")
-        features: Tensor = self.pe_layer(torch.stack([x, y], dim=-1))
-        return features.reshape(1, size * size, DIM)
+    @property
+    def dense(self) -> Tensor:
+        return torch.as_tensor(self.no_mask_embed.weight)

@@ -6,6 +6,8 @@ What passes between tokens and image is computed in `samfleet_models.folded`; th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -16,6 +18,8 @@ from samfleet_models.onednn import linear
 
 DIM = 256
 HEADS = 8
+
+Activation = Callable[[Tensor], Tensor]  # may overwrite what it is given
 
 
 class Attention(nn.Module):
@@ -35,51 +39,79 @@ class Attention(nn.Module):
         return _project(self.out_proj, out.transpose(1, 2).flatten(2))
 
 
+SelfAttention = Callable[[Attention, Tensor, Tensor], Tensor]  # of `tokens` and `positions` [P, T, 256], before a norm
+
+
+def attended(attention: Attention, tokens: Tensor, _: Tensor) -> Tensor:
+    return torch.as_tensor(attention(tokens, tokens, tokens))
+
+
+def attended_by_position(attention: Attention, tokens: Tensor, positions: Tensor) -> Tensor:
+    asking = tokens + positions
+    return torch.as_tensor(tokens + attention(asking, asking, tokens))
+
+
+def attended_with_residual(attention: Attention, tokens: Tensor, _: Tensor) -> Tensor:
+    return torch.as_tensor(tokens + attention(tokens, tokens, tokens))
+
+
+def positioned_and_attended(attention: Attention, tokens: Tensor, positions: Tensor) -> Tensor:
+    """The positions stay in the tokens."""
+    return attended_with_residual(attention, tokens + positions, positions)
+
+
 class FeedForward(nn.Module):
-    def __init__(self, hidden: int) -> None:
+    def __init__(self, hidden: int, activation: Activation) -> None:
         super().__init__()
+        self._activation = activation
         self.lin1 = nn.Linear(DIM, hidden)
         self.lin2 = nn.Linear(hidden, DIM)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _project(self.lin2, torch.relu_(_project(self.lin1, x)))
+        return _project(self.lin2, self._activation(_project(self.lin1, x)))
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerShape:
+    """In what two-way transformers differ; SAM's by default.
+
+    Its first block adds no position to its self-attention and replaces the tokens by the result, without residual.
+    """
+
+    activation: Activation = torch.relu_
+    self_attention: tuple[SelfAttention, SelfAttention] = (attended, attended_by_position)
+    norm_epsilon: float = 1e-5
 
 
 class TwoWayBlock(nn.Module):
-    """Self-attention of the tokens, tokens to image, feed-forward, image to tokens.
+    """Self-attention of the tokens, tokens to image, feed-forward, image to tokens."""
 
-    The `first` block adds no position to its self-attention and replaces the tokens by the result, without residual.
-    """
-
-    def __init__(self, *, first: bool) -> None:
+    def __init__(self, shape: TransformerShape, self_attention: SelfAttention) -> None:
         super().__init__()
-        self.first = first
+        self._self_attention = self_attention
         self.self_attn = Attention()
-        self.norm1 = nn.LayerNorm(DIM)
+        self.norm1 = nn.LayerNorm(DIM, shape.norm_epsilon)
         self.cross_attn_token_to_image = Attention(downsample=2)
-        self.norm2 = nn.LayerNorm(DIM)
-        self.mlp = FeedForward(2048)
-        self.norm3 = nn.LayerNorm(DIM)
-        self.norm4 = nn.LayerNorm(DIM)
+        self.norm2 = nn.LayerNorm(DIM, shape.norm_epsilon)
+        self.mlp = FeedForward(2048, shape.activation)
+        self.norm3 = nn.LayerNorm(DIM, shape.norm_epsilon)
+        self.norm4 = nn.LayerNorm(DIM, shape.norm_epsilon)
         self.cross_attn_image_to_token = Attention(downsample=2)
 
     def attend_to_each_other(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """The self-attention step on `tokens` [P, T, 256]."""
-        if self.first:
-            return torch.as_tensor(self.norm1(self.self_attn(tokens, tokens, tokens)))
-        asking = tokens + positions
-        return torch.as_tensor(self.norm1(tokens + self.self_attn(asking, asking, tokens)))
+        return torch.as_tensor(self.norm1(self._self_attention(self.self_attn, tokens, positions)))
 
     def feed_forward(self, tokens: Tensor) -> Tensor:
         return torch.as_tensor(self.norm3(tokens + self.mlp(tokens)))
 
 
 class TwoWayTransformer(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([TwoWayBlock(first=True), TwoWayBlock(first=False)])
+        self.layers = nn.ModuleList(TwoWayBlock(shape, step) for step in shape.self_attention)
         self.final_attn_token_to_image = Attention(downsample=2)
-        self.norm_final_attn = nn.LayerNorm(DIM)
+        self.norm_final_attn = nn.LayerNorm(DIM, shape.norm_epsilon)
 
     @property
     def blocks(self) -> tuple[TwoWayBlock, TwoWayBlock]:

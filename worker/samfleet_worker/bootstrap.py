@@ -29,7 +29,9 @@ class PoolNotConfigured(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`stopping` is set when the process was asked to end: work stops at the next image and is handed back."""
+    """`stopping` is set when the process was asked to end: work stops at the next image and is handed back.
+    Whoever loads a variant holds `loading`.
+    """
 
     settings: Settings
     engine: Engine
@@ -38,6 +40,7 @@ class Services:
     segmenter: Segmenter
     worker: str
     stopping: threading.Event = field(default_factory=threading.Event)
+    loading: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def sweep_limits(self) -> SweepLimits:
@@ -55,11 +58,11 @@ def bootstrap(settings: Settings) -> Services:
         raise PoolNotConfigured(f"SAMFLEET_POOL is {settings.pool!r}, but SAMFLEET_POOLS has only {known}")
     return Services(
         settings=settings,
-        # a task and its heartbeat at a time, and the process's own heartbeat
-        engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 1),
+        # a task and its heartbeat at a time, the process's own heartbeat, and the lock under which variants load
+        engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 2),
         store=open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url),
         queue=CeleryTaskQueue(settings.broker_url),
-        segmenter=TritonSegmenter(settings.pools[settings.pool], settings.triton_timeout),
+        segmenter=TritonSegmenter(settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants),
         worker=worker_name(settings.pool),
     )
 

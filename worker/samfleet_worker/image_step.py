@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from samfleet.datasets.content import read_image
@@ -19,7 +21,8 @@ from samfleet.variants.task import TaskParameters
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
-from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected
+from samfleet_worker.residency import load_variant
+from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
 
 ATTEMPTS_BEFORE_BLAME = 2  # then an internal error of Triton is taken for the image's fault, and the others go on
@@ -38,6 +41,7 @@ class ImageStep:
     attempts: int
     max_image_bytes: int
     max_pixels: int
+    reload: Callable[[], None]  # has the variant loaded again, where the server was restarted or made room for another
 
     @classmethod
     def of(cls, services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Self:
@@ -52,6 +56,7 @@ class ImageStep:
             attempts=claimed.attempts,
             max_image_bytes=services.settings.max_image_bytes,
             max_pixels=services.settings.max_pixels,
+            reload=partial(load_variant, services, claimed),
         )
 
     def __call__(self, image: ShardImage) -> ImageOutcome:
@@ -73,7 +78,7 @@ class ImageStep:
 
     def _segment(self, outcome: ImageOutcome, request: SegmentRequest) -> ImageOutcome:
         try:
-            timed = self.segmenter.segment(self.variant, request)
+            timed = self._ask(request)
         except InferenceRejected as error:
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
         except InferenceFailed as error:
@@ -81,6 +86,13 @@ class ImageStep:
                 raise
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
         return self._answered(outcome, timed)
+
+    def _ask(self, request: SegmentRequest) -> TimedReply:
+        try:
+            return self.segmenter.segment(self.variant, request)
+        except ModelNotLoaded:
+            self.reload()
+        return self.segmenter.segment(self.variant, request)
 
     def _answered(self, outcome: ImageOutcome, timed: TimedReply) -> ImageOutcome:
         report = timed.reply.report

@@ -10,6 +10,7 @@ import contextvars
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from datetime import timedelta
 
 from structlog.contextvars import bound_contextvars
 
@@ -19,14 +20,19 @@ from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.jobs.recording import record
 from samfleet.jobs.results import ImageOutcome
+from samfleet.jobs.turns import begin_waiting
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.image_step import ImageStep
 from samfleet_worker.renewal import LeaseKeeper, WorkerStopping
+from samfleet_worker.residency import admit_shard
 from samfleet_worker.retry import FailRun, decide
+from samfleet_worker.triton.errors import VariantWaits
 
 log = get_logger(__name__)
+
+ROOM_RETRY = timedelta(seconds=2)  # asking costs a few milliseconds and no attempt
 
 
 def segment_shard(services: Services, shard_id: int) -> None:
@@ -43,12 +49,15 @@ def segment_shard(services: Services, shard_id: int) -> None:
             log.info("shard.lost", token=claimed.token)
         except WorkerStopping:
             _hand_back(services, claimed)
+        except VariantWaits as error:
+            _wait_for_room(services, claimed, error)
         except Exception as error:  # noqa: BLE001 - `decide` knows what follows from each
             _give_up(services, claimed, error)
 
 
 def _carry_out(services: Services, claimed: ClaimedShard) -> None:
     with LeaseKeeper.of(services, claimed) as lease:
+        admit_shard(services, claimed)
         outcomes = _segment_images(services, claimed, lease)
         started = time.perf_counter()
         key = part_key(claimed.run_id, claimed.index, claimed.token)
@@ -93,6 +102,15 @@ def _hand_back(services: Services, claimed: ClaimedShard) -> None:
         if hand_back(session, claimed):
             wake_after_commit(session, services.queue, TaskName.DISPATCH, str(claimed.run_id))
     log.info("shard.handed_back")
+
+
+def _wait_for_room(services: Services, claimed: ClaimedShard, waits: VariantWaits) -> None:
+    with transaction(services.engine) as session:
+        if hand_back(session, claimed, after=ROOM_RETRY):
+            begin_waiting(session, claimed.run_id)
+            seconds, run_id = ROOM_RETRY.total_seconds(), str(claimed.run_id)
+            wake_after_commit(session, services.queue, TaskName.DISPATCH, run_id, countdown_seconds=seconds)
+    log.info("shard.waits_for_room", variant=claimed.variant, reason=waits.message)
 
 
 def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from samfleet.errors import SamfleetError
+from samfleet.licences import LicenceNotAccepted
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.task import TaskInvalid
 from samfleet_worker.triton.errors import TritonRefused, VariantLoadFailed
 
 MOST_SECONDS = 30
 # What no further attempt can change, because it lies in the deployment or in the run itself.
-RUN_ENDING = (TaskInvalid, TritonRefused, VariantLoadFailed, VariantNotFound)
+RUN_ENDING = (LicenceNotAccepted, TaskInvalid, TritonRefused, VariantLoadFailed, VariantNotFound)
 
 
 @dataclass(frozen=True, slots=True)

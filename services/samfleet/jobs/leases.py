@@ -131,9 +131,10 @@ def fail_claimed_run(session: Session, claimed: ClaimedShard, code: str, message
     return True
 
 
-def hand_back(session: Session, claimed: ClaimedShard) -> bool:
-    """Give the shard back unharmed, for a worker that stops: this counts as no attempt."""
-    return lock_run(session, claimed.run_id) is not None and _give_up(session, claimed, {"not_before": None})
+def hand_back(session: Session, claimed: ClaimedShard, *, after: timedelta | None = None) -> bool:
+    """Give the shard back unharmed, for a worker that stops or has no room for it: this counts as no attempt."""
+    values = {"not_before": None if after is None else func.now() + after}
+    return lock_run(session, claimed.run_id) is not None and _give_up(session, claimed, values)
 
 
 def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int:

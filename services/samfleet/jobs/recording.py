@@ -48,6 +48,7 @@ def record(
     run.succeeded += sum(outcome.outcome is Outcome.SUCCEEDED for outcome in outcomes)
     run.failed += sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
     run.masks += sum(len(outcome.masks) for outcome in outcomes)
+    run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
     session.flush()
     _move_on(session, queue, job, run, shards_in_flight)
@@ -125,6 +126,12 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
         "warmup": report.warmup if report else None,
         "peak_memory_bytes": report.peak_memory_bytes if report else None,
     }
+
+
+def _checkpoints(run: Run, outcomes: Sequence[ImageOutcome]) -> list[str]:
+    """One, unless the weights on the servers were changed while the run went on."""
+    known = set(run.provenance.get("checkpoint_sha256", ()))
+    return sorted(known | {outcome.report.checkpoint_sha256 for outcome in outcomes if outcome.report} - {""})
 
 
 def _gates(outcomes: Sequence[ImageOutcome], hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:

@@ -83,7 +83,13 @@ class JobRequest:
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def submit_job(session: Session, queue: TaskQueue, request: JobRequest, known_pools: Sequence[str]) -> tuple[Job, bool]:
+def submit_job(
+    session: Session,
+    queue: TaskQueue,
+    request: JobRequest,
+    known_pools: Sequence[str],
+    accepted_licences: Collection[str] = (),
+) -> tuple[Job, bool]:
     """Write the job and its runs and wake a planner after the commit.
 
     Returns the job and whether it is new: a repeated idempotency key gives the job of the first request.
@@ -94,6 +100,8 @@ def submit_job(session: Session, queue: TaskQueue, request: JobRequest, known_po
     if known is not None:
         return _same(known, digest), False
     records = [get_variant(name) for name in _distinct("variants", request.variants)]
+    for record in records:
+        record.require_accepted(accepted_licences)
     pools = _check_pools(request.pools, known_pools)
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
     if not 0.0 <= request.max_failure_rate <= 1.0:
@@ -105,7 +113,7 @@ def submit_job(session: Session, queue: TaskQueue, request: JobRequest, known_po
     for record in records:
         for pool in pools:
             run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
-            run.task, run.total = task.resolve(record), dataset.image_count
+            run.task, run.total, run.provenance = task.resolve(record), dataset.image_count, record.provenance
             session.add(run)
             session.add(JobEvent(job_id=job.id, run_id=run.id, to_state=RunState.QUEUED))
     session.flush()

@@ -7,10 +7,15 @@ from pathlib import Path
 
 from samfleet.errors import Conflict, NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import onnx, tiny_vit
+from samfleet.variants.records import onnx, sam_vit, slim_sam, tiny_vit
 from samfleet.variants.user_records import read_variants
 
-RECORDS: tuple[VariantRecord, ...] = (*tiny_vit.RECORDS, *onnx.RECORDS)
+RECORDS: tuple[VariantRecord, ...] = (
+    *tiny_vit.RECORDS,
+    *sam_vit.RECORDS,
+    *slim_sam.RECORDS,
+    *onnx.RECORDS,
+)
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from samfleet.licences import require_accepted
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters
 
@@ -92,6 +93,21 @@ class VariantRecord:
     def frame_size(self) -> int:
         """Side in pixels of the square that prompts and masks live in."""
         return self.conventions.prompts.frame_size or self.input_size
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What results say of the model they came from."""
+        return {
+            "title": self.title,
+            "code_licence": self.code_licence,
+            "weights_licence": self.weights_licence,
+            "repository": self.repository,
+            "arxiv": self.paper.arxiv,
+        }
+
+    def require_accepted(self, accepted: Collection[str]) -> None:
+        """Raises `LicenceNotAccepted` unless the weights' licence is free or among the accepted ones."""
+        require_accepted(f"the weights of {self.name}", self.weights_licence, accepted)
 
     @property
     def files(self) -> dict[str, Checkpoint]:

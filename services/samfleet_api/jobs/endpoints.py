@@ -21,6 +21,7 @@ from samfleet.jobs.submit import (
     PoolNotFound,
     submit_job,
 )
+from samfleet.licences import LicenceNotAccepted
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.task import TaskInvalid
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
@@ -59,6 +60,7 @@ IdempotencyKey = Annotated[
             DetectionsMissing,
             IdempotencyConflict,
             JobInvalid,
+            LicenceNotAccepted,
             PayloadTooLarge,
             PoolNotFound,
             TaskInvalid,
@@ -86,7 +88,7 @@ def create_job(
         max_failure_rate=body.max_failure_rate,
         idempotency_key=idempotency_key,
     )
-    job, created = submit_job(session, queue, request, tuple(settings.pools))
+    job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses)
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
     return view_job(session, job)

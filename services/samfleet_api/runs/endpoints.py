@@ -119,8 +119,9 @@ def read_run_image(
 ) -> RunImage:
     """With the image's own stage times."""
     with read_only(engine) as session:
+        run = require_run(session, tenant_id, run_id)
         result, image = require_image(session, tenant_id, run_id, image_id)
-    return RunImage.of(result, image.file_name, list(read_masks(store, result)))
+    return RunImage.of(run, result, image.file_name, list(read_masks(store, result)))
 
 
 @router.get(

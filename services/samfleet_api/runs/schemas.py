@@ -31,6 +31,14 @@ RUN_EXAMPLE: dict[str, Any] = {
             "compilation": "none",
         }
     ],
+    "provenance": {
+        "title": "MobileSAM",
+        "code_licence": "Apache-2.0",
+        "weights_licence": "Apache-2.0",
+        "repository": "https://github.com/ChaoningZhang/MobileSAM",
+        "arxiv": "2306.14289",
+        "checkpoint_sha256": ["6dbb90523a35330f"],
+    },
     "gates": [
         {
             "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
@@ -92,6 +100,17 @@ class Quality(BaseModel):
     instances: int
 
 
+class Provenance(BaseModel):
+    """The model that made the results, as it was described when the job was submitted."""
+
+    title: str = ""
+    code_licence: str = ""
+    weights_licence: str = ""
+    repository: str = ""
+    arxiv: str = ""
+    checkpoint_sha256: list[str] = Field(default_factory=list, description="Of the weights that have answered.")
+
+
 class Gate(BaseModel):
     """How the masks of an execution other than fp32 agreed with fp32's when it was admitted on this hardware."""
 
@@ -146,6 +165,7 @@ class Run(BaseModel):
     hardware: list[HardwareName] = Field(
         description="What it ran on. Inside a job it is empty until all images of the run are recorded."
     )
+    provenance: Provenance
     gates: list[Gate] = Field(description="One for each hardware where another execution than plain fp32 served.")
     task: dict[str, Any] = Field(description="With the variant's defaults filled in.")
     quality: Quality | None = Field(description="Null without annotations, and inside a job until all is recorded.")
@@ -200,6 +220,8 @@ class RunImage(BaseModel):
                     "peak_memory_bytes": 912000000,
                     "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
                     "checkpoint_sha256": "6dbb90523a35330f",
+                    "code_licence": "Apache-2.0",
+                    "weights_licence": "Apache-2.0",
                 }
             ]
         }
@@ -220,9 +242,11 @@ class RunImage(BaseModel):
     peak_memory_bytes: int | None
     hardware_id: uuid.UUID | None
     checkpoint_sha256: str | None
+    code_licence: str
+    weights_licence: str
 
     @classmethod
-    def of(cls, result: ImageResult, file_name: str, masks: list[dict[str, Any]]) -> RunImage:
+    def of(cls, run: RunRow, result: ImageResult, file_name: str, masks: list[dict[str, Any]]) -> RunImage:
         error = None
         if result.error_code is not None:
             error = ImageError(code=result.error_code, message=result.error_message or "", stage=result.error_stage)
@@ -242,6 +266,8 @@ class RunImage(BaseModel):
             peak_memory_bytes=result.peak_memory_bytes,
             hardware_id=result.hardware_id,
             checkpoint_sha256=result.checkpoint_sha256,
+            code_licence=run.provenance.get("code_licence", ""),
+            weights_licence=run.provenance.get("weights_licence", ""),
         )
 
 

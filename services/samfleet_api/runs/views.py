@@ -20,7 +20,7 @@ from samfleet.storage.store import ObjectStore
 from samfleet_api.hardware.schemas import HardwareName
 from samfleet_api.runs import repository
 from samfleet_api.runs.repository import RunFacts
-from samfleet_api.runs.schemas import Counts, Gate, Quality, Run, Stage, failure_of
+from samfleet_api.runs.schemas import Counts, Gate, Provenance, Quality, Run, Stage, failure_of
 
 
 class ImageResultNotFound(NotFound):
@@ -60,6 +60,7 @@ def view_run(
         masks=run.masks,
         images_per_second=progress.images_per_second,
         hardware=[HardwareName.model_validate(row) for row in facts.hardware],
+        provenance=Provenance.model_validate(run.provenance),
         gates=[Gate(hardware_id=uuid.UUID(hardware), **gate) for hardware, gate in run.gates.items()],
         task=run.task,
         quality=quality,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from samfleet.variants.catalogue import VARIANTS, VariantNotFound, get_variant
-from samfleet_api.dependencies import current_tenant
+from samfleet_api.dependencies import SettingsValue, current_tenant
 from samfleet_api.problems import problems
 from samfleet_api.variants.schemas import Variant, Variants
 
@@ -18,13 +18,13 @@ class VariantMissing(VariantNotFound):
 
 
 @router.get("", summary="List variants", operation_id="variant_list", responses=problems())
-def list_variants() -> Variants:
-    return Variants(items=[Variant.of(record) for record in VARIANTS.values()])
+def list_variants(settings: SettingsValue) -> Variants:
+    return Variants(items=[Variant.of(record, settings.accept_licenses) for record in VARIANTS.values()])
 
 
 @router.get("/{name}", summary="Read a variant", operation_id="variant_read", responses=problems(VariantMissing))
-def read_variant(name: str) -> Variant:
+def read_variant(name: str, settings: SettingsValue) -> Variant:
     try:
-        return Variant.of(get_variant(name))
+        return Variant.of(get_variant(name), settings.accept_licenses)
     except VariantNotFound as error:
         raise VariantMissing(error.message) from error

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from samfleet.licences import restricted_parts
 from samfleet.variants.record import VariantRecord
 
 
@@ -31,6 +33,7 @@ class Variant(BaseModel):
                     "input_size": 1024,
                     "code_licence": "Apache-2.0",
                     "weights_licence": "Apache-2.0",
+                    "licences_to_accept": [],
                     "repository": "https://github.com/ChaoningZhang/MobileSAM",
                     "paper": {"title": "Faster Segment Anything", "arxiv": "2306.14289"},
                     "checkpoint": {"filename": "mobile_sam.pt", "size_bytes": 40728226, "sha256": "6dbb90523a35330f"},
@@ -46,13 +49,16 @@ class Variant(BaseModel):
     input_size: int = Field(description="Side of the network's square input in pixels.")
     code_licence: str
     weights_licence: str
+    licences_to_accept: list[str] = Field(
+        description="Jobs with this variant are refused until SAMFLEET_ACCEPT_LICENSES names these."
+    )
     repository: str
     paper: Paper
     checkpoint: Checkpoint
     everything: dict[str, Any] = Field(description="What a task `everything` uses where it says nothing else.")
 
     @classmethod
-    def of(cls, record: VariantRecord) -> Variant:
+    def of(cls, record: VariantRecord, accepted: Collection[str]) -> Variant:
         checkpoint = record.checkpoint
         return cls(
             name=record.name,
@@ -61,6 +67,7 @@ class Variant(BaseModel):
             input_size=record.input_size,
             code_licence=record.code_licence,
             weights_licence=record.weights_licence,
+            licences_to_accept=[part for part in restricted_parts(record.weights_licence) if part not in accepted],
             repository=record.repository,
             paper=Paper(title=record.paper.title, arxiv=record.paper.arxiv),
             checkpoint=Checkpoint(

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import typer
 
 from samfleet.errors import SamfleetError
+from samfleet.licences import RESTRICTED, SETTING, LicenceUnknown, parse_accepted
 from samfleet.variants.catalogue import VARIANTS, VariantNotFound, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.weights.verify import weights_path
 
 app = typer.Typer(help="The variants that can be run, their weights and their gates.", no_args_is_help=True)
 
@@ -40,6 +40,15 @@ GatesDir = Annotated[
         show_default=False,
     ),
 ]
+AcceptLicenses = Annotated[
+    str,
+    typer.Option(
+        "--accept-licenses",
+        envvar=SETTING,
+        help=f"Restricted licences that you accept, separated by commas: {', '.join(RESTRICTED)}.",
+        show_default=False,
+    ),
+]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `samfleet variants list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
@@ -50,23 +59,20 @@ def list_variants(
     weights_dir: WeightsDir = None,
     gates_dir: GatesDir = None,
     state_dir: StateDir = Path(".samfleet"),
+    accept_licenses: AcceptLicenses = "",
     as_json: AsJson = False,
 ) -> None:
     """Show the variants, whether their weights are on this machine, and which executions passed their gate on it."""
-    folders = weights_dir or state_dir / "weights", gates_dir or state_dir / "gates"
-    rows = [_row(record, *folders) for record in VARIANTS.values()]
+    from samfleet_cli.variant_rows import Here, variant_row
+
+    here = Here(weights_dir or state_dir / "weights", gates_dir or state_dir / "gates", _accepted(accept_licenses))
+    rows = [variant_row(record, here) for record in VARIANTS.values()]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
+    from samfleet_cli.tables import console, variants_table
 
-    table = Table("name", "family", "weights", "licence", "on this machine", "gated")
-    for row in rows:
-        size = f"{row['weights_bytes'] / 1e6:.1f} MB" if row["weights_bytes"] else "?"
-        present = "yes" if row["present"] else "no"
-        table.add_row(row["name"], row["family"], size, row["weights_licence"], present, ", ".join(row["gated"]) or "-")
-    Console().print(table)
+    console().print(variants_table(rows))
 
 
 @app.command()
@@ -76,15 +82,17 @@ def show(
     weights_dir: WeightsDir = None,
     gates_dir: GatesDir = None,
     state_dir: StateDir = Path(".samfleet"),
+    accept_licenses: AcceptLicenses = "",
     as_json: AsJson = False,
 ) -> None:
     """Show one variant and every gate that was measured of it."""
     from samfleet_cli.local_stack.gates import gates_here
     from samfleet_cli.tables import console, gates_table, variant_table
+    from samfleet_cli.variant_rows import Here, variant_row
 
     record, gates = _variant(name), gates_dir or state_dir / "gates"
     found = list(gates_here(gates, record))
-    row = _row(record, weights_dir or state_dir / "weights", gates)
+    row = variant_row(record, Here(weights_dir or state_dir / "weights", gates, _accepted(accept_licenses)))
     if as_json:
         row["gates"] = [{**json.loads(gate.to_json()), "state": state} for gate, state in found]
         typer.echo(json.dumps(row, indent=2))
@@ -157,17 +165,18 @@ def pull(
     *,
     weights_dir: WeightsDir = None,
     state_dir: StateDir = Path(".samfleet"),
+    accept_licenses: AcceptLicenses = "",
 ) -> None:
     """Fetch the weights of variants, checked by sha256; an interrupted pull goes on where it stopped."""
     from samfleet.variants.weights.pull import pull as pull_weights
     from samfleet_cli.pull_progress import PullProgress
 
-    records = [_variant(name) for name in dict.fromkeys(names)]
+    records, accepted = [_variant(name) for name in dict.fromkeys(names)], _accepted(accept_licenses)
     failed = False
     for record in records:
         try:
             with PullProgress(record.name) as progress:
-                path = pull_weights(record, weights_dir or state_dir / "weights", progress=progress)
+                path = pull_weights(record, weights_dir or state_dir / "weights", progress=progress, accepted=accepted)
         except SamfleetError as error:
             typer.echo(f"samfleet: {error.message} [{error.code}]", err=True)
             failed = True
@@ -184,24 +193,8 @@ def _variant(name: str) -> VariantRecord:
         raise typer.BadParameter(error.message) from None
 
 
-def _row(record: VariantRecord, weights_dir: Path, gates_dir: Path) -> dict[str, Any]:
-    """`present` goes by name and size, which is quick; whoever loads the weights checks their hash."""
-    from samfleet_cli.local_stack.gates import gates_here
-
-    path = weights_path(weights_dir, record)
-    checkpoint = record.checkpoint
-    return {
-        "name": record.name,
-        "title": record.title,
-        "family": record.family,
-        "input_size": record.input_size,
-        "weights_bytes": checkpoint.size_bytes,
-        "weights_sha256": checkpoint.sha256,
-        "weights_path": str(path),
-        "present": path.is_file() and checkpoint.size_bytes in {None, path.stat().st_size},
-        "gated": [gate.subject.execution for gate, state in gates_here(gates_dir, record) if state == "passed"],
-        "code_licence": record.code_licence,
-        "weights_licence": record.weights_licence,
-        "repository": record.repository,
-        "paper": {"title": record.paper.title, "arxiv": record.paper.arxiv},
-    }
+def _accepted(setting: str) -> frozenset[str]:
+    try:
+        return parse_accepted(setting)
+    except LicenceUnknown as error:
+        raise typer.BadParameter(error.message) from None

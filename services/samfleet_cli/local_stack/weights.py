@@ -22,5 +22,6 @@ def pull_missing(settings: Settings, stack: StackSettings, variants: Iterable[st
 
     own = StateDir(stack.state_dir.resolve()).weights
     for record in records:
+        folder = settings.weights_dir if "weights_dir" in settings.model_fields_set else own
         with PullProgress(record.name) as progress:
-            pull(record, settings.weights_dir if "weights_dir" in settings.model_fields_set else own, progress=progress)
+            pull(record, folder, progress=progress, accepted=settings.accept_licenses)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete
 
 from fixtures.api import Api, Tenant
+from fixtures.variants import add_variants
 from samfleet.db.models import Hardware, WorkerHeartbeat
 from samfleet.db.session import transaction
 
@@ -38,6 +39,15 @@ def test_variants(tenant: Tenant) -> None:
     assert tenant.http.get("/v1/variants/mobile_sam").json() == first
     missing = tenant.http.get("/v1/variants/sam_9")
     assert (missing.status_code, missing.json()["code"]) == (404, "variant_not_found")
+
+
+def test_a_variant_says_which_licences_are_still_to_be_accepted(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_variants(monkeypatch, "edgy", weights_licence="S-Lab-1.0")
+    shown = tenant.http.get("/v1/variants/edgy").json()
+    assert (shown["weights_licence"], shown["licences_to_accept"]) == ("S-Lab-1.0", ["S-Lab-1.0"])
+    assert tenant.http.get("/v1/variants/mobile_sam").json()["licences_to_accept"] == []
 
 
 def test_pools_come_from_settings_with_their_living_workers(tenant: Tenant, heartbeats: None) -> None:

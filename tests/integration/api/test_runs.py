@@ -41,6 +41,8 @@ def test_a_run_has_its_stage_times(tenant: Tenant, run_path: str) -> None:
         "p99_ms": 4.0,
     }
     assert run["quality"] == {"miou": 0.75, "instances": 6}
+    assert run["provenance"]["weights_licence"] == "Apache-2.0"
+    assert run["provenance"]["checkpoint_sha256"] == ["ab"]
     with_warmup = tenant.http.get(run_path, params={"include_warmup": True}).json()
     assert with_warmup["stages"]["encode"]["n"] == 3
     assert with_warmup["stages"]["encode"]["mean_ms"] == pytest.approx(36.0)
@@ -120,6 +122,7 @@ def test_one_image(tenant: Tenant, run_path: str) -> None:
     assert image["stages"]["fetch"] == {"ms": 1.0, "batch_ms": None}
     assert image["stages"]["queue"]["ms"] >= 5.0
     assert (image["batch_size"], image["clock"], image["warmup"]) == (2, "host", False)
+    assert (image["weights_licence"], image["checkpoint_sha256"]) == ("Apache-2.0", "ab")
     lost = tenant.http.get(f"{run_path}/images/2").json()
     assert (lost["outcome"], lost["masks"]) == ("failed", [])
     assert lost["error"] == {"code": "image_truncated", "message": "the file ends early", "stage": "preprocess"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_by_default_weights_lie_in_the_state_folder(
     monkeypatch.delenv("SAMFLEET_WEIGHTS_DIR")
     run("pull", "tiny", "--state-dir", str(tmp_path / "state"))
     assert (tmp_path / "state/weights/tiny.pt").exists()
+
+
+def test_a_restricted_licence_is_accepted_by_name(weights_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIANTS, "tiny", replace(VARIANTS["tiny"], weights_licence="AGPL-3.0"))
+    assert "AGPL-3.0: off" in run("list")
+    assert "set SAMFLEET_ACCEPT_LICENSES=AGPL-3.0 [licence_not_accepted]" in run("pull", "tiny", code=1)
+    assert not weights_dir.exists()
+    assert "names GPL; what can be accepted" in run("pull", "tiny", "--accept-licenses", "GPL", code=2)
+    monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "AGPL-3.0")
+    run("pull", "tiny")
+    assert ": off" not in run("list")
 
 
 def test_an_unknown_variant_is_wrong_usage(weights_dir: Path) -> None:

@@ -8,11 +8,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from fixtures.jobs import ANNOTATED, BOXES, DETECTED, EVERYTHING, POOLS, make_dataset, make_job
+from fixtures.variants import add_variants
 from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.jobs.submit import JobRequest, submit_job
+from samfleet.licences import LicenceNotAccepted
 
 
 def test_a_job_has_a_run_per_variant_and_pool_and_wakes_a_planner(session: Session) -> None:
@@ -93,6 +95,19 @@ def test_a_wrong_request_says_why(session: Session, fields: dict[str, Any], code
     with pytest.raises(SamfleetError) as raised:
         submit_job(session, MemoryTaskQueue(), JobRequest(**{**values, "task": EVERYTHING, **fields}), POOLS)
     assert raised.value.code == code
+
+
+def test_a_restricted_licence_is_accepted_by_name_or_the_job_refused(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_variants(monkeypatch, "edgy", weights_licence="S-Lab-1.0")
+    dataset = make_dataset(session, 1)
+    request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam", "edgy"], EVERYTHING)
+    with pytest.raises(LicenceNotAccepted, match=r"set SAMFLEET_ACCEPT_LICENSES=S-Lab-1\.0"):
+        submit_job(session, MemoryTaskQueue(), request, POOLS)
+    job, _ = submit_job(session, MemoryTaskQueue(), request, POOLS, {"S-Lab-1.0"})
+    provenance = session.scalars(select(Run.provenance).where(Run.job_id == job.id, Run.variant == "edgy")).one()
+    assert (provenance["code_licence"], provenance["weights_licence"]) == ("Apache-2.0", "S-Lab-1.0")
 
 
 def test_a_dataset_must_be_sealed_and_have_images(session: Session) -> None:

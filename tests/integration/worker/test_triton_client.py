@@ -6,7 +6,7 @@ import io
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from fixtures.triton import running_triton
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_worker.triton.client import TritonSegmenter
-from samfleet_worker.triton.errors import TritonTimeout, TritonUnavailable, VariantLoadFailed
+from samfleet_worker.triton.errors import ModelNotLoaded, TritonTimeout, TritonUnavailable, VariantLoadFailed
 
 MINUTES = timedelta(minutes=5)
+NOBODY: frozenset[str] = frozenset()  # is at work
 
 
 def picture() -> bytes:
@@ -41,6 +42,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"127.0.0.1:{command.grpc_port}"
 
 
+@contextmanager
+def loaded(addresses: list[str], timeout: timedelta = MINUTES) -> Iterator[TritonSegmenter]:
+    with closing(TritonSegmenter(addresses, timeout)) as segmenter:
+        segmenter.load("mobile_sam", NOBODY)
+        yield segmenter
+
+
 @pytest.fixture
 def nobody() -> Iterator[str]:
     """An address that refuses connections for as long as the test runs."""
@@ -49,9 +57,14 @@ def nobody() -> Iterator[str]:
         yield f"127.0.0.1:{reserved.getsockname()[1]}"
 
 
-def test_a_variant_is_loaded_when_it_is_first_asked_for(address: str) -> None:
+def test_what_is_not_loaded_is_loaded_and_asked(address: str) -> None:
     with closing(TritonSegmenter([address], MINUTES)) as segmenter:
         assert [(server.ready, server.variants) for server in segmenter.status()] == [(True, ())]
+        assert not segmenter.has("mobile_sam")
+        with pytest.raises(ModelNotLoaded):
+            segmenter.segment("mobile_sam", boxes())
+        segmenter.load("mobile_sam", NOBODY)
+        assert segmenter.has("mobile_sam")
         with ThreadPoolExecutor(4) as pool:
             replies = list(pool.map(lambda _: segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))), range(4)))
         assert segmenter.status()[0].variants == ("mobile_sam",)
@@ -62,22 +75,15 @@ def test_a_variant_is_loaded_when_it_is_first_asked_for(address: str) -> None:
             assert timed.round_trip_ms >= timed.reply.report.execute_ms
 
 
-def test_a_server_that_forgot_the_variant_loads_it_again(address: str) -> None:
-    with closing(TritonSegmenter([address], MINUTES)) as segmenter:
-        segmenter.segment("mobile_sam", boxes())
-        with closing(segmenter._servers[0]._client.__class__(address)) as administrator:
-            administrator.unload_model("mobile_sam")
-        assert segmenter.segment("mobile_sam", boxes()).reply.masks == ()
-
-
 def test_a_bad_image_is_a_report_and_no_error(address: str) -> None:
-    with closing(TritonSegmenter([address], MINUTES)) as segmenter:
+    with loaded([address]) as segmenter:
         reply = segmenter.segment("mobile_sam", SegmentRequest(b"no image", PromptsParameters())).reply
     assert reply.report.error_code == "image_unreadable"
 
 
 def test_the_others_of_the_pool_stand_in_for_a_server_that_is_away(address: str, nobody: str) -> None:
-    with closing(TritonSegmenter([nobody, address], MINUTES)) as segmenter:
+    with loaded([nobody, address]) as segmenter:
+        assert segmenter.has("mobile_sam")
         for _ in range(2):
             assert segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))).reply.masks
         assert [server.ready for server in segmenter.status()] == [False, True]
@@ -85,19 +91,17 @@ def test_the_others_of_the_pool_stand_in_for_a_server_that_is_away(address: str,
 
 def test_nobody_there_is_worth_another_try(nobody: str) -> None:
     with closing(TritonSegmenter([nobody], MINUTES)) as segmenter, pytest.raises(TritonUnavailable):
-        segmenter.segment("mobile_sam", boxes())
+        segmenter.has("mobile_sam")
 
 
 def test_no_answer_in_time(address: str) -> None:
-    with closing(TritonSegmenter([address], MINUTES)) as patient:
-        patient.segment("mobile_sam", boxes())  # loaded, so that only inference can be late
-    with closing(TritonSegmenter([address], timedelta(milliseconds=5))) as segmenter, pytest.raises(TritonTimeout):
+    with loaded([address], timedelta(milliseconds=5)) as segmenter, pytest.raises(TritonTimeout):
         segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
 
 
 def test_a_variant_that_triton_does_not_have_fails_with_its_reason(address: str) -> None:
     with closing(TritonSegmenter([address], MINUTES)) as segmenter, pytest.raises(VariantLoadFailed) as raised:
-        segmenter.segment("sam_huge", boxes())
+        segmenter.load("sam_huge", NOBODY)
     assert "sam_huge" in raised.value.message
 
 
@@ -110,4 +114,4 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
         pytest.raises(VariantLoadFailed, match=r"mobile_sam\.pt"),
     ):
-        segmenter.segment("mobile_sam", boxes())
+        segmenter.load("mobile_sam", NOBODY)

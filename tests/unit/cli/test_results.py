@@ -10,12 +10,20 @@ from fixtures.gates import gate
 from samfleet_cli.resources import Job, Run
 from samfleet_cli.results import hardware_of, result_name, summarise, write_results
 
+MODEL = {
+    "title": "MobileSAM",
+    "code_licence": "Apache-2.0",
+    "weights_licence": "Apache-2.0",
+    "repository": "https://github.com/ChaoningZhang/MobileSAM",
+    "arxiv": "2306.14289",
+    "checkpoint_sha256": ["c" * 64],
+}
 MASKS = b'[{"image_id": 1}]'
 
 
 def api() -> ApiDouble:
     counted = {"total": 2, "succeeded": 1, "failed": 1}
-    finished = run(counts=counted, stages={"encode": STAGE}, quality={"miou": 0.5, "instances": 4})
+    finished = run(counts=counted, provenance=MODEL, stages={"encode": STAGE}, quality={"miou": 0.5, "instances": 4})
     failure = {"run_id": "r1", "image_id": 2, "file_name": "b.jpg", "code": "image_truncated", "message": "m"}
     return ApiDouble(
         {
@@ -37,6 +45,7 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "mobile_sam.coco.json", "summary.json"]
     assert (out / "mobile_sam.coco.json").read_bytes() == MASKS
     assert json.loads((out / "dataset.json").read_text()) == {
+        "info": {"description": "Images segmented by samfleet", "models": [{"variant": "mobile_sam", **MODEL}]},
         "images": [
             {"id": 1, "width": 4, "height": 3, "file_name": "a.jpg"},
             {"id": 2, "width": 0, "height": 0, "file_name": "b.jpg"},
@@ -53,6 +62,7 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
             {
                 "variant": "mobile_sam",
                 "pool": "local",
+                "provenance": MODEL,
                 "hardware": [
                     {
                         "id": "h1",

@@ -70,6 +70,26 @@ def test_every_key_that_does_not_fit_is_named(tiny: tuple[VariantRecord, Path]) 
     assert "image_encoder.head.bias (7,) instead of (1000,)" in caught.value.message
 
 
+def test_foreign_names_are_translated_and_own_ones_left(tiny: tuple[VariantRecord, Path]) -> None:
+    """Names may swap places, so that a file under our own would come out wrong if it were translated."""
+    record, path = tiny
+    state = read_state(path)
+    first, second = "mask_decoder.transformer.layers.0.norm1.bias", "mask_decoder.transformer.layers.0.norm2.bias"
+    swap = {first: second, second: first, "tied": "mask_decoder.iou_token.weight"}
+
+    def own_key(key: str) -> str:
+        return swap.get(key, key.removeprefix("foreign."))
+
+    for foreign, expected in (
+        (state, state[first]),
+        ({f"foreign.{key}" if key not in swap else key: value for key, value in state.items()}, state[second]),
+        ({**{f"foreign.{key}": value for key, value in state.items()}, "tied": state[swap["tied"]]}, state[first]),
+    ):
+        network = build_network(record)
+        load_state(network, foreign, own_key)
+        assert torch.equal(network.state_dict()[first], expected)
+
+
 def test_loaded_weights_are_used_everywhere(tiny: tuple[VariantRecord, Path]) -> None:
     """The attention biases too, which the official module ignores when they are loaded after eval()."""
     record, path = tiny

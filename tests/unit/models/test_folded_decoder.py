@@ -17,8 +17,9 @@ from samfleet.variants.record import VariantRecord
 from samfleet_models import onednn
 from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.folded import decoder as decoder_module
-from samfleet_models.folded.decoder import GROUP
-from samfleet_models.folded.drawing import draw_masks, drawn_bytes
+from samfleet_models.folded.decoder import GROUP, FoldedDecoder
+from samfleet_models.folded.drawing import PlainDrawing
+from samfleet_models.mask_decoder import MASKS
 from samfleet_models.network import SamNetwork
 from samfleet_models.networks import build_network
 
@@ -110,13 +111,17 @@ def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkey
     monkeypatch.setitem(GROUP, "cpu", 64)
     drawn: list[Sequence[int]] = []
 
+    draw = PlainDrawing.draw
+
     def listening(*arguments: Any) -> None:
         drawn.append(arguments[4])
-        draw_masks(*arguments)
+        draw(*arguments)
 
-    monkeypatch.setattr(decoder_module, "draw_masks", listening)
+    monkeypatch.setattr(PlainDrawing, "draw", listening)
     logits, _ = decode_all(network, embedding_of(0), *prompts(2))
-    monkeypatch.setattr(decoder_module, "memory_for_chunks", lambda _: 4 * drawn_bytes((SIDE // 16) ** 2, 2))
+    decoder = FoldedDecoder(network.prompt_encoder, network.mask_decoder)
+    each = decoder._drawing.bytes_per_prompt((SIDE // 16) ** 2, 1 + MASKS + 2)
+    monkeypatch.setattr(decoder_module, "memory_for_chunks", lambda _: 4 * each)
     fewer, _ = decode_all(network, embedding_of(0), *prompts(2))
     assert sorted(len(counts) for counts in drawn) == [3, 4, 4, COUNT]
     torch.testing.assert_close(fewer, logits, atol=1e-4, rtol=0)

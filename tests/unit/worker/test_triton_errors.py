@@ -14,8 +14,10 @@ from samfleet_worker.triton.errors import (
     ModelNotLoaded,
     TritonUnavailable,
     VariantLoadFailed,
+    VariantWaits,
     from_load,
     from_triton,
+    is_out_of_memory,
 )
 
 
@@ -35,7 +37,7 @@ def test_the_table_names_no_status_that_does_not_exist() -> None:
 def test_every_mapped_error_stands_in_our_tree_and_is_raised_by_the_table() -> None:
     ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__}
     assert all(issubclass(kind, SamfleetError) for kind in ours)
-    assert ours - {*BY_STATUS.values(), *BY_MESSAGE.values()} == {VariantLoadFailed}
+    assert ours - {*BY_STATUS.values(), *BY_MESSAGE.values()} == {VariantLoadFailed, VariantWaits}
 
 
 @pytest.mark.parametrize(
@@ -64,3 +66,16 @@ def test_a_load_fails_for_good_unless_the_server_is_away() -> None:
     assert reason in failed.message
     assert isinstance(from_load(said("connection refused", "UNAVAILABLE"), "a", "v"), TritonUnavailable)
     assert from_load(said("too slow", "DEADLINE_EXCEEDED"), "a", "v").retryable
+
+
+@pytest.mark.parametrize(
+    ("reason", "lacks"),
+    [
+        ("device_memory_short: cuda has 1 MB free", True),
+        ("CUDA out of memory. Tried to allocate 20 MiB", True),
+        ("OSError: [Errno 12] Cannot allocate memory", True),
+        ("checkpoint_missing: mobile_sam.pt does not exist", False),
+    ],
+)
+def test_which_loads_lacked_memory(reason: str, lacks: bool) -> None:
+    assert is_out_of_memory(said(f"load failed for model 'v': {reason}", "INTERNAL")) is lacks

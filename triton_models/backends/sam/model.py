@@ -1,8 +1,9 @@
 """The Python-based Triton backend `sam`: every variant's model names it and says which variant it is.
 
 Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda),
-SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_EXECUTION (precision and compilation by variant)
-and SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served).
+SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_EXECUTION (precision and compilation by variant),
+SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes) and
+SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded).
 """
 
 from __future__ import annotations
@@ -21,11 +22,16 @@ import triton_python_backend_utils as pb_utils
 sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path and path not in sys.path]
 
 from samfleet.errors import SamfleetError
+from samfleet.licences import SETTING, parse_accepted
 from samfleet.masks.wire import INPUTS, Arrays
 from samfleet.variants.catalogue import VARIANTS, get_variant
 from samfleet.variants.execution import Executions
+from samfleet.variants.record import VariantRecord
+from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.hardware import choose_device
 from samfleet_models.images import DEFAULT_MAX_PIXELS
+from samfleet_models.room import DeviceMemoryShort, check_room
 from samfleet_models.serving import serve
 
 
@@ -34,8 +40,9 @@ class TritonPythonModel:
         parameters = json.loads(args["model_config"])["parameters"]
         try:
             record = get_variant(parameters["variant"]["string_value"])
+            record.require_accepted(parse_accepted(os.environ.get(SETTING, "")))
             weights = Path(os.environ["SAMFLEET_WEIGHTS_DIR"])
-            self._engine = Engine(record, weights / record.checkpoint.filename, _settings(args, record.name))
+            self._engine = _load(record, weights / record.checkpoint.filename, _settings(args, record.name))
         except SamfleetError as error:
             raise pb_utils.TritonModelException(f"{error.code}: {error.message}") from error
         hardware = self._engine.hardware
@@ -62,6 +69,16 @@ class TritonPythonModel:
 
     def finalize(self) -> None:
         self._engine.close()
+
+
+def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> Engine:
+    if checkpoint.is_file():  # the engine says what to do about a missing one
+        kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE", "0"))
+        check_room(checkpoint.stat().st_size, choose_device(settings.device, settings.gpu), kept_free)
+    engine = attempt(lambda: Engine(record, checkpoint, settings))
+    if isinstance(engine, NotEnoughMemory):
+        raise DeviceMemoryShort(f"{DeviceMemoryShort.__doc__} ({engine.message})")
+    return engine
 
 
 def _settings(args: dict[str, str], variant: str) -> EngineSettings:

@@ -22,12 +22,16 @@ CLASSES = 1000
 
 @dataclass(frozen=True, slots=True)
 class TinyVitSizes:
-    """Per stage: channels, blocks, heads and window side. Stage 0 is convolutional: its heads and window are unused."""
+    """Per stage: channels, blocks, heads and window side. Stage 0 is convolutional: its heads and window are unused.
+
+    `intermediate` is the stage whose output the encoder returns beside the embedding, None for no such output.
+    """
 
     embed_dims: tuple[int, ...]
     depths: tuple[int, ...]
     num_heads: tuple[int, ...]
     window_sizes: tuple[int, ...]
+    intermediate: int | None = None
 
 
 class ConvNorm(nn.Sequential):
@@ -169,7 +173,7 @@ class Stage(nn.Module):
 
 
 class TinyVit(nn.Module):
-    """Image encoder: [B, 3, S, S] to [B, 256, S/16, S/16].
+    """Image encoder: [B, 3, S, S] to [B, 256, S/16, S/16], with `intermediate` a stage's output [B, C, H, W] besides.
 
     `norm_head` and `head` classify ImageNet in the backbone's pre-training and are never run here; their keys belong
     to the checkpoint.
@@ -178,6 +182,7 @@ class TinyVit(nn.Module):
     def __init__(self, sizes: TinyVitSizes) -> None:
         super().__init__()
         dims = sizes.embed_dims
+        self.intermediate = sizes.intermediate
         self.patch_embed = PatchEmbed(dims[0])
         self.layers = nn.ModuleList(_stage(sizes, index) for index in range(len(dims)))
         self.norm_head = nn.LayerNorm(dims[-1])
@@ -189,12 +194,15 @@ class TinyVit(nn.Module):
             LayerNorm2d(EMBEDDING_CHANNELS),
         )
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         x = self.patch_embed(pixels)
-        for layer in self.layers:
+        kept = None
+        for index, layer in enumerate(self.layers):
             x = layer(x)
+            if index == self.intermediate:
+                kept = x
         embedding: Tensor = self.neck(x)
-        return embedding
+        return embedding if kept is None else (embedding, kept)
 
 
 def _stage(sizes: TinyVitSizes, index: int) -> Stage:

@@ -39,12 +39,36 @@ class FusedBlock(nn.Module):
         return out.permute(0, 3, 1, 2)
 
 
-def fuse_tiny_vit(encoder: TinyVit, input_size: int) -> nn.Module:
-    """[B, 3, S, S] to [B, 256, S/16, S/16] like `encoder`, from its present parameters; S is `input_size`."""
-    first, _, second = encoder.patch_embed.seq
-    parts: list[nn.Module] = [fuse_pair(first, "gelu"), fuse_pair(second)]
-    grid = -(-input_size // 4)
-    for part in encoder.layers.modules():
+class FusedTinyVit(nn.Module):
+    """[B, 3, S, S] to [B, 256, S/16, S/16], beside it the output of the stage `intermediate` if there is one."""
+
+    def __init__(self, encoder: TinyVit, input_size: int) -> None:
+        super().__init__()
+        first, _, second = encoder.patch_embed.seq
+        self.intermediate = encoder.intermediate
+        self.stem = nn.Sequential(fuse_pair(first, "gelu"), fuse_pair(second))
+        self.stages = nn.ModuleList()
+        grid = -(-input_size // 4)
+        for layer in encoder.layers:
+            stage, grid = _fuse_stage(layer, grid)
+            self.stages.append(stage)
+        self.neck = fuse_neck(encoder.neck)
+
+    def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        x = self.stem(pixels)
+        kept = None
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index == self.intermediate:
+                kept = x
+        embedding: Tensor = self.neck(x)
+        return embedding if kept is None else (embedding, kept)
+
+
+def _fuse_stage(stage: nn.Module, grid: int) -> tuple[nn.Sequential, int]:
+    """The stage for a square grid of `grid` pixels a side, and the side of the grid that it leaves."""
+    parts: list[nn.Module] = []
+    for part in stage.modules():
         match part:
             case MBConv():
                 parts.append(FusedMBConv(part))
@@ -54,4 +78,9 @@ def fuse_tiny_vit(encoder: TinyVit, input_size: int) -> nn.Module:
                 merging = [fuse_pair(part.conv1, "gelu"), fuse_pair(part.conv2, "gelu"), fuse_pair(part.conv3)]
                 parts += merging
                 grid = -(-grid // merging[1].stride[0])
-    return nn.Sequential(*parts, fuse_neck(encoder.neck))
+    return nn.Sequential(*parts), grid
+
+
+def fuse_tiny_vit(encoder: TinyVit, input_size: int) -> nn.Module:
+    """What `encoder` computes on inputs of `input_size`, from its present parameters."""
+    return FusedTinyVit(encoder, input_size)

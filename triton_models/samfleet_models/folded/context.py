@@ -10,8 +10,11 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
+from samfleet_models.folded.numbers import centred
 from samfleet_models.folded.types import Types
-from samfleet_models.folded.weights import FoldedWeights, centred
+from samfleet_models.folded.up_scaling import PixelTerms
+from samfleet_models.folded.weights import FoldedWeights
+from samfleet_models.mask_decoder import ImageFeatures
 from samfleet_models.transformer import HEADS
 
 
@@ -49,8 +52,8 @@ class ImageContext:
     With K₀ = K centred over the channels and K₁ = K₀ · gain centred: `keys`, `values` and `queries` per attention, of K
     in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
     of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second).
-    `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is K₁ · shift, `pixels` [N, 256] are K₁ under the first
-    convolution of the up-scaling. `norms` are float32, `pixels` of the type of drawing, all others of that of scoring.
+    `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is K₁ · shift. `norms` are float32, `pixels` of the type of
+    drawing, all others of that of scoring.
     """
 
     positions: Positions
@@ -60,12 +63,12 @@ class ImageContext:
     echoes: tuple[Tensor, Tensor, Tensor]
     norms: tuple[Tensor, Tensor]
     shift: Tensor
-    pixels: Tensor
+    pixels: PixelTerms
 
     @property
     def size(self) -> int:
         """N."""
-        return len(self.pixels)
+        return len(self.pixels.first)
 
     @property
     def side(self) -> int:
@@ -73,8 +76,11 @@ class ImageContext:
         return math.isqrt(self.size)
 
     @classmethod
-    def of(cls, weights: FoldedWeights, positions: Positions, tokens: Tensor, types: Types) -> ImageContext:
-        """Of one image's `tokens` [N, 256], the dense prompt added; computed in float32, kept in `types`."""
+    def of(
+        cls, weights: FoldedWeights, positions: Positions, features: ImageFeatures, dense: Tensor, types: Types
+    ) -> ImageContext:
+        """Of one image's `features`, `dense` [1, 256] added to the embedding; computed in float32, kept in `types`."""
+        tokens = (features.embedding[0].flatten(1).T + dense).contiguous()  # [N, 256]
         first, second, final = weights.to_image
         early, late = weights.to_tokens
         k0 = centred(tokens + early.bias, 1)
@@ -100,7 +106,7 @@ class ImageContext:
             ),
             norms=(k0.square().sum(1)[None], k1.square().sum(1)[None]),
             shift=(weights.shift @ k1.T)[None].to(types.scoring),
-            pixels=(k1 @ weights.up_scaling.first).to(types.drawing),
+            pixels=weights.up_scaling.terms(k1, features),
         )
 
 

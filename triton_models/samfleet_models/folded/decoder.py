@@ -13,15 +13,17 @@ from samfleet_models.chunks import memory_for_chunks
 from samfleet_models.common import Features
 from samfleet_models.decoding import DrawnMasks
 from samfleet_models.folded.context import ImageContext, Positions, image_groups
-from samfleet_models.folded.drawing import draw_masks, drawn_bytes
+from samfleet_models.folded.drawing import Drawing, PlainDrawing
 from samfleet_models.folded.factors import Factors
+from samfleet_models.folded.refining import RefinedDrawing
 from samfleet_models.folded.scoring import TwoWayPass
 from samfleet_models.folded.types import Types
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.folded.workspace import Workspace
 from samfleet_models.lanes import Lanes
-from samfleet_models.mask_decoder import MASKS, MaskDecoder
-from samfleet_models.prompt_encoder import PromptEncoder
+from samfleet_models.mask_decoder import MaskDecoder
+from samfleet_models.prompt_encoder import PointEncoder
+from samfleet_models.refined_mask_decoder import RefinedMaskDecoder
 from samfleet_models.transformer import HEADS
 
 GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work together
@@ -41,9 +43,9 @@ class ScoredPrompts:
     contexts: Sequence[ImageContext]
 
 
-def scored_bytes(pixels: int, points: int) -> int:
-    """What a prompt of `points` points keeps until it is drawn, on an embedding of `pixels` image tokens."""
-    pairs = HEADS * (1 + MASKS + points)
+def scored_bytes(pixels: int, tokens: int) -> int:
+    """What a prompt of `tokens` keeps until it is drawn, the decoder's own included, on `pixels` image tokens."""
+    pairs = HEADS * tokens
     return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
 
 
@@ -54,17 +56,18 @@ class FoldedDecoder:
     """
 
     def __init__(
-        self, prompt_encoder: PromptEncoder, mask_decoder: MaskDecoder, precision: torch.dtype = torch.float32
+        self, prompt_encoder: PointEncoder, mask_decoder: MaskDecoder, precision: torch.dtype = torch.float32
     ) -> None:
         self._prompt_encoder = prompt_encoder
         self._mask_decoder = mask_decoder
-        device = prompt_encoder.no_mask_embed.weight.device
+        device = mask_decoder.iou_token.weight.device
         self._group = GROUP[device.type]
         self._types = Types.of(precision, device)
         self._workspace = Workspace(device)
         self._lanes = Lanes(device)
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
+            self._drawing = _drawing(mask_decoder, self._weights)
             self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
 
     @property
@@ -74,10 +77,9 @@ class FoldedDecoder:
 
     @torch.inference_mode()
     def prepare(self, features: Features) -> ImageContext:
-        """What all prompts of one image share; `features` are its embedding [1, 256, S/16, S/16]."""
-        (embedding,) = features
-        tokens = embedding[0].flatten(1).T + self._prompt_encoder.no_mask_embed.weight  # [N, 256]
-        return ImageContext.of(self._weights, self._positions, tokens.contiguous(), self._types)
+        """What all prompts of one image share; `features` are those that `MaskDecoder.image_features` takes."""
+        image, dense = self._mask_decoder.image_features(features), self._prompt_encoder.dense
+        return ImageContext.of(self._weights, self._positions, image, dense, self._types)
 
     @torch.inference_mode()
     def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
@@ -96,7 +98,7 @@ class FoldedDecoder:
             return part.run(prompt[rows], factors.group(rows))
 
         tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
-        return ScoredPrompts(self._mask_decoder.iou_prediction_head(tokens[:, 0]), tokens, factors, contexts)
+        return ScoredPrompts(self._mask_decoder.predicted_ious(tokens), tokens, factors, contexts)
 
     @torch.inference_mode()
     def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
@@ -113,19 +115,24 @@ class FoldedDecoder:
             chosen = prompts[span]
             factors = scored.factors.group(chosen if len(chosen) > 1 else slice(chosen[0], chosen[0] + 1))
             own = slice(ends[span.start], ends[span.stop])
-            draw_masks(self._weights, context, factors, kernels[own], counts[span], logits[own], scratch)
+            self._drawing.draw(context, factors, kernels[own], counts[span], logits[own], scratch)
 
         groups = list(image_groups([scored.contexts[prompt] for prompt in prompts], size))
         self._lanes.map(draw_group, groups)
-        return DrawnMasks(logits, scored.ious[rows, masks])
+        return DrawnMasks(logits, self._mask_decoder.ious_of(scored.ious, rows, masks))
 
     def _drawn_together(self, scored: ScoredPrompts) -> int:
         """How many prompts' features are made at once: as many as in the transformer, where the memory allows."""
-        points = scored.tokens.shape[1] - 1 - MASKS
-        each = drawn_bytes(scored.contexts[0].size, points)
+        each = self._drawing.bytes_per_prompt(scored.contexts[0].size, scored.tokens.shape[1])
         return max(1, min(self._group, memory_for_chunks(scored.tokens.device) // each)) if self._group > 1 else 1
 
     def release_memory(self) -> None:
         """Gives the workspace back, after a failure."""
         self._workspace.release()
         self._lanes.release_memory()
+
+
+def _drawing(decoder: MaskDecoder, weights: FoldedWeights) -> Drawing:
+    if isinstance(decoder, RefinedMaskDecoder):
+        return RefinedDrawing.of(decoder, weights.up_scaling)
+    return PlainDrawing(weights.up_scaling)

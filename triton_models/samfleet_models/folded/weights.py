@@ -10,24 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from samfleet_models.common import LayerNorm2d
+from samfleet_models.folded.numbers import Affine, centred, narrow, wide
+from samfleet_models.folded.up_scaling import UpScaling
 from samfleet_models.mask_decoder import MaskDecoder
-from samfleet_models.onednn import linear
 from samfleet_models.transformer import DIM, HEADS, Attention
 
-SUBPIXELS = 4  # a transposed convolution of kernel and stride 2 makes of one pixel
 SCALE = (DIM // 2 // HEADS) ** -0.5  # of the logits in the cross attentions
-
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """x ↦ x · weightᵀ + bias, `weight` [out, in]."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +62,6 @@ class ToTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class UpScaling:
-    """The two transposed convolutions as matrices; `first` [256, 4 * 64] acts before the gain of the last LayerNorm.
-
-    All but `first` have the type of drawing.
-    """
-
-    first: Tensor
-    first_bias: Tensor
-    norm_weight: Tensor
-    norm_bias: Tensor
-    norm_epsilon: float
-    second: Affine
-
-
-@dataclass(frozen=True, slots=True)
 class FoldedWeights:
     """`gained_out` [H, 16, 256] is the first layer's `out` behind its gain; `shift` [256] what both layers add."""
 
@@ -123,21 +96,8 @@ class FoldedWeights:
             gained_out=_heads_out(gained),
             shift=narrow(centred(shifts[0] + wide(second.cross_attn_image_to_token.out_proj.bias), 0)),
             epsilons=(first.norm4.eps, second.norm4.eps),
-            up_scaling=_up_scaling(decoder, gains[1], shifts[1], drawing),
+            up_scaling=UpScaling.of(decoder, gains[1], shifts[1], drawing),
         )
-
-
-def wide(parameter: Tensor) -> Tensor:
-    return parameter.detach().double()
-
-
-def narrow(x: Tensor) -> Tensor:
-    return x.float().contiguous()
-
-
-def centred(x: Tensor, dim: int) -> Tensor:
-    """Without its mean along `dim`: what a LayerNorm over it would take away."""
-    return x - x.mean(dim, keepdim=True)
 
 
 def _to_image(attention: Attention, gain: Tensor, shift: Tensor) -> ToImage:
@@ -162,27 +122,6 @@ def _to_tokens(attention: Attention, gain: Tensor, shift: Tensor) -> ToTokens:
         position_query=Affine(narrow(query), narrow(wide(attention.q_proj.bias) + query @ shift)),
         out=_heads_out(wide(attention.out_proj.weight)),
         bias=attention.out_proj.bias.detach(),
-    )
-
-
-def _up_scaling(decoder: MaskDecoder, gain: Tensor, shift: Tensor, dtype: torch.dtype) -> UpScaling:
-    first, norm, _, second, _ = decoder.output_upscaling
-    if not isinstance(norm, LayerNorm2d):
-        raise TypeError("a LayerNorm is expected behind the first transposed convolution")
-    matrix = wide(torch.as_tensor(first.weight)).permute(0, 2, 3, 1).reshape(DIM, -1)  # [256, 4 * 64]
-    bias = wide(torch.as_tensor(first.bias)).repeat(SUBPIXELS)
-    return UpScaling(
-        first=narrow(matrix * gain[:, None]),
-        first_bias=narrow(bias + shift @ matrix).to(dtype),
-        norm_weight=norm.weight.detach().to(dtype),
-        norm_bias=norm.bias.detach().to(dtype),
-        norm_epsilon=norm.eps,
-        second=Affine(
-            narrow(wide(torch.as_tensor(second.weight)).permute(2, 3, 1, 0).reshape(-1, DIM // 4)).to(
-                dtype
-            ),  # [4 * 32, 64]
-            narrow(wide(torch.as_tensor(second.bias)).repeat(SUBPIXELS)).to(dtype),
-        ),
     )
 
 

@@ -28,6 +28,7 @@ from samfleet_models.parity.findings import LARGE_LOGITS, Tolerances, Verdict, s
 from samfleet_models.preprocess import Frame
 from samfleet_models.prompt_tokens import prompt_tokens
 from samfleet_models.prompted import segment_prompts
+from samfleet_models.refined_mask_decoder import REFINED_ALONE
 from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
 from samfleet_models.upscaling import upscale
@@ -179,11 +180,23 @@ def _all(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
     return logits, ious, ious
 
 
-ANSWERS: Mapping[str, Answers] = {"multi": _several, "single": _one, "static": _static, "all": _all}
+def _refining(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
+    logits, ious = subject.drawn(bare(subject.network.decoder), prompt, [REFINED_ALONE])
+    return logits, ious, ious
+
+
+ANSWERS: Mapping[str, Answers] = {
+    "multi": _several,
+    "single": _one,
+    "static": _static,
+    "all": _all,
+    "hqonly": _refining,
+}
 ANSWERED: Mapping[str, Callable[[Subject, Prompt], NDArray[np.bool_]]] = {
     "multi": lambda subject, prompt: subject.served(replace(prompt, multimask=True)),
     "single": lambda subject, prompt: subject.served(prompt),
     "all": lambda subject, prompt: thresholded(_all(subject, prompt)[0], subject.frame),
+    "hqonly": lambda subject, prompt: thresholded(_refining(subject, prompt)[0], subject.frame),
     "static": lambda subject, prompt: thresholded(_static(subject, prompt)[0], subject.frame),
 }
 SIMPLE: Mapping[str, Callable[[Subject, Array], None]] = {

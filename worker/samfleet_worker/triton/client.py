@@ -7,28 +7,27 @@ server has one client, one connection and any number of requests on it.
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from tritonclient.grpc import InferenceServerClient, InferInput
-from tritonclient.utils import InferenceServerException
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
-from samfleet_worker.triton.errors import ModelNotLoaded, TritonUnavailable, from_load, from_triton
+from samfleet_worker.triton.errors import TritonUnavailable, mapped_errors
+from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
-LOAD_SECONDS = 600.0  # reading weights from a cold disk and warming a GPU up
-CONTROL_SECONDS = 5.0  # questions that a server answers from memory
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
+
+Answer = TypeVar("Answer")
 
 
 class TritonSegmenter:
-    def __init__(self, addresses: Sequence[str], timeout: timedelta) -> None:
-        self._servers = [_Server(address, timeout.total_seconds()) for address in addresses]
+    def __init__(self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None) -> None:
+        self._servers = [_Server(address, timeout.total_seconds(), most_loaded) for address in addresses]
         self._turn = itertools.count()
 
     def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
@@ -43,6 +42,12 @@ class TritonSegmenter:
                 away = error
         raise away
 
+    def has(self, variant: str) -> bool:
+        return all(self._of_each(lambda server: server.room.has(variant)))
+
+    def load(self, variant: str, at_work: frozenset[str]) -> None:
+        self._of_each(lambda server: server.room.load(variant, at_work))
+
     def status(self) -> tuple[ServerStatus, ...]:
         return tuple(server.status() for server in self._servers)
 
@@ -50,26 +55,28 @@ class TritonSegmenter:
         for server in self._servers:
             server.close()
 
+    def _of_each(self, ask: Callable[[_Server], Answer]) -> list[Answer]:
+        """What every server answers; one that is away is passed over unless all are."""
+        answers, away = [], TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
+        for server in self._servers:
+            try:
+                answers.append(ask(server))
+            except TritonUnavailable as error:
+                away = error
+        if not answers:
+            raise away
+        return answers
+
 
 class _Server:
-    def __init__(self, address: str, timeout_seconds: float) -> None:
+    def __init__(self, address: str, timeout_seconds: float, most_loaded: int | None) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
         self._client = InferenceServerClient(address)
-        self._loaded: set[str] = set()
-        self._loading = threading.Lock()
+        self.room = ServerRoom(self._client, address, most_loaded)
 
     def segment(self, variant: str, inputs: list[InferInput]) -> TimedReply:
-        self._ensure_loaded(variant)
-        try:
-            return self._infer(variant, inputs)
-        except ModelNotLoaded:  # the server was restarted, or made room for another variant
-            self._loaded.discard(variant)
-        self._ensure_loaded(variant)
-        return self._infer(variant, inputs)
-
-    def _infer(self, variant: str, inputs: list[InferInput]) -> TimedReply:
-        with self._mapped():
+        with mapped_errors(self._address):
             started = time.perf_counter()
             result = self._client.infer(variant, inputs, client_timeout=self._timeout_seconds)
             round_trip_ms = (time.perf_counter() - started) * 1e3
@@ -78,43 +85,19 @@ class _Server:
             raise WireMismatch(f"Triton at {self._address} answered without {', '.join(missing)}; deploy one release")
         return TimedReply(unpack_reply(arrays), round_trip_ms)
 
-    def _ensure_loaded(self, variant: str) -> None:
-        """Load the variant by explicit model control, once for all threads that want it."""
-        if variant in self._loaded:
-            return
-        with self._loading:
-            if variant in self._loaded:
-                return
-            with self._mapped():
-                ready = self._client.is_model_ready(variant, client_timeout=CONTROL_SECONDS)
-            if not ready:
-                try:
-                    self._client.load_model(variant, client_timeout=LOAD_SECONDS)
-                except InferenceServerException as error:
-                    raise from_load(error, self._address, variant) from error
-            self._loaded.add(variant)
-
     def status(self) -> ServerStatus:
         try:
-            with self._mapped():
+            with mapped_errors(self._address):
                 if not self._client.is_server_ready(client_timeout=CONTROL_SECONDS):
                     return ServerStatus(self._address, ready=False)
                 version = self._client.get_server_metadata(client_timeout=CONTROL_SECONDS).version
-                index = self._client.get_model_repository_index(client_timeout=CONTROL_SECONDS)
+            loaded = sorted(self.room.loaded())
         except SamfleetError:
             return ServerStatus(self._address, ready=False)
-        loaded = sorted({model.name for model in index.models if model.state == "READY"})
         return ServerStatus(self._address, ready=True, version=version, variants=tuple(loaded))
 
     def close(self) -> None:
         self._client.close()
-
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except InferenceServerException as error:
-            raise from_triton(error, self._address) from error
 
 
 def _inputs(request: SegmentRequest) -> list[InferInput]:

@@ -5,13 +5,15 @@
 | TritonUnavailable, TritonTimeout | the server | the shard is tried again, on another server first |
 | InferenceFailed | the server or the image | the shard is tried again; later such an image is recorded as failed |
 | InferenceRejected | the image | its row says so |
-| ModelNotLoaded | nobody | the client loads the variant and asks again |
+| ModelNotLoaded | nobody | the worker has the variant loaded and asks again |
+| VariantWaits | nobody | the shard goes back, uncounted, until there is room |
 | VariantLoadFailed, TritonRefused | the deployment | the run fails with Triton's reason |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from tritonclient.utils import InferenceServerException
 
@@ -46,6 +48,12 @@ class ModelNotLoaded(Unavailable):
     """The variant is not loaded on this server."""
 
     code = "model_not_loaded"
+
+
+class VariantWaits(Unavailable):
+    """Triton has no room for the variant beside those at work; its shards wait until it has."""
+
+    code = "variant_waits"
 
 
 class VariantLoadFailed(SamfleetError):
@@ -90,6 +98,14 @@ BY_MESSAGE: Mapping[str, type[SamfleetError]] = {
     "model is unloading": TritonUnavailable,
 }
 
+# How a load says that the device or the machine is full: our backend's check, CUDA's and the system's allocator.
+MEMORY_WORDS = ("device_memory_short", "out of memory", "cannot allocate memory")
+
+
+def is_out_of_memory(error: InferenceServerException) -> bool:
+    lowered = str(error.message() or error).lower()
+    return any(words in lowered for words in MEMORY_WORDS)
+
 
 def status_name(error: InferenceServerException) -> str:
     """`UNAVAILABLE` out of tritonclient's `StatusCode.UNAVAILABLE`; empty for errors of the client itself."""
@@ -102,6 +118,14 @@ def from_triton(error: InferenceServerException, address: str) -> SamfleetError:
     kind = next((kind for words, kind in BY_MESSAGE.items() if words in lowered), None)
     kind = kind or BY_STATUS.get(status_name(error), InferenceFailed)
     return kind(f"Triton at {address}: {message}")
+
+
+@contextmanager
+def mapped_errors(address: str) -> Iterator[None]:
+    try:
+        yield
+    except InferenceServerException as error:
+        raise from_triton(error, address) from error
 
 
 def from_load(error: InferenceServerException, address: str, variant: str) -> SamfleetError:

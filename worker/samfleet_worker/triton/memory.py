@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
+from samfleet_worker.triton.errors import ModelNotLoaded, VariantWaits
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 SIDE = 4
@@ -48,6 +50,8 @@ class MemorySegmenter:
     """`respond` makes the reply and `before` runs first: it may wait at a gate or raise what Triton would.
 
     `requests` keeps what was asked, in order; `peak_in_flight` is the most requests there ever were at one time.
+    `loaded` is what a server would have loaded, the least recently used first, at most `most_loaded`; `loads` lists
+    every load, and loading one of `refuse` raises what stands there.
     """
 
     respond: Callable[[str, SegmentRequest], SegmentReply] = one_mask_each
@@ -55,11 +59,18 @@ class MemorySegmenter:
     ready: bool = True
     requests: list[SegmentRequest] = field(default_factory=list)
     peak_in_flight: int = 0
+    loaded: list[str] = field(default_factory=lambda: ["mobile_sam"])
+    most_loaded: int | None = None
+    loads: list[str] = field(default_factory=list)
+    refuse: Mapping[str, SamfleetError] = field(default_factory=dict)
     _in_flight: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
         with self._lock:
+            if variant not in self.loaded:
+                raise ModelNotLoaded(f"unknown model: {variant}")
+            self.loaded.sort(key=variant.__eq__)
             self.requests.append(request)
             self._in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
@@ -71,8 +82,25 @@ class MemorySegmenter:
                 self._in_flight -= 1
         return TimedReply(reply, reply.report.execute_ms)
 
+    def has(self, variant: str) -> bool:
+        return variant in self.loaded
+
+    def load(self, variant: str, at_work: frozenset[str]) -> None:
+        with self._lock:
+            if variant in self.loaded:
+                return
+            if variant in self.refuse:
+                raise self.refuse[variant]
+            while self.most_loaded is not None and len(self.loaded) >= self.most_loaded:
+                idle = next((name for name in self.loaded if name not in at_work), None)
+                if idle is None:
+                    raise VariantWaits
+                self.loaded.remove(idle)
+            self.loaded.append(variant)
+            self.loads.append(variant)
+
     def status(self) -> tuple[ServerStatus, ...]:
-        return (ServerStatus("memory", ready=self.ready, version="0", variants=("mobile_sam",)),)
+        return (ServerStatus("memory", ready=self.ready, version="0", variants=tuple(sorted(self.loaded))),)
 
     def close(self) -> None:
         self.ready = False

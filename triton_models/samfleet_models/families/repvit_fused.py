@@ -1,0 +1,90 @@
+"""RepViT for inference: branches and batch normalisations as one convolution each, channels last throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from samfleet_models.families.repvit_blocks import RepVggDw, Residual, SqueezeExcite
+from samfleet_models.families.tiny_vit import ConvNorm
+from samfleet_models.fusing import FusedConvolution, fold_norm, fuse_pair
+
+
+class FusedResidual(nn.Module):
+    def __init__(self, part: Residual) -> None:
+        super().__init__()
+        self.steps = nn.Sequential(*_fused(part))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.steps(x)
+        return out.add_(x)
+
+
+class FusedExcite(nn.Module):
+    """In place: before it there is always a convolution, whose output nobody else reads."""
+
+    def __init__(self, part: SqueezeExcite) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = (FusedConvolution(fc, fc.weight, fc.bias, "none") for fc in (part.fc1, part.fc2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.mean((2, 3), keepdim=True)
+        weights: Tensor = self.fc2(self.fc1(means).relu_())
+        return x.mul_(weights.sigmoid_())
+
+
+def fuse_steps(part: nn.Module) -> nn.Sequential:
+    """The same function as a module of RepViT's blocks, from their present parameters.
+
+    A container computes its children in their order, whatever they are called.
+    """
+    return nn.Sequential(*_fused(part))
+
+
+def _fused(part: nn.Module) -> Iterator[nn.Module]:
+    steps = list(part.children())
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        match step:
+            case ConvNorm():
+                yield fuse_pair(step, "gelu" if isinstance(following, nn.GELU) else "none")
+            case RepVggDw():
+                yield fuse_branches(step)
+            case SqueezeExcite():
+                yield FusedExcite(step)
+            case Residual():
+                yield FusedResidual(step)
+            case nn.Sequential():
+                yield from _fused(step)
+            case nn.GELU() | nn.Identity():
+                pass
+            case _:
+                raise TypeError(f"{step} is no part of RepViT")
+
+
+@torch.no_grad()
+def fuse_branches(part: RepVggDw) -> FusedConvolution:
+    """The one depth-wise convolution that its branches are together; sums and normalisations in float64."""
+    exact = deepcopy(part).double()
+    convolution, weight, bias = _folded(exact.conv)
+    _, point, shift = _folded(exact.conv1)
+    weight = weight + functional.pad(point + 1, (1, 1, 1, 1))  # the centre of a 3x3 kernel; the identity is 1 there
+    bias = bias + shift
+    if isinstance(exact.bn, nn.BatchNorm2d):
+        convolution.weight, convolution.bias = nn.Parameter(weight), nn.Parameter(bias)
+        weight, bias = fold_norm(convolution, exact.bn)
+    dtype = next(part.parameters()).dtype
+    return FusedConvolution(convolution, weight.to(dtype), bias.to(dtype), "none")
+
+
+def _folded(branch: nn.Module) -> tuple[nn.Conv2d, Tensor, Tensor]:
+    """A convolution, weight and bias of it with its batch normalisation, if it has one."""
+    match [branch, *branch.children()]:
+        case [nn.Conv2d(bias=Tensor() as bias) as convolution]:
+            return convolution, convolution.weight, bias
+        case [_, nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
+            return convolution, *fold_norm(convolution, norm)
+    raise TypeError(f"{branch} is no branch of RepVggDw")

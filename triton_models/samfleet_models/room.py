@@ -1,0 +1,50 @@
+"""Whether a variant fits beside what is loaded already, asked before the load: Linux refuses no memory, it kills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from samfleet.errors import SamfleetError
+
+# A load reads the file, builds the network from it and fuses that: three copies at the worst moment.
+COPIES_OF_WEIGHTS = 3
+WORKING_BYTES = 768 * 2**20  # an image's SegEvery at 32 x 32 points, Python and torch themselves (563 MiB measured)
+MEMORY_INFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
+
+
+class DeviceMemoryShort(SamfleetError):
+    """The device has too little free memory for this variant."""
+
+    code = "device_memory_short"
+
+
+def check_room(weights_bytes: int, device: torch.device, kept_free_bytes: int = 0) -> None:
+    """Raises `DeviceMemoryShort`, on which the worker unloads the variant that was used longest ago and tries again."""
+    free = free_bytes(device)
+    needed = COPIES_OF_WEIGHTS * weights_bytes + WORKING_BYTES + kept_free_bytes
+    if free < needed:
+        raise DeviceMemoryShort(
+            f"{device.type} has {free / 2**20:.0f} MiB free and this variant needs {needed / 2**20:.0f} MiB; "
+            "unload others, or lower SAMFLEET_MEMORY_KEPT_FREE"
+        )
+
+
+def free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return free_host_bytes()
+
+
+def free_host_bytes(memory_info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> int:
+    """What the kernel could give out without swapping, and what the container's limit (cgroup v2) leaves of it."""
+    lines = dict(line.split(":", 1) for line in memory_info.read_text().splitlines())
+    available = int(lines["MemAvailable"].split()[0]) * 1024
+    limit = cgroup / "memory.max"
+    if not limit.exists() or not limit.read_text().strip().isdigit():
+        return available
+    used = int((cgroup / "memory.current").read_text())
+    statistics = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+    return min(available, int(limit.read_text()) - used + int(statistics["inactive_file"]))

@@ -1,0 +1,65 @@
+"""The containers that checkpoints are published in: torch's own, the same inside a zip archive, and safetensors.
+
+Which one a file is shows in its first bytes, whatever its name. Nothing but tensors is ever made of one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+LENGTH = struct.Struct("<Q")  # of the header that a safetensors file begins with
+TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def read_state_file(path: Path) -> object:
+    """What lies in the file; of a damaged one nearly any exception."""
+    if _is_safetensors(path):
+        return read_safetensors(path)
+    source = _inner_file(path)
+    return torch.load(path if source is None else source, map_location="cpu", weights_only=True)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Format: https://github.com/huggingface/safetensors#format."""
+    content = memoryview(bytearray(path.read_bytes()))
+    (length,) = LENGTH.unpack(content[: LENGTH.size])
+    header, body = content[LENGTH.size : LENGTH.size + length], content[LENGTH.size + length :]
+    entries = {name: entry for name, entry in json.loads(bytes(header)).items() if name != "__metadata__"}
+    state = {}
+    for name, entry in entries.items():
+        begin, end = entry["data_offsets"]
+        state[name] = torch.frombuffer(body[begin:end], dtype=TYPES[entry["dtype"]]).reshape(entry["shape"])
+    return state
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(LENGTH.size + 1)
+    return head[LENGTH.size :] == b"{" and LENGTH.unpack(head[: LENGTH.size])[0] < path.stat().st_size
+
+
+def _inner_file(path: Path) -> io.BytesIO | None:
+    """The one .pt file of a zip archive. torch's own files are such archives too, and hold none."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        members = [name for name in archive.namelist() if name.endswith(".pt") and not name.startswith("__MACOSX/")]
+        return io.BytesIO(archive.read(members[0])) if len(members) == 1 else None

@@ -1,0 +1,38 @@
+"""Has a shard's variant loaded before its images are asked for, and decides which others may make room."""
+
+from __future__ import annotations
+
+from samfleet.db.locks import process_lock
+from samfleet.db.session import transaction
+from samfleet.jobs.leases import ClaimedShard
+from samfleet.jobs.turns import begin_turn, variant_owed_a_turn, variants_at_work
+from samfleet.variants.catalogue import get_variant
+from samfleet_worker.bootstrap import Services
+from samfleet_worker.triton.errors import VariantWaits
+
+
+def admit_shard(services: Services, claimed: ClaimedShard) -> None:
+    """Returns when the pool's servers have the variant; raises `VariantWaits` while there is no room, or while the
+    variant has to let another one in.
+    """
+    get_variant(claimed.variant).require_accepted(services.settings.accept_licenses)
+    if services.segmenter.has(claimed.variant):
+        with transaction(services.engine) as session:
+            owed = variant_owed_a_turn(session, claimed, services.settings.variant_turn)
+            if owed is None:
+                begin_turn(session, claimed.run_id)
+        if owed is not None:
+            raise VariantWaits(f"{claimed.variant} lets {owed} in, which has waited for a turn")
+        return
+    load_variant(services, claimed)
+
+
+def load_variant(services: Services, claimed: ClaimedShard) -> None:
+    """One thread of one process of a pool loads and unloads at a time: the others then find the variant loaded."""
+    with services.loading, process_lock(services.engine, f"samfleet.pool.{claimed.pool}.loading"):
+        if not services.segmenter.has(claimed.variant):
+            with transaction(services.engine) as session:
+                at_work = variants_at_work(session, claimed, services.settings.variant_turn)
+            services.segmenter.load(claimed.variant, at_work)
+    with transaction(services.engine) as session:
+        begin_turn(session, claimed.run_id)
