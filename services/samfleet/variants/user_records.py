@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.licences import FREE, OWN, RESTRICTED, restricted_parts
 from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules
 from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph, mask_rules
 from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, Paper, VariantRecord
@@ -40,8 +41,8 @@ class _Facts:
     title: str = ""
     dialect: str = ""
     input_size: int = 1024
-    code_licence: str = "unknown"
-    weights_licence: str = "unknown"
+    code_licence: str = OWN
+    weights_licence: str = OWN
     repository: str = ""
     max_batch_size: int = 8
 
@@ -69,6 +70,11 @@ def _record(path: Path, content: Mapping[str, object]) -> VariantRecord:
     sections = {name: content[name] for name in (*FILES, *RULES) if name in content}
     facts = changed(_Facts(), {name: value for name, value in content.items() if name not in sections}, "variant")
     encoder, decoder = _graphs(facts.dialect, {name: mapping(sections.get(name), name) for name in FILES})
+    if unknown := [part for part in restricted_parts(facts.weights_licence) if part not in RESTRICTED]:
+        raise FieldInvalid(
+            f"variant.weights_licence has {', '.join(unknown)}; write {', '.join(sorted({*FREE, *RESTRICTED}))}, where "
+            f"{OWN} stands for terms that you have read and accept"
+        )
     if facts.input_size not in SIDES:
         raise FieldInvalid(f"variant.input_size is {facts.input_size}; write the side of the encoder's input in pixels")
     record = VariantRecord(
@@ -105,7 +111,8 @@ def _graphs(dialect: str, sections: Mapping[str, Mapping[str, object]]) -> tuple
         for section, values in sections.items()
     }
     known = DIALECTS[dialect]
-    encoder, decoder = changed(known.encoder, own["encoder"], "encoder"), changed(known.decoder, own["decoder"], "decoder")
+    encoder = changed(known.encoder, own["encoder"], "encoder")
+    decoder = changed(known.decoder, own["decoder"], "decoder")
     if len(encoder.features) != len(decoder.features):
         raise FieldInvalid(
             f"encoder.features has {len(encoder.features)} names and decoder.features {len(decoder.features)}; each that "
@@ -121,7 +128,7 @@ def _checkpoint(path: Path, section: str, values: object) -> Checkpoint:
         raise FieldInvalid(f"{section} has {len(location)} of file and url; write one of them")
     source, suffix = _source(path, section, **location)
     if suffix not in SUFFIXES:
-        raise FieldInvalid(f"{section} is a file {suffix or 'without a suffix'}; its name ends in {' or '.join(SUFFIXES)}")
+        raise FieldInvalid(f"{section} is a {suffix or 'nameless'} file; give one whose name ends in .onnx or .ort")
     sha256 = given.get("sha256")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         known = source.path if isinstance(source, FileSource) and source.path.is_file() else None

@@ -64,12 +64,12 @@ class TritonCommand:
     `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
     others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
     `execution` is the setting of that name; what it asks for beyond fp32 needs its gate in the folder `gates`.
-    `variants_dir` holds the records of a user's own variants.
+    `own_repository` has the model folders of a user's own variants.
     """
 
     files: TritonFiles
     backends: Path
-    repositories: Sequence[Path]
+    repository: Path
     weights: Path
     http_port: int
     grpc_port: int
@@ -81,7 +81,7 @@ class TritonCommand:
     threads: int | None = None
     execution: str = "fp32"
     gates: Path | None = None
-    variants_dir: Path | None = None
+    own_repository: Path | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -143,7 +143,8 @@ def prepare_backends(files: TritonFiles, source: Path, target: Path) -> Path:
 def triton_argv(command: TritonCommand) -> list[str]:
     return [
         str(command.files.server),
-        *(f"--model-repository={repository}" for repository in command.repositories),
+        f"--model-repository={command.repository}",
+        *([f"--model-repository={command.own_repository}"] if command.own_repository else []),
         f"--backend-directory={command.backends}",
         "--model-control-mode=explicit",
         *(f"--load-model={name}" for name in command.models),
@@ -182,8 +183,6 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
         env["TRITON_SERVER_VERSION"] = files.version  # the name that NVIDIA's image gives it
     if command.gates is not None:
         env["SAMFLEET_GATES_DIR"] = str(command.gates)
-    if command.variants_dir is not None:
-        env["SAMFLEET_VARIANTS_DIR"] = str(command.variants_dir)
     if command.threads is not None:
         env["SAMFLEET_THREADS"] = str(command.threads)
     return env

@@ -56,8 +56,8 @@ def pull(
             puller = _Puller(record, weights_dir, progress or NoProgress(), registries or Registries(), free, archives)
             for target, checkpoint in files.items():
                 if not _present(weights_dir, checkpoint, record):
-                    own = checkpoint is record.checkpoint and sources is not None
-                    place(puller.fetch_first(checkpoint, sources if own else checkpoint.sources), target)
+                    replaced = sources if checkpoint is record.checkpoint else None
+                    place(puller.fetch_first(checkpoint, checkpoint.sources if replaced is None else replaced), target)
         for target in files:
             for rest in weights_dir.glob(f".{glob.escape(target.name)}.*.part*"):
                 rest.unlink()
