@@ -36,6 +36,14 @@ class PullProgress:
             self._bars.update(self._task, visible=False)  # cut off; the new bar goes on from there
         self._task = self._bars.add_task(f"{self._name}: {what}", total=total_bytes, completed=done_bytes)
 
+    def pinned(self, filename: str, sha256: str) -> None:
+        self._bars.console.print(
+            f"{self._name}: nobody publishes a hash of {filename}. What came has sha256 {sha256}, and that is pinned "
+            "from now on: other bytes will be refused. Compare it with somebody else's before you rely on it.",
+            style="bold yellow",
+            soft_wrap=True,
+        )
+
     def advance(self, count_bytes: int) -> None:
         if self._task is not None:
             self._bars.advance(self._task, count_bytes)

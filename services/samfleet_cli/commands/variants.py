@@ -167,16 +167,22 @@ def pull(
     state_dir: StateDir = Path(".samfleet"),
     accept_licenses: AcceptLicenses = "",
 ) -> None:
-    """Fetch the weights of variants, checked by sha256; an interrupted pull goes on where it stopped."""
+    """Fetch the weights of variants, checked by sha256; an interrupted pull goes on where it stopped.
+
+    Where no hash is published, that of the first download is pinned, and other bytes are refused from then on.
+    """
     from samfleet.variants.weights.pull import pull as pull_weights
+    from samfleet_cli.fitting import fit_check
     from samfleet_cli.pull_progress import PullProgress
 
+    folder = weights_dir or state_dir / "weights"
     records, accepted = [_variant(name) for name in dict.fromkeys(names)], _accepted(accept_licenses)
     failed = False
     for record in records:
         try:
             with PullProgress(record.name) as progress:
-                path = pull_weights(record, weights_dir or state_dir / "weights", progress=progress, accepted=accepted)
+                check = fit_check(record, folder)
+                path = pull_weights(record, folder, progress=progress, accepted=accepted, check=check)
         except SamfleetError as error:
             typer.echo(f"samfleet: {error.message} [{error.code}]", err=True)
             failed = True
@@ -184,6 +190,37 @@ def pull(
             typer.echo(f"{record.name}: {path}")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command("import")
+def import_file(
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The checkpoint as its authors publish it.")],
+    *,
+    role: Annotated[
+        str, typer.Option("--as", help="Which of the variant's files this is: `show` lists them.")
+    ] = "network",
+    replace: Annotated[bool, typer.Option("--replace", help="Pin this file instead of the one pinned before.")] = False,
+    weights_dir: WeightsDir = None,
+    state_dir: StateDir = Path(".samfleet"),
+    accept_licenses: AcceptLicenses = "",
+) -> None:
+    """Take weights that you hold: copied, held against the published hash or pinned, and against the network."""
+    from samfleet.variants.weights.importing import import_weights
+    from samfleet_cli.fitting import fit_check
+
+    record, folder = _variant(name), weights_dir or state_dir / "weights"
+    path, sha256 = import_weights(
+        record,
+        file,
+        folder,
+        role=role,
+        accepted=_accepted(accept_licenses),
+        check=fit_check(record, folder),
+        replace=replace,
+    )
+    kind = "as published" if record.files[role].sha256 else "pinned from now on"
+    typer.echo(f"{record.name}: {path}, sha256 {sha256}, {kind}")
 
 
 def _variant(name: str) -> VariantRecord:

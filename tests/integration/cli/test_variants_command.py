@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import functools
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from fixtures.file_server import FileServer, Served
-from fixtures.weights import WEIGHTS, record_with
-from samfleet.variants.catalogue import VARIANTS
+from fixtures.weights import WEIGHTS, record_with, sha256
+from samfleet.errors import SamfleetError
+from samfleet.variants.catalogue import VARIANTS, get_variant
 from samfleet.variants.record import HttpsSource
 from samfleet_cli.commands.variants import app
+from samfleet_models.networks import build_network
 
 
 @pytest.fixture
@@ -20,6 +25,14 @@ def weights_dir(file_server: FileServer, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(VARIANTS, "tiny", record_with(HttpsSource(f"{file_server.url}/tiny.pt")))
     monkeypatch.setenv("SAMFLEET_WEIGHTS_DIR", str(tmp_path / "weights"))
     return tmp_path / "weights"
+
+
+@functools.cache
+def fitting() -> bytes:
+    """A checkpoint that fits MobileSAM's network."""
+    buffer = io.BytesIO()
+    torch.save(build_network(get_variant("mobile_sam")).state_dict(), buffer)
+    return buffer.getvalue()
 
 
 def run(*arguments: str, code: int = 0) -> str:
@@ -60,7 +73,36 @@ def test_a_restricted_licence_is_accepted_by_name(weights_dir: Path, monkeypatch
     assert "names GPL; what can be accepted" in run("pull", "tiny", "--accept-licenses", "GPL", code=2)
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "AGPL-3.0")
     run("pull", "tiny")
-    assert ": off" not in run("list")
+    assert "AGPL-3.0: off" not in run("list")
+
+
+def test_a_file_without_a_published_hash_is_held_against_the_network_and_pinned_loudly(
+    weights_dir: Path, file_server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = VARIANTS["tiny"]
+    monkeypatch.setitem(
+        VARIANTS,
+        "mobile_sam",
+        replace(tiny, name="mobile_sam", checkpoint=replace(tiny.checkpoint, sha256=None, size_bytes=None)),
+    )
+    assert "tiny.pt does not fit mobile_sam" in run("pull", "mobile_sam", code=1)
+    assert "[weights_do_not_fit]" in run("pull", "mobile_sam", code=1)
+    file_server.files["/tiny.pt"] = Served(fitting())
+    output = CliRunner().invoke(app, ["pull", "mobile_sam"]).stderr
+    assert "nobody publishes a hash of tiny.pt" in output
+    assert "that is pinned from now on" in output
+    (shown,) = json.loads(run("show", "mobile_sam", "--json"))["files"]
+    assert (shown["sha256"], shown["published"], shown["present"]) == (sha256(fitting()), False, True)
+
+
+def test_a_file_at_hand_is_imported(weights_dir: Path, tmp_path: Path) -> None:
+    weights_dir.mkdir()
+    state = tmp_path / "mine.pt"
+    state.write_bytes(WEIGHTS)
+    outcome = CliRunner().invoke(app, ["import", "tiny", str(state)])
+    assert isinstance(outcome.exception, SamfleetError)  # its hash is right, but it is no checkpoint
+    assert outcome.exception.code == "weights_do_not_fit"
+    assert not (weights_dir / "tiny.pt").exists()
 
 
 def test_an_unknown_variant_is_wrong_usage(weights_dir: Path) -> None:

@@ -35,8 +35,13 @@ class Downloader:
     free_bytes: FreeBytes
 
     def download(self, part: PartFile, sha256: str | None, size_bytes: int | None = None) -> None:
-        """On return `part.path` is the whole file with the right hash. `size_bytes` is None where it is not known."""
-        resumed = part.origin() is not None
+        """On return `part.path` is the whole file with the right hash. `size_bytes` and `sha256` are None where they
+        are not known; then nothing could tell the rest of another file, so only what has a validator is gone on with.
+        """
+        origin = part.origin()
+        if sha256 is None and origin is not None and origin.validator is None:
+            part.discard()
+        resumed = origin is not None
         self._fetch(part, size_bytes)
         try:
             check_sha256(part.path, sha256, f"{part.url} sent another file")
@@ -74,6 +79,8 @@ class Downloader:
         self._request(part, size_bytes)
 
     def _accept(self, response: httpx.Response, part: PartFile, offset: int, size_bytes: int | None) -> None:
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise SourceFailed("the server sends a web page and not the file: a login, or a page about it")
         length = response.headers.get("Content-Length")
         total = offset + int(length) if length else None
         _check_size(total, size_bytes)

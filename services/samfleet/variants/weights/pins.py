@@ -7,6 +7,8 @@ from pathlib import Path
 
 from samfleet.errors import SamfleetError
 from samfleet.variants.record import Checkpoint
+from samfleet.variants.weights.disk import disk_errors, place
+from samfleet.variants.weights.locking import file_lock
 
 PINS_FILE = "pins.json"
 
@@ -17,16 +19,45 @@ class WeightsUnpinned(SamfleetError):
     code = "weights_unpinned"
 
 
+class PinsUnreadable(SamfleetError):
+    """The file of pinned hashes cannot be read; mend it or remove it, and import the weights that you trust again."""
+
+    code = "pins_unreadable"
+
+
 def read_pins(weights_dir: Path) -> dict[str, str]:
     """sha256 by file name."""
     path = weights_dir / PINS_FILE
-    pins: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        pins = json.loads(path.read_text())
+    except ValueError as error:
+        raise PinsUnreadable(f"{path} is no JSON ({error}); {PinsUnreadable.__doc__}") from error
+    if not isinstance(pins, dict) or not all(isinstance(value, str) for value in pins.values()):
+        raise PinsUnreadable(f"{path} is no table of hashes; {PinsUnreadable.__doc__}")
     return pins
 
 
+def write_pin(weights_dir: Path, filename: str, sha256: str) -> None:
+    """In one step, and without losing what another process pins at the same time."""
+    path = weights_dir / PINS_FILE
+    with file_lock(path):
+        pins = {**read_pins(weights_dir), filename: sha256}
+        written = path.with_name(f".{PINS_FILE}.new")
+        with disk_errors(written):
+            written.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
+        place(written, path)
+
+
+def known_sha256(checkpoint: Checkpoint, weights_dir: Path) -> str | None:
+    """The published hash, or the one that was pinned in this folder, if any."""
+    return checkpoint.sha256 or read_pins(weights_dir).get(checkpoint.filename)
+
+
 def expected_sha256(checkpoint: Checkpoint, weights_dir: Path) -> str:
-    """The published hash, or the one that was pinned in this folder."""
-    expected = checkpoint.sha256 or read_pins(weights_dir).get(checkpoint.filename)
+    """The same where one is needed: nothing reads weights of which no hash is known."""
+    expected = known_sha256(checkpoint, weights_dir)
     if expected is None:
         raise WeightsUnpinned(
             f"no sha256 of {checkpoint.filename} is published and none is pinned in {weights_dir}; fetch it with "

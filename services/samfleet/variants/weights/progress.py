@@ -12,10 +12,17 @@ class Progress(Protocol):
 
     def advance(self, count_bytes: int) -> None: ...
 
+    def pinned(self, filename: str, sha256: str) -> None:
+        """Nobody publishes this file's hash, so that of what came was written down: somebody should be told."""
+        ...
+
 
 class NoProgress:
     def begin(self, what: str, total_bytes: int | None, done_bytes: int) -> None:
         pass
 
     def advance(self, count_bytes: int) -> None:
+        pass
+
+    def pinned(self, filename: str, sha256: str) -> None:
         pass

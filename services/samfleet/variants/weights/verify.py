@@ -33,18 +33,18 @@ def has_weights(weights_dir: Path, record: VariantRecord) -> bool:
 
 
 def verified_weights(weights_dir: Path, record: VariantRecord) -> Path:
-    """The path of the variant's checkpoint; it and its companions exist and have the right sha256."""
+    """The path of the variant's weights, which exist with all their companions and have the right sha256."""
     for checkpoint in record.files.values():
-        verify_file(weights_dir, checkpoint, record.name)
+        verify_file(weights_dir, record, checkpoint)
     return weights_path(weights_dir, record)
 
 
-def verify_file(weights_dir: Path, checkpoint: Checkpoint, variant: str) -> None:
+def verify_file(weights_dir: Path, record: VariantRecord, checkpoint: Checkpoint) -> None:
     path = weights_dir / checkpoint.filename
     if not path.is_file():
-        raise WeightsMissing(f"{path} is missing; fetch it with `samfleet variants pull {variant}`")
+        raise WeightsMissing(f"{path} is missing; fetch it with `samfleet variants pull {record.name}`")
     expected = expected_sha256(checkpoint, weights_dir)
-    check_sha256(path, expected, f"remove it and run `samfleet variants pull {variant}`")
+    check_sha256(path, expected, f"remove it and run `samfleet variants pull {record.name}`")
 
 
 def check_sha256(path: Path, expected: str | None, advice: str) -> None:

@@ -1,0 +1,84 @@
+"""Take weights that somebody holds already: copied, hashed, held against the record, pinned."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from samfleet.errors import InvalidInput, NotFound
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.weights.disk import check_space, disk_errors, free_bytes, place
+from samfleet.variants.weights.locking import file_lock
+from samfleet.variants.weights.pins import known_sha256, write_pin
+from samfleet.variants.weights.pull import Check
+from samfleet.variants.weights.verify import WeightsHashMismatch, file_sha256
+
+
+class WeightsFileNotFound(NotFound):
+    """There is no such file to import."""
+
+    code = "weights_file_not_found"
+
+
+class WeightsRoleUnknown(InvalidInput):
+    """The variant has no file of this role."""
+
+    code = "weights_role_unknown"
+
+
+def import_weights(
+    record: VariantRecord,
+    file: Path,
+    weights_dir: Path,
+    *,
+    role: str = "network",
+    accepted: Collection[str] = (),
+    check: Check | None = None,
+    replace: bool = False,
+) -> tuple[Path, str]:
+    """The path and sha256 of the copy in `weights_dir`.
+
+    A published hash must be met. Where none is published the file's own is pinned; another pin holds unless `replace`.
+    `check` raises when the file does not fit the record's network.
+    """
+    record.require_accepted(accepted)
+    if role not in record.files:
+        raise WeightsRoleUnknown(f"{record.name} has no file {role!r}; it has {', '.join(record.files)}")
+    if not file.is_file():
+        raise WeightsFileNotFound(f"{file} is no file")
+    checkpoint = record.files[role]
+    target = weights_dir / checkpoint.filename
+    with disk_errors(target):
+        weights_dir.mkdir(parents=True, exist_ok=True)
+    with file_lock(target):
+        check_space(weights_dir, file.stat().st_size, free_bytes)
+        copy = target.with_name(f".{target.name}.imported")
+        with disk_errors(copy):
+            shutil.copyfile(file, copy)
+        try:
+            sha256 = file_sha256(copy)
+            pinned = None if replace else known_sha256(checkpoint, weights_dir)
+            _check_hash(record, file, sha256, checkpoint.sha256, pinned)
+            if check is not None:
+                check(role, copy)
+        except BaseException:
+            copy.unlink()
+            raise
+        if checkpoint.sha256 is None:
+            write_pin(weights_dir, checkpoint.filename, sha256)
+        place(copy, target)
+    return target, sha256
+
+
+def _check_hash(record: VariantRecord, file: Path, found: str, published: str | None, pinned: str | None) -> None:
+    if published not in {None, found}:
+        raise WeightsHashMismatch(
+            f"{file} has sha256 {found}, the published file of {record.name} has {published}; "
+            f"import that one, or fetch it with `samfleet variants pull {record.name}`"
+        )
+    if pinned not in {None, found}:
+        raise WeightsHashMismatch(
+            f"{file} has sha256 {found}, pinned for {record.name} is {pinned}; "
+            "if you trust this file more than the one that was pinned, import it with --replace"
+        )
