@@ -7,10 +7,6 @@ from pathlib import Path
 
 from samfleet.errors import Conflict, NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import onnx, sam_vit, slim_sam, tiny_vit
-from samfleet.variants.user_records import read_variants
-from samfleet.errors import NotFound
-from samfleet.variants.record import VariantRecord
 from samfleet.variants.records import (
     edge_sam,
     edge_tam,
@@ -26,6 +22,7 @@ from samfleet.variants.records import (
     slim_sam,
     tiny_vit,
 )
+from samfleet.variants.user_records import read_variants
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,

@@ -115,8 +115,8 @@ def _graphs(dialect: str, sections: Mapping[str, Mapping[str, object]]) -> tuple
     decoder = changed(known.decoder, own["decoder"], "decoder")
     if len(encoder.features) != len(decoder.features):
         raise FieldInvalid(
-            f"encoder.features has {len(encoder.features)} names and decoder.features {len(decoder.features)}; each that "
-            "the encoder gives is one that the decoder takes, in the same order"
+            f"encoder.features has {len(encoder.features)} names and decoder.features {len(decoder.features)}; name "
+            "as many in both, in the same order"
         )
     return encoder, decoder
 

@@ -104,7 +104,11 @@ def test_all_that_can_be_said(fields: Fields, write: WriteFile) -> None:
         ("input_size", "1024", "variant.input_size is '1024'; write a whole number"),
         ("weights_licence", "CC-BY-4.0", "weights_licence has CC-BY-4.0; write AGPL-3.0, .* LicenseRef-own stands for"),
         ("colour", "red", "variant.colour is no field; the fields are title, dialect"),
-        ("preprocessing", {"mean": [1, 2]}, r"preprocessing.mean is \[1, 2\]; write a list of 3 of which each is a num"),
+        (
+            "preprocessing",
+            {"mean": [1, 2]},
+            r"preprocessing.mean is \[1, 2\]; write a list of 3 of which each is a num",
+        ),
         ("prompts", {"boxes": 1}, "prompts.boxes is 1; write true or false"),
         ("masks", {"upsampling": "up"}, "masks.upsampling is 'up'; write through_frame, direct,"),
         ("everything", {"points_per_side": 0}, "points_per_side"),
