@@ -16,13 +16,13 @@ import torch
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
-from samfleet_models.networks import build_network
+from samfleet_models.networks import network_of
 
 
 def check_fit(record: VariantRecord, files: Mapping[str, Path]) -> None:
     """Raises what `samfleet_models.checkpoint` names; `files` are the record's, by what they are for."""
     with torch.device("meta"):
-        network = build_network(record)
+        network = network_of(record)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*which is a no-op", category=UserWarning)  # as it is meant to be
         network.load(files)
