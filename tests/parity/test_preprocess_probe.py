@@ -1,4 +1,4 @@
-"""Pre-processing of family A against the official code on images of many odd sizes."""
+"""Pre-processing of SAM and of NanoSAM against the official code on images of many odd sizes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import torch
 
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image
-from samfleet.variants.conventions import Preprocessing
-from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
+from samfleet.variants.catalogue import get_variant
+from samfleet_models.framing import Framing
 
 
+@pytest.mark.parametrize(("family", "variant"), [("family_a", "mobile_sam"), ("nanosam", "nanosam_resnet18")])
 @pytest.mark.parametrize("index", range(7))
-def test_pixels_equal_the_official_ones(index: int) -> None:
+def test_pixels_equal_the_official_ones(index: int, family: str, variant: str) -> None:
     case = json.loads(shared_path("parity", "preprocess_probe", "meta.json").read_text())["images"][index]
-    expected = golden("preprocess_probe", "family_a")
+    expected = golden("preprocess_probe", family)
     image = sample_image(case)
-    frame = Frame.of(case["height"], case["width"], 1024)
-    assert frame.resized == tuple(case["family_a_resized"])
-    pixels = to_network_input([resize_to_frame(image, frame)], 1024, Preprocessing(), torch.device("cpu"))[0].numpy()
+    framing = Framing.of(get_variant(variant))
+    assert framing.frame(case["height"], case["width"]).resized == tuple(case[f"{family}_resized"])
+    pixels = framing.network_input([framing.resize(image)], torch.device("cpu"))[0].numpy()
     np.testing.assert_array_equal(pixels[:, ::16, ::16], expected[f"pixels_probe_{index}"])
     np.testing.assert_allclose(pixels.sum((1, 2), dtype=np.float64), expected[f"sum_{index}"], rtol=1e-9)

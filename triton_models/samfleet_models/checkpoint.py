@@ -76,15 +76,18 @@ def file_sha256(path: Path) -> str:
 
 
 def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
-    """The state dict in a file, under `key` or at its top level; nothing but tensors is unpickled."""
+    """The state dict in a file; nothing but tensors is unpickled.
+
+    It lies under `key` or, where the file has no such key, at its top level, as the loaders of EfficientViT take it.
+    """
     try:
         state = read_state_file(path)
     except Exception as error:  # unpickling a damaged file raises nearly anything
         raise CheckpointUnreadable(f"{path} is no checkpoint of tensors: {error}") from error
-    if key is not None:
-        state = state.get(key) if isinstance(state, dict) else None
+    if key is not None and isinstance(state, dict):
+        state = state.get(key, state)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        place = "at its top level" if key is None else f"under {key!r}"
+        place = "at its top level" if key is None else f"at its top level or under {key!r}"
         raise CheckpointUnreadable(f"{path} holds no flat table of tensors {place}")
     return state
 

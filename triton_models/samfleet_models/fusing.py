@@ -79,7 +79,15 @@ class ChannelNorm(nn.Module):
 
 
 def activate_(x: Tensor, activation: Activation) -> Tensor:
-    return torch.as_tensor(torch.ops.aten.gelu_(x)) if activation == "gelu" else x
+    match activation:
+        case "none":
+            return x
+        case "relu":
+            return x.relu_()
+        case "gelu":
+            return torch.as_tensor(torch.ops.aten.gelu_(x))
+        case "gelu_tanh":
+            return torch.as_tensor(torch.ops.aten.gelu_(x, approximate="tanh"))
 
 
 def fold_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,7 @@ from samfleet_models.framing import Framing
 from samfleet_models.loading import LoadedImage
 from samfleet_models.precision import DTYPES
 from samfleet_models.preprocess import Resized
+from samfleet_models.ranking import StabilityRanked
 from samfleet_models.timing import StageClock
 from samfleet_models.works import begin_work
 
@@ -52,7 +53,11 @@ class SamNetwork(nn.Module):
         self._decoder: Decoder | None = None
 
     def load(self, files: Mapping[str, Path]) -> None:
-        self.load_published(read_state(files["network"], self._record.checkpoint.state_key))
+        """The decoder's weights may be a file of their own, whose keys are not those of the other."""
+        published: dict[str, Tensor] = {}
+        for role in sorted(files.keys() & {"network", "decoder"}):
+            published |= read_state(files[role], self._record.files[role].state_key)
+        self.load_published(published)
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
         """Loads a state dict under the published keys, strictly."""
@@ -111,7 +116,9 @@ class SamNetwork(nn.Module):
         """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
-            self._decoder = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            by_stability = self.framing.conventions.masks.ranked_by == "stability"
+            self._decoder = StabilityRanked(folded) if by_stability else folded
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:

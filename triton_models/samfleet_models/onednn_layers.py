@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Activation = Literal["none", "gelu"]
+Activation = Literal["none", "gelu", "gelu_tanh", "relu"]  # GELU exact, or by its tanh approximation
+ONEDNN = {"none": ("none", "none"), "gelu": ("gelu", "none"), "gelu_tanh": ("gelu", "tanh"), "relu": ("relu", "none")}
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
@@ -46,7 +47,8 @@ LINEAR, CONVOLUTION = torch.ops.samfleet.linear, torch.ops.samfleet.convolution
 @torch.library.impl("samfleet::linear", "CPU")
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
     run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - the module says why
-    return torch.as_tensor(run(x, weight, bias, activation, [], "none"))
+    name, algorithm = ONEDNN[activation]
+    return torch.as_tensor(run(x, weight, bias, name, [], algorithm))
 
 
 @torch.library.impl("samfleet::convolution", "CPU")
@@ -61,7 +63,8 @@ def _convolution(
     groups: int,
 ) -> Tensor:
     run = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - the module says why
-    return torch.as_tensor(run(x, weight, bias, padding, stride, dilation, groups, activation, [], "none"))
+    name, algorithm = ONEDNN[activation]
+    return torch.as_tensor(run(x, weight, bias, padding, stride, dilation, groups, name, [], algorithm))
 
 
 @torch.library.register_fake("samfleet::linear")  # type: ignore[untyped-decorator]  # untyped in torch

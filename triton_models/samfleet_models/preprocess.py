@@ -64,9 +64,18 @@ def resized_size(height: int, width: int, input_size: int, rule: Preprocessing) 
     """(height, width) in a square of `input_size`; at least one pixel remains of a thin image."""
     if rule.resize == "stretch":
         return input_size, input_size
+    if rule.rounding == "floor":
+        return _floored_size(height, width, input_size)
     scale = input_size * 1.0 / max(height, width)
-    more = 0.5 if rule.rounding == "half_up" else 0.0
-    return max(1, int(height * scale + more)), max(1, int(width * scale + more))
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+
+
+def _floored_size(height: int, width: int, input_size: int) -> tuple[int, int]:
+    """By the operations of `preprocess_image` (nanosam/utils/predictor.py): others round 49/49 of 1024 down to 1023."""
+    aspect = width / height
+    if aspect >= 1:
+        return max(1, int(input_size / aspect)), input_size
+    return input_size, max(1, int(input_size * aspect))
 
 
 def resize_to_frame(image: Pixels, frame: Frame) -> Pixels:

@@ -28,6 +28,13 @@ def _sam(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, La
     return np.concatenate([points, last]), np.concatenate([labels, kinds])
 
 
+def _unpadded(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, Labels]:
+    """The points, then the box, and nothing else (nanosam/utils/predictor.py)."""
+    if box is None:
+        return points, labels
+    return np.concatenate([points, box]), np.concatenate([labels, CORNERS])
+
+
 def _sam2(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, Labels]:
     """The box, then the points, and always a padding point (sam2/sam2_image_predictor.py)."""
     first, kinds = (np.zeros((0, 2)), np.zeros(0, np.int64)) if box is None else (box, CORNERS)
@@ -49,7 +56,12 @@ def _efficient_sam(points: Coords, labels: Labels, box: Coords | None) -> tuple[
     )
 
 
-LAYOUTS: dict[PromptLayout, Layout] = {"sam": _sam, "sam2": _sam2, "efficient_sam": _efficient_sam}
+LAYOUTS: dict[PromptLayout, Layout] = {
+    "sam": _sam,
+    "unpadded": _unpadded,
+    "sam2": _sam2,
+    "efficient_sam": _efficient_sam,
+}
 
 
 def prompt_tokens(prompt: Prompt, frame: Frame, layout: PromptLayout = "sam") -> tuple[NDArray[np.float32], Labels]:

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from samfleet.errors import NotFound
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.records import onnx, sam_vit, slim_sam, tiny_vit
+from samfleet.variants.records import (
+    edge_sam,
+    edge_tam,
+    efficient_sam,
+    efficient_tam,
+    efficientvit_sam,
+    nano_sam,
+    onnx,
+    repvit_sam,
+    sam2,
+    sam_hq,
+    sam_vit,
+    slim_sam,
+    tiny_vit,
+)
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
     *sam_vit.RECORDS,
     *slim_sam.RECORDS,
+    *sam2.RECORDS,
+    *edge_tam.RECORDS,
+    *efficient_tam.RECORDS,
+    *repvit_sam.RECORDS,
+    *edge_sam.RECORDS,
+    *efficientvit_sam.RECORDS,
+    *nano_sam.RECORDS,
+    *sam_hq.RECORDS,
+    *efficient_sam.RECORDS,
     *onnx.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}

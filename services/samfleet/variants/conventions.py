@@ -8,7 +8,7 @@ from typing import Literal
 from samfleet.errors import InvalidInput
 from samfleet.variants.task import Prompt
 
-PromptLayout = Literal["sam", "sam2", "efficient_sam"]
+PromptLayout = Literal["sam", "unpadded", "sam2", "efficient_sam"]
 Upsampling = Literal["through_frame", "direct", "direct_bicubic", "cropped"]
 SingleMask = Literal["own", "own_if_stable", "best"]
 Ranking = Literal["predicted_iou", "stability"]

@@ -52,8 +52,8 @@ class Checkpoint:
     """One weights file and where it can be had, in the order of trying.
 
     `size_bytes` and `sha256` are None where nothing is published: the first download is pinned. The state dict lies
-    under `state_key` in the file, or at its top level. A `module` file pickles whole modules, of which tensors alone
-    are read.
+    under `state_key` in the file, or at its top level where the file has no such key. A `module` file pickles whole
+    modules, of which tensors alone are read.
     """
 
     filename: str

@@ -73,7 +73,7 @@ def test_a_restricted_licence_is_accepted_by_name(weights_dir: Path, monkeypatch
     assert "names GPL; what can be accepted" in run("pull", "tiny", "--accept-licenses", "GPL", code=2)
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "AGPL-3.0")
     run("pull", "tiny")
-    assert ": off" not in run("list")
+    assert "AGPL-3.0: off" not in run("list")
 
 
 def test_a_file_without_a_published_hash_is_held_against_the_network_and_pinned_loudly(

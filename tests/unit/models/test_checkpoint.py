@@ -58,6 +58,16 @@ def test_only_tables_of_tensors_are_read(tmp_path: Path) -> None:
         read_state(tmp_path / "nested")
 
 
+def test_a_table_lies_under_its_key_or_at_the_top(tmp_path: Path) -> None:
+    table = {"weight": torch.ones(2)}
+    torch.save({"model": table, "epoch": 3}, tmp_path / "nested")
+    torch.save(table, tmp_path / "flat")
+    for name in ("nested", "flat"):
+        assert list(read_state(tmp_path / name, "model")) == ["weight"]
+    with pytest.raises(CheckpointUnreadable, match="at its top level or under 'state_dict'"):
+        read_state(tmp_path / "nested", "state_dict")
+
+
 def test_every_key_that_does_not_fit_is_named(tiny: tuple[VariantRecord, Path]) -> None:
     record, path = tiny
     state = read_state(path)

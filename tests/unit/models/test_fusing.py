@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fixtures.random_parameters import noise, randomised
 from samfleet_models import fusing, onednn
 from samfleet_models.common import LayerNorm2d
 from samfleet_models.families.tiny_vit import ConvNorm
@@ -23,7 +25,12 @@ from samfleet_models.fusing import (
 from samfleet_models.onednn_layers import Activation
 
 TOLERANCE = 1e-5  # of values of about one
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"none": lambda x: x, "gelu": functional.gelu}
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "gelu": functional.gelu,
+    "gelu_tanh": partial(functional.gelu, approximate="tanh"),
+    "relu": torch.relu,
+}
 
 
 @pytest.fixture(params=["onednn", "torch"])
@@ -33,20 +40,6 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(onednn, "AVAILABLE", False)
     elif not onednn.AVAILABLE:
         pytest.skip("needs a torch built with oneDNN")
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def randomised(module: nn.Module) -> nn.Module:
-    """Parameters and running statistics far from those of a new module, which would hide what is not folded."""
-    with torch.no_grad():
-        for index, (name, value) in enumerate((*module.named_parameters(), *module.named_buffers())):
-            if value.is_floating_point():
-                drawn = noise(*value.shape, seed=index)
-                value.copy_(drawn.abs() + 0.5 if "running_var" in name else drawn)
-    return module.eval()
 
 
 @torch.inference_mode()

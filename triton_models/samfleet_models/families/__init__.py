@@ -9,11 +9,25 @@ from typing import Any
 from torch import nn
 
 from samfleet_models import heads
+from samfleet_models.efficient_prompts import efficient_sam_key
+from samfleet_models.families.edge_tam import build_edge_tam, fuse_edge_tam
+from samfleet_models.families.efficient_sam import build_efficient_sam
+from samfleet_models.families.efficient_tam import build_efficient_tam, fuse_efficient_tam
+from samfleet_models.families.efficientvit import build_efficientvit
+from samfleet_models.families.efficientvit_fused import fuse_efficientvit
 from samfleet_models.families.hf_keys import official_key
+from samfleet_models.families.memory_keys import edge_tam_memory, efficient_tam_memory, sam2_memory
+from samfleet_models.families.repvit import build_repvit
+from samfleet_models.families.repvit_fused import fuse_repvit
+from samfleet_models.families.resnet import build_resnet, decoder_file_encoder, nano_sam_key
+from samfleet_models.families.resnet_fused import fuse_resnet
+from samfleet_models.families.sam2 import build_sam2, fuse_sam2
+from samfleet_models.families.sam2_keys import own_key_of_sam2
+from samfleet_models.families.sam_hq import heads_of_tiny_vit, heads_of_vit
 from samfleet_models.families.tiny_vit import build_tiny_vit
 from samfleet_models.families.tiny_vit_fused import fuse_tiny_vit
 from samfleet_models.families.vit import build_vit
-from samfleet_models.families.vit_fused import fuse_vit
+from samfleet_models.families.vit_fused import fuse_efficient_sam, fuse_vit
 from samfleet_models.heads import Heads
 
 
@@ -38,7 +52,18 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "repvit": Family(build_repvit, fuse_repvit),
     "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
     "sam_vit": Family(build_vit, fuse_vit),
     "slim_sam": Family(build_vit, fuse_vit, own_key=official_key),
+    "sam2": Family(build_sam2, fuse_sam2, heads.SAM2, own_key=own_key_of_sam2, unread=sam2_memory),
+    "edge_tam": Family(build_edge_tam, fuse_edge_tam, heads.SAM2, own_key=own_key_of_sam2, unread=edge_tam_memory),
+    "efficient_tam": Family(
+        build_efficient_tam, fuse_efficient_tam, heads.SAM2, own_key=own_key_of_sam2, unread=efficient_tam_memory
+    ),
+    "efficientvit": Family(build_efficientvit, fuse_efficientvit, heads.EFFICIENT_VIT_SAM),
+    "resnet": Family(build_resnet, fuse_resnet, own_key=nano_sam_key, unread=decoder_file_encoder),
+    "sam_hq_vit": Family(build_vit, fuse_vit, heads_of=heads_of_vit),
+    "sam_hq_tiny_vit": Family(build_tiny_vit, fuse_tiny_vit, heads_of=heads_of_tiny_vit),
+    "efficient_sam": Family(build_efficient_sam, fuse_efficient_sam, heads.EFFICIENT_SAM, own_key=efficient_sam_key),
 }

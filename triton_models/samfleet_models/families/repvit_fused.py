@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from samfleet_models.families.repvit import RepVit, TwoScaleRepVit, upsampled
 from samfleet_models.families.repvit_blocks import RepVggDw, Residual, SqueezeExcite
 from samfleet_models.families.tiny_vit import ConvNorm
-from samfleet_models.fusing import FusedConvolution, fold_norm, fuse_pair
+from samfleet_models.fusing import FusedConvolution, fold_norm, fuse_neck, fuse_pair
 
 
 class FusedResidual(nn.Module):
@@ -35,6 +36,35 @@ class FusedExcite(nn.Module):
         means = x.mean((2, 3), keepdim=True)
         weights: Tensor = self.fc2(self.fc1(means).relu_())
         return x.mul_(weights.sigmoid_())
+
+
+class FusedTwoScale(nn.Module):
+    """Both stages are projected by the neck's first convolution too, which commutes with sums and enlarging."""
+
+    def __init__(self, encoder: TwoScaleRepVit) -> None:
+        super().__init__()
+        self.upsampling = encoder.upsampling
+        self.fine = fuse_steps(encoder.features[: -encoder.last_stage])
+        self.coarse = fuse_steps(encoder.features[-encoder.last_stage :])
+        first, *rest = encoder.neck
+        self.fine_projection = _in_one(encoder.fuse_stage2, first)
+        self.coarse_projection = _in_one(encoder.fuse_stage3, first)
+        self.neck = fuse_neck(nn.Sequential(*rest))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        fine: Tensor = self.fine(pixels)
+        coarse: Tensor = self.coarse_projection(self.coarse(fine))
+        both: Tensor = self.fine_projection(fine).add_(upsampled(coarse, self.upsampling))
+        out: Tensor = self.neck(both)
+        return out
+
+
+def fuse_repvit(encoder: RepVit, input_size: int) -> nn.Module:
+    """[B, 3, S, S] to [B, 256, S/16, S/16] like `encoder`, from its present parameters; of any S."""
+    del input_size
+    if isinstance(encoder, TwoScaleRepVit):
+        return FusedTwoScale(encoder)
+    return nn.Sequential(fuse_steps(encoder.features), fuse_neck(encoder.neck))
 
 
 def fuse_steps(part: nn.Module) -> nn.Sequential:
@@ -88,3 +118,12 @@ def _folded(branch: nn.Module) -> tuple[nn.Conv2d, Tensor, Tensor]:
         case [_, nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
             return convolution, *fold_norm(convolution, norm)
     raise TypeError(f"{branch} is no branch of RepVggDw")
+
+
+def _in_one(first: nn.Module, second: nn.Module) -> FusedConvolution:
+    """Of two modules, one after the other, that are a 1x1 convolution without bias each."""
+    match [part for module in (first, second) for part in module.modules() if isinstance(part, nn.Conv2d)]:
+        case [nn.Conv2d(bias=None) as inner, nn.Conv2d(bias=None) as outer]:
+            weight = torch.einsum("oi,ikyx->okyx", outer.weight[:, :, 0, 0].double(), inner.weight.double())
+            return FusedConvolution(inner, weight.to(inner.weight.dtype), None, "none")
+    raise TypeError(f"{first} and {second} are not two convolutions without bias")

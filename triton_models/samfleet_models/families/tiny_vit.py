@@ -222,4 +222,8 @@ def _stage(sizes: TinyVitSizes, index: int) -> Stage:
 def build_tiny_vit(architecture: Mapping[str, object], input_size: int) -> nn.Module:
     """The encoder of a record's `architecture`; it takes any square input, so `input_size` sets nothing."""
     del input_size
-    return TinyVit(TinyVitSizes(**cast("dict[str, Any]", dict(architecture))))
+    return TinyVit(tiny_vit_sizes(architecture))
+
+
+def tiny_vit_sizes(architecture: Mapping[str, object]) -> TinyVitSizes:
+    return TinyVitSizes(**cast("dict[str, Any]", dict(architecture)))

@@ -192,4 +192,8 @@ def _block(sizes: VitSizes, index: int, grid: int) -> VitBlock:
 
 def build_vit(architecture: Mapping[str, object], input_size: int) -> nn.Module:
     """The encoder of a record's `architecture` for square inputs of `input_size`, which its positions belong to."""
-    return Vit(VitSizes(**cast("dict[str, Any]", dict(architecture))), input_size // PATCH)
+    return Vit(vit_sizes(architecture), input_size // PATCH)
+
+
+def vit_sizes(architecture: Mapping[str, object]) -> VitSizes:
+    return VitSizes(**cast("dict[str, Any]", dict(architecture)))

@@ -59,20 +59,20 @@ class VariantCases:
     def meta(self) -> dict[str, Any]:
         return self._json("meta.json")
 
-    def shapes(self, manifest: str = "manifest.json") -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of every published key."""
-        return {key: tuple(entry["shape"]) for key, entry in self._json(manifest).items()}
+        return {key: tuple(entry["shape"]) for key, entry in self._manifest().items()}
 
-    @property
-    def has_decoder_manifest(self) -> bool:
-        """Whether the decoder's weights are another file, as NanoSAM's are."""
-        return (self.path / "manifest_decoder.json").exists()
+    def _manifest(self) -> dict[str, Any]:
+        """Of all files together: the decoder's weights may be another one, as NanoSAM's are."""
+        decoder = "manifest_decoder.json"
+        return self._json("manifest.json") | (self._json(decoder) if (self.path / decoder).exists() else {})
 
-    def state(self, manifest: str = "manifest.json") -> dict[str, Tensor]:
+    def state(self) -> dict[str, Tensor]:
         """The stand-in checkpoint: filled by name and shape, some keys scaled or overridden as `meta.json` says."""
         rules = self.meta
         state = {}
-        for key, entry in self._json(manifest).items():
+        for key, entry in self._manifest().items():
             values = self.generator.fill_tensor(key, tuple(entry["shape"]), entry["dtype"])
             for pattern, factor in (rules.get("scale") or {}).items():
                 if re.search(pattern, key):

@@ -13,7 +13,7 @@ TINY_VIT_5M = {
     "window_sizes": (7, 7, 14, 7),
 }
 
-_MOBILE_SAM = VariantRecord(
+MOBILE_SAM = VariantRecord(
     name="mobile_sam",
     title="MobileSAM",
     family="tiny_vit",
@@ -65,4 +65,4 @@ _TINY_SAM = VariantRecord(
     parity="golden",
 )
 
-RECORDS = (_MOBILE_SAM, _TINY_SAM)
+RECORDS = (MOBILE_SAM, _TINY_SAM)

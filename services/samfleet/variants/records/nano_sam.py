@@ -1,0 +1,34 @@
+"""NanoSAM: its own image encoder before MobileSAM's decoder, whose file it takes as published."""
+
+from __future__ import annotations
+
+from samfleet.variants.conventions import Conventions, MaskRules, Preprocessing, PromptRules
+from samfleet.variants.record import Checkpoint, VariantRecord
+from samfleet.variants.records.tiny_vit import MOBILE_SAM
+
+NANO_SAM = VariantRecord(
+    name="nanosam_resnet18",
+    title="NanoSAM ResNet-18",
+    family="resnet",
+    architecture={
+        "encoder": {"widths": (64, 128, 256, 512), "depths": (2, 2, 2, 2)},
+        "decoder_file_encoder": MOBILE_SAM.architecture,
+    },
+    # What nanosam/tools/train.py writes as `checkpoint.pth`. Its authors publish the encoder as an ONNX graph alone, on
+    # Google Drive, with the normalisations folded away: there is no file to pull, only one's own to import.
+    checkpoint=Checkpoint(filename="nanosam_resnet18.pth", size_bytes=None, sha256=None, sources=(), state_key="model"),
+    companions={"decoder": MOBILE_SAM.checkpoint},
+    input_size=1024,
+    code_licence="Apache-2.0",
+    weights_licence="Apache-2.0",
+    repository="https://github.com/NVIDIA-AI-IOT/nanosam",
+    paper=MOBILE_SAM.paper,
+    conventions=Conventions(
+        preprocessing=Preprocessing(filter="pillow_bicubic", rounding="floor"),
+        prompts=PromptRules(layout="unpadded"),
+        masks=MaskRules(upsampling="cropped", multimask=(0, 1, 2, 3)),
+    ),
+    parity="golden",
+)
+
+RECORDS = (NANO_SAM,)

@@ -1,0 +1,141 @@
+"""The blocks of EfficientViT's large models.
+
+EfficientViT (arXiv 2205.14756); keys as efficientvit/models/nn/ops.py of mit-han-lab/efficientvit. Every epsilon is
+1e-6, not torch's 1e-5: efficientvit/sam_model_zoo.py sets it after building. Every GELU is the tanh approximation.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+EPSILON = 1e-6
+LEAST_WEIGHT = 1e-15  # added to a token's attention weights in sum: nothing attended to gives 0, not NaN
+
+
+class Convolution(nn.Module):
+    """Convolution, batch normalisation if `norm`, GELU if `active`; keys `conv` and `norm`.
+
+    A layer that is not normalised has a bias, unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        inner: int,
+        outer: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        norm: bool = True,
+        active: bool = False,
+        bias: bool | None = None,
+    ) -> None:
+        super().__init__()
+        bias = not norm if bias is None else bias
+        self.conv = nn.Conv2d(inner, outer, kernel, stride, kernel // 2, groups=groups, bias=bias)
+        self.norm = nn.BatchNorm2d(outer, eps=EPSILON) if norm else None
+        self.active = active
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        out = out if self.norm is None else self.norm(out)
+        return functional.gelu(out, approximate="tanh") if self.active else out
+
+
+class ResBlock(nn.Module):
+    """Two 3x3 convolutions of one width."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = Convolution(width, width, 3, active=True)
+        self.conv2 = Convolution(width, width, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.conv2(self.conv1(x)))
+
+
+class FusedMBConv(nn.Module):
+    """Inverted residual block whose widening is the 3x3 convolution."""
+
+    def __init__(self, inner: int, outer: int, expand: int, *, stride: int = 1, fewer_norms: bool = False) -> None:
+        super().__init__()
+        hidden = expand * inner
+        self.spatial_conv = Convolution(inner, hidden, 3, stride=stride, norm=not fewer_norms, active=True)
+        self.point_conv = Convolution(hidden, outer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.point_conv(self.spatial_conv(x)))
+
+
+class MBConv(nn.Module):
+    """Inverted residual block: widen, depth-wise 3x3, narrow; with `fewer_norms` only the last is normalised."""
+
+    def __init__(self, inner: int, outer: int, expand: int, *, stride: int = 1, fewer_norms: bool = False) -> None:
+        super().__init__()
+        hidden, norm = expand * inner, not fewer_norms
+        self.inverted_conv = Convolution(inner, hidden, norm=norm, active=True)
+        self.depth_conv = Convolution(hidden, hidden, 3, stride=stride, groups=hidden, norm=norm, active=True)
+        self.point_conv = Convolution(hidden, outer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.point_conv(self.depth_conv(self.inverted_conv(x))))
+
+
+class LinearAttention(nn.Module):
+    """Multi-scale attention whose kernel is ReLU instead of softmax, so that it costs the same for every token.
+
+    Heads of `dim` channels, each q, k, v in turn; a second set of them sees its neighbourhood of `scale` pixels first.
+    The official module multiplies in another order below `dim` tokens, which no published size has.
+    """
+
+    def __init__(self, width: int, dim: int, scale: int) -> None:
+        super().__init__()
+        self.dim = dim
+        total = 3 * width
+        self.qkv = Convolution(width, total, norm=False, bias=False)
+        near = nn.Conv2d(total, total, scale, padding=scale // 2, groups=total, bias=False)
+        mixed = nn.Conv2d(total, total, 1, groups=total // dim, bias=False)
+        self.aggreg = nn.ModuleList([nn.Sequential(near, mixed)])
+        self.proj = Convolution(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.qkv(x)
+        scales = torch.cat([qkv, *(aggregate(qkv) for aggregate in self.aggreg)], dim=1)
+        return torch.as_tensor(self.proj(self._attend(scales)))
+
+    def _attend(self, qkv: Tensor) -> Tensor:
+        """[B, heads * 3 * dim, H, W] to [B, heads * dim, H, W]."""
+        heads = qkv.reshape(len(qkv), -1, 3, self.dim, qkv.shape[2] * qkv.shape[3])
+        q, k, v = heads.unbind(2)  # [B, heads, dim, N]
+        q, k = torch.relu(q), torch.relu(k)
+        v = functional.pad(v, (0, 0, 0, 1), value=1.0)  # the last row sums the weights
+        out = v @ k.transpose(2, 3) @ q
+        out = out[:, :, :-1] / (out[:, :, -1:] + LEAST_WEIGHT)
+        return out.reshape(len(qkv), -1, *qkv.shape[2:])
+
+
+class Residual(nn.Module):
+    """`main` and what went into it, unless the block changes the shape (`shortcut` false)."""
+
+    def __init__(self, main: nn.Module, *, shortcut: bool = True) -> None:
+        super().__init__()
+        self.main = main
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.main(x)
+        return out + x if self.shortcut else out
+
+
+class AttentionBlock(nn.Module):
+    """Linear attention, then an inverted residual block."""
+
+    def __init__(self, width: int, dim: int, scale: int, expand: int) -> None:
+        super().__init__()
+        self.context_module = Residual(LinearAttention(width, dim, scale))
+        self.local_module = Residual(MBConv(width, width, expand, fewer_norms=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.local_module(self.context_module(x)))
