@@ -12,7 +12,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from benchmarks.flops import count_flops
 from reference.official_generator import POINTS_PER_BATCH, OfficialGenerator, point_prompts
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
@@ -23,6 +22,7 @@ from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import read_state
 from samfleet_models.decoding import Decoder
 from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.flops import count_flops
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.gate_measurement import measure_gate
