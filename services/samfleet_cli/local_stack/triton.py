@@ -9,6 +9,7 @@ from pathlib import Path
 
 from samfleet.paths import asset
 from samfleet.variants.catalogue import get_variant
+from samfleet.variants.record import VariantRecord
 from samfleet_cli.local_stack.gates import gates_folder
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.packages import package_folder
@@ -52,10 +53,14 @@ def make_command(
         http_port=ports["triton_http"],
         grpc_port=ports["triton_grpc"],
         metrics_port=ports["triton_metrics"],
-        models=[name for name in stack.variants if (weights / get_variant(name).checkpoint.filename).exists()],
+        models=[name for name in stack.variants if _all_there(get_variant(name), weights)],
         python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
         host=host,
         device=stack.device,
         execution=stack.execution,
         gates=gates_folder(stack),
     )
+
+
+def _all_there(record: VariantRecord, weights: Path) -> bool:
+    return all((weights / checkpoint.filename).exists() for checkpoint in record.files.values())
