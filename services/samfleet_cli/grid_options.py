@@ -23,13 +23,13 @@ GRID_OPTIONS: dict[str, tuple[type, str]] = {
     "crop_overlap_ratio": (float, "Overlap of neighbouring crops, as a fraction of the image."),
     "crop_n_points_downscale_factor": (int, "Divides the points per side with each layer of crops."),
     "min_mask_region_area": (int, "Islands and holes smaller than this many pixels go."),
-    "sampler": (str, "What an image is asked with: grid, hierarchical or object_aware (docs/samplers.md)."),
+    "sampler": (str, "What an image is asked with: grid, hierarchical, object_aware, instances (docs/samplers.md)."),
     "hierarchical_coarse_factor": (int, "hierarchical: divides the points per side in the first round."),
     "high_score_thresh": (float, "hierarchical: logit above which a pixel is not asked about again."),
-    "boxes_from": (str, "object_aware: annotations or detections; without it, the file that is given."),
+    "boxes_from": (str, "object_aware: annotations, detections or detector; without it, the file that is given."),
     "detection_score_thresh": (float, "object_aware: a detection must score above this."),
     "detection_nms_thresh": (float, "object_aware: box IoU above which the weaker detection of a category goes."),
-    "max_detections": (int, "object_aware: most detections of an image, the best ones."),
+    "max_detections": (int, "object_aware, instances: most detections of an image, the best ones."),
 }
 
 

@@ -53,8 +53,9 @@ def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(name, overflow="fold")
     for row in rows:
         size = "-" if row["weights_bytes"] is None else f"{row['weights_bytes'] / 1e6:.1f} MB"
+        family = row["family"] if row["role"] == "segmenter" else f"{row['family']} ({row['role']})"
         cells = licence_words(row), row["parity"], "yes" if row["present"] else "no", ", ".join(row["gated"]) or "-"
-        _add_row(table, row["name"], row["family"], size, *cells)
+        _add_row(table, row["name"], family, size, *cells)
     return table
 
 

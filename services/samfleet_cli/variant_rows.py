@@ -43,6 +43,7 @@ def variant_row(record: VariantRecord, here: Here) -> dict[str, Any]:
         "name": record.name,
         "title": record.title,
         "family": record.family,
+        "role": record.role,
         "input_size": record.input_size,
         "weights_bytes": None if None in sizes else sum(size or 0 for size in sizes),
         "files": files,

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from samfleet.errors import SamfleetError
-from samfleet.variants.catalogue import get_variant
+from samfleet.variants.catalogue import get_record
 from samfleet.variants.record import VariantRecord
 from samfleet_models.networks import network_of
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     name, *pairs = arguments
     files = {role: Path(path) for role, _, path in (pair.partition("=") for pair in pairs)}
     try:
-        check_fit(get_variant(name), files)
+        check_fit(get_record(name), files)
     except SamfleetError as error:
         reason = error.message.partition("\n")[0]
         print(f"{reason} [{error.code}]", file=sys.stderr)  # noqa: T201 - this is a command

@@ -60,6 +60,7 @@ def load(request: SegmentRequest, variant: str, framing: ImageFraming, max_pixel
     """The image of a request. What is wrong with the image or its task comes back as a value."""
     try:
         _check_task(request)
+        framing.conventions.check_task(request.task, variant)
         for prompt in request.prompts:
             framing.conventions.check(prompt, variant)
         loaded = attempt(lambda: _read(request, framing, max_pixels))
@@ -79,7 +80,7 @@ def _check_task(request: SegmentRequest) -> None:
         return
     if not request.task.prompted:
         raise TaskInvalid(
-            "a task of kind 'everything' takes prompts for the sampler 'object_aware' only; "
+            "a task of kind 'everything' takes prompts for the sampler 'object_aware' only, with boxes that are given; "
             "leave them out or send kind 'prompts'"
         )
     if any(prompt.box is None or prompt.points or prompt.multimask for prompt in request.prompts):

@@ -8,18 +8,22 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.contract import Network
 from samfleet_models.families import FAMILIES
+from samfleet_models.instances.network import InstanceNetwork
+from samfleet_models.instances.prompting import DetectorPrompted
 from samfleet_models.network import SamNetwork
 from samfleet_models.onnx.network import OnnxNetwork
 
 # Families that are no image encoder with SAM's kind of heads.
 OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
     "onnx": OnnxNetwork,
+    "yolo": lambda record, execution: InstanceNetwork(record, execution).eval(),
 }
 
 
 def network_of(record: VariantRecord, execution: Execution | None = None) -> Network:
     """Ready for the record's official weights."""
-    return (OTHERS.get(record.family) or build_network)(record, execution)
+    network = (OTHERS.get(record.family) or build_network)(record, execution)
+    return network if record.detector is None else DetectorPrompted(network, record.detector, execution)
 
 
 def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:

@@ -12,8 +12,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Activation = Literal["none", "gelu", "gelu_tanh", "relu"]  # GELU exact, or by its tanh approximation
-ONEDNN = {"none": ("none", "none"), "gelu": ("gelu", "none"), "gelu_tanh": ("gelu", "tanh"), "relu": ("relu", "none")}
+Activation = Literal["none", "gelu", "gelu_tanh", "relu", "silu"]  # GELU exact, or by its tanh approximation
+ONEDNN = {
+    "none": ("none", "none"),
+    "gelu": ("gelu", "none"),
+    "gelu_tanh": ("gelu", "tanh"),
+    "relu": ("relu", "none"),
+    "silu": ("swish", "none"),
+}
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:

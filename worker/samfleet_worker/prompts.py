@@ -22,11 +22,11 @@ class PromptInvalid(ImageFailed):
 
 def prompt_origins(task: JobTask, parameters: TaskParameters, image: ShardImage) -> tuple[PromptOrigin, ...]:
     """What there is one prompt for each: the annotated instances in the order of their ids, or the detections that
-    are good enough, best first; nothing for SegEvery with points.
+    are good enough, best first; nothing where the backend itself knows what to ask.
     """
     if isinstance(task, PromptsJobTask):
         return image.instances
-    if not isinstance(parameters, EverythingParameters) or parameters.sampler != "object_aware":
+    if not isinstance(parameters, EverythingParameters) or not parameters.prompted:
         return ()
     if parameters.boxes_from == "annotations":
         return image.instances

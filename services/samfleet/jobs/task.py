@@ -1,7 +1,8 @@
 """What a job asks of every image, in its REST form, and what follows from it for a variant.
 
 `{"kind": "everything", …}` takes the fields of `EverythingParameters`, missing ones from the variant's defaults; with
-the sampler `object_aware` it prompts with the boxes of the dataset's annotations or detections;
+the sampler `object_aware` it prompts with the boxes of the dataset's annotations or detections, or leaves the boxes to
+the variant's own detector;
 `{"kind": "prompts", "prompt": "box" | "center_point", "from": "annotations", "multimask": …}` prompts with the
 annotated instances of each image.
 """
@@ -31,7 +32,7 @@ class EverythingJobTask:
     def prompted_by(self, record: VariantRecord) -> BoxSource | None:
         """What the dataset must have for this variant."""
         parameters = self.parameters(record)
-        return parameters.boxes_from if parameters.sampler == "object_aware" else None
+        return parameters.boxes_from if parameters.prompted else None
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "everything", **self.given}
@@ -40,7 +41,9 @@ class EverythingJobTask:
         return self.parameters(record).to_dict()
 
     def parameters(self, record: VariantRecord) -> EverythingParameters:
-        return cast("EverythingParameters", task_from_dict(self.to_dict(), record.everything))
+        parameters = cast("EverythingParameters", task_from_dict(self.to_dict(), record.everything))
+        record.conventions.check_task(parameters, record.name)
+        return parameters
 
 
 @dataclass(frozen=True, slots=True)

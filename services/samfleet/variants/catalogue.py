@@ -1,8 +1,11 @@
-"""The variants of this version: an explicit list, one line per family."""
+"""The variants of this version, an explicit list with one line per family, and those of a user's own."""
 
 from __future__ import annotations
 
-from samfleet.errors import NotFound
+from collections.abc import Iterable
+from pathlib import Path
+
+from samfleet.errors import Conflict, NotFound
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.records import (
     edge_sam,
@@ -10,6 +13,8 @@ from samfleet.variants.records import (
     efficient_sam,
     efficient_tam,
     efficientvit_sam,
+    fast_sam,
+    mobile_sam_v2,
     nano_sam,
     onnx,
     repvit_sam,
@@ -19,11 +24,14 @@ from samfleet.variants.records import (
     slim_sam,
     tiny_vit,
 )
+from samfleet.variants.user_records import read_variants
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
     *sam_vit.RECORDS,
     *slim_sam.RECORDS,
+    *fast_sam.RECORDS,
+    *mobile_sam_v2.RECORDS,
     *sam2.RECORDS,
     *edge_tam.RECORDS,
     *efficient_tam.RECORDS,
@@ -35,7 +43,8 @@ RECORDS: tuple[VariantRecord, ...] = (
     *efficient_sam.RECORDS,
     *onnx.RECORDS,
 )
-VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS}
+VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role == "segmenter"}
+COMPONENTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role != "segmenter"}
 
 
 class VariantNotFound(NotFound):
@@ -45,8 +54,43 @@ class VariantNotFound(NotFound):
     status_code = 422
 
 
+class VariantNameTaken(Conflict):
+    """There is a variant of this name already; give the file of the variant another name."""
+
+    code = "variant_name_taken"
+
+
+def add_variants(records: Iterable[VariantRecord]) -> None:
+    """Makes variants of a user's own known to this process; those that are known already change nothing."""
+    for record in records:
+        if VARIANTS.setdefault(record.name, record) != record:
+            raise VariantNameTaken(
+                f"there is another variant called {record.name!r}; give the file {record.name}.yaml another name"
+            )
+
+
+def add_variants_of(folder: Path | None) -> None:
+    """Those of a folder of YAML files, for the composition roots; None where no folder is set."""
+    if folder is not None:
+        add_variants(read_variants(folder))
+
+
+def own_variants() -> list[VariantRecord]:
+    """The variants that were added."""
+    return [record for record in VARIANTS.values() if record not in RECORDS]
+
+
 def get_variant(name: str) -> VariantRecord:
-    try:
-        return VARIANTS[name]
-    except KeyError:
-        raise VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(VARIANTS))}") from None
+    """A variant that can be run."""
+    if name in COMPONENTS:
+        users = ", ".join(record.name for record in RECORDS if record.detector == COMPONENTS[name])
+        raise VariantNotFound(f"{name!r} is a part of {users} and is not run by itself; run {users}")
+    return get_record(name)
+
+
+def get_record(name: str) -> VariantRecord:
+    """A variant, or a component whose weights can be fetched and verified by themselves."""
+    record = VARIANTS.get(name) or COMPONENTS.get(name)
+    if record is None:
+        raise VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(VARIANTS))}")
+    return record

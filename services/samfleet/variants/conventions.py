@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from samfleet.errors import InvalidInput
-from samfleet.variants.task import Prompt
+from samfleet.variants.task import BoxSource, EverythingParameters, Prompt, Sampler, TaskInvalid, TaskParameters
 
+Filter = Literal["pillow_bilinear", "pillow_bicubic", "opencv_bilinear", "float_bilinear", "float_antialiased"]
 PromptLayout = Literal["sam", "unpadded", "sam2", "efficient_sam"]
 Upsampling = Literal["through_frame", "direct", "direct_bicubic", "cropped"]
 SingleMask = Literal["own", "own_if_stable", "best"]
@@ -27,13 +28,16 @@ class Preprocessing:
     """How pixels become the network's input.
 
     `mean` and `std` apply to RGB values in [0, 255]. `longest_side` keeps the aspect and pads zeros right and bottom
-    after normalisation; `stretch` does not keep it. `filter` is Pillow's antialiased one on uint8, or torch's on
-    floats, antialiased or not. `rounding` of the resized sides is int(x + 0.5) or int(x).
+    after normalisation; `stretch` does not keep it; `letterbox` keeps it and centres the image on grey
+    (`samfleet_models.instances.letterbox`). `filter` is Pillow's antialiased one on uint8, OpenCV's without, or torch's
+    on floats, antialiased or not. `rounding` of the resized sides is int(x + 0.5), int(x), or to the even at half.
+    `order` is that of the channels in the network's input, `mean` and `std` being of that order too.
     """
 
-    resize: Literal["longest_side", "stretch"] = "longest_side"
-    filter: Literal["pillow_bilinear", "pillow_bicubic", "float_bilinear", "float_antialiased"] = "pillow_bilinear"
-    rounding: Literal["half_up", "floor"] = "half_up"
+    resize: Literal["longest_side", "stretch", "letterbox"] = "longest_side"
+    filter: Filter = "pillow_bilinear"
+    rounding: Literal["half_up", "floor", "half_even"] = "half_up"
+    order: Literal["rgb", "bgr"] = "rgb"
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
@@ -43,7 +47,7 @@ class PromptRules:
     """Which prompts are taken and how they become the decoder's tokens (`samfleet_models.prompt_tokens`).
 
     `frame_size` is the side in pixels of the square that coordinates live in, where it is not the input's (None).
-    `most_points` counts a box as two.
+    `most_points` counts a box as two. `mixed` is a box with points in one prompt.
     """
 
     layout: PromptLayout = "sam"
@@ -51,6 +55,7 @@ class PromptRules:
     boxes: bool = True
     points: bool = True
     negative_points: bool = True
+    mixed: bool = True
     most_points: int | None = None
 
 
@@ -77,11 +82,16 @@ class MaskRules:
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """One family's, as facts of its official code; `samfleet_models.framing` and `prompt_tokens` carry them out."""
+    """One family's, as facts of its official code; `samfleet_models.framing` and `prompt_tokens` carry them out.
+
+    `samplers` are those of SegEvery that it has means for, `box_sources` where those of `object_aware` take boxes from.
+    """
 
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     prompts: PromptRules = field(default_factory=PromptRules)
     masks: MaskRules = field(default_factory=MaskRules)
+    samplers: tuple[Sampler, ...] = ("grid", "hierarchical", "object_aware")
+    box_sources: tuple[BoxSource, ...] = ("annotations", "detections")
 
     def check(self, prompt: Prompt, variant: str) -> None:
         """Raises `PromptUnsupported` for a prompt that the family has no means to answer."""
@@ -91,10 +101,25 @@ class Conventions:
             raise PromptUnsupported(f"{variant} takes no points; ask with boxes")
         if prompt.box is not None and not rules.boxes:
             raise PromptUnsupported(f"{variant} takes no boxes; ask with points")
+        if prompt.points and prompt.box is not None and not rules.mixed:
+            raise PromptUnsupported(f"{variant} takes points or a box, not both in one prompt; leave one of them out")
         if 0 in prompt.labels and not rules.negative_points:
             raise PromptUnsupported(f"{variant} takes no background points (label 0); ask with foreground points alone")
         if rules.most_points is not None and points > rules.most_points:
             raise PromptUnsupported(
                 f"{variant} takes at most {rules.most_points} points, a box counting as {BOX_POINTS}; this prompt "
                 f"has {points}"
+            )
+
+    def check_task(self, task: TaskParameters, variant: str) -> None:
+        """Raises `TaskInvalid` for a SegEvery that the family has no means for."""
+        if not isinstance(task, EverythingParameters):
+            return
+        if task.sampler not in self.samplers:
+            raise TaskInvalid(
+                f"{variant} does not take sampler {task.sampler!r}; its samplers are {', '.join(self.samplers)}"
+            )
+        if task.sampler == "object_aware" and task.boxes_from not in self.box_sources:
+            raise TaskInvalid(
+                f"{variant} takes no boxes_from {task.boxes_from!r}; it takes {' or '.join(self.box_sources)}"
             )

@@ -78,6 +78,8 @@ class VariantRecord:
     sizes. `input_size` is the side of the square network input in pixels. `companions` are further files by what they
     are for ("decoder", "detector"). `parity` says what the implementation was held against: `golden` outputs of the
     official code, its checkpoint's `keys` and shapes alone, `real` weights and their masks, or nothing (`unverified`).
+    A record whose `role` is "detector" segments nothing: it is a part of other variants, which name it as `detector`,
+    with its checkpoint among their companions.
     """
 
     name: str
@@ -93,6 +95,8 @@ class VariantRecord:
     conventions: Conventions = field(default_factory=Conventions)
     everything: EverythingParameters = field(default_factory=EverythingParameters)
     companions: Mapping[str, Checkpoint] = field(default_factory=dict)
+    role: Literal["segmenter", "detector"] = "segmenter"
+    detector: VariantRecord | None = None
     parity: Literal["golden", "keys", "real", "unverified"] = "unverified"
     max_batch_size: int = 8
 

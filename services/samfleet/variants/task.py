@@ -13,12 +13,16 @@ MAX_POINTS_PER_SIDE = 256
 MAX_CROP_LAYERS = 4
 MOST_DETECTIONS = 65_536
 
-Sampler = Literal["grid", "hierarchical", "object_aware"]
-BoxSource = Literal["annotations", "detections"]
+Sampler = Literal["grid", "hierarchical", "object_aware", "instances"]
+BoxSource = Literal["annotations", "detections", "detector"]
 
-# What only one sampler takes; the parameters that stand in neither belong to both that ask with a grid of points.
+# What only one sampler takes; the parameters that stand in none belong to both that ask with a grid of points.
 HIERARCHICAL_ONLY = frozenset({"hierarchical_coarse_factor", "high_score_thresh"})
 OBJECT_AWARE_ONLY = frozenset({"boxes_from", "detection_score_thresh", "detection_nms_thresh", "max_detections"})
+# Those of a network that asks nothing: it finds all objects itself.
+INSTANCES = frozenset(
+    {"pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "max_detections"}
+)
 
 
 class TaskInvalid(InvalidInput):
@@ -37,8 +41,9 @@ class EverythingParameters:
 
     `sampler` says what the image is asked with (docs/samplers.md): a grid of points, a coarse grid and then what its
     sure masks leave of the dense one (`hierarchical_coarse_factor` divides the points per side; pixels whose logit is
-    above `high_score_thresh` are sure: SamHierarchicalMaskGenerator of xinghaochen/TinySAM), or boxes, one mask each
-    (MobileSAMv2 of ChaoningZhang/MobileSAM, whose defaults the `detection_` thresholds and `max_detections` have).
+    above `high_score_thresh` are sure: SamHierarchicalMaskGenerator of xinghaochen/TinySAM), boxes, one mask each
+    (MobileSAMv2 of ChaoningZhang/MobileSAM, whose defaults the `detection_` thresholds and `max_detections` have), or
+    nothing, the network itself finding all `instances` (FastSAM): their confidence is what `pred_iou_thresh` is of.
     """
 
     kind: ClassVar[Literal["everything"]] = "everything"
@@ -81,7 +86,7 @@ class EverythingParameters:
         _check_integer("hierarchical_coarse_factor", self.hierarchical_coarse_factor, 1, MAX_POINTS_PER_SIDE)
         _check_number("high_score_thresh", self.high_score_thresh, -1e6, 1e6)
         if self.boxes_from not in get_args(BoxSource):
-            raise TaskInvalid(f"boxes_from is {self.boxes_from!r}; it is 'annotations' or 'detections'")
+            raise TaskInvalid(f"boxes_from is {self.boxes_from!r}; it is 'annotations', 'detections' or 'detector'")
         _check_number("detection_score_thresh", self.detection_score_thresh, -1e6, 1e6)
         _check_number("detection_nms_thresh", self.detection_nms_thresh, 0.0, 1.0)
         _check_integer("max_detections", self.max_detections, 1, MOST_DETECTIONS)
@@ -89,7 +94,7 @@ class EverythingParameters:
     @property
     def prompted(self) -> bool:
         """Whether the request's prompts say what is segmented, so that none of them means no masks."""
-        return self.sampler == "object_aware"
+        return self.sampler == "object_aware" and self.boxes_from != "detector"
 
     def to_dict(self) -> dict[str, Any]:
         """With the parameters that the sampler takes, and no others."""
@@ -100,6 +105,8 @@ def takes(sampler: Sampler, name: str) -> bool:
     """Whether a parameter of `EverythingParameters` means something to this sampler."""
     if name == "sampler":
         return True
+    if sampler == "instances":
+        return name in INSTANCES
     if name in OBJECT_AWARE_ONLY:
         return sampler == "object_aware"
     return sampler == "hierarchical" or (sampler == "grid" and name not in HIERARCHICAL_ONLY)

@@ -23,9 +23,10 @@ def _everything_schema() -> dict[str, Any]:
         "title": "Everything",
         "description": "All masks of every image; names and meanings of the official automatic mask generator. "
         "What is left out comes from the variant; the defaults below are those of most. The sampler says what an "
-        "image is asked with: a grid of points, two grids (hierarchical_coarse_factor, high_score_thresh), or boxes "
-        "of the dataset, one mask each (boxes_from, detection_score_thresh, detection_nms_thresh, max_detections and "
-        "none of the others).",
+        "image is asked with: a grid of points, two grids (hierarchical_coarse_factor, high_score_thresh), boxes of "
+        "the dataset or of the variant's detector, one mask each (boxes_from, detection_score_thresh, "
+        "detection_nms_thresh, max_detections and none of the others), or nothing, the variant finding all instances "
+        "(pred_iou_thresh, box_nms_thresh, stability_score_thresh, stability_score_offset, max_detections).",
         "type": "object",
         "required": ["kind"],
         "additionalProperties": False,

@@ -6,6 +6,7 @@ Exit codes: 0 done or passed, 1 a pull or a gate failed, 2 wrong usage.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -13,7 +14,7 @@ import typer
 
 from samfleet.errors import SamfleetError
 from samfleet.licences import RESTRICTED, SETTING, LicenceUnknown, parse_accepted
-from samfleet.variants.catalogue import VARIANTS, VariantNotFound, get_variant
+from samfleet.variants.catalogue import COMPONENTS, VARIANTS, VariantNotFound, get_record, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.record import VariantRecord
 
@@ -62,11 +63,11 @@ def list_variants(
     accept_licenses: AcceptLicenses = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the variants, whether their weights are on this machine, and which executions passed their gate on it."""
+    """Show variants and their parts, whether their weights are on this machine, and which executions passed a gate."""
     from samfleet_cli.variant_rows import Here, variant_row
 
     here = Here(weights_dir or state_dir / "weights", gates_dir or state_dir / "gates", _accepted(accept_licenses))
-    rows = [variant_row(record, here) for record in VARIANTS.values()]
+    rows = [variant_row(record, here) for record in (*VARIANTS.values(), *COMPONENTS.values())]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -90,7 +91,7 @@ def show(
     from samfleet_cli.tables import console, gates_table, variant_table
     from samfleet_cli.variant_rows import Here, variant_row
 
-    record, gates = _variant(name), gates_dir or state_dir / "gates"
+    record, gates = _record(name), gates_dir or state_dir / "gates"
     found = list(gates_here(gates, record))
     row = variant_row(record, Here(weights_dir or state_dir / "weights", gates, _accepted(accept_licenses)))
     if as_json:
@@ -128,7 +129,7 @@ def gate(
     except SamfleetError as error:
         raise typer.BadParameter(error.message) from None
     wanted = GateRun(
-        variant=_variant(name).name,
+        variant=_record(name, get_variant).name,
         execution=execution,
         weights_dir=weights_dir or state_dir / "weights",
         gates_dir=gates_dir or state_dir / "gates",
@@ -176,7 +177,7 @@ def pull(
     from samfleet_cli.pull_progress import PullProgress
 
     folder = weights_dir or state_dir / "weights"
-    records, accepted = [_variant(name) for name in dict.fromkeys(names)], _accepted(accept_licenses)
+    records, accepted = [_record(name) for name in dict.fromkeys(names)], _accepted(accept_licenses)
     failed = False
     for record in records:
         try:
@@ -209,7 +210,7 @@ def import_file(
     from samfleet.variants.weights.importing import import_weights
     from samfleet_cli.fitting import fit_check
 
-    record, folder = _variant(name), weights_dir or state_dir / "weights"
+    record, folder = _record(name), weights_dir or state_dir / "weights"
     path, sha256 = import_weights(
         record,
         file,
@@ -223,9 +224,9 @@ def import_file(
     typer.echo(f"{record.name}: {path}, sha256 {sha256}, {kind}")
 
 
-def _variant(name: str) -> VariantRecord:
+def _record(name: str, find: Callable[[str], VariantRecord] = get_record) -> VariantRecord:
     try:
-        return get_variant(name)
+        return find(name)
     except VariantNotFound as error:
         raise typer.BadParameter(error.message) from None
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fixtures.file_server import FileServer, Served
 from fixtures.weights import WEIGHTS, record_with, sha256
 from samfleet.errors import SamfleetError
-from samfleet.variants.catalogue import VARIANTS, get_variant
+from samfleet.variants.catalogue import COMPONENTS, VARIANTS, get_variant
 from samfleet.variants.record import HttpsSource
 from samfleet_cli.commands.variants import app
 from samfleet_models.networks import build_network
@@ -46,9 +46,9 @@ def present(listing: str) -> dict[str, bool]:
 
 
 def test_list_and_pull(weights_dir: Path) -> None:
-    assert present(run("list", "--json")) == dict.fromkeys(VARIANTS, False)
+    assert present(run("list", "--json")) == dict.fromkeys([*VARIANTS, *COMPONENTS], False)
     assert run("pull", "tiny", "tiny") == f"tiny: {weights_dir / 'tiny.pt'}\n"
-    assert present(run("list", "--json")) == dict.fromkeys(VARIANTS, False) | {"tiny": True}
+    assert present(run("list", "--json")) == dict.fromkeys([*VARIANTS, *COMPONENTS], False) | {"tiny": True}
     assert "Apache-2.0" in run("list")
 
 

@@ -74,3 +74,40 @@ def test_the_variant_may_have_a_sampler_of_its_own() -> None:
 def test_what_is_wrong_is_said(values: dict[str, Any], message: str) -> None:
     with pytest.raises(TaskInvalid, match=message):
         parse_job_task(values)
+
+
+def test_a_variant_s_own_detector_needs_nothing_of_the_dataset() -> None:
+    record = get_variant("mobilesamv2")
+    task = parse_job_task({"kind": "everything"})
+    assert task.prompted_by(record) is None
+    assert task.resolve(record) == {
+        "kind": "everything",
+        "sampler": "object_aware",
+        "boxes_from": "detector",
+        "detection_score_thresh": 0.4,
+        "detection_nms_thresh": 0.9,
+        "max_detections": 300,
+    }
+    given = parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": "annotations"})
+    assert given.prompted_by(record) == "annotations"
+    with pytest.raises(TaskInvalid, match="mobile_sam takes no boxes_from 'detector'; it takes annotations or detect"):
+        parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": "detector"}).resolve(RECORD)
+
+
+def test_a_network_of_instances_takes_no_grid() -> None:
+    record = get_variant("fastsam_s")
+    assert parse_job_task({"kind": "everything"}).resolve(record) == {
+        "kind": "everything",
+        "sampler": "instances",
+        "pred_iou_thresh": 0.4,
+        "stability_score_thresh": 0.0,
+        "stability_score_offset": 1.0,
+        "box_nms_thresh": 0.9,
+        "max_detections": 300,
+    }
+    with pytest.raises(TaskInvalid, match="'instances' does not take points_per_side"):
+        parse_job_task({"kind": "everything", "points_per_side": 8}).resolve(record)
+    with pytest.raises(TaskInvalid, match="its samplers are instances, object_aware"):
+        parse_job_task({"kind": "everything", "sampler": "grid"}).resolve(record)
+    with pytest.raises(TaskInvalid, match="mobile_sam does not take sampler 'instances'"):
+        parse_job_task({"kind": "everything", "sampler": "instances"}).resolve(RECORD)

@@ -65,7 +65,10 @@ def test_missing_values_come_from_the_variant() -> None:
         ({"kind": "everything", "sampler": "object_aware", "crop_n_layers": 1}, "does not take crop_n_layers"),
         ({"kind": "everything", "sampler": "hierarchical", "hierarchical_coarse_factor": 0}, "coarse_factor is 0"),
         ({"kind": "everything", "sampler": "hierarchical", "high_score_thresh": float("inf")}, "high_score_thresh"),
-        ({"kind": "everything", "sampler": "object_aware", "boxes_from": "hat"}, "'annotations' or 'detections'"),
+        (
+            {"kind": "everything", "sampler": "object_aware", "boxes_from": "hat"},
+            "'annotations', 'detections' or 'detector'",
+        ),
         ({"kind": "everything", "sampler": "object_aware", "detection_nms_thresh": 2}, "detection_nms_thresh is 2"),
         ({"kind": "everything", "sampler": "object_aware", "detection_score_thresh": "0"}, "detection_score_thresh"),
         ({"kind": "everything", "sampler": "object_aware", "max_detections": 0}, "max_detections is 0"),

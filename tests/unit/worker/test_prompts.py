@@ -67,3 +67,8 @@ def test_object_aware_asks_for_single_masks_of_boxes() -> None:
     assert prompts_of(DETECTED, replace(IMAGE, detections=())) == ()
     every = parse_job_task({**EVERYTHING, "detection_score_thresh": 0})
     assert [prompt.box for prompt in prompts_of(every, IMAGE)] == [(0.0, 1.0, 8.0, 10.0), (2.0, 1.0, 10.0, 10.0)]
+
+
+def test_nothing_is_asked_for_where_the_backend_finds_the_boxes() -> None:
+    task = parse_job_task({**EVERYTHING, "boxes_from": "detector"})
+    assert prompt_origins(task, task.parameters(get_variant("mobilesamv2")), IMAGE) == ()

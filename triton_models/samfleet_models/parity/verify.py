@@ -8,21 +8,20 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from samfleet.errors import SamfleetError
-from samfleet.variants.catalogue import get_variant
+from samfleet.variants.catalogue import get_record
 from samfleet.variants.record import VariantRecord
+from samfleet_models.instances.network import InstanceNetwork
 from samfleet_models.network import SamNetwork
-from samfleet_models.networks import build_network
+from samfleet_models.networks import network_of
+from samfleet_models.parity import instance_cases, sam_cases
 from samfleet_models.parity.cases import Case, CasesInvalid, VariantCases, find_cases
 from samfleet_models.parity.findings import Tolerances, Verdict
-from samfleet_models.parity.sam_cases import check_case
-
-Check = Callable[[SamNetwork, Case, Tolerances, Verdict], None]
 
 
 def verify(folder: Path, only: frozenset[str] = frozenset()) -> Iterator[Verdict]:
@@ -36,7 +35,7 @@ def verify(folder: Path, only: frozenset[str] = frozenset()) -> Iterator[Verdict
 def verify_variant(cases: VariantCases) -> Verdict:
     verdict = Verdict(cases.variant)
     try:
-        record = get_variant(cases.variant)
+        record = get_record(cases.variant)
         verdict.keys = _check_keys(record, cases)
         _check_cases(record, cases, verdict)
     except CasesInvalid:
@@ -49,20 +48,34 @@ def verify_variant(cases: VariantCases) -> Verdict:
 def _check_keys(record: VariantRecord, cases: VariantCases) -> int:
     """On the meta device: no memory is taken for the largest ones."""
     with torch.device("meta"):
-        network = build_network(record)
+        network = _network(record)
     shapes = cases.shapes()
     network.check_published(shapes)
     return len(shapes)
 
 
 def _check_cases(record: VariantRecord, cases: VariantCases, verdict: Verdict) -> None:
-    network: SamNetwork | None = None
+    network: SamNetwork | InstanceNetwork | None = None
     tolerances = Tolerances.of(cases.meta)
     for case in cases.cases():
         if network is None:
-            network = build_network(record)
+            network = _network(record)
             network.load_published(cases.state())
-        check_case(network, case, tolerances, verdict)
+        _check_case(network, case, tolerances, verdict)
+
+
+def _network(record: VariantRecord) -> SamNetwork | InstanceNetwork:
+    network = network_of(record)
+    if isinstance(network, SamNetwork | InstanceNetwork):
+        return network
+    raise ValueError(f"{record.name} is put together of parts; hold each against its own cases")
+
+
+def _check_case(network: SamNetwork | InstanceNetwork, case: Case, tolerances: Tolerances, verdict: Verdict) -> None:
+    if isinstance(network, SamNetwork):
+        sam_cases.check_case(network, case, tolerances, verdict)
+    else:
+        instance_cases.check_case(network, case, tolerances, verdict)
 
 
 def main(arguments: list[str] | None = None) -> int:
