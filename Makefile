@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all bench check fmt migration clean
+.PHONY: help setup demo up down test test-all bench check fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,10 +45,17 @@ check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/lint-imports
 	$(BIN)/python -m samfleet.masks.triton_config --write $(VENV)/generated >/dev/null
 	diff -r $(VENV)/generated triton_models/repository
+	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
+	diff $(VENV)/variants.md docs/variants.md
 
 fmt: setup ## format the code and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+generated: setup ## write what follows from the records of variants: Triton's folders, complexity.json, docs/variants.md
+	$(BIN)/python -m samfleet.masks.triton_config --write triton_models/repository
+	$(BIN)/python -m samfleet_models.complexity --write services/samfleet/variants/complexity.json
+	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
 
 migration: setup ## write a migration from the models: make migration name="add runs"
 	@$(BIN)/python -m samfleet_cli.new_migration "$(name)"

@@ -12,7 +12,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from benchmarks.flops import count_flops
 from reference.official_generator import POINTS_PER_BATCH, OfficialGenerator, point_prompts
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
@@ -23,12 +22,14 @@ from samfleet.variants.task import EverythingParameters
 from samfleet_models.checkpoint import read_state
 from samfleet_models.decoding import Decoder
 from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.flops import count_flops
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.gate_measurement import measure_gate
 from samfleet_models.grid import point_grid
 from samfleet_models.images import read_image
 from samfleet_models.mask_decoder import MULTI
+from samfleet_models.network import SamNetwork
 from samfleet_models.precision import DTYPES
 from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
 from samfleet_models.timing import StageClock
@@ -85,6 +86,13 @@ class MeasuredPath(Protocol):
     def everything(self, data: bytes, per_side: int) -> Found: ...
 
 
+def sam_network(engine: Engine) -> SamNetwork:
+    """The benchmark takes variants whose heads are SAM's, the only ones with a reference path."""
+    if not isinstance(engine.network, SamNetwork):
+        raise TypeError(f"{engine.record.name} has no SAM heads to measure")
+    return engine.network
+
+
 class EnginePath:
     """Our engine as the backend runs it."""
 
@@ -93,11 +101,11 @@ class EnginePath:
 
     def encode(self, data: bytes) -> Callable[[], object]:
         pixels = network_input(self.engine, data)
-        return lambda: self.engine.network.encode(pixels)[0]
+        return lambda: sam_network(self.engine).encode(pixels)[0]
 
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
         """Every prompt scored and all its three masks drawn, as the others do; SegEvery draws only what passes."""
-        network = self.engine.network
+        network = sam_network(self.engine)
         embedding = network.encode(network_input(self.engine, data))[0]
 
         def begin() -> DecodeChunk:
@@ -107,7 +115,7 @@ class EnginePath:
 
     def decode_flops(self, data: bytes, prompts: int) -> int:
         """Counted by a decoder of its own that works in this thread alone, the only one that torch counts."""
-        network, threads = self.engine.network, torch.get_num_threads()
+        network, threads = sam_network(self.engine), torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             counted = FoldedDecoder(network.prompt_encoder, network.mask_decoder, DTYPES[network.execution.precision])
@@ -136,7 +144,7 @@ class ReferencePath:
 
     def __init__(self, engine: Engine, multimask: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> None:
         self.engine = engine
-        self._encode, self._multimask = engine.network.image_encoder, multimask
+        self._encode, self._multimask = sam_network(engine).image_encoder, multimask
         record = engine.record
         self._generator = OfficialGenerator(
             self._encode, multimask, record.input_size, record.conventions.preprocessing, engine.device

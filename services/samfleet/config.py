@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     )
     pool: str = Field(default="default", description="The pool that this worker serves.")
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
+    variants_dir: Path | None = Field(
+        default=None, description="A folder of YAML files, one for each variant of your own. Unset: none."
+    )
     accept_licenses: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
         description="Restricted licences of weights that you accept, separated by commas: `AGPL-3.0`, `S-Lab-1.0`.",

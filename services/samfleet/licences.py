@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from samfleet.errors import Forbidden, InvalidInput
 
 SETTING = "SAMFLEET_ACCEPT_LICENSES"
-FREE = frozenset({"Apache-2.0", "BSD-3-Clause", "MIT"})
+OWN = "LicenseRef-own"  # of a user's own variant: terms that whoever wrote its file knows and accepts
+FREE = frozenset({"Apache-2.0", "BSD-3-Clause", "MIT", OWN})
 # What they ask for, as the end of "the weights are under X, which ...". S-Lab's is not in SPDX's list.
 RESTRICTED: Mapping[str, str] = {
     "AGPL-3.0": "asks you to give the source of a service built on them to its users",

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
+from samfleet.variants.catalogue import add_variants_of
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.dependencies import refuse_unknown_parameters
 from samfleet_api.error_handlers import add_error_handlers
@@ -42,6 +43,7 @@ def create_app(
     """`parts` opens what the requests stand on; tests pass one that has a queue in memory."""
     settings = settings or Settings()
     configure_logging(settings.log_level, settings.log_format)
+    add_variants_of(settings.variants_dir)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:

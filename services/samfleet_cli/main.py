@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,8 +43,19 @@ def _root(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    variants_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SAMFLEET_VARIANTS_DIR",
+            help="A folder of YAML files, one for each variant of your own.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    pass
+    if variants_dir is not None:
+        from samfleet_cli.local_stack.own_variants import know_own_variants
+
+        know_own_variants(variants_dir)
 
 
 def main() -> None:

@@ -66,14 +66,34 @@ def licence_words(row: Mapping[str, Any]) -> str:
 def variant_table(row: Mapping[str, Any]) -> Table:
     """A variant as `samfleet variants show --json` has it."""
     shown = {
-        **row,
+        **{name: value for name, value in row.items() if name not in {"survey", "published", "repository", "paper"}},
         "files": "\n".join(_file_words(file) for file in row["files"]),
         "present": "yes" if row["present"] else "no",
         "licences_to_accept": ", ".join(row["licences_to_accept"]) or "-",
+        **_work_words(row),
+        "repository": row["repository"],
         "gated": ", ".join(row["gated"]) or "-",
         "paper": f"{row['paper']['title']} (arXiv {row['paper']['arxiv']})",
     }
+    shown = {name: value for name, value in shown.items() if value is not None and name not in {"complexity", "gates"}}
     return table_of(("", ""), [(name.replace("_", " "), value) for name, value in shown.items()])
+
+
+def _work_words(row: Mapping[str, Any]) -> dict[str, str | None]:
+    """What was counted of the variant, and beside it what is published."""
+    words: dict[str, str | None] = {}
+    if counted := row["complexity"]:
+        giga = {name: f"{value / 1e9:,.1f} GFLOPs" for name, value in counted.items()}
+        words["parameters"] = f"{counted['parameters'] / 1e6:.2f} million"
+        words["one box"] = f"{giga['box_flops']}, {giga['encoder_flops']} of them the encoder's"
+        words["32 x 32 grid"] = f"{giga['grid_scored_flops']}, {giga['grid_drawn_flops']} with every mask drawn"
+    words |= {"survey": None, "published": None}
+    if survey := row["survey"]:
+        figures = [f"{name.replace('_', ' ')} {value}" for name, value in survey.items() if value is not None]
+        words["survey"] = f"{', '.join(figures)} (arXiv 2410.04960, as quoted by others)"
+    if row["published"]:
+        words["published"] = "\n".join(f"{claim['text']} ({claim['source']})" for claim in row["published"])
+    return words
 
 
 def _file_words(file: Mapping[str, Any]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from samfleet.licences import restricted_parts
+from samfleet.variants.complexity import complexities
+from samfleet.variants.published import CLAIMS, SURVEY
 from samfleet.variants.record import Checkpoint, VariantRecord
 from samfleet.variants.weights.pins import read_pins
 from samfleet_cli.local_stack.gates import gates_here
@@ -24,7 +26,7 @@ class Here:
 
 def variant_row(record: VariantRecord, here: Here) -> dict[str, Any]:
     """`present` goes by names and sizes, which is quick; whoever loads the weights checks their hashes."""
-    pins = read_pins(here.weights_dir)
+    pins, complexity = read_pins(here.weights_dir), complexities().get(record.name)
     files = [
         {
             "for": role,
@@ -51,6 +53,9 @@ def variant_row(record: VariantRecord, here: Here) -> dict[str, Any]:
         "weights_licence": record.weights_licence,
         "licences_to_accept": [part for part in restricted_parts(record.weights_licence) if part not in here.accepted],
         "parity": record.parity,
+        "complexity": asdict(complexity) if complexity else None,
+        "survey": asdict(SURVEY[record.name]) if record.name in SURVEY else None,
+        "published": [asdict(claim) for claim in CLAIMS.get(record.name, ())],
         "repository": record.repository,
         "paper": {"title": record.paper.title, "arxiv": record.paper.arxiv},
     }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fixtures.decoding import decode_all
-from fixtures.engine import mobile_sam
+from fixtures.engine import mobile_sam, sam_network
 from fixtures.shared import shared_path, weights_dir
 from reference.plain_heads import PlainHeads
 from samfleet.variants.catalogue import get_variant
@@ -39,7 +39,7 @@ def embedding(request: pytest.FixtureRequest, mobile_sam: Engine) -> Tensor:
     with torch.inference_mode():
         resized = [resize_to_frame(image, frame)]
         pixels = to_network_input(resized, record.input_size, record.conventions.preprocessing, mobile_sam.device)
-        return mobile_sam.network.encode(pixels)[0]
+        return sam_network(mobile_sam).encode(pixels)[0]
 
 
 @torch.inference_mode()
@@ -58,7 +58,7 @@ def test_all_masks_and_scores_equal_the_plain_ones(
     coords = 1024 * torch.rand(9, len(labels), 2, generator=torch.Generator().manual_seed(len(labels)))
     kinds = torch.tensor(labels).expand(len(coords), -1)
     expected, expected_ious = plain(embedding, coords, kinds)
-    logits, ious = decode_all(mobile_sam.network, embedding, coords, kinds)
+    logits, ious = decode_all(sam_network(mobile_sam), embedding, coords, kinds)
     worst, worst_iou = (logits - expected).abs().max().item(), (ious - expected_ious).abs().max().item()
     print(f"logits of up to {expected.abs().max():.1f} differ by at most {worst:.1e}, IoUs by {worst_iou:.1e}")
     assert worst <= LOGIT_TOLERANCE

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.engine import mobile_sam
+from fixtures.engine import mobile_sam, sam_network
 from fixtures.shared import shared_path
 from fixtures.tiny import tiny, tiny_engine
 from samfleet_models.engine import Engine
@@ -34,7 +34,7 @@ def test_embeddings_of_photographs_are_equal(mobile_sam: Engine, name: str) -> N
     image = read_image(shared_path("data", "coco_dev", "images", f"{name}.jpg").read_bytes())
     resized = resize_to_frame(image, Frame.of(image.shape[0], image.shape[1], record.input_size))
     pixels = to_network_input([resized], record.input_size, record.conventions.preprocessing, mobile_sam.device)
-    share = worst(mobile_sam.network, pixels)
+    share = worst(sam_network(mobile_sam), pixels)
     print(f"{name}: embeddings differ by at most {share:.1e} of their range")
     assert share <= TOLERANCE
 
@@ -42,12 +42,12 @@ def test_embeddings_of_photographs_are_equal(mobile_sam: Engine, name: str) -> N
 @torch.inference_mode()
 def test_images_of_a_pass_do_not_meet(tiny_engine: Engine) -> None:
     pixels = torch.randn(3, 3, 128, 128, generator=torch.Generator().manual_seed(1))
-    assert worst(tiny_engine.network, pixels) <= TOLERANCE
+    assert worst(sam_network(tiny_engine), pixels) <= TOLERANCE
 
 
 @torch.inference_mode()
 def test_new_weights_and_moves_void_what_was_fused(tiny_engine: Engine) -> None:
-    network = tiny_engine.network
+    network = sam_network(tiny_engine)
     pixels = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
     before = network.encode(pixels)[0]
     state = network.state_dict()
@@ -61,6 +61,6 @@ def test_new_weights_and_moves_void_what_was_fused(tiny_engine: Engine) -> None:
 
 
 def test_what_was_fused_joins_no_checkpoint(tiny_engine: Engine) -> None:
-    keys = tiny_engine.network.state_dict().keys()
-    tiny_engine.network.encode(torch.zeros(1, 3, 128, 128))
-    assert tiny_engine.network.state_dict().keys() == keys
+    keys = sam_network(tiny_engine).state_dict().keys()
+    sam_network(tiny_engine).encode(torch.zeros(1, 3, 128, 128))
+    assert sam_network(tiny_engine).state_dict().keys() == keys

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from fixtures.decoding import decode_all
-from fixtures.engine import mobile_sam
+from fixtures.engine import mobile_sam, sam_network
 from fixtures.pictures import encoded
 from fixtures.scenes import scene
 from fixtures.shared import shared_path, weights_dir
@@ -54,16 +54,16 @@ def generator(state: State, engine: Engine) -> OfficialGenerator:
     record = engine.record
     heads = PlainHeads(state, record.input_size)
     return OfficialGenerator(
-        engine.network.image_encoder, heads.multimask, record.input_size, record.conventions.preprocessing, CPU
+        sam_network(engine).image_encoder, heads.multimask, record.input_size, record.conventions.preprocessing, CPU
     )
 
 
 @torch.inference_mode()
 def test_the_plain_decoder_and_that_of_transformers_agree_with_the_engine(mobile_sam: Engine, official: State) -> None:
     image = torch.rand(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(0))
-    embedding = mobile_sam.network.encode(image)[0]
+    embedding = sam_network(mobile_sam).encode(image)[0]
     coords, labels = point_prompts(point_grid(3) * 1024, CPU)
-    logits, ious = decode_all(mobile_sam.network, embedding, coords, labels)
+    logits, ious = decode_all(sam_network(mobile_sam), embedding, coords, labels)
     for heads in (PlainHeads(official, 1024), TransformersHeads(official, 1024)):
         theirs = heads.multimask(embedding, coords, labels)
         worst = [float((a[:, -3:] - b).abs().max()) for a, b in zip((logits, ious), theirs, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fixtures.engine import mobile_sam
+from fixtures.engine import mobile_sam, sam_network
 from fixtures.shared import shared_path, weights_dir
 from reference.plain_heads import PlainHeads
 from reference.plain_two_rounds import points_left
@@ -34,7 +34,7 @@ def test_the_second_round_is_what_tinysams_rule_leaves(mobile_sam: Engine, high_
         [resize_to_frame(image, frame)], record.input_size, record.conventions.preprocessing, torch.device("cpu")
     )
     heads = PlainHeads(read_state(weights_dir() / record.checkpoint.filename), record.input_size)
-    left = points_left(mobile_sam.network.encode(pixels)[0], heads.multimask, frame, parameters)
+    left = points_left(sam_network(mobile_sam).encode(pixels)[0], heads.multimask, frame, parameters)
     ((_, reply),) = mobile_sam.segment([SegmentRequest(file, parameters)])
     print(f"{len(left)} of 144 points are left")
     assert 0 < len(left) < 144

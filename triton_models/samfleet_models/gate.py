@@ -18,7 +18,7 @@ from typing import get_args
 
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.licences import SETTING, parse_accepted
-from samfleet.variants.catalogue import get_variant
+from samfleet.variants.catalogue import add_variants_of, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.gates import LABELS, LEAST, LEAST_IMAGES, Gate, write_gate
 from samfleet_models.engine import EngineSettings
@@ -58,6 +58,8 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def _measure_and_write(options: argparse.Namespace) -> tuple[Gate, Path]:
+    own = os.environ.get("SAMFLEET_VARIANTS_DIR")
+    add_variants_of(Path(own) if own else None)
     record = get_variant(options.variant)
     record.require_accepted(parse_accepted(os.environ.get(SETTING, "")))
     settings = EngineSettings(

@@ -22,7 +22,7 @@ from samfleet_models.contract import Network
 from samfleet_models.loading import Failure, out_of_memory
 from samfleet_models.timing import StageClock
 
-IMAGES_AT_WORK = {"cpu": 4, "cuda": 64}  # about 30 MB each: what their prompts share
+IMAGES_AT_WORK = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each: what their prompts share
 Outcome = tuple[MaskRecord, ...] | Failure
 
 

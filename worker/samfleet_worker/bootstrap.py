@@ -17,6 +17,7 @@ from samfleet.jobs.queue import CeleryTaskQueue, TaskQueue
 from samfleet.jobs.sweeper import SweepLimits
 from samfleet.storage.opening import open_store
 from samfleet.storage.store import ObjectStore
+from samfleet.variants.catalogue import add_variants_of
 from samfleet_worker.triton.client import TritonSegmenter
 from samfleet_worker.triton.segmenter import Segmenter
 
@@ -53,6 +54,7 @@ class Services:
 
 
 def bootstrap(settings: Settings) -> Services:
+    add_variants_of(settings.variants_dir)
     if settings.pool not in settings.pools:
         known = ", ".join(sorted(settings.pools))
         raise PoolNotConfigured(f"SAMFLEET_POOL is {settings.pool!r}, but SAMFLEET_POOLS has only {known}")

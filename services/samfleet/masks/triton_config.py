@@ -9,12 +9,13 @@ committed; a test parses them through the protobuf and compares them to the reco
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from samfleet.masks.wire import INPUTS, OUTPUTS, Dims
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.record import VariantRecord
+from samfleet.variants.user_records import read_variants
 
 BACKEND = "sam"
 MAX_QUEUE_DELAY_MICROSECONDS = 5_000  # small beside one image's work; lets requests sent together share a batch
@@ -40,10 +41,10 @@ def render_config(record: VariantRecord) -> str:
     )
 
 
-def write_configs(repository: Path) -> list[Path]:
+def write_configs(repository: Path, records: Iterable[VariantRecord]) -> list[Path]:
     """Writes one model folder per variant, with the empty version folder that Triton asks for."""
     written = []
-    for record in VARIANTS.values():
+    for record in records:
         version = repository / record.name / "1"
         version.mkdir(parents=True, exist_ok=True)
         (version / ".gitkeep").touch()
@@ -64,7 +65,10 @@ def _tensors(kind: str, tensors: Mapping[str, tuple[str, Dims]], *, ragged: bool
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the Triton configuration of every variant.")
     parser.add_argument("--write", type=Path, required=True, metavar="DIR", help="the model repository")
-    for path in write_configs(parser.parse_args(arguments).write):
+    parser.add_argument("--variants-dir", type=Path, metavar="DIR", help="write those of this folder's files instead")
+    options = parser.parse_args(arguments)
+    records = read_variants(options.variants_dir) if options.variants_dir else list(VARIANTS.values())
+    for path in write_configs(options.write, records):
         print(path)  # noqa: T201 — the paths are this command's output
 
 

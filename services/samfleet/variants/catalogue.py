@@ -1,8 +1,11 @@
-"""The variants of this version: an explicit list, one line per family."""
+"""The variants of this version, an explicit list with one line per family, and those of a user's own."""
 
 from __future__ import annotations
 
-from samfleet.errors import NotFound
+from collections.abc import Iterable
+from pathlib import Path
+
+from samfleet.errors import Conflict, NotFound
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.records import (
     edge_sam,
@@ -21,6 +24,7 @@ from samfleet.variants.records import (
     slim_sam,
     tiny_vit,
 )
+from samfleet.variants.user_records import read_variants
 
 RECORDS: tuple[VariantRecord, ...] = (
     *tiny_vit.RECORDS,
@@ -48,6 +52,32 @@ class VariantNotFound(NotFound):
 
     code = "variant_unknown"
     status_code = 422
+
+
+class VariantNameTaken(Conflict):
+    """There is a variant of this name already; give the file of the variant another name."""
+
+    code = "variant_name_taken"
+
+
+def add_variants(records: Iterable[VariantRecord]) -> None:
+    """Makes variants of a user's own known to this process; those that are known already change nothing."""
+    for record in records:
+        if VARIANTS.setdefault(record.name, record) != record:
+            raise VariantNameTaken(
+                f"there is another variant called {record.name!r}; give the file {record.name}.yaml another name"
+            )
+
+
+def add_variants_of(folder: Path | None) -> None:
+    """Those of a folder of YAML files, for the composition roots; None where no folder is set."""
+    if folder is not None:
+        add_variants(read_variants(folder))
+
+
+def own_variants() -> list[VariantRecord]:
+    """The variants that were added."""
+    return [record for record in VARIANTS.values() if record not in RECORDS]
 
 
 def get_variant(name: str) -> VariantRecord:

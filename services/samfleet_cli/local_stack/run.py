@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from samfleet.config import Settings
+from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack import lock, processes
 from samfleet_cli.local_stack.child import BackOff, Child
 from samfleet_cli.local_stack.layout import StateDir
@@ -72,7 +73,9 @@ def leftovers(state_dir: StateDir) -> list[ProcessIdentity]:
 
 
 def main() -> None:
-    sys.exit(0 if run_stack(Settings(), StackSettings()) else 1)
+    settings = Settings()
+    add_variants_of(settings.variants_dir)
+    sys.exit(0 if run_stack(settings, StackSettings()) else 1)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from samfleet.paths import asset
 from samfleet.variants.catalogue import get_variant
-from samfleet.variants.record import VariantRecord
+from samfleet.variants.weights.verify import has_weights
 from samfleet_cli.local_stack.gates import gates_folder
 from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.local_stack.packages import package_folder
 from samfleet_cli.local_stack.part import PartSpec
 from samfleet_cli.local_stack.ports import LOOPBACK
@@ -27,7 +28,7 @@ from samfleet_cli.local_stack.triton_command import (
 
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
-    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root / "triton_backends")
+    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root)
     shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
         name="triton",
@@ -41,26 +42,23 @@ def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mappin
 
 
 def make_command(
-    stack: StackSettings, weights: Path, ports: Mapping[str, int], host: str, backends: Path
+    stack: StackSettings, weights: Path, ports: Mapping[str, int], host: str, folder: Path
 ) -> TritonCommand:
-    """Loads at start the variants whose weights are there; others load on demand. Writes the folder `backends`."""
+    """Loads at start the variants whose weights are there; others load on demand. Writes two folders into `folder`."""
     files = locate_triton()
     return TritonCommand(
         files=files,
-        backends=prepare_backends(files, asset("triton_models", "backends"), backends),
+        backends=prepare_backends(files, asset("triton_models", "backends"), folder / "triton_backends"),
         repository=asset("triton_models", "repository"),
         weights=weights,
         http_port=ports["triton_http"],
         grpc_port=ports["triton_grpc"],
         metrics_port=ports["triton_metrics"],
-        models=[name for name in stack.variants if _all_there(get_variant(name), weights)],
+        models=[name for name in stack.variants if has_weights(weights, get_variant(name))],
         python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
         host=host,
         device=stack.device,
         execution=stack.execution,
         gates=gates_folder(stack),
+        own_repository=write_own_repository(folder / "triton_models"),
     )
-
-
-def _all_there(record: VariantRecord, weights: Path) -> bool:
-    return all((weights / checkpoint.filename).exists() for checkpoint in record.files.values())

@@ -64,6 +64,7 @@ class TritonCommand:
     `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
     others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
     `execution` is the setting of that name; what it asks for beyond fp32 needs its gate in the folder `gates`.
+    `own_repository` has the model folders of a user's own variants.
     """
 
     files: TritonFiles
@@ -80,6 +81,7 @@ class TritonCommand:
     threads: int | None = None
     execution: str = "fp32"
     gates: Path | None = None
+    own_repository: Path | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -142,6 +144,7 @@ def triton_argv(command: TritonCommand) -> list[str]:
     return [
         str(command.files.server),
         f"--model-repository={command.repository}",
+        *([f"--model-repository={command.own_repository}"] if command.own_repository else []),
         f"--backend-directory={command.backends}",
         "--model-control-mode=explicit",
         *(f"--load-model={name}" for name in command.models),

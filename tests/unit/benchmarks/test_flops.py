@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.flops import count_flops, matrix_peak
+from benchmarks.flops import matrix_peak
 from samfleet_models import onednn_layers
+from samfleet_models.flops import count_flops
 
 
 def ones(*shape: int) -> Tensor:

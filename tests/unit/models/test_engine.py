@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fixtures.engine import sam_network
 from fixtures.pictures import bright_square
 from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
@@ -151,7 +152,7 @@ def test_failures_stay_with_their_image(tiny_engine: Engine) -> None:
 
 
 def test_without_prompts_nothing_is_encoded(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiny_engine.network, "encode", refuse)
+    monkeypatch.setattr(sam_network(tiny_engine), "encode", refuse)
     good, bad = segment(tiny_engine, [prompts_request(), SegmentRequest(b"text", PromptsParameters())])
     assert good.report.error_code is None
     assert (good.report.width, good.report.height) == (40, 30)
@@ -180,7 +181,7 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(IMAGES_PER_PASS, "cpu", 8)
-    encode = tiny_engine.network.encode
+    encode = sam_network(tiny_engine).encode
     sizes = []
 
     def small_memory(pixels: Tensor) -> Features:
@@ -190,7 +191,7 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
         return encode(pixels)
 
     expected = [reply.masks for reply in segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])]
-    monkeypatch.setattr(tiny_engine.network, "encode", small_memory)
+    monkeypatch.setattr(sam_network(tiny_engine), "encode", small_memory)
     replies = segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])
     assert sizes == [2, 1, 1]
     assert [reply.masks[0].area for reply in replies] == pytest.approx([masks[0].area for masks in expected], abs=2)
@@ -263,14 +264,14 @@ def refuse(*_: object) -> Tensor:
 
 
 def test_no_request_decides_alone_over_the_memory(tiny_engine: Engine) -> None:
-    network = tiny_engine.network
+    network = sam_network(tiny_engine)
     assert network.prompts_per_pass(3) == 3
     assert network.prompts_per_pass(65_536) == 64
     assert 1 <= network.prompts_per_pass(points=500) <= network.prompts_per_pass() <= 64
 
 
 def test_a_chunk_is_as_much_work_for_every_lane(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = tiny_engine.network
+    network = sam_network(tiny_engine)
     monkeypatch.setattr(type(network.decoder), "lanes", 5)
     assert network.prompts_per_pass() % 5 == 0
     monkeypatch.setattr(type(network.decoder), "lanes", 1000)

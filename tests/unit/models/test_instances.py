@@ -10,7 +10,7 @@ from torch import Tensor
 
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import Prompt
-from samfleet_models.instances import masks as drawing
+from samfleet_models import drawing
 from samfleet_models.instances.detections import Detections
 from samfleet_models.instances.masks import Instances, draw_instances
 from samfleet_models.instances.selecting import answer

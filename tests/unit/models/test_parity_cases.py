@@ -179,3 +179,11 @@ def test_tolerances_come_from_the_recorder() -> None:
         2e-3,
         1e-4,
     )
+
+
+def test_an_ill_conditioned_network_is_allowed_what_its_recorder_saw() -> None:
+    sentence = "embedding_probe 1e-4, low_res_probe 2e-4, iou 1e-4"
+    moved = {"suggested_tolerance": sentence, "perturbation_check_case0": {"embedding_max_abs": 3e-4}}
+    found = Tolerances.of(moved)
+    assert found.embedding == pytest.approx(4e-4)
+    assert found.logits == pytest.approx(8e-4)

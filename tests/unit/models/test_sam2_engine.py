@@ -21,7 +21,7 @@ from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.families import FAMILIES
 from samfleet_models.networks import build_network
 
-SIZES = {
+SIZES: dict[str, dict[str, object]] = {
     "sam2_1_hiera_t": {"embed_dim": 8, "stages": (1, 1, 2, 1), "global_att_blocks": (3,)},
     "edgetam": {"channels": (8, 16, 32, 64), "depths": (1, 1, 2, 1)},
     "efficienttam_ti": {"dim": 12, "depth": 2, "global_blocks": (1,)},

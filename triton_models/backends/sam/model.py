@@ -2,8 +2,9 @@
 
 Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda),
 SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_EXECUTION (precision and compilation by variant),
-SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes) and
-SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded).
+SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes),
+SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (variants of a
+user's own).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if 
 from samfleet.errors import SamfleetError
 from samfleet.licences import SETTING, parse_accepted
 from samfleet.masks.wire import INPUTS, Arrays
-from samfleet.variants.catalogue import VARIANTS, get_variant
+from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
 from samfleet.variants.execution import Executions
 from samfleet.variants.record import VariantRecord
 from samfleet_models.chunks import NotEnoughMemory, attempt
@@ -38,7 +39,9 @@ from samfleet_models.serving import serve
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         parameters = json.loads(args["model_config"])["parameters"]
+        own = os.environ.get("SAMFLEET_VARIANTS_DIR")
         try:
+            add_variants_of(Path(own) if own else None)
             record = get_variant(parameters["variant"]["string_value"])
             record.require_accepted(parse_accepted(os.environ.get(SETTING, "")))
             weights = Path(os.environ["SAMFLEET_WEIGHTS_DIR"])

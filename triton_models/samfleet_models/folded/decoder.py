@@ -102,7 +102,10 @@ class FoldedDecoder:
 
     @torch.inference_mode()
     def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """The `masks` [n] (0 to 3) of the prompts `rows` [n], which ascend; logits have the precision's type."""
+        """The `masks` [n] of the prompts `rows` [n], which ascend; logits have the precision's type.
+
+        Masks are 0 to 3, and of a `RefinedMaskDecoder` also `REFINED_ALONE`.
+        """
         side = scored.contexts[0].side
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)

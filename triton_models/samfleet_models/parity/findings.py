@@ -32,7 +32,11 @@ class Tolerances:
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> Tolerances:
-        """Those of a `meta.json`: numbers under `tolerance` by the names here, or the sentence of the recorder."""
+        """Those of a `meta.json`: numbers under `tolerance` by the names here, or the sentence of the recorder.
+
+        Where the recorder found the stand-in network ill-conditioned (how far its embedding moves when the input grows
+        by 1e-5 is in `perturbation_check_case0`), what is suggested is widened by as much.
+        """
         given = meta.get("tolerance") or meta.get("tolerances")
         if isinstance(given, Mapping):
             return cls(**{name: float(value) for name, value in given.items() if name in cls.__dataclass_fields__})
@@ -40,6 +44,9 @@ class Tolerances:
         found = {name: _number(sentence, word) for name, word in _WORDS.items()}
         large = re.search(r"low_res_probe [\d.e-]+ \(.*?: ([\d.e-]+)\)", sentence)
         values = {name: value for name, value in found.items() if value is not None}
+        moved = (meta.get("perturbation_check_case0") or {}).get("embedding_max_abs", 0.0)
+        wider = 1 + moved / values["embedding"] if "embedding" in values else 1.0
+        values |= {name: values[name] * wider for name in values.keys() & {"embedding", "logits", "ious"}}
         return cls(**values, large_logits=float(large[1]) if large else None)
 
 

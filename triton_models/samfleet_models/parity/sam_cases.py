@@ -202,8 +202,8 @@ ANSWERED: Mapping[str, Callable[[Subject, Prompt], NDArray[np.bool_]]] = {
     "multi": lambda subject, prompt: subject.served(replace(prompt, multimask=True)),
     "single": lambda subject, prompt: subject.served(prompt),
     "all": lambda subject, prompt: thresholded(_all(subject, prompt)[0], subject.frame),
-    "static": lambda subject, prompt: thresholded(_static(subject, prompt)[0], subject.frame),
     "hqonly": lambda subject, prompt: thresholded(_refined(subject, prompt)[0], subject.frame),
+    "static": lambda subject, prompt: thresholded(_static(subject, prompt)[0], subject.frame),
 }
 SIMPLE: Mapping[str, Callable[[Subject, Array], None]] = {
     "embedding_probe": Subject.check_embedding,

@@ -26,6 +26,12 @@ def weights_path(weights_dir: Path, record: VariantRecord) -> Path:
     return weights_dir / record.checkpoint.filename
 
 
+def has_weights(weights_dir: Path, record: VariantRecord) -> bool:
+    """By name and size, which is quick; whoever loads the weights checks their hashes."""
+    files = [(weights_dir / checkpoint.filename, checkpoint.size_bytes) for checkpoint in record.files.values()]
+    return all(path.is_file() and size in {None, path.stat().st_size} for path, size in files)
+
+
 def verified_weights(weights_dir: Path, record: VariantRecord) -> Path:
     """The path of the variant's weights, which exist with all their companions and have the right sha256."""
     for checkpoint in record.files.values():

@@ -1,0 +1,168 @@
+"""Writes `docs/variants.md` from the records: `python -m samfleet.variants.document --write docs/variants.md`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from samfleet.licences import RESTRICTED, SETTING, restricted_parts
+from samfleet.variants.catalogue import RECORDS
+from samfleet.variants.complexity import Complexity
+from samfleet.variants.complexity import complexities as counted
+from samfleet.variants.published import CLAIMS, NOT_HOSTED, SURVEY
+from samfleet.variants.record import (
+    Checkpoint,
+    FileSource,
+    HttpsSource,
+    ManualSource,
+    PackageSource,
+    Source,
+    VariantRecord,
+)
+from samfleet.variants.task import EverythingParameters
+
+PARITY: Mapping[str, str] = {
+    "golden": "outputs of the official code, recorded on stand-in weights",
+    "keys": "keys and shapes of the official checkpoint; no outputs were to be had",
+    "real": "the real weights and their masks on COCO",
+    "unverified": "nothing: built from the paper and its published configuration",
+}
+
+INTRODUCTION = f"""# Variants
+
+*Written by `make generated` from the records in `services/samfleet/variants/records`; edit those.*
+
+`samfleet variants list` shows what is on this machine, `samfleet variants show NAME` all of one variant, and
+`samfleet variants pull NAME` fetches its weights. Where nobody publishes a hash, the first file is pinned; a file that
+no program may fetch is taken by `samfleet variants import NAME FILE`
+([command line](cli.md#variants-list-show-pull-and-import)).
+
+Some weights are off until `{SETTING}` names their licence:
+{", ".join(f"{name} {terms}" for name, terms in sorted(RESTRICTED.items()))}.
+"""
+
+COUNTED = """
+## Size and work
+
+Counted by torch's flop counter, two operations per multiply-add, of what samfleet runs: the fused encoder and the
+folded decoder, which computes less than the published modules do. A box is a whole image with one box prompt. The grid
+of 32 x 32 points has two figures, because a mask is drawn only if its score passes: none, and all. Element-wise steps
+count nothing. Parameters are those of the image path.
+
+| variant | parameters (M) | encoder (GFLOPs) | one box (GFLOPs) | 32 x 32 grid (GFLOPs) |
+|---|---|---|---|---|
+"""
+
+PUBLISHED = """
+## What is published
+
+None of these were measured by samfleet, and most are of other hardware, detectors and prompts: they may be compared
+within a column at best. The survey is "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960), tables 3 to
+7, **as quoted by others who agree with each other; check the paper before citing**. Times are milliseconds per image
+with one box prompt; "grid" is SegEvery with 32 x 32 points, or the variant's own way. mIoU is on COCO with the
+annotations' boxes, AP on COCO with ViTDet's.
+
+| variant | the survey's name | parameters (M) | RTX 3090 | RTX 2080 Ti | Xeon 6330, 14 cores | grid | mIoU | AP |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    lines = [INTRODUCTION, _table("variant | name | family | input | weights | licence | held against")]
+    lines += [_row(*_overview(record)) for record in RECORDS]
+    lines += ["", *(f"- `{name}`: {meaning}." for name, meaning in PARITY.items()), COUNTED.rstrip()]
+    lines += [_row(record.name, *_work(counted().get(record.name))) for record in RECORDS]
+    lines += [PUBLISHED.rstrip(), *_survey(), "", "What the authors say themselves:", "", *_claims()]
+    lines += ["", "## One by one", *(line for record in RECORDS for line in _section(record))]
+    lines += ["", "## What is not hosted", "", *(f"- **{name}**: {reason}." for name, reason in NOT_HOSTED.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _table(columns: str) -> str:
+    return f"| {columns} |\n|" + "---|" * (columns.count("|") + 1)
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _overview(record: VariantRecord) -> Iterator[object]:
+    sizes = [file.size_bytes for file in record.files.values()]
+    yield f"[`{record.name}`](#{record.name})"
+    yield record.title
+    yield record.family
+    yield f"{record.input_size} px"
+    yield "not published" if None in sizes else f"{sum(size or 0 for size in sizes) / 1e6:.1f} MB"
+    yield record.weights_licence + (" (off)" if restricted_parts(record.weights_licence) else "")
+    yield f"`{record.parity}`"
+
+
+def _work(complexity: Complexity | None) -> Sequence[str]:
+    if complexity is None:
+        return ("not counted: a graph", "", "", "")
+    grid = f"{complexity.grid_scored_flops / 1e9:,.0f} to {complexity.grid_drawn_flops / 1e9:,.0f}"
+    flops = (f"{value / 1e9:,.1f}" for value in (complexity.encoder_flops, complexity.box_flops))
+    return (f"{complexity.parameters / 1e6:.2f}", *flops, grid)
+
+
+def _survey() -> Iterator[str]:
+    for record in RECORDS:
+        if row := SURVEY.get(record.name):
+            called, *figures = asdict(row).values()
+            yield _row(record.name, called, *("" if figure is None else f"{figure:g}" for figure in figures))
+
+
+def _claims() -> Iterator[str]:
+    for record in RECORDS:
+        for claim in CLAIMS.get(record.name, ()):
+            yield f"- `{record.name}`: {claim.text} ({claim.source})."
+
+
+def _section(record: VariantRecord) -> Iterator[str]:
+    paper = f"[{record.paper.title}](https://arxiv.org/abs/{record.paper.arxiv})"
+    yield from ("", f"### {record.name}", "")
+    yield f"{record.title}: {paper}; [code]({record.repository}) under {record.code_licence},"
+    yield f"weights under {record.weights_licence}."
+    yield ""
+    for role, checkpoint in record.files.items():
+        yield f"- {role}: `{checkpoint.filename}`, {_hash(checkpoint)}; {_sources(checkpoint)}"
+    yield f"- SegEvery: {_defaults(record.everything)}"
+
+
+def _hash(checkpoint: Checkpoint) -> str:
+    return f"sha256 `{checkpoint.sha256}`" if checkpoint.sha256 else "no hash published, the first file is pinned"
+
+
+def _sources(checkpoint: Checkpoint) -> str:
+    return " or ".join(map(_source, checkpoint.sources)) or "nowhere to be pulled from: import a file of your own"
+
+
+def _source(source: Source) -> str:
+    match source:
+        case HttpsSource():
+            return f"<{source.url}>"
+        case ManualSource():
+            return f"by hand from <{source.page}>"
+        case FileSource():
+            return f"`{source.path}`"
+        case PackageSource():
+            return f"{source.registry} package `{source.package}` {source.version}"
+
+
+def _defaults(parameters: EverythingParameters) -> str:
+    usual, own = EverythingParameters().to_dict(), parameters.to_dict()
+    different = [f"`{name}` {value}" for name, value in own.items() if value != usual.get(name)]
+    return ", ".join(different) if different else "the official generator's defaults"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m samfleet.variants.document", description=__doc__)
+    parser.add_argument("--write", type=Path, required=True, metavar="FILE")
+    parser.parse_args(arguments).write.write_text(render())
+
+
+if __name__ == "__main__":
+    main()

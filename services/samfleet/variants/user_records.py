@@ -1,0 +1,151 @@
+"""Variants of a user's own: one YAML file per encoder/decoder pair of ONNX graphs (docs/variants-onnx.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.licences import FREE, OWN, RESTRICTED, restricted_parts
+from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules
+from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph, mask_rules
+from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, Paper, VariantRecord
+from samfleet.variants.task import EverythingParameters
+from samfleet.variants.typed_fields import FieldInvalid, changed, mapping, value_of
+from samfleet.variants.weights.verify import file_sha256
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SUFFIXES = (".onnx", ".ort")
+LOCATION = ("file", "url", "sha256", "size_bytes")
+FILES = ("encoder", "decoder")
+RULES = ("preprocessing", "prompts", "masks", "everything", "paper")
+SIDES = range(64, 4097)
+
+
+class VariantFileInvalid(InvalidInput):
+    """A file of the variants folder does not describe a variant."""
+
+    code = "variant_file_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The fields of a file's top level that are plain values."""
+
+    title: str = ""
+    dialect: str = ""
+    input_size: int = 1024
+    code_licence: str = OWN
+    weights_licence: str = OWN
+    repository: str = ""
+    max_batch_size: int = 8
+
+
+def read_variants(folder: Path) -> tuple[VariantRecord, ...]:
+    """Those of all `<name>.yaml` of a folder, by name."""
+    if not folder.is_dir():
+        raise VariantFileInvalid(f"{folder} is no folder; make it or correct SAMFLEET_VARIANTS_DIR")
+    return tuple(read_variant(path) for path in sorted(folder.iterdir()) if path.suffix in {".yaml", ".yml"})
+
+
+def read_variant(path: Path) -> VariantRecord:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _record(path, mapping(content, "the file"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise VariantFileInvalid(f"{path} cannot be read as YAML: {error}") from error
+    except SamfleetError as error:
+        raise VariantFileInvalid(f"{path}: {error.message}") from error
+
+
+def _record(path: Path, content: Mapping[str, object]) -> VariantRecord:
+    if not NAME.fullmatch(path.stem):
+        raise FieldInvalid("the file's name names the variant; use a to z, 0 to 9, _ and - in it")
+    sections = {name: content[name] for name in (*FILES, *RULES) if name in content}
+    facts = changed(_Facts(), {name: value for name, value in content.items() if name not in sections}, "variant")
+    encoder, decoder = _graphs(facts.dialect, {name: mapping(sections.get(name), name) for name in FILES})
+    if unknown := [part for part in restricted_parts(facts.weights_licence) if part not in RESTRICTED]:
+        raise FieldInvalid(
+            f"variant.weights_licence has {', '.join(unknown)}; write {', '.join(sorted({*FREE, *RESTRICTED}))}, where "
+            f"{OWN} stands for terms that you have read and accept"
+        )
+    if facts.input_size not in SIDES:
+        raise FieldInvalid(f"variant.input_size is {facts.input_size}; write the side of the encoder's input in pixels")
+    record = VariantRecord(
+        name=path.stem,
+        title=facts.title or path.stem,
+        family="onnx",
+        architecture={"encoder": encoder, "decoder": decoder},
+        checkpoint=_checkpoint(path, "encoder", sections["encoder"]),
+        companions={"decoder": _checkpoint(path, "decoder", sections["decoder"])},
+        input_size=facts.input_size,
+        code_licence=facts.code_licence,
+        weights_licence=facts.weights_licence,
+        repository=facts.repository,
+        paper=changed(Paper("Segment Anything", "2304.02643"), sections.get("paper", {}), "paper"),
+        max_batch_size=facts.max_batch_size,
+    )
+    return replace(
+        record,
+        conventions=Conventions(
+            preprocessing=changed(Preprocessing(), sections.get("preprocessing", {}), "preprocessing"),
+            prompts=changed(PromptRules(), sections.get("prompts", {}), "prompts"),
+            masks=changed(mask_rules(decoder.mask_count), sections.get("masks", {}), "masks"),
+        ),
+        everything=changed(EverythingParameters(), sections.get("everything", {}), "everything"),
+    )
+
+
+def _graphs(dialect: str, sections: Mapping[str, Mapping[str, object]]) -> tuple[EncoderGraph, DecoderGraph]:
+    """The dialect's, where a section does not say otherwise."""
+    if dialect not in DIALECTS:
+        raise FieldInvalid(f"variant.dialect is {dialect or 'missing'}; write one of {', '.join(DIALECTS)}")
+    own = {
+        section: {name: value for name, value in values.items() if name not in LOCATION}
+        for section, values in sections.items()
+    }
+    known = DIALECTS[dialect]
+    encoder = changed(known.encoder, own["encoder"], "encoder")
+    decoder = changed(known.decoder, own["decoder"], "decoder")
+    if len(encoder.features) != len(decoder.features):
+        raise FieldInvalid(
+            f"encoder.features has {len(encoder.features)} names and decoder.features {len(decoder.features)}; name "
+            "as many in both, in the same order"
+        )
+    return encoder, decoder
+
+
+def _checkpoint(path: Path, section: str, values: object) -> Checkpoint:
+    given = mapping(values, section)
+    location = {name: value_of(str, given[name], f"{section}.{name}") for name in ("file", "url") if name in given}
+    if len(location) != 1:
+        raise FieldInvalid(f"{section} has {len(location)} of file and url; write one of them")
+    source, suffix = _source(path, section, **location)
+    if suffix not in SUFFIXES:
+        raise FieldInvalid(f"{section} is a {suffix or 'nameless'} file; give one whose name ends in .onnx or .ort")
+    sha256 = given.get("sha256")
+    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
+        known = source.path if isinstance(source, FileSource) and source.path.is_file() else None
+        advice = f"write sha256: {file_sha256(known)}" if known else "write what `sha256sum` prints of the file"
+        raise FieldInvalid(f"{section}.sha256 is {sha256 or 'missing'}; {advice}")
+    size = value_of(int | None, given.get("size_bytes"), f"{section}.size_bytes")
+    return Checkpoint(f"{path.stem}.{section}{suffix}", size, sha256, (source,), layout="onnx")
+
+
+def _source(
+    path: Path, section: str, file: str | None = None, url: str | None = None
+) -> tuple[FileSource | HttpsSource, str]:
+    """Where it is, and its suffix. Paths are relative to the YAML file's folder."""
+    if file is not None:
+        found = (path.parent / Path(file).expanduser()).absolute()
+        return FileSource(found), found.suffix
+    parts = urlsplit(str(url))
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise FieldInvalid(f"{section}.url is {url}; write an address that begins with https://")
+    return HttpsSource(str(url)), Path(parts.path).suffix

@@ -1,0 +1,29 @@
+"""Variants of a user's own in the embedded stack: their files, and the model folders that Triton reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from samfleet.masks.triton_config import write_configs
+from samfleet.variants.catalogue import add_variants_of, own_variants
+
+VARIANTS_DIR = "SAMFLEET_VARIANTS_DIR"
+
+
+def know_own_variants(folder: Path) -> None:
+    """To this process, and to all that it starts."""
+    add_variants_of(folder)
+    os.environ[VARIANTS_DIR] = str(folder.resolve())
+
+
+def write_own_repository(folder: Path) -> Path | None:
+    """Model folders of the own variants that are known; None where there are none. An earlier folder is replaced."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    records = own_variants()
+    if not records:
+        return None
+    write_configs(folder, records)
+    return folder

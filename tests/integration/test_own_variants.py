@@ -1,0 +1,100 @@
+"""A user's own pair, from its YAML file to masks out of a real Triton."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import tritonclient.grpc as triton_grpc
+import yaml
+from typer.testing import CliRunner
+
+from fixtures.onnx_pairs import SIDE, unknown_again, write_decoder, write_encoder
+from fixtures.pictures import bright_square
+from fixtures.triton import running_triton
+from samfleet.masks import triton_config
+from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, pack_request, unpack_reply
+from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
+from samfleet.variants.graphs import DIALECTS
+from samfleet.variants.task import Prompt, PromptsParameters
+from samfleet.variants.weights.pull import pull
+from samfleet.variants.weights.verify import file_sha256
+from samfleet_cli.local_stack.own_variants import write_own_repository
+from samfleet_cli.main import app
+from samfleet_models.engine import Engine, EngineSettings
+
+REQUEST = SegmentRequest(bright_square(160, 120), PromptsParameters(), (Prompt(box=(40.0, 20.0, 120.0, 100.0)),))
+
+
+@pytest.fixture
+def variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the file of `my_pair`, which is not known yet."""
+    unknown_again(monkeypatch, "my_pair")
+    folder = tmp_path / "variants"
+    folder.mkdir()
+    paths = {
+        "encoder": write_encoder(folder / "encoder.onnx", DIALECTS["sam2"]),
+        "decoder": write_decoder(folder / "decoder.onnx", DIALECTS["sam2"], prompts="prompts"),
+    }
+    files = {name: {"file": path.name, "sha256": file_sha256(path)} for name, path in paths.items()}
+    content = {"dialect": "sam2", "input_size": SIDE, "preprocessing": {"resize": "stretch"}, **files}
+    (folder / "my_pair.yaml").write_text(yaml.safe_dump({**content, "masks": {"upsampling": "direct"}}))
+    return folder
+
+
+def test_through_the_engine(variants: Path, tmp_path: Path) -> None:
+    add_variants_of(variants)
+    record = get_variant("my_pair")
+    engine = Engine(record, pull(record, tmp_path / "weights"), EngineSettings(device="cpu"))
+    ((_, reply),) = engine.segment([REQUEST])
+    engine.close()
+    assert reply.report.error_code is None
+    assert reply.masks[0].area == pytest.approx(60 * 60, rel=0.15)
+    assert reply.masks[0].predicted_iou == pytest.approx(0.9)
+
+
+def test_through_the_command_line(variants: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAMFLEET_VARIANTS_DIR", str(variants))
+    folders = ["--weights-dir", str(tmp_path / "weights"), "--state-dir", str(tmp_path)]
+    pulled = CliRunner().invoke(app, ["variants", "pull", "my_pair", *folders[:2]])
+    assert pulled.exit_code == 0, pulled.output
+    listed = CliRunner().invoke(app, ["variants", "list", "--json", *folders])
+    row = next(row for row in json.loads(listed.output) if row["name"] == "my_pair")
+    assert row["present"]
+
+
+def test_through_triton(variants: Path, tmp_path: Path) -> None:
+    add_variants_of(variants)
+    weights = tmp_path / "weights"
+    pull(get_variant("my_pair"), weights)
+    own = write_own_repository(tmp_path / "models")
+    environment = {"SAMFLEET_VARIANTS_DIR": str(variants)}
+    with (
+        running_triton(tmp_path, weights, ["my_pair"], own_repository=own, extra_env=environment) as command,
+        closing(triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}")) as client,
+    ):
+        inputs = []
+        for name, array in pack_request(REQUEST).items():
+            datatype = INPUTS[name][0].removeprefix("TYPE_").replace("STRING", "BYTES")
+            inputs.append(triton_grpc.InferInput(name, array.shape, datatype))
+            inputs[-1].set_data_from_numpy(array)
+        result = client.infer("my_pair", inputs, client_timeout=60)
+    reply = unpack_reply({name: result.as_numpy(name) for name in OUTPUTS})
+    assert reply.report.error_code is None
+    assert reply.masks[0].area == pytest.approx(60 * 60, rel=0.15)
+
+
+def test_model_folders_for_a_triton_elsewhere(variants: Path, tmp_path: Path) -> None:
+    triton_config.main(["--write", str(tmp_path / "models"), "--variants-dir", str(variants)])
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["my_pair"]
+    assert 'string_value: "my_pair"' in (tmp_path / "models" / "my_pair" / "config.pbtxt").read_text()
+
+
+def test_folders_of_variants_that_are_gone_are_removed(variants: Path, tmp_path: Path) -> None:
+    add_variants_of(variants)
+    assert write_own_repository(tmp_path / "models") == tmp_path / "models"
+    del VARIANTS["my_pair"]
+    assert write_own_repository(tmp_path / "models") is None
+    assert not (tmp_path / "models").exists()

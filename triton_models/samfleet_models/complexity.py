@@ -1,0 +1,122 @@
+"""Counts parameters and operations of every variant: `python -m samfleet_models.complexity --write FILE`.
+
+The encoder runs on the meta device and the decoder on zeros, so that the largest variants take neither memory nor time:
+operations depend on shapes alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from samfleet.variants.catalogue import VARIANTS
+from samfleet.variants.complexity import Complexity
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import Prompt
+from samfleet_models.common import Features
+from samfleet_models.decoding import Decoder
+from samfleet_models.families import FAMILIES
+from samfleet_models.flops import count_flops
+from samfleet_models.network import SamNetwork
+from samfleet_models.networks import build_network
+from samfleet_models.preprocess import Frame
+from samfleet_models.prompt_tokens import point_prompts, prompt_tokens
+
+GRID_POINTS = 32 * 32
+POINTS_COUNTED = 8  # each prompt costs the same; so many are counted and multiplied
+
+
+def count_complexity(record: VariantRecord) -> Complexity:
+    """Of a variant whose family is an image encoder with SAM's kind of heads."""
+    with torch.device("meta"):
+        network = build_network(record)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    encoder, features = _encode(network, record.input_size)
+    with _one_thread():
+        decoder = _zero_decoder(network)
+        contexts: list[object] = []
+        once = encoder + count_flops(lambda: contexts.append(decoder.prepare(features)))
+        box, box_mask = _decode(decoder, contexts[0], *_box(record), masks=(0,))
+        points = point_prompts(np.full((POINTS_COUNTED, 2), 100.0), record.conventions.prompts.layout)
+        multimask = record.conventions.masks.multimask
+        point, point_masks = _decode(decoder, contexts[0], *points, masks=multimask)
+    return Complexity(
+        parameters=parameters,
+        encoder_flops=encoder,
+        box_flops=once + box + box_mask,
+        grid_scored_flops=once + GRID_POINTS * point // POINTS_COUNTED,
+        grid_drawn_flops=once + GRID_POINTS * (point + point_masks) // POINTS_COUNTED,
+    )
+
+
+def countable(record: VariantRecord) -> bool:
+    return record.family in FAMILIES
+
+
+def _encode(network: SamNetwork, input_size: int) -> tuple[int, Features]:
+    """The operations, and features of zeros in the shapes that come out."""
+    found: list[Tensor] = []
+    with torch.inference_mode(), torch.device("meta"):
+        pixels = torch.zeros(1, 3, input_size, input_size)
+        network.warm_up()
+        flops = count_flops(lambda: found.extend(network.encode(pixels)))
+    return flops, tuple(torch.zeros(part.shape) for part in found)
+
+
+def _zero_decoder(network: SamNetwork) -> Decoder:
+    heads: tuple[nn.Module, ...] = (network.prompt_encoder, network.mask_decoder)
+    for part in heads:
+        part.to_empty(device="cpu")
+        for tensor in (*part.parameters(), *part.buffers()):
+            tensor.data.zero_()
+    return network.decoder
+
+
+def _decode(decoder: Decoder, context: object, coords: Tensor, labels: Tensor, masks: Sequence[int]) -> tuple[int, int]:
+    """Operations of scoring the prompts, and of drawing these masks of each."""
+    scored: list[object] = []
+    scoring = count_flops(lambda: scored.append(decoder.score(context, coords, labels)))
+    rows = torch.arange(len(coords)).repeat_interleave(len(masks))
+    drawing = count_flops(lambda: decoder.draw(scored[0], rows, torch.tensor(masks).repeat(len(coords))))
+    return scoring, drawing
+
+
+def _box(record: VariantRecord) -> tuple[Tensor, Tensor]:
+    side = record.frame_size
+    prompt = Prompt(box=(100.0, 100.0, 200.0, 200.0))
+    coords, labels = prompt_tokens(prompt, Frame.of(side, side, side), record.conventions.prompts.layout)
+    return torch.from_numpy(coords)[None], torch.from_numpy(labels)[None]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Of several, torch would count one alone."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def render(records: Iterable[VariantRecord]) -> str:
+    counted = {record.name: asdict(count_complexity(record)) for record in records if countable(record)}
+    return json.dumps(counted, indent=2, sort_keys=True) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m samfleet_models.complexity", description=__doc__.split(":", 1)[0])
+    parser.add_argument("--write", type=Path, required=True, metavar="FILE")
+    parser.parse_args(arguments).write.write_text(render(VARIANTS.values()))
+
+
+if __name__ == "__main__":
+    main()
