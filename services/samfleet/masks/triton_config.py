@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from samfleet.masks.wire import INPUTS, OUTPUTS, Dims
-from samfleet.variants.catalogue import RECORDS
+from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.user_records import read_variants
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", type=Path, required=True, metavar="DIR", help="the model repository")
     parser.add_argument("--variants-dir", type=Path, metavar="DIR", help="write those of this folder's files instead")
     options = parser.parse_args(arguments)
-    records = read_variants(options.variants_dir) if options.variants_dir else RECORDS
+    records = read_variants(options.variants_dir) if options.variants_dir else list(VARIANTS.values())
     for path in write_configs(options.write, records):
         print(path)  # noqa: T201 — the paths are this command's output
 
