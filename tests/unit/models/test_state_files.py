@@ -43,6 +43,13 @@ def test_safetensors_are_read_whatever_their_name(tmp_path: Path) -> None:
     assert same(read_state(path))
 
 
+def test_torchs_own_files_are_read_whatever_their_name(tmp_path: Path) -> None:
+    """torch itself goes by this suffix; weights that a user hands in are copied under the published file's name."""
+    path = tmp_path / "model.safetensors"
+    torch.save(STATE, path)
+    assert same(read_state(path))
+
+
 def test_a_zipped_checkpoint_is_read_where_it_lies(tmp_path: Path) -> None:
     torch.save({"model": STATE}, tmp_path / "inner.pt")
     path = tmp_path / "inner.pt.zip"
