@@ -12,11 +12,17 @@ from samfleet_models.reading import Placement, ReadMasks, Selection, cut_by_crop
 
 
 def full_logits(low_res: torch.Tensor, frame: Frame) -> torch.Tensor:
-    """`Sam.postprocess_masks` of segment_anything/modeling/sam.py."""
-    side = (frame.input_size, frame.input_size)
-    full = functional.interpolate(low_res[None], side, mode="bilinear", align_corners=False)
-    inside = full[..., : frame.resized[0], : frame.resized[1]]
-    return functional.interpolate(inside, frame.original, mode="bilinear", align_corners=False)[0]
+    """`Sam.postprocess_masks` of segment_anything/modeling/sam.py, or the one step that other families take."""
+    logits = low_res[:, None]
+    if frame.upsampling == "through_frame":
+        logits = functional.interpolate(logits, (frame.input_size,) * 2, mode="bilinear", align_corners=False)
+        logits = logits[..., : frame.resized[0], : frame.resized[1]]
+    if frame.upsampling == "cropped":
+        longest = max(frame.original)
+        height, width = (max(1, int(low_res.shape[1] * side / longest)) for side in frame.original)
+        logits = logits[..., :height, :width]
+    mode = "bicubic" if frame.upsampling == "direct_bicubic" else "bilinear"
+    return functional.interpolate(logits, frame.original, mode=mode, align_corners=False)[:, 0]
 
 
 def read_masks_slowly(low_res: torch.Tensor, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:

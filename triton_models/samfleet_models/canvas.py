@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samfleet_models.preprocess import Frame
-from samfleet_models.upscaling import Taps, two_step_taps
+from samfleet_models.upscaling import OVERSHOOT, Taps, cropped_size, last_step, upscaling_taps
 
 Floats = NDArray[np.float32]
 BAND_FLOATS = 2**19  # 2 MiB, a share of the last cache; a mask of 640x480 is one band, so it is drawn once
 SERIAL_PRODUCT = 2**18  # multiplications; OpenBLAS wakes no threads for smaller matrix products
-ROUNDINGS = 18  # at most 8 of `upscale` and 8 of this module, each of half a unit in the last place; 2 to spare
+ROUNDINGS = 20  # at most 8 of `upscale`, 8 here and 2 of the weights, each of half a unit in the last place; 2 to spare
 UNIT = 2.0**-24  # relative error of one float32 operation
 
 
 class Canvas:
-    """Draws `upscale` of single masks transposed, both interpolation steps in one, so with other roundings.
+    """Draws `upscale` of single masks transposed, all its interpolation steps in one, so with other roundings.
 
     Every value is within `tolerance` of the exact one, for the mask begun. An axis is a product with a banded matrix,
     cut into small dense ones: down the columns first, which transposes in passing, then along the rows.
@@ -24,12 +24,14 @@ class Canvas:
 
     def __init__(self, low_res: Floats, frame: Frame) -> None:
         height, width = frame.original
-        _, low_height, low_width = low_res.shape
+        low = low_res.shape[1:]
+        low_height, low_width = cropped_size(low, frame) if frame.upsampling == "cropped" else low
         self.size = frame.original
         self.tolerance = 0.0
-        self._low_res = low_res
-        self._y = Strips(two_step_taps(low_height, frame.input_size, frame.resized[0], height), low_height, low_width)
-        self._x = Strips(two_step_taps(low_width, frame.input_size, frame.resized[1], width), low_width, height)
+        self._error = ROUNDINGS * UNIT * OVERSHOOT[last_step(low, frame)[1]] ** 2  # of the largest logit
+        self._low_res = low_res[:, :low_height, :low_width]
+        self._y = Strips(upscaling_taps(low, frame, 0), low_height, low_width)
+        self._x = Strips(upscaling_taps(low, frame, 1), low_width, height)
         self._lying = np.empty((low_width, len(self._y), self._y.outputs), dtype=np.float32)
         strips = min(max(1, BAND_FLOATS // (height * self._x.outputs)), len(self._x))
         self._band = np.empty((strips, self._x.outputs, height), dtype=np.float32)
@@ -41,7 +43,7 @@ class Canvas:
     def begin(self, mask: int) -> None:
         """Starts row `mask` of the logits; one with infinities or NaN has no finite tolerance and cannot be drawn."""
         rows = self._low_res[mask]
-        self.tolerance = ROUNDINGS * UNIT * max(float(rows.max()), -float(rows.min()))
+        self.tolerance = self._error * max(float(rows.max()), -float(rows.min()))
         if not np.isfinite(self.tolerance):
             return
         strips = slice(0, len(self._y))

@@ -46,9 +46,11 @@ def segment_prompts(
     tokens = [prompt_tokens(prompt, frame, conventions.prompts.layout) for prompt in prompts]
     for indices in _alike(tokens):
         own = [tokens[index] for index in indices]
-        offered = _offered([prompts[index] for index in indices], conventions.masks)
-        best = parameters.masks == "best" or conventions.masks.multimask_best_only
-        answers = yield from ask(_question(view, own, Choice(offered, best=best)))
+        asked = [prompts[index] for index in indices]
+        one = parameters.masks == "best" or conventions.masks.multimask_best_only
+        best = torch.tensor([one or not prompt.multimask for prompt in asked])
+        choice = Choice(_offered(asked, conventions.masks), best=best)
+        answers = yield from ask(_question(view, own, choice))
         for index, record in _records(answers, frame.original, indices):
             found[index].append(record)
     return tuple(record for index in range(len(prompts)) for record in found[index])

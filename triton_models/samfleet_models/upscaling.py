@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,10 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from samfleet.variants.conventions import Upsampling
 from samfleet_models.preprocess import Frame
 
 Indices = NDArray[np.int64]
+Interpolation = Literal["bilinear", "bicubic"]
+TAPS: dict[Interpolation, int] = {"bilinear": 2, "bicubic": 4}
+OVERSHOOT: dict[Interpolation, float] = {
+    "bilinear": 1.0,
+    "bicubic": 1.375,
+}  # by magnitude, weights add up to no more (A = -0.75)
 UPSCALING = 4  # the network's input is so many times as wide as its logits
 PATCH = (6, 28)  # low-resolution pixels: what two neighbouring input pixels depend on, and SMALL_KERNEL exceeded
 SMALL_KERNEL = 128  # torch rounds otherwise where output height + width are no more (_use_vectorized_kernel_cond_2d)
@@ -23,36 +29,28 @@ PIXELS_AT_A_TIME = 8  # of `pixel_logits`: its work tensors stay in the cache
 
 
 def upscale(low_res: Tensor, frame: Frame) -> Tensor:
-    """Logits [n, h, w] of the original image."""
-    return UPSAMPLERS[frame.upsampling](low_res, frame)
+    """Logits [n, h, w] of the original image.
+
+    `through_frame` is `Sam.postprocess_masks` (modeling/sam.py): to the frame's size, padding cut off, to the original.
+    `cropped` takes the image's share of the logits (`upscale_mask` of nanosam/utils/predictor.py).
+    """
+    (height, width), interpolation = last_step(low_res.shape[1:], frame)
+    if frame.upsampling == "through_frame":
+        low_res = resized(low_res, (frame.input_size, frame.input_size))
+    return resized(low_res[:, :height, :width], frame.original, interpolation)
 
 
-def _through_frame(low_res: Tensor, frame: Frame) -> Tensor:
-    """To the frame's size, padding cut off, to the original size: `Sam.postprocess_masks` of modeling/sam.py."""
-    inside = resized(low_res, (frame.input_size, frame.input_size))[..., : frame.resized[0], : frame.resized[1]]
-    return resized(inside, frame.original)
-
-
-def _direct(low_res: Tensor, frame: Frame) -> Tensor:
-    return resized(low_res, frame.original)
-
-
-def _direct_bicubic(low_res: Tensor, frame: Frame) -> Tensor:
-    return resized(low_res, frame.original, "bicubic")
-
-
-def _cropped(low_res: Tensor, frame: Frame) -> Tensor:
-    """The image's share of the logits, its sides truncated (`upscale_mask` of nanosam/utils/predictor.py)."""
-    height, width = cropped_size(low_res.shape[1:], frame)
-    return resized(low_res[:, :height, :width], frame.original)
-
-
-UPSAMPLERS: dict[Upsampling, Callable[[Tensor, Frame], Tensor]] = {
-    "through_frame": _through_frame,
-    "direct": _direct,
-    "direct_bicubic": _direct_bicubic,
-    "cropped": _cropped,
-}
+def last_step(low: Sequence[int], frame: Frame) -> tuple[tuple[int, int], Interpolation]:
+    """What `upscale` interpolates onto the original, (height, width) for logits of the size `low`, and how."""
+    match frame.upsampling:
+        case "through_frame":
+            return frame.resized, "bilinear"
+        case "direct":
+            return (low[0], low[1]), "bilinear"
+        case "direct_bicubic":
+            return (low[0], low[1]), "bicubic"
+        case "cropped":
+            return cropped_size(low, frame), "bilinear"
 
 
 def cropped_size(low: Sequence[int], frame: Frame) -> tuple[int, int]:
@@ -61,9 +59,12 @@ def cropped_size(low: Sequence[int], frame: Frame) -> tuple[int, int]:
     return max(1, height), max(1, width)
 
 
-def resized(maps: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
-    """[n, h, w] at another size, pixels being areas and not points."""
-    return functional.interpolate(maps[None], size, mode=mode, align_corners=False)[0]
+def resized(maps: Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Tensor:
+    """[n, h, w] at another size, pixels being areas and not points.
+
+    A batch of single channels: torch rounds otherwise for three channels on one thread.
+    """
+    return functional.interpolate(maps[:, None], size, mode=interpolation, align_corners=False)[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,54 +88,46 @@ class Taps:
 
 
 @lru_cache(maxsize=32)
-def bilinear_taps(inputs: int, outputs: int) -> Taps:
-    """Of one axis, with torch's own weights: read off what it makes of the unit vectors."""
-    units = resized(torch.eye(inputs)[None], (outputs, inputs))[0].numpy()
-    first = (units != 0).argmax(axis=1)
-    second = np.minimum(first + 1, inputs - 1)
-    rows = np.arange(outputs)
-    weights = np.stack([units[rows, first], np.where(second > first, units[rows, second], 0)])
-    return Taps(np.stack([first, second]), weights.astype(np.float64))
+def resizing_taps(inputs: int, outputs: int, interpolation: Interpolation) -> Taps:
+    """Of one axis, neighbours from the lowest on, with torch's own weights: what it makes of the unit vectors."""
+    units = resized(torch.eye(inputs)[None], (outputs, inputs), interpolation)[0].numpy()
+    lowest = (units != 0).argmax(axis=1)
+    lowest = np.minimum.accumulate(lowest[::-1])[::-1]  # bicubic weights may be 0 where a later output's are not
+    places = lowest + np.arange(TAPS[interpolation])[:, None]
+    indices = np.minimum(places, inputs - 1)
+    weights = np.where(places < inputs, units[np.arange(outputs), indices], 0)
+    return Taps(indices, weights.astype(np.float64))
 
 
 @lru_cache(maxsize=32)
-def bilinear_indices(inputs: int, outputs: int) -> Tensor:
-    return torch.from_numpy(bilinear_taps(inputs, outputs).indices)
-
-
-@lru_cache(maxsize=32)
-def bicubic_taps(inputs: int, outputs: int) -> Taps:
-    """Of one axis: dense, for torch's own weights are negative in part and meet at the borders."""
-    units = resized(torch.eye(inputs)[None], (outputs, inputs), "bicubic")[0].numpy()
-    return Taps(np.arange(inputs)[:, None].repeat(outputs, axis=1), units.T.astype(np.float64))
+def resizing_indices(inputs: int, outputs: int, interpolation: Interpolation) -> Tensor:
+    return torch.from_numpy(resizing_taps(inputs, outputs, interpolation).indices)
 
 
 @lru_cache(maxsize=32)
 def two_step_taps(low: int, full: int, inside: int, original: int) -> Taps:
     """One axis of `upscale` through the frame: `low` to `full` pixels, of which the first `inside` go to `original`."""
-    return bilinear_taps(low, full).then(bilinear_taps(inside, original))
+    return resizing_taps(low, full, "bilinear").then(resizing_taps(inside, original, "bilinear"))
 
 
-def upscaling_taps(low: tuple[int, int], frame: Frame, axis: int) -> Taps:
+def upscaling_taps(low: Sequence[int], frame: Frame, axis: int) -> Taps:
     """One axis (0: y, 1: x) of `upscale` on logits of the size `low`."""
-    original = frame.original[axis]
-    match frame.upsampling:
-        case "through_frame":
-            return two_step_taps(low[axis], frame.input_size, frame.resized[axis], original)
-        case "direct":
-            return bilinear_taps(low[axis], original)
-        case "direct_bicubic":
-            return bicubic_taps(low[axis], original)
-        case "cropped":
-            return bilinear_taps(cropped_size(low, frame)[axis], original)
+    inside, interpolation = last_step(low, frame)
+    if frame.upsampling == "through_frame":
+        return two_step_taps(low[axis], frame.input_size, inside[axis], frame.original[axis])
+    return resizing_taps(inside[axis], frame.original[axis], interpolation)
 
 
 def pixelwise(low_res: Tensor, frame: Frame) -> bool:
-    """Whether `pixel_logits` meets the kernel that `upscale` meets."""
-    if frame.upsampling != "through_frame":
+    """Whether `pixel_logits` meets the kernel that `upscale` meets; for bicubic ones torch has but one."""
+    if frame.upsampling == "direct_bicubic":
+        return True
+    if min(frame.original) < SMALL_KERNEL:
         return False
+    if frame.upsampling != "through_frame":
+        return True
     whole_ratio = {UPSCALING * side for side in low_res.shape[1:]} == {frame.input_size}
-    return whole_ratio and UPSCALING * sum(PATCH) <= 2 * frame.input_size and min(frame.original) >= SMALL_KERNEL
+    return whole_ratio and UPSCALING * sum(PATCH) <= 2 * frame.input_size
 
 
 def pixel_logits(low_res: Tensor, frame: Frame, masks: Indices, y: Indices, x: Indices) -> Tensor:
@@ -150,15 +143,18 @@ def pixel_logits(low_res: Tensor, frame: Frame, masks: Indices, y: Indices, x: I
 
 
 def _pixel_logits(low_res: Tensor, frame: Frame, masks: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    inside, original = frame.resized, frame.original
-    rows = bilinear_indices(inside[0], original[0])[:, y]  # [2, k] of the input frame
-    columns = bilinear_indices(inside[1], original[1])[:, x]
-    values = _input_logits(low_res, masks, rows, columns)  # [k, 2, 2]
-    values = _spread(values.transpose(1, 2), columns, inside[1]).transpose(1, 2)  # [k, 2, inside]
+    (height, width), interpolation = last_step(low_res.shape[1:], frame)
+    rows = resizing_indices(height, frame.original[0], interpolation)[:, y]  # [taps, k] of what the last step reads
+    columns = resizing_indices(width, frame.original[1], interpolation)[:, x]
+    if frame.upsampling == "through_frame":
+        values = _input_logits(low_res, masks, rows, columns)  # [k, taps, taps]
+    else:
+        values = low_res[masks[:, None, None], rows.T[:, :, None], columns.T[:, None, :]]
+    values = _spread(values.transpose(1, 2), columns, width).transpose(1, 2)  # [k, taps, width]
     k = torch.arange(len(masks))
-    values = resized(values.contiguous(), (2, original[1]))[k, :, x]  # [k, 2]
-    values = _spread(values[..., None], rows, inside[0])  # [k, inside, 1]
-    return resized(values, (original[0], 1))[k, y, 0]
+    values = resized(values.contiguous(), (len(rows), frame.original[1]), interpolation)[k, :, x]  # [k, taps]
+    values = _spread(values[..., None], rows, height)  # [k, height, 1]
+    return resized(values, (frame.original[0], 1), interpolation)[k, y, 0]
 
 
 def _input_logits(low_res: Tensor, masks: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
