@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fixtures.containers import safetensors
 from samfleet_models.checkpoint import CheckpointUnreadable, read_state
 
 STATE = {
@@ -18,19 +19,6 @@ STATE = {
     "half": torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
     "count": torch.tensor(7),
 }
-
-
-def safetensors(state: dict[str, Tensor]) -> bytes:
-    names = {torch.float32: "F32", torch.bfloat16: "BF16", torch.int64: "I64"}
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    body = b""
-    for name, value in state.items():
-        content = value.reshape(-1).view(torch.uint8).numpy().tobytes()
-        offsets = [len(body), len(body) + len(content)]
-        header[name] = {"dtype": names[value.dtype], "shape": list(value.shape), "data_offsets": offsets}
-        body += content
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + body
 
 
 def same(found: dict[str, Tensor]) -> bool:
