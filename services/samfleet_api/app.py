@@ -23,6 +23,8 @@ from samfleet_api.middleware import BodyLimit, RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
 from samfleet_api.runs.endpoints import router as runs
+from samfleet_api.sessions.endpoints import router as sessions
+from samfleet_api.sessions.wrong_keys import WrongKeys
 from samfleet_api.state import State, open_state
 from samfleet_api.variants.endpoints import router as variants
 
@@ -58,8 +60,9 @@ def create_app(
         dependencies=[Depends(refuse_unknown_parameters)],
         redoc_url=None,
     )
-    for router in (datasets, jobs, runs, variants, pools, hardware, health):
+    for router in (datasets, jobs, runs, variants, pools, hardware, health, sessions):
         app.include_router(router)
+    app.state.wrong_keys = WrongKeys()
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_JSON_BYTES)
     app.add_middleware(RequestLog)  # added last, so outermost: it sees every answer

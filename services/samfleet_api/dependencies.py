@@ -22,6 +22,8 @@ from samfleet.db.session import read_only, transaction
 from samfleet.errors import Unauthorized
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
+from samfleet_api.sessions.cookies import COOKIE, require_csrf
+from samfleet_api.sessions.repository import find_session
 from samfleet_api.tenants.repository import tenant_of_key
 
 ReadSession = NewType("ReadSession", Session)
@@ -67,17 +69,32 @@ def get_write_session(engine: EngineValue) -> Iterator[WriteSession]:
 
 
 def current_tenant(
-    engine: EngineValue, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+    request: Request, engine: EngineValue, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> uuid.UUID:
-    """In a transaction of its own, because the request may go on to wait for storage."""
+    """By the key, or by the cookie of a browser that logged in with one. In a transaction of its own, because the
+    request may go on to wait for storage.
+    """
     if credentials is None:
-        raise Unauthorized
+        return _tenant_of_browser(request, engine)
     with read_only(engine) as session:
         tenant_id = tenant_of_key(session, credentials.credentials)
     if tenant_id is None:
         raise Unauthorized("this API key is unknown or revoked; send a valid one as `Authorization: Bearer <key>`")
     bind_contextvars(tenant_id=str(tenant_id))
     return tenant_id
+
+
+def _tenant_of_browser(request: Request, engine: Engine) -> uuid.UUID:
+    token = request.cookies.get(COOKIE)
+    if token is None:
+        raise Unauthorized
+    with read_only(engine) as session:
+        found = find_session(session, token)
+    if found is None:
+        raise Unauthorized("this session is over; log in at /dashboard/login")
+    require_csrf(request, token)
+    bind_contextvars(tenant_id=str(found.tenant_id))
+    return found.tenant_id
 
 
 ReadSessionValue = Annotated[ReadSession, Depends(get_read_session, scope="function")]

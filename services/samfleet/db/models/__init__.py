@@ -11,11 +11,12 @@ from samfleet.db.models.datasets import (
 )
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
-from samfleet.db.models.tenants import ApiKey, Tenant
+from samfleet.db.models.tenants import ApiKey, BrowserSession, Tenant
 
 __all__ = [
     "ApiKey",
     "Base",
+    "BrowserSession",
     "Dataset",
     "DatasetAnnotation",
     "DatasetDetection",

@@ -24,3 +24,13 @@ class ApiKey(HasId, HasCreatedAt, Base):
     name: Mapped[str] = mapped_column(String(100))
     key_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     revoked_at: Mapped[datetime | None]
+
+
+class BrowserSession(HasId, HasCreatedAt, Base):
+    """A browser that logged in with a key, and ends with it. Of its random cookie only the SHA-256 is kept."""
+
+    __tablename__ = "browser_sessions"
+
+    api_key_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from samfleet.db.keys import hash_key
+from samfleet.db.models import ApiKey, BrowserSession, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    tenant_id: uuid.UUID
+    tenant: str
+    key_name: str
+    expires_at: datetime
+
+
+def open_session(session: Session, key: str, token: str, lifetime: timedelta) -> bool:
+    """False where the key is unknown or revoked. Sessions of anybody that are over are removed on the way."""
+    key_id = session.scalars(
+        select(ApiKey.id).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
+    ).one_or_none()
+    if key_id is None:
+        return False
+    session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= func.now()))
+    values = {"api_key_id": key_id, "token_sha256": hash_key(token), "expires_at": func.now() + lifetime}
+    session.add(BrowserSession(**values))
+    session.flush()
+    return True
+
+
+def find_session(session: Session, token: str) -> OpenSession | None:
+    """By the token's hash, as keys are found; a revoked key ends its sessions at once."""
+    row = session.execute(
+        select(ApiKey.tenant_id, Tenant.name.label("tenant"), ApiKey.name.label("key_name"), BrowserSession.expires_at)
+        .join(ApiKey, ApiKey.id == BrowserSession.api_key_id)
+        .join(Tenant, Tenant.id == ApiKey.tenant_id)
+        .where(
+            BrowserSession.token_sha256 == hash_key(token),
+            BrowserSession.expires_at > func.now(),
+            ApiKey.revoked_at.is_(None),
+        )
+    ).one_or_none()
+    return OpenSession(**row._mapping) if row else None  # noqa: SLF001 - public in SQLAlchemy, in spite of its name
+
+
+def close_session(session: Session, token: str) -> None:
+    session.execute(delete(BrowserSession).where(BrowserSession.token_sha256 == hash_key(token)))

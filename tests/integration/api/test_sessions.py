@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import func, update
+
+from fixtures.api import Api, Tenant
+from fixtures.recorded import new_job
+from samfleet.db.keys import hash_key
+from samfleet.db.models import ApiKey, BrowserSession
+from samfleet.db.session import transaction
+from samfleet_api.sessions.cookies import COOKIE, csrf_token
+from samfleet_api.sessions.wrong_keys import MOST, WINDOW, TooManyAttempts, WrongKeys
+
+SESSION = "/dashboard/session"
+NO_JOB = f"/v1/jobs/{uuid.UUID(int=0)}/cancel"
+
+
+@pytest.fixture
+def browser(api: Api) -> Iterator[httpx.Client]:
+    """Keeps cookies and knows no key."""
+    api.app.state.wrong_keys = WrongKeys()
+    with httpx.Client(base_url=api.url, timeout=30) as http:
+        yield http
+
+
+def log_in(browser: httpx.Client, tenant: Tenant) -> str:
+    """The token for requests that change something."""
+    answer = browser.post(SESSION, json={"key": tenant.key})
+    assert answer.status_code == 204, answer.text
+    token: str = browser.get(SESSION).json()["csrf_token"]
+    return token
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(browser: httpx.Client, tenant: Tenant) -> None:
+    answer = browser.post(SESSION, json={"key": f" {tenant.key}\n"})
+    cookie = answer.headers["Set-Cookie"].lower()
+    assert all(part in cookie for part in ("httponly", "samesite=strict", "max-age=43200", "path=/"))
+    assert "secure" not in cookie  # on http the browser would drop it
+
+
+def test_on_https_the_cookie_is_for_https_alone(api: Api, tenant: Tenant) -> None:
+    from fastapi.testclient import TestClient
+
+    with TestClient(api.app, base_url="https://testserver") as client:
+        answer = client.post(SESSION, json={"key": tenant.key})
+    assert "secure" in answer.headers["Set-Cookie"].lower()
+
+
+def test_what_is_kept_of_a_session_opens_nothing(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
+    log_in(browser, tenant)
+    token = browser.cookies[COOKIE]
+    with transaction(api.engine) as session:
+        assert session.query(BrowserSession).filter_by(token_sha256=hash_key(token)).count() == 1
+        assert session.query(BrowserSession).filter_by(token_sha256=token).count() == 0
+
+
+def test_a_browser_sees_what_its_key_sees_and_nothing_of_others(
+    api: Api, browser: httpx.Client, tenant: Tenant, other_tenant: Tenant, folder: Path
+) -> None:
+    job = new_job(tenant, folder)
+    log_in(browser, tenant)
+    assert [one["id"] for one in browser.get("/v1/jobs").json()["items"]] == [job["id"]]
+    assert browser.get(f"/v1/jobs/{job['id']}").status_code == 200
+    with httpx.Client(base_url=api.url) as stranger:
+        log_in(stranger, other_tenant)
+        assert stranger.get("/v1/jobs").json()["items"] == []
+        assert stranger.get(f"/v1/jobs/{job['id']}").status_code == 404
+        assert stranger.get(f"/v1/runs/{job['runs'][0]['id']}").status_code == 404
+
+
+def test_a_cookie_alone_changes_nothing(browser: httpx.Client, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder)
+    right = log_in(browser, tenant)
+    path = f"/v1/jobs/{job['id']}/cancel"
+    for headers in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": right[:-1] + "~"}, {"X-CSRF-Token": csrf_token("x")}):
+        answer = browser.post(path, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "csrf_token_invalid")
+    assert browser.request("DELETE", SESSION).json()["code"] == "csrf_token_invalid"
+    assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "queued"
+    assert browser.post(path, headers={"X-CSRF-Token": right}).json()["state"] == "cancelled"
+
+
+def test_the_token_of_one_session_is_none_for_another(
+    api: Api, browser: httpx.Client, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    log_in(browser, tenant)
+    with httpx.Client(base_url=api.url) as stranger:
+        foreign = log_in(stranger, other_tenant)
+    assert browser.post(NO_JOB, headers={"X-CSRF-Token": foreign}).status_code == 403
+
+
+def test_a_key_needs_no_token(tenant: Tenant) -> None:
+    assert tenant.http.post(NO_JOB).status_code == 404
+
+
+def test_after_logging_out_the_cookie_is_worth_nothing(browser: httpx.Client, tenant: Tenant) -> None:
+    right = log_in(browser, tenant)
+    kept = browser.cookies[COOKIE]
+    assert browser.request("DELETE", SESSION, headers={"X-CSRF-Token": right}).status_code == 204
+    assert COOKIE not in browser.cookies
+    assert browser.request("DELETE", SESSION).status_code == 204
+    assert browser.get("/v1/jobs", headers={"Cookie": f"{COOKIE}={kept}"}).status_code == 401
+    assert browser.get(SESSION, headers={"Cookie": f"{COOKIE}={kept}"}).json()["code"] == "session_missing"
+
+
+def test_logging_in_again_ends_the_session_before(browser: httpx.Client, tenant: Tenant) -> None:
+    log_in(browser, tenant)
+    former = browser.cookies[COOKIE]
+    log_in(browser, tenant)
+    browser.cookies.clear()
+    assert browser.get("/v1/jobs", headers={"Cookie": f"{COOKIE}={former}"}).status_code == 401
+
+
+@pytest.mark.parametrize("ended", ["expired", "revoked"])
+def test_a_session_ends_with_its_time_and_with_its_key(
+    api: Api, browser: httpx.Client, tenant: Tenant, ended: str
+) -> None:
+    log_in(browser, tenant)
+    with transaction(api.engine) as session:
+        if ended == "expired":
+            mine = BrowserSession.token_sha256 == hash_key(browser.cookies[COOKIE])
+            session.execute(update(BrowserSession).where(mine).values(expires_at=func.now()))
+        else:
+            session.execute(
+                update(ApiKey).where(ApiKey.key_sha256 == hash_key(tenant.key)).values(revoked_at=func.now())
+            )
+    answer = browser.get("/v1/jobs")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert browser.get(SESSION).status_code == 401
+
+
+def test_wrong_keys_are_refused_and_then_not_even_looked_at(browser: httpx.Client, tenant: Tenant) -> None:
+    for _ in range(MOST):
+        answer = browser.post(SESSION, json={"key": "sf_wrong"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert COOKIE not in browser.cookies
+    answer = browser.post(SESSION, json={"key": tenant.key})
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
+
+
+def test_a_form_of_another_site_logs_nobody_in(browser: httpx.Client, tenant: Tenant) -> None:
+    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = browser.post(SESSION, content=f'{{"key": "{tenant.key}"}}', headers={"Content-Type": content_type})
+        assert answer.status_code == 422
+    assert COOKIE not in browser.cookies
+
+
+def test_attempts_are_forgotten_after_the_window_and_counted_by_address() -> None:
+    now = 0.0
+    wrong_keys = WrongKeys(clock=lambda: now)
+    for _ in range(MOST):
+        wrong_keys.count("a")
+    wrong_keys.refuse_too_many("b")
+    with pytest.raises(TooManyAttempts):
+        wrong_keys.refuse_too_many("a")
+    now = WINDOW.total_seconds() + 1
+    wrong_keys.refuse_too_many("a")
