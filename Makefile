@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all bench check fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-browser bench check fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ ARGS ?=
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv with everything, from pinned versions
 
@@ -32,6 +32,9 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 test-all: setup ## the tests that take minutes as well
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
+
+test-browser: setup ## the dashboard in a real Chromium, where the system has one
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 bench: setup ## the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
 	$(BIN)/samfleet variants pull mobile_sam

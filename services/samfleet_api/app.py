@@ -13,12 +13,14 @@ from fastapi.openapi.utils import get_openapi
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
 from samfleet.variants.catalogue import add_variants_of
+from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.dependencies import refuse_unknown_parameters
 from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.health.endpoints import router as health
 from samfleet_api.jobs.endpoints import router as jobs
+from samfleet_api.jobs.events import router as job_events
 from samfleet_api.middleware import BodyLimit, RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
@@ -60,9 +62,10 @@ def create_app(
         dependencies=[Depends(refuse_unknown_parameters)],
         redoc_url=None,
     )
-    for router in (datasets, jobs, runs, variants, pools, hardware, health, sessions):
+    for router in (datasets, jobs, job_events, runs, variants, pools, hardware, health, sessions):
         app.include_router(router)
     app.state.wrong_keys = WrongKeys()
+    add_dashboard(app)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_JSON_BYTES)
     app.add_middleware(RequestLog)  # added last, so outermost: it sees every answer

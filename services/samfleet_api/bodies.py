@@ -1,7 +1,7 @@
 """Bodies that are too large for memory, read by dependencies that run behind the check of the key.
 
-These are the only coroutines of the API: the ASGI server hands bodies over in no other way. File work is done in
-threads, as Starlette does it.
+Besides the stream of a job's events these are the only coroutines of the API: the ASGI server hands bodies over in no
+other way. File work is done in threads, as Starlette does it.
 """
 
 from __future__ import annotations

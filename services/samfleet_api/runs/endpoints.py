@@ -153,11 +153,13 @@ def read_overlay(
     store: StoreValue,
     settings: SettingsValue,
     max_side: MaxSide = 1600,
+    *,
+    with_masks: Annotated[bool, Query(description="Without them it is the upright image alone.")] = True,
 ) -> Response:
     with read_only(engine) as session:
         result, image = require_image(session, tenant_id, run_id, image_id)
     require_segmented(result)
-    masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)]
+    masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)] if with_masks else []
     content = read_image(store, image.uri, settings.max_image_bytes)
     return Response(render_overlay(content, masks, max_side=max_side), media_type="image/png")
 

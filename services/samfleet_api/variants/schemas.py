@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,7 @@ class Variant(BaseModel):
                     "title": "MobileSAM",
                     "family": "tiny_vit",
                     "input_size": 1024,
+                    "parity": "golden",
                     "code_licence": "Apache-2.0",
                     "weights_licence": "Apache-2.0",
                     "licences_to_accept": [],
@@ -47,6 +48,10 @@ class Variant(BaseModel):
     title: str
     family: str
     input_size: int = Field(description="Side of the network's square input in pixels.")
+    parity: Literal["golden", "keys", "real", "unverified"] = Field(
+        description="What the implementation was held against: recorded outputs of the official code, the keys and "
+        "shapes of its checkpoint alone, its real weights, or nothing yet."
+    )
     code_licence: str
     weights_licence: str
     licences_to_accept: list[str] = Field(
@@ -65,6 +70,7 @@ class Variant(BaseModel):
             title=record.title,
             family=record.family,
             input_size=record.input_size,
+            parity=record.parity,
             code_licence=record.code_licence,
             weights_licence=record.weights_licence,
             licences_to_accept=[part for part in restricted_parts(record.weights_licence) if part not in accepted],

@@ -62,6 +62,7 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "hardware_list",
         "health_read",
         "job_cancel",
+        "job_follow",
         "job_list",
         "job_list_errors",
         "job_read",

@@ -1,0 +1,68 @@
+// The API with the cookie of this browser. Whoever is not logged in is taken to the login page and back.
+
+let csrfToken = "";
+
+export class Refused extends Error {
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export async function readSession() {
+  const session = await get("/dashboard/session");
+  csrfToken = session.csrf_token;
+  return session;
+}
+
+export const get = (path) => send("GET", path);
+export const post = (path, body) => send("POST", path, body);
+export const remove = (path) => send("DELETE", path);
+
+async function send(method, path, body) {
+  const headers = { "X-CSRF-Token": csrfToken };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new Refused(0, "unreachable", "The API does not answer. Is it running, and is this machine online?");
+  }
+  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  const problem = await answer.json().catch(() => ({ code: "unknown", detail: `The API answered ${answer.status}.` }));
+  if (answer.status === 401 && location.pathname !== "/dashboard/login") goToLogin();
+  throw new Refused(answer.status, problem.code, problem.detail);
+}
+
+export function goToLogin() {
+  location.assign(`/dashboard/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+// Calls `show` with the job at once and at each change, until it has ended. Returns what stops it.
+export function followJob(id, show) {
+  const source = new EventSource(`/v1/jobs/${id}/events`);
+  source.addEventListener("job", (event) => {
+    const job = JSON.parse(event.data);
+    if (hasEnded(job)) source.close();
+    show(job);
+  });
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) readSession().catch(() => undefined); // over: this leads to the login
+  });
+  return () => source.close();
+}
+
+export const hasEnded = (job) => ["completed", "failed", "cancelled"].includes(job.state);
+
+// The filters of a page are its address: reading, and writing without a new entry in the history.
+export const filter = (name, otherwise = "") => new URLSearchParams(location.search).get(name) ?? otherwise;
+
+export function addressWith(changes) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value) query.set(name, value);
+    else query.delete(name);
+  }
+  return location.pathname + (query.size ? `?${query}` : "");
+}

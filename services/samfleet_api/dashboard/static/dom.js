@@ -1,0 +1,45 @@
+// Elements without innerHTML: whatever a file or a job is called stays text.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function h(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+// columns: [{title, number?, value: row => text or node}]; the first column names its row.
+export function table(caption, columns, rows) {
+  const cell = (column, row, index) =>
+    h(index ? "td" : "th", { class: column.number ? "number" : null, scope: index ? null : "row" }, column.value(row));
+  const titles = columns.map((column) => h("th", { scope: "col", class: column.number ? "number" : null }, column.title));
+  const body = rows.map((row) => h("tr", {}, columns.map((column, index) => cell(column, row, index))));
+  const inner = h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, titles)), h("tbody", {}, body));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, inner);
+}
+
+export function facts(pairs) {
+  const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return h("dl", {}, known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+export function notice(title, text, ...more) {
+  return h("div", { class: "notice" }, h("h2", {}, title), h("p", {}, text), ...more);
+}
+
+export function failure(error) {
+  const retry = h("button", { type: "button", onclick: () => location.reload() }, "Try again");
+  return h("div", { class: "notice error", role: "alert" }, h("h2", {}, "This could not be loaded"), h("p", {}, error.message), retry);
+}

@@ -1,0 +1,97 @@
+import { addressWith, filter, followJob, get, hasEnded } from "/dashboard/static/api.js";
+import { facts, h, notice, table } from "/dashboard/static/dom.js";
+import { count, duration, moment, nameOf, percent, rate } from "/dashboard/static/format.js";
+
+const STATES = ["queued", "running", "completed", "failed", "cancelled"];
+const TONES = { completed: "good", failed: "bad", queued: "wait" };
+const POOLS_EVERY_MS = 5000;
+
+export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, thing.state);
+
+// The element lives as long as the job is followed: only what changed is replaced, so focus stays where it is.
+export function progressCard(job) {
+  const bar = h("progress", { max: 1, "aria-label": `Progress of ${nameOf(job)}` });
+  const line = h("p", { class: "soft" });
+  const state = h("span");
+  const link = h("a", { href: `/dashboard/jobs/${job.id}` }, nameOf(job));
+  const card = h("article", { class: "card" }, h("div", { class: "head" }, h("h3", {}, link), state), bar, line);
+  card.update = (now) => {
+    bar.value = now.progress;
+    state.replaceChildren(stateOf(now));
+    line.replaceChildren(progressLine(now));
+  };
+  card.update(job);
+  return card;
+}
+
+export function progressLine(job) {
+  const { total, succeeded, failed, in_progress: busy } = job.counts;
+  const done = `${count(succeeded + failed)} of ${count(total)} images`;
+  const left = job.eta_seconds === null ? [] : [`${duration(job.eta_seconds)} left`];
+  const waiting = hasEnded(job) ? [] : [`${count(total - succeeded - failed - busy)} waiting, ${count(busy)} in work`];
+  return [done, rate(job.images_per_second), ...left, ...waiting, ...(failed ? [`${count(failed)} failed`] : [])].join(" · ");
+}
+
+function showRunning(section, jobs) {
+  const running = jobs.filter((job) => !hasEnded(job));
+  if (!running.length) {
+    section.replaceChildren(notice("Nothing is running", "Submit a job with “samfleet segment” or POST /v1/jobs, and it moves here."));
+    return;
+  }
+  const cards = running.map((job) => {
+    const card = progressCard(job);
+    followJob(job.id, card.update);
+    return card;
+  });
+  section.replaceChildren(h("div", { class: "cards" }, cards));
+}
+
+function poolCard(pool) {
+  const servers = pool.workers.flatMap((worker) => (worker.detail.servers ?? []).map((server) => ({ ...server, worker: worker.name })));
+  const health = pool.ready ? h("span", { class: "state good" }, "ready") : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not answer" : "no worker");
+  const lines = servers.map((server) => [server.address, `${server.ready ? "ready" : "not ready"}${server.variants?.length ? `, loaded: ${server.variants.join(", ")}` : ""}`]);
+  return h("article", { class: "card" }, h("div", { class: "head" }, h("h3", {}, pool.name), health),
+    h("p", { class: "soft" }, pool.workers.length === 1 ? "1 worker" : `${pool.workers.length} workers`), facts(lines));
+}
+
+async function showPools(section) {
+  const pools = (await get("/v1/pools")).items;
+  section.replaceChildren(h("div", { class: "cards" }, pools.map(poolCard)));
+}
+
+function jobsTable(page) {
+  const columns = [
+    { title: "Job", value: (job) => h("a", { href: `/dashboard/jobs/${job.id}` }, nameOf(job)) },
+    { title: "State", value: stateOf },
+    { title: "Variants", value: (job) => [...new Set(job.runs.map((run) => run.variant))].join(", ") },
+    { title: "Done", number: true, value: (job) => percent(job.progress) },
+    { title: "Images", number: true, value: (job) => count(job.counts.total) },
+    { title: "Failed", number: true, value: (job) => count(job.counts.failed) },
+    { title: "Rate", number: true, value: (job) => (job.images_per_second === null ? "–" : rate(job.images_per_second)) },
+    { title: "Submitted", number: true, value: (job) => moment(job.created_at) },
+  ];
+  return table("Jobs, newest first", columns, page.items);
+}
+
+async function showJobs(section) {
+  const state = filter("state");
+  const query = new URLSearchParams({ limit: 25, ...(state && { state }), ...(filter("cursor") && { cursor: filter("cursor") }) });
+  const page = await get(`/v1/jobs?${query}`);
+  const options = ["", ...STATES].map((name) => h("option", { value: name, selected: name === state }, name || "any"));
+  const choose = (event) => location.assign(addressWith({ state: event.target.value, cursor: "" }));
+  const filters = h("div", { class: "filters" }, h("label", {}, "State", h("select", { onchange: choose }, options)));
+  const older = page.next ? h("p", {}, h("a", { href: addressWith({ cursor: page.next }) }, "Older jobs")) : null;
+  const list = page.items.length ? jobsTable(page) : notice("No jobs here", state ? `None is ${state}.` : "Nothing has been submitted yet.");
+  section.replaceChildren(filters, list, ...(older ? [older] : []));
+}
+
+export async function showOverview(main) {
+  document.title = "Overview · samfleet";
+  const [running, pools, jobs] = ["running", "pools", "jobs"].map((id) => h("section", { id, "aria-busy": "true" }, h("p", { class: "loading" }, "Loading…")));
+  const active = await Promise.all(["running", "queued"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)));
+  main.replaceChildren(h("h1", {}, "Overview"), h("h2", {}, "Running"), running, h("h2", {}, "Pools"), pools, h("h2", {}, "Jobs"), jobs);
+  showRunning(running, active.flatMap((page) => page.items));
+  await Promise.all([showPools(pools), showJobs(jobs)]);
+  for (const section of [running, pools, jobs]) section.removeAttribute("aria-busy");
+  setInterval(() => showPools(pools).catch((error) => pools.replaceChildren(notice("The pools are not known", error.message))), POOLS_EVERY_MS);
+}

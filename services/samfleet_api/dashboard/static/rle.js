@@ -1,0 +1,38 @@
+// COCO's compressed run lengths: 5 bits a character from '0' on, the sixth says that more follow, and from the third
+// run on the difference to the run before last. Runs go down the columns, background first (pycocotools, maskApi.c).
+
+export function runsOf(counts) {
+  const runs = [];
+  for (let at = 0; at < counts.length; ) {
+    let value = 0, shift = 0, code;
+    do {
+      code = counts.charCodeAt(at++) - 48;
+      value |= (code & 31) << shift;
+      shift += 5;
+    } while (code & 32);
+    if (code & 16) value |= -1 << shift;
+    runs.push(runs.length > 2 ? value + runs[runs.length - 2] : value);
+  }
+  return runs;
+}
+
+// Calls `paint` with the row-major index of every pixel of the mask.
+export function eachPixel({ counts, size: [height, width] }, paint) {
+  let at = 0;
+  runsOf(counts).forEach((run, index) => {
+    if (index % 2) for (let i = at; i < at + run; i++) paint((i % height) * width + Math.floor(i / height));
+    at += run;
+  });
+}
+
+// At [x, y] of an image: whether the mask covers it.
+export function covers({ counts, size: [height, width] }, x, y) {
+  if (x < 0 || y < 0 || x >= width || y >= height) return false;
+  let left = x * height + y;
+  const runs = runsOf(counts);
+  for (let index = 0; index < runs.length; index++) {
+    left -= runs[index];
+    if (left < 0) return index % 2 === 1;
+  }
+  return false;
+}
