@@ -21,6 +21,7 @@ from fixtures.recorded import carry_out, claim_next, mask, new_job, plan, record
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.results import ImageError, ImageOutcome, ShardImage
+from samfleet.masks.rle import encode_mask
 
 pytestmark = pytest.mark.browser
 
@@ -103,6 +104,33 @@ def test_progress_moves_while_a_job_runs(api: Api, tenant: Tenant, folder: Path,
         assert claimed is not None
         record_shard(api, claimed)
         expect(bar).to_have_js_property("value", value)
+
+
+def test_jobs_that_are_not_pushed_are_asked_for(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    jobs = [new_job(tenant, folder, images=2, name=f"job {number}") for number in range(4)]
+    page.reload()
+    expect(page.locator("#running article")).to_have_count(4)
+    for job in jobs:
+        carry_out(api, job)
+    expect(page.locator("#running .state", has_text="completed")).to_have_count(4)
+
+
+def test_run_lengths_are_read_as_pycocotools_writes_them(page: Page) -> None:
+    random = np.random.default_rng(7)
+    masks = [random.random((37, 53)) < share for share in (0.0, 0.02, 0.5, 1.0)]
+    masks.append(np.kron(random.random((3, 2)) < 0.5, np.ones((200, 300), dtype=np.bool_)).astype(np.bool_))
+    sent = [{"size": list(mask.shape), "counts": encode_mask(mask)} for mask in masks]
+    script = """async (masks) => {
+        const { eachPixel, covers } = await import("/dashboard/static/rle.js");
+        return masks.map((mask) => {
+            const found = [];
+            eachPixel(mask, (pixel) => found.push(pixel));
+            return [found, covers(mask, 5, 7), covers(mask, mask.size[1], 0)];
+        });
+    }"""
+    for bits, (found, covered, outside) in zip(masks, page.evaluate(script, sent), strict=True):
+        assert sorted(found) == np.flatnonzero(bits).tolist()
+        assert (covered, outside) == (bool(bits[7, 5]), False)
 
 
 def test_a_new_tenant_is_told_what_to_do(page: Page) -> None:

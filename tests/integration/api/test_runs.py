@@ -138,6 +138,9 @@ def test_a_picture_of_one_image(tenant: Tenant, run_path: str) -> None:
     small = tenant.http.get(f"{run_path}/images/3/overlay.png", params={"max_side": 16})
     with Image.open(io.BytesIO(small.content)) as picture:
         assert picture.size == (16, 12)
+    bare = tenant.http.get(f"{run_path}/images/3/overlay.png", params={"with_masks": False})
+    with Image.open(io.BytesIO(bare.content)) as picture:
+        assert picture.getcolors() == [(WIDTH * HEIGHT, (200, 20, 0))]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import { count, duration, moment, nameOf, percent, rate } from "/dashboard/stati
 
 const STATES = ["queued", "running", "completed", "failed", "cancelled"];
 const TONES = { completed: "good", failed: "bad", queued: "wait" };
-const POOLS_EVERY_MS = 5000;
+const ASKED_EVERY_MS = 5000;
+const PUSHED = 2;
 
 export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, thing.state);
 
@@ -32,18 +33,37 @@ export function progressLine(job) {
   return [done, rate(job.images_per_second), ...left, ...waiting, ...(failed ? [`${count(failed)} failed`] : [])].join(" · ");
 }
 
-function showRunning(section, jobs) {
-  const running = jobs.filter((job) => !hasEnded(job));
-  if (!running.length) {
-    section.replaceChildren(notice("Nothing is running", "Submit a job with “samfleet segment” or POST /v1/jobs, and it moves here."));
-    return;
-  }
-  const cards = running.map((job) => {
+// A browser opens six connections to one server, in all its tabs together: two jobs are pushed, the others asked for.
+function runningBoard(section) {
+  const cards = new Map(), pushed = new Set(), ended = new Set();
+  const grid = h("div", { class: "cards" });
+  function place(job) {
+    if (cards.has(job.id)) {
+      if (!pushed.has(job.id)) cards.get(job.id).update(job);
+      return;
+    }
     const card = progressCard(job);
-    followJob(job.id, card.update);
-    return card;
-  });
-  section.replaceChildren(h("div", { class: "cards" }, cards));
+    cards.set(job.id, card);
+    grid.append(card);
+    if (pushed.size >= PUSHED) return;
+    pushed.add(job.id);
+    followJob(job.id, (now) => {
+      card.update(now);
+      if (hasEnded(now)) pushed.delete(job.id);
+    });
+  }
+  return async () => {
+    const pages = await Promise.all(["running", "queued"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)));
+    const jobs = pages.flatMap((page) => page.items);
+    const gone = [...cards.keys()].filter((id) => !pushed.has(id) && !ended.has(id) && !jobs.some((job) => job.id === id));
+    for (const job of await Promise.all(gone.map((id) => get(`/v1/jobs/${id}`)))) {
+      cards.get(job.id).update(job);
+      if (hasEnded(job)) ended.add(job.id);
+    }
+    jobs.forEach(place);
+    if (!cards.size) section.replaceChildren(notice("Nothing is running", "Submit a job with “samfleet segment” or POST /v1/jobs, and it moves here."));
+    else if (grid.parentNode !== section) section.replaceChildren(grid);
+  };
 }
 
 function poolCard(pool) {
@@ -88,10 +108,14 @@ async function showJobs(section) {
 export async function showOverview(main) {
   document.title = "Overview · samfleet";
   const [running, pools, jobs] = ["running", "pools", "jobs"].map((id) => h("section", { id, "aria-busy": "true" }, h("p", { class: "loading" }, "Loading…")));
-  const active = await Promise.all(["running", "queued"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)));
   main.replaceChildren(h("h1", {}, "Overview"), h("h2", {}, "Running"), running, h("h2", {}, "Pools"), pools, h("h2", {}, "Jobs"), jobs);
-  showRunning(running, active.flatMap((page) => page.items));
-  await Promise.all([showPools(pools), showJobs(jobs)]);
+  const showRunning = runningBoard(running);
+  await Promise.all([showRunning(), showPools(pools), showJobs(jobs)]);
   for (const section of [running, pools, jobs]) section.removeAttribute("aria-busy");
-  setInterval(() => showPools(pools).catch((error) => pools.replaceChildren(notice("The pools are not known", error.message))), POOLS_EVERY_MS);
+  const said = h("p", { class: "bad", role: "status" });
+  main.prepend(said);
+  setInterval(async () => {
+    const problem = await Promise.all([showRunning(), showPools(pools)]).then(() => "", (error) => `What you see is not up to date. ${error.message}`);
+    if (said.textContent !== problem) said.replaceChildren(problem);
+  }, ASKED_EVERY_MS);
 }

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from fixtures.api import Api, Tenant
+from fixtures.recorded import claim_next, new_job, plan, record_shard
+from samfleet.jobs.finishing import finish_run
+
+
+def jobs_of(answer: httpx.Response) -> Iterator[dict[str, Any]]:
+    for line in answer.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+def test_a_job_is_told_at_once_at_every_change_and_at_its_end(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder, images=4)
+    run_id = job["runs"][0]["id"]
+    with tenant.http.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        told = jobs_of(answer)
+        assert next(told)["state"] == "queued"
+        plan(api, job)
+        assert next(told)["state"] == "running"
+        claimed = claim_next(api, run_id)
+        assert claimed is not None
+        record_shard(api, claimed)
+        assert next(one for one in told if one["progress"])["progress"] == 0.5
+        claimed = claim_next(api, run_id)
+        assert claimed is not None
+        record_shard(api, claimed)
+        finish_run(api.engine, api.store, uuid.UUID(run_id))
+        assert [one["state"] for one in told][-1] == "completed"  # and the stream has ended by itself
+
+
+def test_a_job_that_has_ended_is_told_once(tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder)
+    tenant.http.post(f"/v1/jobs/{job['id']}/cancel")
+    answer = tenant.http.get(f"/v1/jobs/{job['id']}/events")
+    assert [one["state"] for one in jobs_of(answer)] == ["cancelled"]
+
+
+def test_nobody_follows_the_job_of_another(tenant: Tenant, other_tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder)
+    answer = other_tenant.http.get(f"/v1/jobs/{job['id']}/events")
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+
+
+@pytest.mark.parametrize("path", ["/dashboard/", "/dashboard/jobs/x?run=1", "/dashboard/variants?loaded=yes"])
+def test_a_page_is_for_everybody_and_takes_filters(api: Api, path: str) -> None:
+    answer = httpx.get(api.url + path)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "<script>" not in answer.text
+    assert "style=" not in answer.text
+
+
+def test_files_are_served_with_their_types_and_nothing_beside_them(api: Api) -> None:
+    client = TestClient(api.app)
+    for name, media_type in (("app.js", "javascript"), ("style.css", "text/css"), ("icon.svg", "image/svg+xml")):
+        answer = client.get(f"/dashboard/static/{name}")
+        assert media_type in answer.headers["Content-Type"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.get("/dashboard/static/%2e%2e/pages.py").status_code == 404
+    assert client.get("/dashboard/nowhere").json()["code"] == "route_not_found"
