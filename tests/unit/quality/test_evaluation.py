@@ -27,7 +27,8 @@ def rectangle(random: np.random.Generator) -> dict[str, Any]:
 
 
 def make_up(random: np.random.Generator) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    annotations, results = [], []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for image_id in IMAGES:
         for _ in range(int(random.integers(0, 9))):
             rle = rectangle(random)

@@ -13,14 +13,14 @@ from pycocotools import mask as coco
 from fixtures.coco_eval import assert_same_figures, by_image, official
 from fixtures.shared import shared_path
 from samfleet.quality.evaluation import Evaluation
-from samfleet.quality.protocol import AREAS, CLASS_AWARE, Found, Truth
+from samfleet.quality.protocol import AREAS, CLASS_AWARE, Area, Found, Truth
 from samfleet.quality.segmentation import annotation_rle
 
 PUBLISHED = {
     "segm": [0.320, 0.562, 0.299, 0.387, 0.310, 0.327, 0.268, 0.415, 0.417, 0.469, 0.377, 0.381],
     "bbox": [0.505, 0.697, 0.573, 0.586, 0.519, 0.501, 0.387, 0.594, 0.595, 0.640, 0.566, 0.564],
 }
-SIZES = ("small", "medium", "large")
+SIZES: tuple[Area, ...] = ("small", "medium", "large")
 Entry = Mapping[str, Any]
 Shapes = Literal["segm", "bbox"]
 

@@ -151,7 +151,7 @@ def test_an_image_that_failed_has_missed_its_instances() -> None:
     annotated = {1: [Annotated(10, 7, 16.0, False, square)], 2: [Annotated(11, 7, 16.0, False, square)]}
     mask = {"annotation_id": 10, "category_id": 7, "predicted_iou": 0.9, "area": 16, "segmentation": rle}
     good = {"image_id": 1, "height": 8, "width": 8, "masks": [mask]}
-    failed = {"image_id": 2, "height": None, "width": None, "masks": []}
+    failed: dict[str, Any] = {"image_id": 2, "height": None, "width": None, "masks": []}
     measures = Measures(recall=True, precision=True, agreement=True)
     figures = evaluate_run([good, failed], lambda _: annotated, measures)
     values = {(figure.metric, figure.area, figure.max_detections): figure.value for figure in figures}
