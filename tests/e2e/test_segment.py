@@ -65,6 +65,9 @@ def test_prompts_of_annotations_find_the_annotated_objects(samfleet: Samfleet, t
     assert (run["images"], run["masks"], run["quality"]["instances"]) == (2, 4, 4)
     assert run["quality"]["miou"] > 0.9
     assert "mIoU" in finished.stdout
+    figures = {(figure["metric"], figure["area"]): figure for figure in run["evaluation"]}
+    assert figures["miou", "all"]["value"] == pytest.approx(run["quality"]["miou"])
+    assert figures["ap50", "all"]["value"] == 1.0
     masks = read(out / "mobile_sam.coco.json")
     assert [(mask["image_id"], mask["annotation_id"], mask["category_id"]) for mask in masks] == [
         (100, 1, 7),
