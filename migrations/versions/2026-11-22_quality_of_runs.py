@@ -24,6 +24,8 @@ def upgrade() -> None:
     )
     op.add_column("runs", sa.Column("quality_error_code", sa.String(length=64), nullable=True))
     op.add_column("runs", sa.Column("quality_error_message", sa.String(), nullable=True))
+    begun = sa.Column("evaluations_begun", sa.Integer(), server_default=sa.text("0"), nullable=False)
+    op.add_column("runs", begun)
     evaluate = sa.Column("evaluate", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     op.add_column("jobs", evaluate)
 
@@ -31,6 +33,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.drop_column("jobs", "evaluate")
+    op.drop_column("runs", "evaluations_begun")
     op.drop_column("runs", "quality_error_message")
     op.drop_column("runs", "quality_error_code")
     op.drop_table("run_quality")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Job, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
-from samfleet.jobs.evaluating import Evaluated, evaluate_recorded
+from samfleet.jobs.evaluating import Evaluated, EvaluationFailed, evaluate_recorded
 from samfleet.jobs.exports import ExportFormat, export_key, iter_export, recorded_parts
 from samfleet.jobs.parts import read_parts
 from samfleet.jobs.settling import fail_run, settle_job
@@ -20,6 +20,7 @@ from samfleet.jobs.states import lock_run, move_run
 from samfleet.quality.repository import replace_figures
 from samfleet.storage.store import ObjectStore
 
+MOST_EVALUATIONS = 5  # begun and not ended: then it is the evaluation that ends the workers, for want of memory
 SIGN_OF_LIFE_SECONDS = 10.0  # well within the sweeper's `resend_after`
 
 
@@ -56,10 +57,22 @@ def finish_run(engine: Engine, store: ObjectStore, run_id: uuid.UUID) -> None:
         failure = error
     else:
         if finishing.evaluate:
-            rows = _rows(engine, store, finishing)
-            evaluated = evaluate_recorded(engine, finishing.dataset_id, finishing.task, rows)
+            evaluated = _evaluate(engine, store, finishing)
     with transaction(engine) as session:
         _complete(session, run_id, evaluated, failure)
+
+
+def _evaluate(engine: Engine, store: ObjectStore, finishing: FinishingRun) -> Evaluated:
+    begin = update(Run).where(Run.id == finishing.run_id).values(evaluations_begun=Run.evaluations_begun + 1)
+    with transaction(engine) as session:
+        begun = session.scalars(begin.returning(Run.evaluations_begun)).one_or_none()
+    if begun is None:  # deleted meanwhile
+        return Evaluated()
+    if begun > MOST_EVALUATIONS:
+        times = f"the worker that evaluated the run ended {MOST_EVALUATIONS} times before it was done"
+        return Evaluated(error=EvaluationFailed(f"{times}; its results are complete"))
+    rows = _rows(engine, store, finishing)
+    return evaluate_recorded(engine, finishing.dataset_id, finishing.task, rows)
 
 
 def _read(session: Session, run_id: uuid.UUID) -> FinishingRun | None:

@@ -12,7 +12,7 @@ from samfleet.quality.measures import Measures
 from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Figure, Found, Truth
 from samfleet.quality.segmentation import Rle, annotation_rle
 
-IMAGES_AT_ONCE = 16  # an image may have a thousand masks, a megabyte of codes
+IMAGES_AT_ONCE = 4  # with a thousand masks each, a megabyte of codes, they take seconds
 UNSEGMENTED: Rle = {"size": [1, 1], "counts": "1"}  # stands for shapes in an image without masks to compare with
 
 Row = Mapping[str, Any]

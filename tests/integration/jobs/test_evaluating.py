@@ -113,6 +113,17 @@ def test_an_evaluation_that_fails_loses_no_result(engine: Engine) -> None:
     assert store.exists(f"runs/{run.id}/exports/coco.json")
 
 
+def test_an_evaluation_that_ends_its_workers_is_given_up(engine: Engine) -> None:
+    store = MemoryStore()
+    run = recorded(engine, store)
+    with transaction(engine) as session:
+        session.execute(update(Run).values(evaluations_begun=finishing.MOST_EVALUATIONS))
+    finish_run(engine, store, run.id)
+    _, run = reload(engine, run)
+    assert (run.state, run.quality_error_code) == (RunState.COMPLETED, "evaluation_failed")
+    assert "ended 5 times" in (run.quality_error_message or "")
+
+
 def test_federated_annotations_have_no_precision_and_say_so(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store)

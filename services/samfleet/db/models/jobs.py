@@ -105,6 +105,7 @@ class Run(HasId, HasCreatedAt, Base):
     error_message: Mapped[str | None]
     quality_error_code: Mapped[str | None] = mapped_column(String(64))  # why figures of `run_quality` are missing
     quality_error_message: Mapped[str | None]
+    evaluations_begun: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     sent_at: Mapped[datetime | None]  # the last `jobs.finish`, or a sign of life from it
     waiting_since: Mapped[datetime | None]
     turn_since: Mapped[datetime | None]
