@@ -11,9 +11,11 @@ import pytest
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
+from fixtures.coco_eval import official, official_mean
 from fixtures.scenes import SIZE, write_annotations, write_bad_files, write_one_pixel, write_scenes
 from fixtures.shared import shared_path
 from fixtures.stack import Samfleet
+from samfleet.quality.protocol import AREAS, CLASS_AWARE
 
 STAGES = {"queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"}
 
@@ -201,3 +203,26 @@ def test_coco_photographs_by_box(samfleet: Samfleet, tmp_path: Path) -> None:
     summary = finished.json()
     assert summary["counts"] == {"total": 66, "succeeded": 66, "failed": 0}
     assert len(read(out / "dataset.json")["images"]) == 66
+
+
+@pytest.mark.heavy
+def test_a_run_over_photographs_is_evaluated_as_the_official_tools_do(samfleet: Samfleet, tmp_path: Path) -> None:
+    """Boxes of coco_dev: the figures are those of COCOeval over the exported file, and mIoU the recorded one."""
+    annotations = shared_path("data", "coco_dev", "instances.json")
+    recorded = read(shared_path("ref", "dev", "predictor", "mobilesam_prompts.json"))["summary"]["box_single"]
+    out = tmp_path / "out"
+    finished = samfleet(
+        "segment", annotations.parent / "images", "--annotations", annotations, "--variant", "mobile_sam",
+        "--task", "box", "--out", out,
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    (run,) = read(out / "summary.json")["runs"]
+    found = {(figure["metric"], figure["area"]): figure["value"] for figure in run["evaluation"]}
+    assert found["miou", "all"] == pytest.approx(recorded["mIoU"], abs=5e-5)
+    masks = [
+        {name: value for name, value in entry.items() if name != "bbox"}  # or COCOeval takes boxes' areas for masks'
+        for entry in read(out / "mobile_sam.coco.json")
+    ]
+    theirs = official(read(annotations), masks, CLASS_AWARE)
+    for place, area in enumerate(AREAS):
+        assert found["ap", area] == official_mean(theirs.eval["precision"][:, :, :, place, -1])
