@@ -57,7 +57,7 @@ def evaluation_table(run: dict[str, Any]) -> Table:
         cells = (_number(values.get((metric, limit, area)), 4) for area in AREAS)
         _add_row(table, METRICS.get(metric, metric), *cells, limit)
     if error := run.get("quality_error"):
-        table.caption = Text(f"{error['message']} [{error['code']}]")
+        table.caption, table.caption_justify = Text(f"{error['message']} [{error['code']}]"), "left"
     return table
 
 
