@@ -1,6 +1,6 @@
 """Traces: spans from the HTTP request over the queue to Triton, where SAMFLEET_OTLP_ENDPOINT asks for them.
 
-Without it nothing of OpenTelemetry is imported, and a span is one call that returns the same empty context manager.
+Without it the SDK is not imported, and a span is one call that returns the same empty context manager.
 `samfleet.otel` has the implementation, whose packages come with the extra `otel`.
 """
 

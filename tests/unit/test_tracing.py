@@ -25,7 +25,8 @@ CALLER = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
 
 def test_off_it_needs_no_package_and_makes_nothing() -> None:
     program = (
-        "import sys; sys.modules['opentelemetry'] = None  # as where it is not installed\n"
+        "import sys\n"
+        "sys.modules |= {'opentelemetry.sdk': None, 'opentelemetry.exporter': None}  # as without the extra\n"
         "import samfleet_api.app, samfleet_worker.factory\n"
         "from samfleet.tracing import configure_tracing, span, trace_headers\n"
         "configure_tracing(None, 'api')\n"
