@@ -80,7 +80,7 @@ class _Process:
 
 def configure_tracing(endpoint: str | None, service: str) -> None:
     """Trace to the collector at `endpoint` as `service`, or not at all; called once per process."""
-    if endpoint is None:
+    if not endpoint:  # a compose file sets what is unset to nothing
         return
     try:
         from samfleet.otel import otlp_tracer
