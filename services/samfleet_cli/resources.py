@@ -136,6 +136,13 @@ class Job(_Resource):
     runs: tuple[Run, ...] = ()
 
     @property
+    def reasons(self) -> list[str]:
+        """Why it failed: each failed run's sentence, of which `error` is the first."""
+        failed = [(f"{run.variant} on pool {run.pool}: ", run.error) for run in self.runs if run.error]
+        whole = [("", self.error)] if self.error else []
+        return [f"{where}{error.message} ({error.code})" for where, error in failed or whole]
+
+    @property
     def is_over(self) -> bool:
         return self.state in {"completed", "failed", "cancelled"}
 

@@ -83,10 +83,12 @@ def _work_words(row: Mapping[str, Any]) -> dict[str, str | None]:
     """What was counted of the variant, and beside it what is published."""
     words: dict[str, str | None] = {}
     if counted := row["complexity"]:
-        giga = {name: f"{value / 1e9:,.1f} GFLOPs" for name, value in counted.items()}
+        giga = {name: f"{value / 1e9:,.1f} GFLOPs" for name, value in counted.items() if value}
         words["parameters"] = f"{counted['parameters'] / 1e6:.2f} million"
         words["one box"] = f"{giga['box_flops']}, {giga['encoder_flops']} of them the encoder's"
-        words["32 x 32 grid"] = f"{giga['grid_scored_flops']}, {giga['grid_drawn_flops']} with every mask drawn"
+        if "grid_scored_flops" in giga:
+            words["32 x 32 grid"] = f"{giga['grid_scored_flops']}, {giga['grid_drawn_flops']} with every mask drawn"
+        words["detector"] = giga.get("detector_flops")
     words |= {"survey": None, "published": None}
     if survey := row["survey"]:
         figures = [f"{name.replace('_', ' ')} {value}" for name, value in survey.items() if value is not None]
