@@ -60,6 +60,7 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "dataset_read",
         "dataset_seal",
         "hardware_list",
+        "health_metrics",
         "health_read",
         "job_cancel",
         "job_list",
