@@ -88,6 +88,7 @@ def create_job(
         task=body.task,
         name=body.name,
         max_failure_rate=body.max_failure_rate,
+        evaluate=body.evaluate,
         idempotency_key=idempotency_key,
     )
     job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses)

@@ -10,6 +10,7 @@ from samfleet.db.models.datasets import (
     DatasetState,
 )
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.tenants import ApiKey, Tenant
 
@@ -29,6 +30,7 @@ __all__ = [
     "JobState",
     "Outcome",
     "Run",
+    "RunQuality",
     "RunState",
     "Shard",
     "ShardState",
