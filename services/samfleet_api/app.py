@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -13,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
 from samfleet.variants.catalogue import add_variants_of
+from samfleet.version import code_version
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.dependencies import refuse_unknown_parameters
 from samfleet_api.error_handlers import add_error_handlers
@@ -52,7 +52,7 @@ def create_app(
 
     app = FastAPI(
         title="samfleet",
-        version=_version(),
+        version=code_version(),
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(refuse_unknown_parameters)],
@@ -73,10 +73,3 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
         app.openapi_schema = schema
     return app.openapi_schema
-
-
-def _version() -> str:
-    try:
-        return version("samfleet")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0"
