@@ -22,6 +22,8 @@ from samfleet_api.jobs.endpoints import router as jobs
 from samfleet_api.middleware import BodyLimit, RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
+from samfleet_api.reports.endpoints import prices
+from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.state import State, open_state
 from samfleet_api.variants.endpoints import router as variants
@@ -58,7 +60,7 @@ def create_app(
         dependencies=[Depends(refuse_unknown_parameters)],
         redoc_url=None,
     )
-    for router in (datasets, jobs, runs, variants, pools, hardware, health):
+    for router in (datasets, jobs, runs, variants, pools, hardware, prices, reports, health):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_JSON_BYTES)

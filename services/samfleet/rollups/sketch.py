@@ -56,10 +56,14 @@ def percentiles(
     values = np.concatenate([[0.0], bucket_values(np.arange(first, first + width))])
     total = cumulative[:, -1]
     found = np.full((len(total), len(fractions)), np.nan)
-    for row in np.flatnonzero(total):
-        ranks = np.asarray(fractions) * (total[row] - 1)
-        below, above = np.floor(ranks), np.ceil(ranks)
-        low = values[np.searchsorted(cumulative[row], below, side="right")]
-        high = values[np.searchsorted(cumulative[row], above, side="right")]
-        found[row] = low + (high - low) * (ranks - below)
+    for column, fraction in enumerate(fractions):
+        ranks = fraction * np.maximum(total - 1, 0)
+        low, high = (values[_first_above(cumulative, rank)] for rank in (np.floor(ranks), np.ceil(ranks)))
+        found[:, column] = np.where(total > 0, low + (high - low) * (ranks - np.floor(ranks)), np.nan)
     return found
+
+
+def _first_above(cumulative: NDArray[np.int64], ranks: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Where each row of int64 [rows, places] first exceeds its rank; the last place where it never does."""
+    places: NDArray[np.intp] = np.argmax(cumulative > ranks[:, None], axis=1)
+    return places
