@@ -19,7 +19,7 @@ from samfleet.reports.cells import Cells, read_cells
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
 from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report
 from samfleet.rollups.measures import IMAGE
-from samfleet.rollups.sketch import GAMMA, percentiles
+from samfleet.rollups.sketch import GAMMA, percentiles_of_one
 
 RESAMPLES = 2000
 INTERVAL = (0.025, 0.975)
@@ -113,6 +113,4 @@ def _medians(cells: Cells, index: int, seed: int) -> NDArray[np.float64]:
     row = cells.rows[index]
     half = (min(row["batches"], row["n"]) + 1) / 2
     ranks = np.random.default_rng(seed).beta(half, half, RESAMPLES)
-    one = slice(index, index + 1)
-    medians: NDArray[np.float64] = percentiles(cells.histograms[one], cells.first, cells.zeros()[one], tuple(ranks))[0]
-    return medians
+    return percentiles_of_one(cells.histograms[index], cells.first, int(cells.zeros()[index]), ranks)

@@ -67,3 +67,17 @@ def _first_above(cumulative: NDArray[np.int64], ranks: NDArray[np.float64]) -> N
     """Where each row of int64 [rows, places] first exceeds its rank; the last place where it never does."""
     places: NDArray[np.intp] = np.argmax(cumulative > ranks[:, None], axis=1)
     return places
+
+
+def percentiles_of_one(
+    histogram: NDArray[np.int64], first: int, zeros: int, fractions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Float64 [fractions] in ms, as `percentiles`, for many fractions of one histogram (int64 [buckets]) that is not
+    empty.
+    """
+    cumulative = np.cumsum(np.concatenate([[zeros], histogram]))
+    values = np.concatenate([[0.0], bucket_values(np.arange(first, first + len(histogram)))])
+    ranks = fractions * (cumulative[-1] - 1)
+    low, high = (values[np.searchsorted(cumulative, rank, side="right")] for rank in (np.floor(ranks), np.ceil(ranks)))
+    found: NDArray[np.float64] = low + (high - low) * (ranks - np.floor(ranks))
+    return found

@@ -3,7 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, RELATIVE_ERROR, bucket_of, bucket_values, dense, percentiles
+from samfleet.rollups.sketch import (
+    GREATEST_MS,
+    LEAST_MS,
+    RELATIVE_ERROR,
+    bucket_of,
+    bucket_values,
+    dense,
+    percentiles,
+    percentiles_of_one,
+)
 from samfleet.rollups.tally import Tally
 
 FRACTIONS = (0.0, 0.5, 0.9, 0.95, 0.99, 1.0)
@@ -34,6 +43,12 @@ def test_two_far_modes_are_told_apart_as_exactly() -> None:
 def test_times_below_a_microsecond_count_as_none() -> None:
     assert bucket_of(0.0) is bucket_of(LEAST_MS / 2) is None
     assert list(sketched(np.array([0.0, 0.0, 3.0]), (0.5,))) == [0.0]
+
+
+def test_one_histogram_reads_as_many() -> None:
+    histogram, fractions = np.array([3, 0, 5, 1]), np.array([0.0, 0.2, 0.5, 0.77, 1.0])
+    many = percentiles(histogram[None, :], -2, np.array([2]), tuple(fractions))[0]
+    assert percentiles_of_one(histogram, -2, 2, fractions) == pytest.approx(many)
 
 
 def test_nothing_gives_no_percentile() -> None:
