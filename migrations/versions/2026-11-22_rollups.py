@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "5b1f6e0c94d2"
-down_revision = "c7e2f41b90da"
+down_revision = "e41f0b7d2c95"
 branch_labels = None
 depends_on = None
 

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
+from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
 from samfleet.version import code_version
 from samfleet_api.datasets.endpoints import router as datasets
@@ -19,6 +20,7 @@ from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.health.endpoints import router as health
 from samfleet_api.jobs.endpoints import router as jobs
+from samfleet_api.metrics.endpoints import router as metrics
 from samfleet_api.middleware import BodyLimit, RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
@@ -45,6 +47,7 @@ def create_app(
     """`parts` opens what the requests stand on; tests pass one that has a queue in memory."""
     settings = settings or Settings()
     configure_logging(settings.log_level, settings.log_format)
+    configure_tracing(settings.otlp_endpoint, "api")
     add_variants_of(settings.variants_dir)
 
     @asynccontextmanager
@@ -60,7 +63,7 @@ def create_app(
         dependencies=[Depends(refuse_unknown_parameters)],
         redoc_url=None,
     )
-    for router in (datasets, jobs, runs, variants, pools, hardware, prices, reports, health):
+    for router in (datasets, jobs, runs, variants, pools, hardware, prices, reports, health, metrics):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_JSON_BYTES)

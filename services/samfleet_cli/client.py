@@ -104,6 +104,7 @@ class SamfleetClient:
         *,
         pools: Sequence[str] = (),
         name: str | None = None,
+        evaluate: bool | None = None,
     ) -> Job:
         body = {
             "dataset_id": dataset_id,
@@ -111,6 +112,7 @@ class SamfleetClient:
             "task": dict(task),
             "pools": list(pools) or None,
             "name": name,
+            "evaluate": evaluate,
         }
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         return Job.model_validate(

@@ -56,7 +56,7 @@ def follow_job(
 def exit_code_of(job: Job) -> ExitCode:
     """What a job that is over means for a script; raises `JobFailed` when it could not be carried out."""
     if job.state == "failed":
-        reason = f"{job.error.message} ({job.error.code})" if job.error else "the server gives no reason"
+        reason = "; ".join(job.reasons) or "the server gives no reason"
         raise JobFailed(f"job {job.id} failed: {reason}; what was recorded before that is kept")
     if job.state == "cancelled":
         return ExitCode.CANCELLED

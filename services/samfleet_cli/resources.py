@@ -102,6 +102,16 @@ class Quality(_Resource):
     instances: int
 
 
+class Figure(_Resource):
+    """One number of a run's evaluation; `docs/quality.md` defines them."""
+
+    metric: str
+    area: str
+    max_detections: int
+    value: float
+    instances: int
+
+
 class Run(_Resource):
     id: str
     job_id: str
@@ -116,6 +126,8 @@ class Run(_Resource):
     gates: tuple[Gate, ...] = ()
     task: dict[str, Any] = Field(default_factory=dict)
     quality: Quality | None = None
+    evaluation: tuple[Figure, ...] = ()
+    quality_error: Failure | None = None
     stages: dict[str, StageTimes] | None = None
     error: Failure | None = None
 
@@ -134,6 +146,13 @@ class Job(_Resource):
     images_per_second: float | None = None
     eta_seconds: float | None = None
     runs: tuple[Run, ...] = ()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it failed: each failed run's sentence, of which `error` is the first."""
+        failed = [(f"{run.variant} on pool {run.pool}: ", run.error) for run in self.runs if run.error]
+        whole = [("", self.error)] if self.error else []
+        return [f"{where}{error.message} ({error.code})" for where, error in failed or whole]
 
     @property
     def is_over(self) -> bool:

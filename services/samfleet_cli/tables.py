@@ -12,6 +12,8 @@ from rich.text import Text
 from samfleet.variants.gates import Gate
 from samfleet_cli.results import hardware_of
 
+AREAS = ("all", "small", "medium", "large")
+METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
 
@@ -43,6 +45,19 @@ def stages_table(run: dict[str, Any]) -> Table:
     for stage in sorted(run["stages"], key=lambda name: (STAGES.index(name) if name in STAGES else len(STAGES), name)):
         times = run["stages"][stage]
         _add_row(table, stage, *(_number(times[name], 1) for name in ("mean_ms", "p50_ms", "p90_ms", "p99_ms")))
+    return table
+
+
+def evaluation_table(run: dict[str, Any]) -> Table:
+    """A run's figures against the annotations, a metric a row; what is missing and why below them."""
+    figures = run.get("evaluation", [])
+    table = _table(("metric",), (*AREAS, "masks per image"), title=f"{run['variant']} on {run['pool']}: evaluation")
+    values = {(one["metric"], one["max_detections"], one["area"]): one["value"] for one in figures}
+    for metric, limit in dict.fromkeys((one["metric"], one["max_detections"]) for one in figures):
+        cells = (_number(values.get((metric, limit, area)), 4) for area in AREAS)
+        _add_row(table, METRICS.get(metric, metric), *cells, limit)
+    if error := run.get("quality_error"):
+        table.caption, table.caption_justify = Text(f"{error['message']} [{error['code']}]"), "left"
     return table
 
 
@@ -83,10 +98,12 @@ def _work_words(row: Mapping[str, Any]) -> dict[str, str | None]:
     """What was counted of the variant, and beside it what is published."""
     words: dict[str, str | None] = {}
     if counted := row["complexity"]:
-        giga = {name: f"{value / 1e9:,.1f} GFLOPs" for name, value in counted.items()}
+        giga = {name: f"{value / 1e9:,.1f} GFLOPs" for name, value in counted.items() if value}
         words["parameters"] = f"{counted['parameters'] / 1e6:.2f} million"
         words["one box"] = f"{giga['box_flops']}, {giga['encoder_flops']} of them the encoder's"
-        words["32 x 32 grid"] = f"{giga['grid_scored_flops']}, {giga['grid_drawn_flops']} with every mask drawn"
+        if "grid_scored_flops" in giga:
+            words["32 x 32 grid"] = f"{giga['grid_scored_flops']}, {giga['grid_drawn_flops']} with every mask drawn"
+        words["detector"] = giga.get("detector_flops")
     words |= {"survey": None, "published": None}
     if survey := row["survey"]:
         figures = [f"{name.replace('_', ' ')} {value}" for name, value in survey.items() if value is not None]

@@ -165,6 +165,16 @@ def test_weights_that_are_missing_or_changed_are_named(tmp_path: Path) -> None:
         assert client.is_server_live()
 
 
+def test_restricted_weights_are_not_loaded_before_their_licence_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    with (
+        running_triton(tmp_path, tmp_path / "weights", models=[]) as command,
+        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        pytest.raises(triton_grpc.InferenceServerException, match=r"licence_not_accepted.*ACCEPT_LICENSES=S-Lab-1\.0"),
+    ):
+        client.load_model("edgesam")
+
+
 def test_a_coarse_factor_of_one_is_the_grid(triton: triton_grpc.InferenceServerClient) -> None:
     grid = EverythingParameters(points_per_side=6)
     whole = replace(grid, sampler="hierarchical", hierarchical_coarse_factor=1)

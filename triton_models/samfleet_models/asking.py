@@ -27,27 +27,27 @@ class Choice:
     """Which of the decoder's masks are drawn at all, decided by their predicted IoUs.
 
     `offered` [P, 4] bool are those that may answer each prompt, `above` is what their IoU must exceed (None: nothing),
-    `best` [P] bool, or one for all prompts, keeps the highest of a prompt, the first on ties.
+    `best` [P] bool says which prompts keep the highest of theirs alone, the first on ties.
     """
 
     offered: Tensor
+    best: Tensor
     above: float | None = None
-    best: bool | Tensor = False
 
     @classmethod
     def among(cls, masks: Sequence[int], prompts: int, above: float | None = None, *, best: bool = False) -> Choice:
         """The same for every prompt."""
         offered = torch.zeros(prompts, MASKS, dtype=torch.bool)
         offered[:, list(masks)] = True
-        return cls(offered, above, best)
+        return cls(offered, torch.full((prompts,), best), above)
 
     def of(self, rows: slice, ious: Tensor) -> Tensor:
         """[p, 4] bool for the prompts `rows`, whose `ious` [p, 4] are float32 on the host."""
-        wanted = self.offered[rows]
-        best = torch.as_tensor(self.best).expand(len(self.offered))[rows]
+        wanted, best = self.offered[rows], self.best[rows]
         if best.any():
             first = ious.where(wanted, -torch.inf).argmax(1, keepdim=True)
-            wanted = torch.zeros_like(wanted).scatter_(1, first, value=True).where(best[:, None], wanted)
+            alone = torch.zeros_like(wanted).scatter_(1, first, value=True)
+            wanted = torch.where(best[:, None], alone, wanted)
         return wanted if self.above is None else wanted & (ious > self.above)
 
 

@@ -10,23 +10,24 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from samfleet.variants.catalogue import VARIANTS
+from samfleet.errors import InvalidInput
+from samfleet.variants.catalogue import RECORDS
 from samfleet.variants.complexity import Complexity
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import Prompt
 from samfleet_models.common import Features
 from samfleet_models.decoding import Decoder
-from samfleet_models.families import FAMILIES
 from samfleet_models.flops import count_flops
+from samfleet_models.instances.network import InstanceNetwork
 from samfleet_models.network import SamNetwork
-from samfleet_models.networks import build_network
+from samfleet_models.networks import network_of
 from samfleet_models.preprocess import Frame
 from samfleet_models.prompt_tokens import point_prompts, prompt_tokens
 
@@ -34,11 +35,39 @@ GRID_POINTS = 32 * 32
 POINTS_COUNTED = 8  # each prompt costs the same; so many are counted and multiplied
 
 
+class NotCountable(InvalidInput):
+    """Only networks of torch are counted."""
+
+    code = "not_countable"
+
+
 def count_complexity(record: VariantRecord) -> Complexity:
-    """Of a variant whose family is an image encoder with SAM's kind of heads."""
+    """Of a variant whose network is not a graph."""
     with torch.device("meta"):
-        network = build_network(record)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+        network = network_of(replace(record, detector=None))
+    if isinstance(network, InstanceNetwork):
+        counted = _of_instances(network, record)
+    elif isinstance(network, SamNetwork):
+        counted = _of_sam(network, record)
+    else:
+        raise NotCountable(f"{record.name} is a graph, which torch cannot count")
+    if record.detector is None:
+        return counted
+    detector = count_complexity(record.detector)
+    parameters = counted.parameters + detector.parameters
+    return replace(counted, parameters=parameters, detector_flops=detector.encoder_flops)
+
+
+def countable(record: VariantRecord) -> bool:
+    return record.checkpoint.layout != "onnx"
+
+
+def _of_instances(network: InstanceNetwork, record: VariantRecord) -> Complexity:
+    flops, _ = _encode(network, record.input_size)
+    return Complexity(_parameters(network), encoder_flops=flops, box_flops=flops)
+
+
+def _of_sam(network: SamNetwork, record: VariantRecord) -> Complexity:
     encoder, features = _encode(network, record.input_size)
     with _one_thread():
         decoder = _zero_decoder(network)
@@ -49,7 +78,7 @@ def count_complexity(record: VariantRecord) -> Complexity:
         multimask = record.conventions.masks.multimask
         point, point_masks = _decode(decoder, contexts[0], *points, masks=multimask)
     return Complexity(
-        parameters=parameters,
+        parameters=_parameters(network),
         encoder_flops=encoder,
         box_flops=once + box + box_mask,
         grid_scored_flops=once + GRID_POINTS * point // POINTS_COUNTED,
@@ -57,11 +86,11 @@ def count_complexity(record: VariantRecord) -> Complexity:
     )
 
 
-def countable(record: VariantRecord) -> bool:
-    return record.family in FAMILIES
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _encode(network: SamNetwork, input_size: int) -> tuple[int, Features]:
+def _encode(network: SamNetwork | InstanceNetwork, input_size: int) -> tuple[int, Features]:
     """The operations, and features of zeros in the shapes that come out."""
     found: list[Tensor] = []
     with torch.inference_mode(), torch.device("meta"):
@@ -115,7 +144,7 @@ def render(records: Iterable[VariantRecord]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m samfleet_models.complexity", description=__doc__.split(":", 1)[0])
     parser.add_argument("--write", type=Path, required=True, metavar="FILE")
-    parser.parse_args(arguments).write.write_text(render(VARIANTS.values()))
+    parser.parse_args(arguments).write.write_text(render(RECORDS))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def draw_whole(low_res: Tensor, frame: Frame, offset: float, least: float | None
         logits = upscale(low_res[start : start + size], frame)
         stability = stability_scores(logits, offset)
         rows = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
-        bits = packed(logits[rows] > MASK_THRESHOLD)
+        bits = _packed(logits[rows] > MASK_THRESHOLD)
         parts.append(Drawn(rows.cpu().numpy() + start, bits, stability[rows].cpu().numpy()))
     return Drawn.joined(parts)
 
@@ -84,7 +84,7 @@ def _scores(high: Tensor, low: Tensor) -> Tensor:
     return (high / low).nan_to_num(0.0)
 
 
-def packed(masks: Tensor) -> NDArray[np.uint8]:
+def _packed(masks: Tensor) -> NDArray[np.uint8]:
     """[n, packed_bytes] on the host of bool [n, h, w], packed where they are: one eighth is copied."""
     count, height, width = masks.shape
     columns = masks.new_zeros(count, packed_bytes(height * width) * 8)

@@ -6,6 +6,7 @@ and shapes fit, 1 they do not.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 import torch
 
 from samfleet.errors import SamfleetError
-from samfleet.variants.catalogue import get_record
+from samfleet.variants.catalogue import add_variants_of, get_record
 from samfleet.variants.record import VariantRecord
 from samfleet_models.networks import network_of
 
@@ -31,7 +32,9 @@ def check_fit(record: VariantRecord, files: Mapping[str, Path]) -> None:
 def main(arguments: Sequence[str]) -> int:
     name, *pairs = arguments
     files = {role: Path(path) for role, _, path in (pair.partition("=") for pair in pairs)}
+    own = os.environ.get("SAMFLEET_VARIANTS_DIR")
     try:
+        add_variants_of(Path(own) if own else None)
         check_fit(get_record(name), files)
     except SamfleetError as error:
         reason = error.message.partition("\n")[0]

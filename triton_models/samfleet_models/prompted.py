@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.conventions import MaskRules
@@ -46,10 +45,7 @@ def segment_prompts(
     tokens = [prompt_tokens(prompt, frame, conventions.prompts.layout) for prompt in prompts]
     for indices in _alike(tokens):
         own = [tokens[index] for index in indices]
-        asked = [prompts[index] for index in indices]
-        one = parameters.masks == "best" or conventions.masks.multimask_best_only
-        best = torch.tensor([one or not prompt.multimask for prompt in asked])
-        choice = Choice(_offered(asked, conventions.masks), best=best)
+        choice = _choice([prompts[index] for index in indices], parameters, conventions.masks)
         answers = yield from ask(_question(view, own, choice))
         for index, record in _records(answers, frame.original, indices):
             found[index].append(record)
@@ -67,13 +63,15 @@ def _alike(tokens: Sequence[Tokens]) -> list[list[int]]:
     return [groups[count] for count in sorted(groups)]
 
 
-def _offered(prompts: Sequence[Prompt], rules: MaskRules) -> Tensor:
-    """[P, 4] bool: the masks that may answer each prompt."""
+def _choice(prompts: Sequence[Prompt], parameters: PromptsParameters, rules: MaskRules) -> Choice:
+    """One mask for each prompt, but all that the rules name for a multimask prompt where all are asked for."""
+    all_of_multimask = parameters.masks == "all" and not rules.multimask_best_only
     single = rules.multimask if rules.single == "best" else (SINGLE,)
     offered = torch.zeros(len(prompts), MASKS, dtype=torch.bool)
     for row, prompt in zip(offered, prompts, strict=True):
         row[list(rules.multimask if prompt.multimask else single)] = True
-    return offered
+    best = [not (all_of_multimask and prompt.multimask) for prompt in prompts]
+    return Choice(offered, torch.tensor(best))
 
 
 def _question(view: View, tokens: Sequence[Tokens], choice: Choice) -> Ask:

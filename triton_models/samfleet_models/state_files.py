@@ -33,8 +33,8 @@ def read_state_file(path: Path) -> object:
     """What lies in the file; of a damaged one nearly any exception."""
     if _is_safetensors(path):
         return read_safetensors(path)
-    source = _inner_file(path)
-    return torch.load(path if source is None else source, map_location="cpu", weights_only=True)
+    with _inner_file(path) or path.open("rb") as file:  # opened, for torch judges a path by its suffix
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -18,10 +18,7 @@ from samfleet_models.preprocess import Frame
 Indices = NDArray[np.int64]
 Interpolation = Literal["bilinear", "bicubic"]
 TAPS: dict[Interpolation, int] = {"bilinear": 2, "bicubic": 4}
-OVERSHOOT: dict[Interpolation, float] = {
-    "bilinear": 1.0,
-    "bicubic": 1.375,
-}  # by magnitude, weights add up to no more (A = -0.75)
+OVERSHOOT: dict[Interpolation, float] = {"bilinear": 1.0, "bicubic": 1.375}  # weights add up to it at most, unsigned
 UPSCALING = 4  # the network's input is so many times as wide as its logits
 PATCH = (6, 28)  # low-resolution pixels: what two neighbouring input pixels depend on, and SMALL_KERNEL exceeded
 SMALL_KERNEL = 128  # torch rounds otherwise where output height + width are no more (_use_vectorized_kernel_cond_2d)

@@ -15,14 +15,17 @@ class Complexity:
     """Of what samfleet runs: the fused encoder and the folded decoder, two operations per multiply-add.
 
     `box_flops` is a whole image with one box prompt and its mask. The grid of 32 x 32 points is counted twice, because
-    masks are drawn only if their score passes: `grid_scored_flops` when none does, `grid_drawn_flops` when all do.
+    masks are drawn only if their score passes: `grid_scored_flops` when none does, `grid_drawn_flops` when all do. It
+    is None where no grid is asked with: the encoder then is the whole network. `detector_flops` come on top of an image
+    whose boxes a detector finds.
     """
 
     parameters: int
     encoder_flops: int
     box_flops: int
-    grid_scored_flops: int
-    grid_drawn_flops: int
+    grid_scored_flops: int | None = None
+    grid_drawn_flops: int | None = None
+    detector_flops: int | None = None
 
 
 @cache

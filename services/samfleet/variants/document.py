@@ -49,7 +49,8 @@ COUNTED = """
 Counted by torch's flop counter, two operations per multiply-add, of what samfleet runs: the fused encoder and the
 folded decoder, which computes less than the published modules do. A box is a whole image with one box prompt. The grid
 of 32 x 32 points has two figures, because a mask is drawn only if its score passes: none, and all. Element-wise steps
-count nothing. Parameters are those of the image path.
+count nothing. Variants that rank by stability draw all to know it. Those that find all objects at once are asked with
+no grid. Parameters are those of the image path.
 
 | variant | parameters (M) | encoder (GFLOPs) | one box (GFLOPs) | 32 x 32 grid (GFLOPs) |
 |---|---|---|---|---|
@@ -95,7 +96,7 @@ def _overview(record: VariantRecord) -> Iterator[object]:
     yield record.title
     yield record.family
     yield f"{record.input_size} px"
-    yield "not published" if None in sizes else f"{sum(size or 0 for size in sizes) / 1e6:.1f} MB"
+    yield "size not published" if None in sizes else f"{sum(size or 0 for size in sizes) / 1e6:.1f} MB"
     yield record.weights_licence + (" (off)" if restricted_parts(record.weights_licence) else "")
     yield f"`{record.parity}`"
 
@@ -103,7 +104,10 @@ def _overview(record: VariantRecord) -> Iterator[object]:
 def _work(complexity: Complexity | None) -> Sequence[str]:
     if complexity is None:
         return ("not counted: a graph", "", "", "")
-    grid = f"{complexity.grid_scored_flops / 1e9:,.0f} to {complexity.grid_drawn_flops / 1e9:,.0f}"
+    grids = (complexity.grid_scored_flops, complexity.grid_drawn_flops)
+    grid = " to ".join(dict.fromkeys(f"{flops / 1e9:,.0f}" for flops in grids if flops))
+    if complexity.detector_flops:
+        grid += f"; detector {complexity.detector_flops / 1e9:,.0f}"
     flops = (f"{value / 1e9:,.1f}" for value in (complexity.encoder_flops, complexity.box_flops))
     return (f"{complexity.parameters / 1e6:.2f}", *flops, grid)
 

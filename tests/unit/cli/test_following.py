@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from fixtures.api_double import ApiDouble, job
+from fixtures.api_double import ApiDouble, job, run
 from samfleet_cli.exit_codes import ExitCode
 from samfleet_cli.following import LONGEST_INTERVAL_SECONDS, Clock, JobFailed, exit_code_of, follow_job
 from samfleet_cli.resources import Job
@@ -69,3 +69,16 @@ def test_a_failed_job_says_why() -> None:
     failed = job(state="failed", error={"code": "weights_missing", "message": "pull the weights"})
     with pytest.raises(JobFailed, match=r"pull the weights \(weights_missing\)"):
         exit_code_of(Job.model_validate(failed))
+
+
+def test_a_failed_job_says_why_each_of_its_runs_failed() -> None:
+    missing = {"code": "variant_load_failed", "message": "the weights are missing"}
+    damaged = {"code": "variant_load_failed", "message": "the weights are damaged"}
+    runs = [run(variant="a", error=missing), run(variant="b"), run(variant="c", error=damaged)]
+    failed = Job.model_validate(job(state="failed", error=missing, runs=runs))
+    assert failed.reasons == [
+        "a on pool local: the weights are missing (variant_load_failed)",
+        "c on pool local: the weights are damaged (variant_load_failed)",
+    ]
+    with pytest.raises(JobFailed, match=r"missing.*; c on pool local: the weights are damaged"):
+        exit_code_of(failed)

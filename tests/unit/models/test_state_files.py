@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fixtures.containers import safetensors
 from samfleet_models.checkpoint import CheckpointUnreadable, read_state
 
 STATE = {
@@ -20,19 +21,6 @@ STATE = {
 }
 
 
-def safetensors(state: dict[str, Tensor]) -> bytes:
-    names = {torch.float32: "F32", torch.bfloat16: "BF16", torch.int64: "I64"}
-    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-    body = b""
-    for name, value in state.items():
-        content = value.reshape(-1).view(torch.uint8).numpy().tobytes()
-        offsets = [len(body), len(body) + len(content)]
-        header[name] = {"dtype": names[value.dtype], "shape": list(value.shape), "data_offsets": offsets}
-        body += content
-    text = json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + body
-
-
 def same(found: dict[str, Tensor]) -> bool:
     return found.keys() == STATE.keys() and all(torch.equal(found[key], STATE[key]) for key in STATE)
 
@@ -40,6 +28,13 @@ def same(found: dict[str, Tensor]) -> bool:
 def test_safetensors_are_read_whatever_their_name(tmp_path: Path) -> None:
     path = tmp_path / "model.bin"
     path.write_bytes(safetensors(STATE))
+    assert same(read_state(path))
+
+
+def test_torchs_own_files_are_read_whatever_their_name(tmp_path: Path) -> None:
+    """torch itself goes by this suffix; weights that a user hands in are copied under the published file's name."""
+    path = tmp_path / "model.safetensors"
+    torch.save(STATE, path)
     assert same(read_state(path))
 
 

@@ -77,7 +77,9 @@ class TritonPythonModel:
 def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> Engine:
     if checkpoint.is_file():  # the engine says what to do about a missing one
         kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE", "0"))
-        check_room(checkpoint.stat().st_size, choose_device(settings.device, settings.gpu), kept_free)
+        files = [checkpoint.with_name(file.filename) for file in record.companions.values()]
+        weights_bytes = sum(file.stat().st_size for file in (checkpoint, *files) if file.is_file())
+        check_room(weights_bytes, choose_device(settings.device, settings.gpu), kept_free)
     engine = attempt(lambda: Engine(record, checkpoint, settings))
     if isinstance(engine, NotEnoughMemory):
         raise DeviceMemoryShort(f"{DeviceMemoryShort.__doc__} ({engine.message})")

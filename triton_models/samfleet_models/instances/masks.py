@@ -1,30 +1,31 @@
 """Masks of detections in the image's pixels: prototypes mixed by each one's coefficients, scaled up, cut to its box.
 
-The rule is `process_mask_native` of ultralytics 8.0.120, which FastSAM uses (`retina_masks`).
+The rule is `process_mask_native` of ultralytics 8.0.120, which FastSAM uses (`retina_masks`). Of each mask only what
+its box shows is computed, with torch's own interpolation weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from samfleet.masks.rle import encode_runs
-from samfleet.masks.runs import Runs, pieces
-from samfleet_models.drawing import DENSE_BYTES, MASK_THRESHOLD, Drawn, packed, stability_scores
+from samfleet.masks.runs import Runs, pack_columns
+from samfleet_models.drawing import MASK_THRESHOLD
 from samfleet_models.instances.detections import Detections
 from samfleet_models.reading import ReadMasks
+from samfleet_models.upscaling import Taps, resizing_taps
 
-BYTES_PER_PIXEL = 16  # of one mask: float32 logits, their product with the box, bools and copies
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """The objects of one image, best first: their `masks`, whose `source` is the row in `scores`, and detections."""
+    """The objects of one image, best first: their `masks`, whose `source` is the row in the detections, and scores."""
 
     masks: ReadMasks
     scores: NDArray[np.float32]
@@ -34,29 +35,46 @@ class Instances:
         return len(self.masks.counts)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a mask that its box shows: `logits` [h, w], the top left of which is at `corner` (x, y)."""
+
+    corner: tuple[int, int]
+    logits: Floats
+
+    def stability(self, offset: float) -> float:
+        """As `samfleet_models.drawing.stability_scores`, within the box."""
+        low = np.count_nonzero(self.logits > MASK_THRESHOLD - offset)
+        return np.count_nonzero(self.logits > MASK_THRESHOLD + offset) / low if low else 0.0
+
+    def runs(self, size: tuple[int, int]) -> Runs:
+        """Of the mask, in an image of `size`."""
+        height, width = self.logits.shape
+        columns = np.ascontiguousarray((self.logits > MASK_THRESHOLD).T)[None]
+        return Runs.of_bits(pack_columns(columns), (height, width)).placed(self.corner, size)
+
+
 def draw_instances(
     found: Detections, prototypes: Tensor, size: tuple[int, int], stability: tuple[float, float | None]
 ) -> Instances:
     """Masks of detections whose boxes are in pixels of an image of `size` (height, width).
 
     `prototypes` are [C, h, w]. `stability` is the offset of the stability score and the least that passes, None for
-    all. A pixel is in a mask where its logit is above 0, the box covers its number and its stability is counted within
-    the box only.
+    all.
     """
     offset, least = stability
     pixels = _without_padding(prototypes, size)
-    step = max(1, DENSE_BYTES[prototypes.device.type] // (BYTES_PER_PIXEL * size[0] * size[1]))
-    parts = []
-    for start in range(0, len(found), step):
-        rows = slice(start, start + step)
-        logits = _logits(found.coefficients[rows], pixels, size)
-        inside = _inside(torch.from_numpy(found.boxes[rows]).to(logits.device), size)
-        logits = logits.where(inside, -torch.inf)
-        score = stability_scores(logits, offset)
-        passed = torch.arange(len(score)) if least is None else (score >= least).nonzero()[:, 0].cpu()
-        drawn = Drawn(passed.numpy() + start, packed(logits[passed] > MASK_THRESHOLD), score[passed].cpu().numpy())
-        parts += [_coded(drawn.part(piece), size) for piece in pieces(drawn.bits)]
-    masks = ReadMasks.joined(parts)
+    mixed: Floats = (found.coefficients @ pixels.float().flatten(1)).view(-1, *pixels.shape[1:]).cpu().numpy()
+    taps = [resizing_taps(inner, outer, "bilinear") for inner, outer in zip(pixels.shape[1:], size, strict=True)]
+    rows, scores, runs = [], [], []
+    for row, logits in enumerate(mixed):
+        window = _window(logits, found.boxes[row], taps, size)
+        score = window.stability(offset)
+        if least is None or score >= least:
+            rows.append(row)
+            scores.append(score)
+            runs.append(window.runs(size) if window.logits.size else _no_runs(size))
+    masks = _coded(runs, size, np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32))
     return Instances(masks, found.scores[masks.source], size)
 
 
@@ -68,26 +86,37 @@ def _without_padding(prototypes: Tensor, size: tuple[int, int]) -> Tensor:
     return prototypes[:, int(top) : int(rows - top), int(left) : int(columns - left)]
 
 
-def _logits(coefficients: Tensor, pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """[n, height, width] of [n, C] and [C, h, w]."""
-    mixed = (coefficients @ pixels.float().flatten(1)).view(-1, *pixels.shape[1:])
-    return functional.interpolate(mixed[None], size, mode="bilinear", align_corners=False)[0]
+def _window(logits: Floats, box: Floats, taps: Sequence[Taps], size: tuple[int, int]) -> Window:
+    """Of [h, w]. A box shows the pixels whose numbers are at or after its beginning and before its end."""
+    left, top, right, bottom = np.ceil(box).astype(np.int64).clip(0, [*size[::-1], *size[::-1]]).tolist()
+    (upper, lower), (above, below) = _cut(taps[0], top, bottom)
+    (before, after), (near, far) = _cut(taps[1], left, right)
+    first = int(upper.min(initial=len(logits)))
+    band = logits[first : int(lower.max(initial=0)) + 1]
+    across = band[:, before] * near + band[:, after] * far
+    shown: Floats = across[upper - first] * above[:, None] + across[lower - first] * below[:, None]
+    return Window((left, top), shown)
 
 
-def _inside(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """[n, height, width]: pixels whose number is at or after the box's beginning and before its end."""
-    x0, y0, x1, y1 = (side[:, None] for side in boxes.unbind(1))
-    rows, columns = (torch.arange(length, device=boxes.device) for length in size)
-    in_rows, in_columns = (rows >= y0) & (rows < y1), (columns >= x0) & (columns < x1)
-    return in_rows[:, :, None] & in_columns[:, None, :]
+def _cut(taps: Taps, start: int, stop: int) -> tuple[NDArray[np.int64], Floats]:
+    return taps.indices[:, start:stop], taps.weights[:, start:stop].astype(np.float32)
 
 
-def _coded(drawn: Drawn, size: tuple[int, int]) -> ReadMasks:
-    runs = Runs.of_bits(drawn.bits, size)
-    return ReadMasks(
-        source=drawn.rows,
-        counts=encode_runs(runs),
-        boxes=runs.boxes().astype(np.float32),
-        areas=runs.areas(),
-        stability=drawn.stability,
+def _no_runs(size: tuple[int, int]) -> Runs:
+    nothing = np.zeros(0, dtype=np.int64)
+    return Runs(size, 1, nothing, nothing, nothing)
+
+
+def _coded(
+    parts: Sequence[Runs], size: tuple[int, int], rows: NDArray[np.int64], stability: NDArray[np.float32]
+) -> ReadMasks:
+    if not parts:
+        return ReadMasks.joined([])
+    runs = Runs(
+        size,
+        len(parts),
+        np.concatenate([own.mask + number for number, own in enumerate(parts)]),
+        np.concatenate([own.start for own in parts]),
+        np.concatenate([own.stop for own in parts]),
     )
+    return ReadMasks(rows, encode_runs(runs), runs.boxes().astype(np.float32), runs.areas(), stability)

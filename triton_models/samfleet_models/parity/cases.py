@@ -107,20 +107,20 @@ def find_cases(folder: Path) -> list[VariantCases]:
     paths = [folder] if (folder / "manifest.json").exists() else sorted(folder.glob("*/manifest.json"))
     paths = [path if path.is_dir() else path.parent for path in paths]
     if not paths:
-        raise CasesInvalid(f"{folder} has no folder with a manifest.json; see docs/variants.md for the layout")
+        raise CasesInvalid(f"{folder} has no folder with a manifest.json; docs/cli.md describes the layout")
     generator = _generator(folder)
     return [VariantCases(path, generator) for path in paths]
 
 
 def _generator(folder: Path) -> ModuleType:
-    for place in (folder / "fill.py", folder.parent / "fill.py"):
+    for place in (above / "fill.py" for above in (folder.resolve(), *folder.resolve().parents)):
         if place.exists():
             spec = importlib.util.spec_from_file_location("samfleet_parity_fill", place)
             if spec is not None and spec.loader is not None:
                 module = importlib.util.module_from_spec(spec)
                 spec.loader.exec_module(module)
                 return module
-    raise CasesInvalid(f"neither {folder} nor the folder above it has a fill.py, which makes the weights and images")
+    raise CasesInvalid(f"neither {folder} nor a folder above it has a fill.py, which makes the weights and images")
 
 
 def _prompt(values: Mapping[str, Any]) -> Prompt:

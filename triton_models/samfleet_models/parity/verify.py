@@ -36,7 +36,7 @@ def verify_variant(cases: VariantCases) -> Verdict:
     verdict = Verdict(cases.variant)
     try:
         record = get_record(cases.variant)
-        verdict.keys = _check_keys(record, cases)
+        verdict.keys = check_keys(record, cases)
         _check_cases(record, cases, verdict)
     except CasesInvalid:
         raise
@@ -45,7 +45,7 @@ def verify_variant(cases: VariantCases) -> Verdict:
     return verdict
 
 
-def _check_keys(record: VariantRecord, cases: VariantCases) -> int:
+def check_keys(record: VariantRecord, cases: VariantCases) -> int:
     """On the meta device: no memory is taken for the largest ones."""
     with torch.device("meta"):
         network = _network(record)

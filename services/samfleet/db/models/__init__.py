@@ -10,6 +10,7 @@ from samfleet.db.models.datasets import (
     DatasetState,
 )
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.reports import LOCAL_SITE, HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.tenants import ApiKey, Tenant
@@ -34,6 +35,7 @@ __all__ = [
     "ReportSeries",
     "Rollup",
     "Run",
+    "RunQuality",
     "RunState",
     "Shard",
     "ShardState",
