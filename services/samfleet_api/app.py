@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -14,6 +13,7 @@ from samfleet.config import Settings
 from samfleet.logging import configure_logging
 from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
+from samfleet.version import code_version
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.dependencies import refuse_unknown_parameters
 from samfleet_api.error_handlers import add_error_handlers
@@ -24,6 +24,8 @@ from samfleet_api.metrics.endpoints import router as metrics
 from samfleet_api.middleware import BodyLimit, RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
+from samfleet_api.reports.endpoints import prices
+from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.state import State, open_state
 from samfleet_api.variants.endpoints import router as variants
@@ -55,13 +57,13 @@ def create_app(
 
     app = FastAPI(
         title="samfleet",
-        version=_version(),
+        version=code_version(),
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(refuse_unknown_parameters)],
         redoc_url=None,
     )
-    for router in (datasets, jobs, runs, variants, pools, hardware, health, metrics):
+    for router in (datasets, jobs, runs, variants, pools, hardware, prices, reports, health, metrics):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_JSON_BYTES)
@@ -76,10 +78,3 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
         app.openapi_schema = schema
     return app.openapi_schema
-
-
-def _version() -> str:
-    try:
-        return version("samfleet")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0"

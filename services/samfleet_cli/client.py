@@ -146,6 +146,18 @@ class SamfleetClient:
         """A picture of the image with its masks drawn on it, as PNG."""
         self._download(f"/v1/runs/{run_id}/images/{image_id}/overlay.png", path)
 
+    def report(self, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """`rows` and `parameters`, as `GET /v1/reports/…` has them."""
+        answer: dict[str, Any] = self._get(f"/v1/reports/{name}", **params)
+        return answer
+
+    def report_csv(self, name: str, params: Mapping[str, Any]) -> str:
+        def attempt() -> str:
+            with self._transport.stream(f"/v1/reports/{name}", params={**params, "format": "csv"}) as pieces:
+                return b"".join(pieces).decode()
+
+        return self._transport.repeat(attempt, repeatable=True)
+
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:
             with replacing(path) as file, self._transport.stream(route, **request) as pieces:

@@ -19,6 +19,7 @@ from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import BoxSource
+from samfleet.version import code_version
 
 
 class JobInvalid(InvalidInput):
@@ -116,7 +117,8 @@ def submit_job(
     for record in records:
         for pool in pools:
             run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
-            run.task, run.total, run.provenance = task.resolve(record), dataset.image_count, record.provenance
+            run.task, run.total = task.resolve(record), dataset.image_count
+            run.provenance = {**record.provenance, "code_version": code_version()}
             session.add(run)
             session.add(JobEvent(job_id=job.id, run_id=run.id, to_state=RunState.QUEUED))
     session.flush()

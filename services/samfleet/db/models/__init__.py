@@ -11,10 +11,12 @@ from samfleet.db.models.datasets import (
 )
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.models.quality import RunQuality
+from samfleet.db.models.reports import LOCAL_SITE, HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.tenants import ApiKey, Tenant
 
 __all__ = [
+    "LOCAL_SITE",
     "ApiKey",
     "Base",
     "Dataset",
@@ -24,11 +26,14 @@ __all__ = [
     "DatasetSource",
     "DatasetState",
     "Hardware",
+    "HardwarePrice",
     "ImageResult",
     "Job",
     "JobEvent",
     "JobState",
     "Outcome",
+    "ReportSeries",
+    "Rollup",
     "Run",
     "RunQuality",
     "RunState",
