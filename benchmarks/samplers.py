@@ -21,8 +21,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from benchmarks.environment import commit
-from samfleet.jobs.quality import annotation_rle
 from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet.quality.segmentation import annotation_rle
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import EverythingParameters, Prompt
 from samfleet_models.engine import Engine, EngineSettings

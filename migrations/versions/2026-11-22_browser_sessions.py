@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "5b7d0c93e1f6"
-down_revision = "c7e2f41b90da"
+down_revision = "d80c3a51e7f6"
 branch_labels = None
 depends_on = None
 

@@ -100,6 +100,14 @@ class Settings(BaseSettings):
         default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of a worker's `/metrics`; 0 takes a free one. Unset: none."
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="Address on which a worker's `/metrics` listens.")
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="OpenTelemetry collector for traces, such as `http://collector:4318`. Unset: no traces.",
+    )
     log_format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or for people.")
 
     @field_validator("pools", mode="before")

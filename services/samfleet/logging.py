@@ -28,6 +28,8 @@ QUIET = (
     "urllib3",
 )
 
+_processors: list[Processor] = []  # one list, so that configuring again reaches loggers that have cached it
+
 
 def configure_logging(level: str, log_format: Literal["json", "console"]) -> None:
     """Send our events and those of the standard library's loggers to stderr in one form; called once per process."""
@@ -40,12 +42,13 @@ def configure_logging(level: str, log_format: Literal["json", "console"]) -> Non
     rendering: list[Processor] = [structlog.dev.ConsoleRenderer()]
     if log_format == "json":
         rendering = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    _processors[:] = [
+        structlog.stdlib.filter_by_level,
+        *shared,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_processors,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -12,7 +11,9 @@ from fastapi.openapi.utils import get_openapi
 
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
+from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
+from samfleet.version import code_version
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.dependencies import refuse_unknown_parameters
@@ -21,9 +22,12 @@ from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.health.endpoints import router as health
 from samfleet_api.jobs.endpoints import router as jobs
 from samfleet_api.jobs.events import router as job_events
+from samfleet_api.metrics.endpoints import router as metrics
 from samfleet_api.middleware import BodyLimit, RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
+from samfleet_api.reports.endpoints import prices
+from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.sessions.endpoints import router as sessions
 from samfleet_api.sessions.wrong_keys import WrongKeys
@@ -47,6 +51,7 @@ def create_app(
     """`parts` opens what the requests stand on; tests pass one that has a queue in memory."""
     settings = settings or Settings()
     configure_logging(settings.log_level, settings.log_format)
+    configure_tracing(settings.otlp_endpoint, "api")
     add_variants_of(settings.variants_dir)
 
     @asynccontextmanager
@@ -56,13 +61,14 @@ def create_app(
 
     app = FastAPI(
         title="samfleet",
-        version=_version(),
+        version=code_version(),
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(refuse_unknown_parameters)],
         redoc_url=None,
     )
-    for router in (datasets, jobs, job_events, runs, variants, pools, hardware, health, sessions):
+    ours = (datasets, jobs, job_events, runs, variants, pools, hardware, prices, reports, health, metrics, sessions)
+    for router in ours:
         app.include_router(router)
     app.state.wrong_keys = WrongKeys()
     add_dashboard(app)
@@ -79,10 +85,3 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
         app.openapi_schema = schema
     return app.openapi_schema
-
-
-def _version() -> str:
-    try:
-        return version("samfleet")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0"

@@ -1,4 +1,4 @@
-"""Around every request: its id, its line in the log, the answer to what nobody foresaw, the limit of its body."""
+"""Around every request: its id, log line, metrics and span, the answer to what nobody foresaw, its body's limit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from samfleet import metrics
 from samfleet.logging import CORRELATION_ID, get_logger
+from samfleet.tracing import Span, span
 from samfleet_api.bodies import limited
 from samfleet_api.error_handlers import internal_error
 
 REQUEST_ID = "X-Request-ID"
-PROBES = frozenset({"/healthz", "/readyz"})  # asked every few seconds: their good answers are no news
+PROBES = frozenset({"/healthz", "/metrics", "/readyz"})  # asked every few seconds: their good answers are no news
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})  # a client may send any word
+IDS = frozenset({"dataset_id", "job_id", "run_id"})  # of a route's parameters, those that the log names
+TRACE_HEADERS = ("traceparent", "tracestate")
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # goes into logs and task headers
 
 log = get_logger(__name__)
@@ -32,12 +37,21 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID, "")
         request_id = given if _ACCEPTABLE_ID.fullmatch(given) else uuid.uuid4().hex
-        with bound_contextvars(**{CORRELATION_ID: request_id}):
-            await self._logged(request_id, scope, receive, send)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        parent = {name: headers[name] for name in TRACE_HEADERS if name in headers}
+        with (
+            bound_contextvars(**{CORRELATION_ID: request_id}),
+            metrics.HTTP_IN_PROGRESS.track_inprogress(),
+            span(method, kind="server", parent=parent, http__request__method=method, request_id=request_id) as traced,
+        ):
+            await self._watched(traced, request_id, method, scope, receive, send)
 
-    async def _logged(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _watched(
+        self, traced: Span, request_id: str, method: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         status: int | None = None
         started = time.perf_counter()
 
@@ -56,14 +70,33 @@ class RequestLog:
                 raise  # half an answer is out: the server must cut the connection, or it would look whole
             await internal_error(request_id)(scope, receive, send_with_id)
         finally:
-            tell = log.debug if scope["path"] in PROBES and status == HTTPStatus.OK else log.info
-            tell(
-                "request.finished",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
-            )
+            _tell(traced, scope, method, status, time.perf_counter() - started)
+
+
+def _tell(traced: Span, scope: Scope, method: str, status: int | None, seconds: float) -> None:
+    """A request that ended without an answer (the client went away) has the status `none`."""
+    route = route_template(scope)
+    metrics.HTTP_REQUESTS.labels(method, route, str(status or "none")).inc()
+    metrics.HTTP_DURATION.labels(method, route).observe(seconds)
+    traced.rename(f"{method} {route}")
+    traced.set(http__route=route, http__response__status_code=status or 0)
+    if status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        traced.fail(f"status {status}")
+    tell = log.debug if scope["path"] in PROBES and status == HTTPStatus.OK else log.info
+    tell(
+        "request.finished",
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        duration_ms=round(seconds * 1000, 1),
+        **{name: str(value) for name, value in scope.get("path_params", {}).items() if name in IDS},
+    )
+
+
+def route_template(scope: Scope) -> str:
+    """The path as the route was declared, never as it was asked for: ids would make a time series each."""
+    template: str | None = getattr(scope.get("route"), "path", None)
+    return template or "unmatched"
 
 
 class BodyLimit:

@@ -104,6 +104,7 @@ class SamfleetClient:
         *,
         pools: Sequence[str] = (),
         name: str | None = None,
+        evaluate: bool | None = None,
     ) -> Job:
         body = {
             "dataset_id": dataset_id,
@@ -111,6 +112,7 @@ class SamfleetClient:
             "task": dict(task),
             "pools": list(pools) or None,
             "name": name,
+            "evaluate": evaluate,
         }
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         return Job.model_validate(
@@ -143,6 +145,18 @@ class SamfleetClient:
     def download_overlay(self, run_id: str, image_id: int, path: Path) -> None:
         """A picture of the image with its masks drawn on it, as PNG."""
         self._download(f"/v1/runs/{run_id}/images/{image_id}/overlay.png", path)
+
+    def report(self, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """`rows` and `parameters`, as `GET /v1/reports/…` has them."""
+        answer: dict[str, Any] = self._get(f"/v1/reports/{name}", **params)
+        return answer
+
+    def report_csv(self, name: str, params: Mapping[str, Any]) -> str:
+        def attempt() -> str:
+            with self._transport.stream(f"/v1/reports/{name}", params={**params, "format": "csv"}) as pieces:
+                return b"".join(pieces).decode()
+
+        return self._transport.repeat(attempt, repeatable=True)
 
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:

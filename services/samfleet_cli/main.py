@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.commands import demo, doctor, jobs, segment, up, variants
+from samfleet_cli.commands import demo, doctor, jobs, report, segment, up, variants
 from samfleet_cli.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command()(up.status)
 app.command()(doctor.doctor)
 app.command()(segment.segment)
 app.command()(demo.demo)
+app.command()(report.report)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(variants.app, name="variants")
 

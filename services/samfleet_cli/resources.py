@@ -102,6 +102,16 @@ class Quality(_Resource):
     instances: int
 
 
+class Figure(_Resource):
+    """One number of a run's evaluation; `docs/quality.md` defines them."""
+
+    metric: str
+    area: str
+    max_detections: int
+    value: float
+    instances: int
+
+
 class Run(_Resource):
     id: str
     job_id: str
@@ -116,6 +126,8 @@ class Run(_Resource):
     gates: tuple[Gate, ...] = ()
     task: dict[str, Any] = Field(default_factory=dict)
     quality: Quality | None = None
+    evaluation: tuple[Figure, ...] = ()
+    quality_error: Failure | None = None
     stages: dict[str, StageTimes] | None = None
     error: Failure | None = None
 

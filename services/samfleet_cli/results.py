@@ -91,6 +91,10 @@ def _run(run: Run) -> dict[str, Any]:
         summary["gates"] = [gate.model_dump() for gate in run.gates]
     if run.quality is not None:
         summary["quality"] = run.quality.model_dump()
+    if run.evaluation:
+        summary["evaluation"] = [figure.model_dump() for figure in run.evaluation]
+    if run.quality_error is not None:
+        summary["quality_error"] = run.quality_error.model_dump()
     return summary
 
 

@@ -26,12 +26,13 @@ class Segmentation:
     out: Path
     pools: Sequence[str] = ()
     upload: bool = False
+    evaluate: bool | None = None  # None: where there are annotations
 
 
 def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
     dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
-    return client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools)
+    return client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools, evaluate=wanted.evaluate)
 
 
 def finish_job(

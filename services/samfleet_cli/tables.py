@@ -12,6 +12,8 @@ from rich.text import Text
 from samfleet.variants.gates import Gate
 from samfleet_cli.results import hardware_of
 
+AREAS = ("all", "small", "medium", "large")
+METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
 
@@ -43,6 +45,19 @@ def stages_table(run: dict[str, Any]) -> Table:
     for stage in sorted(run["stages"], key=lambda name: (STAGES.index(name) if name in STAGES else len(STAGES), name)):
         times = run["stages"][stage]
         _add_row(table, stage, *(_number(times[name], 1) for name in ("mean_ms", "p50_ms", "p90_ms", "p99_ms")))
+    return table
+
+
+def evaluation_table(run: dict[str, Any]) -> Table:
+    """A run's figures against the annotations, a metric a row; what is missing and why below them."""
+    figures = run.get("evaluation", [])
+    table = _table(("metric",), (*AREAS, "masks per image"), title=f"{run['variant']} on {run['pool']}: evaluation")
+    values = {(one["metric"], one["max_detections"], one["area"]): one["value"] for one in figures}
+    for metric, limit in dict.fromkeys((one["metric"], one["max_detections"]) for one in figures):
+        cells = (_number(values.get((metric, limit, area)), 4) for area in AREAS)
+        _add_row(table, METRICS.get(metric, metric), *cells, limit)
+    if error := run.get("quality_error"):
+        table.caption, table.caption_justify = Text(f"{error['message']} [{error['code']}]"), "left"
     return table
 
 

@@ -92,7 +92,13 @@ def test_the_services_of_the_design_are_there() -> None:
         "triton",
         "triton-gpu",
     }
-    assert {name for name, service in SERVICES.items() if service.get("profiles")} == {"triton-gpu", "worker-gpu"}
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    assert profiles == {
+        "triton-gpu": ["gpu"],
+        "worker-gpu": ["gpu"],
+        "prometheus": ["monitoring"],
+        "grafana": ["monitoring"],
+    }
 
 
 @pytest.mark.parametrize(("where", "image"), sorted(set(_images())))

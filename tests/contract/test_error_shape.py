@@ -13,7 +13,7 @@ from fixtures.api import Api, Tenant
 from samfleet_api.problems import Problem
 
 UNKNOWN_ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
-PUBLIC = {"/healthz", "/readyz"}
+PUBLIC = {"/healthz", "/metrics", "/readyz"}
 
 
 def routes(api: Api) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,11 @@ import pytest
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
+from fixtures.coco_eval import official, official_mean
 from fixtures.scenes import SIZE, write_annotations, write_bad_files, write_one_pixel, write_scenes
 from fixtures.shared import shared_path
 from fixtures.stack import Samfleet
+from samfleet.quality.protocol import AREAS, CLASS_AWARE
 
 STAGES = {"queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"}
 
@@ -65,6 +67,9 @@ def test_prompts_of_annotations_find_the_annotated_objects(samfleet: Samfleet, t
     assert (run["images"], run["masks"], run["quality"]["instances"]) == (2, 4, 4)
     assert run["quality"]["miou"] > 0.9
     assert "mIoU" in finished.stdout
+    figures = {(figure["metric"], figure["area"]): figure for figure in run["evaluation"]}
+    assert figures["miou", "all"]["value"] == pytest.approx(run["quality"]["miou"])
+    assert figures["ap50", "all"]["value"] == 1.0
     masks = read(out / "mobile_sam.coco.json")
     assert [(mask["image_id"], mask["annotation_id"], mask["category_id"]) for mask in masks] == [
         (100, 1, 7),
@@ -198,3 +203,26 @@ def test_coco_photographs_by_box(samfleet: Samfleet, tmp_path: Path) -> None:
     summary = finished.json()
     assert summary["counts"] == {"total": 66, "succeeded": 66, "failed": 0}
     assert len(read(out / "dataset.json")["images"]) == 66
+
+
+@pytest.mark.heavy
+def test_a_run_over_photographs_is_evaluated_as_the_official_tools_do(samfleet: Samfleet, tmp_path: Path) -> None:
+    """Boxes of coco_dev: the figures are those of COCOeval over the exported file, and mIoU the recorded one."""
+    annotations = shared_path("data", "coco_dev", "instances.json")
+    recorded = read(shared_path("ref", "dev", "predictor", "mobilesam_prompts.json"))["summary"]["box_single"]
+    out = tmp_path / "out"
+    finished = samfleet(
+        "segment", annotations.parent / "images", "--annotations", annotations, "--variant", "mobile_sam",
+        "--task", "box", "--out", out,
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    (run,) = read(out / "summary.json")["runs"]
+    found = {(figure["metric"], figure["area"]): figure["value"] for figure in run["evaluation"]}
+    assert found["miou", "all"] == pytest.approx(recorded["mIoU"], abs=5e-5)
+    masks = [
+        {name: value for name, value in entry.items() if name != "bbox"}  # or COCOeval takes boxes' areas for masks'
+        for entry in read(out / "mobile_sam.coco.json")
+    ]
+    theirs = official(read(annotations), masks, CLASS_AWARE)
+    for place, area in enumerate(AREAS):
+        assert found["ap", area] == official_mean(theirs.eval["precision"][:, :, :, place, -1])

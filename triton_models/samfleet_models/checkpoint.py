@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -83,13 +84,20 @@ def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
     try:
         state = read_state_file(path)
     except Exception as error:  # unpickling a damaged file raises nearly anything
-        raise CheckpointUnreadable(f"{path} is no checkpoint of tensors: {error}") from error
+        raise CheckpointUnreadable(f"{path} is no checkpoint of tensors: {_reason(error)}") from error
     if key is not None and isinstance(state, dict):
         state = state.get(key, state)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         place = "at its top level" if key is None else f"at its top level or under {key!r}"
         raise CheckpointUnreadable(f"{path} holds no flat table of tensors {place}")
     return state
+
+
+def _reason(error: Exception) -> str:
+    """Torch's advice to unpickle freely is not for files that come from elsewhere."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it pickles something that is neither tensor nor number, of which nothing was run; get the official file"
+    return f"{str(error).partition('. ')[0]}; it may have been cut off on its way"
 
 
 def load_state(

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
 from samfleet_models.asking import Answers, Ask, Work
 from samfleet_models.chunks import NotEnoughMemory, attempt
@@ -141,7 +142,11 @@ class Sharing:
     def _work_on(self, chunk: list[Piece]) -> None:
         kind = chunk[0].question.kind
         size = sum(len(piece) for piece in chunk)
-        answers = attempt(lambda: self._answers(chunk))
+        try:
+            answers = attempt(lambda: self._answers(chunk))
+        except SamfleetError as error:
+            self._blame(chunk, error)
+            return
         if not isinstance(answers, NotEnoughMemory):
             for piece, part in zip(chunk, answers, strict=True):
                 self._hear(piece, part)
@@ -152,6 +157,16 @@ class Sharing:
         else:
             self._fitting.pop(kind, None)
             self._finish(chunk[0].pending.image, out_of_memory(answers, chunk[0].clock.stage))
+
+    def _blame(self, chunk: list[Piece], error: SamfleetError) -> None:
+        """The decoder cannot answer this, such as a graph that was exported for another number of points: the image
+        that asked fails, its neighbours in the chunk are asked for alone.
+        """
+        if len(chunk) > 1:
+            for piece in chunk:
+                self._work_on([piece])
+        else:
+            self._finish(chunk[0].pending.image, Failure(error, "decode"))
 
     def _hear(self, piece: Piece, answers: Answers) -> None:
         pending = piece.pending

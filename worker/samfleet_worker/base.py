@@ -12,8 +12,10 @@ from structlog.contextvars import bound_contextvars
 
 from samfleet.config import Settings
 from samfleet.errors import SamfleetError
-from samfleet.jobs.queue import CORRELATION_HEADER
+from samfleet.jobs.queue import CORRELATION_HEADER, SUBJECTS
 from samfleet.logging import CORRELATION_ID, get_logger
+from samfleet.metrics import TASKS
+from samfleet.tracing import span
 from samfleet_worker.bootstrap import Services
 
 log = get_logger(__name__)
@@ -50,15 +52,25 @@ class SamfleetTask(Task):  # type: ignore[type-arg] # generic in the stubs only,
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         headers = self.request.headers or {}
-        ids = {CORRELATION_ID: headers.get(CORRELATION_HEADER) or self.request.id, "task": self.name}
-        with bound_contextvars(**ids):
+        sender = headers.get(CORRELATION_HEADER) or self.request.id
+        ids: dict[str, str | int] = {CORRELATION_ID: str(sender), "task": str(self.name)}
+        if args and self.name in SUBJECTS:
+            ids[SUBJECTS[self.name]] = args[0]
+        with bound_contextvars(**ids), span(self.name, kind="consumer", parent=headers, **ids) as traced:
             started = time.perf_counter()
+            outcome = "done"
             try:
                 self.run(*args, **kwargs)
             except SamfleetError as error:
+                outcome = "failed"
+                traced.fail(error.code)
                 log.warning("task.failed", code=error.code, reason=error.message, arguments=args)
-            except Exception:
+            except Exception as error:
+                outcome = "crashed"
+                traced.fail(type(error).__name__)
                 log.exception("task.failed", arguments=args)
             else:
                 seconds = round(time.perf_counter() - started, 3)
                 log.debug("task.done", arguments=args, seconds=seconds)
+            finally:
+                TASKS.labels(self.name, outcome).observe(time.perf_counter() - started)

@@ -8,9 +8,11 @@ from celery import bootsteps, signals
 from samfleet.config import Settings
 from samfleet.jobs.queue import CONTROL_QUEUE, TaskName, pool_queue
 from samfleet.logging import configure_logging, get_logger
+from samfleet.tracing import configure_tracing
 from samfleet_worker.base import WorkerApp
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.heartbeat import Heartbeat
+from samfleet_worker.metrics_server import MetricsServer
 from samfleet_worker.tasks import register_tasks
 
 log = get_logger(__name__)
@@ -20,6 +22,7 @@ VISIBILITY_SECONDS = 6 * 3600  # far beyond any shard: leases bring lost work ba
 
 def create_app(settings: Settings, build: Callable[[Settings], Services]) -> WorkerApp:
     """The Celery application of worker and beat; nothing is connected before a worker starts."""
+    configure_tracing(settings.otlp_endpoint, "worker")
     app = WorkerApp(settings, build)
     sweep_seconds = settings.sweep_interval.total_seconds()
     app.conf.update(
@@ -71,9 +74,14 @@ class LifecycleStep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._heartbeat: Heartbeat | None = None
+        self._metrics: MetricsServer | None = None
 
     def start(self, parent: Any) -> None:
         services: Services = parent.app.services
+        settings = services.settings
+        if settings.metrics_port is not None:
+            self._metrics = MetricsServer(services.engine, settings.metrics_host, settings.metrics_port)
+            log.info("metrics.served", url=self._metrics.url)
         # a process for the control queue alone serves no pool and must not pass for one that does
         if pool_queue(services.settings.pool) in parent.app.amqp.queues.consume_from:
             self._heartbeat = Heartbeat(services)
@@ -85,6 +93,8 @@ class LifecycleStep(bootsteps.StartStopStep):
         services.stopping.set()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        if self._metrics is not None:
+            self._metrics.close()
         log.info("worker.stopping", worker=services.worker)
 
     def terminate(self, parent: Any) -> None:

@@ -15,7 +15,9 @@ from samfleet.jobs.results import ImageError, ImageOutcome, Quality, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, parse_job_task
 from samfleet.masks.image_errors import ImageFailed
 from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet.metrics import TRITON_RETRIES
 from samfleet.storage.store import ObjectStore
+from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import TaskParameters
 from samfleet_worker.bootstrap import Services
@@ -64,7 +66,8 @@ class ImageStep:
         outcome = ImageOutcome(image)
         started = time.perf_counter()
         try:
-            data = read_image(self.store, image.uri, self.max_image_bytes)
+            with span("fetch", samfleet__image_id=image.image_id):
+                data = read_image(self.store, image.uri, self.max_image_bytes)
             outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
             origins = prompt_origins(self.task, self.parameters, image)
             prompts = build_prompts(self.task, origins, data, self.max_pixels)
@@ -92,6 +95,7 @@ class ImageStep:
             return self.segmenter.segment(self.variant, request)
         except ModelNotLoaded:
             self.reload()
+        TRITON_RETRIES.labels(self.variant, "model_not_loaded").inc()
         return self.segmenter.segment(self.variant, request)
 
     def _answered(self, outcome: ImageOutcome, timed: TimedReply) -> ImageOutcome:

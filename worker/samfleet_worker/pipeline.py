@@ -23,8 +23,10 @@ from samfleet.jobs.results import ImageOutcome
 from samfleet.jobs.turns import begin_waiting
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import write_jsonl_zst
+from samfleet.tracing import span
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.image_step import ImageStep
+from samfleet_worker.measuring import ShardOutcome, count_recorded, watched_shard
 from samfleet_worker.renewal import LeaseKeeper, WorkerStopping
 from samfleet_worker.residency import admit_shard
 from samfleet_worker.retry import FailRun, decide
@@ -42,17 +44,26 @@ def segment_shard(services: Services, shard_id: int) -> None:
     if claimed is None:
         log.debug("shard.not_to_be_had", shard_id=shard_id)
         return
-    with bound_contextvars(job_id=str(claimed.job_id), run_id=str(claimed.run_id), shard=claimed.index):
-        try:
-            _carry_out(services, claimed)
-        except LeaseLost:
-            log.info("shard.lost", token=claimed.token)
-        except WorkerStopping:
-            _hand_back(services, claimed)
-        except VariantWaits as error:
-            _wait_for_room(services, claimed, error)
-        except Exception as error:  # noqa: BLE001 - `decide` knows what follows from each
-            _give_up(services, claimed, error)
+    ids = {"job_id": str(claimed.job_id), "run_id": str(claimed.run_id), "shard_id": shard_id}
+    with bound_contextvars(**ids, shard=claimed.index), watched_shard(claimed) as watched:
+        watched.outcome = _end_of(services, claimed)
+
+
+def _end_of(services: Services, claimed: ClaimedShard) -> ShardOutcome:
+    try:
+        _carry_out(services, claimed)
+    except LeaseLost:
+        log.info("shard.lost", token=claimed.token)
+        return "lost"
+    except WorkerStopping:
+        _hand_back(services, claimed)
+        return "handed_back"
+    except VariantWaits as error:
+        _wait_for_room(services, claimed, error)
+        return "waited_for_room"
+    except Exception as error:  # noqa: BLE001 - `decide` knows what follows from each
+        return _give_up(services, claimed, error)
+    return "recorded"
 
 
 def _carry_out(services: Services, claimed: ClaimedShard) -> None:
@@ -61,9 +72,10 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
         outcomes = _segment_images(services, claimed, lease)
         started = time.perf_counter()
         key = part_key(claimed.run_id, claimed.index, claimed.token)
-        write_jsonl_zst(services.store, key, (part_row(outcome) for outcome in outcomes))
+        with span("store"):
+            write_jsonl_zst(services.store, key, (part_row(outcome) for outcome in outcomes))
         store_ms = (time.perf_counter() - started) * 1e3 / len(outcomes)
-        with transaction(services.engine) as session:
+        with span("record"), transaction(services.engine) as session:
             record(
                 session,
                 services.queue,
@@ -73,6 +85,7 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
                 store_ms=store_ms,
                 shards_in_flight=services.settings.shards_in_flight,
             )
+    count_recorded(claimed, outcomes, store_ms)
     log.info("shard.recorded", images=len(outcomes), failed=sum(outcome.error is not None for outcome in outcomes))
 
 
@@ -113,13 +126,13 @@ def _wait_for_room(services: Services, claimed: ClaimedShard, waits: VariantWait
     log.info("shard.waits_for_room", variant=claimed.variant, reason=waits.message)
 
 
-def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> None:
+def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> ShardOutcome:
     decision = decide(error, claimed.attempts)
     if isinstance(decision, FailRun):
         log.error("run.failed", code=decision.code, reason=decision.reason)
         with transaction(services.engine) as session:
             fail_claimed_run(session, claimed, decision.code, decision.reason)
-        return
+        return "run_failed"
     log.warning(
         "shard.released",
         reason=decision.reason,
@@ -139,3 +152,4 @@ def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> Non
             seconds = decision.after.total_seconds()
             run_id = str(claimed.run_id)
             wake_after_commit(session, services.queue, TaskName.DISPATCH, run_id, countdown_seconds=seconds)
+    return "released"

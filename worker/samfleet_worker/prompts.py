@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from samfleet.datasets.centre_point import centre_point
-from samfleet.jobs.quality import annotation_mask
 from samfleet.jobs.results import Annotation, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
 from samfleet.masks.image_errors import ImageFailed
+from samfleet.quality.segmentation import annotation_mask
 from samfleet.variants.task import EverythingParameters, Prompt, TaskInvalid, TaskParameters
 from samfleet_worker.images import upright_size
 from samfleet_worker.selection import select_detections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from datetime import timedelta
@@ -37,7 +38,10 @@ class LeaseKeeper:
         self._lost = threading.Event()
         self._counting = threading.Lock()
         self._progress = 0
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{claimed.shard_id}", daemon=True)
+        ids_of_the_shard = contextvars.copy_context()  # for the lines that the thread logs
+        self._thread = threading.Thread(
+            target=ids_of_the_shard.run, args=(self._keep,), name=f"lease-{claimed.shard_id}", daemon=True
+        )
 
     @classmethod
     def of(cls, services: Services, claimed: ClaimedShard) -> Self:

@@ -16,6 +16,7 @@ from samfleet.jobs.queue import TaskName
 from samfleet.jobs.sweeper import Swept, sweep
 from samfleet.logging import get_logger
 from samfleet_worker.base import SamfleetTask, WorkerApp
+from samfleet_worker.measuring import count_swept
 from samfleet_worker.pipeline import segment_shard
 
 log = get_logger(__name__)
@@ -53,5 +54,6 @@ def register_tasks(app: WorkerApp) -> None:
     def sweep_once(self: SamfleetTask) -> None:
         services = self.services
         swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)
+        count_swept(swept)
         if swept != IDLE:
             log.info("sweep.found", **{name: getattr(swept, name) for name in swept.__slots__})

@@ -1,44 +1,110 @@
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
 
-from samfleet.db.models import Run, RunState
+from samfleet.db.models import Job, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
+from samfleet.jobs.evaluating import Evaluated, EvaluationFailed, evaluate_recorded
 from samfleet.jobs.exports import ExportFormat, export_key, iter_export, recorded_parts
 from samfleet.jobs.parts import read_parts
 from samfleet.jobs.settling import fail_run, settle_job
 from samfleet.jobs.states import lock_run, move_run
+from samfleet.quality.repository import replace_figures
 from samfleet.storage.store import ObjectStore
+
+MOST_EVALUATIONS = 5  # begun and not ended: then it is the evaluation that ends the workers, for want of memory
+SIGN_OF_LIFE_SECONDS = 10.0  # well within the sweeper's `resend_after`
+
+
+@dataclass(frozen=True, slots=True)
+class FinishingRun:
+    """`parts` are keys in the order of the dataset; `task` has the variant's defaults filled in."""
+
+    run_id: uuid.UUID
+    dataset_id: uuid.UUID
+    task: Mapping[str, Any]
+    evaluate: bool
+    parts: Sequence[str]
 
 
 def finish_run(engine: Engine, store: ObjectStore, run_id: uuid.UUID) -> None:
-    """Write the export files of a run whose images are all recorded, then complete it.
+    """Write the export files of a run whose images are all recorded, evaluate it if its job says so, complete it.
 
     Runs again from the start after a crash; two at once write the same bytes and one of them completes the run.
-    Errors worth another try are raised with the run unchanged; a part that is damaged or gone fails the run.
+    Errors worth another try are raised with the run unchanged; a part that is damaged or gone fails the run. An
+    evaluation that fails leaves a completed run that says why it has no figures.
     """
     with transaction(engine) as session:
-        state = session.scalars(select(Run.state).where(Run.id == run_id)).one_or_none()
-        parts = recorded_parts(session, run_id)
-    if state is not RunState.FINISHING:
+        finishing = _read(session, run_id)
+    if finishing is None:
         return
     failure: SamfleetError | None = None
+    evaluated = Evaluated()
     try:
         for form in ExportFormat:
-            store.put_stream(export_key(run_id, form), iter_export(form, read_parts(store, parts)))
+            store.put_stream(export_key(run_id, form), iter_export(form, _rows(engine, store, finishing)))
     except SamfleetError as error:
         if error.retryable:
             raise
         failure = error
+    else:
+        if finishing.evaluate:
+            evaluated = _evaluate(engine, store, finishing)
     with transaction(engine) as session:
-        locked = lock_run(session, run_id)
-        if locked is None or locked.run.state is not RunState.FINISHING:
-            return
-        if failure is not None:
-            fail_run(session, locked.job, locked.run, failure.code, f"exports cannot be written: {failure.message}")
-        else:
-            move_run(session, locked.run, RunState.COMPLETED)
-            settle_job(session, locked.job)
+        _complete(session, run_id, evaluated, failure)
+
+
+def _evaluate(engine: Engine, store: ObjectStore, finishing: FinishingRun) -> Evaluated:
+    begin = update(Run).where(Run.id == finishing.run_id).values(evaluations_begun=Run.evaluations_begun + 1)
+    with transaction(engine) as session:
+        begun = session.scalars(begin.returning(Run.evaluations_begun)).one_or_none()
+    if begun is None:  # deleted meanwhile
+        return Evaluated()
+    if begun > MOST_EVALUATIONS:
+        times = f"the worker that evaluated the run ended {MOST_EVALUATIONS} times before it was done"
+        return Evaluated(error=EvaluationFailed(f"{times}; its results are complete"))
+    rows = _rows(engine, store, finishing)
+    return evaluate_recorded(engine, finishing.dataset_id, finishing.task, rows)
+
+
+def _read(session: Session, run_id: uuid.UUID) -> FinishingRun | None:
+    query = select(Run, Job).join(Job, Job.id == Run.job_id).where(Run.id == run_id, Run.state == RunState.FINISHING)
+    found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    run, job = found
+    return FinishingRun(run_id, job.dataset_id, run.task, job.evaluate, recorded_parts(session, run_id))
+
+
+def _rows(engine: Engine, store: ObjectStore, finishing: FinishingRun) -> Iterator[dict[str, Any]]:
+    """The lines of all parts. While they are read, the sweeper learns that the task is not lost."""
+    signed = time.monotonic()
+    for row in read_parts(store, finishing.parts):
+        yield row
+        if time.monotonic() - signed > SIGN_OF_LIFE_SECONDS:
+            with transaction(engine) as session:
+                session.execute(update(Run).where(Run.id == finishing.run_id).values(sent_at=func.now()))
+            signed = time.monotonic()
+
+
+def _complete(session: Session, run_id: uuid.UUID, evaluated: Evaluated, failure: SamfleetError | None) -> None:
+    locked = lock_run(session, run_id)
+    if locked is None or locked.run.state is not RunState.FINISHING:
+        return
+    if failure is not None:
+        fail_run(session, locked.job, locked.run, failure.code, f"exports cannot be written: {failure.message}")
+        return
+    replace_figures(session, run_id, evaluated.figures)
+    if evaluated.error is not None:
+        locked.run.quality_error_code = evaluated.error.code
+        locked.run.quality_error_message = evaluated.error.message
+    move_run(session, locked.run, RunState.COMPLETED)
+    settle_job(session, locked.job)

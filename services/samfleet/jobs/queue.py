@@ -4,7 +4,7 @@ be lost or come twice at any moment, and the sweeper sends again what nobody too
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.session import after_commit
 from samfleet.errors import Unavailable
 from samfleet.logging import correlation_id, get_logger
+from samfleet.tracing import span, trace_headers
 
 log = get_logger(__name__)
 
@@ -34,8 +35,22 @@ class TaskName(StrEnum):
     SWEEP = "jobs.sweep"  # ()
 
 
+# What a task's first argument is, for the log lines of the task.
+SUBJECTS: Mapping[str, str] = {
+    TaskName.PLAN: "job_id",
+    TaskName.DISPATCH: "run_id",
+    TaskName.SEGMENT: "shard_id",
+    TaskName.FINISH: "run_id",
+}
+
+
 def pool_queue(pool: str) -> str:
     return f"samfleet.pool.{pool}"
+
+
+def task_headers() -> dict[str, str]:
+    """What a message says of the request that it goes back to: its id, and its trace where there is one."""
+    return {CORRELATION_HEADER: correlation_id(), **trace_headers()}
 
 
 class QueueUnavailable(Unavailable):
@@ -81,13 +96,13 @@ class CeleryTaskQueue:
         )
 
     def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
-        with _mapped(f"task {task} cannot be sent"):
+        with _mapped(f"task {task} cannot be sent"), span(f"send {task}", kind="producer"):
             self._app.send_task(
                 str(task),
                 args=args,
                 queue=queue,
                 countdown=countdown_seconds or None,
-                headers={CORRELATION_HEADER: correlation_id()},
+                headers=task_headers(),
             )
 
     def waiting(self, queue: str) -> int:
@@ -112,6 +127,7 @@ class SentTask:
     args: tuple[str | int, ...]
     queue: str
     countdown_seconds: float = 0.0
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(slots=True)
@@ -123,7 +139,8 @@ class MemoryTaskQueue:
 
     def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
         self.ping()
-        self.sent.append(SentTask(str(task), args, queue, countdown_seconds))
+        with span(f"send {task}", kind="producer"):
+            self.sent.append(SentTask(str(task), args, queue, countdown_seconds, task_headers()))
 
     def waiting(self, queue: str) -> int:
         self.ping()

@@ -17,6 +17,7 @@ from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.results import ImageOutcome
 from samfleet.jobs.settling import fail_run
 from samfleet.jobs.states import lock_run, move_run
+from samfleet.rollups.store import add_shard
 
 FAILURE_RATE_EXCEEDED = "failure_rate_exceeded"
 STAGES = ("preprocess", "encode", "decode", "postprocess")
@@ -41,8 +42,9 @@ def record(
     if locked is None or not _close_shard(session, claimed, part_key):
         raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
-    rows = [_row(claimed, outcome, line, hardware) for line, outcome in enumerate(outcomes)]
-    session.execute(insert(ImageResult), [{**row, "part_key": part_key, "store_ms": store_ms} for row in rows])
+    stored = {"part_key": part_key, "store_ms": store_ms}
+    rows = [{**_row(claimed, outcome, line, hardware), **stored} for line, outcome in enumerate(outcomes)]
+    session.execute(insert(ImageResult), rows)
     _remember_sizes(session, outcomes)
     job, run = locked
     run.succeeded += sum(outcome.outcome is Outcome.SUCCEEDED for outcome in outcomes)
@@ -51,6 +53,7 @@ def record(
     run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
     session.flush()
+    add_shard(session, job, run, claimed.shard_id, rows)
     _move_on(session, queue, job, run, shards_in_flight)
 
 

@@ -19,6 +19,7 @@ from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import BoxSource
+from samfleet.version import code_version
 
 
 class JobInvalid(InvalidInput):
@@ -34,7 +35,7 @@ class PoolNotFound(InvalidInput):
 
 
 class AnnotationsMissing(InvalidInput):
-    """Prompts come from annotations and the dataset has none; add a COCO annotations file before sealing it."""
+    """Prompts or the evaluation need annotations and the dataset has none; add a COCO file before sealing it."""
 
     code = "annotations_missing"
 
@@ -59,7 +60,7 @@ class IdempotencyConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """`task` in its REST form; no `pools` means the first one known."""
+    """`task` in its REST form; no `pools` means the first one known; `evaluate` None: where there are annotations."""
 
     tenant_id: uuid.UUID
     dataset_id: uuid.UUID
@@ -68,6 +69,7 @@ class JobRequest:
     pools: Sequence[str] = ()
     name: str | None = None
     max_failure_rate: float = 1.0
+    evaluate: bool | None = None
     idempotency_key: str | None = None
 
     def sha256(self, task: JobTask) -> str:
@@ -80,6 +82,8 @@ class JobRequest:
             "name": self.name,
             "max_failure_rate": self.max_failure_rate,
         }
+        if self.evaluate is not None:
+            body["evaluate"] = self.evaluate
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
@@ -106,14 +110,15 @@ def submit_job(
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
-    job = _insert_job(session, request, task, digest, dataset.image_count)
+    job = _insert_job(session, request, task, digest, dataset)
     if job is None:  # another request with the same key committed meanwhile
         return _same(_found(session, request), digest), False
     session.add(JobEvent(job_id=job.id, to_state=JobState.QUEUED))
     for record in records:
         for pool in pools:
             run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
-            run.task, run.total, run.provenance = task.resolve(record), dataset.image_count, record.provenance
+            run.task, run.total = task.resolve(record), dataset.image_count
+            run.provenance = {**record.provenance, "code_version": code_version()}
             session.add(run)
             session.add(JobEvent(job_id=job.id, run_id=run.id, to_state=RunState.QUEUED))
     session.flush()
@@ -121,7 +126,7 @@ def submit_job(
     return job, True
 
 
-def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: str, image_count: int) -> Job | None:
+def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: str, dataset: Dataset) -> Job | None:
     values = {
         "id": uuid.uuid4(),
         "tenant_id": request.tenant_id,
@@ -129,8 +134,9 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "name": request.name,
         "task": task.to_dict(),
         "state": JobState.QUEUED,
-        "image_count": image_count,
+        "image_count": dataset.image_count,
         "max_failure_rate": request.max_failure_rate,
+        "evaluate": bool(dataset.annotation_count) if request.evaluate is None else request.evaluate,
         "idempotency_key": request.idempotency_key,
         "request_sha256": digest,
         "sent_at": func.now(),
@@ -189,6 +195,11 @@ def _check_dataset(session: Session, request: JobRequest, needed: Collection[Box
         raise AnnotationsMissing(
             f"dataset {dataset.id} has no annotations to take prompts from; "
             "make a dataset with a COCO annotations file, or use the task 'everything' with another sampler"
+        )
+    if request.evaluate and not dataset.annotation_count:
+        raise AnnotationsMissing(
+            f"dataset {dataset.id} has no annotations to evaluate against; "
+            "make a dataset with a COCO annotations file, or leave evaluate out"
         )
     if "detections" in needed and dataset.detection_count is None:
         raise DetectionsMissing(

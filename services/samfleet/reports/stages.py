@@ -6,11 +6,12 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Select, Text, case, func, literal, select, true
+from sqlalchemy import Float, Select, Text, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import ImageResult, Outcome
+from samfleet.rollups.measures import STAGE_SQL
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 
@@ -27,24 +28,6 @@ class StageStatistics:
     p99_ms: float
 
 
-def _queue_ms() -> ColumnElement[float | None]:
-    """Waiting in both queues, ours and Triton's; unknown only where neither was measured."""
-    shard, triton = ImageResult.queue_shard_ms, ImageResult.queue_triton_ms
-    both = func.coalesce(shard, 0.0) + func.coalesce(triton, 0.0)
-    return case((func.num_nonnulls(shard, triton) > 0, both))
-
-
-STAGES: dict[str, ColumnElement[float | None]] = {
-    "queue": _queue_ms(),
-    "fetch": ImageResult.fetch_ms.expression,
-    "preprocess": ImageResult.preprocess_ms.expression,
-    "encode": ImageResult.encode_ms.expression,
-    "decode": ImageResult.decode_ms.expression,
-    "postprocess": ImageResult.postprocess_ms.expression,
-    "store": ImageResult.store_ms.expression,
-}
-
-
 def stage_statistics(
     session: Session, run_id: uuid.UUID, *, include_warmup: bool = False
 ) -> dict[str, StageStatistics]:
@@ -56,15 +39,15 @@ def stage_statistics(
     for row in session.execute(_query(run_id, include_warmup=include_warmup)):
         if row.n:
             found[row.stage] = StageStatistics(row.n, row.mean, *row.percentiles)
-    return {name: found[name] for name in STAGES if name in found}
+    return {name: found[name] for name in STAGE_SQL if name in found}
 
 
 def _query(run_id: uuid.UUID, *, include_warmup: bool) -> Select[Any]:
     """One pass over the run's results: every row is spread over the stages."""
     wanted = true() if include_warmup else ImageResult.warmup.is_not(true())
-    names = func.unnest(literal(list(STAGES), ARRAY(Text)))
+    names = func.unnest(literal(list(STAGE_SQL), ARRAY(Text)))
     spread = (
-        select(names.label("stage"), func.unnest(array(STAGES.values())).label("ms"))
+        select(names.label("stage"), func.unnest(array(STAGE_SQL.values())).label("ms"))
         .where(ImageResult.run_id == run_id, ImageResult.outcome == Outcome.SUCCEEDED, wanted)
         .subquery()
     )

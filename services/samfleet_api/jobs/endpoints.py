@@ -22,6 +22,7 @@ from samfleet.jobs.submit import (
     submit_job,
 )
 from samfleet.licences import LicenceNotAccepted
+from samfleet.logging import get_logger
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.task import TaskInvalid
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
@@ -32,6 +33,7 @@ from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit,
 from samfleet_api.problems import PayloadTooLarge, problems
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+log = get_logger(__name__)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -86,11 +88,13 @@ def create_job(
         task=body.task,
         name=body.name,
         max_failure_rate=body.max_failure_rate,
+        evaluate=body.evaluate,
         idempotency_key=idempotency_key,
     )
     job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses)
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
+    log.info("job.submitted", job_id=str(job.id), new=created)
     return view_job(session, job)
 
 

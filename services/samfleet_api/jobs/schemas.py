@@ -92,6 +92,10 @@ class SubmitJob(RequestModel):
         allow_inf_nan=False,
         description="The job fails when a larger share of the images of a run fails.",
     )
+    evaluate: bool | None = Field(
+        default=None,
+        description="Evaluate each completed run against the dataset's annotations; by default where it has any.",
+    )
 
 
 class Job(BaseModel):
@@ -104,6 +108,7 @@ class Job(BaseModel):
                     "state": "completed",
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
                     "task": RUN_EXAMPLE["task"],
+                    "evaluate": True,
                     "created_at": "2026-11-22T11:59:59Z",
                     "started_at": "2026-11-22T12:00:00Z",
                     "finished_at": "2026-11-22T12:00:25Z",
@@ -123,6 +128,7 @@ class Job(BaseModel):
     state: JobState
     dataset_id: uuid.UUID
     task: dict[str, Any] = Field(description="As submitted.")
+    evaluate: bool = Field(description="Whether completed runs are evaluated.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

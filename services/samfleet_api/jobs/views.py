@@ -47,6 +47,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
                 state=job.state,
                 dataset_id=job.dataset_id,
                 task=job.task,
+                evaluate=job.evaluate,
                 created_at=job.created_at,
                 started_at=job.started_at,
                 finished_at=job.finished_at,

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetImage, Hardware, ImageResult, Job, Run
+from samfleet.db.models import DatasetImage, Hardware, ImageResult, Job, Run, RunQuality
+from samfleet.quality.repository import figures_of
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What only the results of a run tell; one pass over all of its rows."""
+    """What only the results of a run and its evaluation tell; one pass over all of its rows."""
 
     hardware: tuple[Hardware, ...] = ()
     instances: int | None = None
     iou_sum: float = 0.0
+    figures: Sequence[RunQuality] = ()
 
 
 def find(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> Run | None:
@@ -45,11 +47,13 @@ def facts_of(session: Session, run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID
     rows = session.execute(query).all()
     wanted = {hardware_id for row in rows for hardware_id in row.hardware_ids or ()}
     hardware = session.scalars(select(Hardware).where(Hardware.id.in_(wanted)).order_by(Hardware.first_seen_at)).all()
+    figures = figures_of(session, run_ids)
     return {
         row.run_id: RunFacts(
             hardware=tuple(one for one in hardware if one.id in (row.hardware_ids or ())),
             instances=row.instances,
             iou_sum=row.iou_sum or 0.0,
+            figures=figures.get(row.run_id, ()),
         )
         for row in rows
     }

@@ -12,6 +12,7 @@ from samfleet.db.models import Run as RunRow
 from samfleet.jobs.progress import Progress
 from samfleet.reports.stages import StageStatistics
 from samfleet_api.hardware.schemas import HardwareName
+from samfleet_api.runs.quality_schemas import Figure, Quality
 
 RUN_EXAMPLE: dict[str, Any] = {
     "id": "c2b0b3a4-8f52-4d1c-9a1c-52b2b6e3f7aa",
@@ -61,6 +62,8 @@ RUN_EXAMPLE: dict[str, Any] = {
     ],
     "task": {"kind": "prompts", "prompt": "box", "from": "annotations", "multimask": False},
     "quality": {"miou": 0.741, "instances": 3810},
+    "evaluation": [{"metric": "ap", "area": "all", "max_detections": 100, "value": 0.391, "instances": 3810}],
+    "quality_error": None,
     "stages": {"encode": {"n": 499, "mean_ms": 7.9, "p50_ms": 7.8, "p90_ms": 8.3, "p95_ms": 8.6, "p99_ms": 9.4}},
     "error": None,
     "started_at": "2026-11-22T12:00:00Z",
@@ -91,13 +94,6 @@ class Failure(BaseModel):
 
     code: str
     message: str
-
-
-class Quality(BaseModel):
-    """Against the annotations: the mean over instances of the best mask's intersection over union."""
-
-    miou: float
-    instances: int
 
 
 class Provenance(BaseModel):
@@ -169,6 +165,8 @@ class Run(BaseModel):
     gates: list[Gate] = Field(description="One for each hardware where another execution than plain fp32 served.")
     task: dict[str, Any] = Field(description="With the variant's defaults filled in.")
     quality: Quality | None = Field(description="Null without annotations, and inside a job until all is recorded.")
+    evaluation: list[Figure] = Field(description="Of a completed run of a job that evaluates; docs/quality.md.")
+    quality_error: Failure | None = Field(description="Why figures are missing; the results are complete.")
     stages: dict[str, Stage] = Field(
         default_factory=dict, description="Only when the run itself is read: time per stage, warm-up left out."
     )
@@ -271,8 +269,8 @@ class RunImage(BaseModel):
         )
 
 
-def failure_of(row: RunRow) -> Failure | None:
-    return Failure(code=row.error_code, message=row.error_message or "") if row.error_code else None
+def failure_of(code: str | None, message: str | None) -> Failure | None:
+    return Failure(code=code, message=message or "") if code else None
 
 
 def _stages(result: ImageResult) -> dict[str, StageTime]:

@@ -19,8 +19,9 @@ from samfleet.storage.jsonl import PartFileDamaged, read_jsonl_zst
 from samfleet.storage.store import ObjectStore
 from samfleet_api.hardware.schemas import HardwareName
 from samfleet_api.runs import repository
+from samfleet_api.runs.quality_schemas import Figure, Quality
 from samfleet_api.runs.repository import RunFacts
-from samfleet_api.runs.schemas import Counts, Gate, Provenance, Quality, Run, Stage, failure_of
+from samfleet_api.runs.schemas import Counts, Gate, Provenance, Run, Stage, failure_of
 
 
 class ImageResultNotFound(NotFound):
@@ -64,7 +65,9 @@ def view_run(
         gates=[Gate(hardware_id=uuid.UUID(hardware), **gate) for hardware, gate in run.gates.items()],
         task=run.task,
         quality=quality,
-        error=failure_of(run),
+        evaluation=[Figure.model_validate(figure) for figure in facts.figures],
+        quality_error=failure_of(run.quality_error_code, run.quality_error_message),
+        error=failure_of(run.error_code, run.error_message),
         started_at=run.started_at,
         finished_at=run.finished_at,
         **fields,

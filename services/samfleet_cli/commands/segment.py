@@ -54,6 +54,14 @@ Multimask = Annotated[
         show_default=False,
     ),
 ]
+Evaluate = Annotated[
+    bool | None,
+    typer.Option(
+        "--evaluate/--no-evaluate",
+        help="Whether completed runs are evaluated against --annotations; they are if unset.",
+        show_default=False,
+    ),
+]
 
 
 @with_grid_options
@@ -69,6 +77,7 @@ def segment(
     pool: Pools = None,
     upload: Upload = False,
     multimask: Multimask = None,
+    evaluate: Evaluate = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -83,6 +92,8 @@ def segment(
     """
     given: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
     task_object = task_from_options(task, grid, multimask, files=[name for name, path in given.items() if path])
+    if evaluate and annotations is None:
+        raise typer.BadParameter("--evaluate needs --annotations")
     from samfleet_cli.connection import choose_api
     from samfleet_cli.following import exit_code_of
     from samfleet_cli.progress import open_display
@@ -91,7 +102,7 @@ def segment(
     from samfleet_cli.sources import Source
 
     images = Source(source, annotations, limit, detections)
-    wanted = Segmentation(images, variant, task_object, out, pool or (), upload)
+    wanted = Segmentation(images, variant, task_object, out, pool or (), upload, evaluate)
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
     print_summary(results.summary, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
@@ -143,5 +154,8 @@ def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
     console.print(tables.runs_table(summary))
     for run in summary["runs"]:
         console.print(tables.stages_table(run))
+    for run in summary["runs"]:
+        if "evaluation" in run or "quality_error" in run:
+            console.print(tables.evaluation_table(run))
     if summary["errors"]:
         console.print(tables.errors_table(summary["errors"]))

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from samfleet_cli.local_stack.part import PartStatus
+    from samfleet_cli.local_stack.stack import StackStatus
     from samfleet_cli.local_stack.state import StackInfo
 
 _STATE_COLOURS = {"ready": "green", "external": "cyan", "failed": "red", "restarting": "red", "stopped": "dim"}
@@ -70,32 +71,34 @@ def down() -> None:
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say how each part of the stack is."""
     from samfleet_cli.local_stack.settings import StackSettings
-    from samfleet_cli.local_stack.stack import StackStatus, stack_status
+    from samfleet_cli.local_stack.stack import stack_status
 
-    now: StackStatus = stack_status(StackSettings().state_dir)
+    now = stack_status(StackSettings().state_dir)
     if as_json:
         typer.echo(json.dumps(asdict(now), indent=2))
     else:
-        _print_table(now.state, now.supervisor_pid, now.api_url, now.parts)
+        _print_table(now)
 
 
-def _print_table(state: str, supervisor_pid: int | None, api_url: str | None, parts: Sequence[PartStatus]) -> None:
+def _print_table(now: StackStatus) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("part", "state", "pid", "restarts", "last exit", "since", "address", box=None, pad_edge=False)
-    for part in parts:
+    for part in now.parts:
         colour = _STATE_COLOURS.get(part.state, "yellow")
         pid, last_exit = str(part.pid or ""), _exit_words(part.last_exit)
         since = _local_time(part.since) if part.since else ""
         table.add_row(part.name, f"[{colour}]{part.state}[/]", pid, str(part.restarts), last_exit, since, part.address)
     console = Console()
     console.width = max(console.width, _TABLE_WIDTH)
-    console.print(f"stack: {state}" + (f", supervisor {supervisor_pid}" if supervisor_pid else ""))
-    if api_url:
-        console.print(f"API: {api_url}")
-    if parts:
+    console.print(f"stack: {now.state}" + (f", supervisor {now.supervisor_pid}" if now.supervisor_pid else ""))
+    if now.api_url:
+        console.print(f"API: {now.api_url}")
+    if now.parts:
         console.print(table)
+    for name, url in now.metrics.items():
+        console.print(f"metrics of {name}: {url}")
 
 
 def _local_time(moment: str) -> str:

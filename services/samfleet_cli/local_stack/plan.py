@@ -17,13 +17,12 @@ from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import ExternalPart, PartSpec
 from samfleet_cli.local_stack.ports import LOOPBACK, choose_ports
 from samfleet_cli.local_stack.readiness import FileWritten, HttpReady, WorkerReady
-from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_cli.local_stack.settings import PORT_NAMES, StackSettings
 from samfleet_cli.local_stack.state import StackInfo
 
 EMBEDDED_POOL = "local"
 CONTROL_QUEUE = "samfleet.control"
 CONTROL_CONCURRENCY = 2  # a long plan or export beside the sweep
-PORT_NAMES = ("api", "postgres", "redis", "triton_http", "triton_grpc", "triton_metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
     state_dir = StateDir(stack.state_dir.resolve())
     given = settings.model_fields_set
     fixed = stack.fixed_ports()
-    ports = choose_ports([name for name in PORT_NAMES if name not in fixed], former_ports) | fixed
+    names = [*PORT_NAMES, *(f"{name}_metrics" for name in _worker_names(settings).values())]
+    ports = choose_ports([name for name in dict.fromkeys(names) if name not in fixed], former_ports) | fixed
     weights_dir = settings.weights_dir if "weights_dir" in given else state_dir.weights
     database = _external("postgres", settings.database_url) if "database_url" in given else _postgres(state_dir, ports)
     broker = _external("redis", settings.broker_url) if "broker_url" in given else _redis(state_dir, ports)
@@ -64,7 +64,7 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
     )
     choices = (database, broker, inference, storage)
     parts = [part for choice in choices for part in choice.parts]
-    parts += _processes_of_ours(info, settings, weights_dir, ports["api"])
+    parts += _processes_of_ours(info, settings, weights_dir, ports)
     return StackPlan(info, ports, tuple(parts), tuple(part for choice in choices for part in choice.external))
 
 
@@ -110,7 +110,25 @@ def shared_environment(info: StackInfo, settings: Settings, weights_dir: Path) -
     }
 
 
-def _processes_of_ours(info: StackInfo, settings: Settings, weights_dir: Path, api_port: int) -> list[PartSpec]:
+def _worker_names(settings: Settings) -> dict[str, str]:
+    """By pool: with one pool, as nearly always, its part is named `worker`."""
+    pools = settings.pools if "pools" in settings.model_fields_set else {EMBEDDED_POOL: ()}
+    return {pool: "worker" if len(pools) == 1 else f"worker-{pool}" for pool in pools}
+
+
+def metrics_urls(ports: Mapping[str, int]) -> dict[str, str]:
+    """Where the parts of a stack show metrics to Prometheus, by part; an external Triton among them is not ours."""
+    urls = {"api": f"http://{LOOPBACK}:{ports['api']}/metrics"}
+    for name, port in ports.items():
+        if name.endswith("_metrics"):
+            urls[name.removesuffix("_metrics")] = f"http://{LOOPBACK}:{port}/metrics"
+    return urls
+
+
+def _processes_of_ours(
+    info: StackInfo, settings: Settings, weights_dir: Path, ports: Mapping[str, int]
+) -> list[PartSpec]:
+    api_port = ports["api"]
     env = shared_environment(info, settings, weights_dir)
     python = (sys.executable, "-m")
     needs = ("postgres", "redis", "migrate")
@@ -126,8 +144,11 @@ def _processes_of_ours(info: StackInfo, settings: Settings, weights_dir: Path, a
             depends_on=needs,
             address=info.api_url,
         ),
-        _control(info, env, needs),
-        *(_worker(pool, info, settings, env, (*needs, "triton")) for pool in info.pools),
+        _control(info, {**env, "SAMFLEET_METRICS_PORT": str(ports["control_metrics"])}, needs),
+        *(
+            _worker(name, pool, info, settings, {**env, "SAMFLEET_METRICS_PORT": str(ports[f"{name}_metrics"])})
+            for pool, name in _worker_names(settings).items()
+        ),
         PartSpec(
             name="beat",
             argv=(*python, "celery", "-A", "samfleet_worker.app", "beat", "--schedule", str(schedule), "--pidfile="),
@@ -153,11 +174,8 @@ def _control(info: StackInfo, env: Mapping[str, str], depends_on: tuple[str, ...
     )  # fmt: skip
 
 
-def _worker(
-    pool: str, info: StackInfo, settings: Settings, env: Mapping[str, str], depends_on: tuple[str, ...]
-) -> PartSpec:
-    """A worker serves exactly one pool; with one pool, as nearly always, its part is named `worker`."""
-    name = "worker" if len(info.pools) == 1 else f"worker-{pool}"
+def _worker(name: str, pool: str, info: StackInfo, settings: Settings, env: Mapping[str, str]) -> PartSpec:
+    """A worker serves exactly one pool."""
     node = f"{name}@samfleet"
     return PartSpec(
         name=name,
@@ -166,7 +184,7 @@ def _worker(
               "-Q", f"samfleet.pool.{pool}"),
         env={**env, "SAMFLEET_POOL": pool},
         readiness=WorkerReady(info.broker_url, node),
-        depends_on=depends_on,
+        depends_on=("postgres", "redis", "migrate", "triton"),
     )  # fmt: skip
 
 

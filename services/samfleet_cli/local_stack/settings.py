@@ -8,6 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+PORT_NAMES = (
+    "api",
+    "postgres",
+    "redis",
+    "triton_http",
+    "triton_grpc",
+    "triton_metrics",
+    "control_metrics",
+    "worker_metrics",
+)
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -23,6 +33,12 @@ class StackSettings(BaseSettings):
     triton_http_port: Port | None = Field(default=None, description="HTTP port of the embedded Triton.")
     triton_grpc_port: Port | None = Field(default=None, description="gRPC port of the embedded Triton.")
     triton_metrics_port: Port | None = Field(default=None, description="Prometheus port of the embedded Triton.")
+    worker_metrics_port: Port | None = Field(
+        default=None, description="Prometheus port of the embedded worker; those of further pools are free ones."
+    )
+    control_metrics_port: Port | None = Field(
+        default=None, description="Prometheus port of the embedded control worker."
+    )
     variants: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("mobile_sam",),
         description="Variants that `samfleet up` fetches the weights of and loads at start, separated by commas.",
@@ -44,5 +60,5 @@ class StackSettings(BaseSettings):
         return value
 
     def fixed_ports(self) -> dict[str, int]:
-        names = ("api", "postgres", "redis", "triton_http", "triton_grpc", "triton_metrics")
-        return {name: port for name in names if (port := getattr(self, f"{name}_port")) is not None}
+        ports = {name: getattr(self, f"{name}_port") for name in PORT_NAMES}
+        return {name: port for name, port in ports.items() if port is not None}

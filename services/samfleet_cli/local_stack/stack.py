@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from samfleet.errors import Unavailable
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
+from samfleet_cli.local_stack.plan import metrics_urls
 from samfleet_cli.local_stack.processes import ProcessIdentity, identify, wait_gone
 from samfleet_cli.local_stack.run import clear_leftovers, leftovers
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state
@@ -41,6 +42,7 @@ class StackStatus:
     supervisor_pid: int | None
     api_url: str | None
     parts: Sequence[PartStatus]
+    metrics: Mapping[str, str] = field(default_factory=dict)  # by part, where a Prometheus finds them
 
 
 def running_stack(state_dir: Path) -> StackInfo | None:
@@ -127,7 +129,10 @@ def stack_status(state_dir: Path) -> StackStatus:
     if state is None or state.supervisor != supervisor:
         return StackStatus("degraded", supervisor.pid, None, ())
     settled = all(part.state in {PartState.READY, PartState.EXTERNAL} for part in state.parts)
-    return StackStatus("running" if settled else "degraded", supervisor.pid, state.info.api_url, state.parts)
+    external = {part.name for part in state.parts if part.state is PartState.EXTERNAL}
+    known = {part.name for part in state.parts} - external
+    metrics = {name: url for name, url in metrics_urls(state.ports).items() if name in known}
+    return StackStatus("running" if settled else "degraded", supervisor.pid, state.info.api_url, state.parts, metrics)
 
 
 def _spawn_supervisor(layout: StateDir) -> ProcessIdentity | None:

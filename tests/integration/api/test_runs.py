@@ -4,13 +4,25 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from fixtures.api import Api, Tenant
 from fixtures.gates import gate
-from fixtures.recorded import HEIGHT, WIDTH, carry_out, claim_next, failed, new_job, plan, record_shard, segmented
+from fixtures.recorded import (
+    HEIGHT,
+    WIDTH,
+    carry_out,
+    claim_next,
+    failed,
+    new_job,
+    plan,
+    record_shard,
+    segmented,
+    write_pictures,
+)
 from samfleet.jobs.results import ImageOutcome, ShardImage
 
 
@@ -46,6 +58,49 @@ def test_a_run_has_its_stage_times(tenant: Tenant, run_path: str) -> None:
     with_warmup = tenant.http.get(run_path, params={"include_warmup": True}).json()
     assert with_warmup["stages"]["encode"]["n"] == 3
     assert with_warmup["stages"]["encode"]["mean_ms"] == pytest.approx(36.0)
+
+
+def annotated_job(tenant: Tenant, folder: Path, **fields: Any) -> dict[str, Any]:
+    """Over two pictures, on the first of which is what `segmented` finds: the left of its two masks."""
+    write_pictures(folder, 2)
+    square = [4, 5, 12, 5, 12, 15, 4, 15]
+    annotations = {
+        "images": [{"id": number + 1, "file_name": f"{number}.png"} for number in range(2)],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "segmentation": [square]}],
+        "categories": [{"id": 3, "name": "patch"}],
+    }
+    (folder / "instances.json").write_text(json.dumps(annotations))
+    body = {"source": "directory", "directory": str(folder), "annotations_path": str(folder / "instances.json")}
+    dataset = tenant.http.post("/v1/datasets", json=body).json()
+    wanted = {"dataset_id": dataset["id"], "variants": ["mobile_sam"], "task": {"kind": "everything"}, **fields}
+    job: dict[str, Any] = tenant.http.post("/v1/jobs", json=wanted).json()
+    return job
+
+
+def test_a_completed_run_shows_its_evaluation(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = annotated_job(tenant, folder)
+    assert job["evaluate"] is True
+    carry_out(api, job)
+    run = tenant.http.get(f"/v1/runs/{job['runs'][0]['id']}").json()
+    (of_job,) = tenant.http.get(f"/v1/jobs/{job['id']}").json()["runs"]
+    assert run["evaluation"] == of_job["evaluation"]
+    assert run["quality_error"] is None
+    assert {"metric": "ar", "area": "small", "max_detections": 10, "value": 1.0, "instances": 1} in run["evaluation"]
+    limits = [figure["max_detections"] for figure in run["evaluation"] if figure["area"] == "all"]
+    assert limits == [1, 10, 100, 1000]
+
+
+def test_a_job_may_ask_for_no_evaluation_and_not_for_one_without_annotations(
+    api: Api, tenant: Tenant, folder: Path
+) -> None:
+    job = annotated_job(tenant, folder, evaluate=False)
+    carry_out(api, job)
+    run = tenant.http.get(f"/v1/runs/{job['runs'][0]['id']}").json()
+    assert (job["evaluate"], run["evaluation"]) == (False, [])
+    dataset = tenant.http.post("/v1/datasets", json={"source": "directory", "directory": str(folder)}).json()
+    body = {"dataset_id": dataset["id"], "variants": ["mobile_sam"], "task": {"kind": "everything"}, "evaluate": True}
+    answer = tenant.http.post("/v1/jobs", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "annotations_missing")
 
 
 def test_a_run_says_in_which_precision_it_was_computed_and_how_its_gate_went(

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fixtures.sampling import sampled
 from fixtures.shared import weights_dir
+from fixtures.traces import traced
 from fixtures.triton import running_triton
 from samfleet.masks.wire import SegmentRequest
+from samfleet.tracing import span
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_worker.triton.client import TritonSegmenter
 from samfleet_worker.triton.errors import ModelNotLoaded, TritonTimeout, TritonUnavailable, VariantLoadFailed
@@ -115,3 +118,29 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
         pytest.raises(VariantLoadFailed, match=r"mobile_sam\.pt"),
     ):
         segmenter.load("mobile_sam", NOBODY)
+
+
+def test_what_is_asked_and_loaded_is_measured(address: str, nobody: str) -> None:
+    with closing(TritonSegmenter([nobody, address], MINUTES)) as segmenter, sampled() as change:
+        segmenter.load("mobile_sam", NOBODY)
+        for _ in range(2):  # whichever server comes first, the second turn begins with the other
+            segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
+        with pytest.raises(ModelNotLoaded):
+            segmenter.segment("sam_vit_b", boxes())
+    asked = "samfleet_triton_request_duration_seconds_count"
+    assert change(asked, variant="mobile_sam", outcome="ok") == 2
+    assert change(asked, variant="mobile_sam", outcome="triton_unavailable") == 1
+    assert change("samfleet_triton_retries_total", variant="mobile_sam", reason="server_away") == 1
+    assert change(asked, variant="sam_vit_b", outcome="model_not_loaded") == 1
+    assert change("samfleet_model_load_duration_seconds_count", variant="mobile_sam", outcome="loaded") == 1
+    assert change("samfleet_triton_requests_in_progress") == 0
+
+
+def test_triton_takes_the_trace_with_a_request(address: str) -> None:
+    with traced() as finished, loaded([address]) as segmenter:
+        with span("shard"):
+            segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
+        asked, shard = finished()
+    assert (asked.name, asked.kind.name) == ("triton", "CLIENT")
+    assert asked.parent.span_id == shard.context.span_id
+    assert asked.attributes == {"server.address": address, "samfleet.variant": "mobile_sam"}

@@ -125,3 +125,10 @@ def test_an_unreachable_api_says_how_to_start_one(
     with pytest.raises(SystemExit):
         main.main()
     assert "samfleet up" in capsys.readouterr().err
+
+
+def test_an_evaluation_needs_annotations(tmp_path: Path) -> None:
+    arguments = ("--variant", "mobile_sam", "--out", str(tmp_path / "out"), "--evaluate")
+    code, text = invoke("segment", str(tmp_path), *arguments)
+    assert code == 2
+    assert "--evaluate needs --annotations" in text

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import httpx
+from rich.console import Console
 
 from fixtures.api_double import STAGE, ApiDouble, image, job, page, run
 from fixtures.gates import gate
 from samfleet_cli.resources import Job, Run
 from samfleet_cli.results import hardware_of, result_name, summarise, write_results
+from samfleet_cli.tables import evaluation_table
 
 MODEL = {
     "title": "MobileSAM",
@@ -119,3 +122,17 @@ def test_an_execution_other_than_fp32_is_in_the_summary_with_its_gate() -> None:
     assert summary["hardware"] == [{**hardware, "compilation": "none"}]
     assert hardware_of(summary) == "A GPU (bf16)"
     assert hardware_of({"hardware": [{**hardware, "compilation": "compile"}]}) == "A GPU (bf16+compile)"
+
+
+def test_a_run_that_was_evaluated_has_its_figures() -> None:
+    figure = {"metric": "ar", "area": "all", "max_detections": 1000, "value": 0.25, "instances": 4}
+    error = {"code": "annotations_federated", "message": "AP is left out"}
+    evaluated = Run.model_validate(run(evaluation=[figure], quality_error=error))
+    (summary,) = summarise(Job.model_validate(job()), [evaluated], [])["runs"]
+    assert (summary["evaluation"], summary["quality_error"]) == ([figure], error)
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(evaluation_table(summary))
+    text = shown.getvalue()
+    assert "AR" in text
+    assert "0.2500" in text
+    assert "AP is left out [annotations_federated]" in text

@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from samfleet.jobs.quality import annotation_mask, everything_quality, prompted_quality
+from samfleet.jobs.quality import everything_quality, prompted_quality
 from samfleet.jobs.results import Annotation, Quality
 from samfleet.masks.record import MaskRecord
+from samfleet.quality.segmentation import annotation_mask
 
 HEIGHT, WIDTH = 12, 10
 SQUARE = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]  # 4 x 4 pixels

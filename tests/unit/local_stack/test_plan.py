@@ -8,7 +8,7 @@ import pytest
 from samfleet.config import Settings
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import ExternalPart
-from samfleet_cli.local_stack.plan import StackPlan, make_plan
+from samfleet_cli.local_stack.plan import StackPlan, make_plan, metrics_urls
 from samfleet_cli.local_stack.settings import StackSettings
 
 PASSWORDS = ("in-the-url", "also-secret")
@@ -86,3 +86,16 @@ def test_the_key_that_is_set_is_the_key(tmp_path: Path) -> None:
     key = "k" * 24
 
     assert _plan(tmp_path, Settings(pools={"elsewhere": ("gpu:8001",)}, bootstrap_api_key=key)).info.api_key == key
+
+
+def test_each_process_shows_its_metrics_on_a_port_of_its_own(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, _external(), api_port=8123)
+    parts = {part.name: part for part in plan.parts}
+    urls = metrics_urls(plan.ports)
+    assert urls["api"] == "http://127.0.0.1:8123/metrics"
+    served = [parts[name].env["SAMFLEET_METRICS_PORT"] for name in ("control", "worker-a100", "worker-l4")]
+    assert len(set(served)) == 3
+    assert [urls[name] for name in ("control", "worker-a100", "worker-l4")] == [
+        f"http://127.0.0.1:{port}/metrics" for port in served
+    ]
+    assert "SAMFLEET_METRICS_PORT" not in parts["api"].env

@@ -21,6 +21,8 @@ from samfleet_models.decoding import DrawnMasks
 from samfleet_models.engine import Engine
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
+from samfleet_models.onnx.graph import GraphFailed
+from samfleet_models.prompt_encoder import Label
 
 __all__ = ["tiny", "tiny_engine"]
 
@@ -153,6 +155,26 @@ def test_the_image_that_does_not_fit_is_named_and_the_others_answered(
     assert chunks.seen == [[2, 3, 2], [2, 1], [1], [1], [1], [2]]
     for position in (0, 2):
         check_alike(replies[position], alone[position])
+
+
+def test_a_prompt_that_the_decoder_cannot_take_fails_its_image_alone(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = segment(tiny_engine, [request(40, POINT), request(60, POINT)])
+    score = cast("FoldedDecoder", tiny_engine.network.decoder).score
+
+    def refusing(contexts: Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
+        if (labels == Label.BACKGROUND).any():
+            raise GraphFailed("this graph takes no such point")
+        return score(contexts, coords, labels)
+
+    monkeypatch.setattr(tiny_engine.network.decoder, "score", refusing)
+    against = replace(POINT, labels=(0,))
+    replies = segment(tiny_engine, [request(40, POINT), request(50, against), request(60, POINT)])
+    assert [replies[position].report.error_code for position in range(3)] == [None, "onnx_failed", None]
+    assert replies[1].report.error_stage == "decode"
+    for position, expected in ((0, alone[0]), (2, alone[1])):
+        check_alike(replies[position], expected)
 
 
 def test_an_image_that_fails_between_its_questions_fails_alone(

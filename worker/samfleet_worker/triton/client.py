@@ -16,6 +16,8 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
+from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
+from samfleet.tracing import span, trace_headers
 from samfleet_worker.triton.errors import TritonUnavailable, mapped_errors
 from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
@@ -36,6 +38,8 @@ class TritonSegmenter:
         first = next(self._turn)
         away = TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
         for step in range(len(self._servers)):
+            if step:
+                TRITON_RETRIES.labels(variant, "server_away").inc()
             try:
                 return self._servers[(first + step) % len(self._servers)].segment(variant, inputs)
             except TritonUnavailable as error:
@@ -76,9 +80,25 @@ class _Server:
         self.room = ServerRoom(self._client, address, most_loaded)
 
     def segment(self, variant: str, inputs: list[InferInput]) -> TimedReply:
+        started = time.perf_counter()
+        outcome = "ok"
+        with (
+            TRITON_IN_PROGRESS.track_inprogress(),
+            span("triton", kind="client", server__address=self._address, samfleet__variant=variant),
+        ):
+            try:
+                return self._ask(variant, inputs, started)
+            except SamfleetError as error:
+                outcome = error.code
+                raise
+            finally:
+                TRITON_REQUESTS.labels(variant, outcome).observe(time.perf_counter() - started)
+
+    def _ask(self, variant: str, inputs: list[InferInput], started: float) -> TimedReply:
+        """Triton in its OpenTelemetry mode takes the trace context from the call's metadata as its spans' parent."""
         with mapped_errors(self._address):
-            started = time.perf_counter()
-            result = self._client.infer(variant, inputs, client_timeout=self._timeout_seconds)
+            timeout, headers = self._timeout_seconds, trace_headers() or None
+            result = self._client.infer(variant, inputs, client_timeout=timeout, headers=headers)
             round_trip_ms = (time.perf_counter() - started) * 1e3
             arrays = {name: result.as_numpy(name) for name in OUTPUTS}
         if missing := sorted(name for name, array in arrays.items() if array is None):

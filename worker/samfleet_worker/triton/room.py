@@ -12,6 +12,7 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from samfleet.logging import get_logger
+from samfleet.metrics import MODEL_LOADS, MODEL_UNLOADS
 from samfleet_worker.triton.errors import (
     TritonTimeout,
     VariantWaits,
@@ -54,14 +55,18 @@ class ServerRoom:
             if self._known_not_to_fit(variant, others, at_work):
                 self._make_room(variant, others, at_work)
                 continue
+            started = time.perf_counter()
             try:
                 self._client.load_model(variant, client_timeout=LOAD_SECONDS)
             except InferenceServerException as error:
-                if not others or not is_out_of_memory(error):
+                full = is_out_of_memory(error)
+                _measure_load(variant, "no_memory" if full else "failed", started)
+                if not others or not full:
                     raise from_load(error, self._address, variant) from error
                 self._too_full[variant] = others
                 self._make_room(variant, others, at_work)
             else:
+                _measure_load(variant, "loaded", started)
                 self._too_full.pop(variant, None)
                 log.info("variant.loaded", variant=variant, address=self._address)
                 return
@@ -98,9 +103,14 @@ class ServerRoom:
             if time.monotonic() > deadline:
                 raise TritonTimeout(f"Triton at {self._address} did not unload {variant} in {UNLOAD_SECONDS:g} s")
             time.sleep(POLL_SECONDS)
+        MODEL_UNLOADS.labels(variant).inc()
         log.info("variant.unloaded", variant=variant, address=self._address)
 
     def _index(self) -> list[tuple[str, str]]:
         with mapped_errors(self._address):
             index = self._client.get_model_repository_index(client_timeout=CONTROL_SECONDS)
         return [(model.name, model.state) for model in index.models]
+
+
+def _measure_load(variant: str, outcome: str, started: float) -> None:
+    MODEL_LOADS.labels(variant, outcome).observe(time.perf_counter() - started)

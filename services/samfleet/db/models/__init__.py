@@ -10,10 +10,13 @@ from samfleet.db.models.datasets import (
     DatasetState,
 )
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models.quality import RunQuality
+from samfleet.db.models.reports import LOCAL_SITE, HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.tenants import ApiKey, BrowserSession, Tenant
 
 __all__ = [
+    "LOCAL_SITE",
     "ApiKey",
     "Base",
     "BrowserSession",
@@ -24,12 +27,16 @@ __all__ = [
     "DatasetSource",
     "DatasetState",
     "Hardware",
+    "HardwarePrice",
     "ImageResult",
     "Job",
     "JobEvent",
     "JobState",
     "Outcome",
+    "ReportSeries",
+    "Rollup",
     "Run",
+    "RunQuality",
     "RunState",
     "Shard",
     "ShardState",

@@ -49,6 +49,7 @@ class Job(HasId, HasCreatedAt, Base):
     state: Mapped[JobState] = mapped_column(text_enum(JobState, "state"), default=JobState.QUEUED)
     image_count: Mapped[int]
     max_failure_rate: Mapped[float] = mapped_column(default=1.0)
+    evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_sha256: Mapped[str] = mapped_column(String(64))
     error_code: Mapped[str | None] = mapped_column(String(64))
@@ -102,7 +103,10 @@ class Run(HasId, HasCreatedAt, Base):
     gates: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
-    sent_at: Mapped[datetime | None]  # the last `jobs.finish`
+    quality_error_code: Mapped[str | None] = mapped_column(String(64))  # why figures of `run_quality` are missing
+    quality_error_message: Mapped[str | None]
+    evaluations_begun: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    sent_at: Mapped[datetime | None]  # the last `jobs.finish`, or a sign of life from it
     waiting_since: Mapped[datetime | None]
     turn_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]

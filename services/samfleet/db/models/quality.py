@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from samfleet.db.base import Base
+
+
+class RunQuality(Base):
+    """One figure of a completed run against its dataset's annotations (`docs/quality.md` defines them).
+
+    `metric` is `miou`, `ar`, `ap`, `ap50` or `ap75`, `area` all, small, medium or large. There is no row where no
+    instance of that size is annotated.
+    """
+
+    __tablename__ = "run_quality"
+
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(16), primary_key=True)
+    area: Mapped[str] = mapped_column(String(16), primary_key=True)
+    max_detections: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # per image; 1 for miou
+    value: Mapped[float]
+    instances: Mapped[int]

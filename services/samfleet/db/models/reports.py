@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, String
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from samfleet.db.base import Base
+
+LOCAL_SITE = "local"
+
+
+class ReportSeries(Base):
+    """What a measurement belongs to: a run on one hardware with one checkpoint, here or on another site.
+
+    It repeats what it needs of its run, job and dataset, because those of another site are not in this database.
+    `parameters_sha256` is of `parameters`: what must be equal for two figures to be averaged.
+    """
+
+    __tablename__ = "report_series"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
+    site: Mapped[str] = mapped_column(String(100), default=LOCAL_SITE)
+    run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    origin_run_id: Mapped[uuid.UUID]
+    origin_job_id: Mapped[uuid.UUID]
+    variant: Mapped[str] = mapped_column(String(100))
+    pool: Mapped[str] = mapped_column(String(100))
+    dataset: Mapped[str] = mapped_column(String(200))
+    hardware_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("hardware.id"))
+    code_version: Mapped[str] = mapped_column(String(64))
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    parameters_sha256: Mapped[str] = mapped_column(String(64))
+
+    __table_args__ = (
+        Index("ix_report_series_tenant", tenant_id, "site", "variant"),
+        Index("ix_report_series_origin", tenant_id, "site", "origin_run_id"),
+    )
+
+
+class Rollup(Base):
+    """Times of the images of an hour, as a sketch: `counts` by bucket from `first_bucket` on (see `samfleet.rollups`).
+
+    `n` images succeeded and went through the stage; `failures` failed in it. Stage `image` is all stages but the queue:
+    its failures are all failures, and it alone has `started_at` (the first claim of a shard), `ended_at` (the last
+    record) and the sums of quality. Hours are UTC; the hour of an image is that of its recording.
+    """
+
+    __tablename__ = "rollups"
+
+    series_id: Mapped[int] = mapped_column(ForeignKey("report_series.id", ondelete="CASCADE"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    batch_class: Mapped[int] = mapped_column(primary_key=True)
+    warmup: Mapped[bool] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger, default=0)
+    failures: Mapped[int] = mapped_column(BigInteger, default=0)
+    sum_ms: Mapped[float] = mapped_column(default=0.0)
+    first_bucket: Mapped[int] = mapped_column(default=0)
+    counts: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    instances: Mapped[int] = mapped_column(BigInteger, default=0)
+    iou_sum: Mapped[float] = mapped_column(default=0.0)
+
+
+class HardwarePrice(Base):
+    """What an hour of a hardware costs a tenant."""
+
+    __tablename__ = "hardware_prices"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True)
+    hardware_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("hardware.id", ondelete="CASCADE"), primary_key=True)
+    per_hour: Mapped[float]
+    currency: Mapped[str] = mapped_column(String(3))

@@ -1,0 +1,43 @@
+"""Mean IoU per instance of prompted masks.
+
+Sizes are COCO's of the annotated `area`, each instance in one of them: below 32 x 32 pixels, below 96 x 96, the rest
+(as efficientvit's applications/efficientvit_sam/eval_efficientvit_sam_model.py reports them). Unlike those of
+COCOeval, which share the boundaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from samfleet.quality.protocol import AREAS, Area, Figure, Truth
+from samfleet.quality.segmentation import Rle, pixel_ious
+
+
+class Agreement:
+    def __init__(self) -> None:
+        self._instances: dict[Area, int] = dict.fromkeys(AREAS, 0)
+        self._sums: dict[Area, float] = dict.fromkeys(AREAS, 0.0)
+
+    def add(self, truths: Mapping[int, Truth], best: Mapping[int, Rle]) -> None:
+        """The instances of one image and the mask of each, by annotation id; one without a mask counts as 0."""
+        for annotation_id, truth in truths.items():
+            if truth.iscrowd:
+                continue
+            mask = best.get(annotation_id)
+            iou = 0.0 if mask is None else float(pixel_ious([mask], [truth.shape])[0, 0])
+            for area in ("all", _size_of(truth.area)):
+                self._instances[area] += 1
+                self._sums[area] += iou
+
+    def figures(self) -> list[Figure]:
+        return [
+            Figure("miou", area, 1, self._sums[area] / instances, instances)
+            for area, instances in self._instances.items()
+            if instances
+        ]
+
+
+def _size_of(area: float) -> Area:
+    if area < AREAS["small"][1]:
+        return "small"
+    return "medium" if area < AREAS["medium"][1] else "large"

@@ -1,0 +1,69 @@
+"""COCO's average precision and recall over a stream of images.
+
+No mask outlives its image. Recall is a matter of counting; for precision 32 bytes stay of each detection.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samfleet.quality.image_step import ImageStep
+from samfleet.quality.protocol import AREAS, Area, Found, Protocol, Truth
+from samfleet.quality.ranking import Ranking
+
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # COCO's iouThrs
+_PLACES: dict[Area, int] = {area: place for place, area in enumerate(AREAS)}
+
+
+class Evaluation:
+    """Each image is added once, in any order; the figures equal those of COCOeval over the same images."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._step = ImageStep(protocol)
+        shape = (len(AREAS), len(protocol.limits), len(IOU_THRESHOLDS))
+        self._hits: defaultdict[int, NDArray[np.int64]] = defaultdict(lambda: np.zeros(shape, dtype=np.int64))
+        self._instances: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(AREAS))
+        self._rankings: defaultdict[int, Ranking] = defaultdict(Ranking)
+
+    def add(self, image_id: int, truths: Sequence[Truth], found: Sequence[Found]) -> None:
+        by_category = defaultdict(list)
+        for verdict in self._step(truths, found):
+            by_category[verdict.category_id].append(verdict)
+            self._instances[verdict.category_id][verdict.area] += verdict.instances
+            for place, limit in enumerate(self._protocol.limits):
+                self._hits[verdict.category_id][verdict.area, place] += verdict.right[:, :limit].sum(axis=1)
+        if self._protocol.with_precision:
+            for category_id, verdicts in by_category.items():
+                self._rankings[category_id].add(image_id, verdicts)
+
+    def instances(self, area: Area) -> int:
+        """Annotated instances of that size, crowds left out."""
+        return sum(counts[_PLACES[area]] for counts in self._instances.values())
+
+    def recall(self, area: Area, limit: int) -> float | None:
+        """Mean over IoU thresholds and the categories that have instances; None where none has."""
+        place = self._protocol.limits.index(limit)
+        recalls = [
+            self._hits[category_id][_PLACES[area], place] / instances
+            for category_id, instances in self._asked_for(area)
+        ]
+        return float(np.mean(np.stack(recalls, axis=1))) if recalls else None
+
+    def precisions(self, area: Area) -> NDArray[np.float64] | None:
+        """[10, 101, categories] by IoU threshold and recall, at the largest limit; None where there is no instance."""
+        found = [
+            self._rankings[category_id].precision(_PLACES[area], instances)
+            for category_id, instances in self._asked_for(area)
+        ]
+        return np.stack(found, axis=2) if found else None
+
+    def _asked_for(self, area: Area) -> list[tuple[int, int]]:
+        place = _PLACES[area]
+        return [
+            (category_id, counts[place]) for category_id, counts in sorted(self._instances.items()) if counts[place]
+        ]

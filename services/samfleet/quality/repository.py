@@ -1,0 +1,43 @@
+"""All SQL of evaluations."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import DatasetAnnotation, RunQuality
+from samfleet.quality.protocol import Figure
+
+
+def annotations_of(
+    session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]
+) -> Mapping[int, Sequence[DatasetAnnotation]]:
+    """By image id, in the order of the annotations file."""
+    query = select(DatasetAnnotation).where(
+        DatasetAnnotation.dataset_id == dataset_id, DatasetAnnotation.image_id.in_(image_ids)
+    )
+    found: defaultdict[int, list[DatasetAnnotation]] = defaultdict(list)
+    for annotation in session.scalars(query.order_by(DatasetAnnotation.id)):
+        found[annotation.image_id].append(annotation)
+    return found
+
+
+def replace_figures(session: Session, run_id: uuid.UUID, figures: Sequence[Figure]) -> None:
+    session.execute(delete(RunQuality).where(RunQuality.run_id == run_id))
+    if figures:
+        session.execute(insert(RunQuality), [{"run_id": run_id, **asdict(figure)} for figure in figures])
+
+
+def figures_of(session: Session, run_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Sequence[RunQuality]]:
+    """By run, ordered by metric, area and limit."""
+    query = select(RunQuality).where(RunQuality.run_id.in_(run_ids))
+    found: defaultdict[uuid.UUID, list[RunQuality]] = defaultdict(list)
+    ordered = query.order_by(RunQuality.run_id, RunQuality.metric, RunQuality.area, RunQuality.max_detections)
+    for row in session.scalars(ordered):
+        found[row.run_id].append(row)
+    return found

@@ -1,0 +1,39 @@
+"""Annotated segmentations as run-length codes, and how far masks agree with them in pixels, by pycocotools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+LEAST_POLYGON_NUMBERS = 6  # pycocotools reads four numbers as a box; two points enclose nothing
+Rle = Mapping[str, Any]
+
+
+def annotation_rle(segmentation: Any, height: int, width: int) -> Rle:
+    """COCO's compressed run-length code of polygons, uncompressed or compressed codes, as annotations hold them.
+
+    Polygons are drawn in an image of `height` x `width` pixels; codes keep the size they state.
+    """
+    if isinstance(segmentation, Mapping):
+        if isinstance(segmentation["counts"], list):
+            return cast("Rle", coco.frPyObjects(dict(segmentation), *segmentation["size"]))
+        return segmentation
+    polygons = [polygon for polygon in segmentation if len(polygon) >= LEAST_POLYGON_NUMBERS]
+    if not polygons:
+        return cast("Rle", coco.encode(np.zeros((height, width), dtype=np.uint8, order="F")))
+    return cast("Rle", coco.merge(coco.frPyObjects(polygons, height, width)))
+
+
+def annotation_mask(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
+    """The same as pixels: bool [height, width]."""
+    return cast("NDArray[np.bool_]", coco.decode(annotation_rle(segmentation, height, width)).astype(bool))
+
+
+def pixel_ious(masks: Sequence[Rle], truths: Sequence[Rle]) -> NDArray[np.float64]:
+    """Float64 [masks, truths] in 0..1. pycocotools gives NaN for an empty union and -1 for unequal sizes: both 0."""
+    values = coco.iou(list(masks), list(truths), [0] * len(truths))
+    return np.clip(np.nan_to_num(np.asarray(values, dtype=np.float64), nan=0.0), 0.0, 1.0)

@@ -1,0 +1,116 @@
+"""Whether one machine, or one variant, is faster than another, and how sure that is.
+
+The interval of the ratio is a bootstrap of both medians. A resample's median is an order statistic of uniform ranks,
+so it is drawn from a beta distribution and read off the sketch; that is the same bootstrap without the resampling.
+Images of one batch share its time and tell as much as one, so ranks are drawn for the batches, at the least number of
+them that the batch-size classes allow. The bounds are widened by what two sketches may be off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from samfleet.reports.cells import Cells, read_cells
+from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
+from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report
+from samfleet.rollups.measures import IMAGE
+from samfleet.rollups.sketch import GAMMA, percentiles_of_one
+
+RESAMPLES = 2000
+INTERVAL = (0.025, 0.975)
+LEAST_BATCHES = 5  # the extremes of fewer leave out the true median more often than the interval may
+CANNOT_TELL = "cannot tell"
+MEASURED = (
+    "a",
+    "b",
+    "parameters_b",
+    "n_a",
+    "n_b",
+    "p50_a_ms",
+    "p50_b_ms",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "verdict",
+)
+By = Literal["variant", "hardware"]
+
+
+def compare(session: Session, query: ReportQuery, by: By, a: Any, b: Any) -> Report:
+    """`ratio` is the median of `a` over that of `b`: below 1, `a` is faster.
+
+    Two machines are compared where the parameters are the same; two variants, whose checkpoints never are, in all
+    pairs of their parameters, of which `parameters_b` is the second's.
+    """
+    if a == b:
+        raise ReportInvalid(f"a and b are both {a}; name two to compare")
+    dimension = Dimension(by)
+    chosen = replace(query, filters={**query.filters, dimension: (a, b)})
+    if not chosen.filters.get(Dimension.STAGE):
+        chosen = replace(chosen, filters={**chosen.filters, Dimension.STAGE: (IMAGE,)})
+    keys = replace(chosen, group_by=(Dimension.VARIANT, Dimension.HARDWARE, *query.group_by)).keys(Dimension.STAGE)
+    cells = read_cells(session, chosen, keys)
+    pairing = [name for name in keys if name not in {by, *(("parameters",) if by == "variant" else ())}]
+    if by == "hardware":
+        pairing = [name for name in pairing if name not in {"precision", "pool", "site", "job"}]
+    rows = _pairs(cells, by, a, b, pairing)
+    shown = [name for name in keys if name in pairing or name == "parameters"]
+    return build_report(session, query.tenant_id, shown, MEASURED, rows)
+
+
+def _pairs(cells: Cells, by: str, a: Any, b: Any, pairing: list[str]) -> list[Row]:
+    sides: dict[Any, dict[tuple[Any, ...], list[int]]] = {a: {}, b: {}}
+    for index, row in enumerate(cells.rows):
+        if row["n"]:
+            sides[row[by]].setdefault(tuple(row[name] for name in pairing), []).append(index)
+    return [
+        _row(cells, left, right, by)
+        for key, lefts in sides[a].items()
+        for left in lefts
+        for right in sides[b].get(key, ())
+    ]
+
+
+def _row(cells: Cells, left: int, right: int, by: str) -> Row:
+    a, b = cells.rows[left], cells.rows[right]
+    (median_a,), (median_b,) = cells.percentiles((0.5,))[[left, right]]
+    low, high = _interval(cells, left, right)
+    known = min(a["batches"], b["batches"]) >= LEAST_BATCHES and low is not None and high is not None
+    verdict = CANNOT_TELL
+    if known and low is not None and high is not None:
+        verdict = "a is faster" if high < 1 else "b is faster" if low > 1 else CANNOT_TELL
+    return {
+        **a,
+        "a": str(a[by]),
+        "b": str(b[by]),
+        "parameters_b": b["parameters"][:DIGEST_LENGTH],
+        "n_a": a["n"],
+        "n_b": b["n"],
+        "p50_a_ms": float(median_a),
+        "p50_b_ms": float(median_b),
+        "ratio": float(median_a / median_b) if median_b else None,
+        "ratio_low": low if known else None,
+        "ratio_high": high if known else None,
+        "verdict": verdict,
+    }
+
+
+def _interval(cells: Cells, left: int, right: int) -> tuple[float | None, float | None]:
+    medians_a, medians_b = (_medians(cells, index, seed) for seed, index in enumerate((left, right)))
+    if not medians_a.all() or not medians_b.all():
+        return None, None
+    low, high = np.quantile(medians_a / medians_b, INTERVAL)
+    return float(low / GAMMA), float(high * GAMMA)
+
+
+def _medians(cells: Cells, index: int, seed: int) -> NDArray[np.float64]:
+    """Float64 [RESAMPLES] in ms. The seed is fixed: the same question has the same answer."""
+    row = cells.rows[index]
+    half = (min(row["batches"], row["n"]) + 1) / 2
+    ranks = np.random.default_rng(seed).beta(half, half, RESAMPLES)
+    return percentiles_of_one(cells.histograms[index], cells.first, int(cells.zeros()[index]), ranks)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Hardware, HardwarePrice
+from samfleet.errors import NotFound
+from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.table import Report, Row, build_report
+from samfleet.reports.throughput import read_throughput
+
+MEASURED = ("n", "hours", "price_per_hour", "currency", "cost", "cost_per_1000_images")
+
+
+class HardwareNotFound(NotFound):
+    """There is no hardware of this id; GET /v1/hardware lists what has computed results."""
+
+    code = "hardware_not_found"
+
+
+def cost(session: Session, query: ReportQuery) -> Report:
+    """The wall time of runs at the price of their hardware, which is null until it is set."""
+    priced = _by_hardware(query)
+    keys = priced.keys(without=(Dimension.STAGE, Dimension.BATCH_SIZE))
+    return build_report(session, query.tenant_id, keys, MEASURED, read_cost(session, priced))
+
+
+def read_cost(session: Session, query: ReportQuery) -> list[Row]:
+    prices = {
+        price.hardware_id: price
+        for price in session.scalars(select(HardwarePrice).where(HardwarePrice.tenant_id == query.tenant_id))
+    }
+    rows = []
+    for row in read_throughput(session, _by_hardware(query)):
+        price, hours = prices.get(row["hardware"]), row["wall_seconds"] / 3600
+        total = price.per_hour * hours if price else None
+        rows.append(
+            {
+                **row,
+                "hours": hours,
+                "price_per_hour": price.per_hour if price else None,
+                "currency": price.currency if price else None,
+                "cost": total,
+                "cost_per_1000_images": total * 1000 / row["n"] if total is not None and row["n"] else None,
+            }
+        )
+    return rows
+
+
+def set_price(session: Session, tenant_id: uuid.UUID, hardware_id: uuid.UUID, per_hour: float, currency: str) -> None:
+    """What an hour of this hardware costs the tenant, in place of what it was."""
+    if session.get(Hardware, hardware_id) is None:
+        raise HardwareNotFound(f"there is no hardware {hardware_id}; GET /v1/hardware lists what has computed results")
+    values = {"tenant_id": tenant_id, "hardware_id": hardware_id, "per_hour": per_hour, "currency": currency}
+    session.execute(
+        insert(HardwarePrice)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=["tenant_id", "hardware_id"], set_={"per_hour": per_hour, "currency": currency}
+        )
+    )
+
+
+def _by_hardware(query: ReportQuery) -> ReportQuery:
+    """A price is of one hardware."""
+    return replace(query, group_by=(*query.group_by, Dimension.HARDWARE))

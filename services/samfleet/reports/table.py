@@ -1,0 +1,80 @@
+"""What a report is: rows that all have the same columns, and what their parameters were."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Hardware, ReportSeries
+
+Row = dict[str, Any]
+DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`parameters` explains the digests in the rows."""
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def csv(self) -> str:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+
+def build_report(
+    session: Session, tenant_id: uuid.UUID, keys: Iterable[str], measured: Sequence[str], rows: Iterable[Row]
+) -> Report:
+    """Names hardware, shortens digests, and sorts: a report that is asked for again has its rows in the same order."""
+    found = list(rows)
+    names = hardware_names(session, {row["hardware"] for row in found if row.get("hardware") is not None})
+    columns = tuple(name for key in keys for name in (("hardware", "hardware_id") if key == "hardware" else (key,)))
+    digests = {row["parameters"] for row in found}
+    made = [_shown({**row, "parameters": row["parameters"][:DIGEST_LENGTH]}, names) for row in found]
+    made.sort(key=lambda row: tuple("" if row[name] is None else _sortable(row[name]) for name in columns))
+    columns += tuple(measured)
+    rows_in_order = [{name: row[name] for name in columns} for row in made]
+    return Report(columns, rows_in_order, _parameters(session, tenant_id, digests))
+
+
+def hardware_names(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    rows = session.scalars(select(Hardware).where(Hardware.id.in_(list(ids))))
+    return {row.id: hardware_name(row) for row in rows}
+
+
+def hardware_name(row: Hardware) -> str:
+    """CPUs of one name differ by the threads that they were given."""
+    threads = row.facts.get("threads")
+    return f"{row.device_name} ({threads} threads)" if row.device_kind == "cpu" and threads else row.device_name
+
+
+def _shown(row: Row, names: Mapping[uuid.UUID, str]) -> Row:
+    shown = {name: str(value) if isinstance(value, uuid.UUID) else value for name, value in row.items()}
+    if "hardware" in row:
+        shown["hardware_id"] = shown["hardware"]
+        shown["hardware"] = names.get(row["hardware"])
+    return shown
+
+
+def _sortable(value: Any) -> str:
+    return f"{value:020d}" if isinstance(value, int) else str(value)
+
+
+def _parameters(session: Session, tenant_id: uuid.UUID, digests: Iterable[str]) -> dict[str, Any]:
+    query = select(ReportSeries.parameters_sha256, ReportSeries.parameters).distinct()
+    rows = session.execute(
+        query.where(ReportSeries.tenant_id == tenant_id, ReportSeries.parameters_sha256.in_(list(digests)))
+    )
+    return {sha256[:DIGEST_LENGTH]: parameters for sha256, parameters in rows}

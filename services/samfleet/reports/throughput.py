@@ -1,0 +1,74 @@
+"""Images over time. The clock of a run goes from the first claim of a shard to the last record of the hours asked for,
+so a run that was paused for a while is as slow as its user saw it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import ReportSeries, Rollup
+from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.table import Report, Row, build_report
+from samfleet.rollups.measures import GPU_STAGES, IMAGE
+
+MEASURED = (
+    "n",
+    "failures",
+    "wall_seconds",
+    "images_per_second",
+    "images_per_gpu_hour",
+    "gpu_busy_share",
+    "queue_share",
+)
+MS_PER_HOUR = 3_600_000
+
+
+def throughput(session: Session, query: ReportQuery) -> Report:
+    """`images_per_gpu_hour` counts the time on the device alone (encode, decode, postprocess); `gpu_busy_share` is that
+    time over the wall time; `queue_share` is waiting over waiting and working.
+    """
+    keys = query.keys(without=(Dimension.STAGE, Dimension.BATCH_SIZE))
+    return build_report(session, query.tenant_id, keys, MEASURED, read_throughput(session, query))
+
+
+def read_throughput(session: Session, query: ReportQuery) -> list[Row]:
+    """A clock belongs to a run, not to a stage or a batch size, so those do not divide it."""
+    keys = query.keys(without=(Dimension.STAGE, Dimension.BATCH_SIZE))
+    columns = [column.label(name) for name, column in keys.items()]
+    image, ms = Rollup.stage == IMAGE, func.coalesce
+    runs = query.select(
+        *columns,
+        func.sum(Rollup.n).filter(image).label("n"),
+        func.sum(Rollup.failures).filter(image).label("failures"),
+        func.extract("epoch", func.max(Rollup.ended_at) - func.min(Rollup.started_at)).label("wall"),
+        ms(func.sum(Rollup.sum_ms).filter(image), 0.0).label("image_ms"),
+        ms(func.sum(Rollup.sum_ms).filter(Rollup.stage.in_(GPU_STAGES)), 0.0).label("gpu_ms"),
+        ms(func.sum(Rollup.sum_ms).filter(Rollup.stage == "queue"), 0.0).label("queue_ms"),
+        func.sum(Rollup.instances).filter(image).label("instances"),
+        func.sum(Rollup.iou_sum).filter(image).label("iou_sum"),
+        ignore=(Dimension.STAGE, Dimension.BATCH_SIZE),
+    )
+    runs_by = runs.group_by(*keys.values(), ReportSeries.origin_run_id).subquery()
+    names = [runs_by.c[name] for name in keys]
+    sums = ("n", "failures", "wall", "image_ms", "gpu_ms", "queue_ms", "instances", "iou_sum")
+    query_all = select(*names, *(func.coalesce(func.sum(runs_by.c[name]), 0).label(name) for name in sums))
+    return [_figures(dict(row)) for row in session.execute(query_all.group_by(*names)).mappings()]
+
+
+def _figures(row: dict[str, Any]) -> Row:
+    n, wall, gpu_ms = int(row["n"]), float(row["wall"]), float(row["gpu_ms"])
+    spent = float(row["queue_ms"]) + float(row["image_ms"])
+    return {
+        **row,
+        "n": n,
+        "failures": int(row["failures"]),
+        "instances": int(row["instances"]),
+        "wall_seconds": wall,
+        "images_per_second": n / wall if wall else None,
+        "images_per_gpu_hour": n * MS_PER_HOUR / gpu_ms if gpu_ms else None,
+        "gpu_busy_share": gpu_ms / (wall * 1000) if wall else None,
+        "queue_share": float(row["queue_ms"]) / spent if spent else None,
+    }

@@ -1,0 +1,84 @@
+"""What is counted of an image: its stages, their sum, and the classes that keep unlike images apart.
+
+Each measure stands here twice, for the rows that a worker has in hand and in SQL over the rows that are stored;
+`tests/integration/rollups` holds them against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Float, Integer, case, cast, func, literal
+from sqlalchemy.orm import InstrumentedAttribute
+
+from samfleet.db.models import ImageResult, Shard
+from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, LOG_GAMMA
+
+COLUMNS = ("fetch_ms", "preprocess_ms", "encode_ms", "decode_ms", "postprocess_ms", "store_ms")
+QUEUES = ("queue_shard_ms", "queue_triton_ms")
+IMAGE = "image"  # the measure of all stages but the queue: what an image costs
+GPU_STAGES = ("encode", "decode", "postprocess")
+BATCH_CLASSES = tuple(1 << power for power in range(11))  # 1, 2, 3 to 4, 5 to 8, …
+NO_BATCH = 0  # never reached Triton
+
+
+def _queue_ms() -> ColumnElement[float | None]:
+    """Waiting in both queues, ours and Triton's; unknown only where neither was measured."""
+    shard, triton = ImageResult.queue_shard_ms, ImageResult.queue_triton_ms
+    both = func.coalesce(shard, 0.0) + func.coalesce(triton, 0.0)
+    return case((func.num_nonnulls(shard, triton) > 0, both))
+
+
+def _column(name: str) -> InstrumentedAttribute[float | None]:
+    column: InstrumentedAttribute[float | None] = getattr(ImageResult, name)
+    return column
+
+
+STAGE_SQL: dict[str, ColumnElement[float | None]] = {
+    "queue": _queue_ms(),
+    **{name.removesuffix("_ms"): _column(name).expression for name in COLUMNS},
+}
+
+
+def image_ms_sql() -> ColumnElement[float]:
+    total: ColumnElement[float] = literal(0.0, Float)
+    for name in COLUMNS:
+        total = total + func.coalesce(_column(name), 0.0)
+    return total
+
+
+def measures(row: Mapping[str, Any]) -> dict[str, float]:
+    """Milliseconds by stage, and their sum as `image`; of a stage that ran for a batch, the image's share."""
+    known = {name.removesuffix("_ms"): row[name] for name in COLUMNS if row.get(name) is not None}
+    queues = [row[name] for name in QUEUES if row.get(name) is not None]
+    queued = {"queue": sum(queues)} if queues else {}
+    return {**queued, **known, IMAGE: sum((row.get(name) or 0.0 for name in COLUMNS), 0.0)}
+
+
+def batch_class(size: int | None) -> int:
+    """The least power of two that is no smaller, up to a last class for all that is larger."""
+    if not size:
+        return NO_BATCH
+    return next((bound for bound in BATCH_CLASSES if size <= bound), 2 * BATCH_CLASSES[-1])
+
+
+def batch_class_sql() -> ColumnElement[int]:
+    size = ImageResult.batch_size
+    bounds = [(size <= bound, bound) for bound in BATCH_CLASSES]
+    found: ColumnElement[int] = case((func.coalesce(size, 0) == 0, NO_BATCH), *bounds, else_=2 * BATCH_CLASSES[-1])
+    return found
+
+
+def bucket_sql(ms: ColumnElement[float]) -> ColumnElement[int | None]:
+    capped = func.least(ms, GREATEST_MS)
+    return case((ms >= LEAST_MS, cast(func.ceil(func.ln(capped) / literal(LOG_GAMMA, Float)), Integer)))
+
+
+def hour_sql() -> ColumnElement[Any]:
+    return func.date_trunc("hour", ImageResult.created_at, "UTC")
+
+
+def claimed_sql() -> ColumnElement[Any]:
+    """When work on a result began: a claim is the first that is known of a shard."""
+    return func.coalesce(Shard.claimed_at, ImageResult.created_at)

@@ -1,0 +1,89 @@
+"""Images counted by cell (series, stage, hour, batch class, warm-up) before they are written."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from samfleet.db.models import Outcome
+from samfleet.rollups.measures import IMAGE, STAGE_SQL, batch_class, measures
+from samfleet.rollups.sketch import bucket_of
+
+
+class Cell(NamedTuple):
+    hardware_id: uuid.UUID | None
+    checkpoint_sha256: str | None
+    stage: str
+    hour: datetime
+    batch_class: int
+    warmup: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """`counts` by bucket; what is too short for any is in `n` alone."""
+
+    n: int = 0
+    failures: int = 0
+    sum_ms: float = 0.0
+    counts: Counter[int] = field(default_factory=Counter)
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    instances: int = 0
+    iou_sum: float = 0.0
+
+    def add_time(self, ms: float) -> None:
+        self.n += 1
+        self.sum_ms += ms
+        if (bucket := bucket_of(ms)) is not None:
+            self.counts[bucket] += 1
+
+    def merge(self, other: Tally) -> None:
+        self.n += other.n
+        self.failures += other.failures
+        self.sum_ms += other.sum_ms
+        self.counts += other.counts
+        self.started_at = min((at for at in (self.started_at, other.started_at) if at), default=None)
+        self.ended_at = max((at for at in (self.ended_at, other.ended_at) if at), default=None)
+        self.instances += other.instances
+        self.iou_sum += other.iou_sum
+
+
+def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: datetime) -> dict[Cell, Tally]:
+    """Of one shard's rows as they go into `image_results`.
+
+    An image that failed before it reached a machine counts for the one that its shard was on.
+    """
+    ordered = sorted(rows, key=lambda row: (row["hardware_id"] is None, row["image_id"]))
+    hour = recorded_at.replace(minute=0, second=0, microsecond=0)
+    tallies: dict[Cell, Tally] = defaultdict(Tally)
+    for row in ordered:
+        machine = row if row["hardware_id"] is not None else ordered[0]
+        cell = Cell(
+            machine["hardware_id"],
+            machine["checkpoint_sha256"],
+            IMAGE,
+            hour,
+            batch_class(row["batch_size"]),
+            bool(row["warmup"]),
+        )
+        _add_image(tallies, cell, row)
+        tallies[cell].merge(Tally(started_at=claimed_at, ended_at=recorded_at))
+    return dict(tallies)
+
+
+def _add_image(tallies: dict[Cell, Tally], cell: Cell, row: Mapping[str, Any]) -> None:
+    if row["outcome"] is Outcome.SUCCEEDED:
+        for stage, ms in measures(row).items():
+            tallies[cell._replace(stage=stage)].add_time(ms)
+    else:
+        tallies[cell].failures += 1
+        if row["error_stage"] in STAGE_SQL:
+            tallies[cell._replace(stage=row["error_stage"])].failures += 1
+    if row["quality_instances"] is not None:
+        tallies[cell].instances += row["quality_instances"]
+        tallies[cell].iou_sum += row["quality_iou_sum"]

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from samfleet.reports import compare as comparing
+from samfleet.reports.cost import HardwareNotFound, cost, set_price
+from samfleet.reports.latency import latency
+from samfleet.reports.pareto import Against, pareto
+from samfleet.reports.quality import quality
+from samfleet.reports.query import ReportInvalid
+from samfleet.reports.table import Report as Table
+from samfleet.reports.throughput import throughput
+from samfleet_api.dependencies import ReadSessionValue, TenantId, WriteSessionValue
+from samfleet_api.problems import problems
+from samfleet_api.reports.parameters import ReportQueryValue
+from samfleet_api.reports.schemas import HardwarePrice, Price, Report, ReportFormat
+
+router = APIRouter(prefix="/v1/reports", tags=["reports"])
+prices = APIRouter(prefix="/v1/hardware", tags=["hardware"])
+
+Format = Annotated[ReportFormat, Query(alias="format", description="CSV has the same columns as the rows of JSON.")]
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": Report, "description": "The rows.", "content": {"text/csv": {"schema": {"type": "string"}}}},
+    **problems(ReportInvalid),
+}
+
+
+@router.get("/latency", summary="Time per image by stage", operation_id="report_latency", responses=RESPONSES)
+def read_latency(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+    """Percentiles are at most 1 % from the exact ones; `image` is the sum of all stages but the queue."""
+    return _answer(latency(session, query), form)
+
+
+@router.get("/throughput", summary="Images over time", operation_id="report_throughput", responses=RESPONSES)
+def read_throughput(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+    """Clocks belong to runs, so neither stages nor batch sizes divide or filter it."""
+    return _answer(throughput(session, query), form)
+
+
+@router.get("/quality", summary="Agreement with annotations", operation_id="report_quality", responses=RESPONSES)
+def read_quality(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+    """A row for each dataset: figures of different annotations are never averaged."""
+    return _answer(quality(session, query), form)
+
+
+@router.get("/pareto", summary="Quality against speed or cost", operation_id="report_pareto", responses=RESPONSES)
+def read_pareto(
+    query: ReportQueryValue,
+    session: ReadSessionValue,
+    against: Annotated[Against, Query(description="What quality is weighed against.")] = "speed",
+    form: Format = ReportFormat.JSON,
+) -> Response:
+    """`dominated`: another point of the same dataset is no worse in both and better in one."""
+    return _answer(pareto(session, query, against), form)
+
+
+@router.get("/compare", summary="Compare two machines or variants", operation_id="report_compare", responses=RESPONSES)
+def read_comparison(
+    query: ReportQueryValue,
+    session: ReadSessionValue,
+    by: Annotated[comparing.By, Query(description="What `a` and `b` are.")],
+    a: Annotated[str, Query(max_length=100, description="A variant's name or a hardware's id.")],
+    b: Annotated[str, Query(max_length=100, description="The same for the second.")],
+    form: Format = ReportFormat.JSON,
+) -> Response:
+    """The ratio of the medians with a 95 % bootstrap interval; without `stage` of whole images."""
+    first, second = (_hardware_id(value) if by == "hardware" else value for value in (a, b))
+    return _answer(comparing.compare(session, query, by, first, second), form)
+
+
+@router.get("/cost", summary="What images cost", operation_id="report_cost", responses=RESPONSES)
+def read_cost(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+    """Of the wall time of runs, at the prices that `PUT /v1/hardware/{id}/price` has set."""
+    return _answer(cost(session, query), form)
+
+
+@prices.put(
+    "/{hardware_id}/price",
+    summary="Set what an hour of a hardware costs",
+    operation_id="hardware_put_price",
+    responses=problems(HardwareNotFound),
+)
+def put_price(hardware_id: uuid.UUID, body: Price, tenant_id: TenantId, session: WriteSessionValue) -> HardwarePrice:
+    """For the reports of this key's tenant."""
+    set_price(session, tenant_id, hardware_id, body.per_hour, body.currency)
+    return HardwarePrice(hardware_id=hardware_id, per_hour=body.per_hour, currency=body.currency)
+
+
+def _answer(table: Table, form: ReportFormat) -> Response:
+    if form is ReportFormat.CSV:
+        return Response(table.csv(), media_type="text/csv")
+    body = Report(rows=table.rows, parameters=table.parameters)
+    return Response(body.model_dump_json(), media_type="application/json")
+
+
+def _hardware_id(value: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(value)
+    except ValueError as error:
+        raise ReportInvalid(f"{value!r} is not the id of a hardware; GET /v1/hardware lists them") from error

@@ -1,0 +1,56 @@
+"""What a Prometheus and somebody who reads logs see of one job on the whole real stack."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+
+from fixtures.scenes import write_scenes
+from fixtures.stack import Samfleet, until
+
+
+def samples(url: str) -> dict[str, float]:
+    """By the name that Prometheus stores, summed over labels (prometheus-client's own parser renames Triton's)."""
+    found: dict[str, float] = {}
+    for name, value in re.findall(r"^(\w+)(?:\{.*\})? (\S+)$", httpx.get(url, timeout=30).text, re.MULTILINE):
+        found[name] = found.get(name, 0.0) + float(value)
+    return found
+
+
+def lines(state_dir: Path, part: str, event: str) -> list[dict[str, str]]:
+    text = (state_dir / "logs" / f"{part}.log").read_text(errors="replace")
+    found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [line for line in found if line.get("event") == event]
+
+
+def test_a_job_is_seen_by_prometheus_and_in_every_log(samfleet: Samfleet, tmp_path: Path) -> None:
+    urls = samfleet("status", "--json").json()["metrics"]
+    assert set(urls) == {"api", "triton", "control", "worker"}
+    assert f"metrics of worker: {urls['worker']}" in samfleet("status").stdout
+    before = samples(urls["worker"])
+    scenes = write_scenes(tmp_path / "images", 3)
+    finished = samfleet(
+        *("segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 4),
+        *("--out", tmp_path / "out", "--json"),
+    )
+    assert finished.exit_code == 0, finished.stderr
+    job_id = finished.json()["job_id"]
+
+    worker = samples(urls["worker"])
+    name = "samfleet_images_total"
+    assert worker[name] - before.get(name, 0) == 3
+    assert worker["samfleet_triton_request_duration_seconds_count"] >= 3
+    until(lambda: samples(urls["control"])["samfleet_task_duration_seconds_count"] > 0)
+    fleet = samples(urls["api"])
+    assert fleet["samfleet_dependency_up"] == 2
+    assert fleet["samfleet_pool_ready"] == 1
+    assert fleet["samfleet_jobs"] >= 1
+    assert samples(urls["triton"])["nv_inference_count"] >= 3
+
+    (submitted,) = [line for line in lines(samfleet.info.state_dir, "api", "job.submitted") if line["job_id"] == job_id]
+    recorded = [line for line in lines(samfleet.info.state_dir, "worker", "shard.recorded") if line["job_id"] == job_id]
+    assert len(recorded) == 2
+    assert {line["correlation_id"] for line in recorded} == {submitted["correlation_id"]}

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from fixtures.api import Api, Tenant
+from fixtures.recorded import Outcomes, carry_out, failed, new_job, segmented
+from samfleet.db.session import read_only
+from samfleet.jobs.results import ImageOutcome, Quality, ShardImage
+
+SPEEDS = {("mobile_sam", "default"): 4.0, ("mobile_sam", "other"): 8.0, ("sam_vit_b", "default"): 40.0}
+IMAGES = 24
+
+
+def on(threads: int, encode_ms: float, *, quality: float = 1.5) -> Outcomes:
+    def outcome(image: ShardImage) -> ImageOutcome:
+        if image.image_id == 2:
+            return failed(image)
+        made = segmented(image, warmup=image.image_id == 1, encode_ms=encode_ms)
+        assert made.report is not None
+        facts = {"device_kind": "cpu", "device_name": "A CPU", "threads": threads}
+        return replace(made, report=replace(made.report, hardware=facts), quality=Quality(2, quality))
+
+    return outcome
+
+
+@pytest.fixture
+def measured(api: Api, tenant: Tenant, folder: Path) -> dict[str, Any]:
+    """Two variants on one machine, one of them on a second, slower one; image 1 is warm-up, image 2 fails."""
+    job = new_job(tenant, folder, images=IMAGES, variants=["mobile_sam", "sam_vit_b"])
+    runs = {run["variant"]: run for run in job["runs"]}
+    carry_out(api, {**job, "runs": [runs["mobile_sam"]]}, on(8, 4.0))
+    carry_out(api, {**job, "runs": [runs["sam_vit_b"]]}, on(8, 40.0, quality=1.75))
+    second = new_job(tenant, folder, images=IMAGES, pools=["other"])
+    carry_out(api, second, on(2, 8.0))
+    return job
+
+
+def rows(tenant: Tenant, report: str, **params: Any) -> list[dict[str, Any]]:
+    answer = tenant.http.get(f"/v1/reports/{report}", params=params)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["rows"]
+    return found
+
+
+def machines(tenant: Tenant) -> dict[str, str]:
+    return {row["hardware"]: row["hardware_id"] for row in rows(tenant, "latency")}
+
+
+def test_latency_has_a_row_for_each_variant_machine_and_stage(tenant: Tenant, measured: dict[str, Any]) -> None:
+    answer = tenant.http.get("/v1/reports/latency").json()
+    found = {(row["variant"], row["hardware"], row["stage"]): row for row in answer["rows"]}
+    assert len(answer["rows"]) == len(found) == 3 * 7
+    unmeasured = found["sam_vit_b", "A CPU (8 threads)", "preprocess"]
+    assert (unmeasured["n"], unmeasured["failures"], unmeasured["p50_ms"]) == (0, 1, None)
+    encode = found["sam_vit_b", "A CPU (8 threads)", "encode"]
+    assert (encode["n"], encode["failures"], encode["mean_ms"], encode["site"]) == (IMAGES - 2, 0, 40.0, "local")
+    assert encode["p50_ms"] == encode["p99_ms"] == pytest.approx(40.0, rel=0.01)
+    assert found["mobile_sam", "A CPU (2 threads)", "image"]["mean_ms"] == pytest.approx(1 + 8 + 10 + 0.5)
+    assert answer["parameters"][encode["parameters"]]["checkpoint_sha256"] == "ab"
+    assert list(found) == sorted(found)
+
+
+def test_warm_up_is_counted_when_asked_for(tenant: Tenant, measured: dict[str, Any]) -> None:
+    wanted = {"variant": "sam_vit_b", "stage": "encode"}
+    assert [row["n"] for row in rows(tenant, "latency", **wanted, include_warmup=True)] == [IMAGES - 1]
+
+
+def test_csv_has_the_columns_of_json(tenant: Tenant, measured: dict[str, Any]) -> None:
+    for report in ("latency", "throughput", "quality", "pareto", "cost"):
+        answer = tenant.http.get(f"/v1/reports/{report}", params={"format": "csv"})
+        assert answer.headers["Content-Type"].startswith("text/csv")
+        as_json = rows(tenant, report)
+        parsed = list(csv.DictReader(io.StringIO(answer.text)))
+        assert [list(row) for row in parsed] == [list(row) for row in as_json]
+        assert len(parsed) == len(as_json) > 0
+
+
+@pytest.mark.parametrize(
+    ("group", "count"), [("variant", 2), ("hardware", 2), ("batch_size", 1), ("precision", 1), ("job", 2), ("day", 1)]
+)
+def test_every_dimension_can_stand_alone(tenant: Tenant, measured: dict[str, Any], group: str, count: int) -> None:
+    found = rows(tenant, "latency", group_by=group, stage="encode")
+    assert len({row[group] for row in found}) == count
+    assert sum(row["n"] for row in found) == 3 * (IMAGES - 2)
+
+
+def test_unlike_parameters_have_rows_of_their_own(
+    api: Api, tenant: Tenant, folder: Path, measured: dict[str, Any]
+) -> None:
+    finer = new_job(tenant, folder, images=4, task={"kind": "everything", "points_per_side": 4})
+    carry_out(api, finer, on(8, 4.0))
+    found = rows(tenant, "latency", variant="mobile_sam", stage="encode", group_by="variant")
+    assert len({row["parameters"] for row in found}) == len(found) == 2
+
+
+def test_throughput_counts_images_and_failures_once(tenant: Tenant, measured: dict[str, Any]) -> None:
+    found = {(row["variant"], row["hardware"]): row for row in rows(tenant, "throughput") if row["n"]}
+    assert len(found) == 3
+    row = found["mobile_sam", "A CPU (8 threads)"]
+    assert row["n"] == IMAGES - 2
+    assert row["images_per_second"] == pytest.approx(row["n"] / row["wall_seconds"])
+    assert row["images_per_gpu_hour"] == pytest.approx(3_600_000 / 14.0)
+    assert 0 < row["queue_share"] < 1
+    assert [row["failures"] for row in found.values()] == [1, 1, 1]
+
+
+def test_quality_is_the_mean_over_instances(tenant: Tenant, measured: dict[str, Any]) -> None:
+    found = rows(tenant, "quality", group_by="variant")
+    assert {row["variant"]: row["miou"] for row in found} == {"mobile_sam": 0.75, "sam_vit_b": 0.875}
+    assert {row["variant"]: row["instances"] for row in found}["sam_vit_b"] == 2 * (IMAGES - 1)
+
+
+def test_pareto_marks_what_another_beats(tenant: Tenant, measured: dict[str, Any]) -> None:
+    for machine in machines(tenant).values():
+        price = {"per_hour": 2.0, "currency": "EUR"}
+        assert tenant.http.put(f"/v1/hardware/{machine}/price", json=price).status_code == 200
+    for against, figure in (("speed", "images_per_second"), ("cost", "cost_per_1000_images")):
+        points = rows(tenant, "pareto", against=against)
+        assert len(points) == 3
+        for point in points:
+            better = [
+                other
+                for other in points
+                if other["dataset"] == point["dataset"]
+                and other["miou"] >= point["miou"]
+                and (other[figure] > point[figure]) == (against == "speed")
+                and other[figure] != point[figure]
+            ]
+            assert point["dominated"] == bool(better)
+
+
+def test_compare_tells_the_faster_machine_and_says_when_it_cannot(tenant: Tenant, measured: dict[str, Any]) -> None:
+    slow, fast = (machines(tenant)[f"A CPU ({threads} threads)"] for threads in (2, 8))
+    (row,) = rows(tenant, "compare", by="hardware", a=slow, b=fast, stage="encode")
+    assert (row["variant"], row["n_a"], row["n_b"], row["verdict"]) == ("mobile_sam", 22, 22, "b is faster")
+    assert row["ratio_low"] < row["ratio"] < row["ratio_high"]
+    assert row["ratio"] == pytest.approx(2.0, rel=0.02)
+    (same,) = rows(tenant, "compare", by="hardware", a=slow, b=fast, stage="decode")
+    assert (same["ratio"], same["verdict"]) == (1.0, "cannot tell")
+    (variants,) = rows(tenant, "compare", by="variant", a="mobile_sam", b="sam_vit_b")
+    assert (variants["stage"], variants["verdict"]) == ("image", "a is faster")
+
+
+def test_a_comparison_needs_two_sides_that_exist(tenant: Tenant, measured: dict[str, Any]) -> None:
+    for a, b in (("x", "y"), (str(uuid.uuid4()),) * 2):
+        answer = tenant.http.get("/v1/reports/compare", params={"by": "hardware", "a": a, "b": b})
+        assert (answer.status_code, answer.json()["code"]) == (422, "report_invalid")
+    assert rows(tenant, "compare", by="variant", a="mobile_sam", b="nothing") == []
+
+
+def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: dict[str, Any]) -> None:
+    assert {row["cost"] for row in rows(tenant, "cost")} == {None}
+    machine = machines(tenant)["A CPU (2 threads)"]
+    assert tenant.http.put(f"/v1/hardware/{machine}/price", json={"per_hour": 1.0}).json()["currency"] == "USD"
+    tenant.http.put(f"/v1/hardware/{machine}/price", json={"per_hour": 7.2})
+    (row,) = rows(tenant, "cost", hardware=machine)
+    assert row["cost"] == pytest.approx(7.2 * row["hours"])
+    assert row["cost_per_1000_images"] == pytest.approx(row["cost"] * 1000 / row["n"])
+    unknown = tenant.http.put(f"/v1/hardware/{uuid.uuid4()}/price", json={"per_hour": 1.0})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "hardware_not_found")
+
+
+def test_time_ranges_choose_hours(tenant: Tenant, measured: dict[str, Any]) -> None:
+    assert rows(tenant, "latency", until="2020-01-01T00:00:00Z") == []
+    assert rows(tenant, "throughput", since="2020-01-01T00:00:00Z")
+    turned = tenant.http.get(
+        "/v1/reports/latency", params={"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
+    )
+    assert (turned.status_code, turned.json()["code"]) == (422, "report_invalid")
+
+
+def test_tenants_see_only_their_own(tenant: Tenant, other_tenant: Tenant, measured: dict[str, Any]) -> None:
+    for report in ("latency", "throughput", "quality", "pareto", "cost"):
+        assert rows(other_tenant, report) == []
+        assert other_tenant.http.get(f"/v1/reports/{report}").json()["parameters"] == {}
+
+
+@pytest.mark.parametrize("view", ["latency", "throughput", "quality", "pareto", "cost"])
+def test_views_for_other_tools_say_the_same(api: Api, tenant: Tenant, measured: dict[str, Any], view: str) -> None:
+    asked = rows(tenant, view, group_by=["variant", "hardware", "dataset"] if view != "latency" else [])
+    with read_only(api.engine) as session:
+        query = text(f"SELECT * FROM reports.{view} WHERE tenant_id = :tenant ORDER BY variant, hardware_id")
+        found = [dict(row) for row in session.execute(query, {"tenant": tenant.id}).mappings()]
+    key = ("variant", "hardware_id", "stage", "dataset")
+    answers = {tuple(row.get(name) for name in key): row for row in asked}
+    assert len(found) == len(answers) > 0
+    for row in found:
+        answer = answers[tuple(str(row[name]) if name in row else None for name in key)]
+        skipped = {"hardware", "hardware_id", "parameters"}
+        if row.get("stage") == "queue":  # few unlike times, between which only the API interpolates
+            skipped |= {"p50_ms", "p90_ms", "p95_ms", "p99_ms"}
+        for name in set(answer) & set(row) - skipped:
+            number = isinstance(row[name], float)
+            assert row[name] == (pytest.approx(answer[name], rel=0.02) if number else answer[name]), name
+
+
+def test_the_view_of_comparisons_has_each_pair(api: Api, tenant: Tenant, measured: dict[str, Any]) -> None:
+    with read_only(api.engine) as session:
+        query = text("SELECT ratio FROM reports.compare WHERE tenant_id = :tenant AND stage = 'encode' ORDER BY 1")
+        assert session.scalars(query, {"tenant": tenant.id}).all() == pytest.approx([0.5, 2.0], rel=0.02)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, delete, select
+
+from fixtures.jobs import HARDWARE, claim_one, finished, record_one, results_of, start_job, start_runs
+from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Rollup, Run
+from samfleet.db.session import read_only, transaction
+from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.jobs.recording import record
+from samfleet.masks.wire import StageTime
+from samfleet.rollups.rebuild import rebuild_run
+from samfleet.storage.memory_store import MemoryStore
+
+STAGES = ["decode", "encode", "fetch", "image", "postprocess", "preprocess", "queue", "store"]
+
+
+def times(encode: float) -> dict[str, StageTime]:
+    return {"encode": StageTime(encode, 2 * encode), "decode": StageTime(3.0, 6.0)}
+
+
+def rollups_of(engine: Engine, run: Run) -> list[dict[str, Any]]:
+    """All that is stored of a run, without the ids of series."""
+    with read_only(engine) as session:
+        rows = session.execute(
+            select(ReportSeries, Rollup)
+            .join(Rollup)
+            .where(ReportSeries.run_id == run.id)
+            .order_by(ReportSeries.hardware_id, ReportSeries.parameters_sha256, Rollup.stage, Rollup.batch_class)
+            .order_by(Rollup.warmup, Rollup.hour)
+        ).all()
+        return [
+            {name: value for name, value in (vars(series) | vars(row)).items() if name not in {"id", "series_id"}}
+            | {"_sa_instance_state": None, "sum_ms": round(row.sum_ms, 6), "iou_sum": round(row.iou_sum, 6)}
+            for series, row in rows
+        ]
+
+
+def test_a_shard_is_counted_in_the_transaction_that_records_it(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 8)
+    claimed = claim_one(engine, run)
+    record_one(engine, queue, store, claimed, failed=1, stages=times(5.0))
+    rows = {row["stage"]: row for row in rollups_of(engine, run) if row["batch_class"] == 2}
+    assert sorted(rows) == [stage for stage in STAGES if not stage.endswith("process")]
+    assert (rows["encode"]["n"], rows["encode"]["sum_ms"], sum(rows["encode"]["counts"])) == (3, 15.0, 3)
+    assert rows["image"]["sum_ms"] == pytest.approx(3 * (0.5 + 5 + 3 + 0.25))
+    assert rows["image"]["started_at"] <= rows["image"]["ended_at"]
+    assert rows["encode"]["started_at"] is None
+    unreached = {row["stage"]: row for row in rollups_of(engine, run) if row["batch_class"] == 0}
+    assert {stage: (row["n"], row["failures"]) for stage, row in unreached.items()} == {
+        "image": (0, 1),
+        "fetch": (0, 1),
+    }
+    assert unreached["image"]["hardware_id"] == rows["image"]["hardware_id"] is not None
+
+
+def test_shards_of_an_hour_are_one_rollup(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 12)
+    for encode in (2.0, 4.0, 800.0):
+        record_one(engine, queue, store, claim_one(engine, run), stages=times(encode))
+    encodes = [row for row in rollups_of(engine, run) if row["stage"] == "encode"]
+    assert sum(row["n"] for row in encodes) == 12
+    assert sum(row["sum_ms"] for row in encodes) == pytest.approx(4 * 806.0)
+    assert len(encodes) <= 2  # the hour may have changed meanwhile
+
+
+def test_counting_anew_gives_the_same(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 40)
+    for number, encode in enumerate(np.random.default_rng(1).lognormal(2, 1, 9)):
+        reported = {
+            "batch_size": (1, 3, 8, 5000)[number % 4],
+            "warmup": number == 0,
+            "hardware": HARDWARE if number % 2 else {**HARDWARE, "threads": 8},
+        }
+        claimed = claim_one(engine, run)
+        record_one(engine, queue, store, claimed, failed=number % 3, stages=times(float(encode)), **reported)
+    record_one(engine, queue, store, claim_one(engine, run), failed=4)
+    recorded = rollups_of(engine, run)
+    assert len({row["hardware_id"] for row in recorded}) == 3
+    with transaction(engine) as session:
+        assert rebuild_run(session, run.id) == len(recorded)
+    assert rollups_of(engine, run) == recorded
+
+
+def test_results_that_are_replaced_are_counted_once_after_a_rebuild(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 4)
+    record_one(engine, queue, store, claim_one(engine, run), failed=2)
+    with transaction(engine) as session:
+        session.execute(delete(ImageResult).where(ImageResult.run_id == run.id, ImageResult.outcome == Outcome.FAILED))
+        rebuild_run(session, run.id)
+    assert [row["failures"] for row in rollups_of(engine, run)] == [0] * len(STAGES)
+    assert sum(row["n"] for row in rollups_of(engine, run) if row["stage"] == "image") == 2
+
+
+def test_a_shard_that_was_taken_over_counts_nothing(engine: Engine) -> None:
+    queue = MemoryTaskQueue()
+    run = start_job(engine, queue, 4)
+    claimed = claim_one(engine, run)
+    with pytest.raises(ZeroDivisionError), transaction(engine) as session:
+        record(session, queue, claimed, finished(claimed), part_key="p", store_ms=1.0, shards_in_flight=1)
+        _ = 1 / 0
+    assert rollups_of(engine, run) == results_of(engine, run) == []
+
+
+def test_deleting_a_job_deletes_its_rollups(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run, other = start_runs(engine, queue, 4)[0], start_runs(engine, queue, 5)[0]
+    for each in (run, other):
+        record_one(engine, queue, store, claim_one(engine, each))
+    with transaction(engine) as session:
+        session.execute(delete(Job).where(Job.id == run.job_id))
+    assert rollups_of(engine, run) == []
+    assert rollups_of(engine, other)
+
+
+def test_a_run_that_is_gone_has_nothing_to_count(engine: Engine) -> None:
+    with transaction(engine) as session:
+        assert rebuild_run(session, Run(id=None).id) == 0

@@ -1,0 +1,121 @@
+"""From a line of the worker's log to the request that caused it, and the other way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from celery.contrib.testing.worker import start_worker
+from sqlalchemy import Engine
+from structlog.contextvars import bound_contextvars
+
+from fixtures.api import Api, Tenant
+from fixtures.jobs import claim_one, start_job
+from fixtures.journey import journey
+from fixtures.worker import make_services
+from samfleet.db.session import connect
+from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, TaskName
+from samfleet_worker.factory import create_app
+from samfleet_worker.renewal import LeaseKeeper
+from samfleet_worker.triton.memory import MemorySegmenter
+
+PATIENCE = 20
+
+
+class Lines(logging.Handler):
+    """Our lines as they are logged, whichever thread does it; caplog would lose its place to `configure_logging`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[dict[str, Any]] = []
+        self._more = threading.Condition()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.msg, dict):
+            with self._more:
+                self._lines.append(dict(record.msg))
+                self._more.notify_all()
+
+    def __call__(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self._lines if line["event"] == event]
+
+    def wait_for(self, event: str, **fields: str) -> dict[str, Any]:
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self(event) if fields.items() <= line.items()]
+
+        with self._more:
+            assert self._more.wait_for(found, PATIENCE), f"no line {event}"
+        return found()[0]
+
+
+@contextmanager
+def logged() -> Iterator[Lines]:
+    lines, root = Lines(), logging.getLogger()
+    level = root.level
+    root.addHandler(lines)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(lines)
+        root.setLevel(level)
+
+
+def test_a_line_of_a_shard_names_the_request_that_submitted_its_job(api: Api, tenant: Tenant, folder: Path) -> None:
+    with journey(api, tenant) as way, logged() as lines:
+        job = way.submit(folder, 5, {"X-Request-ID": "asked-by-ann"})
+        names = way.carry_out()
+    assert names == ["jobs.plan", "shards.segment", "shards.segment", "shards.segment", "jobs.finish"]
+    recorded = lines("shard.recorded")
+    assert len(recorded) == 3
+    for line in (*recorded, *lines("task.done")):
+        assert line["correlation_id"] == "asked-by-ann"
+    for line in recorded:
+        assert (line["job_id"], line["run_id"]) == (job["id"], job["runs"][0]["id"])
+        assert line["task"] == "shards.segment"
+    assert [line["shard"] for line in recorded] == [0, 1, 2]
+    assert len({line["shard_id"] for line in recorded}) == 3
+    by_task = {line["task"]: line for line in lines("task.done")}
+    assert by_task["jobs.plan"]["job_id"] == job["id"]
+    assert by_task["jobs.finish"]["run_id"] == job["runs"][0]["id"]
+    (submitted,) = lines("job.submitted")
+    assert (submitted["correlation_id"], submitted["job_id"]) == ("asked-by-ann", job["id"])
+
+
+def test_a_request_about_a_job_names_it(api: Api, tenant: Tenant, folder: Path) -> None:
+    with journey(api, tenant) as way:
+        job = way.submit(folder, 1, {})
+        with logged() as lines:
+            path = f"/v1/jobs/{job['id']}"
+            way.http.get(path)
+            assert lines.wait_for("request.finished", path=path)["job_id"] == job["id"]
+
+
+def test_the_id_crosses_a_real_broker(engine: Engine, broker_url: str) -> None:
+    services = make_services(engine, MemorySegmenter(), broker_url=broker_url)
+    app = create_app(services.settings, lambda _: services)
+    with (
+        start_worker(app, perform_ping_check=False, shutdown_timeout=PATIENCE),
+        logged() as lines,
+        closing(CeleryTaskQueue(broker_url)) as queue,
+    ):
+        with bound_contextvars(correlation_id="through redis"):
+            queue.send(TaskName.PLAN, "not an id", queue=CONTROL_QUEUE)
+        failed = lines.wait_for("task.failed")
+    assert (failed["correlation_id"], failed["job_id"]) == ("through redis", "not an id")
+
+
+def test_the_thread_that_renews_a_lease_logs_with_the_shard_s_ids(engine: Engine) -> None:
+    services = make_services(engine, MemorySegmenter())
+    run = start_job(engine, services.queue, 1)
+    nobody = connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    keeper_of = partial(LeaseKeeper, nobody, claim_one(engine, run), timedelta(seconds=0.2), threading.Event())
+    with logged() as lines, bound_contextvars(run_id=str(run.id)), keeper_of():
+        assert lines.wait_for("lease.not_renewed")["run_id"] == str(run.id)
+    nobody.dispose()

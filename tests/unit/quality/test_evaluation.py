@@ -1,0 +1,82 @@
+"""Streamed figures against pycocotools' on made-up masks, with crowds, ties, and images in another order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco
+
+from fixtures.coco_eval import assert_same_figures, by_image, official
+from samfleet.quality.evaluation import Evaluation
+from samfleet.quality.protocol import CLASS_AGNOSTIC, CLASS_AWARE, Found, Protocol, Truth
+
+SIDE = 160
+IMAGES = (3, 1, 7, 40, 5)
+
+
+def rectangle(random: np.random.Generator) -> dict[str, Any]:
+    """Of whole eighths of the image, so that equal masks and equal overlaps occur."""
+    pixels = np.zeros((SIDE, SIDE), dtype=np.uint8, order="F")
+    top, left, height, width = random.integers(0, 6, 2).tolist() + random.integers(1, 8, 2).tolist()
+    pixels[20 * top : 20 * (top + height), 20 * left : 20 * (left + width)] = 1
+    code = coco.encode(pixels)
+    return {"size": code["size"], "counts": code["counts"].decode()}
+
+
+def make_up(random: np.random.Generator) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    for image_id in IMAGES:
+        for _ in range(int(random.integers(0, 9))):
+            rle = rectangle(random)
+            fields = {"image_id": image_id, "category_id": int(random.choice([2, 5, 9])), "id": len(annotations) + 1}
+            area = float(coco.area(rle)) * float(random.choice([0.2, 1.0]))
+            annotations.append({**fields, "area": area, "iscrowd": int(random.random() < 0.2), "segmentation": rle})
+        for _ in range(int(random.integers(0, 30))):
+            fields = {"image_id": image_id, "category_id": int(random.choice([2, 5, 9]))}
+            results.append(
+                {**fields, "score": float(random.choice([0.5, 0.6, 0.9])), "segmentation": rectangle(random)}
+            )
+    images = [{"id": image_id, "height": SIDE, "width": SIDE} for image_id in IMAGES]
+    categories = [{"id": number} for number in (2, 5, 9, 11)]
+    return {"images": images, "annotations": annotations, "categories": categories}, results
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "protocol", [CLASS_AWARE, replace(CLASS_AGNOSTIC, with_precision=True), replace(CLASS_AWARE, limits=(1, 3))]
+)
+def test_figures_equal_those_of_the_official_tool(protocol: Protocol, seed: int) -> None:
+    document, results = make_up(np.random.default_rng(seed))
+    ours, annotations, detections = Evaluation(protocol), by_image(document["annotations"]), by_image(results)
+    for image_id in IMAGES:
+        truths = [
+            Truth(one["category_id"], one["area"], bool(one["iscrowd"]), one["segmentation"])
+            for one in annotations.get(image_id, ())
+        ]
+        found = [
+            Found(one["category_id"], one["score"], float(coco.area(one["segmentation"])), one["segmentation"])
+            for one in detections.get(image_id, ())
+        ]
+        ours.add(image_id, truths, found)
+    assert_same_figures(ours, official(document, results, protocol), protocol)
+
+
+def test_a_stream_of_nothing_has_no_figures() -> None:
+    evaluation = Evaluation(CLASS_AWARE)
+    evaluation.add(1, [], [])
+    assert evaluation.recall("all", 1) is None
+    assert evaluation.precisions("all") is None
+    assert evaluation.instances("all") == 0
+
+
+def test_instances_without_a_detection_have_no_precision() -> None:
+    evaluation = Evaluation(CLASS_AWARE)
+    evaluation.add(1, [Truth(2, 4.0, False, {"size": [1, 1], "counts": "1"})], [])
+    precisions = evaluation.precisions("all")
+    assert precisions is not None
+    assert not precisions.any()
+    assert evaluation.recall("all", 1) == 0.0

@@ -1,0 +1,81 @@
+"""What the worker counts of shards and images; the metrics themselves are declared in `samfleet.metrics`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from samfleet import metrics
+from samfleet.jobs.leases import ClaimedShard
+from samfleet.jobs.results import ImageOutcome
+from samfleet.jobs.sweeper import Swept
+from samfleet.tracing import span
+
+ShardOutcome = Literal["recorded", "lost", "handed_back", "waited_for_room", "released", "run_failed", "crashed"]
+
+
+@dataclass(slots=True)
+class WatchedShard:
+    """`outcome` is set by whoever ends the shard; one that nobody has ended was left by an exception."""
+
+    outcome: ShardOutcome = "crashed"
+
+
+@contextmanager
+def watched_shard(claimed: ClaimedShard) -> Iterator[WatchedShard]:
+    labels = (claimed.variant, claimed.pool)
+    started = time.perf_counter()
+    with (
+        metrics.SHARDS_IN_PROGRESS.labels(*labels).track_inprogress(),
+        span(
+            "shard",
+            samfleet__job_id=str(claimed.job_id),
+            samfleet__run_id=str(claimed.run_id),
+            samfleet__shard_id=claimed.shard_id,
+            samfleet__variant=claimed.variant,
+            samfleet__pool=claimed.pool,
+            samfleet__images=len(claimed.images),
+        ) as traced,
+    ):
+        watched = WatchedShard()
+        try:
+            yield watched
+        finally:
+            traced.set(samfleet__outcome=watched.outcome)
+            metrics.SHARDS.labels(*labels, watched.outcome).observe(time.perf_counter() - started)
+            if watched.outcome == "lost":
+                metrics.LEASES_LOST.labels(claimed.pool).inc()
+
+
+def count_recorded(claimed: ClaimedShard, outcomes: Sequence[ImageOutcome], store_ms: float) -> None:
+    """After the commit that recorded them, so that an image is counted as often as it has a row: once."""
+    labels = (claimed.variant, claimed.pool)
+    for outcome in outcomes:
+        metrics.IMAGES.labels(*labels, outcome.outcome.value).inc()
+        if outcome.error is not None:
+            metrics.IMAGE_FAILURES.labels(outcome.error.code).inc()
+        for stage, milliseconds in _stage_times(outcome, store_ms).items():
+            metrics.STAGES.labels(*labels, stage).observe(milliseconds / 1e3)
+    metrics.MASKS.labels(*labels).inc(sum(len(outcome.masks) for outcome in outcomes))
+
+
+def count_swept(swept: Swept) -> None:
+    for action in swept.__slots__:
+        metrics.SWEPT.labels(action).inc(getattr(swept, action))
+
+
+def _stage_times(outcome: ImageOutcome, store_ms: float) -> Mapping[str, float]:
+    report = outcome.report
+    if report is None or report.warmup:
+        return {}
+    times = {"queue": outcome.queue_triton_ms, "fetch": outcome.fetch_ms, "store": store_ms}
+    known = {stage: time for stage, time in times.items() if time is not None}
+    return {**known, **{name: stage.amortised_ms for name, stage in report.stages.items() if name in TRITON_STAGES}}
+
+
+TRITON_STAGES = frozenset(
+    {"preprocess", "encode", "decode", "postprocess"}
+)  # a backend of a later release may have more
