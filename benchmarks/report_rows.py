@@ -6,9 +6,10 @@ import io
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import psycopg
 from sqlalchemy import Engine, insert, text
 
 from samfleet.db.models import (
@@ -126,7 +127,7 @@ def _results(
     began = START + timedelta(hours=18 * number)
     connection = engine.raw_connection()
     try:
-        with connection.cursor() as cursor:
+        with cast("psycopg.Cursor[Any]", connection.cursor()) as cursor:
             cursor.execute("SET session_replication_role = replica")  # foreign keys are not checked row by row
             with cursor.copy(f"COPY image_results ({', '.join(COLUMNS)}) FROM STDIN") as copy:
                 for start in range(0, count, CHUNK):

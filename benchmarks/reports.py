@@ -97,7 +97,7 @@ def sketch_error(engine: Engine, loaded: Loaded) -> float:
             for row in rows
             for fraction, exact in _exact(session, row).items()
         ]
-    return max(errors)
+    return float(max(errors))
 
 
 def _exact(session: Any, row: dict[str, Any]) -> dict[float, float]:

@@ -12,6 +12,9 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . && cp constraints.t
 FROM nvcr.io/nvidia/tritonserver:25.03-py3
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir --constraint /wheels/constraints.txt --break-system-packages "$(ls /wheels/samfleet-*.whl)[triton]"
+# The CPU build of ONNX Runtime and the GPU build are one Python module: the later one must be the only one.
+RUN pip uninstall --yes --break-system-packages onnxruntime \
+    && pip install --no-cache-dir --constraint /wheels/constraints.txt --break-system-packages onnxruntime-gpu==1.23.2
 COPY triton_models/backends/sam /opt/tritonserver/backends/sam
 COPY triton_models/repository /opt/samfleet/repository
 COPY --chmod=755 deploy/triton-gpu.sh /usr/local/bin/serve-triton

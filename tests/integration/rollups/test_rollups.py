@@ -73,7 +73,7 @@ def test_counting_anew_gives_the_same(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 40)
     for number, encode in enumerate(np.random.default_rng(1).lognormal(2, 1, 9)):
-        reported = {
+        reported: dict[str, Any] = {
             "batch_size": (1, 3, 8, 5000)[number % 4],
             "warmup": number == 0,
             "hardware": HARDWARE if number % 2 else {**HARDWARE, "threads": 8},
@@ -106,7 +106,8 @@ def test_a_shard_that_was_taken_over_counts_nothing(engine: Engine) -> None:
     with pytest.raises(ZeroDivisionError), transaction(engine) as session:
         record(session, queue, claimed, finished(claimed), part_key="p", store_ms=1.0, shards_in_flight=1)
         _ = 1 / 0
-    assert rollups_of(engine, run) == results_of(engine, run) == []
+    assert not rollups_of(engine, run)
+    assert not results_of(engine, run)
 
 
 def test_deleting_a_job_deletes_its_rollups(engine: Engine) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from samfleet.rollups.sketch import (
     GREATEST_MS,
@@ -18,13 +21,14 @@ from samfleet.rollups.tally import Tally
 FRACTIONS = (0.0, 0.5, 0.9, 0.95, 0.99, 1.0)
 
 
-def sketched(values: np.ndarray, fractions: tuple[float, ...] = FRACTIONS) -> np.ndarray:
+def sketched(values: NDArray[Any], fractions: tuple[float, ...] = FRACTIONS) -> NDArray[np.float64]:
     tally = Tally()
     for value in values:
         tally.add_time(float(value))
     first, counts = dense(tally.counts)
     histogram = np.array([counts], dtype=np.int64).reshape(1, -1)
-    return percentiles(histogram, first, np.array([tally.n - sum(counts)]), fractions)[0]
+    found: NDArray[np.float64] = percentiles(histogram, first, np.array([tally.n - sum(counts)]), fractions)[0]
+    return found
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5000.0])
