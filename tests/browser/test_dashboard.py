@@ -112,7 +112,8 @@ def test_jobs_that_are_not_pushed_are_asked_for(api: Api, tenant: Tenant, folder
     expect(page.locator("#running article")).to_have_count(4)
     for job in jobs:
         carry_out(api, job)
-    expect(page.locator("#running .state", has_text="completed")).to_have_count(4)
+    two_rounds = 15_000  # ms; the page asks every five seconds
+    expect(page.locator("#running .state", has_text="completed")).to_have_count(4, timeout=two_rounds)
 
 
 def test_run_lengths_are_read_as_pycocotools_writes_them(page: Page) -> None:
