@@ -91,7 +91,7 @@ def _tenant_of_browser(request: Request, engine: Engine) -> uuid.UUID:
     with read_only(engine) as session:
         found = find_session(session, token)
     if found is None:
-        raise Unauthorized("this session is over; log in at /dashboard/login")
+        raise Unauthorized("this login is over; log in at /dashboard/login")
     require_csrf(request, token)
     bind_contextvars(tenant_id=str(found.tenant_id))
     return found.tenant_id

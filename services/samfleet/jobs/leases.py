@@ -66,12 +66,14 @@ def claim(session: Session, shard_id: int, worker: str, lease: timedelta) -> Cla
         .returning(Shard)
     )
     shard = session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
-    if shard is None:
-        return None
+    return None if shard is None else _claimed(session, shard)
+
+
+def _claimed(session: Session, shard: Shard) -> ClaimedShard:
     run = session.get_one(Run, shard.run_id)
     dataset_id = session.scalars(select(Job.dataset_id).where(Job.id == run.job_id)).one()
     return ClaimedShard(
-        shard_id=shard_id,
+        shard_id=shard.id,
         run_id=run.id,
         job_id=run.job_id,
         index=shard.index,

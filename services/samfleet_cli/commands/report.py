@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,20 +51,15 @@ def report(
 
     wanted = Wanted(as_csv=as_csv, as_json=as_json, png=png)
     check(name, wanted)
-    params = {
+    params: dict[str, Any] = {
         "group_by": group_by,
         "variant": variant,
         "hardware": hardware,
         "stage": stage,
         "job": job,
-        "since": _utc(since),
-        "until": _utc(until),
-        "include_warmup": include_warmup or None,
-        "by": by,
-        "a": a,
-        "b": b,
-        "against": against,
     }
+    params |= {"since": _utc(since), "until": _utc(until), "include_warmup": include_warmup or None}
+    params |= {"by": by, "a": a, "b": b, "against": against}
     given = {key: value for key, value in params.items() if value not in (None, [])}
     with connect(choose_api(api_url, api_key)) as client:
         print_report(client, name, given, wanted)

@@ -90,10 +90,9 @@ def segment(
     Exit codes: 0 every image succeeded; 3 some images failed, "errors" in summary.json says why; 4 the job was
     cancelled; 2 wrong usage; 130 Ctrl-C: the job goes on, the message says how to get back to it; 1 any other error.
     """
-    given: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
-    task_object = task_from_options(task, grid, multimask, files=[name for name, path in given.items() if path])
-    if evaluate and annotations is None:
-        raise typer.BadParameter("--evaluate needs --annotations")
+    files: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
+    asked = task_from_options(task, grid, multimask, files=[name for name, path in files.items() if path])
+    _require_something_to_evaluate(evaluate, annotations)
     from samfleet_cli.connection import choose_api
     from samfleet_cli.following import exit_code_of
     from samfleet_cli.progress import open_display
@@ -102,10 +101,15 @@ def segment(
     from samfleet_cli.sources import Source
 
     images = Source(source, annotations, limit, detections)
-    wanted = Segmentation(images, variant, task_object, out, pool or (), upload, evaluate)
+    wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate)
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
     print_summary(results.summary, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
+
+
+def _require_something_to_evaluate(evaluate: bool | None, annotations: Path | None) -> None:
+    if evaluate and annotations is None:
+        raise typer.BadParameter("--evaluate needs --annotations")
 
 
 def task_from_options(

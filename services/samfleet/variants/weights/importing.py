@@ -52,10 +52,7 @@ def import_weights(
     with disk_errors(target):
         weights_dir.mkdir(parents=True, exist_ok=True)
     with file_lock(target):
-        check_space(weights_dir, file.stat().st_size, free_bytes)
-        copy = target.with_name(f".{target.name}.imported")
-        with disk_errors(copy):
-            shutil.copyfile(file, copy)
+        copy = _copy_beside(file, target)
         try:
             sha256 = file_sha256(copy)
             pinned = None if replace else known_sha256(checkpoint, weights_dir)
@@ -69,6 +66,14 @@ def import_weights(
             write_pin(weights_dir, checkpoint.filename, sha256)
         place(copy, target)
     return target, sha256
+
+
+def _copy_beside(file: Path, target: Path) -> Path:
+    check_space(target.parent, file.stat().st_size, free_bytes)
+    copy = target.with_name(f".{target.name}.imported")
+    with disk_errors(copy):
+        shutil.copyfile(file, copy)
+    return copy
 
 
 def _check_hash(record: VariantRecord, file: Path, found: str, published: str | None, pinned: str | None) -> None:
