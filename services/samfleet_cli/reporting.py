@@ -74,7 +74,7 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     out = tables.console()
     if not out.is_terminal:
         out.width = max(out.width, PIPED_COLUMNS)
-    columns = tuple(name for name in rows[0] if name not in HIDDEN)
+    columns = tuple(name for name in rows[0] if name not in HIDDEN and any(row[name] is not None for row in rows))
     cells = [tuple(_cell(row[name]) for name in columns) for row in rows]
     out.print(tables.table_of(tuple(name.replace("_", " ") for name in columns), cells))
 
