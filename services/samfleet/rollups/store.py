@@ -48,7 +48,7 @@ def write(session: Session, tallies: Mapping[tuple[int, str, datetime, int, bool
     if not values:
         return
     statement = insert(Rollup)
-    names = [column.name for column in Rollup.__table__.columns if not column.primary_key]
+    names = [column.name for column in Rollup.__table__.columns if not column.primary_key and not column.computed]
     replaced = {name: statement.excluded[name] for name in names}
     session.execute(
         statement.on_conflict_do_update(constraint=Rollup.__table__.primary_key, set_=replaced),  # type: ignore[arg-type]
