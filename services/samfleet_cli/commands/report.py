@@ -23,6 +23,12 @@ class Against(enum.StrEnum):
     COST = "cost"
 
 
+class Quality(enum.StrEnum):
+    MIOU = "miou"
+    AP = "ap"
+    AR = "ar"
+
+
 @app.command()
 @asks(GROUPS, *STAGES, WARMUP)
 def latency(asked: Asked) -> None:
@@ -55,11 +61,12 @@ def quality(asked: Asked) -> None:
 def pareto(
     asked: Asked,
     against: Annotated[Against, typer.Option(help="What quality is weighed against.")] = Against.SPEED,
+    quality: Annotated[Quality, typer.Option(help="Which quality; `ar` is that of 1000 masks.")] = Quality.MIOU,
 ) -> None:
     """Quality against speed or cost, and which points another one beats."""
     from samfleet_cli.reporting.printing import print_report
 
-    print_report(asked, "pareto", against=against.value)
+    print_report(asked, "pareto", against=against.value, quality=quality.value)
 
 
 @app.command()

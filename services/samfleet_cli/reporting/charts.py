@@ -17,7 +17,7 @@ FIGURES = {
     "cost": "cost_per_1000_images",
 }
 WHO = ("variant", "hardware", "site", "stage", "batch_size", "precision", "dataset", "day")
-QUALITIES = {"miou": "mIoU", "ap": "AP", "ar": "AR"}
+QUALITIES = {"miou": ("miou", "mIoU"), "ap": ("ap", "AP"), "ar": ("ar_1000", "AR of 1000 masks")}
 WEIGHED = ("images_per_second", "cost_per_1000_images")
 
 
@@ -47,14 +47,14 @@ def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> None:
-    columns = rows[0] if rows else {"miou": None, "images_per_second": None}
-    quality = next(name for name in QUALITIES if name in columns)
-    weighed = next(name for name in WEIGHED if name in columns)
+    """All points have the same measure of quality and are weighed against the same."""
     for row, label in zip(rows, labels, strict=True):
+        quality, title = QUALITIES[row["quality"]]
+        weighed = next(name for name in WEIGHED if name in row)
         axes.scatter(row[weighed], row[quality], color="tab:gray" if row["dominated"] else "tab:blue")
         axes.annotate(label, (row[weighed], row[quality]), xytext=(4, 4), textcoords="offset points")
-    axes.set_xlabel(weighed.replace("_", " "))
-    axes.set_ylabel(QUALITIES[quality])
+        axes.set_xlabel(weighed.replace("_", " "))
+        axes.set_ylabel(title)
 
 
 def require_pyplot() -> Any:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 # What identifies a row and is mostly the same in all of them; then it stands once, above the table.
 CONTEXT = (
-    "site", "code_version", "parameters", "parameters_b", "dataset", "a", "b", "price_per_hour", "currency",
+    "site", "code_version", "parameters", "parameters_b", "dataset", "a", "b", "price_per_hour", "currency", "quality",
 )  # fmt: skip
+SIZES = ("_small", "_medium", "_large")  # twelve columns of quality that only --csv and --json have
 SHOWN_DIGITS = 4
 PIPED_COLUMNS = 200  # a pipe has no width, and names should not be broken
 Row = Mapping[str, Any]
@@ -100,9 +101,12 @@ def report_table(rows: Sequence[Row]) -> tuple[str, Table]:
 
 
 def _told_apart(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows as the table has them, and what stands above it. Ids of machines are shown where names do not do."""
+    """The rows as the table has them, and what stands above it. Ids of machines are shown where names do not do, and
+    figures that no row has are not.
+    """
     names, ids = ({row.get(name) for row in rows} for name in ("hardware", "hardware_id"))
     hidden = {"hardware_id"} if len(names) == len(ids) else set()
+    hidden |= {name for name in rows[0] if name.endswith(SIZES) or all(row[name] is None for row in rows)}
     shown = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
     for row in shown:
         if row.get("hardware_id"):

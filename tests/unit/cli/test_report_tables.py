@@ -46,3 +46,8 @@ def test_machines_of_one_name_are_told_apart_by_their_ids() -> None:
     assert "22222222" in table
     _, table = shown([row(), row(hardware="another", hardware_id="22222222-2")])
     assert "11111111" not in table
+
+
+def test_figures_that_no_row_has_have_no_column() -> None:
+    _, table = report_table([row(ap=None, ar_1=0.2, ar_1_small=0.3), row(ap=None, ar_1=None, ar_1_small=None)])
+    assert [column.header for column in table.columns][-2:] == ["p99 ms", "ar 1"]
