@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "c3f9b8d1740a"
-down_revision = "a94e17c3b058"
+down_revision = "6f2a9d40c8b1"
 branch_labels = None
 depends_on = None
 
