@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, func, text
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Rollup
 from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.rollups.histogram import unpack
 from samfleet.rollups.sketch import percentiles
+
+WORK_MEM = "32MB"  # else sums of many cells are sorted on disk, which takes a year by day twice as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def read_cells(
         func.numeric_send(func.sum(Rollup.histogram)).label("histogram"),
         ignore=ignore,
     )
+    session.execute(text(f"SET LOCAL work_mem = '{WORK_MEM}'"))
     rows = [dict(row) for row in session.execute(statement.group_by(*keys.values())).mappings()]
     histograms, first = unpack([row.pop("histogram") for row in rows])
     for row in rows:
