@@ -17,7 +17,6 @@ from samfleet.db.session import read_only, transaction
 from samfleet.jobs.hardware import fingerprint, remember_hardware
 from samfleet_api.pools.repository import queue_depths_query
 
-NOW = datetime.now(UTC)
 EMPTY = {"images_waiting": 0, "images_in_progress": 0, "shards_waiting": 0, "shards_in_progress": 0}
 
 
@@ -80,13 +79,14 @@ def test_the_shards_that_wait_are_never_read(api: Api) -> None:
 
 
 @pytest.fixture
-def heard(api: Api) -> Iterator[str]:
+def heard(api: Api) -> Iterator[tuple[str, datetime]]:
     """Two workers of `default` that share a GPU and a CPU server, each of which the second heard of later."""
+    now = datetime.now(UTC)  # of this test: a worker that was last heard half a minute ago is gone
     facts = {"device_kind": "cuda", "device_name": "NVIDIA L4", "threads": uuid.uuid4().hex}
     with transaction(api.engine) as session:
         (hardware_id,) = remember_hardware(session, [facts]).values()
         for number in range(2):
-            seen_at = (NOW + timedelta(seconds=number)).isoformat()
+            seen_at = (now + timedelta(seconds=number)).isoformat()
             gpu = {
                 "id": "GPU-1",
                 "kind": "cuda",
@@ -106,20 +106,23 @@ def heard(api: Api) -> Iterator[str]:
                 {"address": "cpu-1:1", "ready": True, "devices": [{**cpu, "busy_share": 0.75}]},
                 {"address": f"cpu-{2 + number}:1", "ready": True, "devices": [{**cpu, "busy_share": 0.0}]},
             ]
-            beat = WorkerHeartbeat(worker=f"heard-{number}", pool="default", started_at=NOW, seen_at=NOW)
+            beat = WorkerHeartbeat(worker=f"heard-{number}", pool="default", started_at=now, seen_at=now)
             beat.triton_ready, beat.detail = True, {"servers": servers}
             session.add(beat)
-    yield str(hardware_id)
+    yield str(hardware_id), now
     with transaction(api.engine) as session:
         session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker.like("heard-%")))
         session.execute(delete(Hardware).where(Hardware.id == hardware_id))
 
 
-def test_a_device_is_shown_once_however_many_workers_have_heard_of_it(tenant: Tenant, heard: str) -> None:
+def test_a_device_is_shown_once_however_many_workers_have_heard_of_it(
+    tenant: Tenant, heard: tuple[str, datetime]
+) -> None:
+    hardware_id, now = heard
     gpu, *cpus = sorted(pools(tenant)["default"]["devices"], key=lambda device: str(device["kind"] != "cuda"))
     assert gpu == {
         "id": "GPU-1",
-        "hardware_id": heard,
+        "hardware_id": hardware_id,
         "name": "NVIDIA L4",
         "kind": "cuda",
         "busy_share": 0.75,  # what the two asked of it
@@ -127,7 +130,7 @@ def test_a_device_is_shown_once_however_many_workers_have_heard_of_it(tenant: Te
         "memory_total_bytes": 100,
         "utilization": 0.5,
         "power_watts": 70.0,
-        "seen_at": (NOW + timedelta(seconds=1)).isoformat().replace("+00:00", "Z"),
+        "seen_at": (now + timedelta(seconds=1)).isoformat().replace("+00:00", "Z"),
     }
     assert [cpu["busy_share"] for cpu in cpus] == [1.0, 0.0, 0.0]  # a share never exceeds the whole
     assert {cpu["hardware_id"] for cpu in cpus} == {None}
