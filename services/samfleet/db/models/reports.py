@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, String
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, String, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,7 +47,8 @@ class Rollup(Base):
 
     `n` images succeeded and went through the stage; `failures` failed in it. Stage `image` is all stages but the queue:
     its failures are all failures, and it alone has `started_at` (the first claim of a shard), `ended_at` (the last
-    record) and the sums of quality. Hours are UTC; the hour of an image is that of its recording.
+    record) and the sums of quality and of energy: `energy_j` of all images,
+    `energy_images` that succeeded and have it. Hours are UTC; the hour of an image is that of its recording.
     """
 
     __tablename__ = "rollups"
@@ -66,6 +67,8 @@ class Rollup(Base):
     ended_at: Mapped[datetime | None]
     instances: Mapped[int] = mapped_column(BigInteger, default=0)
     iou_sum: Mapped[float] = mapped_column(default=0.0)
+    energy_j: Mapped[float] = mapped_column(default=0.0, server_default=text("0"))
+    energy_images: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
 class HardwarePrice(Base):
