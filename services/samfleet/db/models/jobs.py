@@ -52,6 +52,7 @@ class Job(HasId, HasCreatedAt, Base):
     evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_sha256: Mapped[str] = mapped_column(String(64))
+    correlation_id: Mapped[str | None] = mapped_column(String(128))  # of the request that submitted it, for the logs
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     sent_at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last `jobs.plan`
