@@ -56,6 +56,7 @@ class Job(HasId, HasCreatedAt, Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     sent_at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last `jobs.plan`
+    plan_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -108,6 +109,7 @@ class Run(HasId, HasCreatedAt, Base):
     quality_error_message: Mapped[str | None]
     evaluations_begun: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     sent_at: Mapped[datetime | None]  # the last `jobs.finish`, or a sign of life from it
+    finish_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     waiting_since: Mapped[datetime | None]
     turn_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
