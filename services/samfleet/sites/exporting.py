@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, ReportSeries, Rollup
@@ -45,8 +45,8 @@ class Identity:
 def export(session: Session, query: ReportQuery, site: Identity) -> Iterator[bytes]:
     """The file in pieces, of one snapshot of the database.
 
-    The query chooses series, never parts of them: with `since` and `until` those that measured anything in between. So
-    whoever takes in a later export of a series has all of it. What came from other sites is theirs to tell.
+    The query chooses runs, never parts of them: a run of which any series passes is told whole, so that whoever takes
+    in a later export of it may put that in place of all they had. What came from other sites is theirs to tell.
     """
     digest, packer = hashlib.sha256(), zlib.compressobj(wbits=GZIP)
     for line in _lines(session, query, site):
@@ -73,19 +73,29 @@ def _lines(session: Session, query: ReportQuery, site: Identity) -> Iterator[Lin
 
 
 def _batches(session: Session, query: ReportQuery) -> Iterator[Sequence[tuple[ReportSeries, dict[str, Any] | None]]]:
+    series = select(ReportSeries, Hardware.facts).outerjoin(Hardware, Hardware.id == ReportSeries.hardware_id)
+    told = series.where(
+        ReportSeries.tenant_id == query.tenant_id,
+        ReportSeries.site_id.is_(None),
+        ReportSeries.origin_run_id.in_(_runs(query)),
+    )
+    last = 0
+    while batch := session.execute(
+        told.where(ReportSeries.id > last).order_by(ReportSeries.id).limit(SERIES_AT_ONCE)
+    ).all():
+        yield [(row[0], row[1]) for row in batch]
+        last = batch[-1][0].id
+        session.expunge_all()
+
+
+def _runs(query: ReportQuery) -> Select[Any]:
+    """Those with a series that the filters let pass and that measured anything between `since` and `until`."""
     measured = select(Rollup.series_id).where(Rollup.series_id == ReportSeries.id)
     if query.since is not None:
         measured = measured.where(Rollup.hour >= query.since)
     if query.until is not None:
         measured = measured.where(Rollup.hour < query.until)
-    chosen = query.select_series(ReportSeries, Hardware.facts).where(ReportSeries.site_id.is_(None), measured.exists())
-    last = 0
-    while batch := session.execute(
-        chosen.where(ReportSeries.id > last).order_by(ReportSeries.id).limit(SERIES_AT_ONCE)
-    ).all():
-        yield [(row[0], row[1]) for row in batch]
-        last = batch[-1][0].id
-        session.expunge_all()
+    return query.select_series(ReportSeries.origin_run_id).where(ReportSeries.site_id.is_(None), measured.exists())
 
 
 def _series_line(series: ReportSeries, machine: str | None) -> SeriesLine:

@@ -33,7 +33,7 @@ class SiteIsThisOne(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the series of a file. `unchanged` were here from this export or a later one."""
+    """What became of the runs of a file. `unchanged` were here from this export or a later one."""
 
     site: str
     fingerprint: str
@@ -80,12 +80,16 @@ def import_file(
 
 @dataclass(slots=True)
 class _Taking:
-    """`series` has the ids that the file's numbers got here, None for what is left as it is."""
+    """`series` has the ids that the file's numbers got here, None for those of runs that are left as they are.
+
+    A run is replaced whole: one that was retried or counted anew may have lost a series that it had.
+    """
 
     session: Session
     site: Site
     header: Header
     machines: dict[str, uuid.UUID] = field(default_factory=dict)
+    runs: dict[uuid.UUID, bool] = field(default_factory=dict)
     series: dict[int, int | None] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     rollups: list[dict[str, Any]] = field(default_factory=list)
@@ -116,29 +120,22 @@ class _Taking:
             raise SiteFileDamaged("a series of the file has parameters that are not of their digest")
         if line.series in self.series or (line.hardware is not None and line.hardware not in self.machines):
             raise SiteFileDamaged("a series of the file is there twice, or its machine is not")
-        hardware_id = self.machines[line.hardware] if line.hardware is not None else None
-        known = self._known(line, hardware_id)
-        if known is not None and known[1] >= self.header.exported_at:
-            self.series[line.series] = None
+        if line.run_id not in self.runs:
+            self.runs[line.run_id] = self._begin_run(line.run_id)
+        self.series[line.series] = self._new_series(line) if self.runs[line.run_id] else None
+
+    def _begin_run(self, run_id: uuid.UUID) -> bool:
+        """Whether it is news; what was known of it is gone then."""
+        known = (ReportSeries.site_id == self.site.id, ReportSeries.origin_run_id == run_id)
+        exported_at = self.session.scalars(select(func.max(ReportSeries.exported_at)).where(*known)).one()
+        if exported_at is not None and exported_at >= self.header.exported_at:
             self.counts["unchanged"] += 1
-            return
-        if known is not None:
-            self.session.execute(delete(ReportSeries).where(ReportSeries.id == known[0]))
-        self.counts["added" if known is None else "replaced"] += 1
-        self.series[line.series] = self._new_series(line, hardware_id)
+            return False
+        self.session.execute(delete(ReportSeries).where(*known))
+        self.counts["added" if exported_at is None else "replaced"] += 1
+        return True
 
-    def _known(self, line: SeriesLine, hardware_id: uuid.UUID | None) -> tuple[int, datetime] | None:
-        row = self.session.execute(
-            select(ReportSeries.id, ReportSeries.exported_at).where(
-                ReportSeries.site_id == self.site.id,
-                ReportSeries.origin_run_id == line.run_id,
-                ReportSeries.hardware_id.is_not_distinct_from(hardware_id),
-                ReportSeries.parameters_sha256 == line.parameters_sha256,
-            )
-        ).one_or_none()
-        return (row.id, row.exported_at) if row is not None else None
-
-    def _new_series(self, line: SeriesLine, hardware_id: uuid.UUID | None) -> int:
+    def _new_series(self, line: SeriesLine) -> int:
         values = {
             "tenant_id": self.site.tenant_id,
             "site": self.site.name,
@@ -146,7 +143,7 @@ class _Taking:
             "exported_at": self.header.exported_at,
             "origin_run_id": line.run_id,
             "origin_job_id": line.job_id,
-            "hardware_id": hardware_id,
+            "hardware_id": self.machines[line.hardware] if line.hardware is not None else None,
             **line.model_dump(
                 include={"variant", "pool", "dataset", "code_version", "parameters", "parameters_sha256"}
             ),

@@ -34,9 +34,9 @@ class SiteNotFound(NotFound):
 
 
 def known_sites(session: Session, tenant_id: uuid.UUID) -> Sequence[tuple[Site, int]]:
-    """By name, each with the number of its series here."""
+    """By name, each with the number of its runs here."""
     query = (
-        select(Site, func.count(ReportSeries.id))
+        select(Site, func.count(ReportSeries.origin_run_id.distinct()))
         .outerjoin(ReportSeries, ReportSeries.site_id == Site.id)
         .where(Site.tenant_id == tenant_id)
         .group_by(Site.id)

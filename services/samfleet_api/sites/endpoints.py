@@ -138,9 +138,9 @@ def list_sites(tenant_id: TenantId, settings: SettingsValue, session: ReadSessio
             fingerprint=fingerprint(site.public_key),
             exported_at=site.exported_at,
             imported_at=site.imported_at,
-            series=series,
+            runs=runs,
         )
-        for site, series in known_sites(session, tenant_id)
+        for site, runs in known_sites(session, tenant_id)
     ]
     return Sites(this=_this_site(settings), items=items)
 

@@ -10,7 +10,7 @@ _SITE: dict[str, Any] = {
     "fingerprint": "5f0c0a529b0e4a718d5a0d2f6f0a1c11",
     "exported_at": "2026-11-22T12:00:00Z",
     "imported_at": "2026-11-22T12:30:00Z",
-    "series": 12,
+    "runs": 12,
 }
 
 
@@ -26,7 +26,7 @@ class Site(BaseModel):
     fingerprint: str
     exported_at: datetime = Field(description="Of its newest file here, by its own clock.")
     imported_at: datetime
-    series: int = Field(description="Runs, by hardware and parameters.")
+    runs: int
 
 
 class Sites(BaseModel):
@@ -43,7 +43,7 @@ class Sites(BaseModel):
 
 
 class Imported(BaseModel):
-    """What became of the series (a run on one hardware with one set of parameters) of the file."""
+    """What became of the runs in the file."""
 
     model_config = ConfigDict(
         from_attributes=True,

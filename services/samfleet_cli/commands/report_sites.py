@@ -73,9 +73,7 @@ def sites(asked: Asked, as_json: AsJson = False) -> None:
         if this["name"]
         else "this site: no name (SAMFLEET_SITE is not set), so nothing can be exported"
     )
-    rows = [
-        [site["name"], str(site["series"]), site["exported_at"][:16], site["fingerprint"]] for site in found["items"]
-    ]
+    rows = [[site["name"], str(site["runs"]), site["exported_at"][:16], site["fingerprint"]] for site in found["items"]]
     if rows:
         titles = ("imported from", "runs", "as of", "fingerprint")
         tables.console().print(tables.measures_table(titles, [False, True, True, True], rows))

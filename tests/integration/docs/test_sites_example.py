@@ -23,12 +23,15 @@ def blocks() -> list[list[str]]:
     return [block.strip().splitlines() for block in re.findall(r"```\n(.*?)```", example, re.DOTALL)]
 
 
-@pytest.fixture
-def sites(postgres: str, template_database: str, tmp_path: Path) -> Iterator[dict[str, SiteApi]]:
+@pytest.fixture(scope="module")
+def sites(
+    postgres: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, SiteApi]]:
+    folder = tmp_path_factory.mktemp("sites")
     one, other = (_create_database(postgres, f"site_{uuid.uuid4().hex}", template_database) for _ in range(2))
     with (
-        serve_site("h200-lab", one, tmp_path / "one") as lab,
-        serve_site(None, other, tmp_path / "other") as laptop,
+        serve_site("h200-lab", one, folder / "one") as lab,
+        serve_site(None, other, folder / "other") as laptop,
         open_site(lab) as at_lab,
         open_site(laptop) as at_laptop,
     ):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from fixtures.api import new_tenant
+from fixtures.recorded import carry_out, failed
 from fixtures.sites import SiteApi, open_site, serve_site
-from samfleet.db.models import ReportSeries, Rollup
+from samfleet.db.models import Hardware, ImageResult, ReportSeries, Rollup
 from samfleet.db.session import read_only, transaction
+from samfleet.jobs.hardware import remember_hardware
 from samfleet.rollups.rebuild import rebuild_run
 
 REPORTS = ("latency", "throughput", "quality", "pareto", "cost")
@@ -70,6 +73,41 @@ def test_the_same_file_twice_changes_nothing(lab: SiteApi, laptop: SiteApi) -> N
     assert laptop.take(content).json()["unchanged"] == 1
     assert laptop.take(gzip.decompress(content)).json()["unchanged"] == 1  # plain is as good
     assert (counts(laptop), laptop.rows("latency")) == (before, rows)
+
+
+def test_images_that_reached_no_machine_are_told_too(lab: SiteApi, laptop: SiteApi) -> None:
+    job = lab.submit()
+    carry_out(lab.api, job, failed)
+    content = lab.export()
+    assert laptop.take(content, lab.fingerprint).json()["added"] == 1
+    assert laptop.take(content).json()["unchanged"] == 1
+    (row,) = laptop.rows("throughput")
+    assert (row["n"], row["failures"], row["hardware"]) == (0, 12, None)
+
+
+def test_a_run_that_lost_a_series_there_loses_it_here(lab: SiteApi, laptop: SiteApi) -> None:
+    """As when all images of a machine are tried again on another."""
+    job = lab.measure("H200", 2.0)
+    with transaction(lab.api.engine) as session:
+        (series,) = session.query(ReportSeries).filter_by(tenant_id=lab.tenant.id)
+        run_id = series.run_id
+        machine = session.query(Hardware).filter_by(id=series.hardware_id).one()
+        (other,) = remember_hardware(session, [{**machine.facts, "device_name": "L4"}]).values()
+    assert laptop.take(lab.export(), lab.fingerprint).json()["added"] == 1
+    with transaction(lab.api.engine) as session:
+        session.query(ImageResult).filter_by(run_id=run_id).update({"hardware_id": other})
+        rebuild_run(session, uuid.UUID(job["runs"][0]["id"]))
+    assert laptop.take(lab.export(variant="mobile_sam")).json()["replaced"] == 1
+    assert {row["hardware"] for row in laptop.rows("latency")} == {"L4"}
+
+
+def test_two_imports_at_once_store_a_run_once(lab: SiteApi, laptop: SiteApi) -> None:
+    lab.measure("H200", 2.0)
+    content, trust = lab.export(), lab.fingerprint
+    with ThreadPoolExecutor(4) as threads:
+        answers = [answer.json() for answer in threads.map(lambda _: laptop.take(content, trust), range(4))]
+    assert sorted(answer["added"] for answer in answers) == [0, 0, 0, 1]
+    assert {row["n"] for row in laptop.rows("latency", stage="encode")} == {12}
 
 
 def test_a_later_export_replaces_and_an_older_one_takes_nothing_back(lab: SiteApi, laptop: SiteApi) -> None:
@@ -150,7 +188,7 @@ def test_a_site_is_forgotten_with_all_that_it_told(lab: SiteApi, laptop: SiteApi
     before = counts(laptop)
     laptop.take(lab.export(), lab.fingerprint)
     (site,) = laptop.tenant.http.get("/v1/sites").json()["items"]
-    assert (site["name"], site["fingerprint"], site["series"]) == ("lab", lab.fingerprint, 1)
+    assert (site["name"], site["fingerprint"], site["runs"]) == ("lab", lab.fingerprint, 1)
     assert laptop.tenant.http.delete("/v1/sites/lab").status_code == 204
     assert counts(laptop) == before
     again = laptop.tenant.http.delete("/v1/sites/lab")
