@@ -57,7 +57,7 @@ def fingerprint(public_key: str) -> str:
 
 
 def read_key(path: Path) -> SiteKey | None:
-    """None where none was made yet."""
+    """None where none was made yet. Errors name the setting: clients of the API see them, and not this path."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -69,9 +69,11 @@ def read_key(path: Path) -> SiteKey | None:
     try:
         private = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SiteKeyUnusable(f"the site's key {path} is no PEM file of a private key without a password") from error
+        raise SiteKeyUnusable(
+            "the file SAMFLEET_SITE_KEY_FILE is no PEM file of a private key without a password"
+        ) from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise SiteKeyUnusable(f"the site's key {path} is not an Ed25519 key; take it away to have one made")
+        raise SiteKeyUnusable("the key in SAMFLEET_SITE_KEY_FILE is not an Ed25519 key; take it away to have one made")
     return SiteKey(private)
 
 
@@ -100,7 +102,7 @@ def open_key(path: Path) -> SiteKey:
         ) from error
     made = read_key(path)
     if made is None:
-        raise SiteKeyUnusable(f"the site's key {path} vanished while it was made; check SAMFLEET_SITE_KEY_FILE")
+        raise SiteKeyUnusable("the site's key vanished while it was made; check SAMFLEET_SITE_KEY_FILE")
     return made
 
 

@@ -26,7 +26,6 @@ def export(
         this = client.sites()["this"]
         path = file or Path(f"{this['name']}.jsonl.gz")
         client.export_measurements(path, params_of(client, asked))
-        this = client.sites()["this"]
     typer.echo(f"{path}: site {this['name']}, fingerprint {this['fingerprint']}")
 
 

@@ -90,6 +90,16 @@ def test_a_file_signed_by_another_key_is_refused(lab: SiteApi, laptop: SiteApi, 
     assert code_of(laptop.take(forged, lab.fingerprint), 422) == "site_signature_invalid"
 
 
+def test_of_a_damaged_file_nothing_is_stored(lab: SiteApi, laptop: SiteApi) -> None:
+    lab.measure("H200", 2.0)
+    whole, trust = lab.export(), lab.fingerprint
+    flipped = [whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :] for at in range(20, len(whole) - 20, 97)]
+    for damaged in (whole[:-1], whole[: len(whole) // 2], whole[:20], whole + b"x", whole + whole, *flipped):
+        assert code_of(laptop.take(damaged, trust), 422) == "site_file_damaged"
+    assert laptop.rows("latency") == []
+    assert laptop.tenant.http.get("/v1/sites").json()["items"] == []
+
+
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
