@@ -69,6 +69,8 @@ def _values(key: tuple[int, str, datetime, int, bool], entry: Tally) -> dict[str
         "ended_at": entry.ended_at,
         "instances": entry.instances,
         "iou_sum": entry.iou_sum,
+        "energy_j": entry.energy_j,
+        "energy_images": entry.energy_images,
     }
 
 
@@ -83,6 +85,7 @@ def _known(
 def _tally_of(row: Rollup) -> Tally:
     added = Tally(row.n, row.failures, row.sum_ms, started_at=row.started_at, ended_at=row.ended_at)
     added.instances, added.iou_sum = row.instances, row.iou_sum
+    added.energy_j, added.energy_images = row.energy_j, row.energy_images
     added.counts.update({row.first_bucket + index: count for index, count in enumerate(row.counts) if count})
     return added
 
