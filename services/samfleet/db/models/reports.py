@@ -49,8 +49,8 @@ class Rollup(Base):
     `n` images succeeded and went through the stage; `failures` failed in it. Stage `image` is all stages but the queue:
     its failures are all failures, and it alone has `started_at` (the first claim of a shard), `ended_at` (the last
     record) and the sums of quality and of energy: `energy_j` of all images, `energy_images` that succeeded and have it.
-    Hours are UTC; the hour of an image is that of its recording. The database makes `histogram`, the sketch as one number
-    that it can add (`samfleet.rollups.histogram`).
+    Hours are UTC; the hour of an image is that of its recording. The database makes `histogram`, the sketch as one
+    number that it can add (`samfleet.rollups.histogram`).
     """
 
     __tablename__ = "rollups"
