@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "19c6a0fe83d5"
-down_revision = "e07d52b6a9f3"
+down_revision = "27d9f0c6a18e"
 branch_labels = None
 depends_on = None
 
