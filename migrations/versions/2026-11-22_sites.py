@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e6b9d2f04a71"
-down_revision = "6f2a9d40c8b1"
+down_revision = "27d9f0c6a18e"
 branch_labels = None
 depends_on = None
 

@@ -82,7 +82,9 @@ def site_of(session: Session, tenant_id: uuid.UUID, header: Header, trusted: str
 
 
 def _require_free_name(session: Session, tenant_id: uuid.UUID, header: Header) -> None:
-    taken = select(Site.public_key).where(Site.tenant_id == tenant_id, Site.name == header.site)
+    """By its own key it may be taken: another import may have found the site new and ended meanwhile."""
+    others = (Site.name == header.site, Site.public_key != header.public_key)
+    taken = select(Site.public_key).where(Site.tenant_id == tenant_id, *others)
     if (public_key := session.scalars(taken).one_or_none()) is not None:
         raise SiteKeyChanged(
             f"the file says that it is of {header.site!r}, but that site is known here by the fingerprint "

@@ -103,6 +103,8 @@ class RollupLine(_Line):
     ended_at: Instant | None
     instances: Count
     iou_sum: Sum
+    energy_j: Sum
+    energy_images: Count
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> RollupLine:

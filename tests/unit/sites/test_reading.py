@@ -38,7 +38,9 @@ def content() -> bytes:
     header = Header(site="lab", public_key=KEY.public, exported_at=NOW, code_version="0.1.0")
     rollup = RollupLine(
         series=1, stage="encode", hour=NOW, batch_class=8, warmup=False, n=40, failures=1, sum_ms=81.25,
-        first_bucket=30, counts=[1, 0, 39], started_at=None, ended_at=NOW, instances=0, iou_sum=0.0,
+        first_bucket=30, counts=[1, 0, 39], started_at=None, ended_at=NOW, instances=0, energy_j=0.0,
+        energy_images=0,
+        iou_sum=0.0,
     )  # fmt: skip
     figure = FigureLine(series=1, metric="ap", area="all", max_detections=100, value=0.5, instances=7)
     lines = (header, HardwareLine(fingerprint_sha256="0" * 64, facts={"device_name": "H200"}), rollup, figure)
