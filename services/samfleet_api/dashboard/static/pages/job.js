@@ -1,7 +1,8 @@
 import { addressWith, filter, followJob, get, hasEnded, post } from "/dashboard/static/api.js";
-import { stackedBars } from "/dashboard/static/chart.js";
+import { stackedBars } from "/dashboard/static/charts/stages.js";
 import { facts, h, notice, table } from "/dashboard/static/dom.js";
 import { count, milliseconds, moment, nameOf, rate } from "/dashboard/static/format.js";
+import { flatten, shown } from "/dashboard/static/reports/identity.js";
 import { progressLine, stateOf } from "/dashboard/static/pages/overview.js";
 
 const PICTURES = 24;
@@ -37,7 +38,7 @@ async function showStages(section, job) {
   const bars = measured.map((run) => ({ name: runName(run, runs), parts: Object.fromEntries(stages.map((stage) => [stage, run.stages[stage]?.mean_ms ?? 0])) }));
   const rows = measured.flatMap((run) => Object.entries(run.stages).map(([stage, times]) => ({ name: runName(run, runs), stage, ...times })));
   const columns = ["mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms"].map((field) => ({ title: field.replace("_ms", ""), number: true, value: (row) => milliseconds(row[field]) }));
-  section.replaceChildren(stackedBars("Mean time of an image, stage by stage", stages, bars), table("Time per image and stage, warm-up left out",
+  section.replaceChildren(h("div", { class: "card" }, stackedBars("Mean time of an image, stage by stage", stages, bars)), table("Time per image and stage, warm-up left out",
     [{ title: "Run", value: (row) => row.name }, { title: "Stage", value: (row) => row.stage }, { title: "Images", number: true, value: (row) => count(row.n) }, ...columns], rows));
 }
 
@@ -110,7 +111,7 @@ export async function showJob(main, id) {
     runs.replaceChildren(runsTable(now));
   };
   update(job);
-  const about = facts([["Task", JSON.stringify(job.task)], ["Submitted", moment(job.created_at)], ["Ended", moment(job.finished_at)]]);
+  const about = facts([["Task", flatten(job.task).map(([name, one]) => (name === "kind" ? one : `${name.replaceAll("_", " ")} ${shown(one)}`)).join(", ")], ["Submitted", moment(job.created_at)], ["Ended", moment(job.finished_at)]]);
   main.replaceChildren(h("div", { class: "head" }, h("h1", {}, nameOf(job)), state), bar, line, error, about, cancel, h("h2", {}, "Runs"), runs,
     h("h2", {}, "Where the time goes"), stages, h("h2", {}, "Failures"), failures, h("h2", {}, "Images"), gallery);
   const details = (now) => Promise.all([showStages(stages, now), showFailures(failures, now)]);
