@@ -158,6 +158,18 @@ class SamfleetClient:
 
         return self._transport.repeat(attempt, repeatable=True)
 
+    def hardware(self) -> list[dict[str, Any]]:
+        """What has computed results, as `GET /v1/hardware` has it."""
+        items: list[dict[str, Any]] = self._get("/v1/hardware")["items"]
+        return items
+
+    def set_price(self, hardware_id: str, per_hour: float, currency: str) -> dict[str, Any]:
+        body = {"per_hour": per_hour, "currency": currency}
+        answer: dict[str, Any] = self._transport.json(
+            "PUT", f"/v1/hardware/{hardware_id}/price", repeatable=True, json=body
+        )
+        return answer
+
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:
             with replacing(path) as file, self._transport.stream(route, **request) as pieces:

@@ -25,8 +25,8 @@ app.command()(up.status)
 app.command()(doctor.doctor)
 app.command()(segment.segment)
 app.command()(demo.demo)
-app.command()(report.report)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(report.app, name="report")
 app.add_typer(variants.app, name="variants")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -140,6 +141,20 @@ def errors_table(errors: Sequence[dict[str, Any]]) -> Table:
 
 def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     table = _table(columns, ())
+    for row in rows:
+        _add_row(table, *row)
+    return table
+
+
+def measures_table(columns: Sequence[str], numbers: Sequence[bool], rows: Sequence[Sequence[str]]) -> Table:
+    """Where the terminal is narrow, words are folded and no number is."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for at, (name, is_number) in enumerate(zip(columns, numbers, strict=True)):
+        widest = max((*(len(row[at]) for row in rows), *(len(word) for word in name.split())))
+        if is_number:
+            table.add_column(name, justify="right", min_width=widest)
+        else:
+            table.add_column(name, overflow="fold", min_width=max(len(word) for word in name.split()))
     for row in rows:
         _add_row(table, *row)
     return table

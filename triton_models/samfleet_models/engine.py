@@ -27,6 +27,9 @@ from samfleet_models.hardware import (
 )
 from samfleet_models.images import DEFAULT_MAX_PIXELS
 from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
+from samfleet_models.meters.meter import DeviceMeter
+from samfleet_models.meters.opening import open_meter
+from samfleet_models.meters.watch import DeviceWatch
 from samfleet_models.networks import network_of
 from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
@@ -66,7 +69,14 @@ class Batch:
 class Engine:
     """One variant on one device. Not thread-safe: one batch at a time, as a Triton instance calls it."""
 
-    def __init__(self, record: VariantRecord, checkpoint: Path, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        record: VariantRecord,
+        checkpoint: Path,
+        settings: EngineSettings | None = None,
+        meter: DeviceMeter | None = None,
+    ) -> None:
+        """`meter` is the device's own where none is given."""
         settings = settings or EngineSettings()
         self.record = record
         self.device = choose_device(settings.device, settings.gpu)
@@ -83,10 +93,12 @@ class Engine:
         self.warmup_seconds = self.network.warm_up()
         self._max_pixels = settings.max_pixels
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
+        self._watch = DeviceWatch(meter or open_meter(self.device))
         self._executions = 0
 
     def close(self) -> None:
         self._pool.shutdown()
+        self._watch.meter.close()
 
     def segment(self, requests: Sequence[SegmentRequest]) -> Iterator[tuple[int, SegmentReply]]:
         """(position, reply) of every request, each as soon as it is ready, not in order.
@@ -190,6 +202,7 @@ class Engine:
             peak_memory_bytes=peak_memory_bytes(self.device),
             checkpoint_sha256=self.checkpoint_sha256,
             hardware=self.hardware,
+            device=self._watch.state(),
             execution=str(self.execution),
             warmup_seconds=self.warmup_seconds,
             gate=self.gate.summary() if self.gate else None,

@@ -40,11 +40,26 @@ def free_bytes(device: torch.device) -> int:
 
 def free_host_bytes(memory_info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> int:
     """What the kernel could give out without swapping, and what the container's limit (cgroup v2) leaves of it."""
-    lines = dict(line.split(":", 1) for line in memory_info.read_text().splitlines())
-    available = int(lines["MemAvailable"].split()[0]) * 1024
-    limit = cgroup / "memory.max"
-    if not limit.exists() or not limit.read_text().strip().isdigit():
+    available, limit = _meminfo_bytes(memory_info, "MemAvailable"), _limit_bytes(cgroup)
+    if limit is None:
         return available
     used = int((cgroup / "memory.current").read_text())
     statistics = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
-    return min(available, int(limit.read_text()) - used + int(statistics["inactive_file"]))
+    return min(available, limit - used + int(statistics["inactive_file"]))
+
+
+def total_host_bytes(memory_info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> int:
+    """The machine's memory, or the container's limit where that is less."""
+    total, limit = _meminfo_bytes(memory_info, "MemTotal"), _limit_bytes(cgroup)
+    return total if limit is None else min(total, limit)
+
+
+def _meminfo_bytes(memory_info: Path, name: str) -> int:
+    lines = dict(line.split(":", 1) for line in memory_info.read_text().splitlines())
+    return int(lines[name].split()[0]) * 1024
+
+
+def _limit_bytes(cgroup: Path) -> int | None:
+    limit = cgroup / "memory.max"
+    words = limit.read_text().strip() if limit.exists() else ""
+    return int(words) if words.isdigit() else None

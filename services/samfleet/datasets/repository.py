@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, cast, collate, func, select, tuple_, update
+from sqlalchemy import BigInteger, cast, collate, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -47,7 +47,8 @@ def page(
 
 
 def images_by_position(session: Session, dataset_id: uuid.UUID, *, after: int, limit: int) -> Sequence[DatasetImage]:
-    query = select(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.position > after)
+    position = literal(after, BigInteger)  # a client may send any number as its cursor
+    query = select(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.position > position)
     return session.scalars(query.order_by(DatasetImage.position).limit(limit)).all()
 
 

@@ -39,7 +39,8 @@ def record(
     share of the writing of the part.
     """
     locked = lock_run(session, claimed.run_id)
-    if locked is None or not _close_shard(session, claimed, part_key):
+    failed = sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
+    if locked is None or not _close_shard(session, claimed, part_key, failed):
         raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     stored = {"part_key": part_key, "store_ms": store_ms}
@@ -47,8 +48,8 @@ def record(
     session.execute(insert(ImageResult), rows)
     _remember_sizes(session, outcomes)
     job, run = locked
-    run.succeeded += sum(outcome.outcome is Outcome.SUCCEEDED for outcome in outcomes)
-    run.failed += sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
+    run.succeeded += len(outcomes) - failed
+    run.failed += failed
     run.masks += sum(len(outcome.masks) for outcome in outcomes)
     run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
@@ -57,13 +58,14 @@ def record(
     _move_on(session, queue, job, run, shards_in_flight)
 
 
-def _close_shard(session: Session, claimed: ClaimedShard, part_key: str) -> bool:
+def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed: int) -> bool:
     closed = session.execute(
         update(Shard)
         .where(Shard.id == claimed.shard_id, Shard.token == claimed.token, Shard.state == ShardState.LEASED)
         .values(
             state=ShardState.DONE,
             part_key=part_key,
+            failed=failed,
             finished_at=func.now(),
             lease_expires_at=None,
             progress=0,

@@ -25,13 +25,14 @@ every tensor is ragged, so requests that differ in shape share one dynamic batch
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samfleet.errors import SamfleetError
+from samfleet.masks.device_state import DeviceState
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import (
     EverythingParameters,
@@ -100,6 +101,9 @@ class ImageReport:
     prompts. `error_code` is None for a segmented image; else the image could not be segmented and never can.
     `execution` is as `samfleet.variants.execution.Execution` writes it, `warmup_seconds` what compiling took at load,
     `gate` the figures on which the execution was admitted (`samfleet.variants.gates.Gate.summary`); None for fp32.
+
+    Fields may be added: a reader that does not know one leaves it out, and one that was not sent has its default. So
+    servers and workers may be renewed in either order. A field that exists never changes its meaning.
     """
 
     width: int = 0
@@ -113,6 +117,7 @@ class ImageReport:
     prompts_decoded: int = 0
     checkpoint_sha256: str = ""
     hardware: dict[str, Any] = field(default_factory=dict)
+    device: DeviceState | None = None
     execution: str = "fp32"
     warmup_seconds: float | None = None
     gate: dict[str, Any] | None = None
@@ -125,9 +130,16 @@ class ImageReport:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ImageReport:
-        values = json.loads(text)
+        values = _known(cls, json.loads(text))
         values["stages"] = {name: StageTime(**stage) for name, stage in values["stages"].items()}
+        if values.get("device") is not None:
+            values["device"] = DeviceState(**_known(DeviceState, values["device"]))
         return cls(**values)
+
+
+def _known(record: type, values: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(record)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ def _precision() -> ColumnElement[str]:
     return case((compilation == "none", arithmetic), else_=arithmetic + "+" + compilation)
 
 
+def day_of(hour: ColumnElement[Any]) -> ColumnElement[str]:
+    day: ColumnElement[str] = func.to_char(hour, "YYYY-MM-DD")
+    return day
+
+
 COLUMNS: dict[Dimension, ColumnElement[Any]] = {
     Dimension.VARIANT: ReportSeries.variant.expression,
     Dimension.HARDWARE: ReportSeries.hardware_id.expression,
@@ -47,10 +52,11 @@ COLUMNS: dict[Dimension, ColumnElement[Any]] = {
     Dimension.BATCH_SIZE: Rollup.batch_class.expression,
     Dimension.PRECISION: _precision(),
     Dimension.JOB: ReportSeries.origin_job_id.expression,
-    Dimension.DAY: func.to_char(Rollup.hour, "YYYY-MM-DD"),
+    Dimension.DAY: day_of(Rollup.hour.expression),
     Dimension.POOL: ReportSeries.pool.expression,
     Dimension.DATASET: ReportSeries.dataset.expression,
 }
+OF_ROLLUPS = (Dimension.STAGE, Dimension.BATCH_SIZE, Dimension.DAY)  # the others are the same for a whole series
 ALWAYS: dict[str, ColumnElement[Any]] = {
     "site": ReportSeries.site.expression,
     "code_version": ReportSeries.code_version.expression,
@@ -82,22 +88,29 @@ class ReportQuery:
 
     def select(self, *columns: Any, ignore: Sequence[Dimension] = ()) -> Select[Any]:
         """Over all rollups that pass the filters, but for those on the dimensions to `ignore`."""
-        query = (
-            select(*columns)
-            .select_from(Rollup)
-            .join(ReportSeries, ReportSeries.id == Rollup.series_id)
-            .outerjoin(Hardware, Hardware.id == ReportSeries.hardware_id)
-            .where(ReportSeries.tenant_id == self.tenant_id)
-        )
-        for dimension, values in self.filters.items():
-            if values and dimension not in ignore:
+        query = self.select_series(*columns).join(Rollup, Rollup.series_id == ReportSeries.id)
+        for dimension in OF_ROLLUPS:
+            if dimension not in ignore and (values := self.filters.get(dimension)):
                 query = query.where(COLUMNS[dimension].in_(values))
-        if self.sites:
-            query = query.where(ReportSeries.site.in_(self.sites))
         if self.since is not None:
             query = query.where(Rollup.hour >= self.since)
         if self.until is not None:
             query = query.where(Rollup.hour < self.until)
         if not self.include_warmup:
             query = query.where(Rollup.warmup.is_(False))
+        return query
+
+    def select_series(self, *columns: Any) -> Select[Any]:
+        """Over all series that pass the filters on what is the same for a whole series."""
+        query = (
+            select(*columns)
+            .select_from(ReportSeries)
+            .outerjoin(Hardware, Hardware.id == ReportSeries.hardware_id)
+            .where(ReportSeries.tenant_id == self.tenant_id)
+        )
+        for dimension, values in self.filters.items():
+            if values and dimension not in OF_ROLLUPS:
+                query = query.where(COLUMNS[dimension].in_(values))
+        if self.sites:
+            query = query.where(ReportSeries.site.in_(self.sites))
         return query

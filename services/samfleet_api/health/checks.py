@@ -15,7 +15,7 @@ from samfleet.logging import get_logger
 from samfleet.storage.store import ObjectStore
 from samfleet_api.health.schemas import Check
 from samfleet_api.pools.repository import fresh_heartbeats
-from samfleet_api.pools.schemas import Pool
+from samfleet_api.pools.schemas import PoolHealth
 
 DEADLINE_SECONDS = 3.0  # a part that takes longer is of no use to a request
 PROBE_KEY = "readyz/probe"  # need not exist: the store has to answer, not to have it
@@ -49,14 +49,14 @@ def check_pools(engine: Engine, names: Sequence[str]) -> str:
     """Every pool of the settings needs a living worker that reaches a ready Triton."""
     with read_only(engine) as session:
         heartbeats = fresh_heartbeats(session)
-    pools = [Pool.of(name, heartbeats) for name in names]
+    pools = [PoolHealth.of(name, heartbeats) for name in names]
     detail = "; ".join(f"{pool.name}: {_describe(pool)}" for pool in pools)
     if not all(pool.ready for pool in pools):
         raise NotReady(detail)
     return detail
 
 
-def _describe(pool: Pool) -> str:
+def _describe(pool: PoolHealth) -> str:
     if not pool.workers:
         return "no worker"
     return f"{len(pool.workers)} worker(s), Triton {'ready' if pool.ready else 'not ready'}"

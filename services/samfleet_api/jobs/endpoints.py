@@ -27,8 +27,9 @@ from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.task import TaskInvalid
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.jobs import repository
-from samfleet_api.jobs.schemas import ImageFailure, Job, SubmitJob
-from samfleet_api.jobs.views import require_job, view_job, view_jobs
+from samfleet_api.jobs.schemas import FailureGroups, ImageFailure, Job, SubmitJob
+from samfleet_api.jobs.throughput_schemas import JobThroughput
+from samfleet_api.jobs.views import require_job, view_failure_groups, view_job, view_jobs, view_throughput
 from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
 from samfleet_api.problems import PayloadTooLarge, problems
 
@@ -159,3 +160,30 @@ def list_errors(
     rows = repository.failed_images(session, job.id, after=after, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (str(row.run_id), row.image_id))
     return Page(items=[ImageFailure(**asdict(row)) for row in kept], next=following)
+
+
+@router.get(
+    "/{job_id}/errors/groups",
+    summary="Count the images that failed, by what went wrong",
+    operation_id="job_group_errors",
+    responses=problems(JobNotFound),
+)
+def group_errors(job_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) -> FailureGroups:
+    """All of them, with the first image of each group; `errors` has the others."""
+    return view_failure_groups(session, require_job(session, tenant_id, job_id))
+
+
+@router.get(
+    "/{job_id}/throughput",
+    summary="Read how many images were recorded when",
+    operation_id="job_read_throughput",
+    responses=problems(JobNotFound),
+)
+def read_throughput(
+    job_id: uuid.UUID,
+    tenant_id: TenantId,
+    session: ReadSessionValue,
+    points: Annotated[int, Query(ge=2, le=500, description="Into how many stretches the time is cut.")] = 60,
+) -> JobThroughput:
+    """The images of a shard are recorded all at once, so stretches much shorter than a shard takes show steps."""
+    return view_throughput(session, require_job(session, tenant_id, job_id), points)

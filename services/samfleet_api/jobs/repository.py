@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import DatasetImage, ImageResult, Job, JobState, Outcome, Run
@@ -19,6 +21,17 @@ class FailedImage:
     code: str
     message: str
     stage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedGroup:
+    """Images that failed alike; `first` is the one that the list of failed images has first."""
+
+    code: str
+    stage: str | None
+    images: int
+    run_ids: Sequence[uuid.UUID]
+    first: FailedImage
 
 
 def find(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | None:
@@ -55,14 +68,54 @@ def failed_images(
     if after is not None:
         query = query.where(tuple_(ImageResult.run_id, ImageResult.image_id) > after)
     rows = session.execute(query.order_by(ImageResult.run_id, ImageResult.image_id).limit(limit))
-    return [
-        FailedImage(
-            run_id=result.run_id,
-            image_id=result.image_id,
-            file_name=file_name,
-            code=result.error_code or "",
-            message=result.error_message or "",
-            stage=result.error_stage,
+    return [_failed(result, file_name) for result, file_name in rows]
+
+
+def failure_groups(session: Session, job_id: uuid.UUID) -> Sequence[FailedGroup]:
+    """By code and stage, most images first. PostgreSQL counts run by run; here only its few sums are added."""
+    query = (
+        select(
+            ImageResult.run_id,
+            ImageResult.error_code,
+            ImageResult.error_stage,
+            func.count().label("images"),
+            func.min(ImageResult.image_id).label("first_image_id"),
         )
-        for result, file_name in rows
+        .join(Run, Run.id == ImageResult.run_id)
+        .where(Run.job_id == job_id, ImageResult.outcome == Outcome.FAILED)
+        .group_by(ImageResult.run_id, ImageResult.error_code, ImageResult.error_stage)
+    )
+    counted: dict[tuple[str, str | None], list[Any]] = defaultdict(list)
+    for row in session.execute(query.order_by(ImageResult.run_id)):
+        counted[row.error_code, row.error_stage].append(row)
+    first_of = {key: (rows[0].run_id, rows[0].first_image_id) for key, rows in counted.items()}
+    firsts = _failed_by_image(session, first_of.values())
+    groups = [
+        FailedGroup(*key, sum(row.images for row in rows), [row.run_id for row in rows], firsts[first_of[key]])
+        for key, rows in counted.items()
     ]
+    return sorted(groups, key=lambda group: (-group.images, group.code, group.stage or ""))
+
+
+def _failed_by_image(
+    session: Session, images: Collection[tuple[uuid.UUID, int]]
+) -> dict[tuple[uuid.UUID, int], FailedImage]:
+    """By (run_id, image_id)."""
+    query = (
+        select(ImageResult, DatasetImage.file_name)
+        .join(DatasetImage, DatasetImage.id == ImageResult.dataset_image_id)
+        .where(tuple_(ImageResult.run_id, ImageResult.image_id).in_(images))
+    )
+    rows = session.execute(query)
+    return {(result.run_id, result.image_id): _failed(result, file_name) for result, file_name in rows}
+
+
+def _failed(result: ImageResult, file_name: str) -> FailedImage:
+    return FailedImage(
+        run_id=result.run_id,
+        image_id=result.image_id,
+        file_name=file_name,
+        code=result.error_code or "",
+        message=result.error_message or "",
+        stage=result.error_stage,
+    )

@@ -162,3 +162,47 @@ class ImageFailure(BaseModel):
     code: str
     message: str
     stage: str | None
+
+
+class FirstFailure(BaseModel):
+    run_id: uuid.UUID
+    image_id: int
+    file_name: str
+
+
+class FailureGroup(BaseModel):
+    """The images of a job that failed in the same stage with the same code."""
+
+    code: str
+    stage: str | None
+    images: int = Field(description="Images times runs.")
+    message: str = Field(description="Of the first one; others may name other figures.")
+    run_ids: list[uuid.UUID]
+    first: FirstFailure = Field(description="In the order of the list of failed images.")
+
+
+class FailureGroups(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "code": "image_truncated",
+                            "stage": "preprocess",
+                            "images": 3,
+                            "message": "the file ends before the image does; copy it again",
+                            "run_ids": [RUN_EXAMPLE["id"]],
+                            "first": {
+                                "run_id": RUN_EXAMPLE["id"],
+                                "image_id": 139,
+                                "file_name": "000000000139.jpg",
+                            },
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    items: list[FailureGroup] = Field(description="Most frequent first.")

@@ -12,8 +12,10 @@ from samfleet.db.models import Job as JobRow
 from samfleet.db.models import Run as RunRow
 from samfleet.jobs.cancelling import JobNotFound
 from samfleet.jobs.progress import combine, progress_of_runs
+from samfleet.jobs.throughput import throughput_of_runs
 from samfleet_api.jobs import repository
-from samfleet_api.jobs.schemas import Job
+from samfleet_api.jobs.schemas import FailureGroup, FailureGroups, FirstFailure, Job
+from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.runs.repository import RunFacts, facts_of, of_jobs
 from samfleet_api.runs.schemas import Counts, Failure
 from samfleet_api.runs.views import is_recorded, view_run
@@ -67,3 +69,25 @@ def require_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Jo
     if job is None:
         raise JobNotFound(f"job {job_id} does not exist; GET /v1/jobs lists yours")
     return job
+
+
+def view_throughput(session: Session, job: JobRow, points: int) -> JobThroughput:
+    runs = of_jobs(session, [job.id])
+    return JobThroughput.of(runs, throughput_of_runs(session, runs, points))
+
+
+def view_failure_groups(session: Session, job: JobRow) -> FailureGroups:
+    items = [
+        FailureGroup(
+            code=group.code,
+            stage=group.stage,
+            images=group.images,
+            message=group.first.message,
+            run_ids=list(group.run_ids),
+            first=FirstFailure(
+                run_id=group.first.run_id, image_id=group.first.image_id, file_name=group.first.file_name
+            ),
+        )
+        for group in repository.failure_groups(session, job.id)
+    ]
+    return FailureGroups(items=items)

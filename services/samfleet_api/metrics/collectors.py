@@ -16,7 +16,7 @@ from samfleet.jobs.queue import CONTROL_QUEUE, QueueUnavailable, TaskQueue, pool
 from samfleet.logging import get_logger
 from samfleet_api.metrics import repository
 from samfleet_api.pools.repository import fresh_heartbeats
-from samfleet_api.pools.schemas import Pool
+from samfleet_api.pools.schemas import PoolHealth
 
 log = get_logger(__name__)
 
@@ -50,7 +50,7 @@ class FleetCollector(Collector):
             jobs, runs = repository.count_jobs(session), repository.count_runs(session)
             shards, waits = repository.count_shards_in_flight(session), repository.longest_waits(session)
             overdue, heartbeats = repository.count_overdue_leases(session), fresh_heartbeats(session)
-        pools = [Pool.of(name, heartbeats) for name in self._pools]
+        pools = [PoolHealth.of(name, heartbeats) for name in self._pools]
         no_runs: dict[tuple[str, ...], float] = {(pool, state.value): 0 for pool in self._pools for state in RunState}
         no_shards: dict[tuple[str, ...], float] = {
             (pool, state.value): 0 for pool in self._pools for state in repository.IN_FLIGHT

@@ -3,8 +3,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 
 from samfleet_api.dependencies import ReadSessionValue, SettingsValue, current_tenant
-from samfleet_api.pools.repository import fresh_heartbeats
-from samfleet_api.pools.schemas import Pool, Pools
+from samfleet_api.pools.devices import devices_by_pool
+from samfleet_api.pools.repository import QueueDepth, fresh_heartbeats, queue_depths
+from samfleet_api.pools.schemas import Pool, PoolHealth, Pools, Queue
 from samfleet_api.problems import problems
 
 router = APIRouter(prefix="/v1/pools", tags=["pools"], dependencies=[Depends(current_tenant)])
@@ -12,6 +13,19 @@ router = APIRouter(prefix="/v1/pools", tags=["pools"], dependencies=[Depends(cur
 
 @router.get("", summary="List pools", operation_id="pool_list", responses=problems())
 def list_pools(settings: SettingsValue, session: ReadSessionValue) -> Pools:
-    """The pools that jobs may name, in the order of the settings; the first is the default one."""
+    """The pools that jobs may name, in the order of the settings; the first is the default one.
+
+    A pool is shared, so its queue and its devices are those of all tenants together: numbers, and no names.
+    """
     heartbeats = fresh_heartbeats(session)
-    return Pools(items=[Pool.of(name, heartbeats) for name in settings.pools])
+    depths, devices = queue_depths(session), devices_by_pool(session, heartbeats)
+    return Pools(
+        items=[
+            Pool(
+                **dict(PoolHealth.of(name, heartbeats)),
+                queue=Queue.model_validate(depths.get(name, QueueDepth())),
+                devices=devices.get(name, []),
+            )
+            for name in settings.pools
+        ]
+    )

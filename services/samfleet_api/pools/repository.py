@@ -1,17 +1,74 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import WorkerHeartbeat
+from samfleet.db.models import Hardware, Run, RunState, Shard, ShardState, WorkerHeartbeat
 
 FRESH = timedelta(seconds=30)  # workers beat every few seconds; one that missed several is gone
+OPEN = (RunState.QUEUED, RunState.RUNNING, RunState.FINISHING)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """Of runs that have not ended. In progress is what workers hold, however far they are with it."""
+
+    images_waiting: int = 0
+    images_in_progress: int = 0
+    shards_waiting: int = 0
+    shards_in_progress: int = 0
 
 
 def fresh_heartbeats(session: Session) -> Sequence[WorkerHeartbeat]:
     """Workers that are alive, by the database's clock."""
     query = select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > func.now() - FRESH)
     return session.scalars(query.order_by(WorkerHeartbeat.pool, WorkerHeartbeat.worker)).all()
+
+
+def queue_depths(session: Session) -> Mapping[str, QueueDepth]:
+    """By pool."""
+    return {pool: QueueDepth(*map(int, counts)) for pool, *counts in session.execute(queue_depths_query())}
+
+
+def queue_depths_query() -> Select[Any]:
+    """Reads one row per open run, its first shard, and the shards that are held: never those that wait.
+
+    All shards of a run but the last have the size of the first, so the number that is left follows from the number of
+    images that is left, whichever are done. A job that is not planned yet waits with images alone.
+    """
+    images = Run.total - Run.succeeded - Run.failed
+    size = Shard.last_position - Shard.first_position + 1
+    held = (
+        select(Shard.run_id, func.count().label("shards"), func.sum(size).label("images"))
+        .where(Shard.state == ShardState.LEASED)
+        .group_by(Shard.run_id)
+        .cte("held")
+    )
+    first = select(size.label("size")).where(Shard.run_id == Run.id, Shard.index == 0).lateral("first")
+    images_held, shards_held = func.coalesce(held.c.images, 0), func.coalesce(held.c.shards, 0)
+    shards = func.coalesce(func.ceil(images * 1.0 / first.c.size), 0)
+    return (
+        select(
+            Run.pool,
+            func.sum(images - images_held),
+            func.sum(images_held),
+            func.sum(shards - shards_held),
+            func.sum(shards_held),
+        )
+        .outerjoin(held, held.c.run_id == Run.id)
+        .outerjoin(first, true())
+        .where(Run.state.in_(OPEN))
+        .group_by(Run.pool)
+    )
+
+
+def hardware_ids(session: Session, fingerprints: Iterable[str]) -> Mapping[str, uuid.UUID]:
+    """Of hardware that has computed a recorded result."""
+    query = select(Hardware.fingerprint_sha256, Hardware.id).where(Hardware.fingerprint_sha256.in_(set(fingerprints)))
+    return {row.fingerprint_sha256: row.id for row in session.execute(query)}

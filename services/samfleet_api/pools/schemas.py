@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -19,8 +20,57 @@ class Worker(BaseModel):
     detail: dict[str, Any] = Field(description="Per Triton server: address, whether it is ready, loaded variants.")
 
 
-class Pool(BaseModel):
-    """Triton servers on one kind of hardware, and the workers that feed them."""
+class Queue(BaseModel):
+    """Work of all tenants for this pool, of runs that have not ended."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    images_waiting: int = Field(description="That no worker holds.")
+    images_in_progress: int = Field(description="Of the shards that workers hold, however far they are with them.")
+    shards_waiting: int = Field(description="0 of a job that is not planned yet.")
+    shards_in_progress: int
+
+
+class Device(BaseModel):
+    """What a GPU or CPU said of itself with its last reply. Null is what it cannot say (docs/operations.md)."""
+
+    id: str = Field(description="NVIDIA's UUID of a GPU, or `cpu`.")
+    hardware_id: uuid.UUID | None = Field(description="As in /v1/hardware; null until a result of it is recorded.")
+    name: str
+    kind: str = Field(description="`cuda` or `cpu`.")
+    busy_share: float = Field(
+        description="Share of the last minute in which it computed for images that were answered, 0 to 1."
+    )
+    memory_used_bytes: int | None = Field(description="Of the whole device, whoever uses it.")
+    memory_total_bytes: int | None
+    utilization: float | None = Field(description="NVIDIA's own figure for the moment of the last reply, 0 to 1.")
+    power_watts: float | None
+    seen_at: datetime = Field(description="When the last reply came; all but `busy_share` is of that moment.")
+
+
+class PoolHealth(BaseModel):
+    name: str
+    ready: bool = Field(description="Whether a living worker reaches a Triton that is ready. Jobs are taken anyway.")
+    workers: list[Worker]
+
+    @classmethod
+    def of(cls, name: str, heartbeats: Sequence[WorkerHeartbeat]) -> PoolHealth:
+        own = [beat for beat in heartbeats if beat.pool == name]
+        workers = [
+            Worker(
+                name=beat.worker,
+                started_at=beat.started_at,
+                seen_at=beat.seen_at,
+                triton_ready=beat.triton_ready,
+                detail=beat.detail,
+            )
+            for beat in own
+        ]
+        return PoolHealth(name=name, ready=any(beat.triton_ready for beat in own), workers=workers)
+
+
+class Pool(PoolHealth):
+    """Triton servers on one kind of hardware, the workers that feed them, and what waits for them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -37,29 +87,33 @@ class Pool(BaseModel):
                             "detail": {"servers": [{"address": "triton:8001", "ready": True}]},
                         }
                     ],
+                    "queue": {
+                        "images_waiting": 4650,
+                        "images_in_progress": 128,
+                        "shards_waiting": 146,
+                        "shards_in_progress": 4,
+                    },
+                    "devices": [
+                        {
+                            "id": "GPU-5fd4f087-7a4c-4f3b-9a6e-1f0a2b3c4d5e",
+                            "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
+                            "name": "NVIDIA L4",
+                            "kind": "cuda",
+                            "busy_share": 0.87,
+                            "memory_used_bytes": 3865470566,
+                            "memory_total_bytes": 24152899584,
+                            "utilization": 0.93,
+                            "power_watts": 68.4,
+                            "seen_at": "2026-11-22T12:34:55Z",
+                        }
+                    ],
                 }
             ]
         }
     )
 
-    name: str
-    ready: bool = Field(description="Whether a living worker reaches a Triton that is ready. Jobs are taken anyway.")
-    workers: list[Worker]
-
-    @classmethod
-    def of(cls, name: str, heartbeats: Sequence[WorkerHeartbeat]) -> Pool:
-        own = [beat for beat in heartbeats if beat.pool == name]
-        workers = [
-            Worker(
-                name=beat.worker,
-                started_at=beat.started_at,
-                seen_at=beat.seen_at,
-                triton_ready=beat.triton_ready,
-                detail=beat.detail,
-            )
-            for beat in own
-        ]
-        return cls(name=name, ready=any(beat.triton_ready for beat in own), workers=workers)
+    queue: Queue
+    devices: list[Device] = Field(description="Of the servers that are ready: those that have answered a request.")
 
 
 class Pools(BaseModel):

@@ -19,9 +19,11 @@ from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageUnavailable
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
 from samfleet_api.problems import problems
 from samfleet_api.runs import repository
-from samfleet_api.runs.repository import RunFacts
+from samfleet_api.runs.image_schemas import ImageOfRun
+from samfleet_api.runs.repository import ListedOutcome, RunFacts
 from samfleet_api.runs.schemas import Run, RunImage
 from samfleet_api.runs.views import (
     ImageNotSegmented,
@@ -106,6 +108,28 @@ def head_results(
 ) -> Response:
     require_run(session, tenant_id, run_id)
     return Response(media_type=MEDIA_TYPES[form], headers=_attachment(run_id, form))
+
+
+@router.get(
+    "/{run_id}/images",
+    summary="List a run's images with what became of them",
+    operation_id="run_list_images",
+    responses=problems(RunNotFound, CursorInvalid),
+)
+def list_run_images(
+    run_id: uuid.UUID,
+    tenant_id: TenantId,
+    session: ReadSessionValue,
+    outcome: Annotated[ListedOutcome | None, Query(description="Only those of this outcome.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[ImageOfRun]:
+    """In the order of the dataset, those that wait for their turn included."""
+    run = require_run(session, tenant_id, run_id)
+    after = decode_cursor(cursor, lambda parts: int(parts[0]))
+    rows = repository.page_of_images(session, run, outcome=outcome, after=after, limit=limit + 1)
+    kept, following = cut_page(rows, limit, lambda row: (row.position,))
+    return Page(items=[ImageOfRun.of(row) for row in kept], next=following)
 
 
 @router.get(

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import enum
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, case, func, literal, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetImage, Hardware, ImageResult, Job, Run, RunQuality
+from samfleet.db.models import DatasetImage, Hardware, ImageResult, Job, Outcome, Run, RunQuality
 from samfleet.quality.repository import figures_of
+from samfleet.rollups.measures import image_ms_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,27 @@ class RunFacts:
     instances: int | None = None
     iou_sum: float = 0.0
     figures: Sequence[RunQuality] = ()
+
+
+class ListedOutcome(enum.StrEnum):
+    """What became of an image so far."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    PENDING = "pending"  # not recorded, and never to be when the run was cancelled or failed
+
+
+@dataclass(frozen=True, slots=True)
+class ListedImage:
+    """An image of a run's dataset with what is recorded of it, if anything is."""
+
+    position: int
+    image_id: int
+    file_name: str
+    outcome: Outcome | None
+    mask_count: int | None
+    error_code: str | None
+    image_ms: float | None
 
 
 def find(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> Run | None:
@@ -67,3 +90,32 @@ def find_image(session: Session, run_id: uuid.UUID, image_id: int) -> tuple[Imag
     )
     row = session.execute(query).one_or_none()
     return (row[0], row[1]) if row else None
+
+
+def page_of_images(
+    session: Session, run: Run, *, outcome: ListedOutcome | None, after: int | None, limit: int
+) -> Sequence[ListedImage]:
+    """In the order of the dataset; `after` is the position of the last one seen."""
+    of_run = (ImageResult.run_id == run.id) & (ImageResult.dataset_image_id == DatasetImage.id)
+    query = (
+        select(
+            DatasetImage.position,
+            DatasetImage.image_id,
+            DatasetImage.file_name,
+            ImageResult.outcome,
+            ImageResult.mask_count,
+            ImageResult.error_code,
+            case((ImageResult.outcome == Outcome.SUCCEEDED, image_ms_sql())).label("image_ms"),
+        )
+        .join(Job, Job.dataset_id == DatasetImage.dataset_id)
+        .outerjoin(ImageResult, of_run)
+        .where(Job.id == run.job_id)
+    )
+    if outcome is ListedOutcome.PENDING:
+        query = query.where(ImageResult.run_id.is_(None))
+    elif outcome is not None:
+        query = query.where(ImageResult.outcome == Outcome(outcome))
+    if after is not None:
+        query = query.where(DatasetImage.position > literal(after, BigInteger))
+    rows = session.execute(query.order_by(DatasetImage.position).limit(limit))
+    return [ListedImage(*row) for row in rows]

@@ -49,7 +49,7 @@ def show(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Show one job: its state, counts and runs."""
+    """Show one job: its state, counts, runs and their evaluation."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
@@ -132,6 +132,9 @@ def _print_job(job: Job, *, as_json: bool) -> None:
         (run.id, run.variant, run.pool, run.state, run.counts.total, run.counts.failed, run.masks) for run in job.runs
     ]
     console.print(tables.table_of(("run", "variant", "pool", "state", "images", "failed", "masks"), rows))
+    for run in job.runs:
+        if run.evaluation or run.quality_error:
+            console.print(tables.evaluation_table(run.model_dump(mode="json")))
 
 
 def _created(job: Job) -> str:

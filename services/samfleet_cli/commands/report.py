@@ -2,68 +2,112 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+import enum
+from typing import Annotated
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson
+from samfleet_cli.options import AsJson
+from samfleet_cli.reporting.options import GROUPS, IMAGES, STAGES, WARMUP, Asked, asks
 
-GroupBy = Annotated[
-    list[str] | None,
-    typer.Option(help="What has rows of its own, such as variant or day; repeat it.", show_default=False),
-]
-Variant = Annotated[list[str] | None, typer.Option(help="Only this variant; repeat it.", show_default=False)]
-Hardware = Annotated[list[str] | None, typer.Option(help="Only this hardware id; repeat it.", show_default=False)]
-Stage = Annotated[list[str] | None, typer.Option(help="Only this stage; repeat it.", show_default=False)]
-Job = Annotated[list[str] | None, typer.Option(help="Only this job; repeat it.", show_default=False)]
-Since = Annotated[datetime | None, typer.Option(help="From this UTC hour on.", show_default=False)]
-Until = Annotated[datetime | None, typer.Option(help="Up to this UTC hour, left out.", show_default=False)]
-Warmup = Annotated[bool, typer.Option("--include-warmup", help="Count the first executions after a load too.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV to stdout, and nothing else there.")]
-Png = Annotated[Path | None, typer.Option(help="Write a chart here; needs samfleet[charts].", show_default=False)]
+app = typer.Typer(help="Time, throughput, quality and cost of each variant on each machine.", no_args_is_help=True)
 
 
-def report(
-    name: Annotated[str, typer.Argument(help="latency, throughput, quality, pareto, compare or cost.")],
-    group_by: GroupBy = None,
-    variant: Variant = None,
-    hardware: Hardware = None,
-    stage: Stage = None,
-    job: Job = None,
-    since: Since = None,
-    until: Until = None,
-    include_warmup: Warmup = False,
-    by: Annotated[str | None, typer.Option(help="compare: variant or hardware.", show_default=False)] = None,
-    a: Annotated[str | None, typer.Option("-a", help="compare: the first.", show_default=False)] = None,
-    b: Annotated[str | None, typer.Option("-b", help="compare: the second.", show_default=False)] = None,
-    against: Annotated[str | None, typer.Option(help="pareto: speed or cost.", show_default=False)] = None,
-    as_csv: AsCsv = False,
-    as_json: AsJson = False,
-    png: Png = None,
-    api_url: ApiUrl = None,
-    api_key: ApiKey = None,
+class By(enum.StrEnum):
+    VARIANT = "variant"
+    HARDWARE = "hardware"
+
+
+class Against(enum.StrEnum):
+    SPEED = "speed"
+    COST = "cost"
+
+
+class Quality(enum.StrEnum):
+    MIOU = "miou"
+    AP = "ap"
+    AR = "ar"
+
+
+@app.command()
+@asks(GROUPS, *STAGES, WARMUP)
+def latency(asked: Asked) -> None:
+    """Time per image by stage: mean and percentiles."""
+    from samfleet_cli.reporting.printing import print_report
+
+    print_report(asked, "latency")
+
+
+@app.command()
+@asks(GROUPS, *IMAGES, WARMUP)
+def throughput(asked: Asked) -> None:
+    """Images per second and per hour of the device, its busy share, the share of waiting."""
+    from samfleet_cli.reporting.printing import print_report
+
+    print_report(asked, "throughput")
+
+
+@app.command()
+@asks(GROUPS, *IMAGES)
+def quality(asked: Asked) -> None:
+    """How well masks agree with annotations, by dataset."""
+    from samfleet_cli.reporting.printing import print_report
+
+    print_report(asked, "quality")
+
+
+@app.command()
+@asks(GROUPS, *IMAGES, WARMUP)
+def pareto(
+    asked: Asked,
+    against: Annotated[Against, typer.Option(help="What quality is weighed against.")] = Against.SPEED,
+    quality: Annotated[Quality, typer.Option(help="Which quality; `ar` is that of 1000 masks.")] = Quality.MIOU,
 ) -> None:
-    """Print a report: time, throughput, quality or cost of each variant on each machine."""
-    from samfleet_cli.connection import choose_api, connect
-    from samfleet_cli.reporting import Wanted, check, print_report
+    """Quality against speed or cost, and which points another one beats."""
+    from samfleet_cli.reporting.printing import print_report
 
-    wanted = Wanted(as_csv=as_csv, as_json=as_json, png=png)
-    check(name, wanted)
-    params: dict[str, Any] = {
-        "group_by": group_by,
-        "variant": variant,
-        "hardware": hardware,
-        "stage": stage,
-        "job": job,
-    }
-    params |= {"since": _utc(since), "until": _utc(until), "include_warmup": include_warmup or None}
-    params |= {"by": by, "a": a, "b": b, "against": against}
-    given = {key: value for key, value in params.items() if value not in (None, [])}
-    with connect(choose_api(api_url, api_key)) as client:
-        print_report(client, name, given, wanted)
+    print_report(asked, "pareto", against=against.value, quality=quality.value)
 
 
-def _utc(at: datetime | None) -> str | None:
-    return at.replace(tzinfo=at.tzinfo or UTC).isoformat() if at else None
+@app.command()
+@asks(GROUPS, *STAGES, WARMUP)
+def compare(
+    asked: Asked,
+    by: Annotated[By, typer.Option(help="What -a and -b are.")],
+    a: Annotated[str, typer.Option("-a", help="The first: a variant, or a hardware's name or id.")],
+    b: Annotated[str, typer.Option("-b", help="The second.")],
+) -> None:
+    """Which of two machines or variants is faster, by how much, and how sure that is."""
+    from samfleet_cli.reporting.printing import print_report
+
+    print_report(asked, "compare", by=by.value, a=a, b=b)
+
+
+@app.command()
+@asks(GROUPS, *IMAGES, WARMUP)
+def cost(asked: Asked) -> None:
+    """What images cost, at the prices that `samfleet report price` has set."""
+    from samfleet_cli.reporting.printing import print_report
+
+    print_report(asked, "cost")
+
+
+@app.command()
+@asks(output=False)
+def price(
+    asked: Asked,
+    hardware: Annotated[str, typer.Argument(metavar="HARDWARE", help="Its name, its id or how that begins.")],
+    per_hour: Annotated[float, typer.Argument(metavar="PER_HOUR", min=0, help="What an hour of it costs.")],
+    currency: Annotated[str, typer.Option(help="Three letters of ISO 4217.")] = "USD",
+    as_json: AsJson = False,
+) -> None:
+    """Set what an hour of a hardware costs, in place of what it was."""
+    from samfleet_cli.reporting.hardware import hardware_id
+    from samfleet_cli.reporting.printing import open_api, print_json
+
+    with open_api(asked) as client:
+        found = client.set_price(hardware_id(client, hardware), per_hour, currency)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(f"an hour of {found['hardware_id']} costs {found['per_hour']:g} {found['currency']}")

@@ -3,16 +3,28 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, new_job
+from fixtures.recorded import Outcomes, carry_out, new_job, segmented
+from samfleet.jobs.results import ImageOutcome, ShardImage
 from samfleet_cli.main import app
-from samfleet_cli.reporting import ReportNotAvailable
-from samfleet_cli.transport import ApiError
+from samfleet_cli.reporting.hardware import HardwareAmbiguous, HardwareUnknown
+from samfleet_cli.reporting.printing import OutputChosenTwice
+
+
+def on(facts: dict[str, Any], encode_ms: float) -> Outcomes:
+    def outcome(image: ShardImage) -> ImageOutcome:
+        made = segmented(image, encode_ms=encode_ms)
+        assert made.report is not None
+        return replace(made, report=replace(made.report, hardware=facts))
+
+    return outcome
 
 
 @pytest.fixture
@@ -22,6 +34,15 @@ def arguments(api: Api, tenant: Tenant, folder: Path) -> list[str]:
     return ["--api-url", api.url, "--api-key", tenant.key]
 
 
+@pytest.fixture
+def machines(api: Api, tenant: Tenant, folder: Path, arguments: list[str]) -> list[str]:
+    """A GPU in two precisions and a faster one whose name begins like the first's."""
+    for name, precision, encode_ms in (("GPU-4", "fp32", 8.0), ("GPU-4", "bf16", 4.0), ("GPU-40", "fp32", 2.0)):
+        facts = {"device_kind": "cuda", "device_name": name, "precision": precision}
+        carry_out(api, new_job(tenant, folder, images=12), on(facts, encode_ms))
+    return arguments
+
+
 def run(*words: str) -> str:
     result = CliRunner().invoke(app, ["report", *words])
     if result.exception is not None:
@@ -29,13 +50,20 @@ def run(*words: str) -> str:
     return result.stdout
 
 
+def rows(*words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run(*words, "--json"))["rows"]
+    return found
+
+
 def test_json_and_csv_have_the_same_rows(arguments: list[str]) -> None:
-    wanted = ["--stage", "encode", "--stage", "decode", "--since", "2020-01-01T00:00:00", *arguments]
-    rows = json.loads(run("latency", "--json", *wanted))["rows"]
-    assert [row["stage"] for row in rows] == ["decode", "encode"]
-    parsed = list(csv.DictReader(io.StringIO(run("latency", "--csv", *wanted))))
+    wanted = ["latency", "--stage", "encode", "--stage", "decode", "--since", "2020-01-01T00:00:00", *arguments]
+    as_json = rows(*wanted)
+    assert [row["stage"] for row in as_json] == ["decode", "encode"]
+    parsed = list(csv.DictReader(io.StringIO(run(*wanted, "--csv"))))
     assert [row["stage"] for row in parsed] == ["decode", "encode"]
-    assert list(parsed[0]) == list(rows[0])
+    assert list(parsed[0]) == list(as_json[0])
+    with pytest.raises(OutputChosenTwice):
+        run(*wanted, "--csv", "--json")
 
 
 @pytest.mark.parametrize("name", ["latency", "throughput", "quality", "pareto", "cost"])
@@ -43,20 +71,43 @@ def test_every_report_is_a_table(arguments: list[str], name: str) -> None:
     assert "mobile_sam" in run(name, *arguments)
 
 
+@pytest.mark.parametrize("name", ["latency", "throughput", "quality", "pareto", "cost"])
+def test_every_filter_of_the_api_is_an_option(arguments: list[str], name: str) -> None:
+    (first, *_) = rows(name, "--group-by", "dataset", "--group-by", "pool", "--group-by", "job", *arguments)
+    one = ["--dataset", first["dataset"], "--pool", first["pool"], "--job", first["job"], "--site", first["site"]]
+    assert rows(name, *one, "--precision", "fp32", "--variant", "mobile_sam", *arguments)
+    for option, other in (("--dataset", "x"), ("--pool", "x"), ("--site", "x"), ("--precision", "bf16")):
+        assert rows(name, option, other, *arguments) == []
+
+
+def test_a_report_refuses_what_it_does_not_take(arguments: list[str]) -> None:
+    assert rows("latency", "--batch-size", "2", *arguments)
+    for words in (["throughput", "--batch-size", "2"], ["latency", "--by", "variant"], ["latencies"]):
+        assert CliRunner().invoke(app, ["report", *words, *arguments]).exit_code == 2
+
+
 def test_a_comparison_names_both_sides(arguments: list[str]) -> None:
     table = run("compare", "--by", "variant", "-a", "mobile_sam", "-b", "sam_vit_b", *arguments)
     assert table == "nothing was measured that this asks for\n"
 
 
-def test_what_the_api_refuses_keeps_its_code(arguments: list[str]) -> None:
-    with pytest.raises(ApiError) as refused:
-        run("compare", "--by", "hardware", "-a", "x", "-b", "y", *arguments)
-    assert refused.value.problem_code == "report_invalid"
+def test_hardware_goes_by_name_or_the_beginning_of_its_id(machines: list[str]) -> None:
+    ids = {(row["hardware"], row["precision"]): row["hardware_id"] for row in _by_precision(machines)}
+    fast, slow = ids["GPU-40", "fp32"], ids["GPU-4", "fp32"]
+    sides = ["compare", "--by", "hardware", "--stage", "encode", *machines]
+    (row,) = rows(*sides, "-a", "gpu-40", "-b", slow[:8])
+    assert (row["a"], row["b"], row["ratio"]) == (fast, slow, pytest.approx(0.25, rel=0.03))
+    assert {row["hardware_id"] for row in rows("cost", "--hardware", "gpu-40", *machines)} == {fast}
+    with pytest.raises(HardwareAmbiguous, match=rf"2 machines.*{slow[:8]} GPU-4, fp32"):
+        run(*sides, "-a", "GPU-4", "-b", "GPU-40")
+    with pytest.raises(HardwareUnknown, match=r"no hardware is called 'TPU'; there are: .*GPU-40"):
+        run(*sides, "-a", "TPU", "-b", "GPU-40")
 
 
-def test_an_unknown_report_is_refused_before_anything_is_asked() -> None:
-    with pytest.raises(ReportNotAvailable, match="there are latency"):
-        run("latencies", "--api-url", "http://127.0.0.1:1", "--api-key", "k")
+def test_a_price_is_set_by_the_name_of_a_hardware(machines: list[str]) -> None:
+    assert "costs 0.81 EUR" in run("price", "GPU-40", "0.81", "--currency", "EUR", *machines)
+    (row,) = rows("cost", "--hardware", "GPU-40", *machines)
+    assert (row["price_per_hour"], row["currency"]) == (0.81, "EUR")
 
 
 @pytest.mark.parametrize("name", ["latency", "pareto"])
@@ -64,3 +115,7 @@ def test_a_chart_is_a_picture(arguments: list[str], tmp_path: Path, name: str) -
     pytest.importorskip("matplotlib")
     run(name, "--png", str(tmp_path / "chart.png"), *arguments)
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def _by_precision(machines: list[str]) -> list[dict[str, Any]]:
+    return rows("latency", "--stage", "encode", "--group-by", "hardware", "--group-by", "precision", *machines)

@@ -33,7 +33,7 @@ def run(commands: str, folder: Path, **variables: str) -> str:
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
 def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
-    setup, from_directory, by_upload, submit, follow, results, reports = blocks
+    setup, from_directory, by_upload, submit, follow, results, reports, _pools = blocks
     (tmp_path / ".samfleet").mkdir()
     (tmp_path / ".samfleet/api_key").write_text(tenant.key)
     setup = re.sub(r"API=\S+", f"API={api.url}", setup)

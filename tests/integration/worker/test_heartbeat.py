@@ -7,6 +7,8 @@ from sqlalchemy import Engine, select
 from fixtures.worker import make_services
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import read_only
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.task import EverythingParameters
 from samfleet_worker.heartbeat import Heartbeat, write_heartbeat
 from samfleet_worker.triton.memory import MemorySegmenter
 
@@ -24,15 +26,29 @@ def test_a_row_says_who_lives_and_what_triton_has_loaded(engine: Engine) -> None
     write_heartbeat(services)
     (first,) = rows(engine)
     assert (first.worker, first.pool, first.triton_ready) == ("default@test:1", "default", True)
-    assert first.detail == {
-        "servers": [{"address": "memory", "ready": True, "version": "0", "variants": ["mobile_sam"]}]
-    }
+    server = {"address": "memory", "ready": True, "version": "0", "variants": ["mobile_sam"], "devices": []}
+    assert first.detail == {"servers": [server]}
     segmenter.ready = False
     write_heartbeat(services)
     (second,) = rows(engine)
     assert not second.triton_ready
     assert second.started_at == first.started_at
     assert second.seen_at > first.seen_at
+
+
+def test_it_says_what_was_heard_of_the_devices(engine: Engine) -> None:
+    segmenter = MemorySegmenter()
+    services = make_services(engine, segmenter)
+    segmenter.segment("mobile_sam", SegmentRequest(b"", EverythingParameters()))
+    write_heartbeat(services)
+    (row,) = rows(engine)
+    (device,) = row.detail["servers"][0]["devices"]
+    assert (device["id"], device["kind"], device["name"]) == ("cpu", "memory", "no device")
+    assert device["busy_share"] >= 0
+    segmenter.ready = False
+    write_heartbeat(services)
+    (row,) = rows(engine)
+    assert row.detail["servers"][0]["devices"] == []
 
 
 def test_the_thread_keeps_the_row_fresh_and_takes_it_back(engine: Engine) -> None:

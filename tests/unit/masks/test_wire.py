@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from samfleet.masks.device_state import DeviceState
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import (
     INPUTS,
@@ -35,6 +39,7 @@ REPORT = ImageReport(
     prompts_decoded=3,
     execute_ms=12.0,
     hardware={"device_name": "cpu"},
+    device=DeviceState("GPU-1", 5, 10, 0.5, 70.25),
     execution="bf16+compile",
     warmup_seconds=12.5,
     gate={"agreeing_share": 0.98, "worst_image": "a.png"},
@@ -77,6 +82,14 @@ def test_a_reply_survives_the_wire(masks: tuple[MaskRecord, ...]) -> None:
     arrays = pack_reply(reply)
     assert_declared(arrays, OUTPUTS)
     assert unpack_reply(arrays) == reply
+
+
+def test_a_report_of_another_release_is_read_without_what_only_one_of_the_two_knows() -> None:
+    written = json.loads(REPORT.to_json())
+    of_older = {name: value for name, value in written.items() if name != "device"}
+    assert ImageReport.from_json(json.dumps(of_older)) == replace(REPORT, device=None)
+    of_newer = {**written, "mood": "good", "device": {**written["device"], "fans": 2}}
+    assert ImageReport.from_json(json.dumps(of_newer)) == REPORT
 
 
 def test_prompt_tensors_that_disagree_are_refused() -> None:

@@ -276,3 +276,13 @@ def test_a_chunk_is_as_much_work_for_every_lane(tiny_engine: Engine, monkeypatch
     assert network.prompts_per_pass() % 5 == 0
     monkeypatch.setattr(type(network.decoder), "lanes", 1000)
     assert network.prompts_per_pass() >= 1
+
+
+def test_every_reply_tells_of_the_device(tiny_engine: Engine) -> None:
+    good, bad = segment(
+        tiny_engine, [prompts_request(POINT), SegmentRequest(b"no image", PromptsParameters(), (POINT,))]
+    )
+    for reply in (good, bad):
+        assert reply.report.device is not None
+        assert reply.report.device.id == "cpu"
+        assert reply.report.device.memory_total_bytes

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from samfleet_models.room import COPIES_OF_WEIGHTS, WORKING_BYTES, DeviceMemoryShort, check_room, free_host_bytes
+from samfleet_models.room import (
+    COPIES_OF_WEIGHTS,
+    WORKING_BYTES,
+    DeviceMemoryShort,
+    check_room,
+    free_host_bytes,
+    total_host_bytes,
+)
 
 CPU = torch.device("cpu")
 
@@ -19,6 +26,7 @@ def memory_info(tmp_path: Path) -> Path:
 
 def test_a_host_without_a_limit(memory_info: Path, tmp_path: Path) -> None:
     assert free_host_bytes(memory_info, tmp_path) == 4_096_000_000
+    assert total_host_bytes(memory_info, tmp_path) == 8_192_000_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_host_bytes(memory_info, tmp_path) == 4_096_000_000
 
@@ -30,6 +38,7 @@ def test_a_container_has_what_its_limit_leaves_and_the_files_it_need_not_keep(
     (tmp_path / "memory.current").write_text("1500000000\n")
     (tmp_path / "memory.stat").write_text("anon 1000000000\ninactive_file 400000000\n")
     assert free_host_bytes(memory_info, tmp_path) == 900_000_000
+    assert total_host_bytes(memory_info, tmp_path) == 2_000_000_000
 
 
 def test_this_machine_says_what_it_has() -> None:

@@ -18,6 +18,7 @@ from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.tracing import span, trace_headers
+from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import TritonUnavailable, mapped_errors
 from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
@@ -77,6 +78,7 @@ class _Server:
         self._address = address
         self._timeout_seconds = timeout_seconds
         self._client = InferenceServerClient(address)
+        self._devices = DeviceBook()
         self.room = ServerRoom(self._client, address, most_loaded)
 
     def segment(self, variant: str, inputs: list[InferInput]) -> TimedReply:
@@ -103,7 +105,9 @@ class _Server:
             arrays = {name: result.as_numpy(name) for name in OUTPUTS}
         if missing := sorted(name for name, array in arrays.items() if array is None):
             raise WireMismatch(f"Triton at {self._address} answered without {', '.join(missing)}; deploy one release")
-        return TimedReply(unpack_reply(arrays), round_trip_ms)
+        reply = unpack_reply(arrays)
+        self._devices.hear(reply.report)
+        return TimedReply(reply, round_trip_ms)
 
     def status(self) -> ServerStatus:
         try:
@@ -114,7 +118,8 @@ class _Server:
             loaded = sorted(self.room.loaded())
         except SamfleetError:
             return ServerStatus(self._address, ready=False)
-        return ServerStatus(self._address, ready=True, version=version, variants=tuple(loaded))
+        devices = self._devices.devices()
+        return ServerStatus(self._address, ready=True, version=version, variants=tuple(loaded), devices=devices)
 
     def close(self) -> None:
         self._client.close()

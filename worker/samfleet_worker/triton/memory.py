@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
+from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import ModelNotLoaded, VariantWaits
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
@@ -63,6 +64,7 @@ class MemorySegmenter:
     most_loaded: int | None = None
     loads: list[str] = field(default_factory=list)
     refuse: Mapping[str, SamfleetError] = field(default_factory=dict)
+    devices: DeviceBook = field(default_factory=DeviceBook)
     _in_flight: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -80,6 +82,7 @@ class MemorySegmenter:
         finally:
             with self._lock:
                 self._in_flight -= 1
+        self.devices.hear(reply.report)
         return TimedReply(reply, reply.report.execute_ms)
 
     def has(self, variant: str) -> bool:
@@ -100,7 +103,10 @@ class MemorySegmenter:
             self.loads.append(variant)
 
     def status(self) -> tuple[ServerStatus, ...]:
-        return (ServerStatus("memory", ready=self.ready, version="0", variants=tuple(sorted(self.loaded))),)
+        if not self.ready:
+            return (ServerStatus("memory", ready=False),)
+        loaded = tuple(sorted(self.loaded))
+        return (ServerStatus("memory", ready=True, version="0", variants=loaded, devices=self.devices.devices()),)
 
     def close(self) -> None:
         self.ready = False

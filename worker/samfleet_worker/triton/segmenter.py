@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet_worker.triton.devices import DeviceUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class ServerStatus:
     ready: bool
     version: str = ""
     variants: tuple[str, ...] = ()  # loaded and ready
+    devices: tuple[DeviceUse, ...] = ()  # those of which a reply has told since the worker began
 
 
 class Segmenter(Protocol):

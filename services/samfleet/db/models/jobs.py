@@ -126,6 +126,7 @@ class Shard(Base):
 
     `token` is the fencing token: it grows with every claim, and only the holder of the newest one may record.
     `progress` counts images that the holder has finished but not yet recorded; it is for people, not for truth.
+    `failed` counts those of a done shard that failed.
     `queued_at` is when the shard got its place in flight, `sent_at` when a task was last sent for it.
     """
 
@@ -140,6 +141,7 @@ class Shard(Base):
     token: Mapped[int] = mapped_column(BigInteger, default=0)
     attempts: Mapped[int] = mapped_column(default=0)  # claims that ended without a record
     progress: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     worker: Mapped[str | None] = mapped_column(String(200))
     not_before: Mapped[datetime | None]  # back-off after a failed attempt
     queued_at: Mapped[datetime | None]

@@ -100,4 +100,4 @@ class WorkerHeartbeat(Base):
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     triton_ready: Mapped[bool]
-    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)  # per server: address, ready, version, loaded variants
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)  # per server: address, ready, version, variants, devices

@@ -1,0 +1,104 @@
+"""Figures of evaluated runs (AP, AR, mIoU by size), averaged over the runs of a row.
+
+They belong to whole runs, which no filter on hours can cut: they stand at the hour in which a run's last image was
+recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import ReportSeries, Rollup, RunQuality
+from samfleet.quality.protocol import CLASS_AGNOSTIC, CLASS_AWARE, Area, Metric
+from samfleet.reports.query import Dimension, ReportQuery, day_of
+from samfleet.rollups.measures import IMAGE
+
+SIZES: tuple[Area, ...] = ("small", "medium", "large")
+AP_LIMIT, AR_LIMIT = CLASS_AWARE.limits[-1], CLASS_AGNOSTIC.limits[-1]
+FIGURES: dict[str, tuple[Metric, Area, int]] = {
+    "miou_evaluated": ("miou", "all", 1),
+    **{f"miou_{size}": ("miou", size, 1) for size in SIZES},
+    "ap": ("ap", "all", AP_LIMIT),
+    "ap50": ("ap50", "all", AP_LIMIT),
+    "ap75": ("ap75", "all", AP_LIMIT),
+    **{f"ap_{size}": ("ap", size, AP_LIMIT) for size in SIZES},
+    **{f"ar_{limit}": ("ar", "all", limit) for limit in CLASS_AGNOSTIC.limits},
+    **{f"ar_{AR_LIMIT}_{size}": ("ar", size, AR_LIMIT) for size in SIZES},
+}
+Figures = Mapping[str, float | int | None]
+NOT_EVALUATED: Figures = {"runs_evaluated": 0, **dict.fromkeys(FIGURES)}
+
+
+def figures_by_series() -> Subquery:
+    """Columns series_id, metric, area, max_detections, value, instances: those of a run for each of its series."""
+    figure = RunQuality
+    columns = (figure.metric, figure.area, figure.max_detections, figure.value, figure.instances)
+    of_runs = select(ReportSeries.id.label("series_id"), *columns).join(figure, figure.run_id == ReportSeries.run_id)
+    return of_runs.subquery("figure")
+
+
+def read_figures(
+    session: Session, query: ReportQuery, keys: Mapping[str, ColumnElement[Any]]
+) -> dict[tuple[Any, ...], Figures]:
+    """By the values of `keys`. A figure is the mean of the runs', weighted by the objects that each was asked for."""
+    runs = _runs(query, [name for name in keys if name != Dimension.DAY]).subquery()
+    columns = [day_of(runs.c.hour) if name == Dimension.DAY else runs.c[name] for name in keys]
+    averages = select(
+        *columns,
+        func.count(runs.c.origin_run_id.distinct()).label("runs_evaluated"),
+        *(_mean(runs.c, figure).label(name) for name, figure in FIGURES.items()),
+    ).group_by(*columns)
+    if query.since is not None:
+        averages = averages.where(runs.c.hour >= query.since)
+    if query.until is not None:
+        averages = averages.where(runs.c.hour < query.until)
+    places = len(columns)
+    return {
+        tuple(row[:places]): dict(zip(NOT_EVALUATED, row[places:], strict=True)) for row in session.execute(averages)
+    }
+
+
+def _runs(query: ReportQuery, names: list[str]) -> Select[Any]:
+    """A run that used two machines counts on each, and once where machines are not told apart."""
+    last_hour = select(func.max(Rollup.hour)).where(Rollup.series_id == ReportSeries.id, Rollup.stage == IMAGE)
+    keys = query.keys()
+    series = query.select_series(
+        *(keys[name].label(name) for name in names),
+        ReportSeries.id,
+        ReportSeries.origin_run_id,
+        last_hour.correlate(ReportSeries).scalar_subquery().label("hour"),
+    ).cte()
+    figure = figures_by_series()
+    one = [*(series.c[name] for name in names), series.c.origin_run_id]
+    which = [figure.c.metric, figure.c.area, figure.c.max_detections]
+    return (
+        select(
+            *one,
+            func.max(series.c.hour).label("hour"),
+            *which,
+            func.max(figure.c.value).label("value"),
+            func.max(figure.c.instances).label("instances"),
+        )
+        .join(figure, figure.c.series_id == series.c.id)
+        .group_by(*one, *which)
+    )
+
+
+def _mean(runs: Any, figure: tuple[Metric, Area, int]) -> ColumnElement[Any]:
+    """Held between the least and the greatest, so that one run's figure, or equal ones, do not change by rounding."""
+    metric, area, limit = figure
+    wanted = and_(runs.metric == metric, runs.area == area, runs.max_detections == limit)
+    total, weights, least, most = (
+        aggregate.filter(wanted)
+        for aggregate in (
+            func.sum(runs.value * runs.instances),
+            func.sum(runs.instances),
+            func.min(runs.value),
+            func.max(runs.value),
+        )
+    )
+    return func.greatest(least, func.least(most, total / func.nullif(weights, 0)))

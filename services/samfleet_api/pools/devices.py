@@ -1,0 +1,40 @@
+"""The devices of a pool, out of what its workers wrote into their heartbeats (`samfleet_worker.triton.devices`)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import WorkerHeartbeat
+from samfleet_api.pools.repository import hardware_ids
+from samfleet_api.pools.schemas import Device
+
+Heard = Mapping[str, Any]
+
+
+def devices_by_pool(session: Session, heartbeats: Sequence[WorkerHeartbeat]) -> Mapping[str, list[Device]]:
+    """Each device once, however many workers have heard of it: busy for all of them, in the state heard last."""
+    heard: dict[str, dict[tuple[str, ...], list[Heard]]] = defaultdict(lambda: defaultdict(list))
+    for beat in heartbeats:
+        for server in beat.detail.get("servers", ()):
+            for device in server.get("devices", ()):
+                heard[beat.pool][_identity(server["address"], device)].append(device)
+    every = [device for pool in heard.values() for same in pool.values() for device in same]
+    ids = hardware_ids(session, (device["fingerprint_sha256"] for device in every)) if every else {}
+    return {pool: [_device(devices[key], ids) for key in sorted(devices)] for pool, devices in heard.items()}
+
+
+def _identity(address: str, device: Heard) -> tuple[str, ...]:
+    """A GPU has a name that is its own in the whole world, a CPU only its server's address."""
+    return (device["id"],) if device["kind"] == "cuda" else (device["id"], address)
+
+
+def _device(same: Sequence[Heard], ids: Mapping[str, Any]) -> Device:
+    newest = max(same, key=lambda device: str(device["seen_at"]))
+    busy = sum(float(device["busy_share"]) for device in same)
+    return Device.model_validate(
+        {**newest, "hardware_id": ids.get(newest["fingerprint_sha256"]), "busy_share": min(1.0, busy)}
+    )

@@ -1,0 +1,137 @@
+"""What `/v1/pools` says of a pool's queue and devices."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, text
+
+from fixtures.api import Api, Tenant
+from fixtures.recorded import claim_next, new_job, plan, record_shard
+from samfleet.db.models import Hardware, WorkerHeartbeat
+from samfleet.db.session import read_only, transaction
+from samfleet.jobs.hardware import fingerprint, remember_hardware
+from samfleet_api.pools.repository import queue_depths_query
+
+EMPTY = {"images_waiting": 0, "images_in_progress": 0, "shards_waiting": 0, "shards_in_progress": 0}
+
+
+def pools(tenant: Tenant) -> dict[str, Any]:
+    return {pool["name"]: pool for pool in tenant.http.get("/v1/pools").json()["items"]}
+
+
+def moved(tenant: Tenant, before: dict[str, Any], pool: str = "default") -> list[int]:
+    """How the queue has changed: other tests leave jobs behind."""
+    return [pools(tenant)[pool]["queue"][name] - before[pool]["queue"][name] for name in EMPTY]
+
+
+def test_a_queue_is_what_waits_and_what_workers_hold(api: Api, tenant: Tenant) -> None:
+    folder = api.root / uuid.uuid4().hex
+    folder.mkdir()
+    before = pools(tenant)
+    job = new_job(tenant, folder, images=7)
+    (run,) = job["runs"]
+    assert moved(tenant, before) == [7, 0, 0, 0]
+    plan(api, job, shard_size=4)
+    assert moved(tenant, before) == [7, 0, 2, 0]
+    claimed = claim_next(api, run["id"])
+    assert claimed is not None
+    assert moved(tenant, before) == [3, 4, 1, 1]
+    record_shard(api, claimed)
+    assert moved(tenant, before) == [3, 0, 1, 0]
+    last = claim_next(api, run["id"])
+    assert last is not None
+    assert moved(tenant, before) == [0, 3, 0, 1]
+    assert moved(tenant, before, "other") == [0, 0, 0, 0]
+    tenant.http.post(f"/v1/jobs/{job['id']}/cancel")
+    assert moved(tenant, before) == [0, 0, 0, 0]
+
+
+def test_shards_are_counted_right_whichever_of_them_are_done(api: Api, tenant: Tenant) -> None:
+    folder = api.root / uuid.uuid4().hex
+    folder.mkdir()
+    before = pools(tenant)
+    job = new_job(tenant, folder, images=9)
+    plan(api, job, shard_size=4)
+    (run,) = job["runs"]
+    held = [claim_next(api, run["id"]) for _ in range(3)]
+    assert held[2] is not None
+    record_shard(api, held[2])  # the one that is smaller
+    assert moved(tenant, before) == [0, 8, 0, 2]
+    assert held[0] is not None
+    record_shard(api, held[0])
+    assert moved(tenant, before) == [0, 4, 0, 1]
+
+
+def test_the_shards_that_wait_are_never_read(api: Api) -> None:
+    """With sequential scans forbidden, each table is reached through an index that leaves them out."""
+    query = queue_depths_query().compile(api.engine, compile_kwargs={"literal_binds": True})
+    with read_only(api.engine) as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan_of_it = "\n".join(session.scalars(text(f"EXPLAIN {query}")))
+    assert "Seq Scan" not in plan_of_it
+    for index in ("ix_runs_open", "ix_shards_open", "uq_shards_run_id"):
+        assert index in plan_of_it, plan_of_it
+
+
+@pytest.fixture
+def heard(api: Api) -> Iterator[tuple[str, datetime]]:
+    """Two workers of `default` that share a GPU and a CPU server, each of which the second heard of later."""
+    now = datetime.now(UTC)  # of this test: a worker that was last heard half a minute ago is gone
+    facts = {"device_kind": "cuda", "device_name": "NVIDIA L4", "threads": uuid.uuid4().hex}
+    with transaction(api.engine) as session:
+        (hardware_id,) = remember_hardware(session, [facts]).values()
+        for number in range(2):
+            seen_at = (now + timedelta(seconds=number)).isoformat()
+            gpu = {
+                "id": "GPU-1",
+                "kind": "cuda",
+                "name": "NVIDIA L4",
+                "fingerprint_sha256": fingerprint(facts),
+                "busy_share": 0.25 + number / 4,
+                "memory_used_bytes": 10 + number,
+                "memory_total_bytes": 100,
+                "utilization": 0.5,
+                "power_watts": 70.0,
+                "seen_at": seen_at,
+            }
+            unknown = dict.fromkeys(("memory_used_bytes", "memory_total_bytes", "utilization", "power_watts"))
+            cpu = {**gpu, **unknown, "id": "cpu", "kind": "cpu", "name": "A CPU", "fingerprint_sha256": "unknown"}
+            servers = [
+                {"address": f"gpu-{number}:1", "ready": True, "devices": [gpu]},
+                {"address": "cpu-1:1", "ready": True, "devices": [{**cpu, "busy_share": 0.75}]},
+                {"address": f"cpu-{2 + number}:1", "ready": True, "devices": [{**cpu, "busy_share": 0.0}]},
+            ]
+            beat = WorkerHeartbeat(worker=f"heard-{number}", pool="default", started_at=now, seen_at=now)
+            beat.triton_ready, beat.detail = True, {"servers": servers}
+            session.add(beat)
+    yield str(hardware_id), now
+    with transaction(api.engine) as session:
+        session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker.like("heard-%")))
+        session.execute(delete(Hardware).where(Hardware.id == hardware_id))
+
+
+def test_a_device_is_shown_once_however_many_workers_have_heard_of_it(
+    tenant: Tenant, heard: tuple[str, datetime]
+) -> None:
+    hardware_id, now = heard
+    gpu, *cpus = sorted(pools(tenant)["default"]["devices"], key=lambda device: str(device["kind"] != "cuda"))
+    assert gpu == {
+        "id": "GPU-1",
+        "hardware_id": hardware_id,
+        "name": "NVIDIA L4",
+        "kind": "cuda",
+        "busy_share": 0.75,  # what the two asked of it
+        "memory_used_bytes": 11,
+        "memory_total_bytes": 100,
+        "utilization": 0.5,
+        "power_watts": 70.0,
+        "seen_at": (now + timedelta(seconds=1)).isoformat().replace("+00:00", "Z"),
+    }
+    assert [cpu["busy_share"] for cpu in cpus] == [1.0, 0.0, 0.0]  # a share never exceeds the whole
+    assert {cpu["hardware_id"] for cpu in cpus} == {None}
+    assert pools(tenant)["other"]["devices"] == []

@@ -1,0 +1,115 @@
+"""What this worker heard of a server's devices, for its heartbeat: each one's last state, and how busy it was.
+
+A device is busy while it encodes, decodes and draws masks: the stages of which every reply tells the image's share. So
+it works the same on CPUs, costs no query, and counts only what this worker asked for; whoever reads the heartbeats adds
+up those of a pool. Work that was not answered yet is not in it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from samfleet.jobs.hardware import fingerprint
+from samfleet.masks.device_state import DeviceState
+from samfleet.masks.wire import ImageReport
+
+WINDOW_SECONDS = 60
+DEVICE_STAGES = ("encode", "decode", "postprocess")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """As it lies in the heartbeat, in types that JSON has. `busy_share` is of the last `WINDOW_SECONDS`; it is above 1
+    where several images are worked on side by side.
+    """
+
+    id: str
+    kind: str
+    name: str
+    fingerprint_sha256: str
+    busy_share: float
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    utilization: float | None
+    power_watts: float | None
+    seen_at: str
+
+
+@dataclass(slots=True)
+class _Heard:
+    report: ImageReport
+    state: DeviceState
+    at: datetime
+    busy_ms: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))  # by second of the clock
+
+
+class DeviceBook:
+    """Of one server. Safe to share between threads; the cost of a reply does not depend on how many there were."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clock = clock
+        self._now = now
+        self._heard: dict[str, _Heard] = {}
+        self._lock = threading.Lock()
+
+    def hear(self, report: ImageReport) -> None:
+        """Call it as soon as the reply is there: its work is taken to have ended just now."""
+        if not report.hardware:
+            return
+        state = report.device or DeviceState()
+        ended = self._clock()
+        with self._lock:
+            heard = self._heard.setdefault(state.id, _Heard(report, state, self._now()))
+            heard.report, heard.state, heard.at = report, state, self._now()
+            for second, ms in _spread(report, ended):
+                heard.busy_ms[second] += ms
+            for second in [second for second in heard.busy_ms if second < ended - WINDOW_SECONDS - 1]:
+                del heard.busy_ms[second]
+
+    def devices(self) -> tuple[DeviceUse, ...]:
+        until = int(self._clock())
+        with self._lock:
+            return tuple(_use(heard, until) for heard in self._heard.values())
+
+
+def _spread(report: ImageReport, ended: float) -> list[tuple[int, float]]:
+    """An image's share of the device's time, evenly over the seconds of the window in which its batch was at work."""
+    busy_ms = sum(stage.amortised_ms for name, stage in report.stages.items() if name in DEVICE_STAGES)
+    if not busy_ms:
+        return []
+    seconds = max(report.execute_ms, busy_ms) / 1e3
+    started = ended - seconds
+    counted_from = max(started, ended - WINDOW_SECONDS - 1)
+    parts = []
+    for second in range(int(counted_from // 1), int(ended // 1) + 1):
+        inside = min(ended, second + 1) - max(counted_from, second)
+        if inside > 0:
+            parts.append((second, busy_ms * inside / seconds))
+    return parts
+
+
+def _use(heard: _Heard, until: int) -> DeviceUse:
+    """The window is of whole seconds, so the one that is not over yet is left out."""
+    busy_ms = sum(heard.busy_ms.get(second, 0.0) for second in range(until - WINDOW_SECONDS, until))
+    hardware, state = heard.report.hardware, heard.state
+    return DeviceUse(
+        id=state.id,
+        kind=str(hardware.get("device_kind", "unknown")),
+        name=str(hardware.get("device_name", "unknown")),
+        fingerprint_sha256=fingerprint(hardware),
+        busy_share=busy_ms / (WINDOW_SECONDS * 1e3),
+        memory_used_bytes=state.memory_used_bytes,
+        memory_total_bytes=state.memory_total_bytes,
+        utilization=state.utilization,
+        power_watts=state.power_watts,
+        seen_at=heard.at.isoformat(),
+    )
