@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fixtures.api import Api, Tenant
 from fixtures.browser import log_in, visitor
-from fixtures.measured import finished_job
+from fixtures.measured import beat, finished_job
 from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard
 
 pytestmark = pytest.mark.browser
@@ -53,3 +53,20 @@ def test_two_tenants_see_their_own(
         expect(stranger.get_by_text("Nothing has been submitted yet.")).to_be_visible()
         stranger.goto(f"/dashboard/jobs/{job['id']}")
         expect(stranger.get_by_role("alert")).to_contain_text("does not exist")
+
+
+def test_pools_tell_what_waits_and_how_busy_their_devices_are(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
+    beat(api)
+    plan(api, new_job(tenant, folder, images=5, name="waiting"))
+    page.goto("/dashboard/")
+    pool = page.locator("#pools article").first
+    queue = tenant.http.get("/v1/pools").json()["items"][0]["queue"]
+    images, shards = queue["images_waiting"], queue["shards_waiting"]
+    assert images >= 5
+    expect(pool).to_contain_text(f"{images:,} images in {shards:,} shards")
+    device = pool.get_by_role("region", name="NVIDIA L4")
+    expect(device.get_by_role("meter", name="Busy: 87.0 %")).to_have_js_property("value", 0.87)
+    expect(device.get_by_role("meter", name="Memory: 6.0 of 24.0 GiB")).to_have_js_property("value", 0.25)
+    expect(device).to_contain_text("68 W")

@@ -82,6 +82,7 @@ def test_the_stage_is_chosen_and_stays_in_the_address(reader: Page, measured: Te
         ("throughput?metric=images_per_gpu_hour", "throughput", "images_per_gpu_hour"),
         ("throughput?metric=gpu_busy_share", "throughput", "gpu_busy_share"),
         ("quality", "quality", "miou"),
+        ("quality?metric=ar_1000", "quality", "ar_1000"),
     ],
 )
 def test_bars_are_as_long_as_their_figures(
@@ -111,6 +112,12 @@ def test_pareto_marks_what_is_beaten_and_joins_the_rest(reader: Page, measured: 
     assert len(names) == len(found)
     front = [index for index, row in enumerate(found) if not row["dominated"]]
     assert len(chart.locator("polyline.front").get_attribute("points").split()) == 2 * len(front) - 1  # type: ignore[union-attr]
+
+
+def test_pareto_weighs_the_quality_that_is_asked_for(reader: Page, measured: Tenant) -> None:
+    chart = opened(reader, "pareto?quality=ap")
+    expect(chart.locator("path.point")).to_have_count(len(rows(measured, "pareto", quality="ap")))
+    expect(chart.locator("text.title").last).to_have_text("AP")
 
 
 def test_names_of_points_do_not_cover_each_other(reader: Page) -> None:

@@ -85,11 +85,11 @@ function fill(page, asksFor, query, answer) {
   said.replaceChildren(answer.rows.length === 1 ? "1 row" : `${count(answer.rows.length)} rows`);
   if (!answer.rows.length) return results.replaceChildren(nothingHere(report));
   const drawn = rows.length ? report.charts(shown, answer, known) : [];
-  const charts = drawn.flatMap(([title, chart]) => [typeof title === "string" ? h("h2", {}, title) : title, chart].filter(Boolean));
+  const charts = drawn.flatMap(([title, chart]) => [typeof title === "string" ? h("h3", {}, title) : title, chart].filter(Boolean));
   const rest = rows.length > shown.length ? h("p", { class: "soft" }, `Drawn are the first ${MOST_ROWS} of ${count(rows.length)} rows. Filter to see the others.`) : null;
-  const card = h("section", { class: "card" }, toolbar(asksFor, query), charts.length ? charts : notice("Nothing to draw yet", report.unmeasured ?? "No image of these has been measured."), rest ?? "");
+  const card = h("section", { class: "card" }, toolbar(report.caption, asksFor, query), charts.length ? charts : notice("Nothing to draw yet", report.unmeasured ?? "No image of these has been measured."), rest ?? "");
   const more = report.more?.(answer, known, () => show(page));
-  results.replaceChildren(...[card, rowsTable(report.caption, answer, known, report.columns()), more, parametersOf(answer), again(asksFor, query)].filter(Boolean));
+  results.replaceChildren(...[card, more, rowsTable(report.caption, answer, known, report.columns(answer.rows)), parametersOf(answer), again(asksFor, query)].filter(Boolean));
 }
 
 function nothingHere(report) {

@@ -19,8 +19,8 @@ function copyButton(text, name) {
 
 const line = (title, text) => h("div", { class: "again" }, h("h3", {}, title), h("pre", { tabindex: "0", role: "region", "aria-label": title }, h("code", {}, text)), h("div", {}, ...copyButton(() => text, "Copy")));
 
-export function toolbar(report, query) {
-  return h("div", { class: "tools" }, ...copyButton(() => location.href, "Copy link"), h("a", { class: "button", href: csvOf(report, query), download: `${report}.csv` }, "Download CSV"));
+export function toolbar(title, report, query) {
+  return h("div", { class: "tools" }, h("h2", {}, title), ...copyButton(() => location.href, "Copy link"), h("a", { class: "button", href: csvOf(report, query), download: `${report}.csv` }, "Download CSV"));
 }
 
 export function again(report, query) {

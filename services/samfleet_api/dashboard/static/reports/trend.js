@@ -14,6 +14,12 @@ const METRICS = [["p50_p95", "p50 and p95"], ["images_per_second", "images per s
 const speed = () => value("metric") === "images_per_second";
 const by = () => value("by_row", "variant");
 const at = (row) => Date.parse(`${row.day}T00:00:00Z`);
+
+function days(first, last, most) {
+  const stride = Math.max(1, Math.ceil(((last - first) / DAY + 1) / most)) * DAY;
+  return Array.from({ length: Math.floor((last - first) / stride) + 1 }, (_, index) => first + index * stride);
+}
+
 const moment = (time) => new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
 export const trend = {
@@ -58,5 +64,5 @@ function panel(title, rows, { known, differs, unit, span }) {
   const drawn = named.flatMap((one) => (speed() ? [line(one, "images_per_second", "images/s", significant)] : [line(one, "p50_ms", "p50", milliseconds), line(one, "p95_ms", "p95", milliseconds, true)]));
   const both = [{ name: "solid: p50", colour: "soft", line: true }, { name: "dashed: p95", colour: "soft", line: true, dashed: true, shape: "circle", hollow: true }];
   const items = [...named.map((one) => ({ ...one, line: true })), ...(speed() ? [] : both)];
-  return h("section", {}, h("h3", {}, title), lines(`Trend of ${title}`, drawn, { y: unit.name, moment, step: DAY, ...span }), legend(items));
+  return h("section", {}, h("h3", {}, title), lines(`Trend of ${title}`, drawn, { y: unit.name, moment, ticks: days, air: DAY, ...span }), legend(items));
 }
