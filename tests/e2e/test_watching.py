@@ -1,10 +1,11 @@
-"""What a Prometheus and somebody who reads logs see of one job on the whole real stack."""
+"""What a Prometheus, somebody who reads logs and `/v1/pools` see of one job on the whole real stack."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -54,3 +55,26 @@ def test_a_job_is_seen_by_prometheus_and_in_every_log(samfleet: Samfleet, tmp_pa
     recorded = [line for line in lines(samfleet.info.state_dir, "worker", "shard.recorded") if line["job_id"] == job_id]
     assert len(recorded) == 2
     assert {line["correlation_id"] for line in recorded} == {submitted["correlation_id"]}
+
+
+def the_pool(samfleet: Samfleet) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {samfleet.info.api_key}"}
+    (pool,) = httpx.get(f"{samfleet.info.api_url}/v1/pools", headers=headers, timeout=30).json()["items"]
+    assert isinstance(pool, dict)
+    return pool
+
+
+def test_a_pool_tells_how_busy_its_device_is(samfleet: Samfleet, tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "images", 3)
+    finished = samfleet("segment", scenes[0].parent, "--variant", "mobile_sam", "--out", tmp_path / "out", "--json")
+    assert finished.exit_code == 0, finished.stderr
+    (run,) = finished.json()["runs"]
+    device_ms = sum(run["stages"][stage]["mean_ms"] for stage in ("encode", "decode", "postprocess"))
+    until(lambda: [device["busy_share"] > 0 for device in the_pool(samfleet)["devices"]] == [True])
+    (device,) = the_pool(samfleet)["devices"]
+    assert device["busy_share"] >= 0.5 * device_ms / 60_000
+    assert (device["id"], device["kind"]) == ("cpu", "cpu")
+    assert device["hardware_id"] == run["hardware"][0]["id"]
+    assert 0 < device["memory_used_bytes"] < device["memory_total_bytes"]
+    assert (device["utilization"], device["power_watts"]) == (None, None)
+    assert set(the_pool(samfleet)["queue"].values()) == {0}

@@ -132,6 +132,10 @@ def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClien
     assert report.hardware["device_kind"] == "cpu"
     assert report.hardware["threads"] == 2
     assert report.hardware["triton"] == triton.get_server_metadata().version
+    assert report.device is not None
+    assert report.device.id == "cpu"
+    assert 0 < (report.device.memory_used_bytes or 0) < (report.device.memory_total_bytes or 0)
+    assert report.energy_j is None
 
 
 def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
+from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.pins import expected_sha256
@@ -27,6 +27,7 @@ from samfleet_models.hardware import (
 )
 from samfleet_models.images import DEFAULT_MAX_PIXELS
 from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
+from samfleet_models.meters.energy import BatchEnergy
 from samfleet_models.meters.meter import DeviceMeter
 from samfleet_models.meters.opening import open_meter
 from samfleet_models.meters.watch import DeviceWatch
@@ -62,6 +63,7 @@ class Batch:
     size: int
     loading: StageClock
     encoding: StageClock
+    energy: BatchEnergy
     warmup: bool = False
     started: float = field(default_factory=time.perf_counter)
 
@@ -143,7 +145,8 @@ class Engine:
         return self._failed(self._begin(1), Failure(error, "preprocess"))
 
     def _begin(self, size: int) -> Batch:
-        return Batch(size, StageClock(self.device), StageClock(self.device))
+        energy = BatchEnergy(self._watch.meter, size)
+        return Batch(size, StageClock(self.device), StageClock(self.device), energy)
 
     def _load(self, requests: Sequence[SegmentRequest], batch: Batch) -> list[LoadedImage | Failure]:
         name, framing = self.record.name, self.network.framing
@@ -181,7 +184,7 @@ class Engine:
     ) -> SegmentReply:
         height, width = image.frame.original
         stages = clock.stage_times()
-        report = self._report(batch, width=width, height=height, stages=stages, prompts_decoded=prompts_decoded)
+        report = self._report(batch, stages, width=width, height=height, prompts_decoded=prompts_decoded)
         return SegmentReply(masks, report)
 
     def _failed(self, batch: Batch, failure: Failure, image: LoadedImage | None = None) -> SegmentReply:
@@ -191,14 +194,16 @@ class Engine:
             "error_message": failure.error.message,
             "error_stage": failure.stage,
         }
-        return SegmentReply((), self._report(batch, width=width, height=height, **error))
+        return SegmentReply((), self._report(batch, {}, width=width, height=height, **error))
 
-    def _report(self, batch: Batch, **fields: object) -> ImageReport:
+    def _report(self, batch: Batch, stages: dict[str, StageTime], /, **fields: object) -> ImageReport:
         return ImageReport(
+            stages=stages,
             batch_size=batch.size,
             clock=batch.loading.kind,
             warmup=batch.warmup,
             execute_ms=(time.perf_counter() - batch.started) * 1e3,
+            energy_j=batch.energy.share(sum(stage.amortised_ms for stage in stages.values())),
             peak_memory_bytes=peak_memory_bytes(self.device),
             checkpoint_sha256=self.checkpoint_sha256,
             hardware=self.hardware,

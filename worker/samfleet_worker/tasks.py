@@ -11,6 +11,7 @@ import uuid
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.finishing import finish_run
+from samfleet.jobs.giving_up import bounded_finishing, bounded_planning
 from samfleet.jobs.planning import plan_job
 from samfleet.jobs.queue import TaskName
 from samfleet.jobs.sweeper import Swept, sweep
@@ -27,14 +28,15 @@ IDLE = Swept(0, 0, 0, 0, 0, 0)
 def register_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.PLAN.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def plan(self: SamfleetTask, job_id: str) -> None:
-        limits = self.services.settings
-        plan_job(
-            self.services.engine,
-            self.services.queue,
-            uuid.UUID(job_id),
-            shard_size=limits.shard_size,
-            shards_in_flight=limits.shards_in_flight,
-        )
+        engine, limits = self.services.engine, self.services.settings
+        with bounded_planning(engine, uuid.UUID(job_id)):
+            plan_job(
+                engine,
+                self.services.queue,
+                uuid.UUID(job_id),
+                shard_size=limits.shard_size,
+                shards_in_flight=limits.shards_in_flight,
+            )
 
     @app.task(name=TaskName.DISPATCH.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def dispatch(self: SamfleetTask, run_id: str) -> None:
@@ -48,7 +50,8 @@ def register_tasks(app: WorkerApp) -> None:
 
     @app.task(name=TaskName.FINISH.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def finish(self: SamfleetTask, run_id: str) -> None:
-        finish_run(self.services.engine, self.services.store, uuid.UUID(run_id))
+        with bounded_finishing(self.services.engine, uuid.UUID(run_id)):
+            finish_run(self.services.engine, self.services.store, uuid.UUID(run_id))
 
     @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def sweep_once(self: SamfleetTask) -> None:

@@ -10,7 +10,7 @@ import uuid
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Run, RunState, Shard, ShardState
+from samfleet.db.models import Job, Run, RunState, Shard, ShardState
 from samfleet.jobs.queue import TaskName, TaskQueue, pool_queue, wake_after_commit
 
 
@@ -46,6 +46,8 @@ def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_i
         .values(state=ShardState.QUEUED, queued_at=func.now(), sent_at=func.now())
         .returning(Shard.id)
     ).all()
+    name = pool_queue(run.pool)
+    correlation = session.scalars(select(Job.correlation_id).where(Job.id == run.job_id)).one()
     for shard_id in sorted(chosen):
-        wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=pool_queue(run.pool))
+        wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=name, correlation=correlation)
     return len(chosen)

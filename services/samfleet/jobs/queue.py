@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 from celery import Celery
 from kombu.exceptions import ChannelError, OperationalError
 from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from samfleet.db.session import after_commit
 from samfleet.errors import Unavailable
-from samfleet.logging import correlation_id, get_logger
+from samfleet.logging import CORRELATION_ID, correlation_id, get_logger
 from samfleet.tracing import span, trace_headers
 
 log = get_logger(__name__)
@@ -151,10 +153,18 @@ class MemoryTaskQueue:
             raise QueueUnavailable
 
 
-def wake(queue: TaskQueue, task: TaskName, *args: str | int, queue_name: str, countdown_seconds: float = 0.0) -> None:
+def wake(
+    queue: TaskQueue,
+    task: TaskName,
+    *args: str | int,
+    queue_name: str,
+    countdown_seconds: float = 0.0,
+    correlation: str | None = None,
+) -> None:
     """Send; a broker that is down is logged, never raised, because the sweeper finds the work."""
     try:
-        queue.send(task, *args, queue=queue_name, countdown_seconds=countdown_seconds)
+        with bound_contextvars(**{CORRELATION_ID: correlation or correlation_id()}):
+            queue.send(task, *args, queue=queue_name, countdown_seconds=countdown_seconds)
     except QueueUnavailable as error:
         log.warning("queue.unavailable", task=str(task), arguments=args, reason=error.message)
 
@@ -166,9 +176,13 @@ def wake_after_commit(
     *args: str | int,
     queue_name: str = CONTROL_QUEUE,
     countdown_seconds: float = 0.0,
+    correlation: str | None = None,
 ) -> None:
-    """Send once the transaction has committed, and not at all when it has not."""
-    after_commit(session, lambda: wake(queue, task, *args, queue_name=queue_name, countdown_seconds=countdown_seconds))
+    """Send once the transaction has committed, and not at all when it has not. `correlation` is the id of the request
+    that the work goes back to (`Job.correlation_id`), where whoever sends it may work for another one, as sweeps do.
+    """
+    send = partial(wake, queue, task, *args, queue_name=queue_name, countdown_seconds=countdown_seconds)
+    after_commit(session, partial(send, correlation=correlation))
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def _move_on(session: Session, queue: TaskQueue, job: Job, run: Run, shards_in_f
     elif run.succeeded + run.failed == run.total:
         run.sent_at = func.now()
         move_run(session, run, RunState.FINISHING)
-        wake_after_commit(session, queue, TaskName.FINISH, str(run.id))
+        wake_after_commit(session, queue, TaskName.FINISH, str(run.id), correlation=job.correlation_id)
     else:
         dispatch_run(session, queue, run.id, shards_in_flight)
 
@@ -130,6 +130,7 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
         "clock": report.clock if report else None,
         "warmup": report.warmup if report else None,
         "peak_memory_bytes": report.peak_memory_bytes if report else None,
+        "energy_j": report.energy_j if report else None,
     }
 
 

@@ -17,6 +17,7 @@ from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, R
 from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.logging import correlation_id
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import BoxSource
 from samfleet.version import code_version
@@ -139,6 +140,7 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "evaluate": bool(dataset.annotation_count) if request.evaluate is None else request.evaluate,
         "idempotency_key": request.idempotency_key,
         "request_sha256": digest,
+        "correlation_id": correlation_id(),
         "sent_at": func.now(),
     }
     statement = insert(Job).values(values).on_conflict_do_nothing(index_elements=["tenant_id", "idempotency_key"])

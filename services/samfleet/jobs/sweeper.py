@@ -116,8 +116,10 @@ def _resend_shards(engine: Engine, queue: TaskQueue, pool: str, after: timedelta
     chosen = update(Shard).where(Shard.id.in_(select(stale.c.id))).values(sent_at=func.now())
     with transaction(engine) as session:
         sent = session.scalars(chosen.returning(Shard.id)).all()
-        for shard_id in sorted(sent):
-            wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=pool_queue(pool))
+        of_jobs = select(Shard.id, Job.correlation_id).join(Run, Run.id == Shard.run_id).join(Job, Job.id == Run.job_id)
+        for shard_id, correlation in session.execute(of_jobs.where(Shard.id.in_(sent)).order_by(Shard.id)):
+            name = pool_queue(pool)
+            wake_after_commit(session, queue, TaskName.SEGMENT, shard_id, queue_name=name, correlation=correlation)
     return len(sent)
 
 
@@ -130,9 +132,9 @@ def _resend_plans(session: Session, queue: TaskQueue, after: timedelta) -> int:
         .cte("stale")
     )
     chosen = update(Job).where(Job.id.in_(select(stale.c.id))).values(sent_at=func.now())
-    sent = session.scalars(chosen.returning(Job.id)).all()
-    for job_id in sent:
-        wake_after_commit(session, queue, TaskName.PLAN, str(job_id))
+    sent = session.execute(chosen.returning(Job.id, Job.correlation_id)).all()
+    for job_id, correlation in sent:
+        wake_after_commit(session, queue, TaskName.PLAN, str(job_id), correlation=correlation)
     return len(sent)
 
 
@@ -146,8 +148,9 @@ def _resend_finishes(session: Session, queue: TaskQueue, after: timedelta) -> in
     )
     chosen = update(Run).where(Run.id.in_(select(stale.c.id))).values(sent_at=func.now())
     sent = session.scalars(chosen.returning(Run.id)).all()
-    for run_id in sent:
-        wake_after_commit(session, queue, TaskName.FINISH, str(run_id))
+    of_jobs = select(Run.id, Job.correlation_id).join(Job, Job.id == Run.job_id).where(Run.id.in_(sent))
+    for run_id, correlation in session.execute(of_jobs):
+        wake_after_commit(session, queue, TaskName.FINISH, str(run_id), correlation=correlation)
     return len(sent)
 
 

@@ -13,7 +13,17 @@ from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
 from samfleet.reports.throughput import read_throughput
 
-MEASURED = ("n", "hours", "price_per_hour", "currency", "cost", "cost_per_1000_images")
+MEASURED = (
+    "n",
+    "hours",
+    "price_per_hour",
+    "currency",
+    "cost",
+    "cost_per_1000_images",
+    "energy_wh",
+    "wh_per_1000_images",
+)
+JOULES_PER_WH = 3600
 
 
 class HardwareNotFound(NotFound):
@@ -23,7 +33,9 @@ class HardwareNotFound(NotFound):
 
 
 def cost(session: Session, query: ReportQuery) -> Report:
-    """The wall time of runs at the price of their hardware, which is null until it is set."""
+    """The wall time of runs at the price of their hardware, which is null until it is set; and the energy that their
+    devices counted meanwhile, null where none does. `wh_per_1000_images` is over the images whose energy is known.
+    """
     priced = _by_hardware(query)
     keys = priced.keys(without=(Dimension.STAGE, Dimension.BATCH_SIZE))
     return build_report(session, query.tenant_id, keys, MEASURED, read_cost(session, priced))
@@ -46,9 +58,17 @@ def read_cost(session: Session, query: ReportQuery) -> list[Row]:
                 "currency": price.currency if price else None,
                 "cost": total,
                 "cost_per_1000_images": total * 1000 / row["n"] if total is not None and row["n"] else None,
+                **_energy(row),
             }
         )
     return rows
+
+
+def _energy(row: Row) -> Row:
+    images, watt_hours = int(row["energy_images"]), float(row["energy_j"]) / JOULES_PER_WH
+    if not images:
+        return {"energy_wh": None, "wh_per_1000_images": None}
+    return {"energy_wh": watt_hours, "wh_per_1000_images": watt_hours * 1000 / images}
 
 
 def set_price(session: Session, tenant_id: uuid.UUID, hardware_id: uuid.UUID, per_hour: float, currency: str) -> None:

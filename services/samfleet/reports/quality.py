@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from sqlalchemy import ColumnElement, Select, func
 from sqlalchemy.orm import Session
 
+from samfleet.db.models import Rollup
 from samfleet.reports.figures import NOT_EVALUATED, read_figures
 from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
-from samfleet.reports.throughput import read_throughput
+from samfleet.rollups.measures import IMAGE
 
 MEASURED = ("n", "failures", "instances", "miou", *NOT_EVALUATED)
 UNDIVIDED = (Dimension.STAGE, Dimension.BATCH_SIZE)
@@ -25,12 +29,21 @@ def read_quality(session: Session, query: ReportQuery) -> list[Row]:
     keys = query.keys(without=UNDIVIDED)
     evaluated = read_figures(session, query, keys)
     rows = []
-    for row in read_throughput(session, replace(query, include_warmup=True)):
+    for row in session.execute(_measured(query, keys)).mappings():
         figures = evaluated.get(tuple(row[name] for name in keys))
-        if row["instances"] or figures:
-            miou = row["iou_sum"] / row["instances"] if row["instances"] else None
-            rows.append({**row, "miou": miou, **(figures or NOT_EVALUATED)})
+        counts = {name: int(row[name]) for name in ("n", "failures", "instances")}
+        if counts["instances"] or figures:
+            miou = row["iou_sum"] / counts["instances"] if counts["instances"] else None
+            rows.append({**row, **counts, "miou": miou, **(figures or NOT_EVALUATED)})
     return rows
+
+
+def _measured(query: ReportQuery, keys: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
+    names = ("n", "failures", "instances", "iou_sum")
+    sums = [func.sum(getattr(Rollup, name)).label(name) for name in names]
+    columns = [column.label(name) for name, column in keys.items()]
+    every = replace(query, include_warmup=True).select(*columns, *sums, ignore=UNDIVIDED)
+    return every.where(Rollup.stage == IMAGE).group_by(*keys.values())
 
 
 def by_dataset(query: ReportQuery) -> ReportQuery:

@@ -49,11 +49,24 @@ def read_throughput(session: Session, query: ReportQuery) -> list[Row]:
         ms(func.sum(Rollup.sum_ms).filter(Rollup.stage == "queue"), 0.0).label("queue_ms"),
         func.sum(Rollup.instances).filter(image).label("instances"),
         func.sum(Rollup.iou_sum).filter(image).label("iou_sum"),
+        func.sum(Rollup.energy_j).filter(image).label("energy_j"),
+        func.sum(Rollup.energy_images).filter(image).label("energy_images"),
         ignore=(Dimension.STAGE, Dimension.BATCH_SIZE),
     )
     runs_by = runs.group_by(*keys.values(), ReportSeries.origin_run_id).subquery()
     names = [runs_by.c[name] for name in keys]
-    sums = ("n", "failures", "wall", "image_ms", "gpu_ms", "queue_ms", "instances", "iou_sum")
+    sums = (
+        "n",
+        "failures",
+        "wall",
+        "image_ms",
+        "gpu_ms",
+        "queue_ms",
+        "instances",
+        "iou_sum",
+        "energy_j",
+        "energy_images",
+    )
     query_all = select(*names, *(func.coalesce(func.sum(runs_by.c[name]), 0).label(name) for name in sums))
     return [_figures(dict(row)) for row in session.execute(query_all.group_by(*names)).mappings()]
 

@@ -63,6 +63,8 @@ def count_run(session: Session, run_id: uuid.UUID) -> dict[Cell, Tally]:
                 ended_at=row.ended_at,
                 instances=row.instances,
                 iou_sum=row.iou_sum,
+                energy_j=row.energy_j,
+                energy_images=row.energy_images,
             )
         )
         if row.failures and row.error_stage in STAGE_SQL:
@@ -90,6 +92,7 @@ def _images(run_id: uuid.UUID) -> CTE:
             ImageResult.created_at,
             ImageResult.quality_instances,
             ImageResult.quality_iou_sum,
+            ImageResult.energy_j,
             array([*STAGE_SQL.values(), image_ms_sql()]).label("times"),
         )
         .join(Shard, Shard.id == ImageResult.shard_id)
@@ -135,4 +138,6 @@ def _facts(images: CTE) -> Select[Any]:
         func.max(c.created_at).label("ended_at"),
         func.coalesce(func.sum(c.quality_instances), 0).label("instances"),
         func.coalesce(func.sum(c.quality_iou_sum), 0.0).label("iou_sum"),
+        func.coalesce(func.sum(c.energy_j), 0.0).label("energy_j"),
+        func.count(c.energy_j).filter(c.succeeded).label("energy_images"),
     ).group_by(*keys, c.error_stage)

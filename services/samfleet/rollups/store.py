@@ -48,7 +48,7 @@ def write(session: Session, tallies: Mapping[tuple[int, str, datetime, int, bool
     if not values:
         return
     statement = insert(Rollup)
-    names = [column.name for column in Rollup.__table__.columns if not column.primary_key]
+    names = [column.name for column in Rollup.__table__.columns if not column.primary_key and not column.computed]
     replaced = {name: statement.excluded[name] for name in names}
     session.execute(
         statement.on_conflict_do_update(constraint=Rollup.__table__.primary_key, set_=replaced),  # type: ignore[arg-type]
@@ -69,6 +69,8 @@ def _values(key: tuple[int, str, datetime, int, bool], entry: Tally) -> dict[str
         "ended_at": entry.ended_at,
         "instances": entry.instances,
         "iou_sum": entry.iou_sum,
+        "energy_j": entry.energy_j,
+        "energy_images": entry.energy_images,
     }
 
 
@@ -83,6 +85,7 @@ def _known(
 def _tally_of(row: Rollup) -> Tally:
     added = Tally(row.n, row.failures, row.sum_ms, started_at=row.started_at, ended_at=row.ended_at)
     added.instances, added.iou_sum = row.instances, row.iou_sum
+    added.energy_j, added.energy_images = row.energy_j, row.energy_images
     added.counts.update({row.first_bucket + index: count for index, count in enumerate(row.counts) if count})
     return added
 

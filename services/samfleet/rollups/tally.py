@@ -35,6 +35,8 @@ class Tally:
     ended_at: datetime | None = None
     instances: int = 0
     iou_sum: float = 0.0
+    energy_j: float = 0.0
+    energy_images: int = 0
 
     def add_time(self, ms: float) -> None:
         self.n += 1
@@ -51,6 +53,8 @@ class Tally:
         self.ended_at = max((at for at in (self.ended_at, other.ended_at) if at), default=None)
         self.instances += other.instances
         self.iou_sum += other.iou_sum
+        self.energy_j += other.energy_j
+        self.energy_images += other.energy_images
 
 
 def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: datetime) -> dict[Cell, Tally]:
@@ -87,3 +91,6 @@ def _add_image(tallies: dict[Cell, Tally], cell: Cell, row: Mapping[str, Any]) -
     if row["quality_instances"] is not None:
         tallies[cell].instances += row["quality_instances"]
         tallies[cell].iou_sum += row["quality_iou_sum"]
+    if row["energy_j"] is not None:
+        tallies[cell].energy_j += row["energy_j"]
+        tallies[cell].energy_images += row["outcome"] is Outcome.SUCCEEDED

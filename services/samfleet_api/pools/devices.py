@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import WorkerHeartbeat
+from samfleet.masks.device_state import CPU
 from samfleet_api.pools.repository import hardware_ids
 from samfleet_api.pools.schemas import Device
 
@@ -29,7 +30,7 @@ def devices_by_pool(session: Session, heartbeats: Sequence[WorkerHeartbeat]) -> 
 
 def _identity(address: str, device: Heard) -> tuple[str, ...]:
     """A GPU has a name that is its own in the whole world, a CPU only its server's address."""
-    return (device["id"],) if device["kind"] == "cuda" else (device["id"], address)
+    return (device["id"], address) if device["id"] == CPU else (device["id"],)
 
 
 def _device(same: Sequence[Heard], ids: Mapping[str, Any]) -> Device:

@@ -17,7 +17,9 @@ class Worker(BaseModel):
     started_at: datetime
     seen_at: datetime
     triton_ready: bool = Field(description="Whether the pool's Triton servers answer this worker.")
-    detail: dict[str, Any] = Field(description="Per Triton server: address, whether it is ready, loaded variants.")
+    detail: dict[str, Any] = Field(
+        description="Per Triton server: address, whether it is ready, loaded variants, devices."
+    )
 
 
 class Queue(BaseModel):

@@ -216,6 +216,7 @@ class RunImage(BaseModel):
                     "clock": "cuda_event",
                     "warmup": False,
                     "peak_memory_bytes": 912000000,
+                    "energy_j": 0.61,
                     "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
                     "checkpoint_sha256": "6dbb90523a35330f",
                     "code_licence": "Apache-2.0",
@@ -238,6 +239,9 @@ class RunImage(BaseModel):
     clock: str | None
     warmup: bool | None
     peak_memory_bytes: int | None
+    energy_j: float | None = Field(
+        description="This image's share of the joules that the whole device used; null where it does not count them."
+    )
     hardware_id: uuid.UUID | None
     checkpoint_sha256: str | None
     code_licence: str
@@ -262,6 +266,7 @@ class RunImage(BaseModel):
             clock=result.clock,
             warmup=result.warmup,
             peak_memory_bytes=result.peak_memory_bytes,
+            energy_j=result.energy_j,
             hardware_id=result.hardware_id,
             checkpoint_sha256=result.checkpoint_sha256,
             code_licence=run.provenance.get("code_licence", ""),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-_MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]low[/]", "missing": "[red]missing[/]"}
+_MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "missing": "[red]missing[/]"}
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

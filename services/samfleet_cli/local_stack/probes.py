@@ -81,6 +81,20 @@ def gpu() -> str | None:
     return answer.stdout.splitlines()[0] if answer.returncode == 0 and answer.stdout.strip() else None
 
 
+def nvml() -> str | None:
+    """The driver's version as NVIDIA's management library tells it, None where that does not answer."""
+    try:
+        from samfleet_models.meters.pynvml_library import PynvmlLibrary
+    except ModuleNotFoundError:  # the check of packages says so
+        return None
+    library = PynvmlLibrary()
+    if not library.open():
+        return None
+    version = library.driver()
+    library.close()
+    return version
+
+
 def missing_libraries() -> list[str]:
     """System libraries that Triton's server or its Python stub asks for and the dynamic linker does not find."""
     linker = shutil.which("ldd")
@@ -118,6 +132,7 @@ class Probes:
     available_memory_bytes: Callable[[], int] = available_memory_bytes
     shared_memory_bytes: Callable[[], int | None] = shared_memory_bytes
     gpu: Callable[[], str | None] = gpu
+    nvml: Callable[[], str | None] = nvml
     port_is_free: Callable[[int], bool] = port_is_free
     account_exists: Callable[[str], bool] = account_exists
     user_id: Callable[[], int] = os.geteuid

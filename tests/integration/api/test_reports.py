@@ -17,6 +17,7 @@ from samfleet.jobs.results import ImageOutcome, Quality, ShardImage
 
 SPEEDS = {("mobile_sam", "default"): 4.0, ("mobile_sam", "other"): 8.0, ("sam_vit_b", "default"): 40.0}
 IMAGES = 24
+JOULES = {8: 5.4}  # of an image, by the threads of a machine; the other one counts none
 
 
 def on(threads: int, encode_ms: float, *, quality: float = 1.5) -> Outcomes:
@@ -26,7 +27,8 @@ def on(threads: int, encode_ms: float, *, quality: float = 1.5) -> Outcomes:
         made = segmented(image, warmup=image.image_id == 1, encode_ms=encode_ms)
         assert made.report is not None
         facts = {"device_kind": "cpu", "device_name": "A CPU", "threads": threads}
-        return replace(made, report=replace(made.report, hardware=facts), quality=Quality(2, quality))
+        report = replace(made.report, hardware=facts, energy_j=JOULES.get(threads))
+        return replace(made, report=report, quality=Quality(2, quality))
 
     return outcome
 
@@ -166,6 +168,16 @@ def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: dict
     assert row["cost_per_1000_images"] == pytest.approx(row["cost"] * 1000 / row["n"])
     unknown = tenant.http.put(f"/v1/hardware/{uuid.uuid4()}/price", json={"per_hour": 1.0})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "hardware_not_found")
+
+
+def test_energy_is_known_where_devices_count_it(tenant: Tenant, measured: dict[str, Any]) -> None:
+    found = {(row["variant"], row["hardware"]): row for row in rows(tenant, "cost")}
+    counted, uncounted = found["mobile_sam", "A CPU (8 threads)"], found["mobile_sam", "A CPU (2 threads)"]
+    assert counted["energy_wh"] == pytest.approx(counted["n"] * 5.4 / 3600)  # without the warm-up
+    assert counted["wh_per_1000_images"] == pytest.approx(1.5)
+    assert (uncounted["energy_wh"], uncounted["wh_per_1000_images"]) == (None, None)
+    (both,) = rows(tenant, "cost", variant="mobile_sam", group_by="variant", hardware=counted["hardware_id"])
+    assert both["wh_per_1000_images"] == pytest.approx(1.5)
 
 
 def test_time_ranges_choose_hours(tenant: Tenant, measured: dict[str, Any]) -> None:

@@ -177,9 +177,10 @@ def test_one_image(tenant: Tenant, run_path: str) -> None:
     assert image["stages"]["fetch"] == {"ms": 1.0, "batch_ms": None}
     assert image["stages"]["queue"]["ms"] >= 5.0
     assert (image["batch_size"], image["clock"], image["warmup"]) == (2, "host", False)
+    assert image["energy_j"] == 12.5
     assert (image["weights_licence"], image["checkpoint_sha256"]) == ("Apache-2.0", "ab")
     lost = tenant.http.get(f"{run_path}/images/2").json()
-    assert (lost["outcome"], lost["masks"]) == ("failed", [])
+    assert (lost["outcome"], lost["masks"], lost["energy_j"]) == ("failed", [], None)
     assert lost["error"] == {"code": "image_truncated", "message": "the file ends early", "stage": "preprocess"}
 
 

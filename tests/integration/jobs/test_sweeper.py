@@ -5,6 +5,7 @@ from datetime import timedelta
 from threading import Barrier
 
 from sqlalchemy import Engine, func, select, text, update
+from structlog.contextvars import bound_contextvars
 
 from fixtures.jobs import claim_one, make_dataset, make_job, record_one, reload, shards_of, start_job
 from samfleet.db.models import Job, Run, RunState, Shard, ShardState, WorkerHeartbeat
@@ -12,7 +13,7 @@ from samfleet.db.session import transaction
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.leases import release
 from samfleet.jobs.parts import part_key
-from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.jobs.queue import CORRELATION_HEADER, MemoryTaskQueue
 from samfleet.jobs.sweeper import SweepLimits, Swept, sweep
 from samfleet.storage.memory_store import MemoryStore
 
@@ -43,8 +44,8 @@ def test_a_dead_worker_s_shard_is_dispatched_again(engine: Engine) -> None:
 
 def test_everything_that_redis_lost_is_sent_again_and_not_every_time(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(down=True), MemoryStore()
-    run = start_job(engine, queue, 12, in_flight=2)
-    with transaction(engine) as session:
+    with bound_contextvars(correlation_id="asked-by-ann"), transaction(engine) as session:
+        run = start_job(engine, queue, 12, in_flight=2)
         unplanned = make_job(session, queue, make_dataset(session, 3))
         tail = Run(job_id=run.job_id, variant="mobile_sam", pool="other", task={}, total=4, state=RunState.FINISHING)
         session.add(tail)
@@ -59,6 +60,7 @@ def test_everything_that_redis_lost_is_sent_again_and_not_every_time(engine: Eng
         ("jobs.finish", str(tail.id)),
         *(("shards.segment", shard_id) for shard_id in queued),
     }
+    assert {task.headers[CORRELATION_HEADER] for task in queue.sent} == {"asked-by-ann"}
     assert sweep(engine, queue, store, LIMITS) == NOTHING
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Rollup, 
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.recording import record
+from samfleet.jobs.results import ImageError
 from samfleet.masks.wire import StageTime
 from samfleet.rollups.rebuild import rebuild_run
 from samfleet.storage.memory_store import MemoryStore
@@ -35,6 +37,7 @@ def rollups_of(engine: Engine, run: Run) -> list[dict[str, Any]]:
         return [
             {name: value for name, value in (vars(series) | vars(row)).items() if name not in {"id", "series_id"}}
             | {"_sa_instance_state": None, "sum_ms": round(row.sum_ms, 6), "iou_sum": round(row.iou_sum, 6)}
+            | {"energy_j": round(row.energy_j, 6)}
             for series, row in rows
         ]
 
@@ -55,6 +58,7 @@ def test_a_shard_is_counted_in_the_transaction_that_records_it(engine: Engine) -
         "image": (0, 1),
         "fetch": (0, 1),
     }
+    assert (rows["image"]["energy_j"], rows["image"]["energy_images"]) == (0, 0)
     assert unreached["image"]["hardware_id"] == rows["image"]["hardware_id"] is not None
 
 
@@ -76,6 +80,7 @@ def test_counting_anew_gives_the_same(engine: Engine) -> None:
         reported: dict[str, Any] = {
             "batch_size": (1, 3, 8, 5000)[number % 4],
             "warmup": number == 0,
+            "energy_j": None if number % 3 == 0 else 1.5 * number,
             "hardware": HARDWARE if number % 2 else {**HARDWARE, "threads": 8},
         }
         claimed = claim_one(engine, run)
@@ -85,6 +90,25 @@ def test_counting_anew_gives_the_same(engine: Engine) -> None:
     assert len({row["hardware_id"] for row in recorded}) == 3
     with transaction(engine) as session:
         assert rebuild_run(session, run.id) == len(recorded)
+    assert rollups_of(engine, run) == recorded
+
+
+def test_energy_is_summed_over_all_images_and_counted_of_those_that_succeeded(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 8)
+    claimed = claim_one(engine, run)
+    outcomes = finished(claimed, energy_j=2.5)
+    outcomes[0] = replace(outcomes[0], masks=(), error=ImageError("image_too_large", "too large", "decode"))
+    with transaction(engine) as session:
+        record(session, queue, claimed, outcomes, part_key="p", store_ms=1.0, shards_in_flight=1)
+    record_one(engine, queue, store, claim_one(engine, run))  # a device that counts nothing
+    recorded = rollups_of(engine, run)
+    energy = {row["stage"]: (row["energy_j"], row["energy_images"]) for row in recorded}
+    assert energy.pop("image") == (10.0, 3)
+    assert set(energy.values()) == {(0, 0)}
+    assert [result.energy_j for result in results_of(engine, run)] == [2.5] * 4 + [None] * 4
+    with transaction(engine) as session:
+        rebuild_run(session, run.id)
     assert rollups_of(engine, run) == recorded
 
 

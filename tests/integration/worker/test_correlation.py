@@ -6,21 +6,23 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from celery.contrib.testing.worker import start_worker
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text, update
 from structlog.contextvars import bound_contextvars
 
 from fixtures.api import Api, Tenant
 from fixtures.jobs import claim_one, start_job
 from fixtures.journey import journey
-from fixtures.worker import make_services
-from samfleet.db.session import connect
-from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, TaskName
+from fixtures.worker import make_services, upload
+from samfleet.db.models import Shard
+from samfleet.db.session import connect, transaction
+from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, MemoryTaskQueue, TaskName
 from samfleet_worker.factory import create_app
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.triton.memory import MemorySegmenter
@@ -86,6 +88,30 @@ def test_a_line_of_a_shard_names_the_request_that_submitted_its_job(api: Api, te
     assert by_task["jobs.finish"]["run_id"] == job["runs"][0]["id"]
     (submitted,) = lines("job.submitted")
     assert (submitted["correlation_id"], submitted["job_id"]) == ("asked-by-ann", job["id"])
+
+
+def test_work_that_a_sweep_sends_again_still_names_the_request(engine: Engine) -> None:
+    queue = MemoryTaskQueue()
+    services = replace(make_services(engine, MemorySegmenter()), queue=queue)
+    app = create_app(services.settings, lambda _: services)
+    with bound_contextvars(correlation_id="asked-by-ann"):
+        run = start_job(engine, queue, 8, uris=upload(services, 8), shard_size=4)
+        claim_one(engine, run, worker="a dead one", lease=timedelta(0))
+    with transaction(engine) as session:  # of the other shard the broker lost the message
+        session.execute(update(Shard).values(sent_at=text("now() - interval '1 day'")))
+    queue.sent.clear()
+    with logged() as lines:
+        app.tasks[TaskName.SWEEP].apply(throw=True)
+        while queue.sent:
+            sent = queue.sent.pop(0)
+            app.tasks[sent.task].apply(args=sent.args, headers=dict(sent.headers), throw=True)
+    (swept,) = lines("sweep.found")
+    assert (swept["leases_expired"], swept["shards_resent"]) == (1, 1)
+    recorded = lines("shard.recorded")
+    assert sorted(line["shard"] for line in recorded) == [0, 1]
+    (finished,) = (line for line in lines("task.done") if line["task"] == "jobs.finish")
+    assert {line["correlation_id"] for line in (*recorded, finished)} == {"asked-by-ann"}
+    assert swept["correlation_id"] != "asked-by-ann"
 
 
 def test_a_request_about_a_job_names_it(api: Api, tenant: Tenant, folder: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from fixtures.nvml import install
 from samfleet_cli.local_stack.doctor import Check, examine
-from samfleet_cli.local_stack.probes import Probes
+from samfleet_cli.local_stack.probes import Probes, nvml
 
 GIB = 2**30
 VERSIONS = {"numpy": "1.26.4"}
@@ -29,6 +30,7 @@ GOOD = Probes(
     available_memory_bytes=_answer(16 * GIB),
     shared_memory_bytes=_answer(8 * GIB),
     gpu=_answer(None),
+    nvml=_answer(None),
     port_is_free=_answer(True),
     account_exists=_answer(True),
     user_id=_answer(0),
@@ -50,6 +52,22 @@ def test_a_good_machine_needs_nothing() -> None:
 def test_no_gpu_is_no_fault() -> None:
     assert _examine(GOOD)["GPU"] == Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
     assert _examine(replace(GOOD, gpu=_answer("NVIDIA L4, 570.1")))["GPU"].found == "NVIDIA L4, 570.1"
+
+
+def test_nvml_is_missed_only_beside_a_gpu() -> None:
+    with_gpu = replace(GOOD, gpu=_answer("NVIDIA L4, 570.1"))
+    assert _examine(GOOD)["NVML"].state == "ok"
+    silent = _examine(with_gpu)["NVML"]
+    assert (silent.state, "utility" in (silent.remedy or "")) == ("warning", True)
+    answering = _examine(replace(with_gpu, nvml=_answer("570.1")))["NVML"]
+    assert (answering.state, answering.remedy) == ("ok", None)
+    assert answering.found.startswith("driver 570.1: energy")
+
+
+def test_the_driver_is_named_by_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = install(monkeypatch, [])
+    assert nvml() == "570.86"
+    assert library.opened == 0
 
 
 @pytest.mark.parametrize(
@@ -101,4 +119,13 @@ def test_another_user_than_root_needs_no_other_account() -> None:
 def test_the_probes_of_this_machine_answer(tmp_path: Path) -> None:
     checks = examine(Probes(), state_dir=tmp_path / "not" / "yet", fixed_ports={})
 
-    assert {check.name for check in checks} >= {"python", "glibc", "disk", "memory", "shared memory", "GPU", "numpy"}
+    assert {check.name for check in checks} >= {
+        "python",
+        "glibc",
+        "disk",
+        "memory",
+        "shared memory",
+        "GPU",
+        "NVML",
+        "numpy",
+    }

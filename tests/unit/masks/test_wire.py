@@ -39,6 +39,7 @@ REPORT = ImageReport(
     prompts_decoded=3,
     execute_ms=12.0,
     hardware={"device_name": "cpu"},
+    energy_j=12.5,
     device=DeviceState("GPU-1", 5, 10, 0.5, 70.25),
     execution="bf16+compile",
     warmup_seconds=12.5,

@@ -19,6 +19,8 @@ from samfleet_models.decoding import DrawnMasks
 from samfleet_models.engine import Engine
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
+from samfleet_models.meters.meter import MemoryMeter
+from samfleet_models.meters.watch import DeviceWatch
 from samfleet_models.network import IMAGES_PER_PASS
 
 __all__ = ["tiny", "tiny_engine"]
@@ -35,6 +37,16 @@ def segment(engine: Engine, requests: Sequence[SegmentRequest]) -> list[SegmentR
 def prompts_request(*prompts: Prompt, masks: str = "best", size: tuple[int, int] = (40, 30)) -> SegmentRequest:
     parameters = PromptsParameters(masks=masks)  # type: ignore[arg-type]  # one of its two words
     return SegmentRequest(bright_square(*size), parameters, prompts)
+
+
+class CountingMeter(MemoryMeter):
+    """Uses as much between any two questions."""
+
+    STEP = 5.0
+
+    def joules(self) -> float:
+        self.used_joules = (self.used_joules or 0.0) + self.STEP
+        return self.used_joules
 
 
 POINT = Prompt(points=((20, 15),), labels=(1,))
@@ -286,3 +298,13 @@ def test_every_reply_tells_of_the_device(tiny_engine: Engine) -> None:
         assert reply.report.device is not None
         assert reply.report.device.id == "cpu"
         assert reply.report.device.memory_total_bytes
+        assert reply.report.energy_j is None
+
+
+def test_the_images_of_a_batch_share_its_energy(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = CountingMeter()
+    monkeypatch.setattr(tiny_engine, "_watch", DeviceWatch(meter))
+    replies = segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX), prompts_request(POINTS, BOTH)])
+    shares = [reply.report.energy_j for reply in replies]
+    assert all(share is not None and share > 0 for share in shares)
+    assert sum(share or 0 for share in shares) == pytest.approx((meter.used_joules or 0) - CountingMeter.STEP)

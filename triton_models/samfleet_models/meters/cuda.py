@@ -1,28 +1,34 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
 import torch
 
 from samfleet.masks.device_state import DeviceState
 
 
+@dataclass(frozen=True, slots=True)
 class CudaMeter:
-    """What CUDA itself says of a GPU: its memory. For where NVML is missing, and for a part of a GPU (MIG)."""
+    """What CUDA itself says of a GPU, or of a part of one: its memory. `memory_bytes` gives free and total."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._id = device_uuid(device)
+    uuid: str
+    memory_bytes: Callable[[], tuple[int, int]]
+    kind: str = "GPU-"
+
+    @classmethod
+    def of(cls, device: torch.device) -> Self:
+        uuid = str(torch.cuda.get_device_properties(device).uuid)
+        return cls(uuid, partial(torch.cuda.mem_get_info, device))
 
     def state(self) -> DeviceState:
-        free, total = torch.cuda.mem_get_info(self._device)
-        return DeviceState(self._id, memory_used_bytes=total - free, memory_total_bytes=total)
+        free, total = self.memory_bytes()
+        return DeviceState(self.kind + self.uuid, memory_used_bytes=total - free, memory_total_bytes=total)
 
     def joules(self) -> None:
         return None
 
     def close(self) -> None:
         """Nothing was opened."""
-
-
-def device_uuid(device: torch.device) -> str:
-    """As NVML writes it: torch leaves the kind of the device, `GPU-`, out."""
-    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"

@@ -52,9 +52,11 @@ class Job(HasId, HasCreatedAt, Base):
     evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_sha256: Mapped[str] = mapped_column(String(64))
+    correlation_id: Mapped[str | None] = mapped_column(String(128))  # of the request that submitted it, for the logs
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     sent_at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last `jobs.plan`
+    plan_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -107,6 +109,7 @@ class Run(HasId, HasCreatedAt, Base):
     quality_error_message: Mapped[str | None]
     evaluations_begun: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     sent_at: Mapped[datetime | None]  # the last `jobs.finish`, or a sign of life from it
+    finish_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     waiting_since: Mapped[datetime | None]
     turn_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]

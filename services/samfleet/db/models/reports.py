@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Integer, String
+from sqlalchemy import BigInteger, Computed, ForeignKey, Identity, Index, Integer, Numeric, String, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,7 +48,9 @@ class Rollup(Base):
 
     `n` images succeeded and went through the stage; `failures` failed in it. Stage `image` is all stages but the queue:
     its failures are all failures, and it alone has `started_at` (the first claim of a shard), `ended_at` (the last
-    record) and the sums of quality. Hours are UTC; the hour of an image is that of its recording.
+    record) and the sums of quality and of energy: `energy_j` of all images, `energy_images` that succeeded and have it.
+    Hours are UTC; the hour of an image is that of its recording. The database makes `histogram`, the sketch as one number
+    that it can add (`samfleet.rollups.histogram`).
     """
 
     __tablename__ = "rollups"
@@ -62,10 +65,15 @@ class Rollup(Base):
     sum_ms: Mapped[float] = mapped_column(default=0.0)
     first_bucket: Mapped[int] = mapped_column(default=0)
     counts: Mapped[list[int]] = mapped_column(ARRAY(Integer), default=list)
+    histogram: Mapped[Decimal] = mapped_column(
+        Numeric, Computed("rollup_histogram(first_bucket, counts)", persisted=True), deferred=True
+    )
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     instances: Mapped[int] = mapped_column(BigInteger, default=0)
     iou_sum: Mapped[float] = mapped_column(default=0.0)
+    energy_j: Mapped[float] = mapped_column(default=0.0, server_default=text("0"))
+    energy_images: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
 class HardwarePrice(Base):

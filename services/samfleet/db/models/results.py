@@ -42,7 +42,8 @@ class ImageResult(HasCreatedAt, Base):
 
     Times are milliseconds. `<stage>_ms` is this image's share, `<stage>_batch_ms` the whole batch's. Queue time is
     kept in its two halves: `queue_shard_ms` from the sending of the shard's task to its claim, `queue_triton_ms`
-    the round trip to Triton less its execution. Part `part_key` holds the masks on line `part_line`, from 0.
+    the round trip to Triton less its execution. `energy_j` is this image's share of the joules that the whole device
+    used. Part `part_key` holds the masks on line `part_line`, from 0.
     """
 
     __tablename__ = "image_results"
@@ -68,6 +69,7 @@ class ImageResult(HasCreatedAt, Base):
     clock: Mapped[str | None] = mapped_column(String(16))
     warmup: Mapped[bool | None]
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    energy_j: Mapped[float | None]  # None: the device has no counter
     queue_shard_ms: Mapped[float | None]
     queue_triton_ms: Mapped[float | None]
     fetch_ms: Mapped[float | None]

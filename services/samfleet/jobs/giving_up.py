@@ -1,0 +1,79 @@
+"""How often planning a job and finishing a run may fail for reasons that nobody foresaw, which the sweeper would
+otherwise send again for ever.
+
+What passes by itself is not counted, however long it lasts: a database or a store that does not answer.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import JobState, Run, RunState
+from samfleet.db.session import transaction
+from samfleet.errors import SamfleetError
+from samfleet.jobs.settling import fail_run
+from samfleet.jobs.states import lock_job, lock_run
+
+MOST_FAILURES = 10  # half a minute apart: a deployment that is being rolled back has some minutes
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
+PLANNING_FAILED = "planning_failed"
+FINISHING_FAILED = "finishing_failed"
+
+
+@contextmanager
+def bounded_planning(engine: Engine, job_id: uuid.UUID) -> Iterator[None]:
+    """Lets every error out; the last one that is allowed fails the job's runs, and with them the job."""
+    with _counting(engine, partial(_count_plan, job_id=job_id)):
+        yield
+
+
+@contextmanager
+def bounded_finishing(engine: Engine, run_id: uuid.UUID) -> Iterator[None]:
+    """The same for a run, whose parts and results stay."""
+    with _counting(engine, partial(_count_finish, run_id=run_id)):
+        yield
+
+
+@contextmanager
+def _counting(engine: Engine, count: Callable[[Session, str], None]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not _passes_by_itself(error):
+            reason = error.message if isinstance(error, SamfleetError) else f"{type(error).__name__}: {error}"
+            with transaction(engine) as session:
+                count(session, f"failed {MOST_FAILURES} times; the last time: {reason}")
+        raise
+
+
+def _passes_by_itself(error: Exception) -> bool:
+    return error.retryable if isinstance(error, SamfleetError) else isinstance(error, DATABASE_AWAY)
+
+
+def _count_plan(session: Session, reason: str, job_id: uuid.UUID) -> None:
+    job = lock_job(session, job_id)
+    if job is None or job.state is not JobState.QUEUED:
+        return
+    job.plan_failures += 1
+    if job.plan_failures < MOST_FAILURES:
+        return
+    runs = select(Run).where(Run.job_id == job_id).order_by(Run.id).with_for_update(key_share=True)
+    for run in session.scalars(runs).all():
+        fail_run(session, job, run, PLANNING_FAILED, f"planning {reason}")
+
+
+def _count_finish(session: Session, reason: str, run_id: uuid.UUID) -> None:
+    locked = lock_run(session, run_id)
+    if locked is None or locked.run.state is not RunState.FINISHING:
+        return
+    locked.run.finish_failures += 1
+    if locked.run.finish_failures >= MOST_FAILURES:
+        fail_run(session, locked.job, locked.run, FINISHING_FAILED, f"finishing {reason}; its image results stay")
