@@ -31,7 +31,7 @@ export function table(caption, columns, rows, style = "") {
 }
 
 export function facts(pairs) {
-  const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const known = pairs.filter(([, value]) => ![null, undefined, false, ""].includes(value));
   return h("dl", {}, known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 

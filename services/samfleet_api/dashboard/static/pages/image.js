@@ -103,6 +103,7 @@ export async function showImage(main, runId, imageId) {
     ["Size", image.width && `${image.width} × ${image.height} pixels`],
     ["Batch", image.batch_size && `${image.batch_size} images${image.warmup ? ", warm-up" : ""}`],
     ["Clock", image.clock],
+    ["Energy", image.energy_j !== null && `${image.energy_j.toFixed(2)} J`],
     ["Peak memory", image.peak_memory_bytes && bytes(image.peak_memory_bytes)],
   ]);
   main.replaceChildren(h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")), h("h1", {}, image.file_name), about,

@@ -63,7 +63,7 @@ export async function showJob(main, id) {
   const [throughput, stages, failures, gallery] = ["throughput", "stages", "failures", "gallery"].map((name) => h("section", { id: name }, h("p", { class: "loading" }, "Loading…")));
   const moving = progress(job);
   const about = facts([["Task", taskOf(job.task)], ["Submitted", moment(job.created_at)], ["Ended", moment(job.finished_at)]]);
-  main.replaceChildren(h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state), moving.bar, moving.line, moving.error, about, moving.cancel, h("h2", {}, "Runs"), moving.runs,
+  main.replaceChildren(h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state), moving.bar, moving.line, moving.error, about, h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")), moving.cancel, h("h2", {}, "Runs"), moving.runs,
     moving.quality, h("h2", {}, "Images over time"), throughput, h("h2", {}, "Where the time goes"), stages, h("h2", {}, "Failures"), failures, h("h2", {}, "Images"), gallery);
   const details = (now) => Promise.all([showThroughput(throughput, now), showStages(stages, now), showFailures(failures, now)]);
   const [renewGallery] = await Promise.all([showGallery(gallery, job), details(job)]);

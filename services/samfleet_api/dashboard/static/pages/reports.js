@@ -67,7 +67,7 @@ async function show(page) {
   keepingFocus(controls, () => controls.replaceChildren(...report.controls(known, again)));
   const { own, instead, report: asksFor = page.name } = report.ask(known);
   if (instead) return results.replaceChildren(instead);
-  const query = asked(own);
+  const query = asked(asksFor, own);
   results.setAttribute("aria-busy", "true");
   try {
     const answer = await get(requestOf(asksFor, query));

@@ -2,6 +2,7 @@
 // the CSV file and the command that answer the same question.
 
 export const FILTERS = ["variant", "hardware", "stage", "batch_size", "precision", "job", "pool", "dataset", "site", "since", "until", "include_warmup"];
+const OF_STAGES = ["latency", "compare"];
 const OPTIONS = { a: "-a", b: "-b" };
 
 export const reportName = () => location.pathname.split("/")[3] ?? "latency";
@@ -28,8 +29,10 @@ export function go(changes) {
 export const filtersOnly = () => new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => FILTERS.includes(name)));
 
 // What the API is asked: the filters of the address, and the report's own parameters in place of those of the same name.
-export function asked(own) {
+// Clocks and annotations belong to whole images, so only times are filtered by stages and batches.
+export function asked(report, own) {
   const query = filtersOnly();
+  if (!OF_STAGES.includes(report)) for (const name of ["stage", "batch_size"]) query.delete(name);
   for (const name of new Set(own.map(([name]) => name))) query.delete(name);
   for (const [name, one] of own) query.append(name, one);
   return query;

@@ -2,28 +2,39 @@ import { put } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 import { bars } from "/dashboard/static/charts/bars.js";
 import { value } from "/dashboard/static/reports/address.js";
+import { choice } from "/dashboard/static/reports/filters.js";
 import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js";
 import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, money, number, whole } from "/dashboard/static/reports/units.js";
 
+const energy = () => value("metric") === "energy";
 const perThousand = (row) => money(row.cost_per_1000_images, row.currency);
+const wattHours = (row) => money(row.wh_per_1000_images, "Wh");
 
 export const cost = {
   title: "Cost",
-  lead: "The wall time of runs at the price of an hour of their hardware.",
-  controls: (_known, changed) => [groupChoice(changed)],
+  lead: "The wall time of runs at the price of an hour of their hardware, and the energy that GPUs counted.",
+  controls: (_known, changed) => [choice("metric", "Figure", [["cost", "cost"], ["energy", "energy"]], energy() ? "energy" : "cost", changed), groupChoice(changed)],
   ask: () => ({ own: [] }),
-  measured: (row) => row.cost_per_1000_images !== null,
-  unmeasured: "No hardware here has a price yet. Set what an hour of it costs below; prices are those of your tenant.",
+  measured: (row) => row[energy() ? "wh_per_1000_images" : "cost_per_1000_images"] !== null,
+  get unmeasured() {
+    return energy() ? "None of this hardware counts its energy: NVIDIA's GPUs from Volta on do." : "No hardware here has a price yet. Set what an hour of it costs below; prices are those of your tenant.";
+  },
   charts(rows, answer, known) {
-    const by = value("by_row", "variant"), currencies = [...new Set(rows.map((row) => row.currency))];
+    const by = value("by_row", "variant");
+    if (energy()) {
+      const make = (row, name) => ({ ...look(row, otherThan(by), known), length: row.wh_per_1000_images, value: wattHours(row), tip: `${name}\n${wattHours(row)} per 1000 images` });
+      return [[null, bars("Energy of 1000 images", grouped(rows, answer, known, by, make), "Wh per 1000 images")]];
+    }
+    const currencies = [...new Set(rows.map((row) => row.currency))];
     const make = (row, name) => ({ ...look(row, otherThan(by), known), length: row.cost_per_1000_images, value: perThousand(row), tip: `${name}\n${perThousand(row)} per 1000 images` });
     return currencies.map((currency) => [currencies.length > 1 ? currency : null,
       bars(`Cost of 1000 images in ${currency}`, grouped(rows.filter((row) => row.currency === currency), answer, known, by, make), `${currency} per 1000 images`)]);
   },
   caption: "Cost",
   columns: () => [number("Images", "n", whole), number("Hours", "hours", decimals(4)), { title: "Price per hour", number: true, value: (row) => money(row.price_per_hour, row.currency) },
-    { title: "Cost", number: true, value: (row) => money(row.cost, row.currency) }, { title: "Cost of 1000 images", number: true, value: perThousand }],
+    { title: "Cost", number: true, value: (row) => money(row.cost, row.currency) }, { title: "Cost of 1000 images", number: true, value: perThousand },
+    { title: "Energy", number: true, value: (row) => money(row.energy_wh, "Wh") }, { title: "Energy of 1000 images", number: true, value: wattHours }],
   more: (answer, known, changed) => prices(answer, known, changed),
 };
 
