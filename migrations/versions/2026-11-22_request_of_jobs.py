@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b41c7e92d5a3"
-down_revision = "6f2a9d40c8b1"
+down_revision = "c3d8e1a7f204"
 branch_labels = None
 depends_on = None
 

@@ -147,7 +147,7 @@ def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
 
 
 def measures_table(columns: Sequence[str], numbers: Sequence[bool], rows: Sequence[Sequence[str]]) -> Table:
-    """Where the terminal is narrow, words are folded and no number is."""
+    """Where the terminal is narrow, words are folded and no number is, nor what else must stay whole."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for at, (name, is_number) in enumerate(zip(columns, numbers, strict=True)):
         widest = max((*(len(row[at]) for row in rows), *(len(word) for word in name.split())))

@@ -41,9 +41,7 @@ def print_report(asked: Asked, name: str, **own: Any) -> None:
     if asked.png is not None:
         require_pyplot()
     with open_api(asked) as client:
-        params = asked.params | {key: value for key, value in own.items() if value is not None}
-        if "hardware" in params:
-            params["hardware"] = [hardware_id(client, wanted) for wanted in params["hardware"]]
+        params = params_of(client, asked) | {key: value for key, value in own.items() if value is not None}
         if params.get("by") == "hardware":
             params |= {side: hardware_id(client, params[side]) for side in ("a", "b")}
         _print(client, asked, name, params)
@@ -53,6 +51,14 @@ def print_report(asked: Asked, name: str, **own: Any) -> None:
 def open_api(asked: Asked) -> Iterator[SamfleetClient]:
     with connect(choose_api(asked.api_url, asked.api_key)) as client:
         yield client
+
+
+def params_of(client: SamfleetClient, asked: Asked) -> dict[str, Any]:
+    """With ids in place of the machines' names."""
+    params = dict(asked.params)
+    if "hardware" in params:
+        params["hardware"] = [hardware_id(client, wanted) for wanted in params["hardware"]]
+    return params
 
 
 def _print(client: SamfleetClient, asked: Asked, name: str, params: Row) -> None:
