@@ -9,6 +9,7 @@ export function runsTable(job) {
     { title: "Variant", value: (run) => run.variant },
     { title: "Pool", value: (run) => run.pool },
     { title: "State", value: stateOf },
+    ...(job.runs.some((run) => run.error) ? [{ title: "Why it failed", value: (run) => run.error?.message ?? "" }] : []),
     { title: "Done", number: true, value: (run) => `${count(run.counts.succeeded + run.counts.failed)} of ${count(run.counts.total)}` },
     { title: "Failed", number: true, value: (run) => count(run.counts.failed) },
     { title: "Masks", number: true, value: (run) => count(run.masks) },
