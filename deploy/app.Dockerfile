@@ -12,7 +12,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
 
 FROM python:3.11.13-slim-bookworm
 RUN useradd --uid 10001 --create-home samfleet \
-    && install --directory --owner=samfleet --group=samfleet /var/lib/samfleet /var/lib/samfleet/weights
+    && install --directory --owner=samfleet --group=samfleet /var/lib/samfleet /var/lib/samfleet/weights /var/lib/samfleet/site
 COPY --from=build /opt/samfleet /opt/samfleet
 COPY deploy/create_bucket.py /opt/deploy/create_bucket.py
 ENV PATH=/opt/samfleet/bin:$PATH \

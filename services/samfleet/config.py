@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +18,17 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from samfleet.licences import LicenceUnknown, parse_accepted
 
 MIN_KEY_LENGTH = 24
+SITE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
+LOCAL_SITE = "local"  # what was measured here, in all reports
+
+
+def check_site_name(name: str) -> str:
+    if re.fullmatch(SITE_NAME, name) is None or name.casefold() == LOCAL_SITE:
+        raise ValueError(
+            f"{name!r} cannot be the name of a site; take 1 to 64 letters, digits, '.', '_' and '-', and not "
+            f"{LOCAL_SITE!r}, which every site calls itself"
+        )
+    return name
 
 
 class Settings(BaseSettings):
@@ -99,6 +111,16 @@ class Settings(BaseSettings):
     max_shard_attempts: int = Field(
         default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
     )
+    site: str | None = Field(
+        default=None, description="What other sites call this one, such as `h200-lab`. Unset: nothing can be exported."
+    )
+    site_key_file: Path = Field(
+        default=Path("/var/lib/samfleet/site/key.pem"),
+        description="The private key that signs exports; made at the first one, with mode 0600.",
+    )
+    max_site_file_bytes: int = Field(
+        default=2 * 2**30, ge=1, description="Largest file of another site's measurements, unpacked."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port of a worker's `/metrics`; 0 takes a free one. Unset: none."
@@ -129,6 +151,11 @@ class Settings(BaseSettings):
         if isinstance(value, str) and value.replace(".", "", 1).isdigit():
             return float(value)
         return value
+
+    @field_validator("site")
+    @classmethod
+    def _check_site(cls, value: str | None) -> str | None:
+        return check_site_name(value) if value else None
 
     @field_validator("accept_licenses", mode="before")
     @classmethod

@@ -31,6 +31,8 @@ from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.sessions.endpoints import router as sessions
 from samfleet_api.sessions.wrong_keys import WrongKeys
+from samfleet_api.sites.endpoints import exchange
+from samfleet_api.sites.endpoints import router as sites
 from samfleet_api.state import State, open_state
 from samfleet_api.variants.endpoints import router as variants
 
@@ -67,7 +69,10 @@ def create_app(
         dependencies=[Depends(refuse_unknown_parameters)],
         redoc_url=None,
     )
-    ours = (datasets, jobs, job_events, runs, variants, pools, hardware, prices, reports, health, metrics, sessions)
+    ours = (
+        datasets, jobs, job_events, runs, variants, pools, hardware, prices, reports, exchange, sites, health, metrics,
+        sessions,
+    )  # fmt: skip
     for router in ours:
         app.include_router(router)
     app.state.wrong_keys = WrongKeys()

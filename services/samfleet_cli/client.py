@@ -15,6 +15,7 @@ from samfleet_cli.transport import ApiError, Transport
 
 _PAGE = 1000
 _PIECE_BYTES = 1 << 20
+_IMPORT_SECONDS = 1800  # a file of the largest size is written in one transaction
 
 
 class SamfleetClient:
@@ -169,6 +170,34 @@ class SamfleetClient:
             "PUT", f"/v1/hardware/{hardware_id}/price", repeatable=True, json=body
         )
         return answer
+
+    def export_measurements(self, path: Path, params: Mapping[str, Any]) -> None:
+        self._download("/v1/reports/export", path, params=params)
+
+    def import_measurements(self, path: Path, trust: str | None) -> dict[str, Any]:
+        """An import changes nothing the second time, so one whose answer was lost is sent again."""
+
+        def attempt() -> Any:
+            with path.open("rb") as file:
+                return self._transport.json(
+                    "POST",
+                    "/v1/reports/import",
+                    repeatable=False,
+                    files={"file": (path.name, file, "application/gzip")},
+                    params=_without_none({"trust": trust}),
+                    timeout=_IMPORT_SECONDS,
+                )
+
+        answer: dict[str, Any] = self._transport.repeat(attempt, repeatable=True)
+        return answer
+
+    def sites(self) -> dict[str, Any]:
+        """`this` one and, under `items`, those that measurements were imported from."""
+        answer: dict[str, Any] = self._get("/v1/sites")
+        return answer
+
+    def forget_site(self, name: str) -> None:
+        self._transport.repeat(lambda: self._transport.send("DELETE", f"/v1/sites/{name}"), repeatable=True)
 
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:

@@ -92,11 +92,16 @@ class Transport:
                 raise _refusal(response)
             yield response.iter_bytes()
 
-    def _json_once(self, method: str, path: str, **request: Any) -> Any:
+    def send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """One try, for an answer that is good but need not have a body."""
         with self._mapped_failures():
             response = self._http.request(method, path, **request)
         if response.is_error:
             raise _refusal(response)
+        return response
+
+    def _json_once(self, method: str, path: str, **request: Any) -> Any:
+        response = self.send(method, path, **request)
         try:
             return response.json()
         except ValueError as error:

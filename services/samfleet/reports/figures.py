@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import ReportSeries, Rollup, RunQuality
+from samfleet.db.models import ReportSeries, Rollup, RunQuality, SeriesQuality
 from samfleet.quality.protocol import CLASS_AGNOSTIC, CLASS_AWARE, Area, Metric
 from samfleet.reports.query import Dimension, ReportQuery, day_of
 from samfleet.rollups.measures import IMAGE
@@ -34,11 +34,15 @@ NOT_EVALUATED: Figures = {"runs_evaluated": 0, **dict.fromkeys(FIGURES)}
 
 
 def figures_by_series() -> Subquery:
-    """Columns series_id, metric, area, max_detections, value, instances: those of a run for each of its series."""
-    figure = RunQuality
-    columns = (figure.metric, figure.area, figure.max_detections, figure.value, figure.instances)
-    of_runs = select(ReportSeries.id.label("series_id"), *columns).join(figure, figure.run_id == ReportSeries.run_id)
-    return of_runs.subquery("figure")
+    """Columns series_id, metric, area, max_detections, value, instances: those of a run for each of its series, and
+    those that came with the series of other sites.
+    """
+    names = ("metric", "area", "max_detections", "value", "instances")
+    here, elsewhere = RunQuality.__table__.c, SeriesQuality.__table__.c
+    of_runs = select(ReportSeries.id.label("series_id"), *(here[name] for name in names))
+    of_runs = of_runs.join(RunQuality, RunQuality.run_id == ReportSeries.run_id)
+    of_sites = select(elsewhere.series_id, *(elsewhere[name] for name in names))
+    return of_runs.union_all(of_sites).subquery("figure")
 
 
 def read_figures(

@@ -16,7 +16,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PREFIX = "/dashboard"
 STATIC = Path(__file__).parent / "static"
-PAGES = ("/", "/login", "/jobs/{job_id}", "/runs/{run_id}/images/{image_id}", "/variants")
+PAGES = (
+    "/",
+    "/login",
+    "/jobs/{job_id}",
+    "/runs/{run_id}/images/{image_id}",
+    "/reports",
+    "/reports/{report}",
+    "/variants",
+)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",

@@ -51,7 +51,7 @@ def read_query(
     until: Hour = None,
     include_warmup: Annotated[bool, Query(description="Count the first executions after a load too.")] = False,
 ) -> ReportQuery:
-    _check_range(since, until)
+    check_range(since, until)
     _check_classes(batch_size)
     filters = {
         Dimension.VARIANT: tuple(variant),
@@ -74,7 +74,7 @@ def read_query(
     )
 
 
-def _check_range(since: datetime | None, until: datetime | None) -> None:
+def check_range(since: datetime | None, until: datetime | None) -> None:
     if since is not None and until is not None and since >= until:
         raise ReportInvalid(f"since {since.isoformat()} is not before until {until.isoformat()}")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from samfleet_cli.commands import report_sites
 from samfleet_cli.options import AsJson
 from samfleet_cli.reporting.options import GROUPS, IMAGES, STAGES, WARMUP, Asked, asks
 
@@ -111,3 +112,9 @@ def price(
         print_json(found)
     else:
         typer.echo(f"an hour of {found['hardware_id']} costs {found['per_hour']:g} {found['currency']}")
+
+
+app.command("export")(report_sites.export)
+app.command("import")(report_sites.import_)
+app.command("sites")(report_sites.sites)
+app.command("forget")(report_sites.forget)

@@ -51,6 +51,10 @@ class StateDir:
     def gates(self) -> Path:
         return self.root / "gates"
 
+    @property
+    def site_key(self) -> Path:
+        return self.root / "site" / "key.pem"
+
     def create(self) -> None:
         """Make the directories. The root may be entered by others, because PostgreSQL refuses to run as root and then
         runs as another account; what is secret inside has its own mode.

@@ -139,7 +139,7 @@ def _processes_of_ours(
             name="api",
             argv=(*python, "uvicorn", "--factory", "samfleet_api.app:create_app", "--host", LOOPBACK,
                   "--port", str(api_port), "--no-access-log", "--timeout-graceful-shutdown", "5"),
-            env=env,
+            env={**env, "SAMFLEET_SITE_KEY_FILE": str(_site_key_file(info, settings))},
             readiness=HttpReady(LOOPBACK, api_port, "/readyz"),
             depends_on=needs,
             address=info.api_url,
@@ -157,6 +157,11 @@ def _processes_of_ours(
             depends_on=needs,
         ),
     ]  # fmt: skip
+
+
+def _site_key_file(info: StackInfo, settings: Settings) -> Path:
+    given = "site_key_file" in settings.model_fields_set
+    return settings.site_key_file.resolve() if given else StateDir(info.state_dir).site_key
 
 
 def _control(info: StackInfo, env: Mapping[str, str], depends_on: tuple[str, ...]) -> PartSpec:

@@ -16,6 +16,7 @@ from samfleet_cli.options import ApiKey, ApiUrl, AsJson
 
 _PANEL = "Which measurements"
 IMAGES = ("variant", "hardware", "precision", "job", "pool", "dataset", "site", "since", "until")
+EXPORTED = tuple(name for name in IMAGES if name != "site")
 STAGES = (*IMAGES, "stage", "batch_size")
 GROUPS = "group_by"
 WARMUP = "include_warmup"

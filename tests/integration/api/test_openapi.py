@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.api import Api
 
-SUCCESS = {"200", "201", "202"}
+SUCCESS = {"200", "201", "202", "204"}
 
 
 @pytest.fixture
@@ -75,6 +75,8 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "readiness_read",
         "report_compare",
         "report_cost",
+        "report_export",
+        "report_import",
         "report_latency",
         "report_pareto",
         "report_quality",
@@ -84,6 +86,8 @@ def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
         "run_read_image",
         "run_read_overlay",
         "run_read_results",
+        "site_forget",
+        "site_list",
         "variant_list",
         "variant_read",
     ]

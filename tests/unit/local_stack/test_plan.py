@@ -88,6 +88,13 @@ def test_the_key_that_is_set_is_the_key(tmp_path: Path) -> None:
     assert _plan(tmp_path, Settings(pools={"elsewhere": ("gpu:8001",)}, bootstrap_api_key=key)).info.api_key == key
 
 
+def test_the_api_alone_signs_with_the_key_of_the_state_directory(tmp_path: Path) -> None:
+    plans = [_plan(tmp_path, settings) for settings in (_external(), Settings(site_key_file=tmp_path / "mine.pem"))]
+    keys = [{part.name: part.env.get("SAMFLEET_SITE_KEY_FILE") for part in plan.parts} for plan in plans]
+    assert keys[0] == {**dict.fromkeys(keys[0]), "api": str(tmp_path / "site" / "key.pem")}
+    assert keys[1]["api"] == str(tmp_path / "mine.pem")
+
+
 def test_each_process_shows_its_metrics_on_a_port_of_its_own(tmp_path: Path) -> None:
     plan = _plan(tmp_path, _external(), api_port=8123)
     parts = {part.name: part for part in plan.parts}

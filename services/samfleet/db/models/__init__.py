@@ -1,5 +1,6 @@
 """All tables: importing this module fills `Base.metadata`."""
 
+from samfleet.config import LOCAL_SITE
 from samfleet.db.base import Base
 from samfleet.db.models.datasets import (
     Dataset,
@@ -11,8 +12,9 @@ from samfleet.db.models.datasets import (
 )
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.models.quality import RunQuality
-from samfleet.db.models.reports import LOCAL_SITE, HardwarePrice, ReportSeries, Rollup
+from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
+from samfleet.db.models.sites import SeriesQuality, Site
 from samfleet.db.models.tenants import ApiKey, BrowserSession, Tenant
 
 __all__ = [
@@ -38,8 +40,10 @@ __all__ = [
     "Run",
     "RunQuality",
     "RunState",
+    "SeriesQuality",
     "Shard",
     "ShardState",
+    "Site",
     "Tenant",
     "WorkerHeartbeat",
 ]

@@ -5,19 +5,30 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Computed, ForeignKey, Identity, Index, Integer, Numeric, String, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from samfleet.config import LOCAL_SITE
 from samfleet.db.base import Base
-
-LOCAL_SITE = "local"
 
 
 class ReportSeries(Base):
     """What a measurement belongs to: a run on one hardware with one checkpoint, here or on another site.
 
-    It repeats what it needs of its run, job and dataset, because those of another site are not in this database.
+    It repeats what it needs of its run, job and dataset, because those of another site are not in this database; such
+    a series has no `run_id` but a `site_id`, and `exported_at`, when the site wrote the figures down.
     `parameters_sha256` is of `parameters`: what must be equal for two figures to be averaged.
     """
 
@@ -26,6 +37,8 @@ class ReportSeries(Base):
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     site: Mapped[str] = mapped_column(String(100), default=LOCAL_SITE)
+    site_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
+    exported_at: Mapped[datetime | None]
     run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
     origin_run_id: Mapped[uuid.UUID]
     origin_job_id: Mapped[uuid.UUID]
@@ -40,6 +53,8 @@ class ReportSeries(Base):
     __table_args__ = (
         Index("ix_report_series_tenant", tenant_id, "site", "variant"),
         Index("ix_report_series_origin", tenant_id, "site", "origin_run_id"),
+        Index("ix_report_series_site_id", site_id, "origin_run_id"),
+        CheckConstraint("site_id IS NULL OR (run_id IS NULL AND exported_at IS NOT NULL)", name="of_a_site"),
     )
 
 

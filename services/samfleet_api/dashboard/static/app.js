@@ -6,18 +6,22 @@ import { showImage } from "/dashboard/static/pages/image.js";
 import { showJob } from "/dashboard/static/pages/job.js";
 import { showLogin } from "/dashboard/static/pages/login.js";
 import { showOverview } from "/dashboard/static/pages/overview.js";
+import { showReports } from "/dashboard/static/pages/reports.js";
 import { showVariants } from "/dashboard/static/pages/variants.js";
 
 const PAGES = [
   [/^\/dashboard\/$/, showOverview],
   [/^\/dashboard\/jobs\/([^/]+)$/, showJob],
   [/^\/dashboard\/runs\/([^/]+)\/images\/([^/]+)$/, showImage],
+  [/^\/dashboard\/reports(?:\/[^/]+)?$/, showReports],
   [/^\/dashboard\/variants$/, showVariants],
 ];
-const LINKS = [["/dashboard/", "Overview"], ["/dashboard/variants", "Variants"]];
+const LINKS = [["/dashboard/", "Overview"], ["/dashboard/reports", "Reports"], ["/dashboard/variants", "Variants"]];
+
+const isOf = (path) => location.pathname === path || location.pathname.startsWith(`${path}/`);
 
 function showHeader(session) {
-  const link = ([path, text]) => h("a", { href: path, "aria-current": location.pathname === path ? "page" : null }, text);
+  const link = ([path, text]) => h("a", { href: path, "aria-current": isOf(path) ? "page" : null }, text);
   const leave = h("button", { type: "button", onclick: () => logOut(leave) }, "Log out");
   const bar = h("div", { class: "bar" }, h("span", { class: "brand" }, "samfleet"), h("nav", { "aria-label": "Pages" }, LINKS.map(link)),
     h("span", { class: "soft", title: `Tenant ${session.tenant}` }, session.tenant), leave);

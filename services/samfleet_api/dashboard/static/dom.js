@@ -21,17 +21,17 @@ function fill(element, attributes, children) {
 }
 
 // columns: [{title, number?, value: row => text or node}]; the first column names its row.
-export function table(caption, columns, rows) {
+export function table(caption, columns, rows, style = "") {
   const cell = (column, row, index) =>
     h(index ? "td" : "th", { class: column.number ? "number" : null, scope: index ? null : "row" }, column.value(row));
   const titles = columns.map((column) => h("th", { scope: "col", class: column.number ? "number" : null }, column.title));
   const body = rows.map((row) => h("tr", {}, columns.map((column, index) => cell(column, row, index))));
   const inner = h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, titles)), h("tbody", {}, body));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, inner);
+  return h("div", { class: `scroll ${style}`, tabindex: "0", role: "region", "aria-label": caption }, inner);
 }
 
 export function facts(pairs) {
-  const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const known = pairs.filter(([, value]) => ![null, undefined, false, ""].includes(value));
   return h("dl", {}, known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 

@@ -19,6 +19,7 @@ export const moment = (iso) => (iso ? new Date(iso).toLocaleString("en", { dateS
 
 export function bytes(value) {
   if (value === null || value === undefined) return "not published";
+  if (value < 2 ** 20) return `${(value / 2 ** 10).toFixed(1)} KiB`;
   return value >= 2 ** 30 ? `${(value / 2 ** 30).toFixed(2)} GiB` : `${(value / 2 ** 20).toFixed(1)} MiB`;
 }
 

@@ -1,5 +1,5 @@
 import { addressWith, filter, get } from "/dashboard/static/api.js";
-import { waterfall } from "/dashboard/static/chart.js";
+import { waterfall } from "/dashboard/static/charts/stages.js";
 import { facts, h, notice, table } from "/dashboard/static/dom.js";
 import { bytes, count, milliseconds } from "/dashboard/static/format.js";
 import { covers, eachPixel } from "/dashboard/static/rle.js";
@@ -84,7 +84,7 @@ function maskRow(mask, index, hidden, redraw, heat) {
 function times(image) {
   const parts = Object.entries(image.stages).map(([stage, time]) => [stage, time.ms]);
   if (!parts.length) return [notice("No times", "The image failed before anything was measured.")];
-  return [waterfall("Stages of this image, one after the other", parts), table("Stages of this image", [
+  return [h("div", { class: "card" }, waterfall("Stages of this image, one after the other", parts)), table("Stages of this image", [
     { title: "Stage", value: ([stage]) => stage },
     { title: "This image", number: true, value: ([, time]) => milliseconds(time.ms) },
     { title: "Whole batch", number: true, value: ([, time]) => (time.batch_ms === null ? "–" : milliseconds(time.batch_ms)) },
@@ -103,6 +103,7 @@ export async function showImage(main, runId, imageId) {
     ["Size", image.width && `${image.width} × ${image.height} pixels`],
     ["Batch", image.batch_size && `${image.batch_size} images${image.warmup ? ", warm-up" : ""}`],
     ["Clock", image.clock],
+    ["Energy", image.energy_j !== null && `${image.energy_j.toFixed(2)} J`],
     ["Peak memory", image.peak_memory_bytes && bytes(image.peak_memory_bytes)],
   ]);
   main.replaceChildren(h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")), h("h1", {}, image.file_name), about,

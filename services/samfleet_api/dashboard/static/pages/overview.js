@@ -6,6 +6,7 @@ const STATES = ["queued", "running", "completed", "failed", "cancelled"];
 const TONES = { completed: "good", failed: "bad", queued: "wait" };
 const ASKED_EVERY_MS = 5000;
 const PUSHED = 2;
+const HEARD_LATELY_S = 90;
 
 export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, thing.state);
 
@@ -66,12 +67,30 @@ function runningBoard(section) {
   };
 }
 
+// What a device cannot say (a CPU knows of no power) is left out.
+function device(one) {
+  const seen = (Date.now() - Date.parse(one.seen_at)) / 1000;
+  const memory = one.memory_total_bytes && gauge("Memory", one.memory_used_bytes / one.memory_total_bytes, `${gib(one.memory_used_bytes)} of ${gib(one.memory_total_bytes)} GiB`);
+  const more = [one.utilization !== null && `utilization ${percent(one.utilization)}`, one.power_watts !== null && `${one.power_watts.toFixed(0)} W`, seen > HEARD_LATELY_S && `heard ${duration(seen)} ago`];
+  return h("section", { class: "device", "aria-label": one.name }, h("h4", {}, one.name), gauge("Busy", one.busy_share, percent(one.busy_share)), memory || "",
+    h("p", { class: "soft small" }, more.filter(Boolean).join(" · ")));
+}
+
+const gib = (bytes) => (bytes / 2 ** 30).toFixed(1);
+
+function gauge(name, share, text) {
+  return h("div", { class: "gauge" }, h("span", { class: "soft" }, name), h("meter", { min: 0, max: 1, value: share, "aria-label": `${name}: ${text}` }), h("span", {}, text));
+}
+
 function poolCard(pool) {
   const servers = pool.workers.flatMap((worker) => (worker.detail.servers ?? []).map((server) => ({ ...server, worker: worker.name })));
   const health = pool.ready ? h("span", { class: "state good" }, "ready") : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not answer" : "no worker");
+  const { queue } = pool;
+  const work = (images, shards) => `${count(images)} ${images === 1 ? "image" : "images"} in ${count(shards)} ${shards === 1 ? "shard" : "shards"}`;
+  const depth = [["Waiting", work(queue.images_waiting, queue.shards_waiting)], ["In work", work(queue.images_in_progress, queue.shards_in_progress)]];
   const lines = servers.map((server) => [server.address, `${server.ready ? "ready" : "not ready"}${server.variants?.length ? `, loaded: ${server.variants.join(", ")}` : ""}`]);
   return h("article", { class: "card" }, h("div", { class: "head" }, h("h3", {}, pool.name), health),
-    h("p", { class: "soft" }, pool.workers.length === 1 ? "1 worker" : `${pool.workers.length} workers`), facts(lines));
+    h("p", { class: "soft" }, pool.workers.length === 1 ? "1 worker" : `${pool.workers.length} workers`), facts([...depth, ...lines]), ...pool.devices.map(device));
 }
 
 async function showPools(section) {

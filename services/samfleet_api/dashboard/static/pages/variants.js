@@ -42,7 +42,7 @@ function card(variant, places) {
   ]);
   const settings = facts(Object.entries(variant.everything).map(([name, value]) => [name, String(value)]));
   const weights = facts([["File", checkpoint.filename], ["Size", bytes(checkpoint.size_bytes)], ["SHA-256", checkpoint.sha256 ?? "not published"]]);
-  return h("article", { class: "card", id: variant.name }, h("div", { class: "head" }, h("h3", {}, variant.title), h("code", { class: "soft" }, variant.name)),
+  return h("article", { class: "card", id: variant.name }, h("div", { class: "head" }, h("h2", {}, variant.title), h("code", { class: "soft" }, variant.name)),
     record, h("details", {}, h("summary", {}, "Weights and defaults"), weights, settings));
 }
 

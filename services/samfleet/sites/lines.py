@@ -1,0 +1,142 @@
+"""The lines of an export, each a JSON object: a header, then machines, series and what was measured of them, last the
+signature of all lines before it. Whatever comes from another site goes through these models before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
+
+from samfleet.config import SITE_NAME
+from samfleet.rollups.measures import BATCH_CLASSES, IMAGE, NO_BATCH, STAGE_SQL
+from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
+
+FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
+VERSION = 1
+_BUCKETS = (bucket_of(LEAST_MS) or 0, bucket_of(GREATEST_MS) or 0)
+_STAGES = frozenset({*STAGE_SQL, IMAGE})
+_CLASSES = frozenset({NO_BATCH, *BATCH_CLASSES, 2 * BATCH_CLASSES[-1]})
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Small = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Sum = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
+Instant = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL's JSON has no NaN."""
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+Object = Annotated[dict[str, Any], AfterValidator(_storable)]
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Header(_Line):
+    """`exported_at` orders the exports of a site, whose clock it is by."""
+
+    kind: Literal["header"] = "header"
+    format: Literal["samfleet-measurements"] = FORMAT
+    version: int = VERSION
+    site: Annotated[str, StringConstraints(pattern=SITE_NAME)]
+    public_key: Digest
+    exported_at: Instant
+    code_version: Label
+
+
+class HardwareLine(_Line):
+    kind: Literal["hardware"] = "hardware"
+    fingerprint_sha256: Digest
+    facts: Object
+
+
+class SeriesLine(_Line):
+    """`series` is its number in this file; `hardware` the fingerprint of a line before."""
+
+    kind: Literal["series"] = "series"
+    series: Count
+    run_id: uuid.UUID
+    job_id: uuid.UUID
+    variant: Label
+    pool: Label
+    dataset: Annotated[str, StringConstraints(max_length=200)]
+    hardware: Digest | None
+    code_version: Annotated[str, StringConstraints(max_length=64)]
+    parameters: Object
+    parameters_sha256: Digest
+
+
+class RollupLine(_Line):
+    """An hour of a series, as the table `rollups` has it."""
+
+    kind: Literal["rollup"] = "rollup"
+    series: Count
+    stage: str
+    hour: Instant
+    batch_class: int
+    warmup: bool
+    n: Count
+    failures: Count
+    sum_ms: Sum
+    first_bucket: Annotated[int, Field(ge=_BUCKETS[0], le=_BUCKETS[1])]
+    counts: Annotated[list[Small], Field(max_length=_BUCKETS[1] - _BUCKETS[0] + 1)]
+    started_at: Instant | None
+    ended_at: Instant | None
+    instances: Count
+    iou_sum: Sum
+    energy_j: Sum
+    energy_images: Count
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> RollupLine:
+        """What no run measures would break the reports' arithmetic, or their memory."""
+        if self.stage not in _STAGES or self.batch_class not in _CLASSES:
+            raise ValueError("unknown stage or class of batches")
+        if self.first_bucket + len(self.counts) - 1 > _BUCKETS[1] or sum(self.counts) > self.n:
+            raise ValueError("the buckets hold more than was measured")
+        if self.hour.minute or self.hour.second or self.hour.microsecond:
+            raise ValueError("not the beginning of an hour")
+        return self
+
+
+class FigureLine(_Line):
+    """A figure of the evaluation of a series' run, as the table `run_quality` has it."""
+
+    kind: Literal["figure"] = "figure"
+    series: Count
+    metric: Annotated[str, StringConstraints(min_length=1, max_length=16)]
+    area: Annotated[str, StringConstraints(min_length=1, max_length=16)]
+    max_detections: Small
+    value: Annotated[float, Field(ge=0, le=1)]
+    instances: Small
+
+
+class Signature(_Line):
+    """Of the SHA-256 of all lines before, their ends included."""
+
+    kind: Literal["signature"] = "signature"
+    sha256: Digest
+    signature: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
+
+
+Content = HardwareLine | SeriesLine | RollupLine | FigureLine
+CONTENT: TypeAdapter[Content] = TypeAdapter(Annotated[Content, Field(discriminator="kind")])

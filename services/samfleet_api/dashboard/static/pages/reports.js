@@ -1,0 +1,114 @@
+// Reports: one page of its own for each question, with the same filters. Everything that was chosen is in the address.
+
+import { get } from "/dashboard/static/api.js";
+import { failure, h, notice } from "/dashboard/static/dom.js";
+import { count } from "/dashboard/static/format.js";
+import { asked, filtersOnly, reportName, requestOf } from "/dashboard/static/reports/address.js";
+import { compare } from "/dashboard/static/reports/compare.js";
+import { cost } from "/dashboard/static/reports/cost.js";
+import { closePickers, filters } from "/dashboard/static/reports/filters.js";
+import { readKnown } from "/dashboard/static/reports/known.js";
+import { latency } from "/dashboard/static/reports/latency.js";
+import { pareto } from "/dashboard/static/reports/pareto.js";
+import { quality } from "/dashboard/static/reports/quality.js";
+import { again, nothingMeasured, openParameters, parametersOf, rowsTable, toolbar } from "/dashboard/static/reports/results.js";
+import { throughput } from "/dashboard/static/reports/throughput.js";
+import { trend } from "/dashboard/static/reports/trend.js";
+
+const REPORTS = { latency, throughput, quality, pareto, compare, cost, trend };
+const MOST_ROWS = 60; // more than these no eye compares; the table has them all
+
+export async function showReports(main) {
+  const name = reportName(), report = REPORTS[name];
+  if (!report) return main.replaceChildren(notice("There is no such report", `Reports are ${Object.keys(REPORTS).join(", ")}.`));
+  document.title = `${report.title} · Reports · samfleet`;
+  const bar = h("div"), controls = h("div", { class: "controls" }), results = h("div", { class: "results" }), said = h("p", { class: "visually-hidden", role: "status" });
+  const status = h("p", { class: "loading", role: "status" }, "Loading…");
+  main.replaceChildren(h("h1", {}, "Reports"), tabs(name), h("p", { class: "lead" }, report.lead), status);
+  const known = await readKnown();
+  if (!known.any) return status.replaceWith(nothingMeasured());
+  const page = { name, report, known, controls, results, said };
+  const showFilters = () => bar.replaceChildren(filters(known, (anew) => {
+    if (anew) showFilters();
+    show(page);
+  }));
+  status.replaceWith(bar, controls, said, results);
+  showFilters();
+  document.addEventListener("pointerdown", closePickers);
+  addEventListener("hashchange", openParameters);
+  addEventListener("popstate", () => {
+    if (page.shown === location.search) return; // only the part after # is another
+    showFilters();
+    show(page);
+  });
+  main.querySelector(".tabs [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
+  await show(page);
+  openParameters();
+}
+
+function tabs(current) {
+  const link = ([name, { title }]) => h("a", { href: `/dashboard/reports/${name}`, "aria-current": name === current ? "page" : null }, title);
+  return h("nav", { class: "tabs", "aria-label": "Reports" }, Object.entries(REPORTS).map(link));
+}
+
+// The filters of the moment go along to the other reports.
+function carryFilters() {
+  const query = filtersOnly();
+  query.delete("stage");
+  for (const link of document.querySelectorAll(".tabs a")) link.search = query;
+}
+
+// Answers may come in another order than the questions: only that of the last one is shown.
+async function show(page) {
+  const { report, known, controls, results } = page, again = () => show(page);
+  const turn = (page.turn ?? 0) + 1;
+  Object.assign(page, { turn, shown: location.search });
+  carryFilters();
+  keepingFocus(controls, () => controls.replaceChildren(...report.controls(known, again)));
+  const { own, instead, report: asksFor = page.name } = report.ask(known);
+  if (instead) return results.replaceChildren(instead);
+  const query = asked(asksFor, own);
+  results.setAttribute("aria-busy", "true");
+  try {
+    const answer = await get(requestOf(asksFor, query));
+    if (page.turn === turn) keepingFocus(results, () => fill(page, asksFor, query, answer));
+  } catch (error) {
+    if (page.turn === turn && error.status !== 401) results.replaceChildren(refused(error));
+  } finally {
+    if (page.turn === turn) results.removeAttribute("aria-busy");
+  }
+}
+
+function fill(page, asksFor, query, answer) {
+  const { report, known, results, said } = page;
+  const rows = answer.rows.filter(report.measured), shown = rows.slice(0, MOST_ROWS);
+  said.replaceChildren(answer.rows.length === 1 ? "1 row" : `${count(answer.rows.length)} rows`);
+  if (!answer.rows.length) return results.replaceChildren(nothingHere(report));
+  const drawn = rows.length ? report.charts(shown, answer, known) : [];
+  const charts = drawn.flatMap(([title, chart]) => [typeof title === "string" ? h("h3", {}, title) : title, chart].filter(Boolean));
+  const rest = rows.length > shown.length ? h("p", { class: "soft" }, `Drawn are the first ${MOST_ROWS} of ${count(rows.length)} rows. Filter to see the others.`) : null;
+  const card = h("section", { class: "card" }, toolbar(report.caption, asksFor, query), charts.length ? charts : notice("Nothing to draw yet", report.unmeasured ?? "No image of these has been measured."), rest ?? "");
+  const more = report.more?.(answer, known, () => show(page));
+  results.replaceChildren(...[card, more, rowsTable(report.caption, answer, known, report.columns(answer.rows)), parametersOf(answer), again(asksFor, query)].filter(Boolean));
+}
+
+function nothingHere(report) {
+  const filtered = filtersOnly().size > 0;
+  const clear = h("p", {}, h("a", { href: location.pathname }, "Remove all filters"));
+  return notice("No rows", [filtered ? "Nothing that was measured passes these filters." : "", report.empty ?? ""].filter(Boolean).join(" "), ...(filtered ? [clear] : []));
+}
+
+function refused(error) {
+  const shown = failure(error);
+  if (error.status !== 422) return shown;
+  shown.querySelector("h2").replaceChildren("A filter of this address is not valid");
+  shown.querySelector("button").replaceWith(h("a", { href: location.pathname }, "Start without filters"));
+  return shown;
+}
+
+// What is drawn anew has the same ids, so whoever goes by keyboard stays where they were.
+function keepingFocus(container, draw) {
+  const id = container.contains(document.activeElement) && document.activeElement.id;
+  draw();
+  if (id) document.getElementById(id)?.focus();
+}

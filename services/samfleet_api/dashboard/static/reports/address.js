@@ -1,0 +1,58 @@
+// A report is its address: the filters have the names that the API gives them, so the same words make the request,
+// the CSV file and the command that answer the same question.
+
+export const FILTERS = ["variant", "hardware", "stage", "batch_size", "precision", "job", "pool", "dataset", "site", "since", "until", "include_warmup"];
+const OF_STAGES = ["latency", "compare"];
+const OPTIONS = { a: "-a", b: "-b" };
+
+export const reportName = () => location.pathname.split("/")[3] ?? "latency";
+
+export const values = (name) => new URLSearchParams(location.search).getAll(name);
+export const value = (name, otherwise = "") => values(name)[0] ?? otherwise;
+
+// changes: {name: text, list or nothing}
+function changed(changes) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, now] of Object.entries(changes)) {
+    query.delete(name);
+    for (const one of Array.isArray(now) ? now : [now]) if (one) query.append(name, one);
+  }
+  query.sort();
+  return query;
+}
+
+export function go(changes) {
+  const query = changed(changes);
+  history.pushState(null, "", location.pathname + (query.size ? `?${query}` : ""));
+}
+
+export const filtersOnly = () => new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => FILTERS.includes(name)));
+
+// What the API is asked: the filters of the address, and the report's own parameters in place of those of the same name.
+// Clocks and annotations belong to whole images, so only times are filtered by stages and batches.
+export function asked(report, own) {
+  const query = filtersOnly();
+  if (!OF_STAGES.includes(report)) for (const name of ["stage", "batch_size"]) query.delete(name);
+  for (const name of new Set(own.map(([name]) => name))) query.delete(name);
+  for (const [name, one] of own) query.append(name, one);
+  return query;
+}
+
+export const requestOf = (report, query) => `/v1/reports/${report}${query.size ? `?${query}` : ""}`;
+
+export function csvOf(report, query) {
+  const wanted = new URLSearchParams(query);
+  wanted.append("format", "csv");
+  return requestOf(report, wanted);
+}
+
+export const curlOf = (report, query) => `curl -H "Authorization: Bearer $SAMFLEET_API_KEY" '${location.origin}${requestOf(report, query)}'`;
+
+export function commandOf(report, query) {
+  const words = [...query].flatMap(([name, one]) => {
+    if (name === "include_warmup") return one === "true" ? ["--include-warmup"] : [];
+    if (["since", "until"].includes(name)) return [`--${name}`, one.replace(/Z$/, "")]; // the command's clock is UTC
+    return [OPTIONS[name] ?? `--${name.replace("_", "-")}`, /^[\w.:+-]+$/.test(one) ? one : `'${one.replaceAll("'", "'\\''")}'`];
+  });
+  return ["samfleet report", report, ...words].join(" ");
+}

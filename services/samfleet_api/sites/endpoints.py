@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import chain
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Engine
+
+from samfleet.config import Settings
+from samfleet.db.session import read_only
+from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
+from samfleet.sites.exporting import Identity, SiteUnnamed, export
+from samfleet.sites.importing import SiteIsThisOne, import_file
+from samfleet.sites.key import SiteKeyUnusable, fingerprint, open_key, read_key
+from samfleet.sites.known import SiteKeyChanged, SiteNotFound, SiteNotTrusted, forget_site, known_sites
+from samfleet.sites.reading import SiteFileDamaged, SiteFileTooLarge, SiteFileTooNew, SiteSignatureInvalid
+from samfleet_api.bodies import multipart_files
+from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
+from samfleet_api.problems import PayloadInvalid, PayloadTooLarge, problems
+from samfleet_api.reports.parameters import Hour, Ids, Texts, check_range
+from samfleet_api.sites.schemas import IMPORT_BODY, Imported, Site, Sites, ThisSite
+
+exchange = APIRouter(prefix="/v1/reports", tags=["reports"])
+router = APIRouter(prefix="/v1/sites", tags=["sites"])
+
+MEDIA_TYPE = "application/gzip"
+_OVERHEAD_BYTES = 2**16  # of the form around the file
+NameInPath = Annotated[str, Path(max_length=64, description="As `GET /v1/sites` lists it.")]
+
+
+def read_choice(
+    tenant_id: TenantId,
+    *,
+    variant: Texts = [],  # noqa: B006 - FastAPI copies defaults
+    hardware: Ids = [],  # noqa: B006
+    precision: Texts = [],  # noqa: B006
+    job: Ids = [],  # noqa: B006
+    pool: Texts = [],  # noqa: B006
+    dataset: Texts = [],  # noqa: B006
+    since: Hour = None,
+    until: Hour = None,
+) -> ReportQuery:
+    check_range(since, until)
+    filters: dict[Dimension, tuple[Any, ...]] = {
+        Dimension.VARIANT: tuple(variant),
+        Dimension.HARDWARE: tuple(hardware),
+        Dimension.PRECISION: tuple(precision),
+        Dimension.JOB: tuple(job),
+        Dimension.POOL: tuple(pool),
+        Dimension.DATASET: tuple(dataset),
+    }
+    return ReportQuery(tenant_id=tenant_id, filters=filters, since=since, until=until)
+
+
+async def uploaded_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
+    async with multipart_files(request, "file", settings.max_site_file_bytes + _OVERHEAD_BYTES) as files:
+        if len(files) != 1:
+            raise PayloadInvalid(f"the form has {len(files)} files; send one at a time")
+        yield files[0].content
+
+
+@exchange.get(
+    "/export",
+    summary="Export this site's measurements",
+    operation_id="report_export",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "JSON lines in gzip, signed.", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        **problems(ReportInvalid, SiteUnnamed, SiteKeyUnusable),
+    },
+)
+def export_measurements(
+    choice: Annotated[ReportQuery, Depends(read_choice)], settings: SettingsValue, engine: EngineValue
+) -> StreamingResponse:
+    """Streamed. Filters choose whole runs, also `since` and `until`. No image, no name of one and no path is in it."""
+    if settings.site is None:
+        raise SiteUnnamed
+    site = Identity(settings.site, open_key(settings.site_key_file))
+    pieces = _exported(engine, choice, site)
+    headers = {"Content-Disposition": f'attachment; filename="{site.name}.jsonl.gz"'}
+    return StreamingResponse(chain([next(pieces)], pieces), media_type=MEDIA_TYPE, headers=headers)
+
+
+def _exported(engine: Engine, choice: ReportQuery, site: Identity) -> Iterator[bytes]:
+    """In one snapshot, which is held until the last piece was sent."""
+    with read_only(engine) as session:
+        yield from export(session, choice, site)
+
+
+@exchange.post(
+    "/import",
+    summary="Take in the measurements of another site",
+    operation_id="report_import",
+    openapi_extra=IMPORT_BODY,
+    responses=problems(
+        PayloadTooLarge,
+        SiteFileDamaged,
+        SiteFileTooLarge,
+        SiteFileTooNew,
+        SiteIsThisOne,
+        SiteKeyChanged,
+        SiteKeyUnusable,
+        SiteNotTrusted,
+        SiteSignatureInvalid,
+    ),
+)
+def import_measurements(
+    file: Annotated[IO[bytes], Depends(uploaded_file)],
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    session: WriteSessionValue,
+    trust: Annotated[
+        str | None,
+        Query(max_length=64, description="The fingerprint of a site that nothing was taken in from yet."),
+    ] = None,
+) -> Imported:
+    """All of the file or nothing. The same file again changes nothing; a later export of the site replaces its runs."""
+    own = read_key(settings.site_key_file)
+    found = import_file(
+        session,
+        tenant_id,
+        file,
+        trusted=trust,
+        own_public_key=own.public if own else None,
+        max_bytes=settings.max_site_file_bytes,
+    )
+    return Imported.model_validate(found)
+
+
+@router.get("", summary="List sites", operation_id="site_list", responses=problems(SiteKeyUnusable))
+def list_sites(tenant_id: TenantId, settings: SettingsValue, session: ReadSessionValue) -> Sites:
+    """This one, and those that measurements were taken in from."""
+    items = [
+        Site(
+            name=site.name,
+            fingerprint=fingerprint(site.public_key),
+            exported_at=site.exported_at,
+            imported_at=site.imported_at,
+            runs=runs,
+        )
+        for site, runs in known_sites(session, tenant_id)
+    ]
+    return Sites(this=_this_site(settings), items=items)
+
+
+@router.delete(
+    "/{site_name}",
+    status_code=204,
+    summary="Forget a site",
+    operation_id="site_forget",
+    responses=problems(SiteNotFound),
+)
+def delete_site(site_name: NameInPath, tenant_id: TenantId, session: WriteSessionValue) -> Response:
+    """With all measurements that were taken in from it, and the trust in its key."""
+    forget_site(session, tenant_id, site_name)
+    return Response(status_code=204)
+
+
+def _this_site(settings: Settings) -> ThisSite:
+    """A site that has a name gets its key here, so that its owner can tell the fingerprint before the first export."""
+    key = open_key(settings.site_key_file) if settings.site is not None else read_key(settings.site_key_file)
+    return ThisSite(name=settings.site, fingerprint=fingerprint(key.public) if key else None)

@@ -1,0 +1,90 @@
+"""`samfleet report export`, `import`, `sites`, `forget`: one table of machines that never meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from samfleet_cli.options import AsJson
+from samfleet_cli.reporting.options import EXPORTED, Asked, asks
+
+
+@asks(*EXPORTED, output=False)
+def export(
+    asked: Asked,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Where to; without it NAME_OF_THE_SITE.jsonl.gz.", show_default=False),
+    ] = None,
+) -> None:
+    """Write the measurements of this site, signed, to a file that other sites can import."""
+    from samfleet_cli.reporting.printing import open_api, params_of
+
+    with open_api(asked) as client:
+        this = client.sites()["this"]
+        path = file or Path(f"{this['name']}.jsonl.gz")
+        client.export_measurements(path, params_of(client, asked))
+    typer.echo(f"{path}: site {this['name']}, fingerprint {this['fingerprint']}")
+
+
+@asks(output=False)
+def import_(
+    asked: Asked,
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Another site's export.")],
+    trust: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FINGERPRINT",
+            help="The fingerprint of a site that nothing was imported from yet, as its owner tells it.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in the measurements of another site. The same file again changes nothing, a later one brings news."""
+    from samfleet_cli.reporting.printing import open_api, print_json
+
+    with open_api(asked) as client:
+        found = client.import_measurements(file, trust)
+    if as_json:
+        print_json(found)
+        return
+    counts = ", ".join(f"{found[name]} {name}" for name in ("added", "replaced", "unchanged"))
+    typer.echo(f"site {found['site']}, exported {found['exported_at']}: runs {counts}")
+
+
+@asks(output=False)
+def sites(asked: Asked, as_json: AsJson = False) -> None:
+    """Show this site's name and fingerprint, and the sites whose measurements were imported."""
+    from samfleet_cli import tables
+    from samfleet_cli.reporting.printing import open_api, print_json
+
+    with open_api(asked) as client:
+        found = client.sites()
+    if as_json:
+        print_json(found)
+        return
+    this = found["this"]
+    typer.echo(
+        f"this site: {this['name']}, fingerprint {this['fingerprint']}"
+        if this["name"]
+        else "this site: no name (SAMFLEET_SITE is not set), so nothing can be exported"
+    )
+    rows = [[site["name"], str(site["runs"]), site["exported_at"][:16], site["fingerprint"]] for site in found["items"]]
+    if rows:
+        titles = ("imported from", "runs", "as of", "fingerprint")
+        tables.console().print(tables.measures_table(titles, [None, 4, 16, 32], rows, left=1))
+
+
+@asks(output=False)
+def forget(
+    asked: Asked, name: Annotated[str, typer.Argument(metavar="NAME", help="As `samfleet report sites` shows it.")]
+) -> None:
+    """Drop all measurements that were imported from a site, and the trust in its key."""
+    from samfleet_cli.reporting.printing import open_api
+
+    with open_api(asked) as client:
+        client.forget_site(name)
+    typer.echo(f"forgot {name} and all that was imported from it")

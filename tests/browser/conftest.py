@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, StorageState
+
+from fixtures.api import Api, Tenant, new_tenant
+from fixtures.browser import chromium, log_in, visitor
+from fixtures.measured import measure
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, api: Api, tenant: Tenant) -> Iterator[Page]:
+    with visitor(browser, api.url) as page:
+        log_in(page, tenant.key)
+        yield page
+
+
+@pytest.fixture(scope="session")
+def measured(browser: Browser, api: Api, api_database: str) -> Iterator[Tenant]:
+    """Of all tests together, which read what was measured and change nothing of it."""
+    folder = api.root / "shop shelves"
+    folder.mkdir()
+    with new_tenant(api, api_database) as tenant:
+        measure(api, tenant, folder)
+        yield tenant
+
+
+@pytest.fixture(scope="session")
+def measured_session(browser: Browser, api: Api, measured: Tenant) -> StorageState:
+    """The cookie of the tenant that has measurements: logging in once is enough."""
+    with visitor(browser, api.url) as page:
+        log_in(page, measured.key)
+        return page.context.storage_state()
+
+
+@pytest.fixture
+def reader(browser: Browser, api: Api, measured_session: StorageState) -> Iterator[Page]:
+    """A page of the tenant that has measurements."""
+    with visitor(browser, api.url, session=measured_session) as page:
+        yield page
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """BROWSER_SCREENSHOTS names a folder that keeps the pictures."""
+    folder = Path(os.environ.get("BROWSER_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,111 @@
+"""axe-core finds nothing on any page, and everything is reached by the keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, StorageState, expect
+
+from fixtures.api import Api, Tenant
+from fixtures.browser import PHONE, looked_at, pages_of, visitor
+from fixtures.measured import beat
+from fixtures.recorded import new_job, plan
+
+pytestmark = pytest.mark.browser
+
+
+def violations(page: Page) -> list[str]:
+    """Each as what it breaks and where. The policy of the page stays in force: axe comes through the debugger."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['impact']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, api: Api, measured: Tenant, measured_session: StorageState, folder: Path, scheme: str
+) -> None:
+    beat(api)
+    plan(api, new_job(measured, folder, images=4, name="waiting"))
+    found = {}
+    with visitor(browser, api.url, scheme="dark" if scheme == "dark" else "light", session=measured_session) as page:
+        for name, address in pages_of(measured).items():
+            looked_at(page, address)
+            for folded in page.locator("details:not(.picker)").all():
+                folded.evaluate("details => { details.open = true; }")
+            found[name] = violations(page)
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_axe_finds_nothing_where_nobody_is_logged_in(browser: Browser, api: Api) -> None:
+    with visitor(browser, api.url, PHONE) as page:
+        page.goto("/dashboard/login")
+        page.get_by_label("API key").fill("sf_wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).not_to_be_empty()
+        assert violations(page) == []
+
+
+def test_axe_finds_nothing_in_an_open_list_of_choices(reader: Page) -> None:
+    looked_at(reader, "/dashboard/reports/latency?variant=mobile_sam")
+    reader.locator("details.picker summary").first.click()
+    assert violations(reader) == []
+
+
+FOCUSED = """() => {
+    const element = document.activeElement;
+    const name = element.id || element.textContent.trim() || element.type;
+    return [element.tagName, name, getComputedStyle(element).outlineStyle];
+}"""
+
+
+def stops(page: Page, most: int = 150) -> list[str]:
+    """What Tab comes to, one after the other, each with a frame that is seen."""
+    found: list[str] = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        tag, name, frame = page.evaluate(FOCUSED)
+        if tag == "BODY":
+            break
+        if name in found[-1:]:  # the parts of a date are stops of their own, within the frame of the field
+            continue
+        assert frame != "none", name
+        found.append(name)
+    return found
+
+
+def test_tab_goes_through_a_report_in_reading_order(reader: Page) -> None:
+    looked_at(reader, "/dashboard/reports/cost")
+    found = stops(reader)
+    wanted = ["Skip to the content", "Overview", "Reports", "Variants", "Log out", "Latency", "Trend", "Variant: any"]
+    wanted += [
+        "filter-since",
+        "Clear filters",
+        "view-by_row",
+        "Copy link",
+        "Download CSV",
+        "Have it again: address, request, command",
+    ]
+    assert [name for name in found if name in wanted] == wanted
+
+
+def test_the_first_stop_leads_past_the_header(reader: Page) -> None:
+    looked_at(reader, "/dashboard/reports/latency")
+    reader.keyboard.press("Tab")
+    expect(reader.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    reader.keyboard.press("Enter")
+    reader.keyboard.press("Tab")
+    expect(reader.locator("main :focus")).to_have_count(1)
+
+
+def test_choices_are_made_by_keyboard(reader: Page) -> None:
+    looked_at(reader, "/dashboard/reports/latency")
+    reader.locator("details.picker summary").first.focus()
+    reader.keyboard.press("Enter")
+    reader.keyboard.press("Tab")
+    reader.keyboard.press("Space")
+    reader.wait_for_url("**?variant=mobile_sam")
+    reader.keyboard.press("Escape")
+    expect(reader.locator("details.picker[open]")).to_have_count(0)
+    expect(reader.locator("details.picker summary").first).to_be_focused()

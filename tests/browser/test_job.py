@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from fixtures.api import Api, Tenant
+from fixtures.measured import every_third_fails, finished_job
+from fixtures.recorded import claim_next, new_job, plan, record_shard
+
+pytestmark = pytest.mark.browser
+
+WAIT_SECONDS = 15
+
+
+def test_a_job_shows_its_times_failures_and_pictures(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = finished_job(api, tenant, folder)
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    chart = page.get_by_role("img", name="Mean time of an image, stage by stage")
+    expect(chart.locator("rect.length")).to_have_count(2 * 4)
+    page.get_by_label("With the time in queues").check()
+    expect(chart.locator("rect.length")).to_have_count(2 * 5)
+    assert page.url.endswith("?waiting=yes")
+    widths = [
+        float(width or 0)
+        for width in chart.locator("rect.length").evaluate_all("all => all.map(r => r.width.baseVal.value)")
+    ]
+    assert sum(widths) > 500
+    times = page.get_by_role("table", name="Time per image and stage, warm-up left out")
+    assert times.get_by_role("row").count() == 1 + 2 * 5
+    failures = page.get_by_role("table", name="Failures by code and stage")
+    expect(failures.get_by_role("row").nth(1)).to_contain_text("image_truncated")
+    expect(failures.get_by_role("row").nth(1).get_by_role("cell").first).to_have_text("4")
+    expect(page.get_by_role("table", name="Of all images of the dataset").get_by_role("row")).to_have_count(1 + 2)
+
+
+def test_the_gallery_tells_failed_from_not_done_yet(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=6, name="half done")
+    plan(api, job)
+    claimed = claim_next(api, job["runs"][0]["id"])
+    assert claimed is not None
+    record_shard(api, claimed, every_third_fails)
+    claimed = claim_next(api, job["runs"][0]["id"])
+    assert claimed is not None
+    record_shard(api, claimed, every_third_fails)
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    tiles = page.locator("#gallery li")
+    expect(tiles).to_have_count(6)
+    assert tiles.evaluate_all("all => all.map((tile) => tile.dataset.outcome).sort()") == [
+        *["failed"],
+        *["pending"] * 2,
+        *["succeeded"] * 3,
+    ]
+    expect(page.locator("#gallery .bad")).to_contain_text("image_truncated")
+    claimed = claim_next(api, job["runs"][0]["id"])
+    assert claimed is not None
+    record_shard(api, claimed)
+    expect(page.locator("#gallery [data-outcome=pending]")).to_have_count(0)
+    page.locator("#gallery").get_by_label("Show").select_option("failed")
+    page.wait_for_url("**?outcome=failed#gallery")
+    expect(tiles).to_have_count(1)
+
+
+def test_the_gallery_has_pages(reader: Page, measured: Tenant, api: Api, folder: Path) -> None:
+    job = new_job(measured, folder, images=30, name="thirty", variants=["mobile_sam", "sam_vit_b"])
+    reader.goto(f"/dashboard/jobs/{job['id']}")
+    expect(reader.locator("#gallery li")).to_have_count(24)
+    first = reader.locator("#gallery li").all_text_contents()
+    reader.get_by_role("link", name="Further images").click()
+    expect(reader.locator("#gallery li")).to_have_count(6)
+    assert not set(first) & set(reader.locator("#gallery li").all_text_contents())
+    reader.locator("#gallery").get_by_label("Masks of").select_option("sam_vit_b")
+    reader.wait_for_url("**?run=*")
+    expect(reader.locator("#gallery li")).to_have_count(24)
+
+
+def test_the_rate_over_time_grows_while_the_job_runs(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=4, name="moving")
+    plan(api, job)
+    run_id = job["runs"][0]["id"]
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    expect(page.locator("#throughput")).to_contain_text("Nothing recorded yet")
+    for done in (2, 4):
+        claimed = claim_next(api, run_id)
+        assert claimed is not None
+        record_shard(api, claimed)
+        recorded = "all => all.reduce((sum, cell) => sum + Number(cell.textContent), 0)"
+        expect(page.locator("#throughput tbody td:nth-child(2)").first).to_be_attached()
+        expect(page.locator("#runs td").nth(2)).to_have_text(f"{done} of 4")
+        deadline = time.monotonic() + WAIT_SECONDS
+        while page.locator("#throughput tbody td:nth-child(2)").evaluate_all(recorded) != done:
+            assert time.monotonic() < deadline, "the chart does not move"
+            page.wait_for_timeout(100)
+    line = page.locator("#throughput polyline.line").get_attribute("points")
+    assert line is not None
+    heights = [float(point.split(",")[1]) for point in line.split()]
+    assert len(heights) > 20
+    assert max(heights) - min(heights) > 50
+
+
+def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, name="too much")
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(page.locator(".head .state")).to_have_text("cancelled")
+    assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from fixtures.api import Api, Tenant
+from fixtures.browser import visitor
+
+pytestmark = pytest.mark.browser
+
+
+def test_without_a_session_one_is_asked_for_and_led_back(browser: Browser, api: Api, tenant: Tenant) -> None:
+    with visitor(browser, api.url) as page:
+        page.goto("/dashboard/variants?name=tiny")
+        page.get_by_label("API key").fill("sf_wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_contain_text("unknown or revoked")
+        page.get_by_label("API key").fill(tenant.key)
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Variants").wait_for()
+        assert page.url.endswith("/dashboard/variants?name=tiny")
+        page.get_by_role("button", name="Log out").click()
+        page.get_by_label("API key").wait_for()
+        page.goto("/dashboard/")
+        page.get_by_label("API key").wait_for()
+
+
+@pytest.mark.parametrize("elsewhere", ["https://example.org/", "//example.org", "javascript:alert(1)", "/v1/jobs"])
+def test_the_way_on_from_the_login_leads_nowhere_else(
+    browser: Browser, api: Api, tenant: Tenant, elsewhere: str
+) -> None:
+    with visitor(browser, api.url) as page:
+        page.goto(f"/dashboard/login?next={elsewhere}")
+        page.get_by_label("API key").fill(tenant.key)
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Overview").wait_for()
+        assert page.url == f"{api.url}/dashboard/"
+
+
+def test_the_policy_allows_no_script_from_anywhere_else(page: Page) -> None:
+    answer = page.goto("/dashboard/")
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from fixtures.api import Api, Tenant
+from fixtures.browser import log_in, visitor
+from fixtures.measured import beat, finished_job
+from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard
+
+pytestmark = pytest.mark.browser
+
+
+def test_progress_moves_while_a_job_runs(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=4, name="moving")
+    plan(api, job)
+    page.reload()
+    bar = page.get_by_role("progressbar", name="Progress of moving")
+    expect(bar).to_have_js_property("value", 0)
+    run_id = job["runs"][0]["id"]
+    for value in (0.5, 1):
+        claimed = claim_next(api, run_id)
+        assert claimed is not None
+        record_shard(api, claimed)
+        expect(bar).to_have_js_property("value", value)
+
+
+def test_jobs_that_are_not_pushed_are_asked_for(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    jobs = [new_job(tenant, folder, images=2, name=f"job {number}") for number in range(4)]
+    page.reload()
+    expect(page.locator("#running article")).to_have_count(4)
+    for job in jobs:
+        carry_out(api, job)
+    two_rounds = 15_000  # ms; the page asks every five seconds
+    expect(page.locator("#running .state", has_text="completed")).to_have_count(4, timeout=two_rounds)
+
+
+def test_a_new_tenant_is_told_what_to_do(page: Page) -> None:
+    expect(page.get_by_text("Nothing is running")).to_be_visible()
+    expect(page.get_by_text("Nothing has been submitted yet.")).to_be_visible()
+
+
+def test_two_tenants_see_their_own(
+    browser: Browser, api: Api, tenant: Tenant, other_tenant: Tenant, folder: Path, page: Page
+) -> None:
+    job = finished_job(api, tenant, folder)
+    page.reload()
+    page.get_by_role("link", name="shelves, second floor").wait_for()
+    with visitor(browser, api.url) as stranger:
+        log_in(stranger, other_tenant.key)
+        expect(stranger.get_by_text("Nothing has been submitted yet.")).to_be_visible()
+        stranger.goto(f"/dashboard/jobs/{job['id']}")
+        expect(stranger.get_by_role("alert")).to_contain_text("does not exist")
+
+
+def test_pools_tell_what_waits_and_how_busy_their_devices_are(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
+    beat(api)
+    plan(api, new_job(tenant, folder, images=5, name="waiting"))
+    page.goto("/dashboard/")
+    pool = page.locator("#pools article").first
+    queue = tenant.http.get("/v1/pools").json()["items"][0]["queue"]
+    images, shards = queue["images_waiting"], queue["shards_waiting"]
+    assert images >= 5
+    expect(pool).to_contain_text(f"{images:,} images in {shards:,} shards")
+    device = pool.get_by_role("region", name="NVIDIA L4")
+    expect(device.get_by_role("meter", name="Busy: 87.0 %")).to_have_js_property("value", 0.87)
+    expect(device.get_by_role("meter", name="Memory: 6.0 of 24.0 GiB")).to_have_js_property("value", 0.25)
+    expect(device).to_contain_text("68 W")

@@ -1,0 +1,137 @@
+"""Whatever happens to a file on its way, it is taken as it was written or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import random
+import zlib
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from samfleet.db.models import Rollup, RunQuality, SeriesQuality
+from samfleet.sites.exporting import FIGURE_COLUMNS, ROLLUP_COLUMNS
+from samfleet.sites.key import SiteKey
+from samfleet.sites.lines import FigureLine, HardwareLine, Header, RollupLine, Signature
+from samfleet.sites.reading import (
+    SiteFileDamaged,
+    SiteFileTooLarge,
+    SiteFileTooNew,
+    SiteSignatureInvalid,
+    read_content,
+    verify,
+)
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MOST = 2**20
+REFUSED = (SiteFileDamaged, SiteFileTooNew, SiteSignatureInvalid, SiteFileTooLarge)
+
+
+KEY = SiteKey(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    header = Header(site="lab", public_key=KEY.public, exported_at=NOW, code_version="0.1.0")
+    rollup = RollupLine(
+        series=1, stage="encode", hour=NOW, batch_class=8, warmup=False, n=40, failures=1, sum_ms=81.25,
+        first_bucket=30, counts=[1, 0, 39], started_at=None, ended_at=NOW, instances=0, energy_j=0.0,
+        energy_images=0,
+        iou_sum=0.0,
+    )  # fmt: skip
+    figure = FigureLine(series=1, metric="ap", area="all", max_detections=100, value=0.5, instances=7)
+    lines = (header, HardwareLine(fingerprint_sha256="0" * 64, facts={"device_name": "H200"}), rollup, figure)
+    written = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
+    digest = hashlib.sha256(written)
+    end = Signature(sha256=digest.hexdigest(), signature=KEY.sign(digest.digest()))
+    return written + end.model_dump_json().encode() + b"\n"
+
+
+def read(data: bytes) -> list[str]:
+    """Every line of a file that passes, as it was written."""
+    file = io.BytesIO(data)
+    header = verify(file, MOST)
+    return [header.model_dump_json(), *(line.model_dump_json() for line in read_content(file, MOST))]
+
+
+def packed(content: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(content) + packer.flush()
+
+
+@pytest.mark.parametrize("pack", [packed, bytes, gzip.compress])
+def test_a_whole_file_reads_as_it_was_written(content: bytes, pack: type[bytes]) -> None:
+    assert read(pack(content)) == [line.decode() for line in content.splitlines()[:-1]]
+
+
+def test_every_changed_byte_is_found(content: bytes) -> None:
+    """Plain, so that nothing but the signature protects it."""
+    for at in range(len(content)):
+        for flipped in (1, 0x20, 0x80):
+            damaged = content[:at] + bytes([content[at] ^ flipped]) + content[at + 1 :]
+            with pytest.raises(REFUSED):
+                read(damaged)
+
+
+def test_every_changed_byte_of_a_packed_file_is_found_or_changes_nothing(content: bytes) -> None:
+    """Gzip's header has a time and a system, and its last byte of data bits that mean nothing."""
+    whole, lines, taken = packed(content), read(content), 0
+    for at in range(len(whole)):
+        for flipped in (1, 0x20, 0x80):
+            damaged = whole[:at] + bytes([whole[at] ^ flipped]) + whole[at + 1 :]
+            try:
+                assert read(damaged) == lines
+                taken += 1
+            except REFUSED:
+                continue
+    assert taken < 3 * 12
+
+
+@pytest.mark.parametrize("pack", [packed, bytes])
+def test_every_cut_is_found(content: bytes, pack: type[bytes]) -> None:
+    whole = pack(content)
+    for length in range(len(whole)):
+        with pytest.raises(SiteFileDamaged):
+            read(whole[:length])
+
+
+@pytest.mark.parametrize("pack", [packed, bytes])
+def test_what_follows_the_end_is_found(content: bytes, pack: type[bytes]) -> None:
+    for more in (b"x", b"\n", content, packed(content)):
+        with pytest.raises(REFUSED):
+            read(pack(content) + more)
+
+
+def test_lines_cannot_be_moved_dropped_or_doubled(content: bytes) -> None:
+    *lines, end = content.splitlines(keepends=True)
+    for at in range(len(lines)):
+        for changed in (lines[:at] + lines[at + 1 :], [*lines, lines[at]], [lines[at], *lines]):
+            with pytest.raises(SiteFileDamaged):
+                read(b"".join(changed) + end)
+
+
+def test_noise_is_refused() -> None:
+    noise = random.Random(5)
+    for _ in range(200):
+        data = noise.randbytes(noise.randrange(400))
+        for begin in (b"", b"\x1f\x8b\x08\x00", b'{"format": "samfleet-measurements", "version": 1}\n'):
+            with pytest.raises(REFUSED):
+                read(begin + data)
+
+
+def test_a_line_without_an_end_takes_no_memory(content: bytes) -> None:
+    with pytest.raises(SiteFileDamaged):
+        verify(io.BytesIO(gzip.compress(b"[" * 2**22)), 2**30)
+    with pytest.raises(SiteFileTooLarge):
+        verify(io.BytesIO(gzip.compress(content * 100)), len(content))
+
+
+def test_all_that_is_kept_of_a_run_is_exported() -> None:
+    """A new column has to go into the file's lines too."""
+    kept = {column.name for column in Rollup.__table__.columns if column.computed is None}
+    assert set(ROLLUP_COLUMNS) == kept - {"series_id"}
+    for model, owner in ((RunQuality, "run_id"), (SeriesQuality, "series_id")):
+        assert set(FIGURE_COLUMNS) == {column.name for column in model.__table__.columns} - {owner}
