@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e6b9d2f04a71"
-down_revision = "27d9f0c6a18e"
+down_revision = "19c6a0fe83d5"
 branch_labels = None
 depends_on = None
 

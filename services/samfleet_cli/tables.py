@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -146,15 +147,19 @@ def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     return table
 
 
-def measures_table(columns: Sequence[str], numbers: Sequence[bool], rows: Sequence[Sequence[str]]) -> Table:
-    """Where the terminal is narrow, words are folded and no number is, nor what else must stay whole."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for at, (name, is_number) in enumerate(zip(columns, numbers, strict=True)):
-        widest = max((*(len(row[at]) for row in rows), *(len(word) for word in name.split())))
-        if is_number:
-            table.add_column(name, justify="right", min_width=widest)
+def measures_table(
+    columns: Sequence[str], widths: Sequence[int | None], rows: Sequence[Sequence[str]], left: int
+) -> Table:
+    """Columns that have a width keep it; where the terminal is narrow, the others are folded. The first `left` ones are
+    words, the others figures.
+    """
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for at, (name, width) in enumerate(zip(columns, widths, strict=True)):
+        justify: JustifyMethod = "left" if at < left else "right"
+        if width is None:
+            table.add_column(name, justify=justify, overflow="fold")
         else:
-            table.add_column(name, overflow="fold", min_width=max(len(word) for word in name.split()))
+            table.add_column(fill(name, width), justify=justify, no_wrap=True, width=width)
     for row in rows:
         _add_row(table, *row)
     return table

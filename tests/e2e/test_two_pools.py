@@ -39,22 +39,22 @@ SETTINGS = {
     "SAMFLEET_IMAGES_IN_FLIGHT": "1",
     "SAMFLEET_MAX_SHARD_ATTEMPTS": "1000",  # the second pool's shards are tried until its server is there
 }
-QUIET_LOAD = 1.0  # of the machine before we begin; more of it would be measured instead of the threads
+QUIET_LOAD = 1.5  # of the machine beside a server's threads: the rest of the stack is about half of one
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(SECONDS + 300)]
 
 
 @dataclass(frozen=True)
 class Job:
-    """The finished job: `hardware` is the id of each pool's, `images` those that it took, `load_before` the machine's
-    load average when it was submitted.
+    """The finished job: `hardware` is the id of each pool's, `images` those that it took, `other_load` the machine's
+    load average beside the threads of the servers.
     """
 
     http: httpx.Client
     summary: Mapping[str, Any]
     hardware: Mapping[str, str]
     images: frozenset[int]
-    load_before: float
+    other_load: float
 
     def report(self, name: str, **parameters: str) -> list[dict[str, Any]]:
         answer = self.http.get(f"/v1/reports/{name}", params={"job": self.summary["job_id"], **parameters})
@@ -74,7 +74,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
     out = tmp_path_factory.mktemp("out")
     ports = dict(zip(THREADS, free_ports(len(THREADS)), strict=True))
     pools = ";".join(f"{pool}=127.0.0.1:{port}" for pool, port in ports.items())
-    load_before = os.getloadavg()[0]
+    other_load = 0.0
     with ExitStack() as parts:
         stack = running_stack(tmp_path_factory.mktemp("stack"), SAMFLEET_POOLS=pools, **SETTINGS)
         samfleet = parts.enter_context(stack)
@@ -85,12 +85,13 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
             folder = tmp_path_factory.mktemp(f"triton-{pool}")
             with running_triton(folder, weights, [*REFERENCES], threads=threads, grpc_port=ports[pool]):
                 until(partial(is_over, finished, http, pool), SECONDS)
+                other_load = max(other_load, os.getloadavg()[0] - threads)
         summary = finished.result(SECONDS)
         hardware = {run["pool"]: run["hardware"][0]["id"] for run in summary["runs"]}
         for one in hardware.values():
             http.put(f"/v1/hardware/{one}/price", json={"per_hour": 0.5, "currency": "EUR"}).raise_for_status()
         dataset = json.loads((out / "dataset.json").read_text())
-        yield Job(http, summary, hardware, frozenset(image["id"] for image in dataset["images"]), load_before)
+        yield Job(http, summary, hardware, frozenset(image["id"] for image in dataset["images"]), other_load)
 
 
 def segment(samfleet: Samfleet, annotations: Path, out: Path) -> Any:
@@ -152,9 +153,12 @@ def test_a_comparison_of_the_machines_has_an_interval_for_each_variant(job: Job,
 
 
 def test_the_pool_with_more_threads_is_faster(job: Job) -> None:
-    if job.load_before > QUIET_LOAD:
-        pytest.skip(f"needs a quiet machine to tell: its load was {job.load_before:.1f} when the job began")
-    assert {row["variant"]: row["verdict"] for row in job.compare("encode")} == dict.fromkeys(REFERENCES, "a is faster")
+    rows = job.compare("encode")
+    told = {row["variant"]: row["verdict"] for row in rows} == dict.fromkeys(REFERENCES, "a is faster")
+    found = ", ".join(f"{row['variant']} {row['ratio']:.2f} ({row['verdict']})" for row in rows)
+    if not told and job.other_load > QUIET_LOAD:
+        pytest.skip(f"needs a quiet machine to tell, and this one's load was {job.other_load:.1f} beside ours: {found}")
+    assert told, found
 
 
 @pytest.mark.parametrize("variant", REFERENCES)

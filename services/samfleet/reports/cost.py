@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, HardwarePrice
 from samfleet.errors import NotFound
-from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.query import UNDIVIDED, Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
 from samfleet.reports.throughput import read_throughput
 
@@ -37,7 +37,7 @@ def cost(session: Session, query: ReportQuery) -> Report:
     devices counted meanwhile, null where none does. `wh_per_1000_images` is over the images whose energy is known.
     """
     priced = _by_hardware(query)
-    keys = priced.keys(without=(Dimension.STAGE, Dimension.BATCH_SIZE))
+    keys = priced.keys(without=UNDIVIDED)
     return build_report(session, query.tenant_id, keys, MEASURED, read_cost(session, priced))
 
 

@@ -1,16 +1,23 @@
-"""Which variants on which machines nothing else beats in both quality and speed, or quality and cost."""
+"""Which variants on which machines nothing else beats in both quality and speed, or quality and cost.
+
+Points are weighed against those that had the same to do: the annotations of one dataset, and one `task`. A box prompt
+takes less time than all masks of an image and is asked another question.
+"""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from samfleet.db.models import ReportSeries
 from samfleet.reports.cost import read_cost
 from samfleet.reports.figures import AR_LIMIT
-from samfleet.reports.quality import UNDIVIDED, by_dataset, read_quality
-from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.quality import by_dataset, read_quality
+from samfleet.reports.query import UNDIVIDED, Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
 from samfleet.reports.throughput import read_throughput
 
@@ -29,7 +36,7 @@ class _Axes:
     cheaper: bool  # less of the figure is better
 
     def beats(self, other: Row, row: Row) -> bool:
-        if (other["dataset"], other.get("currency")) != (row["dataset"], row.get("currency")):
+        if any(other.get(name) != row.get(name) for name in ("dataset", "task", "currency")):
             return False
         sign = -1 if self.cheaper else 1
         mine, theirs = ((point[self.quality], sign * point[self.figure]) for point in (row, other))
@@ -49,12 +56,25 @@ def pareto(session: Session, query: ReportQuery, against: Against, measure: Meas
         for row in read_quality(session, replace(asked, group_by=(*asked.group_by, *divided)))
         if row[axes.quality] is not None
     }
+    tasks = _tasks(session, query.tenant_id, {row["parameters"] for row in found})
     points = [
-        {**row, **measured[key], "quality": measure}
+        {**row, **measured[key], "quality": measure, "task": tasks[row["parameters"]]}
         for row in found
         if row[axes.figure] is not None and (key := tuple(row[name] for name in keys)) in measured
     ]
     rows = [{**row, "dominated": any(axes.beats(other, row) for other in points)} for row in points]
     more = ("currency",) if against == "cost" else ()
-    shown = ("n", "instances", *QUALITY.values(), axes.figure, *more, "quality", "dominated")
+    shown = ("n", "instances", *QUALITY.values(), axes.figure, *more, "quality", "task", "dominated")
     return build_report(session, query.tenant_id, keys, shown, rows)
+
+
+def _tasks(session: Session, tenant_id: uuid.UUID, digests: set[str]) -> dict[str, str]:
+    """`everything`, `prompts box` and the like, by digest of the parameters. Boxes of annotations give the answer away,
+    so who had them had another task.
+    """
+    task = ReportSeries.parameters["task"]
+    boxes = case((task["boxes_from"].astext == "annotations", "annotations"))
+    name = func.concat_ws(" ", task["kind"].astext, task["prompt"].astext, boxes).label("task")
+    of_tenant = select(ReportSeries.parameters_sha256, name).where(ReportSeries.tenant_id == tenant_id).distinct()
+    rows = session.execute(of_tenant.where(ReportSeries.parameters_sha256.in_(digests)))
+    return {row.parameters_sha256: row.task for row in rows}

@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Rollup
 from samfleet.reports.figures import NOT_EVALUATED, read_figures
-from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.query import UNDIVIDED, Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
 from samfleet.rollups.measures import IMAGE
 
 MEASURED = ("n", "failures", "instances", "miou", *NOT_EVALUATED)
-UNDIVIDED = (Dimension.STAGE, Dimension.BATCH_SIZE)
 
 
 def quality(session: Session, query: ReportQuery) -> Report:

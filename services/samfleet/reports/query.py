@@ -57,6 +57,7 @@ COLUMNS: dict[Dimension, ColumnElement[Any]] = {
     Dimension.DATASET: ReportSeries.dataset.expression,
 }
 OF_ROLLUPS = (Dimension.STAGE, Dimension.BATCH_SIZE, Dimension.DAY)  # the others are the same for a whole series
+UNDIVIDED = (Dimension.STAGE, Dimension.BATCH_SIZE)  # clocks and masks belong to whole images and runs
 ALWAYS: dict[str, ColumnElement[Any]] = {
     "site": ReportSeries.site.expression,
     "code_version": ReportSeries.code_version.expression,

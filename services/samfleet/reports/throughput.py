@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import ReportSeries, Rollup
-from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.query import UNDIVIDED, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
 from samfleet.rollups.measures import GPU_STAGES, IMAGE
 
@@ -30,13 +30,13 @@ def throughput(session: Session, query: ReportQuery) -> Report:
     """`images_per_gpu_hour` counts the time on the device alone (encode, decode, postprocess); `gpu_busy_share` is that
     time over the wall time; `queue_share` is waiting over waiting and working.
     """
-    keys = query.keys(without=(Dimension.STAGE, Dimension.BATCH_SIZE))
+    keys = query.keys(without=UNDIVIDED)
     return build_report(session, query.tenant_id, keys, MEASURED, read_throughput(session, query))
 
 
 def read_throughput(session: Session, query: ReportQuery) -> list[Row]:
     """A clock belongs to a run, not to a stage or a batch size, so those do not divide it."""
-    keys = query.keys(without=(Dimension.STAGE, Dimension.BATCH_SIZE))
+    keys = query.keys(without=UNDIVIDED)
     columns = [column.label(name) for name, column in keys.items()]
     image, ms = Rollup.stage == IMAGE, func.coalesce
     runs = query.select(
@@ -47,26 +47,13 @@ def read_throughput(session: Session, query: ReportQuery) -> list[Row]:
         ms(func.sum(Rollup.sum_ms).filter(image), 0.0).label("image_ms"),
         ms(func.sum(Rollup.sum_ms).filter(Rollup.stage.in_(GPU_STAGES)), 0.0).label("gpu_ms"),
         ms(func.sum(Rollup.sum_ms).filter(Rollup.stage == "queue"), 0.0).label("queue_ms"),
-        func.sum(Rollup.instances).filter(image).label("instances"),
-        func.sum(Rollup.iou_sum).filter(image).label("iou_sum"),
         func.sum(Rollup.energy_j).filter(image).label("energy_j"),
         func.sum(Rollup.energy_images).filter(image).label("energy_images"),
-        ignore=(Dimension.STAGE, Dimension.BATCH_SIZE),
+        ignore=UNDIVIDED,
     )
     runs_by = runs.group_by(*keys.values(), ReportSeries.origin_run_id).subquery()
     names = [runs_by.c[name] for name in keys]
-    sums = (
-        "n",
-        "failures",
-        "wall",
-        "image_ms",
-        "gpu_ms",
-        "queue_ms",
-        "instances",
-        "iou_sum",
-        "energy_j",
-        "energy_images",
-    )
+    sums = ("n", "failures", "wall", "image_ms", "gpu_ms", "queue_ms", "energy_j", "energy_images")
     query_all = select(*names, *(func.coalesce(func.sum(runs_by.c[name]), 0).label(name) for name in sums))
     return [_figures(dict(row)) for row in session.execute(query_all.group_by(*names)).mappings()]
 
@@ -78,7 +65,6 @@ def _figures(row: dict[str, Any]) -> Row:
         **row,
         "n": n,
         "failures": int(row["failures"]),
-        "instances": int(row["instances"]),
         "wall_seconds": wall,
         "images_per_second": n / wall if wall else None,
         "images_per_gpu_hour": n * MS_PER_HOUR / gpu_ms if gpu_ms else None,

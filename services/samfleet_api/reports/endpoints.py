@@ -15,7 +15,7 @@ from samfleet.reports.table import Report as Table
 from samfleet.reports.throughput import throughput
 from samfleet_api.dependencies import ReadSessionValue, TenantId, WriteSessionValue
 from samfleet_api.problems import problems
-from samfleet_api.reports.parameters import ReportQueryValue
+from samfleet_api.reports.parameters import ReportQueryValue, WholeQueryValue
 from samfleet_api.reports.schemas import HardwarePrice, Price, Report, ReportFormat
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
@@ -35,13 +35,13 @@ def read_latency(query: ReportQueryValue, session: ReadSessionValue, form: Forma
 
 
 @router.get("/throughput", summary="Images over time", operation_id="report_throughput", responses=RESPONSES)
-def read_throughput(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
-    """Clocks belong to runs, so neither stages nor batch sizes divide or filter it."""
+def read_throughput(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+    """Clocks belong to runs, so `group_by` has no stages and batch sizes here, and filters on them do not act."""
     return _answer(throughput(session, query), form)
 
 
 @router.get("/quality", summary="Agreement with annotations", operation_id="report_quality", responses=RESPONSES)
-def read_quality(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+def read_quality(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
     """A row for each dataset: figures of different annotations are never averaged. `miou` is measured image by image;
     what follows `runs_evaluated` are means over the evaluated runs, which stand at the hour of their last image.
     """
@@ -50,7 +50,7 @@ def read_quality(query: ReportQueryValue, session: ReadSessionValue, form: Forma
 
 @router.get("/pareto", summary="Quality against speed or cost", operation_id="report_pareto", responses=RESPONSES)
 def read_pareto(
-    query: ReportQueryValue,
+    query: WholeQueryValue,
     session: ReadSessionValue,
     against: Annotated[Against, Query(description="What quality is weighed against.")] = "speed",
     quality: Annotated[Measure, Query(description="What quality is; `ar` is that of 1000 masks an image.")] = "miou",
@@ -75,7 +75,7 @@ def read_comparison(
 
 
 @router.get("/cost", summary="What images cost", operation_id="report_cost", responses=RESPONSES)
-def read_cost(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
+def read_cost(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
     """Of the wall time of runs, at the prices that `PUT /v1/hardware/{id}/price` has set."""
     return _answer(cost(session, query), form)
 

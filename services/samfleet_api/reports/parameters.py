@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
-from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
+from samfleet.reports.query import UNDIVIDED, Dimension, ReportInvalid, ReportQuery
+from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH
 from samfleet_api.dependencies import TenantId
 
 MAX_VALUES = 100
@@ -17,7 +19,13 @@ DEFAULT_GROUPS = (Dimension.VARIANT, Dimension.HARDWARE)
 
 Texts = Annotated[list[str], Query(max_length=MAX_VALUES, description="Only these; repeat it for several.")]
 Ids = Annotated[list[uuid.UUID], Query(max_length=MAX_VALUES, description="Only these ids; repeat it for several.")]
-Numbers = Annotated[list[int], Query(max_length=MAX_VALUES, description="Only these classes: 0, 1, 2, 4, 8, …")]
+Stages = Annotated[
+    list[Literal["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store", "image"]],
+    Query(max_length=MAX_VALUES, description="Only these, in latency and compare; repeat it for several."),
+]
+Classes = Annotated[
+    list[int], Query(max_length=MAX_VALUES, description="Only these classes, in latency and compare: 0, 1, 2, 4, 8, …")
+]
 Hour = Annotated[
     AwareDatetime | None,
     Query(description="Of the UTC hours that begin in [since, until).", examples=["2026-11-22T00:00:00Z"]),
@@ -32,8 +40,8 @@ def read_query(
     ] = list(DEFAULT_GROUPS),  # noqa: B006 - FastAPI copies defaults
     variant: Texts = [],  # noqa: B006
     hardware: Ids = [],  # noqa: B006
-    stage: Texts = [],  # noqa: B006
-    batch_size: Numbers = [],  # noqa: B006
+    stage: Stages = [],  # noqa: B006
+    batch_size: Classes = [],  # noqa: B006
     precision: Texts = [],  # noqa: B006
     job: Ids = [],  # noqa: B006
     pool: Texts = [],  # noqa: B006
@@ -44,6 +52,7 @@ def read_query(
     include_warmup: Annotated[bool, Query(description="Count the first executions after a load too.")] = False,
 ) -> ReportQuery:
     check_range(since, until)
+    _check_classes(batch_size)
     filters = {
         Dimension.VARIANT: tuple(variant),
         Dimension.HARDWARE: tuple(hardware),
@@ -70,4 +79,24 @@ def check_range(since: datetime | None, until: datetime | None) -> None:
         raise ReportInvalid(f"since {since.isoformat()} is not before until {until.isoformat()}")
 
 
+def _check_classes(sizes: Sequence[int]) -> None:
+    """Another number would be no class and select nothing."""
+    for size in sizes:
+        if size not in {NO_BATCH, *BATCH_CLASSES, 2 * BATCH_CLASSES[-1]}:
+            raise ReportInvalid(
+                f"{size} is not a class of batch sizes; they are {NO_BATCH} and the powers of two to 2048"
+            )
+
+
+def whole_query(query: Annotated[ReportQuery, Depends(read_query)]) -> ReportQuery:
+    """Of a report whose figures no stage and no batch size divides. Filters on them do not act on it."""
+    if divided := [dimension.value for dimension in UNDIVIDED if dimension in query.group_by]:
+        names = " and ".join(divided)
+        raise ReportInvalid(
+            f"clocks and masks belong to whole images; leave {names} out of group_by, or ask for latency"
+        )
+    return query
+
+
+WholeQueryValue = Annotated[ReportQuery, Depends(whole_query)]
 ReportQueryValue = Annotated[ReportQuery, Depends(read_query)]

@@ -75,7 +75,7 @@ def sites(asked: Asked, as_json: AsJson = False) -> None:
     rows = [[site["name"], str(site["runs"]), site["exported_at"][:16], site["fingerprint"]] for site in found["items"]]
     if rows:
         titles = ("imported from", "runs", "as of", "fingerprint")
-        tables.console().print(tables.measures_table(titles, [False, True, True, True], rows))
+        tables.console().print(tables.measures_table(titles, [None, 4, 16, 32], rows, left=1))
 
 
 @asks(output=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ from samfleet.jobs.results import ImageOutcome, ShardImage
 from samfleet.quality.protocol import Figure
 from samfleet.quality.repository import replace_figures
 from samfleet.reports.figures import FIGURES
+from samfleet.rollups.measures import IMAGE, STAGE_SQL
 
 Rows = list[dict[str, Any]]
 
@@ -123,6 +125,48 @@ def test_pareto_weighs_the_quality_that_is_asked_for(api: Api, tenant: Tenant, f
     assert (alone["variant"], alone["ar_1000"], alone["dominated"]) == ("mobile_sam", 0.9, False)
     refused = tenant.http.get("/v1/reports/pareto", params={"quality": "ap50"})
     assert (refused.status_code, refused.json()["code"]) == (422, "payload_invalid")
+
+
+def test_only_points_of_one_task_are_weighed(api: Api, tenant: Tenant, folder: Path) -> None:
+    evaluated(api, tenant, folder, {"ar_1000": (0.9, 6)}, variants=["mobile_sam"])
+    evaluated(api, tenant, folder, {"ar_1000": (0.9, 6)}, variants=["sam_vit_b"])
+    given_away = {"kind": "everything", "sampler": "object_aware", "boxes_from": "annotations"}
+    with transaction(api.engine) as session:  # as if the second had been given the boxes of the annotations
+        session.execute(
+            text(
+                "UPDATE report_series SET parameters = jsonb_build_object('task', CAST(:task AS jsonb)), "
+                "parameters_sha256 = repeat('1', 64) WHERE tenant_id = :tenant AND variant = 'sam_vit_b'"
+            ),
+            {"task": json.dumps(given_away), "tenant": tenant.id},
+        )
+    points = rows(tenant, "pareto", quality="ar")
+    assert [(row["task"], row["dominated"]) for row in points] == [
+        ("everything", False),
+        ("everything annotations", False),
+    ]
+    with read_only(api.engine) as session:
+        query = text(
+            "SELECT task, dominated FROM reports.pareto WHERE tenant_id = :tenant AND quality = 'ar' ORDER BY 1"
+        )
+        found = [tuple(row) for row in session.execute(query, {"tenant": tenant.id})]
+    assert found == [("everything", False), ("everything annotations", False)]
+
+
+@pytest.mark.parametrize("report", ["throughput", "quality", "pareto", "cost"])
+@pytest.mark.parametrize("dimension", ["stage", "batch_size"])
+def test_what_cannot_divide_a_report_is_refused(tenant: Tenant, report: str, dimension: str) -> None:
+    refused = tenant.http.get(f"/v1/reports/{report}", params={"group_by": ["variant", dimension]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "report_invalid")
+    assert dimension in refused.json()["detail"]
+
+
+def test_what_would_select_nothing_is_refused(tenant: Tenant) -> None:
+    size = tenant.http.get("/v1/reports/latency", params={"batch_size": [4, 3]})
+    assert (size.status_code, size.json()["code"]) == (422, "report_invalid")
+    stage = tenant.http.get("/v1/reports/latency", params={"stage": "encoder"})
+    assert (stage.status_code, stage.json()["code"]) == (422, "payload_invalid")
+    for name in (*STAGE_SQL, IMAGE):
+        assert rows(tenant, "latency", stage=name, batch_size=[0, 1, 2048]) == []
 
 
 def test_views_have_the_figures_of_the_api(api: Api, tenant: Tenant, folder: Path) -> None:
