@@ -36,8 +36,9 @@ class Report:
 
 
 def _inert(value: Any) -> Any:
-    """A text that spreadsheets would compute gets an apostrophe, which they take for a sign of text. Others name
-    datasets and machines: https://owasp.org/www-community/attacks/CSV_Injection
+    """A text that spreadsheets would compute gets an apostrophe, which they take for a sign of text.
+
+    Others name datasets and machines. https://owasp.org/www-community/attacks/CSV_Injection
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_BEGINS) else value
 
