@@ -176,7 +176,7 @@ def test_the_trend_has_a_point_for_each_day(reader: Page, measured: Tenant) -> N
 def test_prices_are_set_in_the_page_and_refused_with_a_reason(
     browser: Browser, api: Api, tenant: Tenant, folder: Path
 ) -> None:
-    measure(api, tenant, folder)
+    measure(api, tenant, folder, days=1)
     with visitor(browser, api.url) as page:
         log_in(page, tenant.key)
         page.goto("/dashboard/reports/cost")

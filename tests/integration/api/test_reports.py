@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from fixtures.api import Api, Tenant
 from fixtures.recorded import Outcomes, carry_out, failed, new_job, segmented
-from samfleet.db.session import read_only
+from samfleet.db.models import Dataset
+from samfleet.db.session import read_only, transaction
 from samfleet.jobs.results import ImageOutcome, Quality, ShardImage
 
 SPEEDS = {("mobile_sam", "default"): 4.0, ("mobile_sam", "other"): 8.0, ("sam_vit_b", "default"): 40.0}
@@ -83,6 +84,20 @@ def test_csv_has_the_columns_of_json(tenant: Tenant, measured: dict[str, Any]) -
         parsed = list(csv.DictReader(io.StringIO(answer.text)))
         assert [list(row) for row in parsed] == [list(row) for row in as_json]
         assert len(parsed) == len(as_json) > 0
+
+
+def test_csv_has_no_cell_that_a_spreadsheet_computes(api: Api, tenant: Tenant, folder: Path) -> None:
+    """People name datasets, and other sites their machines."""
+    job = new_job(tenant, folder)
+    with transaction(api.engine) as session:
+        session.execute(
+            update(Dataset).where(Dataset.id == uuid.UUID(job["dataset_id"])).values(name='=HYPERLINK("x")')
+        )
+    carry_out(api, job)
+    answer = tenant.http.get("/v1/reports/quality", params={"format": "csv"})
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert row["dataset"] == '\'=HYPERLINK("x")'
+    assert rows(tenant, "quality")[0]["dataset"] == '=HYPERLINK("x")'
 
 
 @pytest.mark.parametrize(
@@ -212,6 +227,20 @@ def test_views_for_other_tools_say_the_same(api: Api, tenant: Tenant, measured: 
         for name in set(answer) & set(row) - skipped:
             number = isinstance(row[name], float)
             assert row[name] == (pytest.approx(answer[name], rel=0.02) if number else answer[name]), name
+
+
+@pytest.mark.parametrize("view", ["latency", "throughput", "cost"])
+def test_a_run_all_of_whose_images_failed_is_told_everywhere(api: Api, tenant: Tenant, folder: Path, view: str) -> None:
+    carry_out(api, new_job(tenant, folder), failed)
+    answers = rows(tenant, view, group_by=["variant", "hardware"])
+    assert {(row["hardware"], row["n"], row.get("failures", 3)) for row in answers} == {(None, 0, 3)}
+    with read_only(api.engine) as session:
+        order = "stage" if view == "latency" else "n"
+        query = text(f"SELECT * FROM reports.{view} WHERE tenant_id = :tenant ORDER BY {order}")
+        found = [dict(row) for row in session.execute(query, {"tenant": tenant.id}).mappings()]
+    for row, answer in zip(found, answers, strict=True):
+        shared = set(row) & set(answer) - {"parameters"}
+        assert {name: row[name] for name in shared} == {name: answer[name] for name in shared}
 
 
 def test_the_view_of_comparisons_has_each_pair(api: Api, tenant: Tenant, measured: dict[str, Any]) -> None:
