@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-browser bench check fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-browser bench bench-reports check fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ ARGS ?=
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv with everything, from pinned versions
 
@@ -29,7 +29,7 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 	$(fetch_weights)
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: setup ## the tests that take minutes as well
+test-all: setup ## all tests: those that take minutes and those in Chromium too
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
 
@@ -39,6 +39,9 @@ test-browser: setup ## the dashboard in a real Chromium, where the system has on
 bench: setup ## the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
 	$(BIN)/samfleet variants pull mobile_sam
 	$(BIN)/python -m benchmarks.engine $(ARGS)
+
+bench-reports: setup ## reports over ten million images, 6 GB of disk; ARGS="--images 500000"
+	$(BIN)/python -m benchmarks.reports $(ARGS)
 
 check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .
