@@ -18,6 +18,8 @@ from __future__ import annotations
 from inspect import cleandoc
 from typing import ClassVar
 
+MOST_DESCRIBED = 300  # characters of a text that somebody else wrote
+
 
 class SamfleetError(Exception):
     """Something went wrong inside samfleet."""
@@ -29,6 +31,15 @@ class SamfleetError(Exception):
     def __init__(self, message: str | None = None) -> None:
         self.message = message or cleandoc(type(self).__doc__ or type(self).__name__)
         super().__init__(self.message)
+
+
+def describe(error: Exception) -> str:
+    """Of an error that nobody foresaw, what clients may read and PostgreSQL can store: its kind and one line of it,
+    without statements, their parameters and paths. The log has all of it.
+    """
+    told = error.strerror if isinstance(error, OSError) else str(error)
+    line = "".join(filter(str.isprintable, (told or "").partition("\n")[0]))[:MOST_DESCRIBED]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 class InvalidInput(SamfleetError):

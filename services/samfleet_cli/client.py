@@ -15,7 +15,7 @@ from samfleet_cli.transport import ApiError, Transport
 
 _PAGE = 1000
 _PIECE_BYTES = 1 << 20
-_IMPORT_SECONDS = 1800  # a file of the largest size is written in one transaction
+_EXCHANGE_SECONDS = 1800  # a file of the largest size is written whole, there and here, before an answer comes
 
 
 class SamfleetClient:
@@ -172,7 +172,7 @@ class SamfleetClient:
         return answer
 
     def export_measurements(self, path: Path, params: Mapping[str, Any]) -> None:
-        self._download("/v1/reports/export", path, params=params)
+        self._download("/v1/reports/export", path, params=params, timeout=_EXCHANGE_SECONDS)
 
     def import_measurements(self, path: Path, trust: str | None) -> dict[str, Any]:
         """An import changes nothing the second time, so one whose answer was lost is sent again."""
@@ -185,7 +185,7 @@ class SamfleetClient:
                     repeatable=False,
                     files={"file": (path.name, file, "application/gzip")},
                     params=_without_none({"trust": trust}),
-                    timeout=_IMPORT_SECONDS,
+                    timeout=_EXCHANGE_SECONDS,
                 )
 
         answer: dict[str, Any] = self._transport.repeat(attempt, repeatable=True)

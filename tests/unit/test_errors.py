@@ -7,7 +7,7 @@ import pkgutil
 import re
 
 import samfleet
-from samfleet.errors import SamfleetError
+from samfleet.errors import MOST_DESCRIBED, SamfleetError, describe
 
 
 def all_errors(root: type[SamfleetError] = SamfleetError) -> list[type[SamfleetError]]:
@@ -36,3 +36,12 @@ def test_the_tree_in_the_docstring_names_every_class_of_the_module() -> None:
 
     own = [error for error in all_errors() if error.__module__ == "samfleet.errors"]
     assert all(error.__name__ in (errors.__doc__ or "") for error in own)
+
+
+def test_an_unforeseen_error_tells_its_kind_and_nothing_private() -> None:
+    statement = ValueError("(psycopg.Error) too long\n[SQL: SELECT 1]\n[parameters: {'key': 'secret'}]")
+    assert describe(statement) == "ValueError: (psycopg.Error) too long"
+    assert describe(PermissionError(13, "Permission denied", "/srv/secret")) == "PermissionError: Permission denied"
+    assert describe(ValueError("a\0b\ud800\x1b[31m")) == "ValueError: ab[31m"
+    assert describe(ZeroDivisionError()) == "ZeroDivisionError"
+    assert len(describe(ValueError("x" * 10**6))) < MOST_DESCRIBED + 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from samfleet.errors import SamfleetError
+from samfleet.errors import SamfleetError, describe
 from samfleet.licences import LicenceNotAccepted
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.task import TaskInvalid
@@ -38,4 +38,4 @@ def decide(error: Exception, attempts: int) -> TryAgain | FailRun:
     after = timedelta(seconds=min(2 ** min(attempts, 10), MOST_SECONDS))
     if isinstance(error, SamfleetError):
         return TryAgain(after, f"{error.code}: {error.message}", surprising=not error.retryable)
-    return TryAgain(after, f"{type(error).__name__}: {error}", surprising=True)
+    return TryAgain(after, describe(error), surprising=True)

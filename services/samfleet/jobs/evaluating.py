@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from samfleet.db.models import Dataset, DatasetAnnotation
 from samfleet.db.session import read_only
-from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.errors import InvalidInput, SamfleetError, describe
 from samfleet.logging import get_logger
 from samfleet.quality.measures import Measures
 from samfleet.quality.protocol import Figure
@@ -65,5 +65,5 @@ def evaluate_recorded(
         return Evaluated(error=error)
     except Exception as error:  # the run's results outweigh what is wrong in judging them
         log.exception("evaluation.failed")
-        return Evaluated(error=EvaluationFailed(f"the run could not be evaluated ({type(error).__name__}: {error})"))
+        return Evaluated(error=EvaluationFailed(f"the run could not be evaluated ({describe(error)})"))
     return Evaluated(figures, AnnotationsFederated() if measures.federated else None)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import JobState, Run, RunState
 from samfleet.db.session import transaction
-from samfleet.errors import SamfleetError
+from samfleet.errors import SamfleetError, describe
 from samfleet.jobs.settling import fail_run
 from samfleet.jobs.states import lock_job, lock_run
 
@@ -48,7 +48,7 @@ def _counting(engine: Engine, count: Callable[[Session, str], None]) -> Iterator
         yield
     except Exception as error:
         if not _passes_by_itself(error):
-            reason = error.message if isinstance(error, SamfleetError) else f"{type(error).__name__}: {error}"
+            reason = error.message if isinstance(error, SamfleetError) else describe(error)
             with transaction(engine) as session:
                 count(session, f"failed {MOST_FAILURES} times; the last time: {reason}")
         raise

@@ -16,6 +16,7 @@ from samfleet.db.models import Hardware, ReportSeries
 
 Row = dict[str, Any]
 DIGEST_LENGTH = 12
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,16 @@ class Report:
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows({name: _inert(value) for name, value in row.items()} for row in self.rows)
         return text.getvalue()
+
+
+def _inert(value: Any) -> Any:
+    """A text that spreadsheets would compute gets an apostrophe, which they take for a sign of text.
+
+    Others name datasets and machines. https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_BEGINS) else value
 
 
 def build_report(

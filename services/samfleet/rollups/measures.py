@@ -80,5 +80,7 @@ def hour_sql() -> ColumnElement[Any]:
 
 
 def claimed_sql() -> ColumnElement[Any]:
-    """When work on a result began: a claim is the first that is known of a shard."""
-    return func.coalesce(Shard.claimed_at, ImageResult.created_at)
+    """When work on a result began: a claim is the first that is known of a shard. A clock that was set back meanwhile
+    makes no time of it, and none below zero.
+    """
+    return func.least(Shard.claimed_at, ImageResult.created_at)

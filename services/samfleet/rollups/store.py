@@ -27,7 +27,7 @@ def digest(parameters: Mapping[str, Any]) -> str:
 def add_shard(session: Session, job: Job, run: Run, shard_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """Count a shard's rows, in the transaction that writes them."""
     now, claimed = session.execute(select(func.now(), Shard.claimed_at).where(Shard.id == shard_id)).one()
-    merge(session, job, run, tally(rows, claimed or now, now))
+    merge(session, job, run, tally(rows, min(claimed or now, now), now))
 
 
 def merge(session: Session, job: Job, run: Run, tallies: Mapping[Cell, Tally]) -> None:

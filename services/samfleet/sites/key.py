@@ -63,9 +63,7 @@ def read_key(path: Path) -> SiteKey | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SiteKeyUnusable(
-            f"the site's key {path} cannot be read ({error}); check SAMFLEET_SITE_KEY_FILE"
-        ) from error
+        raise SiteKeyUnusable(f"the site's key {_unusable('read', error)}") from error
     try:
         private = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -97,13 +95,16 @@ def open_key(path: Path) -> SiteKey:
         finally:
             Path(partial).unlink()
     except OSError as error:
-        raise SiteKeyUnusable(
-            f"the site's key {path} cannot be made ({error}); check SAMFLEET_SITE_KEY_FILE"
-        ) from error
+        raise SiteKeyUnusable(f"the site's key {_unusable('made', error)}") from error
     made = read_key(path)
     if made is None:
         raise SiteKeyUnusable("the site's key vanished while it was made; check SAMFLEET_SITE_KEY_FILE")
     return made
+
+
+def _unusable(verb: str, error: OSError) -> str:
+    """The error itself has the path; the log has the error."""
+    return f"cannot be {verb} ({error.strerror or type(error).__name__}); check the file SAMFLEET_SITE_KEY_FILE"
 
 
 def _name_once(partial: Path, path: Path) -> None:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
-from itertools import chain
-from typing import IO, Annotated, Any
+from contextlib import ExitStack
+from typing import IO, Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -16,7 +17,7 @@ from samfleet.sites.importing import SiteIsThisOne, import_file
 from samfleet.sites.key import SiteKeyUnusable, fingerprint, open_key, read_key
 from samfleet.sites.known import SiteKeyChanged, SiteNotFound, SiteNotTrusted, forget_site, known_sites
 from samfleet.sites.reading import SiteFileDamaged, SiteFileTooLarge, SiteFileTooNew, SiteSignatureInvalid
-from samfleet_api.bodies import multipart_files
+from samfleet_api.bodies import IN_MEMORY_BYTES, multipart_files
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.problems import PayloadInvalid, PayloadTooLarge, problems
 from samfleet_api.reports.parameters import Hour, Ids, Texts, check_range
@@ -26,6 +27,7 @@ exchange = APIRouter(prefix="/v1/reports", tags=["reports"])
 router = APIRouter(prefix="/v1/sites", tags=["sites"])
 
 MEDIA_TYPE = "application/gzip"
+_PIECE_BYTES = 2**16
 _OVERHEAD_BYTES = 2**16  # of the form around the file
 NameInPath = Annotated[str, Path(max_length=64, description="As `GET /v1/sites` lists it.")]
 
@@ -74,19 +76,30 @@ async def uploaded_file(request: Request, settings: SettingsValue, _tenant: Tena
 def export_measurements(
     choice: Annotated[ReportQuery, Depends(read_choice)], settings: SettingsValue, engine: EngineValue
 ) -> StreamingResponse:
-    """Streamed. Filters choose whole runs, also `since` and `until`. No image, no name of one and no path is in it."""
+    """Filters choose whole runs, also `since` and `until`. No image, no name of one and no path is in the file."""
     if settings.site is None:
         raise SiteUnnamed
     site = Identity(settings.site, open_key(settings.site_key_file))
-    pieces = _exported(engine, choice, site)
     headers = {"Content-Disposition": f'attachment; filename="{site.name}.jsonl.gz"'}
-    return StreamingResponse(chain([next(pieces)], pieces), media_type=MEDIA_TYPE, headers=headers)
+    return StreamingResponse(_pieces(_exported(engine, choice, site)), media_type=MEDIA_TYPE, headers=headers)
 
 
-def _exported(engine: Engine, choice: ReportQuery, site: Identity) -> Iterator[bytes]:
-    """In one snapshot, which is held until the last piece was sent."""
-    with read_only(engine) as session:
-        yield from export(session, choice, site)
+def _exported(engine: Engine, choice: ReportQuery, site: Identity) -> IO[bytes]:
+    """A temporary file. Its snapshot ends before the first byte is sent: a client that reads slowly holds none."""
+    with ExitStack() as until_written:
+        file = until_written.enter_context(tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))
+        with read_only(engine) as session:
+            for piece in export(session, choice, site):
+                file.write(piece)
+        file.seek(0)
+        until_written.pop_all()
+    return cast("IO[bytes]", file)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
 
 
 @exchange.post(

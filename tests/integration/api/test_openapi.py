@@ -8,6 +8,48 @@ from fixtures.api import Api
 
 SUCCESS = {"200", "201", "202", "204"}
 
+OPERATIONS = [
+    "dataset_add_images",
+    "dataset_create",
+    "dataset_list",
+    "dataset_list_images",
+    "dataset_put_annotations",
+    "dataset_put_detections",
+    "dataset_read",
+    "dataset_seal",
+    "hardware_list",
+    "hardware_put_price",
+    "health_metrics",
+    "health_read",
+    "job_cancel",
+    "job_follow",
+    "job_group_errors",
+    "job_list",
+    "job_list_errors",
+    "job_read",
+    "job_read_throughput",
+    "job_submit",
+    "pool_list",
+    "readiness_read",
+    "report_compare",
+    "report_cost",
+    "report_export",
+    "report_import",
+    "report_latency",
+    "report_pareto",
+    "report_quality",
+    "report_throughput",
+    "run_list_images",
+    "run_read",
+    "run_read_image",
+    "run_read_overlay",
+    "run_read_results",
+    "site_forget",
+    "site_list",
+    "variant_list",
+    "variant_read",
+]
+
 
 @pytest.fixture
 def schema(api: Api) -> dict[str, Any]:
@@ -50,47 +92,7 @@ def test_every_operation_is_described(schema: dict[str, Any]) -> None:
 
 def test_operation_ids_are_unique_and_stable(schema: dict[str, Any]) -> None:
     ids = sorted(operation["operationId"] for _, operation in operations(schema))
-    assert ids == [
-        "dataset_add_images",
-        "dataset_create",
-        "dataset_list",
-        "dataset_list_images",
-        "dataset_put_annotations",
-        "dataset_put_detections",
-        "dataset_read",
-        "dataset_seal",
-        "hardware_list",
-        "hardware_put_price",
-        "health_metrics",
-        "health_read",
-        "job_cancel",
-        "job_follow",
-        "job_group_errors",
-        "job_list",
-        "job_list_errors",
-        "job_read",
-        "job_read_throughput",
-        "job_submit",
-        "pool_list",
-        "readiness_read",
-        "report_compare",
-        "report_cost",
-        "report_export",
-        "report_import",
-        "report_latency",
-        "report_pareto",
-        "report_quality",
-        "report_throughput",
-        "run_list_images",
-        "run_read",
-        "run_read_image",
-        "run_read_overlay",
-        "run_read_results",
-        "site_forget",
-        "site_list",
-        "variant_list",
-        "variant_read",
-    ]
+    assert ids == OPERATIONS
 
 
 def test_every_body_has_an_example(schema: dict[str, Any]) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from fixtures.api import Api, Tenant
 from fixtures.recorded import Outcomes, carry_out, failed, new_job, segmented
-from samfleet.db.session import read_only
+from samfleet.db.models import Dataset
+from samfleet.db.session import read_only, transaction
 from samfleet.jobs.results import ImageOutcome, Quality, ShardImage
 
 SPEEDS = {("mobile_sam", "default"): 4.0, ("mobile_sam", "other"): 8.0, ("sam_vit_b", "default"): 40.0}
@@ -83,6 +84,20 @@ def test_csv_has_the_columns_of_json(tenant: Tenant, measured: dict[str, Any]) -
         parsed = list(csv.DictReader(io.StringIO(answer.text)))
         assert [list(row) for row in parsed] == [list(row) for row in as_json]
         assert len(parsed) == len(as_json) > 0
+
+
+def test_csv_has_no_cell_that_a_spreadsheet_computes(api: Api, tenant: Tenant, folder: Path) -> None:
+    """People name datasets, and other sites their machines."""
+    job = new_job(tenant, folder)
+    with transaction(api.engine) as session:
+        session.execute(
+            update(Dataset).where(Dataset.id == uuid.UUID(job["dataset_id"])).values(name='=HYPERLINK("x")')
+        )
+    carry_out(api, job)
+    answer = tenant.http.get("/v1/reports/quality", params={"format": "csv"})
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert row["dataset"] == '\'=HYPERLINK("x")'
+    assert rows(tenant, "quality")[0]["dataset"] == '=HYPERLINK("x")'
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, func, select, update
 
 from fixtures.jobs import HARDWARE, claim_one, finished, record_one, results_of, start_job, start_runs
-from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Rollup, Run
+from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Rollup, Run, Shard
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.recording import record
@@ -90,6 +91,23 @@ def test_counting_anew_gives_the_same(engine: Engine) -> None:
     assert len({row["hardware_id"] for row in recorded}) == 3
     with transaction(engine) as session:
         assert rebuild_run(session, run.id) == len(recorded)
+    assert rollups_of(engine, run) == recorded
+
+
+def test_a_clock_that_is_set_back_gives_no_negative_time(engine: Engine) -> None:
+    """The claim of a shard may then be later than its record."""
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 4)
+    claimed = claim_one(engine, run)
+    with transaction(engine) as session:
+        later = func.now() + timedelta(hours=1)
+        session.execute(update(Shard).where(Shard.id == claimed.shard_id).values(claimed_at=later))
+    record_one(engine, queue, store, claimed)
+    recorded = rollups_of(engine, run)
+    (image,) = [row for row in recorded if row["stage"] == "image"]
+    assert image["started_at"] == image["ended_at"]
+    with transaction(engine) as session:
+        rebuild_run(session, run.id)
     assert rollups_of(engine, run) == recorded
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import uuid
@@ -13,10 +14,13 @@ from sqlalchemy import text
 from fixtures.api import new_tenant
 from fixtures.recorded import carry_out, failed
 from fixtures.sites import SiteApi, open_site, serve_site
+from samfleet.config import Settings
 from samfleet.db.models import Hardware, ImageResult, ReportSeries, Rollup
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.hardware import remember_hardware
+from samfleet.reports.query import ReportQuery
 from samfleet.rollups.rebuild import rebuild_run
+from samfleet_api.sites.endpoints import export_measurements
 
 REPORTS = ("latency", "throughput", "quality", "pareto", "cost")
 THEIR_OWN = {"site", "hardware_id"}  # what a row on one site and its copy on another do not share
@@ -160,6 +164,29 @@ def test_nothing_private_leaves_a_site(lab: SiteApi) -> None:
     assert dataset["name"] in told
     for secret in (lab.tenant.key, str(lab.api.root), "PRIVATE KEY", str(lab.tenant.id), images[0]["file_name"]):
         assert secret not in told
+
+
+def test_a_client_that_reads_slowly_holds_no_snapshot(lab: SiteApi) -> None:
+    """Nor a connection: a few of them would take all that the API has."""
+    lab.measure("H200", 2.0)
+    settings = Settings(site="lab", site_key_file=lab.running.key_file)
+    unread = export_measurements(ReportQuery(lab.tenant.id), settings, lab.api.engine)
+    assert lab.api.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # its type hides what it counts
+
+    async def read() -> bytes:
+        return b"".join([bytes(piece) async for piece in unread.body_iterator])  # type: ignore[arg-type] # of bytes
+
+    assert [line["kind"] for line in lines_of(asyncio.run(read()))][-1] == "signature"
+
+
+def test_a_price_of_theirs_is_forgotten_with_a_machine(lab: SiteApi, laptop: SiteApi) -> None:
+    lab.measure("H200 with a price", 2.0)
+    laptop.take(lab.export(), lab.fingerprint)
+    (machine,) = {row["hardware_id"] for row in laptop.rows("latency")}
+    price = {"per_hour": 2.5, "currency": "USD"}
+    assert laptop.tenant.http.put(f"/v1/hardware/{machine}/price", json=price).status_code == 200
+    assert laptop.tenant.http.delete("/v1/sites/lab").status_code == 204
+    assert laptop.tenant.http.get("/v1/sites").json()["items"] == []
 
 
 def test_a_site_without_a_name_cannot_export(lab: SiteApi, tmp_path: Path) -> None:

@@ -90,6 +90,23 @@ class AwayStore(MemoryStore):
         raise StorageUnavailable(f"{key} cannot be written: {chunks!r}")
 
 
+class OddStore(MemoryStore):
+    """Fails with a text that PostgreSQL cannot store."""
+
+    def put_stream(self, key: str, chunks: Iterable[bytes]) -> int:
+        raise ValueError(f"odd\0 {key}\n{chunks!r}")
+
+
+def test_giving_up_is_recorded_whatever_the_error_says(engine: Engine) -> None:
+    services = make_services(engine, MemorySegmenter())
+    run = recorded(services)
+    assert sweep_and_work(replace(services, store=OddStore()), MOST_FAILURES + 1) == MOST_FAILURES
+    run = reload(engine, run)[1]
+    assert (run.state, run.error_code) == (RunState.FAILED, "finishing_failed")
+    assert f"the last time: ValueError: odd runs/{run.id}/" in (run.error_message or "")
+    assert "generator" not in (run.error_message or "")
+
+
 def test_a_store_that_is_away_counts_for_nothing(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter())
     run = recorded(services)

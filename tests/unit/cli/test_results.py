@@ -22,6 +22,43 @@ MODEL = {
     "checkpoint_sha256": ["c" * 64],
 }
 MASKS = b'[{"image_id": 1}]'
+SUMMARY = {
+    "job_id": "j1",
+    "counts": {"total": 2, "succeeded": 1, "failed": 1},
+    "runs": [
+        {
+            "variant": "mobile_sam",
+            "pool": "local",
+            "provenance": MODEL,
+            "hardware": [
+                {
+                    "id": "h1",
+                    "device_name": "A CPU",
+                    "device_kind": "cpu",
+                    "precision": "fp32",
+                    "compilation": "none",
+                }
+            ],
+            "images": 2,
+            "failed": 1,
+            "masks": 7,
+            "images_per_second": 1.5,
+            "stages": {"encode": {"mean_ms": 2.0, "p50_ms": 2.0, "p90_ms": 3.0, "p99_ms": 4.0}},
+            "quality": {"miou": 0.5, "instances": 4},
+        }
+    ],
+    "errors": [
+        {
+            "variant": "mobile_sam",
+            "pool": "local",
+            "image_id": 2,
+            "file_name": "b.jpg",
+            "code": "image_truncated",
+            "message": "m",
+            "stage": "preprocess",
+        }
+    ],
+}
 
 
 def api() -> ApiDouble:
@@ -58,43 +95,7 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
     }
     summary = json.loads((out / "summary.json").read_text())
     assert summary == results.summary
-    assert summary == {
-        "job_id": "j1",
-        "counts": {"total": 2, "succeeded": 1, "failed": 1},
-        "runs": [
-            {
-                "variant": "mobile_sam",
-                "pool": "local",
-                "provenance": MODEL,
-                "hardware": [
-                    {
-                        "id": "h1",
-                        "device_name": "A CPU",
-                        "device_kind": "cpu",
-                        "precision": "fp32",
-                        "compilation": "none",
-                    }
-                ],
-                "images": 2,
-                "failed": 1,
-                "masks": 7,
-                "images_per_second": 1.5,
-                "stages": {"encode": {"mean_ms": 2.0, "p50_ms": 2.0, "p90_ms": 3.0, "p99_ms": 4.0}},
-                "quality": {"miou": 0.5, "instances": 4},
-            }
-        ],
-        "errors": [
-            {
-                "variant": "mobile_sam",
-                "pool": "local",
-                "image_id": 2,
-                "file_name": "b.jpg",
-                "code": "image_truncated",
-                "message": "m",
-                "stage": "preprocess",
-            }
-        ],
-    }
+    assert summary == SUMMARY
 
 
 def test_the_pool_is_in_the_name_only_where_there_are_several() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -10,49 +9,17 @@ from torch import Tensor
 
 from fixtures.engine import sam_network
 from fixtures.pictures import bright_square
+from fixtures.requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
 from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
-from samfleet.masks.wire import SegmentReply, SegmentRequest
-from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
-from samfleet_models.common import Features
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.task import EverythingParameters, PromptsParameters
 from samfleet_models.decoding import DrawnMasks
 from samfleet_models.engine import Engine
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
-from samfleet_models.meters.meter import MemoryMeter
-from samfleet_models.meters.watch import DeviceWatch
-from samfleet_models.network import IMAGES_PER_PASS
 
 __all__ = ["tiny", "tiny_engine"]
-
-EVERYTHING = EverythingParameters(points_per_side=3, pred_iou_thresh=-1.0, stability_score_thresh=0.0)
-
-
-def segment(engine: Engine, requests: Sequence[SegmentRequest]) -> list[SegmentReply]:
-    replies = dict(engine.segment(requests))
-    assert sorted(replies) == list(range(len(requests)))
-    return [replies[position] for position in range(len(requests))]
-
-
-def prompts_request(*prompts: Prompt, masks: str = "best", size: tuple[int, int] = (40, 30)) -> SegmentRequest:
-    parameters = PromptsParameters(masks=masks)  # type: ignore[arg-type]  # one of its two words
-    return SegmentRequest(bright_square(*size), parameters, prompts)
-
-
-class CountingMeter(MemoryMeter):
-    """Uses as much between any two questions."""
-
-    STEP = 5.0
-
-    def joules(self) -> float:
-        self.used_joules = (self.used_joules or 0.0) + self.STEP
-        return self.used_joules
-
-
-POINT = Prompt(points=((20, 15),), labels=(1,))
-POINTS = Prompt(points=((20, 15), (2, 2)), labels=(1, 0), multimask=True)
-BOX = Prompt(box=(10, 8, 30, 22))
-BOTH = Prompt(points=((20, 15),), labels=(1,), box=(10, 8, 30, 22), multimask=True)
 
 
 def test_answers_come_in_the_order_of_the_prompts(tiny_engine: Engine) -> None:
@@ -171,87 +138,6 @@ def test_without_prompts_nothing_is_encoded(tiny_engine: Engine, monkeypatch: py
     assert bad.report.error_code == "image_unreadable"
 
 
-def test_the_first_execution_is_warm_up(tiny_engine: Engine) -> None:
-    first, second, third = (
-        segment(tiny_engine, [request])[0].report.warmup
-        for request in (prompts_request(), prompts_request(POINT), prompts_request(POINT))
-    )
-    assert (first, second, third) == (False, True, False)
-
-
-def test_shared_time_is_divided_and_replies_leave_early(tiny_engine: Engine) -> None:
-    replies = segment(tiny_engine, [prompts_request(POINT)] * 4)
-    for reply in replies:
-        encode = reply.report.stages["encode"]
-        assert encode.amortised_ms == pytest.approx(encode.batch_ms / 4)
-        assert reply.report.batch_size == 4
-    elapsed = [reply.report.execute_ms for reply in replies]
-    assert elapsed == sorted(elapsed)
-
-
-def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
-    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(IMAGES_PER_PASS, "cpu", 8)
-    encode = sam_network(tiny_engine).encode
-    sizes = []
-
-    def small_memory(pixels: Tensor) -> Features:
-        sizes.append(len(pixels))
-        if len(pixels) > 1:
-            raise torch.OutOfMemoryError
-        return encode(pixels)
-
-    expected = [reply.masks for reply in segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])]
-    monkeypatch.setattr(sam_network(tiny_engine), "encode", small_memory)
-    replies = segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])
-    assert sizes == [2, 1, 1]
-    assert [reply.masks[0].area for reply in replies] == pytest.approx([masks[0].area for masks in expected], abs=2)
-
-
-@pytest.mark.parametrize("stage", ["score", "draw"])
-def test_out_of_memory_halves_the_chunk_and_goes_on(
-    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str
-) -> None:
-    requests = [prompts_request(*[POINT] * 20), SegmentRequest(bright_square(40, 30), EVERYTHING)]
-    expected = segment(tiny_engine, requests)
-    sizes = limit_memory(tiny_engine, monkeypatch, stage, prompts=4)
-    replies = segment(tiny_engine, requests)
-    assert [reply.report.error_code for reply in replies] == [None, None]
-    assert [len(reply.masks) for reply in replies] == [len(reply.masks) for reply in expected]
-    assert [mask.prompt_index for mask in replies[0].masks] == list(range(20))
-    assert max(sizes) > 4 >= min(sizes)
-
-
-def test_an_image_too_large_for_the_memory_fails_alone(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = limit_memory(tiny_engine, monkeypatch, "score", prompts=0, points=2)
-    large, small = segment(tiny_engine, [prompts_request(*[POINTS] * 8), prompts_request(POINT)])
-    assert (large.report.error_code, large.report.error_stage) == ("out_of_memory", "decode")
-    assert (large.report.width, large.report.height) == (40, 30)
-    assert sizes == [8, 4, 2, 1, 1]
-    assert len(small.masks) == 1
-
-
-def limit_memory(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str, *, prompts: int, points: int = 0
-) -> list[int]:
-    """Lets one step of the decoder run out of memory beyond `prompts` of more than `points` points; lists the sizes."""
-    decoder = engine.network.decoder
-    work = getattr(decoder, stage)
-    sizes: list[int] = []
-
-    def limited(given: ImageContext | ScoredPrompts, first: Tensor, second: Tensor) -> ScoredPrompts | DrawnMasks:
-        count = len(given.ious) if isinstance(given, ScoredPrompts) else len(first)
-        width = 1 if isinstance(given, ScoredPrompts) else first.shape[1]
-        sizes.append(count)
-        if count > prompts and width > points:
-            raise torch.OutOfMemoryError
-        return work(given, first, second)  # type: ignore[no-any-return]  # the method that it replaces
-
-    monkeypatch.setattr(decoder, stage, limited)
-    return sizes
-
-
 def test_a_fault_of_the_program_is_no_answer(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny_engine.network.decoder, "score", refuse)
     with pytest.raises(AssertionError, match="called"):
@@ -263,48 +149,5 @@ def test_the_caller_is_not_left_in_inference_mode(tiny_engine: Engine) -> None:
         assert not torch.is_inference_mode_enabled()
 
 
-def test_the_hardware_record_is_flat_and_complete(tiny_engine: Engine) -> None:
-    hardware = tiny_engine.hardware
-    assert hardware["device_kind"] == "cpu"
-    assert hardware["torch"] == torch.__version__
-    assert hardware["device_memory_bytes"] > 2**28
-    assert all(isinstance(value, str | int | None) for value in hardware.values())
-
-
 def refuse(*_: object) -> Tensor:
     raise AssertionError("called")
-
-
-def test_no_request_decides_alone_over_the_memory(tiny_engine: Engine) -> None:
-    network = sam_network(tiny_engine)
-    assert network.prompts_per_pass(3) == 3
-    assert network.prompts_per_pass(65_536) == 64
-    assert 1 <= network.prompts_per_pass(points=500) <= network.prompts_per_pass() <= 64
-
-
-def test_a_chunk_is_as_much_work_for_every_lane(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = sam_network(tiny_engine)
-    monkeypatch.setattr(type(network.decoder), "lanes", 5)
-    assert network.prompts_per_pass() % 5 == 0
-    monkeypatch.setattr(type(network.decoder), "lanes", 1000)
-    assert network.prompts_per_pass() >= 1
-
-
-def test_every_reply_tells_of_the_device(tiny_engine: Engine) -> None:
-    good, bad = segment(
-        tiny_engine, [prompts_request(POINT), SegmentRequest(b"no image", PromptsParameters(), (POINT,))]
-    )
-    for reply in (good, bad):
-        assert reply.report.device is not None
-        assert reply.report.device.id == "cpu"
-        assert reply.report.device.memory_total_bytes
-        assert reply.report.energy_j is None
-
-
-def test_the_images_of_a_batch_share_its_energy(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    meter = CountingMeter()
-    monkeypatch.setattr(tiny_engine, "_watch", DeviceWatch(meter))
-    replies = segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX), prompts_request(POINTS, BOTH)])
-    shares = [reply.report.energy_j for reply in replies]
-    assert all(share is not None and share > 0 for share in shares)
-    assert sum(share or 0 for share in shares) == pytest.approx((meter.used_joules or 0) - CountingMeter.STEP)

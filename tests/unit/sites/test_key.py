@@ -44,6 +44,16 @@ def test_a_file_that_holds_no_such_key_is_told_and_kept(tmp_path: Path) -> None:
         open_key(path / "below-a-file.pem")
 
 
+def test_clients_of_the_api_do_not_learn_where_the_key_lies(tmp_path: Path) -> None:
+    """Messages of errors are shown to them."""
+    file = tmp_path / "file"
+    file.touch()
+    for path in (tmp_path, file / "key.pem"):  # a folder cannot be read, and nothing can be made below a file
+        with pytest.raises(SiteKeyUnusable, match="SAMFLEET_SITE_KEY_FILE") as found:
+            open_key(path)
+        assert str(tmp_path) not in str(found.value)
+
+
 def test_a_site_needs_a_name_of_its_own() -> None:
     assert Settings(site="H200-lab.2").site == "H200-lab.2"
     assert Settings(site="").site is None
