@@ -11,6 +11,9 @@ export function runsTable(job) {
       { title: "Variant", value: (run) => run.variant },
       { title: "Pool", value: (run) => run.pool },
       { title: "State", value: stateOf },
+      ...(job.runs.some((run) => run.error)
+        ? [{ title: "Why it failed", value: (run) => run.error?.message ?? "" }]
+        : []),
       {
         title: "Done",
         number: true,
