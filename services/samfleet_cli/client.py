@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 from samfleet_cli.files import replacing
 from samfleet_cli.resources import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
@@ -197,7 +198,9 @@ class SamfleetClient:
         return answer
 
     def forget_site(self, name: str) -> None:
-        self._transport.repeat(lambda: self._transport.send("DELETE", f"/v1/sites/{name}"), repeatable=True)
+        self._transport.repeat(
+            lambda: self._transport.send("DELETE", f"/v1/sites/{quote(name, safe='')}"), repeatable=True
+        )
 
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:

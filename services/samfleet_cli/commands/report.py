@@ -98,7 +98,7 @@ def cost(asked: Asked) -> None:
 def price(
     asked: Asked,
     hardware: Annotated[str, typer.Argument(metavar="HARDWARE", help="Its name, its id or how that begins.")],
-    per_hour: Annotated[float, typer.Argument(metavar="PER_HOUR", min=0, help="What an hour of it costs.")],
+    per_hour: Annotated[float, typer.Argument(metavar="PER_HOUR", min=0, max=1e9, help="What an hour of it costs.")],
     currency: Annotated[str, typer.Option(help="Three letters of ISO 4217.")] = "USD",
     as_json: AsJson = False,
 ) -> None:

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import InternalError
 
+from fixtures.jobs import claim_one, record_one, start_job
 from samfleet.db.keys import hash_key, new_key
 from samfleet.db.migrate import alembic_config, register_key
 from samfleet.db.models import ApiKey, Tenant
 from samfleet.db.session import after_commit, read_only, transaction
+from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.storage.memory_store import MemoryStore
+
+VIEWS = ("throughput", "cost")
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:
@@ -19,6 +24,27 @@ def test_every_migration_can_be_undone(database_url: str) -> None:
     command.downgrade(alembic_config(database_url), "base")
     command.upgrade(alembic_config(database_url), "head")
     command.check(alembic_config(database_url))
+
+
+def test_what_was_measured_outlives_the_way_back_and_forth(database_url: str, engine: Engine) -> None:
+    """To where rollups had no histograms, no energy and no other sites; what is derived is made anew."""
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    run = start_job(engine, queue, 8)
+    for failures in (1, 0):
+        record_one(engine, queue, store, claim_one(engine, run), failed=failures)
+    told = text("SELECT series_id, stage, batch_class, n, failures, counts, histogram FROM rollups ORDER BY 1, 2, 3")
+    failed = text("SELECT index, failed FROM shards ORDER BY index")
+    with read_only(engine) as session:
+        before = [session.execute(query).all() for query in (told, failed)]
+    engine.dispose()
+    command.downgrade(alembic_config(database_url), "5b7d0c93e1f6")
+    with read_only(engine) as session:
+        assert session.execute(text("SELECT sum(n) FROM reports.cells WHERE stage = 'image'")).scalar_one() == 7
+    engine.dispose()
+    command.upgrade(alembic_config(database_url), "head")
+    with read_only(engine) as session:
+        assert [session.execute(query).all() for query in (told, failed)] == before
+        assert [session.execute(text(f"SELECT sum(n) FROM reports.{view}")).scalar_one() for view in VIEWS] == [7, 7]
 
 
 def test_registering_a_key_twice_keeps_one(database_url: str, engine: Engine) -> None:

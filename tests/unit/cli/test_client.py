@@ -82,3 +82,10 @@ def test_a_download_takes_its_place_only_when_it_is_whole(tmp_path: Path) -> Non
 def test_fields_of_a_newer_server_are_ignored() -> None:
     api = ApiDouble({"GET /v1/runs/r1": run(colour="red")})
     assert api.client().run("r1").masks == 7
+
+
+def test_the_name_of_a_site_is_no_way_to_another_route() -> None:
+    api = ApiDouble({"DELETE /v1/sites/x/../../jobs": refusal(404, "site_not_found")})
+    with pytest.raises(ApiError):
+        api.client().forget_site("x/../../jobs")
+    assert [request.url.raw_path for request in api.requests] == [b"/v1/sites/x%2F..%2F..%2Fjobs"]

@@ -132,3 +132,10 @@ def test_an_evaluation_needs_annotations(tmp_path: Path) -> None:
     code, text = invoke("segment", str(tmp_path), *arguments)
     assert code == 2
     assert "--evaluate needs --annotations" in text
+
+
+@pytest.mark.parametrize("amount", ["inf", "nan", "-1", "1e10"])
+def test_a_price_is_an_amount_of_money(amount: str) -> None:
+    code, text = invoke("report", "price", "L4", "--api-key", "k", "--", amount)
+    assert code == 2
+    assert "PER_HOUR" in text

@@ -52,7 +52,7 @@ export const pareto = {
   charts(rows, answer, known) {
     const apart = new Map();
     for (const row of rows) {
-      const name = [row.dataset, row.currency].filter(Boolean).join(" · ");
+      const name = [row.dataset, row.task, row.currency].filter(Boolean).join(" · ");
       apart.set(name, [...(apart.get(name) ?? []), row]);
     }
     return [...apart].map(([name, list]) => [`Dataset ${name}`, one(name, list, answer, known)]);
@@ -61,6 +61,7 @@ export const pareto = {
     return `Quality against ${against()}`;
   },
   columns: () => [
+    { title: "Task", value: (row) => row.task },
     number("Images", "n", whole),
     number("Instances", "instances", whole),
     ...QUALITIES.map(([key, name]) => number(name, QUALITY[key], decimals(4))),
