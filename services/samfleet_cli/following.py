@@ -57,7 +57,7 @@ def exit_code_of(job: Job) -> ExitCode:
     """What a job that is over means for a script; raises `JobFailed` when it could not be carried out."""
     if job.state == "failed":
         reason = "; ".join(job.reasons) or "the server gives no reason"
-        raise JobFailed(f"job {job.id} failed: {reason}; what was recorded before that is kept")
+        raise JobFailed(f"job {job.id} failed: {reason}; {job.kept}")
     if job.state == "cancelled":
         return ExitCode.CANCELLED
     return ExitCode.IMAGES_FAILED if job.counts.failed else ExitCode.OK

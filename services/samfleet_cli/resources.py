@@ -155,6 +155,13 @@ class Job(_Resource):
         return [f"{where}{error.message} ({error.code})" for where, error in failed or whole]
 
     @property
+    def kept(self) -> str:
+        """What a job that failed has all the same, in words."""
+        whole = ", ".join(f"{run.variant} on pool {run.pool}" for run in self.runs if run.state == "completed")
+        recorded = "what failed runs recorded before is kept"
+        return f"complete, with all results: {whole}; {recorded}" if whole else recorded
+
+    @property
     def is_over(self) -> bool:
         return self.state in {"completed", "failed", "cancelled"}
 

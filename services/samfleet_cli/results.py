@@ -79,6 +79,7 @@ def _run(run: Run) -> dict[str, Any]:
     summary = {
         "variant": run.variant,
         "pool": run.pool,
+        "state": run.state,
         "provenance": run.provenance.model_dump(mode="json"),
         "hardware": [hardware.model_dump() for hardware in run.hardware],
         "images": run.counts.total,
@@ -87,6 +88,8 @@ def _run(run: Run) -> dict[str, Any]:
         "images_per_second": run.images_per_second,
         "stages": {name: _stage(times) for name, times in (run.stages or {}).items()},
     }
+    if run.error is not None:
+        summary["error"] = run.error.model_dump()
     if run.gates:
         summary["gates"] = [gate.model_dump() for gate in run.gates]
     if run.quality is not None:

@@ -29,14 +29,16 @@ def runs_table(summary: dict[str, Any]) -> Table:
     runs = summary["runs"]
     has_quality = any("quality" in run for run in runs)
     numbers = ["images", "failed", "masks", "images/s", *(["mIoU", "instances"] if has_quality else [])]
-    table = _table(("variant", "pool", "hardware"), numbers, title=f"job {summary['job_id']}")
+    has_state = any(run["state"] != "completed" for run in runs)
+    words = ("variant", "pool", *(["state"] if has_state else []), "hardware")
+    table = _table(words, numbers, title=f"job {summary['job_id']}")
     for run in runs:
-        hardware = hardware_of(run) or "-"
+        named = [run["variant"], run["pool"], *([run["state"]] if has_state else []), hardware_of(run) or "-"]
         cells = [run["images"], run["failed"], run["masks"], _number(run["images_per_second"], 3)]
         if has_quality:
             quality = run.get("quality") or {"miou": None, "instances": 0}
             cells += [_number(quality["miou"], 4), quality["instances"]]
-        _add_row(table, run["variant"], run["pool"], hardware, *cells)
+        _add_row(table, *named, *cells)
     return table
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, Page, expect
 
 from fixtures.api import Api, Tenant
 from fixtures.browser import PHONE, looked_at, pages_of, visitor
@@ -15,6 +16,8 @@ from fixtures.recorded import new_job, plan
 
 pytestmark = pytest.mark.browser
 
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+
 
 def violations(page: Page) -> list[str]:
     """Each as what it breaks and where. The policy of the page stays in force: axe comes through the debugger."""
@@ -22,19 +25,17 @@ def violations(page: Page) -> list[str]:
     return [f"{one['impact']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(
-    browser: Browser, api: Api, measured: Tenant, measured_session: StorageState, folder: Path, scheme: str
-) -> None:
+def test_axe_finds_nothing_on_any_page(api: Api, measured: Tenant, folder: Path, reader: Page) -> None:
     beat(api)
     plan(api, new_job(measured, folder, images=4, name="waiting"))
     found = {}
-    with visitor(browser, api.url, scheme="dark" if scheme == "dark" else "light", session=measured_session) as page:
-        for name, address in pages_of(measured).items():
-            looked_at(page, address)
-            for folded in page.locator("details:not(.picker)").all():
-                folded.evaluate("details => { details.open = true; }")
-            found[name] = violations(page)
+    for name, address in pages_of(measured).items():
+        looked_at(reader, address)
+        for folded in reader.locator("details:not(.picker)").all():
+            folded.evaluate("details => { details.open = true; }")
+        for scheme in SCHEMES:
+            reader.emulate_media(color_scheme=scheme)
+            found[name, scheme] = violations(reader)
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 

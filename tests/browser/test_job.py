@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ from playwright.sync_api import Page, expect
 
 from fixtures.api import Api, Tenant
 from fixtures.measured import every_third_fails, finished_job
-from fixtures.recorded import claim_next, new_job, plan, record_shard
+from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard
+from samfleet.db.session import transaction
+from samfleet.jobs.settling import fail_run
+from samfleet.jobs.states import lock_run
 
 pytestmark = pytest.mark.browser
 
@@ -98,6 +102,25 @@ def test_the_rate_over_time_grows_while_the_job_runs(api: Api, tenant: Tenant, f
     heights = [float(point.split(",")[1]) for point in line.split()]
     assert len(heights) > 20
     assert max(heights) - min(heights) > 50
+
+
+def test_a_failed_job_says_what_is_complete_and_gives_each_runs_results(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
+    job = new_job(tenant, folder, images=2, name="half failed", variants=["mobile_sam", "tinysam"])
+    plan(api, job)
+    [lost] = [run["id"] for run in job["runs"] if run["variant"] == "tinysam"]
+    with transaction(api.engine) as session:
+        locked = lock_run(session, uuid.UUID(lost))
+        assert locked is not None
+        fail_run(session, locked.job, locked.run, "variant_load_failed", "no weights")
+    carry_out(api, {**job, "runs": [run for run in job["runs"] if run["id"] != lost]})
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    expect(page.locator("p.bad").first).to_contain_text("complete, with all results: mobile_sam on pool")
+    runs = page.get_by_role("table", name="Runs: one variant on one pool each")
+    expect(runs.get_by_role("columnheader", name="Why it failed")).to_have_count(1)
+    expect(runs.get_by_role("row", name="tinysam")).to_contain_text("no weights")
+    expect(runs.get_by_role("link")).to_have_count(2)
 
 
 def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:

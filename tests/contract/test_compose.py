@@ -157,6 +157,29 @@ def test_workers_serve_the_pool_they_are_named_for() -> None:
         assert f"--queues=samfleet.pool.{pool}" in SERVICES[name]["command"]
 
 
+def _mounted(service: Mapping[str, Any]) -> set[str]:
+    return {mount.removesuffix(":ro").rpartition(":")[2] for mount in service.get("volumes", [])}
+
+
+def test_variants_of_ones_own_reach_every_process_that_must_know_them() -> None:
+    name = "SAMFLEET_VARIANTS_DIR"
+    told = {service for service, facts in SERVICES.items() if name in facts.get("environment", {})}
+
+    assert told == {"api", "control", "worker", "worker-gpu", "weights", "triton", "triton-gpu"}
+    for service in told:
+        folder = SERVICES[service]["environment"][name]
+        [mount] = [mount for mount in SERVICES[service]["volumes"] if mount.endswith(f":{folder}:ro")]
+        assert mount.startswith("${SAMFLEET_VARIANTS_DIR:-./deploy/variants}:")
+    assert (ROOT / "deploy/variants").is_dir(), "Docker would make it, as root"
+
+
+def test_the_api_knows_its_site_and_keeps_its_key() -> None:
+    environment = SERVICES["api"]["environment"]
+
+    assert {"SAMFLEET_SITE", "SAMFLEET_MAX_SITE_FILE_BYTES"} <= set(environment)
+    assert str(Path(environment["SAMFLEET_SITE_KEY_FILE"]).parent) in _mounted(SERVICES["api"])
+
+
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_what_a_dockerfile_copies_exists_and_it_does_not_end_as_root(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()

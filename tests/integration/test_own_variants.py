@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -25,6 +28,7 @@ from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.main import app
 from samfleet_models.engine import Engine, EngineSettings
 
+START_SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "triton-gpu.sh"
 REQUEST = SegmentRequest(bright_square(160, 120), PromptsParameters(), (Prompt(box=(40.0, 20.0, 120.0, 100.0)),))
 
 
@@ -90,6 +94,30 @@ def test_model_folders_for_a_triton_elsewhere(variants: Path, tmp_path: Path) ->
     triton_config.main(["--write", str(tmp_path / "models"), "--variants-dir", str(variants)])
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["my_pair"]
     assert 'string_value: "my_pair"' in (tmp_path / "models" / "my_pair" / "config.pbtxt").read_text()
+
+
+@pytest.mark.parametrize("has_files", [True, False])
+def test_a_triton_in_a_gpu_container_is_given_them(variants: Path, tmp_path: Path, *, has_files: bool) -> None:
+    """The start script of the image, with a `tritonserver` that only says how it was started."""
+    if not has_files:
+        (variants / "my_pair.yaml").unlink()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "tritonserver").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (programs / "tritonserver").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "TMPDIR": str(tmp_path),
+        "SAMFLEET_VARIANTS": "mobile_sam,my_pair",
+        "SAMFLEET_VARIANTS_DIR": str(variants),
+    }
+    done = subprocess.run(["sh", START_SCRIPT], env=environment, capture_output=True, text=True, check=True, timeout=60)
+    told = done.stdout.splitlines()
+    repositories = [Path(word.partition("=")[2]) for word in told if word.startswith("--model-repository=")]
+    assert repositories[0] == Path("/opt/samfleet/repository")
+    assert [sorted(path.name for path in own.iterdir()) for own in repositories[1:]] == [["my_pair"]] * has_files
+    assert {"--load-model=mobile_sam", "--load-model=my_pair", "--model-control-mode=explicit"} <= set(told)
 
 
 def test_folders_of_variants_that_are_gone_are_removed(variants: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -10,21 +11,44 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.jobs.states import is_final, move_job, move_run, shard_sources
 
+MOST_NAMED = 5  # runs in a sentence; a job may have thousands, and each tells its own state
+
 
 def settle_job(session: Session, job: Job) -> None:
-    """End a locked job once all its runs have ended: failed when one failed, else cancelled, else completed."""
+    """End a locked job once all its runs have ended: failed when one failed, else cancelled, else completed.
+
+    Whoever asked for all variants learns from the state that one is missing, and from the message which are there.
+    """
     runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.variant, Run.pool)).all()
     if is_final(job.state) or not all(is_final(run.state) for run in runs):
         return
-    failed = next((run for run in runs if run.state is RunState.FAILED), None)
-    if failed is not None:
-        job.error_code = failed.error_code
-        job.error_message = f"{failed.variant} on pool {failed.pool}: {failed.error_message}"
+    failed = [run for run in runs if run.state is RunState.FAILED]
+    if failed:
+        job.error_code = failed[0].error_code
+        job.error_message = _explain(failed, [run for run in runs if run.state is RunState.COMPLETED])
         move_job(session, job, JobState.FAILED, job.error_message)
     elif any(run.state is RunState.CANCELLED for run in runs):
         move_job(session, job, JobState.CANCELLED)
     else:
         move_job(session, job, JobState.COMPLETED)
+
+
+def _explain(failed: Sequence[Run], completed: Sequence[Run]) -> str:
+    sentences = [f"{_name(failed[0])}: {failed[0].error_message}"]
+    if failed[1:]:
+        sentences.append(f"failed too: {_names(failed[1:])}")
+    if completed:
+        sentences.append(f"complete, with all results: {_names(completed)}")
+    return "; ".join(sentences)
+
+
+def _names(runs: Sequence[Run]) -> str:
+    more = [f"and {len(runs) - MOST_NAMED} more"] if len(runs) > MOST_NAMED else []
+    return ", ".join([*map(_name, runs[:MOST_NAMED]), *more])
+
+
+def _name(run: Run) -> str:
+    return f"{run.variant} on pool {run.pool}"
 
 
 def fail_run(session: Session, job: Job, run: Run, code: str, message: str) -> None:

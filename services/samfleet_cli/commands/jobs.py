@@ -128,6 +128,8 @@ def _print_job(job: Job, *, as_json: bool) -> None:
     console.print(f"job {job.id}: {job.state}, {describe(job)}", markup=False)
     for reason in job.reasons:
         console.print(reason, markup=False)
+    if job.state == "failed":
+        console.print(job.kept, markup=False)
     rows = [
         (run.id, run.variant, run.pool, run.state, run.counts.total, run.counts.failed, run.masks) for run in job.runs
     ]

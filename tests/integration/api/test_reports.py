@@ -229,6 +229,20 @@ def test_views_for_other_tools_say_the_same(api: Api, tenant: Tenant, measured: 
             assert row[name] == (pytest.approx(answer[name], rel=0.02) if number else answer[name]), name
 
 
+@pytest.mark.parametrize("view", ["latency", "throughput", "cost"])
+def test_a_run_all_of_whose_images_failed_is_told_everywhere(api: Api, tenant: Tenant, folder: Path, view: str) -> None:
+    carry_out(api, new_job(tenant, folder), failed)
+    answers = rows(tenant, view, group_by=["variant", "hardware"])
+    assert {(row["hardware"], row["n"], row.get("failures", 3)) for row in answers} == {(None, 0, 3)}
+    with read_only(api.engine) as session:
+        order = "stage" if view == "latency" else "n"
+        query = text(f"SELECT * FROM reports.{view} WHERE tenant_id = :tenant ORDER BY {order}")
+        found = [dict(row) for row in session.execute(query, {"tenant": tenant.id}).mappings()]
+    for row, answer in zip(found, answers, strict=True):
+        shared = set(row) & set(answer) - {"parameters"}
+        assert {name: row[name] for name in shared} == {name: answer[name] for name in shared}
+
+
 def test_the_view_of_comparisons_has_each_pair(api: Api, tenant: Tenant, measured: dict[str, Any]) -> None:
     with read_only(api.engine) as session:
         query = text("SELECT ratio FROM reports.compare WHERE tenant_id = :tenant AND stage = 'encode' ORDER BY 1")

@@ -6,12 +6,14 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from fixtures.gates import gate
-from fixtures.jobs import HARDWARE, claim_one, record_one, reload, results_of, shards_of, start_job
+from fixtures.jobs import HARDWARE, claim_one, record_one, reload, results_of, shards_of, start_job, start_runs
 from samfleet.db.models import DatasetImage, Hardware, Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.exports import ExportFormat, export_key, results_of_run
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.jobs.settling import fail_run
+from samfleet.jobs.states import lock_run
 from samfleet.storage.memory_store import MemoryStore
 
 
@@ -78,6 +80,26 @@ def test_a_damaged_part_fails_the_run_and_says_so(engine: Engine) -> None:
     finish_run(engine, store, run.id)
     job, run = reload(engine, run)
     assert (job.state, run.state, run.error_code) == (JobState.FAILED, RunState.FAILED, "part_file_damaged")
+
+
+def test_a_failed_job_says_which_runs_are_complete_and_their_results_are_there(engine: Engine) -> None:
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    mobile, slim, tiny = start_runs(engine, queue, 4, variants=["mobile_sam", "slimsam_uniform_50", "tinysam"])
+    for failing in (mobile, tiny):
+        with transaction(engine) as session:
+            locked = lock_run(session, failing.id)
+            assert locked is not None
+            fail_run(session, locked.job, locked.run, "variant_load_failed", "no weights")
+    record_one(engine, queue, store, claim_one(engine, slim))
+    finish_run(engine, store, slim.id)
+    job, slim = reload(engine, slim)
+    assert (job.state, slim.state) == (JobState.FAILED, RunState.COMPLETED)
+    assert job.error_message == (
+        "mobile_sam on pool default: no weights; failed too: tinysam on pool default; "
+        "complete, with all results: slimsam_uniform_50 on pool default"
+    )
+    with read_only(engine) as session:
+        assert b"".join(results_of_run(session, store, slim.id, ExportFormat.JSONL)).count(b"\n") == 4
 
 
 def test_too_many_failures_end_the_run_and_keep_its_results(engine: Engine) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from structlog.testing import capture_logs
 
 from fixtures.sampling import sampled
 from fixtures.shared import weights_dir
@@ -108,16 +109,22 @@ def test_a_variant_that_triton_does_not_have_fails_with_its_reason(address: str)
     assert "sam_huge" in raised.value.message
 
 
-def test_missing_weights_are_named(tmp_path: Path) -> None:
+def test_missing_weights_are_named_and_the_traceback_stays_in_the_log(tmp_path: Path) -> None:
     weights_dir()  # skips where Triton's own tests would
     empty = tmp_path / "weights"
     empty.mkdir()
     with (
         running_triton(tmp_path, empty, []) as command,
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
-        pytest.raises(VariantLoadFailed, match=r"mobile_sam\.pt"),
+        pytest.raises(VariantLoadFailed) as raised,
+        capture_logs() as logged,
     ):
         segmenter.load("mobile_sam", NOBODY)
+    assert raised.value.message.partition("mobile_sam: ")[2] == (
+        f"checkpoint_missing: {empty}/mobile_sam.pt does not exist; run `samfleet variants pull mobile_sam`"
+    )
+    [line] = [line for line in logged if line["event"] == "variant.load_failed"]
+    assert "model.py" in line["said"]
 
 
 def test_what_is_asked_and_loaded_is_measured(address: str, nobody: str) -> None:

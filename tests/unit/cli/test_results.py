@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ from fixtures.api_double import STAGE, ApiDouble, image, job, page, run
 from fixtures.gates import gate
 from samfleet_cli.resources import Job, Run
 from samfleet_cli.results import hardware_of, result_name, summarise, write_results
-from samfleet_cli.tables import evaluation_table
+from samfleet_cli.tables import evaluation_table, runs_table
 
 MODEL = {
     "title": "MobileSAM",
@@ -29,6 +30,7 @@ SUMMARY = {
         {
             "variant": "mobile_sam",
             "pool": "local",
+            "state": "completed",
             "provenance": MODEL,
             "hardware": [
                 {
@@ -123,6 +125,19 @@ def test_an_execution_other_than_fp32_is_in_the_summary_with_its_gate() -> None:
     assert summary["hardware"] == [{**hardware, "compilation": "none"}]
     assert hardware_of(summary) == "A GPU (bf16)"
     assert hardware_of({"hardware": [{**hardware, "compilation": "compile"}]}) == "A GPU (bf16+compile)"
+
+
+def test_a_run_that_failed_says_so_in_the_summary_and_the_table() -> None:
+    error = {"code": "variant_load_failed", "message": "no weights"}
+    runs = [Run.model_validate(run(variant="a", state="failed", error=error)), Run.model_validate(run(variant="b"))]
+    summary = summarise(Job.model_validate(job(state="failed")), runs, [])
+    assert [(one["state"], one.get("error")) for one in summary["runs"]] == [("failed", error), ("completed", None)]
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(runs_table(summary))
+    assert re.search(r"a\W+local\W+failed", shown.getvalue())
+    del summary["runs"][0]
+    Console(file=shown, width=100).print(runs_table(summary))
+    assert "completed" not in shown.getvalue().rpartition("job j1")[2]
 
 
 def test_a_run_that_was_evaluated_has_its_figures() -> None:

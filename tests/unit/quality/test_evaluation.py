@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from pycocotools import mask as coco
 
 from fixtures.coco_eval import assert_same_figures, by_image, official
 from samfleet.quality.evaluation import Evaluation
-from samfleet.quality.protocol import CLASS_AGNOSTIC, CLASS_AWARE, Found, Protocol, Truth
+from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Found, Protocol, Truth
 
 SIDE = 160
 IMAGES = (3, 1, 7, 40, 5)
@@ -45,14 +46,11 @@ def make_up(random: np.random.Generator) -> tuple[dict[str, Any], list[dict[str,
     return {"images": images, "annotations": annotations, "categories": categories}, results
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize(
-    "protocol", [CLASS_AWARE, replace(CLASS_AGNOSTIC, with_precision=True), replace(CLASS_AWARE, limits=(1, 3))]
-)
-def test_figures_equal_those_of_the_official_tool(protocol: Protocol, seed: int) -> None:
-    document, results = make_up(np.random.default_rng(seed))
+def evaluated(
+    protocol: Protocol, document: dict[str, Any], results: list[dict[str, Any]], images: Sequence[int] = IMAGES
+) -> Evaluation:
     ours, annotations, detections = Evaluation(protocol), by_image(document["annotations"]), by_image(results)
-    for image_id in IMAGES:
+    for image_id in images:
         truths = [
             Truth(one["category_id"], one["area"], bool(one["iscrowd"]), one["segmentation"])
             for one in annotations.get(image_id, ())
@@ -62,7 +60,28 @@ def test_figures_equal_those_of_the_official_tool(protocol: Protocol, seed: int)
             for one in detections.get(image_id, ())
         ]
         ours.add(image_id, truths, found)
-    assert_same_figures(ours, official(document, results, protocol), protocol)
+    return ours
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "protocol", [CLASS_AWARE, replace(CLASS_AGNOSTIC, with_precision=True), replace(CLASS_AWARE, limits=(1, 3))]
+)
+def test_figures_equal_those_of_the_official_tool(protocol: Protocol, seed: int) -> None:
+    document, results = make_up(np.random.default_rng(seed))
+    assert_same_figures(evaluated(protocol, document, results), official(document, results, protocol), protocol)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_recalls_weighted_by_instances_are_the_recall_of_all(seed: int) -> None:
+    """So reports may average the AR of runs."""
+    document, results = make_up(np.random.default_rng(seed))
+    parts = [evaluated(CLASS_AGNOSTIC, document, results, images) for images in (IMAGES[:2], IMAGES[2:])]
+    whole = evaluated(CLASS_AGNOSTIC, document, results)
+    for area in AREAS:
+        for limit in CLASS_AGNOSTIC.limits:
+            recalled = sum(part.instances(area) * (part.recall(area, limit) or 0.0) for part in parts)
+            assert recalled == pytest.approx(whole.instances(area) * (whole.recall(area, limit) or 0.0), rel=1e-12)
 
 
 def test_a_stream_of_nothing_has_no_figures() -> None:

@@ -59,13 +59,36 @@ def test_what_triton_says(message: str, status: str | None, kind: type[SamfleetE
     assert mapped.message == f"Triton at triton:8001: {message}"
 
 
+FAILED = "load failed for model 'mobile_sam': version 1 is at UNAVAILABLE state: Internal: "
+
+
 def test_a_load_fails_for_good_unless_the_server_is_away() -> None:
-    reason = "load failed for model 'mobile_sam': version 1 is at UNAVAILABLE state: Internal: checkpoint is not ready"
-    failed = from_load(said(reason, "INTERNAL"), "triton:8001", "mobile_sam")
+    failed = from_load(said(FAILED + "checkpoint is not ready", "INTERNAL"), "triton:8001", "mobile_sam")
     assert isinstance(failed, VariantLoadFailed)
-    assert reason in failed.message
+    assert failed.message == "Triton at triton:8001 cannot load variant mobile_sam: checkpoint is not ready"
     assert isinstance(from_load(said("connection refused", "UNAVAILABLE"), "a", "v"), TritonUnavailable)
     assert from_load(said("too slow", "DEADLINE_EXCEEDED"), "a", "v").retryable
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        (
+            "TritonModelException: checkpoint_missing: a.pt is missing; pull it",
+            "checkpoint_missing: a.pt is missing; pull it",
+        ),
+        ("RuntimeError: two\nlines", "RuntimeError: two\nlines"),
+    ],
+)
+def test_a_failed_load_shows_what_the_backend_said_and_no_traceback(raised: str, shown: str) -> None:
+    words = f"{FAILED}{raised}\n\nAt:\n  /opt/backends/sam/model.py(50): initialize\n;\n"
+    assert from_load(said(words, "INTERNAL"), "a", "v").message == f"Triton at a cannot load variant v: {shown}"
+
+
+def test_a_failed_request_shows_no_traceback_either() -> None:
+    words = "Failed to process the request(s) for model 'v', message: ValueError: no\n\nAt:\n  model.py(60): execute\n"
+    failed = from_triton(said(words, "INTERNAL"), "a")
+    assert failed.message == "Triton at a: Failed to process the request(s) for model 'v', message: ValueError: no"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -102,6 +103,13 @@ BY_MESSAGE: Mapping[str, type[SamfleetError]] = {
 MEMORY_WORDS = ("device_memory_short", "out of memory", "cannot allocate memory")
 
 
+# Triton's and pybind11's words around what a Python backend raised in `initialize`; seen with 2.51.
+LOAD_PREFIX = re.compile(
+    r"load failed for model '[^']*': version \d+ is at UNAVAILABLE state: (Internal: )?(TritonModelException: )?"
+)
+TRACEBACK = re.compile(r"\n\s*At:\n.*", re.DOTALL)
+
+
 def is_out_of_memory(error: InferenceServerException) -> bool:
     lowered = str(error.message() or error).lower()
     return any(words in lowered for words in MEMORY_WORDS)
@@ -112,8 +120,13 @@ def status_name(error: InferenceServerException) -> str:
     return str(error.status() or "").rpartition(".")[2]
 
 
+def said_in(error: InferenceServerException) -> str:
+    """Triton's words for people; a Python backend's exceptions bring their traceback along, which is for the log."""
+    return TRACEBACK.sub("", str(error.message() or error)).strip()
+
+
 def from_triton(error: InferenceServerException, address: str) -> SamfleetError:
-    message = str(error.message() or error)
+    message = said_in(error)
     lowered = message.lower()
     kind = next((kind for words, kind in BY_MESSAGE.items() if words in lowered), None)
     kind = kind or BY_STATUS.get(status_name(error), InferenceFailed)
@@ -138,5 +151,5 @@ def from_load(error: InferenceServerException, address: str, variant: str) -> Sa
         "DEADLINE_EXCEEDED",
     }:
         return mapped
-    reason = str(error.message() or error)
+    reason = LOAD_PREFIX.sub("", said_in(error)).rstrip("; \n")
     return VariantLoadFailed(f"Triton at {address} cannot load variant {variant}: {reason}")

@@ -62,6 +62,8 @@ class ServerRoom:
                 full = is_out_of_memory(error)
                 _measure_load(variant, "no_memory" if full else "failed", started)
                 if not others or not full:
+                    said = str(error.message() or error)  # whole, with the traceback that no user is shown
+                    log.warning("variant.load_failed", variant=variant, address=self._address, said=said)
                     raise from_load(error, self._address, variant) from error
                 self._too_full[variant] = others
                 self._make_room(variant, others, at_work)

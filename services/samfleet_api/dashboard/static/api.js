@@ -2,7 +2,7 @@
 
 let csrfToken = "";
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, code, detail) {
     super(detail);
     this.status = status;
@@ -36,7 +36,7 @@ async function send(method, path, body) {
   throw new Refused(answer.status, problem.code, problem.detail);
 }
 
-export function goToLogin() {
+function goToLogin() {
   location.assign(`/dashboard/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 

@@ -24,15 +24,27 @@ function fill(element, attributes, children) {
 export function table(caption, columns, rows, style = "") {
   const cell = (column, row, index) =>
     h(index ? "td" : "th", { class: column.number ? "number" : null, scope: index ? null : "row" }, column.value(row));
-  const titles = columns.map((column) => h("th", { scope: "col", class: column.number ? "number" : null }, column.title));
-  const body = rows.map((row) => h("tr", {}, columns.map((column, index) => cell(column, row, index))));
+  const titles = columns.map((column) =>
+    h("th", { scope: "col", class: column.number ? "number" : null }, column.title),
+  );
+  const body = rows.map((row) =>
+    h(
+      "tr",
+      {},
+      columns.map((column, index) => cell(column, row, index)),
+    ),
+  );
   const inner = h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, titles)), h("tbody", {}, body));
   return h("div", { class: `scroll ${style}`, tabindex: "0", role: "region", "aria-label": caption }, inner);
 }
 
 export function facts(pairs) {
   const known = pairs.filter(([, value]) => ![null, undefined, false, ""].includes(value));
-  return h("dl", {}, known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  return h(
+    "dl",
+    {},
+    known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+  );
 }
 
 export function notice(title, text, ...more) {
@@ -41,5 +53,11 @@ export function notice(title, text, ...more) {
 
 export function failure(error) {
   const retry = h("button", { type: "button", onclick: () => location.reload() }, "Try again");
-  return h("div", { class: "notice error", role: "alert" }, h("h2", {}, "This could not be loaded"), h("p", {}, error.message), retry);
+  return h(
+    "div",
+    { class: "notice error", role: "alert" },
+    h("h2", {}, "This could not be loaded"),
+    h("p", {}, error.message),
+    retry,
+  );
 }

@@ -7,7 +7,8 @@ export function milliseconds(value) {
 
 export const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 1 ? 1 : 0)} %`;
 
-export const rate = (perSecond) => (perSecond === null ? "rate not known yet" : `${perSecond.toFixed(perSecond < 10 ? 2 : 1)} images/s`);
+export const rate = (perSecond) =>
+  perSecond === null ? "rate not known yet" : `${perSecond.toFixed(perSecond < 10 ? 2 : 1)} images/s`;
 
 export function duration(seconds) {
   if (seconds < 90) return `${Math.round(seconds)} s`;
@@ -15,7 +16,8 @@ export function duration(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-export const moment = (iso) => (iso ? new Date(iso).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "");
+export const moment = (iso) =>
+  iso ? new Date(iso).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "";
 
 export function bytes(value) {
   if (value === null || value === undefined) return "not published";

@@ -1,10 +1,12 @@
 // COCO's compressed run lengths: 5 bits a character from '0' on, the sixth says that more follow, and from the third
 // run on the difference to the run before last. Runs go down the columns, background first (pycocotools, maskApi.c).
 
-export function runsOf(counts) {
+function runsOf(counts) {
   const runs = [];
-  for (let at = 0; at < counts.length; ) {
-    let value = 0, shift = 0, code;
+  for (let at = 0; at < counts.length;) {
+    let value = 0,
+      shift = 0,
+      code;
     do {
       code = counts.charCodeAt(at++) - 48;
       value |= (code & 31) << shift;

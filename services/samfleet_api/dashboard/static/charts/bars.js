@@ -9,6 +9,15 @@ const HALF = 7;
 export function bars(label, groups, axis, most = null) {
   const end = most ?? Math.max(...groups.flatMap((group) => group.rows.map((row) => row.length)), 0);
   const scale = (from, to) => linear(0, end, from, to);
-  const mark = (row, y, at) => [svg("rect", { class: `filled ${row.colour} length`, x: at(0), y: y - HALF, width: Math.max(at(row.length) - at(0), 1), height: 2 * HALF, rx: 2 })];
+  const mark = (row, y, at) => [
+    svg("rect", {
+      class: `filled ${row.colour} length`,
+      x: at(0),
+      y: y - HALF,
+      width: Math.max(at(row.length) - at(0), 1),
+      height: 2 * HALF,
+      rx: 2,
+    }),
+  ];
   return figure(label, (width) => drawRows(groups, { scale, axis, mark }, width));
 }

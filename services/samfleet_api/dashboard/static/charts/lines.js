@@ -4,29 +4,44 @@ import { svg } from "/dashboard/static/dom.js";
 import { figure, shape, text, tipped } from "/dashboard/static/charts/plot.js";
 import { linear, roundUp, tickText } from "/dashboard/static/charts/scale.js";
 
-const LEFT = 46, BOTTOM = 26, TOP = 24, RIGHT = 16, MOST_FORMS = 20;
+const LEFT = 46,
+  BOTTOM = 26,
+  TOP = 24,
+  RIGHT = 16,
+  MOST_FORMS = 20;
 
 // series: {name, colour, shape, dashed?, points: [{at, value, tip}]}; ticks(first, last, most) are the times at the axis, and `moment` names one
 export function lines(label, series, { y: yTitle, moment, ticks, air, height = 240, from = null, until = null }) {
   const points = series.flatMap((one) => one.points);
-  const first = from ?? Math.min(...points.map((point) => point.at)), last = until ?? Math.max(...points.map((point) => point.at));
+  const first = from ?? Math.min(...points.map((point) => point.at)),
+    last = until ?? Math.max(...points.map((point) => point.at));
   const draw = (width) => {
     const alone = first === last;
     const sx = linear(alone ? first - air : first, alone ? last + air : last, LEFT + 6, width - RIGHT);
     const sy = linear(0, roundUp(Math.max(...points.map((point) => point.value), 0)), height - BOTTOM, TOP);
-    return { height, marks: [...frame(sx, sy, { width, height, yTitle, moment, ticks, first, last }), ...series.flatMap((one) => drawn(one, sx, sy))] };
+    return {
+      height,
+      marks: [
+        ...frame(sx, sy, { width, height, yTitle, moment, ticks, first, last }),
+        ...series.flatMap((one) => drawn(one, sx, sy)),
+      ],
+    };
   };
   return figure(label, draw);
 }
 
 function frame(sx, sy, { width, height, yTitle, moment, ticks, first, last }) {
-  const ys = sy.ticks(4), most = Math.max(1, Math.floor((width - LEFT) / 80)), bottom = height - BOTTOM;
+  const ys = sy.ticks(4),
+    most = Math.max(1, Math.floor((width - LEFT) / 80)),
+    bottom = height - BOTTOM;
   const xs = ticks(first, last, most);
   return [
     ...ys.map((tick) => svg("line", { class: "grid", x1: LEFT, x2: width - 4, y1: sy(tick), y2: sy(tick) })),
     ...ys.map((tick) => text(LEFT - 8, sy(tick) + 4, tickText(tick, ys), { class: "tick", "text-anchor": "end" })),
     ...xs.map((tick) => svg("line", { class: "grid", x1: sx(tick), x2: sx(tick), y1: bottom, y2: bottom + 4 })),
-    ...xs.map((tick) => text(Math.min(sx(tick), width - 24), bottom + 18, moment(tick), { class: "tick", "text-anchor": "middle" })),
+    ...xs.map((tick) =>
+      text(Math.min(sx(tick), width - 24), bottom + 18, moment(tick), { class: "tick", "text-anchor": "middle" }),
+    ),
     text(0, 12, yTitle, { class: "tick title" }),
   ];
 }
@@ -35,7 +50,16 @@ function drawn(one, sx, sy) {
   const path = one.points.map((point) => `${sx(point.at)},${sy(point.value)}`).join(" ");
   const line = svg("polyline", { class: `stroke line ${one.colour} ${one.dashed ? "dashed" : ""}`, points: path });
   const every = Math.ceil(one.points.length / MOST_FORMS);
-  const dots = one.points.map((point, index) => tipped(point.tip, svg("circle", { class: "hit", cx: sx(point.at), cy: sy(point.value), r: every > 1 ? 6 : 11 }),
-    index % every ? null : shape(one.shape, sx(point.at), sy(point.value), 4, { class: `point ${one.dashed ? "hollow" : "filled"} ${one.colour}` })));
+  const dots = one.points.map((point, index) =>
+    tipped(
+      point.tip,
+      svg("circle", { class: "hit", cx: sx(point.at), cy: sy(point.value), r: every > 1 ? 6 : 11 }),
+      index % every
+        ? null
+        : shape(one.shape, sx(point.at), sy(point.value), 4, {
+            class: `point ${one.dashed ? "hollow" : "filled"} ${one.colour}`,
+          }),
+    ),
+  );
   return [line, ...dots];
 }

@@ -3,7 +3,7 @@
 
 import { h, svg } from "/dashboard/static/dom.js";
 
-export const COLOURS = 7;
+const COLOURS = 7;
 export const SHAPES = ["circle", "square", "triangle", "diamond", "plus", "down", "bar"];
 export const PHONE = 560; // pixels of drawing below which labels go above their marks
 
@@ -31,11 +31,20 @@ export function figure(label, draw, ...below) {
     if (!width || width === drawn) return;
     drawn = width;
     const { height, marks } = draw(width);
-    plot.replaceChildren(svg("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, marks), tip);
+    plot.replaceChildren(
+      svg(
+        "svg",
+        { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
+        marks,
+      ),
+      tip,
+    );
   };
   new ResizeObserver(redraw).observe(plot);
   plot.addEventListener("pointermove", (event) => point(plot, tip, event));
-  plot.addEventListener("pointerleave", () => { tip.hidden = true; });
+  plot.addEventListener("pointerleave", () => {
+    tip.hidden = true;
+  });
   return h("figure", {}, plot, ...below);
 }
 
@@ -45,7 +54,8 @@ function point(plot, tip, event) {
   if (!mark) return;
   tip.textContent = mark.getAttribute("data-tip");
   const box = plot.getBoundingClientRect();
-  const x = event.clientX - box.left, y = event.clientY - box.top;
+  const x = event.clientX - box.left,
+    y = event.clientY - box.top;
   tip.style.left = `${Math.max(0, Math.min(x + 14, box.width - tip.offsetWidth))}px`;
   tip.style.top = `${y > tip.offsetHeight + 16 ? y - tip.offsetHeight - 12 : y + 16}px`;
 }
@@ -56,15 +66,16 @@ export const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...a
 
 // One closed path for each form, of about the same area.
 export function shape(name, x, y, size = 5, attributes = {}) {
-  const s = size, outlines = {
-    circle: `M${x - s} ${y}a${s} ${s} 0 1 0 ${2 * s} 0a${s} ${s} 0 1 0 ${-2 * s} 0Z`,
-    square: `M${x - s} ${y - s}h${2 * s}v${2 * s}h${-2 * s}Z`,
-    triangle: `M${x} ${y - 1.25 * s}l${1.25 * s} ${2.2 * s}h${-2.5 * s}Z`,
-    diamond: `M${x} ${y - 1.35 * s}l${1.35 * s} ${1.35 * s}l${-1.35 * s} ${1.35 * s}l${-1.35 * s} ${-1.35 * s}Z`,
-    plus: `M${x - s / 2} ${y - 1.3 * s}h${s}v${0.8 * s}h${0.8 * s}v${s}h${-0.8 * s}v${0.8 * s}h${-s}v${-0.8 * s}h${-0.8 * s}v${-s}h${0.8 * s}Z`,
-    down: `M${x} ${y + 1.25 * s}l${1.25 * s} ${-2.2 * s}h${-2.5 * s}Z`,
-    bar: `M${x - 1.4 * s} ${y - 0.6 * s}h${2.8 * s}v${1.2 * s}h${-2.8 * s}Z`,
-  };
+  const s = size,
+    outlines = {
+      circle: `M${x - s} ${y}a${s} ${s} 0 1 0 ${2 * s} 0a${s} ${s} 0 1 0 ${-2 * s} 0Z`,
+      square: `M${x - s} ${y - s}h${2 * s}v${2 * s}h${-2 * s}Z`,
+      triangle: `M${x} ${y - 1.25 * s}l${1.25 * s} ${2.2 * s}h${-2.5 * s}Z`,
+      diamond: `M${x} ${y - 1.35 * s}l${1.35 * s} ${1.35 * s}l${-1.35 * s} ${1.35 * s}l${-1.35 * s} ${-1.35 * s}Z`,
+      plus: `M${x - s / 2} ${y - 1.3 * s}h${s}v${0.8 * s}h${0.8 * s}v${s}h${-0.8 * s}v${0.8 * s}h${-s}v${-0.8 * s}h${-0.8 * s}v${-s}h${0.8 * s}Z`,
+      down: `M${x} ${y + 1.25 * s}l${1.25 * s} ${-2.2 * s}h${-2.5 * s}Z`,
+      bar: `M${x - 1.4 * s} ${y - 0.6 * s}h${2.8 * s}v${1.2 * s}h${-2.8 * s}Z`,
+    };
   return svg("path", { d: outlines[name], "data-shape": name, ...attributes });
 }
 
@@ -73,9 +84,21 @@ export const colourOf = (index) => `c${index % COLOURS}`;
 
 // items: [{name, colour, shape?, hollow?, dashed?}]
 export function legend(items) {
-  const sample = (item) => svg("svg", { class: "sample", width: 26, height: 14, viewBox: "0 0 26 14", "aria-hidden": "true" },
-    item.line ? svg("line", { class: `stroke ${item.colour} ${item.dashed ? "dashed" : ""}`, x1: 0, x2: 26, y1: 7, y2: 7 }) : null,
-    item.shape ? shape(item.shape, 13, 7, 4.5, { class: `${item.hollow ? "hollow" : "filled"} ${item.colour}` }) : null,
-    item.marks ?? null);
-  return h("ul", { class: "legend" }, items.map((item) => h("li", {}, sample(item), item.name)));
+  const sample = (item) =>
+    svg(
+      "svg",
+      { class: "sample", width: 26, height: 14, viewBox: "0 0 26 14", "aria-hidden": "true" },
+      item.line
+        ? svg("line", { class: `stroke ${item.colour} ${item.dashed ? "dashed" : ""}`, x1: 0, x2: 26, y1: 7, y2: 7 })
+        : null,
+      item.shape
+        ? shape(item.shape, 13, 7, 4.5, { class: `${item.hollow ? "hollow" : "filled"} ${item.colour}` })
+        : null,
+      item.marks ?? null,
+    );
+  return h(
+    "ul",
+    { class: "legend" },
+    items.map((item) => h("li", {}, sample(item), item.name)),
+  );
 }

@@ -12,7 +12,8 @@ const HALF = 7;
 export function ranges(label, groups, unit) {
   const all = groups.flatMap((group) => group.rows.flatMap((row) => row.percentiles)).filter((value) => value > 0);
   const log = all.length > 0 && spread(all) > WIDE;
-  const scale = (from, to) => (log ? logarithmic(...paddedLog(all), from, to) : linear(0, Math.max(...all, 0), from, to));
+  const scale = (from, to) =>
+    log ? logarithmic(...paddedLog(all), from, to) : linear(0, Math.max(...all, 0), from, to);
   const mark = (row, y, at) => range(row, y, at, log);
   const axis = `${unit} per image${log ? ", logarithmic" : ""}`;
   return figure(label, (width) => drawRows(groups, { scale, axis, mark }, width), legend(key(log)));
@@ -20,17 +21,40 @@ export function ranges(label, groups, unit) {
 
 function range(row, y, at, log) {
   const [p50, p90, p95, p99] = row.percentiles.map(at);
-  const tick = (x, half, name) => svg("line", { class: `stroke ${row.colour} ${name}`, x1: x, x2: x, y1: y - half, y2: y + half });
-  const median = log ? shape("diamond", p50, y, 5, { class: `filled ${row.colour} p50` })
-    : svg("rect", { class: `filled ${row.colour} p50`, x: at(0), y: y - HALF, width: Math.max(p50 - at(0), 1), height: 2 * HALF, rx: 2 });
-  return [svg("line", { class: `stroke ${row.colour}`, x1: p50, x2: p99, y1: y, y2: y }), median,
-    tick(p90, 3, "p90"), tick(p95, 6, "p95"), shape("circle", p99, y, 3, { class: `hollow ${row.colour} p99` })];
+  const tick = (x, half, name) =>
+    svg("line", { class: `stroke ${row.colour} ${name}`, x1: x, x2: x, y1: y - half, y2: y + half });
+  const median = log
+    ? shape("diamond", p50, y, 5, { class: `filled ${row.colour} p50` })
+    : svg("rect", {
+        class: `filled ${row.colour} p50`,
+        x: at(0),
+        y: y - HALF,
+        width: Math.max(p50 - at(0), 1),
+        height: 2 * HALF,
+        rx: 2,
+      });
+  return [
+    svg("line", { class: `stroke ${row.colour}`, x1: p50, x2: p99, y1: y, y2: y }),
+    median,
+    tick(p90, 3, "p90"),
+    tick(p95, 6, "p95"),
+    shape("circle", p99, y, 3, { class: `hollow ${row.colour} p99` }),
+  ];
 }
 
 function key(log) {
   const line = svg("line", { class: "stroke soft", x1: 1, x2: 25, y1: 7, y2: 7 });
-  const tick = (half) => [line.cloneNode(), svg("line", { class: "stroke soft", x1: 13, x2: 13, y1: 7 - half, y2: 7 + half })];
-  const median = log ? shape("diamond", 13, 7, 5, { class: "filled soft" }) : svg("rect", { class: "filled soft", x: 1, y: 1, width: 24, height: 12, rx: 2 });
-  return [{ name: "p50, the median", marks: [median] }, { name: "p90", marks: tick(3) }, { name: "p95", marks: tick(6) },
-    { name: "p99", marks: [line.cloneNode(), shape("circle", 22, 7, 3, { class: "hollow soft" })] }].map((item) => ({ ...item, marks: svg("g", {}, item.marks) }));
+  const tick = (half) => [
+    line.cloneNode(),
+    svg("line", { class: "stroke soft", x1: 13, x2: 13, y1: 7 - half, y2: 7 + half }),
+  ];
+  const median = log
+    ? shape("diamond", 13, 7, 5, { class: "filled soft" })
+    : svg("rect", { class: "filled soft", x: 1, y: 1, width: 24, height: 12, rx: 2 });
+  return [
+    { name: "p50, the median", marks: [median] },
+    { name: "p90", marks: tick(3) },
+    { name: "p95", marks: tick(6) },
+    { name: "p99", marks: [line.cloneNode(), shape("circle", 22, 7, 3, { class: "hollow soft" })] },
+  ].map((item) => ({ ...item, marks: svg("g", {}, item.marks) }));
 }

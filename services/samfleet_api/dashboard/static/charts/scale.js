@@ -7,7 +7,8 @@ export function linear(least, most, from, to) {
   const span = most > least ? most - least : 1;
   const scale = (value) => from + ((value - least) / span) * (to - from);
   scale.ticks = (wanted) => {
-    const step = roundStep(span / wanted), first = Math.ceil(least / step - 1e-9);
+    const step = roundStep(span / wanted),
+      first = Math.ceil(least / step - 1e-9);
     const last = Math.floor((least + span) / step + 1e-9);
     return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
   };
@@ -15,7 +16,8 @@ export function linear(least, most, from, to) {
 }
 
 export function logarithmic(least, most, from, to) {
-  const low = Math.log10(least), span = Math.log10(most) - low || 1;
+  const low = Math.log10(least),
+    span = Math.log10(most) - low || 1;
   const scale = (value) => from + ((Math.log10(value) - low) / span) * (to - from);
   scale.ticks = (wanted) => {
     const sets = LOG_STEPS.map((factors) => logTicks(least, most, factors));
@@ -48,7 +50,8 @@ export function roundUp(most, wanted = 4) {
 
 // The bounds of a scale that shows all values with some air, and no more of the range than it takes.
 export function padded(values, share = 0.12, least = -Infinity, most = Infinity) {
-  const low = Math.min(...values), high = Math.max(...values);
+  const low = Math.min(...values),
+    high = Math.max(...values);
   const air = (high - low || Math.abs(high) || 1) * share;
   return [Math.max(least, low - air), Math.min(most, high + air)];
 }
@@ -62,7 +65,10 @@ export const spread = (values) => Math.max(...values) / Math.min(...values);
 // As many decimals as tell the ticks apart.
 export function tickText(value, ticks) {
   if (Math.abs(value) >= 100_000) return Intl.NumberFormat("en", { notation: "compact" }).format(value);
-  const steps = ticks.slice(1).map((tick, index) => Math.abs(tick - ticks[index])).filter(Boolean);
+  const steps = ticks
+    .slice(1)
+    .map((tick, index) => Math.abs(tick - ticks[index]))
+    .filter(Boolean);
   const step = Math.min(...steps, Math.abs(value) || 1);
   const decimals = Math.min(6, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
   return value.toLocaleString("en", { minimumFractionDigits: value ? decimals : 0, maximumFractionDigits: decimals });

@@ -4,11 +4,18 @@ import { svg } from "/dashboard/static/dom.js";
 import { figure, fit, legend, shape, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
 import { linear, logarithmic, padded, paddedLog, spread, tickText } from "/dashboard/static/charts/scale.js";
 
-const WIDE = 8, LEFT = 46, BOTTOM = 42, TOP = 26, RIGHT = 12, LINE = 15, REACH = 10;
+const WIDE = 8,
+  LEFT = 46,
+  BOTTOM = 42,
+  TOP = 26,
+  RIGHT = 12,
+  LINE = 15,
+  REACH = 10;
 
 // points: {x, y, name, tip, colour, shape, dominated}; `better` is where better points lie: "right" or "left"
 export function scatter(label, points, { x: xTitle, y: yTitle, better, items }) {
-  const across = points.map((point) => point.x), up = points.map((point) => point.y);
+  const across = points.map((point) => point.x),
+    up = points.map((point) => point.y);
   const log = spread(across) > WIDE;
   const draw = (width) => {
     const height = Math.round(Math.min(440, Math.max(300, width * 0.42)));
@@ -17,12 +24,32 @@ export function scatter(label, points, { x: xTitle, y: yTitle, better, items }) 
     const sy = linear(...padded(up, 0.2, 0, 1), height - BOTTOM, TOP);
     const placed = points.map((point) => ({ ...point, px: sx(point.x), py: sy(point.y) }));
     const front = placed.filter((point) => !point.dominated).sort((a, b) => a.px - b.px);
-    const corners = steps(front, better), line = svg("polyline", { class: "front", points: corners.map((pair) => pair.join(",")).join(" ") });
-    return { height, marks: [...frame(sx, sy, width, height, `${xTitle}${log ? ", logarithmic" : ""}`, yTitle), line, ...marksOf(placed, corners, width, height)] };
+    const corners = steps(front, better),
+      line = svg("polyline", { class: "front", points: corners.map((pair) => pair.join(",")).join(" ") });
+    return {
+      height,
+      marks: [
+        ...frame(sx, sy, width, height, `${xTitle}${log ? ", logarithmic" : ""}`, yTitle),
+        line,
+        ...marksOf(placed, corners, width, height),
+      ],
+    };
   };
   const arrow = better === "right" ? "further up and right" : "further up and left";
-  return figure(label, draw, legend([...items, { name: "hollow and grey: another point is no worse in both and better in one", shape: "circle", hollow: true, colour: "soft" },
-    { name: `the front; ${arrow} is better`, line: true, colour: "front" }]));
+  return figure(
+    label,
+    draw,
+    legend([
+      ...items,
+      {
+        name: "hollow and grey: another point is no worse in both and better in one",
+        shape: "circle",
+        hollow: true,
+        colour: "soft",
+      },
+      { name: `the front; ${arrow} is better`, line: true, colour: "front" },
+    ]),
+  );
 }
 
 // What quality is to be had at least at a speed, or at most for a cost: nothing lies between two points of the front.
@@ -35,7 +62,9 @@ function steps(front, better) {
 }
 
 function frame(sx, sy, width, height, xTitle, yTitle) {
-  const xs = sx.ticks(Math.max(2, Math.floor((width - LEFT) / 90))), ys = sy.ticks(5), bottom = height - BOTTOM;
+  const xs = sx.ticks(Math.max(2, Math.floor((width - LEFT) / 90))),
+    ys = sy.ticks(5),
+    bottom = height - BOTTOM;
   return [
     ...ys.map((tick) => svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: sy(tick), y2: sy(tick) })),
     ...xs.map((tick) => svg("line", { class: "grid", x1: sx(tick), x2: sx(tick), y1: TOP, y2: bottom + 4 })),
@@ -51,29 +80,58 @@ function marksOf(points, corners, width, height) {
   const taken = [...points.map((point) => box(point.px - 7, point.py - 7, 14, 14)), ...walls];
   return points.map((point) => {
     const name = fit(point.name, width * 0.55);
-    const room = textWidth(name) + 4, at = place(point, room, taken, width, height);
+    const room = textWidth(name) + 4,
+      at = place(point, room, taken, width, height);
     taken.push(at);
-    const end = { x: Math.max(at.x, Math.min(point.px, at.x + room)), y: Math.max(at.y, Math.min(point.py, at.y + LINE)) };
+    const end = {
+      x: Math.max(at.x, Math.min(point.px, at.x + room)),
+      y: Math.max(at.y, Math.min(point.py, at.y + LINE)),
+    };
     const far = Math.hypot(end.x - point.px, end.y - point.py) > 1.6 * REACH;
     const leader = far ? [svg("line", { class: "leader", x1: point.px, y1: point.py, x2: end.x, y2: end.y })] : [];
-    const mark = shape(point.shape, point.px, point.py, 5.5, { class: `point ${point.dominated ? "hollow soft" : `filled ${point.colour}`}` });
-    return tipped(point.tip, ...leader, mark, text(at.x + 2, at.y + 11, name, { class: point.dominated ? "tick halo" : "name halo" }));
+    const mark = shape(point.shape, point.px, point.py, 5.5, {
+      class: `point ${point.dominated ? "hollow soft" : `filled ${point.colour}`}`,
+    });
+    return tipped(
+      point.tip,
+      ...leader,
+      mark,
+      text(at.x + 2, at.y + 11, name, { class: point.dominated ? "tick halo" : "name halo" }),
+    );
   });
 }
 
 const box = (x, y, width, height) => ({ x, y, width, height });
-const between = ([x1, y1], [x2, y2]) => box(Math.min(x1, x2) - 1, Math.min(y1, y2) - 1, Math.abs(x1 - x2) + 2, Math.abs(y1 - y2) + 2);
-const overlap = (a, b) => Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) * Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
+const between = ([x1, y1], [x2, y2]) =>
+  box(Math.min(x1, x2) - 1, Math.min(y1, y2) - 1, Math.abs(x1 - x2) + 2, Math.abs(y1 - y2) + 2);
+const overlap = (a, b) =>
+  Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
+  Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
 
 // The first of the places around a point that covers nothing, else the one that covers least.
 function place(point, room, taken, width, height) {
   const spots = [1, 2.2, 3.6].flatMap((reach) => {
-    const d = REACH * reach, { px, py } = point;
-    return [[px + d, py - 7], [px - d - room, py - 7], [px - room / 2, py - d - LINE], [px - room / 2, py + d], [px + d * 0.7, py - d - 8], [px - d * 0.7 - room, py - d - 8],
-      [px + d * 0.7, py + d - 6], [px - d * 0.7 - room, py + d - 6]];
+    const d = REACH * reach,
+      { px, py } = point;
+    return [
+      [px + d, py - 7],
+      [px - d - room, py - 7],
+      [px - room / 2, py - d - LINE],
+      [px - room / 2, py + d],
+      [px + d * 0.7, py - d - 8],
+      [px - d * 0.7 - room, py - d - 8],
+      [px + d * 0.7, py + d - 6],
+      [px - d * 0.7 - room, py + d - 6],
+    ];
   });
-  const fits = spots.map(([x, y]) => box(x, y, room, LINE)).filter((one) => one.x >= LEFT && one.x + room <= width && one.y >= TOP - 8 && one.y + LINE <= height - BOTTOM);
+  const fits = spots
+    .map(([x, y]) => box(x, y, room, LINE))
+    .filter((one) => one.x >= LEFT && one.x + room <= width && one.y >= TOP - 8 && one.y + LINE <= height - BOTTOM);
   const cost = (one) => taken.reduce((sum, other) => sum + overlap(one, other), 0);
   const free = fits.find((one) => cost(one) === 0);
-  return free ?? fits.sort((a, b) => cost(a) - cost(b))[0] ?? box(Math.max(LEFT, Math.min(point.px, width - room)), point.py - 7, room, LINE);
+  return (
+    free ??
+    fits.sort((a, b) => cost(a) - cost(b))[0] ??
+    box(Math.max(LEFT, Math.min(point.px, width - room)), point.py - 7, room, LINE)
+  );
 }

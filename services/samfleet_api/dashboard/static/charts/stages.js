@@ -7,15 +7,20 @@ import { drawRows } from "/dashboard/static/charts/rows.js";
 import { linear } from "/dashboard/static/charts/scale.js";
 
 const ORDER = ["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"];
-const HALF = 9, AIR = 1;
+const HALF = 9,
+  AIR = 1;
 
 // A stage has its colour on every page.
 const colour = (stage) => colourOf(Math.max(0, ORDER.indexOf(stage)));
 
 function segment(stage, name, ms, from, to, y) {
-  const width = Math.max(to - from - AIR, 1), room = textWidth(stage, 11) + 8 < width;
-  return tipped(`${name}\n${stage}: ${milliseconds(ms)}`, svg("rect", { class: `filled ${colour(stage)} length`, x: from, y: y - HALF, width, height: 2 * HALF, rx: 2 }),
-    room ? text(from + width / 2, y + 4, stage, { class: "inside", "text-anchor": "middle" }) : null);
+  const width = Math.max(to - from - AIR, 1),
+    room = textWidth(stage, 11) + 8 < width;
+  return tipped(
+    `${name}\n${stage}: ${milliseconds(ms)}`,
+    svg("rect", { class: `filled ${colour(stage)} length`, x: from, y: y - HALF, width, height: 2 * HALF, rx: 2 }),
+    room ? text(from + width / 2, y + 4, stage, { class: "inside", "text-anchor": "middle" }) : null,
+  );
 }
 
 // rows: [{name, parts: {stage: ms}}]
@@ -28,24 +33,44 @@ export function stackedBars(label, stages, rows) {
   const mark = (row, y, at) => {
     let from = 0;
     return stages.map((stage) => {
-      const ms = row.parts[stage] ?? 0, start = from;
+      const ms = row.parts[stage] ?? 0,
+        start = from;
       from += ms;
       return segment(stage, row.name, ms, at(start), at(from), y);
     });
   };
   const options = { scale: (from, to) => linear(0, most, from, to), axis: "ms", mark };
-  return figure(label, (width) => drawRows([{ name: "", rows: list }], options, width), legend(stages.map((stage) => ({ name: stage, colour: colour(stage), shape: "square" }))));
+  return figure(
+    label,
+    (width) => drawRows([{ name: "", rows: list }], options, width),
+    legend(stages.map((stage) => ({ name: stage, colour: colour(stage), shape: "square" }))),
+  );
 }
 
 // parts: [[stage, ms]] one after the other
 export function waterfall(label, parts) {
   let before = 0;
   const list = parts.map(([stage, ms]) => {
-    const row = { name: stage, from: before, ms, value: milliseconds(ms), tip: `${stage}: ${milliseconds(ms)}, after ${milliseconds(before)}` };
+    const row = {
+      name: stage,
+      from: before,
+      ms,
+      value: milliseconds(ms),
+      tip: `${stage}: ${milliseconds(ms)}, after ${milliseconds(before)}`,
+    };
     before += ms;
     return row;
   });
-  const mark = (row, y, at) => [svg("rect", { class: `filled ${colour(row.name)} length`, x: at(row.from), y: y - HALF, width: Math.max(at(row.from + row.ms) - at(row.from), 1), height: 2 * HALF, rx: 2 })];
+  const mark = (row, y, at) => [
+    svg("rect", {
+      class: `filled ${colour(row.name)} length`,
+      x: at(row.from),
+      y: y - HALF,
+      width: Math.max(at(row.from + row.ms) - at(row.from), 1),
+      height: 2 * HALF,
+      rx: 2,
+    }),
+  ];
   const options = { scale: (from, to) => linear(0, before, from, to), axis: "ms", mark };
   return figure(label, (width) => drawRows([{ name: "", rows: list }], options, width));
 }

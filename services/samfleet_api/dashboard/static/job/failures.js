@@ -7,14 +7,26 @@ export async function showFailures(section, job) {
   if (!job.counts.failed) return section.replaceChildren(h("p", { class: "soft" }, "No image has failed."));
   const groups = (await get(`/v1/jobs/${job.id}/errors/groups`)).items;
   const names = new Map(job.runs.map((run) => [run.id, runName(run, job.runs)]));
-  const first = ({ first: one }) => h("a", { href: `/dashboard/runs/${one.run_id}/images/${one.image_id}` }, one.file_name);
-  const link = (id) => h("li", {}, h("a", { href: `${addressWith({ run: id, outcome: "failed", cursor: "" })}#gallery` }, names.get(id)));
-  section.replaceChildren(table("Failures by code and stage", [
-    { title: "Code", value: (group) => h("code", {}, group.code) },
-    { title: "Images", number: true, value: (group) => count(group.images) },
-    { title: "Stage", value: (group) => group.stage ?? "–" },
-    { title: "First of them", value: first },
-    { title: "What it says", value: (group) => group.message },
-    { title: "Runs", value: (group) => h("ul", { class: "plain-list" }, [...names.keys()].filter((id) => group.run_ids.includes(id)).map(link)) },
-  ], groups));
+  const first = ({ first: one }) =>
+    h("a", { href: `/dashboard/runs/${one.run_id}/images/${one.image_id}` }, one.file_name);
+  const link = (id) =>
+    h("li", {}, h("a", { href: `${addressWith({ run: id, outcome: "failed", cursor: "" })}#gallery` }, names.get(id)));
+  section.replaceChildren(
+    table(
+      "Failures by code and stage",
+      [
+        { title: "Code", value: (group) => h("code", {}, group.code) },
+        { title: "Images", number: true, value: (group) => count(group.images) },
+        { title: "Stage", value: (group) => group.stage ?? "–" },
+        { title: "First of them", value: first },
+        { title: "What it says", value: (group) => group.message },
+        {
+          title: "Runs",
+          value: (group) =>
+            h("ul", { class: "plain-list" }, [...names.keys()].filter((id) => group.run_ids.includes(id)).map(link)),
+        },
+      ],
+      groups,
+    ),
+  );
 }

@@ -4,20 +4,40 @@ import { count, milliseconds } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
 const PICTURES = 24;
-const OUTCOMES = [["", "all"], ["succeeded", "done"], ["failed", "failed"], ["pending", "not done yet"]];
+const OUTCOMES = [
+  ["", "all"],
+  ["succeeded", "done"],
+  ["failed", "failed"],
+  ["pending", "not done yet"],
+];
 
 function preview(run, image) {
-  if (image.outcome === "failed") return h("div", { class: "missing bad" }, h("strong", {}, "failed"), h("code", {}, image.error_code));
+  if (image.outcome === "failed")
+    return h("div", { class: "missing bad" }, h("strong", {}, "failed"), h("code", {}, image.error_code));
   if (image.outcome === "pending") return h("div", { class: "missing" }, "not done yet");
-  const shown = h("img", { src: `/v1/runs/${run.id}/images/${image.image_id}/overlay.png?max_side=320`, alt: "", loading: "lazy",
-    onerror: () => shown.replaceWith(h("div", { class: "missing" }, "the picture could not be loaded")) });
+  const shown = h("img", {
+    src: `/v1/runs/${run.id}/images/${image.image_id}/overlay.png?max_side=320`,
+    alt: "",
+    loading: "lazy",
+    onerror: () => shown.replaceWith(h("div", { class: "missing" }, "the picture could not be loaded")),
+  });
   return shown;
 }
 
 function tile(run, image) {
-  const figures = image.outcome === "succeeded" ? `${image.mask_count === 1 ? "1 mask" : `${count(image.mask_count)} masks`} · ${milliseconds(image.image_ms)}` : "";
-  const inner = [preview(run, image), h("span", {}, image.file_name), h("span", { class: "soft" }, figures || "\u00a0")];
-  const whole = image.outcome === "pending" ? h("div", {}, inner) : h("a", { href: `/dashboard/runs/${run.id}/images/${image.image_id}` }, inner);
+  const figures =
+    image.outcome === "succeeded"
+      ? `${image.mask_count === 1 ? "1 mask" : `${count(image.mask_count)} masks`} · ${milliseconds(image.image_ms)}`
+      : "";
+  const inner = [
+    preview(run, image),
+    h("span", {}, image.file_name),
+    h("span", { class: "soft" }, figures || "\u00a0"),
+  ];
+  const whole =
+    image.outcome === "pending"
+      ? h("div", {}, inner)
+      : h("a", { href: `/dashboard/runs/${run.id}/images/${image.image_id}` }, inner);
   return h("li", { "data-outcome": image.outcome }, whole);
 }
 
@@ -32,14 +52,42 @@ export async function showGallery(section, job) {
   const run = job.runs.find((one) => one.id === filter("run")) ?? job.runs[0];
   const page = await listed(run);
   const go = (changes) => location.assign(`${addressWith({ ...changes, cursor: "" })}#gallery`);
-  const choose = (name, label, options, chosen) => h("label", {}, label, h("select", { onchange: (event) => go({ [name]: event.target.value }) },
-    options.map(([value, text]) => h("option", { value, selected: value === chosen }, text))));
-  const filters = h("div", { class: "filters" }, choose("run", "Masks of", job.runs.map((one) => [one.id, runName(one, job.runs)]), run.id), choose("outcome", "Show", OUTCOMES, filter("outcome")));
+  const choose = (name, label, options, chosen) =>
+    h(
+      "label",
+      {},
+      label,
+      h(
+        "select",
+        { onchange: (event) => go({ [name]: event.target.value }) },
+        options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
+      ),
+    );
+  const filters = h(
+    "div",
+    { class: "filters" },
+    choose(
+      "run",
+      "Masks of",
+      job.runs.map((one) => [one.id, runName(one, job.runs)]),
+      run.id,
+    ),
+    choose("outcome", "Show", OUTCOMES, filter("outcome")),
+  );
   const tiles = page.items.map((image) => tile(run, image));
-  const first = filter("cursor") && h("a", { class: "button", href: `${addressWith({ cursor: "" })}#gallery` }, "First images");
-  const further = page.next && h("a", { class: "button", href: `${addressWith({ run: run.id, cursor: page.next })}#gallery` }, "Further images");
+  const first =
+    filter("cursor") && h("a", { class: "button", href: `${addressWith({ cursor: "" })}#gallery` }, "First images");
+  const further =
+    page.next &&
+    h("a", { class: "button", href: `${addressWith({ run: run.id, cursor: page.next })}#gallery` }, "Further images");
   const pages = h("nav", { class: "pages", "aria-label": "Pages of images" }, [first, further].filter(Boolean));
-  section.replaceChildren(filters, tiles.length ? h("ul", { class: "gallery" }, tiles) : notice("No such images", "No image of this run is like that."), ...(first || further ? [pages] : []));
+  section.replaceChildren(
+    filters,
+    tiles.length
+      ? h("ul", { class: "gallery" }, tiles)
+      : notice("No such images", "No image of this run is like that."),
+    ...(first || further ? [pages] : []),
+  );
   const shown = new Map(page.items.map((image, index) => [image.image_id, tiles[index]]));
   return async () => {
     if (!section.querySelector("[data-outcome=pending]")) return;

@@ -5,17 +5,48 @@ import { stateOf } from "/dashboard/static/pages/overview.js";
 const METRICS = { miou: "mIoU", ar: "AR", ap: "AP", ap50: "AP at IoU 0.5", ap75: "AP at IoU 0.75" };
 
 export function runsTable(job) {
-  return table("Runs: one variant on one pool each", [
-    { title: "Variant", value: (run) => run.variant },
-    { title: "Pool", value: (run) => run.pool },
-    { title: "State", value: stateOf },
-    { title: "Done", number: true, value: (run) => `${count(run.counts.succeeded + run.counts.failed)} of ${count(run.counts.total)}` },
-    { title: "Failed", number: true, value: (run) => count(run.counts.failed) },
-    { title: "Masks", number: true, value: (run) => count(run.masks) },
-    { title: "Rate", number: true, value: (run) => (run.images_per_second === null ? "–" : rate(run.images_per_second)) },
-    { title: "Hardware", value: (run) => run.hardware.map((one) => `${one.device_name} (${one.precision})`).join(", ") || "–" },
-    { title: "Results", value: (run) => h("a", { href: `/v1/runs/${run.id}/results?format=coco`, download: true, "aria-label": `COCO results of ${runName(run, job.runs)}` }, "COCO") },
-  ], job.runs, "dense");
+  return table(
+    "Runs: one variant on one pool each",
+    [
+      { title: "Variant", value: (run) => run.variant },
+      { title: "Pool", value: (run) => run.pool },
+      { title: "State", value: stateOf },
+      ...(job.runs.some((run) => run.error)
+        ? [{ title: "Why it failed", value: (run) => run.error?.message ?? "" }]
+        : []),
+      {
+        title: "Done",
+        number: true,
+        value: (run) => `${count(run.counts.succeeded + run.counts.failed)} of ${count(run.counts.total)}`,
+      },
+      { title: "Failed", number: true, value: (run) => count(run.counts.failed) },
+      { title: "Masks", number: true, value: (run) => count(run.masks) },
+      {
+        title: "Rate",
+        number: true,
+        value: (run) => (run.images_per_second === null ? "–" : rate(run.images_per_second)),
+      },
+      {
+        title: "Hardware",
+        value: (run) => run.hardware.map((one) => `${one.device_name} (${one.precision})`).join(", ") || "–",
+      },
+      {
+        title: "Results",
+        value: (run) =>
+          h(
+            "a",
+            {
+              href: `/v1/runs/${run.id}/results?format=coco`,
+              download: true,
+              "aria-label": `COCO results of ${runName(run, job.runs)}`,
+            },
+            "COCO",
+          ),
+      },
+    ],
+    job.runs,
+    "dense",
+  );
 }
 
 export function runName(run, runs) {
@@ -27,23 +58,49 @@ const keyOf = (figure) => [figure.metric, figure.area, figure.max_detections].jo
 
 // `miou` of a run is there as soon as its images are recorded; the evaluation, with its sizes, comes after its end.
 function titleOf(figure, all) {
-  const limits = new Set(all.filter((one) => one.metric === figure.metric && one.area === figure.area).map((one) => one.max_detections));
-  return [METRICS[figure.metric], figure.area !== "all" && figure.area, limits.size > 1 && `${figure.max_detections} ${figure.max_detections === 1 ? "mask" : "masks"}`].filter(Boolean).join(", ");
+  const limits = new Set(
+    all.filter((one) => one.metric === figure.metric && one.area === figure.area).map((one) => one.max_detections),
+  );
+  return [
+    METRICS[figure.metric],
+    figure.area !== "all" && figure.area,
+    limits.size > 1 && `${figure.max_detections} ${figure.max_detections === 1 ? "mask" : "masks"}`,
+  ]
+    .filter(Boolean)
+    .join(", ");
 }
 
 export function showQuality(section, job) {
   const runs = job.runs.filter((run) => run.quality || run.evaluation.length || run.quality_error);
   section.hidden = !runs.length;
   if (!runs.length) return;
-  const all = runs.flatMap((run) => run.evaluation), order = Object.keys(METRICS);
-  const kinds = [...new Map(all.map((figure) => [keyOf(figure), figure])).values()].sort((a, b) => order.indexOf(a.metric) - order.indexOf(b.metric));
-  const figure = (kind) => ({ title: titleOf(kind, all), number: true, value: (run) => run.evaluation.find((one) => keyOf(one) === keyOf(kind))?.value.toFixed(4) ?? "–" });
+  const all = runs.flatMap((run) => run.evaluation),
+    order = Object.keys(METRICS);
+  const kinds = [...new Map(all.map((figure) => [keyOf(figure), figure])).values()].sort(
+    (a, b) => order.indexOf(a.metric) - order.indexOf(b.metric),
+  );
+  const figure = (kind) => ({
+    title: titleOf(kind, all),
+    number: true,
+    value: (run) => run.evaluation.find((one) => keyOf(one) === keyOf(kind))?.value.toFixed(4) ?? "–",
+  });
   const columns = [
     { title: "Run", value: (run) => runName(run, job.runs) },
-    { title: "Instances", number: true, value: (run) => count(run.quality?.instances ?? run.evaluation[0]?.instances ?? 0) },
-    ...(kinds.some((kind) => keyOf(kind).startsWith("miou all")) ? [] : [{ title: "mIoU", number: true, value: (run) => run.quality?.miou.toFixed(4) ?? "–" }]),
+    {
+      title: "Instances",
+      number: true,
+      value: (run) => count(run.quality?.instances ?? run.evaluation[0]?.instances ?? 0),
+    },
+    ...(kinds.some((kind) => keyOf(kind).startsWith("miou all"))
+      ? []
+      : [{ title: "mIoU", number: true, value: (run) => run.quality?.miou.toFixed(4) ?? "–" }]),
     ...kinds.map(figure),
-    ...(runs.some((run) => run.quality_error) ? [{ title: "What is missing", value: (run) => run.quality_error?.message ?? "" }] : []),
+    ...(runs.some((run) => run.quality_error)
+      ? [{ title: "What is missing", value: (run) => run.quality_error?.message ?? "" }]
+      : []),
   ];
-  section.replaceChildren(h("h2", {}, "Agreement with annotations"), table("Of all images of the dataset", columns, runs, "dense"));
+  section.replaceChildren(
+    h("h2", {}, "Agreement with annotations"),
+    table("Of all images of the dataset", columns, runs, "dense"),
+  );
 }

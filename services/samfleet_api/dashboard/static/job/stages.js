@@ -9,17 +9,39 @@ const FIELDS = ["mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms"];
 export async function showStages(section, job) {
   const runs = await Promise.all(job.runs.map((run) => get(`/v1/runs/${run.id}`)));
   const measured = runs.filter((run) => Object.keys(run.stages).length);
-  if (!measured.length) return section.replaceChildren(notice("No times yet", "They come with the first images that are recorded."));
-  const rows = measured.flatMap((run) => Object.entries(run.stages).map(([stage, times]) => ({ name: runName(run, runs), stage, ...times })));
-  const columns = FIELDS.map((field) => ({ title: field.replace("_ms", ""), number: true, value: (row) => milliseconds(row[field]) }));
+  if (!measured.length)
+    return section.replaceChildren(notice("No times yet", "They come with the first images that are recorded."));
+  const rows = measured.flatMap((run) =>
+    Object.entries(run.stages).map(([stage, times]) => ({ name: runName(run, runs), stage, ...times })),
+  );
+  const columns = FIELDS.map((field) => ({
+    title: field.replace("_ms", ""),
+    number: true,
+    value: (row) => milliseconds(row[field]),
+  }));
   const card = h("div", { class: "card" });
   const draw = (focus) => {
-    card.replaceChildren(waiting(() => draw(true)), bars(measured, runs));
+    card.replaceChildren(
+      waiting(() => draw(true)),
+      bars(measured, runs),
+    );
     if (focus) card.querySelector("input").focus();
   };
   draw(section.contains(document.activeElement) && document.activeElement.matches("input"));
-  section.replaceChildren(card, table("Time per image and stage, warm-up left out",
-    [{ title: "Run", value: (row) => row.name }, { title: "Stage", value: (row) => row.stage }, { title: "Images", number: true, value: (row) => count(row.n) }, ...columns], rows, "dense"));
+  section.replaceChildren(
+    card,
+    table(
+      "Time per image and stage, warm-up left out",
+      [
+        { title: "Run", value: (row) => row.name },
+        { title: "Stage", value: (row) => row.stage },
+        { title: "Images", number: true, value: (row) => count(row.n) },
+        ...columns,
+      ],
+      rows,
+      "dense",
+    ),
+  );
 }
 
 // Waiting is no work, and in a long queue it would leave nothing to be seen of the rest.
@@ -33,7 +55,12 @@ function waiting(changed) {
 }
 
 function bars(measured, runs) {
-  const stages = [...new Set(measured.flatMap((run) => Object.keys(run.stages)))].filter((stage) => stage !== "queue" || filter("waiting") === "yes");
-  const rows = measured.map((run) => ({ name: runName(run, runs), parts: Object.fromEntries(stages.map((stage) => [stage, run.stages[stage]?.mean_ms ?? 0])) }));
+  const stages = [...new Set(measured.flatMap((run) => Object.keys(run.stages)))].filter(
+    (stage) => stage !== "queue" || filter("waiting") === "yes",
+  );
+  const rows = measured.map((run) => ({
+    name: runName(run, runs),
+    parts: Object.fromEntries(stages.map((stage) => [stage, run.stages[stage]?.mean_ms ?? 0])),
+  }));
   return stackedBars("Mean time of an image, stage by stage", stages, rows);
 }

@@ -8,8 +8,16 @@ const SIDE = 1600;
 const STEP = 137.508; // the golden angle in degrees keeps neighbours in the list apart in colour
 
 function colourOf(index) {
-  const hue = ((index * STEP) % 360) / 60, x = 1 - Math.abs((hue % 2) - 1);
-  const sector = [[1, x, 0], [x, 1, 0], [0, 1, x], [0, x, 1], [x, 0, 1], [1, 0, x]][Math.floor(hue)];
+  const hue = ((index * STEP) % 360) / 60,
+    x = 1 - Math.abs((hue % 2) - 1);
+  const sector = [
+    [1, x, 0],
+    [x, 1, 0],
+    [0, 1, x],
+    [0, x, 1],
+    [x, 0, 1],
+    [1, 0, x],
+  ][Math.floor(hue)];
   return sector.map((part) => Math.round(60 + 195 * part));
 }
 
@@ -23,7 +31,9 @@ function draw(canvas, masks, hidden, hot) {
     const [red, green, blue] = colourOf(index);
     const alpha = index === hot ? 215 : hot === null ? 115 : 50;
     const colour = ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-    eachPixel(mask.segmentation, (pixel) => { colours[pixel] = colour; });
+    eachPixel(mask.segmentation, (pixel) => {
+      colours[pixel] = colour;
+    });
   });
   context.putImageData(pixels, 0, 0);
 }
@@ -36,10 +46,15 @@ function viewer(image, masks) {
   let hot = null;
   const canvas = h("canvas", { width: image.width, height: image.height });
   const source = `/v1/runs/${image.run_id}/images/${image.image_id}/overlay.png?max_side=${SIDE}&with_masks=false`;
-  const shown = h("img", { src: source, alt: `${image.file_name} with ${masks.length} masks`, width: image.width, height: image.height });
+  const shown = h("img", {
+    src: source,
+    alt: `${image.file_name} with ${masks.length} masks`,
+    width: image.width,
+    height: image.height,
+  });
   const rows = masks.map((mask, index) => maskRow(mask, index, hidden, redraw, heat));
   function redraw() {
-    rows.forEach((row, index) => row.querySelector("input").checked = !hidden.has(index));
+    rows.forEach((row, index) => (row.querySelector("input").checked = !hidden.has(index)));
     draw(canvas, masks, hidden, hot);
     history.replaceState(null, "", addressWith({ hidden: [...hidden].sort((a, b) => a - b).join(",") }));
   }
@@ -51,20 +66,36 @@ function viewer(image, masks) {
   }
   canvas.addEventListener("pointermove", (event) => {
     const box = canvas.getBoundingClientRect();
-    const x = Math.floor(((event.clientX - box.left) / box.width) * image.width), y = Math.floor(((event.clientY - box.top) / box.height) * image.height);
+    const x = Math.floor(((event.clientX - box.left) / box.width) * image.width),
+      y = Math.floor(((event.clientY - box.top) / box.height) * image.height);
     const found = masks.findLastIndex((mask, index) => !hidden.has(index) && covers(mask.segmentation, x, y));
     heat(found < 0 ? null : found);
   });
   canvas.addEventListener("pointerleave", () => heat(null));
-  const all = (show) => () => {
+  const all = (visible) => () => {
     hidden.clear();
-    if (!show) masks.forEach((_, index) => hidden.add(index));
+    if (!visible) masks.forEach((_, index) => hidden.add(index));
     redraw();
   };
-  const buttons = h("div", { class: "filters" }, h("button", { type: "button", onclick: all(true) }, "Show all"), h("button", { type: "button", onclick: all(false) }, "Hide all"));
+  const buttons = h(
+    "div",
+    { class: "filters" },
+    h("button", { type: "button", onclick: all(true) }, "Show all"),
+    h("button", { type: "button", onclick: all(false) }, "Hide all"),
+  );
   redraw();
-  return h("div", { class: "viewer" }, h("div", { class: "picture" }, shown, canvas),
-    h("section", { class: "card", "aria-label": "Masks" }, h("h3", {}, `${count(masks.length)} masks`), buttons, h("ul", { class: "masks", tabindex: "0" }, rows)));
+  return h(
+    "div",
+    { class: "viewer" },
+    h("div", { class: "picture" }, shown, canvas),
+    h(
+      "section",
+      { class: "card", "aria-label": "Masks" },
+      h("h3", {}, `${count(masks.length)} masks`),
+      buttons,
+      h("ul", { class: "masks", tabindex: "0" }, rows),
+    ),
+  );
 }
 
 function maskRow(mask, index, hidden, redraw, heat) {
@@ -76,26 +107,53 @@ function maskRow(mask, index, hidden, redraw, heat) {
   const box = h("input", { type: "checkbox", onchange: toggle, onfocus: () => heat(index), onblur: () => heat(null) });
   const swatch = h("span", { class: "swatch" });
   swatch.style.background = `rgb(${colourOf(index).join(" ")})`; // set by script on the element, which the policy allows
-  const quality = mask.predicted_iou === null || mask.predicted_iou === undefined ? "" : `, IoU ${mask.predicted_iou.toFixed(2)}`;
+  const quality =
+    mask.predicted_iou === null || mask.predicted_iou === undefined ? "" : `, IoU ${mask.predicted_iou.toFixed(2)}`;
   const text = `${index + 1}: ${count(mask.area)} px${quality}`;
-  return h("li", {}, h("label", { class: "row", onpointerenter: () => heat(index), onpointerleave: () => heat(null) }, box, swatch, text));
+  return h(
+    "li",
+    {},
+    h(
+      "label",
+      { class: "row", onpointerenter: () => heat(index), onpointerleave: () => heat(null) },
+      box,
+      swatch,
+      text,
+    ),
+  );
 }
 
 function times(image) {
   const parts = Object.entries(image.stages).map(([stage, time]) => [stage, time.ms]);
   if (!parts.length) return [notice("No times", "The image failed before anything was measured.")];
-  return [h("div", { class: "card" }, waterfall("Stages of this image, one after the other", parts)), table("Stages of this image", [
-    { title: "Stage", value: ([stage]) => stage },
-    { title: "This image", number: true, value: ([, time]) => milliseconds(time.ms) },
-    { title: "Whole batch", number: true, value: ([, time]) => (time.batch_ms === null ? "–" : milliseconds(time.batch_ms)) },
-  ], Object.entries(image.stages))];
+  return [
+    h("div", { class: "card" }, waterfall("Stages of this image, one after the other", parts)),
+    table(
+      "Stages of this image",
+      [
+        { title: "Stage", value: ([stage]) => stage },
+        { title: "This image", number: true, value: ([, time]) => milliseconds(time.ms) },
+        {
+          title: "Whole batch",
+          number: true,
+          value: ([, time]) => (time.batch_ms === null ? "–" : milliseconds(time.batch_ms)),
+        },
+      ],
+      Object.entries(image.stages),
+    ),
+  ];
 }
 
-export async function showImage(main, runId, imageId) {
+export async function show(main, runId, imageId) {
   const [image, run] = await Promise.all([get(`/v1/runs/${runId}/images/${imageId}`), get(`/v1/runs/${runId}`)]);
   document.title = `${image.file_name} · samfleet`;
   const picture = image.error
-    ? h("div", { class: "notice error" }, h("h2", {}, `This image failed: ${image.error.code}`), h("p", {}, image.error.message))
+    ? h(
+        "div",
+        { class: "notice error" },
+        h("h2", {}, `This image failed: ${image.error.code}`),
+        h("p", {}, image.error.message),
+      )
     : viewer(image, bySize(image.masks));
   const about = facts([
     ["Variant", run.variant],
@@ -106,6 +164,13 @@ export async function showImage(main, runId, imageId) {
     ["Energy", image.energy_j !== null && `${image.energy_j.toFixed(2)} J`],
     ["Peak memory", image.peak_memory_bytes && bytes(image.peak_memory_bytes)],
   ]);
-  main.replaceChildren(h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")), h("h1", {}, image.file_name), about,
-    h("h2", {}, "Masks"), picture, h("h2", {}, "Where the time went"), ...times(image));
+  main.replaceChildren(
+    h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")),
+    h("h1", {}, image.file_name),
+    about,
+    h("h2", {}, "Masks"),
+    picture,
+    h("h2", {}, "Where the time went"),
+    ...times(image),
+  );
 }

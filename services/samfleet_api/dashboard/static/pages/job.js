@@ -11,7 +11,10 @@ import { flatten, shown } from "/dashboard/static/reports/identity.js";
 
 const RENEWED_AT_MOST_EVERY_MS = 2000;
 
-const taskOf = (task) => flatten(task).map(([name, one]) => (name === "kind" ? one : `${name.replaceAll("_", " ")} ${shown(one)}`)).join(", ");
+const taskOf = (task) =>
+  flatten(task)
+    .map(([name, one]) => (name === "kind" ? one : `${name.replaceAll("_", " ")} ${shown(one)}`))
+    .join(", ");
 
 function cancelButton(job) {
   const problem = h("span", { class: "bad", role: "alert" });
@@ -30,8 +33,13 @@ function cancelButton(job) {
 
 // What moves with every event: the bar, its line and the table of runs.
 function progress(job) {
-  const state = h("span"), bar = h("progress", { max: 1, "aria-label": "Progress" }), line = h("p", { class: "soft" });
-  const error = h("p", { class: "bad" }), cancel = cancelButton(job), runs = h("section", { id: "runs" }), quality = h("section", { id: "quality" });
+  const state = h("span"),
+    bar = h("progress", { max: 1, "aria-label": "Progress" }),
+    line = h("p", { class: "soft" });
+  const error = h("p", { class: "bad" }),
+    cancel = cancelButton(job),
+    runs = h("section", { id: "runs" }),
+    quality = h("section", { id: "quality" });
   const update = (now) => {
     state.replaceChildren(stateOf(now));
     bar.value = now.progress;
@@ -47,29 +55,62 @@ function progress(job) {
 
 // Events come with every shard; what costs several requests is asked for once in a while, and once more after the last.
 function onceInAWhile(renew) {
-  let last = 0, waiting = null;
+  let last = 0,
+    waiting = null;
   return (now) => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      last = performance.now();
-      renew(now);
-    }, Math.max(0, last + RENEWED_AT_MOST_EVERY_MS - performance.now()));
+    waiting = setTimeout(
+      () => {
+        last = performance.now();
+        renew(now);
+      },
+      Math.max(0, last + RENEWED_AT_MOST_EVERY_MS - performance.now()),
+    );
   };
 }
 
-export async function showJob(main, id) {
+export async function show(main, id) {
   const job = await get(`/v1/jobs/${id}`);
   document.title = `${nameOf(job)} · samfleet`;
-  const [throughput, stages, failures, gallery] = ["throughput", "stages", "failures", "gallery"].map((name) => h("section", { id: name }, h("p", { class: "loading" }, "Loading…")));
+  const [throughput, stages, failures, gallery] = ["throughput", "stages", "failures", "gallery"].map((name) =>
+    h("section", { id: name }, h("p", { class: "loading" }, "Loading…")),
+  );
   const moving = progress(job);
-  const about = facts([["Task", taskOf(job.task)], ["Submitted", moment(job.created_at)], ["Ended", moment(job.finished_at)]]);
-  main.replaceChildren(h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state), moving.bar, moving.line, moving.error, about, h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")), moving.cancel, h("h2", {}, "Runs"), moving.runs,
-    moving.quality, h("h2", {}, "Images over time"), throughput, h("h2", {}, "Where the time goes"), stages, h("h2", {}, "Failures"), failures, h("h2", {}, "Images"), gallery);
-  const details = (now) => Promise.all([showThroughput(throughput, now), showStages(stages, now), showFailures(failures, now)]);
+  const about = facts([
+    ["Task", taskOf(job.task)],
+    ["Submitted", moment(job.created_at)],
+    ["Ended", moment(job.finished_at)],
+  ]);
+  main.replaceChildren(
+    h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state),
+    moving.bar,
+    moving.line,
+    moving.error,
+    about,
+    h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
+    moving.cancel,
+    h("h2", {}, "Runs"),
+    moving.runs,
+    moving.quality,
+    h("h2", {}, "Images over time"),
+    throughput,
+    h("h2", {}, "Where the time goes"),
+    stages,
+    h("h2", {}, "Failures"),
+    failures,
+    h("h2", {}, "Images"),
+    gallery,
+  );
+  const details = (now) =>
+    Promise.all([showThroughput(throughput, now), showStages(stages, now), showFailures(failures, now)]);
   const [renewGallery] = await Promise.all([showGallery(gallery, job), details(job)]);
   if (location.hash === "#gallery") gallery.scrollIntoView();
   if (hasEnded(job)) return;
-  const renew = onceInAWhile((now) => Promise.all([details(now), renewGallery()]).catch((problem) => stages.replaceChildren(notice("The times are not known", problem.message))));
+  const renew = onceInAWhile((now) =>
+    Promise.all([details(now), renewGallery()]).catch((problem) =>
+      stages.replaceChildren(notice("The times are not known", problem.message)),
+    ),
+  );
   let recorded = job.counts.succeeded + job.counts.failed;
   followJob(id, (now) => {
     moving.update(now);

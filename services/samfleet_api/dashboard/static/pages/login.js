@@ -2,15 +2,21 @@ import { filter, post } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 
 // Only a page of this dashboard: an address from elsewhere must not become the way on from here.
-export function wayOn(next) {
+function wayOn(next) {
   const target = new URL(next, location.origin);
   const ours = target.origin === location.origin && target.pathname.startsWith("/dashboard/");
   return ours ? target.pathname + target.search : "/dashboard/";
 }
 
-export function showLogin(main) {
+export function show(main) {
   document.title = "Log in · samfleet";
-  const key = h("input", { id: "key", type: "password", autocomplete: "current-password", required: true, "aria-describedby": "help problem" });
+  const key = h("input", {
+    id: "key",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    "aria-describedby": "help problem",
+  });
   const problem = h("p", { id: "problem", class: "bad", role: "alert" });
   const button = h("button", { class: "main", type: "submit" }, "Log in");
   async function logIn(event) {
@@ -26,7 +32,11 @@ export function showLogin(main) {
       key.focus();
     }
   }
-  const help = h("p", { id: "help", class: "soft" }, "The same key that programs send. The one of an embedded stack lies in .samfleet/api_key.");
+  const help = h(
+    "p",
+    { id: "help", class: "soft" },
+    "The same key that programs send. The one of an embedded stack lies in .samfleet/api_key.",
+  );
   const form = h("form", { onsubmit: logIn }, h("label", { for: "key" }, "API key", key), problem, button);
   main.replaceChildren(h("div", { class: "card login" }, h("h1", {}, "samfleet"), help, form));
   key.focus();

@@ -11,7 +11,7 @@ const HEARD_LATELY_S = 90;
 export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, thing.state);
 
 // The element lives as long as the job is followed: only what changed is replaced, so focus stays where it is.
-export function progressCard(job) {
+function progressCard(job) {
   const bar = h("progress", { max: 1, "aria-label": `Progress of ${nameOf(job)}` });
   const line = h("p", { class: "soft" });
   const state = h("span");
@@ -31,12 +31,16 @@ export function progressLine(job) {
   const done = `${count(succeeded + failed)} of ${count(total)} images`;
   const left = job.eta_seconds === null ? [] : [`${duration(job.eta_seconds)} left`];
   const waiting = hasEnded(job) ? [] : [`${count(total - succeeded - failed - busy)} waiting, ${count(busy)} in work`];
-  return [done, rate(job.images_per_second), ...left, ...waiting, ...(failed ? [`${count(failed)} failed`] : [])].join(" · ");
+  return [done, rate(job.images_per_second), ...left, ...waiting, ...(failed ? [`${count(failed)} failed`] : [])].join(
+    " · ",
+  );
 }
 
 // A browser opens six connections to one server, in all its tabs together: two jobs are pushed, the others asked for.
 function runningBoard(section) {
-  const cards = new Map(), pushed = new Set(), ended = new Set();
+  const cards = new Map(),
+    pushed = new Set(),
+    ended = new Set();
   const grid = h("div", { class: "cards" });
   function place(job) {
     if (cards.has(job.id)) {
@@ -56,13 +60,18 @@ function runningBoard(section) {
   return async () => {
     const pages = await Promise.all(["running", "queued"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)));
     const jobs = pages.flatMap((page) => page.items);
-    const gone = [...cards.keys()].filter((id) => !pushed.has(id) && !ended.has(id) && !jobs.some((job) => job.id === id));
+    const gone = [...cards.keys()].filter(
+      (id) => !pushed.has(id) && !ended.has(id) && !jobs.some((job) => job.id === id),
+    );
     for (const job of await Promise.all(gone.map((id) => get(`/v1/jobs/${id}`)))) {
       cards.get(job.id).update(job);
       if (hasEnded(job)) ended.add(job.id);
     }
     jobs.forEach(place);
-    if (!cards.size) section.replaceChildren(notice("Nothing is running", "Submit a job with “samfleet segment” or POST /v1/jobs, and it moves here."));
+    if (!cards.size)
+      section.replaceChildren(
+        notice("Nothing is running", "Submit a job with “samfleet segment” or POST /v1/jobs, and it moves here."),
+      );
     else if (grid.parentNode !== section) section.replaceChildren(grid);
   };
 }
@@ -70,27 +79,66 @@ function runningBoard(section) {
 // What a device cannot say (a CPU knows of no power) is left out.
 function device(one) {
   const seen = (Date.now() - Date.parse(one.seen_at)) / 1000;
-  const memory = one.memory_total_bytes && gauge("Memory", one.memory_used_bytes / one.memory_total_bytes, `${gib(one.memory_used_bytes)} of ${gib(one.memory_total_bytes)} GiB`);
-  const more = [one.utilization !== null && `utilization ${percent(one.utilization)}`, one.power_watts !== null && `${one.power_watts.toFixed(0)} W`, seen > HEARD_LATELY_S && `heard ${duration(seen)} ago`];
-  return h("section", { class: "device", "aria-label": one.name }, h("h4", {}, one.name), gauge("Busy", one.busy_share, percent(one.busy_share)), memory || "",
-    h("p", { class: "soft small" }, more.filter(Boolean).join(" · ")));
+  const memory =
+    one.memory_total_bytes &&
+    gauge(
+      "Memory",
+      one.memory_used_bytes / one.memory_total_bytes,
+      `${gib(one.memory_used_bytes)} of ${gib(one.memory_total_bytes)} GiB`,
+    );
+  const more = [
+    one.utilization !== null && `utilization ${percent(one.utilization)}`,
+    one.power_watts !== null && `${one.power_watts.toFixed(0)} W`,
+    seen > HEARD_LATELY_S && `heard ${duration(seen)} ago`,
+  ];
+  return h(
+    "section",
+    { class: "device", "aria-label": one.name },
+    h("h4", {}, one.name),
+    gauge("Busy", one.busy_share, percent(one.busy_share)),
+    memory || "",
+    h("p", { class: "soft small" }, more.filter(Boolean).join(" · ")),
+  );
 }
 
 const gib = (bytes) => (bytes / 2 ** 30).toFixed(1);
 
 function gauge(name, share, text) {
-  return h("div", { class: "gauge" }, h("span", { class: "soft" }, name), h("meter", { min: 0, max: 1, value: share, "aria-label": `${name}: ${text}` }), h("span", {}, text));
+  return h(
+    "div",
+    { class: "gauge" },
+    h("span", { class: "soft" }, name),
+    h("meter", { min: 0, max: 1, value: share, "aria-label": `${name}: ${text}` }),
+    h("span", {}, text),
+  );
 }
 
 function poolCard(pool) {
-  const servers = pool.workers.flatMap((worker) => (worker.detail.servers ?? []).map((server) => ({ ...server, worker: worker.name })));
-  const health = pool.ready ? h("span", { class: "state good" }, "ready") : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not answer" : "no worker");
+  const servers = pool.workers.flatMap((worker) =>
+    (worker.detail.servers ?? []).map((server) => ({ ...server, worker: worker.name })),
+  );
+  const health = pool.ready
+    ? h("span", { class: "state good" }, "ready")
+    : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not answer" : "no worker");
   const { queue } = pool;
-  const work = (images, shards) => `${count(images)} ${images === 1 ? "image" : "images"} in ${count(shards)} ${shards === 1 ? "shard" : "shards"}`;
-  const depth = [["Waiting", work(queue.images_waiting, queue.shards_waiting)], ["In work", work(queue.images_in_progress, queue.shards_in_progress)]];
-  const lines = servers.map((server) => [server.address, `${server.ready ? "ready" : "not ready"}${server.variants?.length ? `, loaded: ${server.variants.join(", ")}` : ""}`]);
-  return h("article", { class: "card" }, h("div", { class: "head" }, h("h3", {}, pool.name), health),
-    h("p", { class: "soft" }, pool.workers.length === 1 ? "1 worker" : `${pool.workers.length} workers`), facts([...depth, ...lines]), ...pool.devices.map(device));
+  const work = (images, shards) =>
+    `${count(images)} ${images === 1 ? "image" : "images"} in ${count(shards)} ${shards === 1 ? "shard" : "shards"}`;
+  const depth = [
+    ["Waiting", work(queue.images_waiting, queue.shards_waiting)],
+    ["In work", work(queue.images_in_progress, queue.shards_in_progress)],
+  ];
+  const lines = servers.map((server) => [
+    server.address,
+    `${server.ready ? "ready" : "not ready"}${server.variants?.length ? `, loaded: ${server.variants.join(", ")}` : ""}`,
+  ]);
+  return h(
+    "article",
+    { class: "card" },
+    h("div", { class: "head" }, h("h3", {}, pool.name), health),
+    h("p", { class: "soft" }, pool.workers.length === 1 ? "1 worker" : `${pool.workers.length} workers`),
+    facts([...depth, ...lines]),
+    ...pool.devices.map(device),
+  );
 }
 
 async function showPools(section) {
@@ -106,7 +154,11 @@ function jobsTable(page) {
     { title: "Done", number: true, value: (job) => percent(job.progress) },
     { title: "Images", number: true, value: (job) => count(job.counts.total) },
     { title: "Failed", number: true, value: (job) => count(job.counts.failed) },
-    { title: "Rate", number: true, value: (job) => (job.images_per_second === null ? "–" : rate(job.images_per_second)) },
+    {
+      title: "Rate",
+      number: true,
+      value: (job) => (job.images_per_second === null ? "–" : rate(job.images_per_second)),
+    },
     { title: "Submitted", number: true, value: (job) => moment(job.created_at) },
   ];
   return table("Jobs, newest first", columns, page.items);
@@ -114,27 +166,46 @@ function jobsTable(page) {
 
 async function showJobs(section) {
   const state = filter("state");
-  const query = new URLSearchParams({ limit: 25, ...(state && { state }), ...(filter("cursor") && { cursor: filter("cursor") }) });
+  const query = new URLSearchParams({
+    limit: 25,
+    ...(state && { state }),
+    ...(filter("cursor") && { cursor: filter("cursor") }),
+  });
   const page = await get(`/v1/jobs?${query}`);
   const options = ["", ...STATES].map((name) => h("option", { value: name, selected: name === state }, name || "any"));
   const choose = (event) => location.assign(addressWith({ state: event.target.value, cursor: "" }));
   const filters = h("div", { class: "filters" }, h("label", {}, "State", h("select", { onchange: choose }, options)));
   const older = page.next ? h("p", {}, h("a", { href: addressWith({ cursor: page.next }) }, "Older jobs")) : null;
-  const list = page.items.length ? jobsTable(page) : notice("No jobs here", state ? `None is ${state}.` : "Nothing has been submitted yet.");
+  const list = page.items.length
+    ? jobsTable(page)
+    : notice("No jobs here", state ? `None is ${state}.` : "Nothing has been submitted yet.");
   section.replaceChildren(filters, list, ...(older ? [older] : []));
 }
 
-export async function showOverview(main) {
+export async function show(main) {
   document.title = "Overview · samfleet";
-  const [running, pools, jobs] = ["running", "pools", "jobs"].map((id) => h("section", { id, "aria-busy": "true" }, h("p", { class: "loading" }, "Loading…")));
-  main.replaceChildren(h("h1", {}, "Overview"), h("h2", {}, "Running"), running, h("h2", {}, "Pools"), pools, h("h2", {}, "Jobs"), jobs);
+  const [running, pools, jobs] = ["running", "pools", "jobs"].map((id) =>
+    h("section", { id, "aria-busy": "true" }, h("p", { class: "loading" }, "Loading…")),
+  );
+  main.replaceChildren(
+    h("h1", {}, "Overview"),
+    h("h2", {}, "Running"),
+    running,
+    h("h2", {}, "Pools"),
+    pools,
+    h("h2", {}, "Jobs"),
+    jobs,
+  );
   const showRunning = runningBoard(running);
   await Promise.all([showRunning(), showPools(pools), showJobs(jobs)]);
   for (const section of [running, pools, jobs]) section.removeAttribute("aria-busy");
   const said = h("p", { class: "bad", role: "status" });
   main.prepend(said);
   setInterval(async () => {
-    const problem = await Promise.all([showRunning(), showPools(pools)]).then(() => "", (error) => `What you see is not up to date. ${error.message}`);
+    const problem = await Promise.all([showRunning(), showPools(pools)]).then(
+      () => "",
+      (error) => `What you see is not up to date. ${error.message}`,
+    );
     if (said.textContent !== problem) said.replaceChildren(problem);
   }, ASKED_EVERY_MS);
 }

@@ -11,27 +11,42 @@ import { readKnown } from "/dashboard/static/reports/known.js";
 import { latency } from "/dashboard/static/reports/latency.js";
 import { pareto } from "/dashboard/static/reports/pareto.js";
 import { quality } from "/dashboard/static/reports/quality.js";
-import { again, nothingMeasured, openParameters, parametersOf, rowsTable, toolbar } from "/dashboard/static/reports/results.js";
+import {
+  again,
+  nothingMeasured,
+  openParameters,
+  parametersOf,
+  rowsTable,
+  toolbar,
+} from "/dashboard/static/reports/results.js";
 import { throughput } from "/dashboard/static/reports/throughput.js";
 import { trend } from "/dashboard/static/reports/trend.js";
 
 const REPORTS = { latency, throughput, quality, pareto, compare, cost, trend };
 const MOST_ROWS = 60; // more than these no eye compares; the table has them all
 
-export async function showReports(main) {
-  const name = reportName(), report = REPORTS[name];
-  if (!report) return main.replaceChildren(notice("There is no such report", `Reports are ${Object.keys(REPORTS).join(", ")}.`));
+export async function show(main) {
+  const name = reportName(),
+    report = REPORTS[name];
+  if (!report)
+    return main.replaceChildren(notice("There is no such report", `Reports are ${Object.keys(REPORTS).join(", ")}.`));
   document.title = `${report.title} · Reports · samfleet`;
-  const bar = h("div"), controls = h("div", { class: "controls" }), results = h("div", { class: "results" }), said = h("p", { class: "visually-hidden", role: "status" });
+  const bar = h("div"),
+    controls = h("div", { class: "controls" }),
+    results = h("div", { class: "results" }),
+    said = h("p", { class: "visually-hidden", role: "status" });
   const status = h("p", { class: "loading", role: "status" }, "Loading…");
   main.replaceChildren(h("h1", {}, "Reports"), tabs(name), h("p", { class: "lead" }, report.lead), status);
   const known = await readKnown();
   if (!known.any) return status.replaceWith(nothingMeasured());
   const page = { name, report, known, controls, results, said };
-  const showFilters = () => bar.replaceChildren(filters(known, (anew) => {
-    if (anew) showFilters();
-    show(page);
-  }));
+  const showFilters = () =>
+    bar.replaceChildren(
+      filters(known, (anew) => {
+        if (anew) showFilters();
+        renew(page);
+      }),
+    );
   status.replaceWith(bar, controls, said, results);
   showFilters();
   document.addEventListener("pointerdown", closePickers);
@@ -39,15 +54,16 @@ export async function showReports(main) {
   addEventListener("popstate", () => {
     if (page.shown === location.search) return; // only the part after # is another
     showFilters();
-    show(page);
+    renew(page);
   });
   main.querySelector(".tabs [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
-  await show(page);
+  await renew(page);
   openParameters();
 }
 
 function tabs(current) {
-  const link = ([name, { title }]) => h("a", { href: `/dashboard/reports/${name}`, "aria-current": name === current ? "page" : null }, title);
+  const link = ([name, { title }]) =>
+    h("a", { href: `/dashboard/reports/${name}`, "aria-current": name === current ? "page" : null }, title);
   return h("nav", { class: "tabs", "aria-label": "Reports" }, Object.entries(REPORTS).map(link));
 }
 
@@ -59,12 +75,13 @@ function carryFilters() {
 }
 
 // Answers may come in another order than the questions: only that of the last one is shown.
-async function show(page) {
-  const { report, known, controls, results } = page, again = () => show(page);
+async function renew(page) {
+  const { report, known, controls, results } = page,
+    changed = () => renew(page);
   const turn = (page.turn ?? 0) + 1;
   Object.assign(page, { turn, shown: location.search });
   carryFilters();
-  keepingFocus(controls, () => controls.replaceChildren(...report.controls(known, again)));
+  keepingFocus(controls, () => controls.replaceChildren(...report.controls(known, changed)));
   const { own, instead, report: asksFor = page.name } = report.ask(known);
   if (instead) return results.replaceChildren(instead);
   const query = asked(asksFor, own);
@@ -81,21 +98,49 @@ async function show(page) {
 
 function fill(page, asksFor, query, answer) {
   const { report, known, results, said } = page;
-  const rows = answer.rows.filter(report.measured), shown = rows.slice(0, MOST_ROWS);
+  const rows = answer.rows.filter(report.measured),
+    shown = rows.slice(0, MOST_ROWS);
   said.replaceChildren(answer.rows.length === 1 ? "1 row" : `${count(answer.rows.length)} rows`);
   if (!answer.rows.length) return results.replaceChildren(nothingHere(report));
   const drawn = rows.length ? report.charts(shown, answer, known) : [];
-  const charts = drawn.flatMap(([title, chart]) => [typeof title === "string" ? h("h3", {}, title) : title, chart].filter(Boolean));
-  const rest = rows.length > shown.length ? h("p", { class: "soft" }, `Drawn are the first ${MOST_ROWS} of ${count(rows.length)} rows. Filter to see the others.`) : null;
-  const card = h("section", { class: "card" }, toolbar(report.caption, asksFor, query), charts.length ? charts : notice("Nothing to draw yet", report.unmeasured ?? "No image of these has been measured."), rest ?? "");
-  const more = report.more?.(answer, known, () => show(page));
-  results.replaceChildren(...[card, more, rowsTable(report.caption, answer, known, report.columns(answer.rows)), parametersOf(answer), again(asksFor, query)].filter(Boolean));
+  const charts = drawn.flatMap(([title, chart]) =>
+    [typeof title === "string" ? h("h3", {}, title) : title, chart].filter(Boolean),
+  );
+  const rest =
+    rows.length > shown.length
+      ? h(
+          "p",
+          { class: "soft" },
+          `Drawn are the first ${MOST_ROWS} of ${count(rows.length)} rows. Filter to see the others.`,
+        )
+      : null;
+  const card = h(
+    "section",
+    { class: "card" },
+    toolbar(report.caption, asksFor, query),
+    charts.length ? charts : notice("Nothing to draw yet", report.unmeasured ?? "No image of these has been measured."),
+    rest ?? "",
+  );
+  const more = report.more?.(answer, known, () => renew(page));
+  results.replaceChildren(
+    ...[
+      card,
+      more,
+      rowsTable(report.caption, answer, known, report.columns(answer.rows)),
+      parametersOf(answer),
+      again(asksFor, query),
+    ].filter(Boolean),
+  );
 }
 
 function nothingHere(report) {
   const filtered = filtersOnly().size > 0;
   const clear = h("p", {}, h("a", { href: location.pathname }, "Remove all filters"));
-  return notice("No rows", [filtered ? "Nothing that was measured passes these filters." : "", report.empty ?? ""].filter(Boolean).join(" "), ...(filtered ? [clear] : []));
+  return notice(
+    "No rows",
+    [filtered ? "Nothing that was measured passes these filters." : "", report.empty ?? ""].filter(Boolean).join(" "),
+    ...(filtered ? [clear] : []),
+  );
 }
 
 function refused(error) {

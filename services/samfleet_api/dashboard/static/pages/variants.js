@@ -23,14 +23,18 @@ function loadedWhere(pools) {
 
 function licence(variant) {
   const missing = variant.licences_to_accept;
-  const state = missing.length ? h("span", { class: "bad" }, `not accepted: ${missing.join(", ")}`) : h("span", { class: "good" }, "may be used");
+  const state = missing.length
+    ? h("span", { class: "bad" }, `not accepted: ${missing.join(", ")}`)
+    : h("span", { class: "good" }, "may be used");
   return h("span", {}, `weights ${variant.weights_licence}, code ${variant.code_licence}: `, state);
 }
 
 function card(variant, places) {
   const [tone, meaning] = PARITY[variant.parity];
   const { checkpoint, paper } = variant;
-  const arxiv = paper.arxiv ? h("a", { href: `https://arxiv.org/abs/${paper.arxiv}` }, paper.title || paper.arxiv) : paper.title;
+  const arxiv = paper.arxiv
+    ? h("a", { href: `https://arxiv.org/abs/${paper.arxiv}` }, paper.title || paper.arxiv)
+    : paper.title;
   const record = facts([
     ["Licence", licence(variant)],
     ["Parity", h("span", { class: tone }, meaning)],
@@ -41,31 +45,68 @@ function card(variant, places) {
     ["Code", h("a", { href: variant.repository }, variant.repository.replace("https://", ""))],
   ]);
   const settings = facts(Object.entries(variant.everything).map(([name, value]) => [name, String(value)]));
-  const weights = facts([["File", checkpoint.filename], ["Size", bytes(checkpoint.size_bytes)], ["SHA-256", checkpoint.sha256 ?? "not published"]]);
-  return h("article", { class: "card", id: variant.name }, h("div", { class: "head" }, h("h2", {}, variant.title), h("code", { class: "soft" }, variant.name)),
-    record, h("details", {}, h("summary", {}, "Weights and defaults"), weights, settings));
+  const weights = facts([
+    ["File", checkpoint.filename],
+    ["Size", bytes(checkpoint.size_bytes)],
+    ["SHA-256", checkpoint.sha256 ?? "not published"],
+  ]);
+  return h(
+    "article",
+    { class: "card", id: variant.name },
+    h("div", { class: "head" }, h("h2", {}, variant.title), h("code", { class: "soft" }, variant.name)),
+    record,
+    h("details", {}, h("summary", {}, "Weights and defaults"), weights, settings),
+  );
 }
 
-export async function showVariants(main) {
+export async function show(main) {
   document.title = "Variants · samfleet";
   const [variants, pools] = await Promise.all([get("/v1/variants"), get("/v1/pools")]);
   const places = loadedWhere(pools.items);
   const list = h("div", { class: "cards" });
   const said = h("p", { class: "soft", role: "status" });
   const name = h("input", { type: "search", value: filter("name") });
-  const parity = h("select", {}, ["", ...Object.keys(PARITY)].map((one) => h("option", { value: one, selected: one === filter("parity") }, one || "any")));
+  const parity = h(
+    "select",
+    {},
+    ["", ...Object.keys(PARITY)].map((one) =>
+      h("option", { value: one, selected: one === filter("parity") }, one || "any"),
+    ),
+  );
   const loaded = h("input", { type: "checkbox", checked: filter("loaded") === "yes" });
   const usable = h("input", { type: "checkbox", checked: filter("usable") === "yes" });
-  function show() {
+  function refine() {
     const wanted = name.value.trim().toLowerCase();
-    const kept = variants.items.filter((one) => `${one.name} ${one.title} ${one.family}`.toLowerCase().includes(wanted)
-      && (!parity.value || one.parity === parity.value) && (!loaded.checked || places.has(one.name)) && (!usable.checked || !one.licences_to_accept.length));
+    const kept = variants.items.filter(
+      (one) =>
+        `${one.name} ${one.title} ${one.family}`.toLowerCase().includes(wanted) &&
+        (!parity.value || one.parity === parity.value) &&
+        (!loaded.checked || places.has(one.name)) &&
+        (!usable.checked || !one.licences_to_accept.length),
+    );
     said.replaceChildren(`${count(kept.length)} of ${count(variants.items.length)} variants`);
-    list.replaceChildren(...(kept.length ? kept.map((one) => card(one, places)) : [notice("None is like that", "Loosen the filters.")]));
-    history.replaceState(null, "", addressWith({ name: name.value, parity: parity.value, loaded: loaded.checked && "yes", usable: usable.checked && "yes" }));
+    list.replaceChildren(
+      ...(kept.length ? kept.map((one) => card(one, places)) : [notice("None is like that", "Loosen the filters.")]),
+    );
+    history.replaceState(
+      null,
+      "",
+      addressWith({
+        name: name.value,
+        parity: parity.value,
+        loaded: loaded.checked && "yes",
+        usable: usable.checked && "yes",
+      }),
+    );
   }
-  const filters = h("div", { class: "filters", oninput: show }, h("label", {}, "Name", name), h("label", {}, "Parity", parity),
-    h("label", { class: "row" }, loaded, "Loaded somewhere"), h("label", { class: "row" }, usable, "Licence accepted"));
+  const filters = h(
+    "div",
+    { class: "filters", oninput: refine },
+    h("label", {}, "Name", name),
+    h("label", {}, "Parity", parity),
+    h("label", { class: "row" }, loaded, "Loaded somewhere"),
+    h("label", { class: "row" }, usable, "Licence accepted"),
+  );
   main.replaceChildren(h("h1", {}, "Variants"), filters, said, list);
-  show();
+  refine();
 }

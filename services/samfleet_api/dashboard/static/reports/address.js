@@ -1,7 +1,20 @@
 // A report is its address: the filters have the names that the API gives them, so the same words make the request,
 // the CSV file and the command that answer the same question.
 
-export const FILTERS = ["variant", "hardware", "stage", "batch_size", "precision", "job", "pool", "dataset", "site", "since", "until", "include_warmup"];
+const FILTERS = [
+  "variant",
+  "hardware",
+  "stage",
+  "batch_size",
+  "precision",
+  "job",
+  "pool",
+  "dataset",
+  "site",
+  "since",
+  "until",
+  "include_warmup",
+];
 const OF_STAGES = ["latency", "compare"];
 const OPTIONS = { a: "-a", b: "-b" };
 
@@ -26,14 +39,15 @@ export function go(changes) {
   history.pushState(null, "", location.pathname + (query.size ? `?${query}` : ""));
 }
 
-export const filtersOnly = () => new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => FILTERS.includes(name)));
+export const filtersOnly = () =>
+  new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => FILTERS.includes(name)));
 
 // What the API is asked: the filters of the address, and the report's own parameters in place of those of the same name.
 // Clocks and annotations belong to whole images, so only times are filtered by stages and batches.
 export function asked(report, own) {
   const query = filtersOnly();
   if (!OF_STAGES.includes(report)) for (const name of ["stage", "batch_size"]) query.delete(name);
-  for (const name of new Set(own.map(([name]) => name))) query.delete(name);
+  for (const [name] of own) query.delete(name);
   for (const [name, one] of own) query.append(name, one);
   return query;
 }
@@ -46,13 +60,17 @@ export function csvOf(report, query) {
   return requestOf(report, wanted);
 }
 
-export const curlOf = (report, query) => `curl -H "Authorization: Bearer $SAMFLEET_API_KEY" '${location.origin}${requestOf(report, query)}'`;
+export const curlOf = (report, query) =>
+  `curl -H "Authorization: Bearer $SAMFLEET_API_KEY" '${location.origin}${requestOf(report, query)}'`;
 
 export function commandOf(report, query) {
   const words = [...query].flatMap(([name, one]) => {
     if (name === "include_warmup") return one === "true" ? ["--include-warmup"] : [];
     if (["since", "until"].includes(name)) return [`--${name}`, one.replace(/Z$/, "")]; // the command's clock is UTC
-    return [OPTIONS[name] ?? `--${name.replace("_", "-")}`, /^[\w.:+-]+$/.test(one) ? one : `'${one.replaceAll("'", "'\\''")}'`];
+    return [
+      OPTIONS[name] ?? `--${name.replace("_", "-")}`,
+      /^[\w.:+-]+$/.test(one) ? one : `'${one.replaceAll("'", "'\\''")}'`,
+    ];
   });
   return ["samfleet report", report, ...words].join(" ");
 }

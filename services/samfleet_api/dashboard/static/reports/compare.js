@@ -15,7 +15,13 @@ const nameOf = (id, known) => (by() === "variant" ? id : (known.hardware.get(id)
 function sides(known) {
   const keys = choices(known).map(([key]) => key);
   const a = value("a", keys[0]);
-  return [a, value("b", keys.find((key) => key !== a))];
+  return [
+    a,
+    value(
+      "b",
+      keys.find((key) => key !== a),
+    ),
+  ];
 }
 
 const withOwn = (list, key) => (key === undefined || list.some(([one]) => one === key) ? list : [...list, [key, key]]);
@@ -24,10 +30,38 @@ export const compare = {
   title: "Compare",
   lead: "Two machines or two variants: the ratio of their median times with a 95 % interval. Images of one batch tell as much as one.",
   controls(known, changed) {
-    const [a, b] = sides(known), list = choices(known);
-    const what = choice("by", "Compare", [["hardware", "machines"], ["variant", "variants"]], by(), changed, { a: "", b: "" });
-    const turn = h("button", { type: "button", id: "turn", onclick: () => { go({ a: b, b: a }); changed(); } }, "Swap");
-    return [what, choice("a", "A", withOwn(list, a), a, changed), choice("b", "B", withOwn(list, b), b, changed), turn, stageChoice(changed)];
+    const [a, b] = sides(known),
+      list = choices(known);
+    const what = choice(
+      "by",
+      "Compare",
+      [
+        ["hardware", "machines"],
+        ["variant", "variants"],
+      ],
+      by(),
+      changed,
+      { a: "", b: "" },
+    );
+    const turn = h(
+      "button",
+      {
+        type: "button",
+        id: "turn",
+        onclick: () => {
+          go({ a: b, b: a });
+          changed();
+        },
+      },
+      "Swap",
+    );
+    return [
+      what,
+      choice("a", "A", withOwn(list, a), a, changed),
+      choice("b", "B", withOwn(list, b), b, changed),
+      turn,
+      stageChoice(changed),
+    ];
   },
   ask(known) {
     const [a, b] = sides(known);
@@ -35,42 +69,86 @@ export const compare = {
     return { own: [["by", by()], ["a", a], ["b", b], ...stages().map((name) => ["stage", name])] };
   },
   measured: (row) => row.ratio !== null,
-  empty: "The two have nothing in common: no variant was measured on both with the same parameters, or one has no times.",
+  empty:
+    "The two have nothing in common: no variant was measured on both with the same parameters, or one has no times.",
   charts(rows, answer, known) {
     const [a, b] = sides(known).map((id) => nameOf(id, known));
     const names = namesOf(rows, answer, known);
     const list = rows.map((row) => ({
-      name: names(row), value: interval(row), ratio: row.ratio, low: row.ratio_low, high: row.ratio_high, certain: row.verdict !== "cannot tell",
+      name: names(row),
+      value: interval(row),
+      ratio: row.ratio,
+      low: row.ratio_low,
+      high: row.ratio_high,
+      certain: row.verdict !== "cannot tell",
       tip: `${names(row)}\nA ${milliseconds(row.p50_a_ms)} (${whole(row.n_a)} images), B ${milliseconds(row.p50_b_ms)} (${whole(row.n_b)} images)\n${sentence(row, a, b)}`,
     }));
     const legend = h("p", { class: "soft" }, "A: ", h("strong", {}, a), " · B: ", h("strong", {}, b));
-    return [[legend, forest(`Ratio of the medians of ${a} and ${b}`, [{ name: "", rows: list }], "← A is faster · ratio of medians · B is faster →")],
-      ["In words", h("ul", { class: "verdicts" }, rows.map((row) => h("li", {}, h("strong", {}, names(row)), `: ${sentence(row, a, b)}`)))]];
+    return [
+      [
+        legend,
+        forest(
+          `Ratio of the medians of ${a} and ${b}`,
+          [{ name: "", rows: list }],
+          "← A is faster · ratio of medians · B is faster →",
+        ),
+      ],
+      [
+        "In words",
+        h(
+          "ul",
+          { class: "verdicts" },
+          rows.map((row) => h("li", {}, h("strong", {}, names(row)), `: ${sentence(row, a, b)}`)),
+        ),
+      ],
+    ];
   },
   caption: "Comparison of medians",
-  columns: () => [...(by() === "variant" ? [{ title: "Parameters of B", value: (row) => row.parameters_b }] : []), number("Images of A", "n_a", whole), number("Images of B", "n_b", whole), number("p50 of A", "p50_a_ms", ms), number("p50 of B", "p50_b_ms", ms),
-    number("Ratio", "ratio", decimals(3)), number("Low", "ratio_low", decimals(3)), number("High", "ratio_high", decimals(3)), { title: "Verdict", value: (row) => row.verdict }],
+  columns: () => [
+    ...(by() === "variant" ? [{ title: "Parameters of B", value: (row) => row.parameters_b }] : []),
+    number("Images of A", "n_a", whole),
+    number("Images of B", "n_b", whole),
+    number("p50 of A", "p50_a_ms", ms),
+    number("p50 of B", "p50_b_ms", ms),
+    number("Ratio", "ratio", decimals(3)),
+    number("Low", "ratio_low", decimals(3)),
+    number("High", "ratio_high", decimals(3)),
+    { title: "Verdict", value: (row) => row.verdict },
+  ],
 };
 
 function tooFew(known) {
-  const only = choices(known).map(([, name]) => name).join("");
+  const only = choices(known)
+    .map(([, name]) => name)
+    .join("");
   const things = by() === "variant" ? "variants" : "machines";
-  return notice(`Two ${things} are needed`, only ? `So far only ${only} was measured. A job with several ${by() === "variant" ? "variants" : "pools"} measures more.` : `No ${things} were measured.`);
+  return notice(
+    `Two ${things} are needed`,
+    only
+      ? `So far only ${only} was measured. A job with several ${by() === "variant" ? "variants" : "pools"} measures more.`
+      : `No ${things} were measured.`,
+  );
 }
 
 function namesOf(rows, answer, known) {
   const dimensions = keysOf(rows).filter((name) => name !== by() && (name !== "stage" || stages().length > 1));
   const differs = differences(rows, answer.parameters, keysOf(rows));
-  const first = (row) => [...dimensions.map((name) => labelOf(row, name, known)), differs(row)].filter(Boolean).join(" · ");
+  const first = (row) =>
+    [...dimensions.map((name) => labelOf(row, name, known)), differs(row)].filter(Boolean).join(" · ");
   const twice = (row) => rows.filter((one) => first(one) === first(row)).length > 1;
-  return (row) => [first(row), twice(row) && `B with ${row.parameters_b}`].filter(Boolean).join(" · ") || "All that both have";
+  return (row) =>
+    [first(row), twice(row) && `B with ${row.parameters_b}`].filter(Boolean).join(" · ") || "All that both have";
 }
 
-const interval = (row) => (row.ratio_low === null ? `${row.ratio.toFixed(2)} (no interval)` : `${row.ratio.toFixed(2)} (${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)})`);
+const interval = (row) =>
+  row.ratio_low === null
+    ? `${row.ratio.toFixed(2)} (no interval)`
+    : `${row.ratio.toFixed(2)} (${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)})`;
 
 function sentence(row, a, b) {
   if (row.ratio_low === null) return "cannot tell; a side has fewer than five batches, too few for an interval.";
-  if (row.verdict === "cannot tell") return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} spans 1.`;
+  if (row.verdict === "cannot tell")
+    return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} spans 1.`;
   const [faster, slower, times] = row.verdict === "a is faster" ? [a, b, 1 / row.ratio] : [b, a, row.ratio];
   return `${faster} is ${times.toFixed(2)} times as fast as ${slower}.`;
 }

@@ -14,45 +14,116 @@ const wattHours = (row) => money(row.wh_per_1000_images, "Wh");
 export const cost = {
   title: "Cost",
   lead: "The wall time of runs at the price of an hour of their hardware, and the energy that GPUs counted.",
-  controls: (_known, changed) => [choice("metric", "Figure", [["cost", "cost"], ["energy", "energy"]], energy() ? "energy" : "cost", changed), groupChoice(changed)],
+  controls: (_known, changed) => [
+    choice(
+      "metric",
+      "Figure",
+      [
+        ["cost", "cost"],
+        ["energy", "energy"],
+      ],
+      energy() ? "energy" : "cost",
+      changed,
+    ),
+    groupChoice(changed),
+  ],
   ask: () => ({ own: [] }),
   measured: (row) => row[energy() ? "wh_per_1000_images" : "cost_per_1000_images"] !== null,
   get unmeasured() {
-    return energy() ? "None of this hardware counts its energy: NVIDIA's GPUs from Volta on do." : "No hardware here has a price yet. Set what an hour of it costs below; prices are those of your tenant.";
+    return energy()
+      ? "None of this hardware counts its energy: NVIDIA's GPUs from Volta on do."
+      : "No hardware here has a price yet. Set what an hour of it costs below; prices are those of your tenant.";
   },
   charts(rows, answer, known) {
     const by = value("by_row", "variant");
     if (energy()) {
-      const make = (row, name) => ({ ...look(row, otherThan(by), known), length: row.wh_per_1000_images, value: wattHours(row), tip: `${name}\n${wattHours(row)} per 1000 images` });
+      const make = (row, name) => ({
+        ...look(row, otherThan(by), known),
+        length: row.wh_per_1000_images,
+        value: wattHours(row),
+        tip: `${name}\n${wattHours(row)} per 1000 images`,
+      });
       return [[null, bars("Energy of 1000 images", grouped(rows, answer, known, by, make), "Wh per 1000 images")]];
     }
     const currencies = [...new Set(rows.map((row) => row.currency))];
-    const make = (row, name) => ({ ...look(row, otherThan(by), known), length: row.cost_per_1000_images, value: perThousand(row), tip: `${name}\n${perThousand(row)} per 1000 images` });
-    return currencies.map((currency) => [currencies.length > 1 ? currency : null,
-      bars(`Cost of 1000 images in ${currency}`, grouped(rows.filter((row) => row.currency === currency), answer, known, by, make), `${currency} per 1000 images`)]);
+    const make = (row, name) => ({
+      ...look(row, otherThan(by), known),
+      length: row.cost_per_1000_images,
+      value: perThousand(row),
+      tip: `${name}\n${perThousand(row)} per 1000 images`,
+    });
+    return currencies.map((currency) => [
+      currencies.length > 1 ? currency : null,
+      bars(
+        `Cost of 1000 images in ${currency}`,
+        grouped(
+          rows.filter((row) => row.currency === currency),
+          answer,
+          known,
+          by,
+          make,
+        ),
+        `${currency} per 1000 images`,
+      ),
+    ]);
   },
   caption: "Cost",
-  columns: () => [number("Images", "n", whole), number("Hours", "hours", decimals(4)), { title: "Price per hour", number: true, value: (row) => money(row.price_per_hour, row.currency) },
-    { title: "Cost", number: true, value: (row) => money(row.cost, row.currency) }, { title: "Cost of 1000 images", number: true, value: perThousand },
-    { title: "Energy", number: true, value: (row) => money(row.energy_wh, "Wh") }, { title: "Energy of 1000 images", number: true, value: wattHours }],
+  columns: () => [
+    number("Images", "n", whole),
+    number("Hours", "hours", decimals(4)),
+    { title: "Price per hour", number: true, value: (row) => money(row.price_per_hour, row.currency) },
+    { title: "Cost", number: true, value: (row) => money(row.cost, row.currency) },
+    { title: "Cost of 1000 images", number: true, value: perThousand },
+    { title: "Energy", number: true, value: (row) => money(row.energy_wh, "Wh") },
+    { title: "Energy of 1000 images", number: true, value: wattHours },
+  ],
   more: (answer, known, changed) => prices(answer, known, changed),
 };
 
 function prices(answer, known, changed) {
   const set = new Map(answer.rows.map((row) => [row.hardware_id, row]));
-  return h("section", { class: "card" }, h("h2", {}, "Price of an hour"), h("p", { class: "soft" }, "Of your tenant, for every run that was or will be measured."),
-    h("ul", { class: "prices" }, known.hardwareIds.map((id) => h("li", {}, form(id, known.hardware.get(id), set.get(id), changed)))));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Price of an hour"),
+    h("p", { class: "soft" }, "Of your tenant, for every run that was or will be measured."),
+    h(
+      "ul",
+      { class: "prices" },
+      known.hardwareIds.map((id) => h("li", {}, form(id, known.hardware.get(id), set.get(id), changed))),
+    ),
+  );
 }
 
 function form(id, name, row, changed) {
-  const amount = h("input", { id: `price-${id}`, type: "number", min: 0, step: "any", inputmode: "decimal", required: true, value: row?.price_per_hour, "aria-describedby": `said-${id}` });
-  const currency = h("input", { id: `currency-${id}`, type: "text", size: 4, maxlength: 3, required: true, value: row?.currency ?? "USD", "aria-describedby": `said-${id}` });
+  const amount = h("input", {
+    id: `price-${id}`,
+    type: "number",
+    min: 0,
+    step: "any",
+    inputmode: "decimal",
+    required: true,
+    value: row?.price_per_hour,
+    "aria-describedby": `said-${id}`,
+  });
+  const currency = h("input", {
+    id: `currency-${id}`,
+    type: "text",
+    size: 4,
+    maxlength: 3,
+    required: true,
+    value: row?.currency ?? "USD",
+    "aria-describedby": `said-${id}`,
+  });
   const said = h("span", { id: `said-${id}`, role: "status" });
   const save = async (event) => {
     event.preventDefault();
     said.replaceChildren();
     try {
-      await put(`/v1/hardware/${id}/price`, { per_hour: amount.value === "" ? null : Number(amount.value), currency: currency.value.trim().toUpperCase() });
+      await put(`/v1/hardware/${id}/price`, {
+        per_hour: amount.value === "" ? null : Number(amount.value),
+        currency: currency.value.trim().toUpperCase(),
+      });
       said.className = "good";
       said.replaceChildren("Saved");
       changed();
@@ -62,6 +133,13 @@ function form(id, name, row, changed) {
       amount.focus();
     }
   };
-  return h("form", { class: "price", novalidate: true, onsubmit: save }, h("strong", {}, name), h("label", { class: "field" }, "Per hour", amount), h("label", { class: "field" }, "Currency", currency),
-    h("button", { type: "submit" }, row?.price_per_hour === null || !row ? "Set" : "Change"), said);
+  return h(
+    "form",
+    { class: "price", novalidate: true, onsubmit: save },
+    h("strong", {}, name),
+    h("label", { class: "field" }, "Per hour", amount),
+    h("label", { class: "field" }, "Currency", currency),
+    h("button", { type: "submit" }, row?.price_per_hour === null || !row ? "Set" : "Change"),
+    said,
+  );
 }

@@ -14,7 +14,13 @@ function summaryText(label, chosen, choices) {
 function picker(name, label, choices, changed) {
   for (const one of values(name)) if (!choices.has(one)) choices.set(one, one);
   const summary = h("summary", {}, ...summaryText(label, values(name), choices));
-  const box = ([key, text]) => h("label", { class: "row" }, h("input", { type: "checkbox", value: key, checked: values(name).includes(key) }), text);
+  const box = ([key, text]) =>
+    h(
+      "label",
+      { class: "row" },
+      h("input", { type: "checkbox", value: key, checked: values(name).includes(key) }),
+      text,
+    );
   const boxes = h("div", { class: "choices", role: "group", "aria-label": label }, [...choices].map(box));
   boxes.addEventListener("change", () => {
     const chosen = [...boxes.querySelectorAll("input:checked")].map((input) => input.value);
@@ -23,7 +29,12 @@ function picker(name, label, choices, changed) {
     picked.classList.toggle("chosen", chosen.length > 0);
     changed();
   });
-  const picked = h("details", { class: `picker ${values(name).length ? "chosen" : ""}`, name: "picker" }, summary, boxes);
+  const picked = h(
+    "details",
+    { class: `picker ${values(name).length ? "chosen" : ""}`, name: "picker" },
+    summary,
+    boxes,
+  );
   picked.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !picked.open) return;
     picked.open = false;
@@ -34,7 +45,12 @@ function picker(name, label, choices, changed) {
 
 // Hours are UTC in the address and in the field, whatever the clock of this machine says.
 function hour(name, label, changed) {
-  const field = h("input", { type: "datetime-local", step: 3600, id: `filter-${name}`, value: /^\d{4}-\d\d-\d\dT\d\d:\d\d/.exec(value(name))?.[0] });
+  const field = h("input", {
+    type: "datetime-local",
+    step: 3600,
+    id: `filter-${name}`,
+    value: /^\d{4}-\d\d-\d\dT\d\d:\d\d/.exec(value(name))?.[0],
+  });
   field.addEventListener("change", () => {
     go({ [name]: field.value && `${field.value}:00Z` });
     changed();
@@ -45,25 +61,62 @@ function hour(name, label, changed) {
 const plain = (list) => new Map(list.map((one) => [one, one]));
 
 export function filters(known, changed) {
-  const lists = [["variant", "Variant", plain(known.variants)], ["hardware", "Hardware", new Map(known.hardware)], ["dataset", "Dataset", plain(known.datasets)],
-    ["pool", "Pool", plain(known.pools)], ["precision", "Precision", plain(known.precisions)], ["job", "Job", new Map(known.jobs)]];
+  const lists = [
+    ["variant", "Variant", plain(known.variants)],
+    ["hardware", "Hardware", new Map(known.hardware)],
+    ["dataset", "Dataset", plain(known.datasets)],
+    ["pool", "Pool", plain(known.pools)],
+    ["precision", "Precision", plain(known.precisions)],
+    ["job", "Job", new Map(known.jobs)],
+  ];
   if (known.sites.length > 1 || value("site")) lists.push(["site", "Site", plain(known.sites)]);
   const warm = h("input", { type: "checkbox", checked: value("include_warmup") === "true" });
   warm.addEventListener("change", () => {
     go({ include_warmup: warm.checked && "true" });
     changed();
   });
-  const clear = h("button", { type: "button", class: "plain", onclick: () => { go(Object.fromEntries([...filtersOnly().keys()].map((name) => [name, ""]))); changed(true); } }, "Clear filters");
-  const bar = h("div", { class: "filter-bar", role: "group", "aria-label": "Filters" }, lists.filter(([, , choices]) => choices.size).map((list) => picker(...list, changed)),
-    h("div", { class: "span" }, hour("since", "Since", changed), hour("until", "Until", changed), h("label", { class: "row" }, warm, "With warm-up"), clear));
-  return h("details", { class: "foldable", open: innerWidth >= FOLDED_BELOW || filtersOnly().size > 0 }, h("summary", {}, "Filters"), bar);
+  const clear = h(
+    "button",
+    {
+      type: "button",
+      class: "plain",
+      onclick: () => {
+        go(Object.fromEntries([...filtersOnly().keys()].map((name) => [name, ""])));
+        changed(true);
+      },
+    },
+    "Clear filters",
+  );
+  const bar = h(
+    "div",
+    { class: "filter-bar", role: "group", "aria-label": "Filters" },
+    lists.filter(([, , choices]) => choices.size).map((list) => picker(...list, changed)),
+    h(
+      "div",
+      { class: "span" },
+      hour("since", "Since", changed),
+      hour("until", "Until", changed),
+      h("label", { class: "row" }, warm, "With warm-up"),
+      clear,
+    ),
+  );
+  return h(
+    "details",
+    { class: "foldable", open: innerWidth >= FOLDED_BELOW || filtersOnly().size > 0 },
+    h("summary", {}, "Filters"),
+    bar,
+  );
 }
 
 const FOLDED_BELOW = 640; // pixels; on a phone the filters would fill the screen
 
 // A view of a report, chosen by name: options are [[value, text]]; `also` changes with it.
 export function choice(name, label, options, chosen, changed, also = {}) {
-  const select = h("select", { id: `view-${name}` }, options.map(([key, text]) => h("option", { value: key, selected: key === chosen }, text)));
+  const select = h(
+    "select",
+    { id: `view-${name}` },
+    options.map(([key, text]) => h("option", { value: key, selected: key === chosen }, text)),
+  );
   select.addEventListener("change", () => {
     go({ ...also, [name]: select.value });
     changed();
@@ -73,5 +126,6 @@ export function choice(name, label, options, chosen, changed, also = {}) {
 
 // One open list at a time, and none when the page is used elsewhere.
 export function closePickers(event) {
-  for (const picker of document.querySelectorAll("details.picker[open]")) if (!picker.contains(event.target)) picker.open = false;
+  for (const list of document.querySelectorAll("details.picker[open]"))
+    if (!list.contains(event.target)) list.open = false;
 }

@@ -3,7 +3,7 @@
 
 import { colourOf, shapeOf } from "/dashboard/static/charts/plot.js";
 
-export const DIMENSIONS = ["variant", "hardware", "stage", "batch_size", "precision", "job", "day", "pool", "dataset"];
+const DIMENSIONS = ["variant", "hardware", "stage", "batch_size", "precision", "job", "day", "pool", "dataset"];
 const HASH = /^[0-9a-f]{40,}$/;
 
 export function labelOf(row, dimension, known) {
@@ -21,7 +21,12 @@ export function flatten(parameters, prefix = "") {
   });
 }
 
-export const shown = (one) => (typeof one === "string" && HASH.test(one) ? one.slice(0, 12) : Array.isArray(one) ? one.join(", ") : String(one ?? "none"));
+export const shown = (one) =>
+  typeof one === "string" && HASH.test(one)
+    ? one.slice(0, 12)
+    : Array.isArray(one)
+      ? one.join(", ")
+      : String(one ?? "none");
 
 const leaf = (path) => path.split(".").pop().replaceAll("_", " ");
 
@@ -34,9 +39,15 @@ export function differences(rows, parameters, dimensions) {
   }
   const found = new Map();
   for (const group of groups.values()) {
-    const described = group.map((row) => new Map([["site", row.site], ["code", row.code_version], ...flatten(parameters[row.parameters])]));
-    const names = [...new Set(described.flatMap((one) => [...one.keys()]))].filter((name) => new Set(described.map((one) => shown(one.get(name)))).size > 1);
-    group.forEach((row, index) => found.set(row, names.map((name) => `${leaf(name)} ${shown(described[index].get(name))}`).join(", ")));
+    const described = group.map(
+      (row) => new Map([["site", row.site], ["code", row.code_version], ...flatten(parameters[row.parameters])]),
+    );
+    const names = [...new Set(described.flatMap((one) => [...one.keys()]))].filter(
+      (name) => new Set(described.map((one) => shown(one.get(name)))).size > 1,
+    );
+    group.forEach((row, index) =>
+      found.set(row, names.map((name) => `${leaf(name)} ${shown(described[index].get(name))}`).join(", ")),
+    );
   }
   return (row) => found.get(row) ?? "";
 }
@@ -46,14 +57,19 @@ export const keysOf = (rows) => DIMENSIONS.filter((name) => rows.length && name 
 // Rows by the first dimension in groups, named by all the others.
 export function grouped(rows, answer, known, by, make) {
   const dimensions = keysOf(rows).filter((name) => name !== "day");
-  const varying = dimensions.filter((name) => name !== by && (["variant", "hardware"].includes(name) || new Set(rows.map((row) => row[name])).size > 1));
+  const varying = dimensions.filter(
+    (name) => name !== by && (["variant", "hardware"].includes(name) || new Set(rows.map((row) => row[name])).size > 1),
+  );
   const differs = differences(rows, answer.parameters, dimensions);
   const groups = new Map();
   for (const row of rows) {
     const title = dimensions.includes(by) ? labelOf(row, by, known) : "";
     const parts = varying.map((name) => labelOf(row, name, known));
     const name = [...parts, differs(row)].filter(Boolean).join(" · ") || title;
-    groups.set(title, [...(groups.get(title) ?? []), { name, ...make(row, [title, name].filter((one, at) => one && (at === 0 || one !== title)).join(" · ")) }]);
+    groups.set(title, [
+      ...(groups.get(title) ?? []),
+      { name, ...make(row, [title, name].filter((one, at) => one && (at === 0 || one !== title)).join(" · ")) },
+    ]);
   }
   return [...groups].map(([name, list]) => ({ name, rows: list }));
 }

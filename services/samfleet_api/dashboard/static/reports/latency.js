@@ -6,8 +6,11 @@ import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js"
 import { images, ms, number, timeUnit } from "/dashboard/static/reports/units.js";
 
 const PERCENTILES = ["p50_ms", "p90_ms", "p95_ms", "p99_ms"];
-const GROUPS = [["variant", "Variant"], ["hardware", "Hardware"]];
-export const STAGE_TEXTS = STAGES.map((name) => [name, name === "image" ? "whole image" : name]);
+const GROUPS = [
+  ["variant", "Variant"],
+  ["hardware", "Hardware"],
+];
+const STAGE_TEXTS = STAGES.map((name) => [name, name === "image" ? "whole image" : name]);
 
 export const stages = () => (values("stage").length ? values("stage") : ["image"]);
 export const stageChoice = (changed) => choice("stage", "Stage", STAGE_TEXTS, stages()[0], changed);
@@ -20,15 +23,29 @@ export const latency = {
   ask: () => ({ own: stages().map((name) => ["stage", name]) }),
   measured: (row) => row.p50_ms !== null,
   charts(rows, answer, known) {
-    const by = value("by_row", "variant"), unit = timeUnit(rows.map((row) => row.p99_ms));
+    const by = value("by_row", "variant"),
+      unit = timeUnit(rows.map((row) => row.p99_ms));
     const make = (row, name) => ({
       ...look(row, otherThan(by), known),
       value: milliseconds(row.p50_ms),
       tip: `${name}\np50 ${milliseconds(row.p50_ms)} · p90 ${milliseconds(row.p90_ms)}\np95 ${milliseconds(row.p95_ms)} · p99 ${milliseconds(row.p99_ms)}`,
       percentiles: PERCENTILES.map((field) => row[field] * unit.factor),
     });
-    return [[null, ranges("Latency: median and slow images of each variant and hardware", grouped(rows, answer, known, by, make), unit.name)]];
+    return [
+      [
+        null,
+        ranges(
+          "Latency: median and slow images of each variant and hardware",
+          grouped(rows, answer, known, by, make),
+          unit.name,
+        ),
+      ],
+    ];
   },
   caption: "Latency",
-  columns: () => [...images, number("Mean", "mean_ms", ms), ...PERCENTILES.map((field) => number(field.replace("_ms", ""), field, ms))],
+  columns: () => [
+    ...images,
+    number("Mean", "mean_ms", ms),
+    ...PERCENTILES.map((field) => number(field.replace("_ms", ""), field, ms)),
+  ],
 };

@@ -6,44 +6,91 @@ import { differences, keysOf, labelOf, look } from "/dashboard/static/reports/id
 import { decimals, money, number, significant, whole } from "/dashboard/static/reports/units.js";
 
 const QUALITY = { miou: "miou", ap: "ap", ar: "ar_1000" };
-const QUALITIES = [["miou", "mIoU"], ["ap", "AP"], ["ar", "AR, 1000 masks"]];
+const QUALITIES = [
+  ["miou", "mIoU"],
+  ["ap", "AP"],
+  ["ar", "AR, 1000 masks"],
+];
 const kind = () => (value("quality") in QUALITY ? value("quality") : "miou");
 const title = () => QUALITIES.find(([key]) => key === kind())[1];
 const against = () => (value("against") === "cost" ? "cost" : "speed");
-const FIGURES = { speed: ["images_per_second", "images per second", "right"], cost: ["cost_per_1000_images", "per 1000 images", "left"] };
+const FIGURES = {
+  speed: ["images_per_second", "images per second", "right"],
+  cost: ["cost_per_1000_images", "per 1000 images", "left"],
+};
 
 export const pareto = {
   title: "Pareto",
   lead: "Quality against speed or cost. What another variant or machine beats in both is hollow; the line joins what nothing beats.",
-  controls: (_known, changed) => [choice("quality", "Quality", QUALITIES, kind(), changed), choice("against", "against", [["speed", "speed"], ["cost", "cost"]], against(), changed)],
-  ask: () => ({ own: [["against", against()], ["quality", kind()]] }),
+  controls: (_known, changed) => [
+    choice("quality", "Quality", QUALITIES, kind(), changed),
+    choice(
+      "against",
+      "against",
+      [
+        ["speed", "speed"],
+        ["cost", "cost"],
+      ],
+      against(),
+      changed,
+    ),
+  ],
+  ask: () => ({
+    own: [
+      ["against", against()],
+      ["quality", kind()],
+    ],
+  }),
   measured: () => true,
   get empty() {
-    const annotations = kind() === "miou" ? "A point needs annotations in its dataset" : "A point needs an evaluated run";
-    return against() === "speed" ? `${annotations}, so that there is quality to weigh.` : `${annotations} and a price for its hardware; prices are set on the page of costs.`;
+    const annotations =
+      kind() === "miou" ? "A point needs annotations in its dataset" : "A point needs an evaluated run";
+    return against() === "speed"
+      ? `${annotations}, so that there is quality to weigh.`
+      : `${annotations} and a price for its hardware; prices are set on the page of costs.`;
   },
   charts(rows, answer, known) {
     const apart = new Map();
     for (const row of rows) {
-      const name = [row.dataset, row.currency].filter(Boolean).join(" · ");
+      const name = [row.dataset, row.task, row.currency].filter(Boolean).join(" · ");
       apart.set(name, [...(apart.get(name) ?? []), row]);
     }
     return [...apart].map(([name, list]) => [`Dataset ${name}`, one(name, list, answer, known)]);
   },
-  get caption() { return `Quality against ${against()}`; },
-  columns: () => [number("Images", "n", whole), number("Instances", "instances", whole), ...QUALITIES.map(([key, name]) => number(name, QUALITY[key], decimals(4))),
-    against() === "speed" ? number("Images/s", "images_per_second", significant) : { title: "Cost of 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
-    { title: "Dominated", value: (row) => (row.dominated ? h("span", { class: "soft" }, "yes") : h("span", { class: "good" }, "no, on the front")) }],
+  get caption() {
+    return `Quality against ${against()}`;
+  },
+  columns: () => [
+    { title: "Task", value: (row) => row.task },
+    number("Images", "n", whole),
+    number("Instances", "instances", whole),
+    ...QUALITIES.map(([key, name]) => number(name, QUALITY[key], decimals(4))),
+    against() === "speed"
+      ? number("Images/s", "images_per_second", significant)
+      : { title: "Cost of 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
+    {
+      title: "Dominated",
+      value: (row) =>
+        row.dominated ? h("span", { class: "soft" }, "yes") : h("span", { class: "good" }, "no, on the front"),
+    },
+  ],
 };
 
 function one(dataset, rows, answer, known) {
-  const [field, unit, better] = FIGURES[against()], differs = differences(rows, answer.parameters, keysOf(rows));
+  const [field, unit, better] = FIGURES[against()],
+    differs = differences(rows, answer.parameters, keysOf(rows));
   const machines = [...new Map(rows.map((row) => [row.hardware_id, row])).values()];
   const points = rows.map((row) => {
-    const name = [labelOf(row, "variant", known), differs(row)].filter(Boolean).join(" · "), quality = row[QUALITY[kind()]];
+    const name = [labelOf(row, "variant", known), differs(row)].filter(Boolean).join(" · "),
+      quality = row[QUALITY[kind()]];
     const tip = `${name} on ${labelOf(row, "hardware", known)}\n${title()} ${quality.toFixed(4)} · ${significant(row[field])} ${row.currency ?? ""} ${unit}\n${row.dominated ? "another point beats it" : "on the front"}`;
     return { x: row[field], y: quality, name, tip, dominated: row.dominated, ...look(row, "hardware", known) };
   });
   const items = machines.map((row) => ({ name: labelOf(row, "hardware", known), ...look(row, "hardware", known) }));
-  return scatter(`Quality against ${against()}, dataset ${dataset}`, points, { x: `${rows[0].currency ?? ""} ${unit}`.trim(), y: title(), better, items });
+  return scatter(`Quality against ${against()}, dataset ${dataset}`, points, {
+    x: `${rows[0].currency ?? ""} ${unit}`.trim(),
+    y: title(),
+    better,
+    items,
+  });
 }

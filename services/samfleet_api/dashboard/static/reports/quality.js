@@ -6,27 +6,60 @@ import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, images, number, whole } from "/dashboard/static/reports/units.js";
 
 // Of the evaluation of whole runs all but the first, which is measured image by image.
-export const METRICS = {
-  miou: "mIoU", miou_evaluated: "mIoU, evaluated", miou_small: "mIoU, small", miou_medium: "mIoU, medium", miou_large: "mIoU, large",
-  ap: "AP", ap50: "AP at IoU 0.5", ap75: "AP at IoU 0.75", ap_small: "AP, small", ap_medium: "AP, medium", ap_large: "AP, large",
-  ar_1: "AR, 1 mask", ar_10: "AR, 10 masks", ar_100: "AR, 100 masks", ar_1000: "AR, 1000 masks", ar_1000_small: "AR, small", ar_1000_medium: "AR, medium", ar_1000_large: "AR, large",
+const METRICS = {
+  miou: "mIoU",
+  miou_evaluated: "mIoU, evaluated",
+  miou_small: "mIoU, small",
+  miou_medium: "mIoU, medium",
+  miou_large: "mIoU, large",
+  ap: "AP",
+  ap50: "AP at IoU 0.5",
+  ap75: "AP at IoU 0.75",
+  ap_small: "AP, small",
+  ap_medium: "AP, medium",
+  ap_large: "AP, large",
+  ar_1: "AR, 1 mask",
+  ar_10: "AR, 10 masks",
+  ar_100: "AR, 100 masks",
+  ar_1000: "AR, 1000 masks",
+  ar_1000_small: "AR, small",
+  ar_1000_medium: "AR, medium",
+  ar_1000_large: "AR, large",
 };
 const metric = () => (value("metric") in METRICS ? value("metric") : "miou");
-const figures = (rows) => Object.keys(METRICS).filter((name) => rows.some((row) => row[name] !== null && row[name] !== undefined));
+const figures = (rows) =>
+  Object.keys(METRICS).filter((name) => rows.some((row) => row[name] !== null && row[name] !== undefined));
 
 export const quality = {
   title: "Quality",
   lead: "How well masks agree with the annotations of the dataset. mIoU: the mean over instances of the best mask's intersection over union; AP and AR: of runs that were evaluated.",
-  controls: (_known, changed) => [choice("metric", "Figure", Object.entries(METRICS), metric(), changed), groupChoice(changed)],
+  controls: (_known, changed) => [
+    choice("metric", "Figure", Object.entries(METRICS), metric(), changed),
+    groupChoice(changed),
+  ],
   ask: () => ({ own: [] }),
   measured: (row) => row[metric()] !== null && row[metric()] !== undefined,
-  empty: "No run of these had annotations to agree with. Add a COCO file to a dataset before sealing it, and its jobs are measured here.",
-  get unmeasured() { return `No run of these has ${METRICS[metric()]}. AP and AR come with jobs that evaluate; the table says what there is.`; },
+  empty:
+    "No run of these had annotations to agree with. Add a COCO file to a dataset before sealing it, and its jobs are measured here.",
+  get unmeasured() {
+    return `No run of these has ${METRICS[metric()]}. AP and AR come with jobs that evaluate; the table says what there is.`;
+  },
   charts(rows, answer, known) {
-    const by = value("by_row", "variant"), name = METRICS[metric()];
-    const make = (row, title) => ({ ...look(row, otherThan(by), known), length: row[metric()], value: row[metric()].toFixed(3), tip: `${title}\n${name} ${row[metric()].toFixed(4)} over ${whole(row.instances)} instances` });
+    const by = value("by_row", "variant"),
+      name = METRICS[metric()];
+    const make = (row, title) => ({
+      ...look(row, otherThan(by), known),
+      length: row[metric()],
+      value: row[metric()].toFixed(3),
+      tip: `${title}\n${name} ${row[metric()].toFixed(4)} over ${whole(row.instances)} instances`,
+    });
     return [[null, bars(`Quality: ${name}`, grouped(rows, answer, known, by, make), name, 1)]];
   },
   caption: "Agreement with annotations",
-  columns: (rows) => [...images, number("Instances", "instances", whole), number("Runs evaluated", "runs_evaluated", whole), ...figures(rows).map((name) => number(METRICS[name], name, decimals(4)))],
+  columns: (rows) => [
+    ...images,
+    number("Instances", "instances", whole),
+    number("Runs evaluated", "runs_evaluated", whole),
+    ...figures(rows).map((name) => number(METRICS[name], name, decimals(4))),
+  ],
 };

@@ -5,36 +5,81 @@ import { count } from "/dashboard/static/format.js";
 import { commandOf, csvOf, curlOf } from "/dashboard/static/reports/address.js";
 import { differences, flatten, keysOf, labelOf, shown } from "/dashboard/static/reports/identity.js";
 
-const TITLES = { variant: "Variant", hardware: "Hardware", stage: "Stage", batch_size: "Batch", precision: "Precision", job: "Job", day: "Day (UTC)", pool: "Pool", dataset: "Dataset" };
+const TITLES = {
+  variant: "Variant",
+  hardware: "Hardware",
+  stage: "Stage",
+  batch_size: "Batch",
+  precision: "Precision",
+  job: "Job",
+  day: "Day (UTC)",
+  pool: "Pool",
+  dataset: "Dataset",
+};
 
 function copyButton(text, name) {
   const said = h("span", { class: "soft", role: "status" });
   const copy = async () => {
-    const done = await (navigator.clipboard?.writeText(text()) ?? Promise.reject()).then(() => "Copied", () => "Select it and copy it by hand");
+    const done = await (navigator.clipboard?.writeText(text()) ?? Promise.reject()).then(
+      () => "Copied",
+      () => "Select it and copy it by hand",
+    );
     said.replaceChildren(done);
     setTimeout(() => said.replaceChildren(), 4000);
   };
   return [said, h("button", { type: "button", onclick: copy }, name)];
 }
 
-const line = (title, text) => h("div", { class: "again" }, h("h3", {}, title), h("pre", { tabindex: "0", role: "region", "aria-label": title }, h("code", {}, text)), h("div", {}, ...copyButton(() => text, "Copy")));
+const line = (title, text) =>
+  h(
+    "div",
+    { class: "again" },
+    h("h3", {}, title),
+    h("pre", { tabindex: "0", role: "region", "aria-label": title }, h("code", {}, text)),
+    h("div", {}, ...copyButton(() => text, "Copy")),
+  );
 
 export function toolbar(title, report, query) {
-  return h("div", { class: "tools" }, h("h2", {}, title), ...copyButton(() => location.href, "Copy link"), h("a", { class: "button", href: csvOf(report, query), download: `${report}.csv` }, "Download CSV"));
+  return h(
+    "div",
+    { class: "tools" },
+    h("h2", {}, title),
+    ...copyButton(() => location.href, "Copy link"),
+    h("a", { class: "button", href: csvOf(report, query), download: `${report}.csv` }, "Download CSV"),
+  );
 }
 
 export function again(report, query) {
-  return h("details", { class: "card" }, h("summary", {}, "Have it again: address, request, command"), line("This page", location.href), line("Request to the API", curlOf(report, query)),
-    line("Command", commandOf(report, query)));
+  return h(
+    "details",
+    { class: "card" },
+    h("summary", {}, "Have it again: address, request, command"),
+    line("This page", location.href),
+    line("Request to the API", curlOf(report, query)),
+    line("Command", commandOf(report, query)),
+  );
 }
 
 // Columns that tell rows apart, then those of the report. What all rows have in common is said once, in the caption.
 export function rowsTable(caption, answer, known, measured) {
-  const { rows, parameters } = answer, dimensions = keysOf(rows);
+  const { rows, parameters } = answer,
+    dimensions = keysOf(rows);
   const differs = differences(rows, parameters, dimensions);
-  const constant = [["site", "site"], ["code_version", "code"]].filter(([name]) => name in rows[0] && new Set(rows.map((row) => row[name])).size === 1);
-  const varying = [["site", "Site"], ["code_version", "Code"]].filter(([name]) => name in rows[0] && !constant.some(([other]) => other === name));
-  const digest = (row) => h("span", {}, h("a", { href: `#parameters-${row.parameters}` }, row.parameters), differs(row) ? h("span", { class: "soft small" }, differs(row)) : null);
+  const constant = [
+    ["site", "site"],
+    ["code_version", "code"],
+  ].filter(([name]) => name in rows[0] && new Set(rows.map((row) => row[name])).size === 1);
+  const varying = [
+    ["site", "Site"],
+    ["code_version", "Code"],
+  ].filter(([name]) => name in rows[0] && !constant.some(([other]) => other === name));
+  const digest = (row) =>
+    h(
+      "span",
+      {},
+      h("a", { href: `#parameters-${row.parameters}` }, row.parameters),
+      differs(row) ? h("span", { class: "soft small" }, differs(row)) : null,
+    );
   const columns = [
     ...dimensions.map((name) => ({ title: TITLES[name], value: (row) => labelOf(row, name, known) })),
     ...varying.map(([name, title]) => ({ title, value: (row) => row[name] })),
@@ -42,15 +87,31 @@ export function rowsTable(caption, answer, known, measured) {
     { title: "Parameters", value: digest },
   ];
   const common = constant.map(([name, title]) => `${title} ${rows[0][name]}`).join(", ");
-  return table(`${caption} · ${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`}${common ? ` · all of ${common}` : ""}`, columns, rows, "dense");
+  return table(
+    `${caption} · ${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`}${common ? ` · all of ${common}` : ""}`,
+    columns,
+    rows,
+    "dense",
+  );
 }
 
 export function parametersOf(answer) {
   const all = Object.entries(answer.parameters);
   if (!all.length) return null;
-  const one = ([digest, parameters]) => h("details", { class: "parameters", id: `parameters-${digest}` }, h("summary", {}, h("code", {}, digest), ` ${short(parameters)}`),
-    facts(flatten(parameters).map(([path, value]) => [path, shown(value)])));
-  return h("section", { class: "card" }, h("h2", {}, "Parameters"), h("p", { class: "soft" }, "Runs of unlike parameters are never averaged: each digest has rows of its own."), all.map(one));
+  const one = ([digest, parameters]) =>
+    h(
+      "details",
+      { class: "parameters", id: `parameters-${digest}` },
+      h("summary", {}, h("code", {}, digest), ` ${short(parameters)}`),
+      facts(flatten(parameters).map(([path, value]) => [path, shown(value)])),
+    );
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Parameters"),
+    h("p", { class: "soft" }, "Runs of unlike parameters are never averaged: each digest has rows of its own."),
+    all.map(one),
+  );
 }
 
 function short(parameters) {
@@ -67,6 +128,10 @@ export function openParameters() {
 }
 
 export function nothingMeasured() {
-  return notice("Nothing measured yet", "Reports come with the first images that a job records: submit one, and look again when its bar has moved.",
-    h("pre", {}, h("code", {}, "samfleet segment ~/photos --variant mobile_sam --out out")), h("p", {}, h("a", { href: "/dashboard/" }, "To the overview")));
+  return notice(
+    "Nothing measured yet",
+    "Reports come with the first images that a job records: submit one, and look again when its bar has moved.",
+    h("pre", {}, h("code", {}, "samfleet segment ~/photos --variant mobile_sam --out out")),
+    h("p", {}, h("a", { href: "/dashboard/" }, "To the overview")),
+  );
 }

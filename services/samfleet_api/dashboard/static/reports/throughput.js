@@ -16,15 +16,36 @@ const metric = () => (value("metric") in METRICS ? value("metric") : "images_per
 export const throughput = {
   title: "Throughput",
   lead: "Images over the wall time of their runs, from the first claim of a shard to the last record.",
-  controls: (_known, changed) => [choice("metric", "Figure", Object.entries(METRICS).map(([key, [title]]) => [key, title]), metric(), changed), groupChoice(changed)],
+  controls: (_known, changed) => [
+    choice(
+      "metric",
+      "Figure",
+      Object.entries(METRICS).map(([key, [title]]) => [key, title]),
+      metric(),
+      changed,
+    ),
+    groupChoice(changed),
+  ],
   ask: () => ({ own: [] }),
   measured: (row) => row[metric()] !== null,
   charts(rows, answer, known) {
-    const by = value("by_row", "variant"), [title, format, most] = METRICS[metric()];
-    const make = (row, name) => ({ ...look(row, otherThan(by), known), length: row[metric()], value: format(row[metric()]), tip: `${name}\n${title}: ${format(row[metric()])}` });
+    const by = value("by_row", "variant"),
+      [title, format, most] = METRICS[metric()];
+    const make = (row, name) => ({
+      ...look(row, otherThan(by), known),
+      length: row[metric()],
+      value: format(row[metric()]),
+      tip: `${name}\n${title}: ${format(row[metric()])}`,
+    });
     return [[null, bars(`Throughput: ${title.toLowerCase()}`, grouped(rows, answer, known, by, make), title, most)]];
   },
   caption: "Throughput",
-  columns: () => [...images, number("Wall time, s", "wall_seconds", decimals(1)), number("Images/s", "images_per_second", significant),
-    number("Images per device hour", "images_per_gpu_hour", whole), number("Device busy", "gpu_busy_share", share), number("Waiting", "queue_share", share)],
+  columns: () => [
+    ...images,
+    number("Wall time, s", "wall_seconds", decimals(1)),
+    number("Images/s", "images_per_second", significant),
+    number("Images per device hour", "images_per_gpu_hour", whole),
+    number("Device busy", "gpu_busy_share", share),
+    number("Waiting", "queue_share", share),
+  ],
 };

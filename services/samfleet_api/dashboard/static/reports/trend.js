@@ -10,7 +10,10 @@ import { throughput } from "/dashboard/static/reports/throughput.js";
 import { significant, timeUnit } from "/dashboard/static/reports/units.js";
 
 const DAY = 86_400_000;
-const METRICS = [["p50_p95", "p50 and p95"], ["images_per_second", "images per second"]];
+const METRICS = [
+  ["p50_p95", "p50 and p95"],
+  ["images_per_second", "images per second"],
+];
 const speed = () => value("metric") === "images_per_second";
 const by = () => value("by_row", "variant");
 const at = (row) => Date.parse(`${row.day}T00:00:00Z`);
@@ -20,16 +23,32 @@ function days(first, last, most) {
   return Array.from({ length: Math.floor((last - first) / stride) + 1 }, (_, index) => first + index * stride);
 }
 
-const moment = (time) => new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const moment = (time) =>
+  new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
 export const trend = {
   title: "Trend",
   lead: "Day by day, in UTC. Each panel has an axis of its own.",
-  controls: (_known, changed) => [choice("metric", "Figure", METRICS, speed() ? "images_per_second" : "p50_p95", changed), ...(speed() ? [] : [stageChoice(changed)]), groupChoice(changed)],
-  ask: () => ({ report: speed() ? "throughput" : "latency", own: [...["variant", "hardware", "day"].map((name) => ["group_by", name]), ...(speed() ? [] : stages().map((name) => ["stage", name]))] }),
+  controls: (_known, changed) => [
+    choice("metric", "Figure", METRICS, speed() ? "images_per_second" : "p50_p95", changed),
+    ...(speed() ? [] : [stageChoice(changed)]),
+    groupChoice(changed),
+  ],
+  ask: () => ({
+    report: speed() ? "throughput" : "latency",
+    own: [
+      ...["variant", "hardware", "day"].map((name) => ["group_by", name]),
+      ...(speed() ? [] : stages().map((name) => ["stage", name])),
+    ],
+  }),
   measured: (row) => row[speed() ? "images_per_second" : "p50_ms"] !== null,
   charts(rows, answer, known) {
-    const panels = new Map(), differs = differences(rows, answer.parameters, keysOf(rows).filter((name) => name !== "day"));
+    const panels = new Map(),
+      differs = differences(
+        rows,
+        answer.parameters,
+        keysOf(rows).filter((name) => name !== "day"),
+      );
     const unit = speed() ? { name: "images/s", factor: 1 } : timeUnit(rows.map((row) => row.p95_ms));
     const span = { from: Math.min(...rows.map(at)), until: Math.max(...rows.map(at)) };
     for (const row of rows) {
@@ -39,7 +58,9 @@ export const trend = {
     const drawn = [...panels].map(([title, list]) => panel(title, list, { known, differs, unit, span }));
     return [[null, h("div", { class: "panels" }, drawn)]];
   },
-  get caption() { return speed() ? "Images per second by day" : "Latency by day"; },
+  get caption() {
+    return speed() ? "Images per second by day" : "Latency by day";
+  },
   columns: () => (speed() ? throughput.columns() : latency.columns()),
 };
 
@@ -57,12 +78,35 @@ function panel(title, rows, { known, differs, unit, span }) {
     series.set(name, [...(series.get(name) ?? []), row]);
   }
   const forms = new Set();
-  const named = [...series].map(([name, list]) => ({ name, list: list.sort((a, b) => at(a) - at(b)), ...ownForm(look(list[0], otherThan(by()), known), forms) }));
+  const named = [...series].map(([name, list]) => ({
+    name,
+    list: list.sort((a, b) => at(a) - at(b)),
+    ...ownForm(look(list[0], otherThan(by()), known), forms),
+  }));
   const line = (one, field, text, format, dashed = false) => ({
-    ...one, dashed, points: one.list.map((row) => ({ at: at(row), value: row[field] * unit.factor, tip: `${one.name}\n${moment(at(row))}: ${text} ${format(row[field])}` })),
+    ...one,
+    dashed,
+    points: one.list.map((row) => ({
+      at: at(row),
+      value: row[field] * unit.factor,
+      tip: `${one.name}\n${moment(at(row))}: ${text} ${format(row[field])}`,
+    })),
   });
-  const drawn = named.flatMap((one) => (speed() ? [line(one, "images_per_second", "images/s", significant)] : [line(one, "p50_ms", "p50", milliseconds), line(one, "p95_ms", "p95", milliseconds, true)]));
-  const both = [{ name: "solid: p50", colour: "soft", line: true }, { name: "dashed: p95", colour: "soft", line: true, dashed: true, shape: "circle", hollow: true }];
+  const drawn = named.flatMap((one) =>
+    speed()
+      ? [line(one, "images_per_second", "images/s", significant)]
+      : [line(one, "p50_ms", "p50", milliseconds), line(one, "p95_ms", "p95", milliseconds, true)],
+  );
+  const both = [
+    { name: "solid: p50", colour: "soft", line: true },
+    { name: "dashed: p95", colour: "soft", line: true, dashed: true, shape: "circle", hollow: true },
+  ];
   const items = [...named.map((one) => ({ ...one, line: true })), ...(speed() ? [] : both)];
-  return h("section", {}, h("h3", {}, title), lines(`Trend of ${title}`, drawn, { y: unit.name, moment, ticks: days, air: DAY, ...span }), legend(items));
+  return h(
+    "section",
+    {},
+    h("h3", {}, title),
+    lines(`Trend of ${title}`, drawn, { y: unit.name, moment, ticks: days, air: DAY, ...span }),
+    legend(items),
+  );
 }

@@ -5,13 +5,15 @@ export function timeUnit(values) {
   return Math.max(...values, 0) >= 10_000 ? { name: "s", factor: 0.001 } : { name: "ms", factor: 1 };
 }
 
-export const orDash = (format) => (value) => (value === null || value === undefined ? "–" : format(value));
+const orDash = (format) => (value) => (value === null || value === undefined ? "–" : format(value));
 export const ms = orDash(milliseconds);
 export const share = orDash(percent);
-export const decimals = (places) => orDash((value) => value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }));
+export const decimals = (places) =>
+  orDash((value) => value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places }));
 export const whole = orDash((value) => count(Math.round(value)));
 export const significant = orDash((value) => value.toLocaleString("en", { maximumSignificantDigits: 3 }));
-export const money = (value, currency) => (value === null || value === undefined ? "–" : `${significant(value)} ${currency ?? ""}`.trim());
+export const money = (value, currency) =>
+  value === null || value === undefined ? "–" : `${significant(value)} ${currency ?? ""}`.trim();
 
 export const number = (title, field, format) => ({ title, number: true, value: (row) => format(row[field]) });
 export const images = [number("Images", "n", whole), number("Failed", "failures", whole)];
