@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from samfleet.masks.device_state import DeviceState
-from samfleet_models.meters.energy import BatchEnergy
 from samfleet_models.meters.cuda import CudaMeter
+from samfleet_models.meters.energy import BatchEnergy
 from samfleet_models.meters.host import HostMeter
 from samfleet_models.meters.meter import MemoryMeter
 from samfleet_models.meters.opening import open_meter
