@@ -60,9 +60,11 @@ def _end(overall: Progress) -> datetime:
 def _recorded(
     session: Session, runs: Sequence[Run], started: datetime, stretch: timedelta, points: int
 ) -> dict[tuple[uuid.UUID, int], tuple[int, int]]:
-    """(images, failures) by run and number of the stretch; the last one takes the record that ends it."""
+    """(images, failures) by run and number of the stretch; the last one takes the record that ends it, the first what a
+    clock that was set back puts before it.
+    """
     seconds = func.extract("epoch", Shard.finished_at - started)
-    index = func.least(func.floor(seconds / stretch.total_seconds()), points - 1).label("stretch")
+    index = func.greatest(0, func.least(func.floor(seconds / stretch.total_seconds()), points - 1)).label("stretch")
     images = func.sum(Shard.last_position - Shard.first_position + 1)
     query = (
         select(Shard.run_id, index, images.label("images"), func.sum(Shard.failed).label("failures"))

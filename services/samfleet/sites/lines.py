@@ -27,6 +27,7 @@ from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
 FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
 VERSION = 1
 _BUCKETS = (bucket_of(LEAST_MS) or 0, bucket_of(GREATEST_MS) or 0)
+_NO_MORE_THAN_ALL = 1 + 1e-9  # sums of floats are rounded
 _STAGES = frozenset({*STAGE_SQL, IMAGE})
 _CLASSES = frozenset({NO_BATCH, *BATCH_CLASSES, 2 * BATCH_CLASSES[-1]})
 
@@ -94,17 +95,17 @@ class RollupLine(_Line):
     hour: Instant
     batch_class: int
     warmup: bool
-    n: Count
-    failures: Count
+    n: Small
+    failures: Small
     sum_ms: Sum
     first_bucket: Annotated[int, Field(ge=_BUCKETS[0], le=_BUCKETS[1])]
     counts: Annotated[list[Small], Field(max_length=_BUCKETS[1] - _BUCKETS[0] + 1)]
     started_at: Instant | None
     ended_at: Instant | None
-    instances: Count
+    instances: Small
     iou_sum: Sum
     energy_j: Sum
-    energy_images: Count
+    energy_images: Small
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> RollupLine:
@@ -115,6 +116,10 @@ class RollupLine(_Line):
             raise ValueError("the buckets hold more than was measured")
         if self.hour.minute or self.hour.second or self.hour.microsecond:
             raise ValueError("not the beginning of an hour")
+        if self.started_at is not None and (self.ended_at is None or self.ended_at < self.started_at):
+            raise ValueError("it ends before it starts")
+        if self.iou_sum > self.instances * _NO_MORE_THAN_ALL:
+            raise ValueError("the agreement with annotations is above 1")
         return self
 
 

@@ -17,6 +17,7 @@ from samfleet.sites.lines import CONTENT, FORMAT, VERSION, Content, Header, Sign
 BLOCK_BYTES = 1 << 18
 LINE_BYTES = 1 << 20  # a rollup with every bucket filled takes a hundredth
 GZIP = 31
+_MOST_SHOWN = 100  # of names that the file made up
 _GZIP_BEGIN = b"\x1f\x8b"
 _NUL = b"\\u0000"  # PostgreSQL's text has none
 
@@ -110,7 +111,7 @@ def _content(line: bytes) -> Content:
 
 def _explained(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"])) or "a line"
+    where = ".".join(map(str, first["loc"]))[:_MOST_SHOWN] or "a line"
     return f"the file has a line that no samfleet writes ({where}: {first['msg']}); have it exported anew"
 
 

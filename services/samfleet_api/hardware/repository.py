@@ -10,8 +10,9 @@ from samfleet.db.models import Hardware, ReportSeries
 
 
 def known_hardware(session: Session, tenant_id: uuid.UUID) -> Sequence[Hardware]:
-    """What computed here, and what other sites told this tenant about, but not what they told others."""
-    series = select(ReportSeries.id).where(ReportSeries.hardware_id == Hardware.id)
+    """What computed here, and what other sites told this tenant about. What they told others, or say no longer, has no
+    series that would show it.
+    """
     ours = or_(ReportSeries.site_id.is_(None), ReportSeries.tenant_id == tenant_id)
-    known = or_(~series.where(ReportSeries.site_id.is_not(None)).exists(), series.where(ours).exists())
+    known = select(ReportSeries.id).where(ReportSeries.hardware_id == Hardware.id, ours).exists()
     return session.scalars(select(Hardware).where(known).order_by(Hardware.first_seen_at, Hardware.id)).all()

@@ -22,6 +22,7 @@ FIRST_FIGURES = ("n", "n_a")
 SHOWN_DIGITS = 4
 FOLDED_AT = 16  # names may be folded to this before figures go to another table
 GAP = 2
+UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"  # for what would steer the terminal: others name datasets and machines
 Row = Mapping[str, Any]
 
 
@@ -96,4 +97,4 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.0f}" if abs(value) >= 10**SHOWN_DIGITS else f"{value:.{SHOWN_DIGITS}g}"
-    return str(value)
+    return "".join(sign if sign.isprintable() else UNPRINTABLE for sign in str(value))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import delete
 
 from fixtures.api import Api, Tenant
+from fixtures.recorded import carry_out, new_job, segmented
 from fixtures.variants import add_variants
-from samfleet.db.models import Hardware, WorkerHeartbeat
+from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
+from samfleet.jobs.results import ImageOutcome, ShardImage
 
 
 @pytest.fixture
@@ -61,13 +65,18 @@ def test_pools_come_from_settings_with_their_living_workers(tenant: Tenant, hear
     assert (other["name"], other["ready"], other["workers"], other["devices"]) == ("other", False, [], [])
 
 
-def test_hardware(api: Api, tenant: Tenant) -> None:
-    row = Hardware(fingerprint_sha256=uuid.uuid4().hex, device_kind="cuda", device_name="NVIDIA L4")
-    row.facts, row.first_seen_at = {"driver": "570"}, datetime.now(UTC)
-    with transaction(api.engine) as session:
-        session.add(row)
-    found = {one["id"]: one for one in tenant.http.get("/v1/hardware").json()["items"]}
-    assert found[str(row.id)]["facts"] == {"driver": "570"}
+def test_hardware(api: Api, tenant: Tenant, folder: Path) -> None:
+    """What computed for any tenant."""
+    facts = {"device_kind": "cuda", "device_name": uuid.uuid4().hex, "driver": "570"}
+
+    def outcome(image: ShardImage) -> ImageOutcome:
+        made = segmented(image)
+        assert made.report is not None
+        return replace(made, report=replace(made.report, hardware=facts))
+
+    carry_out(api, new_job(tenant, folder), outcome)
+    found = {one["device_name"]: one for one in tenant.http.get("/v1/hardware").json()["items"]}
+    assert found[facts["device_name"]]["facts"] == facts
 
 
 def test_readiness_names_every_part_and_pools_do_not_count(api: Api, heartbeats: None) -> None:

@@ -91,6 +91,14 @@ def test_throughput_of_a_job_that_goes_on_reaches_to_now(api: Api, tenant: Tenan
     assert images_of(throughput["runs"][0]) == [len(claimed.images), 0]
 
 
+def test_a_clock_that_is_set_back_loses_no_images(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder, images=4)
+    carry_out(api, job, segmented)
+    record_at(api, job["runs"][0]["id"], {0: -30, 1: 10})
+    (run,) = read(tenant, f"/v1/jobs/{job['id']}/throughput", points=2)["runs"]
+    assert images_of(run) == [2, 2]
+
+
 @pytest.mark.parametrize("points", [1, 501, "many"])
 def test_how_many_points_there_may_be(tenant: Tenant, folder: Path, points: object) -> None:
     job = new_job(tenant, folder, images=1)

@@ -105,6 +105,20 @@ def test_a_run_that_lost_a_series_there_loses_it_here(lab: SiteApi, laptop: Site
     assert {row["hardware"] for row in laptop.rows("latency")} == {"L4"}
 
 
+def test_a_machine_that_is_theirs_no_longer_is_shown_to_nobody(lab: SiteApi, laptop: SiteApi) -> None:
+    """Another tenant would learn what somebody else was told."""
+    job = lab.measure("H200 of a secret site", 2.0)
+    assert laptop.take(lab.export(), lab.fingerprint).json()["added"] == 1
+    with transaction(lab.api.engine) as session:
+        session.query(ImageResult).filter_by(run_id=uuid.UUID(job["runs"][0]["id"])).update({"hardware_id": None})
+        rebuild_run(session, uuid.UUID(job["runs"][0]["id"]))
+    assert laptop.take(lab.export()).json()["replaced"] == 1
+    with new_tenant(laptop.api, laptop.running.database_url) as other:
+        for tenant in (other, laptop.tenant):
+            machines = {one["device_name"] for one in tenant.http.get("/v1/hardware").json()["items"]}
+            assert "H200 of a secret site" not in machines
+
+
 def test_two_imports_at_once_store_a_run_once(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200", 2.0)
     content, trust = lab.export(), lab.fingerprint

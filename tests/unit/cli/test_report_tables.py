@@ -84,3 +84,10 @@ def test_machines_of_one_name_are_told_apart_by_their_ids() -> None:
 def test_figures_that_no_row_has_have_no_column() -> None:
     rows = [row(ap=None, ar_1=0.2, ar_1_small=0.3), row(ap=None, ar_1=None, ar_1_small=None)]
     assert titles(rows, 200)[0][-2:] == ["p99 ms", "ar 1"]
+
+
+def test_a_name_from_elsewhere_cannot_steer_the_terminal() -> None:
+    rows = [row(hardware="GPU\x1b[2J\x9b1m\n", dataset="a\x1b]0;b"), row(hardware="other", dataset="c")]
+    context, table = shown(rows)
+    assert "GPU�[2J�1m" in table
+    assert not any(sign in context + table for sign in "\x1b\x9b")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from samfleet.masks.device_state import DeviceState
+from samfleet_models.meters.cuda import CudaMeter
 from samfleet_models.meters.energy import BatchEnergy
 from samfleet_models.meters.host import HostMeter
 from samfleet_models.meters.meter import MemoryMeter
@@ -27,6 +28,25 @@ def test_a_cpu_tells_the_memory_of_its_machine_and_no_energy() -> None:
 
 def test_a_host_without_proc_says_nothing(tmp_path: Path) -> None:
     assert HostMeter(tmp_path / "meminfo").state() == DeviceState("cpu")
+
+
+@pytest.mark.parametrize("told", ["", "MemTotal: 8 kB\n", "MemTotal: much\n", "no colon\n"])
+def test_a_host_that_tells_nothing_useful_costs_no_reply(tmp_path: Path, told: str) -> None:
+    (tmp_path / "meminfo").write_text(told)
+    assert HostMeter(tmp_path / "meminfo", tmp_path).state() == DeviceState("cpu")
+
+
+def test_a_limit_without_its_use_costs_no_reply(tmp_path: Path) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 8 kB\nMemAvailable: 4 kB\n")
+    (tmp_path / "memory.max").write_text("4096\n")
+    assert HostMeter(tmp_path / "meminfo", tmp_path).state() == DeviceState("cpu")
+
+
+def test_a_gpu_that_does_not_tell_its_memory_costs_no_reply() -> None:
+    def memory() -> tuple[int, int]:
+        raise RuntimeError("CUDA error")
+
+    assert CudaMeter("5fd4", memory).state() == DeviceState("GPU-5fd4")
 
 
 def test_a_device_is_asked_once_a_second_whatever_comes() -> None:

@@ -7,10 +7,12 @@ import hashlib
 import io
 import random
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
 from samfleet.db.models import Rollup, RunQuality, SeriesQuality
 from samfleet.sites.exporting import FIGURE_COLUMNS, ROLLUP_COLUMNS
@@ -31,19 +33,17 @@ REFUSED = (SiteFileDamaged, SiteFileTooNew, SiteSignatureInvalid, SiteFileTooLar
 
 
 KEY = SiteKey(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+ROLLUP = RollupLine(
+    series=1, stage="encode", hour=NOW, batch_class=8, warmup=False, n=40, failures=1, sum_ms=81.25, first_bucket=30,
+    counts=[1, 0, 39], started_at=NOW, ended_at=NOW, instances=0, energy_j=0.0, energy_images=0, iou_sum=0.0,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
     header = Header(site="lab", public_key=KEY.public, exported_at=NOW, code_version="0.1.0")
-    rollup = RollupLine(
-        series=1, stage="encode", hour=NOW, batch_class=8, warmup=False, n=40, failures=1, sum_ms=81.25,
-        first_bucket=30, counts=[1, 0, 39], started_at=None, ended_at=NOW, instances=0, energy_j=0.0,
-        energy_images=0,
-        iou_sum=0.0,
-    )  # fmt: skip
     figure = FigureLine(series=1, metric="ap", area="all", max_detections=100, value=0.5, instances=7)
-    lines = (header, HardwareLine(fingerprint_sha256="0" * 64, facts={"device_name": "H200"}), rollup, figure)
+    lines = (header, HardwareLine(fingerprint_sha256="0" * 64, facts={"device_name": "H200"}), ROLLUP, figure)
     written = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
     digest = hashlib.sha256(written)
     end = Signature(sha256=digest.hexdigest(), signature=KEY.sign(digest.digest()))
@@ -120,6 +120,24 @@ def test_noise_is_refused() -> None:
         for begin in (b"", b"\x1f\x8b\x08\x00", b'{"format": "samfleet-measurements", "version": 1}\n'):
             with pytest.raises(REFUSED):
                 read(begin + data)
+
+
+IMPOSSIBLE = (
+    {"n": 2**53},  # a thousand of these are more than PostgreSQL and numpy count
+    {"failures": 2**31},
+    {"started_at": NOW + timedelta(seconds=1)},
+    {"instances": 3, "iou_sum": 3.1},
+    {"ended_at": None, "started_at": NOW},
+)
+
+
+@pytest.mark.parametrize("change", IMPOSSIBLE)
+def test_figures_that_no_run_can_have_are_refused(change: dict[str, Any]) -> None:
+    """Reports would have negative times and rates, mIoU above 1, or an internal error."""
+    possible = ROLLUP.model_dump() | {"instances": 3, "iou_sum": 3.0, "started_at": NOW}
+    RollupLine.model_validate(possible)
+    with pytest.raises(ValidationError):
+        RollupLine.model_validate(possible | change)
 
 
 def test_a_line_without_an_end_takes_no_memory(content: bytes) -> None:

@@ -24,7 +24,10 @@ class CudaMeter:
         return cls(uuid, partial(torch.cuda.mem_get_info, device))
 
     def state(self) -> DeviceState:
-        free, total = self.memory_bytes()
+        try:
+            free, total = self.memory_bytes()
+        except RuntimeError:  # what is wrong with the device is for the work on it to say
+            return DeviceState(self.kind + self.uuid)
         return DeviceState(self.kind + self.uuid, memory_used_bytes=total - free, memory_total_bytes=total)
 
     def joules(self) -> None:

@@ -18,10 +18,11 @@ class HostMeter:
         self._cgroup = cgroup
 
     def state(self) -> DeviceState:
-        if not self._memory_info.exists():
+        try:
+            total = total_host_bytes(self._memory_info, self._cgroup)
+            used = total - free_host_bytes(self._memory_info, self._cgroup)
+        except (OSError, LookupError, ValueError):  # another kernel, or a container that hides a part
             return DeviceState(CPU)
-        total = total_host_bytes(self._memory_info, self._cgroup)
-        used = total - free_host_bytes(self._memory_info, self._cgroup)
         return DeviceState(CPU, memory_used_bytes=max(0, used), memory_total_bytes=total)
 
     def joules(self) -> None:
