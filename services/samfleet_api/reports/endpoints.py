@@ -36,7 +36,7 @@ def read_latency(query: ReportQueryValue, session: ReadSessionValue, form: Forma
 
 @router.get("/throughput", summary="Images over time", operation_id="report_throughput", responses=RESPONSES)
 def read_throughput(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
-    """Clocks belong to runs, so `group_by` has no stages and batch sizes here, and filters on them do not act."""
+    """Clocks belong to runs: stages and batch sizes are no groups here, and no filters."""
     return _answer(throughput(session, query), form)
 
 

@@ -89,12 +89,10 @@ def _check_classes(sizes: Sequence[int]) -> None:
 
 
 def whole_query(query: Annotated[ReportQuery, Depends(read_query)]) -> ReportQuery:
-    """Of a report whose figures no stage and no batch size divides. Filters on them do not act on it."""
-    if divided := [dimension.value for dimension in UNDIVIDED if dimension in query.group_by]:
-        names = " and ".join(divided)
-        raise ReportInvalid(
-            f"clocks and masks belong to whole images; leave {names} out of group_by, or ask for latency"
-        )
+    """Of a report whose figures no stage and no batch size divides, so none chooses among them either."""
+    if asked := [one.value for one in UNDIVIDED if one in query.group_by or query.filters.get(one)]:
+        names = " and ".join(asked)
+        raise ReportInvalid(f"clocks and masks belong to whole images; leave {names} out, or ask for latency")
     return query
 
 
