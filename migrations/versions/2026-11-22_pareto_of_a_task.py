@@ -18,7 +18,7 @@ WITH tasks AS (
 ), points AS (
     SELECT speed.tenant_id, speed.site, speed.variant, speed.hardware, speed.hardware_id, speed.dataset,
            speed.code_version, speed.parameters, speed.n, quality.instances, quality.miou, quality.ap, quality.ar_1000,
-           speed.images_per_second, measure.quality, measure.value, tasks.task
+           speed.images_per_second, speed.images_per_gpu_hour, measure.quality, measure.value, tasks.task
     FROM reports.throughput AS speed
     JOIN reports.quality AS quality
       ON (speed.tenant_id, speed.site, speed.variant, speed.dataset, speed.code_version, speed.parameters)
@@ -27,15 +27,15 @@ WITH tasks AS (
     JOIN tasks ON (tasks.tenant_id, tasks.parameters) = (speed.tenant_id, speed.parameters)
     CROSS JOIN LATERAL (VALUES ('miou', quality.miou), ('ap', quality.ap), ('ar', quality.ar_1000))
                        AS measure (quality, value)
-    WHERE speed.images_per_second IS NOT NULL AND measure.value IS NOT NULL
+    WHERE speed.images_per_gpu_hour IS NOT NULL AND measure.value IS NOT NULL
 )
 SELECT tenant_id, site, variant, hardware, hardware_id, dataset, code_version, parameters, n, instances, miou, ap,
-       ar_1000, images_per_second, quality, task, EXISTS (
+       ar_1000, images_per_second, images_per_gpu_hour, quality, 'device' AS against, task, EXISTS (
     SELECT FROM points AS other
     WHERE other.tenant_id = point.tenant_id AND other.dataset = point.dataset AND other.quality = point.quality
       AND other.task = point.task
-      AND other.value >= point.value AND other.images_per_second >= point.images_per_second
-      AND (other.value, other.images_per_second) <> (point.value, point.images_per_second)
+      AND other.value >= point.value AND other.images_per_gpu_hour >= point.images_per_gpu_hour
+      AND (other.value, other.images_per_gpu_hour) <> (point.value, point.images_per_gpu_hour)
 ) AS dominated
 FROM points AS point
 """

@@ -127,7 +127,7 @@ def test_the_pools_are_two_kinds_of_hardware(job: Job) -> None:
         ("latency", {"stage": "encode"}, ["mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms"]),
         ("throughput", {}, ["images_per_second", "images_per_gpu_hour", "gpu_busy_share", "queue_share"]),
         ("quality", {}, ["miou"]),
-        ("pareto", {"against": "speed"}, ["miou", "images_per_second"]),
+        ("pareto", {}, ["miou", "images_per_gpu_hour", "images_per_second"]),
         ("pareto", {"against": "cost"}, ["miou", "cost_per_1000_images"]),
         ("cost", {}, ["cost", "cost_per_1000_images"]),
     ],

@@ -21,9 +21,10 @@ from samfleet.reports.query import UNDIVIDED, Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
 from samfleet.reports.throughput import read_throughput
 
-Against = Literal["speed", "cost"]
+Against = Literal["device", "speed", "cost"]
 Measure = Literal["miou", "ap", "ar"]
-FIGURE = {"speed": "images_per_second", "cost": "cost_per_1000_images"}
+SPEEDS = {"device": "images_per_gpu_hour", "speed": "images_per_second"}
+FIGURES = {**SPEEDS, "cost": "cost_per_1000_images"}
 QUALITY = {"miou": "miou", "ap": "ap", "ar": f"ar_{AR_LIMIT}"}
 
 
@@ -44,10 +45,12 @@ class _Axes:
 
 
 def pareto(session: Session, query: ReportQuery, against: Against, measure: Measure = "miou") -> Report:
-    """Points without a figure to weigh (no annotations, no evaluation, no price) are left out. Quality is of all
-    images, warm-up included. Costs in several currencies are kept apart as if they were of several datasets.
+    """`device` is speed by the time that the device computed: runs of one job share their pool, so the wall time of
+    each, from which speed and cost come, holds the others' too. Points without a figure to weigh (no annotations, no
+    evaluation, no price) are left out. Quality is of all images, warm-up included. Costs in several currencies are
+    kept apart as if they were of several datasets.
     """
-    asked, axes = by_dataset(query), _Axes(QUALITY[measure], FIGURE[against], against == "cost")
+    asked, axes = by_dataset(query), _Axes(QUALITY[measure], FIGURES[against], against == "cost")
     divided = (Dimension.HARDWARE,) if against == "cost" else ()
     keys = asked.keys(*divided, without=UNDIVIDED)
     found = read_cost(session, asked) if against == "cost" else read_throughput(session, asked)
@@ -58,13 +61,13 @@ def pareto(session: Session, query: ReportQuery, against: Against, measure: Meas
     }
     tasks = _tasks(session, query.tenant_id, {row["parameters"] for row in found})
     points = [
-        {**row, **measured[key], "quality": measure, "task": tasks[row["parameters"]]}
+        {**row, **measured[key], "quality": measure, "against": against, "task": tasks[row["parameters"]]}
         for row in found
         if row[axes.figure] is not None and (key := tuple(row[name] for name in keys)) in measured
     ]
     rows = [{**row, "dominated": any(axes.beats(other, row) for other in points)} for row in points]
-    more = ("currency",) if against == "cost" else ()
-    shown = ("n", "instances", *QUALITY.values(), axes.figure, *more, "quality", "task", "dominated")
+    weighed = (axes.figure, "currency") if against == "cost" else tuple(SPEEDS.values())
+    shown = ("n", "instances", *QUALITY.values(), *weighed, "quality", "against", "task", "dominated")
     return build_report(session, query.tenant_id, keys, shown, rows)
 
 

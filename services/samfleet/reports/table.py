@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, ReportSeries
+from samfleet.machine import machine_name
 
 Row = dict[str, Any]
 DIGEST_LENGTH = 12
@@ -60,13 +61,7 @@ def build_report(
 
 def hardware_names(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
     rows = session.scalars(select(Hardware).where(Hardware.id.in_(list(ids))))
-    return {row.id: hardware_name(row) for row in rows}
-
-
-def hardware_name(row: Hardware) -> str:
-    """CPUs of one name differ by the threads that they were given."""
-    threads = row.facts.get("threads")
-    return f"{row.device_name} ({threads} threads)" if row.device_kind == "cpu" and threads else row.device_name
+    return {row.id: machine_name(row.device_kind, row.device_name, row.facts) for row in rows}
 
 
 def _shown(row: Row, names: Mapping[uuid.UUID, str]) -> Row:

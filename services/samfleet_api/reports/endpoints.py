@@ -52,11 +52,13 @@ def read_quality(query: WholeQueryValue, session: ReadSessionValue, form: Format
 def read_pareto(
     query: WholeQueryValue,
     session: ReadSessionValue,
-    against: Annotated[Against, Query(description="What quality is weighed against.")] = "speed",
+    against: Annotated[Against, Query(description="The device's own time, the run's clock, or cost.")] = "device",
     quality: Annotated[Measure, Query(description="What quality is; `ar` is that of 1000 masks an image.")] = "miou",
     form: Format = ReportFormat.JSON,
 ) -> Response:
-    """`dominated`: another point of the same dataset is no worse in both and better in one."""
+    """`dominated`: another point of the same dataset and task is no worse in both and better in one. `device` weighs by
+    `images_per_gpu_hour`: runs of one job share their pool's clock, by which `speed` and `cost` go.
+    """
     return _answer(pareto(session, query, against, quality), form)
 
 

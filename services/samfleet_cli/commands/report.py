@@ -20,6 +20,7 @@ class By(enum.StrEnum):
 
 
 class Against(enum.StrEnum):
+    DEVICE = "device"
     SPEED = "speed"
     COST = "cost"
 
@@ -61,7 +62,7 @@ def quality(asked: Asked) -> None:
 @asks(GROUPS, *IMAGES, WARMUP)
 def pareto(
     asked: Asked,
-    against: Annotated[Against, typer.Option(help="What quality is weighed against.")] = Against.SPEED,
+    against: Annotated[Against, typer.Option(help="The device's own time, the clock, or cost.")] = Against.DEVICE,
     quality: Annotated[Quality, typer.Option(help="Which quality; `ar` is that of 1000 masks.")] = Quality.MIOU,
 ) -> None:
     """Quality against speed or cost, and which points another one beats."""

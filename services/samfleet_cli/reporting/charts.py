@@ -18,7 +18,7 @@ FIGURES = {
 }
 WHO = ("variant", "hardware", "site", "stage", "batch_size", "precision", "dataset", "day")
 QUALITIES = {"miou": ("miou", "mIoU"), "ap": ("ap", "AP"), "ar": ("ar_1000", "AR of 1000 masks")}
-WEIGHED = ("images_per_second", "cost_per_1000_images")
+WEIGHED = {"device": "images_per_gpu_hour", "speed": "images_per_second", "cost": "cost_per_1000_images"}
 
 
 class ChartNotAvailable(InvalidInput):
@@ -50,7 +50,7 @@ def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], labels: Sequence[str]
     """All points have the same measure of quality and are weighed against the same."""
     for row, label in zip(rows, labels, strict=True):
         quality, title = QUALITIES[row["quality"]]
-        weighed = next(name for name in WEIGHED if name in row)
+        weighed = WEIGHED[row["against"]]
         axes.scatter(row[weighed], row[quality], color="tab:gray" if row["dominated"] else "tab:blue")
         axes.annotate(label, (row[weighed], row[quality]), xytext=(4, 4), textcoords="offset points")
         axes.set_xlabel(weighed.replace("_", " "))

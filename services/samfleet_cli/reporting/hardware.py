@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from samfleet.errors import InvalidInput, NotFound
+from samfleet.machine import machine_name
 from samfleet_cli.client import SamfleetClient
 
 Hardware = dict[str, Any]
@@ -55,10 +56,8 @@ def find_hardware(known: Sequence[Hardware], wanted: str) -> Hardware:
 
 
 def shown_name(one: Hardware) -> str:
-    """As reports have it: CPUs of one name differ by the threads that they were given."""
-    threads = one["facts"].get("threads")
-    name = str(one["device_name"])
-    return f"{name} ({threads} threads)" if one["device_kind"] == "cpu" and threads else name
+    """As reports have it."""
+    return machine_name(str(one["device_kind"]), str(one["device_name"]), one["facts"])
 
 
 def _listed(hardware: Sequence[Hardware]) -> str:

@@ -85,7 +85,7 @@ def test_a_run_on_two_machines_counts_on_each_and_once_in_all(api: Api, tenant: 
     evaluated(api, tenant, folder, {"ap": (0.7, 40)}, machine(1), images=4)
     evaluated(api, tenant, folder, {"ap": (0.4, 20)}, machine(1), images=8)
     found = {row["hardware"]: (row["ap"], row["runs_evaluated"]) for row in rows(tenant)}
-    assert found == {"A CPU (1 threads)": (pytest.approx(0.6), 2), "A CPU (2 threads)": (pytest.approx(0.4), 1)}
+    assert found == {"A CPU (1 thread)": (pytest.approx(0.6), 2), "A CPU (2 threads)": (pytest.approx(0.4), 1)}
     (all_machines,) = rows(tenant, group_by="variant")
     assert (all_machines["ap"], all_machines["runs_evaluated"]) == (pytest.approx(0.6), 2)
 

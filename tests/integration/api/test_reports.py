@@ -139,7 +139,8 @@ def test_pareto_marks_what_another_beats(tenant: Tenant, measured: dict[str, Any
     for machine in machines(tenant).values():
         price = {"per_hour": 2.0, "currency": "EUR"}
         assert tenant.http.put(f"/v1/hardware/{machine}/price", json=price).status_code == 200
-    for against, figure in (("speed", "images_per_second"), ("cost", "cost_per_1000_images")):
+    figures = {"speed": "images_per_second", "device": "images_per_gpu_hour", "cost": "cost_per_1000_images"}
+    for against, figure in figures.items():
         points = rows(tenant, "pareto", against=against)
         assert len(points) == 3
         for point in points:
@@ -148,7 +149,7 @@ def test_pareto_marks_what_another_beats(tenant: Tenant, measured: dict[str, Any
                 for other in points
                 if other["dataset"] == point["dataset"]
                 and other["miou"] >= point["miou"]
-                and (other[figure] > point[figure]) == (against == "speed")
+                and (other[figure] > point[figure]) == (against != "cost")
                 and other[figure] != point[figure]
             ]
             assert point["dominated"] == bool(better)

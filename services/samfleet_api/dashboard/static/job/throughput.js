@@ -3,7 +3,7 @@ import { lines } from "/dashboard/static/charts/lines.js";
 import { colourOf, legend, shapeOf } from "/dashboard/static/charts/plot.js";
 import { linear } from "/dashboard/static/charts/scale.js";
 import { h, notice, table } from "/dashboard/static/dom.js";
-import { count, duration } from "/dashboard/static/format.js";
+import { count } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
 const POINTS = 40;
@@ -47,8 +47,13 @@ export async function showThroughput(section, job) {
   );
 }
 
-const elapsed = (seconds) =>
-  seconds === 0 ? "start" : seconds < 10 ? `${Number(seconds.toFixed(2))} s` : duration(seconds);
+function elapsed(seconds) {
+  if (seconds === 0) return "start";
+  if (seconds < 90) return `${Number(seconds.toFixed(seconds < 10 ? 2 : 0))} s`;
+  const whole = Math.round(seconds);
+  const [hours, minutes, left] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  return hours ? `${hours} h ${minutes} min` : `${minutes} min${left ? ` ${left} s` : ""}`;
+}
 
 // From just before the first image to just after the last: nothing is told by lines that lie on each other at 0.
 function points(one, seconds) {

@@ -11,10 +11,11 @@ import { flatten, shown } from "/dashboard/static/reports/identity.js";
 
 const RENEWED_AT_MOST_EVERY_MS = 2000;
 
-const taskOf = (task) =>
-  flatten(task)
-    .map(([name, one]) => (name === "kind" ? one : `${name.replaceAll("_", " ")} ${shown(one)}`))
-    .join(", ");
+// Its kind and prompt by themselves, then what was set: "prompts, box, from annotations".
+function taskOf({ kind, prompt, ...settings }) {
+  const set = flatten(settings).map(([name, one]) => `${name.replaceAll("_", " ")} ${shown(one)}`);
+  return [kind, prompt && shown(prompt), ...set].filter(Boolean).join(", ");
+}
 
 function cancelButton(job) {
   const problem = h("span", { class: "bad", role: "alert" });

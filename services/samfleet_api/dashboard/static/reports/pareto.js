@@ -13,24 +13,32 @@ const QUALITIES = [
 ];
 const kind = () => (value("quality") in QUALITY ? value("quality") : "miou");
 const title = () => QUALITIES.find(([key]) => key === kind())[1];
-const against = () => (value("against") === "cost" ? "cost" : "speed");
+const against = () => (value("against") in FIGURES ? value("against") : "device");
+const CHOICES = [
+  ["device", "device time"],
+  ["speed", "images/s"],
+  ["cost", "cost"],
+];
 const FIGURES = {
+  device: ["images_per_gpu_hour", "images per hour of the device", "right"],
   speed: ["images_per_second", "images per second", "right"],
   cost: ["cost_per_1000_images", "per 1000 images", "left"],
+};
+const WEIGHED = {
+  device: number("Images per device hour", "images_per_gpu_hour", significant),
+  speed: number("Images/s", "images_per_second", significant),
+  cost: { title: "Cost of 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
 };
 
 export const pareto = {
   title: "Pareto",
-  lead: "Quality against speed or cost. What another variant or machine beats in both is hollow; the line joins what nothing beats.",
+  lead: "Quality against speed or cost. What another variant or machine beats in both is hollow; the line joins what nothing beats. Runs of one job share the clock of their pool, and so images/s and cost; device time tells them apart.",
   controls: (_known, changed) => [
     choice("quality", "Quality", QUALITIES, kind(), changed),
     choice(
       "against",
       "against",
-      [
-        ["speed", "speed"],
-        ["cost", "cost"],
-      ],
+      CHOICES,
       against(),
       changed,
     ),
@@ -45,9 +53,9 @@ export const pareto = {
   get empty() {
     const annotations =
       kind() === "miou" ? "A point needs annotations in its dataset" : "A point needs an evaluated run";
-    return against() === "speed"
-      ? `${annotations}, so that there is quality to weigh.`
-      : `${annotations} and a price for its hardware; prices are set on the page of costs.`;
+    return against() === "cost"
+      ? `${annotations} and a price for its hardware; prices are set on the page of costs.`
+      : `${annotations}, so that there is quality to weigh.`;
   },
   charts(rows, answer, known) {
     const apart = new Map();
@@ -58,16 +66,14 @@ export const pareto = {
     return [...apart].map(([name, list]) => [`Dataset ${name}`, one(name, list, answer, known)]);
   },
   get caption() {
-    return `Quality against ${against()}`;
+    return `Quality against ${CHOICES.find(([key]) => key === against())[1]}`;
   },
   columns: () => [
     { title: "Task", value: (row) => row.task },
     number("Images", "n", whole),
     number("Instances", "instances", whole),
     ...QUALITIES.map(([key, name]) => number(name, QUALITY[key], decimals(4))),
-    against() === "speed"
-      ? number("Images/s", "images_per_second", significant)
-      : { title: "Cost of 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
+    WEIGHED[against()],
     {
       title: "Dominated",
       value: (row) =>

@@ -1,0 +1,14 @@
+"""What a machine is called wherever people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def machine_name(device_kind: str, device_name: str, facts: Mapping[str, Any]) -> str:
+    """CPUs of one name differ by the threads that they were given."""
+    threads = facts.get("threads")
+    if device_kind != "cpu" or not threads:
+        return device_name
+    return f"{device_name} ({threads} thread{'' if threads == 1 else 's'})"
