@@ -36,10 +36,11 @@ WITH energy AS (
 )
 SELECT speed.tenant_id, speed.site, speed.variant, speed.hardware, speed.hardware_id, speed.dataset,
        speed.code_version, speed.parameters, speed.n,
-       wall_seconds / 3600 AS hours, per_hour AS price_per_hour, currency, per_hour * wall_seconds / 3600 AS cost,
-       per_hour * wall_seconds / 3.6 / nullif(n, 0) AS cost_per_1000_images,
+       device.hours, wall_seconds / 3600 AS clock_hours, per_hour AS price_per_hour, currency,
+       per_hour * device.hours AS cost, per_hour * device.hours * 1000 / nullif(n, 0) AS cost_per_1000_images,
        energy_wh, (energy_wh * 1000 / images)::float8 AS wh_per_1000_images
 FROM reports.throughput AS speed
+CROSS JOIN LATERAL (SELECT coalesce(n / nullif(images_per_gpu_hour, 0), 0) AS hours) AS device
 LEFT JOIN hardware_prices AS price
        ON price.tenant_id = speed.tenant_id AND price.hardware_id = speed.hardware_id
 LEFT JOIN energy

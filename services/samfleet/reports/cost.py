@@ -11,11 +11,12 @@ from samfleet.db.models import Hardware, HardwarePrice
 from samfleet.errors import NotFound
 from samfleet.reports.query import UNDIVIDED, Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
-from samfleet.reports.throughput import read_throughput
+from samfleet.reports.throughput import MS_PER_HOUR, read_throughput
 
 MEASURED = (
     "n",
     "hours",
+    "clock_hours",
     "price_per_hour",
     "currency",
     "cost",
@@ -33,8 +34,11 @@ class HardwareNotFound(NotFound):
 
 
 def cost(session: Session, query: ReportQuery) -> Report:
-    """The wall time of runs at the price of their hardware, which is null until it is set; and the energy that their
-    devices counted meanwhile, null where none does. `wh_per_1000_images` is over the images whose energy is known.
+    """The device's own time (`hours`) at the price of the hardware, which is null until it is set; and the energy that
+    devices counted, null where none does. `wh_per_1000_images` is over the images whose energy is known.
+
+    `clock_hours` is the wall time, idle and waiting included. It is nobody's alone where runs share a machine, so costs
+    by it would add up to more than the machine's.
     """
     priced = _by_hardware(query)
     keys = priced.keys(without=UNDIVIDED)
@@ -48,12 +52,13 @@ def read_cost(session: Session, query: ReportQuery) -> list[Row]:
     }
     rows = []
     for row in read_throughput(session, _by_hardware(query)):
-        price, hours = prices.get(row["hardware"]), row["wall_seconds"] / 3600
+        price, hours = prices.get(row["hardware"]), float(row["gpu_ms"]) / MS_PER_HOUR
         total = price.per_hour * hours if price else None
         rows.append(
             {
                 **row,
                 "hours": hours,
+                "clock_hours": row["wall_seconds"] / 3600,
                 "price_per_hour": price.per_hour if price else None,
                 "currency": price.currency if price else None,
                 "cost": total,

@@ -46,7 +46,7 @@ class _Axes:
 
 def pareto(session: Session, query: ReportQuery, against: Against, measure: Measure = "miou") -> Report:
     """`device` is speed by the time that the device computed: runs of one job share their pool, so the wall time of
-    each, from which speed and cost come, holds the others' too. Points without a figure to weigh (no annotations, no
+    each, from which `speed` comes, holds the others' too. Points without a figure to weigh (no annotations, no
     evaluation, no price) are left out. Quality is of all images, warm-up included. Costs in several currencies are
     kept apart as if they were of several datasets.
     """

@@ -57,7 +57,7 @@ def read_pareto(
     form: Format = ReportFormat.JSON,
 ) -> Response:
     """`dominated`: another point of the same dataset and task is no worse in both and better in one. `device` weighs by
-    `images_per_gpu_hour`: runs of one job share their pool's clock, by which `speed` and `cost` go.
+    `images_per_gpu_hour`: runs of one job share their pool's clock, by which `speed` goes.
     """
     return _answer(pareto(session, query, against, quality), form)
 
@@ -78,7 +78,7 @@ def read_comparison(
 
 @router.get("/cost", summary="What images cost", operation_id="report_cost", responses=RESPONSES)
 def read_cost(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
-    """Of the wall time of runs, at the prices that `PUT /v1/hardware/{id}/price` has set."""
+    """Of the hours that devices computed, at the prices that `PUT /v1/hardware/{id}/price` has set."""
     return _answer(cost(session, query), form)
 
 

@@ -180,6 +180,9 @@ def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: dict
     assert tenant.http.put(f"/v1/hardware/{machine}/price", json={"per_hour": 1.0}).json()["currency"] == "USD"
     tenant.http.put(f"/v1/hardware/{machine}/price", json={"per_hour": 7.2})
     (row,) = rows(tenant, "cost", hardware=machine)
+    computing_ms = 8 + 10  # encode and decode
+    assert row["hours"] == pytest.approx(row["n"] * computing_ms / 3_600_000)
+    assert row["clock_hours"] > 0
     assert row["cost"] == pytest.approx(7.2 * row["hours"])
     assert row["cost_per_1000_images"] == pytest.approx(row["cost"] * 1000 / row["n"])
     unknown = tenant.http.put(f"/v1/hardware/{uuid.uuid4()}/price", json={"per_hour": 1.0})

@@ -13,7 +13,7 @@ const wattHours = (row) => money(row.wh_per_1000_images, "Wh");
 
 export const cost = {
   title: "Cost",
-  lead: "The wall time of runs at the price of an hour of their hardware, and the energy that GPUs counted.",
+  lead: "What the hours that a device computed cost, idle and waiting left out, and the energy that GPUs counted.",
   controls: (_known, changed) => [
     choice(
       "metric",
@@ -70,7 +70,7 @@ export const cost = {
   caption: "Cost",
   columns: () => [
     number("Images", "n", whole),
-    number("Hours", "hours", decimals(4)),
+    number("Device hours", "hours", decimals(4)),
     { title: "Price per hour", number: true, value: (row) => money(row.price_per_hour, row.currency) },
     { title: "Cost", number: true, value: (row) => money(row.cost, row.currency) },
     { title: "Cost of 1000 images", number: true, value: perThousand },

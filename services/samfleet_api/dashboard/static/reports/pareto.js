@@ -32,7 +32,7 @@ const WEIGHED = {
 
 export const pareto = {
   title: "Pareto",
-  lead: "Quality against speed or cost. What another variant or machine beats in both is hollow; the line joins what nothing beats. Runs of one job share the clock of their pool, and so images/s and cost; device time tells them apart.",
+  lead: "Quality against speed or cost. What another variant or machine beats in both is hollow; the line joins what nothing beats. Runs of one job share the clock of their pool, and so images/s; device time tells them apart.",
   controls: (_known, changed) => [
     choice("quality", "Quality", QUALITIES, kind(), changed),
     choice(
