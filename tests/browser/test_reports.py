@@ -115,7 +115,7 @@ def test_pareto_marks_what_is_beaten_and_joins_the_rest(reader: Page, measured: 
 
 def test_pareto_weighs_against_what_is_asked_for(reader: Page, measured: Tenant) -> None:
     opened(reader, "pareto")
-    reader.get_by_label("against").select_option("speed")
+    reader.locator("#view-against").select_option("speed")
     reader.wait_for_url("**?against=speed")
     fastest = max(row["images_per_second"] for row in rows(measured, "pareto", against="speed"))
     expect(reader.get_by_role("table", name="Quality against images/s")).to_contain_text(f"{float(f'{fastest:.3g}'):g}")
