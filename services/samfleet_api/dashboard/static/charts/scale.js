@@ -64,7 +64,8 @@ export const spread = (values) => Math.max(...values) / Math.min(...values);
 
 // As many decimals as tell the ticks apart.
 export function tickText(value, ticks) {
-  if (Math.abs(value) >= 100_000) return Intl.NumberFormat("en", { notation: "compact" }).format(value);
+  const greatest = Math.max(...ticks.map(Math.abs)); // one notation for all of an axis
+  if (greatest >= 100_000) return Intl.NumberFormat("en", { notation: "compact" }).format(value);
   const steps = ticks
     .slice(1)
     .map((tick, index) => Math.abs(tick - ticks[index]))

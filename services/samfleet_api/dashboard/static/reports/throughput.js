@@ -15,7 +15,7 @@ const metric = () => (value("metric") in METRICS ? value("metric") : "images_per
 
 export const throughput = {
   title: "Throughput",
-  lead: "Images over the wall time of their runs, from the first claim of a shard to the last record.",
+  lead: "Images over the wall time of their runs, from the first claim of a shard to the last record. Runs of one job share the clock of their pool; images per hour of the device go by each one's own.",
   controls: (_known, changed) => [
     choice(
       "metric",
