@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "6f2a9d40c8b1"
-down_revision = "a94e17c3b058"
+down_revision = "5b7d0c93e1f6"
 branch_labels = None
 depends_on = None
 

@@ -4,22 +4,9 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e6b9d2f04a71"
-down_revision = "19c6a0fe83d5"
+down_revision = "27d9f0c6a18e"
 branch_labels = None
 depends_on = None
-
-FIGURES_BEFORE = """
-CREATE OR REPLACE VIEW reports.figures AS
-SELECT series.id AS series_id, figure.metric, figure.area, figure.max_detections, figure.value, figure.instances
-FROM run_quality AS figure JOIN report_series AS series ON series.run_id = figure.run_id
-"""
-FIGURES = """
-CREATE OR REPLACE VIEW reports.figures AS
-SELECT series.id AS series_id, figure.metric, figure.area, figure.max_detections, figure.value, figure.instances
-FROM run_quality AS figure JOIN report_series AS series ON series.run_id = figure.run_id
-UNION ALL
-SELECT series_id, metric, area, max_detections, value, instances FROM series_quality
-"""
 
 
 def upgrade() -> None:
@@ -66,13 +53,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("series_id", "metric", "area", "max_detections", name=op.f("pk_series_quality")),
     )
-    op.execute(FIGURES)
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("DELETE FROM report_series WHERE site_id IS NOT NULL")
-    op.execute(FIGURES_BEFORE)
     op.drop_table("series_quality")
     op.drop_constraint(op.f("ck_report_series_of_a_site"), "report_series", type_="check")
     op.drop_index("ix_report_series_site_id", table_name="report_series")
