@@ -199,6 +199,18 @@ def test_the_file_can_be_printed_instead_of_the_table(folders: Path, capsys: pyt
 
 def test_the_measurement_needs_none_of_the_other_parts() -> None:
     """It runs on a GPU machine that has torch, numpy, pillow, scipy and pycocotools."""
-    absent = ("alembic", "boto3", "celery", "httpx", "psycopg", "pydantic", "redis", "rich", "sqlalchemy", "structlog")
+    absent = (
+        "alembic",
+        "boto3",
+        "celery",
+        "httpx",
+        "psycopg",
+        "pydantic",
+        "pynvml",
+        "redis",
+        "rich",
+        "sqlalchemy",
+        "structlog",
+    )
     code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import samfleet_models.gate"
     subprocess.run([sys.executable, "-c", code], check=True)
