@@ -81,6 +81,44 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
     )
+    max_annotations: int = Field(
+        default=10_000_000,
+        ge=1,
+        description="Most entries of an annotations or detections file, of up to 64 bytes in memory; LVIS has 1.3 M.",
+    )
+    max_objects_per_image: int = Field(
+        default=10_000, ge=1, description="Most annotations, or detections, of one image; LVIS has 294 at most."
+    )
+    max_annotation_bytes_per_image: int = Field(
+        default=4 * 2**20,
+        ge=1,
+        description="Largest segmentations of one image, 8 bytes a number, 1 a character; COCO's take 20 kB at most.",
+    )
+    max_dataset_images: int = Field(
+        default=1_000_000, ge=1, description="Most images of a dataset; listing a million takes half a minute."
+    )
+    max_dataset_bytes: int = Field(
+        default=2**40, ge=1, description="Largest sum of the files uploaded into one dataset: a million of 1 MiB."
+    )
+    max_listing_depth: int = Field(
+        default=32, ge=0, le=500, description="Deepest folder of a dataset below the one that is listed."
+    )
+    max_listing_entries: int = Field(
+        default=2_000_000, ge=1, description="Most files and folders that a listing looks at, images or not."
+    )
+    listing_time: timedelta = Field(
+        default=timedelta(minutes=2), description="Longest listing of a folder; a local disk lists a million in 20 s."
+    )
+    overlay_pixels: int = Field(
+        default=100_000_000,
+        ge=1,
+        description="Pixels of pictures that one API process decodes at a time, 5 bytes each; a larger one goes alone.",
+    )
+    image_bytes_in_flight: int = Field(
+        default=256 * 2**20,
+        ge=1,
+        description="Bytes of image files that one worker process holds at a time; each takes about 5 bytes of memory.",
+    )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
     )
@@ -144,7 +182,7 @@ class Settings(BaseSettings):
             raise ValueError("pools are written name=host:port,host:port;other=host:port")
         return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
 
-    @field_validator("lease", "sweep_interval", "triton_timeout", "variant_turn", mode="before")
+    @field_validator("lease", "sweep_interval", "triton_timeout", "variant_turn", "listing_time", mode="before")
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
         """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.regular_files import NotRegularFile, open_resolved
 from samfleet.storage.store import ObjectNotFound, ObjectStore
 
 STORE_SCHEME = "store:"
@@ -43,8 +44,12 @@ def _from_disk(uri: str, max_bytes: int) -> bytes:
     if os.path.realpath(path) != str(path):
         raise ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
     try:
-        with path.open("rb") as file:
+        with open_resolved(path) as file:
             return file.read(max_bytes + 1)
+    except NotRegularFile as error:
+        raise ImageUnreadable(
+            f"{path} is no longer a file ({error.strerror}); put the image back, or make a new dataset"
+        ) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageMissing(f"there is no file {path}; it was moved or deleted after the dataset was made") from error
     except OSError as error:

@@ -7,12 +7,20 @@ from typing import IO, Annotated
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 
+from samfleet.config import Settings
 from samfleet.datasets import repository, service, uploads
 from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
-from samfleet.datasets.directory import DatasetEmpty, DirectoryNotAllowed, DirectoryNotFound, DirectoryUnreadable
+from samfleet.datasets.directory import (
+    DatasetEmpty,
+    DirectoryLinksRepeat,
+    DirectoryNotAllowed,
+    DirectoryNotFound,
+    DirectoryTooLarge,
+    DirectoryUnreadable,
+)
 from samfleet.datasets.names import FileNameInvalid
-from samfleet.datasets.service import DatasetNotFound
+from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
 from samfleet.datasets.uploads import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetState
@@ -66,11 +74,14 @@ DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
         AnnotationsNotFound,
         AnnotationsTooLarge,
         DatasetEmpty,
+        DatasetTooLarge,
         DetectionsInvalid,
         DetectionsNotFound,
         DetectionsTooLarge,
+        DirectoryLinksRepeat,
         DirectoryNotAllowed,
         DirectoryNotFound,
+        DirectoryTooLarge,
         DirectoryUnreadable,
         FileNameInvalid,
         PayloadTooLarge,
@@ -91,7 +102,7 @@ def create_dataset(
             detections_path=body.detections_path,
             limit=body.limit,
             roots=settings.dataset_roots,
-            max_annotations_bytes=settings.max_annotations_bytes,
+            limits=_limits(settings),
         )
         with transaction(engine) as session:  # not around the listing, which may take long
             dataset = service.create_from_directory(session, tenant_id, listing, body.name)
@@ -152,6 +163,7 @@ def list_images(
     responses=problems(
         DatasetNotFound,
         DatasetSealed,
+        DatasetTooLarge,
         FileNameInvalid,
         FileNameTaken,
         ImageTooLarge,
@@ -170,7 +182,7 @@ def add_images(
 ) -> AddedImages:
     """All files of the request are added, or none. A file name may hold folders, separated by '/'."""
     added: Sequence[ImageRow] = uploads.add_images(
-        engine, store, tenant_id, dataset_id, files, max_image_bytes=settings.max_image_bytes
+        engine, store, tenant_id, dataset_id, files, max_image_bytes=settings.max_image_bytes, limits=_limits(settings)
     )
     return AddedImages(items=[DatasetImage.of(row) for row in sorted(added, key=lambda row: row.id)])
 
@@ -185,10 +197,16 @@ def add_images(
     ),
 )
 def put_annotations(
-    dataset_id: uuid.UUID, content: AnnotationsFile, tenant_id: TenantId, engine: EngineValue, store: StoreValue
+    dataset_id: uuid.UUID,
+    content: AnnotationsFile,
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    engine: EngineValue,
+    store: StoreValue,
 ) -> Dataset:
     """A COCO instances file; it replaces the one before. It is matched to the images when the dataset is sealed."""
-    return Dataset.of(uploads.put_annotations(engine, store, tenant_id, dataset_id, content))
+    limits = _limits(settings).annotations
+    return Dataset.of(uploads.put_annotations(engine, store, tenant_id, dataset_id, content, limits))
 
 
 @router.put(
@@ -201,12 +219,18 @@ def put_annotations(
     ),
 )
 def put_detections(
-    dataset_id: uuid.UUID, content: DetectionsFile, tenant_id: TenantId, engine: EngineValue, store: StoreValue
+    dataset_id: uuid.UUID,
+    content: DetectionsFile,
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    engine: EngineValue,
+    store: StoreValue,
 ) -> Dataset:
     """COCO results with boxes, which prompt the sampler object_aware; they replace the ones before. Their image ids
     are checked when the dataset is sealed: those of the annotations file, or 1, 2, 3, … in the order of the names.
     """
-    return Dataset.of(uploads.put_detections(engine, store, tenant_id, dataset_id, content))
+    limits = _limits(settings).annotations
+    return Dataset.of(uploads.put_detections(engine, store, tenant_id, dataset_id, content, limits))
 
 
 @router.post(
@@ -214,12 +238,25 @@ def put_detections(
     summary="Seal a dataset",
     operation_id="dataset_seal",
     responses=problems(
-        DatasetNotFound, DatasetEmpty, DatasetChanged, AnnotationsInvalid, DetectionsInvalid, StorageUnavailable
+        DatasetNotFound,
+        DatasetEmpty,
+        DatasetChanged,
+        AnnotationsInvalid,
+        AnnotationsTooLarge,
+        DetectionsInvalid,
+        DetectionsTooLarge,
+        StorageUnavailable,
     ),
 )
-def seal_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, engine: EngineValue, store: StoreValue) -> Dataset:
+def seal_dataset(
+    dataset_id: uuid.UUID, tenant_id: TenantId, settings: SettingsValue, engine: EngineValue, store: StoreValue
+) -> Dataset:
     """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""
-    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id))
+    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, _limits(settings).annotations))
+
+
+def _limits(settings: Settings) -> service.InputLimits:
+    return service.InputLimits.of(settings)
 
 
 def _after(parts: Sequence[str | int], order: str) -> int:
