@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
+from samfleet.variants.budget import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 
 MIN_KEY_LENGTH = 24
 SITE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
@@ -80,6 +81,16 @@ class Settings(BaseSettings):
         default=2 * 2**30,
         ge=1,
         description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
+    )
+    max_prompts_per_image: int = Field(
+        default=MAX_PROMPTS_PER_IMAGE,
+        ge=1,
+        description="Most prompts of one image; 32 x 32 points are 1,024. Nine minutes of MobileSAM on two slow cores.",
+    )
+    max_prompts_per_job: int = Field(
+        default=MAX_PROMPTS_PER_JOB,
+        ge=1,
+        description="Most prompts of all images and runs of a job; a million images of 4,000 each.",
     )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."

@@ -13,13 +13,15 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import ClaimedShard, LeaseLost, renew
+from samfleet.jobs.leases import ClaimedShard, LeaseLost, is_held, renew
 from samfleet.logging import get_logger
 from samfleet_worker.bootstrap import Services
+from samfleet_worker.triton.calls import OpenCalls
 
 log = get_logger(__name__)
 
 RENEWALS_PER_LEASE = 4  # three may go wrong before the lease is lost
+CHECK_SECONDS = 0.5  # a look-up by primary key: a cancelled job holds no slot and no device for longer than a second
 
 
 class WorkerStopping(Exception):
@@ -36,6 +38,7 @@ class LeaseKeeper:
         self._stopping = stopping
         self._ended = threading.Event()
         self._lost = threading.Event()
+        self.calls = OpenCalls()  # the shard's requests at Triton, which end when there is no point in doing more
         self._counting = threading.Lock()
         self._progress = 0
         ids_of_the_shard = contextvars.copy_context()  # for the lines that the thread logs
@@ -71,18 +74,28 @@ class LeaseKeeper:
     def _keep(self) -> None:
         lease_seconds = self._lease.total_seconds()
         renewed_at = time.monotonic()
-        while not self._ended.wait(lease_seconds / RENEWALS_PER_LEASE):
+        next_at = renewed_at + lease_seconds / RENEWALS_PER_LEASE
+        while not self._ended.wait(min(CHECK_SECONDS, lease_seconds / RENEWALS_PER_LEASE)):
             attempt_at = time.monotonic()
             try:
-                held = self._renew()
+                if attempt_at >= next_at:
+                    held = self._renew()
+                    renewed_at, next_at = attempt_at, attempt_at + lease_seconds / RENEWALS_PER_LEASE
+                else:
+                    held = self._is_held()
             except SQLAlchemyError as error:
                 log.warning("lease.not_renewed", shard=self._claimed.shard_id, reason=str(error))
                 held = attempt_at - renewed_at < lease_seconds
-            else:
-                renewed_at = attempt_at
+            if self._stopping.is_set():
+                self.calls.cancel()  # the lease is kept until the shard is handed back or recorded
             if not held:
                 self._lost.set()
+                self.calls.cancel()
                 return
+
+    def _is_held(self) -> bool:
+        with transaction(self._engine) as session:
+            return is_held(session, self._claimed.shard_id, self._claimed.token)
 
     def _renew(self) -> bool:
         claimed = self._claimed

@@ -15,6 +15,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, Run, RunState
 from samfleet.errors import Conflict, InvalidInput
+from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
 from samfleet.logging import correlation_id
@@ -94,6 +95,7 @@ def submit_job(
     request: JobRequest,
     known_pools: Sequence[str],
     accepted_licences: Collection[str] = (),
+    limits: PromptLimits = DEFAULT_LIMITS,
 ) -> tuple[Job, bool]:
     """Write the job and its runs and wake a planner after the commit.
 
@@ -109,6 +111,7 @@ def submit_job(
         record.require_accepted(accepted_licences)
     pools = _check_pools(request.pools, known_pools)
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
+    check_budget(session, dataset, [task.parameters(record) for record in records], limits, runs_each=len(pools))
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
     job = _insert_job(session, request, task, digest, dataset)

@@ -11,6 +11,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
 from samfleet.jobs.cancelling import JobFinished, JobNotFound, cancel_job
+from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.submit import (
     AnnotationsMissing,
     DatasetNotSealed,
@@ -92,7 +93,8 @@ def create_job(
         evaluate=body.evaluate,
         idempotency_key=idempotency_key,
     )
-    job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses)
+    limits = PromptLimits(settings.max_prompts_per_image, settings.max_prompts_per_job)
+    job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses, limits)
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
     log.info("job.submitted", job_id=str(job.id), new=created)
