@@ -21,6 +21,7 @@ from samfleet.jobs.submit import (
     PoolNotFound,
     submit_job,
 )
+from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
 from samfleet.logging import get_logger
 from samfleet.variants.catalogue import VariantNotFound
@@ -68,6 +69,7 @@ IdempotencyKey = Annotated[
             PoolNotFound,
             TaskInvalid,
             VariantNotFound,
+            VariantWithoutWeights,
         ),
     },
 )
@@ -92,7 +94,9 @@ def create_job(
         evaluate=body.evaluate,
         idempotency_key=idempotency_key,
     )
-    job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses)
+    job, created = submit_job(
+        session, queue, request, tuple(settings.pools), settings.accept_licenses, settings.weights_dir
+    )
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
     log.info("job.submitted", job_id=str(job.id), new=created)

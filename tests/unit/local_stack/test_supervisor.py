@@ -52,7 +52,7 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             logs=tmp_path,
             on_change=on_change,
             back_off=BackOff(first_seconds=0.0),
-            stuck=StuckProcesses(patience_seconds=4.0),
+            stuck=StuckProcesses(stopped_seconds=4.0, dead_seconds=4.0),
         )
         made.append(supervisor)
         supervisor._step(0.0)
