@@ -260,7 +260,8 @@ def test_a_suspect_runs_alone_and_the_others_wait_for_it(engine: Engine) -> None
 
 def test_a_lease_is_not_renewed_while_no_image_finishes(engine: Engine) -> None:
     """The work hangs, and its worker lives: another one gets the shard, and the hanging process is ended."""
-    gate, ended = Gate(), []
+    gate = Gate()
+    ended: list[str] = []
     segmenter = MemorySegmenter(before=gate)
     services = replace(
         make_services(
