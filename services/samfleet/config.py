@@ -120,7 +120,9 @@ class Settings(BaseSettings):
         description="Of variants that do not fit into memory together, how long one runs while another waits.",
     )
     max_shard_attempts: int = Field(
-        default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
+        default=25,
+        ge=1,
+        description="Attempts of a shard that fail by its own fault, with back-off up to 30 s, before its run fails.",
     )
     site: str | None = Field(
         default=None, description="What other sites call this one, such as `h200-lab`. Unset: nothing can be exported."

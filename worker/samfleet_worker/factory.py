@@ -42,6 +42,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
             "socket_keepalive": True,
             "health_check_interval": 30,
         },
+        beat_sync_every=1,  # the schedule file is written with every sweep: the beat's sign of life
         timezone="UTC",
         beat_schedule={
             "sweep": {

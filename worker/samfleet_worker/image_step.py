@@ -23,9 +23,9 @@ from samfleet.variants.task import TaskParameters
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
-from samfleet_worker.residency import load_variant
+from samfleet_worker.residency import load_variant, revive_variant
 from samfleet_worker.triton.calls import CallCancelled
-from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded
+from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
 
 ATTEMPTS_BEFORE_BLAME = 2  # then an internal error of Triton is taken for the image's fault, and the others go on
@@ -44,7 +44,9 @@ class ImageStep:
     attempts: int
     max_image_bytes: int
     max_pixels: int
+    suspect: bool  # runs alone in this worker, so that what breaks Triton is certain
     reload: Callable[[], None]  # has the variant loaded again, where the server was restarted or made room for another
+    revive: Callable[[float], None]  # has its process started again, which a request of that time found dead
 
     @classmethod
     def of(cls, services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Self:
@@ -59,7 +61,9 @@ class ImageStep:
             attempts=claimed.attempts,
             max_image_bytes=services.settings.max_image_bytes,
             max_pixels=services.settings.max_pixels,
+            suspect=claimed.suspect,
             reload=partial(load_variant, services, claimed),
+            revive=partial(revive_variant, services, claimed),
         )
 
     def __call__(self, image: ShardImage) -> ImageOutcome:
@@ -85,18 +89,25 @@ class ImageStep:
             timed = self._ask(request)
         except InferenceRejected as error:
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
-        except InferenceFailed as error:
+        except (InferenceFailed, ModelProcessDied) as error:
             if self.attempts < ATTEMPTS_BEFORE_BLAME:
                 raise
+            if isinstance(error, ModelProcessDied) and not self.suspect:
+                raise  # it may be another shard's image
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
         return self._answered(outcome, timed)
 
     def _ask(self, request: SegmentRequest) -> TimedReply:
+        asked_at = time.monotonic()
         try:
             return self._call(request)
-        except ModelNotLoaded:
+        except ModelNotLoaded as error:
             self.reload()
-        TRITON_RETRIES.labels(self.variant, "model_not_loaded").inc()
+            reason = error.code
+        except ModelProcessDied as error:
+            self.revive(asked_at)
+            reason = error.code
+        TRITON_RETRIES.labels(self.variant, reason).inc()
         return self._call(request)
 
     def _call(self, request: SegmentRequest) -> TimedReply:

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.jobs.weights import require_weights
 from samfleet.logging import correlation_id
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import BoxSource
@@ -96,6 +98,7 @@ def submit_job(
     known_pools: Sequence[str],
     accepted_licences: Collection[str] = (),
     limits: PromptLimits = DEFAULT_LIMITS,
+    weights_dir: Path | None = None,
 ) -> tuple[Job, bool]:
     """Write the job and its runs and wake a planner after the commit.
 
@@ -110,6 +113,7 @@ def submit_job(
     for record in records:
         record.require_accepted(accepted_licences)
     pools = _check_pools(request.pools, known_pools)
+    require_weights(session, records, pools, weights_dir)
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
     check_budget(session, dataset, [task.parameters(record) for record in records], limits, runs_each=len(pools))
     if not 0.0 <= request.max_failure_rate <= 1.0:

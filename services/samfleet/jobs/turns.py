@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Run, RunState, Shard, ShardState
@@ -48,12 +48,13 @@ def variant_owed_a_turn(session: Session, claimed: ClaimedShard, turn: timedelta
     ).one_or_none()
 
 
-def fairest_shard(session: Session, shard_id: int) -> int:
+def fairest_shard(session: Session, shard_id: int, *, with_suspects: bool = True) -> int:
     """The shard to work on when a task for `shard_id` came: that one, unless another job of the pool has its turn.
 
     A free place goes to the job that has the fewest shards of the pool at work, so that a job with many shards ahead of
     all others in the queue does not keep the pool's workers to itself. Tasks only wake workers up: for every queued
-    shard one was sent, and it does not matter which of them is taken first.
+    shard one was sent, and it does not matter which of them is taken first. Without suspects, shards that must run
+    alone are passed over.
     """
     pool = select(Run.pool).join(Shard, Shard.run_id == Run.id).where(Shard.id == shard_id).scalar_subquery()
     open_shards = (
@@ -68,7 +69,7 @@ def fairest_shard(session: Session, shard_id: int) -> int:
         select(Shard.id)
         .join(Run, Run.id == Shard.run_id)
         .join(open_shards, open_shards.c.job_id == Run.job_id)
-        .where(Run.pool == pool, Shard.state == ShardState.QUEUED)
+        .where(Run.pool == pool, Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(with_suspects)))
         .order_by(open_shards.c.at_work, own, Shard.queued_at, Shard.id)
         .limit(1)
         .with_for_update(of=Shard, skip_locked=True)

@@ -22,6 +22,7 @@ from samfleet.jobs.submit import (
     PoolNotFound,
     submit_job,
 )
+from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
 from samfleet.logging import get_logger
 from samfleet.variants.catalogue import VariantNotFound
@@ -69,6 +70,7 @@ IdempotencyKey = Annotated[
             PoolNotFound,
             TaskInvalid,
             VariantNotFound,
+            VariantWithoutWeights,
         ),
     },
 )
@@ -94,7 +96,9 @@ def create_job(
         idempotency_key=idempotency_key,
     )
     limits = PromptLimits(settings.max_prompts_per_image, settings.max_prompts_per_job)
-    job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses, limits)
+    job, created = submit_job(
+        session, queue, request, tuple(settings.pools), settings.accept_licenses, limits, settings.weights_dir
+    )
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
     log.info("job.submitted", job_id=str(job.id), new=created)

@@ -153,10 +153,15 @@ def _processes_of_ours(
             name="beat",
             argv=(*python, "celery", "-A", "samfleet_worker.app", "beat", "--schedule", str(schedule), "--pidfile="),
             env=env,
-            readiness=FileWritten(schedule, newer_than=time.time()),
+            readiness=FileWritten(schedule, newer_than=time.time(), within_seconds=_beat_seconds(settings)),
             depends_on=needs,
         ),
     ]  # fmt: skip
+
+
+def _beat_seconds(settings: Settings) -> float:
+    """The beat writes its schedule with every sweep; six missed ones in a row are no accident."""
+    return max(60.0, 6 * settings.sweep_interval.total_seconds())
 
 
 def _site_key_file(info: StackInfo, settings: Settings) -> Path:

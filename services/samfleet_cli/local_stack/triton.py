@@ -37,6 +37,8 @@ def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mappin
         readiness=HttpReady(LOOPBACK, command.http_port, "/v2/health/ready"),
         address=f"grpc://{LOOPBACK}:{command.grpc_port}",
         stop_seconds=15.0,
+        start_seconds=3600.0,  # it listens when its variants are loaded, compiled ones after minutes of warming up
+        needs_children=True,
         leaves=(Path("/dev/shm"), f"{shared_memory}*"),  # noqa: S108 - where shm_open(3) keeps its objects
     )
 

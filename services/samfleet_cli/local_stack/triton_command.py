@@ -150,6 +150,7 @@ def triton_argv(command: TritonCommand) -> list[str]:
         *(f"--load-model={name}" for name in command.models),
         "--disable-auto-complete-config",
         "--exit-on-error=false",
+        "--strict-readiness=false",  # a variant that failed to load makes a server of others unready otherwise
         f"--http-address={command.host}",
         f"--http-port={command.http_port}",
         f"--grpc-address={command.host}",

@@ -20,13 +20,23 @@ from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.tracing import span, trace_headers
+from samfleet.variants.task import EverythingParameters
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
-from samfleet_worker.triton.errors import TritonUnavailable, mapped_errors, status_name
+from samfleet_worker.triton.errors import (
+    ModelProcessDied,
+    TritonTimeout,
+    TritonUnavailable,
+    VariantWaits,
+    mapped_errors,
+    status_name,
+)
 from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
+
+PROBE = SegmentRequest(b"0", EverythingParameters())  # no image: answered with an error after no work at all
 
 Answer = TypeVar("Answer")
 
@@ -56,6 +66,9 @@ class TritonSegmenter:
     def load(self, variant: str, at_work: frozenset[str]) -> None:
         self._of_each(lambda server: server.room.load(variant, at_work))
 
+    def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:
+        self._of_each(lambda server: server.revive(variant, at_work, asked_at))
+
     def status(self) -> tuple[ServerStatus, ...]:
         return tuple(server.status() for server in self._servers)
 
@@ -82,6 +95,8 @@ class _Server:
         self._timeout_seconds = timeout_seconds
         self._client = InferenceServerClient(address)
         self._devices = DeviceBook()
+        self._died: set[str] = set()  # variants whose process was found dead and has answered nothing since
+        self._revived: dict[str, float] = {}  # when, by this process's monotonic clock
         self.room = ServerRoom(self._client, address, most_loaded)
 
     def segment(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> TimedReply:
@@ -95,6 +110,10 @@ class _Server:
                 return self._ask(variant, inputs, started, calls)
             except SamfleetError as error:
                 outcome = error.code
+                if isinstance(error, ModelProcessDied):
+                    self._died.add(variant)
+                elif isinstance(error, TritonTimeout) and not self._is_live():
+                    raise TritonUnavailable(f"Triton at {self._address} does not answer") from error
                 raise
             finally:
                 TRITON_REQUESTS.labels(variant, outcome).observe(time.perf_counter() - started)
@@ -108,6 +127,7 @@ class _Server:
         if missing := sorted(name for name, array in arrays.items() if array is None):
             raise WireMismatch(f"Triton at {self._address} answered without {', '.join(missing)}; deploy one release")
         reply = unpack_reply(arrays)
+        self._died.discard(variant)
         self._devices.hear(reply.report)
         return TimedReply(reply, round_trip_ms)
 
@@ -130,6 +150,41 @@ class _Server:
             raise CallCancelled from error
         raise error
 
+    def _is_live(self) -> bool:
+        """Tells an image that takes too long from a server that answers nobody."""
+        try:
+            return bool(self._client.is_server_live(client_timeout=CONTROL_SECONDS))
+        except InferenceServerException:
+            return False
+
+    def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:
+        if self._revived.get(variant, float("-inf")) > asked_at or self._serves(variant):
+            return
+        try:
+            self.room.revive(variant, at_work)
+        except VariantWaits:
+            raise
+        except SamfleetError as error:
+            raise TritonUnavailable(
+                f"the process of {variant} has died and Triton at {self._address} does not start it again "
+                f"({error.message}); restart this Triton"
+            ) from error
+        self._died.discard(variant)
+        self._revived[variant] = time.monotonic()
+
+    def _serves(self, variant: str) -> bool:
+        """Whether the variant's process lives, which a dead one's queue denies at once and a busy one's does not."""
+        try:
+            with mapped_errors(self._address):
+                self._client.infer(variant, _inputs(PROBE), client_timeout=CONTROL_SECONDS)
+        except ModelProcessDied:
+            return False
+        except TritonUnavailable:
+            raise
+        except SamfleetError:
+            return True
+        return True
+
     def status(self) -> ServerStatus:
         try:
             with mapped_errors(self._address):
@@ -139,8 +194,16 @@ class _Server:
             loaded = sorted(self.room.loaded())
         except SamfleetError:
             return ServerStatus(self._address, ready=False)
-        devices = self._devices.devices()
-        return ServerStatus(self._address, ready=True, version=version, variants=tuple(loaded), devices=devices)
+        died = tuple(sorted(self._died.intersection(loaded)))
+        return ServerStatus(
+            self._address,
+            ready=not died,
+            version=version,
+            variants=tuple(loaded),
+            devices=self._devices.devices(),
+            died=died,
+            without_weights=self.room.without_weights(),
+        )
 
     def close(self) -> None:
         self._client.close()

@@ -54,7 +54,7 @@ class MemorySegmenter:
     `cancel` runs when a request is cancelled that waits in `before`: it opens the gate.
     `requests` keeps what was asked, in order; `peak_in_flight` is the most requests there ever were at one time.
     `loaded` is what a server would have loaded, the least recently used first, at most `most_loaded`; `loads` lists
-    every load, and loading one of `refuse` raises what stands there.
+    every load, `revived` every process started again, and loading one of `refuse` raises what stands there.
     """
 
     respond: Callable[[str, SegmentRequest], SegmentReply] = one_mask_each
@@ -66,6 +66,7 @@ class MemorySegmenter:
     loaded: list[str] = field(default_factory=lambda: ["mobile_sam"])
     most_loaded: int | None = None
     loads: list[str] = field(default_factory=list)
+    revived: list[str] = field(default_factory=list)
     refuse: Mapping[str, SamfleetError] = field(default_factory=dict)
     devices: DeviceBook = field(default_factory=DeviceBook)
     _in_flight: int = 0
@@ -108,6 +109,10 @@ class MemorySegmenter:
                 self.loaded.remove(idle)
             self.loaded.append(variant)
             self.loads.append(variant)
+
+    def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:  # noqa: ARG002 - the Protocol's
+        with self._lock:
+            self.revived.append(variant)
 
     def status(self) -> tuple[ServerStatus, ...]:
         if not self.ready:

@@ -142,7 +142,9 @@ class Shard(Base):
     last_position: Mapped[int]
     state: Mapped[ShardState] = mapped_column(text_enum(ShardState, "state"), default=ShardState.PENDING)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
-    attempts: Mapped[int] = mapped_column(default=0)  # claims that ended without a record
+    attempts: Mapped[int] = mapped_column(default=0)  # claims that ended without a record, by the shard's own fault
+    waits: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # those that ended by nobody's fault
+    suspect: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # has lost a lease: runs alone
     progress: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     worker: Mapped[str | None] = mapped_column(String(200))
