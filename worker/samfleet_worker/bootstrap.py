@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from samfleet.config import Settings
 from samfleet.db.session import connect
 from samfleet.errors import InvalidInput
+from samfleet.jobs.cleaning import CleanLimits
 from samfleet.jobs.queue import CeleryTaskQueue, TaskQueue
 from samfleet.jobs.sweeper import SweepLimits
 from samfleet.storage.opening import open_store
@@ -50,6 +51,15 @@ class Services:
             shards_in_flight=self.settings.shards_in_flight,
             max_shard_attempts=self.settings.max_shard_attempts,
             orphan_grace=self.settings.triton_timeout + timedelta(minutes=30),
+        )
+
+    @property
+    def clean_limits(self) -> CleanLimits:
+        """The grace is that of parts: nothing else takes as long between its object and its row."""
+        return CleanLimits(
+            grace=self.sweep_limits.orphan_grace,
+            unsealed_after=self.settings.unsealed_retention,
+            orphans_every=self.settings.orphan_interval,
         )
 
 
