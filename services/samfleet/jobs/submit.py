@@ -192,9 +192,11 @@ def _check_pools(pools: Sequence[str], known: Sequence[str]) -> Sequence[str]:
 
 
 def _check_dataset(session: Session, request: JobRequest, needed: Collection[BoxSource | None]) -> Dataset:
-    """`needed` is where prompts come from."""
-    dataset = session.get(Dataset, request.dataset_id)
-    if dataset is None or dataset.tenant_id != request.tenant_id:
+    """`needed` is where prompts come from. The lock keeps the dataset from being deleted before the job is stored."""
+    query = select(Dataset).where(Dataset.id == request.dataset_id, Dataset.tenant_id == request.tenant_id)
+    shared = query.where(Dataset.deleted_at.is_(None)).with_for_update(read=True, key_share=True)
+    dataset = session.scalars(shared, execution_options={"populate_existing": True}).one_or_none()
+    if dataset is None:
         raise DatasetNotFound(f"there is no dataset {request.dataset_id}; GET /v1/datasets lists yours")
     if dataset.state is not DatasetState.SEALED:
         raise DatasetNotSealed(f"dataset {dataset.id} is still open; POST /v1/datasets/{dataset.id}/seal first")

@@ -22,6 +22,7 @@ from fixtures.worker import make_services, raise_for, upload
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancelling import cancel_job
+from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.leases import claim, must_run_alone
 from samfleet.jobs.parts import read_parts
@@ -453,7 +454,9 @@ def test_many_workers_and_doubled_messages_record_each_image_once(engine: Engine
     results = results_of(engine, run)
     assert [result.image_id for result in results] == list(range(101, 141))
     finish_run(engine, services.store, run.id)
-    exported = b"".join(services.store.open(f"runs/{run.id}/exports/coco.json"))
+    with transaction(engine) as session:
+        parts = recorded_parts(session, run.id)
+    exported = b"".join(iter_export(services.store, parts, ExportFormat.COCO))
     assert len(json.loads(exported)) == reload(engine, run)[1].masks == 40
 
 
