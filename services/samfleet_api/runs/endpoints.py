@@ -19,7 +19,17 @@ from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageUnavailable
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, StoreValue, TenantId
-from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.long_requests import LongRequestsValue, long_running
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    number_in,
+)
 from samfleet_api.problems import problems
 from samfleet_api.runs import repository
 from samfleet_api.runs.image_schemas import ImageOfRun
@@ -85,18 +95,22 @@ def read_run(
         **RESULT_ERRORS,
     },
 )
+@long_running
 def read_results(
     run_id: uuid.UUID,
     tenant_id: TenantId,
     engine: EngineValue,
     store: StoreValue,
+    long_requests: LongRequestsValue,
     form: Format = ExportFormat.COCO,
 ) -> StreamingResponse:
     """Streamed. Of a run that goes on, or was cancelled, what is recorded now."""
     with read_only(engine) as session:
         require_run(session, tenant_id, run_id)
         chunks = results_of_run(session, store, run_id, form)
-    return StreamingResponse(_begun(chunks), media_type=MEDIA_TYPES[form], headers=_attachment(run_id, form))
+    return StreamingResponse(
+        long_requests.read(_begun(chunks)), media_type=MEDIA_TYPES[form], headers=_attachment(run_id, form)
+    )
 
 
 @router.head("/{run_id}/results", include_in_schema=False)
@@ -126,7 +140,7 @@ def list_run_images(
 ) -> Page[ImageOfRun]:
     """In the order of the dataset, those that wait for their turn included."""
     run = require_run(session, tenant_id, run_id)
-    after = decode_cursor(cursor, lambda parts: int(parts[0]))
+    after = decode_cursor(cursor, lambda parts: number_in(parts[0]))
     rows = repository.page_of_images(session, run, outcome=outcome, after=after, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.position,))
     return Page(items=[ImageOfRun.of(row) for row in kept], next=following)
@@ -138,6 +152,7 @@ def list_run_images(
     operation_id="run_read_image",
     responses=problems(RunNotFound, ImageResultNotFound, ObjectNotFound, PartFileDamaged, StorageUnavailable),
 )
+@long_running
 def read_run_image(
     run_id: uuid.UUID, image_id: ImageId, tenant_id: TenantId, engine: EngineValue, store: StoreValue
 ) -> RunImage:
@@ -169,6 +184,7 @@ def read_run_image(
         ),
     },
 )
+@long_running
 def read_overlay(
     run_id: uuid.UUID,
     image_id: ImageId,

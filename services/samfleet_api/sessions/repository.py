@@ -13,6 +13,7 @@ from samfleet.db.models import ApiKey, BrowserSession, Tenant
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
+    key_id: uuid.UUID
     tenant_id: uuid.UUID
     tenant: str
     key_name: str
@@ -36,7 +37,13 @@ def open_session(session: Session, key: str, token: str, lifetime: timedelta) ->
 def find_session(session: Session, token: str) -> OpenSession | None:
     """By the token's hash, as keys are found; a revoked key ends its sessions at once."""
     row = session.execute(
-        select(ApiKey.tenant_id, Tenant.name.label("tenant"), ApiKey.name.label("key_name"), BrowserSession.expires_at)
+        select(
+            ApiKey.id.label("key_id"),
+            ApiKey.tenant_id,
+            Tenant.name.label("tenant"),
+            ApiKey.name.label("key_name"),
+            BrowserSession.expires_at,
+        )
         .join(ApiKey, ApiKey.id == BrowserSession.api_key_id)
         .join(Tenant, Tenant.id == ApiKey.tenant_id)
         .where(

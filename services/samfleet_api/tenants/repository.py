@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,7 +10,14 @@ from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey
 
 
-def tenant_of_key(session: Session, key: str) -> uuid.UUID | None:
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    key_id: uuid.UUID
+    tenant_id: uuid.UUID
+
+
+def find_key(session: Session, key: str) -> KnownKey | None:
     """Found by the key's hash: what is compared is no secret, so its timing says nothing about keys."""
-    query = select(ApiKey.tenant_id).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
-    return session.scalars(query).one_or_none()
+    query = select(ApiKey.id, ApiKey.tenant_id).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
+    row = session.execute(query).one_or_none()
+    return KnownKey(row.id, row.tenant_id) if row else None
