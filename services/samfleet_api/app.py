@@ -16,6 +16,7 @@ from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
 from samfleet.version import code_version
 from samfleet_api.bodies import BodyLimit
+from samfleet_api.dashboard.docs import add_docs
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.dependencies import refuse_unknown_parameters
@@ -73,6 +74,7 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(refuse_unknown_parameters)],
+        docs_url=None,  # ours is dashboard/docs.py
         redoc_url=None,
     )
     ours = (
@@ -84,6 +86,7 @@ def create_app(
     app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
     app.state.rates = Rates(settings.requests_per_minute)
     add_dashboard(app)
+    add_docs(app)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestLog)  # it sees every answer
