@@ -9,6 +9,7 @@ import json
 import os
 import re
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -92,6 +93,38 @@ class Settings(BaseSettings):
         default=MAX_PROMPTS_PER_JOB,
         ge=1,
         description="Most prompts of all images and runs of a job; a million images of 4,000 each.",
+    )
+    max_body_bytes: int = Field(
+        default=2**20,
+        ge=2**10,
+        description="Largest body of all other requests; a job with a thousand variants has 20 kB.",
+    )
+    requests_per_minute: int = Field(
+        default=3000,
+        ge=1,
+        description="Requests that one key may send to one API process; a process on one core answers about 4000.",
+    )
+    wrong_keys_per_minute: int = Field(
+        default=10, ge=1, description="Wrong keys from one address that get an answer; right ones always do."
+    )
+    event_streams: int = Field(
+        default=200, ge=1, description="Streams of job events that one API process sends at a time."
+    )
+    event_streams_per_key: int = Field(
+        default=20, ge=1, description="Of these, how many one key may have: some browsers with some tabs each."
+    )
+    long_requests: int = Field(
+        default=8,
+        ge=1,
+        description="Threads of an API process for requests that may take long (datasets, pictures, exports); "
+        "one key gets at most half.",
+    )
+    long_request_wait: timedelta = Field(
+        default=timedelta(seconds=10), description="How long such a request waits for a thread before it is refused."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose `X-Forwarded-*` headers are believed, separated by commas.",
     )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
@@ -178,6 +211,7 @@ class Settings(BaseSettings):
         "unsealed_retention",
         "triton_timeout",
         "variant_turn",
+        "long_request_wait",
         mode="before",
     )
     @classmethod
@@ -207,6 +241,18 @@ class Settings(BaseSettings):
     def _parse_roots(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _parse_proxies(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            ip_network(proxy)  # raises ValueError
         return value
 
     @field_validator("bootstrap_api_key")

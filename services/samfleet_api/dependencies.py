@@ -1,5 +1,7 @@
-"""What endpoints ask for by type. Sessions end before the response leaves (`scope="function"`): a client that has
-its answer can rely on the commit, and a commit that fails becomes an error instead of a false 201.
+"""What endpoints ask for by type. What only looks something up is a coroutine, which takes no thread.
+
+Sessions end before the response leaves (`scope="function"`): a client that has its answer can rely on the commit, and
+a commit that fails becomes an error instead of a false 201.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ from samfleet.errors import Forbidden, Unauthorized
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
 from samfleet_api.keys.repository import Caller, caller_of_key, mark_used
+from samfleet_api.rates import Rates
 from samfleet_api.sessions.cookies import COOKIE, require_csrf
 from samfleet_api.sessions.repository import find_session
+from samfleet_api.sessions.wrong_keys import WrongKeys
 
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)
@@ -32,22 +36,22 @@ WriteSession = NewType("WriteSession", Session)
 bearer = HTTPBearer(auto_error=False, description="An API key; it sees only its tenant's datasets, jobs and runs.")
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     settings: Settings = request.state.settings
     return settings
 
 
-def get_engine(request: Request) -> Engine:
+async def get_engine(request: Request) -> Engine:
     engine: Engine = request.state.engine
     return engine
 
 
-def get_store(request: Request) -> ObjectStore:
+async def get_store(request: Request) -> ObjectStore:
     store: ObjectStore = request.state.store
     return store
 
 
-def get_queue(request: Request) -> TaskQueue:
+async def get_queue(request: Request) -> TaskQueue:
     queue: TaskQueue = request.state.queue
     return queue
 
@@ -80,8 +84,14 @@ def current_caller(
     """The owner of the key, or of the cookie of a browser that logged in with one. In transactions of their own,
     because the request may go on to wait for storage.
     """
-    caller = _caller_of_browser(request, engine) if credentials is None else _caller_of_key(engine, credentials)
+    if credentials is None:
+        caller = _caller_of_browser(request, engine)
+    else:
+        caller = _caller_of_key(request, engine, credentials.credentials)
     bind_contextvars(tenant_id=str(caller.tenant_id), key_id=str(caller.key_id))
+    request.state.caller = str(caller.key_id)
+    rates: Rates = request.app.state.rates
+    request.state.allowance = rates.take(request.state.caller)
     if caller.use_is_old:
         with transaction(engine) as session:
             mark_used(session, caller.key_id)
@@ -98,10 +108,12 @@ def require_admin(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
     return caller
 
 
-def _caller_of_key(engine: Engine, credentials: HTTPAuthorizationCredentials) -> Caller:
+def _caller_of_key(request: Request, engine: Engine, key: str) -> Caller:
     with read_only(engine) as session:
-        caller = caller_of_key(session, credentials.credentials)
+        caller = caller_of_key(session, key)
     if caller is None:
+        wrong_keys: WrongKeys = request.app.state.wrong_keys
+        wrong_keys.count(client_address(request))
         raise Unauthorized("this API key is unknown or revoked; send a valid one as `Authorization: Bearer <key>`")
     return caller
 
@@ -118,13 +130,18 @@ def _caller_of_browser(request: Request, engine: Engine) -> Caller:
     return found.caller
 
 
+def client_address(request: Request) -> str:
+    """Behind a proxy of `SAMFLEET_TRUSTED_PROXIES` it is what the proxy says."""
+    return request.client.host if request.client else ""
+
+
 ReadSessionValue = Annotated[ReadSession, Depends(get_read_session, scope="function")]
 WriteSessionValue = Annotated[WriteSession, Depends(get_write_session, scope="function")]
 TenantId = Annotated[uuid.UUID, Depends(current_tenant)]
 Admin = Annotated[Caller, Depends(require_admin)]
 
 
-def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """A misspelt `?fromat=jsonl` must not be answered as if it were not there."""
     route = request.scope["route"]
     known = _query_names(route.dependant) if isinstance(route, APIRoute) else set()

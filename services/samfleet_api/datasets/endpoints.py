@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Body, Depends, Request, Response
@@ -31,10 +30,22 @@ from samfleet_api.dependencies import (
     TenantId,
     WriteSessionValue,
 )
-from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.long_requests import long_running
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    number_in,
+    place_in_time,
+)
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
 
 IMAGES_PER_REQUEST = 16  # of the largest size; of the usual size a thousand fit
@@ -86,6 +97,7 @@ DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
         PayloadTooLarge,
     ),
 )
+@long_running
 def create_dataset(
     body: Annotated[CreateDataset, Body()],
     tenant_id: TenantId,
@@ -116,7 +128,7 @@ def create_dataset(
 def list_datasets(
     tenant_id: TenantId, session: ReadSessionValue, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[Dataset]:
-    before = decode_cursor(cursor, lambda parts: (datetime.fromisoformat(str(parts[0])), uuid.UUID(str(parts[1]))))
+    before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, tenant_id, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=[Dataset.of(row) for row in kept], next=following)
@@ -187,6 +199,7 @@ def list_images(
         StorageUnavailable,
     ),
 )
+@long_running
 def add_images(
     dataset_id: uuid.UUID,
     files: UploadedFiles,
@@ -211,6 +224,7 @@ def add_images(
         DatasetNotFound, DatasetSealed, AnnotationsInvalid, AnnotationsTooLarge, StorageFull, StorageUnavailable
     ),
 )
+@long_running
 def put_annotations(
     dataset_id: uuid.UUID, content: AnnotationsFile, tenant_id: TenantId, engine: EngineValue, store: StoreValue
 ) -> Dataset:
@@ -227,6 +241,7 @@ def put_annotations(
         DatasetNotFound, DatasetSealed, DetectionsInvalid, DetectionsTooLarge, StorageFull, StorageUnavailable
     ),
 )
+@long_running
 def put_detections(
     dataset_id: uuid.UUID, content: DetectionsFile, tenant_id: TenantId, engine: EngineValue, store: StoreValue
 ) -> Dataset:
@@ -244,6 +259,7 @@ def put_detections(
         DatasetNotFound, DatasetEmpty, DatasetChanged, AnnotationsInvalid, DetectionsInvalid, StorageUnavailable
     ),
 )
+@long_running
 def seal_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, engine: EngineValue, store: StoreValue) -> Dataset:
     """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""
     return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id))
@@ -252,6 +268,6 @@ def seal_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, engine: EngineValue
 def _after(parts: Sequence[str | int], order: str) -> int:
     """A list changes its order when its dataset is sealed; cursors from before are void then."""
     kind, value = parts
-    if kind != order or not isinstance(value, int):
+    if kind != order:
         raise CursorInvalid
-    return value
+    return number_in(value)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -33,14 +32,26 @@ from samfleet_api.jobs import repository
 from samfleet_api.jobs.schemas import FailureGroups, ImageFailure, Job, SubmitJob
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.jobs.views import require_job, view_failure_groups, view_job, view_jobs, view_throughput
-from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    number_in,
+    place_in_time,
+)
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.schemas import StorableText
+from samfleet_api.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
 
 IdempotencyKey = Annotated[
-    str | None,
+    StorableText | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
@@ -120,7 +131,7 @@ def list_jobs(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Job]:
-    before = decode_cursor(cursor, lambda parts: (datetime.fromisoformat(str(parts[0])), uuid.UUID(str(parts[1]))))
+    before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, tenant_id, state=state, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=view_jobs(session, kept), next=following)
@@ -187,7 +198,7 @@ def list_errors(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ImageFailure]:
     job = require_job(session, tenant_id, job_id)
-    after = decode_cursor(cursor, lambda parts: (uuid.UUID(str(parts[0])), int(parts[1])))
+    after = decode_cursor(cursor, lambda parts: (uuid.UUID(str(parts[0])), number_in(parts[1])))
     rows = repository.failed_images(session, job.id, after=after, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (str(row.run_id), row.image_id))
     return Page(items=[ImageFailure(**asdict(row)) for row in kept], next=following)

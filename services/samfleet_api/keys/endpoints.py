@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,12 +13,22 @@ from samfleet_api.dependencies import Admin, AdminRequired, ReadSessionValue, Wr
 from samfleet_api.keys import repository
 from samfleet_api.keys.schemas import CreateKey, Key, NewKey
 from samfleet_api.keys.service import KeyNotFound, LastAdminKey, create_key, revoke_key
-from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    place_in_time,
+)
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.strict_json import StrictJsonRoute
 from samfleet_api.tenants.schemas import TenantName
 from samfleet_api.tenants.service import TenantNotFound, get_tenant
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"])
+router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
 
 
@@ -54,7 +63,7 @@ def list_keys(
     """Of all tenants, revoked ones included."""
     if tenant is not None:
         get_tenant(session, tenant)
-    before = decode_cursor(cursor, lambda parts: (datetime.fromisoformat(str(parts[0])), uuid.UUID(str(parts[1]))))
+    before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, tenant=tenant, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.key.created_at.isoformat(), str(row.key.id)))
     return Page(items=[Key.of(row.key, row.tenant) for row in kept], next=following)

@@ -16,7 +16,17 @@ from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageUnavailable
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, StoreValue, TenantId
-from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.long_requests import long_running
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    number_in,
+)
 from samfleet_api.problems import problems
 from samfleet_api.runs import repository
 from samfleet_api.runs.image_schemas import ImageOfRun
@@ -77,7 +87,7 @@ def list_run_images(
 ) -> Page[ImageOfRun]:
     """In the order of the dataset, those that wait for their turn included."""
     run = require_run(session, tenant_id, run_id)
-    after = decode_cursor(cursor, lambda parts: int(parts[0]))
+    after = decode_cursor(cursor, lambda parts: number_in(parts[0]))
     rows = repository.page_of_images(session, run, outcome=outcome, after=after, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.position,))
     return Page(items=[ImageOfRun.of(row) for row in kept], next=following)
@@ -89,6 +99,7 @@ def list_run_images(
     operation_id="run_read_image",
     responses=problems(RunNotFound, ImageResultNotFound, ObjectNotFound, PartFileDamaged, StorageUnavailable),
 )
+@long_running
 def read_run_image(
     run_id: uuid.UUID, image_id: ImageId, tenant_id: TenantId, engine: EngineValue, store: StoreValue
 ) -> RunImage:
@@ -120,6 +131,7 @@ def read_run_image(
         ),
     },
 )
+@long_running
 def read_overlay(
     run_id: uuid.UUID,
     image_id: ImageId,

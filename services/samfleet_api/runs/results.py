@@ -23,6 +23,7 @@ from samfleet.jobs.exports import (
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageUnavailable
 from samfleet_api.dependencies import EngineValue, StoreValue, TenantId
+from samfleet_api.long_requests import LongRequestsValue, long_running
 from samfleet_api.problems import problems
 from samfleet_api.runs.encoding import Coding, choose_coding, encoded
 from samfleet_api.runs.views import require_run
@@ -56,12 +57,14 @@ NoneMatch = Annotated[
         **problems(RunNotFound, ObjectNotFound, PartFileDamaged, StorageUnavailable),
     },
 )
+@long_running
 def read_results(
     run_id: uuid.UUID,
     tenant_id: TenantId,
     engine: EngineValue,
     store: StoreValue,
     request: Request,
+    long_requests: LongRequestsValue,
     form: Format = ExportFormat.COCO,
     none_match: NoneMatch = None,
 ) -> Response:
@@ -76,7 +79,8 @@ def read_results(
     if request.method == "HEAD":
         return Response(media_type=MEDIA_TYPES[form], headers=headers)
     chunks = _begun(iter_export(store, parts, form))
-    return StreamingResponse(encoded(chunks, coding), media_type=MEDIA_TYPES[form], headers=headers)
+    body = long_requests.read(encoded(chunks, coding))
+    return StreamingResponse(body, media_type=MEDIA_TYPES[form], headers=headers)
 
 
 def _headers(run_id: uuid.UUID, form: ExportFormat, parts: list[str], coding: Coding) -> dict[str, str]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime
-
 from fastapi import APIRouter
 
 from samfleet.logging import get_logger
 from samfleet_api.dependencies import Admin, AdminRequired, ReadSessionValue, WriteSessionValue
-from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    place_in_time,
+)
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.strict_json import StrictJsonRoute
 from samfleet_api.tenants import repository
 from samfleet_api.tenants.schemas import CreateTenant, Tenant
 from samfleet_api.tenants.service import TenantNameTaken, create_tenant
 
-router = APIRouter(prefix="/v1/tenants", tags=["tenants"])
+router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
 
 
@@ -42,7 +49,7 @@ def create(body: CreateTenant, admin: Admin, session: WriteSessionValue) -> Tena
 def list_tenants(
     _admin: Admin, session: ReadSessionValue, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[Tenant]:
-    before = decode_cursor(cursor, lambda parts: (datetime.fromisoformat(str(parts[0])), uuid.UUID(str(parts[1]))))
+    before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=[Tenant.of(row) for row in kept], next=following)

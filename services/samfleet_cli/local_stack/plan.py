@@ -137,8 +137,7 @@ def _processes_of_ours(
         PartSpec("migrate", (*python, "samfleet.db.migrate"), env, depends_on=("postgres",), one_shot=True),
         PartSpec(
             name="api",
-            argv=(*python, "uvicorn", "--factory", "samfleet_api.app:create_app", "--host", LOOPBACK,
-                  "--port", str(api_port), "--no-access-log", "--timeout-graceful-shutdown", "5"),
+            argv=(*python, "samfleet_api", "--host", LOOPBACK, "--port", str(api_port)),
             env={**env, "SAMFLEET_SITE_KEY_FILE": str(_site_key_file(info, settings))},
             readiness=HttpReady(LOOPBACK, api_port, "/readyz"),
             depends_on=needs,
