@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
+from samfleet.variants.budget import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 
 MIN_KEY_LENGTH = 24
 SITE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
     broker_url: str = Field(default="redis://redis:6379/0", description="Redis 6 or newer, or Valkey.")
     storage_url: str = Field(
         default="s3://samfleet/results",
-        description="Where uploads, parts and exports rest: `file:///folder` or `s3://bucket/prefix`.",
+        description="Where uploads and parts rest: `file:///folder` or `s3://bucket/prefix`.",
     )
     s3_endpoint_url: str | None = Field(
         default=None, description="Address of an S3-compatible store that is not Amazon's."
@@ -67,7 +68,8 @@ class Settings(BaseSettings):
     )
     bootstrap_api_key: str | None = Field(
         default=None,
-        description="A key that the migration step registers for the tenant `default`; 24 or more characters.",
+        description="The admin key that the migration step registers for the tenant `default`, in place of the one "
+        "before; 24 or more characters.",
     )
 
     max_image_bytes: int = Field(
@@ -80,6 +82,16 @@ class Settings(BaseSettings):
         default=2 * 2**30,
         ge=1,
         description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
+    )
+    max_prompts_per_image: int = Field(
+        default=MAX_PROMPTS_PER_IMAGE,
+        ge=1,
+        description="Most prompts of one image; 32 x 32 points are 1,024. Nine minutes of MobileSAM on two slow cores.",
+    )
+    max_prompts_per_job: int = Field(
+        default=MAX_PROMPTS_PER_JOB,
+        ge=1,
+        description="Most prompts of all images and runs of a job; a million images of 4,000 each.",
     )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
@@ -96,6 +108,18 @@ class Settings(BaseSettings):
         description="Time without a heartbeat after which a shard is taken from a worker.",
     )
     sweep_interval: timedelta = Field(default=timedelta(seconds=5), description="How often lost work is looked for.")
+    clean_interval: timedelta = Field(
+        default=timedelta(seconds=5),
+        description="How often what was deleted is removed from the store and the database.",
+    )
+    orphan_interval: timedelta = Field(
+        default=timedelta(hours=1),
+        description="Time between two walks over the store for objects that nothing refers to.",
+    )
+    unsealed_retention: timedelta = Field(
+        default=timedelta(days=7),
+        description="An open dataset that did not change for this long is deleted with its uploads.",
+    )
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )
@@ -146,7 +170,16 @@ class Settings(BaseSettings):
             raise ValueError("pools are written name=host:port,host:port;other=host:port")
         return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
 
-    @field_validator("lease", "sweep_interval", "triton_timeout", "variant_turn", mode="before")
+    @field_validator(
+        "lease",
+        "sweep_interval",
+        "clean_interval",
+        "orphan_interval",
+        "unsealed_retention",
+        "triton_timeout",
+        "variant_turn",
+        mode="before",
+    )
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
         """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""

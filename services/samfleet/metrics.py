@@ -123,6 +123,12 @@ LEASES_LOST = Counter(
     ("pool",),
     registry=REGISTRY,
 )
+CLEANED = Counter(
+    "samfleet_cleaner_actions",
+    "What cleaning removed: jobs_removed, datasets_removed, unsealed_deleted, prefixes_emptied, orphans_deleted.",
+    ("action",),
+    registry=REGISTRY,
+)
 SWEPT = Counter(
     "samfleet_sweeper_actions",
     "What sweeps found and did: leases_expired, shards_resent, plans_resent, finishes_resent, shards_dispatched, "

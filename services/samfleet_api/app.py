@@ -22,6 +22,7 @@ from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.health.endpoints import router as health
 from samfleet_api.jobs.endpoints import router as jobs
 from samfleet_api.jobs.events import router as job_events
+from samfleet_api.keys.endpoints import router as keys
 from samfleet_api.metrics.endpoints import router as metrics
 from samfleet_api.middleware import BodyLimit, RequestLog
 from samfleet_api.pools.endpoints import router as pools
@@ -29,11 +30,13 @@ from samfleet_api.problems import Problem
 from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
+from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import router as sessions
 from samfleet_api.sessions.wrong_keys import WrongKeys
 from samfleet_api.sites.endpoints import exchange
 from samfleet_api.sites.endpoints import router as sites
 from samfleet_api.state import State, open_state
+from samfleet_api.tenants.endpoints import router as tenants
 from samfleet_api.variants.endpoints import router as variants
 
 MAX_JSON_BYTES = 2**20  # a job with a thousand variants is a hundred times smaller
@@ -70,8 +73,8 @@ def create_app(
         redoc_url=None,
     )
     ours = (
-        datasets, jobs, job_events, runs, variants, pools, hardware, prices, reports, exchange, sites, health, metrics,
-        sessions,
+        datasets, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports, exchange, sites,
+        health, metrics, sessions, keys, tenants,
     )  # fmt: skip
     for router in ours:
         app.include_router(router)

@@ -19,12 +19,12 @@ from structlog.contextvars import bind_contextvars
 
 from samfleet.config import Settings
 from samfleet.db.session import read_only, transaction
-from samfleet.errors import Unauthorized
+from samfleet.errors import Forbidden, Unauthorized
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
+from samfleet_api.keys.repository import Caller, caller_of_key, mark_used
 from samfleet_api.sessions.cookies import COOKIE, require_csrf
 from samfleet_api.sessions.repository import find_session
-from samfleet_api.tenants.repository import tenant_of_key
 
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)
@@ -68,23 +68,45 @@ def get_write_session(engine: EngineValue) -> Iterator[WriteSession]:
         yield WriteSession(session)
 
 
-def current_tenant(
+class AdminRequired(Forbidden):
+    """Only an admin key may do this; ask whoever runs this server."""
+
+    code = "admin_required"
+
+
+def current_caller(
     request: Request, engine: EngineValue, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-) -> uuid.UUID:
-    """By the key, or by the cookie of a browser that logged in with one. In a transaction of its own, because the
-    request may go on to wait for storage.
+) -> Caller:
+    """The owner of the key, or of the cookie of a browser that logged in with one. In transactions of their own,
+    because the request may go on to wait for storage.
     """
-    if credentials is None:
-        return _tenant_of_browser(request, engine)
+    caller = _caller_of_browser(request, engine) if credentials is None else _caller_of_key(engine, credentials)
+    bind_contextvars(tenant_id=str(caller.tenant_id), key_id=str(caller.key_id))
+    if caller.use_is_old:
+        with transaction(engine) as session:
+            mark_used(session, caller.key_id)
+    return caller
+
+
+def current_tenant(caller: Annotated[Caller, Depends(current_caller)]) -> uuid.UUID:
+    return caller.tenant_id
+
+
+def require_admin(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+    if not caller.is_admin:
+        raise AdminRequired
+    return caller
+
+
+def _caller_of_key(engine: Engine, credentials: HTTPAuthorizationCredentials) -> Caller:
     with read_only(engine) as session:
-        tenant_id = tenant_of_key(session, credentials.credentials)
-    if tenant_id is None:
+        caller = caller_of_key(session, credentials.credentials)
+    if caller is None:
         raise Unauthorized("this API key is unknown or revoked; send a valid one as `Authorization: Bearer <key>`")
-    bind_contextvars(tenant_id=str(tenant_id))
-    return tenant_id
+    return caller
 
 
-def _tenant_of_browser(request: Request, engine: Engine) -> uuid.UUID:
+def _caller_of_browser(request: Request, engine: Engine) -> Caller:
     token = request.cookies.get(COOKIE)
     if token is None:
         raise Unauthorized
@@ -93,13 +115,13 @@ def _tenant_of_browser(request: Request, engine: Engine) -> uuid.UUID:
     if found is None:
         raise Unauthorized("this login is over; log in at /dashboard/login")
     require_csrf(request, token)
-    bind_contextvars(tenant_id=str(found.tenant_id))
-    return found.tenant_id
+    return found.caller
 
 
 ReadSessionValue = Annotated[ReadSession, Depends(get_read_session, scope="function")]
 WriteSessionValue = Annotated[WriteSession, Depends(get_write_session, scope="function")]
 TenantId = Annotated[uuid.UUID, Depends(current_tenant)]
+Admin = Annotated[Caller, Depends(require_admin)]
 
 
 def refuse_unknown_parameters(request: Request) -> None:

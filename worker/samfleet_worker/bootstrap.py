@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from samfleet.config import Settings
 from samfleet.db.session import connect
 from samfleet.errors import InvalidInput
+from samfleet.jobs.cleaning import CleanLimits
 from samfleet.jobs.queue import CeleryTaskQueue, TaskQueue
 from samfleet.jobs.sweeper import SweepLimits
 from samfleet.logging import get_logger
@@ -59,6 +60,15 @@ class Services:
             max_shard_attempts=self.settings.max_shard_attempts,
             lease=self.settings.lease,
             orphan_grace=self.settings.triton_timeout + timedelta(minutes=30),
+        )
+
+    @property
+    def clean_limits(self) -> CleanLimits:
+        """The grace is that of parts: nothing else takes as long between its object and its row."""
+        return CleanLimits(
+            grace=self.sweep_limits.orphan_grace,
+            unsealed_after=self.settings.unsealed_retention,
+            orphans_every=self.settings.orphan_interval,
         )
 
 

@@ -50,7 +50,12 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
                 "schedule": settings.sweep_interval,
                 # sweeps do not pile up while no worker takes them
                 "options": {"queue": CONTROL_QUEUE, "expires": max(sweep_seconds, 1.0)},
-            }
+            },
+            "clean": {
+                "task": TaskName.CLEAN.value,
+                "schedule": settings.clean_interval,
+                "options": {"queue": CONTROL_QUEUE, "expires": max(settings.clean_interval.total_seconds(), 1.0)},
+            },
         },
     )
     register_tasks(app)

@@ -24,6 +24,7 @@ from samfleet_worker.bootstrap import Services
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.residency import load_variant, revive_variant
+from samfleet_worker.triton.calls import CallCancelled
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
 
@@ -99,7 +100,7 @@ class ImageStep:
     def _ask(self, request: SegmentRequest) -> TimedReply:
         asked_at = time.monotonic()
         try:
-            return self.segmenter.segment(self.variant, request)
+            return self._call(request)
         except ModelNotLoaded as error:
             self.reload()
             reason = error.code
@@ -107,7 +108,14 @@ class ImageStep:
             self.revive(asked_at)
             reason = error.code
         TRITON_RETRIES.labels(self.variant, reason).inc()
-        return self.segmenter.segment(self.variant, request)
+        return self._call(request)
+
+    def _call(self, request: SegmentRequest) -> TimedReply:
+        try:
+            return self.segmenter.segment(self.variant, request, self.lease.calls)
+        except CallCancelled:
+            self.lease.check()  # says why
+            raise  # another image of the shard ended it
 
     def _answered(self, outcome: ImageOutcome, timed: TimedReply) -> ImageOutcome:
         report = timed.reply.report

@@ -16,7 +16,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from samfleet.db.session import read_only, transaction
+from samfleet.db.session import transaction
 from samfleet.jobs.leases import (
     ClaimedShard,
     LeaseLost,
@@ -30,7 +30,7 @@ from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.jobs.recording import record
 from samfleet.jobs.results import ImageOutcome
-from samfleet.jobs.turns import begin_waiting
+from samfleet.jobs.turns import begin_waiting, fairest_shard
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.tracing import span
@@ -49,8 +49,12 @@ ROOM_RETRY = timedelta(seconds=2)  # asking costs a few milliseconds and no atte
 
 
 def segment_shard(services: Services, shard_id: int) -> None:
-    """Work on the shard if it is to be had; a second message for the same shard does nothing."""
-    with read_only(services.engine) as session:
+    """Work on the shard, or on one of a job whose turn it is (`samfleet.jobs.turns.fairest_shard`).
+
+    A message for which there is nothing left does nothing.
+    """
+    with transaction(services.engine) as session:
+        shard_id = fairest_shard(session, shard_id)
         alone = must_run_alone(session, shard_id)
     with services.company.joined(alone=alone, stopping=services.stopping) as joined:
         if joined:
@@ -59,6 +63,8 @@ def segment_shard(services: Services, shard_id: int) -> None:
 
 def _claim_and_carry_out(services: Services, shard_id: int, *, alone: bool) -> None:
     with transaction(services.engine) as session:
+        if not alone:  # others may have been queued or taken meanwhile
+            shard_id = fairest_shard(session, shard_id, with_suspects=False)
         claimed = claim(session, shard_id, services.worker, services.settings.lease, alone=alone)
     if claimed is None:
         log.debug("shard.not_to_be_had", shard_id=shard_id)
@@ -111,8 +117,8 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
 def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Sequence[ImageOutcome]:
     """All images in position order, several at Triton at a time so that its batcher has something to batch.
 
-    The first error that is not an image's own ends the shard: images not yet begun are dropped, those at Triton are
-    waited for, because a request under way cannot be taken back.
+    The first error that is not an image's own ends the shard: images not yet begun are dropped, and the requests of
+    those at Triton are cancelled.
     """
     step = ImageStep.of(services, claimed, lease)
     workers = min(services.settings.images_in_flight, len(claimed.images))
@@ -125,6 +131,7 @@ def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeepe
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            lease.calls.cancel()
             raise
     return [future.result() for future in futures]
 

@@ -17,13 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from samfleet.db.session import transaction
 from samfleet.errors import describe
-from samfleet.jobs.leases import ClaimedShard, LeaseLost, renew
+from samfleet.jobs.leases import ClaimedShard, LeaseLost, is_held, renew
 from samfleet.logging import get_logger
 from samfleet_worker.bootstrap import Services
+from samfleet_worker.triton.calls import OpenCalls
 
 log = get_logger(__name__)
 
 RENEWALS_PER_LEASE = 4  # three may go wrong before the lease is lost
+CHECK_SECONDS = 0.5  # a look-up by primary key: a cancelled job holds no slot and no device for longer than a second
 LOADING_PATIENCE = timedelta(minutes=30)  # for the pool's lock and for the loads before one's own
 HANGS_AFTER = timedelta(minutes=1)  # after the lease was given up a thread that still works comes back within this
 
@@ -58,6 +60,7 @@ class LeaseKeeper:
         self._moved_at = time.monotonic()
         self._ended = threading.Event()
         self._lost = threading.Event()
+        self.calls = OpenCalls()  # the shard's requests at Triton, which end when there is no point in doing more
         self._counting = threading.Lock()
         self._progress = 0
         ids_of_the_shard = contextvars.copy_context()  # for the lines that the thread logs
@@ -95,24 +98,39 @@ class LeaseKeeper:
             self._moved_at = time.monotonic()
 
     def _keep(self) -> None:
-        while not self._ended.wait(self._lease.total_seconds() / RENEWALS_PER_LEASE):
+        interval_seconds = self._lease.total_seconds() / RENEWALS_PER_LEASE
+        renew_at = time.monotonic() + interval_seconds
+        while not self._ended.wait(min(CHECK_SECONDS, interval_seconds)):
             if self._stands():
-                self._lost.set()
-                self._wait_for_hanging()
+                self._give_up()
                 return
+            if self._stopping.is_set():
+                self.calls.cancel()  # the lease is kept until the shard is handed back or recorded
+            is_due = time.monotonic() >= renew_at
+            if is_due:
+                renew_at = time.monotonic() + interval_seconds
             try:
-                held = self._renew()
+                held = self._renew() if is_due else self._is_held()
             except SQLAlchemyError as error:
-                log.warning("lease.not_renewed", shard=self._claimed.shard_id, reason=describe(error))
+                if is_due:
+                    log.warning("lease.not_renewed", shard=self._claimed.shard_id, reason=describe(error))
                 continue
             if not held:
                 self._lost.set()
+                self.calls.cancel()
                 return
+
+    def _is_held(self) -> bool:
+        with transaction(self._engine) as session:
+            return is_held(session, self._claimed.shard_id, self._claimed.token)
 
     def _stands(self) -> bool:
         return time.monotonic() - self._moved_at > self._patience.total_seconds()
 
-    def _wait_for_hanging(self) -> None:
+    def _give_up(self) -> None:
+        """Let the lease run out; end the process if even then its thread does not come back."""
+        self._lost.set()
+        self.calls.cancel()
         seconds = self._patience.total_seconds()
         log.warning("lease.not_renewed", shard=self._claimed.shard_id, reason=f"no image finished for {seconds:g} s")
         if not self._ended.wait(self._hangs_after.total_seconds()):

@@ -135,6 +135,11 @@ def renew(session: Session, shard_id: int, token: int, progress: int, lease: tim
     return renewed.one_or_none() is not None
 
 
+def is_held(session: Session, shard_id: int, token: int) -> bool:
+    """Whether a renewal would find the lease; nothing is written."""
+    return session.scalars(select(Shard.id).where(*_held(shard_id, token))).one_or_none() is not None
+
+
 def release(
     session: Session,
     claimed: ClaimedShard,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 
 from samfleet.datasets import repository, service, uploads
 from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.deleting import DatasetInUse, delete_dataset
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty, DirectoryNotAllowed, DirectoryNotFound, DirectoryUnreadable
 from samfleet.datasets.names import FileNameInvalid
@@ -17,15 +18,24 @@ from samfleet.datasets.uploads import DatasetChanged, DatasetSealed, FileNameTak
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
+from samfleet.logging import get_logger
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_api.bodies import multipart_files, spooled_body
 from samfleet_api.datasets.request_bodies import ANNOTATIONS_BODY, DETECTIONS_BODY, FILES_BODY
 from samfleet_api.datasets.schemas import AddedImages, CreateDataset, Dataset, DatasetImage, FromDirectory
-from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.dependencies import (
+    EngineValue,
+    ReadSessionValue,
+    SettingsValue,
+    StoreValue,
+    TenantId,
+    WriteSessionValue,
+)
 from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
 from samfleet_api.problems import PayloadTooLarge, problems
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+log = get_logger(__name__)
 
 IMAGES_PER_REQUEST = 16  # of the largest size; of the usual size a thousand fit
 
@@ -115,6 +125,23 @@ def list_datasets(
 @router.get("/{dataset_id}", summary="Read a dataset", operation_id="dataset_read", responses=problems(DatasetNotFound))
 def read_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) -> Dataset:
     return Dataset.of(service.get_dataset(session, tenant_id, dataset_id))
+
+
+@router.delete(
+    "/{dataset_id}",
+    status_code=204,
+    response_class=Response,
+    summary="Delete a dataset with its uploads",
+    operation_id="dataset_delete",
+    responses=problems(DatasetNotFound, DatasetInUse),
+)
+def delete(dataset_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValue) -> None:
+    """It is gone from all answers at once, its uploads and rows shortly after. May be repeated until they are.
+
+    Refused while a job uses it. Files of a folder on the server stay where they are.
+    """
+    delete_dataset(session, tenant_id, dataset_id)
+    log.info("dataset.deleted", dataset_id=str(dataset_id))
 
 
 @router.get(

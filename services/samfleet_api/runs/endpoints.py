@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from fastapi.responses import StreamingResponse
 
 from samfleet.datasets.content import read_image
 from samfleet.db.session import read_only
-from samfleet.jobs.exports import FILE_NAMES, MEDIA_TYPES, ExportFormat, RunNotFound, results_of_run
+from samfleet.jobs.exports import RunNotFound
 from samfleet.jobs.progress import progress_of_runs
 from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
 from samfleet.masks.overlay import render_overlay
@@ -40,14 +37,6 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 MAX_IMAGE_ID = 2**63 - 1
 MaxSide = Annotated[int, Query(ge=16, le=8192, description="Largest width and height of the picture in pixels.")]
 ImageId = Annotated[int, Path(ge=0, le=MAX_IMAGE_ID, description="COCO id of the image in the dataset.")]
-Format = Annotated[
-    ExportFormat,
-    Query(
-        alias="format",
-        description="`coco`: a COCO results array. `jsonl`: a line per image, failed ones included.",
-    ),
-]
-RESULT_ERRORS = problems(RunNotFound, ObjectNotFound, PartFileDamaged, StorageUnavailable)
 
 
 @router.get(
@@ -70,44 +59,6 @@ def read_run(
         repository.facts_of(session, [run.id]).get(run.id, RunFacts()),
         stage_statistics(session, run.id, include_warmup=include_warmup),
     )
-
-
-@router.get(
-    "/{run_id}/results",
-    summary="Download the results",
-    operation_id="run_read_results",
-    response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "COCO results, or JSON lines.",
-            "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
-        },
-        **RESULT_ERRORS,
-    },
-)
-def read_results(
-    run_id: uuid.UUID,
-    tenant_id: TenantId,
-    engine: EngineValue,
-    store: StoreValue,
-    form: Format = ExportFormat.COCO,
-) -> StreamingResponse:
-    """Streamed. Of a run that goes on, or was cancelled, what is recorded now."""
-    with read_only(engine) as session:
-        require_run(session, tenant_id, run_id)
-        chunks = results_of_run(session, store, run_id, form)
-    return StreamingResponse(_begun(chunks), media_type=MEDIA_TYPES[form], headers=_attachment(run_id, form))
-
-
-@router.head("/{run_id}/results", include_in_schema=False)
-def head_results(
-    run_id: uuid.UUID,
-    tenant_id: TenantId,
-    session: ReadSessionValue,
-    form: Format = ExportFormat.COCO,
-) -> Response:
-    require_run(session, tenant_id, run_id)
-    return Response(media_type=MEDIA_TYPES[form], headers=_attachment(run_id, form))
 
 
 @router.get(
@@ -186,13 +137,3 @@ def read_overlay(
     masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)] if with_masks else []
     content = read_image(store, image.uri, settings.max_image_bytes)
     return Response(render_overlay(content, masks, max_side=max_side), media_type="image/png")
-
-
-def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The first chunk is read before the answer starts, while a missing file can still become a 404."""
-    first = next(chunks, b"")
-    return chain([first], chunks)
-
-
-def _attachment(run_id: uuid.UUID, form: ExportFormat) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{run_id}.{FILE_NAMES[form]}"'}

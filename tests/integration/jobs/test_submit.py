@@ -13,10 +13,12 @@ from fixtures.variants import add_variants
 from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState, WorkerHeartbeat
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError
+from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.jobs.submit import JobRequest, submit_job
 from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
+from samfleet.variants.budget import PromptsTooMany
 
 
 def test_a_job_has_a_run_per_variant_and_pool_and_wakes_a_planner(session: Session) -> None:
@@ -97,6 +99,30 @@ def test_a_wrong_request_says_why(session: Session, fields: dict[str, Any], code
     with pytest.raises(SamfleetError) as raised:
         submit_job(session, MemoryTaskQueue(), JobRequest(**{**values, "task": EVERYTHING, **fields}), POOLS)
     assert raised.value.code == code
+
+
+def test_a_job_that_asks_for_too_many_prompts_is_refused_before_anything_is_written(session: Session) -> None:
+    plain = make_dataset(session, 3)
+    annotated = make_dataset(session, 4, annotated=True)
+    detected = make_dataset(session, 5, detected=True)
+    huge = {**EVERYTHING, "points_per_side": 256, "crop_n_layers": 4}
+    for dataset, task, limits, said in (
+        (plain, huge, PromptLimits(), "22347776 prompts for one image"),
+        (plain, {**EVERYTHING, "points_per_side": 4}, PromptLimits(per_job=95), "96 prompts"),
+        (annotated, ANNOTATED, PromptLimits(per_image=1), "2 annotations"),
+        (detected, DETECTED, PromptLimits(per_image=1), "2 detections"),
+    ):
+        request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], task, pools=POOLS[:2])
+        with pytest.raises(PromptsTooMany, match=said):
+            submit_job(session, MemoryTaskQueue(), request, POOLS, limits=limits)
+    assert session.scalars(select(Run)).all() == []
+
+
+def test_a_job_within_its_limits_is_accepted(session: Session) -> None:
+    dataset = make_dataset(session, 3, detected=True)
+    request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], {**DETECTED, "max_detections": 1})
+    _, created = submit_job(session, MemoryTaskQueue(), request, POOLS, limits=PromptLimits(per_image=1))
+    assert created
 
 
 def test_a_restricted_licence_is_accepted_by_name_or_the_job_refused(

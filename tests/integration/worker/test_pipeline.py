@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,15 +12,17 @@ from functools import partial
 from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from fixtures.jobs import reload, results_of, shards_of, start_job
 from fixtures.worker import make_services, raise_for, upload
-from samfleet.db.models import JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancelling import cancel_job
+from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.leases import claim, must_run_alone
 from samfleet.jobs.parts import read_parts
@@ -451,5 +454,43 @@ def test_many_workers_and_doubled_messages_record_each_image_once(engine: Engine
     results = results_of(engine, run)
     assert [result.image_id for result in results] == list(range(101, 141))
     finish_run(engine, services.store, run.id)
-    exported = b"".join(services.store.open(f"runs/{run.id}/exports/coco.json"))
+    with transaction(engine) as session:
+        parts = recorded_parts(session, run.id)
+    exported = b"".join(iter_export(services.store, parts, ExportFormat.COCO))
     assert len(json.loads(exported)) == reload(engine, run)[1].masks == 40
+
+
+def test_a_cancelled_job_leaves_its_slot_without_waiting_for_triton(engine: Engine) -> None:
+    """The requests at Triton would not end by themselves."""
+    gate = Gate()
+    segmenter = MemorySegmenter(before=gate, cancel=gate.open.set)
+    services = make_services(engine, segmenter)
+    run = start_job(engine, services.queue, 4, uris=upload(services, 4))
+    work = threading.Thread(target=segment_shard, args=(services, shards_of(engine, run)[0].id))
+    work.start()
+    assert gate.reached.wait(PATIENCE)
+    with transaction(engine) as session:
+        cancel_job(session, run_tenant(session, run), run.job_id)
+    work.join(PATIENCE)
+    assert not work.is_alive()
+    assert gate.open.is_set()  # by the cancellation of the calls
+    assert results_of(engine, run) == []
+    assert shards_of(engine, run)[0].state is ShardState.CANCELLED
+
+
+def test_a_worker_that_stops_cancels_what_is_at_triton_and_hands_back_uncounted(engine: Engine) -> None:
+    gate = Gate()
+    services = make_services(engine, MemorySegmenter(before=gate, cancel=gate.open.set))
+    run = start_job(engine, services.queue, 4, uris=upload(services, 4))
+    work = threading.Thread(target=segment_shard, args=(services, shards_of(engine, run)[0].id))
+    work.start()
+    assert gate.reached.wait(PATIENCE)
+    services.stopping.set()
+    work.join(PATIENCE)
+    assert not work.is_alive()
+    shard = shards_of(engine, run)[0]
+    assert (shard.state, shard.attempts) == (ShardState.PENDING, 0)
+
+
+def run_tenant(session: Session, run: Run) -> uuid.UUID:
+    return session.scalars(select(Job.tenant_id).where(Job.id == run.job_id)).one()

@@ -10,9 +10,10 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from queue import SimpleQueue
 from typing import TypeVar
 
-from tritonclient.grpc import InferenceServerClient, InferInput
+from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from samfleet.errors import SamfleetError
@@ -20,6 +21,7 @@ from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, p
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.tracing import span, trace_headers
 from samfleet.variants.task import EverythingParameters
+from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import (
     ModelProcessDied,
@@ -27,6 +29,7 @@ from samfleet_worker.triton.errors import (
     TritonUnavailable,
     VariantWaits,
     mapped_errors,
+    status_name,
 )
 from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
@@ -43,16 +46,16 @@ class TritonSegmenter:
         self._servers = [_Server(address, timeout.total_seconds(), most_loaded) for address in addresses]
         self._turn = itertools.count()
 
-    def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
+    def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
         """Ask the next server in turn, and the others when it is away; raises what the last one said."""
-        inputs = _inputs(request)
+        inputs, calls = _inputs(request), calls or OpenCalls()
         first = next(self._turn)
         away = TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
         for step in range(len(self._servers)):
             if step:
                 TRITON_RETRIES.labels(variant, "server_away").inc()
             try:
-                return self._servers[(first + step) % len(self._servers)].segment(variant, inputs)
+                return self._servers[(first + step) % len(self._servers)].segment(variant, inputs, calls)
             except TritonUnavailable as error:
                 away = error
         raise away
@@ -96,7 +99,7 @@ class _Server:
         self._revived: dict[str, float] = {}  # when, by this process's monotonic clock
         self.room = ServerRoom(self._client, address, most_loaded)
 
-    def segment(self, variant: str, inputs: list[InferInput]) -> TimedReply:
+    def segment(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> TimedReply:
         started = time.perf_counter()
         outcome = "ok"
         with (
@@ -104,7 +107,7 @@ class _Server:
             span("triton", kind="client", server__address=self._address, samfleet__variant=variant),
         ):
             try:
-                return self._ask(variant, inputs, started)
+                return self._ask(variant, inputs, started, calls)
             except SamfleetError as error:
                 outcome = error.code
                 if isinstance(error, ModelProcessDied):
@@ -115,11 +118,10 @@ class _Server:
             finally:
                 TRITON_REQUESTS.labels(variant, outcome).observe(time.perf_counter() - started)
 
-    def _ask(self, variant: str, inputs: list[InferInput], started: float) -> TimedReply:
+    def _ask(self, variant: str, inputs: list[InferInput], started: float, calls: OpenCalls) -> TimedReply:
         """Triton in its OpenTelemetry mode takes the trace context from the call's metadata as its spans' parent."""
         with mapped_errors(self._address):
-            timeout, headers = self._timeout_seconds, trace_headers() or None
-            result = self._client.infer(variant, inputs, client_timeout=timeout, headers=headers)
+            result = self._wait(variant, inputs, calls)
             round_trip_ms = (time.perf_counter() - started) * 1e3
             arrays = {name: result.as_numpy(name) for name in OUTPUTS}
         if missing := sorted(name for name, array in arrays.items() if array is None):
@@ -128,6 +130,25 @@ class _Server:
         self._died.discard(variant)
         self._devices.hear(reply.report)
         return TimedReply(reply, round_trip_ms)
+
+    def _wait(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> InferResult:
+        """Triton hears of a cancelled call, of one whose time is over and of a caller that died, and ends its work."""
+        calls.check()
+        answer: SimpleQueue[tuple[InferResult | None, InferenceServerException | None]] = SimpleQueue()
+        call = self._client.async_infer(
+            variant,
+            inputs,
+            lambda result, error: answer.put((result, error)),
+            client_timeout=self._timeout_seconds,
+            headers=trace_headers() or None,
+        )
+        with calls.opened(call.cancel):
+            result, error = answer.get()
+        if error is None:
+            return result
+        if calls.cancelled and status_name(error) == "CANCELLED":
+            raise CallCancelled from error
+        raise error
 
     def _is_live(self) -> bool:
         """Tells an image that takes too long from a server that answers nobody."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet_worker.triton.calls import OpenCalls
 from samfleet_worker.triton.devices import DeviceUse
 
 
@@ -34,8 +35,11 @@ class ServerStatus:
 class Segmenter(Protocol):
     """Safe to share between threads; the errors are those of `samfleet_worker.triton.errors`."""
 
-    def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
-        """Raises `ModelNotLoaded` where the variant is not: loading is the worker's decision, not the request's."""
+    def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
+        """Raises `ModelNotLoaded` where the variant is not: loading is the worker's decision, not the request's.
+
+        The call is one of `calls` while it lasts, and raises `CallCancelled` when those are cancelled.
+        """
         ...
 
     def has(self, variant: str) -> bool:
