@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "3c1e8f5a7d42"
-down_revision = "b8f4d16e0c27"
+down_revision = "7e1c54b0d9a3"
 branch_labels = None
 depends_on = None
 
