@@ -103,7 +103,7 @@ TRITON_IN_PROGRESS = Gauge(
 )
 TRITON_RETRIES = Counter(
     "samfleet_triton_retries",
-    "Requests sent again: to the next server (server_away), or after loading (model_not_loaded).",
+    "Requests sent again: to the next server (server_away), or after loading (model_not_loaded, model_process_died).",
     ("variant", "reason"),
     registry=REGISTRY,
 )

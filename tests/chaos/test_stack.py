@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.chaos_stack import VICTIMS, ChaosStack, chaos_stack, random_victims
+from samfleet_cli.local_stack.processes import wait_gone
 from samfleet_cli.local_stack.stack import stack_status, start_stack
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
@@ -82,8 +83,8 @@ def test_a_new_supervisor_goes_on_where_a_killed_one_left_off(
     pid = stack_status(stack.state_dir).supervisor_pid
     assert pid is not None
     supervisor = stack.hurt_pid(pid, signal.SIGKILL)
-    assert not supervisor.is_alive()
-    for name, value in stack.samfleet.environment.items():
+    assert wait_gone([supervisor], WITHIN_SECONDS) == []
+    for name, value in {**stack.samfleet.environment, **stack.settings}.items():
         monkeypatch.setenv(name, value)
     start_stack(stack.state_dir)
     check_ended_well(stack, job_id)

@@ -96,15 +96,17 @@ def _redis(state_dir: StateDir, ports: Mapping[str, int]) -> _Choice:
 
 def shared_environment(info: StackInfo, settings: Settings, weights_dir: Path) -> dict[str, str]:
     """Settings for the children. Datasets may lie in any folder unless set: API and files belong to the same user, and
-    nobody else has the key.
+    nobody else has the key. Jobs are refused by the weights that lie here, unless Tritons elsewhere have theirs.
     """
     roots = settings.dataset_roots if "dataset_roots" in settings.model_fields_set else (Path("/"),)
+    elsewhere = "pools" in settings.model_fields_set and "weights_dir" not in settings.model_fields_set
+    weights = {} if elsewhere else {"SAMFLEET_WEIGHTS_DIR": str(weights_dir.resolve())}
     return {
+        **weights,
         "SAMFLEET_DATABASE_URL": info.database_url,
         "SAMFLEET_BROKER_URL": info.broker_url,
         "SAMFLEET_STORAGE_URL": info.storage_url,
         "SAMFLEET_POOLS": json.dumps({name: list(servers) for name, servers in info.pools.items()}),
-        "SAMFLEET_WEIGHTS_DIR": str(weights_dir.resolve()),
         "SAMFLEET_DATASET_ROOTS": os.pathsep.join(map(str, roots)),
         "SAMFLEET_BOOTSTRAP_API_KEY": info.api_key,
     }

@@ -19,6 +19,7 @@ from samfleet_worker.triton.errors import (
     from_load,
     from_triton,
     is_out_of_memory,
+    mapped_control_errors,
 )
 
 
@@ -103,3 +104,8 @@ def test_a_failed_request_shows_no_traceback_either() -> None:
 )
 def test_which_loads_lacked_memory(reason: str, lacks: bool) -> None:
     assert is_out_of_memory(said(f"load failed for model 'v': {reason}", "INTERNAL")) is lacks
+
+
+def test_a_server_that_does_not_answer_a_control_question_is_away() -> None:
+    with pytest.raises(TritonUnavailable, match="t:8001 does not answer"), mapped_control_errors("t:8001"):
+        raise InferenceServerException("Deadline Exceeded", "StatusCode.DEADLINE_EXCEEDED")

@@ -149,6 +149,16 @@ def mapped_errors(address: str) -> Iterator[None]:
         raise from_triton(error, address) from error
 
 
+@contextmanager
+def mapped_control_errors(address: str) -> Iterator[None]:
+    """The same for questions that a server answers from memory: one that takes too long for them is away."""
+    try:
+        with mapped_errors(address):
+            yield
+    except TritonTimeout as error:
+        raise TritonUnavailable(f"Triton at {address} does not answer") from error
+
+
 def from_load(error: InferenceServerException, address: str, variant: str) -> SamfleetError:
     """The same for a failed load: a server that is away is worth another try, anything else will not mend itself."""
     mapped = from_triton(error, address)

@@ -18,7 +18,7 @@ from samfleet_worker.triton.errors import (
     VariantWaits,
     from_load,
     is_out_of_memory,
-    mapped_errors,
+    mapped_control_errors,
 )
 
 log = get_logger(__name__)
@@ -42,7 +42,7 @@ class ServerRoom:
         self._too_full: dict[str, frozenset[str]] = {}  # what was loaded when a variant did not fit in beside it
 
     def has(self, variant: str) -> bool:
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             return bool(self._client.is_model_ready(variant, client_timeout=CONTROL_SECONDS))
 
     def loaded(self) -> frozenset[str]:
@@ -84,7 +84,7 @@ class ServerRoom:
         """Load a variant again whose process has died. Triton waits for the dead one for ever when it unloads, and
         loads beside that (tried with 2.51), so the end of the unloading is not waited for.
         """
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             self._client.unload_model(variant, client_timeout=CONTROL_SECONDS)
         self.load(variant, at_work)
         log.warning("variant.revived", variant=variant, address=self._address)
@@ -113,13 +113,13 @@ class ServerRoom:
 
     def _last_used(self) -> dict[str, int]:
         """Milliseconds since 1970 of the end of the last batch, 0 for what was never used."""
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             statistics = self._client.get_inference_statistics(client_timeout=CONTROL_SECONDS)
         return {model.name: model.last_inference for model in statistics.model_stats}
 
     def _unload(self, variant: str) -> None:
         """Returns when the memory is free: Triton says yes at once and unloads after that."""
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             self._client.unload_model(variant, client_timeout=CONTROL_SECONDS)
         deadline = time.monotonic() + UNLOAD_SECONDS
         while any(name == variant and state in {"READY", "UNLOADING"} for name, state in self._index()):
@@ -130,7 +130,7 @@ class ServerRoom:
         log.info("variant.unloaded", variant=variant, address=self._address)
 
     def _index(self) -> list[tuple[str, str]]:
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             index = self._client.get_model_repository_index(client_timeout=CONTROL_SECONDS)
         return [(model.name, model.state) for model in index.models]
 
