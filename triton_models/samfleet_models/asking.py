@@ -20,6 +20,7 @@ from samfleet_models.mask_decoder import MASKS
 from samfleet_models.preprocess import Frame
 from samfleet_models.probing import Probe
 from samfleet_models.reading import Placement, ReadMasks, Selection, read_masks
+from samfleet_models.transfers import to_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Ask:
         prompts = wanted.nonzero()[:, 0].numpy() + rows.start
         sure = None
         if self.probe is not None:
-            sure = self.probe.sure(low_res[torch.from_numpy(masks.source).to(low_res.device)], self.view.frame)
+            sure = self.probe.sure(low_res[to_device(torch.from_numpy(masks.source), low_res.device)], self.view.frame)
         return Answers(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
 
 

@@ -215,16 +215,16 @@ class Sharing:
             piece.clock.stage = "decode"
             piece.clock.join(shared, len(piece) / sum(sizes))
         with shared.measure("decode"):
-            coords = torch.cat([piece.question.coords[piece.rows] for piece in chunk]).to(device)
-            labels = torch.cat([piece.question.labels[piece.rows] for piece in chunk]).to(device)
+            coords = torch.cat([piece.question.coords[piece.rows] for piece in chunk])
+            labels = torch.cat([piece.question.labels[piece.rows] for piece in chunk])
             contexts = [piece.question.view.context for piece in chunk for _ in range(len(piece))]
             scored = decoder.score(contexts, coords, labels)
-            ious = torch.split(scored.ious.float().cpu(), sizes)
+            ious = torch.split(scored.ious, sizes)
             wanted = [piece.question.choice.of(piece.rows, own) for piece, own in zip(chunk, ious, strict=True)]
-            rows, masks = torch.cat(wanted).nonzero().T.to(device)
+            rows, masks = torch.cat(wanted).nonzero().T
             drawn = decoder.draw(scored, rows, masks)
             counts = [int(own.sum()) for own in wanted]
-            low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious.float().cpu(), counts)
+            low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious, counts)
         answers = []
         for piece, *own in zip(chunk, wanted, drawn_ious, low_res, strict=True):
             with piece.clock.measure("postprocess"):
