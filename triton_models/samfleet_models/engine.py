@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samfleet.errors import SamfleetError
+from samfleet.limits import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
-from samfleet.variants.budget import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.pins import expected_sha256

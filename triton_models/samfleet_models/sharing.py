@@ -16,8 +16,9 @@ from typing import Any
 import torch
 
 from samfleet.errors import SamfleetError
+from samfleet.limits import MAX_MASK_BYTES
 from samfleet.masks.record import MaskRecord
-from samfleet.variants.budget import BYTES_BESIDE_A_CODE, MAX_MASK_BYTES, MasksTooMany, check_masks
+from samfleet.variants.budget import BYTES_BESIDE_A_CODE, MasksTooMany, check_masks
 from samfleet_models.asking import Answers, Ask, Pause, Work
 from samfleet_models.cancelling import Cancelled, RequestCancelled, never
 from samfleet_models.chunks import NotEnoughMemory, attempt

@@ -9,9 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection
+from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 from samfleet.variants.budget import (
-    MAX_PROMPTS_PER_IMAGE,
-    MAX_PROMPTS_PER_JOB,
     check_prompts_per_image,
     check_prompts_per_job,
     check_task,

@@ -12,9 +12,6 @@ from collections.abc import Sequence
 from samfleet.errors import InvalidInput
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
 
-MAX_PROMPTS_PER_IMAGE = 32_768
-MAX_PROMPTS_PER_JOB = 4_000_000_000  # a million images with 4,000 prompts each
-MAX_MASK_BYTES = 256 * 2**20  # codes of candidate masks of one image; those of 64 x 64 points take a few MiB
 BYTES_BESIDE_A_CODE = 256  # of a mask's numbers and objects
 
 
