@@ -12,4 +12,4 @@ if [ -n "${SAMFLEET_VARIANTS_DIR:-}" ]; then
     fi
 fi
 exec tritonserver --model-repository=/opt/samfleet/repository --model-control-mode=explicit \
-    --disable-auto-complete-config --exit-on-error=false "$@"
+    --disable-auto-complete-config --exit-on-error=false --strict-readiness=false "$@"

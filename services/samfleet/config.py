@@ -9,6 +9,7 @@ import json
 import os
 import re
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
+from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 
 MIN_KEY_LENGTH = 24
 SITE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
     broker_url: str = Field(default="redis://redis:6379/0", description="Redis 6 or newer, or Valkey.")
     storage_url: str = Field(
         default="s3://samfleet/results",
-        description="Where uploads, parts and exports rest: `file:///folder` or `s3://bucket/prefix`.",
+        description="Where uploads and parts rest: `file:///folder` or `s3://bucket/prefix`.",
     )
     s3_endpoint_url: str | None = Field(
         default=None, description="Address of an S3-compatible store that is not Amazon's."
@@ -67,7 +69,8 @@ class Settings(BaseSettings):
     )
     bootstrap_api_key: str | None = Field(
         default=None,
-        description="A key that the migration step registers for the tenant `default`; 24 or more characters.",
+        description="The admin key that the migration step registers for the tenant `default`, in place of the one "
+        "before; 24 or more characters.",
     )
 
     max_image_bytes: int = Field(
@@ -82,17 +85,15 @@ class Settings(BaseSettings):
         description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
     )
     max_annotations: int = Field(
-        default=10_000_000,
-        ge=1,
-        description="Most entries of an annotations or detections file, of up to 64 bytes in memory; LVIS has 1.3 M.",
+        default=10_000_000, ge=1, description="Most entries of an annotations or detections file; LVIS has 1.3 million."
     )
     max_objects_per_image: int = Field(
-        default=10_000, ge=1, description="Most annotations, or detections, of one image; LVIS has 294 at most."
+        default=10_000, ge=1, description="Most annotations, or detections, of one image; a hundred are many."
     )
     max_annotation_bytes_per_image: int = Field(
         default=4 * 2**20,
         ge=1,
-        description="Largest segmentations of one image, 8 bytes a number, 1 a character; COCO's take 20 kB at most.",
+        description="Segmentations of one image, 8 bytes a number, 1 a character; LVIS has 45 kB.",
     )
     max_dataset_images: int = Field(
         default=1_000_000, ge=1, description="Most images of a dataset; listing a million takes half a minute."
@@ -107,17 +108,59 @@ class Settings(BaseSettings):
         default=2_000_000, ge=1, description="Most files and folders that a listing looks at, images or not."
     )
     listing_time: timedelta = Field(
-        default=timedelta(minutes=2), description="Longest listing of a folder; a local disk lists a million in 20 s."
+        default=timedelta(minutes=2), description="Longest listing of a folder; a local disk lists a million in 30 s."
     )
     overlay_pixels: int = Field(
         default=100_000_000,
         ge=1,
-        description="Pixels of pictures that one API process decodes at a time, 5 bytes each; a larger one goes alone.",
+        description="Pixels that an API process decodes at a time for pictures, 5 bytes each.",
     )
     image_bytes_in_flight: int = Field(
         default=256 * 2**20,
         ge=1,
-        description="Bytes of image files that one worker process holds at a time; each takes about 5 bytes of memory.",
+        description="Bytes of image files that a worker holds at a time, in 5 times the memory.",
+    )
+    max_prompts_per_image: int = Field(
+        default=MAX_PROMPTS_PER_IMAGE,
+        ge=1,
+        description="Most prompts of one image; 32 x 32 points are 1,024. Nine minutes of MobileSAM on two slow cores.",
+    )
+    max_prompts_per_job: int = Field(
+        default=MAX_PROMPTS_PER_JOB,
+        ge=1,
+        description="Most prompts of all images and runs of a job; a million images of 4,000 each.",
+    )
+    max_body_bytes: int = Field(
+        default=2**20,
+        ge=2**10,
+        description="Largest body of all other requests; a job with a thousand variants has 20 kB.",
+    )
+    requests_per_minute: int = Field(
+        default=3000,
+        ge=1,
+        description="Requests that one key may send to one API process; a process on one core answers about 4000.",
+    )
+    wrong_keys_per_minute: int = Field(
+        default=10, ge=1, description="Wrong keys from one address that get an answer; right ones always do."
+    )
+    event_streams: int = Field(
+        default=200, ge=1, description="Streams of job events that one API process sends at a time."
+    )
+    event_streams_per_key: int = Field(
+        default=20, ge=1, description="Of these, how many one key may have: some browsers with some tabs each."
+    )
+    long_requests: int = Field(
+        default=8,
+        ge=1,
+        description="Threads of an API process for requests that may take long (datasets, pictures, exports); "
+        "one key gets at most half.",
+    )
+    long_request_wait: timedelta = Field(
+        default=timedelta(seconds=10), description="How long such a request waits for a thread before it is refused."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose `X-Forwarded-*` headers are believed, separated by commas.",
     )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
@@ -134,6 +177,18 @@ class Settings(BaseSettings):
         description="Time without a heartbeat after which a shard is taken from a worker.",
     )
     sweep_interval: timedelta = Field(default=timedelta(seconds=5), description="How often lost work is looked for.")
+    clean_interval: timedelta = Field(
+        default=timedelta(seconds=5),
+        description="How often what was deleted is removed from the store and the database.",
+    )
+    orphan_interval: timedelta = Field(
+        default=timedelta(hours=1),
+        description="Time between two walks over the store for objects that nothing refers to.",
+    )
+    unsealed_retention: timedelta = Field(
+        default=timedelta(days=7),
+        description="An open dataset that did not change for this long is deleted with its uploads.",
+    )
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )
@@ -147,7 +202,9 @@ class Settings(BaseSettings):
         description="Of variants that do not fit into memory together, how long one runs while another waits.",
     )
     max_shard_attempts: int = Field(
-        default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
+        default=25,
+        ge=1,
+        description="Attempts of a shard that fail by its own fault, with back-off up to 30 s, before its run fails.",
     )
     site: str | None = Field(
         default=None, description="What other sites call this one, such as `h200-lab`. Unset: nothing can be exported."
@@ -182,7 +239,18 @@ class Settings(BaseSettings):
             raise ValueError("pools are written name=host:port,host:port;other=host:port")
         return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
 
-    @field_validator("lease", "sweep_interval", "triton_timeout", "variant_turn", "listing_time", mode="before")
+    @field_validator(
+        "lease",
+        "sweep_interval",
+        "clean_interval",
+        "orphan_interval",
+        "unsealed_retention",
+        "triton_timeout",
+        "variant_turn",
+        "long_request_wait",
+        "listing_time",
+        mode="before",
+    )
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
         """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""
@@ -210,6 +278,18 @@ class Settings(BaseSettings):
     def _parse_roots(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _parse_proxies(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            ip_network(proxy)  # raises ValueError
         return value
 
     @field_validator("bootstrap_api_key")

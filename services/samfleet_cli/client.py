@@ -95,6 +95,13 @@ class SamfleetClient:
     def dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
 
+    def datasets(self) -> Iterator[Dataset]:
+        """All datasets, newest first."""
+        return map(Dataset.model_validate, self._items("/v1/datasets"))
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        self._delete(f"/v1/datasets/{dataset_id}")
+
     def dataset_images(self, dataset_id: str) -> Iterator[DatasetImage]:
         """All images in the dataset's order, fetched page by page."""
         return map(DatasetImage.model_validate, self._items(f"/v1/datasets/{dataset_id}/images"))
@@ -131,6 +138,10 @@ class SamfleetClient:
 
     def cancel_job(self, job_id: str) -> Job:
         return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/cancel", repeatable=True))
+
+    def delete_job(self, job_id: str, *, cancel: bool = False, forget_measurements: bool = False) -> None:
+        params = {"cancel": cancel, "forget_measurements": forget_measurements}
+        self._delete(f"/v1/jobs/{job_id}", params=params)
 
     def job_errors(self, job_id: str) -> Iterator[ImageError]:
         return map(ImageError.model_validate, self._items(f"/v1/jobs/{job_id}/errors"))
@@ -199,9 +210,26 @@ class SamfleetClient:
         return answer
 
     def forget_site(self, name: str) -> None:
-        self._transport.repeat(
-            lambda: self._transport.send("DELETE", f"/v1/sites/{quote(name, safe='')}"), repeatable=True
-        )
+        self._delete(f"/v1/sites/{quote(name, safe='')}")
+
+    def create_tenant(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
+        return answer
+
+    def tenants(self) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/tenants")
+
+    def create_key(self, name: str, *, tenant: str | None = None, admin: bool = False) -> dict[str, Any]:
+        """The new key; `key` is its secret, which no other answer has."""
+        body = _without_none({"name": name, "tenant": tenant, "admin": admin})
+        answer: dict[str, Any] = self._post("/v1/keys", body)
+        return answer
+
+    def keys(self, *, tenant: str | None = None) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/keys", _without_none({"tenant": tenant}))
+
+    def revoke_key(self, key_id: str) -> None:
+        self._delete(f"/v1/keys/{quote(key_id, safe='')}")
 
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:
@@ -234,6 +262,9 @@ class SamfleetClient:
 
     def _get(self, path: str, **params: Any) -> Any:
         return self._transport.json("GET", path, repeatable=True, params=params)
+
+    def _delete(self, path: str, **request: Any) -> None:
+        self._transport.repeat(lambda: self._transport.send("DELETE", path, **request), repeatable=True)
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._transport.json("POST", path, repeatable=False, json=body)

@@ -42,6 +42,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
             "socket_keepalive": True,
             "health_check_interval": 30,
         },
+        beat_sync_every=1,  # the schedule file is written with every sweep: the beat's sign of life
         timezone="UTC",
         beat_schedule={
             "sweep": {
@@ -49,7 +50,12 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
                 "schedule": settings.sweep_interval,
                 # sweeps do not pile up while no worker takes them
                 "options": {"queue": CONTROL_QUEUE, "expires": max(sweep_seconds, 1.0)},
-            }
+            },
+            "clean": {
+                "task": TaskName.CLEAN.value,
+                "schedule": settings.clean_interval,
+                "options": {"queue": CONTROL_QUEUE, "expires": max(settings.clean_interval.total_seconds(), 1.0)},
+            },
         },
     )
     register_tasks(app)

@@ -29,6 +29,20 @@ def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
     return data
 
 
+def held_bytes(uri: str, listed: int) -> int:
+    """How large the file is: as it was listed, or as it is now where that is more."""
+    if uri.startswith(STORE_SCHEME):
+        return listed
+    try:
+        return max(listed, _path(uri).stat().st_size)
+    except OSError:
+        return listed  # reading it says what is wrong
+
+
+def _path(uri: str) -> Path:
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
+
+
 def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
     key = uri.removeprefix(STORE_SCHEME)
     try:
@@ -40,7 +54,7 @@ def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
 
 def _from_disk(uri: str, max_bytes: int) -> bytes:
     """Listing resolved all links and checked the roots, so a path that leads elsewhere now was changed since."""
-    path = Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
+    path = _path(uri)
     if os.path.realpath(path) != str(path):
         raise ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
     try:

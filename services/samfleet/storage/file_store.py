@@ -93,17 +93,18 @@ class FileStore:
         with _mapped(key):
             return self._path(key).is_file()
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         folder = check_prefix(prefix).rpartition("/")[0]
         with _mapped(prefix):
             if (self._path(folder) if folder else self._root).is_dir():
-                yield from self._walk(folder, prefix)
+                yield from self._walk(folder, prefix, after)
 
     def delete(self, key: str) -> None:
         with _mapped(key), suppress(FileNotFoundError, NotADirectoryError):
             path = self._path(key)
             if not path.is_dir():
                 path.unlink()
+                self._remove_empty(path.parent)
 
     def delete_prefix(self, prefix: str) -> None:
         folder = self._path(check_folder(prefix).rstrip("/"))
@@ -161,8 +162,19 @@ class FileStore:
             return
         raise StorageUnavailable(f"{target.parent} is removed again and again by others; try again shortly")
 
-    def _walk(self, folder: str, prefix: str) -> Iterator[ObjectInfo]:
-        """Depth first in key order: a folder sorts as its name with '/', which is how its keys continue."""
+    def _remove_empty(self, folder: Path) -> None:
+        """Folders are no objects: one that is empty goes with its last object, up to the root."""
+        while folder != self._root:
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or gone
+                return
+            folder = folder.parent
+
+    def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
+        """Depth first in key order: a folder sorts as its name with '/', which is how its keys continue. A folder whose
+        keys all come before `after` is not opened.
+        """
         with os.scandir(self._root / folder) as entries:
             found = [(entry, entry.is_dir(follow_symlinks=False)) for entry in entries]
         base = f"{folder}/" if folder else ""
@@ -171,10 +183,11 @@ class FileStore:
             if key == f"{TEMPORARY_FOLDER}/":
                 continue
             if key.endswith("/"):
-                if key.startswith(prefix) or prefix.startswith(key):
+                behind = key > after or after.startswith(key)
+                if behind and (key.startswith(prefix) or prefix.startswith(key)):
                     with suppress(FileNotFoundError):  # deleted while listing
-                        yield from self._walk(key[:-1], prefix)
-            elif key.startswith(prefix):
+                        yield from self._walk(key[:-1], prefix, after)
+            elif key.startswith(prefix) and key > after:
                 with suppress(FileNotFoundError):
                     if entry.is_file():
                         status = entry.stat()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from samfleet.paths import asset
@@ -28,7 +29,7 @@ from samfleet_cli.local_stack.triton_command import (
 
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
-    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root)
+    command = replace(make_command(stack, weights, ports, LOOPBACK, state_dir.root), exit_seconds=12)
     shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
         name="triton",
@@ -36,7 +37,9 @@ def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mappin
         env=triton_env(command, os.environ),
         readiness=HttpReady(LOOPBACK, command.http_port, "/v2/health/ready"),
         address=f"grpc://{LOOPBACK}:{command.grpc_port}",
-        stop_seconds=15.0,
+        stop_seconds=15.0,  # beyond the server's own exit_seconds
+        start_seconds=3600.0,  # it listens when its variants are loaded, compiled ones after minutes of warming up
+        needs_children=True,
         leaves=(Path("/dev/shm"), f"{shared_memory}*"),  # noqa: S108 - where shm_open(3) keeps its objects
     )
 

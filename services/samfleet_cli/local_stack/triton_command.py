@@ -64,7 +64,8 @@ class TritonCommand:
     `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
     others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
     `execution` is the setting of that name; what it asks for beyond fp32 needs its gate in the folder `gates`.
-    `own_repository` has the model folders of a user's own variants.
+    `own_repository` has the model folders of a user's own variants. Asked to end, the server waits `exit_seconds`
+    for its models; one whose process died once is waited for in vain.
     """
 
     files: TritonFiles
@@ -82,6 +83,7 @@ class TritonCommand:
     execution: str = "fp32"
     gates: Path | None = None
     own_repository: Path | None = None
+    exit_seconds: int = 30
     extra_env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -150,6 +152,8 @@ def triton_argv(command: TritonCommand) -> list[str]:
         *(f"--load-model={name}" for name in command.models),
         "--disable-auto-complete-config",
         "--exit-on-error=false",
+        f"--exit-timeout-secs={command.exit_seconds}",
+        "--strict-readiness=false",  # a variant that failed to load makes a server of others unready otherwise
         f"--http-address={command.host}",
         f"--http-port={command.http_port}",
         f"--grpc-address={command.host}",

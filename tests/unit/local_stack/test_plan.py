@@ -106,3 +106,12 @@ def test_each_process_shows_its_metrics_on_a_port_of_its_own(tmp_path: Path) -> 
         f"http://127.0.0.1:{port}/metrics" for port in served
     ]
     assert "SAMFLEET_METRICS_PORT" not in parts["api"].env
+
+
+def test_the_api_knows_the_weights_unless_a_triton_elsewhere_has_its_own(tmp_path: Path) -> None:
+    elsewhere = {part.name: part for part in _plan(tmp_path / "elsewhere", _external()).parts}
+    shared = Settings(pools={"a100": ("gpu1:8001",)}, weights_dir=tmp_path / "weights")
+    shared_too = {part.name: part for part in _plan(tmp_path / "shared", shared).parts}
+
+    assert "SAMFLEET_WEIGHTS_DIR" not in elsewhere["api"].env
+    assert shared_too["api"].env["SAMFLEET_WEIGHTS_DIR"] == str(tmp_path / "weights")
