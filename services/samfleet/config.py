@@ -84,6 +84,42 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
     )
+    max_annotations: int = Field(
+        default=10_000_000, ge=1, description="Most entries of an annotations or detections file; LVIS has 1.3 million."
+    )
+    max_objects_per_image: int = Field(
+        default=10_000, ge=1, description="Most annotations, or detections, of one image; a hundred are many."
+    )
+    max_annotation_bytes_per_image: int = Field(
+        default=4 * 2**20,
+        ge=1,
+        description="Segmentations of one image, 8 bytes a number, 1 a character; LVIS has 45 kB.",
+    )
+    max_dataset_images: int = Field(
+        default=1_000_000, ge=1, description="Most images of a dataset; listing a million takes half a minute."
+    )
+    max_dataset_bytes: int = Field(
+        default=2**40, ge=1, description="Largest sum of the files uploaded into one dataset: a million of 1 MiB."
+    )
+    max_listing_depth: int = Field(
+        default=32, ge=0, le=500, description="Deepest folder of a dataset below the one that is listed."
+    )
+    max_listing_entries: int = Field(
+        default=2_000_000, ge=1, description="Most files and folders that a listing looks at, images or not."
+    )
+    listing_time: timedelta = Field(
+        default=timedelta(minutes=2), description="Longest listing of a folder; a local disk lists a million in 30 s."
+    )
+    overlay_pixels: int = Field(
+        default=100_000_000,
+        ge=1,
+        description="Pixels that an API process decodes at a time for pictures, 5 bytes each.",
+    )
+    image_bytes_in_flight: int = Field(
+        default=256 * 2**20,
+        ge=1,
+        description="Bytes of image files that a worker holds at a time, in 5 times the memory.",
+    )
     max_prompts_per_image: int = Field(
         default=MAX_PROMPTS_PER_IMAGE,
         ge=1,
@@ -212,6 +248,7 @@ class Settings(BaseSettings):
         "triton_timeout",
         "variant_turn",
         "long_request_wait",
+        "listing_time",
         mode="before",
     )
     @classmethod
