@@ -5,8 +5,14 @@ from __future__ import annotations
 import http.client
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from samfleet.triton_tls import SERVER_NAME, derive_identity
 
 _SECONDS = 1.0
+_SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
+_EMPTY_REQUEST = b""
+_READY_ANSWER = b"\x08\x01"  # field 1, a boolean: true
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,38 @@ class HttpReady:
             return False
         finally:
             connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TritonReady:
+    """`ServerReady` of Triton's gRPC protocol, the question that `GET /v2/health/ready` asks over HTTP. The messages
+    are spelt out as bytes: tritonclient is the worker's alone.
+    """
+
+    address: str
+    secret: str | None = None
+
+    def is_ready(self) -> bool:
+        import grpc
+
+        with self._channel() as channel:
+            try:
+                answer = channel.unary_unary(_SERVER_READY)(_EMPTY_REQUEST, timeout=_SECONDS)
+            except grpc.RpcError:
+                return False
+        return bool(answer == _READY_ANSWER)
+
+    def _channel(self) -> Any:
+        import grpc
+
+        options = [("grpc.enable_retries", 0)]
+        if self.secret is None:
+            return grpc.insecure_channel(self.address, options)
+        identity = derive_identity(self.secret)
+        credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+        return grpc.secure_channel(
+            self.address, credentials, [*options, ("grpc.ssl_target_name_override", SERVER_NAME)]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from tritonclient.grpc import InferenceServerClient, InferInput
+import grpc
+from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferInput
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.tracing import span, trace_headers
+from samfleet.triton_tls import SERVER_NAME, TlsIdentity, derive_identity
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import TritonUnavailable, mapped_errors
 from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
@@ -25,12 +27,21 @@ from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
 
+UNIX_SOCKET = "unix:"  # how gRPC writes addresses of this kind
+
 Answer = TypeVar("Answer")
 
 
 class TritonSegmenter:
-    def __init__(self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None) -> None:
-        self._servers = [_Server(address, timeout.total_seconds(), most_loaded) for address in addresses]
+    """`secret` is what the servers were started with (`SAMFLEET_TRITON_SECRET`), None for servers without one."""
+
+    def __init__(
+        self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None, secret: str | None = None
+    ) -> None:
+        identity = derive_identity(secret) if secret else None
+        self._servers = [
+            _Server(connect(address, identity), address, timeout.total_seconds(), most_loaded) for address in addresses
+        ]
         self._turn = itertools.count()
 
     def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
@@ -74,10 +85,12 @@ class TritonSegmenter:
 
 
 class _Server:
-    def __init__(self, address: str, timeout_seconds: float, most_loaded: int | None) -> None:
+    def __init__(
+        self, client: InferenceServerClient, address: str, timeout_seconds: float, most_loaded: int | None
+    ) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
-        self._client = InferenceServerClient(address)
+        self._client = client
         self._devices = DeviceBook()
         self.room = ServerRoom(self._client, address, most_loaded)
 
@@ -123,6 +136,19 @@ class _Server:
 
     def close(self) -> None:
         self._client.close()
+
+
+def connect(address: str, identity: TlsIdentity | None) -> InferenceServerClient:
+    """A client without a limit on the size of messages; a server on a unix socket has no use for TLS."""
+    if identity is None or address.startswith(UNIX_SOCKET):
+        return InferenceServerClient(address)
+    credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+    arguments = [
+        ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_SIZE),
+        ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_SIZE),
+        ("grpc.ssl_target_name_override", SERVER_NAME),
+    ]
+    return InferenceServerClient(address, creds=credentials, channel_args=arguments)
 
 
 def _inputs(request: SegmentRequest) -> list[InferInput]:
