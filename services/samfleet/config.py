@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         description="Triton gRPC servers by pool: `name=host:port,host:port;other=host:port`, or the same as JSON.",
     )
     pool: str = Field(default="default", description="The pool that this worker serves.")
+    triton_secret: str | None = Field(
+        default=None,
+        description="Shared by Triton and its workers: mutual TLS with it, 24 or more characters. Unset: no TLS.",
+    )
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
     variants_dir: Path | None = Field(
         default=None, description="A folder of YAML files, one for each variant of your own. Unset: none."
@@ -292,9 +296,9 @@ class Settings(BaseSettings):
             ip_network(proxy)  # raises ValueError
         return value
 
-    @field_validator("bootstrap_api_key")
+    @field_validator("bootstrap_api_key", "triton_secret")
     @classmethod
-    def _check_key(cls, value: str | None) -> str | None:
+    def _check_key(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and len(value) < MIN_KEY_LENGTH:
-            raise ValueError(f"bootstrap_api_key is too short to be a secret; use {MIN_KEY_LENGTH} or more characters")
+            raise ValueError(f"{info.field_name} is too short to be a secret; use {MIN_KEY_LENGTH} or more characters")
         return value

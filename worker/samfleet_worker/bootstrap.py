@@ -86,7 +86,9 @@ def bootstrap(settings: Settings) -> Services:
         engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 2),
         store=open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url),
         queue=CeleryTaskQueue(settings.broker_url),
-        segmenter=TritonSegmenter(settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants),
+        segmenter=TritonSegmenter(
+            settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants, settings.triton_secret
+        ),
         worker=worker_name(settings.pool),
         image_bytes=Budget(settings.image_bytes_in_flight),
         end_process=end_process,
