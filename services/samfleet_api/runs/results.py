@@ -40,6 +40,10 @@ Format = Annotated[
 NoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", description="`ETag` of an answer before: 304 when nothing changed.")
 ]
+_SCHEMAS = {
+    ExportFormat.COCO: {"type": "array", "items": {"type": "object"}},
+    ExportFormat.JSONL: {"type": "string"},
+}
 
 
 @router.head("/{run_id}/results", include_in_schema=False)
@@ -51,7 +55,7 @@ NoneMatch = Annotated[
     responses={
         200: {
             "description": "COCO results, or JSON lines; in zstd or gzip where `Accept-Encoding` names it.",
-            "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
+            "content": {MEDIA_TYPES[form]: {"schema": schema} for form, schema in _SCHEMAS.items()},
         },
         304: {"description": "The results are those of `If-None-Match`."},
         **problems(RunNotFound, ObjectNotFound, PartFileDamaged, StorageUnavailable),

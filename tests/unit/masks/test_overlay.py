@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def rendered(content: bytes, masks: list[MaskRecord], **options: int) -> NDArray[np.uint8]:
+def rendered(content: bytes, masks: list[MaskRecord], **options: Any) -> NDArray[np.uint8]:
     """HW3, uint8, RGB."""
     with Image.open(io.BytesIO(render_overlay(content, masks, **options))) as picture:
         assert picture.format == "PNG"
