@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from fixtures.jobs import claim_one, make_dataset, make_job, record_one, reload, start_job
 from samfleet.datasets.deleting import DatasetInUse, delete_dataset
-from samfleet.datasets.service import DatasetNotFound, create_upload
+from samfleet.datasets.service import DatasetNotFound, InputLimits, create_upload
 from samfleet.datasets.uploads import UploadedFile, add_images, put_annotations, seal
 from samfleet.db.locks import try_process_lock
 from samfleet.db.models import (
@@ -46,6 +46,7 @@ from samfleet.storage.opening import S3Options, connect_s3, open_store
 from samfleet.storage.s3_store import S3Store
 from samfleet.storage.store import ObjectStore, StorageUnavailable
 
+OF_INPUTS = InputLimits()
 NOW = timedelta(0)
 WEEK = timedelta(days=7)
 LIMITS = CleanLimits(grace=NOW, unsealed_after=WEEK, orphans_every=NOW)
@@ -96,8 +97,8 @@ def uploaded(engine: Engine, store: ObjectStore, names: tuple[str, ...] = ("a.pn
         session.flush()
         dataset = create_upload(session, tenant.id)
     files = [UploadedFile(name, io.BytesIO(b"picture")) for name in names]
-    add_images(engine, store, tenant.id, dataset.id, files, max_image_bytes=100)
-    put_annotations(engine, store, tenant.id, dataset.id, io.BytesIO(COCO))
+    add_images(engine, store, tenant.id, dataset.id, files, max_image_bytes=100, limits=OF_INPUTS)
+    put_annotations(engine, store, tenant.id, dataset.id, io.BytesIO(COCO), OF_INPUTS.annotations)
     return dataset
 
 
@@ -167,7 +168,7 @@ def test_a_running_job_is_cancelled_first_or_refused(engine: Engine, store: Obje
 
 def test_a_dataset_is_deleted_with_its_uploads_once_no_job_uses_it(engine: Engine, store: ObjectStore) -> None:
     dataset, kept = uploaded(engine, store), uploaded(engine, store)
-    seal(engine, store, dataset.tenant_id, dataset.id)
+    seal(engine, store, dataset.tenant_id, dataset.id, OF_INPUTS.annotations)
     with transaction(engine) as session:
         job = make_job(session, MemoryTaskQueue(), session.get_one(Dataset, dataset.id))
     with pytest.raises(DatasetInUse, match=str(job.id)), transaction(engine) as session:
@@ -205,7 +206,7 @@ def test_an_upload_to_a_deleted_dataset_is_refused_and_leaves_nothing(engine: En
         delete_dataset(session, dataset.tenant_id, dataset.id)
     with pytest.raises(DatasetNotFound):
         files = [UploadedFile("late.png", io.BytesIO(b"x"))]
-        add_images(engine, store, dataset.tenant_id, dataset.id, files, max_image_bytes=100)
+        add_images(engine, store, dataset.tenant_id, dataset.id, files, max_image_bytes=100, limits=OF_INPUTS)
     clean(engine, store, PATIENT)
     assert keys(store) == []
 
@@ -258,7 +259,7 @@ def test_only_one_process_cleans_at_a_time(engine: Engine) -> None:
 
 def test_a_dataset_that_is_never_sealed_is_deleted(engine: Engine, store: ObjectStore) -> None:
     stale, fresh, sealed = (uploaded(engine, store) for _ in range(3))
-    seal(engine, store, sealed.tenant_id, sealed.id)
+    seal(engine, store, sealed.tenant_id, sealed.id, OF_INPUTS.annotations)
     with transaction(engine) as session:
         old = Dataset.id.in_((stale.id, sealed.id))
         session.execute(update(Dataset).where(old).values(changed_at=text("now() - interval '8 days'")))
