@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         description="Triton gRPC servers by pool: `name=host:port,host:port;other=host:port`, or the same as JSON.",
     )
     pool: str = Field(default="default", description="The pool that this worker serves.")
+    triton_secret: str | None = Field(
+        default=None,
+        description="Shared by Triton and its workers: mutual TLS with it, 24 or more characters. Unset: no TLS.",
+    )
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
     variants_dir: Path | None = Field(
         default=None, description="A folder of YAML files, one for each variant of your own. Unset: none."
@@ -93,6 +97,42 @@ class Settings(BaseSettings):
         default=2 * 2**30,
         ge=1,
         description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
+    )
+    max_annotations: int = Field(
+        default=10_000_000, ge=1, description="Most entries of an annotations or detections file; LVIS has 1.3 million."
+    )
+    max_objects_per_image: int = Field(
+        default=10_000, ge=1, description="Most annotations, or detections, of one image; a hundred are many."
+    )
+    max_annotation_bytes_per_image: int = Field(
+        default=4 * 2**20,
+        ge=1,
+        description="Segmentations of one image, 8 bytes a number, 1 a character; LVIS has 45 kB.",
+    )
+    max_dataset_images: int = Field(
+        default=1_000_000, ge=1, description="Most images of a dataset; listing a million takes half a minute."
+    )
+    max_dataset_bytes: int = Field(
+        default=2**40, ge=1, description="Largest sum of the files uploaded into one dataset: a million of 1 MiB."
+    )
+    max_listing_depth: int = Field(
+        default=32, ge=0, le=500, description="Deepest folder of a dataset below the one that is listed."
+    )
+    max_listing_entries: int = Field(
+        default=2_000_000, ge=1, description="Most files and folders that a listing looks at, images or not."
+    )
+    listing_time: timedelta = Field(
+        default=timedelta(minutes=2), description="Longest listing of a folder; a local disk lists a million in 30 s."
+    )
+    overlay_pixels: int = Field(
+        default=100_000_000,
+        ge=1,
+        description="Pixels that an API process decodes at a time for pictures, 5 bytes each.",
+    )
+    image_bytes_in_flight: int = Field(
+        default=256 * 2**20,
+        ge=1,
+        description="Bytes of image files that a worker holds at a time, in 5 times the memory.",
     )
     max_prompts_per_image: int = Field(
         default=MAX_PROMPTS_PER_IMAGE,
@@ -226,6 +266,7 @@ class Settings(BaseSettings):
         "triton_timeout",
         "variant_turn",
         "long_request_wait",
+        "listing_time",
         mode="before",
     )
     @classmethod
@@ -274,9 +315,9 @@ class Settings(BaseSettings):
             ip_network(proxy)  # raises ValueError
         return value
 
-    @field_validator("bootstrap_api_key")
+    @field_validator("bootstrap_api_key", "triton_secret")
     @classmethod
-    def _check_key(cls, value: str | None) -> str | None:
+    def _check_key(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and len(value) < MIN_KEY_LENGTH:
-            raise ValueError(f"bootstrap_api_key is too short to be a secret; use {MIN_KEY_LENGTH} or more characters")
+            raise ValueError(f"{info.field_name} is too short to be a secret; use {MIN_KEY_LENGTH} or more characters")
         return value

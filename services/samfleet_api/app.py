@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
 from samfleet.tracing import configure_tracing
@@ -19,6 +20,7 @@ from samfleet_api.bodies import BodyLimit
 from samfleet_api.dashboard.docs import add_docs
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
+from samfleet_api.datasets.filling import router as dataset_filling
 from samfleet_api.dependencies import refuse_unknown_parameters
 from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
@@ -81,12 +83,13 @@ def create_app(
         redoc_url=None,
     )
     ours = (
-        datasets, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports, exchange, sites,
-        health, metrics, sessions, keys, tenants,
+        datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
+        exchange, sites, health, metrics, sessions, keys, tenants,
     )  # fmt: skip
     for router in ours:
         app.include_router(router)
     app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
+    app.state.pictures = Budget(settings.overlay_pixels)
     app.state.rates = Rates(settings.requests_per_minute)
     add_dashboard(app)
     add_docs(app)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from samfleet.regular_files import open_regular
 from samfleet_cli.files import replacing
 from samfleet_cli.resources import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet_cli.transport import ApiError, Transport
@@ -190,7 +191,7 @@ class SamfleetClient:
         """An import changes nothing the second time, so one whose answer was lost is sent again."""
 
         def attempt() -> Any:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return self._transport.json(
                     "POST",
                     "/v1/reports/import",
@@ -254,7 +255,7 @@ class SamfleetClient:
     def _send_files(self, route: str, files: Sequence[tuple[str, Path]]) -> None:
         with ExitStack() as stack:
             parts = [
-                ("files", (name, stack.enter_context(path.open("rb")), "application/octet-stream"))
+                ("files", (name, stack.enter_context(open_regular(path)), "application/octet-stream"))
                 for name, path in files
             ]
             self._transport.json("POST", route, repeatable=False, files=parts)
@@ -279,7 +280,7 @@ class SamfleetClient:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(_PIECE_BYTES):
             yield piece
 

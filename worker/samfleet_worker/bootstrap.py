@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.db.session import connect
 from samfleet.errors import InvalidInput
@@ -38,6 +39,7 @@ class PoolNotConfigured(InvalidInput):
 class Services:
     """`stopping` is set when the process was asked to end: work stops at the next image and is handed back.
     Whoever loads a variant holds `loading`. `company` lets shards run side by side, or a suspect alone.
+    `image_bytes` bounds the image files that are held in memory; None lets any number in.
     `end_process` is called when a thread of this process hangs and cannot be had back.
     """
 
@@ -50,6 +52,7 @@ class Services:
     stopping: threading.Event = field(default_factory=threading.Event)
     loading: threading.Lock = field(default_factory=threading.Lock)
     company: Company = field(default_factory=Company)
+    image_bytes: Budget | None = None
     end_process: Callable[[str], None] = lambda _reason: None
 
     @property
@@ -83,8 +86,11 @@ def bootstrap(settings: Settings) -> Services:
         engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 2),
         store=open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url),
         queue=CeleryTaskQueue(settings.broker_url),
-        segmenter=TritonSegmenter(settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants),
+        segmenter=TritonSegmenter(
+            settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants, settings.triton_secret
+        ),
         worker=worker_name(settings.pool),
+        image_bytes=Budget(settings.image_bytes_in_flight),
         end_process=end_process,
     )
 

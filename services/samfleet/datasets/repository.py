@@ -78,6 +78,12 @@ def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImag
     return session.scalars(statement).all()
 
 
+def total_bytes(session: Session, dataset_id: uuid.UUID) -> int:
+    """Of the images that the dataset has so far."""
+    query = select(func.coalesce(func.sum(DatasetImage.size_bytes), 0)).where(DatasetImage.dataset_id == dataset_id)
+    return int(session.scalar(query) or 0)
+
+
 def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, str]]:
     """(id, file_name) sorted by the names' UTF-8 bytes, as Python sorts them, whatever the database's language."""
     query = select(DatasetImage.id, DatasetImage.file_name).where(DatasetImage.dataset_id == dataset_id)
@@ -113,8 +119,9 @@ def copy_images(session: Session, dataset_id: uuid.UUID, images: Iterable[NewIma
     )
 
 
-def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> None:
-    _copy(
+def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> int:
+    """Returns how many there were."""
+    return _copy(
         session,
         "COPY dataset_annotations "
         "(dataset_id, image_id, annotation_id, category_id, bbox, area, iscrowd, segmentation) FROM STDIN",
@@ -152,13 +159,16 @@ def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterabl
     )
 
 
-def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise TypeError(f"COPY needs the psycopg driver, not {type(connection).__name__}")
+    count = 0
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         for row in rows:
             copy.write_row(row)
+            count += 1
+    return count
 
 
 def _of_tenant(tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False) -> Select[Dataset]:

@@ -1,8 +1,8 @@
 """Objects as files below one root folder.
 
 A write goes to a temporary file inside the root, reaches the disk (fsync) and takes its name in one rename, so
-readers and crashes see the old object or the new one. Symbolic links are followed only where they stay inside the
-root.
+readers and crashes see the old object or the new one. No other account may read or list objects. Symbolic links are
+followed only where they stay inside the root.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from samfleet.storage.store import (
 from samfleet.storage.streams import mapped_stream
 
 CHUNK_BYTES = 1 << 20
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700  # pictures and masks are for the account of the service alone
 PLACE_ATTEMPTS = 100  # a concurrent delete_prefix may remove the emptied target folder under a write
 
 ERRORS: dict[int, tuple[type[SamfleetError], str]] = {
@@ -137,8 +138,8 @@ class FileStore:
     def _temporary_file(self, key: str) -> Iterator[tuple[FileIO, Path]]:
         path = self._temporary / uuid.uuid4().hex
         with _mapped(key):
-            self._temporary.mkdir(parents=True, exist_ok=True)
-            file = path.open("xb", buffering=0)
+            _make_folder(self._temporary)
+            file = _create_private(path)
         try:
             with file:
                 yield file, path
@@ -203,6 +204,10 @@ def _mapped(key: str) -> Iterator[None]:
         raise kind(f"{key!r}: {reason} ({error})") from error
 
 
+def _create_private(path: Path) -> FileIO:
+    return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE), "wb")
+
+
 def _write_all(file: FileIO, chunk: bytes) -> None:
     """Unbuffered, because a buffer would meet the full disk a second time when the file is closed."""
     rest = memoryview(chunk)
@@ -230,7 +235,7 @@ def _make_folder(folder: Path) -> list[Path]:
     if folder.is_dir():
         return []
     changed = _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, mode=_FOLDER_MODE)
     return [*changed, folder.parent]
 
 

@@ -5,13 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from samfleet.datasets.content import read_image
 from samfleet.db.session import read_only
 from samfleet.jobs.exports import RunNotFound
 from samfleet.jobs.progress import progress_of_runs
 from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
-from samfleet.masks.overlay import render_overlay
-from samfleet.masks.record import MaskRecord
+from samfleet.masks.overlay import PicturesBusy
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageUnavailable
@@ -30,6 +28,7 @@ from samfleet_api.pagination import (
 from samfleet_api.problems import problems
 from samfleet_api.runs import repository
 from samfleet_api.runs.image_schemas import ImageOfRun
+from samfleet_api.runs.pictures import PictureBudget, picture_of
 from samfleet_api.runs.repository import ListedOutcome, RunFacts
 from samfleet_api.runs.schemas import Run, RunImage
 from samfleet_api.runs.views import (
@@ -127,6 +126,7 @@ def read_run_image(
             ImageUnreadable,
             ObjectNotFound,
             PartFileDamaged,
+            PicturesBusy,
             StorageUnavailable,
         ),
     },
@@ -139,6 +139,7 @@ def read_overlay(
     engine: EngineValue,
     store: StoreValue,
     settings: SettingsValue,
+    budget: PictureBudget,
     max_side: MaxSide = 1600,
     *,
     with_masks: Annotated[bool, Query(description="Without them it is the upright image alone.")] = True,
@@ -146,6 +147,5 @@ def read_overlay(
     with read_only(engine) as session:
         result, image = require_image(session, tenant_id, run_id, image_id)
     require_segmented(result)
-    masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)] if with_masks else []
-    content = read_image(store, image.uri, settings.max_image_bytes)
-    return Response(render_overlay(content, masks, max_side=max_side), media_type="image/png")
+    picture = picture_of(store, settings, budget, result, image, max_side=max_side, with_masks=with_masks)
+    return Response(picture, media_type="image/png")

@@ -47,7 +47,7 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
     if "pools" in given:
         inference = _external("triton", ", ".join(server for servers in pools.values() for server in servers))
     else:
-        pools = {EMBEDDED_POOL: (f"{LOOPBACK}:{ports['triton_grpc']}",)}
+        pools = {EMBEDDED_POOL: (triton.address(state_dir),)}
         inference = _Choice(parts=(triton.part(state_dir, stack, weights_dir, ports),))
     storage = (
         _external("storage", settings.storage_url) if "storage_url" in given else _Choice(state_dir.storage.as_uri())
@@ -60,7 +60,6 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
         broker_url=broker.url,
         storage_url=storage.url,
         pools=pools,
-        triton_http_url=None if "pools" in given else f"http://{LOOPBACK}:{ports['triton_http']}",
     )
     choices = (database, broker, inference, storage)
     parts = [part for choice in choices for part in choice.parts]

@@ -9,10 +9,15 @@ import http.client
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from samfleet.triton_tls import SERVER_NAME, derive_identity
 from samfleet_cli.local_stack.part import Answer
 
 _SECONDS = 4.0  # an API that asks its own database and broker gives them three
+_SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
+_EMPTY_REQUEST = b""
+_READY_ANSWER = b"\x08\x01"  # field 1, a boolean: true
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,40 @@ class HttpReady:
         finally:
             connection.close()
         return Answer.READY if status < http.HTTPStatus.BAD_REQUEST else Answer.BUSY
+
+
+@dataclass(frozen=True, slots=True)
+class TritonReady:
+    """`ServerReady` of Triton's gRPC protocol, the question that `GET /v2/health/ready` asks over HTTP. The messages
+    are spelt out as bytes: tritonclient is the worker's alone.
+    """
+
+    address: str
+    secret: str | None = None
+
+    def ask(self) -> Answer:
+        """A server that answers with an error, or that it is not ready, is busy."""
+        import grpc
+
+        with self._channel() as channel:
+            try:
+                answer = channel.unary_unary(_SERVER_READY)(_EMPTY_REQUEST, timeout=_SECONDS)
+            except grpc.RpcError as error:
+                away = error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+                return Answer.SILENT if away else Answer.BUSY
+        return Answer.READY if answer == _READY_ANSWER else Answer.BUSY
+
+    def _channel(self) -> Any:
+        import grpc
+
+        options = [("grpc.enable_retries", 0)]
+        if self.secret is None:
+            return grpc.insecure_channel(self.address, options)
+        identity = derive_identity(self.secret)
+        credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+        return grpc.secure_channel(
+            self.address, credentials, [*options, ("grpc.ssl_target_name_override", SERVER_NAME)]
+        )
 
 
 @dataclass(frozen=True, slots=True)

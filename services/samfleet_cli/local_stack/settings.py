@@ -14,8 +14,6 @@ PORT_NAMES = (
     "api",
     "postgres",
     "redis",
-    "triton_http",
-    "triton_grpc",
     "triton_metrics",
     "control_metrics",
     "worker_metrics",
@@ -32,8 +30,6 @@ class StackSettings(BaseSettings):
     api_port: Port | None = Field(default=None, description="Port of the embedded API.")
     postgres_port: Port | None = Field(default=None, description="Port of the embedded PostgreSQL.")
     redis_port: Port | None = Field(default=None, description="Port of the embedded Redis.")
-    triton_http_port: Port | None = Field(default=None, description="HTTP port of the embedded Triton.")
-    triton_grpc_port: Port | None = Field(default=None, description="gRPC port of the embedded Triton.")
     triton_metrics_port: Port | None = Field(default=None, description="Prometheus port of the embedded Triton.")
     worker_metrics_port: Port | None = Field(
         default=None, description="Prometheus port of the embedded worker; those of further pools are free ones."

@@ -236,6 +236,15 @@ def test_what_a_run_does_not_have(tenant: Tenant, run_path: str, path: str, stat
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+def test_small_pictures_are_kept_below_the_run(tenant: Tenant, folder: Path, run_path: str) -> None:
+    path, params = f"{run_path}/images/3/overlay.png", {"max_side": 320}
+    drawn = tenant.http.get(path, params=params)
+    (folder / "2.png").unlink()  # so nothing can be drawn any more
+    assert tenant.http.get(path, params=params).content == drawn.content
+    assert tenant.http.get(path, params={**params, "with_masks": False}).status_code == 422
+    assert tenant.http.get(path, params={"max_side": 321}).status_code == 422
+
+
 def test_an_image_file_that_is_gone_has_no_picture(tenant: Tenant, folder: Path, run_path: str) -> None:
     (folder / "2.png").unlink()
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")

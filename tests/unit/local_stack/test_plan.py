@@ -38,7 +38,6 @@ def test_what_is_set_is_external_and_not_started(tmp_path: Path) -> None:
         ExternalPart("triton", "gpu1:8001, gpu2:8001, gpu3:8001"),
         ExternalPart("storage", "s3://bucket/prefix"),
     )
-    assert plan.info.triton_http_url is None
 
 
 def test_each_worker_serves_one_pool_and_none_the_control_queue(tmp_path: Path) -> None:

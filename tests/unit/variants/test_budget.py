@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from samfleet.limits import MAX_PROMPTS_PER_IMAGE
 from samfleet.variants.budget import (
-    MAX_PROMPTS_PER_IMAGE,
     PromptsTooMany,
     check_masks,
     check_prompts_per_job,

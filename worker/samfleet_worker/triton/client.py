@@ -13,13 +13,15 @@ from datetime import timedelta
 from queue import SimpleQueue
 from typing import TypeVar
 
-from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
+import grpc
+from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.tracing import span, trace_headers
+from samfleet.triton_tls import SERVER_NAME, TlsIdentity, derive_identity
 from samfleet.variants.task import EverythingParameters
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
@@ -37,13 +39,21 @@ from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
 
 PROBE = SegmentRequest(b"0", EverythingParameters())  # no image: answered with an error after no work at all
+UNIX_SOCKET = "unix:"  # how gRPC writes addresses of this kind
 
 Answer = TypeVar("Answer")
 
 
 class TritonSegmenter:
-    def __init__(self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None) -> None:
-        self._servers = [_Server(address, timeout.total_seconds(), most_loaded) for address in addresses]
+    """`secret` is what the servers were started with (`SAMFLEET_TRITON_SECRET`), None for servers without one."""
+
+    def __init__(
+        self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None, secret: str | None = None
+    ) -> None:
+        identity = derive_identity(secret) if secret else None
+        self._servers = [
+            _Server(connect(address, identity), address, timeout.total_seconds(), most_loaded) for address in addresses
+        ]
         self._turn = itertools.count()
 
     def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
@@ -90,10 +100,12 @@ class TritonSegmenter:
 
 
 class _Server:
-    def __init__(self, address: str, timeout_seconds: float, most_loaded: int | None) -> None:
+    def __init__(
+        self, client: InferenceServerClient, address: str, timeout_seconds: float, most_loaded: int | None
+    ) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
-        self._client = InferenceServerClient(address)
+        self._client = client
         self._devices = DeviceBook()
         self._died: set[str] = set()  # variants whose process was found dead and has answered nothing since
         self._revived: dict[str, float] = {}  # when, by this process's monotonic clock
@@ -207,6 +219,19 @@ class _Server:
 
     def close(self) -> None:
         self._client.close()
+
+
+def connect(address: str, identity: TlsIdentity | None) -> InferenceServerClient:
+    """A client without a limit on the size of messages; a server on a unix socket has no use for TLS."""
+    if identity is None or address.startswith(UNIX_SOCKET):
+        return InferenceServerClient(address)
+    credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+    arguments = [
+        ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_SIZE),
+        ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_SIZE),
+        ("grpc.ssl_target_name_override", SERVER_NAME),
+    ]
+    return InferenceServerClient(address, creds=credentials, channel_args=arguments)
 
 
 def _inputs(request: SegmentRequest) -> list[InferInput]:
