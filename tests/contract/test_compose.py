@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,9 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from fixtures.compose import BUILT_HERE, COMPOSE, DOCKERFILES, EXAMPLE, ROOT, SERVICES, images
 from samfleet.config import MIN_KEY_LENGTH, Settings
 from samfleet_cli.local_stack.settings import StackSettings
-
-ROOT = Path(__file__).resolve().parents[2]
-COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-SERVICES: Mapping[str, Any] = yaml.safe_load(COMPOSE)["services"]
-DOCKERFILES = sorted(ROOT.glob("deploy/*.Dockerfile"))
-BUILT_HERE = {f"samfleet-{name}:0.1.0" for name in ("app", "triton-cpu", "triton-gpu")}
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<operator>:?[-?])?(?P<word>[^}]*)\}")
 PINNED = re.compile(r"^[\w./-]+:v?\d+\.\d+(\.\d+)?([-.][\w.-]+)?@sha256:[0-9a-f]{64}$")
@@ -66,19 +60,6 @@ def _setting_names() -> set[str]:
     return ours | set(re.findall(r"SAMFLEET_[A-Z_]+", BACKEND))
 
 
-def _images() -> Iterator[tuple[str, str]]:
-    for name, service in SERVICES.items():
-        yield name, service["image"]
-    for path in DOCKERFILES:
-        stages: set[str] = set()
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("FROM "):
-                words = line.split()
-                if words[1] not in stages:
-                    yield path.name, words[1]
-                stages |= set(words[3:4])
-
-
 def test_the_file_follows_the_compose_specification() -> None:
     compose = _validate(_interpolated())
 
@@ -112,7 +93,7 @@ def test_the_services_of_the_design_are_there() -> None:
     }
 
 
-@pytest.mark.parametrize(("where", "image"), sorted(set(_images())))
+@pytest.mark.parametrize(("where", "image"), sorted(set(images())))
 def test_every_image_is_pinned_by_digest(where: str, image: str) -> None:
     if image in BUILT_HERE:
         assert SERVICES[where]["build"]
@@ -121,9 +102,9 @@ def test_every_image_is_pinned_by_digest(where: str, image: str) -> None:
 
 
 def test_every_image_of_one_name_is_the_same() -> None:
-    images = {image for _, image in _images()}
+    named = {image for _, image in images()}
 
-    assert len({image.partition("@")[0].partition(":")[0] for image in images}) == len(images)
+    assert len({image.partition("@")[0].partition(":")[0] for image in named}) == len(named)
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_used() -> None:
@@ -172,79 +153,11 @@ def test_every_setting_of_the_backend_reaches_triton() -> None:
         assert set(re.findall(r"SAMFLEET_[A-Z_]+", BACKEND)) <= set(SERVICES[name]["environment"])
 
 
-def test_secrets_reach_only_those_who_need_them() -> None:
-    def holders(variable: str) -> set[str]:
-        return {name for name, service in SERVICES.items() if variable in service.get("environment", {})}
-
-    assert holders("SAMFLEET_TRITON_SECRET") == {"triton", "triton-gpu", "worker", "worker-gpu"}
-    assert holders("SAMFLEET_BOOTSTRAP_API_KEY") == {"migrate"}
-    assert not holders("SAMFLEET_DATABASE_URL") & {"triton", "triton-gpu", "weights", "prometheus", "grafana"}
-    for name, service in SERVICES.items():
-        assert "PASSWORD" not in json.dumps(service.get("command", "")), (
-            f"{name}: arguments stand in the list of processes"
-        )
-
-
 def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(f"SAMFLEET_{name}".upper(), "")
 
     assert Settings() == Settings.model_construct()
-
-
-def _reachable(name: str) -> set[str]:
-    """Services that share a network with this one."""
-    networks = set(SERVICES[name]["networks"])
-    return {other for other, service in SERVICES.items() if other != name and networks & set(service["networks"])}
-
-
-def test_networks_let_each_service_reach_what_it_needs_and_no_more() -> None:
-    """Prometheus reaches a port of Triton's server that is not its own; the secret keeps it out there."""
-    users = {"api", "bucket", "migrate", "control", "worker", "worker-gpu", "beat"}
-    stores = {"postgres", "redis", "store"}
-
-    assert _reachable("triton") == {"triton-gpu", "worker", "worker-gpu", "prometheus"}
-    assert _reachable("triton-gpu") == {"triton", "worker", "worker-gpu", "prometheus"}
-    for name in stores:
-        assert _reachable(name) == (stores | users) - {name}
-    assert _reachable("grafana") == {"prometheus"}
-    assert _reachable("prometheus") == {
-        "grafana", "api", "control", "worker", "worker-gpu", "triton", "triton-gpu",
-    }  # fmt: skip
-    assert not _reachable("weights") & stores
-
-
-def test_only_networks_with_a_published_port_or_a_need_for_the_outside_have_a_way_out() -> None:
-    networks = yaml.safe_load(COMPOSE)["networks"]
-
-    assert {name for name, facts in networks.items() if not facts.get("internal")} == {"dashboards", "outside"}
-    for name, service in SERVICES.items():
-        for port in service.get("ports", []):
-            assert port.startswith(("127.0.0.1:", "${API_ADDRESS:-127.0.0.1}:")), f"{name}: {port}"
-
-
-def test_every_service_is_bounded_and_has_few_rights() -> None:
-    ours = {name for name, service in SERVICES.items() if service["image"] in BUILT_HERE}
-    for name, service in SERVICES.items():
-        assert service["mem_limit"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
-        if name in ours | {"redis"}:
-            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
-
-
-def test_workers_have_time_to_hand_their_shards_back() -> None:
-    for name in ("control", "worker", "worker-gpu"):
-        assert SERVICES[name]["stop_grace_period"] == "5m"
-
-
-def test_health_checks_ask_no_broker_and_know_no_name_of_the_container() -> None:
-    tests = {
-        name: " ".join(service["healthcheck"]["test"]) for name, service in SERVICES.items() if "healthcheck" in service
-    }
-
-    assert not {name for name, test in tests.items() if "HOSTNAME" in test or "celery" in test}
-    for name in ("control", "worker", "worker-gpu"):
-        assert SERVICES[name]["environment"]["SAMFLEET_HEARTBEAT_FILE"] in tests[name]
 
 
 def test_the_api_writes_no_second_line_for_a_request() -> None:
@@ -256,17 +169,6 @@ def test_with_a_gpu_jobs_run_on_it_unless_they_say_otherwise(monkeypatch: pytest
     monkeypatch.setenv("SAMFLEET_POOLS", line.partition("=")[2])
 
     assert list(Settings().pools) == ["gpu", "default"]
-
-
-def test_the_images_are_of_the_releases_that_we_ask_for() -> None:
-    images = dict(_images())
-
-    release = re.search(r"tritonserver:(\d+)\.(\d+)-", images["triton-gpu.Dockerfile"])
-    valkey = re.search(r"valkey:(\d+)\.(\d+)\.(\d+)-", images["redis"])
-    assert release
-    assert valkey
-    assert tuple(map(int, release.groups())) >= (26, 7)
-    assert tuple(map(int, valkey.groups())) >= (8, 1, 6)
 
 
 def test_services_wait_for_what_they_need_and_say_when_they_are_healthy() -> None:
