@@ -21,10 +21,11 @@ COPY triton_models/backends/sam /opt/tritonserver/backends/sam
 COPY triton_models/repository /opt/samfleet/repository
 COPY --chmod=755 deploy/triton-gpu.sh /usr/local/bin/serve-triton
 RUN install --directory --owner=triton-server /var/lib/samfleet /var/lib/samfleet/gates /var/lib/samfleet/compiled
-# What torch.compile makes is kept in a volume; segments that grow leave less memory unused between images of many sizes.
+# What is compiled for the GPU is kept in a volume; segments that grow leave less memory unused between images of many sizes.
 ENV PATH=/opt/samfleet/venv/bin:$PATH \
     PYTHONPATH=/opt/samfleet/venv/lib/python3.12/site-packages \
     PYTHONDONTWRITEBYTECODE=1 \
+    CUDA_CACHE_PATH=/var/lib/samfleet/compiled/cuda \
     TORCHINDUCTOR_CACHE_DIR=/var/lib/samfleet/compiled/inductor \
     TRITON_CACHE_DIR=/var/lib/samfleet/compiled/triton \
     PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
