@@ -33,10 +33,20 @@ def check_site_name(name: str) -> str:
     return name
 
 
+def drop_service_link(value: Any) -> Any:
+    """Return None for an address that Kubernetes sets, and the value itself otherwise.
+
+    Beside a Service `samfleet-metrics`, Kubernetes sets SAMFLEET_METRICS_PORT=tcp://10.0.0.1:9400 in every pod that
+    does not set the variable itself. So such a value means that nobody gave a port.
+    """
+    return None if isinstance(value, str) and re.match(r"(tcp|udp|sctp)://", value) else value
+
+
 class Settings(BaseSettings):
     """Every setting of every process; `docs/settings.md` lists them with their reasons."""
 
-    model_config = SettingsConfigDict(env_prefix="SAMFLEET_", extra="ignore", frozen=True)
+    # An empty variable counts as unset: compose files hand every setting on, given or not.
+    model_config = SettingsConfigDict(env_prefix="SAMFLEET_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: str = Field(
         default="postgresql+psycopg://samfleet:samfleet@postgres:5432/samfleet",
@@ -225,6 +235,10 @@ class Settings(BaseSettings):
         default=None, ge=0, le=65535, description="Port of a worker's `/metrics`; 0 takes a free one. Unset: none."
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address on which a worker's `/metrics` listens.")
+    heartbeat_file: Path | None = Field(
+        default=None,
+        description="A file that a worker touches every 5 s while it takes tasks, for health checks. Unset: none.",
+    )
     otlp_endpoint: str | None = Field(
         default=None,
         description="OpenTelemetry collector for traces, such as `http://collector:4318`. Unset: no traces.",
@@ -261,6 +275,11 @@ class Settings(BaseSettings):
         if isinstance(value, str) and value.replace(".", "", 1).isdigit():
             return float(value)
         return value
+
+    @field_validator("metrics_port", mode="before")
+    @classmethod
+    def _ignore_service_link(cls, value: Any) -> Any:
+        return drop_service_link(value)
 
     @field_validator("site")
     @classmethod

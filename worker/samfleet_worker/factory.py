@@ -9,6 +9,7 @@ from samfleet.config import Settings
 from samfleet.jobs.queue import CONTROL_QUEUE, TaskName, pool_queue
 from samfleet.logging import configure_logging, get_logger
 from samfleet.tracing import configure_tracing
+from samfleet_worker.alive import AliveStep
 from samfleet_worker.base import WorkerApp
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.heartbeat import Heartbeat
@@ -60,6 +61,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
     )
     register_tasks(app)
     app.steps["worker"].add(LifecycleStep)
+    app.steps["consumer"].add(AliveStep)
 
     def configure(**_: Any) -> None:
         configure_logging(settings.log_level, settings.log_format)

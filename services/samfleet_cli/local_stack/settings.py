@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from samfleet.config import drop_service_link
+
 PORT_NAMES = (
     "api",
     "postgres",
@@ -47,6 +49,11 @@ class StackSettings(BaseSettings):
     gates_dir: Path | None = Field(
         default=None, description="Where gates lie; without it `gates` in the state directory."
     )
+
+    @field_validator(*(f"{name}_port" for name in PORT_NAMES), mode="before")
+    @classmethod
+    def _ignore_service_link(cls, value: Any) -> Any:
+        return drop_service_link(value)
 
     @field_validator("variants", mode="before")
     @classmethod

@@ -98,7 +98,7 @@ class TritonPythonModel:
 
 def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> Engine:
     if checkpoint.is_file():  # the engine says what to do about a missing one
-        kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE", "0"))
+        kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE") or 0)
         files = [checkpoint.with_name(file.filename) for file in record.companions.values()]
         weights_bytes = sum(file.stat().st_size for file in (checkpoint, *files) if file.is_file())
         check_room(weights_bytes, choose_device(settings.device, settings.gpu), kept_free)
@@ -111,13 +111,13 @@ def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> 
 def _settings(args: dict[str, str], variant: str) -> EngineSettings:
     threads, gates = os.environ.get("SAMFLEET_THREADS"), os.environ.get("SAMFLEET_GATES_DIR")
     return EngineSettings(
-        device=os.environ.get("SAMFLEET_DEVICE", "auto"),
+        device=os.environ.get("SAMFLEET_DEVICE") or "auto",
         gpu=int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else 0,
         threads=int(threads) if threads else None,
-        max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS", DEFAULT_MAX_PIXELS)),
-        max_prompts=int(os.environ.get("SAMFLEET_MAX_PROMPTS_PER_IMAGE", MAX_PROMPTS_PER_IMAGE)),
-        max_mask_bytes=int(os.environ.get("SAMFLEET_MAX_MASK_BYTES", MAX_MASK_BYTES)),
-        decode_pixels=int(os.environ.get("SAMFLEET_DECODE_PIXELS", DEFAULT_DECODE_PIXELS)),
+        max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS") or DEFAULT_MAX_PIXELS),
+        max_prompts=int(os.environ.get("SAMFLEET_MAX_PROMPTS_PER_IMAGE") or MAX_PROMPTS_PER_IMAGE),
+        max_mask_bytes=int(os.environ.get("SAMFLEET_MAX_MASK_BYTES") or MAX_MASK_BYTES),
+        decode_pixels=int(os.environ.get("SAMFLEET_DECODE_PIXELS") or DEFAULT_DECODE_PIXELS),
         triton_version=os.environ.get("TRITON_SERVER_VERSION"),
         execution=Executions.parse(os.environ.get("SAMFLEET_EXECUTION", ""), VARIANTS).of(variant),
         gates_dir=Path(gates) if gates else None,
