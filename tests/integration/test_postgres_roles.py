@@ -64,7 +64,11 @@ def make_old_cluster(data: Path, password_file: Path) -> None:
     unprivileged.give(handed)
     binaries = postgres.binaries()
     initdb = (str(binaries / "initdb"), "-D", str(data), "-U", "samfleet", "--auth=scram-sha-256", f"--pwfile={handed}")
-    subprocess.run(unprivileged.command((*initdb, "--encoding=UTF8", "--locale=C", "--no-instructions")), check=True, capture_output=True)
+    subprocess.run(
+        unprivileged.command((*initdb, "--encoding=UTF8", "--locale=C", "--no-instructions")),
+        check=True,
+        capture_output=True,
+    )
     single = (str(binaries / "postgres"), "--single", "-j", "-D", str(data))
     for database, statement in (
         ("postgres", "CREATE DATABASE samfleet"),
