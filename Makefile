@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-browser bench bench-reports check fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-browser bench bench-reports check fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+NUMPY2 := 2.4.6
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -32,6 +33,13 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 test-all: setup ## all tests: those that take minutes and those in Chromium too
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
+	$(MAKE) test-numpy2
+
+test-numpy2: setup ## tests of the model code under numpy 2, in a folder in front of everything else
+	@[ -d $(VENV)/numpy-$(NUMPY2)/numpy ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps \
+	  --target $(VENV)/numpy-$(NUMPY2) numpy==$(NUMPY2)
+	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
+	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -m pytest tests/unit/models tests/parity $(ARGS)
 
 test-browser: setup ## the dashboard in a real Chromium, where the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
