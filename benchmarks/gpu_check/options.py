@@ -70,8 +70,9 @@ def parse(words: Sequence[str] | None, known: Sequence[str]) -> Options:
     out = given.out.resolve()
     names = [field.name for field in fields(Options)]
     values: dict[str, Any] = {name: getattr(given, name) for name in names if hasattr(given, name)}
-    paths = {name: str(Path(value).resolve()) for name, value in values.items() if isinstance(value, Path)}
-    return Options(**{**values, **paths, "out": str(out), "work": str(given.work or out / "work")})
+    values |= {name: str(value.resolve()) for name, value in values.items() if isinstance(value, Path)}
+    values |= {"out": str(out), "work": str(given.work or out / "work")}
+    return Options(**values)
 
 
 def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
