@@ -39,7 +39,7 @@ def run(options: Options, recorder: Recorder) -> None:
             if execution.precision not in plain:
                 with engine_of(MOBILE_SAM, options, Execution(execution.precision)) as engine:
                     plain[execution.precision] = embedded(engine, sizes), encode_ms(engine, max(sizes), options)
-            figures |= compared(execution, sizes, plain[execution.precision], options)
+            figures.update(compared(execution, sizes, plain[execution.precision], options))
         if device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
@@ -54,6 +55,9 @@ class Options:
         return [name for name in names if not self.variants or name in self.variants]
 
 
+NAMES = frozenset(field.name for field in fields(Options))
+
+
 def parse(words: Sequence[str] | None, known: Sequence[str]) -> Options:
     """`known` are the names of the steps, those of --triton last."""
     parser = _parser(known)
@@ -67,9 +71,9 @@ def parse(words: Sequence[str] | None, known: Sequence[str]) -> Options:
     given.steps = tuple(given.steps)
     given.variants = tuple(given.variants)
     out = given.out.resolve()
-    values = {field.name: getattr(given, field.name) for field in fields(Options) if hasattr(given, field.name)}
-    paths = {name: str(Path(value).resolve()) for name, value in values.items() if isinstance(value, Path)}
-    return Options(**{**values, **paths, "out": str(out), "work": str(given.work or out / "work")})
+    values: dict[str, Any] = {name: value for name, value in vars(given).items() if name in NAMES}
+    values |= {name: str(value.resolve()) for name, value in values.items() if isinstance(value, Path)}
+    return Options(**{**values, "out": str(out), "work": str(given.work or out / "work")})
 
 
 def _parser(known: Sequence[str]) -> argparse.ArgumentParser:

@@ -26,13 +26,13 @@ def run(options: Options, recorder: Recorder) -> None:
     for cases, state in rebuilt(chosen(options)):
         with recorder.item(f"{cases.variant}, TF32 off") as figures:
             prepare_device(device, None)
-            figures |= figures_of(verify_variant(cases, device, state))
+            figures.update(figures_of(verify_variant(cases, device, state)))
         with recorder.item(f"{cases.variant}, TF32 on") as figures:
             if device.type != "cuda":
                 raise NotHere("only a GPU has TF32")
             allow_tf32()
             found = figures_of(verify_variant(cases, device, state))
-            figures |= {**found, "passed": None, "within_tolerance": found["passed"]}
+            figures.update({**found, "passed": None, "within_tolerance": found["passed"]})
         if device.type == "cuda":
             torch.cuda.empty_cache()
 

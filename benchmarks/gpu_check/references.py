@@ -37,7 +37,7 @@ def run(options: Options, recorder: Recorder) -> None:
         for case in cases(name, options) if theirs is not None else ():
             with recorder.item(f"{case.name} against {name}") as figures:
                 assert theirs is not None  # noqa: S101 - for the type checker: the loop is empty otherwise
-                figures |= paired(ours, theirs, case, data, SMALL_PAIRS if options.small else PAIRS)
+                figures.update(paired(ours, theirs, case, data, SMALL_PAIRS if options.small else PAIRS))
 
 
 def cases(name: str, options: Options) -> list[Case]:

@@ -83,11 +83,11 @@ def run_process(argv: Sequence[str], variables: Mapping[str, str], seconds: floa
     )
     try:
         written, _ = process.communicate(timeout=seconds)
-        return process.returncode, written
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         written, _ = process.communicate()
         return None, written
+    return process.returncode, written
 
 
 def child_command(options: Options) -> Command:

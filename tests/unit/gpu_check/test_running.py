@@ -41,7 +41,11 @@ def test_a_step_that_crashes_is_reported_and_the_next_goes_on(tmp_path: Path) ->
 
 
 def test_a_step_that_hangs_is_ended_with_what_it_had_found(tmp_path: Path) -> None:
-    hangs = "import json, sys, time; json.dump({'step': 'parity', 'status': 'running', 'items': [], 'current': 'one'}, open(sys.argv[1], 'w')); time.sleep(600)"
+    hangs = (
+        "import json, sys, time; "
+        "json.dump({'step': 'parity', 'status': 'running', 'items': [], 'current': 'one'}, open(sys.argv[1], 'w')); "
+        "time.sleep(600)"
+    )
     run = run_of(tmp_path, lambda step: hangs)
     step = Step("parity", "parity", 1.0, "")
     result = run._result(step, tmp_path / "1-parity.json", 2.0)
