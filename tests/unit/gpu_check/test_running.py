@@ -116,6 +116,7 @@ def test_options_reach_a_step_as_they_were_given(tmp_path: Path, capsys: pytest.
     known = [step.name for step in STEPS]
     options = parse([*words, "--variants", "mobile_sam"], known)
     assert Options.from_json(options.to_json()) == options
+    assert (options.wheels, options.triton_wheel, options.libpython) == ("", "", "")
     assert options.steps == tuple(known[:-1])
     assert parse([*words, "--triton"], known).steps == tuple(known)
     with pytest.raises(SystemExit):
