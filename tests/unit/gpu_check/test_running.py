@@ -85,6 +85,18 @@ def test_items_are_written_at_once_with_their_errors(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["status"] == "failed"
 
 
+def test_an_item_may_hold_others(tmp_path: Path) -> None:
+    path = tmp_path / "step.json"
+    recorder = Recorder(path, "segevery", {})
+    with recorder.item("loading"):
+        with recorder.item("a grid"):
+            assert json.loads(path.read_text())["current"] == "a grid"
+        assert json.loads(path.read_text())["current"] == "loading"
+    written = json.loads(path.read_text())
+    assert [item["name"] for item in written["items"]] == ["a grid", "loading"]
+    assert "current" not in written
+
+
 def test_a_step_that_showed_nothing_has_not_passed(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "step.json", "parity", {})
     assert recorder.finish() == "empty"
