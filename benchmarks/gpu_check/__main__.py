@@ -27,6 +27,7 @@ def main(words: list[str] | None = None) -> int:
     unpack_wheels(options)
     path = [str(site_of(options)), str(ROOT), *PACKAGES, os.environ.get("PYTHONPATH", "")]
     variables = {**os.environ, "PYTHONPATH": ":".join(filter(None, path)), "PYTHONUNBUFFERED": "1"}
+    variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other on shared cores
     results = []
     for result in Run(options, child_command(options), variables).results([BY_NAME[name] for name in options.steps]):
         results.append(result)

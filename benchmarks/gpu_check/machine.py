@@ -27,7 +27,7 @@ def ready_device(options: Options) -> torch.device:
 def environment(options: Options, device: torch.device) -> dict[str, Any]:
     return {
         **fingerprint(device),
-        "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,  # type: ignore[no-untyped-call] # as torch has it
+        "cudnn": torch.backends.cudnn.version() if device.type == "cuda" else None,  # type: ignore[no-untyped-call]
         "numpy": np.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -55,6 +55,9 @@ class Options:
         return [name for name in names if not self.variants or name in self.variants]
 
 
+NAMES = frozenset(field.name for field in fields(Options))
+
+
 def parse(words: Sequence[str] | None, known: Sequence[str]) -> Options:
     """`known` are the names of the steps, those of --triton last."""
     parser = _parser(known)
@@ -67,12 +70,9 @@ def parse(words: Sequence[str] | None, known: Sequence[str]) -> Options:
         given.steps = [name for name in known if name != "triton" or given.triton]
     given.steps = tuple(given.steps)
     given.variants = tuple(given.variants)
-    out = given.out.resolve()
-    names = [field.name for field in fields(Options)]
-    values: dict[str, Any] = {name: getattr(given, name) for name in names if hasattr(given, name)}
+    values: dict[str, Any] = {name: value for name in NAMES if (value := getattr(given, name)) is not None}
     values |= {name: str(value.resolve()) for name, value in values.items() if isinstance(value, Path)}
-    values |= {"out": str(out), "work": str(given.work or out / "work")}
-    return Options(**values)
+    return Options(**{"work": str(given.out.resolve() / "work"), **values})
 
 
 def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
@@ -89,8 +89,8 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("--variants", nargs="+", default=(), metavar="NAME", help="only these in the steps of several variants")
     add("--commit", default="", help="the checkout's commit, where there is no git to ask")
     add("--triton", action="store_true", help="also the real Triton out of its wheel")
-    add("--triton-wheel", type=Path, default="", metavar="FILE", help="nvidia-pytriton; default: the installed one")
-    add("--wheels", type=Path, default="", metavar="DIR", help="wheels of packages that the machine lacks")
-    add("--libpython", type=Path, default="", metavar="FILE", help="libpython3.x.so.1.0, where the machine has none")
+    add("--triton-wheel", type=Path, metavar="FILE", help="nvidia-pytriton; default: the installed one")
+    add("--wheels", type=Path, metavar="DIR", help="wheels of packages that the machine lacks")
+    add("--libpython", type=Path, metavar="FILE", help="libpython3.x.so.1.0, where the machine has none")
     add("--work", type=Path, metavar="DIR", help="for unpacked and rebuilt files; default: DIR/work")
     return parser

@@ -29,8 +29,9 @@ class Recorder:
 
     @contextmanager
     def item(self, name: str) -> Iterator[Figures]:
-        """Collects the figures of one item. An exception fails the item, and the step goes on to the next."""
+        """Collects the figures of one item, which may hold others. An exception fails this item alone."""
         figures: Figures = {}
+        around = self._result.get("current")
         self._result["current"] = name
         self._write()
         begun = time.perf_counter()
@@ -42,7 +43,10 @@ class Recorder:
             figures |= {"passed": False, "error": told(error), "traceback": traceback.format_exc().splitlines()[-12:]}
         seconds = round(time.perf_counter() - begun, 3)
         self._result["items"].append({"name": name, "passed": True, **figures, "seconds": seconds})
-        del self._result["current"]
+        if around is None:
+            del self._result["current"]
+        else:
+            self._result["current"] = around
         self._write()
 
     def finish(self, error: Exception | None = None) -> str:

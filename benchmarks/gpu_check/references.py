@@ -65,8 +65,8 @@ def paired(ours: MeasuredPath, theirs: MeasuredPath, case: Case, data: bytes, pa
     }
     mine, yours = found
     if isinstance(mine, Found) and isinstance(yours, Found):
-        figures.update({"masks": mine.masks, "their_masks": yours.masks})
-        figures.update({"stages_ms": mine.stages_ms, "their_stages_ms": yours.stages_ms})
+        figures |= {"masks": mine.masks, "their_masks": yours.masks}
+        figures |= {"stages_ms": mine.stages_ms, "their_stages_ms": yours.stages_ms}
         figures["passed"] = abs(mine.masks - yours.masks) <= max(1, MASKS_APART * yours.masks)
     return figures
 

@@ -17,8 +17,8 @@ from samfleet_models.engine import Engine
 from samfleet_models.timing import STAGES
 
 VARIANTS = (MOBILE_SAM, "efficientvit_sam_l0", "sam2_1_hiera_l")
-GRIDS, SMALL_GRIDS = (16, 32), (2, 4)
-IMAGES, SMALL_IMAGES = 32, 2
+GRIDS, SMALL_GRIDS = (16, 32), (2,)
+IMAGES, SMALL_IMAGES = 32, 1
 PROFILED = 8  # images under the profiler, which slows the host
 
 

@@ -13,7 +13,7 @@ from benchmarks.gpu_check.machine import memory
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Recorder
 
-IMAGES, SMALL_IMAGES = 200, 12
+IMAGES, SMALL_IMAGES = 200, 6
 GRID, SMALL_GRID = 16, 2
 SIDES = (320, 640, 1280, 2048)  # longer sides
 EARLY_SHARE = 0.2  # of the images, after which memory is first read: every size was seen several times by then
@@ -24,7 +24,7 @@ ROOM = 64 * 2**20  # bytes that come and go whatever is done
 def run(options: Options, recorder: Recorder) -> None:
     count, grid = (SMALL_IMAGES, SMALL_GRID) if options.small else (IMAGES, GRID)
     images = list(islice(cycle(sized(options)), count))
-    early = max(1, int(EARLY_SHARE * count))
+    early = max(len(SIDES), int(EARLY_SHARE * count))
     with recorder.item(f"{count} images, SegEvery {grid}x{grid}") as figures, engine_of(MOBILE_SAM, options) as engine:
         begun = time.perf_counter()
         series = []

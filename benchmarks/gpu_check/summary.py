@@ -26,7 +26,7 @@ SHOWN = (
 
 
 def summary(results: Sequence[Result], seconds: float) -> Result:
-    environment: dict[str, Any] = next((result["environment"] for result in results if "environment" in result), {})
+    environment: Result = next((result["environment"] for result in results if "environment" in result), {})
     return {
         "passed": bool(results) and all(result["status"] in GOOD for result in results),
         "seconds": round(seconds, 1),

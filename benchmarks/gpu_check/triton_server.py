@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,12 @@ def running_triton(options: Options, model: str) -> Iterator[Any]:
 
     folder = Path(options.work) / "triton"
     folder.mkdir(parents=True, exist_ok=True)
-    command = server_command(options, model, folder)
-    with (folder / "triton.log").open("wb") as log:
+    with TemporaryDirectory(prefix="gpu-check-") as entrance, (folder / "triton.log").open("wb") as log:
+        command = server_command(options, model, folder, Path(entrance))
         process = subprocess.Popen(  # noqa: S603 - the server of the wheel
             triton_argv(command), env=triton_env(command, os.environ), stdout=log, stderr=subprocess.STDOUT
         )
-        client = InferenceServerClient(f"127.0.0.1:{command.grpc_port}")
+        client = InferenceServerClient(command.address)
         try:
             wait_until_ready(client, process, model, folder / "triton.log")
             yield client
@@ -53,7 +54,8 @@ def running_triton(options: Options, model: str) -> Iterator[Any]:
                 process.wait()
 
 
-def server_command(options: Options, model: str, folder: Path) -> Any:
+def server_command(options: Options, model: str, folder: Path, entrance: Path) -> Any:
+    """It listens on a socket in `entrance`, which nobody else may enter: whoever reaches it controls the server."""
     from samfleet_cli.local_stack.triton_command import TritonCommand, prepare_backends
 
     files = triton_files(options)
@@ -64,6 +66,7 @@ def server_command(options: Options, model: str, folder: Path) -> Any:
         repository=ROOT / "triton_models" / "repository",
         weights=weights_dir(options),
         grpc_port=grpc,
+        socket=entrance / "triton.sock",
         metrics_port=metrics,
         models=[model],
         python_path=[ROOT / "services", ROOT / "triton_models"],

@@ -41,8 +41,11 @@ def test_a_step_that_crashes_is_reported_and_the_next_goes_on(tmp_path: Path) ->
 
 
 def test_a_step_that_hangs_is_ended_with_what_it_had_found(tmp_path: Path) -> None:
-    left = {"step": "parity", "status": "running", "items": [], "current": "one"}
-    hangs = f"import json, sys, time; json.dump({left}, open(sys.argv[1], 'w')); time.sleep(600)"
+    hangs = (
+        "import json, sys, time; "
+        "json.dump({'step': 'parity', 'status': 'running', 'items': [], 'current': 'one'}, open(sys.argv[1], 'w')); "
+        "time.sleep(600)"
+    )
     run = run_of(tmp_path, lambda step: hangs)
     step = Step("parity", "parity", 1.0, "")
     result = run._result(step, tmp_path / "1-parity.json", 2.0)
@@ -82,6 +85,18 @@ def test_items_are_written_at_once_with_their_errors(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["status"] == "failed"
 
 
+def test_an_item_may_hold_others(tmp_path: Path) -> None:
+    path = tmp_path / "step.json"
+    recorder = Recorder(path, "segevery", {})
+    with recorder.item("loading"):
+        with recorder.item("a grid"):
+            assert json.loads(path.read_text())["current"] == "a grid"
+        assert json.loads(path.read_text())["current"] == "loading"
+    written = json.loads(path.read_text())
+    assert [item["name"] for item in written["items"]] == ["a grid", "loading"]
+    assert "current" not in written
+
+
 def test_a_step_that_showed_nothing_has_not_passed(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "step.json", "parity", {})
     assert recorder.finish() == "empty"
@@ -113,6 +128,7 @@ def test_options_reach_a_step_as_they_were_given(tmp_path: Path, capsys: pytest.
     known = [step.name for step in STEPS]
     options = parse([*words, "--variants", "mobile_sam"], known)
     assert Options.from_json(options.to_json()) == options
+    assert (options.wheels, options.triton_wheel, options.libpython) == ("", "", "")
     assert options.steps == tuple(known[:-1])
     assert parse([*words, "--triton"], known).steps == tuple(known)
     with pytest.raises(SystemExit):
