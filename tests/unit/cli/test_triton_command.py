@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from samfleet.triton_tls import TlsFiles
 from samfleet_cli.local_stack.triton_command import (
     TritonCommand,
     TritonFiles,
@@ -42,6 +43,19 @@ def test_models_load_on_demand_and_nothing_listens_beyond_the_host(command: Trit
     assert [word for word in argv if word.startswith("--load-model")] == ["--load-model=a", "--load-model=b"]
     assert {word.split("=")[1] for word in argv if "-address=" in word} == {"127.0.0.1"}
     assert [word for word in argv if "-port=" in word] == ["--grpc-port=1", "--metrics-port=2"]
+    assert "--allow-http=false" in argv
+
+
+def test_a_server_on_a_socket_opens_no_port_for_grpc(command: TritonCommand) -> None:
+    on_socket = replace(command, socket=Path("/closed/triton"))
+    assert "--grpc-address=unix:/closed/triton" in triton_argv(on_socket)
+    assert on_socket.address == "unix:/closed/triton:1"
+
+
+def test_a_server_with_tls_asks_its_clients_for_a_certificate(command: TritonCommand, tmp_path: Path) -> None:
+    tls = TlsFiles(tmp_path / "key", tmp_path / "certificate", tmp_path / "authority")
+    argv = triton_argv(replace(command, tls=tls))
+    assert {"--grpc-use-ssl=true", "--grpc-use-ssl-mutual=true", f"--grpc-root-cert={tls.authority}"} <= set(argv)
 
 
 def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:
