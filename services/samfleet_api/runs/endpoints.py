@@ -90,7 +90,10 @@ def read_run(
     responses={
         200: {
             "description": "COCO results, or JSON lines.",
-            "content": {media_type: {"schema": {"type": "string"}} for media_type in MEDIA_TYPES.values()},
+            "content": {
+                MEDIA_TYPES[ExportFormat.COCO]: {"schema": {"type": "array", "items": {"type": "object"}}},
+                MEDIA_TYPES[ExportFormat.JSONL]: {"schema": {"type": "string"}},
+            },
         },
         **RESULT_ERRORS,
     },
