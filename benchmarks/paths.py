@@ -209,8 +209,8 @@ def network_input(engine: Engine, data: bytes) -> Tensor:
 def draw_all(decoder: Decoder, context: ImageContext, coords: Tensor, labels: Tensor) -> Tensor:
     """Logits [3 * P, S/4, S/4] of the three ambiguity-aware masks of P prompts."""
     scored = decoder.score(context, coords, labels)
-    masks = torch.arange(scored.ious.shape[1], device=coords.device)[list(MULTI)]
-    rows = torch.arange(len(coords), device=coords.device).repeat_interleave(len(masks))
+    masks = torch.tensor(MULTI)
+    rows = torch.arange(len(coords)).repeat_interleave(len(masks))
     return decoder.draw(scored, rows, masks.repeat(len(coords))).logits
 
 

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
 from samfleet.tracing import configure_tracing
@@ -19,6 +20,7 @@ from samfleet_api.bodies import BodyLimit
 from samfleet_api.dashboard.docs import add_docs
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
+from samfleet_api.datasets.filling import router as dataset_filling
 from samfleet_api.dependencies import refuse_unknown_parameters
 from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
@@ -28,6 +30,7 @@ from samfleet_api.jobs.endpoints import router as jobs
 from samfleet_api.jobs.events import INTERVAL
 from samfleet_api.jobs.events import router as job_events
 from samfleet_api.jobs.watching import EventStreams, WatchedJobs
+from samfleet_api.keys.endpoints import router as keys
 from samfleet_api.long_requests import LongRequests
 from samfleet_api.metrics.endpoints import router as metrics
 from samfleet_api.middleware import RequestLog
@@ -37,11 +40,13 @@ from samfleet_api.rates import Rates
 from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
+from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import router as sessions
 from samfleet_api.sessions.wrong_keys import WrongKeys
 from samfleet_api.sites.endpoints import exchange
 from samfleet_api.sites.endpoints import router as sites
 from samfleet_api.state import State, open_state
+from samfleet_api.tenants.endpoints import router as tenants
 from samfleet_api.variants.endpoints import router as variants
 
 DESCRIPTION = """Segment whole image datasets with a fleet of Segment Anything variants.
@@ -78,12 +83,13 @@ def create_app(
         redoc_url=None,
     )
     ours = (
-        datasets, jobs, job_events, runs, variants, pools, hardware, prices, reports, exchange, sites, health, metrics,
-        sessions,
+        datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
+        exchange, sites, health, metrics, sessions, keys, tenants,
     )  # fmt: skip
     for router in ours:
         app.include_router(router)
     app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
+    app.state.pictures = Budget(settings.overlay_pixels)
     app.state.rates = Rates(settings.requests_per_minute)
     add_dashboard(app)
     add_docs(app)

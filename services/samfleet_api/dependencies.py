@@ -21,14 +21,14 @@ from structlog.contextvars import bind_contextvars
 
 from samfleet.config import Settings
 from samfleet.db.session import read_only, transaction
-from samfleet.errors import Unauthorized
+from samfleet.errors import Forbidden, Unauthorized
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
+from samfleet_api.keys.repository import Caller, caller_of_key, mark_used
 from samfleet_api.rates import Rates
 from samfleet_api.sessions.cookies import COOKIE, require_csrf
 from samfleet_api.sessions.repository import find_session
 from samfleet_api.sessions.wrong_keys import WrongKeys
-from samfleet_api.tenants.repository import KnownKey, find_key
 
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)
@@ -72,31 +72,53 @@ def get_write_session(engine: EngineValue) -> Iterator[WriteSession]:
         yield WriteSession(session)
 
 
-def current_tenant(
+class AdminRequired(Forbidden):
+    """Only an admin key may do this; ask whoever runs this server."""
+
+    code = "admin_required"
+
+
+def current_caller(
     request: Request, engine: EngineValue, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-) -> uuid.UUID:
-    """By the key, or by the cookie of a browser that logged in with one. In a transaction of its own, because the
-    request may go on to wait for storage.
+) -> Caller:
+    """The owner of the key, or of the cookie of a browser that logged in with one. In transactions of their own,
+    because the request may go on to wait for storage.
     """
-    known = _of_browser(request, engine) if credentials is None else _of_key(request, engine, credentials.credentials)
-    bind_contextvars(tenant_id=str(known.tenant_id))
-    request.state.caller = str(known.key_id)
+    if credentials is None:
+        caller = _caller_of_browser(request, engine)
+    else:
+        caller = _caller_of_key(request, engine, credentials.credentials)
+    bind_contextvars(tenant_id=str(caller.tenant_id), key_id=str(caller.key_id))
+    request.state.caller = str(caller.key_id)
     rates: Rates = request.app.state.rates
     request.state.allowance = rates.take(request.state.caller)
-    return known.tenant_id
+    if caller.use_is_old:
+        with transaction(engine) as session:
+            mark_used(session, caller.key_id)
+    return caller
 
 
-def _of_key(request: Request, engine: Engine, key: str) -> KnownKey:
+def current_tenant(caller: Annotated[Caller, Depends(current_caller)]) -> uuid.UUID:
+    return caller.tenant_id
+
+
+def require_admin(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+    if not caller.is_admin:
+        raise AdminRequired
+    return caller
+
+
+def _caller_of_key(request: Request, engine: Engine, key: str) -> Caller:
     with read_only(engine) as session:
-        known = find_key(session, key)
-    if known is None:
+        caller = caller_of_key(session, key)
+    if caller is None:
         wrong_keys: WrongKeys = request.app.state.wrong_keys
         wrong_keys.count(client_address(request))
         raise Unauthorized("this API key is unknown or revoked; send a valid one as `Authorization: Bearer <key>`")
-    return known
+    return caller
 
 
-def _of_browser(request: Request, engine: Engine) -> KnownKey:
+def _caller_of_browser(request: Request, engine: Engine) -> Caller:
     token = request.cookies.get(COOKIE)
     if token is None:
         raise Unauthorized
@@ -105,7 +127,7 @@ def _of_browser(request: Request, engine: Engine) -> KnownKey:
     if found is None:
         raise Unauthorized("this login is over; log in at /dashboard/login")
     require_csrf(request, token)
-    return KnownKey(found.key_id, found.tenant_id)
+    return found.caller
 
 
 def client_address(request: Request) -> str:
@@ -116,6 +138,7 @@ def client_address(request: Request) -> str:
 ReadSessionValue = Annotated[ReadSession, Depends(get_read_session, scope="function")]
 WriteSessionValue = Annotated[WriteSession, Depends(get_write_session, scope="function")]
 TenantId = Annotated[uuid.UUID, Depends(current_tenant)]
+Admin = Annotated[Caller, Depends(require_admin)]
 
 
 async def refuse_unknown_parameters(request: Request) -> None:

@@ -73,6 +73,13 @@ class LongRequests:
         return self._running.total() < self._most and self._running[caller] < self._most_of_one
 
 
+async def _itself(request: Request) -> Request:
+    return request
+
+
+ThisRequest = Annotated[Request, Depends(_itself)]  # FastAPI gives an endpoint one `Request`, which may be its own
+
+
 def long_running(endpoint: Callable[Given, Answer]) -> Callable[..., Coroutine[Any, Any, Answer]]:
     """An endpoint that runs in such a thread. It has to ask for the tenant, which tells whose request it is."""
 
@@ -82,7 +89,7 @@ def long_running(endpoint: Callable[Given, Answer]) -> Callable[..., Coroutine[A
         return await long_requests.run(long_request.state.caller, partial(endpoint, *args, **kwargs))
 
     signature = inspect.signature(endpoint)
-    request = inspect.Parameter("long_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    request = inspect.Parameter("long_request", inspect.Parameter.KEYWORD_ONLY, annotation=ThisRequest)
     run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), request])  # type: ignore[attr-defined]
     return run
 

@@ -20,6 +20,7 @@ from samfleet_models.mask_decoder import MASKS
 from samfleet_models.preprocess import Frame
 from samfleet_models.probing import Probe
 from samfleet_models.reading import Placement, ReadMasks, Selection, read_masks
+from samfleet_models.transfers import to_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Ask:
         prompts = wanted.nonzero()[:, 0].numpy() + rows.start
         sure = None
         if self.probe is not None:
-            sure = self.probe.sure(low_res[torch.from_numpy(masks.source).to(low_res.device)], self.view.frame)
+            sure = self.probe.sure(low_res[to_device(torch.from_numpy(masks.source), low_res.device)], self.view.frame)
         return Answers(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
 
 
@@ -121,7 +122,12 @@ class Answers:
         )
 
 
-Work = Generator[Ask, Answers, tuple[MaskRecord, ...]]
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A place in long work between two questions where it may be ended, because its request was cancelled."""
+
+
+Work = Generator[Ask | Pause, Answers, tuple[MaskRecord, ...]]
 
 
 def ask(question: Ask) -> Generator[Ask, Answers, Answers]:

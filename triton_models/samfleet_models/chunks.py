@@ -14,6 +14,16 @@ USUAL_CACHE_BYTES = 16 * 2**20  # where the system does not tell
 FREE_SHARE = 0.25  # of a GPU's free memory for the decoder's chunk; masks at full resolution need more than it does
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 CPU_ALLOCATOR_FAILURE = "DefaultCPUAllocator: can't allocate memory"
+# What libraries of CUDA say when they find no memory of their own; torch raises plain RuntimeErrors for them.
+GPU_ALLOCATION_FAILURES = (
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "unable to find an engine to execute this computation",
+    "CUDA error: out of memory",
+    "CUDA driver error: out of memory",
+)
 
 Result = TypeVar("Result")
 
@@ -36,10 +46,22 @@ def attempt(work: Callable[[], Result]) -> Result | NotEnoughMemory:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """On a CPU torch raises a plain RuntimeError, which only its message tells from a fault of the program."""
+    """Many lacks of memory are plain RuntimeErrors, which only their message tells from a fault of the program.
+
+    A capture of CUDA graphs that runs out of memory ends with an error of its own, in whose context the lack stands.
+    """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and CPU_ALLOCATOR_FAILURE in str(error)
+    said = (CPU_ALLOCATOR_FAILURE, *GPU_ALLOCATION_FAILURES)
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in said):
+        return True
+    context = error.__cause__ or error.__context__
+    return isinstance(error, RuntimeError) and isinstance(context, Exception) and is_out_of_memory(context)
+
+
+def leaves_device_unusable(error: Exception) -> bool:
+    """True for CUDA errors after which every call of the process fails, such as an illegal access to memory."""
+    return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
 def largest_cache_bytes(caches: Path = CACHES) -> int:

@@ -29,7 +29,7 @@ class GraphsNeedCuda(SamfleetError):
 
 
 class CompilerMissing(SamfleetError):
-    """Compiling for a CPU needs a C++ compiler; install g++, name one in CXX, or choose no compilation."""
+    """Compiling needs a C++ compiler; install g++, name one in CXX, or choose no compilation."""
 
     code = "compiler_missing"
 
@@ -43,7 +43,7 @@ class CompiledEncoder:
             raise GraphsNeedCuda(
                 f"CUDA graphs need a CUDA device and this variant runs on {device}; choose `compile` or no compilation"
             )
-        if compilation == "compile" and device.type == "cpu":
+        if compilation == "compile":
             require_compiler()
         self._encode, self._device, self._side = encode, device, side
         self._prepare = {"compile": self._compile, "cuda_graphs": self._capture}[compilation]
@@ -67,6 +67,8 @@ class CompiledEncoder:
             raise RuntimeError("the encoder was not warmed up")
         parts = torch.split(pixels, list(self._cut(len(pixels))))
         features = [self._prepared[len(part)](part) for part in parts]
+        if len(features) == 1:
+            return features[0]
         return tuple(torch.cat(own) for own in zip(*features, strict=True))
 
     def _cut(self, count: int) -> Iterator[int]:

@@ -11,7 +11,9 @@ from samfleet_models.common import Features
 
 
 class Scored(Protocol):
-    """P prompts scored: predicted `ious` [P, M]; all else is the decoder's own and void after its next `score`.
+    """P prompts scored: predicted `ious` [P, M], float32 on the host.
+
+    All else is the decoder's own and void after its next `score`.
 
     Mask 0 answers alone, masks 1 to 3 together.
     """
@@ -22,7 +24,7 @@ class Scored(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DrawnMasks:
-    """`logits` [n, S/4, S/4] and the predicted `ious` [n] of what was drawn.
+    """`logits` [n, S/4, S/4] and the predicted `ious` [n] of what was drawn, float32 on the host.
 
     A decoder may draw another mask than it was asked for, so these IoUs are the answer's and not those scored before.
     """
@@ -52,12 +54,12 @@ class Decoder(Protocol):
 
         `images` is what `prepare` gave; of several images, a sequence with the context of every prompt, those of one
         image together. `coords` [P, T, 2] (x, y) in pixels of the frame; `labels` [P, T] of
-        `samfleet_models.prompt_encoder.Label`.
+        `samfleet_models.prompt_encoder.Label`; both may be on the host.
         """
         ...
 
     def draw(self, scored: Any, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """The `masks` [n] of the prompts `rows` [n], which ascend."""
+        """The `masks` [n] of the prompts `rows` [n], which ascend; both on the host."""
         ...
 
     def release_memory(self) -> None:

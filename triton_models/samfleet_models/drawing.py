@@ -16,12 +16,15 @@ from torch import Tensor
 
 from samfleet.masks.runs import packed_bytes
 from samfleet_models.canvas import Canvas
+from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.preprocess import Frame
+from samfleet_models.transfers import to_device, to_host
 from samfleet_models.upscaling import Indices, pixel_logits, pixelwise, upscale
 
 MASK_THRESHOLD = 0.0
 UNSURE_PIXELS = 64  # of one mask; drawing all of it exactly costs less than deciding more of them one by one
 Thresholds = tuple[float, float, float]  # of sure pixels, of possible pixels, of the mask
+BYTES_PER_PIXEL = 13  # of a mask at full resolution: float32, bools, their transposed and padded copies, products
 DENSE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
 
 
@@ -53,21 +56,45 @@ def draw(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> D
 
 
 def draw_whole(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
-    """By `upscale` alone, a bounded number at a time; what leaves the device is bits."""
+    """By `upscale` alone, a bounded number at a time, fewer where the memory runs out; only bits leave the device."""
     height, width = frame.original
-    per_mask = 4 * frame.input_size**2 + 8 * height * width  # float32 at input size, then float32 and copies of bools
+    per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
     size = max(1, DENSE_BYTES[low_res.device.type] // per_mask)
     nothing = Drawn(
         np.zeros(0, np.int64), np.zeros((0, packed_bytes(height * width)), np.uint8), np.zeros(0, np.float32)
     )
     parts = [nothing]
-    for start in range(0, len(low_res), size):
-        logits = upscale(low_res[start : start + size], frame)
-        stability = stability_scores(logits, offset)
-        rows = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
-        bits = _packed(logits[rows] > MASK_THRESHOLD)
-        parts.append(Drawn(rows.cpu().numpy() + start, bits, stability[rows].cpu().numpy()))
+    start = 0
+    while start < len(low_res):
+        part = low_res[start : start + size]
+        drawn = _drawn_if_it_fits(part, frame, offset, least)
+        if isinstance(drawn, NotEnoughMemory):
+            size = len(part) // 2
+            if low_res.device.type == "cuda":
+                torch.cuda.empty_cache()
+            continue
+        parts.append(Drawn(drawn.rows + start, drawn.bits, drawn.stability))
+        start += len(part)
     return Drawn.joined(parts)
+
+
+def _drawn_if_it_fits(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn | NotEnoughMemory:
+    """Raises what the allocator raises where one mask alone does not fit: then the caller must free something."""
+    if len(low_res) == 1:
+        return _drawn_together(low_res, frame, offset, least)
+    return attempt(lambda: _drawn_together(low_res, frame, offset, least))
+
+
+def _drawn_together(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
+    """The host waits for the scores, which say how many masks are packed, and for the bits."""
+    logits = upscale(low_res, frame)
+    stability = stability_scores(logits, offset).cpu()
+    rows = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
+    above = logits > MASK_THRESHOLD
+    del logits
+    if len(rows) < len(above):
+        above = above[to_device(rows, above.device)]
+    return Drawn(rows.numpy(), _packed(above), stability[rows].numpy())
 
 
 def stability_scores(logits: Tensor, offset: float) -> Tensor:
@@ -89,10 +116,9 @@ def _packed(masks: Tensor) -> NDArray[np.uint8]:
     count, height, width = masks.shape
     columns = masks.new_zeros(count, packed_bytes(height * width) * 8)
     columns[:, : height * width] = masks.transpose(1, 2).reshape(count, height * width)
-    places = torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8, device=masks.device)
-    bits: NDArray[np.uint8] = (
-        (columns.view(count, packed_bytes(height * width), 8) * places).sum(2, dtype=torch.uint8).cpu().numpy()
-    )
+    places = to_device(torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8), masks.device)
+    bytes_of_bits = (columns.view(count, packed_bytes(height * width), 8) * places).sum(2, dtype=torch.uint8)
+    bits: NDArray[np.uint8] = to_host(bytes_of_bits).numpy()
     return bits
 
 

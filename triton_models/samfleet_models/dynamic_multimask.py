@@ -13,6 +13,7 @@ from torch import Tensor
 from samfleet_models.common import Features
 from samfleet_models.decoding import Decoder, DrawnMasks, Scored
 from samfleet_models.mask_decoder import MULTI, SINGLE
+from samfleet_models.transfers import to_device
 
 DELTA = 0.05  # of the logits on either side of the mask's edge
 STABLE = 0.98
@@ -43,14 +44,16 @@ class DynamicSingle:
         if not len(single):
             return self.inner.draw(scored, rows, masks)
         counts = 1 + (masks == SINGLE).long()
-        places = torch.arange(len(rows), device=rows.device).repeat_interleave(counts)
+        places = torch.arange(len(rows)).repeat_interleave(counts)
         own = counts.cumsum(0) - counts  # of each mask in what is drawn; its other one lies behind it
-        ambiguous = torch.tensor(MULTI, device=masks.device)
+        ambiguous = torch.tensor(MULTI)
         both = masks[places]
         both[own[single] + 1] = ambiguous[scored.ious[rows[single]][:, ambiguous].argmax(1)]
         drawn = self.inner.draw(scored, rows[places], both)
-        own[single] += (stability(drawn.logits[own[single]]) < STABLE).long()
-        return DrawnMasks(drawn.logits[own], drawn.ious[own])
+        device = drawn.logits.device
+        unstable = stability(drawn.logits[to_device(own[single], device)]) < STABLE
+        own[single] += unstable.long().cpu()
+        return DrawnMasks(drawn.logits[to_device(own, device)], drawn.ious[own])
 
     def release_memory(self) -> None:
         self.inner.release_memory()
@@ -59,4 +62,4 @@ class DynamicSingle:
 def stability(logits: Tensor) -> Tensor:
     """[n] of `logits` [n, h, w]: how much of the mask at a lower threshold is left at a higher one; 1 of no mask."""
     inner, outer = ((logits > threshold).sum((1, 2)).float() for threshold in (DELTA, -DELTA))
-    return torch.where(outer > 0, inner / outer, 1.0)
+    return (inner / outer).masked_fill_(outer == 0, 1.0)

@@ -27,14 +27,18 @@ def choose_device(wanted: str, gpu: int = 0) -> torch.device:
 def prepare_device(device: torch.device, threads: int | None) -> None:
     """Process-wide settings of torch: the GPU in use, true float32 on it, and threads on the CPU (None: torch's own).
 
-    By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change which masks pass a threshold.
+    By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change which masks pass a threshold, and cuBLAS
+    may add parts of a product of halves in half precision.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_device(device)
+        torch.backends.cudnn.allow_tf32 = False  # before the newer setting, or reading this one raises
         torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # made at import
         torch.backends.cuda.matmul.fp32_precision = "ieee"
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
 
 
 def fingerprint(

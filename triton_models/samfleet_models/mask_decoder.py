@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from samfleet_models.common import LayerNorm2d, Mlp
+from samfleet_models.transfers import to_device
 from samfleet_models.transformer import DIM, TransformerShape, TwoWayTransformer
 
 MASKS = 4
@@ -97,11 +98,16 @@ class MaskDecoder(nn.Module):
         return ious[rows, masks]
 
     def mask_kernels(self, tokens: Tensor, rows: Tensor, masks: Tensor) -> Tensor:
-        """Kernels [n, 32] for the `masks` [n] (0 to 3) of prompts `rows` [n]; `tokens` [P, K + T, 256] are final."""
+        """Kernels [n, 32] for the `masks` [n] (0 to 3) of prompts `rows` [n], both on the host.
+
+        `tokens` [P, K + T, 256] are final.
+        """
         kernels = tokens.new_zeros(len(rows), DIM // 8)
         for mask, head in enumerate(self.output_hypernetworks_mlps):
             chosen = (masks == mask).nonzero()[:, 0]
-            kernels[chosen] = head(tokens[rows[chosen], self._iou_place + 1 + mask])
+            if len(chosen):
+                places, prompts = to_device(torch.stack([chosen, rows[chosen]]), tokens.device)
+                kernels[places] = head(tokens[prompts, self._iou_place + 1 + mask])
         return kernels
 
     @property

@@ -83,7 +83,7 @@ class SamNetwork(nn.Module):
         """Each image's features [1, ...], as many images at a time as suits the device."""
         features: list[Features] = []
         for start in range(0, len(resized), self.images_per_pass):
-            with clock.measure("preprocess"):
+            with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
                 pixels = self.framing.network_input(resized[start : start + self.images_per_pass], self.device)
             with clock.measure("encode"):
                 together = self.encode(pixels)
@@ -96,7 +96,9 @@ class SamNetwork(nn.Module):
     def warm_up(self) -> float | None:
         """Makes the encoder that runs of the present parameters; the seconds that compiling it took, if it is."""
         dtype, compilation = DTYPES[self.execution.precision], self.execution.compilation
-        fused = self._family.fuse(self.image_encoder, self._record.input_size).to(dtype)
+        fused = self._family.fuse(self.image_encoder.to(self.device), self._record.input_size).to(dtype)
+        if self.device.type == "cuda" and dtype is not torch.float32:
+            self.image_encoder.to("cpu")  # all of it that runs was copied; it would keep gigabytes of the GPU
 
         def encode(pixels: Tensor) -> Features:  # the module itself would join the official keys
             features = fused(pixels.to(dtype))
@@ -136,7 +138,7 @@ class SamNetwork(nn.Module):
         return IMAGES_PER_PASS[self.device.type]
 
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
-        """How many prompts of so many `points` the decoder takes at a time; no result depends on it.
+        """How many prompts of so many `points` the decoder takes at a time; results depend on it by rounding alone.
 
         What is asked for is an upper bound: no request may fill the memory of a server that others use. "auto" keeps
         what the decoder remembers of a chunk within the last-level cache of a CPU or a share of a GPU's free memory,
@@ -149,6 +151,8 @@ class SamNetwork(nn.Module):
             (self.framing.frame_size // STRIDE) ** 2, len(self.mask_decoder.own_tokens) + points
         )
         fitting = min(most, memory_for_chunks(self.device) // prompt_bytes)
+        if self.device.type == "cuda" and fitting:
+            return int(2 ** (fitting.bit_length() - 1))  # few sizes: libraries choose other kernels for each
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 
     def release_memory(self) -> None:
@@ -160,4 +164,4 @@ class SamNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        return cast("torch.device", self.mask_decoder.iou_token.weight.device)

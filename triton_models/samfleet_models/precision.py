@@ -23,6 +23,8 @@ from samfleet_models import onednn
 
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+BF16_SINCE = (8, 0)  # compute capability
+
 
 class PrecisionUnsupported(SamfleetError):
     """The hardware has no arithmetic of this precision; serve the variant in fp32."""
@@ -34,7 +36,7 @@ def require_supported(precision: Precision, device: torch.device) -> None:
     """Where numbers of a type are converted for every product, everything works and takes many times as long."""
     dtype = DTYPES[precision]
     if device.type == "cuda":
-        supported = dtype is not torch.bfloat16 or torch.cuda.is_bf16_supported(including_emulation=False)
+        supported = dtype is not torch.bfloat16 or torch.cuda.get_device_capability(device) >= BF16_SINCE
     else:
         supported = dtype is torch.float32 or dtype in onednn.TYPES
     if not supported:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from samfleet.variants.conventions import Preprocessing, Upsampling
+from samfleet_models.transfers import to_device
 
 Pixels = NDArray[np.uint8]
 Resized = NDArray[np.uint8] | NDArray[np.float32]
@@ -99,10 +100,10 @@ def resize_image(image: Pixels, input_size: int, rule: Preprocessing) -> Resized
 
 def to_network_input(resized: Sequence[Resized], input_size: int, rule: Preprocessing, device: torch.device) -> Tensor:
     """[B, 3, S, S] float32 on `device` from resized HWC RGB images: normalised first, then padded with zeros."""
-    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (rule.mean, rule.std))
+    mean, std = (to_device(torch.tensor(values), device).view(3, 1, 1) for values in (rule.mean, rule.std))
     batch = torch.zeros(len(resized), 3, input_size, input_size, device=device)
     for row, image in zip(batch, resized, strict=True):
-        pixels = torch.from_numpy(image).to(device).permute(2, 0, 1)
+        pixels = to_device(torch.from_numpy(image), device).permute(2, 0, 1)
         row[:, : image.shape[0], : image.shape[1]] = (pixels - mean) / std
     return batch
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet_models.preprocess import Frame
+from samfleet_models.transfers import to_device
 from samfleet_models.upscaling import upscaling_taps
 
 Pixels = NDArray[np.int64]
@@ -32,13 +33,13 @@ class Probe:
         xs, column = np.unique(self.pixels[:, 0], return_inverse=True)
         ys, row = np.unique(self.pixels[:, 1], return_inverse=True)
         height, width = low_res.shape[1:]
-        across = _weights((height, width), frame, 1, xs).to(low_res.device)
-        down = _weights((height, width), frame, 0, ys).to(low_res.device)
-        found = np.zeros((len(ys), len(xs)), dtype=np.bool_)
+        across = to_device(_weights((height, width), frame, 1, xs), low_res.device)
+        down = to_device(_weights((height, width), frame, 0, ys), low_res.device)
+        found = torch.zeros(len(ys), len(xs), dtype=torch.bool, device=low_res.device)
         for masks in torch.split(low_res, max(1, VALUES_AT_A_TIME // (height * width))):
             logits = down @ masks.float() @ across.T  # [masks, ys, xs]
-            found |= (logits > self.threshold).any(0).cpu().numpy()
-        sure: NDArray[np.bool_] = found[row, column]
+            found |= (logits > self.threshold).any(0)
+        sure: NDArray[np.bool_] = found.cpu().numpy()[row, column]
         return sure
 
 

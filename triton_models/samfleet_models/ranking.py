@@ -11,13 +11,17 @@ from torch import Tensor
 from samfleet_models.common import Features
 from samfleet_models.decoding import Decoder, DrawnMasks
 from samfleet_models.drawing import stability_scores
+from samfleet_models.transfers import to_device
 
 OFFSET = 1.0  # EdgeSAM's predictor has this number, whatever offset its generator takes for the threshold that follows
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """P prompts: the stability of their masks as `ious` [P, M] and what was drawn, `logits` [P, M, S/4, S/4]."""
+    """P prompts: the stability of their masks as `ious` [P, M] on the host.
+
+    `logits` [P, M, S/4, S/4] are what was drawn.
+    """
 
     ious: Tensor
     logits: Tensor
@@ -45,13 +49,15 @@ class StabilityRanked:
     def score(self, images: Any, coords: Tensor, labels: Tensor) -> Ranked:
         scored = self.inner.score(images, coords, labels)
         prompts, masks = scored.ious.shape
-        places = torch.arange(prompts * masks, device=scored.ious.device)
+        places = torch.arange(prompts * masks)
         logits = self.inner.draw(scored, places // masks, places % masks).logits
-        stability = stability_scores(logits, OFFSET)
+        stability = stability_scores(logits, OFFSET).cpu()
         return Ranked(stability.view(prompts, masks), logits.view(prompts, masks, *logits.shape[1:]))
 
     def draw(self, scored: Ranked, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        return DrawnMasks(scored.logits[rows, masks], scored.ious[rows, masks])
+        device = scored.logits.device
+        logits = scored.logits[to_device(rows, device), to_device(masks, device)]
+        return DrawnMasks(logits, scored.ious[rows, masks])
 
     def release_memory(self) -> None:
         self.inner.release_memory()

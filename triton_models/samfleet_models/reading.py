@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +16,7 @@ from samfleet.masks.runs import Runs, packed_bytes, pieces
 from samfleet_models.drawing import Drawn, draw
 from samfleet_models.preprocess import Frame
 
-BITS_AT_A_TIME = 8 * 2**20  # bytes of packed masks between drawing and coding
+BITS_AT_A_TIME = {"cpu": 8 * 2**20, "cuda": 64 * 2**20}  # bytes of packed masks between drawing and coding
 EDGE_TOLERANCE = 20.0  # pixels; is_box_near_crop_edge of segment_anything/utils/amg.py
 
 
@@ -75,12 +77,30 @@ class ReadMasks:
 def read_masks(low_res: Tensor, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
     """Masks of `low_res` logits [n, S/4, S/4], without keeping the logits of any at full resolution."""
     height, width = frame.original
-    size = max(1, BITS_AT_A_TIME // packed_bytes(height * width))
-    parts = [
-        _read_chunk(low_res[start : start + size].float(), start, frame, placement, selection)
-        for start in range(0, len(low_res), size)
-    ]
-    return ReadMasks.joined(parts)
+    size = max(1, BITS_AT_A_TIME[low_res.device.type] // packed_bytes(height * width))
+    starts = range(0, len(low_res), size)
+    offset, least = selection.stability_offset, selection.stability_thresh
+    drawn = ((start, draw(low_res[start : start + size].float(), frame, offset, least)) for start in starts)
+
+    def coded(start: int, part: Drawn) -> ReadMasks:
+        return ReadMasks.joined(
+            [_coded(part.part(piece), start, frame, placement, selection) for piece in pieces(part.bits)]
+        )
+
+    if low_res.device.type == "cpu":
+        return ReadMasks.joined([coded(start, part) for start, part in drawn])
+    return ReadMasks.joined(_coded_meanwhile(coded, drawn))
+
+
+def _coded_meanwhile(coded: Callable[[int, Drawn], ReadMasks], drawn: Iterable[tuple[int, Drawn]]) -> list[ReadMasks]:
+    """Codes each part in a thread while the device draws the next one. Two parts at most wait in memory."""
+    jobs: list[Future[ReadMasks]] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="coding") as pool:
+        for start, part in drawn:
+            if len(jobs) > 1:
+                jobs[-2].result()
+            jobs.append(pool.submit(coded, start, part))
+    return [job.result() for job in jobs]
 
 
 def mask_boxes(masks: Tensor) -> Tensor:
@@ -102,12 +122,6 @@ def cut_by_crop(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.
     crop = np.array(placement.crop, dtype=np.float32)
     near_crop, near_image = (np.abs(boxes - edges) <= EDGE_TOLERANCE for edges in (crop, image))
     return np.asarray((near_crop & ~near_image).any(axis=1))
-
-
-def _read_chunk(low_res: Tensor, start: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
-    drawn = draw(low_res, frame, selection.stability_offset, selection.stability_thresh)
-    coded = [_coded(drawn.part(piece), start, frame, placement, selection) for piece in pieces(drawn.bits)]
-    return ReadMasks.joined(coded)
 
 
 def _coded(drawn: Drawn, start: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:

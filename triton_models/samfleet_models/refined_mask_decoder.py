@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from samfleet_models.common import LayerNorm2d, Mlp
 from samfleet_models.mask_decoder import MASKS, DecoderShape, ImageFeatures, MaskDecoder
+from samfleet_models.transfers import to_device
 from samfleet_models.transformer import DIM
 
 REFINED_ALONE = MASKS  # the number of the mask that is drawn without SAM's; the IoU predicted for it is mask 0's
@@ -48,7 +49,7 @@ class RefinedMaskDecoder(MaskDecoder):
 
     def mask_kernels(self, tokens: Tensor, rows: Tensor, masks: Tensor) -> Tensor:
         """Kernels [n, 32 + 32]: of the masks, zeros for `REFINED_ALONE`, and of what refines them."""
-        refining = self.hf_mlp(tokens[rows, super().own_tokens.shape[0]])
+        refining = self.hf_mlp(tokens[to_device(rows, tokens.device), super().own_tokens.shape[0]])
         return torch.cat([super().mask_kernels(tokens, rows, masks), refining], dim=1)
 
 

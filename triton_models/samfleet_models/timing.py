@@ -23,8 +23,9 @@ class StageClock:
     """
 
     def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._cuda = device.type == "cuda"
-        self._host: dict[str, float] = defaultdict(float)
+        self._sums: dict[str, float] = defaultdict(float)
         self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
         self._joint: list[tuple[StageClock, float]] = []
         self.stage = "preprocess"  # the stage entered last: where a failure happened
@@ -38,27 +39,31 @@ class StageClock:
         self.stage = stage
         if self._cuda and stage not in HOST_STAGES:
             start, end = _cuda_event(), _cuda_event()
-            start.record()
-            yield
-            end.record()
-            self._events.append((stage, start, end))
+            start.record(torch.cuda.current_stream(self._device))
+            try:
+                yield
+            finally:
+                end.record(torch.cuda.current_stream(self._device))
+                self._events.append((stage, start, end))
         else:
             begun = time.perf_counter()
-            yield
-            self._host[stage] += (time.perf_counter() - begun) * 1e3
+            try:
+                yield
+            finally:
+                self._sums[stage] += (time.perf_counter() - begun) * 1e3
 
     def join(self, clock: StageClock, share: float) -> None:
         """Of what `clock` measures for several images, `share` was done for this one."""
         self._joint.append((clock, share))
 
     def milliseconds(self) -> dict[str, float]:
-        """The sum per stage so far, without joint work; on CUDA this waits for the stream."""
-        totals = dict(self._host)
-        if self._events:
-            torch.cuda.synchronize()
+        """The sum per stage so far, without joint work; on CUDA this waits for the stages that are not finished."""
         for stage, start, end in self._events:
-            totals[stage] = totals.get(stage, 0.0) + float(start.elapsed_time(end))
-        return totals
+            if not end.query():  # type: ignore[no-untyped-call] # as torch has it
+                end.synchronize()
+            self._sums[stage] += float(start.elapsed_time(end))
+        self._events.clear()
+        return dict(self._sums)
 
     def stage_times(self) -> dict[str, StageTime]:
         """Of one image: its share of what several images went through together, and what was done for it alone."""

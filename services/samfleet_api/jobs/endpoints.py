@@ -10,6 +10,8 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
 from samfleet.jobs.cancelling import JobFinished, JobNotFound, cancel_job
+from samfleet.jobs.deleting import JobNotFinished, delete_job
+from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.submit import (
     AnnotationsMissing,
     DatasetNotSealed,
@@ -20,6 +22,7 @@ from samfleet.jobs.submit import (
     PoolNotFound,
     submit_job,
 )
+from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
 from samfleet.logging import get_logger
 from samfleet.variants.catalogue import VariantNotFound
@@ -79,6 +82,7 @@ IdempotencyKey = Annotated[
             PoolNotFound,
             TaskInvalid,
             VariantNotFound,
+            VariantWithoutWeights,
         ),
     },
 )
@@ -103,7 +107,10 @@ def create_job(
         evaluate=body.evaluate,
         idempotency_key=idempotency_key,
     )
-    job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses)
+    limits = PromptLimits(settings.max_prompts_per_image, settings.max_prompts_per_job)
+    job, created = submit_job(
+        session, queue, request, tuple(settings.pools), settings.accept_licenses, limits, settings.weights_dir
+    )
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
     log.info("job.submitted", job_id=str(job.id), new=created)
@@ -151,6 +158,30 @@ def read_job(job_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) 
 def cancel(job_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValue) -> Job:
     """What is recorded stays and can be read. Cancelling again changes nothing."""
     return view_job(session, cancel_job(session, tenant_id, job_id))
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    response_class=Response,
+    summary="Delete a job with its results",
+    operation_id="job_delete",
+    responses=problems(JobNotFound, JobNotFinished),
+)
+def delete(
+    job_id: uuid.UUID,
+    tenant_id: TenantId,
+    session: WriteSessionValue,
+    *,
+    cancel: Annotated[bool, Query(description="Cancel it first where it still runs.")] = False,
+    forget_measurements: Annotated[bool, Query(description="Take its figures out of the reports too.")] = False,
+) -> None:
+    """It is gone from all answers at once, its masks and rows shortly after. May be repeated until they are.
+
+    What it measured stays in the reports, without images and masks, unless `forget_measurements`.
+    """
+    delete_job(session, tenant_id, job_id, cancel=cancel, forget_measurements=forget_measurements)
+    log.info("job.deleted", job_id=str(job_id), forget_measurements=forget_measurements)
 
 
 @router.get(

@@ -63,6 +63,8 @@ class WatchedJobs:
             told = None
             while time.monotonic() < until:
                 seen = await self._latest(job_id)
+                if seen is None and told is not None:
+                    return  # the job was deleted
                 if seen is not None and seen != told:
                     yield seen
                     told = seen

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from samfleet_models.chunks import (
+    GPU_ALLOCATION_FAILURES,
     USUAL_CACHE_BYTES,
     NotEnoughMemory,
     attempt,
     largest_cache_bytes,
+    leaves_device_unusable,
     memory_for_chunks,
 )
 
@@ -36,6 +38,34 @@ def test_a_lack_of_memory_is_a_value() -> None:
     assert "can't allocate memory" in said.message
     assert attempt(raise_error(torch.OutOfMemoryError("of the GPU"))) == NotEnoughMemory("of the GPU")
     assert attempt(raise_error(MemoryError("of the host"))) == NotEnoughMemory("of the host")
+
+
+@pytest.mark.parametrize("said", GPU_ALLOCATION_FAILURES)
+def test_a_lack_that_a_library_of_cuda_meets_is_a_value(said: str) -> None:
+    assert attempt(raise_error(RuntimeError(f"{said} when calling a function"))) == NotEnoughMemory(
+        f"{said} when calling a function"
+    )
+    lack = torch.AcceleratorError(f"{said} when calling a function", 2)
+    assert isinstance(attempt(raise_error(lack)), NotEnoughMemory)
+    assert not leaves_device_unusable(lack)
+
+
+def test_a_lack_behind_an_invalidated_capture_is_a_value() -> None:
+    def capture() -> None:
+        try:
+            raise torch.OutOfMemoryError("of the GPU")
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+    assert isinstance(attempt(capture), NotEnoughMemory)
+
+
+def test_an_illegal_access_leaves_the_device_unusable() -> None:
+    error = torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700)
+    assert leaves_device_unusable(error)
+    with pytest.raises(torch.AcceleratorError):
+        attempt(raise_error(error))
+    assert not leaves_device_unusable(RuntimeError("a size does not match"))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a size does not match"), ValueError("can't allocate memory")])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from fixtures.stand_in_gpu import GPU, StandInGpu
 from samfleet.masks.wire import StageTime
 from samfleet_models.timing import StageClock
 
@@ -34,8 +35,16 @@ def test_shared_stages_are_divided_and_own_ones_added(monkeypatch: pytest.Monkey
     assert times["decode"] == StageTime(amortised_ms=0.0, batch_ms=0.0)
 
 
-def test_a_failure_remembers_its_stage() -> None:
-    clock = StageClock(CPU)
-    with pytest.raises(MemoryError), clock.measure("postprocess"):
-        raise MemoryError
-    assert clock.stage == "postprocess"
+@pytest.mark.parametrize("device", [CPU, GPU])
+def test_a_failure_remembers_its_stage_and_its_time_counts(device: torch.device) -> None:
+    with StandInGpu() as gpu:
+        clock = StageClock(device)
+        with pytest.raises(MemoryError), clock.measure("postprocess"):
+            torch.ones(3).to(device) + 1
+            raise MemoryError
+        assert clock.stage == "postprocess"
+        assert clock.milliseconds()["postprocess"] > 0
+        gpu.launches += 1
+        gpu.reset()
+        assert clock.milliseconds()["postprocess"] > 0  # events are read once
+        assert not gpu.waits

@@ -157,15 +157,15 @@ def boxes_of(distances: Tensor, shapes: Sequence[torch.Size]) -> Tensor:
 
     They are measured from the centre of each cell of the grids of these shapes.
     """
-    corners, strides = [], []
+    corners, strides, device = [], [], distances.device
     for (rows, columns), stride in zip(shapes, STRIDES, strict=True):
-        y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
+        y, x = torch.meshgrid(*(torch.arange(side, device=device) + 0.5 for side in (rows, columns)), indexing="ij")
         corners.append(torch.stack([x, y]).flatten(1))
-        strides.append(torch.full((rows * columns,), float(stride)))
-    centre = torch.cat(corners, dim=1).to(distances)
+        strides.append(torch.full((rows * columns,), float(stride), device=device))
+    centre = torch.cat(corners, dim=1).to(distances.dtype)
     before, after = distances.chunk(2, dim=1)
     low, high = centre - before, centre + after
-    return torch.cat([(low + high) / 2, high - low], dim=1) * torch.cat(strides).to(distances)
+    return torch.cat([(low + high) / 2, high - low], dim=1) * torch.cat(strides).to(distances.dtype)
 
 
 def _branch(inner: int, hidden: int, outer: int) -> nn.Sequential:

@@ -24,6 +24,7 @@ from samfleet_models.lanes import Lanes
 from samfleet_models.mask_decoder import MaskDecoder
 from samfleet_models.prompt_encoder import PointEncoder
 from samfleet_models.refined_mask_decoder import RefinedMaskDecoder
+from samfleet_models.transfers import to_device
 from samfleet_models.transformer import HEADS
 
 GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work together
@@ -31,7 +32,7 @@ GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPrompts:
-    """P prompts after the transformer: predicted `ious` [P, 4] and what drawing their masks needs.
+    """P prompts after the transformer: predicted `ious` [P, 4] on the host and what drawing their masks needs.
 
     `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. All but `ious` is void after the
     decoder's next `score`.
@@ -88,6 +89,8 @@ class FoldedDecoder:
         Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
         pixels of the network input; `labels` [P, T] of `samfleet_models.prompt_encoder.Label`.
         """
+        device = self._mask_decoder.iou_token.weight.device
+        coords, labels = to_device(coords, device), to_device(labels, device)
         contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
         pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
@@ -98,11 +101,11 @@ class FoldedDecoder:
             return part.run(prompt[rows], factors.group(rows))
 
         tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
-        return ScoredPrompts(self._mask_decoder.predicted_ious(tokens), tokens, factors, contexts)
+        return ScoredPrompts(self._mask_decoder.predicted_ious(tokens).float().cpu(), tokens, factors, contexts)
 
     @torch.inference_mode()
     def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """The `masks` [n] of the prompts `rows` [n], which ascend; logits have the precision's type.
+        """The `masks` [n] of the prompts `rows` [n], which ascend; both on the host. Logits have the precision's type.
 
         Masks are 0 to 3, and of a `RefinedMaskDecoder` also `REFINED_ALONE`.
         """
@@ -116,7 +119,7 @@ class FoldedDecoder:
         def draw_group(scratch: Workspace, group: tuple[slice, ImageContext]) -> None:
             span, context = group
             chosen = prompts[span]
-            factors = scored.factors.group(chosen if len(chosen) > 1 else slice(chosen[0], chosen[0] + 1))
+            factors = scored.factors.group(_rows(chosen, kernels.device))
             own = slice(ends[span.start], ends[span.stop])
             self._drawing.draw(context, factors, kernels[own], counts[span], logits[own], scratch)
 
@@ -133,6 +136,14 @@ class FoldedDecoder:
         """Gives the workspace back, after a failure."""
         self._workspace.release()
         self._lanes.release_memory()
+
+
+def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
+    """Ascending `prompts` as a slice where they follow one another, which copies nothing, else as an index."""
+    first, last = prompts[0], prompts[-1]
+    if last - first + 1 == len(prompts):
+        return slice(first, last + 1)
+    return to_device(torch.tensor(prompts), device)
 
 
 def _drawing(decoder: MaskDecoder, weights: FoldedWeights) -> Drawing:

@@ -19,6 +19,7 @@ from samfleet_models.folded.products import product
 from samfleet_models.folded.up_scaling import SUBPIXELS, UpScaling
 from samfleet_models.folded.workspace import Workspace
 from samfleet_models.mask_decoder import MASKS
+from samfleet_models.transfers import to_device
 from samfleet_models.transformer import DIM, HEADS
 
 PAIRS = {torch.float32: torch.int64, torch.bfloat16: torch.int32, torch.float16: torch.int32}  # of two numbers
@@ -86,8 +87,10 @@ def each_prompt(kernels: Tensor, counts: Sequence[int], features: Tensor) -> Ten
     """[k, m] of `kernels` [k, 32] on their own prompts' `features` [g, m, 32]."""
     if len(counts) == 1:
         return product(kernels[None], features.transpose(1, 2))[0]
+    if len(set(counts)) == 1:
+        return torch.bmm(kernels.view(len(counts), counts[0], -1), features.transpose(1, 2)).flatten(0, 1)
     held = torch.arange(max(counts)) < torch.tensor(counts)[:, None]  # [g, most masks of a prompt]
-    prompts, places = held.nonzero().T.to(kernels.device)
+    prompts, places = to_device(held.nonzero().T, kernels.device)
     padded = kernels.new_zeros(*held.shape, kernels.shape[1])
     padded[prompts, places] = kernels
     return torch.bmm(padded, features.transpose(1, 2))[prompts, places]

@@ -37,7 +37,7 @@ class Factors:
             scale=image.new_empty(prompts, 1, pixels, dtype=torch.float32),
         )
 
-    def group(self, rows: slice | list[int]) -> Factors:
+    def group(self, rows: slice | Tensor) -> Factors:
         """Of some prompts; a slice makes no copy."""
         return Factors(self.image[rows], self.tokens[rows], self.scale[rows])
 

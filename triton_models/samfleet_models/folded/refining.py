@@ -23,6 +23,7 @@ from samfleet_models.folded.factors import Factors
 from samfleet_models.folded.up_scaling import SUBPIXELS, UpScaling
 from samfleet_models.folded.workspace import Workspace
 from samfleet_models.refined_mask_decoder import RefinedMaskDecoder
+from samfleet_models.transfers import to_device
 from samfleet_models.transformer import DIM
 
 CHANNELS = DIM // 8
@@ -77,10 +78,10 @@ class RefinedDrawing:
         workspace: Workspace,
     ) -> None:
         features = self._features(context, factors, workspace)
-        ends = list(accumulate(counts, initial=0))
-        refinement = self._refinement(context, features, kernels[ends[:-1], CHANNELS:].float())
+        firsts = to_device(torch.tensor(list(accumulate(counts[:-1], initial=0))), out.device)
+        refinement = self._refinement(context, features, kernels[firsts, CHANNELS:].float())
         logits = each_prompt(kernels[:, :CHANNELS].contiguous(), counts, features.flatten(1, 2))
-        owners = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).to(out.device)
+        owners = to_device(torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)), out.device)
         torch.add(logits.view(out.shape), refinement[owners], out=out)
 
     def _features(self, context: ImageContext, factors: Factors, workspace: Workspace) -> Tensor:

@@ -104,7 +104,7 @@ class TwoWayPass:
             flat = weights.flatten(1, 2)
             spread = product(products[rows], flat, add=spread.flatten(1, 2))
             variance = spread.mul_(flat).sum(1, keepdim=True, dtype=torch.float32).add_(context.norms[0])
-            torch.rsqrt(variance.div_(DIM).add_(self._weights.epsilons[0]), out=part.scale)
+            torch.rsqrt(variance.div_(DIM).clamp_min_(0).add_(self._weights.epsilons[0]), out=part.scale)
             flat.mul_(part.scale)
 
     def _ask_updated(self, asking: Tensor, updates: Tensor, factors: Factors) -> Tensor:
@@ -152,7 +152,7 @@ class TwoWayPass:
             spread = product(products[rows], part.image, add=spread.mul_(part.scale.mul(2)))
             variance = spread.mul_(part.image).sum(1, keepdim=True, dtype=torch.float32)
             variance.addcmul_(part.scale.square(), context.norms[1])
-            second = variance.div_(DIM).add_(self._weights.epsilons[1]).rsqrt_()
+            second = variance.div_(DIM).clamp_min_(0).add_(self._weights.epsilons[1]).rsqrt_()
             part.image.mul_(second)
             part.scale.mul_(second)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from samfleet_models.instances.letterbox import Letterbox
 from samfleet_models.nms import nms
+from samfleet_models.transfers import to_device
 
 EDGE = 20.0  # pixels of the network input: a side closer to the frame lies on it
 WHOLE_FRAME_IOU = 0.9
@@ -49,12 +50,13 @@ class Detections:
 
 def detect(predictions: Tensor, thresholds: Thresholds) -> Detections:
     """Of the predictions [5 + C, N] of one image; boxes in pixels of the network input."""
-    candidates = (predictions[SCORE] > thresholds.score).nonzero()[:, 0]
-    centre, size = predictions[BOX, candidates].float().T.cpu().numpy().reshape(-1, 2, 2).transpose(1, 0, 2)
+    table = predictions[: SCORE + 1].float().cpu()  # boxes and scores, in one copy
+    candidates = (table[SCORE] > thresholds.score).nonzero()[:, 0]
+    centre, size = table[BOX, candidates].T.numpy().reshape(-1, 2, 2).transpose(1, 0, 2)
     boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-    scores = predictions[SCORE, candidates].float().cpu().numpy()
+    scores = table[SCORE, candidates].numpy()
     kept = nms(boxes, scores, thresholds.nms)[: thresholds.most]
-    chosen = candidates[torch.from_numpy(kept).to(candidates.device)]
+    chosen = to_device(candidates[torch.from_numpy(kept)], predictions.device)
     return Detections(boxes[kept], scores[kept], predictions[SCORE + 1 :, chosen].float().T)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from samfleet.variants.conventions import Preprocessing
 from samfleet_models.preprocess import Pixels, Resized
+from samfleet_models.transfers import to_device
 
 CELL = 32  # network input pixels per cell of the coarsest grid
 GREY = 114
@@ -55,8 +56,8 @@ def letterboxed(image: Pixels, box: Letterbox) -> Pixels:
 
 def to_pixels(letterboxes: Sequence[Resized], rule: Preprocessing, device: torch.device) -> Tensor:
     """[B, 3, H, W] float32 on `device`, of HWC uint8 RGB images of one shape."""
-    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (rule.mean, rule.std))
-    batch = torch.from_numpy(np.stack(letterboxes)).to(device).permute(0, 3, 1, 2)
+    mean, std = (to_device(torch.tensor(values), device).view(3, 1, 1) for values in (rule.mean, rule.std))
+    batch = to_device(torch.from_numpy(np.stack(letterboxes)), device).permute(0, 3, 1, 2)
     return ((batch if rule.order == "rgb" else batch.flip(1)) - mean) / std
 
 

