@@ -8,6 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# PyPI's torch for Linux is the CUDA build; the CPU's is a fifth of its size.
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 12: apt install python3.11-venv libpython3.11. \
+  Ubuntu 24.04: apt install python3.12-venv libpython3.12. Elsewhere, such as on Debian 13: uv python install 3.12 (pipx install uv)
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -72,12 +76,16 @@ clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@python=; for name in python3.11 python3.12 python3; do \
+	@python=; for name in python3.11 python3.12 python3 "$$HOME/.local/bin/python3.12" "$$HOME/.local/bin/python3.11"; do \
 	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
 	  then python=$$name; break; fi; \
 	done; \
-	[ -n "$$python" ] || { echo "samfleet needs Python 3.11 or 3.12, and none is on the PATH; install one, such as: apt install python3.11 python3.11-venv" >&2; exit 1; }; \
-	"$$python" -m venv $(VENV) || { echo "$$python cannot create a virtual environment; install its venv module, such as: apt install $$python-venv" >&2; exit 1; }
+	[ -n "$$python" ] || { echo "$(no_python)" >&2; exit 1; }; \
+	"$$python" -m venv $(VENV) || { echo "$$python cannot create a virtual environment; install its venv module, such as: apt install $${python##*/}-venv" >&2; exit 1; }
 	@echo "installing into $(VENV); the first time takes a few minutes"
+	@[ -n "$$(nvidia-smi --list-gpus 2>/dev/null)" ] || $(BIN)/python -c 'from importlib.util import find_spec; exit(not find_spec("torch"))' || \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check --retries 0 --timeout 10 --no-deps --index-url $(TORCH_CPU_INDEX) \
+	    "$$(grep '^torch==' constraints.txt)" 2>/dev/null || \
+	  echo "no NVIDIA GPU here, and $(TORCH_CPU_INDEX) does not answer: taking PyPI's torch, which brings 4 GB of CUDA with it" >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	@touch $@

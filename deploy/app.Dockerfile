@@ -1,5 +1,5 @@
 # API, worker, beat, migrations and the samfleet command in one image; docker-compose.yml chooses by command.
-FROM python:3.11.13-slim-bookworm AS build
+FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1 AS build
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY services services
@@ -10,11 +10,11 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/samfleet \
     && /opt/samfleet/bin/pip install --no-cache-dir --constraint constraints.txt "$(ls /wheels/samfleet-*.whl)[api,cli,otel,worker]"
 
-FROM python:3.11.13-slim-bookworm
+FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1
 RUN useradd --uid 10001 --create-home samfleet \
     && install --directory --owner=samfleet --group=samfleet /var/lib/samfleet /var/lib/samfleet/weights /var/lib/samfleet/site
 COPY --from=build /opt/samfleet /opt/samfleet
-COPY deploy/create_bucket.py /opt/deploy/create_bucket.py
+COPY deploy/create_bucket.py deploy/ask.py /opt/deploy/
 ENV PATH=/opt/samfleet/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

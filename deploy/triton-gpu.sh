@@ -1,15 +1,21 @@
 #!/bin/sh
 # Starts Triton with the variants of SAMFLEET_VARIANTS loaded; others load on demand, those of SAMFLEET_VARIANTS_DIR too.
+# It answers only clients that hold SAMFLEET_TRITON_SECRET, by gRPC, and does not start without one.
 set -eu
+umask 077
 for name in $(echo "${SAMFLEET_VARIANTS:-}" | tr , ' '); do
     set -- "$@" "--load-model=$name"
 done
+work=$(mktemp -d)
 if [ -n "${SAMFLEET_VARIANTS_DIR:-}" ]; then
-    own=$(mktemp -d)
+    own=$work/own
     python3 -m samfleet.masks.triton_config --variants-dir "$SAMFLEET_VARIANTS_DIR" --write "$own"
     if [ -n "$(ls "$own")" ]; then
         set -- "--model-repository=$own" "$@"
     fi
 fi
+tls=$(python3 -m samfleet.triton_tls "$work/tls")
+unset SAMFLEET_TRITON_SECRET # Triton and its stub have no use for it
+# shellcheck disable=SC2086 # one option a word: the paths are those of mktemp
 exec tritonserver --model-repository=/opt/samfleet/repository --model-control-mode=explicit \
-    --disable-auto-complete-config --exit-on-error=false "$@"
+    --disable-auto-complete-config --exit-on-error=false --strict-readiness=false --allow-http=false $tls "$@"

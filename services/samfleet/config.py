@@ -9,13 +9,15 @@ import json
 import os
 import re
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
+from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 
 MIN_KEY_LENGTH = 24
 SITE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
@@ -31,10 +33,20 @@ def check_site_name(name: str) -> str:
     return name
 
 
+def drop_service_link(value: Any) -> Any:
+    """Return None for an address that Kubernetes sets, and the value itself otherwise.
+
+    Beside a Service `samfleet-metrics`, Kubernetes sets SAMFLEET_METRICS_PORT=tcp://10.0.0.1:9400 in every pod that
+    does not set the variable itself. So such a value means that nobody gave a port.
+    """
+    return None if isinstance(value, str) and re.match(r"(tcp|udp|sctp)://", value) else value
+
+
 class Settings(BaseSettings):
     """Every setting of every process; `docs/settings.md` lists them with their reasons."""
 
-    model_config = SettingsConfigDict(env_prefix="SAMFLEET_", extra="ignore", frozen=True)
+    # An empty variable counts as unset: compose files hand every setting on, given or not.
+    model_config = SettingsConfigDict(env_prefix="SAMFLEET_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: str = Field(
         default="postgresql+psycopg://samfleet:samfleet@postgres:5432/samfleet",
@@ -43,7 +55,7 @@ class Settings(BaseSettings):
     broker_url: str = Field(default="redis://redis:6379/0", description="Redis 6 or newer, or Valkey.")
     storage_url: str = Field(
         default="s3://samfleet/results",
-        description="Where uploads, parts and exports rest: `file:///folder` or `s3://bucket/prefix`.",
+        description="Where uploads and parts rest: `file:///folder` or `s3://bucket/prefix`.",
     )
     s3_endpoint_url: str | None = Field(
         default=None, description="Address of an S3-compatible store that is not Amazon's."
@@ -53,6 +65,10 @@ class Settings(BaseSettings):
         description="Triton gRPC servers by pool: `name=host:port,host:port;other=host:port`, or the same as JSON.",
     )
     pool: str = Field(default="default", description="The pool that this worker serves.")
+    triton_secret: str | None = Field(
+        default=None,
+        description="Shared by Triton and its workers: mutual TLS with it, 24 or more characters. Unset: no TLS.",
+    )
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
     variants_dir: Path | None = Field(
         default=None, description="A folder of YAML files, one for each variant of your own. Unset: none."
@@ -67,7 +83,8 @@ class Settings(BaseSettings):
     )
     bootstrap_api_key: str | None = Field(
         default=None,
-        description="A key that the migration step registers for the tenant `default`; 24 or more characters.",
+        description="The admin key that the migration step registers for the tenant `default`, in place of the one "
+        "before; 24 or more characters.",
     )
 
     max_image_bytes: int = Field(
@@ -80,6 +97,84 @@ class Settings(BaseSettings):
         default=2 * 2**30,
         ge=1,
         description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
+    )
+    max_annotations: int = Field(
+        default=10_000_000, ge=1, description="Most entries of an annotations or detections file; LVIS has 1.3 million."
+    )
+    max_objects_per_image: int = Field(
+        default=10_000, ge=1, description="Most annotations, or detections, of one image; a hundred are many."
+    )
+    max_annotation_bytes_per_image: int = Field(
+        default=4 * 2**20,
+        ge=1,
+        description="Segmentations of one image, 8 bytes a number, 1 a character; LVIS has 45 kB.",
+    )
+    max_dataset_images: int = Field(
+        default=1_000_000, ge=1, description="Most images of a dataset; listing a million takes half a minute."
+    )
+    max_dataset_bytes: int = Field(
+        default=2**40, ge=1, description="Largest sum of the files uploaded into one dataset: a million of 1 MiB."
+    )
+    max_listing_depth: int = Field(
+        default=32, ge=0, le=500, description="Deepest folder of a dataset below the one that is listed."
+    )
+    max_listing_entries: int = Field(
+        default=2_000_000, ge=1, description="Most files and folders that a listing looks at, images or not."
+    )
+    listing_time: timedelta = Field(
+        default=timedelta(minutes=2), description="Longest listing of a folder; a local disk lists a million in 30 s."
+    )
+    overlay_pixels: int = Field(
+        default=100_000_000,
+        ge=1,
+        description="Pixels that an API process decodes at a time for pictures, 5 bytes each.",
+    )
+    image_bytes_in_flight: int = Field(
+        default=256 * 2**20,
+        ge=1,
+        description="Bytes of image files that a worker holds at a time, in 5 times the memory.",
+    )
+    max_prompts_per_image: int = Field(
+        default=MAX_PROMPTS_PER_IMAGE,
+        ge=1,
+        description="Most prompts of one image; 32 x 32 points are 1,024. Nine minutes of MobileSAM on two slow cores.",
+    )
+    max_prompts_per_job: int = Field(
+        default=MAX_PROMPTS_PER_JOB,
+        ge=1,
+        description="Most prompts of all images and runs of a job; a million images of 4,000 each.",
+    )
+    max_body_bytes: int = Field(
+        default=2**20,
+        ge=2**10,
+        description="Largest body of all other requests; a job with a thousand variants has 20 kB.",
+    )
+    requests_per_minute: int = Field(
+        default=3000,
+        ge=1,
+        description="Requests that one key may send to one API process; a process on one core answers about 4000.",
+    )
+    wrong_keys_per_minute: int = Field(
+        default=10, ge=1, description="Wrong keys from one address that get an answer; right ones always do."
+    )
+    event_streams: int = Field(
+        default=200, ge=1, description="Streams of job events that one API process sends at a time."
+    )
+    event_streams_per_key: int = Field(
+        default=20, ge=1, description="Of these, how many one key may have: some browsers with some tabs each."
+    )
+    long_requests: int = Field(
+        default=8,
+        ge=1,
+        description="Threads of an API process for requests that may take long (datasets, pictures, exports); "
+        "one key gets at most half.",
+    )
+    long_request_wait: timedelta = Field(
+        default=timedelta(seconds=10), description="How long such a request waits for a thread before it is refused."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Addresses or networks of proxies whose `X-Forwarded-*` headers are believed, separated by commas.",
     )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
@@ -96,6 +191,18 @@ class Settings(BaseSettings):
         description="Time without a heartbeat after which a shard is taken from a worker.",
     )
     sweep_interval: timedelta = Field(default=timedelta(seconds=5), description="How often lost work is looked for.")
+    clean_interval: timedelta = Field(
+        default=timedelta(seconds=5),
+        description="How often what was deleted is removed from the store and the database.",
+    )
+    orphan_interval: timedelta = Field(
+        default=timedelta(hours=1),
+        description="Time between two walks over the store for objects that nothing refers to.",
+    )
+    unsealed_retention: timedelta = Field(
+        default=timedelta(days=7),
+        description="An open dataset that did not change for this long is deleted with its uploads.",
+    )
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )
@@ -109,7 +216,9 @@ class Settings(BaseSettings):
         description="Of variants that do not fit into memory together, how long one runs while another waits.",
     )
     max_shard_attempts: int = Field(
-        default=25, ge=1, description="Attempts of a shard, with back-off up to 30 s, before its run fails."
+        default=25,
+        ge=1,
+        description="Attempts of a shard that fail by its own fault, with back-off up to 30 s, before its run fails.",
     )
     site: str | None = Field(
         default=None, description="What other sites call this one, such as `h200-lab`. Unset: nothing can be exported."
@@ -126,6 +235,10 @@ class Settings(BaseSettings):
         default=None, ge=0, le=65535, description="Port of a worker's `/metrics`; 0 takes a free one. Unset: none."
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address on which a worker's `/metrics` listens.")
+    heartbeat_file: Path | None = Field(
+        default=None,
+        description="A file that a worker touches every 5 s while it takes tasks, for health checks. Unset: none.",
+    )
     otlp_endpoint: str | None = Field(
         default=None,
         description="OpenTelemetry collector for traces, such as `http://collector:4318`. Unset: no traces.",
@@ -144,13 +257,29 @@ class Settings(BaseSettings):
             raise ValueError("pools are written name=host:port,host:port;other=host:port")
         return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
 
-    @field_validator("lease", "sweep_interval", "triton_timeout", "variant_turn", mode="before")
+    @field_validator(
+        "lease",
+        "sweep_interval",
+        "clean_interval",
+        "orphan_interval",
+        "unsealed_retention",
+        "triton_timeout",
+        "variant_turn",
+        "long_request_wait",
+        "listing_time",
+        mode="before",
+    )
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
         """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""
         if isinstance(value, str) and value.replace(".", "", 1).isdigit():
             return float(value)
         return value
+
+    @field_validator("metrics_port", mode="before")
+    @classmethod
+    def _ignore_service_link(cls, value: Any) -> Any:
+        return drop_service_link(value)
 
     @field_validator("site")
     @classmethod
@@ -174,9 +303,21 @@ class Settings(BaseSettings):
             return tuple(Path(part) for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("bootstrap_api_key")
+    @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _check_key(cls, value: str | None) -> str | None:
+    def _parse_proxies(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            ip_network(proxy)  # raises ValueError
+        return value
+
+    @field_validator("bootstrap_api_key", "triton_secret")
+    @classmethod
+    def _check_key(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and len(value) < MIN_KEY_LENGTH:
-            raise ValueError(f"bootstrap_api_key is too short to be a secret; use {MIN_KEY_LENGTH} or more characters")
+            raise ValueError(f"{info.field_name} is too short to be a secret; use {MIN_KEY_LENGTH} or more characters")
         return value

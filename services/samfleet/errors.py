@@ -7,6 +7,7 @@ SamfleetError
 ├── Unauthorized            401
 ├── Forbidden               403
 ├── TooLarge                413
+├── TooManyRequests         429, worth another try later
 └── Unavailable             503, a part is down; worth another try
 
 Every error states a stable `code`, an HTTP `status_code` and whether trying again can help. Subclasses stand
@@ -28,8 +29,9 @@ class SamfleetError(Exception):
     status_code: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float | None = None) -> None:
         self.message = message or cleandoc(type(self).__doc__ or type(self).__name__)
+        self.retry_after_seconds = retry_after_seconds  # the API sends it as `Retry-After`
         super().__init__(self.message)
 
 
@@ -82,6 +84,14 @@ class TooLarge(SamfleetError):
 
     code = "too_large"
     status_code = 413
+
+
+class TooManyRequests(SamfleetError):
+    """Too many requests; wait and try again."""
+
+    code = "too_many_requests"
+    status_code = 429
+    retryable = True
 
 
 class Unavailable(SamfleetError):

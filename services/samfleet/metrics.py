@@ -103,7 +103,7 @@ TRITON_IN_PROGRESS = Gauge(
 )
 TRITON_RETRIES = Counter(
     "samfleet_triton_retries",
-    "Requests sent again: to the next server (server_away), or after loading (model_not_loaded).",
+    "Requests sent again: to the next server (server_away), or after loading (model_not_loaded, model_process_died).",
     ("variant", "reason"),
     registry=REGISTRY,
 )
@@ -121,6 +121,12 @@ LEASES_LOST = Counter(
     "samfleet_leases_lost",
     "Shards that were taken from this worker, or cancelled, while it worked on them.",
     ("pool",),
+    registry=REGISTRY,
+)
+CLEANED = Counter(
+    "samfleet_cleaner_actions",
+    "What cleaning removed: jobs_removed, datasets_removed, unsealed_deleted, prefixes_emptied, orphans_deleted.",
+    ("action",),
     registry=REGISTRY,
 )
 SWEPT = Counter(

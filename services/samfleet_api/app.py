@@ -1,42 +1,54 @@
-"""The REST API. `uvicorn --factory samfleet_api.app:create_app`; nothing connects before the first request."""
+"""The REST API, which `python -m samfleet_api` serves; nothing connects before the first request."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.logging import configure_logging
 from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
 from samfleet.version import code_version
+from samfleet_api.bodies import BodyLimit
+from samfleet_api.dashboard.docs import add_docs
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
+from samfleet_api.datasets.filling import router as dataset_filling
 from samfleet_api.dependencies import refuse_unknown_parameters
 from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
+from samfleet_api.headers import AnswerHeaders
 from samfleet_api.health.endpoints import router as health
 from samfleet_api.jobs.endpoints import router as jobs
+from samfleet_api.jobs.events import INTERVAL
 from samfleet_api.jobs.events import router as job_events
+from samfleet_api.jobs.watching import EventStreams, WatchedJobs
+from samfleet_api.keys.endpoints import router as keys
+from samfleet_api.long_requests import LongRequests
 from samfleet_api.metrics.endpoints import router as metrics
-from samfleet_api.middleware import BodyLimit, RequestLog
+from samfleet_api.middleware import RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
+from samfleet_api.rates import Rates
 from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
+from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import router as sessions
 from samfleet_api.sessions.wrong_keys import WrongKeys
 from samfleet_api.sites.endpoints import exchange
 from samfleet_api.sites.endpoints import router as sites
 from samfleet_api.state import State, open_state
+from samfleet_api.tenants.endpoints import router as tenants
 from samfleet_api.variants.endpoints import router as variants
 
-MAX_JSON_BYTES = 2**20  # a job with a thousand variants is a hundred times smaller
 DESCRIPTION = """Segment whole image datasets with a fleet of Segment Anything variants.
 
 Every request below `/v1` carries `Authorization: Bearer <key>` and sees only what belongs to that key's tenant.
@@ -57,9 +69,9 @@ def create_app(
     add_variants_of(settings.variants_dir)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         with parts(settings) as state:
-            yield state
+            yield {**state, **_in_this_loop(settings, state)}
 
     app = FastAPI(
         title="samfleet",
@@ -67,26 +79,42 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(refuse_unknown_parameters)],
+        docs_url=None,  # ours is dashboard/docs.py
         redoc_url=None,
     )
     ours = (
-        datasets, jobs, job_events, runs, variants, pools, hardware, prices, reports, exchange, sites, health, metrics,
-        sessions,
+        datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
+        exchange, sites, health, metrics, sessions, keys, tenants,
     )  # fmt: skip
     for router in ours:
         app.include_router(router)
-    app.state.wrong_keys = WrongKeys()
+    app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
+    app.state.pictures = Budget(settings.overlay_pixels)
+    app.state.rates = Rates(settings.requests_per_minute)
     add_dashboard(app)
+    add_docs(app)
     add_error_handlers(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_JSON_BYTES)
-    app.add_middleware(RequestLog)  # added last, so outermost: it sees every answer
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestLog)  # it sees every answer
+    app.add_middleware(AnswerHeaders)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))  # added last: outermost
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
+
+
+def _in_this_loop(settings: Settings, state: State) -> dict[str, Any]:
+    """What requests share inside the event loop that serves them."""
+    return {
+        "long_requests": LongRequests(settings.long_requests, settings.long_request_wait.total_seconds()),
+        "event_streams": EventStreams(settings.event_streams, settings.event_streams_per_key),
+        "watched_jobs": WatchedJobs(state["engine"], INTERVAL.total_seconds()),
+    }
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema["components"]["schemas"].update(problem.pop("$defs"), Problem=problem)
         app.openapi_schema = schema
     return app.openapi_schema

@@ -1,7 +1,8 @@
-"""Bodies that are too large for memory, read by dependencies that run behind the check of the key.
+"""Bodies of requests: how large they may be, and how those that are too large for memory are read.
 
-Besides the stream of a job's events these are the only coroutines of the API: the ASGI server hands bodies over in no
-other way. File work is done in threads, as Starlette does it.
+Every body is limited before anybody asks for a key, whatever its method and its type say. Only the routes in
+`STREAMED` may be sent more; their bodies are read by dependencies that run behind the check of the key. File work is
+done in threads, as Starlette does it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,61 @@ from contextlib import asynccontextmanager
 from typing import IO, cast
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from samfleet.datasets.uploads import UploadedFile
 from samfleet.errors import SamfleetError
-from samfleet_api.problems import PayloadInvalid, PayloadTooLarge
+from samfleet_api.error_handlers import problem_response
+from samfleet_api.problems import ContentEncodingUnsupported, PayloadInvalid, PayloadTooLarge
 
-IN_MEMORY_BYTES = 2**20  # larger bodies rest in a temporary file
+STREAMED = (
+    ("POST", "/v1/datasets/{dataset_id}/images"),
+    ("PUT", "/v1/datasets/{dataset_id}/annotations"),
+    ("PUT", "/v1/datasets/{dataset_id}/detections"),
+    ("POST", "/v1/reports/import"),
+)
+IN_MEMORY_BYTES = 2**20  # a larger body is kept in a temporary file
+FILE_IN_MEMORY_BYTES = 2**16  # the same for one of the files of a form: a thousand of them take 64 MiB
 MAX_FILES = 1000  # in one request; more go into several
+
+_STREAMED = tuple((method, compile_path(path)[0]) for method, path in STREAMED)
+
+
+class BodyLimit:
+    """Refuses a body of more than `max_bytes`, at once where its size is stated, else when that many have come."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        streamed = any(method == scope["method"] and path.match(scope["path"]) for method, path in _STREAMED)
+        if error := self._refusal(headers, streamed=streamed):
+            await problem_response(error, scope["path"])(scope, receive, send)
+            return
+        await self._app(scope, receive if streamed else limited(receive, self._max_bytes), send)
+
+    def _refusal(self, headers: Headers, *, streamed: bool) -> SamfleetError | None:
+        encoding = headers.get("Content-Encoding", "identity")
+        if encoding.lower() not in {"identity", ""}:
+            return ContentEncodingUnsupported(f"the body is encoded as {encoding!r}; send it as it is")
+        stated = headers.get("Content-Length", "0")
+        if not streamed and stated.isdecimal() and int(stated) > self._max_bytes:
+            return _too_large(self._max_bytes)
+        return None
+
+
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body has more than {max_bytes} bytes, the most this route accepts")
 
 
 def limited(receive: Receive, max_bytes: int, error: SamfleetError | None = None) -> Receive:
@@ -34,7 +79,7 @@ def limited(receive: Receive, max_bytes: int, error: SamfleetError | None = None
         message = await receive()
         received += len(message.get("body", b""))
         if received > max_bytes:
-            raise error or PayloadTooLarge(f"the body has more than {max_bytes} bytes, the most this route accepts")
+            raise error or _too_large(max_bytes)
         return message
 
     return receive_counted
@@ -54,11 +99,7 @@ async def spooled_body(request: Request, max_bytes: int, error: SamfleetError) -
 @asynccontextmanager
 async def multipart_files(request: Request, field: str, max_bytes: int) -> AsyncIterator[Sequence[UploadedFile]]:
     """The files of the multipart field `field`, in order; anything else in the form is refused."""
-    inner = Request(request.scope, limited(request.receive, max_bytes))
-    try:
-        form = await inner.form(max_files=MAX_FILES, max_fields=0)
-    except HTTPException as error:
-        raise PayloadInvalid(f"the form cannot be read: {error.detail}") from error
+    form = await _parsed_form(request, max_bytes)
     try:
         files = []
         for name, value in form.multi_items():
@@ -70,3 +111,19 @@ async def multipart_files(request: Request, field: str, max_bytes: int) -> Async
         yield files
     finally:
         await form.close()
+
+
+async def _parsed_form(request: Request, max_bytes: int) -> FormData:
+    inner = Request(request.scope, limited(request.receive, max_bytes))
+    media_type, options = parse_options_header(request.headers.get("Content-Type"))
+    if media_type != b"multipart/form-data":
+        raise PayloadInvalid("the body is no form; send multipart/form-data")
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in {"utf-8", "utf8"}:
+        raise PayloadInvalid(f"the form states the charset {charset!r}; names in forms are UTF-8, so leave it out")
+    parser = MultiPartParser(request.headers, inner.stream(), max_files=MAX_FILES, max_fields=0)
+    parser.spool_max_size = FILE_IN_MEMORY_BYTES
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        raise PayloadInvalid(f"the form cannot be read: {error.message}") from error

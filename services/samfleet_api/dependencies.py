@@ -1,5 +1,7 @@
-"""What endpoints ask for by type. Sessions end before the response leaves (`scope="function"`): a client that has
-its answer can rely on the commit, and a commit that fails becomes an error instead of a false 201.
+"""What endpoints ask for by type. What only looks something up is a coroutine, which takes no thread.
+
+Sessions end before the response leaves (`scope="function"`): a client that has its answer can rely on the commit, and
+a commit that fails becomes an error instead of a false 201.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from structlog.contextvars import bind_contextvars
 
 from samfleet.config import Settings
 from samfleet.db.session import read_only, transaction
-from samfleet.errors import Unauthorized
+from samfleet.errors import Forbidden, Unauthorized
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
+from samfleet_api.keys.repository import Caller, caller_of_key, mark_used
+from samfleet_api.rates import Rates
 from samfleet_api.sessions.cookies import COOKIE, require_csrf
 from samfleet_api.sessions.repository import find_session
-from samfleet_api.tenants.repository import tenant_of_key
+from samfleet_api.sessions.wrong_keys import WrongKeys
 
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)
@@ -32,22 +36,22 @@ WriteSession = NewType("WriteSession", Session)
 bearer = HTTPBearer(auto_error=False, description="An API key; it sees only its tenant's datasets, jobs and runs.")
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     settings: Settings = request.state.settings
     return settings
 
 
-def get_engine(request: Request) -> Engine:
+async def get_engine(request: Request) -> Engine:
     engine: Engine = request.state.engine
     return engine
 
 
-def get_store(request: Request) -> ObjectStore:
+async def get_store(request: Request) -> ObjectStore:
     store: ObjectStore = request.state.store
     return store
 
 
-def get_queue(request: Request) -> TaskQueue:
+async def get_queue(request: Request) -> TaskQueue:
     queue: TaskQueue = request.state.queue
     return queue
 
@@ -68,23 +72,53 @@ def get_write_session(engine: EngineValue) -> Iterator[WriteSession]:
         yield WriteSession(session)
 
 
-def current_tenant(
+class AdminRequired(Forbidden):
+    """Only an admin key may do this; ask whoever runs this server."""
+
+    code = "admin_required"
+
+
+def current_caller(
     request: Request, engine: EngineValue, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-) -> uuid.UUID:
-    """By the key, or by the cookie of a browser that logged in with one. In a transaction of its own, because the
-    request may go on to wait for storage.
+) -> Caller:
+    """The owner of the key, or of the cookie of a browser that logged in with one. In transactions of their own,
+    because the request may go on to wait for storage.
     """
     if credentials is None:
-        return _tenant_of_browser(request, engine)
+        caller = _caller_of_browser(request, engine)
+    else:
+        caller = _caller_of_key(request, engine, credentials.credentials)
+    bind_contextvars(tenant_id=str(caller.tenant_id), key_id=str(caller.key_id))
+    request.state.caller = str(caller.key_id)
+    rates: Rates = request.app.state.rates
+    request.state.allowance = rates.take(request.state.caller)
+    if caller.use_is_old:
+        with transaction(engine) as session:
+            mark_used(session, caller.key_id)
+    return caller
+
+
+def current_tenant(caller: Annotated[Caller, Depends(current_caller)]) -> uuid.UUID:
+    return caller.tenant_id
+
+
+def require_admin(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
+    if not caller.is_admin:
+        raise AdminRequired
+    return caller
+
+
+def _caller_of_key(request: Request, engine: Engine, key: str) -> Caller:
     with read_only(engine) as session:
-        tenant_id = tenant_of_key(session, credentials.credentials)
-    if tenant_id is None:
+        caller = caller_of_key(session, key)
+    if caller is None:
+        wrong_keys: WrongKeys = request.app.state.wrong_keys
+        wrong_keys.count(client_address(request))
         raise Unauthorized("this API key is unknown or revoked; send a valid one as `Authorization: Bearer <key>`")
-    bind_contextvars(tenant_id=str(tenant_id))
-    return tenant_id
+    return caller
 
 
-def _tenant_of_browser(request: Request, engine: Engine) -> uuid.UUID:
+def _caller_of_browser(request: Request, engine: Engine) -> Caller:
     token = request.cookies.get(COOKIE)
     if token is None:
         raise Unauthorized
@@ -93,16 +127,21 @@ def _tenant_of_browser(request: Request, engine: Engine) -> uuid.UUID:
     if found is None:
         raise Unauthorized("this login is over; log in at /dashboard/login")
     require_csrf(request, token)
-    bind_contextvars(tenant_id=str(found.tenant_id))
-    return found.tenant_id
+    return found.caller
+
+
+def client_address(request: Request) -> str:
+    """Behind a proxy of `SAMFLEET_TRUSTED_PROXIES` it is what the proxy says."""
+    return request.client.host if request.client else ""
 
 
 ReadSessionValue = Annotated[ReadSession, Depends(get_read_session, scope="function")]
 WriteSessionValue = Annotated[WriteSession, Depends(get_write_session, scope="function")]
 TenantId = Annotated[uuid.UUID, Depends(current_tenant)]
+Admin = Annotated[Caller, Depends(require_admin)]
 
 
-def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """A misspelt `?fromat=jsonl` must not be answered as if it were not there."""
     route = request.scope["route"]
     known = _query_names(route.dependant) if isinstance(route, APIRoute) else set()

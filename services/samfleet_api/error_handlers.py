@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg import DataError as DriverDataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from samfleet.errors import SamfleetError, Unauthorized, Unavailable
 from samfleet.logging import get_logger
-from samfleet_api.problems import MEDIA_TYPE, FieldError, PayloadInvalid, Problem, problem_of
+from samfleet_api.problems import MEDIA_TYPE, FieldError, PayloadInvalid, Problem, ValueUnusable, problem_of
 
 log = get_logger(__name__)
 
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 ROUTING_CODES = {404: "route_not_found", 405: "method_not_allowed"}
 ROUTING_CODE = "http_error"  # for whatever else the framework may raise
 
@@ -34,6 +39,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_http_exception)
     for error in (OperationalError, InterfaceError, PoolTimeoutError):
         app.exception_handler(error)(_database_error)
+    for unusable in (DataError, DriverDataError, UnicodeEncodeError):
+        app.exception_handler(unusable)(_unusable_value)
 
 
 def internal_error(request_id: str) -> JSONResponse:
@@ -42,11 +49,22 @@ def internal_error(request_id: str) -> JSONResponse:
     return _response(problem_of(error))
 
 
+def problem_response(error: SamfleetError, path: str) -> JSONResponse:
+    """The answer for an error outside of any route."""
+    return _response(problem_of(error, path), dict(_headers(error)))
+
+
 def _samfleet_error(request: Request, error: SamfleetError) -> JSONResponse:
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request.failed", code=error.code, reason=error.message, exc_info=error)
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
-    return _response(problem_of(error, request.url.path), headers)
+    return problem_response(error, request.url.path)
+
+
+def _headers(error: SamfleetError) -> Iterator[tuple[str, str]]:
+    if isinstance(error, Unauthorized):
+        yield "WWW-Authenticate", "Bearer"
+    if error.retry_after_seconds is not None:
+        yield "Retry-After", str(max(1, math.ceil(error.retry_after_seconds)))
 
 
 def _validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -72,7 +90,25 @@ def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
         detail=f"{request.method} {request.url.path}: {error.detail}; /docs lists the routes and their methods",
         instance=request.url.path,
     )
-    return _response(problem, error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return _response(problem, headers)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of the path: each route knows only its own."""
+    routes = request.app.routes
+    asked = ({**request.scope, "method": method} for method in METHODS)
+    return ", ".join(
+        scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
+
+
+def _unusable_value(request: Request, error: Exception) -> JSONResponse:
+    """The last resort behind the models: what neither they nor the services refused, and the database did. The log
+    has it, because a check of our own would have said what to change.
+    """
+    log.warning("request.value_unusable", exc_info=error)
+    return problem_response(ValueUnusable(), request.url.path)
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:
@@ -81,4 +117,13 @@ def _database_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(problem.to_json(), problem.status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(_encodable(problem.to_json()), problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def _encodable(value: Any) -> Any:
+    """Errors quote what they refuse, and that may have halves of surrogate pairs: they are shown by their number."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _encodable(item) for name, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list) else value

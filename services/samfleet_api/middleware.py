@@ -1,4 +1,4 @@
-"""Around every request: its id, log line, metrics and span, the answer to what nobody foresaw, its body's limit."""
+"""Around every request: its id, log line, metrics and span, and the answer to what nobody foresaw."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from structlog.contextvars import bound_contextvars
 from samfleet import metrics
 from samfleet.logging import CORRELATION_ID, get_logger
 from samfleet.tracing import Span, span
-from samfleet_api.bodies import limited
 from samfleet_api.error_handlers import internal_error
 
 REQUEST_ID = "X-Request-ID"
@@ -97,22 +96,3 @@ def route_template(scope: Scope) -> str:
     """The path as the route was declared, never as it was asked for: ids would make a time series each."""
     template: str | None = getattr(scope.get("route"), "path", None)
     return template or "unmatched"
-
-
-class BodyLimit:
-    """Limits the bodies that FastAPI itself reads into memory, before it knows who sends them: JSON by POST.
-    Uploads are read by dependencies, behind the key and with limits of their own.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and not _is_multipart(scope):
-            receive = limited(receive, self._max_bytes)
-        await self._app(scope, receive, send)
-
-
-def _is_multipart(scope: Scope) -> bool:
-    return Headers(scope=scope).get("Content-Type", "").startswith("multipart/")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import uuid
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
@@ -63,6 +65,24 @@ def cut_page(
     return kept, encode_cursor(*key(kept[-1])) if len(rows) > limit else None
 
 
+def number_in(part: str | int) -> int:
+    """A position or an id: `int` would also take texts of digits of any length."""
+    if not isinstance(part, int):
+        raise CursorInvalid
+    return part
+
+
+def place_in_time(parts: Sequence[str | int]) -> tuple[datetime, uuid.UUID]:
+    """The key of the lists that go from the newest to the oldest."""
+    moment, id_ = parts
+    created_at = datetime.fromisoformat(str(moment))
+    if created_at.tzinfo is None:
+        raise CursorInvalid
+    return created_at, uuid.UUID(str(id_))
+
+
 def _is_plain(part: object) -> bool:
-    """A text, or a number that the database can compare with a 64-bit one."""
-    return isinstance(part, str) or (isinstance(part, int) and abs(part) < 2**63)
+    """A storable text, or a number that the database can compare with a 64-bit one. `true` is a number to Python."""
+    if isinstance(part, str):
+        return "\x00" not in part and part.isprintable()
+    return isinstance(part, int) and not isinstance(part, bool) and 0 <= part < 2**63

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from samfleet.errors import InvalidInput, SamfleetError, TooLarge, Unauthorized, Unavailable
+from samfleet.errors import Forbidden, InvalidInput, SamfleetError, TooLarge, TooManyRequests, Unauthorized, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -23,6 +23,19 @@ class PayloadTooLarge(TooLarge):
     """The request body is larger than this route accepts."""
 
     code = "payload_too_large"
+
+
+class ContentEncodingUnsupported(SamfleetError):
+    """Bodies are read as they are sent; leave `Content-Encoding` out."""
+
+    code = "content_encoding_unsupported"
+    status_code = 415
+
+
+class ValueUnusable(InvalidInput):
+    """A value of the request cannot be stored or compared, such as a number beyond 64 bits or a text with NUL."""
+
+    code = "value_unusable"
 
 
 class FieldError(BaseModel):
@@ -77,9 +90,10 @@ def problem_of(error: SamfleetError, instance: str | None = None, errors: list[F
 
 def problems(*errors: type[SamfleetError], public: bool = False) -> dict[int | str, dict[str, Any]]:
     """For `responses=`: these errors and those that every route has; `public` routes ask for no key."""
-    common = (PayloadInvalid, Unavailable, SamfleetError, *(() if public else (Unauthorized,)))
+    common = (PayloadInvalid, PayloadTooLarge, ContentEncodingUnsupported, Unavailable, SamfleetError)
+    of_keys = () if public else (Unauthorized, Forbidden, TooManyRequests)
     by_status: dict[int, list[type[SamfleetError]]] = defaultdict(list)
-    for error in sorted({*errors, *common}, key=lambda error: error.code):
+    for error in sorted({*errors, *common, *of_keys}, key=lambda error: error.code):
         by_status[error.status_code].append(error)
     return {status: _declared(status, by_status[status]) for status in sorted(by_status)}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypedDict
 
@@ -14,9 +13,9 @@ from samfleet.db.session import connect
 from samfleet.jobs.queue import CeleryTaskQueue, TaskQueue
 from samfleet.storage.opening import open_store
 from samfleet.storage.store import ObjectStore
+from samfleet_api.health.checks import Probes
 
 DATABASE_CONNECTIONS = 20  # of the 40 threads that run endpoints; twice as many when all are busy with the database
-PROBE_THREADS = 8  # for the checks of /readyz, whose slow ones must not hold up the others
 
 
 class State(TypedDict):
@@ -24,14 +23,14 @@ class State(TypedDict):
     engine: Engine
     store: ObjectStore
     queue: TaskQueue
-    probes: ThreadPoolExecutor
+    probes: Probes
 
 
 @contextmanager
 def open_state(settings: Settings) -> Iterator[State]:
     engine = connect(settings.database_url, pool_size=DATABASE_CONNECTIONS)
     queue = CeleryTaskQueue(settings.broker_url)
-    probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="readyz")
+    probes = Probes()
     try:
         yield State(
             settings=settings,
@@ -41,6 +40,6 @@ def open_state(settings: Settings) -> Iterator[State]:
             probes=probes,
         )
     finally:
-        probes.shutdown(wait=False, cancel_futures=True)
+        probes.close()
         queue.close()
         engine.dispose()

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from samfleet.regular_files import open_regular
 from samfleet_cli.files import replacing
 from samfleet_cli.resources import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet_cli.transport import ApiError, Transport
@@ -94,6 +95,13 @@ class SamfleetClient:
     def dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
 
+    def datasets(self) -> Iterator[Dataset]:
+        """All datasets, newest first."""
+        return map(Dataset.model_validate, self._items("/v1/datasets"))
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        self._delete(f"/v1/datasets/{dataset_id}")
+
     def dataset_images(self, dataset_id: str) -> Iterator[DatasetImage]:
         """All images in the dataset's order, fetched page by page."""
         return map(DatasetImage.model_validate, self._items(f"/v1/datasets/{dataset_id}/images"))
@@ -130,6 +138,10 @@ class SamfleetClient:
 
     def cancel_job(self, job_id: str) -> Job:
         return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/cancel", repeatable=True))
+
+    def delete_job(self, job_id: str, *, cancel: bool = False, forget_measurements: bool = False) -> None:
+        params = {"cancel": cancel, "forget_measurements": forget_measurements}
+        self._delete(f"/v1/jobs/{job_id}", params=params)
 
     def job_errors(self, job_id: str) -> Iterator[ImageError]:
         return map(ImageError.model_validate, self._items(f"/v1/jobs/{job_id}/errors"))
@@ -179,7 +191,7 @@ class SamfleetClient:
         """An import changes nothing the second time, so one whose answer was lost is sent again."""
 
         def attempt() -> Any:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return self._transport.json(
                     "POST",
                     "/v1/reports/import",
@@ -198,9 +210,26 @@ class SamfleetClient:
         return answer
 
     def forget_site(self, name: str) -> None:
-        self._transport.repeat(
-            lambda: self._transport.send("DELETE", f"/v1/sites/{quote(name, safe='')}"), repeatable=True
-        )
+        self._delete(f"/v1/sites/{quote(name, safe='')}")
+
+    def create_tenant(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
+        return answer
+
+    def tenants(self) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/tenants")
+
+    def create_key(self, name: str, *, tenant: str | None = None, admin: bool = False) -> dict[str, Any]:
+        """The new key; `key` is its secret, which no other answer has."""
+        body = _without_none({"name": name, "tenant": tenant, "admin": admin})
+        answer: dict[str, Any] = self._post("/v1/keys", body)
+        return answer
+
+    def keys(self, *, tenant: str | None = None) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/keys", _without_none({"tenant": tenant}))
+
+    def revoke_key(self, key_id: str) -> None:
+        self._delete(f"/v1/keys/{quote(key_id, safe='')}")
 
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:
@@ -226,13 +255,16 @@ class SamfleetClient:
     def _send_files(self, route: str, files: Sequence[tuple[str, Path]]) -> None:
         with ExitStack() as stack:
             parts = [
-                ("files", (name, stack.enter_context(path.open("rb")), "application/octet-stream"))
+                ("files", (name, stack.enter_context(open_regular(path)), "application/octet-stream"))
                 for name, path in files
             ]
             self._transport.json("POST", route, repeatable=False, files=parts)
 
     def _get(self, path: str, **params: Any) -> Any:
         return self._transport.json("GET", path, repeatable=True, params=params)
+
+    def _delete(self, path: str, **request: Any) -> None:
+        self._transport.repeat(lambda: self._transport.send("DELETE", path, **request), repeatable=True)
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._transport.json("POST", path, repeatable=False, json=body)
@@ -248,7 +280,7 @@ class SamfleetClient:
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while piece := file.read(_PIECE_BYTES):
             yield piece
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.commands import demo, doctor, jobs, report, segment, up, variants
+from samfleet_cli.commands import datasets, demo, doctor, jobs, keys, report, segment, up, variants
 from samfleet_cli.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -26,6 +26,9 @@ app.command()(doctor.doctor)
 app.command()(segment.segment)
 app.command()(demo.demo)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(datasets.app, name="datasets")
+app.add_typer(keys.keys, name="keys")
+app.add_typer(keys.tenants, name="tenants")
 app.add_typer(report.app, name="report")
 app.add_typer(variants.app, name="variants")
 

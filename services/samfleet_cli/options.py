@@ -19,3 +19,4 @@ ApiKey = Annotated[
     typer.Option(envvar="SAMFLEET_API_KEY", help="Key for --api-url.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, and nothing else there.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

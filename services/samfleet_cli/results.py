@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samfleet.datasets.json_array import iter_json_members
+from samfleet.regular_files import open_regular
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.files import write_json
 from samfleet_cli.resources import ImageError, Job, Run, StageTimes
@@ -118,7 +119,16 @@ def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annot
         }
         for image in client.dataset_images(dataset_id)
     ]
-    categories = json.loads(annotations.read_bytes()).get("categories", []) if annotations else []
+    categories = _categories(annotations) if annotations else []
     models = [{"variant": run.variant, **run.provenance.model_dump(mode="json")} for run in runs]
     info = {"description": "Images segmented by samfleet", "models": models}
     return {"info": info, "images": images, "annotations": [], "categories": categories}
+
+
+def _categories(annotations: Path) -> list[Any]:
+    """Those of a file that the server has checked, without the memory of its annotations."""
+    with open_regular(annotations) as file:
+        for name, entries in iter_json_members(file):
+            if name == "categories" and entries is not None:
+                return list(entries)
+    return []

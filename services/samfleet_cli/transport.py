@@ -115,7 +115,7 @@ class Transport:
     def _mapped_failures(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.RequestError, httpx.InvalidURL) as error:
             raise ApiUnreachable(self.api_url, str(error) or type(error).__name__) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,19 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from fixtures.compose import BUILT_HERE, COMPOSE, DOCKERFILES, EXAMPLE, ROOT, SERVICES, images
 from samfleet.config import MIN_KEY_LENGTH, Settings
 from samfleet_cli.local_stack.settings import StackSettings
 
-ROOT = Path(__file__).resolve().parents[2]
-COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
-SERVICES: Mapping[str, Any] = yaml.safe_load(COMPOSE)["services"]
-DOCKERFILES = sorted(ROOT.glob("deploy/*.Dockerfile"))
-BUILT_HERE = {f"samfleet-{name}:0.1.0" for name in ("app", "triton-cpu", "triton-gpu")}
-
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<operator>:?[-?])?(?P<word>[^}]*)\}")
-EXACT_VERSION = re.compile(r"^v?\d+\.\d+(\.\d+)?([-.][\w.-]+)?$")
+PINNED = re.compile(r"^[\w./-]+:v?\d+\.\d+(\.\d+)?([-.][\w.-]+)?@sha256:[0-9a-f]{64}$")
+
+# What the compose file gives its containers by itself, or to some of them alone.
+FIXED = {
+    "DATABASE_URL", "BROKER_URL", "POOL", "WEIGHTS_DIR", "VARIANTS_DIR", "SITE_KEY_FILE", "METRICS_PORT",
+    "METRICS_HOST", "HEARTBEAT_FILE", "BOOTSTRAP_API_KEY", "TRITON_SECRET",
+}  # fmt: skip
+BACKEND = (ROOT / "triton_models/backends/sam/model.py").read_text(encoding="utf-8")
 
 
 def _documented() -> dict[str, str]:
@@ -47,25 +48,16 @@ def _interpolated() -> str:
 
 
 def _validate(text: str) -> PyCompose:
-    """The parser knows no merge keys, so YAML is read first and handed on as JSON, which is YAML too."""
-    return PyCompose.from_yaml(json.dumps(yaml.safe_load(text)))
+    """The parser knows no merge keys, so YAML is read first and handed on as JSON, which is YAML too. It takes a tag or
+    a digest for an image; Docker and podman take both, and then the digest counts.
+    """
+    without_tags = re.sub(r":[\w.-]+@sha256:", "@sha256:", text)
+    return PyCompose.from_yaml(json.dumps(yaml.safe_load(without_tags)))
 
 
 def _setting_names() -> set[str]:
-    return {f"SAMFLEET_{name}".upper() for name in (*Settings.model_fields, *StackSettings.model_fields)}
-
-
-def _images() -> Iterator[tuple[str, str]]:
-    for name, service in SERVICES.items():
-        yield name, service["image"]
-    for path in DOCKERFILES:
-        stages: set[str] = set()
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("FROM "):
-                words = line.split()
-                if words[1] not in stages:
-                    yield path.name, words[1]
-                stages |= set(words[3:4])
+    ours = {f"SAMFLEET_{name}".upper() for name in (*Settings.model_fields, *StackSettings.model_fields)}
+    return ours | set(re.findall(r"SAMFLEET_[A-Z_]+", BACKEND))
 
 
 def test_the_file_follows_the_compose_specification() -> None:
@@ -101,13 +93,18 @@ def test_the_services_of_the_design_are_there() -> None:
     }
 
 
-@pytest.mark.parametrize(("where", "image"), sorted(set(_images())))
-def test_every_image_is_pinned(where: str, image: str) -> None:
+@pytest.mark.parametrize(("where", "image"), sorted(set(images())))
+def test_every_image_is_pinned_by_digest(where: str, image: str) -> None:
     if image in BUILT_HERE:
         assert SERVICES[where]["build"]
         return
-    _, colon, tag = image.rpartition(":")
-    assert "@sha256:" in image or (colon and EXACT_VERSION.match(tag)), f"{where}: {image} is not pinned"
+    assert PINNED.match(image), f"{where}: {image} has no tag with a digest"
+
+
+def test_every_image_of_one_name_is_the_same() -> None:
+    named = {image for _, image in images()}
+
+    assert len({image.partition("@")[0].partition(":")[0] for image in named}) == len(named)
 
 
 def test_every_variable_is_documented_and_every_documented_one_is_used() -> None:
@@ -138,6 +135,40 @@ def test_the_settings_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
             for variable, value in services[name]["environment"].items():
                 patch.setenv(variable, value)
             assert Settings().pools["default"] == ("triton:8001",)
+
+
+def test_every_setting_reaches_the_containers() -> None:
+    wanted = {f"SAMFLEET_{name}".upper() for name in Settings.model_fields}
+    fixed = {f"SAMFLEET_{name}" for name in FIXED}
+    for name in ("api", "control", "worker", "worker-gpu", "beat"):
+        environment = SERVICES[name]["environment"]
+        assert wanted - fixed <= set(environment), name
+        for variable in wanted - fixed:
+            assert str(environment[variable]).startswith(f"${{{variable}:-"), f"{name}: {variable} is not that of .env"
+    assert fixed <= wanted
+
+
+def test_every_setting_of_the_backend_reaches_triton() -> None:
+    for name in ("triton", "triton-gpu"):
+        assert set(re.findall(r"SAMFLEET_[A-Z_]+", BACKEND)) <= set(SERVICES[name]["environment"])
+
+
+def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"SAMFLEET_{name}".upper(), "")
+
+    assert Settings() == Settings.model_construct()
+
+
+def test_the_api_writes_no_second_line_for_a_request() -> None:
+    assert SERVICES["api"]["command"][:3] == ["python", "-m", "samfleet_api"]
+
+
+def test_with_a_gpu_jobs_run_on_it_unless_they_say_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    [line] = [line for line in EXAMPLE.splitlines() if line.startswith("# SAMFLEET_POOLS=")]
+    monkeypatch.setenv("SAMFLEET_POOLS", line.partition("=")[2])
+
+    assert list(Settings().pools) == ["gpu", "default"]
 
 
 def test_services_wait_for_what_they_need_and_say_when_they_are_healthy() -> None:
@@ -176,7 +207,7 @@ def test_variants_of_ones_own_reach_every_process_that_must_know_them() -> None:
 def test_the_api_knows_its_site_and_keeps_its_key() -> None:
     environment = SERVICES["api"]["environment"]
 
-    assert {"SAMFLEET_SITE", "SAMFLEET_MAX_SITE_FILE_BYTES"} <= set(environment)
+    assert "SAMFLEET_SITE" in environment
     assert str(Path(environment["SAMFLEET_SITE_KEY_FILE"]).parent) in _mounted(SERVICES["api"])
 
 

@@ -53,8 +53,19 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return S3Store(request.getfixturevalue("s3_client"), request.getfixturevalue("bucket"), folder)
 
 
-def keys(store: ObjectStore, prefix: str = "") -> list[str]:
-    return [found.key for found in store.list(prefix)]
+def keys(store: ObjectStore, prefix: str = "", **options: str) -> list[str]:
+    return [found.key for found in store.list(prefix, **options)]
+
+
+def test_a_list_goes_on_behind_a_key(store: ObjectStore) -> None:
+    written = ["a", "b-c/1", "b/1", "b/2/x", "b/2/y", "b/3", "c"]
+    for key in written:
+        store.put(key, b"x")
+    for number, key in enumerate(written):
+        assert keys(store, after=key) == written[number + 1 :]
+    assert keys(store, "b/", after="b/2/x") == ["b/2/y", "b/3"]
+    assert keys(store, "b/", after="b/2/") == ["b/2/x", "b/2/y", "b/3"]
+    assert keys(store, after="b/2/xx") == ["b/2/y", "b/3", "c"]
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 5000], ids=["empty", "one byte", "1.2 MB"])

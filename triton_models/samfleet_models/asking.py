@@ -122,7 +122,12 @@ class Answers:
         )
 
 
-Work = Generator[Ask, Answers, tuple[MaskRecord, ...]]
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A place in long work between two questions where it may be ended, because its request was cancelled."""
+
+
+Work = Generator[Ask | Pause, Answers, tuple[MaskRecord, ...]]
 
 
 def ask(question: Ask) -> Generator[Ask, Answers, Answers]:

@@ -62,4 +62,4 @@ class DynamicSingle:
 def stability(logits: Tensor) -> Tensor:
     """[n] of `logits` [n, h, w]: how much of the mask at a lower threshold is left at a higher one; 1 of no mask."""
     inner, outer = ((logits > threshold).sum((1, 2)).float() for threshold in (DELTA, -DELTA))
-    return torch.where(outer > 0, inner / outer, 1.0)
+    return (inner / outer).masked_fill_(outer == 0, 1.0)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samfleet.errors import SamfleetError
+from samfleet.limits import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.pins import expected_sha256
 from samfleet_models.admission import admit
+from samfleet_models.cancelling import Cancelled, RequestCancelled, never
 from samfleet_models.checkpoint import load_weights
 from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.common import Features
@@ -25,8 +27,8 @@ from samfleet_models.hardware import (
     prepare_device,
     reset_peak_memory,
 )
-from samfleet_models.images import DEFAULT_MAX_PIXELS
-from samfleet_models.loading import Failure, LoadedImage, load, out_of_memory
+from samfleet_models.images import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS, PixelBudget
+from samfleet_models.loading import Failure, Limits, LoadedImage, load, out_of_memory
 from samfleet_models.meters.energy import BatchEnergy
 from samfleet_models.meters.meter import DeviceMeter
 from samfleet_models.meters.opening import open_meter
@@ -35,6 +37,7 @@ from samfleet_models.networks import network_of
 from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
 
+ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as the networks do it: between them a cancelled request is left out
 WARMUP_EXECUTIONS = 1  # the first batch that reaches the network pays for lazy initialisation and kernel selection
 
 
@@ -50,6 +53,9 @@ class EngineSettings:
     threads: int | None = None
     decode_threads: int = 4
     max_pixels: int = DEFAULT_MAX_PIXELS
+    max_prompts: int = MAX_PROMPTS_PER_IMAGE
+    max_mask_bytes: int = MAX_MASK_BYTES
+    decode_pixels: int = DEFAULT_DECODE_PIXELS
     triton_version: str | None = None
     execution: Execution = field(default_factory=Execution)
     gates_dir: Path | None = None
@@ -93,7 +99,8 @@ class Engine:
         load_weights(self.network, record, checkpoint)
         self.network.to(self.device)
         self.warmup_seconds = self.network.warm_up()
-        self._max_pixels = settings.max_pixels
+        self._limits = Limits(settings.max_pixels, settings.max_prompts, PixelBudget(settings.decode_pixels))
+        self._max_mask_bytes = settings.max_mask_bytes
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
         self._watch = DeviceWatch(meter or open_meter(self.device))
         self._executions = 0
@@ -102,8 +109,14 @@ class Engine:
         self._pool.shutdown()
         self._watch.meter.close()
 
-    def segment(self, requests: Sequence[SegmentRequest]) -> Iterator[tuple[int, SegmentReply]]:
+    def segment(
+        self, requests: Sequence[SegmentRequest], cancelled: Sequence[Cancelled] = ()
+    ) -> Iterator[tuple[int, SegmentReply]]:
         """(position, reply) of every request, each as soon as it is ready, not in order.
+
+        `cancelled` tells of each request whether its client has given it up; none means that none does. It is asked
+        before an image is read and encoded and between the decoder's chunks, and the reply to such a request is the
+        error `request_cancelled`.
 
         A bad image or task, or an image too large for the memory, becomes a reply with an error and leaves the others
         alone; any other exception is a fault of this program and ends the iteration. A request without prompts in a
@@ -111,8 +124,9 @@ class Engine:
         """
         batch = self._begin(len(requests))
         reset_peak_memory(self.device)
+        given_up = dict(enumerate(cancelled or [never] * len(requests)))
         images: dict[int, LoadedImage] = {}
-        for position, loaded in enumerate(self._load(requests, batch)):
+        for position, loaded in self._load(requests, given_up, batch):
             request = requests[position]
             if isinstance(loaded, Failure):
                 yield position, self._failed(batch, loaded)
@@ -125,14 +139,14 @@ class Engine:
         batch.warmup = self._executions < WARMUP_EXECUTIONS
         self._executions += 1
         works: dict[int, ImageWork] = {}
-        for position, features in self._encode(images, batch).items():
+        for position, features in self._features(images, given_up, batch).items():
             if isinstance(features, Failure):
                 yield position, self._failed(batch, features, images.pop(position))
             else:
                 clock = self._clock(batch, encoded=len(images))
                 steps = self.network.work(requests[position], images[position], features, clock)
-                works[position] = ImageWork(position, steps, clock)
-        for position, outcome in Sharing(self.network).run(works.values()):
+                works[position] = ImageWork(position, steps, clock, cancelled=given_up[position])
+        for position, outcome in Sharing(self.network, self._max_mask_bytes).run(works.values()):
             image = images.pop(position)
             if isinstance(outcome, Failure):
                 yield position, self._failed(batch, outcome, image)
@@ -148,10 +162,32 @@ class Engine:
         energy = BatchEnergy(self._watch.meter, size)
         return Batch(size, StageClock(self.device), StageClock(self.device), energy)
 
-    def _load(self, requests: Sequence[SegmentRequest], batch: Batch) -> list[LoadedImage | Failure]:
+    def _load(
+        self, requests: Sequence[SegmentRequest], given_up: Mapping[int, Cancelled], batch: Batch
+    ) -> Iterator[tuple[int, LoadedImage | Failure]]:
         name, framing = self.record.name, self.network.framing
+        wanted = [position for position in given_up if not given_up[position]()]
         with batch.loading.measure("preprocess"):
-            return list(self._pool.map(lambda request: load(request, name, framing, self._max_pixels), requests))
+            loaded = list(
+                self._pool.map(lambda position: load(requests[position], name, framing, self._limits), wanted)
+            )
+        yield from zip(wanted, loaded, strict=True)
+        for position in given_up.keys() - set(wanted):
+            yield position, Failure(RequestCancelled(), "preprocess")
+
+    def _features(
+        self, images: Mapping[int, LoadedImage], given_up: Mapping[int, Cancelled], batch: Batch
+    ) -> dict[int, Features | Failure]:
+        """Of all images; none is begun whose request was cancelled."""
+        found: dict[int, Features | Failure] = {}
+        size = ENCODED_AT_A_TIME[self.device.type]
+        for start in range(0, len(images), size):
+            part = list(images)[start : start + size]
+            gone = [position for position in part if given_up[position]()]
+            found |= dict.fromkeys(gone, Failure(RequestCancelled(), "encode"))
+            if wanted := {position: images[position] for position in part if position not in gone}:
+                found |= self._encode(wanted, batch)
+        return found
 
     def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Features | Failure]:
         """The features of all images together; one by one where that does not fit."""

@@ -6,7 +6,7 @@ threshold are dropped before they are drawn at all, and each chunk leaves only r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from samfleet.masks.rle import decode_mask, encode_mask
 from samfleet.variants.task import EverythingParameters
-from samfleet_models.asking import View, Work
+from samfleet_models.asking import Answers, Pause, View, Work
 from samfleet_models.candidates import Candidates
 from samfleet_models.common import Features
 from samfleet_models.contract import Network
@@ -55,7 +55,7 @@ class EverythingRun:
             if len(parts) > 1:
                 found = found.take(_smaller_crops_first(found, parameters.crop_nms_thresh))
             if parameters.min_mask_region_area > 0:
-                found = _without_small_regions(found, self._size, parameters)
+                found = yield from _without_small_regions(found, self._size, parameters)
             return found.records(self._size)
 
     def _crop(self, crop: Crop) -> Asking:
@@ -79,12 +79,15 @@ def _smaller_crops_first(found: Candidates, iou_threshold: float) -> NDArray[np.
     return nms(found.masks.boxes, np.float32(1) / areas, iou_threshold)
 
 
-def _without_small_regions(found: Candidates, size: tuple[int, int], parameters: EverythingParameters) -> Candidates:
+def _without_small_regions(
+    found: Candidates, size: tuple[int, int], parameters: EverythingParameters
+) -> Generator[Pause, Answers, Candidates]:
     """Small holes, then small islands removed; duplicates that this made removed in favour of untouched masks."""
     masks = found.masks
     counts, boxes, areas = list(masks.counts), masks.boxes.copy(), masks.areas.copy()
     untouched = np.ones(len(found), dtype=np.float32)
     for row, code in enumerate(masks.counts):
+        yield Pause()  # a mask of a large image takes a second
         filled, had_holes = remove_small_regions(decode_mask(code, size), parameters.min_mask_region_area, "holes")
         clean, had_islands = remove_small_regions(filled, parameters.min_mask_region_area, "islands")
         if had_holes or had_islands:

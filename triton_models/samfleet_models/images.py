@@ -14,6 +14,9 @@ The rules, for every file alike:
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,8 @@ from samfleet.masks.image_errors import (
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 DEFAULT_MAX_PIXELS = 100_000_000
+DEFAULT_DECODE_PIXELS = 100_000_000  # a decoded image takes up to 16 bytes a pixel until it is RGB alone
+STRIP_PIXELS = 2**20  # converted at a time: what is beside the pixels as Pillow holds them and as they are returned
 FOREIGN_SIGNATURES = {
     b"GIF8": "GIF",
     b"%PDF": "PDF",
@@ -53,18 +58,53 @@ TURNS = {
 Image.MAX_IMAGE_PIXELS = None
 
 
-def read_image(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
-    """Upright pixels of an image file: HWC uint8 RGB. Raises a subclass of `ImageFailed` that names the fault."""
+class PixelBudget:
+    """Bounds the pixels of all images that are decoded at the same time. One larger than the budget is decoded alone.
+
+    For any number of threads.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._taken = 0
+        self._freed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Waits until there is room for so many pixels, and holds it for the block."""
+        pixels = min(pixels, self._pixels)
+        with self._freed:
+            self._freed.wait_for(lambda: self._taken + pixels <= self._pixels)
+            self._taken += pixels
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._taken -= pixels
+                self._freed.notify_all()
+
+
+def read_image(
+    data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, budget: PixelBudget | None = None
+) -> NDArray[np.uint8]:
+    """Upright pixels of an image file: HWC uint8 RGB. Raises a subclass of `ImageFailed` that names the fault.
+
+    The `budget` is what images decoded at the same time share.
+    """
     image = _open(data)
     with image:
         if image.width * image.height > max_pixels:
             raise ImageTooLarge(
                 f"the image has {image.width} x {image.height} pixels, the limit is {max_pixels} in all; scale it down"
             )
-        _load(image)
-        turn = TURNS.get(_orientation(image))
-        upright = image if turn is None else image.transpose(turn)
-        return _to_rgb(upright)
+        with budget.taken(image.width * image.height) if budget else nullcontext():
+            _load(image)
+            turn = TURNS.get(_orientation(image))
+            if turn is None:
+                return _to_rgb(image)
+            with image.transpose(turn) as upright:
+                image.close()  # or its pixels would be held beside those that are turned
+                return _to_rgb(upright)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -111,23 +151,60 @@ def _orientation(image: Image.Image) -> int:
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     image.info.pop("transparency", None)  # Pillow warns about palette transparency, which is dropped anyway
+    rgb = np.empty((image.height, image.width, 3), dtype=np.uint8)
+    convert = _conversion(image)
+    for rows, strip in _strips(image):
+        rgb[rows] = convert(strip)
+    return rgb
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Rows of the image, a bounded number of pixels at a time."""
+    height = max(1, STRIP_PIXELS // image.width)
+    if image.height <= height:
+        yield slice(0, image.height), image
+        return
+    for top in range(0, image.height, height):
+        rows = slice(top, min(top + height, image.height))
+        yield rows, image.crop((0, rows.start, image.width, rows.stop))
+
+
+def _conversion(image: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """What makes [h, w, 3] or, of grey, [h, w, 1] of a strip of this image."""
     if image.mode.startswith("I;16"):
-        wide = np.asarray(image).astype(np.uint32)
-        return _grey((wide * 255 + 32_767) // 65_535)
+        return _scaled
     if image.mode in {"I", "F"}:
-        return _grey(_stretch(np.asarray(image).astype(np.float64)))
+        low, high = _range(image)
+        return lambda strip: _stretched(np.asarray(strip).astype(np.float64), low, high)
+    return _colours
+
+
+def _colours(strip: Image.Image) -> NDArray[np.uint8]:
     try:
-        return np.array(image.convert("RGB"))
+        return np.asarray(strip.convert("RGB"))
     except ValueError as error:
-        raise ImageFormatUnsupported(f"pixels of kind {image.mode} cannot become RGB; convert the image") from error
+        raise ImageFormatUnsupported(f"pixels of kind {strip.mode} cannot become RGB; convert the image") from error
 
 
-def _stretch(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    finite = values[np.isfinite(values)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+def _scaled(strip: Image.Image) -> NDArray[np.uint8]:
+    wide = np.asarray(strip).astype(np.uint32)
+    return ((wide * 255 + 32_767) // 65_535).astype(np.uint8)[:, :, None]
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
+    """The least and the greatest finite value; zeros where there is none."""
+    ends = []
+    for _, strip in _strips(image):
+        values = np.asarray(strip)
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            ends += [float(finite.min()), float(finite.max())]
+    return (min(ends), max(ends)) if ends else (0.0, 0.0)
+
+
+def _stretched(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
     clean = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    return np.rint((clean - low) * 255.0 / (high - low)) if high > low else np.zeros_like(clean)
-
-
-def _grey(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    return np.repeat(values.astype(np.uint8)[:, :, None], 3, axis=2)
+    if high <= low:
+        return np.zeros((*clean.shape, 1), dtype=np.uint8)
+    grey: NDArray[np.uint8] = np.rint((clean - low) * 255.0 / (high - low)).astype(np.uint8)
+    return grey[:, :, None]

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.budget import check_request
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters, TaskInvalid
 from samfleet_models.chunks import NotEnoughMemory, attempt
-from samfleet_models.images import read_image
+from samfleet_models.images import PixelBudget, read_image
 from samfleet_models.preprocess import Frame, Pixels, Resized
 
 
@@ -56,21 +57,31 @@ def out_of_memory(lack: NotEnoughMemory, stage: str) -> Failure:
     return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({lack.message})"), stage)
 
 
-def load(request: SegmentRequest, variant: str, framing: ImageFraming, max_pixels: int) -> LoadedImage | Failure:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one image; `pixels` is what all that are decoded at the same time share."""
+
+    max_pixels: int
+    max_prompts: int
+    pixels: PixelBudget
+
+
+def load(request: SegmentRequest, variant: str, framing: ImageFraming, limits: Limits) -> LoadedImage | Failure:
     """The image of a request. What is wrong with the image or its task comes back as a value."""
     try:
         _check_task(request)
+        check_request(request.task, request.prompts, limits.max_prompts)
         framing.conventions.check_task(request.task, variant)
         for prompt in request.prompts:
             framing.conventions.check(prompt, variant)
-        loaded = attempt(lambda: _read(request, framing, max_pixels))
+        loaded = attempt(lambda: _read(request, framing, limits))
     except InvalidInput as error:
         return Failure(error, "preprocess")
     return out_of_memory(loaded, "preprocess") if isinstance(loaded, NotEnoughMemory) else loaded
 
 
-def _read(request: SegmentRequest, framing: ImageFraming, max_pixels: int) -> LoadedImage:
-    pixels = read_image(request.image, max_pixels)
+def _read(request: SegmentRequest, framing: ImageFraming, limits: Limits) -> LoadedImage:
+    pixels = read_image(request.image, limits.max_pixels, limits.pixels)
     height, width, _ = pixels.shape
     return LoadedImage(pixels, framing.resize(pixels), framing.frame(height, width))
 

@@ -16,8 +16,11 @@ from typing import Any
 import torch
 
 from samfleet.errors import SamfleetError
+from samfleet.limits import MAX_MASK_BYTES
 from samfleet.masks.record import MaskRecord
-from samfleet_models.asking import Answers, Ask, Work
+from samfleet.variants.budget import BYTES_BESIDE_A_CODE, MasksTooMany, check_masks
+from samfleet_models.asking import Answers, Ask, Pause, Work
+from samfleet_models.cancelling import Cancelled, RequestCancelled, never
 from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.contract import Network
 from samfleet_models.loading import Failure, out_of_memory
@@ -31,19 +34,24 @@ Outcome = tuple[MaskRecord, ...] | Failure
 class ImageWork:
     """The work on one image of a batch, not begun, and the clock that it runs by.
 
-    `prompts_decoded` counts as it goes.
+    `prompts_decoded` and `mask_bytes` (of the masks that it heard of) count as it goes. `cancelled` tells whether the
+    client has given the request up.
     """
 
     position: int
     steps: Work
     clock: StageClock
     prompts_decoded: int = 0
+    mask_bytes: int = 0
+    cancelled: Cancelled = never
 
     def go_on(self, answers: Answers | None = None) -> Ask | tuple[MaskRecord, ...]:
-        """What it asks next, given what it heard; its masks in the end."""
+        """What it asks next, given what it heard; its masks in the end. Raises `RequestCancelled` between two steps."""
         try:
             question = next(self.steps) if answers is None else self.steps.send(answers)
-            while not len(question):
+            while isinstance(question, Pause) or not len(question):
+                if self.cancelled():
+                    raise RequestCancelled
                 question = self.steps.send(Answers.joined([]))
         except StopIteration as end:
             masks: tuple[MaskRecord, ...] = end.value
@@ -81,8 +89,9 @@ class Piece:
 
 
 class Sharing:
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, max_mask_bytes: int = MAX_MASK_BYTES) -> None:
         self._network = network
+        self._max_mask_bytes = max_mask_bytes
         self._pending: dict[int, Pending] = {}  # by position, the longest at work first
         self._finished: deque[tuple[int, Outcome]] = deque()
         self._fitting: dict[
@@ -93,22 +102,38 @@ class Sharing:
     def run(self, images: Iterable[ImageWork]) -> Iterator[tuple[int, Outcome]]:
         """(position, masks) of every image as soon as they are ready.
 
-        Out of memory halves the chunk; an image fails when one of its prompts alone does not fit.
+        Out of memory halves the chunk; an image fails when one of its prompts alone does not fit. An image whose
+        request was cancelled fails before the next chunk, and none of its prompts is in that.
         """
         waiting = deque(images)
         most = IMAGES_AT_WORK[self._network.device.type]
         while waiting or self._pending:
+            self._drop_cancelled()
             chunk, room = self._next_chunk()
             if waiting and room and len(self._pending) < most:
-                self._go_on(waiting.popleft())
-            else:
+                self._begin(waiting.popleft())
+            elif chunk:
                 self._work_on(chunk)
             del chunk  # what it holds of finished images is not kept for those to come
             while self._finished:
                 yield self._finished.popleft()
 
+    def _drop_cancelled(self) -> None:
+        for pending in [pending for pending in self._pending.values() if pending.image.cancelled()]:
+            self._finish(pending.image, Failure(RequestCancelled(), pending.image.clock.stage))
+
+    def _begin(self, image: ImageWork) -> None:
+        if image.cancelled():
+            self._finish(image, Failure(RequestCancelled(), "encode"))
+        else:
+            self._go_on(image)
+
     def _go_on(self, image: ImageWork, answers: Answers | None = None) -> None:
-        outcome = attempt(lambda: image.go_on(answers))
+        try:
+            outcome = attempt(lambda: image.go_on(answers))
+        except SamfleetError as error:
+            self._finish(image, Failure(error, image.clock.stage))
+            return
         if isinstance(outcome, Ask):
             self._pending[image.position] = Pending(image, outcome)
         elif isinstance(outcome, NotEnoughMemory):
@@ -173,6 +198,12 @@ class Sharing:
         pending.answers.append(answers)
         pending.done = piece.rows.stop
         pending.image.prompts_decoded += len(piece)
+        pending.image.mask_bytes += sum(len(code) + BYTES_BESIDE_A_CODE for code in answers.masks.counts)
+        try:
+            check_masks(pending.image.mask_bytes, self._max_mask_bytes)
+        except MasksTooMany as error:
+            self._finish(pending.image, Failure(error, "postprocess"))
+            return
         if pending.done == len(pending.question):
             self._go_on(pending.image, Answers.joined(pending.answers))
 

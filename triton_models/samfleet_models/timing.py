@@ -59,7 +59,7 @@ class StageClock:
     def milliseconds(self) -> dict[str, float]:
         """The sum per stage so far, without joint work; on CUDA this waits for the stages that are not finished."""
         for stage, start, end in self._events:
-            if not end.query():
+            if not end.query():  # type: ignore[no-untyped-call] # as torch has it
                 end.synchronize()
             self._sums[stage] += float(start.elapsed_time(end))
         self._events.clear()

@@ -23,7 +23,7 @@ def to_host(tensor: Tensor) -> Tensor:
         return tensor.cpu()
     target = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     target.copy_(tensor, non_blocking=True)
-    done = torch.cuda.Event()
+    done = torch.cuda.Event()  # type: ignore[no-untyped-call] # as torch has it
     done.record(torch.cuda.current_stream(tensor.device))
     done.synchronize()
     return target

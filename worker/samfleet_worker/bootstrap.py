@@ -5,21 +5,28 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.db.session import connect
 from samfleet.errors import InvalidInput
+from samfleet.jobs.cleaning import CleanLimits
 from samfleet.jobs.queue import CeleryTaskQueue, TaskQueue
 from samfleet.jobs.sweeper import SweepLimits
+from samfleet.logging import get_logger
 from samfleet.storage.opening import open_store
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.catalogue import add_variants_of
+from samfleet_worker.company import Company
 from samfleet_worker.triton.client import TritonSegmenter
 from samfleet_worker.triton.segmenter import Segmenter
+
+log = get_logger(__name__)
 
 
 class PoolNotConfigured(InvalidInput):
@@ -31,7 +38,9 @@ class PoolNotConfigured(InvalidInput):
 @dataclass(frozen=True, slots=True)
 class Services:
     """`stopping` is set when the process was asked to end: work stops at the next image and is handed back.
-    Whoever loads a variant holds `loading`.
+    Whoever loads a variant holds `loading`. `company` lets shards run side by side, or a suspect alone.
+    `image_bytes` bounds the image files that are held in memory; None lets any number in.
+    `end_process` is called when a thread of this process hangs and cannot be had back.
     """
 
     settings: Settings
@@ -42,6 +51,9 @@ class Services:
     worker: str
     stopping: threading.Event = field(default_factory=threading.Event)
     loading: threading.Lock = field(default_factory=threading.Lock)
+    company: Company = field(default_factory=Company)
+    image_bytes: Budget | None = None
+    end_process: Callable[[str], None] = lambda _reason: None
 
     @property
     def sweep_limits(self) -> SweepLimits:
@@ -49,7 +61,17 @@ class Services:
         return SweepLimits(
             shards_in_flight=self.settings.shards_in_flight,
             max_shard_attempts=self.settings.max_shard_attempts,
+            lease=self.settings.lease,
             orphan_grace=self.settings.triton_timeout + timedelta(minutes=30),
+        )
+
+    @property
+    def clean_limits(self) -> CleanLimits:
+        """The grace is that of parts: nothing else takes as long between its object and its row."""
+        return CleanLimits(
+            grace=self.sweep_limits.orphan_grace,
+            unsealed_after=self.settings.unsealed_retention,
+            orphans_every=self.settings.orphan_interval,
         )
 
 
@@ -64,9 +86,21 @@ def bootstrap(settings: Settings) -> Services:
         engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 2),
         store=open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url),
         queue=CeleryTaskQueue(settings.broker_url),
-        segmenter=TritonSegmenter(settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants),
+        segmenter=TritonSegmenter(
+            settings.pools[settings.pool], settings.triton_timeout, settings.loaded_variants, settings.triton_secret
+        ),
         worker=worker_name(settings.pool),
+        image_bytes=Budget(settings.image_bytes_in_flight),
+        end_process=end_process,
     )
+
+
+def end_process(reason: str) -> None:
+    """End this process at once, for whoever supervises it to start another: a thread that hangs would not let it end
+    in order. The leases of its other shards run out, which counts no attempt.
+    """
+    log.error("worker.hangs", reason=reason)
+    os._exit(os.EX_SOFTWARE)
 
 
 def worker_name(pool: str) -> str:

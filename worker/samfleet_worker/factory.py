@@ -9,6 +9,7 @@ from samfleet.config import Settings
 from samfleet.jobs.queue import CONTROL_QUEUE, TaskName, pool_queue
 from samfleet.logging import configure_logging, get_logger
 from samfleet.tracing import configure_tracing
+from samfleet_worker.alive import AliveStep
 from samfleet_worker.base import WorkerApp
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.heartbeat import Heartbeat
@@ -42,6 +43,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
             "socket_keepalive": True,
             "health_check_interval": 30,
         },
+        beat_sync_every=1,  # the schedule file is written with every sweep: the beat's sign of life
         timezone="UTC",
         beat_schedule={
             "sweep": {
@@ -49,11 +51,17 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
                 "schedule": settings.sweep_interval,
                 # sweeps do not pile up while no worker takes them
                 "options": {"queue": CONTROL_QUEUE, "expires": max(sweep_seconds, 1.0)},
-            }
+            },
+            "clean": {
+                "task": TaskName.CLEAN.value,
+                "schedule": settings.clean_interval,
+                "options": {"queue": CONTROL_QUEUE, "expires": max(settings.clean_interval.total_seconds(), 1.0)},
+            },
         },
     )
     register_tasks(app)
     app.steps["worker"].add(LifecycleStep)
+    app.steps["consumer"].add(AliveStep)
 
     def configure(**_: Any) -> None:
         configure_logging(settings.log_level, settings.log_format)

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
-from samfleet.datasets.content import read_image
+from samfleet.budget import Budget
+from samfleet.datasets.content import held_bytes, read_image
 from samfleet.jobs.leases import ClaimedShard
 from samfleet.jobs.quality import everything_quality, prompted_quality
 from samfleet.jobs.results import ImageError, ImageOutcome, Quality, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, parse_job_task
+from samfleet.logging import get_logger
 from samfleet.masks.image_errors import ImageFailed
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.metrics import TRITON_RETRIES
+from samfleet.quality.segmentation import AnnotationOutlineTooLong, AnnotationSizeMismatch
 from samfleet.storage.store import ObjectStore
 from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
@@ -23,9 +26,12 @@ from samfleet.variants.task import TaskParameters
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
-from samfleet_worker.residency import load_variant
-from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded
+from samfleet_worker.residency import load_variant, revive_variant
+from samfleet_worker.triton.calls import CallCancelled
+from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
+
+log = get_logger(__name__)
 
 ATTEMPTS_BEFORE_BLAME = 2  # then an internal error of Triton is taken for the image's fault, and the others go on
 FETCH_STAGE = "fetch"
@@ -43,7 +49,10 @@ class ImageStep:
     attempts: int
     max_image_bytes: int
     max_pixels: int
+    image_bytes: Budget | None
+    suspect: bool  # runs alone in this worker, so that what breaks Triton is certain
     reload: Callable[[], None]  # has the variant loaded again, where the server was restarted or made room for another
+    revive: Callable[[float], None]  # has its process started again, which a request of that time found dead
 
     @classmethod
     def of(cls, services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Self:
@@ -58,11 +67,20 @@ class ImageStep:
             attempts=claimed.attempts,
             max_image_bytes=services.settings.max_image_bytes,
             max_pixels=services.settings.max_pixels,
+            suspect=claimed.suspect,
+            image_bytes=services.image_bytes,
             reload=partial(load_variant, services, claimed),
+            revive=partial(revive_variant, services, claimed),
         )
 
     def __call__(self, image: ShardImage) -> ImageOutcome:
         self.lease.check()
+        if self.image_bytes is None:
+            return self._segment_image(image)
+        with self.image_bytes.take(held_bytes(image.uri, image.size_bytes), check=self.lease.check):
+            return self._segment_image(image)
+
+    def _segment_image(self, image: ShardImage) -> ImageOutcome:
         outcome = ImageOutcome(image)
         started = time.perf_counter()
         try:
@@ -84,19 +102,33 @@ class ImageStep:
             timed = self._ask(request)
         except InferenceRejected as error:
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
-        except InferenceFailed as error:
+        except (InferenceFailed, ModelProcessDied) as error:
             if self.attempts < ATTEMPTS_BEFORE_BLAME:
                 raise
+            if isinstance(error, ModelProcessDied) and not self.suspect:
+                raise  # it may be another shard's image
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
         return self._answered(outcome, timed)
 
     def _ask(self, request: SegmentRequest) -> TimedReply:
+        asked_at = time.monotonic()
         try:
-            return self.segmenter.segment(self.variant, request)
-        except ModelNotLoaded:
+            return self._call(request)
+        except ModelNotLoaded as error:
             self.reload()
-        TRITON_RETRIES.labels(self.variant, "model_not_loaded").inc()
-        return self.segmenter.segment(self.variant, request)
+            reason = error.code
+        except ModelProcessDied as error:
+            self.revive(asked_at)
+            reason = error.code
+        TRITON_RETRIES.labels(self.variant, reason).inc()
+        return self._call(request)
+
+    def _call(self, request: SegmentRequest) -> TimedReply:
+        try:
+            return self.segmenter.segment(self.variant, request, self.lease.calls)
+        except CallCancelled:
+            self.lease.check()  # says why
+            raise  # another image of the shard ended it
 
     def _answered(self, outcome: ImageOutcome, timed: TimedReply) -> ImageOutcome:
         report = timed.reply.report
@@ -109,4 +141,9 @@ class ImageStep:
 
     def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
         measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality
-        return measure(reply.masks, image.instances, reply.report.height, reply.report.width)
+        try:
+            return measure(reply.masks, image.instances, reply.report.height, reply.report.width)
+        except (AnnotationSizeMismatch, AnnotationOutlineTooLong) as error:
+            # the masks are right; the run's evaluation fails by the same annotation and says so
+            log.warning("quality.not_measured", image_id=image.image_id, code=error.code, reason=error.message)
+            return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samfleet import metrics
+from samfleet.jobs.cleaning import Cleaned
 from samfleet.jobs.leases import ClaimedShard
 from samfleet.jobs.results import ImageOutcome
 from samfleet.jobs.sweeper import Swept
@@ -65,6 +66,11 @@ def count_recorded(claimed: ClaimedShard, outcomes: Sequence[ImageOutcome], stor
 def count_swept(swept: Swept) -> None:
     for action in swept.__slots__:
         metrics.SWEPT.labels(action).inc(getattr(swept, action))
+
+
+def count_cleaned(cleaned: Cleaned) -> None:
+    for action, count in cleaned.counts().items():
+        metrics.CLEANED.labels(action).inc(count)
 
 
 def _stage_times(outcome: ImageOutcome, store_ms: float) -> Mapping[str, float]:

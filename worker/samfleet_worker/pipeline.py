@@ -11,20 +11,31 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from datetime import timedelta
+from functools import partial
 
+from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import ClaimedShard, LeaseLost, claim, fail_claimed_run, hand_back, release
+from samfleet.jobs.leases import (
+    ClaimedShard,
+    LeaseLost,
+    claim,
+    fail_claimed_run,
+    hand_back,
+    must_run_alone,
+    release,
+)
 from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.jobs.recording import record
 from samfleet.jobs.results import ImageOutcome
-from samfleet.jobs.turns import begin_waiting
+from samfleet.jobs.turns import begin_waiting, fairest_shard
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.tracing import span
 from samfleet_worker.bootstrap import Services
+from samfleet_worker.database import when_database_answers
 from samfleet_worker.image_step import ImageStep
 from samfleet_worker.measuring import ShardOutcome, count_recorded, watched_shard
 from samfleet_worker.renewal import LeaseKeeper, WorkerStopping
@@ -38,9 +49,23 @@ ROOM_RETRY = timedelta(seconds=2)  # asking costs a few milliseconds and no atte
 
 
 def segment_shard(services: Services, shard_id: int) -> None:
-    """Work on the shard if it is to be had; a second message for the same shard does nothing."""
+    """Work on the shard, or on one of a job whose turn it is (`samfleet.jobs.turns.fairest_shard`).
+
+    A message for which there is nothing left does nothing.
+    """
     with transaction(services.engine) as session:
-        claimed = claim(session, shard_id, services.worker, services.settings.lease)
+        shard_id = fairest_shard(session, shard_id)
+        alone = must_run_alone(session, shard_id)
+    with services.company.joined(alone=alone, stopping=services.stopping) as joined:
+        if joined:
+            _claim_and_carry_out(services, shard_id, alone=alone)
+
+
+def _claim_and_carry_out(services: Services, shard_id: int, *, alone: bool) -> None:
+    with transaction(services.engine) as session:
+        if not alone:  # others may have been queued or taken meanwhile
+            shard_id = fairest_shard(session, shard_id, with_suspects=False)
+        claimed = claim(session, shard_id, services.worker, services.settings.lease, alone=alone)
     if claimed is None:
         log.debug("shard.not_to_be_had", shard_id=shard_id)
         return
@@ -67,24 +92,24 @@ def _end_of(services: Services, claimed: ClaimedShard) -> ShardOutcome:
 
 
 def _carry_out(services: Services, claimed: ClaimedShard) -> None:
-    with LeaseKeeper.of(services, claimed) as lease:
+    with LeaseKeeper(services, claimed) as lease:
         admit_shard(services, claimed)
+        lease.images_begin()
         outcomes = _segment_images(services, claimed, lease)
         started = time.perf_counter()
         key = part_key(claimed.run_id, claimed.index, claimed.token)
         with span("store"):
             write_jsonl_zst(services.store, key, (part_row(outcome) for outcome in outcomes))
         store_ms = (time.perf_counter() - started) * 1e3 / len(outcomes)
-        with span("record"), transaction(services.engine) as session:
+
+        def step(session: Session) -> None:
+            in_flight = services.settings.shards_in_flight
             record(
-                session,
-                services.queue,
-                claimed,
-                outcomes,
-                part_key=key,
-                store_ms=store_ms,
-                shards_in_flight=services.settings.shards_in_flight,
+                session, services.queue, claimed, outcomes, part_key=key, store_ms=store_ms, shards_in_flight=in_flight
             )
+
+        with span("record"):
+            when_database_answers(services, step, lease)
     count_recorded(claimed, outcomes, store_ms)
     log.info("shard.recorded", images=len(outcomes), failed=sum(outcome.error is not None for outcome in outcomes))
 
@@ -92,8 +117,8 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
 def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Sequence[ImageOutcome]:
     """All images in position order, several at Triton at a time so that its batcher has something to batch.
 
-    The first error that is not an image's own ends the shard: images not yet begun are dropped, those at Triton are
-    waited for, because a request under way cannot be taken back.
+    The first error that is not an image's own ends the shard: images not yet begun are dropped, and the requests of
+    those at Triton are cancelled.
     """
     step = ImageStep.of(services, claimed, lease)
     workers = min(services.settings.images_in_flight, len(claimed.images))
@@ -106,50 +131,61 @@ def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeepe
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            lease.calls.cancel()
             raise
     return [future.result() for future in futures]
 
 
 def _hand_back(services: Services, claimed: ClaimedShard) -> None:
-    with transaction(services.engine) as session:
+    def step(session: Session) -> None:
         if hand_back(session, claimed):
             wake_after_commit(session, services.queue, TaskName.DISPATCH, str(claimed.run_id))
+
+    when_database_answers(services, step)
     log.info("shard.handed_back")
 
 
 def _wait_for_room(services: Services, claimed: ClaimedShard, waits: VariantWaits) -> None:
-    with transaction(services.engine) as session:
+    def step(session: Session) -> None:
         if hand_back(session, claimed, after=ROOM_RETRY):
             begin_waiting(session, claimed.run_id)
-            seconds, run_id = ROOM_RETRY.total_seconds(), str(claimed.run_id)
-            wake_after_commit(session, services.queue, TaskName.DISPATCH, run_id, countdown_seconds=seconds)
+            _dispatch_after(services, session, claimed, ROOM_RETRY)
+
+    when_database_answers(services, step)
     log.info("shard.waits_for_room", variant=claimed.variant, reason=waits.message)
 
 
 def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> ShardOutcome:
-    decision = decide(error, claimed.attempts)
+    decision = decide(error, claimed.attempts, claimed.waits)
     if isinstance(decision, FailRun):
         log.error("run.failed", code=decision.code, reason=decision.reason)
-        with transaction(services.engine) as session:
-            fail_claimed_run(session, claimed, decision.code, decision.reason)
+        failing = partial(fail_claimed_run, claimed=claimed, code=decision.code, message=decision.reason)
+        when_database_answers(services, failing)
         return "run_failed"
     log.warning(
         "shard.released",
         reason=decision.reason,
-        attempts=claimed.attempts + 1,
+        blame=decision.blame.value,
+        attempts=claimed.attempts,
         retry_seconds=decision.after.total_seconds(),
         exc_info=error if decision.surprising else None,
     )
-    with transaction(services.engine) as session:
-        released = release(
+
+    def step(session: Session) -> None:
+        if release(
             session,
             claimed,
             error=decision.reason,
             retry_in=decision.after,
             max_attempts=services.settings.max_shard_attempts,
-        )
-        if released:
-            seconds = decision.after.total_seconds()
-            run_id = str(claimed.run_id)
-            wake_after_commit(session, services.queue, TaskName.DISPATCH, run_id, countdown_seconds=seconds)
+            blame=decision.blame,
+        ):
+            _dispatch_after(services, session, claimed, decision.after)
+
+    when_database_answers(services, step)
     return "released"
+
+
+def _dispatch_after(services: Services, session: Session, claimed: ClaimedShard, after: timedelta) -> None:
+    seconds, run_id = after.total_seconds(), str(claimed.run_id)
+    wake_after_commit(session, services.queue, TaskName.DISPATCH, run_id, countdown_seconds=seconds)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from samfleet.datasets.centre_point import centre_point
+from samfleet.errors import InvalidInput
 from samfleet.jobs.results import Annotation, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
 from samfleet.masks.image_errors import ImageFailed
 from samfleet.quality.segmentation import annotation_mask
-from samfleet.variants.task import EverythingParameters, Prompt, TaskInvalid, TaskParameters
+from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
 from samfleet_worker.images import upright_size
 from samfleet_worker.selection import select_detections
 
@@ -51,7 +52,7 @@ def build_prompts(task: JobTask, origins: Sequence[PromptOrigin], data: bytes, m
     for origin in origins:
         try:
             prompts.append(_prompt(task, origin, size))
-        except (TaskInvalid, ValueError) as error:
+        except (InvalidInput, ValueError) as error:
             raise PromptInvalid(f"{_name(origin)} cannot be used as a prompt: {error}") from error
     return tuple(prompts)
 

@@ -1,4 +1,8 @@
-"""Keeping a shard's lease alive while it is worked on."""
+"""Keeping a shard's lease alive while its work moves: while images finish, not while the process lives.
+
+A database that is away is no reason to stop: the images need none, and no lease expires until it has been back for a
+while (`samfleet.jobs.sweeper`).
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,21 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import ClaimedShard, LeaseLost, renew
+from samfleet.errors import describe
+from samfleet.jobs.leases import ClaimedShard, LeaseLost, is_held, renew
 from samfleet.logging import get_logger
 from samfleet_worker.bootstrap import Services
+from samfleet_worker.triton.calls import OpenCalls
 
 log = get_logger(__name__)
 
 RENEWALS_PER_LEASE = 4  # three may go wrong before the lease is lost
+CHECK_SECONDS = 0.5  # a look-up by primary key: a cancelled job holds no slot and no device for longer than a second
+LOADING_PATIENCE = timedelta(minutes=30)  # for the pool's lock and for the loads before one's own
+HANGS_AFTER = timedelta(minutes=1)  # after the lease was given up a thread that still works comes back within this
 
 
 class WorkerStopping(Exception):
@@ -27,25 +35,38 @@ class WorkerStopping(Exception):
 
 
 class LeaseKeeper:
-    """A thread that renews the lease with the progress so far, and `check` for those who do the work."""
+    """A thread that renews the lease with the progress so far, and `check` for those who do the work.
 
-    def __init__(self, engine: Engine, claimed: ClaimedShard, lease: timedelta, stopping: threading.Event) -> None:
-        self._engine = engine
+    It renews no longer when nothing has moved for `patience`: an image may take as long as Triton is waited for.
+    When even then the work does not come back, its thread hangs for good and the process is ended.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        claimed: ClaimedShard,
+        *,
+        loading_patience: timedelta = LOADING_PATIENCE,
+        hangs_after: timedelta = HANGS_AFTER,
+    ) -> None:
+        self._engine = services.engine
         self._claimed = claimed
-        self._lease = lease
-        self._stopping = stopping
+        self._lease = services.settings.lease
+        self._stopping = services.stopping
+        self._end_process = services.end_process
+        self._image_patience = services.settings.triton_timeout + services.settings.lease
+        self._patience = loading_patience
+        self._hangs_after = hangs_after
+        self._moved_at = time.monotonic()
         self._ended = threading.Event()
         self._lost = threading.Event()
+        self.calls = OpenCalls()  # the shard's requests at Triton, which end when there is no point in doing more
         self._counting = threading.Lock()
         self._progress = 0
         ids_of_the_shard = contextvars.copy_context()  # for the lines that the thread logs
         self._thread = threading.Thread(
             target=ids_of_the_shard.run, args=(self._keep,), name=f"lease-{claimed.shard_id}", daemon=True
         )
-
-    @classmethod
-    def of(cls, services: Services, claimed: ClaimedShard) -> Self:
-        return cls(services.engine, claimed, services.settings.lease, services.stopping)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -64,25 +85,58 @@ class LeaseKeeper:
         if self._stopping.is_set():
             raise WorkerStopping
 
+    def images_begin(self) -> None:
+        self._patience = self._image_patience
+        self.moved()
+
+    def moved(self) -> None:
+        self._moved_at = time.monotonic()
+
     def image_done(self) -> None:
         with self._counting:
             self._progress += 1
+            self._moved_at = time.monotonic()
 
     def _keep(self) -> None:
-        lease_seconds = self._lease.total_seconds()
-        renewed_at = time.monotonic()
-        while not self._ended.wait(lease_seconds / RENEWALS_PER_LEASE):
-            attempt_at = time.monotonic()
+        interval_seconds = self._lease.total_seconds() / RENEWALS_PER_LEASE
+        renew_at = time.monotonic() + interval_seconds
+        while not self._ended.wait(min(CHECK_SECONDS, interval_seconds)):
+            if self._stands():
+                self._give_up()
+                return
+            if self._stopping.is_set():
+                self.calls.cancel()  # the lease is kept until the shard is handed back or recorded
+            is_due = time.monotonic() >= renew_at
+            if is_due:
+                renew_at = time.monotonic() + interval_seconds
             try:
-                held = self._renew()
+                held = self._renew() if is_due else self._is_held()
             except SQLAlchemyError as error:
-                log.warning("lease.not_renewed", shard=self._claimed.shard_id, reason=str(error))
-                held = attempt_at - renewed_at < lease_seconds
-            else:
-                renewed_at = attempt_at
+                if is_due:
+                    log.warning("lease.not_renewed", shard=self._claimed.shard_id, reason=describe(error))
+                continue
             if not held:
                 self._lost.set()
+                self.calls.cancel()
                 return
+
+    def _is_held(self) -> bool:
+        with transaction(self._engine) as session:
+            return is_held(session, self._claimed.shard_id, self._claimed.token)
+
+    def _stands(self) -> bool:
+        return time.monotonic() - self._moved_at > self._patience.total_seconds()
+
+    def _give_up(self) -> None:
+        """Let the lease run out; end the process if even then its thread does not come back."""
+        self._lost.set()
+        self.calls.cancel()
+        seconds = self._patience.total_seconds()
+        log.warning("lease.not_renewed", shard=self._claimed.shard_id, reason=f"no image finished for {seconds:g} s")
+        if not self._ended.wait(self._hangs_after.total_seconds()):
+            self._end_process(
+                f"shard {self._claimed.shard_id} has finished no image for {seconds:g} s and does not end"
+            )
 
     def _renew(self) -> bool:
         claimed = self._claimed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from samfleet.db.locks import process_lock
 from samfleet.db.session import transaction
 from samfleet.jobs.leases import ClaimedShard
@@ -29,10 +32,25 @@ def admit_shard(services: Services, claimed: ClaimedShard) -> None:
 
 def load_variant(services: Services, claimed: ClaimedShard) -> None:
     """One thread of one process of a pool loads and unloads at a time: the others then find the variant loaded."""
-    with services.loading, process_lock(services.engine, f"samfleet.pool.{claimed.pool}.loading"):
+    with _loading(services, claimed):
         if not services.segmenter.has(claimed.variant):
-            with transaction(services.engine) as session:
-                at_work = variants_at_work(session, claimed, services.settings.variant_turn)
-            services.segmenter.load(claimed.variant, at_work)
+            services.segmenter.load(claimed.variant, _at_work(services, claimed))
     with transaction(services.engine) as session:
         begin_turn(session, claimed.run_id)
+
+
+def revive_variant(services: Services, claimed: ClaimedShard, asked_at: float) -> None:
+    """The same for a variant whose process was found dead by a request of that time (monotonic)."""
+    with _loading(services, claimed):
+        services.segmenter.revive(claimed.variant, _at_work(services, claimed), asked_at)
+
+
+@contextmanager
+def _loading(services: Services, claimed: ClaimedShard) -> Iterator[None]:
+    with services.loading, process_lock(services.engine, f"samfleet.pool.{claimed.pool}.loading"):
+        yield
+
+
+def _at_work(services: Services, claimed: ClaimedShard) -> frozenset[str]:
+    with transaction(services.engine) as session:
+        return variants_at_work(session, claimed, services.settings.variant_turn)

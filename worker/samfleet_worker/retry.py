@@ -1,4 +1,8 @@
-"""What follows when an attempt at a shard fails: a pure decision from the error and the attempts before."""
+"""What follows when an attempt at a shard fails: a pure decision from the error and the attempts before.
+
+What is nobody's fault (a Triton, a store or a database that is away) goes back without counting an attempt, however
+long it lasts. What may be the fault of any shard in flight counts against one that was alone in its worker.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from samfleet.errors import SamfleetError, describe
+from samfleet.jobs.giving_up import DATABASE_AWAY
+from samfleet.jobs.leases import Blame
+from samfleet.jobs.queue import QueueUnavailable
 from samfleet.licences import LicenceNotAccepted
+from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.task import TaskInvalid
-from samfleet_worker.triton.errors import TritonRefused, VariantLoadFailed
+from samfleet_worker.triton.errors import ModelProcessDied, TritonRefused, TritonUnavailable, VariantLoadFailed
 
 MOST_SECONDS = 30
+# What passes by itself when the part is back.
+AWAY = (TritonUnavailable, StorageUnavailable, StorageFull, QueueUnavailable, *DATABASE_AWAY)
 # What no further attempt can change, because it lies in the deployment or in the run itself.
 RUN_ENDING = (LicenceNotAccepted, TaskInvalid, TritonRefused, VariantLoadFailed, VariantNotFound)
 
@@ -23,6 +33,7 @@ class TryAgain:
     after: timedelta
     reason: str
     surprising: bool
+    blame: Blame = Blame.SHARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,18 @@ class FailRun:
     reason: str
 
 
-def decide(error: Exception, attempts: int) -> TryAgain | FailRun:
+def decide(error: Exception, attempts: int, waits: int = 0) -> TryAgain | FailRun:
     """Back-off doubles from one second to thirty, so that a restarting Triton is found soon and not pestered."""
     if isinstance(error, RUN_ENDING):
         return FailRun(error.code, error.message)
-    after = timedelta(seconds=min(2 ** min(attempts, 10), MOST_SECONDS))
+    blame = _blame(error)
+    after = timedelta(seconds=min(2 ** min(waits if blame is Blame.NOBODY else attempts, 10), MOST_SECONDS))
     if isinstance(error, SamfleetError):
-        return TryAgain(after, f"{error.code}: {error.message}", surprising=not error.retryable)
-    return TryAgain(after, describe(error), surprising=True)
+        return TryAgain(after, f"{error.code}: {error.message}", surprising=not error.retryable, blame=blame)
+    return TryAgain(after, describe(error), surprising=blame is Blame.SHARD, blame=blame)
+
+
+def _blame(error: Exception) -> Blame:
+    if isinstance(error, AWAY):
+        return Blame.NOBODY
+    return Blame.UNCERTAIN if isinstance(error, ModelProcessDied) else Blame.SHARD

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 
 from samfleet.db.session import transaction
+from samfleet.jobs.cleaning import clean
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.giving_up import bounded_finishing, bounded_planning
@@ -17,7 +18,7 @@ from samfleet.jobs.queue import TaskName
 from samfleet.jobs.sweeper import Swept, sweep
 from samfleet.logging import get_logger
 from samfleet_worker.base import SamfleetTask, WorkerApp
-from samfleet_worker.measuring import count_swept
+from samfleet_worker.measuring import count_cleaned, count_swept
 from samfleet_worker.pipeline import segment_shard
 
 log = get_logger(__name__)
@@ -60,3 +61,11 @@ def register_tasks(app: WorkerApp) -> None:
         count_swept(swept)
         if swept != IDLE:
             log.info("sweep.found", **{name: getattr(swept, name) for name in swept.__slots__})
+
+    @app.task(name=TaskName.CLEAN.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
+    def clean_once(self: SamfleetTask) -> None:
+        services = self.services
+        cleaned = clean(services.engine, services.store, services.clean_limits)
+        count_cleaned(cleaned)
+        if counts := cleaned.counts():
+            log.info("clean.removed", **counts)

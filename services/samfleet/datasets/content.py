@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.regular_files import NotRegularFile, open_resolved
 from samfleet.storage.store import ObjectNotFound, ObjectStore
 
 STORE_SCHEME = "store:"
@@ -28,6 +29,20 @@ def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
     return data
 
 
+def held_bytes(uri: str, listed: int) -> int:
+    """How large the file is: as it was listed, or as it is now where that is more."""
+    if uri.startswith(STORE_SCHEME):
+        return listed
+    try:
+        return max(listed, _path(uri).stat().st_size)
+    except OSError:
+        return listed  # reading it says what is wrong
+
+
+def _path(uri: str) -> Path:
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
+
+
 def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
     key = uri.removeprefix(STORE_SCHEME)
     try:
@@ -39,12 +54,16 @@ def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
 
 def _from_disk(uri: str, max_bytes: int) -> bytes:
     """Listing resolved all links and checked the roots, so a path that leads elsewhere now was changed since."""
-    path = Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
+    path = _path(uri)
     if os.path.realpath(path) != str(path):
         raise ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
     try:
-        with path.open("rb") as file:
+        with open_resolved(path) as file:
             return file.read(max_bytes + 1)
+    except NotRegularFile as error:
+        raise ImageUnreadable(
+            f"{path} is no longer a file ({error.strerror}); put the image back, or make a new dataset"
+        ) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageMissing(f"there is no file {path}; it was moved or deleted after the dataset was made") from error
     except OSError as error:

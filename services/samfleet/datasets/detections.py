@@ -7,11 +7,13 @@ score}; other members are passed over. Detection ids are 1, 2, 3, … in the ord
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import IO, Any
 
+from samfleet.datasets.annotations import AnnotationLimits
 from samfleet.datasets.json_array import JsonArrayInvalid, iter_json_array
 from samfleet.datasets.segmentation import is_number
 from samfleet.errors import InvalidInput, TooLarge
@@ -89,13 +91,16 @@ class Detections:
         )
 
 
-def read_detections(file: IO[bytes]) -> Detections:
+def read_detections(file: IO[bytes], limits: AnnotationLimits | None = None) -> Detections:
     """Reads and checks entry by entry, so that an error names the entry; the file is never held as a whole."""
     ids, images, categories = array("q"), array("q"), array("q")
     boxes, scores = array("d"), array("d")
+    limits, of_image = limits or AnnotationLimits(), Counter[int]()
     try:
         for index, entry in enumerate(iter_json_array(file)):
             detection = _read_detection(entry, index)
+            of_image[detection.image_id] += 1
+            _bound(index, detection, of_image, limits)
             ids.append(detection.detection_id)
             images.append(detection.image_id)
             categories.append(detection.category_id)
@@ -106,6 +111,18 @@ def read_detections(file: IO[bytes]) -> Detections:
             f"the detections file {error}; it is a list of COCO results, {{image_id, category_id, bbox, score}}"
         ) from error
     return Detections(ids, images, categories, boxes, scores)
+
+
+def _bound(index: int, detection: Detection, of_image: Counter[int], limits: AnnotationLimits) -> None:
+    if index >= limits.entries:
+        raise DetectionsTooLarge(
+            f"the file has more than {index} detections; split it, or raise SAMFLEET_MAX_ANNOTATIONS"
+        )
+    if of_image[detection.image_id] > limits.objects:
+        raise DetectionsTooLarge(
+            f"detections[{index}]: image_id {detection.image_id} has more than {limits.objects} detections; "
+            "keep the best, or raise SAMFLEET_MAX_OBJECTS_PER_IMAGE"
+        )
 
 
 def _read_detection(entry: Any, index: int) -> Detection:

@@ -1,18 +1,26 @@
 """Images of a folder on this machine, as long as it lies under one of the allowed roots.
 
 A symbolic link is followed where it stays under the roots; one that leaves them is refused by name rather than
-skipped, because a dataset that silently lacks images is worse than an error.
+skipped, because a dataset that silently lacks images is worse than an error. For the same reason a limit of the
+listing that is reached is an error, never a shorter list.
 """
 
 from __future__ import annotations
 
 import os
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from samfleet.datasets.names import check_file_name, is_image_name
 from samfleet.errors import Forbidden, InvalidInput
+from samfleet.regular_files import open_folder
+
+SYSTEM_FOLDERS = (Path("/proc"), Path("/sys"), Path("/dev"))  # the kernel's: endless, and files there are no data
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the one folder of /dev where people put files
+NAMES_OF_A_FOLDER = 16  # links to one folder that a listing follows; with two links a level, names double each level
 
 
 class DirectoryNotAllowed(Forbidden):
@@ -28,15 +36,36 @@ class DirectoryNotFound(InvalidInput):
 
 
 class DirectoryUnreadable(InvalidInput):
-    """The server may not read this directory; give its user access."""
+    """The server cannot read this directory; give its user access."""
 
     code = "directory_unreadable"
+
+
+class DirectoryTooLarge(InvalidInput):
+    """The directory is too deep, has too many entries, or takes too long to list; name a smaller one."""
+
+    code = "directory_too_large"
+
+
+class DirectoryLinksRepeat(InvalidInput):
+    """Symbolic links show the same folder again and again; remove them."""
+
+    code = "directory_links_repeat"
 
 
 class DatasetEmpty(InvalidInput):
     """The dataset has no images."""
 
     code = "dataset_empty"
+
+
+@dataclass(frozen=True, slots=True)
+class ListingLimits:
+    """`depth` counts folders inside the listed one, `entries` all names seen, images or not."""
+
+    depth: int = 32
+    entries: int = 2_000_000
+    seconds: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +77,18 @@ class FoundImage:
     size_bytes: int
 
 
-def list_images(directory: str, roots: Sequence[Path], limit: int | None = None) -> list[FoundImage]:
+def list_images(
+    directory: str, roots: Sequence[Path], limit: int | None = None, limits: ListingLimits | None = None
+) -> list[FoundImage]:
     """The images below `directory`, sorted by relative name; the first `limit` of them."""
     folder = resolve_allowed(directory, roots)
     if not os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it is never an error, whatever the name
         raise DirectoryNotFound(f"{directory} is not a directory on the server; check the path")
-    allowed = [_real(root) for root in roots]
-    names = sorted(_walk(folder, "", allowed, (folder,)))
-    if not names:
+    listing = _Listing(folder, [_real(root) for root in roots], limits or ListingLimits())
+    found = sorted(listing.images())
+    if not found:
         raise DatasetEmpty(f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif)")
-    return [_found(folder, check_file_name(name)) for name in names[:limit]]
+    return [listing.measured(check_file_name(name), path) for name, path in found[:limit]]
 
 
 def resolve_allowed(path: str, roots: Sequence[Path]) -> Path:
@@ -68,62 +99,141 @@ def resolve_allowed(path: str, roots: Sequence[Path]) -> Path:
     if not any(real.is_relative_to(_real(root)) for root in roots):
         allowed = ", ".join(str(root) for root in roots) or "none: this server takes uploads only"
         raise DirectoryNotAllowed(f"{path} is not under an allowed folder (SAMFLEET_DATASET_ROOTS: {allowed})")
+    if _is_of_system(real):
+        raise DirectoryNotAllowed(f"{path} belongs to the operating system (/proc, /sys, /dev); name a folder of files")
     return real
 
 
-def _walk(folder: Path, prefix: str, roots: Sequence[Path], ancestors: tuple[Path, ...]) -> Iterator[str]:
-    """`ancestors` are the real folders on the way here: a link back to one of them has nothing new to show."""
-    for name, is_directory in _entries(folder, prefix, roots):
-        if not is_directory:
-            yield prefix + name
-            continue
-        real = _real(folder / name)
-        if real not in ancestors:
-            yield from _walk(real, f"{prefix}{name}/", roots, (*ancestors, real))
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """`way` are the device and inode numbers of the folders on the way here: a link back has nothing new to show."""
+
+    path: Path
+    prefix: str
+    way: tuple[tuple[int, int], ...]
 
 
-def _entries(folder: Path, prefix: str, roots: Sequence[Path]) -> list[tuple[str, bool]]:
-    """Names of images and of folders; other files, sockets and the like are left out."""
-    try:
-        with os.scandir(folder) as entries:
-            return [
-                (entry.name, _is_directory(entry))
-                for entry in entries
-                if _is_wanted(entry) and _is_inside(entry, prefix, roots)
-            ]
-    except PermissionError as error:
-        raise DirectoryUnreadable(f"the server may not read {folder}; give its user access") from error
+class _Listing:
+    """One walk through the folders: iterative, within the limits."""
 
+    def __init__(self, top: Path, roots: Sequence[Path], limits: ListingLimits) -> None:
+        self._top = top
+        self._roots = roots
+        self._limits = limits
+        self._entries = 0
+        self._names: Counter[tuple[int, int]] = Counter()
+        self._until = time.monotonic() + limits.seconds
 
-def _is_wanted(entry: os.DirEntry[str]) -> bool:
-    """A broken link counts as an image: it gets an error of its own, which someone will see."""
-    if _is_directory(entry):
-        return True
-    path = Path(entry.path)
-    return is_image_name(entry.name) and (path.is_file() or (entry.is_symlink() and not path.exists()))
+    def images(self) -> Iterator[tuple[str, Path]]:
+        """Relative names with the real paths, or the path of a link, in no order."""
+        waiting = [_Folder(self._top, "", ())]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                yield from self._images_of(folder, waiting)
+            except OSError as error:
+                raise DirectoryUnreadable(
+                    f"the server cannot read {folder.path} ({error.strerror or error}); give its user access, "
+                    "and leave the folder alone while it is listed"
+                ) from error
+
+    def measured(self, name: str, path: Path) -> FoundImage:
+        self._check_time()
+        real = _real(path) if path.is_symlink() else path
+        try:
+            size = real.stat().st_size
+        except OSError:  # a broken link, or removed meanwhile: its own error will say so when it is read
+            size = 0
+        return FoundImage(name, real, size)
+
+    def _images_of(self, folder: _Folder, waiting: list[_Folder]) -> Iterator[tuple[str, Path]]:
+        descriptor = open_folder(folder.path)
+        try:
+            way = self._entered(folder, os.fstat(descriptor))
+            if way is None:
+                return
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    self._count()
+                    path = folder.path / entry.name
+                    if _is_directory(entry):
+                        inner = self._inside(entry, path, folder)
+                        if not _is_of_system(inner):
+                            waiting.append(_Folder(inner, f"{folder.prefix}{entry.name}/", way))
+                    elif is_image_name(entry.name) and _is_file_or_broken(entry):
+                        self._inside(entry, path, folder)
+                        yield folder.prefix + entry.name, path
+        finally:
+            os.close(descriptor)
+
+    def _entered(self, folder: _Folder, status: os.stat_result) -> tuple[tuple[int, int], ...] | None:
+        """The way with this folder on it; None where a link leads back to one that is on it already."""
+        key = (status.st_dev, status.st_ino)
+        if key in folder.way:
+            return None
+        if len(folder.way) > self._limits.depth:
+            raise DirectoryTooLarge(
+                f"{folder.prefix[:200]!r} lies more than {self._limits.depth} folders deep; "
+                "name a folder further down, or raise SAMFLEET_MAX_LISTING_DEPTH"
+            )
+        self._names[key] += 1
+        if self._names[key] > NAMES_OF_A_FOLDER:
+            raise DirectoryLinksRepeat(
+                f"symbolic links show {folder.path} under more than {NAMES_OF_A_FOLDER} names, at last as "
+                f"{folder.prefix[:200]!r}; remove links, or name the folder itself"
+            )
+        return (*folder.way, key)
+
+    def _inside(self, entry: os.DirEntry[str], path: Path, folder: _Folder) -> Path:
+        """Where the entry really lies, which must be under the roots."""
+        if not entry.is_symlink():
+            return path
+        real = _real(path)
+        if any(real.is_relative_to(root) for root in self._roots) and not _is_of_system(real):
+            return real
+        raise DirectoryNotAllowed(
+            f"{folder.prefix + entry.name!r} is a symbolic link that leaves the allowed folders; copy what it points "
+            "to, or allow that folder with SAMFLEET_DATASET_ROOTS"
+        )
+
+    def _count(self) -> None:
+        self._entries += 1
+        if self._entries > self._limits.entries:
+            raise DirectoryTooLarge(
+                f"{self._top} has more than {self._limits.entries} files and folders; name a smaller folder, or raise "
+                "SAMFLEET_MAX_LISTING_ENTRIES"
+            )
+        self._check_time()
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._until:
+            raise DirectoryTooLarge(
+                f"{self._top} takes longer than {self._limits.seconds:g} s to list; name a smaller folder, or raise "
+                "SAMFLEET_LISTING_TIME"
+            )
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
-    """`DirEntry.is_dir` fails on a link that points to itself; `Path.is_dir` says no."""
-    return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
-
-
-def _is_inside(entry: os.DirEntry[str], prefix: str, roots: Sequence[Path]) -> bool:
-    if not entry.is_symlink() or any(_real(entry.path).is_relative_to(root) for root in roots):
-        return True
-    raise DirectoryNotAllowed(
-        f"{prefix + entry.name!r} is a symbolic link that leaves the allowed folders; copy what it points to, "
-        "or allow that folder with SAMFLEET_DATASET_ROOTS"
-    )
-
-
-def _found(folder: Path, name: str) -> FoundImage:
-    path = _real(folder / name)
+    """`DirEntry.is_dir` fails on a link that points to itself, which is no directory."""
     try:
-        size = path.stat().st_size
-    except OSError:  # a broken link, or removed meanwhile: its own error will say so when it is read
-        size = 0
-    return FoundImage(name=name, path=path, size_bytes=size)
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file_or_broken(entry: os.DirEntry[str]) -> bool:
+    """A broken link counts as an image: it gets an error of its own, which someone will see."""
+    if not entry.is_symlink():
+        return entry.is_file()
+    try:
+        entry.stat()
+    except OSError:
+        return True
+    return entry.is_file()
+
+
+def _is_of_system(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in SYSTEM_FOLDERS) and not path.is_relative_to(SHARED_MEMORY)
 
 
 def _real(path: str | Path) -> Path:

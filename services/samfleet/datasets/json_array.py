@@ -1,14 +1,21 @@
-"""A JSON array read entry by entry: a file of any size takes the memory of one entry and a window."""
+"""JSON arrays, and an object of arrays, read entry by entry: a file takes the memory of one entry and a window.
+
+Unlike the readers of libraries, this one bounds an entry too: 2 GiB of JSON may be one entry.
+"""
 
 from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
+from itertools import count
 from typing import IO, Any
 
 WINDOW_BYTES = 2**20
 MOST_CHARACTERS = 2**23  # of one entry: the run lengths of a mask of a hundred megapixels, were it noise
+MOST_MEMBERS = 100  # of the object; COCO's has five
+_SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class JsonArrayInvalid(ValueError):
@@ -20,23 +27,35 @@ def iter_json_array(file: IO[bytes]) -> Iterator[Any]:
     window = _Window(file)
     if window.next_character() != "[":
         raise JsonArrayInvalid("must be a JSON list")
-    window.skip()
-    index = 0
-    if window.next_character() == "]":
-        window.skip()
-    else:
-        while True:
-            yield window.value(f"entry {index}")
-            index += 1
-            separator = window.next_character()
-            window.skip()
-            if separator == "]":
-                break
-            if separator != ",":
-                found = repr(separator) if separator else "the end of the file"
-                raise JsonArrayInvalid(f"has {found} after entry {index - 1}, where ',' or ']' must follow")
+    yield from window.entries("entry {}")
     if window.next_character():
         raise JsonArrayInvalid("goes on after the end of its list")
+
+
+def iter_json_members(file: IO[bytes]) -> Iterator[tuple[str, Iterator[Any] | None]]:
+    """The members of the object that the file is: name and entries, or None where the value is no array.
+
+    Entries that nobody took are passed over before the next member; a value that is no array is passed over too.
+    """
+    window = _Window(file)
+    if window.next_character() != "{":
+        window.value("it")  # what is no JSON at all says so
+        raise JsonArrayInvalid("must be a JSON object with images, annotations and categories")
+    seen: set[str] = set()
+    for name in window.names():
+        if len(seen) == MOST_MEMBERS or name in seen:
+            raise JsonArrayInvalid(f"has the member {name[:60]!r} twice, or more than {MOST_MEMBERS} members")
+        seen.add(name)
+        if window.next_character() != "[":
+            window.value(name[:60])
+            yield name, None
+            continue
+        entries = window.entries(f"{name[:60].replace('{', '').replace('}', '')}[{{}}]")
+        yield name, entries
+        for _ in entries:
+            pass
+    if window.next_character():
+        raise JsonArrayInvalid("goes on after the end of its object")
 
 
 class _Window:
@@ -49,11 +68,44 @@ class _Window:
         self._text = ""
         self._at = 0
 
+    def entries(self, name: str) -> Iterator[Any]:
+        """Those of the array that begins here; `name` is what errors call the entry `{}`."""
+        self.skip()
+        if self.next_character() == "]":
+            self.skip()
+            return
+        for index in count():
+            yield self.value(name.format(index))
+            if self._ends(name.format(index), "]"):
+                return
+
+    def names(self) -> Iterator[str]:
+        """Those of the object that begins here; the value that follows a name is for the caller to take."""
+        self.skip()
+        if self.next_character() == "}":
+            self.skip()
+            return
+        while True:
+            name = self.value("a member's name") if self.next_character() == '"' else None
+            if not isinstance(name, str) or self.next_character() != ":":
+                raise JsonArrayInvalid("is not JSON: an object has names in double quotes, each followed by ':'")
+            self.skip()
+            yield name
+            if self._ends(name[:60], "}"):
+                return
+
+    def _ends(self, after: str, end: str) -> bool:
+        separator = self.next_character()
+        self.skip()
+        if separator not in {end, ","}:
+            found = repr(separator) if separator else "the end of the file"
+            raise JsonArrayInvalid(f"is not JSON: it has {found} after {after}, where ',' or {end!r} must follow")
+        return separator == end
+
     def next_character(self) -> str:
         """The first that is no space, without passing it; empty at the end."""
         while True:
-            while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
-                self._at += 1
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches nothing too
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._read_on():

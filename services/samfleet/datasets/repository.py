@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, cast, collate, func, literal, select, tuple_, update
+from sqlalchemy import BigInteger, Select, cast, collate, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -30,9 +30,12 @@ def find(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Datas
     return session.scalars(_of_tenant(tenant_id, dataset_id)).one_or_none()
 
 
-def lock(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset | None:
-    """The dataset, which no one else can change until this transaction ends."""
-    query = _of_tenant(tenant_id, dataset_id).with_for_update().execution_options(populate_existing=True)
+def lock(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False) -> Dataset | None:
+    """The dataset, which no one else can change until this transaction ends; with `deleted` also one that was deleted
+    and still has rows.
+    """
+    chosen = _of_tenant(tenant_id, dataset_id, deleted=deleted)
+    query = chosen.with_for_update().execution_options(populate_existing=True)
     return session.scalars(query).one_or_none()
 
 
@@ -40,7 +43,7 @@ def page(
     session: Session, tenant_id: uuid.UUID, *, before: tuple[datetime, uuid.UUID] | None, limit: int
 ) -> Sequence[Dataset]:
     """Newest first; `before` is (created_at, id) of the last one seen."""
-    query = select(Dataset).where(Dataset.tenant_id == tenant_id)
+    query = select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.deleted_at.is_(None))
     if before is not None:
         query = query.where(tuple_(Dataset.created_at, Dataset.id) < before)
     return session.scalars(query.order_by(Dataset.created_at.desc(), Dataset.id.desc()).limit(limit)).all()
@@ -73,6 +76,12 @@ def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImag
     ]
     statement = insert(DatasetImage).values(rows).on_conflict_do_nothing().returning(DatasetImage)
     return session.scalars(statement).all()
+
+
+def total_bytes(session: Session, dataset_id: uuid.UUID) -> int:
+    """Of the images that the dataset has so far."""
+    query = select(func.coalesce(func.sum(DatasetImage.size_bytes), 0)).where(DatasetImage.dataset_id == dataset_id)
+    return int(session.scalar(query) or 0)
 
 
 def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, str]]:
@@ -110,8 +119,9 @@ def copy_images(session: Session, dataset_id: uuid.UUID, images: Iterable[NewIma
     )
 
 
-def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> None:
-    _copy(
+def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> int:
+    """Returns how many there were."""
+    return _copy(
         session,
         "COPY dataset_annotations "
         "(dataset_id, image_id, annotation_id, category_id, bbox, area, iscrowd, segmentation) FROM STDIN",
@@ -149,14 +159,18 @@ def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterabl
     )
 
 
-def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise TypeError(f"COPY needs the psycopg driver, not {type(connection).__name__}")
+    count = 0
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         for row in rows:
             copy.write_row(row)
+            count += 1
+    return count
 
 
-def _of_tenant(tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Any:
-    return select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.id == dataset_id)
+def _of_tenant(tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False) -> Select[Dataset]:
+    query = select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.id == dataset_id)
+    return query if deleted else query.where(Dataset.deleted_at.is_(None))

@@ -10,9 +10,10 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
+from samfleet.masks.outline import MAX_OUTLINE, outline_length
+
 MAX_COORDINATE = 1e7  # pixels; far beyond any image, and well inside what a 32-bit run length can count
 MIN_POLYGON_NUMBERS = 6  # three corners; COCO's tools would read four numbers as a box
-MAX_AREA = 2**32 - 1  # of a mask that 32-bit run lengths can describe
 
 
 class SegmentationInvalid(ValueError):
@@ -27,17 +28,27 @@ class Extent:
     area: float
 
 
-def check_segmentation(value: Any, size: tuple[int, int] | None) -> Extent:
-    """Raises `SegmentationInvalid` unless `value` decodes; `size` is the image's (height, width) where known."""
+def check_segmentation(value: Any, size: tuple[int, int] | None, max_pixels: int) -> Extent:
+    """Raises `SegmentationInvalid` unless `value` decodes; `size` is the image's (height, width) where known.
+
+    Nothing is allocated by a size that the value states: it is compared first, and never above `max_pixels`.
+    """
     if isinstance(value, list):
         return _polygons_extent(value)
     if isinstance(value, dict):
-        return _runs_extent(value, size)
+        return _runs_extent(value, size, max_pixels)
     raise SegmentationInvalid("segmentation must be a list of polygons or an object with size and counts")
 
 
 def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_COORDINATE
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    """As `is_number` of each, in a third of the time: a file has millions."""
+    return (
+        {int, float}.issuperset(map(type, values)) and max(values) <= MAX_COORDINATE and min(values) >= -MAX_COORDINATE
+    )
 
 
 def _polygons_extent(polygons: list[Any]) -> Extent:
@@ -46,28 +57,48 @@ def _polygons_extent(polygons: list[Any]) -> Extent:
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < MIN_POLYGON_NUMBERS or len(polygon) % 2:
             raise SegmentationInvalid("a polygon must be a list of x, y, x, y, … with at least three corners")
-        if not all(is_number(number) for number in polygon):
+        if not _are_numbers(polygon):
             raise SegmentationInvalid("a polygon holds something that is not a finite number of pixels")
     xs = [x for polygon in polygons for x in polygon[0::2]]
     ys = [y for polygon in polygons for y in polygon[1::2]]
     bbox = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+    longest = max(bbox[2:]) * len(xs)  # no edge is longer than the box, which spares nearly all the exact sum
+    if longest > MAX_OUTLINE and (length := outline_length(polygons)) > MAX_OUTLINE:
+        raise SegmentationInvalid(
+            f"the polygons are {length:.0f} pixels long, more than the limit of {MAX_OUTLINE}; keep their corners in "
+            "the image, or give the mask as run lengths"
+        )
     return Extent(bbox=bbox, area=float(sum(_shoelace(polygon) for polygon in polygons)))
+
+
+def segmentation_bytes(value: Any) -> int:
+    """What a valid segmentation counts as: 8 bytes a number, 1 a character."""
+    if isinstance(value, list):
+        return sum(8 * len(polygon) for polygon in value)
+    counts = value["counts"]
+    return len(counts) if isinstance(counts, str) else 8 * len(counts)
 
 
 def _shoelace(polygon: list[float]) -> float:
     xs, ys = polygon[0::2], polygon[1::2]
-    return abs(sum(xs[i - 1] * ys[i] - xs[i] * ys[i - 1] for i in range(len(xs)))) / 2
+    before = zip([xs[-1], *xs], [ys[-1], *ys], xs, ys, strict=False)
+    return abs(sum(x0 * y - x * y0 for x0, y0, x, y in before)) / 2
 
 
-def _runs_extent(rle: dict[str, Any], size: tuple[int, int] | None) -> Extent:
+def _runs_extent(rle: dict[str, Any], size: tuple[int, int] | None, max_pixels: int) -> Extent:
     given = rle.get("size")
     if not isinstance(given, list) or len(given) != 2 or not all(type(side) is int and side > 0 for side in given):  # noqa: PLR2004 - height and width
         raise SegmentationInvalid("size must be [height, width] in whole pixels")
     height, width = given
     if size is not None and (height, width) != size:
         raise SegmentationInvalid(f"size {given} is not the image's [height, width], which is {list(size)}")
+    if height * width > max_pixels:
+        raise SegmentationInvalid(
+            f"size {given} has more pixels than the limit of {max_pixels}; scale image and mask down, "
+            "or raise SAMFLEET_MAX_PIXELS"
+        )
     runs = _runs(rle.get("counts"))
-    if sum(runs) != height * width or height * width > MAX_AREA:
+    if sum(runs) != height * width:
         raise SegmentationInvalid(f"counts describe {sum(runs)} pixels, but size {given} has {height * width}")
     x, y, box_width, box_height = coco_mask.toBbox(
         coco_mask.frPyObjects({"size": given, "counts": runs}, height, width)

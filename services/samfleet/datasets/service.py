@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Self
 
 from sqlalchemy.orm import Session
 
+from samfleet.config import Settings
 from samfleet.datasets import repository
 from samfleet.datasets.annotations import (
-    Annotation,
+    AnnotationLimits,
     AnnotationsNotFound,
     AnnotationsTooLarge,
     CocoInstances,
     read_annotations,
 )
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
-from samfleet.datasets.directory import list_images, resolve_allowed
+from samfleet.datasets.directory import ListingLimits, list_images, resolve_allowed
 from samfleet.datasets.matching import assign_image_ids
 from samfleet.datasets.repository import NewImage
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
-from samfleet.errors import NotFound, SamfleetError
+from samfleet.errors import NotFound, SamfleetError, TooLarge
+from samfleet.regular_files import limited, open_resolved
 
 MAX_NAME_LENGTH = 200
 
@@ -36,15 +40,50 @@ class DatasetNotFound(NotFound):
     code = "dataset_not_found"
 
 
+class DatasetTooLarge(TooLarge):
+    """The dataset has more images or bytes than this server accepts; make several."""
+
+    code = "dataset_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class InputLimits:
+    """How much a dataset may bring; `images` and `total_bytes` of one dataset, `file_bytes` of an annotations file."""
+
+    listing: ListingLimits = field(default_factory=ListingLimits)
+    annotations: AnnotationLimits = field(default_factory=AnnotationLimits)
+    images: int = 1_000_000
+    total_bytes: int = 2**40
+    file_bytes: int = 2 * 2**30
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(
+            ListingLimits(
+                settings.max_listing_depth, settings.max_listing_entries, settings.listing_time.total_seconds()
+            ),
+            AnnotationLimits(
+                settings.max_pixels,
+                settings.max_annotations,
+                settings.max_objects_per_image,
+                settings.max_annotation_bytes_per_image,
+            ),
+            settings.max_dataset_images,
+            settings.max_dataset_bytes,
+            settings.max_annotations_bytes,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryListing:
-    """All that a directory dataset will hold, read from the disk and checked, with the database not yet touched."""
+    """All that a directory dataset will hold, with the database not yet touched. Annotations are many: they are read
+    and checked while their rows are written.
+    """
 
     directory: str
     images: tuple[NewImage, ...]
     image_ids: tuple[int, ...]
-    annotations: tuple[Annotation, ...] | None
-    categories: list[dict[str, Any]] | None
+    annotations: CocoInstances | None
     detections: Detections | None
 
 
@@ -55,27 +94,35 @@ def list_directory(
     detections_path: str | None = None,
     limit: int | None,
     roots: Sequence[Path],
-    max_annotations_bytes: int,
+    limits: InputLimits,
 ) -> DirectoryListing:
     """Reads the folder, and the annotations and detections files, which must lie under the allowed roots too.
 
     With a `limit`, detections of images that the file of annotations knows, or without one of any, may be beyond it.
     """
-    found = list_images(directory, roots, limit)
+    found = list_images(directory, roots, limit, limits.listing)
+    if len(found) > limits.images:
+        raise DatasetTooLarge(
+            f"{directory} has {len(found)} images, more than {limits.images} in one dataset; make several, give a "
+            "limit, or raise SAMFLEET_MAX_DATASET_IMAGES"
+        )
     instances = detections = None
     if annotations_path:
-        with _opened(annotations_path, roots, max_annotations_bytes, AnnotationsNotFound, AnnotationsTooLarge) as file:
-            instances = read_annotations(file)
+        errors = (AnnotationsNotFound, AnnotationsTooLarge)
+        instances = read_annotations(
+            partial(_opened, annotations_path, roots, limits.file_bytes, *errors), limits.annotations
+        )
     if detections_path:
-        with _opened(detections_path, roots, max_annotations_bytes, DetectionsNotFound, DetectionsTooLarge) as file:
-            detections = read_detections(file)
+        with _opened(detections_path, roots, limits.file_bytes, DetectionsNotFound, DetectionsTooLarge) as file:
+            detections = read_detections(file, limits.annotations)
     image_ids = assign_image_ids([image.name for image in found], instances.image_ids if instances else None)
+    if instances is not None:
+        instances.require_any(image_ids)
     return DirectoryListing(
         directory=directory,
         images=tuple(NewImage(image.name, image.path.as_uri(), image.size_bytes) for image in found),
         image_ids=tuple(image_ids),
-        annotations=tuple(instances.of_images(frozenset(image_ids))) if instances else None,
-        categories=list(instances.categories) if instances else None,
+        annotations=instances,
         detections=_of_images(detections, image_ids, instances, limited=limit is not None),
     )
 
@@ -100,14 +147,15 @@ def create_from_directory(
         state=DatasetState.SEALED,
         sealed_at=datetime.now(UTC),
         image_count=len(listing.images),
-        annotation_count=None if listing.annotations is None else len(listing.annotations),
         detection_count=None if listing.detections is None else len(listing.detections),
-        categories=listing.categories,
+        categories=None if listing.annotations is None else list(listing.annotations.categories),
     )
     session.add(dataset)
     session.flush()
     repository.copy_images(session, dataset.id, listing.images, listing.image_ids)
-    repository.copy_annotations(session, dataset.id, listing.annotations or ())
+    if listing.annotations is not None:
+        annotations = listing.annotations.of_images(frozenset(listing.image_ids))
+        dataset.annotation_count = repository.copy_annotations(session, dataset.id, annotations)
     repository.copy_detections(session, dataset.id, listing.detections or ())
     return dataset
 
@@ -146,10 +194,10 @@ def _opened(
 ) -> Iterator[IO[bytes]]:
     real = resolve_allowed(path, roots)
     try:
-        size = real.stat().st_size
-        if size > max_bytes:
-            raise too_large(f"{path} has {size} bytes; this server accepts up to {max_bytes}")
-        with real.open("rb") as file:
-            yield file
+        with open_resolved(real) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise too_large(f"{path} has {size} bytes; this server accepts up to {max_bytes}")
+            yield limited(file, max_bytes, partial(too_large, f"{path} grew beyond the {max_bytes} bytes accepted"))
     except OSError as error:
         raise not_found(f"{path} cannot be read on the server ({error.strerror}); check the path") from error

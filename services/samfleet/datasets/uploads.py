@@ -10,19 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import IO
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
-from samfleet.datasets.annotations import CocoInstances, read_annotations
+from samfleet.datasets.annotations import AnnotationLimits, CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.matching import assign_image_ids
 from samfleet.datasets.names import check_upload_name
 from samfleet.datasets.repository import NewImage
-from samfleet.datasets.service import found, get_dataset
+from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Conflict, TooLarge
@@ -70,6 +71,7 @@ def add_images(
     files: Sequence[UploadedFile],
     *,
     max_image_bytes: int,
+    limits: InputLimits,
 ) -> Sequence[DatasetImage]:
     """Adds all the files or none of them."""
     names = [check_upload_name(file.name) for file in files]
@@ -84,22 +86,28 @@ def add_images(
             undo.callback(store.delete, key)
             images.append(NewImage(file.name, f"store:{key}", size))
         with transaction(engine) as session:
-            added = _record_images(session, tenant_id, dataset_id, images)
+            added = _record_images(session, tenant_id, dataset_id, images, limits)
         undo.pop_all()
     return added
 
 
 def put_annotations(
-    engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID, content: IO[bytes]
+    engine: Engine,
+    store: ObjectStore,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    content: IO[bytes],
+    limits: AnnotationLimits,
 ) -> Dataset:
     """Checks the file now and keeps it as it is: which images it speaks of is known once the dataset is sealed."""
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
-    instances = read_annotations(content)
+    instances = read_annotations(partial(_from_start, content), limits)
+    count = sum(1 for _ in instances.annotations())
     with _stored(store, f"datasets/{dataset_id}/annotations", content) as key, transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
         replaced, dataset.annotations_key = dataset.annotations_key, key
-        dataset.annotation_count = len(instances.annotations)
+        dataset.annotation_count = count
         dataset.categories = list(instances.categories)
     if replaced is not None:
         store.delete(replaced)
@@ -107,12 +115,17 @@ def put_annotations(
 
 
 def put_detections(
-    engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID, content: IO[bytes]
+    engine: Engine,
+    store: ObjectStore,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    content: IO[bytes],
+    limits: AnnotationLimits,
 ) -> Dataset:
     """As `put_annotations`: the ids that it names are those of images once the dataset is sealed."""
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
-    count = len(read_detections(content))
+    count = len(read_detections(content, limits))
     with _stored(store, f"datasets/{dataset_id}/detections", content) as key, transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
         replaced, dataset.detections_key = dataset.detections_key, key
@@ -122,14 +135,16 @@ def put_detections(
     return dataset
 
 
-def seal(engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
+def seal(
+    engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID, limits: AnnotationLimits
+) -> Dataset:
     """Sorts the images by name, numbers them and closes the list; a second call changes nothing."""
     with read_only(engine) as session:
         dataset = get_dataset(session, tenant_id, dataset_id)
     if dataset.state is DatasetState.SEALED:
         return dataset
-    instances = _stored_annotations(store, dataset.annotations_key)
-    detections = _stored_detections(store, dataset.detections_key)
+    instances = _stored_annotations(store, dataset.annotations_key, limits)
+    detections = _stored_detections(store, dataset.detections_key, limits)
     with transaction(engine) as session:
         locked = found(repository.lock(session, tenant_id, dataset_id), dataset_id)
         if locked.state is DatasetState.OPEN:
@@ -149,9 +164,9 @@ def _number_and_close(
     image_ids = assign_image_ids([name for _, name in images], instances.image_ids if instances else None)
     repository.number_images(session, [row_id for row_id, _ in images], image_ids)
     if instances is not None:
+        instances.require_any(image_ids)
         annotations = instances.of_images(frozenset(image_ids))
-        repository.copy_annotations(session, dataset.id, annotations)
-        dataset.annotation_count = len(annotations)
+        dataset.annotation_count = repository.copy_annotations(session, dataset.id, annotations)
     if detections is not None:
         others = frozenset(instances.image_ids.values()) if instances else frozenset[int]()
         kept = detections.of_images(frozenset(image_ids), others)
@@ -162,13 +177,27 @@ def _number_and_close(
 
 
 def _record_images(
-    session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, images: Sequence[NewImage]
+    session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, images: Sequence[NewImage], limits: InputLimits
 ) -> Sequence[DatasetImage]:
     dataset = _lock_open(session, tenant_id, dataset_id)
+    _require_room(session, dataset, images, limits)
     added = repository.add_images(session, dataset.id, images)
     _refuse_taken(sorted({image.file_name for image in images} - {image.file_name for image in added}))
     dataset.image_count += len(added)
     return added
+
+
+def _require_room(session: Session, dataset: Dataset, images: Sequence[NewImage], limits: InputLimits) -> None:
+    if dataset.image_count + len(images) > limits.images:
+        raise DatasetTooLarge(
+            f"dataset {dataset.id} would have more than {limits.images} images; make several datasets, or raise "
+            "SAMFLEET_MAX_DATASET_IMAGES"
+        )
+    if repository.total_bytes(session, dataset.id) + sum(image.size_bytes for image in images) > limits.total_bytes:
+        raise DatasetTooLarge(
+            f"dataset {dataset.id} would have more than {limits.total_bytes} bytes; make several datasets, or raise "
+            "SAMFLEET_MAX_DATASET_BYTES"
+        )
 
 
 def _lock_open(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
@@ -211,15 +240,18 @@ def _stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[str
         undo.pop_all()
 
 
-def _stored_annotations(store: ObjectStore, key: str | None) -> CocoInstances | None:
+@contextmanager
+def _from_start(content: IO[bytes]) -> Iterator[IO[bytes]]:
+    content.seek(0)
+    yield content
+
+
+def _stored_annotations(store: ObjectStore, key: str | None, limits: AnnotationLimits) -> CocoInstances | None:
+    return None if key is None else read_annotations(partial(store.open, key), limits)
+
+
+def _stored_detections(store: ObjectStore, key: str | None, limits: AnnotationLimits) -> Detections | None:
     if key is None:
         return None
     with store.open(key) as file:
-        return read_annotations(file)
-
-
-def _stored_detections(store: ObjectStore, key: str | None) -> Detections | None:
-    if key is None:
-        return None
-    with store.open(key) as file:
-        return read_detections(file)
+        return read_detections(file, limits)

@@ -7,6 +7,14 @@ from sqlalchemy import Engine, func, select
 
 
 @contextmanager
+def try_process_lock(engine: Engine, name: str) -> Iterator[bool]:
+    """Like `process_lock`, without waiting: False where another process holds the lock."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()
+        yield bool(connection.scalar(select(func.pg_try_advisory_lock(func.hashtextextended(name, 0)))))
+
+
+@contextmanager
 def process_lock(engine: Engine, name: str) -> Iterator[None]:
     """Held by one process at a time, without a transaction: it may last as long as somebody else's work.
 

@@ -1,18 +1,23 @@
-"""Brings a database to the newest schema and registers the bootstrap key: `python -m samfleet.db.migrate`."""
+"""Bring a database to the newest schema and register the bootstrap key: `python -m samfleet.db.migrate`."""
 
 from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from samfleet.config import Settings
 from samfleet.db.keys import hash_key
-from samfleet.db.models import ApiKey, Tenant
+from samfleet.db.models import ApiKey, BrowserSession, Tenant
 from samfleet.db.session import connect, transaction
+from samfleet.logging import configure_logging, get_logger
 from samfleet.paths import asset
 
+log = get_logger(__name__)
+
+BOOTSTRAP = "bootstrap"
 DEFAULT_TENANT = "default"
 
 
@@ -28,22 +33,54 @@ def upgrade(database_url: str) -> None:
     command.upgrade(alembic_config(database_url), "head")
 
 
-def register_key(database_url: str, key: str, *, tenant: str = DEFAULT_TENANT, name: str = "bootstrap") -> None:
+def register_key(
+    database_url: str, key: str, *, tenant: str = DEFAULT_TENANT, name: str = "registered", admin: bool = False
+) -> None:
     """Make `key` valid for `tenant`, creating the tenant when it is new; a second call changes nothing."""
     engine = connect(database_url)
     with transaction(engine) as session:
-        session.execute(insert(Tenant).values(name=tenant).on_conflict_do_nothing(index_elements=["name"]))
-        tenant_id = session.scalars(select(Tenant.id).where(Tenant.name == tenant)).one()
-        values = {"tenant_id": tenant_id, "name": name, "key_sha256": hash_key(key)}
-        session.execute(insert(ApiKey).values(values).on_conflict_do_nothing(index_elements=["key_sha256"]))
+        _register(session, key, tenant=tenant, name=name, is_admin=admin)
     engine.dispose()
+
+
+def register_bootstrap_key(database_url: str, key: str) -> None:
+    """Make `key` the one bootstrap key: an admin key that revokes the bootstrap keys before it.
+
+    A key that was revoked stays revoked and revokes no other, so that nobody is locked out.
+    """
+    engine = connect(database_url)
+    with transaction(engine) as session:
+        row = _register(session, key, tenant=DEFAULT_TENANT, name=BOOTSTRAP, is_admin=True, is_bootstrap=True)
+        if row.revoked_at is not None:
+            log.warning("bootstrap_key.revoked", key_id=str(row.id), advice="set another SAMFLEET_BOOTSTRAP_API_KEY")
+        else:
+            row.is_admin = row.is_bootstrap = True
+            _revoke_former(session, row)
+    engine.dispose()
+
+
+def _register(session: Session, key: str, *, tenant: str, **fields: object) -> ApiKey:
+    session.execute(insert(Tenant).values(name=tenant).on_conflict_do_nothing(index_elements=["name"]))
+    tenant_id = session.scalars(select(Tenant.id).where(Tenant.name == tenant)).one()
+    values = {"tenant_id": tenant_id, "key_sha256": hash_key(key), **fields}
+    session.execute(insert(ApiKey).values(values).on_conflict_do_nothing(index_elements=["key_sha256"]))
+    return session.scalars(select(ApiKey).where(ApiKey.key_sha256 == hash_key(key)).with_for_update()).one()
+
+
+def _revoke_former(session: Session, current: ApiKey) -> None:
+    former = ApiKey.is_bootstrap & ApiKey.revoked_at.is_(None) & (ApiKey.id != current.id)
+    revoked = session.scalars(update(ApiKey).where(former).values(revoked_at=func.now()).returning(ApiKey.id)).all()
+    session.execute(delete(BrowserSession).where(BrowserSession.api_key_id.in_(revoked)))
+    for key_id in revoked:
+        log.info("bootstrap_key.replaced", key_id=str(key_id))
 
 
 def main() -> None:
     settings = Settings()
+    configure_logging(settings.log_level, settings.log_format)
     upgrade(settings.database_url)
     if settings.bootstrap_api_key:
-        register_key(settings.database_url, settings.bootstrap_api_key)
+        register_bootstrap_key(settings.database_url, settings.bootstrap_api_key)
 
 
 if __name__ == "__main__":

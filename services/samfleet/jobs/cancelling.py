@@ -26,7 +26,7 @@ class JobFinished(Conflict):
 def cancel_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
     """Stop a job; recorded results stay. A second call changes nothing, a job that ended by itself is refused."""
     job = lock_job(session, job_id)
-    if job is None or job.tenant_id != tenant_id:
+    if job is None or job.tenant_id != tenant_id or job.deleted_at is not None:
         raise JobNotFound(f"there is no job {job_id}; GET /v1/jobs lists yours")
     if job.state is JobState.CANCELLED:
         return job

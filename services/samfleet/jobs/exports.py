@@ -1,22 +1,25 @@
-"""Result files of a run, streamed from its parts in the order of the dataset."""
+"""Result files of a run, made from its parts when they are asked for, in the order of the dataset."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Run, RunState, Shard, ShardState
+from samfleet.db.models import Shard, ShardState
 from samfleet.errors import NotFound
-from samfleet.jobs.parts import read_parts, run_prefix
+from samfleet.jobs.parts import read_parts
+from samfleet.storage.jsonl import read_blocks
 from samfleet.storage.store import ObjectStore
 
 CHUNK_BYTES = 1 << 20
+LAYOUT = 1  # goes up with every change of what the same parts become
 EVERYTHING_CATEGORY_ID = 1  # SegEvery does not classify; a COCO result needs a category
 COPIED = (
     "predicted_iou",
@@ -48,33 +51,25 @@ MEDIA_TYPES: Mapping[ExportFormat, str] = {
 }
 
 
-def export_key(run_id: uuid.UUID, form: ExportFormat) -> str:
-    return f"{run_prefix(run_id)}exports/{FILE_NAMES[form]}"
-
-
-def results_of_run(session: Session, store: ObjectStore, run_id: uuid.UUID, form: ExportFormat) -> Iterator[bytes]:
-    """The export file of a completed run; for any other, what is recorded now, in the same form.
-
-    The database is read before the first byte is asked for, so the session need not outlive the call.
-    """
-    state = session.scalars(select(Run.state).where(Run.id == run_id)).one_or_none()
-    if state is None:
-        raise RunNotFound(f"there is no run {run_id}")
-    if state is RunState.COMPLETED:
-        return _read_object(store, export_key(run_id, form))
-    return iter_export(form, read_parts(store, recorded_parts(session, run_id)))
-
-
 def recorded_parts(session: Session, run_id: uuid.UUID) -> list[str]:
     """Keys of the parts that results refer to, in the order of the dataset."""
     query = select(Shard.part_key).where(Shard.run_id == run_id, Shard.state == ShardState.DONE)
     return [key for key in session.scalars(query.order_by(Shard.index)) if key is not None]
 
 
-def iter_export(form: ExportFormat, rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+def version_of(form: ExportFormat, parts: Sequence[str]) -> str:
+    """Changes whenever the export does: a part never changes, and its key is used once."""
+    digest = hashlib.sha256(f"{LAYOUT}\n{form}\n".encode())
+    for key in parts:
+        digest.update(f"{key}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def iter_export(store: ObjectStore, parts: Sequence[str], form: ExportFormat) -> Iterator[bytes]:
     """The whole file in chunks of about a mebibyte, whatever the size of an entry."""
+    pieces = iter_coco(read_parts(store, parts)) if form is ExportFormat.COCO else iter_jsonl(store, parts)
     buffer = bytearray()
-    for piece in iter_coco(rows) if form is ExportFormat.COCO else iter_jsonl(rows):
+    for piece in pieces:
         buffer += piece
         if len(buffer) >= CHUNK_BYTES:
             yield bytes(buffer)
@@ -92,10 +87,17 @@ def iter_coco(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     yield b"\n]\n" if separator == b",\n" else b"[]\n"
 
 
-def iter_jsonl(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """One line per image, failed ones included, as the parts hold them."""
+def check_rows(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Raise now what would break a download off in the middle."""
     for row in rows:
-        yield _json(row) + b"\n"
+        for mask in row["masks"]:
+            coco_entry(row["image_id"], mask)
+
+
+def iter_jsonl(store: ObjectStore, parts: Iterable[str]) -> Iterator[bytes]:
+    """One line per image, failed ones included: what the parts hold, without parsing it."""
+    for key in parts:
+        yield from read_blocks(store, key)
 
 
 def coco_entry(image_id: int, mask: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,9 +115,3 @@ def coco_entry(image_id: int, mask: Mapping[str, Any]) -> dict[str, Any]:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _read_object(store: ObjectStore, key: str) -> Iterator[bytes]:
-    with store.open(key) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
@@ -13,12 +13,14 @@ from samfleet.db.models import Job, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.evaluating import Evaluated, EvaluationFailed, evaluate_recorded
-from samfleet.jobs.exports import ExportFormat, export_key, iter_export, recorded_parts
+from samfleet.jobs.exports import check_rows, recorded_parts
 from samfleet.jobs.parts import read_parts
 from samfleet.jobs.settling import fail_run, settle_job
 from samfleet.jobs.states import lock_run, move_run
 from samfleet.quality.repository import replace_figures
 from samfleet.storage.store import ObjectStore
+
+T = TypeVar("T")
 
 MOST_EVALUATIONS = 5  # begun and not ended: then it is the evaluation that ends the workers, for want of memory
 SIGN_OF_LIFE_SECONDS = 10.0  # well within the sweeper's `resend_after`
@@ -36,9 +38,9 @@ class FinishingRun:
 
 
 def finish_run(engine: Engine, store: ObjectStore, run_id: uuid.UUID) -> None:
-    """Write the export files of a run whose images are all recorded, evaluate it if its job says so, complete it.
+    """Check the parts of a run whose images are all recorded, evaluate it if its job says so, complete it.
 
-    Runs again from the start after a crash; two at once write the same bytes and one of them completes the run.
+    Runs again from the start after a crash; of two at once, one completes the run.
     Errors worth another try are raised with the run unchanged; a part that is damaged or gone fails the run. An
     evaluation that fails leaves a completed run that says why it has no figures.
     """
@@ -49,8 +51,7 @@ def finish_run(engine: Engine, store: ObjectStore, run_id: uuid.UUID) -> None:
     failure: SamfleetError | None = None
     evaluated = Evaluated()
     try:
-        for form in ExportFormat:
-            store.put_stream(export_key(run_id, form), iter_export(form, _rows(engine, store, finishing)))
+        check_rows(_watched(engine, run_id, read_parts(store, finishing.parts)))
     except SamfleetError as error:
         if error.retryable:
             raise
@@ -71,7 +72,7 @@ def _evaluate(engine: Engine, store: ObjectStore, finishing: FinishingRun) -> Ev
     if begun > MOST_EVALUATIONS:
         times = f"the worker that evaluated the run ended {MOST_EVALUATIONS} times before it was done"
         return Evaluated(error=EvaluationFailed(f"{times}; its results are complete"))
-    rows = _rows(engine, store, finishing)
+    rows = _watched(engine, finishing.run_id, read_parts(store, finishing.parts))
     return evaluate_recorded(engine, finishing.dataset_id, finishing.task, rows)
 
 
@@ -84,14 +85,14 @@ def _read(session: Session, run_id: uuid.UUID) -> FinishingRun | None:
     return FinishingRun(run_id, job.dataset_id, run.task, job.evaluate, recorded_parts(session, run_id))
 
 
-def _rows(engine: Engine, store: ObjectStore, finishing: FinishingRun) -> Iterator[dict[str, Any]]:
-    """The lines of all parts. While they are read, the sweeper learns that the task is not lost."""
+def _watched(engine: Engine, run_id: uuid.UUID, items: Iterable[T]) -> Iterator[T]:
+    """The items. While they are read, the sweeper learns that the task is not lost."""
     signed = time.monotonic()
-    for row in read_parts(store, finishing.parts):
-        yield row
+    for item in items:
+        yield item
         if time.monotonic() - signed > SIGN_OF_LIFE_SECONDS:
             with transaction(engine) as session:
-                session.execute(update(Run).where(Run.id == finishing.run_id).values(sent_at=func.now()))
+                session.execute(update(Run).where(Run.id == run_id).values(sent_at=func.now()))
             signed = time.monotonic()
 
 
@@ -100,7 +101,7 @@ def _complete(session: Session, run_id: uuid.UUID, evaluated: Evaluated, failure
     if locked is None or locked.run.state is not RunState.FINISHING:
         return
     if failure is not None:
-        fail_run(session, locked.job, locked.run, failure.code, f"exports cannot be written: {failure.message}")
+        fail_run(session, locked.job, locked.run, failure.code, f"results cannot be read: {failure.message}")
         return
     replace_figures(session, run_id, evaluated.figures)
     if evaluated.error is not None:

@@ -1,6 +1,10 @@
 """Who works on a shard: a lease that runs out unless it is renewed, and a fencing token that grows with every claim.
 
 Only the holder of the newest token can renew, release or record, so a worker that was merely slow can do no harm.
+
+A worker that dies loses all leases that it held, and one of those shards may be what killed it. Each becomes a
+suspect, which counts no attempt; a suspect runs alone in its worker, so the next lease that it loses is its own fault
+and counts.
 All times are the database's clock.
 """
 
@@ -9,9 +13,10 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, Run, Shard, ShardState
@@ -24,6 +29,14 @@ from samfleet.jobs.states import Locked, lock_run, shard_sources
 EXHAUSTED = "shard_attempts_exhausted"
 
 
+class Blame(StrEnum):
+    """Whose fault a failed attempt was; only the shard's own counts."""
+
+    SHARD = "shard"
+    NOBODY = "nobody"  # a part was away
+    UNCERTAIN = "uncertain"  # one of the shards in flight: the shard's own when it was alone
+
+
 class LeaseLost(Conflict):
     """The shard was taken from this worker or cancelled; what it did is dropped."""
 
@@ -32,7 +45,9 @@ class LeaseLost(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedShard:
-    """All that a worker needs to know; `images` are in position order. `attempts` are those that failed before."""
+    """All that a worker needs to know; `images` are in position order. `attempts` are those that failed before,
+    `waits` those that failed through nobody's fault. A `suspect` is to run alone.
+    """
 
     shard_id: int
     run_id: uuid.UUID
@@ -40,6 +55,8 @@ class ClaimedShard:
     index: int
     token: int
     attempts: int
+    waits: int
+    suspect: bool
     variant: str
     pool: str
     task: dict[str, Any]
@@ -47,16 +64,28 @@ class ClaimedShard:
     images: tuple[ShardImage, ...]
 
 
-def claim(session: Session, shard_id: int, worker: str, lease: timedelta) -> ClaimedShard | None:
-    """Take a queued shard, or one whose lease ran out; None when it is not to be had, which is no error."""
-    expired = and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now())
+def must_run_alone(session: Session, shard_id: int) -> bool:
+    """Whether the shard lost a lease, now or before."""
+    lost = or_(Shard.suspect, and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now()))
+    return session.scalars(select(Shard.id).where(Shard.id == shard_id, lost)).one_or_none() is not None
+
+
+def claim(
+    session: Session, shard_id: int, worker: str, lease: timedelta, *, alone: bool = False
+) -> ClaimedShard | None:
+    """Take a queued shard, or one whose lease ran out; None if another worker holds it, or if it must run alone and
+    this worker has others.
+    """
+    queued = and_(Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(alone)))
+    expired = and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now(), literal(alone))
     statement = (
         update(Shard)
-        .where(Shard.id == shard_id, or_(Shard.state == ShardState.QUEUED, expired))
+        .where(Shard.id == shard_id, or_(queued, expired))
         .values(
             state=ShardState.LEASED,
             token=Shard.token + 1,
-            attempts=Shard.attempts + case((Shard.state == ShardState.LEASED, 1), else_=0),
+            attempts=Shard.attempts + case((and_(Shard.state == ShardState.LEASED, Shard.suspect), 1), else_=0),
+            suspect=or_(Shard.suspect, Shard.state == ShardState.LEASED),
             queued_at=case((Shard.state == ShardState.LEASED, Shard.lease_expires_at), else_=Shard.queued_at),
             claimed_at=func.now(),
             lease_expires_at=func.now() + lease,
@@ -79,6 +108,8 @@ def _claimed(session: Session, shard: Shard) -> ClaimedShard:
         index=shard.index,
         token=shard.token,
         attempts=shard.attempts,
+        waits=shard.waits,
+        suspect=shard.suspect,
         variant=run.variant,
         pool=run.pool,
         task=run.task,
@@ -104,6 +135,11 @@ def renew(session: Session, shard_id: int, token: int, progress: int, lease: tim
     return renewed.one_or_none() is not None
 
 
+def is_held(session: Session, shard_id: int, token: int) -> bool:
+    """Whether a renewal would find the lease; nothing is written."""
+    return session.scalars(select(Shard.id).where(*_held(shard_id, token))).one_or_none() is not None
+
+
 def release(
     session: Session,
     claimed: ClaimedShard,
@@ -111,13 +147,15 @@ def release(
     error: str,
     retry_in: timedelta,
     max_attempts: int,
+    blame: Blame = Blame.SHARD,
 ) -> bool:
-    """Give the shard back after a failed attempt, to be dispatched when `retry_in` has passed.
+    """Give the shard back after a failed attempt, to be dispatched when `retry_in` has passed. What is nobody's fault
+    counts as no attempt, what is uncertain makes the shard a suspect.
 
     The last of `max_attempts` fails the run with the reason. False when the lease was lost before.
     """
     locked = lock_run(session, claimed.run_id)
-    values = {"attempts": Shard.attempts + 1, "not_before": func.now() + retry_in, "last_error": error}
+    values = {"not_before": func.now() + retry_in, "last_error": error, **_COUNTED[blame]}
     if locked is None or not _give_up(session, claimed, values):
         return False
     _fail_exhausted(session, locked, max_attempts)
@@ -153,7 +191,7 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
         )
         .values(
             state=ShardState.PENDING,
-            attempts=Shard.attempts + 1,
+            **_COUNTED[Blame.UNCERTAIN],
             last_error=func.concat("worker ", Shard.worker, " stopped renewing its lease"),
             **_FREED,
         )
@@ -163,6 +201,11 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
     return len(expired)
 
 
+_COUNTED: dict[Blame, dict[str, Any]] = {
+    Blame.SHARD: {"attempts": Shard.attempts + 1},
+    Blame.NOBODY: {"waits": Shard.waits + 1},
+    Blame.UNCERTAIN: {"attempts": Shard.attempts + case((Shard.suspect, 1), else_=0), "suspect": True},
+}
 _FREED: dict[str, Any] = {"lease_expires_at": None, "worker": None, "progress": 0, "queued_at": None}
 
 

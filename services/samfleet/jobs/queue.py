@@ -35,6 +35,7 @@ class TaskName(StrEnum):
     SEGMENT = "shards.segment"  # (shard id), on the queue of its pool
     FINISH = "jobs.finish"  # (run id)
     SWEEP = "jobs.sweep"  # ()
+    CLEAN = "storage.clean"  # ()
 
 
 # What a task's first argument is, for the log lines of the task.

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,8 +16,10 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, Run, RunState
 from samfleet.errors import Conflict, InvalidInput
+from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.jobs.weights import require_weights
 from samfleet.logging import correlation_id
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import BoxSource
@@ -94,6 +97,8 @@ def submit_job(
     request: JobRequest,
     known_pools: Sequence[str],
     accepted_licences: Collection[str] = (),
+    limits: PromptLimits = DEFAULT_LIMITS,
+    weights_dir: Path | None = None,
 ) -> tuple[Job, bool]:
     """Write the job and its runs and wake a planner after the commit.
 
@@ -108,7 +113,9 @@ def submit_job(
     for record in records:
         record.require_accepted(accepted_licences)
     pools = _check_pools(request.pools, known_pools)
+    require_weights(session, records, pools, weights_dir)
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
+    check_budget(session, dataset, [task.parameters(record) for record in records], limits, runs_each=len(pools))
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
     job = _insert_job(session, request, task, digest, dataset)
@@ -185,9 +192,11 @@ def _check_pools(pools: Sequence[str], known: Sequence[str]) -> Sequence[str]:
 
 
 def _check_dataset(session: Session, request: JobRequest, needed: Collection[BoxSource | None]) -> Dataset:
-    """`needed` is where prompts come from."""
-    dataset = session.get(Dataset, request.dataset_id)
-    if dataset is None or dataset.tenant_id != request.tenant_id:
+    """`needed` is where prompts come from. The lock keeps the dataset from being deleted before the job is stored."""
+    query = select(Dataset).where(Dataset.id == request.dataset_id, Dataset.tenant_id == request.tenant_id)
+    shared = query.where(Dataset.deleted_at.is_(None)).with_for_update(read=True, key_share=True)
+    dataset = session.scalars(shared, execution_options={"populate_existing": True}).one_or_none()
+    if dataset is None:
         raise DatasetNotFound(f"there is no dataset {request.dataset_id}; GET /v1/datasets lists yours")
     if dataset.state is not DatasetState.SEALED:
         raise DatasetNotSealed(f"dataset {dataset.id} is still open; POST /v1/datasets/{dataset.id}/seal first")

@@ -33,7 +33,8 @@ RUNS_TIDIED_AT_ONCE = 10  # each lists a folder of the store
 @dataclass(frozen=True, slots=True)
 class SweepLimits:
     """`resend_after`: how long a sent task may wait before it is taken for lost; too short only sends twice.
-    `orphan_grace` is longer than any worker can hold on to a shard that it has lost.
+    `orphan_grace` is longer than any worker can hold on to a shard that it has lost. A database that was away could
+    not be told of renewals: no lease expires until it has been up for as long as a `lease`.
     """
 
     shards_in_flight: int
@@ -41,6 +42,7 @@ class SweepLimits:
     resend_after: timedelta = timedelta(seconds=30)
     orphan_grace: timedelta = timedelta(hours=1)
     heartbeat_retention: timedelta = timedelta(days=1)
+    lease: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Swept:
 
 
 def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLimits) -> Swept:
-    expired = sum(_expire(engine, run_id, limits) for run_id in _runs_with_expired_leases(engine))
+    expired = sum(_expire(engine, run_id, limits) for run_id in _runs_with_expired_leases(engine, limits.lease))
     shards = sum(
         _resend_shards(engine, queue, pool, limits.resend_after) for pool in _pools_short_of_tasks(engine, queue)
     )
@@ -78,8 +80,12 @@ def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLim
     return Swept(expired, shards, plans, finishes, dispatched, deleted)
 
 
-def _runs_with_expired_leases(engine: Engine) -> list[uuid.UUID]:
-    query = select(Shard.run_id).where(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now())
+def _runs_with_expired_leases(engine: Engine, lease: timedelta) -> list[uuid.UUID]:
+    query = select(Shard.run_id).where(
+        Shard.state == ShardState.LEASED,
+        Shard.lease_expires_at < func.now(),
+        func.pg_postmaster_start_time() < func.now() - lease,
+    )
     with transaction(engine) as session:
         return list(session.scalars(query.distinct().order_by(Shard.run_id)))
 

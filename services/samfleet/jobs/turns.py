@@ -1,4 +1,5 @@
-"""Which variants a pool's Triton must keep loaded, and whose turn it is when they do not fit in together.
+"""Which variants a pool's Triton must keep loaded, and whose turn it is: among jobs that wait for a worker, and among
+variants that do not fit in together.
 
 A run whose variant finds no room waits, and its shards go back without an attempt counted. What has shards in flight
 keeps its place, so variants do not push each other out shard by shard. When a run has waited for a whole turn, runs of
@@ -10,7 +11,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Run, RunState, Shard, ShardState
@@ -45,6 +46,35 @@ def variant_owed_a_turn(session: Session, claimed: ClaimedShard, turn: timedelta
     return session.scalars(
         select(Run.variant).where(*others, _overdue(turn)).order_by(Run.waiting_since).limit(1)
     ).one_or_none()
+
+
+def fairest_shard(session: Session, shard_id: int, *, with_suspects: bool = True) -> int:
+    """The shard to work on when a task for `shard_id` came: that one, unless another job of the pool has its turn.
+
+    A free place goes to the job that has the fewest shards of the pool at work, so that a job with many shards ahead of
+    all others in the queue does not keep the pool's workers to itself. Tasks only wake workers up: for every queued
+    shard one was sent, and it does not matter which of them is taken first. Without suspects, shards that must run
+    alone are passed over.
+    """
+    pool = select(Run.pool).join(Shard, Shard.run_id == Run.id).where(Shard.id == shard_id).scalar_subquery()
+    open_shards = (
+        select(Run.job_id, func.count().filter(Shard.state == ShardState.LEASED).label("at_work"))
+        .join(Shard, Shard.run_id == Run.id)
+        .where(Run.pool == pool, Shard.state.in_((ShardState.QUEUED, ShardState.LEASED)))
+        .group_by(Run.job_id)
+        .subquery()
+    )
+    own = case((Shard.id == shard_id, 0), else_=1)
+    query = (
+        select(Shard.id)
+        .join(Run, Run.id == Shard.run_id)
+        .join(open_shards, open_shards.c.job_id == Run.job_id)
+        .where(Run.pool == pool, Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(with_suspects)))
+        .order_by(open_shards.c.at_work, own, Shard.queued_at, Shard.id)
+        .limit(1)
+        .with_for_update(of=Shard, skip_locked=True)
+    )
+    return session.scalars(query).one_or_none() or shard_id
 
 
 def begin_waiting(session: Session, run_id: uuid.UUID) -> None:

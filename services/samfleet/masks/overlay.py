@@ -8,33 +8,56 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from samfleet.masks.image_errors import ImageUnreadable
+from samfleet.budget import Budget, BudgetExhausted
+from samfleet.errors import Unavailable
+from samfleet.masks.pictures import Picture, open_picture
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 
-Picture = NDArray[np.float32]  # HW3, RGB, 0 to 255
 Bits = NDArray[np.bool_]  # HW
 
 OPACITY = 0.45  # enough to tell neighbours apart with the photograph still to be seen
 GOLDEN_RATIO = (5**0.5 - 1) / 2  # steps of it spread hues so that any few in a row lie far apart
+OUTPUT_COST = 3  # a pixel of the result takes as much as three that are decoded
+BUDGET_SECONDS = 20.0  # shorter than the 30 s that proxies and browsers' users wait
 
 
-def render_overlay(image_bytes: bytes, masks: Sequence[MaskRecord], *, max_side: int = 1600) -> bytes:
+class PicturesBusy(Unavailable):
+    """Other pictures take all the memory that there is for drawing; ask again shortly."""
+
+    code = "pictures_busy"
+
+
+def render_overlay(
+    image_bytes: bytes,
+    masks: Sequence[MaskRecord],
+    *,
+    max_side: int = 1600,
+    max_pixels: int = 100_000_000,
+    budget: Budget | None = None,
+) -> bytes:
     """A PNG of the upright image, at most `max_side` pixels wide and high, with every mask tinted and outlined.
 
     Mask i has the same colour in every picture. Large masks are drawn first, so that small ones lie on top.
+    `budget` holds the pixels that all pictures of this process may have in memory.
     """
-    picture = _read_picture(image_bytes, max_side)
+    with open_picture(image_bytes, max_side, max_pixels) as source:
+        pixels = max(source.pixels, max((mask.size[0] * mask.size[1] for mask in masks), default=0))
+        try:
+            with (budget or Budget(pixels)).take(pixels + OUTPUT_COST * source.small_pixels, BUDGET_SECONDS):
+                return _drawn(source.read(), masks)
+        except BudgetExhausted as error:
+            raise PicturesBusy from error
+
+
+def _drawn(picture: Picture, masks: Sequence[MaskRecord]) -> bytes:
     height, width = picture.shape[:2]
     for index in sorted(range(len(masks)), key=lambda index: -masks[index].area):
-        bits = _scaled_bits(masks[index], height, width)
-        colour = np.array(mask_colour(index), dtype=np.float32)
-        picture[bits] += OPACITY * (colour - picture[bits])
-        picture[_outline(bits)] = colour
+        _tint(picture, _scaled_bits(masks[index], height, width), mask_colour(index))
     buffer = io.BytesIO()
-    Image.fromarray(picture.round().astype(np.uint8)).save(buffer, format="PNG")
+    Image.fromarray(picture).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -46,24 +69,10 @@ def mask_colour(index: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _read_picture(image_bytes: bytes, max_side: int) -> Picture:
-    try:
-        with Image.open(io.BytesIO(image_bytes)) as image:
-            image.draft("RGB", (max_side, max_side))  # a JPEG is decoded at a fraction of its size
-            upright = ImageOps.exif_transpose(image)
-            rgb = _to_rgb(upright)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
-        raise ImageUnreadable(f"the image cannot be decoded ({error}); nothing can be drawn on it") from error
-    rgb.thumbnail((max_side, max_side), Image.Resampling.BILINEAR)
-    return np.asarray(rgb, dtype=np.float32).copy()
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Pillow cuts 16-bit greys at 255 instead of scaling them."""
-    if image.mode.startswith("I"):
-        values = np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255)
-        image = Image.fromarray(values.astype(np.uint8))
-    return image.convert("RGB")
+def _tint(picture: Picture, bits: Bits, colour: tuple[int, int, int]) -> None:
+    tint = OPACITY * np.array(colour, dtype=np.float32)
+    picture[bits] = (picture[bits] * np.float32(1 - OPACITY) + tint).round().astype(np.uint8)
+    picture[_outline(bits)] = colour
 
 
 def _scaled_bits(mask: MaskRecord, height: int, width: int) -> Bits:

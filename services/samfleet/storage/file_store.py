@@ -1,8 +1,8 @@
 """Objects as files below one root folder.
 
 A write goes to a temporary file inside the root, reaches the disk (fsync) and takes its name in one rename, so
-readers and crashes see the old object or the new one. Symbolic links are followed only where they stay inside the
-root.
+readers and crashes see the old object or the new one. No other account may read or list objects. Symbolic links are
+followed only where they stay inside the root.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from samfleet.storage.store import (
 from samfleet.storage.streams import mapped_stream
 
 CHUNK_BYTES = 1 << 20
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700  # pictures and masks are for the account of the service alone
 PLACE_ATTEMPTS = 100  # a concurrent delete_prefix may remove the emptied target folder under a write
 
 ERRORS: dict[int, tuple[type[SamfleetError], str]] = {
@@ -93,17 +94,18 @@ class FileStore:
         with _mapped(key):
             return self._path(key).is_file()
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         folder = check_prefix(prefix).rpartition("/")[0]
         with _mapped(prefix):
             if (self._path(folder) if folder else self._root).is_dir():
-                yield from self._walk(folder, prefix)
+                yield from self._walk(folder, prefix, after)
 
     def delete(self, key: str) -> None:
         with _mapped(key), suppress(FileNotFoundError, NotADirectoryError):
             path = self._path(key)
             if not path.is_dir():
                 path.unlink()
+                self._remove_empty(path.parent)
 
     def delete_prefix(self, prefix: str) -> None:
         folder = self._path(check_folder(prefix).rstrip("/"))
@@ -136,8 +138,8 @@ class FileStore:
     def _temporary_file(self, key: str) -> Iterator[tuple[FileIO, Path]]:
         path = self._temporary / uuid.uuid4().hex
         with _mapped(key):
-            self._temporary.mkdir(parents=True, exist_ok=True)
-            file = path.open("xb", buffering=0)
+            _make_folder(self._temporary)
+            file = _create_private(path)
         try:
             with file:
                 yield file, path
@@ -161,8 +163,19 @@ class FileStore:
             return
         raise StorageUnavailable(f"{target.parent} is removed again and again by others; try again shortly")
 
-    def _walk(self, folder: str, prefix: str) -> Iterator[ObjectInfo]:
-        """Depth first in key order: a folder sorts as its name with '/', which is how its keys continue."""
+    def _remove_empty(self, folder: Path) -> None:
+        """Folders are no objects: one that is empty goes with its last object, up to the root."""
+        while folder != self._root:
+            try:
+                folder.rmdir()
+            except OSError:  # not empty, or gone
+                return
+            folder = folder.parent
+
+    def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
+        """Depth first in key order: a folder sorts as its name with '/', which is how its keys continue. A folder whose
+        keys all come before `after` is not opened.
+        """
         with os.scandir(self._root / folder) as entries:
             found = [(entry, entry.is_dir(follow_symlinks=False)) for entry in entries]
         base = f"{folder}/" if folder else ""
@@ -171,10 +184,11 @@ class FileStore:
             if key == f"{TEMPORARY_FOLDER}/":
                 continue
             if key.endswith("/"):
-                if key.startswith(prefix) or prefix.startswith(key):
+                behind = key > after or after.startswith(key)
+                if behind and (key.startswith(prefix) or prefix.startswith(key)):
                     with suppress(FileNotFoundError):  # deleted while listing
-                        yield from self._walk(key[:-1], prefix)
-            elif key.startswith(prefix):
+                        yield from self._walk(key[:-1], prefix, after)
+            elif key.startswith(prefix) and key > after:
                 with suppress(FileNotFoundError):
                     if entry.is_file():
                         status = entry.stat()
@@ -188,6 +202,10 @@ def _mapped(key: str) -> Iterator[None]:
     except OSError as error:
         kind, reason = ERRORS.get(error.errno or 0, (StorageUnavailable, "the disk does not work as it should"))
         raise kind(f"{key!r}: {reason} ({error})") from error
+
+
+def _create_private(path: Path) -> FileIO:
+    return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE), "wb")
 
 
 def _write_all(file: FileIO, chunk: bytes) -> None:
@@ -217,7 +235,7 @@ def _make_folder(folder: Path) -> list[Path]:
     if folder.is_dir():
         return []
     changed = _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, mode=_FOLDER_MODE)
     return [*changed, folder.parent]
 
 

@@ -51,10 +51,10 @@ class MemoryStore:
     def exists(self, key: str) -> bool:
         return check_key(key) in self._objects
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         check_prefix(prefix)
         for key, (data, modified) in sorted(self._objects.items()):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield ObjectInfo(key, len(data), modified)
 
     def delete(self, key: str) -> None:

@@ -65,9 +65,9 @@ class S3Store:
             return False
         return True
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._base + check_prefix(prefix)
+            Bucket=self._bucket, Prefix=self._base + check_prefix(prefix), StartAfter=self._base + after
         )
         with self._mapped(prefix):
             for page in pages:

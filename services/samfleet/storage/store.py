@@ -89,8 +89,10 @@ class ObjectStore(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Objects whose keys start with `prefix` ("" lists all), in the order of the keys' UTF-8 bytes."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """Objects whose keys start with `prefix` ("" lists all), in the order of the keys' UTF-8 bytes; with `after`
+        only those whose keys follow it.
+        """
         ...
 
     def delete(self, key: str) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.licences import FREE, OWN, RESTRICTED, restricted_parts
+from samfleet.regular_files import open_regular
 from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules
 from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph, mask_rules
 from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, Paper, VariantRecord
@@ -26,6 +27,7 @@ LOCATION = ("file", "url", "sha256", "size_bytes")
 FILES = ("encoder", "decoder")
 RULES = ("preprocessing", "prompts", "masks", "everything", "paper")
 SIDES = range(64, 4097)
+MAX_FILE_BYTES = 2**20  # a thousand times what the examples take
 
 
 class VariantFileInvalid(InvalidInput):
@@ -56,7 +58,11 @@ def read_variants(folder: Path) -> tuple[VariantRecord, ...]:
 
 def read_variant(path: Path) -> VariantRecord:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+        if len(text) > MAX_FILE_BYTES:
+            raise FieldInvalid(f"the file has more than {MAX_FILE_BYTES} bytes, more than any variant needs")
+        content = yaml.safe_load(text.decode())
         return _record(path, mapping(content, "the file"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise VariantFileInvalid(f"{path} cannot be read as YAML: {error}") from error

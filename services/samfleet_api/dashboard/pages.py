@@ -42,7 +42,7 @@ def add_dashboard(app: FastAPI) -> None:
 
 
 class DashboardHeaders:
-    """On all below the prefix. Files are asked about each time, so that a new release is seen at once."""
+    """On all below the prefix, and on /docs. Files are asked about each time, so that a new release is seen at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -55,7 +55,7 @@ class DashboardHeaders:
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
-        ours = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
+        ours = scope["type"] == "http" and scope["path"].startswith((f"{PREFIX}/", "/docs"))
         await self._app(scope, receive, send_with_headers if ours else send)
 
 

@@ -11,6 +11,7 @@ from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetSource, DatasetState
 from samfleet_api.schemas import Name, RequestModel, ServerPath
 
+MOST_IMAGES = 2**31 - 1  # what a position in a dataset can hold
 _ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
 
 
@@ -36,7 +37,13 @@ class FromDirectory(RequestModel):
     detections_path: ServerPath | None = Field(
         default=None, description="COCO results JSON with boxes, for the sampler object_aware; under the same roots."
     )
-    limit: int | None = Field(default=None, ge=1, description="Only the first images in the order of their paths.")
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_IMAGES,
+        strict=True,
+        description="Only the first images in the order of their paths.",
+    )
     name: Name | None = Field(default=None, description="By default the folder's name.")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy import Engine, text
 
@@ -62,13 +63,33 @@ def _describe(pool: PoolHealth) -> str:
     return f"{len(pool.workers)} worker(s), Triton {'ready' if pool.ready else 'not ready'}"
 
 
-def run_checks(
-    probes: ThreadPoolExecutor, checks: Mapping[str, Callable[[], str]], deadline_seconds: float = DEADLINE_SECONDS
-) -> dict[str, Check]:
-    started = time.perf_counter()
-    futures = {name: probes.submit(_timed, name, check) for name, check in checks.items()}
-    wait(futures.values(), timeout=deadline_seconds)
-    return {name: _result(future, started) for name, future in futures.items()}
+class Probes:
+    """Threads that ask. A check that still hangs is not started again beside itself, so that a part that is away takes
+    one thread, however often readiness is asked for, and none of the other checks'.
+    """
+
+    def __init__(self, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        self._deadline_seconds = deadline_seconds
+        self._executors: dict[str, ThreadPoolExecutor] = {}
+        self._running: dict[str, Future[Check]] = {}
+
+    async def run(self, checks: Mapping[str, Callable[[], str]]) -> dict[str, Check]:
+        started = time.perf_counter()
+        futures = {name: self._started(name, check) for name, check in checks.items()}
+        waited = [asyncio.wrap_future(future) for future in futures.values()]
+        await asyncio.wait(waited, timeout=self._deadline_seconds)
+        return {name: _result(future, started) for name, future in futures.items()}
+
+    def close(self) -> None:
+        for executor in self._executors.values():
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _started(self, name: str, check: Callable[[], str]) -> Future[Check]:
+        running = self._running.get(name)
+        if running is None or running.done():
+            executor = self._executors.setdefault(name, ThreadPoolExecutor(1, thread_name_prefix=f"readyz-{name}"))
+            running = self._running[name] = executor.submit(_timed, name, check)
+        return running
 
 
 def _timed(name: str, check: Callable[[], str]) -> Check:
@@ -86,7 +107,6 @@ def _timed(name: str, check: Callable[[], str]) -> Check:
 def _result(future: Future[Check], started: float) -> Check:
     if future.done():
         return future.result()
-    future.cancel()
     return Check(ok=False, detail="did not answer in time", ms=_since(started))
 
 

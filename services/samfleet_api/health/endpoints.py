@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter, Request, Response
 
 from samfleet_api.dependencies import EngineValue, QueueValue, SettingsValue, StoreValue
-from samfleet_api.health.checks import check_broker, check_database, check_pools, check_storage, run_checks
+from samfleet_api.health.checks import Probes, check_broker, check_database, check_pools, check_storage
 from samfleet_api.health.schemas import Health, Readiness
 from samfleet_api.problems import problems
 
@@ -15,7 +15,7 @@ GATES = ("database", "broker", "storage")  # not the pools: jobs are taken while
 
 
 @router.get("/healthz", summary="Is the process alive", operation_id="health_read", responses=problems(public=True))
-def read_health() -> Health:
+async def read_health() -> Health:
     return Health()
 
 
@@ -25,7 +25,7 @@ def read_health() -> Health:
     operation_id="readiness_read",
     responses={**problems(public=True), 503: {"model": Readiness, "description": "A part that counts is not ready."}},
 )
-def read_readiness(
+async def read_readiness(
     request: Request,
     response: Response,
     settings: SettingsValue,
@@ -34,8 +34,8 @@ def read_readiness(
     store: StoreValue,
 ) -> Readiness:
     """503 unless database, broker and storage answer. Pools are reported and do not count."""
-    checks = run_checks(
-        request.state.probes,
+    probes: Probes = request.state.probes
+    checks = await probes.run(
         {
             "database": partial(check_database, engine),
             "broker": partial(check_broker, queue),

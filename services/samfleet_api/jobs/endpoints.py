@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -11,6 +10,8 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
 from samfleet.jobs.cancelling import JobFinished, JobNotFound, cancel_job
+from samfleet.jobs.deleting import JobNotFinished, delete_job
+from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.submit import (
     AnnotationsMissing,
     DatasetNotSealed,
@@ -21,6 +22,7 @@ from samfleet.jobs.submit import (
     PoolNotFound,
     submit_job,
 )
+from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
 from samfleet.logging import get_logger
 from samfleet.variants.catalogue import VariantNotFound
@@ -30,14 +32,26 @@ from samfleet_api.jobs import repository
 from samfleet_api.jobs.schemas import FailureGroups, ImageFailure, Job, SubmitJob
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.jobs.views import require_job, view_failure_groups, view_job, view_jobs, view_throughput
-from samfleet_api.pagination import DEFAULT_LIMIT, Cursor, CursorInvalid, Limit, Page, cut_page, decode_cursor
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    number_in,
+    place_in_time,
+)
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.schemas import StorableText
+from samfleet_api.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
 
 IdempotencyKey = Annotated[
-    str | None,
+    StorableText | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
@@ -68,6 +82,7 @@ IdempotencyKey = Annotated[
             PoolNotFound,
             TaskInvalid,
             VariantNotFound,
+            VariantWithoutWeights,
         ),
     },
 )
@@ -92,7 +107,10 @@ def create_job(
         evaluate=body.evaluate,
         idempotency_key=idempotency_key,
     )
-    job, created = submit_job(session, queue, request, tuple(settings.pools), settings.accept_licenses)
+    limits = PromptLimits(settings.max_prompts_per_image, settings.max_prompts_per_job)
+    job, created = submit_job(
+        session, queue, request, tuple(settings.pools), settings.accept_licenses, limits, settings.weights_dir
+    )
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
     log.info("job.submitted", job_id=str(job.id), new=created)
@@ -113,7 +131,7 @@ def list_jobs(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Job]:
-    before = decode_cursor(cursor, lambda parts: (datetime.fromisoformat(str(parts[0])), uuid.UUID(str(parts[1]))))
+    before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, tenant_id, state=state, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=view_jobs(session, kept), next=following)
@@ -142,6 +160,30 @@ def cancel(job_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValue) -
     return view_job(session, cancel_job(session, tenant_id, job_id))
 
 
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    response_class=Response,
+    summary="Delete a job with its results",
+    operation_id="job_delete",
+    responses=problems(JobNotFound, JobNotFinished),
+)
+def delete(
+    job_id: uuid.UUID,
+    tenant_id: TenantId,
+    session: WriteSessionValue,
+    *,
+    cancel: Annotated[bool, Query(description="Cancel it first where it still runs.")] = False,
+    forget_measurements: Annotated[bool, Query(description="Take its figures out of the reports too.")] = False,
+) -> None:
+    """It is gone from all answers at once, its masks and rows shortly after. May be repeated until they are.
+
+    What it measured stays in the reports, without images and masks, unless `forget_measurements`.
+    """
+    delete_job(session, tenant_id, job_id, cancel=cancel, forget_measurements=forget_measurements)
+    log.info("job.deleted", job_id=str(job_id), forget_measurements=forget_measurements)
+
+
 @router.get(
     "/{job_id}/errors",
     summary="List the images that failed",
@@ -156,7 +198,7 @@ def list_errors(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ImageFailure]:
     job = require_job(session, tenant_id, job_id)
-    after = decode_cursor(cursor, lambda parts: (uuid.UUID(str(parts[0])), int(parts[1])))
+    after = decode_cursor(cursor, lambda parts: (uuid.UUID(str(parts[0])), number_in(parts[1])))
     rows = repository.failed_images(session, job.id, after=after, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (str(row.run_id), row.image_id))
     return Page(items=[ImageFailure(**asdict(row)) for row in kept], next=following)

@@ -1,29 +1,20 @@
-"""A job as it moves, pushed to a browser: server-sent events, as the HTML standard has them.
-
-A coroutine, which waits without holding one of the threads that run endpoints; each look at the database is done in
-one, in a transaction of its own.
-"""
+"""A job as it moves, pushed to a browser: server-sent events, as the HTML standard has them."""
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from functools import partial
+from typing import Annotated
 
-import anyio
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
-from sqlalchemy import Engine
-from starlette.concurrency import run_in_threadpool
 
 from samfleet.db.session import read_only
 from samfleet.jobs.cancelling import JobNotFound
-from samfleet.jobs.states import is_final
 from samfleet_api.dependencies import EngineValue, TenantId
-from samfleet_api.jobs.schemas import Job
-from samfleet_api.jobs.views import require_job, view_job
+from samfleet_api.jobs.views import require_job
+from samfleet_api.jobs.watching import EventStreams, TooManyEventStreams, WatchedJobs
 from samfleet_api.problems import problems
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -31,6 +22,13 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 MEDIA_TYPE = "text/event-stream"
 INTERVAL = timedelta(seconds=1)
 LONGEST = timedelta(minutes=1)  # a browser comes back by itself, and its key or session is then looked at again
+
+
+async def place_for_stream(request: Request, _tenant: TenantId) -> AsyncIterator[WatchedJobs]:
+    """Held until the answer has ended, however it ends."""
+    streams: EventStreams = request.state.event_streams
+    with streams.place(request.state.caller):
+        yield request.state.watched_jobs
 
 
 @router.get(
@@ -44,30 +42,21 @@ LONGEST = timedelta(minutes=1)  # a browser comes back by itself, and its key or
             "a final state. A stream ends after a minute: connect again.",
             "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
         },
-        **problems(JobNotFound),
+        **problems(JobNotFound, TooManyEventStreams),
     },
 )
-def follow_job(job_id: uuid.UUID, tenant_id: TenantId, engine: EngineValue) -> StreamingResponse:
-    read = partial(_read, engine, tenant_id, job_id)
-    read()  # a job that does not exist is refused while there is still a status to send
-    return StreamingResponse(_events(read), media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
-
-
-def _read(engine: Engine, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+def follow_job(
+    job_id: uuid.UUID,
+    tenant_id: TenantId,
+    engine: EngineValue,
+    watched: Annotated[WatchedJobs, Depends(place_for_stream)],
+) -> StreamingResponse:
     with read_only(engine) as session:
-        return view_job(session, require_job(session, tenant_id, job_id))
+        require_job(session, tenant_id, job_id)  # refused while there is still a status to send
+    return StreamingResponse(_events(watched, job_id), media_type=MEDIA_TYPE)
 
 
-async def _events(read: Callable[[], Job]) -> AsyncIterator[str]:
+async def _events(watched: WatchedJobs, job_id: uuid.UUID) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    sent = ""
-    until = time.monotonic() + LONGEST.total_seconds()
-    while time.monotonic() < until:
-        job = await run_in_threadpool(read)
-        data = job.model_dump_json(exclude_unset=True)
-        if data != sent:
-            yield f"event: job\ndata: {data}\n\n"
-            sent = data
-        if is_final(job.state):
-            return
-        await anyio.sleep(INTERVAL.total_seconds())
+    async for seen in watched.follow(job_id, LONGEST.total_seconds()):
+        yield f"event: job\ndata: {seen.data}\n\n"

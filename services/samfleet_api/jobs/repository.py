@@ -35,7 +35,13 @@ class FailedGroup:
 
 
 def find(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | None:
-    return session.scalars(select(Job).where(Job.tenant_id == tenant_id, Job.id == job_id)).one_or_none()
+    query = select(Job).where(Job.tenant_id == tenant_id, Job.id == job_id, Job.deleted_at.is_(None))
+    return session.scalars(query).one_or_none()
+
+
+def of_ids(session: Session, job_ids: Collection[uuid.UUID]) -> Sequence[Job]:
+    """Of any tenant: whoever asks has looked at that."""
+    return session.scalars(select(Job).where(Job.id.in_(job_ids))).all()
 
 
 def page(
@@ -47,7 +53,7 @@ def page(
     limit: int,
 ) -> Sequence[Job]:
     """Newest first; `before` is (created_at, id) of the last one seen."""
-    query = select(Job).where(Job.tenant_id == tenant_id)
+    query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
     if state is not None:
         query = query.where(Job.state == state)
     if before is not None:

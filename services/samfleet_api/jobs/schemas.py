@@ -90,10 +90,12 @@ class SubmitJob(RequestModel):
         ge=0,
         le=1,
         allow_inf_nan=False,
+        strict=True,
         description="The job fails when a larger share of the images of a run fails.",
     )
     evaluate: bool | None = Field(
         default=None,
+        strict=True,
         description="Evaluate each completed run against the dataset's annotations; by default where it has any.",
     )
 

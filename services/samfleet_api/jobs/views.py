@@ -23,7 +23,12 @@ from samfleet_api.runs.views import is_recorded, view_run
 
 def view_job(session: Session, job: JobRow) -> Job:
     """Results are read only of runs that are recorded in full: a job is polled while it runs, and cheap then."""
-    return _view(session, [job], with_facts=True)[0]
+    return view_whole_jobs(session, [job])[0]
+
+
+def view_whole_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
+    """As `view_job`, several at a time."""
+    return _view(session, jobs, with_facts=True)
 
 
 def view_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:

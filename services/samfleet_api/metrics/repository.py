@@ -11,7 +11,7 @@ IN_FLIGHT = (ShardState.QUEUED, ShardState.LEASED)
 
 
 def count_jobs(session: Session) -> Mapping[str, int]:
-    found = session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
+    found = session.execute(select(Job.state, func.count()).where(Job.deleted_at.is_(None)).group_by(Job.state)).all()
     return {state.value: count for state, count in found}
 
 

@@ -17,9 +17,11 @@ from samfleet_api.dependencies import ReadSessionValue, TenantId, WriteSessionVa
 from samfleet_api.problems import problems
 from samfleet_api.reports.parameters import ReportQueryValue, WholeQueryValue
 from samfleet_api.reports.schemas import HardwarePrice, Price, Report, ReportFormat
+from samfleet_api.schemas import StorableText
+from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
-prices = APIRouter(prefix="/v1/hardware", tags=["hardware"])
+prices = APIRouter(prefix="/v1/hardware", tags=["hardware"], route_class=StrictJsonRoute)
 
 Format = Annotated[ReportFormat, Query(alias="format", description="CSV has the same columns as the rows of JSON.")]
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -67,8 +69,8 @@ def read_comparison(
     query: ReportQueryValue,
     session: ReadSessionValue,
     by: Annotated[comparing.By, Query(description="What `a` and `b` are.")],
-    a: Annotated[str, Query(max_length=100, description="A variant's name or a hardware's id.")],
-    b: Annotated[str, Query(max_length=100, description="The same for the second.")],
+    a: Annotated[StorableText, Query(max_length=100, description="A variant's name or a hardware's id.")],
+    b: Annotated[StorableText, Query(max_length=100, description="The same for the second.")],
     form: Format = ReportFormat.JSON,
 ) -> Response:
     """The ratio of the medians with a 95 % bootstrap interval; without `stage` of whole images."""

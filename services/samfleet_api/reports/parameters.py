@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from samfleet.reports.query import UNDIVIDED, Dimension, ReportInvalid, ReportQuery
 from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH
 from samfleet_api.dependencies import TenantId
+from samfleet_api.schemas import Moment, StorableText
 
 MAX_VALUES = 100
 DEFAULT_GROUPS = (Dimension.VARIANT, Dimension.HARDWARE)
 
-Texts = Annotated[list[str], Query(max_length=MAX_VALUES, description="Only these; repeat it for several.")]
+Texts = Annotated[list[StorableText], Query(max_length=MAX_VALUES, description="Only these; repeat it for several.")]
 Ids = Annotated[list[uuid.UUID], Query(max_length=MAX_VALUES, description="Only these ids; repeat it for several.")]
 Stages = Annotated[
     list[Literal["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store", "image"]],
@@ -27,7 +27,7 @@ Classes = Annotated[
     list[int], Query(max_length=MAX_VALUES, description="Only these classes, in latency and compare: 0, 1, 2, 4, 8, …")
 ]
 Hour = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Query(description="Of the UTC hours that begin in [since, until).", examples=["2026-11-22T00:00:00Z"]),
 ]
 

@@ -50,7 +50,7 @@ class Report(BaseModel):
 class Price(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"per_hour": 0.81, "currency": "USD"}]})
 
-    per_hour: float = Field(ge=0, le=1e9, allow_inf_nan=False)
+    per_hour: float = Field(ge=0, le=1e9, allow_inf_nan=False, strict=True)
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="ISO 4217.")
 
 

@@ -46,7 +46,7 @@ class ListedImage:
 
 def find(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> Run | None:
     query = select(Run).join(Job, Job.id == Run.job_id).where(Run.id == run_id, Job.tenant_id == tenant_id)
-    return session.scalars(query).one_or_none()
+    return session.scalars(query.where(Job.deleted_at.is_(None))).one_or_none()
 
 
 def of_jobs(session: Session, job_ids: Collection[uuid.UUID]) -> Sequence[Run]:

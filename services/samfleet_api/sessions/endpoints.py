@@ -10,7 +10,7 @@ from pydantic import BaseModel, StringConstraints
 
 from samfleet.db.session import read_only
 from samfleet.errors import Unauthorized
-from samfleet_api.dependencies import EngineValue, WriteSessionValue
+from samfleet_api.dependencies import EngineValue, WriteSessionValue, client_address
 from samfleet_api.schemas import RequestModel
 from samfleet_api.sessions import repository
 from samfleet_api.sessions.cookies import (
@@ -23,8 +23,9 @@ from samfleet_api.sessions.cookies import (
     set_cookie,
 )
 from samfleet_api.sessions.wrong_keys import WrongKeys
+from samfleet_api.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/dashboard/session", include_in_schema=False)
+router = APIRouter(prefix="/dashboard/session", include_in_schema=False, route_class=StrictJsonRoute)
 
 
 class Login(RequestModel):
@@ -47,14 +48,12 @@ class SessionMissing(Unauthorized):
 @router.post("", status_code=204)
 def log_in(body: Login, request: Request, session: WriteSessionValue) -> Response:
     """Takes JSON alone, which no form of another site can send: nobody is logged in as somebody else unawares."""
-    wrong_keys: WrongKeys = request.app.state.wrong_keys
-    address = request.client.host if request.client else ""
-    wrong_keys.refuse_too_many(address)
     if (former := request.cookies.get(COOKIE)) is not None:
         repository.close_session(session, former)
     token = new_token()
     if not repository.open_session(session, body.key, token, LIFETIME):
-        wrong_keys.count(address)
+        wrong_keys: WrongKeys = request.app.state.wrong_keys
+        wrong_keys.count(client_address(request))
         raise Unauthorized("this API key is unknown or revoked; paste a valid one")
     response = Response(status_code=204)
     set_cookie(request, response, token)

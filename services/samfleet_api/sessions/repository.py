@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey, BrowserSession, Tenant
+from samfleet_api.keys.repository import CALLER, Caller
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    tenant_id: uuid.UUID
+    caller: Caller
     tenant: str
     key_name: str
     expires_at: datetime
@@ -36,7 +36,7 @@ def open_session(session: Session, key: str, token: str, lifetime: timedelta) ->
 def find_session(session: Session, token: str) -> OpenSession | None:
     """By the token's hash, as keys are found; a revoked key ends its sessions at once."""
     row = session.execute(
-        select(ApiKey.tenant_id, Tenant.name.label("tenant"), ApiKey.name.label("key_name"), BrowserSession.expires_at)
+        select(*CALLER, Tenant.name, ApiKey.name, BrowserSession.expires_at)  # the first four are the caller
         .join(ApiKey, ApiKey.id == BrowserSession.api_key_id)
         .join(Tenant, Tenant.id == ApiKey.tenant_id)
         .where(
@@ -45,7 +45,9 @@ def find_session(session: Session, token: str) -> OpenSession | None:
             ApiKey.revoked_at.is_(None),
         )
     ).one_or_none()
-    return OpenSession(**row._mapping) if row else None  # noqa: SLF001 - public in SQLAlchemy, in spite of its name
+    if row is None:
+        return None
+    return OpenSession(Caller(*row[:4]), *row[4:])
 
 
 def close_session(session: Session, token: str) -> None:

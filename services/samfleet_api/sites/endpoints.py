@@ -19,8 +19,10 @@ from samfleet.sites.known import SiteKeyChanged, SiteNotFound, SiteNotTrusted, f
 from samfleet.sites.reading import SiteFileDamaged, SiteFileTooLarge, SiteFileTooNew, SiteSignatureInvalid
 from samfleet_api.bodies import IN_MEMORY_BYTES, multipart_files
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
+from samfleet_api.long_requests import LongRequestsValue, long_running
 from samfleet_api.problems import PayloadInvalid, PayloadTooLarge, problems
 from samfleet_api.reports.parameters import Hour, Ids, Texts, check_range
+from samfleet_api.schemas import StorableText
 from samfleet_api.sites.schemas import IMPORT_BODY, Imported, Site, Sites, ThisSite
 
 exchange = APIRouter(prefix="/v1/reports", tags=["reports"])
@@ -29,7 +31,7 @@ router = APIRouter(prefix="/v1/sites", tags=["sites"])
 MEDIA_TYPE = "application/gzip"
 _PIECE_BYTES = 2**16
 _OVERHEAD_BYTES = 2**16  # of the form around the file
-NameInPath = Annotated[str, Path(max_length=64, description="As `GET /v1/sites` lists it.")]
+NameInPath = Annotated[StorableText, Path(max_length=64, description="As `GET /v1/sites` lists it.")]
 
 
 def read_choice(
@@ -73,15 +75,20 @@ async def uploaded_file(request: Request, settings: SettingsValue, _tenant: Tena
         **problems(ReportInvalid, SiteUnnamed, SiteKeyUnusable),
     },
 )
+@long_running
 def export_measurements(
-    choice: Annotated[ReportQuery, Depends(read_choice)], settings: SettingsValue, engine: EngineValue
+    choice: Annotated[ReportQuery, Depends(read_choice)],
+    settings: SettingsValue,
+    engine: EngineValue,
+    long_requests: LongRequestsValue,
 ) -> StreamingResponse:
     """Filters choose whole runs, also `since` and `until`. No image, no name of one and no path is in the file."""
     if settings.site is None:
         raise SiteUnnamed
     site = Identity(settings.site, open_key(settings.site_key_file))
     headers = {"Content-Disposition": f'attachment; filename="{site.name}.jsonl.gz"'}
-    return StreamingResponse(_pieces(_exported(engine, choice, site)), media_type=MEDIA_TYPE, headers=headers)
+    pieces = long_requests.read(_pieces(_exported(engine, choice, site)))
+    return StreamingResponse(pieces, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _exported(engine: Engine, choice: ReportQuery, site: Identity) -> IO[bytes]:
@@ -119,13 +126,14 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         SiteSignatureInvalid,
     ),
 )
+@long_running
 def import_measurements(
     file: Annotated[IO[bytes], Depends(uploaded_file)],
     tenant_id: TenantId,
     settings: SettingsValue,
     session: WriteSessionValue,
     trust: Annotated[
-        str | None,
+        StorableText | None,
         Query(max_length=64, description="The fingerprint of a site that nothing was taken in from yet."),
     ] = None,
 ) -> Imported:

@@ -1,15 +1,31 @@
+"""All SQL of tenants."""
+
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from samfleet.db.keys import hash_key
-from samfleet.db.models import ApiKey
+from samfleet.db.models import Tenant
 
 
-def tenant_of_key(session: Session, key: str) -> uuid.UUID | None:
-    """Found by the key's hash: what is compared is no secret, so its timing says nothing about keys."""
-    query = select(ApiKey.tenant_id).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
-    return session.scalars(query).one_or_none()
+def find(session: Session, name: str) -> Tenant | None:
+    return session.scalars(select(Tenant).where(Tenant.name == name)).one_or_none()
+
+
+def add(session: Session, name: str) -> Tenant | None:
+    """The new tenant; None when the name is taken."""
+    statement = insert(Tenant).values(name=name).on_conflict_do_nothing(index_elements=["name"])
+    return session.scalars(statement.returning(Tenant)).one_or_none()
+
+
+def page(session: Session, *, before: tuple[datetime, uuid.UUID] | None, limit: int) -> Sequence[Tenant]:
+    """Newest first; `before` is (created_at, id) of the last one seen."""
+    query = select(Tenant)
+    if before is not None:
+        query = query.where(tuple_(Tenant.created_at, Tenant.id) < before)
+    return session.scalars(query.order_by(Tenant.created_at.desc(), Tenant.id.desc()).limit(limit)).all()

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends
 from samfleet.variants.catalogue import VARIANTS, VariantNotFound, get_variant
 from samfleet_api.dependencies import SettingsValue, current_tenant
 from samfleet_api.problems import problems
+from samfleet_api.schemas import StorableText
 from samfleet_api.variants.schemas import Variant, Variants
 
 router = APIRouter(prefix="/v1/variants", tags=["variants"], dependencies=[Depends(current_tenant)])
@@ -23,7 +24,7 @@ def list_variants(settings: SettingsValue) -> Variants:
 
 
 @router.get("/{name}", summary="Read a variant", operation_id="variant_read", responses=problems(VariantMissing))
-def read_variant(name: str, settings: SettingsValue) -> Variant:
+def read_variant(name: StorableText, settings: SettingsValue) -> Variant:
     try:
         return Variant.of(get_variant(name), settings.accept_licenses)
     except VariantNotFound as error:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Yes
 
 if TYPE_CHECKING:
     from samfleet_cli.resources import Job
 
-app = typer.Typer(help="List, show, follow and cancel jobs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, follow, cancel and delete jobs.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
 
@@ -70,6 +70,28 @@ def cancel(
     with connect(choose_api(api_url, api_key)) as client:
         job = client.cancel_job(job_id)
     _print_job(job, as_json=as_json)
+
+
+@app.command()
+def delete(
+    job_id: JobId,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel it first where it still runs.")] = False,
+    forget_measurements: Annotated[
+        bool, typer.Option("--forget-measurements", help="Take its figures out of the reports too.")
+    ] = False,
+    yes: Yes = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Delete a job with its results. Its dataset stays, and its figures in the reports unless told otherwise."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        if not yes:
+            job = client.job(job_id)
+            typer.confirm(f"Delete the job of {_created(job)} ({_variants(job)}, {job.state})?", abort=True)
+        client.delete_job(job_id, cancel=cancel, forget_measurements=forget_measurements)
+    typer.echo(f"job {job_id} is deleted")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -11,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from samfleet_cli.local_stack import processes
-from samfleet_cli.local_stack.part import PartSpec, PartState, PartStatus
+from samfleet_cli.local_stack.part import Answer, PartSpec, PartState, PartStatus
 from samfleet_cli.local_stack.processes import MARKER, ProcessIdentity, identify
+from samfleet_cli.local_stack.watch import Runner, Watch, in_thread
 
 _CANNOT_START = 127  # what a shell reports for a program it cannot run
-_CHECK_STARTING_SECONDS = 0.25
-_CHECK_READY_SECONDS = 5.0
 _LOG_BYTES = 64 * 2**20
+
+supervision = logging.getLogger("samfleet.supervisor")  # on stderr, which is logs/supervisor.log of a detached stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class BackOff:
 class Child:
     """The process of one part across its restarts. Times are seconds of one monotonic clock, given by the caller."""
 
-    def __init__(self, spec: PartSpec, log: Path, state_dir: Path, back_off: BackOff) -> None:
+    def __init__(
+        self, spec: PartSpec, log: Path, state_dir: Path, back_off: BackOff, run_check: Runner = in_thread
+    ) -> None:
         self.spec = spec
         self.state = PartState.STARTING
         self.identity: ProcessIdentity | None = None
@@ -59,8 +63,9 @@ class Child:
         self._failures = 0
         self._last_exit: int | None = None
         self._was_ready = False
+        self._ready_once = False  # this process, since its start
         self._started = 0.0
-        self._next_check = 0.0
+        self._watch = Watch(spec.name, spec.readiness, run_check) if spec.readiness else None
         self._since = _now()
 
     @property
@@ -87,7 +92,9 @@ class Child:
         self._remove_leavings()
         environment = {**os.environ, **self.spec.env, MARKER: str(self._state_dir)}
         self._started = now
-        self._next_check = now
+        self._ready_once = False
+        if self._watch is not None:
+            self._watch.begin(now)
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -100,26 +107,49 @@ class Child:
                     start_new_session=True,
                 )
         except OSError as error:
-            with self._log.open("a", encoding="utf-8") as log_text:
-                log_text.write(f"samfleet: cannot run {self.spec.argv[0]}: {error}\n")
+            self.note(f"cannot run {self.spec.argv[0]}: {error}")
             self._record_exit(_CANNOT_START, now)
         else:
             self.identity = identify(self._process.pid)
 
-    def observe(self, now: float) -> None:
-        """Notice an exit, or ask whether the part is ready when it is time to ask again."""
+    def observe(self, now: float, *, can_answer: bool = True) -> None:
+        """Notice an exit, or what the part answered. `can_answer` is false while a part that this one needs is not
+        ready: then its silence says nothing about it.
+        """
         if self._process is None:
             return
         code = self._process.poll()
         if code is not None:
             self._kill_group(self._process.pid)
             self._record_exit(code, now)
-        elif self.spec.readiness is not None and now >= self._next_check:
-            ready = self.spec.readiness.is_ready()
-            self._next_check = now + (_CHECK_READY_SECONDS if ready else _CHECK_STARTING_SECONDS)
-            self._was_ready |= ready
-            self._enter(PartState.READY if ready else PartState.STARTING)
-            self._bound_log()
+        elif self._watch is not None:
+            answer = self._watch.look(now)
+            if answer is not None:
+                self._heard(answer)
+            if not can_answer:
+                self._watch.excuse()
+            limit = self.spec.hang_seconds if self._ready_once else self.spec.start_seconds
+            silent = self._watch.silent_seconds(now)
+            if silent >= limit:
+                self.kill_hanging(f"it did not answer for {silent:.0f} s")
+
+    def kill_hanging(self, reason: str) -> None:
+        """Kill a part that cannot go on; the next `observe` finds the exit and has it started again. SIGKILL, since a
+        stopped process takes no other signal.
+        """
+        if self._process is not None:
+            self.note(f"killed, because {reason}")
+            if self._watch is not None:
+                self._watch.excuse()
+            self._process.kill()
+
+    def note(self, text: str) -> None:
+        """Write a line of the supervisor's into the part's log; a disk that is full keeps it from nobody else."""
+        try:
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(f"samfleet: {_now()} {text}\n")
+        except OSError as error:
+            supervision.warning("%s: %s (its log cannot be written: %s)", self.spec.name, text, error)
 
     def ask_to_stop(self) -> list[ProcessIdentity]:
         """Send the stop signal; return the processes below, which are to be gone when this one is."""
@@ -152,6 +182,13 @@ class Child:
     def mark_stopped(self) -> None:
         if not self.is_settled:
             self._enter(PartState.STOPPED)
+
+    def _heard(self, answer: Answer) -> None:
+        ready = answer is Answer.READY
+        self._was_ready |= ready
+        self._ready_once |= ready
+        self._enter(PartState.READY if ready else PartState.STARTING)
+        self._bound_log()
 
     def _record_exit(self, code: int, now: float) -> None:
         self._process = None

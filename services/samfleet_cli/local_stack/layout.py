@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import secrets
+import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from samfleet.errors import SamfleetError
+
+OTHERS = 0o077  # all that a mode gives to accounts other than the owner
+SOCKET_PATH_BYTES = 107  # unix(7): 108 with the zero at the end
+
+
+class SocketFolderTaken(SamfleetError):
+    """The folder for the stack's socket belongs to another account or may be entered by others; remove it."""
+
+    code = "stack_socket_folder_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +71,54 @@ class StateDir:
         return self.root / "site" / "key.pem"
 
     def create(self) -> None:
-        """Make the directories. The root may be entered by others, because PostgreSQL refuses to run as root and then
-        runs as another account; what is secret inside has its own mode.
-        """
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
-        for directory in (self.redis_data, self.beat_schedule.parent, self.logs):
+        """Make the directories, closed to other accounts. What a former release left open is closed."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.root.stat().st_mode & OTHERS:
+            self._close()
+        for directory in (self.redis_data, self.beat_schedule.parent, self.logs, self.storage, self.weights):
             directory.mkdir(exist_ok=True, mode=0o700)
-        for directory in (self.storage, self.weights):
-            directory.mkdir(exist_ok=True)
+
+    def socket_folder(self, name_bytes: int) -> Path:
+        """A folder that this account alone enters, for sockets whose names have at most this many bytes.
+
+        It is `run` in the state directory. Where that makes an address longer than the kernel takes, it is a folder
+        for temporary files, whose name another account could have taken: then it is refused.
+        """
+        folder = self.root / "run"
+        if len(bytes(folder)) + name_bytes > SOCKET_PATH_BYTES:
+            digest = hashlib.sha256(bytes(self.root)).hexdigest()[:12]
+            folder = Path(tempfile.gettempdir()) / f"samfleet-{os.geteuid()}-{digest}"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & OTHERS:
+            raise SocketFolderTaken(f"{folder} is not a folder that this account alone may enter; remove it")
+        return folder
+
+    def _close(self) -> None:
+        """Take access from other accounts, below first: an interrupted run begins again at the next start. The database
+        is PostgreSQL's own, which keeps it closed.
+        """
+        for path, folders, files in os.walk(self.root, topdown=True):
+            if path == str(self.root):
+                folders[:] = [name for name in folders if self.root / name != self.postgres_data]
+            for name in (*folders, *files):
+                entry = Path(path, name)
+                mode = entry.lstat().st_mode
+                if mode & OTHERS and not stat.S_ISLNK(mode):
+                    entry.chmod(stat.S_IMODE(mode) & ~OTHERS)
+        self.root.chmod(stat.S_IMODE(self.root.stat().st_mode) & ~OTHERS)
 
     @staticmethod
     def secret(path: Path) -> str:
         """The secret in this file, made at the first call; only its owner reads the file."""
         if not path.exists():
-            partial = path.with_name(f"{path.name}.partial")
-            partial.unlink(missing_ok=True)
-            partial.touch(mode=0o600)
-            partial.write_text(secrets.token_urlsafe(32), encoding="utf-8")
-            partial.replace(path)
+            StateDir.write_secret(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="utf-8").strip()
+
+    @staticmethod
+    def write_secret(path: Path, secret: str) -> None:
+        partial = path.with_name(f"{path.name}.partial")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        partial.write_text(secret, encoding="utf-8")
+        partial.replace(path)

@@ -18,10 +18,18 @@ class DependencyCycle(SamfleetError):
     code = "stack_dependency_cycle"
 
 
-class Readiness(Protocol):
-    """Answers within about a second; the supervisor asks from its loop."""
+class Answer(StrEnum):
+    """What a part says when it is asked whether it is ready."""
 
-    def is_ready(self) -> bool: ...
+    READY = "ready"
+    BUSY = "busy"  # answers, and is not ready: it replays its log, or waits for another part
+    SILENT = "silent"  # does not answer: it does not listen yet, or it hangs
+
+
+class Readiness(Protocol):
+    """The check of one part. The supervisor asks in a thread; a check that raises counts as silent."""
+
+    def ask(self) -> Answer: ...
 
 
 class PartState(StrEnum):
@@ -38,6 +46,10 @@ class PartSpec:
     """One process of the stack. `env` is added to the supervisor's environment; a one-shot part is ready when it has
     exited with 0 and needs no `readiness`. `leaves` names files, by folder and pattern, that outlive a killed process
     of this part and are removed once it is gone.
+
+    A part that was ready and is silent for `hang_seconds` hangs: it is killed and started again, as is one that is
+    silent for `start_seconds` after its start. `needs_children` says that the part cannot work once one of its child
+    processes has died, and does not notice it by itself.
     """
 
     name: str
@@ -51,6 +63,9 @@ class PartSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     leaves: tuple[Path, str] | None = None
+    hang_seconds: float = 20.0
+    start_seconds: float = 600.0
+    needs_children: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
     if "pools" in given:
         inference = _external("triton", ", ".join(server for servers in pools.values() for server in servers))
     else:
-        pools = {EMBEDDED_POOL: (f"{LOOPBACK}:{ports['triton_grpc']}",)}
+        pools = {EMBEDDED_POOL: (triton.address(state_dir),)}
         inference = _Choice(parts=(triton.part(state_dir, stack, weights_dir, ports),))
     storage = (
         _external("storage", settings.storage_url) if "storage_url" in given else _Choice(state_dir.storage.as_uri())
@@ -60,7 +60,6 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
         broker_url=broker.url,
         storage_url=storage.url,
         pools=pools,
-        triton_http_url=None if "pools" in given else f"http://{LOOPBACK}:{ports['triton_http']}",
     )
     choices = (database, broker, inference, storage)
     parts = [part for choice in choices for part in choice.parts]
@@ -96,15 +95,17 @@ def _redis(state_dir: StateDir, ports: Mapping[str, int]) -> _Choice:
 
 def shared_environment(info: StackInfo, settings: Settings, weights_dir: Path) -> dict[str, str]:
     """Settings for the children. Datasets may lie in any folder unless set: API and files belong to the same user, and
-    nobody else has the key.
+    nobody else has the key. Jobs are refused by the weights that lie here, unless Tritons elsewhere have theirs.
     """
     roots = settings.dataset_roots if "dataset_roots" in settings.model_fields_set else (Path("/"),)
+    elsewhere = "pools" in settings.model_fields_set and "weights_dir" not in settings.model_fields_set
+    weights = {} if elsewhere else {"SAMFLEET_WEIGHTS_DIR": str(weights_dir.resolve())}
     return {
+        **weights,
         "SAMFLEET_DATABASE_URL": info.database_url,
         "SAMFLEET_BROKER_URL": info.broker_url,
         "SAMFLEET_STORAGE_URL": info.storage_url,
         "SAMFLEET_POOLS": json.dumps({name: list(servers) for name, servers in info.pools.items()}),
-        "SAMFLEET_WEIGHTS_DIR": str(weights_dir.resolve()),
         "SAMFLEET_DATASET_ROOTS": os.pathsep.join(map(str, roots)),
         "SAMFLEET_BOOTSTRAP_API_KEY": info.api_key,
     }
@@ -137,8 +138,7 @@ def _processes_of_ours(
         PartSpec("migrate", (*python, "samfleet.db.migrate"), env, depends_on=("postgres",), one_shot=True),
         PartSpec(
             name="api",
-            argv=(*python, "uvicorn", "--factory", "samfleet_api.app:create_app", "--host", LOOPBACK,
-                  "--port", str(api_port), "--no-access-log", "--timeout-graceful-shutdown", "5"),
+            argv=(*python, "samfleet_api", "--host", LOOPBACK, "--port", str(api_port)),
             env={**env, "SAMFLEET_SITE_KEY_FILE": str(_site_key_file(info, settings))},
             readiness=HttpReady(LOOPBACK, api_port, "/readyz"),
             depends_on=needs,
@@ -153,10 +153,15 @@ def _processes_of_ours(
             name="beat",
             argv=(*python, "celery", "-A", "samfleet_worker.app", "beat", "--schedule", str(schedule), "--pidfile="),
             env=env,
-            readiness=FileWritten(schedule, newer_than=time.time()),
+            readiness=FileWritten(schedule, newer_than=time.time(), within_seconds=_beat_seconds(settings)),
             depends_on=needs,
         ),
     ]  # fmt: skip
+
+
+def _beat_seconds(settings: Settings) -> float:
+    """The beat writes its schedule with every sweep; six missed ones in a row are no accident."""
+    return max(60.0, 6 * settings.sweep_interval.total_seconds())
 
 
 def _site_key_file(info: StackInfo, settings: Settings) -> Path:

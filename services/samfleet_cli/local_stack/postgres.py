@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -17,14 +19,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from samfleet.errors import SamfleetError
 from samfleet_cli.local_stack import unprivileged
+from samfleet_cli.local_stack.layout import OTHERS, StateDir
 from samfleet_cli.local_stack.packages import package_folder
 from samfleet_cli.local_stack.part import PartSpec
 from samfleet_cli.local_stack.ports import LOOPBACK
 from samfleet_cli.local_stack.readiness import PostgresReady
 
-USER = "samfleet"
+_FAILED = re.compile(r"\b(ERROR|FATAL|PANIC):")
+USER = "samfleet"  # owns the database and nothing else
 DATABASE = "samfleet"
+SUPERUSER = "postgres"  # of the stack alone: no process of ours logs in as it
+SEPARATE_ROLES = Path(__file__).with_name("separate_roles.sql")
+
+
+class DatabaseRolesNotSet(SamfleetError):
+    """The database's roles could not be set up; the log of postgres-init says why, and nothing was changed."""
+
+    code = "stack_database_roles"
 
 
 def binaries() -> Path:
@@ -33,6 +46,11 @@ def binaries() -> Path:
 
 def database_url(password: str, port: int) -> str:
     return f"postgresql+psycopg://{USER}:{quote(password)}@{LOOPBACK}:{port}/{DATABASE}"
+
+
+def superuser_password_file(data: Path) -> Path:
+    """Beside the cluster. It is written when the cluster has its two roles, so its absence says that it has not."""
+    return data.with_name(f"{data.name}_superuser_password")
 
 
 def parts(data: Path, password_file: Path, password: str, port: int) -> tuple[PartSpec, PartSpec]:
@@ -44,7 +62,7 @@ def parts(data: Path, password_file: Path, password: str, port: int) -> tuple[Pa
     )
     server = PartSpec(
         name="postgres",
-        argv=unprivileged.command((str(binaries() / "postgres"), *_server_options(data, port)), reaching=data),
+        argv=unprivileged.command((str(binaries() / "postgres"), *_server_options(data, port))),
         readiness=PostgresReady(f"host={LOOPBACK} port={port} user={USER} password={password} dbname={DATABASE}"),
         depends_on=("postgres-init",),
         address=f"{LOOPBACK}:{port}",
@@ -55,30 +73,45 @@ def parts(data: Path, password_file: Path, password: str, port: int) -> tuple[Pa
 
 
 def initialise_cluster(data: Path, password_file: Path) -> None:
-    """Create the cluster and its database beside the final place, then move it there: whatever is killed on the way
-    leaves either no cluster or a whole one. A postmaster.pid of a server that is gone is removed.
+    """Create the cluster, its roles and its database beside the final place, then move it there: whatever is killed on
+    the way leaves either no cluster or a whole one. A postmaster.pid of a server that is gone is removed.
     """
-    if (data / "PG_VERSION").exists():
-        (data / "postmaster.pid").unlink(missing_ok=True)
+    superuser_file = superuser_password_file(data)
+    password = password_file.read_text(encoding="utf-8").strip()
+    if not (data / "PG_VERSION").exists():
+        _create_cluster(data, password, StateDir.secret(superuser_file))
         return
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    if not superuser_file.exists():
+        _separate_roles(data, superuser_file)
+
+
+def _create_cluster(data: Path, password: str, superuser_password: str) -> None:
     partial = data.with_name(f"{data.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
     handed_password = partial.with_suffix(".password")
     handed_password.unlink(missing_ok=True)
     handed_password.touch(mode=0o600)
-    handed_password.write_text(password_file.read_text(encoding="utf-8"), encoding="utf-8")
+    handed_password.write_text(superuser_password, encoding="utf-8")
     unprivileged.give(partial)
     unprivileged.give(handed_password)
     try:
-        _run("initdb", "-D", str(partial), "-U", USER, "--auth=scram-sha-256", f"--pwfile={handed_password}",
-             "--encoding=UTF8", "--locale=C", "--no-instructions", reaching=partial)  # fmt: skip
-        _run(
-            "postgres", "--single", "-D", str(partial), "postgres", reaching=partial, text=f"CREATE DATABASE {DATABASE}"
-        )
+        _run("initdb", "-D", str(partial), "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={handed_password}",
+             "--encoding=UTF8", "--locale=C", "--no-instructions")  # fmt: skip
+        _single(partial, "postgres", f"CREATE ROLE {USER} LOGIN PASSWORD '{password}'")
+        _single(partial, "postgres", f"CREATE DATABASE {DATABASE} OWNER {USER}")
     finally:
         handed_password.unlink()
     partial.rename(data)
+
+
+def _separate_roles(data: Path, superuser_file: Path) -> None:
+    """Take a cluster of a former release, whose one role was the superuser, to one role for each purpose."""
+    password = secrets.token_urlsafe(32)
+    _single(data, DATABASE, SEPARATE_ROLES.read_text(encoding="utf-8"))
+    _single(data, DATABASE, f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'")
+    StateDir.write_secret(superuser_file, password)
 
 
 def _server_options(data: Path, port: int) -> tuple[str, ...]:
@@ -92,12 +125,25 @@ def _server_options(data: Path, port: int) -> tuple[str, ...]:
         f"port={port}",
         "-c",
         "unix_socket_directories=",
+        "-c",
+        "dynamic_shared_memory_type=mmap",  # files in the data directory: others may run as `nobody` too
     )
 
 
-def _run(program: str, *arguments: str, reaching: Path, text: str = "") -> None:
-    argv = unprivileged.command((str(binaries() / program), *arguments), reaching=reaching)
-    subprocess.run(argv, check=True, input=f"{text}\n", text=True)
+def _run(program: str, *arguments: str) -> None:
+    subprocess.run(unprivileged.command((str(binaries() / program), *arguments)), check=True)
+
+
+def _single(data: Path, database: str, statement: str) -> None:
+    """One statement as the superuser, without a server: nobody can connect meanwhile. PostgreSQL exits with 0 whatever
+    the statement did, so its log is read. It speaks English: the locale of the cluster is C.
+    """
+    program = (str(binaries() / "postgres"), "--single", "-j", "-D", str(data), database)
+    answer = subprocess.run(
+        unprivileged.command(program), check=True, input=f"{statement};\n\n", text=True, stderr=subprocess.PIPE
+    )
+    if failed := [line for line in answer.stderr.splitlines() if _FAILED.search(line)]:
+        raise DatabaseRolesNotSet(f"PostgreSQL refused to set up its roles: {failed[0]}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -105,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("password_file", type=Path)
     arguments = parser.parse_args(argv)
-    os.umask(0o077)
+    os.umask(OTHERS)
     initialise_cluster(arguments.data, arguments.password_file)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from samfleet_cli.local_stack.ports import port_is_free
@@ -81,6 +83,16 @@ def gpu() -> str | None:
     return answer.stdout.splitlines()[0] if answer.returncode == 0 and answer.stdout.strip() else None
 
 
+def torch_cuda() -> int | None:
+    """The CUDA generation that torch is built for, read from its files; None for a build without CUDA, or no torch."""
+    spec = find_spec("torch")
+    version = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
+    if version is None or not version.is_file():
+        return None
+    found = re.search(r"^cuda\b[^=\n]*= *['\"](\d+)", version.read_text(encoding="utf-8"), re.MULTILINE)
+    return int(found[1]) if found else None
+
+
 def nvml() -> str | None:
     """The driver's version as NVIDIA's management library tells it, None where that does not answer."""
     try:
@@ -132,6 +144,7 @@ class Probes:
     available_memory_bytes: Callable[[], int] = available_memory_bytes
     shared_memory_bytes: Callable[[], int | None] = shared_memory_bytes
     gpu: Callable[[], str | None] = gpu
+    torch_cuda: Callable[[], int | None] = torch_cuda
     nvml: Callable[[], str | None] = nvml
     port_is_free: Callable[[int], bool] = port_is_free
     account_exists: Callable[[str], bool] = account_exists

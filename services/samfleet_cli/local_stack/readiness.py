@@ -1,96 +1,153 @@
-"""How the supervisor learns that a part answers. Each check asks the part itself and takes a second at most."""
+"""How the supervisor learns that a part answers. Each check asks the part itself and takes some seconds at most.
+
+A part that answers "not yet" is busy; only one that does not answer at all is silent and may be taken for hanging.
+"""
 
 from __future__ import annotations
 
 import http.client
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-_SECONDS = 1.0
+from samfleet.triton_tls import SERVER_NAME, derive_identity
+from samfleet_cli.local_stack.part import Answer
+
+_SECONDS = 4.0  # an API that asks its own database and broker gives them three
+_SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
+_EMPTY_REQUEST = b""
+_READY_ANSWER = b"\x08\x01"  # field 1, a boolean: true
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReady:
-    """A GET that answers with a status below 400."""
+    """A GET that answers with a status below 400 is ready; any other status is busy."""
 
     host: str
     port: int
     path: str
 
-    def is_ready(self) -> bool:
+    def ask(self) -> Answer:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=_SECONDS)
         try:
             connection.request("GET", self.path)
-            return connection.getresponse().status < http.HTTPStatus.BAD_REQUEST
+            status = connection.getresponse().status
         except (OSError, http.client.HTTPException):
-            return False
+            return Answer.SILENT
         finally:
             connection.close()
+        return Answer.READY if status < http.HTTPStatus.BAD_REQUEST else Answer.BUSY
+
+
+@dataclass(frozen=True, slots=True)
+class TritonReady:
+    """`ServerReady` of Triton's gRPC protocol, the question that `GET /v2/health/ready` asks over HTTP. The messages
+    are spelt out as bytes: tritonclient is the worker's alone.
+    """
+
+    address: str
+    secret: str | None = None
+
+    def ask(self) -> Answer:
+        """A server that answers with an error, or that it is not ready, is busy."""
+        import grpc
+
+        with self._channel() as channel:
+            try:
+                answer = channel.unary_unary(_SERVER_READY)(_EMPTY_REQUEST, timeout=_SECONDS)
+            except grpc.RpcError as error:
+                away = error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+                return Answer.SILENT if away else Answer.BUSY
+        return Answer.READY if answer == _READY_ANSWER else Answer.BUSY
+
+    def _channel(self) -> Any:
+        import grpc
+
+        options = [("grpc.enable_retries", 0)]
+        if self.secret is None:
+            return grpc.insecure_channel(self.address, options)
+        identity = derive_identity(self.secret)
+        credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+        return grpc.secure_channel(
+            self.address, credentials, [*options, ("grpc.ssl_target_name_override", SERVER_NAME)]
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresReady:
-    """A login to the database itself: it fails while PostgreSQL replays its log."""
+    """A login and a query. PostgreSQL refuses logins with a FATAL message while it replays its log or ends: busy."""
 
     conninfo: str
 
-    def is_ready(self) -> bool:
+    def ask(self) -> Answer:
         import psycopg
 
         try:
-            psycopg.connect(self.conninfo, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+            with psycopg.connect(self.conninfo, connect_timeout=int(_SECONDS)) as connection:
+                connection.execute("SELECT 1")
+        except psycopg.OperationalError as error:
+            return Answer.BUSY if "FATAL" in str(error) else Answer.SILENT
+        return Answer.READY
 
 
 @dataclass(frozen=True, slots=True)
 class RedisReady:
-    """PING, which fails while Redis loads its append-only file."""
+    """PING, which Redis answers with an error while it loads its append-only file."""
 
     url: str
 
-    def is_ready(self) -> bool:
+    def ask(self) -> Answer:
         import redis
 
         with redis.Redis.from_url(self.url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
             try:
-                return bool(client.ping())
+                return Answer.READY if client.ping() else Answer.BUSY
+            except (redis.exceptions.BusyLoadingError, redis.exceptions.ResponseError):
+                return Answer.BUSY
             except redis.RedisError:
-                return False
+                return Answer.SILENT
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
     """A ping through the broker to one worker by name: only a worker that consumes from the broker replies. Taking the
     first reply answers in milliseconds, where `celery inspect ping` starts an interpreter and waits for all.
+
+    A broker that is away raises errors of several libraries (kombu's, redis-py's, the socket's); whichever it is, the
+    worker was not heard.
     """
 
     broker_url: str
     node_name: str
 
-    def is_ready(self) -> bool:
+    def ask(self) -> Answer:
         from celery import Celery
-        from kombu.exceptions import OperationalError
+        from kombu.exceptions import KombuError, OperationalError
+        from redis.exceptions import RedisError
 
         with Celery(broker=self.broker_url, set_as_current=False) as app:
             app.conf.broker_connection_retry = False
             app.conf.broker_transport_options = {"socket_connect_timeout": _SECONDS, "socket_timeout": _SECONDS}
             try:
-                return bool(app.control.ping(destination=[self.node_name], timeout=_SECONDS, limit=1))
-            except OperationalError:
-                return False
+                replies = app.control.ping(destination=[self.node_name], timeout=_SECONDS, limit=1)
+            except (OperationalError, KombuError, RedisError, OSError):
+                return Answer.SILENT
+        return Answer.READY if replies else Answer.SILENT
 
 
 @dataclass(frozen=True, slots=True)
 class FileWritten:
-    """The beat answers to nobody; it has started when it has written its schedule. `newer_than` is the time of the
-    start in seconds since the epoch. The database behind the schedule may add a suffix to the name.
+    """The beat answers to nobody. It writes its schedule with every task that it sends (`beat_sync_every`): the file is
+    newer than the start, and never older than `within_seconds`. `newer_than` is the time of the start in seconds since
+    the epoch. The database behind the schedule may add a suffix to the name.
     """
 
     path: Path
     newer_than: float
+    within_seconds: float
 
-    def is_ready(self) -> bool:
-        files = self.path.parent.glob(f"{self.path.name}*")
-        return any(file.stat().st_mtime >= self.newer_than for file in files)
+    def ask(self) -> Answer:
+        times = [file.stat().st_mtime for file in self.path.parent.glob(f"{self.path.name}*")]
+        oldest = max(self.newer_than, time.time() - self.within_seconds)
+        return Answer.READY if any(written >= oldest for written in times) else Answer.SILENT

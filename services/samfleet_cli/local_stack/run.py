@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from samfleet.config import Settings
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack import lock, processes
 from samfleet_cli.local_stack.child import BackOff, Child
-from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.layout import OTHERS, StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.plan import StackPlan, make_plan
 from samfleet_cli.local_stack.processes import ProcessIdentity
@@ -33,6 +34,7 @@ def run_plan(
     """As `run_stack`, for any plan. `planner` gets the ports of the former run; it is called under the lock, when
     nothing of a former run is left.
     """
+    os.umask(OTHERS)  # for all that this process and the parts write
     state_dir.create()
     with lock.supervise(state_dir.lock_file) as identity:
         clear_leftovers(state_dir)

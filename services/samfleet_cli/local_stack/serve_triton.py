@@ -1,30 +1,39 @@
-"""Becomes the wheel's Triton server on all addresses of this machine: the command of deploy/triton-cpu.Dockerfile."""
+"""Becomes the wheel's Triton server on all addresses of this machine: the command of deploy/triton-cpu.Dockerfile.
+
+It answers only clients that hold `SAMFLEET_TRITON_SECRET`, and does not start without one.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 from samfleet.config import Settings
+from samfleet.triton_tls import TritonSecretMissing, derive_identity, require_secret, write_identity
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack.settings import StackSettings
-from samfleet_cli.local_stack.triton import make_command
+from samfleet_cli.local_stack.triton import TRITON_PORTS, make_command
 from samfleet_cli.local_stack.triton_command import triton_argv, triton_env
-
-# Triton's own defaults.
-_PORTS = {"triton_http": 8000, "triton_grpc": 8001, "triton_metrics": 8002}
 
 
 def main() -> None:
-    stack = StackSettings()
-    ports = _PORTS | {name: port for name, port in stack.fixed_ports().items() if name in _PORTS}
-    settings = Settings()
+    os.umask(0o077)
+    stack, settings = StackSettings(), Settings()
+    try:
+        identity = derive_identity(require_secret(settings.triton_secret))
+    except TritonSecretMissing as error:
+        sys.exit(f"{error.code}: {error.message}")
     add_variants_of(settings.variants_dir)
     folder = Path(tempfile.mkdtemp(prefix="samfleet-triton-"))
-    command = make_command(stack, settings.weights_dir, ports, "0.0.0.0", folder)  # noqa: S104 - a container's port
+    tls = write_identity(identity, folder / "tls")
+    ports = TRITON_PORTS | stack.fixed_ports()
+    command = make_command(stack, settings.weights_dir, ports, "0.0.0.0", folder, tls=tls)  # noqa: S104 - a container's port
     argv = triton_argv(command)
-    os.execve(argv[0], argv, triton_env(command, os.environ))  # noqa: S606 - becoming Triton is this module's purpose
+    # The stub inherits the environment of the server, and neither has use for the secret.
+    environment = {name: value for name, value in os.environ.items() if name != "SAMFLEET_TRITON_SECRET"}
+    os.execve(argv[0], argv, triton_env(command, environment))  # noqa: S606 - becoming Triton is this module's purpose
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from samfleet.config import drop_service_link
+
 PORT_NAMES = (
     "api",
     "postgres",
     "redis",
-    "triton_http",
-    "triton_grpc",
     "triton_metrics",
     "control_metrics",
     "worker_metrics",
@@ -30,8 +30,6 @@ class StackSettings(BaseSettings):
     api_port: Port | None = Field(default=None, description="Port of the embedded API.")
     postgres_port: Port | None = Field(default=None, description="Port of the embedded PostgreSQL.")
     redis_port: Port | None = Field(default=None, description="Port of the embedded Redis.")
-    triton_http_port: Port | None = Field(default=None, description="HTTP port of the embedded Triton.")
-    triton_grpc_port: Port | None = Field(default=None, description="gRPC port of the embedded Triton.")
     triton_metrics_port: Port | None = Field(default=None, description="Prometheus port of the embedded Triton.")
     worker_metrics_port: Port | None = Field(
         default=None, description="Prometheus port of the embedded worker; those of further pools are free ones."
@@ -51,6 +49,11 @@ class StackSettings(BaseSettings):
     gates_dir: Path | None = Field(
         default=None, description="Where gates lie; without it `gates` in the state directory."
     )
+
+    @field_validator(*(f"{name}_port" for name in PORT_NAMES), mode="before")
+    @classmethod
+    def _ignore_service_link(cls, value: Any) -> Any:
+        return drop_service_link(value)
 
     @field_validator("variants", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ class StackInfo:
     broker_url: str
     storage_url: str
     pools: Mapping[str, Sequence[str]]
-    triton_http_url: str | None  # None when Triton is external
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,8 @@ def read_state(path: Path) -> StackState | None:
         return None
     if content.get("version") != _VERSION:
         return None
-    info = content["info"]
+    known = {field.name for field in fields(StackInfo)}  # a former release wrote others too
+    info = {name: value for name, value in content["info"].items() if name in known}
     return StackState(
         supervisor=ProcessIdentity(**content["supervisor"]),
         info=StackInfo(**{**info, "state_dir": Path(info["state_dir"])}),

@@ -1,16 +1,24 @@
-"""Starts the parts in dependency order, restarts what dies, stops all of them in reverse."""
+"""Starts the parts in dependency order, restarts what dies or hangs, stops all of them in reverse.
+
+Whatever goes wrong with one part (its start, its check, its log) is logged and tried again; it ends the supervision of
+no other part.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from samfleet_cli.local_stack import processes
-from samfleet_cli.local_stack.child import BackOff, Child
+from samfleet_cli.local_stack.child import BackOff, Child, supervision
 from samfleet_cli.local_stack.part import PartSpec, PartState, PartStatus, in_start_order
 from samfleet_cli.local_stack.processes import ProcessIdentity
+from samfleet_cli.local_stack.stuck import Stuck, StuckProcesses
 
 _TICK_SECONDS = 0.1
 _STOP_TICK_SECONDS = 0.02
@@ -32,6 +40,7 @@ class Supervisor:
         logs: Path,
         on_change: ChangeListener,
         back_off: BackOff | None = None,
+        stuck: StuckProcesses | None = None,
     ) -> None:
         self.children = [
             Child(spec, logs / f"{spec.name}.log", state_dir, back_off or BackOff()) for spec in in_start_order(specs)
@@ -40,7 +49,9 @@ class Supervisor:
         self._logs = logs
         self._state_dir = state_dir
         self._on_change = on_change
+        self._stuck = stuck or StuckProcesses()
         self._told: list[PartStatus] | None = None
+        self._failures: set[str] = set()  # what was logged and has not gone well since
         self._stop = threading.Event()
         self._hurry = threading.Event()
 
@@ -70,23 +81,56 @@ class Supervisor:
         lost = False
         for child in self.children:
             was_running = child.is_running
-            child.observe(now)
+            with self._guarded(child.spec.name):
+                child.observe(now, can_answer=self._has_dependencies(child))
             lost |= was_running and not child.is_running
-            if not child.is_running and self._may_start(child, now):
-                child.start(now)
-                self._tell()
+            with self._guarded(f"the start of {child.spec.name}"):
+                if not child.is_running and self._may_start(child, now):
+                    child.start(now)
+        with self._guarded("what is stuck"):
+            self._free_stuck(now)
         if lost:
-            self._end_strays()
-        processes.reap_others({child.identity.pid for child in self.children if child.identity})
+            with self._guarded("what dead parts have left"):
+                self._end_strays()
+        with self._guarded("dead processes"):
+            processes.reap_others({child.identity.pid for child in self.children if child.identity})
         self._tell()
 
+    @contextmanager
+    def _guarded(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - whatever it is, the other parts stay supervised; it is logged
+            if what not in self._failures:  # once, not ten times a second
+                supervision.exception("%s: the supervisor failed here and goes on", what)
+            self._failures.add(what)
+        else:
+            self._failures.discard(what)
+
+    def _free_stuck(self, now: float) -> None:
+        """Kill what is stopped; a part that cannot work without a process that has died is killed with it."""
+        by_pid = {child.identity.pid: child for child in self.children if child.identity}
+        for stuck in self._stuck.find({pid: child.spec.needs_children for pid, child in by_pid.items()}, now):
+            self._free(by_pid[stuck.part], stuck)
+
+    @staticmethod
+    def _free(child: Child, stuck: Stuck) -> None:
+        pid = stuck.process.pid
+        if pid == stuck.part:
+            child.kill_hanging("it was stopped (SIGSTOP)")
+        elif stuck.is_stopped:
+            child.note(f"process {pid} below it was stopped (SIGSTOP): killed")
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        else:
+            child.kill_hanging(f"its process {pid} has died and it does not start another")
+
+    def _has_dependencies(self, child: Child) -> bool:
+        needed = [self._by_name[name] for name in child.spec.depends_on if name in self._by_name]
+        return all(other.state is PartState.READY for other in needed)
+
     def _may_start(self, child: Child, now: float) -> bool:
-        dependencies = [self._by_name[name] for name in child.spec.depends_on if name in self._by_name]
-        return (
-            not child.is_settled
-            and now >= child.next_start
-            and all(dependency.state is PartState.READY for dependency in dependencies)
-        )
+        return not child.is_settled and now >= child.next_start and self._has_dependencies(child)
 
     def _shut_down(self) -> None:
         """Stop what nothing running depends on, level by level, each part within its own grace period."""
@@ -131,5 +175,6 @@ class Supervisor:
     def _tell(self) -> None:
         statuses = [child.status for child in self.children]
         if statuses != self._told:
-            self._told = statuses
-            self._on_change(self.children)
+            with self._guarded("the state file"):  # a full disk, which has room again later
+                self._on_change(self.children)
+                self._told = statuses

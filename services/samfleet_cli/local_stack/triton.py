@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from samfleet.paths import asset
+from samfleet.triton_tls import TlsFiles
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.weights.verify import has_weights
+from samfleet_cli.local_stack import confine
 from samfleet_cli.local_stack.gates import gates_folder
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.local_stack.packages import package_folder
 from samfleet_cli.local_stack.part import PartSpec
 from samfleet_cli.local_stack.ports import LOOPBACK
-from samfleet_cli.local_stack.readiness import HttpReady
+from samfleet_cli.local_stack.readiness import TritonReady
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.triton_command import (
     TritonCommand,
@@ -26,23 +29,47 @@ from samfleet_cli.local_stack.triton_command import (
     triton_env,
 )
 
+TRITON_PORTS = {"triton_grpc": 8001, "triton_metrics": 8002}  # Triton's own defaults
+_SOCKET = "triton"
+
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
-    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root)
+    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root, socket=triton_socket(state_dir))
+    command = replace(command, exit_seconds=12)
     shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
         name="triton",
-        argv=(*triton_argv(command), f"--backend-config=python,shm-region-prefix-name={shared_memory}"),
+        argv=confine.command(
+            (*triton_argv(command), f"--backend-config=python,shm-region-prefix-name={shared_memory}")
+        ),
         env=triton_env(command, os.environ),
-        readiness=HttpReady(LOOPBACK, command.http_port, "/v2/health/ready"),
-        address=f"grpc://{LOOPBACK}:{command.grpc_port}",
-        stop_seconds=15.0,
+        readiness=TritonReady(command.address),
+        address=command.address,
+        stop_seconds=15.0,  # beyond the server's own exit_seconds
+        start_seconds=3600.0,  # it listens when its variants are loaded, compiled ones after minutes of warming up
+        needs_children=True,
         leaves=(Path("/dev/shm"), f"{shared_memory}*"),  # noqa: S108 - where shm_open(3) keeps its objects
     )
 
 
+def triton_socket(state_dir: StateDir) -> Path:
+    return state_dir.socket_folder(len(f"/{_SOCKET}:{TRITON_PORTS['triton_grpc']}")) / _SOCKET
+
+
+def address(state_dir: StateDir) -> str:
+    """The embedded Triton as its clients name it."""
+    return f"unix:{triton_socket(state_dir)}:{TRITON_PORTS['triton_grpc']}"
+
+
 def make_command(
-    stack: StackSettings, weights: Path, ports: Mapping[str, int], host: str, folder: Path
+    stack: StackSettings,
+    weights: Path,
+    ports: Mapping[str, int],
+    host: str,
+    folder: Path,
+    *,
+    socket: Path | None = None,
+    tls: TlsFiles | None = None,
 ) -> TritonCommand:
     """Loads at start the variants whose weights are there; others load on demand. Writes two folders into `folder`."""
     files = locate_triton()
@@ -51,12 +78,13 @@ def make_command(
         backends=prepare_backends(files, asset("triton_models", "backends"), folder / "triton_backends"),
         repository=asset("triton_models", "repository"),
         weights=weights,
-        http_port=ports["triton_http"],
-        grpc_port=ports["triton_grpc"],
+        grpc_port=TRITON_PORTS["triton_grpc"],
         metrics_port=ports["triton_metrics"],
         models=[name for name in stack.variants if has_weights(weights, get_variant(name))],
         python_path=tuple(dict.fromkeys(package_folder(name).parent for name in ("samfleet", "samfleet_models"))),
         host=host,
+        socket=socket,
+        tls=tls,
         device=stack.device,
         execution=stack.execution,
         gates=gates_folder(stack),

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from samfleet.errors import SamfleetError
+from samfleet.triton_tls import TlsFiles
 
 CPU_TUNING = {
     # Large blocks stay in one heap, on huge pages, and up to 1 GiB of it is kept when free: on a virtual machine mask
@@ -59,30 +60,55 @@ class TritonFiles:
 
 @dataclass(frozen=True, slots=True)
 class TritonCommand:
-    """One server: what it serves and where it listens.
+    """One server: what it serves and where it listens. It has gRPC and metrics, and no HTTP.
+
+    With `socket` it listens on that unix socket, which only who may enter the socket's folder reaches. On an address,
+    `tls` keeps out everybody without the secret; without both, whoever reaches the port controls the server.
 
     `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
     others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
     `execution` is the setting of that name; what it asks for beyond fp32 needs its gate in the folder `gates`.
-    `own_repository` has the model folders of a user's own variants.
+    `own_repository` has the model folders of a user's own variants. Asked to end, the server waits `exit_seconds`
+    for its models; one whose process died once is waited for in vain.
     """
 
     files: TritonFiles
     backends: Path
     repository: Path
     weights: Path
-    http_port: int
     grpc_port: int
     metrics_port: int
     models: Sequence[str] = ()
     python_path: Sequence[Path] = ()
     host: str = "127.0.0.1"
+    socket: Path | None = None
+    tls: TlsFiles | None = None
     device: str = "auto"
     threads: int | None = None
     execution: str = "fp32"
     gates: Path | None = None
     own_repository: Path | None = None
+    exit_seconds: int = 30
     extra_env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """The gRPC server as clients name it. Triton adds the port to whatever address it is given, a path too."""
+        return f"{self._grpc_host}:{self.grpc_port}"
+
+    @property
+    def _grpc_host(self) -> str:
+        return f"unix:{self.socket}" if self.socket else self.host
+
+    def network_options(self) -> list[str]:
+        return [
+            "--allow-http=false",
+            f"--grpc-address={self._grpc_host}",
+            f"--grpc-port={self.grpc_port}",
+            *(self.tls.triton_options() if self.tls else ()),
+            f"--metrics-address={self.host}",
+            f"--metrics-port={self.metrics_port}",
+        ]
 
 
 def locate_triton() -> TritonFiles:
@@ -150,12 +176,9 @@ def triton_argv(command: TritonCommand) -> list[str]:
         *(f"--load-model={name}" for name in command.models),
         "--disable-auto-complete-config",
         "--exit-on-error=false",
-        f"--http-address={command.host}",
-        f"--http-port={command.http_port}",
-        f"--grpc-address={command.host}",
-        f"--grpc-port={command.grpc_port}",
-        f"--metrics-address={command.host}",
-        f"--metrics-port={command.metrics_port}",
+        f"--exit-timeout-secs={command.exit_seconds}",
+        "--strict-readiness=false",  # a variant that failed to load makes a server of others unready otherwise
+        *command.network_options(),
     ]
 
 

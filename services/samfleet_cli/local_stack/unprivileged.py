@@ -1,9 +1,11 @@
 """Runs a program as another account than root, for PostgreSQL refuses to run as root.
 
-`python -m samfleet_cli.local_stack.unprivileged [--keep-access] -- PROGRAM ARGUMENT...` becomes the account `nobody`
-and then the program, in the same process. Where that account cannot enter the directories on the way (a project below
-/root, say), opening their modes to everybody would be worse than what `--keep-access` does: the one capability to
-pass file permissions stays with the program, as Linux ambient capability (capabilities(7)).
+`python -m samfleet_cli.local_stack.unprivileged -- PROGRAM ARGUMENT...` becomes the account `nobody` and then the
+program, in the same process. That account may not enter the state directory. Opening the directories on the way to
+everybody would be worse than what is done: one capability stays with the program, as Linux ambient capability
+(capabilities(7)), to read and search whatever the modes say, not to write. It also keeps other processes of `nobody`
+away from the program's memory and from `/proc/PID/cwd`, which leads to its files (ptrace(2): the same capabilities are
+needed).
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
-import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ _SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
+_CAP_DAC_READ_SEARCH = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -35,15 +37,9 @@ class _CapabilityData(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
-def command(argv: Sequence[str], *, reaching: Path) -> tuple[str, ...]:
-    """The command that runs `argv` unprivileged: itself unless we are root. `reaching` is a path the program must get
-    to besides its own binary.
-    """
-    if os.geteuid() != 0:
-        return tuple(argv)
-    entered = all(_others_may_enter(path) for path in (Path(argv[0]), reaching))
-    options = () if entered else ("--keep-access",)
-    return (sys.executable, "-m", __name__, *options, "--", *argv)
+def command(argv: Sequence[str]) -> tuple[str, ...]:
+    """The command that runs `argv` unprivileged: itself unless we are root."""
+    return tuple(argv) if os.geteuid() != 0 else (sys.executable, "-m", __name__, "--", *argv)
 
 
 def give(path: Path) -> None:
@@ -53,23 +49,25 @@ def give(path: Path) -> None:
         os.chown(path, account.pw_uid, account.pw_gid)
 
 
-def _others_may_enter(path: Path) -> bool:
-    return all(directory.stat().st_mode & stat.S_IXOTH for directory in path.resolve().parents)
+def _kept_capability() -> int:
+    """Reading and searching alone; containers mostly have only the one that also writes."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    permitted = int(next(line for line in status.splitlines() if line.startswith("CapPrm:")).split()[1], 16)
+    return _CAP_DAC_READ_SEARCH if permitted & 1 << _CAP_DAC_READ_SEARCH else _CAP_DAC_OVERRIDE
 
 
-def _become_account(keep_access: bool) -> None:
+def _become_account() -> None:
     account = pwd.getpwnam(ACCOUNT)
-    if keep_access:
-        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)  # else access(2) and setuid(2) clear the capability
+    capability = _kept_capability()
+    _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)  # else access(2) and setuid(2) clear the capability
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-    if keep_access:
-        mask = 1 << _CAP_DAC_OVERRIDE
-        header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
-        data = (_CapabilityData * 2)(_CapabilityData(mask, mask, mask), _CapabilityData(0, 0, 0))
-        _check(ctypes.CDLL(None, use_errno=True).capset(ctypes.byref(header), data))
-        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
+    mask = 1 << capability
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    data = (_CapabilityData * 2)(_CapabilityData(mask, mask, mask), _CapabilityData(0, 0, 0))
+    _check(ctypes.CDLL(None, use_errno=True).capset(ctypes.byref(header), data))
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
 
 
 def _prctl(option: int, *values: int) -> None:
@@ -84,8 +82,8 @@ def _check(result: int) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    options, program = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
-    _become_account("--keep-access" in options)
+    program = argv[argv.index("--") + 1 :]
+    _become_account()
     os.chdir("/")  # the account may not be allowed where we are
     os.execv(program[0], list(program))  # noqa: S606 - becoming the program is this module's purpose
 

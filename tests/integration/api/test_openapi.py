@@ -6,11 +6,12 @@ import pytest
 
 from fixtures.api import Api
 
-SUCCESS = {"200", "201", "202", "204"}
+SUCCESS = {"200", "201", "202", "204", "304"}
 
 OPERATIONS = [
     "dataset_add_images",
     "dataset_create",
+    "dataset_delete",
     "dataset_list",
     "dataset_list_images",
     "dataset_put_annotations",
@@ -22,6 +23,7 @@ OPERATIONS = [
     "health_metrics",
     "health_read",
     "job_cancel",
+    "job_delete",
     "job_follow",
     "job_group_errors",
     "job_list",
@@ -29,6 +31,9 @@ OPERATIONS = [
     "job_read",
     "job_read_throughput",
     "job_submit",
+    "key_create",
+    "key_list",
+    "key_revoke",
     "pool_list",
     "readiness_read",
     "report_compare",
@@ -46,6 +51,8 @@ OPERATIONS = [
     "run_read_results",
     "site_forget",
     "site_list",
+    "tenant_create",
+    "tenant_list",
     "variant_list",
     "variant_read",
 ]

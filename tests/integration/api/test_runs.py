@@ -149,7 +149,27 @@ def test_results_in_both_forms(tenant: Tenant, run_path: str) -> None:
     ]
     head = tenant.http.head(f"{run_path}/results", params={"format": "jsonl"})
     assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["Content-Type"] == lines.headers["Content-Type"]
+    told = ("Content-Type", "Content-Disposition", "Content-Encoding", "ETag", "Vary")
+    assert [head.headers.get(name) for name in told] == [lines.headers.get(name) for name in told]
+
+
+@pytest.mark.parametrize("form", ["coco", "jsonl"])
+def test_results_come_in_the_coding_that_the_client_takes(tenant: Tenant, run_path: str, form: str) -> None:
+    path, params = f"{run_path}/results", {"format": form}
+    answers = {
+        coding: tenant.http.get(path, params=params, headers={"Accept-Encoding": coding})
+        for coding in ("zstd", "gzip", "identity")
+    }
+    codings = [answer.headers.get("Content-Encoding") for answer in answers.values()]
+    assert codings == ["zstd", "gzip", None]
+    assert len({answer.content for answer in answers.values()}) == 1
+    tags = [answer.headers["ETag"] for answer in answers.values()]
+    assert len(set(tags)) == 3
+    again = {"Accept-Encoding": "gzip", "If-None-Match": tags[1]}
+    unchanged = tenant.http.get(path, params=params, headers=again)
+    assert (unchanged.status_code, unchanged.content, unchanged.headers["ETag"]) == (304, b"", tags[1])
+    other_coding = tenant.http.get(path, params=params, headers={**again, "Accept-Encoding": "zstd"})
+    assert other_coding.status_code == 200
 
 
 def test_results_of_a_run_that_goes_on_are_those_recorded(api: Api, tenant: Tenant, folder: Path) -> None:
@@ -164,7 +184,7 @@ def test_results_of_a_run_that_goes_on_are_those_recorded(api: Api, tenant: Tena
 
 
 def test_results_that_are_gone_are_an_error_and_not_an_empty_file(api: Api, tenant: Tenant, run_path: str) -> None:
-    api.store.delete(f"{run_path.removeprefix('/v1/')}/exports/coco.json")
+    api.store.delete_prefix(f"{run_path.removeprefix('/v1/')}/parts/")
     answer = tenant.http.get(f"{run_path}/results")
     assert (answer.status_code, answer.json()["code"]) == (404, "object_not_found")
 
@@ -214,6 +234,15 @@ def test_a_picture_of_one_image(tenant: Tenant, run_path: str) -> None:
 def test_what_a_run_does_not_have(tenant: Tenant, run_path: str, path: str, status: int, code: str) -> None:
     answer = tenant.http.get(run_path + path)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_small_pictures_are_kept_below_the_run(tenant: Tenant, folder: Path, run_path: str) -> None:
+    path, params = f"{run_path}/images/3/overlay.png", {"max_side": 320}
+    drawn = tenant.http.get(path, params=params)
+    (folder / "2.png").unlink()  # so nothing can be drawn any more
+    assert tenant.http.get(path, params=params).content == drawn.content
+    assert tenant.http.get(path, params={**params, "with_masks": False}).status_code == 422
+    assert tenant.http.get(path, params={"max_side": 321}).status_code == 422
 
 
 def test_an_image_file_that_is_gone_has_no_picture(tenant: Tenant, folder: Path, run_path: str) -> None:

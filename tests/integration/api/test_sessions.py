@@ -14,7 +14,7 @@ from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey, BrowserSession
 from samfleet.db.session import transaction
 from samfleet_api.sessions.cookies import COOKIE, csrf_token
-from samfleet_api.sessions.wrong_keys import MOST, WINDOW, TooManyAttempts, WrongKeys
+from samfleet_api.sessions.wrong_keys import WINDOW, TooManyAttempts, WrongKeys
 
 SESSION = "/dashboard/session"
 NO_JOB = f"/v1/jobs/{uuid.UUID(int=0)}/cancel"
@@ -23,9 +23,16 @@ NO_JOB = f"/v1/jobs/{uuid.UUID(int=0)}/cancel"
 @pytest.fixture
 def browser(api: Api) -> Iterator[httpx.Client]:
     """Keeps cookies and knows no key."""
-    api.app.state.wrong_keys = WrongKeys()
     with httpx.Client(base_url=api.url, timeout=30) as http:
         yield http
+
+
+@pytest.fixture
+def three_wrong_keys(api: Api) -> Iterator[None]:
+    """The server takes no more from an address in a minute."""
+    before, api.app.state.wrong_keys = api.app.state.wrong_keys, WrongKeys(3)
+    yield
+    api.app.state.wrong_keys = before
 
 
 def log_in(browser: httpx.Client, tenant: Tenant) -> str:
@@ -134,13 +141,28 @@ def test_a_session_ends_with_its_time_and_with_its_key(
     assert browser.get(SESSION).status_code == 401
 
 
-def test_wrong_keys_are_refused_and_then_not_even_looked_at(browser: httpx.Client, tenant: Tenant) -> None:
-    for _ in range(MOST):
+def test_many_wrong_keys_are_told_to_wait_and_right_ones_are_served(
+    three_wrong_keys: None, browser: httpx.Client, tenant: Tenant
+) -> None:
+    """A stranger behind the same proxy locks nobody out."""
+    for _ in range(3):
         answer = browser.post(SESSION, json={"key": "sf_wrong"})
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
         assert COOKIE not in browser.cookies
-    answer = browser.post(SESSION, json={"key": tenant.key})
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
+    refused = browser.post(SESSION, json={"key": "sf_wrong"})
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_attempts")
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert browser.get("/v1/jobs", headers={"Authorization": "Bearer sf_wrong"}).status_code == 429
+    assert browser.post(SESSION, json={"key": tenant.key}).status_code == 204
+    assert tenant.http.get("/v1/jobs").status_code == 200
+
+
+def test_wrong_bearer_keys_are_counted_too(three_wrong_keys: None, api: Api) -> None:
+    statuses = [
+        httpx.get(f"{api.url}/v1/jobs", headers={"Authorization": f"Bearer sf_{number}"}).status_code
+        for number in range(4)
+    ]
+    assert statuses == [401, 401, 401, 429]
 
 
 def test_a_form_of_another_site_logs_nobody_in(browser: httpx.Client, tenant: Tenant) -> None:
@@ -152,11 +174,12 @@ def test_a_form_of_another_site_logs_nobody_in(browser: httpx.Client, tenant: Te
 
 def test_attempts_are_forgotten_after_the_window_and_counted_by_address() -> None:
     now = 0.0
-    wrong_keys = WrongKeys(clock=lambda: now)
-    for _ in range(MOST):
+    wrong_keys = WrongKeys(2, clock=lambda: now)
+    for _ in range(2):
         wrong_keys.count("a")
-    wrong_keys.refuse_too_many("b")
-    with pytest.raises(TooManyAttempts):
-        wrong_keys.refuse_too_many("a")
-    now = WINDOW.total_seconds() + 1
-    wrong_keys.refuse_too_many("a")
+    wrong_keys.count("b")
+    with pytest.raises(TooManyAttempts) as refused:
+        wrong_keys.count("a")
+    assert refused.value.retry_after_seconds == WINDOW.total_seconds()
+    now = WINDOW.total_seconds()
+    wrong_keys.count("a")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, 
 from samfleet.datasets.directory import DirectoryNotAllowed
 from samfleet.datasets.service import (
     DatasetNotFound,
+    DatasetTooLarge,
     DirectoryListing,
+    InputLimits,
     create_from_directory,
     get_dataset,
     list_directory,
@@ -48,7 +51,7 @@ def listing_of(folder: Path, annotations: Path | None = None, **options: Any) ->
         annotations_path=str(annotations) if annotations else None,
         detections_path=str(options.pop("detections")) if "detections" in options else None,
         roots=[options.pop("root", folder.parent)],
-        max_annotations_bytes=options.pop("max_annotations_bytes", MIB),
+        limits=InputLimits(file_bytes=options.pop("max_annotations_bytes", MIB), images=options.pop("images", 100)),
         limit=options.pop("limit", None),
     )
 
@@ -100,6 +103,22 @@ def test_annotations_give_the_ids_and_are_kept(session: Session, tenant: uuid.UU
 
 def test_a_limit_takes_the_first_images(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     assert create_from_directory(session, tenant, listing_of(folder, limit=2)).image_count == 2
+
+
+def test_a_folder_of_too_many_images_is_refused_unless_limited(folder: Path) -> None:
+    with pytest.raises(DatasetTooLarge, match="has 3 images, more than 2"):
+        listing_of(folder, images=2)
+    assert len(listing_of(folder, images=2, limit=2).images) == 2
+
+
+@pytest.mark.parametrize("kind", ["annotations", "detections"])
+def test_devices_and_pipes_are_refused_at_once(folder: Path, kind: str) -> None:
+    os.mkfifo(folder.parent / "pipe")
+    expected = AnnotationsNotFound if kind == "annotations" else DetectionsNotFound
+    with pytest.raises(expected, match="a named pipe, not a regular file"):
+        listing_of(folder, **{kind: folder.parent / "pipe"})
+    with pytest.raises(DirectoryNotAllowed, match="operating system"):
+        listing_of(folder, root=Path("/"), **{kind: Path("/dev/zero")})
 
 
 def test_the_annotations_file_obeys_the_roots_and_the_limit(folder: Path) -> None:

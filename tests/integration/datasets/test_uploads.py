@@ -4,6 +4,7 @@ import io
 import json
 import uuid
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -12,7 +13,7 @@ from samfleet.datasets.annotations import AnnotationsInvalid
 from samfleet.datasets.detections import DetectionsInvalid
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import FileNameInvalid
-from samfleet.datasets.service import create_upload
+from samfleet.datasets.service import DatasetTooLarge, InputLimits, create_upload
 from samfleet.datasets.uploads import (
     DatasetChanged,
     DatasetSealed,
@@ -27,6 +28,10 @@ from samfleet.datasets.uploads import (
 from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, DatasetState, Tenant
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.memory_store import MemoryStore
+
+LIMITS = InputLimits(images=5, total_bytes=40)
+OF_ANNOTATIONS = LIMITS.annotations
+OF_IMAGES: Any = {"max_image_bytes": 10, "limits": LIMITS}
 
 
 class Uploads:
@@ -45,7 +50,7 @@ class Uploads:
 
     def add_all(self, contents: Sequence[tuple[str, bytes]]) -> list[str]:
         files = [UploadedFile(name, io.BytesIO(content)) for name, content in contents]
-        added = add_images(self.engine, self.store, self.tenant_id, self.dataset_id, files, max_image_bytes=10)
+        added = add_images(self.engine, self.store, self.tenant_id, self.dataset_id, files, **OF_IMAGES)
         return [image.uri for image in added]
 
     def annotate(self, images: dict[str, int]) -> int | None:
@@ -58,12 +63,16 @@ class Uploads:
             ],
         }
         content = io.BytesIO(json.dumps(document).encode())
-        return put_annotations(self.engine, self.store, self.tenant_id, self.dataset_id, content).annotation_count
+        return put_annotations(
+            self.engine, self.store, self.tenant_id, self.dataset_id, content, OF_ANNOTATIONS
+        ).annotation_count
 
     def detect(self, *image_ids: int) -> int | None:
         found = [{"image_id": image_id, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5} for image_id in image_ids]
         content = io.BytesIO(json.dumps(found).encode())
-        return put_detections(self.engine, self.store, self.tenant_id, self.dataset_id, content).detection_count
+        return put_detections(
+            self.engine, self.store, self.tenant_id, self.dataset_id, content, OF_ANNOTATIONS
+        ).detection_count
 
     def detected(self) -> list[tuple[int, int]]:
         query = select(DatasetDetection.detection_id, DatasetDetection.image_id)
@@ -72,7 +81,7 @@ class Uploads:
             return [(row.detection_id, row.image_id) for row in rows]
 
     def seal(self) -> DatasetState:
-        return seal(self.engine, self.store, self.tenant_id, self.dataset_id).state
+        return seal(self.engine, self.store, self.tenant_id, self.dataset_id, OF_ANNOTATIONS).state
 
     def rows(self) -> list[tuple[int | None, int | None, str]]:
         with read_only(self.engine) as session:
@@ -139,7 +148,15 @@ def test_a_name_taken_while_bytes_arrive_is_refused_and_cleaned_up(uploads: Uplo
 
     files = [UploadedFile("a.jpg", Slow(b"loser"))]
     with pytest.raises(FileNameTaken):
-        add_images(uploads.engine, uploads.store, uploads.tenant_id, uploads.dataset_id, files, max_image_bytes=10)
+        add_images(
+            uploads.engine,
+            uploads.store,
+            uploads.tenant_id,
+            uploads.dataset_id,
+            files,
+            max_image_bytes=10,
+            limits=LIMITS,
+        )
     assert [uploads.store.get(key) for key in uploads.stored()] == [b"winner"]
 
 
@@ -188,7 +205,9 @@ def test_detections_without_annotations_count_the_names(uploads: Uploads) -> Non
 
 def test_wrong_detections_leave_nothing(uploads: Uploads) -> None:
     with pytest.raises(DetectionsInvalid, match="must be a JSON list"):
-        put_detections(uploads.engine, uploads.store, uploads.tenant_id, uploads.dataset_id, io.BytesIO(b"{}"))
+        put_detections(
+            uploads.engine, uploads.store, uploads.tenant_id, uploads.dataset_id, io.BytesIO(b"{}"), OF_ANNOTATIONS
+        )
     assert uploads.stored() == []
 
 
@@ -217,5 +236,14 @@ def test_annotations_replaced_while_sealing_are_noticed(uploads: Uploads, monkey
             return io.BytesIO(content)
 
     with pytest.raises(DatasetChanged):
-        seal(uploads.engine, Replacing(), uploads.tenant_id, uploads.dataset_id)
+        seal(uploads.engine, Replacing(), uploads.tenant_id, uploads.dataset_id, OF_ANNOTATIONS)
     assert uploads.rows() == [(None, None, "a.jpg")]
+
+
+def test_a_dataset_takes_only_so_many_images_and_bytes(uploads: Uploads) -> None:
+    uploads.add("a", "b", content=b"x" * 10)
+    with pytest.raises(DatasetTooLarge, match="more than 5 images"):
+        uploads.add("c", "d", "e", "f")
+    with pytest.raises(DatasetTooLarge, match="more than 40 bytes"):
+        uploads.add("c", "d", "e", content=b"x" * 10)
+    assert len(uploads.stored()) == len(uploads.rows()) == 2

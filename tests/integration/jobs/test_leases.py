@@ -22,7 +22,17 @@ from fixtures.jobs import (
 from samfleet.db.models import JobState, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancelling import cancel_job
-from samfleet.jobs.leases import ClaimedShard, LeaseLost, claim, expire_leases, hand_back, release, renew
+from samfleet.jobs.leases import (
+    Blame,
+    ClaimedShard,
+    LeaseLost,
+    claim,
+    expire_leases,
+    hand_back,
+    must_run_alone,
+    release,
+    renew,
+)
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.recording import record
 from samfleet.storage.memory_store import MemoryStore
@@ -38,8 +48,9 @@ def run_out(engine: Engine, claimed: ClaimedShard) -> None:
 
 
 def take(engine: Engine, shard_id: int, worker: str) -> ClaimedShard | None:
+    """As a worker does that has nothing else at work."""
     with transaction(engine) as session:
-        return claim(session, shard_id, worker, MINUTE)
+        return claim(session, shard_id, worker, MINUTE, alone=True)
 
 
 def test_a_claim_brings_all_that_a_worker_needs(engine: Engine) -> None:
@@ -88,7 +99,30 @@ def test_a_held_shard_is_not_to_be_had_until_its_lease_runs_out(engine: Engine) 
     run_out(engine, first)
     second = take(engine, first.shard_id, "w2")
     assert second is not None
-    assert (second.token, second.attempts) == (2, 1)
+    assert (second.token, second.attempts, second.suspect) == (2, 0, True)
+    run_out(engine, second)
+    third = take(engine, first.shard_id, "w3")
+    assert third is not None
+    assert (third.token, third.attempts, third.suspect) == (3, 1, True)
+
+
+def test_a_shard_that_lost_a_lease_is_claimed_only_by_a_worker_that_has_nothing_else(engine: Engine) -> None:
+    run = start_job(engine, QUEUE, 4)
+    first = claim_one(engine, run)
+    with transaction(engine) as session:
+        assert not must_run_alone(session, first.shard_id)
+    run_out(engine, first)
+    for expired in (False, True):
+        if expired:
+            with transaction(engine) as session:
+                assert expire_leases(session, run.id, 5) == 1
+                session.execute(update(Shard).values(state=ShardState.QUEUED))
+        with transaction(engine) as session:
+            assert must_run_alone(session, first.shard_id)
+            assert claim(session, first.shard_id, "busy", MINUTE) is None
+    claimed = take(engine, first.shard_id, "idle")
+    assert claimed is not None
+    assert (claimed.suspect, claimed.attempts) == (True, 0)
 
 
 def test_a_slow_worker_cannot_renew_release_or_record(engine: Engine) -> None:
@@ -155,6 +189,27 @@ def test_a_released_shard_waits_and_counts_an_attempt(engine: Engine) -> None:
     assert shard.not_before is not None
 
 
+@pytest.mark.parametrize(
+    ("blame", "counts"),
+    [(Blame.SHARD, (1, 2)), (Blame.NOBODY, (0, 0)), (Blame.UNCERTAIN, (0, 1))],
+)
+def test_only_what_is_the_shards_own_fault_counts(engine: Engine, blame: Blame, counts: tuple[int, int]) -> None:
+    """An uncertain failure counts from the second one on: then the shard was alone."""
+    run = start_job(engine, QUEUE, 4)
+    attempts = []
+    for _ in range(2):
+        with transaction(engine) as session:
+            session.execute(update(Shard).values(state=ShardState.QUEUED))
+        claimed = take(engine, shards_of(engine, run)[0].id, "w1")
+        assert claimed is not None
+        with transaction(engine) as session:
+            assert release(session, claimed, error="no", retry_in=MINUTE, max_attempts=5, blame=blame)
+        attempts.append(shards_of(engine, run)[0].attempts)
+    shard = shards_of(engine, run)[0]
+    assert tuple(attempts) == counts
+    assert (shard.suspect, shard.waits) == (blame is Blame.UNCERTAIN, 2 if blame is Blame.NOBODY else 0)
+
+
 def test_a_shard_handed_back_counts_no_attempt(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     with transaction(engine) as session:
@@ -189,7 +244,12 @@ def test_leases_that_ran_out_are_taken_back(engine: Engine) -> None:
     assert states[alive.shard_id].state is ShardState.LEASED
     assert states[lost.shard_id].state is ShardState.PENDING
     assert states[lost.shard_id].last_error == "worker dead stopped renewing its lease"
-    run_out(engine, alive)
+    assert (states[lost.shard_id].suspect, states[lost.shard_id].attempts) == (True, 0)
+    with transaction(engine) as session:
+        session.execute(update(Shard).where(Shard.id == lost.shard_id).values(state=ShardState.QUEUED))
+    suspect = take(engine, lost.shard_id, "dead again")
+    assert suspect is not None
+    run_out(engine, suspect)
     with transaction(engine) as session:
         assert expire_leases(session, run.id, 1) == 1
     assert reload(engine, run)[1].error_code == "shard_attempts_exhausted"

@@ -9,12 +9,18 @@ from fixtures.gates import gate
 from fixtures.jobs import HARDWARE, claim_one, record_one, reload, results_of, shards_of, start_job, start_runs
 from samfleet.db.models import DatasetImage, Hardware, Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.db.session import read_only, transaction
-from samfleet.jobs.exports import ExportFormat, export_key, results_of_run
+from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.settling import fail_run
 from samfleet.jobs.states import lock_run
 from samfleet.storage.memory_store import MemoryStore
+
+
+def export(engine: Engine, store: MemoryStore, run: Run, form: ExportFormat = ExportFormat.COCO) -> bytes:
+    with read_only(engine) as session:
+        parts = recorded_parts(session, run.id)
+    return b"".join(iter_export(store, parts, form))
 
 
 def test_a_row_says_what_an_image_took_and_where_its_masks_lie(engine: Engine) -> None:
@@ -51,9 +57,7 @@ def test_the_last_shard_leads_to_exports_and_completes_the_job(engine: Engine) -
     run = start_job(engine, queue, 6)
     second, first = claim_one(engine, run), claim_one(engine, run)
     record_one(engine, queue, store, first)
-    with read_only(engine) as session:
-        partial = results_of_run(session, store, run.id, ExportFormat.COCO)
-    assert {entry["image_id"] for entry in json.loads(b"".join(partial))} == {105, 106}
+    assert {entry["image_id"] for entry in json.loads(export(engine, store, run))} == {105, 106}
     record_one(engine, queue, store, second)
     assert reload(engine, run)[1].state is RunState.FINISHING
     assert (queue.sent[-1].task, queue.sent[-1].args) == ("jobs.finish", (str(run.id),))
@@ -61,12 +65,13 @@ def test_the_last_shard_leads_to_exports_and_completes_the_job(engine: Engine) -
         finish_run(engine, store, run.id)
     job, run = reload(engine, run)
     assert (job.state, run.state) == (JobState.COMPLETED, RunState.COMPLETED)
-    exported = json.loads(store.get(export_key(run.id, ExportFormat.COCO)))
+    assert {found.key.split("/")[2] for found in store.list("")} == {"parts"}
+    exported = json.loads(export(engine, store, run))
     assert [entry["image_id"] for entry in exported] == [n for n in range(101, 107) for _ in range(2)]
     with read_only(engine) as session:
-        lines = b"".join(results_of_run(session, store, run.id, ExportFormat.JSONL)).splitlines()
         events = session.scalars(select(JobEvent.to_state).where(JobEvent.run_id.is_(None)).order_by(JobEvent.id))
         assert list(events) == ["queued", "running", "completed"]
+    lines = export(engine, store, run, ExportFormat.JSONL).splitlines()
     assert [json.loads(line)["image_id"] for line in lines] == list(range(101, 107))
 
 
@@ -98,8 +103,7 @@ def test_a_failed_job_says_which_runs_are_complete_and_their_results_are_there(e
         "mobile_sam on pool default: no weights; failed too: tinysam on pool default; "
         "complete, with all results: slimsam_uniform_50 on pool default"
     )
-    with read_only(engine) as session:
-        assert b"".join(results_of_run(session, store, slim.id, ExportFormat.JSONL)).count(b"\n") == 4
+    assert export(engine, store, slim, ExportFormat.JSONL).count(b"\n") == 4
 
 
 def test_too_many_failures_end_the_run_and_keep_its_results(engine: Engine) -> None:

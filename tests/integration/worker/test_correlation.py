@@ -141,7 +141,8 @@ def test_the_thread_that_renews_a_lease_logs_with_the_shard_s_ids(engine: Engine
     services = make_services(engine, MemorySegmenter())
     run = start_job(engine, services.queue, 1)
     nobody = connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    keeper_of = partial(LeaseKeeper, nobody, claim_one(engine, run), timedelta(seconds=0.2), threading.Event())
+    away = make_services(nobody, MemorySegmenter(), lease=timedelta(seconds=0.2))
+    keeper_of = partial(LeaseKeeper, away, claim_one(engine, run))
     with logged() as lines, bound_contextvars(run_id=str(run.id)), keeper_of():
         assert lines.wait_for("lease.not_renewed")["run_id"] == str(run.id)
     nobody.dispose()

@@ -27,6 +27,7 @@ def test_a_row_says_who_lives_and_what_triton_has_loaded(engine: Engine) -> None
     (first,) = rows(engine)
     assert (first.worker, first.pool, first.triton_ready) == ("default@test:1", "default", True)
     server = {"address": "memory", "ready": True, "version": "0", "variants": ["mobile_sam"], "devices": []}
+    server |= {"died": [], "without_weights": {}}
     assert first.detail == {"servers": [server]}
     segmenter.ready = False
     write_heartbeat(services)

@@ -2,28 +2,44 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from threading import Barrier, Event
 
 import pytest
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, select, text, update
+from sqlalchemy.event import listen, remove
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from fixtures.jobs import reload, results_of, shards_of, start_job
 from fixtures.worker import make_services, raise_for, upload
-from samfleet.db.models import JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancelling import cancel_job
+from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
-from samfleet.jobs.leases import claim
+from samfleet.jobs.leases import claim, must_run_alone
 from samfleet.jobs.parts import read_parts
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
 from samfleet.storage.memory_store import MemoryStore
-from samfleet.storage.store import StorageFull
+from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.pipeline import segment_shard
-from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, TritonUnavailable, VariantLoadFailed
+from samfleet_worker.renewal import LeaseKeeper
+from samfleet_worker.triton.errors import (
+    InferenceFailed,
+    InferenceRejected,
+    ModelProcessDied,
+    TritonUnavailable,
+    VariantLoadFailed,
+)
 from samfleet_worker.triton.memory import MemorySegmenter, one_mask_each
 
 PATIENCE = 20  # seconds after which a test that waits has failed
@@ -131,8 +147,156 @@ def test_a_dead_triton_is_a_retry_and_never_a_failed_image(engine: Engine) -> No
     assert results_of(engine, run) == []
     assert sent(services) == [SentTask("jobs.dispatch", (str(run.id),), "samfleet.control", 1.0)]
     shard = shards_of(engine, run)[0]
-    assert (shard.state, shard.attempts) == (ShardState.PENDING, 1)
+    assert (shard.state, shard.attempts, shard.waits) == (ShardState.PENDING, 0, 1)
     assert shard.last_error == "triton_unavailable: connection refused"
+
+
+def queue_again(engine: Engine) -> None:
+    with transaction(engine) as session:
+        session.execute(update(Shard).values(state=ShardState.QUEUED, queued_at=text("now()")))
+
+
+@pytest.mark.parametrize("error", [TritonUnavailable("refused"), StorageUnavailable("refused"), StorageFull("full")])
+def test_a_part_that_is_away_for_hours_costs_no_attempt(engine: Engine, error: Exception) -> None:
+    away = [True]
+
+    def before(_: SegmentRequest) -> None:
+        if away:
+            raise error
+
+    services = make_services(engine, MemorySegmenter(before=before), max_shard_attempts=2)
+    run = start_job(engine, services.queue, 4, uris=upload(services, 4))
+    for _ in range(30):
+        queue_again(engine)
+        segment_shard(services, shards_of(engine, run)[0].id)
+    shard = shards_of(engine, run)[0]
+    assert (shard.attempts, shard.waits) == (0, 30)
+    assert sent(services)[-1].countdown_seconds == 30.0
+    away.clear()
+    queue_again(engine)
+    work_on_all(services, run)
+    assert len(results_of(engine, run)) == 4
+
+
+def test_a_database_that_goes_away_loses_no_work(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images are done; the record waits for the database, and so does what is given back."""
+    monkeypatch.setattr("samfleet_worker.database.RETRY_SECONDS", 0.01)
+    asked: list[str] = []
+
+    def before(_: SegmentRequest) -> None:
+        asked.append("image")
+        failures.extend([OperationalError("INSERT", {}, Exception("server closed the connection"))] * 3)
+
+    failures: list[OperationalError] = []
+    services = make_services(engine, MemorySegmenter(before=before), images_in_flight=1)
+    run = start_job(engine, services.queue, 1, uris=upload(services, 1))
+
+    def fail(_connection: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    listen(engine, "begin", fail)
+    segment_shard(services, shards_of(engine, run)[0].id)
+    remove(engine, "begin", fail)
+    assert (asked, failures) == (["image"], [])
+    assert len(results_of(engine, run)) == 1
+    assert shards_of(engine, run)[0].attempts == 0
+
+
+def test_a_dead_model_process_is_started_again_and_asked_again(engine: Engine) -> None:
+    dead = [True]
+
+    def before(request: SegmentRequest) -> None:
+        if request.image == b"image 1" and dead:
+            dead.clear()
+            raise ModelProcessDied("Stub process 'mobile_sam_0_0' is not healthy.")
+
+    segmenter = MemorySegmenter(before=before)
+    services = make_services(engine, segmenter)
+    run = start_job(engine, services.queue, 4, uris=upload(services, 4))
+    work_on_all(services, run)
+    assert segmenter.revived == ["mobile_sam"]
+    assert len(results_of(engine, run)) == 4
+
+
+def test_an_image_that_kills_the_model_process_is_blamed_once_its_shard_is_alone(engine: Engine) -> None:
+    segmenter = MemorySegmenter(before=raise_for(1, ModelProcessDied("Stub process is not healthy.")))
+    services = make_services(engine, segmenter)
+    run = start_job(engine, services.queue, 8, uris=upload(services, 8))
+    for attempts in (0, 1, 2):
+        queue_again(engine)
+        segment_shard(services, shards_of(engine, run)[0].id)
+        shard = shards_of(engine, run)[0]
+        assert (shard.suspect, shard.attempts) == (True, attempts)
+    queue_again(engine)
+    work_on_all(services, run)
+    codes = [result.error_code for result in results_of(engine, run)]
+    assert codes == [None, "model_process_died", *[None] * 6]
+
+
+def test_a_suspect_runs_alone_and_the_others_wait_for_it(engine: Engine) -> None:
+    gate, running, peak = Event(), [], []
+
+    def before(request: SegmentRequest) -> None:
+        running.append(request.image)
+        peak.append(len(running))
+        assert gate.wait(PATIENCE)
+        running.remove(request.image)
+
+    services = make_services(engine, MemorySegmenter(before=before), images_in_flight=1)
+    run = start_job(engine, services.queue, 3, uris=upload(services, 3), shard_size=1)
+    first, second, third = (shard.id for shard in shards_of(engine, run))
+    with transaction(engine) as session:
+        session.execute(update(Shard).where(Shard.id == second).values(suspect=True))
+    with ThreadPoolExecutor(3) as pool:
+        held = pool.submit(segment_shard, services, first)
+        until(lambda: bool(running))
+        suspect = pool.submit(segment_shard, services, second)
+        until(lambda: services.company._suspects_waiting == 1)
+        late = pool.submit(segment_shard, services, third)
+        gate.set()
+        for future in (held, suspect, late):
+            future.result(PATIENCE)
+    assert peak == [1, 1, 1]
+    assert len(results_of(engine, run)) == 3
+
+
+def test_a_lease_is_not_renewed_while_no_image_finishes(engine: Engine) -> None:
+    """The work hangs, and its worker lives: another one gets the shard, and the hanging process is ended."""
+    gate = Gate()
+    ended: list[str] = []
+    segmenter = MemorySegmenter(before=gate)
+    services = replace(
+        make_services(
+            engine, segmenter, lease=timedelta(seconds=0.2), triton_timeout=timedelta(seconds=0.2), images_in_flight=1
+        ),
+        end_process=ended.append,
+    )
+    run = start_job(engine, services.queue, 4, uris=upload(services, 4))
+    shard = shards_of(engine, run)[0]
+    keeper = partial(LeaseKeeper, hangs_after=timedelta(seconds=0.05))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("samfleet_worker.pipeline.LeaseKeeper", keeper)
+        worker = threading.Thread(target=segment_shard, args=(services, shard.id))
+        worker.start()
+        until(lambda: bool(ended))
+    until(lambda: _lease_is_over(engine, shard.id))
+    gate.open.set()
+    worker.join(PATIENCE)
+    assert ended == [f"shard {shard.id} has finished no image for 0.4 s and does not end"]
+    assert results_of(engine, run) == []
+
+
+def _lease_is_over(engine: Engine, shard_id: int) -> bool:
+    with transaction(engine) as session:
+        return must_run_alone(session, shard_id)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_a_variant_that_does_not_load_fails_the_run_with_triton_s_reason(engine: Engine) -> None:
@@ -156,7 +320,7 @@ def test_a_full_store_is_a_retry_that_leaves_nothing_half_written(engine: Engine
     services.store.capacity_bytes = 0
     segment_shard(services, shards_of(engine, run)[0].id)
     shard = shards_of(engine, run)[0]
-    assert (shard.state, shard.attempts, results_of(engine, run)) == (ShardState.PENDING, 1, [])
+    assert (shard.state, shard.attempts, results_of(engine, run)) == (ShardState.PENDING, 0, [])
     assert shard.last_error is not None
     assert shard.last_error.startswith(StorageFull.code)
     assert list(services.store.list("runs/")) == []
@@ -240,7 +404,7 @@ def test_a_worker_that_lost_its_shard_stops_and_records_nothing(engine: Engine) 
     with transaction(engine) as session:  # as if the lease had run out: another worker takes the shard
         past = text("now() - interval '1 second'")
         session.execute(update(Shard).where(Shard.id == shard.id).values(lease_expires_at=past))
-        stolen = claim(session, shard.id, "thief", timedelta(hours=1))
+        stolen = claim(session, shard.id, "thief", timedelta(hours=1), alone=True)
     assert stolen is not None
     gate.open.set()
     worker.join(PATIENCE)
@@ -290,5 +454,43 @@ def test_many_workers_and_doubled_messages_record_each_image_once(engine: Engine
     results = results_of(engine, run)
     assert [result.image_id for result in results] == list(range(101, 141))
     finish_run(engine, services.store, run.id)
-    exported = b"".join(services.store.open(f"runs/{run.id}/exports/coco.json"))
+    with transaction(engine) as session:
+        parts = recorded_parts(session, run.id)
+    exported = b"".join(iter_export(services.store, parts, ExportFormat.COCO))
     assert len(json.loads(exported)) == reload(engine, run)[1].masks == 40
+
+
+def test_a_cancelled_job_leaves_its_slot_without_waiting_for_triton(engine: Engine) -> None:
+    """The requests at Triton would not end by themselves."""
+    gate = Gate()
+    segmenter = MemorySegmenter(before=gate, cancel=gate.open.set)
+    services = make_services(engine, segmenter)
+    run = start_job(engine, services.queue, 4, uris=upload(services, 4))
+    work = threading.Thread(target=segment_shard, args=(services, shards_of(engine, run)[0].id))
+    work.start()
+    assert gate.reached.wait(PATIENCE)
+    with transaction(engine) as session:
+        cancel_job(session, run_tenant(session, run), run.job_id)
+    work.join(PATIENCE)
+    assert not work.is_alive()
+    assert gate.open.is_set()  # by the cancellation of the calls
+    assert results_of(engine, run) == []
+    assert shards_of(engine, run)[0].state is ShardState.CANCELLED
+
+
+def test_a_worker_that_stops_cancels_what_is_at_triton_and_hands_back_uncounted(engine: Engine) -> None:
+    gate = Gate()
+    services = make_services(engine, MemorySegmenter(before=gate, cancel=gate.open.set))
+    run = start_job(engine, services.queue, 4, uris=upload(services, 4))
+    work = threading.Thread(target=segment_shard, args=(services, shards_of(engine, run)[0].id))
+    work.start()
+    assert gate.reached.wait(PATIENCE)
+    services.stopping.set()
+    work.join(PATIENCE)
+    assert not work.is_alive()
+    shard = shards_of(engine, run)[0]
+    assert (shard.state, shard.attempts) == (ShardState.PENDING, 0)
+
+
+def run_tenant(session: Session, run: Run) -> uuid.UUID:
+    return session.scalars(select(Job.tenant_id).where(Job.id == run.job_id)).one()

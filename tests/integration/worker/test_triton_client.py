@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -20,7 +23,8 @@ from fixtures.traces import traced
 from fixtures.triton import running_triton
 from samfleet.masks.wire import SegmentRequest
 from samfleet.tracing import span
-from samfleet.variants.task import Prompt, PromptsParameters
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.client import TritonSegmenter
 from samfleet_worker.triton.errors import ModelNotLoaded, TritonTimeout, TritonUnavailable, VariantLoadFailed
 
@@ -151,3 +155,65 @@ def test_triton_takes_the_trace_with_a_request(address: str) -> None:
     assert (asked.name, asked.kind.name) == ("triton", "CLIENT")
     assert asked.parent.span_id == shard.context.span_id
     assert asked.attributes == {"server.address": address, "samfleet.variant": "mobile_sam"}
+
+
+def days() -> SegmentRequest:
+    """Work for many minutes, in a task that is allowed."""
+    return SegmentRequest(picture(), EverythingParameters(points_per_side=160))
+
+
+def check_free(address: str) -> None:
+    """The server answers somebody else long before that work would have ended."""
+    with loaded([address], timedelta(seconds=60)) as segmenter:
+        assert segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))).reply.masks
+
+
+def test_a_cancelled_call_ends_the_work_at_triton(address: str) -> None:
+    calls = OpenCalls()
+    with loaded([address]) as segmenter, ThreadPoolExecutor(2) as pool:
+        heavy = [pool.submit(segmenter.segment, "mobile_sam", days(), calls) for _ in range(2)]
+        wait_until_busy(address)
+        calls.cancel()
+        for call in heavy:
+            with pytest.raises(CallCancelled):
+                call.result()
+        with pytest.raises(CallCancelled):
+            segmenter.segment("mobile_sam", boxes(), calls)
+    check_free(address)
+
+
+def test_a_call_whose_time_is_over_ends_the_work_at_triton(address: str) -> None:
+    with loaded([address], timedelta(seconds=2)) as segmenter, pytest.raises(TritonTimeout):
+        segmenter.segment("mobile_sam", days())
+    check_free(address)
+
+
+def test_a_caller_that_died_ends_the_work_at_triton(address: str) -> None:
+    with loaded([address]):
+        pass
+    program = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+        "from integration.worker.test_triton_client import MINUTES, TritonSegmenter, days\n"
+        "segmenter = TritonSegmenter([sys.argv[2]], MINUTES)\n"
+        "print('asks', flush=True)\n"
+        "segmenter.segment('mobile_sam', days())\n"
+    )
+    tests = str(Path(__file__).resolve().parents[2])
+    with subprocess.Popen([sys.executable, "-c", program, tests, address], stdout=subprocess.PIPE) as caller:
+        assert caller.stdout is not None
+        assert caller.stdout.readline() == b"asks\n"
+        wait_until_busy(address)
+        caller.kill()
+    check_free(address)
+
+
+def wait_until_busy(address: str) -> None:
+    """The server has a request that nobody else sent: what comes now waits in the queue."""
+    with loaded([address], timedelta(seconds=1)) as segmenter:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
+            except TritonTimeout:
+                return
+    pytest.fail("the other process sent nothing")

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
-from samfleet_api.health.checks import NotReady, run_checks
+from samfleet_api.health.checks import NotReady, Probes
 
 
 def refuse() -> str:
@@ -21,11 +21,11 @@ def test_one_slow_part_does_not_hide_the_others() -> None:
         release.wait(30)
         return "at last"
 
-    with ThreadPoolExecutor(4) as probes:
-        checks = run_checks(
-            probes, {"slow": hang, "good": lambda: "answers", "refusing": refuse, "broken": crash}, deadline_seconds=1
-        )
-        release.set()
+    probes = Probes(deadline_seconds=1)
+    asked = {"slow": hang, "good": lambda: "answers", "refusing": refuse, "broken": crash}
+    checks = asyncio.run(probes.run(asked))
+    release.set()
+    probes.close()
     assert {name: (check.ok, check.detail) for name, check in checks.items()} == {
         "slow": (False, "did not answer in time"),
         "good": (True, "answers"),
@@ -33,3 +33,20 @@ def test_one_slow_part_does_not_hide_the_others() -> None:
         "broken": (False, "does not answer (RuntimeError)"),
     }
     assert checks["slow"].ms >= 1000
+
+
+def test_a_part_that_hangs_is_asked_once_however_often_readiness_is_asked_for() -> None:
+    release, calls = threading.Event(), []
+
+    def hang() -> str:
+        calls.append(1)
+        release.wait(30)
+        return "at last"
+
+    probes = Probes(deadline_seconds=0.05)
+    for _ in range(20):
+        checks = asyncio.run(probes.run({"slow": hang, "good": lambda: "answers"}))
+        assert (checks["slow"].ok, checks["good"].ok) == (False, True)
+    assert len(calls) == 1
+    release.set()
+    probes.close()

@@ -32,7 +32,7 @@ def command(tmp_path: Path) -> TritonCommand:
     for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
         (files.python_backend / name).write_text(name)
     files.stub.write_text("stub")
-    return TritonCommand(files, tmp_path / "backends", tmp_path / "repository", tmp_path / "weights", 1, 2, 3)
+    return TritonCommand(files, tmp_path / "backends", tmp_path / "repository", tmp_path / "weights", 1, 2)
 
 
 def test_models_load_on_demand_and_nothing_listens_beyond_the_host(command: TritonCommand) -> None:
@@ -41,7 +41,7 @@ def test_models_load_on_demand_and_nothing_listens_beyond_the_host(command: Trit
     assert "--model-control-mode=explicit" in argv
     assert [word for word in argv if word.startswith("--load-model")] == ["--load-model=a", "--load-model=b"]
     assert {word.split("=")[1] for word in argv if "-address=" in word} == {"127.0.0.1"}
-    assert [word for word in argv if "-port=" in word] == ["--http-port=1", "--grpc-port=2", "--metrics-port=3"]
+    assert [word for word in argv if "-port=" in word] == ["--grpc-port=1", "--metrics-port=2"]
 
 
 def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:

@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from fixtures.shared import shared_path
-from samfleet.datasets.annotations import AnnotationsInvalid, CocoInstances, read_annotations
+from samfleet.datasets.annotations import (
+    AnnotationLimits,
+    AnnotationsInvalid,
+    AnnotationsTooLarge,
+    CocoInstances,
+    read_annotations,
+)
 
 SQUARE = [[10, 10, 20, 10, 20, 20, 10, 20]]
 
@@ -29,28 +36,35 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def read(value: Any) -> CocoInstances:
-    return read_annotations(io.BytesIO(json.dumps(value).encode()))
+    return read_bytes(json.dumps(value).encode())
+
+
+def read_bytes(content: bytes, limits: AnnotationLimits | None = None) -> CocoInstances:
+    """Checked whole, annotations too."""
+    instances = read_annotations(lambda: io.BytesIO(content), limits)
+    tuple(instances.annotations())
+    return instances
 
 
 def test_a_plain_file_is_read() -> None:
     instances = read(document())
     assert instances.image_ids == {"a.jpg": 7, "b.jpg": 8}
     assert instances.categories == ({"id": 1, "name": "thing"},)
-    (annotation,) = instances.annotations
+    (annotation,) = instances.annotations()
     assert (annotation.annotation_id, annotation.image_id, annotation.category_id) == (5, 7, 1)
     assert (annotation.bbox, annotation.area, annotation.iscrowd) == ((10, 10, 10, 10), 100, False)
     assert annotation.segmentation == SQUARE
 
 
 def test_what_coco_tools_do_without_is_derived() -> None:
-    (annotation,) = read(document(bbox=None, area=None, iscrowd=None)).annotations
+    (annotation,) = read(document(bbox=None, area=None, iscrowd=None)).annotations()
     assert (annotation.bbox, annotation.area, annotation.iscrowd) == ((10, 10, 10, 10), 100, False)
     assert read({"images": [], "annotations": []}).categories == ()
 
 
 def test_unknown_members_of_runs_are_dropped() -> None:
     runs = {"size": [50, 60], "counts": [3000], "note": "\x00"}
-    (annotation,) = read(document(segmentation=runs, iscrowd=1)).annotations
+    (annotation,) = read(document(segmentation=runs, iscrowd=1)).annotations()
     assert annotation.segmentation == {"size": [50, 60], "counts": [3000]}
     assert annotation.iscrowd
 
@@ -108,26 +122,98 @@ def test_an_error_names_the_part_of_the_file(changes: dict[str, Any], reason: st
         (b"{", "not JSON"),
         (b"[1]", "must be a JSON object"),
         (b"\xff\xfe\xff", "not UTF-8 text"),
-        (b'{"images": [NaN]}', "contains NaN"),
+        (b'{"images": [NaN]}', "has NaN in"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"images": [' + b"9" * 5000 + b"]}", "not JSON"),
     ],
 )
 def test_what_is_no_json_object_is_refused(content: bytes, reason: str) -> None:
     with pytest.raises(AnnotationsInvalid, match=reason):
-        read_annotations(io.BytesIO(content))
+        read_bytes(content)
 
 
 def test_only_annotations_of_the_datasets_images_are_kept() -> None:
     instances = read(document())
-    assert len(instances.of_images([7, 100])) == 1
-    assert instances.of_images([8]) == []
+    assert len(list(instances.of_images([7, 100]))) == 1
+    assert list(instances.of_images([8])) == []
     with pytest.raises(AnnotationsInvalid, match=r"none of the file names .* \(2, such as 'a.jpg'\)"):
-        instances.of_images([9])
+        instances.require_any([9])
 
 
 def test_a_real_file_is_read_whole() -> None:
-    with shared_path("data", "coco_dev", "instances.json").open("rb") as file:
-        instances = read_annotations(file)
-    assert (len(instances.image_ids), len(instances.annotations), len(instances.categories)) == (66, 560, 80)
-    assert sum(annotation.iscrowd for annotation in instances.annotations) == 8
+    path = shared_path("data", "coco_dev", "instances.json")
+    instances = read_annotations(lambda: path.open("rb"))
+    annotations = list(instances.annotations())
+    assert (len(instances.image_ids), len(annotations), len(instances.categories)) == (66, 560, 80)
+    assert sum(annotation.iscrowd for annotation in annotations) == 8
+
+
+def test_images_may_stand_behind_the_annotations() -> None:
+    value = document()
+    (annotation,) = read({name: value[name] for name in ("annotations", "categories", "images")}).annotations()
+    assert annotation.image_id == 7
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (AnnotationLimits(entries=2), "SAMFLEET_MAX_ANNOTATIONS"),
+        (AnnotationLimits(objects=2), r"annotations\[2\] \(id 2\): image_id 7 .* SAMFLEET_MAX_OBJECTS_PER_IMAGE"),
+        (AnnotationLimits(segmentation_bytes=150), r"annotations\[2\].*SAMFLEET_MAX_ANNOTATION_BYTES_PER_IMAGE"),
+    ],
+)
+def test_annotations_beyond_a_limit_are_refused(limits: AnnotationLimits, reason: str) -> None:
+    value = document()
+    value["annotations"] = [{**value["annotations"][0], "id": number} for number in range(3)]
+    with pytest.raises(AnnotationsTooLarge, match=reason):
+        read_bytes(json.dumps(value).encode(), limits)
+    assert len(list(read(value).annotations())) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"image_id": 8, "segmentation": {"size": [65535, 65535], "counts": [0, 65535**2]}}, "more pixels than"),
+        ({"segmentation": [[0, 0, 1e7, 0, 0, 1e7]]}, "pixels long"),
+        ({"segmentation": [[0, 0, 1e300, 0, 0, 5]]}, "not a finite number"),
+    ],
+)
+def test_a_segmentation_far_larger_than_an_image_is_refused(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(AnnotationsInvalid, match=reason):
+        read(document(**changes))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"images": [], "images": [], "annotations": []}', "'images' twice"),
+        (b'{"images": [], "annotations": []} x', "goes on after the end"),
+        (b'{"images": [], "annotations": [] "x"}', "where ','"),
+        (b'{"images" []}', "names in double quotes"),
+        (b"{images: []}", "names in double quotes"),
+        (b'{"images": [], "annotations": [], "categories": [{"id": 1, "n": 1e999}]}', "number is too large"),
+        (b'{"images": [{"id": 1, "file_name": "' + b"a" * 1025 + b'"}]}', "1 to 1024 characters"),
+    ],
+)
+def test_objects_that_are_no_json_or_too_much_are_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(AnnotationsInvalid, match=reason):
+        read_bytes(content)
+
+
+def test_memory_stays_flat_while_a_large_file_is_read() -> None:
+    """26 MiB of polygons, which as one document take ten times as much memory."""
+    entry = json.dumps({**document()["annotations"][0], "segmentation": [[1.25, 2.5, 3.75, 4.5] * 100]})
+    pieces = [json.dumps({"images": document()["images"]})[:-1] + ', "annotations": [']
+    pieces += [("," if number else "") + entry.replace('"id": 5', f'"id": {number}') for number in range(12_000)]
+    content = ("".join(pieces) + "]}").encode()
+    assert len(content) > 25 * 2**20
+    instances = read_annotations(
+        lambda: io.BytesIO(content), AnnotationLimits(objects=20_000, segmentation_bytes=2**30)
+    )
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in instances.annotations()) == 12_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * 2**20

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,21 @@ def test_a_file_that_became_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").symlink_to(tmp_path / "secret.jpg")
     with pytest.raises(ImageUnreadable, match="symbolic link"):
         read_image(MemoryStore(), (tmp_path / "a.jpg").as_uri(), LIMIT)
+
+
+def test_a_file_that_became_a_pipe_fails_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(ImageUnreadable, match=r"a\.jpg is no longer a file \(it is a named pipe"):
+        read_image(MemoryStore(), (tmp_path / "a.jpg").as_uri(), LIMIT)
+
+
+def test_a_link_that_is_put_in_after_the_check_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check is made to see the path as it was, which is what a swap between check and opening looks like."""
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret/a.jpg").write_bytes(b"secret")
+    (tmp_path / "photos").symlink_to("secret")
+    (tmp_path / "b.jpg").symlink_to("secret/a.jpg")
+    monkeypatch.setattr("samfleet.datasets.content.os.path.realpath", str)
+    for name in ("photos/a.jpg", "b.jpg"):
+        with pytest.raises(ImageFailed):
+            read_image(MemoryStore(), (tmp_path / name).as_uri(), LIMIT)

@@ -5,15 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from samfleet.datasets import directory
 from samfleet.datasets.directory import (
     DatasetEmpty,
+    DirectoryLinksRepeat,
     DirectoryNotAllowed,
     DirectoryNotFound,
+    DirectoryTooLarge,
     DirectoryUnreadable,
+    ListingLimits,
     list_images,
     resolve_allowed,
 )
 from samfleet.datasets.names import FileNameInvalid
+from samfleet.regular_files import open_folder
 
 
 @pytest.fixture
@@ -122,4 +127,69 @@ def test_names_that_cannot_be_carried_are_refused(root: Path, name: bytes) -> No
 def test_a_folder_that_may_not_be_read_is_named(root: Path) -> None:
     (root / "photos/secret").mkdir(mode=0o000)
     with pytest.raises(DirectoryUnreadable, match="secret"):
+        list_images(str(root / "photos"), [root])
+
+
+def test_links_that_double_the_names_at_every_level_are_refused_early(root: Path) -> None:
+    """Forty levels have 2**40 names; only as many folders are looked at as the limit of names lets pass."""
+    for level in range(40):
+        (root / f"{level}").mkdir()
+        for side in "ab":
+            (root / f"{level}/{side}").symlink_to(f"../{level + 1}")
+    put(root / "40/a.jpg")
+    with pytest.raises(DirectoryLinksRepeat, match="under more than 16 names"):
+        list_images(str(root / "0"), [root], limits=ListingLimits(depth=100, entries=10_000))
+
+
+def test_folders_deeper_than_the_limit_are_refused(root: Path) -> None:
+    put(root / "a/b/c/d.jpg")
+    assert [image.name for image in list_images(str(root), [root], limits=ListingLimits(depth=3))] == ["a/b/c/d.jpg"]
+    with pytest.raises(DirectoryTooLarge, match="SAMFLEET_MAX_LISTING_DEPTH"):
+        list_images(str(root), [root], limits=ListingLimits(depth=2))
+
+
+def test_deep_nesting_is_refused_by_default(root: Path) -> None:
+    put(root / "photos" / "/".join("d" * 300) / "a.jpg")
+    with pytest.raises(DirectoryTooLarge, match="folders deep"):
+        list_images(str(root), [root])
+    assert len(list_images(str(root), [root], limits=ListingLimits(depth=400))) == 1
+
+
+def test_entries_count_whether_they_are_images_or_not(root: Path) -> None:
+    for name in ("1.txt", "2.txt", "3.jpg"):
+        put(root / "photos" / name)
+    limits = ListingLimits(entries=3)
+    assert len(list_images(str(root / "photos"), [root], limits=limits)) == 1
+    put(root / "photos/4.txt")
+    with pytest.raises(DirectoryTooLarge, match="SAMFLEET_MAX_LISTING_ENTRIES"):
+        list_images(str(root / "photos"), [root], limit=1, limits=limits)
+
+
+def test_a_listing_that_takes_too_long_ends(root: Path) -> None:
+    put(root / "photos/a.jpg")
+    with pytest.raises(DirectoryTooLarge, match="SAMFLEET_LISTING_TIME"):
+        list_images(str(root / "photos"), [root], limits=ListingLimits(seconds=-1.0))
+
+
+@pytest.mark.parametrize("path", ["/proc", "/proc/self", "/sys", "/dev"])
+def test_folders_of_the_kernel_are_never_read(path: str) -> None:
+    with pytest.raises(DirectoryNotAllowed, match=r"operating system|leaves the allowed"):
+        list_images(path, [Path("/")])
+
+
+def test_links_into_folders_of_the_kernel_are_refused(root: Path) -> None:
+    (root / "photos/memory.jpg").symlink_to("/proc/kcore")
+    with pytest.raises(DirectoryNotAllowed, match=r"'memory\.jpg' is a symbolic link"):
+        list_images(str(root / "photos"), [Path("/")])
+
+
+def test_a_folder_that_vanishes_while_it_is_listed_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(root / "photos/sub/a.jpg")
+    original = open_folder
+
+    def removed_first(path: Path) -> int:
+        return original(path.with_name("gone") if path.name == "sub" else path)
+
+    monkeypatch.setattr(directory, "open_folder", removed_first)
+    with pytest.raises(DirectoryUnreadable, match=r"photos/sub \(No such file"):
         list_images(str(root / "photos"), [root])

@@ -8,6 +8,8 @@ from pycocotools import mask as coco_mask
 
 from samfleet.datasets.segmentation import SegmentationInvalid, check_segmentation, decode_counts
 
+MAX_PIXELS = 100_000_000
+
 
 def random_mask(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """HW, uint8, 0 or 1, in runs of all lengths."""
@@ -29,13 +31,13 @@ def test_the_extent_of_runs_is_that_of_pycocotools(compressed: bool) -> None:
     encoded = coco_mask.encode(random_mask(5))
     counts = encoded["counts"].decode()
     value = {"size": list(encoded["size"]), "counts": counts if compressed else decode_counts(counts)}
-    extent = check_segmentation(value, tuple(encoded["size"]))
+    extent = check_segmentation(value, tuple(encoded["size"]), MAX_PIXELS)
     assert extent.area == coco_mask.area(encoded)
     assert extent.bbox == tuple(coco_mask.toBbox(encoded))
 
 
 def test_the_extent_of_polygons_covers_all_of_them() -> None:
-    extent = check_segmentation([[0, 0, 4, 0, 4, 3], [10, 10, 10, 12, 12, 12, 12, 10.0]], (20, 20))
+    extent = check_segmentation([[0, 0, 4, 0, 4, 3], [10, 10, 10, 12, 12, 12, 12, 10.0]], (20, 20), MAX_PIXELS)
     assert extent.bbox == (0, 0, 12, 12)
     assert extent.area == pytest.approx(6 + 4)
 
@@ -67,14 +69,14 @@ def test_the_extent_of_polygons_covers_all_of_them() -> None:
         ({"size": [2, 2], "counts": "Q"}, "in the middle"),
         ({"size": [2, 2], "counts": "O"}, "negative"),
         ({"size": [2, 2], "counts": ""}, "describe 0 pixels"),
-        ({"size": [70_000, 70_000], "counts": [4_900_000_000]}, "describe"),
+        ({"size": [70_000, 70_000], "counts": [4_900_000_000]}, "more pixels than the limit"),
     ],
 )
 def test_what_does_not_decode_is_refused(value: Any, reason: str) -> None:
     with pytest.raises(SegmentationInvalid, match=reason):
-        check_segmentation(value, None)
+        check_segmentation(value, None, MAX_PIXELS)
 
 
 def test_runs_must_have_the_size_of_the_image() -> None:
     with pytest.raises(SegmentationInvalid, match=r"which is \[3, 3\]"):
-        check_segmentation({"size": [2, 2], "counts": [4]}, (3, 3))
+        check_segmentation({"size": [2, 2], "counts": [4]}, (3, 3), MAX_PIXELS)

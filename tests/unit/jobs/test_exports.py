@@ -10,11 +10,13 @@ import numpy as np
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
-from samfleet.jobs.exports import CHUNK_BYTES, ExportFormat, iter_coco, iter_export, iter_jsonl
+from samfleet.jobs.exports import CHUNK_BYTES, ExportFormat, iter_coco, iter_export, iter_jsonl, version_of
 from samfleet.jobs.parts import part_row
 from samfleet.jobs.results import Annotation, Detection, ImageError, ImageOutcome, ShardImage
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport
+from samfleet.storage.jsonl import write_jsonl_zst
+from samfleet.storage.memory_store import MemoryStore
 
 COUNTS = coco.encode(np.asfortranarray(np.ones((4, 6), dtype=np.uint8)))["counts"].decode()
 
@@ -39,6 +41,13 @@ FAILED = ImageOutcome(image(3), error=ImageError("image_missing", "gone", "fetch
 
 def rows() -> list[dict[str, Any]]:
     return [part_row(outcome) for outcome in (everything(1), prompted(2), FAILED)]
+
+
+def stored(*parts: list[dict[str, Any]]) -> tuple[MemoryStore, list[str]]:
+    store = MemoryStore()
+    for number, part in enumerate(parts):
+        write_jsonl_zst(store, f"{number}.zst", part)
+    return store, [f"{number}.zst" for number in range(len(parts))]
 
 
 def test_coco_entries() -> None:
@@ -87,7 +96,7 @@ def test_a_mask_of_a_detection_is_ranked_by_the_detector() -> None:
 
 
 def test_jsonl_has_a_line_for_every_image() -> None:
-    lines = [json.loads(line) for line in b"".join(iter_jsonl(rows())).splitlines()]
+    lines = [json.loads(line) for line in b"".join(iter_jsonl(*stored(rows()[:2], rows()[2:]))).splitlines()]
     assert lines == rows()
     assert lines[2] == {
         "dataset_image_id": 3,
@@ -110,7 +119,7 @@ def test_pycocotools_loads_the_export(tmp_path: Path) -> None:
     truth, results = tmp_path / "truth.json", tmp_path / "results.json"
     images = [{"id": 101, "width": 6, "height": 4}, {"id": 102, "width": 6, "height": 4}]
     truth.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 1}, {"id": 7}]}))
-    results.write_bytes(b"".join(iter_export(ExportFormat.COCO, rows())))
+    results.write_bytes(b"".join(iter_export(*stored(rows()), ExportFormat.COCO)))
     with contextlib.redirect_stdout(io.StringIO()):
         loaded = COCO(str(truth)).loadRes(str(results))
     assert [annotation["score"] for annotation in loaded.dataset["annotations"]] == [0.75, 0.75, 0.75]
@@ -119,7 +128,13 @@ def test_pycocotools_loads_the_export(tmp_path: Path) -> None:
 
 def test_files_come_in_chunks() -> None:
     many = [part_row(everything(number)) for number in range(6000)]
-    chunks = list(iter_export(ExportFormat.COCO, many))
+    chunks = list(iter_export(*stored(many), ExportFormat.COCO))
     assert len(chunks) > 1
     assert all(len(chunk) >= CHUNK_BYTES for chunk in chunks[:-1])
     assert b"".join(chunks) == b"".join(iter_coco(many))
+
+
+def test_the_version_follows_the_parts_and_the_format() -> None:
+    versions = [version_of(form, parts) for form in ExportFormat for parts in ([], ["a"], ["a", "b"], ["ab"])]
+    assert len(set(versions)) == len(versions)
+    assert version_of(ExportFormat.COCO, ["a"]) == version_of(ExportFormat.COCO, ["a"])

@@ -11,7 +11,7 @@ from pycocotools import mask as coco
 from samfleet.jobs.quality import everything_quality, prompted_quality
 from samfleet.jobs.results import Annotation, Quality
 from samfleet.masks.record import MaskRecord
-from samfleet.quality.segmentation import annotation_mask
+from samfleet.quality.segmentation import AnnotationOutlineTooLong, AnnotationSizeMismatch, annotation_mask
 
 HEIGHT, WIDTH = 12, 10
 SQUARE = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]  # 4 x 4 pixels
@@ -80,8 +80,19 @@ def test_everything_takes_the_mask_that_fits_each_instance() -> None:
     assert everything_quality(masks, [], HEIGHT, WIDTH) is None
 
 
-def test_an_empty_union_and_another_size_count_as_no_agreement() -> None:
+def test_an_empty_union_counts_as_no_agreement() -> None:
     nothing = annotation({"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]})
-    elsewhere = annotation({"size": [4, 4], "counts": [0, 16]})
     assert prompted_quality([record(pixels(0, 0, 0, 0), prompt=0)], [nothing], HEIGHT, WIDTH) == Quality(1, 0.0)
-    assert prompted_quality([record(pixels(0, 0, 4, 4), prompt=0)], [elsewhere], HEIGHT, WIDTH) == Quality(1, 0.0)
+
+
+@pytest.mark.parametrize("counts", [[0, 65535 * 65535], "1"])
+def test_run_lengths_of_another_size_are_refused_with_both_sizes_named(counts: object) -> None:
+    elsewhere = annotation({"size": [65535, 65535], "counts": counts})
+    with pytest.raises(AnnotationSizeMismatch, match=r"\[65535, 65535\], the image has \[12, 10\]"):
+        prompted_quality([record(pixels(0, 0, 4, 4), prompt=0)], [elsewhere], HEIGHT, WIDTH)
+
+
+def test_polygons_far_beyond_the_image_are_refused() -> None:
+    far = annotation([[0.0, 0.0, 1e7, 0.0, 0.0, 1e7]])
+    with pytest.raises(AnnotationOutlineTooLong):
+        everything_quality([record(pixels(0, 0, 4, 4))], [far], HEIGHT, WIDTH)

@@ -1,26 +1,39 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from samfleet_cli.local_stack.child import BackOff, Child
-from samfleet_cli.local_stack.part import PartSpec, PartState
+from samfleet_cli.local_stack.part import Answer, PartSpec, PartState
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
-class Answers:
-    def __init__(self, *answers: bool) -> None:
-        self.answers = iter(answers)
+READY, BUSY, SILENT = Answer.READY, Answer.BUSY, Answer.SILENT
 
-    def is_ready(self) -> bool:
-        return next(self.answers)
+
+class Answers:
+    """Says what it was given, in turn, the last of it again and again; an exception is raised."""
+
+    def __init__(self, *answers: Answer | Exception) -> None:
+        self.answers = list(answers)
+
+    def ask(self) -> Answer:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def at_once(work: Callable[[], None]) -> None:
+    work()
 
 
 @pytest.fixture
@@ -32,7 +45,7 @@ def children() -> Iterator[list[Child]]:
 
 
 def _child(spec: PartSpec, folder: Path, children: list[Child]) -> Child:
-    children.append(Child(spec, folder / "part.log", folder, BackOff()))
+    children.append(Child(spec, folder / "part.log", folder, BackOff(), run_check=at_once))
     return children[-1]
 
 
@@ -71,7 +84,7 @@ def test_a_long_running_part_that_ends_well_is_started_again(tmp_path: Path, chi
 
 
 def test_a_part_that_no_longer_answers_is_starting_again(tmp_path: Path, children: list[Child]) -> None:
-    child = _child(PartSpec("part", SLEEP, readiness=Answers(False, True, False)), tmp_path, children)
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(SILENT, READY, SILENT)), tmp_path, children)
     child.start(0.0)
 
     states = []
@@ -86,7 +99,7 @@ def test_a_long_log_is_set_aside_while_the_part_goes_on(
     tmp_path: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("samfleet_cli.local_stack.child._LOG_BYTES", 4)
-    child = _child(PartSpec("part", SLEEP, readiness=Answers(True, True)), tmp_path, children)
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(READY)), tmp_path, children)
     (tmp_path / "part.log").write_text("long enough")
     child.start(0.0)
     child.observe(0.0)
@@ -114,3 +127,98 @@ def test_what_a_killed_part_leaves_is_removed(tmp_path: Path, children: list[Chi
     left.touch()
     child.kill()
     assert not left.exists()
+
+
+def _states(child: Child, *times: float, can_answer: bool = True) -> list[PartState]:
+    states = []
+    for now in times:
+        child.observe(now, can_answer=can_answer)
+        states.append(child.state)
+    return states
+
+
+def test_a_check_that_raises_says_not_ready_and_is_logged_once(
+    tmp_path: Path, children: list[Child], caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = Answers(ConnectionError("closed by server"), ConnectionError("closed by server"), READY)
+    child = _child(PartSpec("part", SLEEP, readiness=answers), tmp_path, children)
+    child.start(0.0)
+    with caplog.at_level(logging.ERROR):
+        assert _states(child, 0.0, 0.3, 0.6) == [PartState.STARTING, PartState.STARTING, PartState.READY]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the readiness check of part raised; the part counts as not ready"
+    ]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_part_that_hangs_is_killed_and_started_again(tmp_path: Path, children: list[Child], *, stopped: bool) -> None:
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, SILENT), hang_seconds=20), tmp_path, children)
+    child.start(0.0)
+    assert child.identity is not None
+    if stopped:
+        os.kill(child.identity.pid, signal.SIGSTOP)
+
+    _states(child, 0.0, 5.1, 15.0, 25.0)
+    assert child.is_running
+    _states(child, 25.2)
+    _until_ended(child, 26.0)
+
+    assert (child.state, child.status.last_exit) == (PartState.RESTARTING, -signal.SIGKILL)
+    assert "killed, because it did not answer for 20 s" in (tmp_path / "part.log").read_text(encoding="utf-8")
+
+
+def test_a_part_that_never_answers_after_its_start_is_killed_later(tmp_path: Path, children: list[Child]) -> None:
+    spec = PartSpec("part", SLEEP, readiness=Answers(SILENT), hang_seconds=20, start_seconds=100)
+    child = _child(spec, tmp_path, children)
+    child.start(0.0)
+    _states(child, 0.0, 99.0)
+    assert child.is_running
+    _states(child, 100.0)
+    _until_ended(child, 101.0)
+    assert child.status.last_exit == -signal.SIGKILL
+
+
+def test_a_part_that_answers_not_yet_is_left_alone(tmp_path: Path, children: list[Child]) -> None:
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, BUSY), hang_seconds=20), tmp_path, children)
+    child.start(0.0)
+    assert _states(child, 0.0, 10.0, 1000.0, 10_000.0)[1:] == [PartState.STARTING] * 3
+    assert child.is_running
+
+
+def test_a_part_is_not_blamed_while_what_it_needs_is_away(tmp_path: Path, children: list[Child]) -> None:
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, SILENT), hang_seconds=20), tmp_path, children)
+    child.start(0.0)
+    _states(child, 0.0)
+    _states(child, 5.1, 100.0, 200.0, can_answer=False)
+    _states(child, 201.0, 220.0)  # its time begins when its dependencies are back
+    assert child.is_running
+    _states(child, 221.1)
+    _until_ended(child, 222.0)
+
+
+def test_a_check_that_does_not_return_counts_as_silence(tmp_path: Path, children: list[Child]) -> None:
+    spec = PartSpec("part", SLEEP, readiness=Answers(READY), hang_seconds=20)
+    runs: list[Callable[[], None]] = []
+    child = Child(spec, tmp_path / "part.log", tmp_path, BackOff(), run_check=runs.append)
+    children.append(child)
+    child.start(0.0)
+    _states(child, 0.0)
+    runs[0]()
+    assert _states(child, 0.1, 5.2, 15.0, 15.3) == [
+        PartState.READY,
+        PartState.READY,
+        PartState.READY,
+        PartState.STARTING,
+    ]
+    assert child.is_running
+    _states(child, 35.4)
+    _until_ended(child, 36.0)
+
+
+def test_a_supervisor_that_was_held_up_blames_no_part(tmp_path: Path, children: list[Child]) -> None:
+    child = _child(
+        PartSpec("part", SLEEP, readiness=Answers(READY, SILENT, READY), hang_seconds=20), tmp_path, children
+    )
+    child.start(0.0)
+    assert _states(child, 0.0, 3600.0, 3600.3) == [PartState.READY, PartState.STARTING, PartState.READY]
+    assert child.is_running

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from fixtures.nvml import install
 from samfleet_cli.local_stack.doctor import Check, examine
-from samfleet_cli.local_stack.probes import Probes, nvml
+from samfleet_cli.local_stack.probes import Probes, nvml, torch_cuda
 
 GIB = 2**30
 VERSIONS = {"numpy": "1.26.4"}
@@ -30,6 +31,7 @@ GOOD = Probes(
     available_memory_bytes=_answer(16 * GIB),
     shared_memory_bytes=_answer(8 * GIB),
     gpu=_answer(None),
+    torch_cuda=_answer(13),
     nvml=_answer(None),
     port_is_free=_answer(True),
     account_exists=_answer(True),
@@ -51,7 +53,47 @@ def test_a_good_machine_needs_nothing() -> None:
 
 def test_no_gpu_is_no_fault() -> None:
     assert _examine(GOOD)["GPU"] == Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
-    assert _examine(replace(GOOD, gpu=_answer("NVIDIA L4, 570.1")))["GPU"].found == "NVIDIA L4, 570.1"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "cuda", "state", "words"),
+    [
+        ("NVIDIA L4, 580.65.06", 13, "ok", ""),
+        ("NVIDIA L4, 535.183.01", 12, "ok", ""),
+        ("NVIDIA L4, 535.183.01", 13, "warning", "driver 580 or newer: torch is built for CUDA 13"),
+        ("NVIDIA L4, 470.1", 12, "warning", "driver 525 or newer"),
+        ("NVIDIA L4, 580.65.06", None, "warning", "make setup"),
+        ("NVIDIA L4, 580.65.06", 99, "warning", "CUDA 99"),
+        ("NVIDIA L4, [N/A]", 13, "warning", "release notes"),
+    ],
+)
+def test_a_gpu_needs_a_driver_as_new_as_torch_s_cuda(gpu: str, cuda: int | None, state: str, words: str) -> None:
+    check = _examine(replace(GOOD, gpu=_answer(gpu), torch_cuda=_answer(cuda)))["GPU"]
+
+    assert check.state == state
+    assert check.found.startswith(gpu)
+    assert words in (check.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("line", "generation"),
+    [
+        ("cuda: Optional[str] = '13.0'", 13),
+        ("cuda = '12.8'", 12),
+        ("cuda: Optional[str] = None", None),
+        ("", None),
+    ],
+)
+def test_torch_says_its_cuda_without_being_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, generation: int | None
+) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise RuntimeError('imported')")
+    (tmp_path / "torch" / "version.py").write_text(f"__version__ = '2.13.0'\n{line}\nhip = None\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+
+    assert torch_cuda() == generation
 
 
 def test_nvml_is_missed_only_beside_a_gpu() -> None:

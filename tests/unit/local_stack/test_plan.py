@@ -38,7 +38,6 @@ def test_what_is_set_is_external_and_not_started(tmp_path: Path) -> None:
         ExternalPart("triton", "gpu1:8001, gpu2:8001, gpu3:8001"),
         ExternalPart("storage", "s3://bucket/prefix"),
     )
-    assert plan.info.triton_http_url is None
 
 
 def test_each_worker_serves_one_pool_and_none_the_control_queue(tmp_path: Path) -> None:
@@ -106,3 +105,12 @@ def test_each_process_shows_its_metrics_on_a_port_of_its_own(tmp_path: Path) -> 
         f"http://127.0.0.1:{port}/metrics" for port in served
     ]
     assert "SAMFLEET_METRICS_PORT" not in parts["api"].env
+
+
+def test_the_api_knows_the_weights_unless_a_triton_elsewhere_has_its_own(tmp_path: Path) -> None:
+    elsewhere = {part.name: part for part in _plan(tmp_path / "elsewhere", _external()).parts}
+    shared = Settings(pools={"a100": ("gpu1:8001",)}, weights_dir=tmp_path / "weights")
+    shared_too = {part.name: part for part in _plan(tmp_path / "shared", shared).parts}
+
+    assert "SAMFLEET_WEIGHTS_DIR" not in elsewhere["api"].env
+    assert shared_too["api"].env["SAMFLEET_WEIGHTS_DIR"] == str(tmp_path / "weights")

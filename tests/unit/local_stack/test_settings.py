@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from samfleet_cli.local_stack.settings import StackSettings
+from samfleet_cli.local_stack.settings import PORT_NAMES, StackSettings
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 
@@ -38,3 +38,9 @@ def test_only_ports_that_are_set_are_fixed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SAMFLEET_API_PORT", "99999")
     with pytest.raises(ValidationError, match="api_port"):
         StackSettings()
+
+
+def test_addresses_of_kubernetes_services_are_no_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PORT_NAMES:
+        monkeypatch.setenv(f"SAMFLEET_{name.upper()}_PORT", "tcp://10.96.0.12:8080")
+    assert StackSettings().fixed_ports() == {}

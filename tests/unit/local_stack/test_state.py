@@ -18,7 +18,6 @@ def _state(state_dir: Path) -> StackState:
         broker_url="redis://",
         storage_url="file:///",
         pools={"local": ["127.0.0.1:2"]},
-        triton_http_url=None,
     )
     parts = [PartStatus("redis", PartState.READY, 7, 1, -9, "2026-01-01T00:00:00+00:00", "127.0.0.1:3")]
     return StackState(ProcessIdentity(5, 6, "boot"), info, {"api": 1}, parts, [ProcessIdentity(7, 8, "boot")])

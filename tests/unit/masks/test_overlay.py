@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from samfleet.masks.image_errors import ImageUnreadable
-from samfleet.masks.overlay import mask_colour, render_overlay
+from samfleet.budget import Budget
+from samfleet.masks.image_errors import ImageTooLarge, ImageUnreadable
+from samfleet.masks.overlay import PicturesBusy, mask_colour, render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import encode_mask
 
@@ -26,7 +28,7 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def rendered(content: bytes, masks: list[MaskRecord], **options: int) -> NDArray[np.uint8]:
+def rendered(content: bytes, masks: list[MaskRecord], **options: Any) -> NDArray[np.uint8]:
     """HW3, uint8, RGB."""
     with Image.open(io.BytesIO(render_overlay(content, masks, **options))) as picture:
         assert picture.format == "PNG"
@@ -87,13 +89,43 @@ def test_every_mode_becomes_a_picture(mode: str) -> None:
     picture = rendered(content, [box_mask((8, 8), 1, 1, 4, 4)])
     assert picture.shape == (8, 8, 3)
     if mode == "I;16":
-        assert picture[7, 7].tolist() == [40_000 >> 8] * 3
+        assert picture[7, 7].tolist() == [round(40_000 / 257)] * 3
 
 
 @pytest.mark.parametrize("content", [b"", b"text", GREY[: len(GREY) // 2]])
 def test_what_cannot_be_decoded_is_said(content: bytes) -> None:
-    with pytest.raises(ImageUnreadable, match="cannot be decoded"):
+    with pytest.raises(ImageUnreadable, match="nothing can be drawn on it"):
         render_overlay(content, [])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_wide_greys_are_stretched_as_the_model_sees_them(dtype: type[np.generic]) -> None:
+    values = np.zeros((600, 4), dtype=dtype)  # more rows than are scaled at a time
+    values[300:] = 1000
+    picture = rendered(encoded(Image.fromarray(values), "TIFF"), [])
+    assert (picture[:300] == 0).all()
+    assert (picture[300:] == 255).all()
+
+
+def test_pixels_are_counted_before_anything_is_decoded() -> None:
+    with pytest.raises(ImageTooLarge, match="20 x 10 pixels"):
+        render_overlay(GREY, [], max_pixels=199)
+
+
+@pytest.mark.parametrize("form", ["EPS", "GIF", "PPM", "TGA"])
+def test_formats_that_the_model_does_not_read_are_refused(form: str) -> None:
+    content = encoded(Image.new("RGB", (8, 8)), form)
+    with pytest.raises(ImageUnreadable, match="none of JPEG, PNG, WebP, BMP and TIFF"):
+        render_overlay(content, [])
+
+
+def test_a_picture_waits_for_its_pixels_and_says_when_it_waited_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samfleet.masks.overlay.BUDGET_SECONDS", 0.01)
+    budget = Budget(1000)
+    assert render_overlay(GREY, [], budget=budget)
+    with budget.take(900), pytest.raises(PicturesBusy):
+        render_overlay(GREY, [], budget=budget)
+    assert render_overlay(GREY, [], budget=budget)
 
 
 def test_colours_in_a_row_differ() -> None:

@@ -13,7 +13,7 @@ from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.wire import SegmentRequest
 from samfleet_models.common import Features
 from samfleet_models.decoding import DrawnMasks
-from samfleet_models.engine import Engine
+from samfleet_models.engine import ENCODED_AT_A_TIME, Engine
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import ScoredPrompts
 from samfleet_models.network import IMAGES_PER_PASS
@@ -25,6 +25,7 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(IMAGES_PER_PASS, "cpu", 8)
+    monkeypatch.setitem(ENCODED_AT_A_TIME, "cpu", 8)
     encode = sam_network(tiny_engine).encode
     sizes = []
 

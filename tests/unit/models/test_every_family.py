@@ -22,6 +22,7 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_models import engine as engine_module
 from samfleet_models import network, networks
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.families import FAMILIES
@@ -75,6 +76,7 @@ def test_there_is_a_tiny_variant_of_every_family() -> None:
 def test_masks_of_a_batch_say_what_they_hold(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """All images go through the encoder together, as they do on a GPU."""
     monkeypatch.setitem(network.IMAGES_PER_PASS, "cpu", len(SIZES))
+    monkeypatch.setitem(engine_module.ENCODED_AT_A_TIME, "cpu", len(SIZES))
     conventions = engine.record.conventions
     one = conventions.masks.multimask_best_only or "instances" in conventions.samplers
     expected = np.repeat(np.arange(len(PROMPTS)), [1, 1 if one else len(conventions.masks.multimask), 1, 1, 1])
@@ -97,6 +99,7 @@ def test_a_batch_answers_as_its_images_and_prompts_alone(engine: Engine, monkeyp
     requests = [ask(size, BOX, AMBIGUOUS) for size in SIZES[:2]]
     with monkeypatch.context() as patched:
         patched.setitem(network.IMAGES_PER_PASS, "cpu", len(requests))
+        patched.setitem(engine_module.ENCODED_AT_A_TIME, "cpu", len(requests))
         together = segment(engine, *requests)
     for request, reply in zip(requests, together, strict=True):
         box, ambiguous = (segment(engine, replace(request, prompts=(prompt,)))[0].masks for prompt in request.prompts)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from fixtures.pictures import encoded, gradient, rgb
@@ -17,7 +21,8 @@ from samfleet.masks.image_errors import (
     ImageTruncated,
     ImageUnreadable,
 )
-from samfleet_models.images import read_image
+from samfleet_models import images
+from samfleet_models.images import PixelBudget, read_image
 
 ORIENTATION = 0x0112
 LOSSLESS = [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})]
@@ -194,3 +199,70 @@ def test_what_is_no_image_has_a_code(data: bytes, error: type[InvalidInput]) -> 
 def test_gif_is_named_as_unsupported() -> None:
     with pytest.raises(ImageFormatUnsupported, match="GIF"):
         read_image(encoded(gradient(), "GIF"))
+
+
+def plainly_stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """The whole picture at once, in float64."""
+    wide = values.astype(np.float64)
+    finite = wide[np.isfinite(wide)]
+    low, high = finite.min(), finite.max()
+    clean = np.nan_to_num(wide, nan=low, posinf=high, neginf=low)
+    grey = np.rint((clean - low) * 255.0 / (high - low)).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_strips_give_the_pixels_of_the_whole(monkeypatch: pytest.MonkeyPatch, orientation: int) -> None:
+    numbers = np.random.default_rng(5)
+    floats = numbers.normal(0, 1e4, (37, 23)).astype(np.float32)
+    floats[3, 4], floats[20, 1], floats[30, 2] = np.nan, np.inf, -np.inf
+    kinds = [floats, numbers.integers(-(2**31), 2**31 - 1, (37, 23)).astype(np.int32)]
+    files = [encoded(Image.fromarray(values), "TIFF") for values in kinds]
+    files += [encoded(Image.fromarray(numbers.integers(0, 65_535, (37, 23)).astype(np.uint16)), "TIFF")]
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    files += [
+        encoded(gradient().resize((23, 37)).convert(mode), kind, exif=exif)
+        for mode, kind in (("RGB", "PNG"), ("L", "PNG"), ("P", "PNG"), ("1", "PNG"), ("RGBA", "PNG"), ("CMYK", "TIFF"))
+    ]
+    whole = [read_image(file) for file in files]
+    monkeypatch.setattr(images, "STRIP_PIXELS", 100)
+    for file, expected in zip(files, whole, strict=True):
+        np.testing.assert_array_equal(read_image(file), expected)
+    for file, values in zip(files, kinds, strict=False):
+        np.testing.assert_array_equal(read_image(file), plainly_stretched(values))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint16, np.uint8])
+def test_a_large_image_takes_few_bytes_a_pixel(dtype: type[np.generic]) -> None:
+    """What numpy allocates is counted here; Pillow holds four more bytes a pixel. It was 32 for 32-bit grey."""
+    height, width = 2000, 3000
+    values = (np.arange(height * width).reshape(height, width) % 251).astype(dtype)
+    file = encoded(Image.fromarray(values), "TIFF")
+    tracemalloc.start()
+    try:
+        pixels = read_image(file)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pixels.shape == (height, width, 3)
+    assert peak < 3 * height * width + 48 * images.STRIP_PIXELS + 3 * len(file)
+
+
+def test_images_decoded_together_hold_the_budget_of_pixels() -> None:
+    budget = PixelBudget(100)
+    second, third = Event(), Event()
+
+    def take(pixels: int, taken: Event) -> None:
+        with budget.taken(pixels):
+            taken.set()
+
+    with ThreadPoolExecutor(2) as pool:
+        with budget.taken(60):
+            fits = pool.submit(take, 40, second)
+            assert second.wait(20)
+            fits.result()
+            waits = pool.submit(take, 500, third)  # more than all: it is decoded alone
+            assert not third.wait(0.05)
+        waits.result()
+    assert third.is_set()

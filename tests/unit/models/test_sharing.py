@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -14,11 +15,13 @@ from torch import Tensor
 from fixtures.pictures import bright_square
 from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
 from samfleet_models import sharing
 from samfleet_models.asking import Answers, Ask
+from samfleet_models.cancelling import Cancellation, never
 from samfleet_models.decoding import DrawnMasks
-from samfleet_models.engine import Engine
+from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.folded.context import ImageContext
 from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
 from samfleet_models.onnx.graph import GraphFailed
@@ -29,6 +32,7 @@ __all__ = ["tiny", "tiny_engine"]
 POINT = Prompt(points=((20, 15),), labels=(1,))
 THREE = Prompt(points=((20, 15), (2, 2), (9, 9)), labels=(1, 0, 1), multimask=True)
 BOX = Prompt(box=(10, 8, 30, 22))
+FOUR = EverythingParameters(points_per_side=4)
 GRID = EverythingParameters(points_per_side=3, pred_iou_thresh=-1.0, stability_score_thresh=0.0, box_nms_thresh=1.0)
 
 
@@ -204,3 +208,85 @@ def test_answers_carry_the_scores_of_what_was_drawn(tiny_engine: Engine, monkeyp
     monkeypatch.setattr(tiny_engine.network.decoder, "draw", another)
     replies = segment(tiny_engine, [request(40, POINT, BOX), request(50, BOX)])
     assert [[mask.predicted_iou for mask in replies[position].masks] for position in range(2)] == [[0, 0.125], [0.25]]
+
+
+def test_a_cancelled_image_leaves_the_next_chunk_and_the_others_hear_the_same(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [request(width, task=GRID) for width in (40, 50, 60)]
+    alone = [segment(tiny_engine, [one])[0] for one in requests]
+    monkeypatch.setattr(tiny_engine.network, "prompts_per_pass", lambda *_, **__: 7)
+    chunks = Chunks(tiny_engine, monkeypatch)
+    cancelled = [never, lambda: len(chunks.seen) >= 2, never]
+    replies = dict(tiny_engine.segment(requests, cancelled))
+    assert chunks.seen == [[7], [2, 5], [7], [2]]
+    assert [replies[position].report.error_code for position in range(3)] == [None, "request_cancelled", None]
+    for position in (0, 2):
+        check_alike(replies[position], alone[position])
+
+
+def test_an_image_cancelled_while_it_waits_is_neither_read_nor_encoded(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = Chunks(tiny_engine, monkeypatch)
+    bad = SegmentRequest(b"no image", PromptsParameters(), (POINT,))
+    replies = dict(tiny_engine.segment([bad, request(40, POINT)], [lambda: True, never]))
+    assert replies[0].report.error_code == "request_cancelled"
+    assert replies[1].report.error_code is None
+    assert chunks.seen == [[1]]
+    later = iter([False, True])
+    reply = dict(tiny_engine.segment([request(40, POINT)], [lambda: next(later)]))[0]
+    assert (reply.report.error_code, reply.report.error_stage) == ("request_cancelled", "encode")
+    assert chunks.seen == [[1]]
+
+
+def test_small_regions_are_not_removed_for_a_cancelled_request(tiny_engine: Engine) -> None:
+    """Each mask of a large image takes long, and the decoder is not asked between them."""
+    task = replace(GRID, min_mask_region_area=5)
+    turns = [0]
+
+    def cancelled() -> bool:
+        turns[0] += 1
+        return turns[0] > 5  # read, encoded, begun, one chunk: then it is the masks' turn
+
+    reply = dict(tiny_engine.segment([request(40, task=task)], [cancelled]))[0]
+    assert (reply.report.error_code, reply.report.error_stage) == ("request_cancelled", "postprocess")
+
+
+def test_a_request_is_asked_after_at_most_once_an_interval() -> None:
+    now, asked = [0.0], [0]
+
+    def gone() -> bool:
+        asked[0] += 1
+        return asked[0] == 2
+
+    cancellation = Cancellation(gone, 0.1, lambda: now[0])
+    assert [cancellation(), cancellation(), asked[0]] == [False, False, 1]
+    now[0] = 0.1
+    assert cancellation()
+    now[0] = 0.2
+    assert cancellation()
+    assert asked[0] == 2
+
+
+def test_an_image_that_keeps_too_many_masks_fails_alone(tiny: tuple[VariantRecord, Path]) -> None:
+    record, path = tiny
+    engine = Engine(record, path, EngineSettings(device="cpu", max_mask_bytes=20_000))
+    try:
+        replies = segment(engine, [request(40, task=replace(GRID, points_per_side=8)), request(50, POINT)])
+    finally:
+        engine.close()
+    assert replies[0].report.error_code == "masks_too_many"
+    assert replies[0].masks == ()
+    assert replies[1].report.error_code is None
+
+
+def test_the_backend_refuses_too_many_prompts_itself(tiny: tuple[VariantRecord, Path]) -> None:
+    record, path = tiny
+    engine = Engine(record, path, EngineSettings(device="cpu", max_prompts=9))
+    try:
+        replies = segment(engine, [request(40, task=GRID), request(40, *[POINT] * 10), request(40, task=FOUR)])
+    finally:
+        engine.close()
+    codes = [replies[position].report.error_code for position in range(3)]
+    assert codes == [None, "prompts_too_many", "prompts_too_many"]

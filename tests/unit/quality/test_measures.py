@@ -36,7 +36,7 @@ def test_measures_follow_the_task(task: Any, categories: Any, measures: Measures
 
 def test_lvis_is_read_and_known_as_federated() -> None:
     document = json.loads(shared_path("ref", "coco_eval", "lvis_val_100.json").read_bytes())
-    instances = read_annotations(io.BytesIO(json.dumps(document).encode()))
-    assert len(instances.annotations) == len(document["annotations"])
+    instances = read_annotations(lambda: io.BytesIO(json.dumps(document).encode()))
+    assert len(list(instances.annotations())) == len(document["annotations"])
     assert is_federated(instances.categories)
     assert not is_federated(CATEGORIES)

@@ -72,3 +72,18 @@ def test_object_aware_asks_for_single_masks_of_boxes() -> None:
 def test_nothing_is_asked_for_where_the_backend_finds_the_boxes() -> None:
     task = parse_job_task({**EVERYTHING, "boxes_from": "detector"})
     assert prompt_origins(task, task.parameters(get_variant("mobilesamv2")), IMAGE) == ()
+
+
+@pytest.mark.parametrize("size", [[65535, 65535], [12, 10], [5, 6]])
+def test_run_lengths_of_another_size_are_refused_before_they_are_decoded(size: list[int]) -> None:
+    """The largest states 4 GiB of pixels in a few characters; the image has 10 rows of 12."""
+    runs = {"size": size, "counts": [0, size[0] * size[1]]}
+    stated = replace(INSTANCE, segmentation=runs)
+    with pytest.raises(PromptInvalid, match=rf"size \[{size[0]}, {size[1]}\], the image has \[10, 12\]"):
+        prompts_of(POINT, replace(IMAGE, annotations=(stated,)), png())
+
+
+def test_polygons_far_beyond_the_image_are_refused_before_they_are_drawn() -> None:
+    far = replace(INSTANCE, segmentation=[[0.0, 0.0, 1e7, 0.0, 0.0, 1e7]])
+    with pytest.raises(PromptInvalid, match="longer than 1000000 pixels"):
+        prompts_of(POINT, replace(IMAGE, annotations=(far,)), png())

@@ -3,17 +3,30 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from samfleet.storage.store import StorageFull
+from samfleet.jobs.leases import Blame
+from samfleet.jobs.queue import QueueUnavailable
+from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet.variants.task import TaskInvalid
 from samfleet_worker.retry import FailRun, TryAgain, decide
-from samfleet_worker.triton.errors import TritonRefused, TritonTimeout, TritonUnavailable, VariantLoadFailed
+from samfleet_worker.triton.errors import (
+    InferenceFailed,
+    ModelProcessDied,
+    TritonRefused,
+    TritonTimeout,
+    TritonUnavailable,
+    VariantLoadFailed,
+)
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(0, 1), (1, 2), (2, 4), (4, 16), (5, 30), (24, 30), (10_000, 30)])
 def test_back_off_doubles_up_to_half_a_minute(attempts: int, seconds: int) -> None:
-    decision = decide(TritonUnavailable("down"), attempts)
-    assert decision == TryAgain(timedelta(seconds=seconds), "triton_unavailable: down", surprising=False)
+    decision = decide(TritonTimeout("late"), attempts)
+    assert decision == TryAgain(timedelta(seconds=seconds), "triton_timeout: late", surprising=False)
+    waiting = decide(TritonUnavailable("down"), 0, attempts)
+    assert waiting == TryAgain(timedelta(seconds=seconds), "triton_unavailable: down", False, Blame.NOBODY)
 
 
 @pytest.mark.parametrize("error", [TritonTimeout("late"), StorageFull("full")])
@@ -26,6 +39,39 @@ def test_what_is_down_is_tried_again_without_a_traceback(error: Exception) -> No
 @pytest.mark.parametrize("error", [VariantLoadFailed("no weights"), TritonRefused("no"), TaskInvalid("bad")])
 def test_what_cannot_mend_itself_fails_the_run(error: VariantLoadFailed) -> None:
     assert decide(error, 0) == FailRun(error.code, error.message)
+
+
+AWAY = [
+    TritonUnavailable("refused"),
+    StorageUnavailable("refused"),
+    StorageFull("full"),
+    QueueUnavailable("refused"),
+    OperationalError("SELECT 1", {}, Exception("the database system is starting up")),
+    InterfaceError("SELECT 1", {}, Exception("the connection is closed")),
+    PoolTimeoutError("no connection within 30 s"),
+]
+
+
+@pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
+def test_a_part_that_is_away_counts_for_no_shard(error: Exception) -> None:
+    decision = decide(error, 24, 3)
+    assert isinstance(decision, TryAgain)
+    assert (decision.blame, decision.after, decision.surprising) == (Blame.NOBODY, timedelta(seconds=8), False)
+
+
+@pytest.mark.parametrize(
+    ("error", "blame"),
+    [
+        (TritonTimeout("late"), Blame.SHARD),
+        (InferenceFailed("boom"), Blame.SHARD),
+        (ZeroDivisionError(), Blame.SHARD),
+        (ModelProcessDied("the stub process is not healthy"), Blame.UNCERTAIN),
+    ],
+)
+def test_what_a_shard_may_have_done_counts(error: Exception, blame: Blame) -> None:
+    decision = decide(error, 0)
+    assert isinstance(decision, TryAgain)
+    assert decision.blame is blame
 
 
 def test_what_nobody_foresaw_is_tried_again_and_shown() -> None:

@@ -12,12 +12,14 @@ from samfleet_worker.triton.errors import (
     InferenceFailed,
     InferenceRejected,
     ModelNotLoaded,
+    ModelProcessDied,
     TritonUnavailable,
     VariantLoadFailed,
     VariantWaits,
     from_load,
     from_triton,
     is_out_of_memory,
+    mapped_control_errors,
 )
 
 
@@ -46,7 +48,7 @@ def test_every_mapped_error_stands_in_our_tree_and_is_raised_by_the_table() -> N
         ("Request for unknown model: 'mobile_sam' is not found", "UNAVAILABLE", ModelNotLoaded),
         ("Request for unknown model: 'mobile_sam' is not found", "NOT_FOUND", ModelNotLoaded),
         ("Request for unknown model: 'mobile_sam' has no available versions", "UNAVAILABLE", ModelNotLoaded),
-        ("Stub process 'mobile_sam_0_0' is not healthy.", "INTERNAL", TritonUnavailable),
+        ("Stub process 'mobile_sam_0_0' is not healthy.", "INTERNAL", ModelProcessDied),
         ("failed to connect to all addresses", "UNAVAILABLE", TritonUnavailable),
         ("Failed to process the request(s) for model 'mobile_sam', message: boom", "INTERNAL", InferenceFailed),
         ("unexpected shape for input 'IMAGE'", "INVALID_ARGUMENT", InferenceRejected),
@@ -102,3 +104,8 @@ def test_a_failed_request_shows_no_traceback_either() -> None:
 )
 def test_which_loads_lacked_memory(reason: str, lacks: bool) -> None:
     assert is_out_of_memory(said(f"load failed for model 'v': {reason}", "INTERNAL")) is lacks
+
+
+def test_a_server_that_does_not_answer_a_control_question_is_away() -> None:
+    with pytest.raises(TritonUnavailable, match="t:8001 does not answer"), mapped_control_errors("t:8001"):
+        raise InferenceServerException("Deadline Exceeded", "StatusCode.DEADLINE_EXCEEDED")

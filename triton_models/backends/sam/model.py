@@ -1,7 +1,8 @@
 """The Python-based Triton backend `sam`: every variant's model names it and says which variant it is.
 
 Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda),
-SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_EXECUTION (precision and compilation by variant),
+SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_MAX_PROMPTS_PER_IMAGE, SAMFLEET_MAX_MASK_BYTES and
+SAMFLEET_DECODE_PIXELS (limits of one image), SAMFLEET_EXECUTION (precision and compilation by variant),
 SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes),
 SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (variants of a
 user's own).
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +24,25 @@ import triton_python_backend_utils as pb_utils
 # Triton's stub starts Python isolated, without PYTHONPATH; the folders in it are where a checkout's packages lie.
 sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path and path not in sys.path]
 
-from samfleet.errors import SamfleetError
+from samfleet.errors import SamfleetError, describe
 from samfleet.licences import SETTING, parse_accepted
-from samfleet.masks.wire import INPUTS, Arrays
+from samfleet.limits import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
+from samfleet.masks.wire import INPUTS, Arrays, WireMismatch
 from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
 from samfleet.variants.execution import Executions
 from samfleet.variants.record import VariantRecord
+from samfleet_models.cancelling import Cancellation, RequestCancelled
 from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.hardware import choose_device
-from samfleet_models.images import DEFAULT_MAX_PIXELS
+from samfleet_models.images import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS
 from samfleet_models.room import DeviceMemoryShort, check_room
 from samfleet_models.serving import serve
 
 
 class TritonPythonModel:
+    _failure = SamfleetError()  # of the last batch that ended early
+
     def initialize(self, args: dict[str, str]) -> None:
         parameters = json.loads(args["model_config"])["parameters"]
         own = os.environ.get("SAMFLEET_VARIANTS_DIR")
@@ -56,19 +62,35 @@ class TritonPythonModel:
             pb_utils.Logger.log_info(f"{record.name} was compiled in {self._engine.warmup_seconds:.1f} s")
 
     def execute(self, requests: list[Any]) -> None:
-        """Answers every request through its own sender, so that a reply leaves while batch mates are still at work."""
-        senders = [request.get_response_sender() for request in requests]
-        waiting = set(range(len(requests)))
+        """Answers every request through its own sender, so that a reply leaves while batch mates are still at work.
+
+        What is wrong with one request is that request's answer. After an error of this program the requests that were
+        not answered yet are tried one by one, so that only the one that causes it hears of it.
+        """
+        senders = {position: request.get_response_sender() for position, request in enumerate(requests)}
+        batch = dict(self._readable(requests, senders))
+        cancelled = {position: Cancellation(requests[position].is_cancelled) for position in batch}
+        self._answer(batch, cancelled, senders)
+        for position in list(senders):
+            self._answer({position: batch[position]}, cancelled, senders)
+            if position in senders:
+                _send(senders.pop(position), self._failure)
+
+    def _answer(self, batch: dict[int, Arrays], cancelled: dict[int, Cancellation], senders: dict[int, Any]) -> None:
+        """Removes the sender of each request that was answered; `_failure` says why there are others."""
         try:
-            for position, outcome in serve(self._engine, [_arrays(request) for request in requests]):
-                senders[position].send(_response(outcome), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-                waiting.discard(position)
+            for position, outcome in serve(self._engine, batch, cancelled):
+                _send(senders.pop(position), outcome)
         except Exception as error:  # noqa: BLE001 — Triton must get an answer to every request
             pb_utils.Logger.log_error(traceback.format_exc())
-            for position in waiting:
-                failure = pb_utils.TritonError(f"internal_error: {type(error).__name__}: {error}")
-                response = pb_utils.InferenceResponse(error=failure)
-                senders[position].send(response, flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+            self._failure = SamfleetError(f"{type(error).__name__}: {error}")
+
+    def _readable(self, requests: list[Any], senders: dict[int, Any]) -> Iterator[tuple[int, Arrays]]:
+        for position, request in enumerate(requests):
+            try:
+                yield position, _arrays(request)
+            except Exception as error:  # noqa: BLE001 — such as an element of a string tensor that is not whole
+                _send(senders.pop(position), WireMismatch(f"the request's tensors cannot be read: {describe(error)}"))
 
     def finalize(self) -> None:
         self._engine.close()
@@ -76,7 +98,7 @@ class TritonPythonModel:
 
 def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> Engine:
     if checkpoint.is_file():  # the engine says what to do about a missing one
-        kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE", "0"))
+        kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE") or 0)
         files = [checkpoint.with_name(file.filename) for file in record.companions.values()]
         weights_bytes = sum(file.stat().st_size for file in (checkpoint, *files) if file.is_file())
         check_room(weights_bytes, choose_device(settings.device, settings.gpu), kept_free)
@@ -89,10 +111,13 @@ def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> 
 def _settings(args: dict[str, str], variant: str) -> EngineSettings:
     threads, gates = os.environ.get("SAMFLEET_THREADS"), os.environ.get("SAMFLEET_GATES_DIR")
     return EngineSettings(
-        device=os.environ.get("SAMFLEET_DEVICE", "auto"),
+        device=os.environ.get("SAMFLEET_DEVICE") or "auto",
         gpu=int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else 0,
         threads=int(threads) if threads else None,
-        max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS", DEFAULT_MAX_PIXELS)),
+        max_pixels=int(os.environ.get("SAMFLEET_MAX_PIXELS") or DEFAULT_MAX_PIXELS),
+        max_prompts=int(os.environ.get("SAMFLEET_MAX_PROMPTS_PER_IMAGE") or MAX_PROMPTS_PER_IMAGE),
+        max_mask_bytes=int(os.environ.get("SAMFLEET_MAX_MASK_BYTES") or MAX_MASK_BYTES),
+        decode_pixels=int(os.environ.get("SAMFLEET_DECODE_PIXELS") or DEFAULT_DECODE_PIXELS),
         triton_version=os.environ.get("TRITON_SERVER_VERSION"),
         execution=Executions.parse(os.environ.get("SAMFLEET_EXECUTION", ""), VARIANTS).of(variant),
         gates_dir=Path(gates) if gates else None,
@@ -103,7 +128,14 @@ def _arrays(request: Any) -> Arrays:
     return {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in INPUTS}
 
 
+def _send(sender: Any, outcome: Arrays | SamfleetError) -> None:
+    sender.send(_response(outcome), flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
 def _response(outcome: Arrays | SamfleetError) -> Any:
+    if isinstance(outcome, RequestCancelled):
+        gone = pb_utils.TritonError(f"{outcome.code}: {outcome.message}", pb_utils.TritonError.CANCELLED)
+        return pb_utils.InferenceResponse(error=gone)
     if isinstance(outcome, SamfleetError):
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{outcome.code}: {outcome.message}"))
     return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outcome.items()])

@@ -10,39 +10,62 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from queue import SimpleQueue
 from typing import TypeVar
 
-from tritonclient.grpc import InferenceServerClient, InferInput
+import grpc
+from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferInput, InferResult
+from tritonclient.utils import InferenceServerException
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.tracing import span, trace_headers
+from samfleet.triton_tls import SERVER_NAME, TlsIdentity, derive_identity
+from samfleet.variants.task import EverythingParameters
+from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
-from samfleet_worker.triton.errors import TritonUnavailable, mapped_errors
+from samfleet_worker.triton.errors import (
+    ModelProcessDied,
+    TritonTimeout,
+    TritonUnavailable,
+    VariantWaits,
+    mapped_errors,
+    status_name,
+)
 from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
 
+PROBE = SegmentRequest(b"0", EverythingParameters())  # no image: answered with an error after no work at all
+UNIX_SOCKET = "unix:"  # how gRPC writes addresses of this kind
+
 Answer = TypeVar("Answer")
 
 
 class TritonSegmenter:
-    def __init__(self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None) -> None:
-        self._servers = [_Server(address, timeout.total_seconds(), most_loaded) for address in addresses]
+    """`secret` is what the servers were started with (`SAMFLEET_TRITON_SECRET`), None for servers without one."""
+
+    def __init__(
+        self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None, secret: str | None = None
+    ) -> None:
+        identity = derive_identity(secret) if secret else None
+        self._servers = [
+            _Server(connect(address, identity), address, timeout.total_seconds(), most_loaded) for address in addresses
+        ]
         self._turn = itertools.count()
 
-    def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
+    def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
         """Ask the next server in turn, and the others when it is away; raises what the last one said."""
-        inputs = _inputs(request)
+        inputs, calls = _inputs(request), calls or OpenCalls()
         first = next(self._turn)
         away = TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
         for step in range(len(self._servers)):
             if step:
                 TRITON_RETRIES.labels(variant, "server_away").inc()
             try:
-                return self._servers[(first + step) % len(self._servers)].segment(variant, inputs)
+                return self._servers[(first + step) % len(self._servers)].segment(variant, inputs, calls)
             except TritonUnavailable as error:
                 away = error
         raise away
@@ -52,6 +75,9 @@ class TritonSegmenter:
 
     def load(self, variant: str, at_work: frozenset[str]) -> None:
         self._of_each(lambda server: server.room.load(variant, at_work))
+
+    def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:
+        self._of_each(lambda server: server.revive(variant, at_work, asked_at))
 
     def status(self) -> tuple[ServerStatus, ...]:
         return tuple(server.status() for server in self._servers)
@@ -74,14 +100,18 @@ class TritonSegmenter:
 
 
 class _Server:
-    def __init__(self, address: str, timeout_seconds: float, most_loaded: int | None) -> None:
+    def __init__(
+        self, client: InferenceServerClient, address: str, timeout_seconds: float, most_loaded: int | None
+    ) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
-        self._client = InferenceServerClient(address)
+        self._client = client
         self._devices = DeviceBook()
+        self._died: set[str] = set()  # variants whose process was found dead and has answered nothing since
+        self._revived: dict[str, float] = {}  # when, by this process's monotonic clock
         self.room = ServerRoom(self._client, address, most_loaded)
 
-    def segment(self, variant: str, inputs: list[InferInput]) -> TimedReply:
+    def segment(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> TimedReply:
         started = time.perf_counter()
         outcome = "ok"
         with (
@@ -89,25 +119,83 @@ class _Server:
             span("triton", kind="client", server__address=self._address, samfleet__variant=variant),
         ):
             try:
-                return self._ask(variant, inputs, started)
+                return self._ask(variant, inputs, started, calls)
             except SamfleetError as error:
                 outcome = error.code
+                if isinstance(error, ModelProcessDied):
+                    self._died.add(variant)
+                elif isinstance(error, TritonTimeout) and not self._is_live():
+                    raise TritonUnavailable(f"Triton at {self._address} does not answer") from error
                 raise
             finally:
                 TRITON_REQUESTS.labels(variant, outcome).observe(time.perf_counter() - started)
 
-    def _ask(self, variant: str, inputs: list[InferInput], started: float) -> TimedReply:
+    def _ask(self, variant: str, inputs: list[InferInput], started: float, calls: OpenCalls) -> TimedReply:
         """Triton in its OpenTelemetry mode takes the trace context from the call's metadata as its spans' parent."""
         with mapped_errors(self._address):
-            timeout, headers = self._timeout_seconds, trace_headers() or None
-            result = self._client.infer(variant, inputs, client_timeout=timeout, headers=headers)
+            result = self._wait(variant, inputs, calls)
             round_trip_ms = (time.perf_counter() - started) * 1e3
             arrays = {name: result.as_numpy(name) for name in OUTPUTS}
         if missing := sorted(name for name, array in arrays.items() if array is None):
             raise WireMismatch(f"Triton at {self._address} answered without {', '.join(missing)}; deploy one release")
         reply = unpack_reply(arrays)
+        self._died.discard(variant)
         self._devices.hear(reply.report)
         return TimedReply(reply, round_trip_ms)
+
+    def _wait(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> InferResult:
+        """Triton hears of a cancelled call, of one whose time is over and of a caller that died, and ends its work."""
+        calls.check()
+        answer: SimpleQueue[tuple[InferResult | None, InferenceServerException | None]] = SimpleQueue()
+        call = self._client.async_infer(
+            variant,
+            inputs,
+            lambda result, error: answer.put((result, error)),
+            client_timeout=self._timeout_seconds,
+            headers=trace_headers() or None,
+        )
+        with calls.opened(call.cancel):
+            result, error = answer.get()
+        if error is None:
+            return result
+        if calls.cancelled and status_name(error) == "CANCELLED":
+            raise CallCancelled from error
+        raise error
+
+    def _is_live(self) -> bool:
+        """Tells an image that takes too long from a server that answers nobody."""
+        try:
+            return bool(self._client.is_server_live(client_timeout=CONTROL_SECONDS))
+        except InferenceServerException:
+            return False
+
+    def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:
+        if self._revived.get(variant, float("-inf")) > asked_at or self._serves(variant):
+            return
+        try:
+            self.room.revive(variant, at_work)
+        except VariantWaits:
+            raise
+        except SamfleetError as error:
+            raise TritonUnavailable(
+                f"the process of {variant} has died and Triton at {self._address} does not start it again "
+                f"({error.message}); restart this Triton"
+            ) from error
+        self._died.discard(variant)
+        self._revived[variant] = time.monotonic()
+
+    def _serves(self, variant: str) -> bool:
+        """Whether the variant's process lives, which a dead one's queue denies at once and a busy one's does not."""
+        try:
+            with mapped_errors(self._address):
+                self._client.infer(variant, _inputs(PROBE), client_timeout=CONTROL_SECONDS)
+        except ModelProcessDied:
+            return False
+        except TritonUnavailable:
+            raise
+        except SamfleetError:
+            return True
+        return True
 
     def status(self) -> ServerStatus:
         try:
@@ -118,11 +206,32 @@ class _Server:
             loaded = sorted(self.room.loaded())
         except SamfleetError:
             return ServerStatus(self._address, ready=False)
-        devices = self._devices.devices()
-        return ServerStatus(self._address, ready=True, version=version, variants=tuple(loaded), devices=devices)
+        died = tuple(sorted(self._died.intersection(loaded)))
+        return ServerStatus(
+            self._address,
+            ready=not died,
+            version=version,
+            variants=tuple(loaded),
+            devices=self._devices.devices(),
+            died=died,
+            without_weights=self.room.without_weights(),
+        )
 
     def close(self) -> None:
         self._client.close()
+
+
+def connect(address: str, identity: TlsIdentity | None) -> InferenceServerClient:
+    """A client without a limit on the size of messages; a server on a unix socket has no use for TLS."""
+    if identity is None or address.startswith(UNIX_SOCKET):
+        return InferenceServerClient(address)
+    credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+    arguments = [
+        ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_SIZE),
+        ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_SIZE),
+        ("grpc.ssl_target_name_override", SERVER_NAME),
+    ]
+    return InferenceServerClient(address, creds=credentials, channel_args=arguments)
 
 
 def _inputs(request: SegmentRequest) -> list[InferInput]:

@@ -2,10 +2,12 @@
 
 | error | whose fault | what follows |
 |---|---|---|
-| TritonUnavailable, TritonTimeout | the server | the shard is tried again, on another server first |
+| TritonUnavailable | nobody | another server is asked; then the shard goes back, uncounted |
+| TritonTimeout | the server or an image | the shard is tried again |
 | InferenceFailed | the server or the image | the shard is tried again; later such an image is recorded as failed |
 | InferenceRejected | the image | its row says so |
 | ModelNotLoaded | nobody | the worker has the variant loaded and asks again |
+| ModelProcessDied | the server or an image | the worker has it started again and asks again; then the shard goes back |
 | VariantWaits | nobody | the shard goes back, uncounted, until there is room |
 | VariantLoadFailed, TritonRefused | the deployment | the run fails with Triton's reason |
 """
@@ -51,6 +53,12 @@ class ModelNotLoaded(Unavailable):
     code = "model_not_loaded"
 
 
+class ModelProcessDied(Unavailable):
+    """The process that serves the variant inside Triton has died, and Triton starts no other."""
+
+    code = "model_process_died"
+
+
 class VariantWaits(Unavailable):
     """Triton has no room for the variant beside those at work; its shards wait until it has."""
 
@@ -93,8 +101,8 @@ BY_MESSAGE: Mapping[str, type[SamfleetError]] = {
     "unknown model": ModelNotLoaded,
     "is not ready": ModelNotLoaded,
     "has no available versions": ModelNotLoaded,
-    "stub process": TritonUnavailable,  # the Python backend's process died; Triton restarts it
-    "is not healthy": TritonUnavailable,
+    "stub process": ModelProcessDied,  # the Python backend's process died; Triton never starts another (2.51)
+    "is not healthy": ModelProcessDied,
     "exceeds maximum queue size": TritonUnavailable,
     "model is unloading": TritonUnavailable,
 }
@@ -139,6 +147,16 @@ def mapped_errors(address: str) -> Iterator[None]:
         yield
     except InferenceServerException as error:
         raise from_triton(error, address) from error
+
+
+@contextmanager
+def mapped_control_errors(address: str) -> Iterator[None]:
+    """The same for questions that a server answers from memory: one that takes too long for them is away."""
+    try:
+        with mapped_errors(address):
+            yield
+    except TritonTimeout as error:
+        raise TritonUnavailable(f"Triton at {address} does not answer") from error
 
 
 def from_load(error: InferenceServerException, address: str, variant: str) -> SamfleetError:

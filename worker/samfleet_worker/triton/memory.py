@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
+from samfleet_worker.triton.calls import OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import ModelNotLoaded, VariantWaits
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
@@ -50,25 +51,30 @@ def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
 class MemorySegmenter:
     """`respond` makes the reply and `before` runs first: it may wait at a gate or raise what Triton would.
 
+    `cancel` runs when a request is cancelled that waits in `before`: it opens the gate.
     `requests` keeps what was asked, in order; `peak_in_flight` is the most requests there ever were at one time.
     `loaded` is what a server would have loaded, the least recently used first, at most `most_loaded`; `loads` lists
-    every load, and loading one of `refuse` raises what stands there.
+    every load, `revived` every process started again, and loading one of `refuse` raises what stands there.
     """
 
     respond: Callable[[str, SegmentRequest], SegmentReply] = one_mask_each
     before: Callable[[SegmentRequest], None] = lambda _request: None
+    cancel: Callable[[], None] = lambda: None
     ready: bool = True
     requests: list[SegmentRequest] = field(default_factory=list)
     peak_in_flight: int = 0
     loaded: list[str] = field(default_factory=lambda: ["mobile_sam"])
     most_loaded: int | None = None
     loads: list[str] = field(default_factory=list)
+    revived: list[str] = field(default_factory=list)
     refuse: Mapping[str, SamfleetError] = field(default_factory=dict)
     devices: DeviceBook = field(default_factory=DeviceBook)
     _in_flight: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def segment(self, variant: str, request: SegmentRequest) -> TimedReply:
+    def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
+        calls = calls or OpenCalls()
+        calls.check()
         with self._lock:
             if variant not in self.loaded:
                 raise ModelNotLoaded(f"unknown model: {variant}")
@@ -77,7 +83,9 @@ class MemorySegmenter:
             self._in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         try:
-            self.before(request)
+            with calls.opened(self.cancel):
+                self.before(request)
+            calls.check()
             reply = self.respond(variant, request)
         finally:
             with self._lock:
@@ -101,6 +109,10 @@ class MemorySegmenter:
                 self.loaded.remove(idle)
             self.loaded.append(variant)
             self.loads.append(variant)
+
+    def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:  # noqa: ARG002 - the Protocol's
+        with self._lock:
+            self.revived.append(variant)
 
     def status(self) -> tuple[ServerStatus, ...]:
         if not self.ready:

@@ -18,7 +18,7 @@ from samfleet_worker.triton.errors import (
     VariantWaits,
     from_load,
     is_out_of_memory,
-    mapped_errors,
+    mapped_control_errors,
 )
 
 log = get_logger(__name__)
@@ -26,6 +26,8 @@ log = get_logger(__name__)
 LOAD_SECONDS = 600.0  # reading weights from a cold disk and warming a GPU up
 UNLOAD_SECONDS = 120.0  # Triton answers what the variant still has in its queue before it lets go of the memory
 POLL_SECONDS = 0.05
+WEIGHTS_SECONDS = 60.0
+WEIGHTS_WORDS = "samfleet variants pull"  # what every refusal of missing weights advises
 CONTROL_SECONDS = 5.0  # questions that a server answers from memory
 
 
@@ -36,10 +38,11 @@ class ServerRoom:
         self._client = client
         self._address = address
         self._most_loaded = most_loaded
+        self._without_weights: dict[str, tuple[float, str]] = {}  # when a load failed for it, and with what reason
         self._too_full: dict[str, frozenset[str]] = {}  # what was loaded when a variant did not fit in beside it
 
     def has(self, variant: str) -> bool:
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             return bool(self._client.is_model_ready(variant, client_timeout=CONTROL_SECONDS))
 
     def loaded(self) -> frozenset[str]:
@@ -64,14 +67,32 @@ class ServerRoom:
                 if not others or not full:
                     said = str(error.message() or error)  # whole, with the traceback that no user is shown
                     log.warning("variant.load_failed", variant=variant, address=self._address, said=said)
-                    raise from_load(error, self._address, variant) from error
+                    failed = from_load(error, self._address, variant)
+                    if WEIGHTS_WORDS in said:
+                        self._without_weights[variant] = time.monotonic(), failed.message
+                    raise failed from error
                 self._too_full[variant] = others
                 self._make_room(variant, others, at_work)
             else:
                 _measure_load(variant, "loaded", started)
                 self._too_full.pop(variant, None)
+                self._without_weights.pop(variant, None)
                 log.info("variant.loaded", variant=variant, address=self._address)
                 return
+
+    def revive(self, variant: str, at_work: frozenset[str]) -> None:
+        """Load a variant again whose process has died. Triton waits for the dead one for ever when it unloads, and
+        loads beside that (tried with 2.51), so the end of the unloading is not waited for.
+        """
+        with mapped_control_errors(self._address):
+            self._client.unload_model(variant, client_timeout=CONTROL_SECONDS)
+        self.load(variant, at_work)
+        log.warning("variant.revived", variant=variant, address=self._address)
+
+    def without_weights(self) -> dict[str, str]:
+        """Variants that lacked their weights within the last minute: files may be put there at any time."""
+        now = time.monotonic()
+        return {name: said for name, (at, said) in self._without_weights.items() if now - at < WEIGHTS_SECONDS}
 
     def _known_not_to_fit(self, variant: str, others: frozenset[str], at_work: frozenset[str]) -> bool:
         """A load that lacks memory costs seconds of the server's time, so it is not tried again beside the same."""
@@ -92,13 +113,13 @@ class ServerRoom:
 
     def _last_used(self) -> dict[str, int]:
         """Milliseconds since 1970 of the end of the last batch, 0 for what was never used."""
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             statistics = self._client.get_inference_statistics(client_timeout=CONTROL_SECONDS)
         return {model.name: model.last_inference for model in statistics.model_stats}
 
     def _unload(self, variant: str) -> None:
         """Returns when the memory is free: Triton says yes at once and unloads after that."""
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             self._client.unload_model(variant, client_timeout=CONTROL_SECONDS)
         deadline = time.monotonic() + UNLOAD_SECONDS
         while any(name == variant and state in {"READY", "UNLOADING"} for name, state in self._index()):
@@ -109,7 +130,7 @@ class ServerRoom:
         log.info("variant.unloaded", variant=variant, address=self._address)
 
     def _index(self) -> list[tuple[str, str]]:
-        with mapped_errors(self._address):
+        with mapped_control_errors(self._address):
             index = self._client.get_model_repository_index(client_timeout=CONTROL_SECONDS)
         return [(model.name, model.state) for model in index.models]
 

@@ -15,6 +15,7 @@ from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.sites import SeriesQuality, Site
+from samfleet.db.models.storage import RemovedPrefix, StoreWalk
 from samfleet.db.models.tenants import ApiKey, BrowserSession, Tenant
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "JobEvent",
     "JobState",
     "Outcome",
+    "RemovedPrefix",
     "ReportSeries",
     "Rollup",
     "Run",
@@ -44,6 +46,7 @@ __all__ = [
     "Shard",
     "ShardState",
     "Site",
+    "StoreWalk",
     "Tenant",
     "WorkerHeartbeat",
 ]

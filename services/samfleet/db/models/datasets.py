@@ -5,7 +5,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Identity, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, Float, ForeignKey, Identity, Index, String, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,7 +23,10 @@ class DatasetState(enum.StrEnum):
 
 
 class Dataset(HasId, HasCreatedAt, Base):
-    """A list of images; once sealed it never changes."""
+    """A list of images; once sealed it never changes.
+
+    `deleted_at` hides a dataset from its tenant; its rows and objects are removed after that.
+    """
 
     __tablename__ = "datasets"
 
@@ -39,8 +42,14 @@ class Dataset(HasId, HasCreatedAt, Base):
     detections_key: Mapped[str | None]  # as `annotations_key`
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
     sealed_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    deleted_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("ix_datasets_tenant_page", tenant_id, "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_datasets_tenant_page", tenant_id, "created_at", "id"),
+        Index("ix_datasets_open", changed_at, postgresql_where=text("state = 'open'")),
+        Index("ix_datasets_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+    )
 
 
 class DatasetImage(Base):

@@ -40,6 +40,8 @@ class ShardState(enum.StrEnum):
 
 
 class Job(HasId, HasCreatedAt, Base):
+    """`deleted_at` hides a job from its tenant; its rows and objects are removed after that."""
+
     __tablename__ = "jobs"
 
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
@@ -59,10 +61,12 @@ class Job(HasId, HasCreatedAt, Base):
     plan_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "idempotency_key"),
         Index("ix_jobs_tenant_page", tenant_id, "created_at", "id"),
+        Index("ix_jobs_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_jobs_open", state, postgresql_where=text("state IN ('queued', 'running')")),
     )
 
@@ -142,7 +146,9 @@ class Shard(Base):
     last_position: Mapped[int]
     state: Mapped[ShardState] = mapped_column(text_enum(ShardState, "state"), default=ShardState.PENDING)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
-    attempts: Mapped[int] = mapped_column(default=0)  # claims that ended without a record
+    attempts: Mapped[int] = mapped_column(default=0)  # claims that ended without a record, by the shard's own fault
+    waits: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # those that ended by nobody's fault
+    suspect: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # has lost a lease: runs alone
     progress: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     worker: Mapped[str | None] = mapped_column(String(200))

@@ -28,7 +28,8 @@ class ReportSeries(Base):
     """What a measurement belongs to: a run on one hardware with one checkpoint, here or on another site.
 
     It repeats what it needs of its run, job and dataset, because those of another site are not in this database; such
-    a series has no `run_id` but a `site_id`, and `exported_at`, when the site wrote the figures down.
+    a series has no `run_id` but a `site_id`, and `exported_at`, when the site wrote the figures down. A series of this
+    site outlives its job; then it has neither.
     `parameters_sha256` is of `parameters`: what must be equal for two figures to be averaged.
     """
 
@@ -39,7 +40,7 @@ class ReportSeries(Base):
     site: Mapped[str] = mapped_column(String(100), default=LOCAL_SITE)
     site_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("sites.id", ondelete="CASCADE"))
     exported_at: Mapped[datetime | None]
-    run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("runs.id", ondelete="SET NULL"), index=True)
     origin_run_id: Mapped[uuid.UUID]
     origin_job_id: Mapped[uuid.UUID]
     variant: Mapped[str] = mapped_column(String(100))

@@ -44,16 +44,17 @@ class ImageResult(HasCreatedAt, Base):
     kept in its two halves: `queue_shard_ms` from the sending of the shard's task to its claim, `queue_triton_ms`
     the round trip to Triton less its execution. `energy_j` is this image's share of the joules that the whole device
     used. Part `part_key` holds the masks on line `part_line`, from 0.
+
+    Images and shards are deleted only after their results. A foreign key for each would read all results for every
+    image and shard that is deleted, or need an index that nothing else reads, so there is none.
     """
 
     __tablename__ = "image_results"
 
     run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    dataset_image_id: Mapped[int] = mapped_column(
-        BigInteger, ForeignKey("dataset_images.id", ondelete="CASCADE"), primary_key=True
-    )
+    dataset_image_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     image_id: Mapped[int] = mapped_column(BigInteger)
-    shard_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("shards.id", ondelete="CASCADE"))
+    shard_id: Mapped[int] = mapped_column(BigInteger)
     outcome: Mapped[Outcome] = mapped_column(text_enum(Outcome, "outcome"))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]

@@ -29,7 +29,7 @@ class Site(HasId, HasCreatedAt, Base):
 
 
 class SeriesQuality(Base):
-    """A figure of a run of another site, as `RunQuality` holds those of the runs of this one."""
+    """A figure of a run that is not in this database: of another site, or deleted. `RunQuality` has the others."""
 
     __tablename__ = "series_quality"
 

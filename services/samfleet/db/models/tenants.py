@@ -3,7 +3,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base, HasCreatedAt, HasId
@@ -16,13 +16,20 @@ class Tenant(HasId, HasCreatedAt, Base):
 
 
 class ApiKey(HasId, HasCreatedAt, Base):
-    """A bearer key; only the SHA-256 of it is kept (keys are random, so a slow hash would add nothing)."""
+    """A bearer key; only the SHA-256 of it is kept (keys are random, so a slow hash would add nothing).
+
+    An admin key manages the keys and tenants of the whole server. The bootstrap key is the one of the settings.
+    `last_used_at` is exact to a minute.
+    """
 
     __tablename__ = "api_keys"
 
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(100))
     key_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    is_admin: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_bootstrap: Mapped[bool] = mapped_column(default=False, server_default=false())
+    last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
 

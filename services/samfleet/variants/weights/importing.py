@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
-from samfleet.errors import InvalidInput, NotFound
+from samfleet.errors import Conflict, InvalidInput, NotFound
+from samfleet.regular_files import limited, open_regular
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.disk import check_space, disk_errors, free_bytes, place
 from samfleet.variants.weights.locking import file_lock
@@ -19,6 +22,12 @@ class WeightsFileNotFound(NotFound):
     """There is no such file to import."""
 
     code = "weights_file_not_found"
+
+
+class WeightsFileChanged(Conflict):
+    """The file changed while it was copied; import it again when it is whole."""
+
+    code = "weights_file_changed"
 
 
 class WeightsRoleUnknown(InvalidInput):
@@ -69,10 +78,12 @@ def import_weights(
 
 
 def _copy_beside(file: Path, target: Path) -> Path:
-    check_space(target.parent, file.stat().st_size, free_bytes)
     copy = target.with_name(f".{target.name}.imported")
-    with disk_errors(copy):
-        shutil.copyfile(file, copy)
+    with open_regular(file) as original:
+        size = os.fstat(original.fileno()).st_size
+        check_space(target.parent, size, free_bytes)
+        with disk_errors(copy), copy.open("wb") as written:
+            shutil.copyfileobj(limited(original, size, partial(WeightsFileChanged, f"{file} grew")), written)
     return copy
 
 

@@ -1,0 +1,59 @@
+"""A budget that threads of one process share: bytes or pixels that may be in memory at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+CHECK_SECONDS = 1.0
+
+
+class BudgetExhausted(Exception):
+    """The budget did not become free in time."""
+
+
+class Budget:
+    """Who asks first gets first, so that a large one is not passed by small ones for ever."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._free = total
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+
+    @contextmanager
+    def take(
+        self, amount: int, timeout: float | None = None, check: Callable[[], None] | None = None
+    ) -> Iterator[None]:
+        """Waits for `amount`; what is larger than the whole budget waits until it is alone.
+
+        `check` is called each second of the wait and ends it by raising.
+        """
+        taken = min(max(amount, 0), self._total)
+        self._wait(taken, timeout, check)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += taken
+                self._changed.notify_all()
+
+    def _wait(self, amount: int, timeout: float | None, check: Callable[[], None] | None) -> None:
+        ticket, until = object(), None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                while not (self._queue[0] is ticket and self._free >= amount):
+                    left = CHECK_SECONDS if until is None else min(CHECK_SECONDS, until - time.monotonic())
+                    if left <= 0:
+                        raise BudgetExhausted
+                    self._changed.wait(left)
+                    if check is not None:
+                        check()
+                self._free -= amount
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from samfleet.datasets import repository
+from samfleet.datasets.service import found
+from samfleet.db.models import Dataset, DatasetState, Job
+from samfleet.errors import Conflict
+
+MOST_NAMED = 5  # jobs in a sentence
+
+
+class DatasetInUse(Conflict):
+    """Jobs use the dataset; delete them first."""
+
+    code = "dataset_in_use"
+
+
+def delete_dataset(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> None:
+    """Hide a dataset that no job uses; `samfleet.jobs.removing` then removes its rows and objects.
+
+    A second call changes nothing. The lock keeps out jobs that are submitted meanwhile, which take one that conflicts.
+    """
+    dataset = found(repository.lock(session, tenant_id, dataset_id, deleted=True), dataset_id)
+    using = select(Job.id).where(Job.dataset_id == dataset_id, Job.deleted_at.is_(None)).order_by(Job.created_at)
+    jobs = [str(job_id) for job_id in session.scalars(using.limit(MOST_NAMED + 1))]
+    if jobs:
+        more = " and others" if len(jobs) > MOST_NAMED else ""
+        raise DatasetInUse(
+            f"dataset {dataset_id} is used by job {', '.join(jobs[:MOST_NAMED])}{more}; delete them first"
+        )
+    if dataset.deleted_at is None:
+        dataset.deleted_at = func.now()
+
+
+def delete_unsealed(session: Session, before: ColumnElement[datetime], limit: int) -> list[uuid.UUID]:
+    """Hide datasets that are open and did not change since `before`."""
+    stale = select(Dataset).where(
+        Dataset.state == DatasetState.OPEN, Dataset.deleted_at.is_(None), Dataset.changed_at < before
+    )
+    rows = session.scalars(stale.order_by(Dataset.changed_at).limit(limit).with_for_update(skip_locked=True)).all()
+    for dataset in rows:
+        dataset.deleted_at = func.now()
+    return [dataset.id for dataset in rows]

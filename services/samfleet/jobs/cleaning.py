@@ -1,0 +1,102 @@
+"""A pass of cleaning: bounded work that frees rows and objects which nobody needs any more.
+
+One process cleans at a time, beside the sweeps, which must not wait for it. Every step can be repeated, so a pass may
+end anywhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Engine, func
+
+from samfleet.datasets.deleting import delete_unsealed
+from samfleet.db.locks import try_process_lock
+from samfleet.db.session import transaction
+from samfleet.errors import SamfleetError
+from samfleet.jobs.orphans import delete_orphans
+from samfleet.jobs.removing import (
+    OutOfTime,
+    deleted_datasets,
+    deleted_jobs,
+    remove_again,
+    remove_dataset,
+    remove_job,
+)
+from samfleet.logging import get_logger
+from samfleet.storage.store import ObjectStore
+
+log = get_logger(__name__)
+
+LOCK = "samfleet clean"
+PREFIXES_AT_ONCE = 20
+DATASETS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CleanLimits:
+    """`grace` is longer than a worker or an upload can be at an object whose row is not committed."""
+
+    grace: timedelta
+    unsealed_after: timedelta
+    orphans_every: timedelta
+    pass_seconds: float = 20.0
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """What a pass removed, for the log and the metrics."""
+
+    jobs_removed: int = 0
+    datasets_removed: int = 0
+    unsealed_deleted: int = 0
+    prefixes_emptied: int = 0
+    orphans_deleted: int = 0
+
+    def counts(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
+
+
+def clean(engine: Engine, store: ObjectStore, limits: CleanLimits) -> Cleaned:
+    """Do nothing where another process cleans. A failure of the store is logged; the next pass tries again."""
+    cleaned = Cleaned()
+    with try_process_lock(engine, LOCK) as held:
+        if held:
+            try:
+                _clean(engine, store, limits, cleaned)
+            except OutOfTime:
+                log.info("clean.interrupted", **cleaned.counts())
+    return cleaned
+
+
+def _clean(engine: Engine, store: ObjectStore, limits: CleanLimits, cleaned: Cleaned) -> None:
+    deadline = time.monotonic() + limits.pass_seconds
+    with transaction(engine) as session:
+        stale = delete_unsealed(session, func.now() - limits.unsealed_after, DATASETS_AT_ONCE)
+    cleaned.unsealed_deleted = len(stale)
+    with transaction(engine) as session:
+        jobs = deleted_jobs(session)
+    for job_id in jobs:
+        cleaned.jobs_removed += _tried(remove_job, engine, store, job_id, grace=limits.grace, deadline=deadline)
+    with transaction(engine) as session:
+        datasets = deleted_datasets(session)
+    for dataset_id in datasets:
+        cleaned.datasets_removed += _tried(
+            remove_dataset, engine, store, dataset_id, grace=limits.grace, deadline=deadline
+        )
+    cleaned.prefixes_emptied = remove_again(engine, store, PREFIXES_AT_ONCE)
+    cleaned.orphans_deleted = delete_orphans(engine, store, grace=limits.grace, interval=limits.orphans_every)
+
+
+def _tried(remove: Callable[..., None], engine: Engine, store: ObjectStore, subject: Any, **limits: Any) -> int:
+    """One thing that cannot be removed now must not keep the others."""
+    try:
+        remove(engine, store, subject, **limits)
+    except SamfleetError as error:
+        log.warning("clean.failed", subject=str(subject), code=error.code, reason=error.message)
+        return 0
+    return 1

@@ -1,0 +1,124 @@
+"""Find objects of the store that nothing refers to: uploads that broke off, and what deleted jobs and datasets left.
+
+A walk goes over all keys below `datasets/` and `runs/`, some thousands at a time; PostgreSQL keeps how far it is. Keys
+of any other form are not ours and stay.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from samfleet.datasets.content import STORE_SCHEME
+from samfleet.db.models import Dataset, DatasetImage, Run, Shard, StoreWalk
+from samfleet.db.session import transaction
+from samfleet.storage.store import ObjectInfo, ObjectStore
+
+WALK = "orphans"
+ROOTS = ("datasets/", "runs/")  # in the order of the keys
+OBJECTS_AT_ONCE = 5000  # five requests to S3, and a few questions to PostgreSQL
+CHECKED = frozenset({"images", "annotations", "detections", "parts"})  # folders whose every object has a row
+EXPORTS = "exports"  # what versions before 2026-11-28 wrote; exports are made on demand since
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key lies: `root/owner/folder/…`."""
+
+    key: str
+    root: str
+    owner: uuid.UUID
+    folder: str
+
+
+def delete_orphans(engine: Engine, store: ObjectStore, *, grace: timedelta, interval: timedelta) -> int:
+    """Look at the next stretch of keys and return how many objects were deleted; between two walks lies `interval`.
+
+    An object younger than `grace` stays: the row that will name it may not be committed yet.
+    """
+    with transaction(engine) as session:
+        after = _position(session)
+    if after is None:
+        return 0
+    if after == "":
+        store.discard_unfinished(grace)
+    listed = list(islice(_listed(store, after), OBJECTS_AT_ONCE))
+    old = datetime.now(UTC) - grace
+    places = [place for place in map(_place, (found.key for found in listed if found.modified < old)) if place]
+    with transaction(engine) as session:
+        orphans = _orphans(session, places)
+    for key in orphans:
+        store.delete(key)
+    following = listed[-1].key if len(listed) == OBJECTS_AT_ONCE else ""
+    with transaction(engine) as session:
+        _go_on(session, following, timedelta() if following else interval)
+    return len(orphans)
+
+
+def _position(session: Session) -> str | None:
+    """The key behind which the walk goes on; None while it is not due."""
+    walk = session.get(StoreWalk, WALK)
+    if walk is None:
+        return ""
+    due = session.scalar(select(StoreWalk.due_at <= func.now()).where(StoreWalk.name == WALK))
+    return walk.after if due else None
+
+
+def _go_on(session: Session, after: str, wait: timedelta) -> None:
+    values = {"after": after, "due_at": func.now() + wait}
+    statement = insert(StoreWalk).values(name=WALK, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def _listed(store: ObjectStore, after: str) -> Iterable[ObjectInfo]:
+    for root in ROOTS:
+        if after < root or after.startswith(root):
+            yield from store.list(root, after=after)
+
+
+def _place(key: str) -> Place | None:
+    root, _, rest = key.partition("/")
+    owner, _, path = rest.partition("/")
+    try:
+        return Place(key, root, uuid.UUID(owner), path.partition("/")[0])
+    except ValueError:
+        return None
+
+
+def _orphans(session: Session, places: Sequence[Place]) -> list[str]:
+    runs = _existing(session, Run, {place.owner for place in places if place.root == "runs"})
+    datasets = _existing(session, Dataset, {place.owner for place in places if place.root == "datasets"})
+    owned = [place for place in places if place.owner in runs or place.owner in datasets]
+    named = _named(session, [place for place in owned if place.folder in CHECKED])
+    gone = [place.key for place in places if place.owner not in runs and place.owner not in datasets]
+    unnamed = [place.key for place in owned if place.folder in CHECKED and place.key not in named]
+    exports = [place.key for place in owned if place.root == "runs" and place.folder == EXPORTS]
+    return [*gone, *unnamed, *exports]
+
+
+def _existing(session: Session, table: type[Run | Dataset], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    return set(session.scalars(select(table.id).where(table.id.in_(ids)))) if ids else set()
+
+
+def _named(session: Session, places: Sequence[Place]) -> set[str]:
+    """Keys that a row names."""
+    datasets = {place.owner for place in places if place.root == "datasets"}
+    runs = {place.owner for place in places if place.root == "runs"}
+    named: set[str] = set()
+    if datasets:
+        uris = [STORE_SCHEME + place.key for place in places if place.folder == "images"]
+        of_images = select(DatasetImage.uri).where(DatasetImage.dataset_id.in_(datasets), DatasetImage.uri.in_(uris))
+        named.update(uri.removeprefix(STORE_SCHEME) for uri in session.scalars(of_images))
+        files = select(Dataset.annotations_key, Dataset.detections_key).where(Dataset.id.in_(datasets))
+        named.update(key for row in session.execute(files) for key in row if key is not None)
+    if runs:
+        parts = select(Shard.part_key).where(Shard.run_id.in_(runs), Shard.part_key.is_not(None))
+        named.update(key for key in session.scalars(parts) if key is not None)
+    return named

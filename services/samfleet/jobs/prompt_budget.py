@@ -1,0 +1,65 @@
+"""The prompts that a job asks for, counted before it is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection
+from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
+from samfleet.variants.budget import (
+    check_prompts_per_image,
+    check_prompts_per_job,
+    check_task,
+    prompts_per_image,
+)
+from samfleet.variants.task import BoxSource, EverythingParameters, TaskParameters
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLimits:
+    per_image: int = MAX_PROMPTS_PER_IMAGE
+    per_job: int = MAX_PROMPTS_PER_JOB
+
+
+DEFAULT_LIMITS = PromptLimits()
+
+
+def check_budget(
+    session: Session, dataset: Dataset, tasks: Sequence[TaskParameters], limits: PromptLimits, *, runs_each: int
+) -> None:
+    """Raises `PromptsTooMany`. `tasks` are those of the job's variants, each in `runs_each` runs."""
+    prompts = 0
+    for task in tasks:
+        source = _source(task)
+        if isinstance(task, EverythingParameters) and source == "detector":
+            check_task(task, limits.per_image)
+            prompts += dataset.image_count * prompts_per_image(task)
+        else:
+            most = task.max_detections if isinstance(task, EverythingParameters) and source == "detections" else None
+            _check_most(session, dataset, source, most, limits.per_image)
+            prompts += (dataset.annotation_count if source == "annotations" else dataset.detection_count) or 0
+    check_prompts_per_job(prompts * runs_each, limits.per_job)
+
+
+def _source(task: TaskParameters) -> BoxSource:
+    """`detector` where the backend itself knows what to ask."""
+    if not isinstance(task, EverythingParameters):
+        return "annotations"
+    return task.boxes_from if task.prompted else "detector"
+
+
+def _check_most(session: Session, dataset: Dataset, source: BoxSource, most: int | None, limit: int) -> None:
+    """The image with the most prompts is looked for only in a dataset that has enough of them in all."""
+    table = DatasetAnnotation if source == "annotations" else DatasetDetection
+    total = (dataset.annotation_count if source == "annotations" else dataset.detection_count) or 0
+    if min(total, total if most is None else most) <= limit:
+        return
+    by_image = select(func.count().label("prompts")).where(table.dataset_id == dataset.id).group_by(table.image_id)
+    found = session.scalar(select(func.max(by_image.subquery().c.prompts))) or 0
+    asked = found if most is None else min(found, most)
+    advice = f"an image has {found} {source}; " + ("lower max_detections" if most else "leave some of them out")
+    check_prompts_per_image(asked, limit, advice)

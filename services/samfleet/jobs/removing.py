@@ -1,0 +1,131 @@
+"""Remove the rows and objects of jobs and datasets that were deleted.
+
+PostgreSQL says what is to be removed, so whatever dies in between is gone on with from the start, and repeating it does
+no harm. Objects go first: rows that remain lead the way to objects that remain. Rows go in batches, each in a
+transaction, and the job or dataset itself last.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Engine, delete, exists, func, insert, literal_column, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import (
+    Base,
+    Dataset,
+    DatasetAnnotation,
+    DatasetDetection,
+    DatasetImage,
+    ImageResult,
+    Job,
+    RemovedPrefix,
+    ReportSeries,
+    Run,
+    RunQuality,
+    SeriesQuality,
+)
+from samfleet.db.session import transaction
+from samfleet.jobs.parts import run_prefix
+from samfleet.storage.store import ObjectStore
+
+ROWS_AT_ONCE = 10_000  # about 0.1 s, so that nobody waits long for a lock
+FIGURE = ("metric", "area", "max_detections", "value", "instances")
+
+
+class OutOfTime(Exception):
+    """The pass has used its time."""
+
+
+def dataset_prefix(dataset_id: uuid.UUID) -> str:
+    return f"datasets/{dataset_id}/"
+
+
+def deleted_jobs(session: Session) -> Sequence[uuid.UUID]:
+    return session.scalars(select(Job.id).where(Job.deleted_at.is_not(None)).order_by(Job.deleted_at)).all()
+
+
+def deleted_datasets(session: Session) -> Sequence[uuid.UUID]:
+    """Those without jobs; the others wait until their jobs, which were deleted too, are removed."""
+    used = exists().where(Job.dataset_id == Dataset.id)
+    query = select(Dataset.id).where(Dataset.deleted_at.is_not(None), ~used)
+    return session.scalars(query.order_by(Dataset.deleted_at)).all()
+
+
+def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: timedelta, deadline: float) -> None:
+    """Raises `OutOfTime` at `deadline` (of `time.monotonic`); what is removed by then stays removed."""
+    with transaction(engine) as session:
+        run_ids = session.scalars(select(Run.id).where(Run.job_id == job_id)).all()
+    for run_id in run_ids:
+        store.delete_prefix(run_prefix(run_id))
+        _check(deadline)
+        _delete_rows(engine, ImageResult, ImageResult.run_id == run_id, deadline)
+    with transaction(engine) as session:
+        _keep_figures(session, run_ids)
+        _remove_again(session, [run_prefix(run_id) for run_id in run_ids], grace)
+        session.execute(delete(Job).where(Job.id == job_id))
+
+
+def remove_dataset(
+    engine: Engine, store: ObjectStore, dataset_id: uuid.UUID, *, grace: timedelta, deadline: float
+) -> None:
+    """As `remove_job`."""
+    store.delete_prefix(dataset_prefix(dataset_id))
+    _check(deadline)
+    for table in (DatasetAnnotation, DatasetDetection, DatasetImage):
+        _delete_rows(engine, table, table.dataset_id == dataset_id, deadline)
+    with transaction(engine) as session:
+        _remove_again(session, [dataset_prefix(dataset_id)], grace)
+        session.execute(delete(Dataset).where(Dataset.id == dataset_id))
+
+
+def remove_again(engine: Engine, store: ObjectStore, limit: int) -> int:
+    """Empty the prefixes whose time has come: what was written into them since they were removed."""
+    query = select(RemovedPrefix.prefix).where(RemovedPrefix.due_at <= func.now()).order_by(RemovedPrefix.due_at)
+    with transaction(engine) as session:
+        due = session.scalars(query.limit(limit)).all()
+    for prefix in due:
+        store.delete_prefix(prefix)
+        with transaction(engine) as session:
+            session.execute(delete(RemovedPrefix).where(RemovedPrefix.prefix == prefix))
+    return len(due)
+
+
+def _delete_rows(engine: Engine, table: type[Base], condition: Any, deadline: float) -> None:
+    place: Any = literal_column("ctid")
+    batch = select(place).select_from(table).where(condition).limit(ROWS_AT_ONCE)
+    while True:
+        with transaction(engine) as session:
+            statement = delete(table).where(place.in_(batch)).execution_options(synchronize_session=False)
+            deleted: Any = session.execute(statement)
+        if deleted.rowcount == 0:
+            return
+        _check(deadline)
+
+
+def _keep_figures(session: Session, run_ids: Sequence[uuid.UUID]) -> None:
+    """Give the evaluation of runs to their series, which stay in the reports."""
+    figures = (
+        select(ReportSeries.id, *(getattr(RunQuality, name) for name in FIGURE))
+        .join(RunQuality, RunQuality.run_id == ReportSeries.run_id)
+        .where(ReportSeries.run_id.in_(run_ids))
+    )
+    session.execute(insert(SeriesQuality).from_select(["series_id", *FIGURE], figures))
+
+
+def _remove_again(session: Session, prefixes: Sequence[str], grace: timedelta) -> None:
+    if not prefixes:
+        return
+    statement = upsert(RemovedPrefix).values([{"prefix": prefix, "due_at": func.now() + grace} for prefix in prefixes])
+    session.execute(statement.on_conflict_do_nothing(index_elements=["prefix"]))
+
+
+def _check(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise OutOfTime

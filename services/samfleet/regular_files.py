@@ -1,0 +1,98 @@
+"""Opening files that somebody else names: regular ones only, without waiting and without following links.
+
+A path is checked first and opened later, and between the two it can become a link, a pipe or a device. So the file is
+opened without blocking, one folder after the other without links, and what is open is looked at, not the path.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+BUFFER_BYTES = 2**18
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+
+
+class NotRegularFile(OSError):
+    """The path names a pipe, a socket or a device."""
+
+
+def open_resolved(path: Path) -> IO[bytes]:
+    """The regular file at an absolute path that has no links left; one that has some now is an `OSError`."""
+    return _regular(_open_beneath(path, _READ | os.O_NOFOLLOW), path)
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """The regular file at a path that the operator chose; links are followed."""
+    return _regular(os.open(path, _READ), path)
+
+
+def open_folder(path: Path) -> int:
+    """A descriptor of the folder at an absolute path that has no links left."""
+    return _open_beneath(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def limited(file: IO[bytes], max_bytes: int, error: Callable[[], Exception]) -> IO[bytes]:
+    """The same stream, which raises `error()` instead of giving more than `max_bytes`."""
+    return cast("IO[bytes]", io.BufferedReader(_Limited(file, max_bytes, error), BUFFER_BYTES))
+
+
+def _open_beneath(path: Path, flags: int) -> int:
+    *folders, name = path.parts[1:] or (".",)
+    folder = os.open("/", _FOLDER)
+    try:
+        for part in folders:
+            inner = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.open(name, flags, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _regular(descriptor: int, path: Path) -> IO[bytes]:
+    try:
+        _require_regular(os.fstat(descriptor).st_mode, path)
+        return os.fdopen(descriptor, "rb", BUFFER_BYTES)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _require_regular(mode: int, path: Path) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        raise NotRegularFile(errno.EINVAL, f"it is {kind}, not a regular file", str(path))
+
+
+class _Limited(io.RawIOBase):
+    """Reads at most one byte more than the limit, which is how it learns that there is more."""
+
+    def __init__(self, file: IO[bytes], max_bytes: int, error: Callable[[], Exception]) -> None:
+        self._file = file
+        self._left = max_bytes
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        room = memoryview(buffer).cast("B")
+        data = self._file.read(min(len(room), self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise self._error()
+        room[: len(data)] = data
+        return len(data)

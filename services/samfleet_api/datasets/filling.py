@@ -1,0 +1,167 @@
+"""Uploads into a dataset that is open, and its sealing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import IO, Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from samfleet.datasets import uploads
+from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsTooLarge
+from samfleet.datasets.detections import DetectionsInvalid, DetectionsTooLarge
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.names import FileNameInvalid
+from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
+from samfleet.datasets.uploads import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
+from samfleet.db.models import DatasetImage as ImageRow
+from samfleet.storage.store import StorageFull, StorageUnavailable
+from samfleet_api.bodies import multipart_files, spooled_body
+from samfleet_api.datasets.request_bodies import ANNOTATIONS_BODY, DETECTIONS_BODY, FILES_BODY
+from samfleet_api.datasets.schemas import AddedImages, Dataset, DatasetImage
+from samfleet_api.dependencies import EngineValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.long_requests import long_running
+from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.strict_json import StrictJsonRoute
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
+
+IMAGES_PER_REQUEST = 16  # of the largest size; of the usual size a thousand fit
+
+
+async def uploaded_files(
+    request: Request, settings: SettingsValue, _tenant: TenantId
+) -> AsyncIterator[Sequence[uploads.UploadedFile]]:
+    async with multipart_files(request, "files", IMAGES_PER_REQUEST * settings.max_image_bytes) as files:
+        yield files
+
+
+async def annotations_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
+    limit = settings.max_annotations_bytes
+    error = AnnotationsTooLarge(f"the annotations have more than {limit} bytes, the most this server accepts")
+    async with spooled_body(request, limit, error) as file:
+        yield file
+
+
+async def detections_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
+    limit = settings.max_annotations_bytes
+    error = DetectionsTooLarge(f"the detections have more than {limit} bytes, the most this server accepts")
+    async with spooled_body(request, limit, error) as file:
+        yield file
+
+
+UploadedFiles = Annotated[Sequence[uploads.UploadedFile], Depends(uploaded_files)]
+AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
+DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
+
+
+@router.post(
+    "/{dataset_id}/images",
+    status_code=201,
+    summary="Upload images",
+    operation_id="dataset_add_images",
+    openapi_extra=FILES_BODY,
+    responses=problems(
+        DatasetNotFound,
+        DatasetSealed,
+        DatasetTooLarge,
+        FileNameInvalid,
+        FileNameTaken,
+        ImageTooLarge,
+        PayloadTooLarge,
+        StorageFull,
+        StorageUnavailable,
+    ),
+)
+@long_running
+def add_images(
+    dataset_id: uuid.UUID,
+    files: UploadedFiles,
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    engine: EngineValue,
+    store: StoreValue,
+) -> AddedImages:
+    """All files of the request are added, or none. A file name may hold folders, separated by '/'."""
+    added: Sequence[ImageRow] = uploads.add_images(
+        engine,
+        store,
+        tenant_id,
+        dataset_id,
+        files,
+        max_image_bytes=settings.max_image_bytes,
+        limits=InputLimits.of(settings),
+    )
+    return AddedImages(items=[DatasetImage.of(row) for row in sorted(added, key=lambda row: row.id)])
+
+
+@router.put(
+    "/{dataset_id}/annotations",
+    summary="Give the annotations",
+    operation_id="dataset_put_annotations",
+    openapi_extra=ANNOTATIONS_BODY,
+    responses=problems(
+        DatasetNotFound, DatasetSealed, AnnotationsInvalid, AnnotationsTooLarge, StorageFull, StorageUnavailable
+    ),
+)
+@long_running
+def put_annotations(
+    dataset_id: uuid.UUID,
+    content: AnnotationsFile,
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    engine: EngineValue,
+    store: StoreValue,
+) -> Dataset:
+    """A COCO instances file; it replaces the one before. It is matched to the images when the dataset is sealed."""
+    limits = InputLimits.of(settings).annotations
+    return Dataset.of(uploads.put_annotations(engine, store, tenant_id, dataset_id, content, limits))
+
+
+@router.put(
+    "/{dataset_id}/detections",
+    summary="Give the detections",
+    operation_id="dataset_put_detections",
+    openapi_extra=DETECTIONS_BODY,
+    responses=problems(
+        DatasetNotFound, DatasetSealed, DetectionsInvalid, DetectionsTooLarge, StorageFull, StorageUnavailable
+    ),
+)
+@long_running
+def put_detections(
+    dataset_id: uuid.UUID,
+    content: DetectionsFile,
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    engine: EngineValue,
+    store: StoreValue,
+) -> Dataset:
+    """COCO results with boxes, which prompt the sampler object_aware; they replace the ones before. Their image ids
+    are checked when the dataset is sealed: those of the annotations file, or 1, 2, 3, … in the order of the names.
+    """
+    limits = InputLimits.of(settings).annotations
+    return Dataset.of(uploads.put_detections(engine, store, tenant_id, dataset_id, content, limits))
+
+
+@router.post(
+    "/{dataset_id}/seal",
+    summary="Seal a dataset",
+    operation_id="dataset_seal",
+    responses=problems(
+        DatasetNotFound,
+        DatasetEmpty,
+        DatasetChanged,
+        AnnotationsInvalid,
+        AnnotationsTooLarge,
+        DetectionsInvalid,
+        DetectionsTooLarge,
+        StorageUnavailable,
+    ),
+)
+@long_running
+def seal_dataset(
+    dataset_id: uuid.UUID, tenant_id: TenantId, settings: SettingsValue, engine: EngineValue, store: StoreValue
+) -> Dataset:
+    """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""
+    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, InputLimits.of(settings).annotations))

@@ -1,0 +1,40 @@
+"""Headers that every answer has."""
+
+from __future__ import annotations
+
+import math
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from samfleet_api.rates import Allowance
+
+API = "/v1/"
+
+
+class AnswerHeaders:
+    """`nosniff` on all answers; those of the API are kept by no cache unless their route says otherwise, and tell
+    what is left of the key's requests (`RateLimit-*`).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                if scope["path"].startswith(API):
+                    headers.setdefault("Cache-Control", "no-store")
+                _tell_allowance(headers, scope.get("state", {}).get("allowance"))
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _tell_allowance(headers: MutableHeaders, allowance: Allowance | None) -> None:
+    if allowance is not None:
+        headers["RateLimit-Limit"] = str(allowance.limit)
+        headers["RateLimit-Remaining"] = str(allowance.remaining)
+        headers["RateLimit-Reset"] = str(math.ceil(allowance.full_in_seconds))

@@ -1,0 +1,129 @@
+"""Jobs that are followed, read for all their followers together, and how many may follow."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import anyio
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from samfleet.db.session import read_only
+from samfleet.errors import TooManyRequests
+from samfleet.jobs.states import is_final
+from samfleet.logging import get_logger
+from samfleet_api.jobs import repository
+from samfleet_api.jobs.views import view_whole_jobs
+
+RETRY_AFTER_SECONDS = 5.0
+
+log = get_logger(__name__)
+
+
+class TooManyEventStreams(TooManyRequests):
+    """Too many jobs are followed at a time; end other streams, or read the job every few seconds."""
+
+    code = "too_many_event_streams"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A job as it was last read, as JSON."""
+
+    data: str
+    final: bool
+
+
+class WatchedJobs:
+    """One look at the database a second, however many jobs are followed and however many follow each.
+
+    Made in the event loop that serves the streams. The first stream that finds the last look too old takes another
+    for all; the rest wait for it.
+    """
+
+    def __init__(self, engine: Engine, interval_seconds: float) -> None:
+        self._engine = engine
+        self._interval_seconds = interval_seconds
+        self._looking = anyio.Lock()
+        self._followers: Counter[uuid.UUID] = Counter()
+        self._seen: Mapping[uuid.UUID, Seen] = {}
+        self._looked_at = -float("inf")
+        self.looks = 0
+
+    async def follow(self, job_id: uuid.UUID, seconds: float) -> AsyncIterator[Seen]:
+        """The job at each change, the first time at once, until its end or for that long."""
+        until = time.monotonic() + seconds
+        with self._followed(job_id):
+            told = None
+            while time.monotonic() < until:
+                seen = await self._latest(job_id)
+                if seen is None and told is not None:
+                    return  # the job was deleted
+                if seen is not None and seen != told:
+                    yield seen
+                    told = seen
+                if told is not None and told.final:
+                    return
+                await anyio.sleep(self._interval_seconds)
+
+    @contextmanager
+    def _followed(self, job_id: uuid.UUID) -> Iterator[None]:
+        self._followers[job_id] += 1
+        try:
+            yield
+        finally:
+            self._followers -= Counter({job_id: 1})
+
+    async def _latest(self, job_id: uuid.UUID) -> Seen | None:
+        async with self._looking:
+            old = time.monotonic() - self._looked_at >= self._interval_seconds
+            if old or job_id not in self._seen:
+                await self._look()
+        return self._seen.get(job_id)
+
+    async def _look(self) -> None:
+        """A database that is away for a moment ends no stream; it is asked again a second later."""
+        self.looks += 1
+        try:
+            self._seen = await run_in_threadpool(_read, self._engine, tuple(self._followers))
+        except SQLAlchemyError as error:
+            log.warning("jobs.watching_failed", reason=str(error))
+        self._looked_at = time.monotonic()
+
+
+def _read(engine: Engine, job_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Seen]:
+    with read_only(engine) as session:
+        jobs = view_whole_jobs(session, repository.of_ids(session, job_ids))
+    return {job.id: Seen(job.model_dump_json(exclude_unset=True), is_final(job.state)) for job in jobs}
+
+
+class EventStreams:
+    """Counts streams per key and in this process. Used in the event loop alone, so it needs no lock."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def place(self, caller: str) -> Iterator[None]:
+        if self._open[caller] >= self._most_of_one:
+            raise _refusal(f"this key has {self._most_of_one} streams of events, the most one key may have")
+        if self._open.total() >= self._most:
+            raise _refusal(f"this server sends {self._most} streams of events, the most it sends at a time")
+        self._open[caller] += 1
+        try:
+            yield
+        finally:
+            self._open -= Counter({caller: 1})
+
+
+def _refusal(message: str) -> TooManyEventStreams:
+    advice = "end other streams, or read the job every few seconds"
+    return TooManyEventStreams(f"{message}; {advice}", retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -1,0 +1,83 @@
+"""Keys, for admins."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from samfleet.db.models import Tenant
+from samfleet.logging import get_logger
+from samfleet_api.dependencies import Admin, AdminRequired, ReadSessionValue, WriteSessionValue
+from samfleet_api.keys import repository
+from samfleet_api.keys.schemas import CreateKey, Key, NewKey
+from samfleet_api.keys.service import KeyNotFound, LastAdminKey, create_key, revoke_key
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    place_in_time,
+)
+from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.strict_json import StrictJsonRoute
+from samfleet_api.tenants.schemas import TenantName
+from samfleet_api.tenants.service import TenantNotFound, get_tenant
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictJsonRoute)
+log = get_logger(__name__)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a key",
+    operation_id="key_create",
+    responses=problems(AdminRequired, PayloadTooLarge, TenantNotFound),
+)
+def create(body: CreateKey, admin: Admin, session: WriteSessionValue) -> NewKey:
+    """The answer has the secret, which cannot be read again."""
+    tenant = get_tenant(session, body.tenant) if body.tenant else session.get_one(Tenant, admin.tenant_id)
+    key, secret = create_key(session, tenant, name=body.name, is_admin=body.admin)
+    log.info("key.created", created_key_id=str(key.id), by=str(admin.key_id), admin=key.is_admin)
+    return NewKey.of(key, tenant.name, key=secret)
+
+
+@router.get(
+    "",
+    summary="List keys, newest first",
+    operation_id="key_list",
+    responses=problems(AdminRequired, CursorInvalid, TenantNotFound),
+)
+def list_keys(
+    _admin: Admin,
+    session: ReadSessionValue,
+    tenant: Annotated[TenantName | None, Query(description="Only keys of this tenant.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[Key]:
+    """Of all tenants, revoked ones included."""
+    if tenant is not None:
+        get_tenant(session, tenant)
+    before = decode_cursor(cursor, place_in_time)
+    rows = repository.page(session, tenant=tenant, before=before, limit=limit + 1)
+    kept, following = cut_page(rows, limit, lambda row: (row.key.created_at.isoformat(), str(row.key.id)))
+    return Page(items=[Key.of(row.key, row.tenant) for row in kept], next=following)
+
+
+@router.delete(
+    "/{key_id}",
+    status_code=204,
+    response_class=Response,
+    summary="Revoke a key",
+    operation_id="key_revoke",
+    responses=problems(AdminRequired, KeyNotFound, LastAdminKey),
+)
+def revoke(key_id: uuid.UUID, admin: Admin, session: WriteSessionValue) -> None:
+    """It is refused from now on, and browsers that logged in with it are logged out. May be repeated."""
+    revoke_key(session, key_id)
+    log.info("key.revoked", revoked_key_id=str(key_id), by=str(admin.key_id))

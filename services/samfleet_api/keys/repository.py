@@ -1,0 +1,87 @@
+"""All SQL of keys."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from samfleet.db.keys import hash_key
+from samfleet.db.models import ApiKey, BrowserSession, Tenant
+
+USE_NOTED_EVERY = timedelta(minutes=1)  # one small write a minute for each key in use
+_use_is_old = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USE_NOTED_EVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request. `use_is_old`: the last use that is stored is older than a minute."""
+
+    key_id: uuid.UUID
+    tenant_id: uuid.UUID
+    is_admin: bool
+    use_is_old: bool
+
+
+CALLER = (ApiKey.id, ApiKey.tenant_id, ApiKey.is_admin, _use_is_old)
+
+
+class ListedKey(NamedTuple):
+    key: ApiKey
+    tenant: str
+
+
+def caller_of_key(session: Session, key: str) -> Caller | None:
+    """Found by the key's hash: what is compared is no secret, so its timing says nothing about keys."""
+    query = select(*CALLER).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
+    row = session.execute(query).one_or_none()
+    return Caller(*row) if row else None
+
+
+def mark_used(session: Session, key_id: uuid.UUID) -> None:
+    """Store that the key is in use. A request that finds the row locked leaves it to the one that holds it."""
+    free = select(ApiKey.id).where(ApiKey.id == key_id, _use_is_old).with_for_update(skip_locked=True, key_share=True)
+    session.execute(update(ApiKey).where(ApiKey.id.in_(free)).values(last_used_at=func.now()))
+
+
+def page(
+    session: Session, *, tenant: str | None, before: tuple[datetime, uuid.UUID] | None, limit: int
+) -> Sequence[ListedKey]:
+    """Newest first, revoked ones included; `before` is (created_at, id) of the last one seen."""
+    query = select(ApiKey, Tenant.name).join(Tenant, Tenant.id == ApiKey.tenant_id)
+    if tenant is not None:
+        query = query.where(Tenant.name == tenant)
+    if before is not None:
+        query = query.where(tuple_(ApiKey.created_at, ApiKey.id) < before)
+    rows = session.execute(query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit))
+    return [ListedKey(*row) for row in rows]
+
+
+def add(session: Session, tenant_id: uuid.UUID, key: str, *, name: str, is_admin: bool) -> ApiKey:
+    row = ApiKey(tenant_id=tenant_id, name=name, key_sha256=hash_key(key), is_admin=is_admin)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def lock(session: Session, key_id: uuid.UUID) -> ApiKey | None:
+    query = select(ApiKey).where(ApiKey.id == key_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def lock_admins(session: Session) -> Sequence[uuid.UUID]:
+    """The valid admin keys, locked in one order, so that two requests cannot revoke the last two at once."""
+    query = select(ApiKey.id).where(ApiKey.is_admin, ApiKey.revoked_at.is_(None)).order_by(ApiKey.id)
+    return session.scalars(query.with_for_update()).all()
+
+
+def revoke(session: Session, key: ApiKey) -> None:
+    """End a key and the browser sessions that were opened with it."""
+    key.revoked_at = func.now()
+    session.execute(delete(BrowserSession).where(BrowserSession.api_key_id == key.id))
+    session.flush()

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from samfleet.db.models import ApiKey
+from samfleet_api.schemas import RequestModel, StorableText
+from samfleet_api.tenants.schemas import TenantName
+
+KeyName = Annotated[StorableText, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+
+_KEY: dict[str, JsonValue] = {
+    "id": "0b7f6a3e-6f1d-4e0a-9d53-2c1f5d0a7b11",
+    "name": "laptop of Ann",
+    "tenant": "default",
+    "admin": False,
+    "bootstrap": False,
+    "created_at": "2026-11-28T10:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
+}
+
+
+class CreateKey(RequestModel):
+    """A new key of a tenant."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "laptop of Ann", "tenant": "default"}]})
+
+    name: KeyName = Field(description="Who or what will use the key.")
+    tenant: TenantName | None = Field(default=None, description="Whose data it sees. Left out: your own tenant.")
+    admin: bool = Field(default=False, description="Manages the keys and tenants of the whole server.")
+
+
+class Key(BaseModel):
+    """A key, without its secret."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_KEY]})
+
+    id: uuid.UUID
+    name: str
+    tenant: str
+    admin: bool
+    bootstrap: bool = Field(description="It came from SAMFLEET_BOOTSTRAP_API_KEY.")
+    created_at: datetime
+    last_used_at: datetime | None = Field(description="Exact to a minute; null: never used.")
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, row: ApiKey, tenant: str, **fields: str) -> Self:
+        return cls(
+            id=row.id,
+            name=row.name,
+            tenant=tenant,
+            admin=row.is_admin,
+            bootstrap=row.is_bootstrap,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            revoked_at=row.revoked_at,
+            **fields,
+        )
+
+
+class NewKey(Key):
+    """A key with its secret, which is shown this once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_KEY, "key": "sf_…"}]})
+
+    key: str = Field(description="The secret. Only its SHA-256 is stored, so it cannot be shown again.")

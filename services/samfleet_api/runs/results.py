@@ -1,0 +1,107 @@
+"""Downloads of a run's results: made from its parts while they are sent, so memory stays flat."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from samfleet.db.session import read_only
+from samfleet.jobs.exports import (
+    FILE_NAMES,
+    MEDIA_TYPES,
+    ExportFormat,
+    RunNotFound,
+    iter_export,
+    recorded_parts,
+    version_of,
+)
+from samfleet.storage.jsonl import PartFileDamaged
+from samfleet.storage.store import ObjectNotFound, StorageUnavailable
+from samfleet_api.dependencies import EngineValue, StoreValue, TenantId
+from samfleet_api.long_requests import LongRequestsValue, long_running
+from samfleet_api.problems import problems
+from samfleet_api.runs.encoding import Coding, choose_coding, encoded
+from samfleet_api.runs.views import require_run
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+Format = Annotated[
+    ExportFormat,
+    Query(
+        alias="format",
+        description="`coco`: a COCO results array. `jsonl`: a line per image, failed ones included.",
+    ),
+]
+NoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", description="`ETag` of an answer before: 304 when nothing changed.")
+]
+_SCHEMAS = {
+    ExportFormat.COCO: {"type": "array", "items": {"type": "object"}},
+    ExportFormat.JSONL: {"type": "string"},
+}
+
+
+@router.head("/{run_id}/results", include_in_schema=False)
+@router.get(
+    "/{run_id}/results",
+    summary="Download the results",
+    operation_id="run_read_results",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "COCO results, or JSON lines; in zstd or gzip where `Accept-Encoding` names it.",
+            "content": {MEDIA_TYPES[form]: {"schema": schema} for form, schema in _SCHEMAS.items()},
+        },
+        304: {"description": "The results are those of `If-None-Match`."},
+        **problems(RunNotFound, ObjectNotFound, PartFileDamaged, StorageUnavailable),
+    },
+)
+@long_running
+def read_results(
+    run_id: uuid.UUID,
+    tenant_id: TenantId,
+    engine: EngineValue,
+    store: StoreValue,
+    request: Request,
+    long_requests: LongRequestsValue,
+    form: Format = ExportFormat.COCO,
+    none_match: NoneMatch = None,
+) -> Response:
+    """Streamed. Of a run that goes on, or was cancelled, what is recorded now."""
+    with read_only(engine) as session:
+        require_run(session, tenant_id, run_id)
+        parts = recorded_parts(session, run_id)
+    coding = choose_coding(request.headers.get("Accept-Encoding"))
+    headers = _headers(run_id, form, parts, coding)
+    if _matches(none_match, headers["ETag"]):
+        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Vary")})
+    if request.method == "HEAD":
+        return Response(media_type=MEDIA_TYPES[form], headers=headers)
+    chunks = _begun(iter_export(store, parts, form))
+    body = long_requests.read(encoded(chunks, coding))
+    return StreamingResponse(body, media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def _headers(run_id: uuid.UUID, form: ExportFormat, parts: list[str], coding: Coding) -> dict[str, str]:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{run_id}.{FILE_NAMES[form]}"',
+        "ETag": f'"{version_of(form, parts)}-{coding}"',  # the bytes differ by coding, so the tag does
+        "Vary": "Accept-Encoding",
+    }
+    return headers if coding is Coding.IDENTITY else {**headers, "Content-Encoding": coding.value}
+
+
+def _matches(none_match: str | None, tag: str) -> bool:
+    tags = {given.strip().removeprefix("W/") for given in (none_match or "").split(",")}
+    return tag in tags or "*" in tags
+
+
+def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The first chunk is read before the answer starts, while a missing file can still become a 404."""
+    first = next(chunks, b"")
+    return chain([first], chunks)

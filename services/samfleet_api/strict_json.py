@@ -1,0 +1,39 @@
+"""JSON as RFC 8259 has it: Python's reader also takes NaN and infinities, and turns 1e999 into one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from samfleet_api.problems import PayloadInvalid
+
+
+class StrictJsonRoute(APIRoute):
+    """For routers whose requests have JSON bodies."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(_StrictRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        return json.loads(await self.body(), parse_float=_finite, parse_constant=_refuse)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def _refuse(number: str) -> float:
+    raise PayloadInvalid(f"the body has the number {number[:40]}, which JSON or a 64-bit float cannot hold")

@@ -1,0 +1,55 @@
+"""Tenants, for admins."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from samfleet.logging import get_logger
+from samfleet_api.dependencies import Admin, AdminRequired, ReadSessionValue, WriteSessionValue
+from samfleet_api.pagination import (
+    DEFAULT_LIMIT,
+    Cursor,
+    CursorInvalid,
+    Limit,
+    Page,
+    cut_page,
+    decode_cursor,
+    place_in_time,
+)
+from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.strict_json import StrictJsonRoute
+from samfleet_api.tenants import repository
+from samfleet_api.tenants.schemas import CreateTenant, Tenant
+from samfleet_api.tenants.service import TenantNameTaken, create_tenant
+
+router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictJsonRoute)
+log = get_logger(__name__)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a tenant",
+    operation_id="tenant_create",
+    responses=problems(AdminRequired, PayloadTooLarge, TenantNameTaken),
+)
+def create(body: CreateTenant, admin: Admin, session: WriteSessionValue) -> Tenant:
+    """It has no key yet: POST /v1/keys makes one."""
+    tenant = create_tenant(session, body.name)
+    log.info("tenant.created", created_tenant_id=str(tenant.id), by=str(admin.key_id))
+    return Tenant.of(tenant)
+
+
+@router.get(
+    "",
+    summary="List tenants, newest first",
+    operation_id="tenant_list",
+    responses=problems(AdminRequired, CursorInvalid),
+)
+def list_tenants(
+    _admin: Admin, session: ReadSessionValue, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[Tenant]:
+    before = decode_cursor(cursor, place_in_time)
+    rows = repository.page(session, before=before, limit=limit + 1)
+    kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
+    return Page(items=[Tenant.of(row) for row in kept], next=following)

@@ -1,0 +1,121 @@
+"""`samfleet keys` and `samfleet tenants`: manage who may use a server, with an admin key."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson
+
+keys = typer.Typer(help="Create, list and revoke API keys. Needs an admin key.", no_args_is_help=True)
+tenants = typer.Typer(help="Create and list tenants. Needs an admin key.", no_args_is_help=True)
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="Who or what will use the key.")],
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose data it sees. Without it: your own tenant.", show_default=False)
+    ] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="It may manage keys and tenants.")] = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Create a key and print it. It is shown this once: the server keeps only its hash."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        created = client.create_key(name, tenant=tenant, admin=admin)
+    if as_json:
+        _print_json(created)
+        return
+    typer.echo(f"key {created['id']} of tenant {created['tenant']}; it is not shown again", err=True)
+    typer.echo(created["key"])
+
+
+@keys.command("list")
+def list_keys(
+    tenant: Annotated[str | None, typer.Option(help="Only keys of this tenant.", show_default=False)] = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """List keys, newest first, revoked ones included."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        found = list(client.keys(tenant=tenant))
+    columns = ("id", "name", "tenant", "admin", "created_at", "last_used_at", "revoked_at")
+    _print_rows(found, columns, as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `samfleet keys list` shows it.")],
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Revoke a key: it is refused at once, and browsers that logged in with it are logged out."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        client.revoke_key(key_id)
+    typer.echo(f"key {key_id} is revoked")
+
+
+@tenants.command("create")
+def create_tenant(
+    name: Annotated[str, typer.Argument(help="Letters, digits, '.', '_' and '-'.")],
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Create a tenant. `samfleet keys create NAME --tenant TENANT` gives it a key."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        created = client.create_tenant(name)
+    if as_json:
+        _print_json(created)
+        return
+    typer.echo(f"tenant {created['name']} ({created['id']})")
+
+
+@tenants.command("list")
+def list_tenants(as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """List tenants, newest first."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        found = list(client.tenants())
+    _print_rows(found, ("id", "name", "created_at"), as_json=as_json)
+
+
+def _print_rows(found: list[dict[str, Any]], columns: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(found)
+        return
+    from samfleet_cli import tables
+
+    for item in found:
+        item.update({name: _moment(item[name]) for name in columns if name.endswith("_at")})
+    rows = [[_shown(item.get(column)) for column in columns] for item in found]
+    tables.console().print(tables.table_of([column.removesuffix("_at").replace("_", " ") for column in columns], rows))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return "" if value is None else str(value)
+
+
+def _moment(text: str | None) -> str | None:
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M") if text else None
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,89 @@
+"""`docker-compose.yml` gives each container what it needs and no more: networks, secrets, rights, memory and time."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import yaml
+
+from fixtures.compose import BUILT_HERE, COMPOSE, SERVICES, images
+
+
+def test_secrets_reach_only_those_who_need_them() -> None:
+    def holders(variable: str) -> set[str]:
+        return {name for name, service in SERVICES.items() if variable in service.get("environment", {})}
+
+    assert holders("SAMFLEET_TRITON_SECRET") == {"triton", "triton-gpu", "worker", "worker-gpu"}
+    assert holders("SAMFLEET_BOOTSTRAP_API_KEY") == {"migrate"}
+    assert not holders("SAMFLEET_DATABASE_URL") & {"triton", "triton-gpu", "weights", "prometheus", "grafana"}
+    for name, service in SERVICES.items():
+        assert "PASSWORD" not in json.dumps(service.get("command", "")), (
+            f"{name}: arguments stand in the list of processes"
+        )
+
+
+def _reachable(name: str) -> set[str]:
+    """Services that share a network with this one."""
+    networks = set(SERVICES[name]["networks"])
+    return {other for other, service in SERVICES.items() if other != name and networks & set(service["networks"])}
+
+
+def test_networks_let_each_service_reach_what_it_needs_and_no_more() -> None:
+    """Prometheus reaches a port of Triton's server that is not its own; the secret keeps it out there."""
+    users = {"api", "bucket", "migrate", "control", "worker", "worker-gpu", "beat"}
+    stores = {"postgres", "redis", "store"}
+
+    assert _reachable("triton") == {"triton-gpu", "worker", "worker-gpu", "prometheus"}
+    assert _reachable("triton-gpu") == {"triton", "worker", "worker-gpu", "prometheus"}
+    for name in stores:
+        assert _reachable(name) == (stores | users) - {name}
+    assert _reachable("grafana") == {"prometheus"}
+    assert _reachable("prometheus") == {
+        "grafana", "api", "control", "worker", "worker-gpu", "triton", "triton-gpu",
+    }  # fmt: skip
+    assert not _reachable("weights") & stores
+
+
+def test_only_networks_with_a_published_port_or_a_need_for_the_outside_have_a_way_out() -> None:
+    networks = yaml.safe_load(COMPOSE)["networks"]
+
+    assert {name for name, facts in networks.items() if not facts.get("internal")} == {"dashboards", "outside"}
+    for name, service in SERVICES.items():
+        for port in service.get("ports", []):
+            assert port.startswith(("127.0.0.1:", "${API_ADDRESS:-127.0.0.1}:")), f"{name}: {port}"
+
+
+def test_every_service_is_bounded_and_has_few_rights() -> None:
+    ours = {name for name, service in SERVICES.items() if service["image"] in BUILT_HERE}
+    for name, service in SERVICES.items():
+        assert service["mem_limit"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        if name in ours | {"redis"}:
+            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+
+
+def test_workers_have_time_to_hand_their_shards_back() -> None:
+    for name in ("control", "worker", "worker-gpu"):
+        assert SERVICES[name]["stop_grace_period"] == "5m"
+
+
+def test_health_checks_ask_no_broker_and_know_no_name_of_the_container() -> None:
+    tests = {
+        name: " ".join(service["healthcheck"]["test"]) for name, service in SERVICES.items() if "healthcheck" in service
+    }
+
+    assert not {name for name, test in tests.items() if "HOSTNAME" in test or "celery" in test}
+    for name in ("control", "worker", "worker-gpu"):
+        assert SERVICES[name]["environment"]["SAMFLEET_HEARTBEAT_FILE"] in tests[name]
+
+
+def test_the_images_are_of_the_releases_that_we_ask_for() -> None:
+    named = dict(images())
+
+    release = re.search(r"tritonserver:(\d+)\.(\d+)-", named["triton-gpu.Dockerfile"])
+    valkey = re.search(r"valkey:(\d+)\.(\d+)\.(\d+)-", named["redis"])
+    assert release
+    assert valkey
+    assert tuple(map(int, release.groups())) >= (26, 7)
+    assert tuple(map(int, valkey.groups())) >= (8, 1, 6)

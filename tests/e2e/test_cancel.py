@@ -1,0 +1,53 @@
+"""A cancelled job leaves the workers' slots and Triton to others."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fixtures.scenes import write_scenes
+from fixtures.stack import Samfleet, until
+from samfleet_cli.client import SamfleetClient
+from samfleet_cli.local_stack.stack import stack_status
+from samfleet_cli.sources import Source, create_dataset
+
+HOURS = {"kind": "everything", "points_per_side": 160}  # 25,600 prompts an image
+QUICK = {"kind": "everything", "points_per_side": 1}
+
+
+@pytest.mark.heavy
+def test_a_cancelled_job_frees_slots_and_device_for_the_next(samfleet: Samfleet, tmp_path: Path) -> None:
+    big = write_scenes(tmp_path / "big", 40)[0].parent
+    small = write_scenes(tmp_path / "small", 4)[0].parent
+    with SamfleetClient(samfleet.info.api_url, samfleet.info.api_key) as client:
+        job = client.submit_job(create_dataset(client, Source(big)).id, ["mobile_sam"], HOURS)
+        until(lambda: cores_of_triton(samfleet, 1) > 0.5)  # the model is at work
+        client.cancel_job(job.id)
+        busy = [round(cores_of_triton(samfleet, 1), 2) for _ in range(4)]
+        started = time.monotonic()
+        rival = client.submit_job(create_dataset(client, Source(small)).id, ["mobile_sam"], QUICK)
+        until(lambda: client.job(rival.id).counts.succeeded >= 1, 100)
+        first = time.monotonic() - started
+        until(lambda: client.job(rival.id).state == "completed", 100)
+    sys.stdout.write(
+        f"Triton's cores in each second after the cancel: {busy}; the rival's first image after {first:.1f} s\n"
+    )
+
+
+def cores_of_triton(samfleet: Samfleet, seconds: float) -> float:
+    """Mean over some seconds, of the server and its stubs."""
+    pid = next(part.pid for part in stack_status(samfleet.info.state_dir).parts if part.name == "triton")
+    assert pid is not None
+    server = psutil.Process(pid)
+
+    def used() -> float:
+        times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+        return sum(time.user + time.system for time in times)
+
+    before = used()
+    time.sleep(seconds)
+    return (used() - before) / seconds

@@ -1,0 +1,110 @@
+"""What another account of the machine gets of the running stack: nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from fixtures.scenes import write_scenes
+from fixtures.stack import Samfleet
+from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.state import read_state
+
+STRANGER = 65533  # neither this account nor the one that PostgreSQL runs as under root
+AS_STRANGER = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+READ_ALL = 'for path; do { ls "$path/" || head -c 1 "$path"; } >/dev/null 2>&1 && echo "$path"; done; true'
+
+
+def got_by_stranger(folder: Path, *paths: str) -> list[str]:
+    """What another account opens, by names below `folder`, in which it stands: so no folder above keeps it out."""
+    done = subprocess.run(
+        ("/bin/sh", "-c", READ_ALL, "sh", *paths),
+        cwd=folder,
+        user=STRANGER,
+        group=STRANGER,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def processes(samfleet: Samfleet) -> list[psutil.Process]:
+    state = read_state(StateDir(samfleet.info.state_dir).state_file)
+    assert state is not None
+    root = psutil.Process(state.supervisor.pid)
+    return [root, *root.children(recursive=True)]
+
+
+@pytest.fixture
+def used(samfleet: Samfleet, tmp_path: Path) -> Samfleet:
+    """The stack after a job, so that its store has uploads and parts."""
+    scenes = write_scenes(tmp_path / "images", 1)
+    finished = samfleet(
+        *("segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 2),
+        *("--out", tmp_path / "out", "--json"),
+    )
+    assert finished.exit_code == 0, finished.stderr
+    return samfleet
+
+
+def test_no_file_of_the_stack_is_open_to_others(used: Samfleet) -> None:
+    root = used.info.state_dir
+    others = {root / "postgres", root / "triton_backends"}  # PostgreSQL's own, and copies of what pip installed
+    paths = [root, *(path for path in root.rglob("*") if not others & {path, *path.parents})]
+    opened = {str(path) for path in paths if not path.is_symlink() and path.stat().st_mode & 0o077}
+    assert any(path.suffix == ".zst" for path in paths)
+    assert opened == set()
+
+
+@AS_STRANGER
+def test_another_account_reads_nothing(used: Samfleet) -> None:
+    root = used.info.state_dir
+    folders = [path for path in (root, *root.rglob("*")) if path.is_dir() and path.stat().st_uid == os.geteuid()]
+    assert {"storage", "logs", "run"} <= {folder.name for folder in folders}
+    assert got_by_stranger(Path("/"), "/etc/hostname", str(root)) == ["/etc/hostname"]
+    for folder in folders:
+        if root / "triton_backends" in (folder, *folder.parents):
+            continue
+        names = [path.name for path in folder.iterdir()]
+        assert got_by_stranger(folder, ".", *(f"./{name}" for name in names)) == []
+
+
+@AS_STRANGER
+def test_another_account_reads_no_shared_memory_and_no_environment(used: Samfleet) -> None:
+    shared = [str(path) for path in Path("/dev/shm").glob("samfleet-*")]
+    assert shared
+    environments = [f"/proc/{process.pid}/environ" for process in processes(used)]
+    assert got_by_stranger(Path("/"), *shared, *environments) == []
+
+
+def test_no_command_line_shows_a_secret(used: Samfleet) -> None:
+    root = used.info.state_dir
+    secrets = [path.read_text().strip() for path in (root / "api_key", *root.glob("*password*"))]
+    assert len(secrets) >= 3
+    shown = " ".join(word for process in processes(used) for word in process.cmdline())
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_triton_listens_on_no_network(used: Samfleet) -> None:
+    (address,) = [address for servers in used.info.pools.values() for address in servers]
+    assert address.startswith("unix:")
+    assert stat.S_ISSOCK(Path(address.removeprefix("unix:")).stat().st_mode)
+
+
+def test_the_database_role_may_not_leave_its_database(used: Samfleet) -> None:
+    url = used.info.database_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url, autocommit=True) as connection:
+        role = connection.execute(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        )
+        assert role.fetchone() == (False, False, False)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("COPY (SELECT 1) TO PROGRAM 'true'")

@@ -1,0 +1,182 @@
+"""Keys and tenants, as admins manage them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from sqlalchemy import Engine, select, update
+
+from fixtures.api import Api, Tenant, new_tenant
+from samfleet.db.keys import hash_key, new_key
+from samfleet.db.migrate import register_bootstrap_key, register_key
+from samfleet.db.models import ApiKey, BrowserSession
+from samfleet.db.session import read_only, transaction
+from samfleet_api.keys.repository import lock_admins
+from samfleet_api.keys.service import LastAdminKey, revoke_key
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def admin(api: Api, api_database: str) -> Iterator[Tenant]:
+    with new_tenant(api, api_database, admin=True) as tenant:
+        yield tenant
+
+
+def create_key(admin: Tenant, **fields: object) -> dict[str, str]:
+    answer = admin.http.post("/v1/keys", json={"name": "laptop", **fields})
+    assert answer.status_code == 201, answer.text
+    created: dict[str, str] = answer.json()
+    return created
+
+
+def with_key(api: Api, key: str) -> httpx.Client:
+    return httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {key}"})
+
+
+def status(api: Api, key: str) -> int:
+    with with_key(api, key) as http:
+        return http.get("/v1/jobs").status_code
+
+
+def test_an_admin_creates_a_tenant_and_a_key_and_revokes_it(api: Api, admin: Tenant) -> None:
+    name = f"tenant-{uuid.uuid4().hex}"
+    assert admin.http.post("/v1/tenants", json={"name": name}).status_code == 201
+    taken = admin.http.post("/v1/tenants", json={"name": name})
+    assert (taken.status_code, taken.json()["code"]) == (409, "tenant_name_taken")
+    key = create_key(admin, tenant=name)
+    assert status(api, key["key"]) == 200
+    (listed,) = admin.http.get("/v1/keys", params={"tenant": name}).json()["items"]
+    assert "key" not in listed
+    assert (listed["name"], listed["admin"], listed["revoked_at"]) == ("laptop", False, None)
+    assert listed["last_used_at"] is not None
+    for _ in range(2):
+        assert admin.http.delete(f"/v1/keys/{key['id']}").status_code == 204
+    assert status(api, key["key"]) == 401
+    assert admin.http.get("/v1/keys", params={"tenant": name}).json()["items"][0]["revoked_at"] is not None
+
+
+def test_only_the_hash_of_a_key_is_stored(api: Api, admin: Tenant) -> None:
+    key = create_key(admin)
+    with read_only(api.engine) as session:
+        row = session.get_one(ApiKey, uuid.UUID(key["id"]))
+        stored = {column.name: getattr(row, column.name) for column in ApiKey.__table__.columns}
+    assert stored["key_sha256"] == hash_key(key["key"])
+    assert key["key"] not in map(str, stored.values())
+
+
+def test_keys_without_admin_manage_nothing(api: Api, tenant: Tenant) -> None:
+    for method, path in (("GET", "/v1/keys"), ("GET", "/v1/tenants"), ("DELETE", f"/v1/keys/{uuid.uuid4()}")):
+        answer = tenant.http.request(method, path)
+        assert (answer.status_code, answer.json()["code"]) == (403, "admin_required")
+    for path, body in (("/v1/keys", {"name": "x"}), ("/v1/tenants", {"name": "x"})):
+        answer = tenant.http.post(path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "admin_required")
+    with httpx.Client(base_url=api.url) as nobody:
+        for path in ("/v1/keys", "/v1/tenants"):
+            assert nobody.get(path).status_code == 401
+            assert nobody.post(path, json={"name": "x"}).status_code == 401
+        assert nobody.delete(f"/v1/keys/{uuid.uuid4()}").status_code == 401
+
+
+def test_unknown_keys_and_tenants_are_not_found(admin: Tenant) -> None:
+    wrong = [
+        (admin.http.delete(f"/v1/keys/{uuid.uuid4()}"), "key_not_found"),
+        (admin.http.post("/v1/keys", json={"name": "x", "tenant": "nobody"}), "tenant_not_found"),
+        (admin.http.get("/v1/keys", params={"tenant": "nobody"}), "tenant_not_found"),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer, _ in wrong] == [(404, code) for _, code in wrong]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\x00", "-a", "a" * 101, "ä"])
+def test_a_bad_name_of_a_tenant_is_refused(admin: Tenant, name: str) -> None:
+    assert admin.http.post("/v1/tenants", json={"name": name}).status_code == 422
+
+
+def test_lists_of_keys_and_tenants_come_in_pages(admin: Tenant) -> None:
+    for path, create in (("/v1/keys", {"name": "page"}), ("/v1/tenants", {"name": f"page-{uuid.uuid4().hex}"})):
+        admin.http.post(path, json=create)
+        first = admin.http.get(path, params={"limit": 1}).json()
+        second = admin.http.get(path, params={"limit": 1, "cursor": first["next"]}).json()
+        assert first["items"][0]["id"] != second["items"][0]["id"]
+
+
+def test_a_revoked_key_ends_its_browser_sessions(api: Api, admin: Tenant) -> None:
+    key = create_key(admin)
+    with httpx.Client(base_url=api.url) as browser:
+        assert browser.post("/dashboard/session", json={"key": key["key"]}).status_code == 204
+        assert browser.get("/v1/jobs").status_code == 200
+        admin.http.delete(f"/v1/keys/{key['id']}")
+        assert browser.get("/v1/jobs").status_code == 401
+    with read_only(api.engine) as session:
+        opened = select(BrowserSession).where(BrowserSession.api_key_id == uuid.UUID(key["id"]))
+        assert session.scalars(opened).all() == []
+
+
+def test_an_admin_s_browser_manages_keys_with_its_csrf_token(api: Api, admin: Tenant) -> None:
+    with httpx.Client(base_url=api.url) as browser:
+        browser.post("/dashboard/session", json={"key": admin.key})
+        token = browser.get("/dashboard/session").json()["csrf_token"]
+        assert browser.get("/v1/keys").status_code == 200
+        assert browser.post("/v1/keys", json={"name": "x"}).json()["code"] == "csrf_token_invalid"
+        created = browser.post("/v1/keys", json={"name": "x"}, headers={"X-CSRF-Token": token})
+        assert created.status_code == 201
+
+
+def test_the_last_use_is_written_at_most_once_a_minute(api: Api, tenant: Tenant) -> None:
+    of_tenant = select(ApiKey.last_used_at).where(ApiKey.tenant_id == tenant.id)
+
+    def last_use() -> object:
+        with read_only(api.engine) as session:
+            return session.scalars(of_tenant).one()
+
+    assert last_use() is None
+    tenant.http.get("/v1/jobs")
+    first = last_use()
+    tenant.http.get("/v1/jobs")
+    assert last_use() == first
+    with transaction(api.engine) as session:
+        session.execute(update(ApiKey).where(ApiKey.tenant_id == tenant.id).values(last_used_at=LONG_AGO))
+    tenant.http.get("/v1/jobs")
+    assert last_use() != LONG_AGO
+
+
+def test_the_last_admin_key_cannot_be_revoked(database_url: str, engine: Engine) -> None:
+    for number in range(2):
+        register_key(database_url, new_key(), name=f"admin {number}", admin=True)
+    register_key(database_url, new_key(), name="no admin")
+    with transaction(engine) as session:
+        first, second = lock_admins(session)
+        revoke_key(session, first)
+    with transaction(engine) as session:
+        with pytest.raises(LastAdminKey):
+            revoke_key(session, second)
+        revoke_key(session, session.scalars(select(ApiKey.id).where(~ApiKey.is_admin)).one())
+
+
+def valid_keys(engine: Engine) -> list[tuple[str, bool]]:
+    with read_only(engine) as session:
+        rows = session.execute(
+            select(ApiKey.key_sha256, ApiKey.is_admin).where(ApiKey.revoked_at.is_(None)).order_by(ApiKey.created_at)
+        )
+        return [(row.key_sha256, row.is_admin) for row in rows]
+
+
+def test_a_changed_bootstrap_key_replaces_the_one_before(database_url: str, engine: Engine) -> None:
+    first, second, other = new_key(), new_key(), new_key()
+    register_bootstrap_key(database_url, first)
+    register_key(database_url, other, tenant="default", name="bootstrap")
+    for _ in range(2):
+        register_bootstrap_key(database_url, second)
+    assert valid_keys(engine) == [(hash_key(other), False), (hash_key(second), True)]
+
+
+def test_a_revoked_bootstrap_key_neither_returns_nor_locks_anybody_out(database_url: str, engine: Engine) -> None:
+    first, second = new_key(), new_key()
+    for key in (first, second, first):
+        register_bootstrap_key(database_url, key)
+    assert valid_keys(engine) == [(hash_key(second), True)]

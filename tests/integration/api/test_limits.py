@@ -1,0 +1,220 @@
+"""What one client may take of the API: bodies, requests, streams and threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from fixtures.api import Api, Parts, Tenant, api_settings, serve
+from fixtures.recorded import new_job
+from samfleet_api.app import create_app
+from samfleet_api.bodies import STREAMED
+from samfleet_api.dependencies import TenantId
+from samfleet_api.jobs import watching
+from samfleet_api.long_requests import long_running
+from samfleet_api.rates import RateLimited, Rates
+
+ID = uuid.UUID(int=0)
+Server = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def server(api: Api, tenant: Tenant, tmp_path: Path) -> Iterator[Server]:
+    """Starts a server with other settings on the database of all tests, and gives a client of it."""
+    with ExitStack() as stack:
+
+        def start(add_routes: Callable[[FastAPI], None] | None = None, **settings: Any) -> httpx.Client:
+            changed = api_settings(tmp_path).model_copy(update=settings)
+            app = create_app(changed, parts=Parts(api.engine, api.store))
+            if add_routes:
+                add_routes(app)
+            url = stack.enter_context(serve(app))
+            headers = {"Authorization": f"Bearer {tenant.key}"}
+            return stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=30))
+
+        yield start
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "multipart/x", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/jobs"),
+        ("POST", "/v1/datasets"),
+        ("POST", "/dashboard/session"),
+        ("POST", f"/v1/datasets/{ID}/seal"),
+        ("PUT", f"/v1/hardware/{ID}/price"),
+        ("PUT", f"/v1/datasets/{ID}/images"),
+        ("PATCH", "/v1/jobs"),
+        ("DELETE", "/v1/sites/x"),
+        ("POST", "/nowhere"),
+    ],
+)
+def test_a_body_of_more_than_the_limit_is_refused(api: Api, method: str, path: str, media_type: str) -> None:
+    answer = httpx.request(method, api.url + path, content=b" " * (2**20 + 1), headers={"Content-Type": media_type})
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/datasets", "/dashboard/session"])
+def test_a_body_of_unknown_size_is_read_to_the_limit(api: Api, path: str) -> None:
+    chunks = (b" " * 2**16 for _ in range(20))
+    answer = httpx.post(api.url + path, content=chunks, headers={"Content-Type": "multipart/x"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize(("method", "path"), STREAMED)
+def test_an_upload_needs_a_key_before_it_is_read(api: Api, method: str, path: str) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    url = api.url + path.format(dataset_id=ID)
+    answer = httpx.request(method, url, headers=headers, content=b" " * (2**20 + 1))
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+
+
+def test_only_routes_that_describe_a_streamed_body_may_be_sent_more(api: Api) -> None:
+    described = {
+        (method.upper(), path)
+        for path, methods in api.app.openapi()["paths"].items()
+        for method, operation in methods.items()
+        if (body := operation.get("requestBody")) and "$ref" not in str(body)
+    }
+    assert described == set(STREAMED)
+
+
+def test_a_compressed_body_is_refused(tenant: Tenant) -> None:
+    answer = tenant.http.post("/v1/jobs", content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "content_encoding_unsupported")
+
+
+def test_headers_have_a_limit(api: Api) -> None:
+    try:
+        status = httpx.get(f"{api.url}/healthz", headers={"X-Long": "x" * 2**17}).status_code
+    except httpx.TransportError:  # the server closed with headers unread, before its answer was seen
+        status = 400
+    assert status == 400
+    assert httpx.get(f"{api.url}/healthz", headers={"X-Long": "x" * 2**15}).status_code == 200
+
+
+def test_forms_have_a_limit_of_parts_and_of_headers(tenant: Tenant) -> None:
+    dataset = tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
+    path = f"/v1/datasets/{dataset}/images"
+    many = [("files", (f"{number}.png", b"x")) for number in range(1001)]
+    assert tenant.http.post(path, files=many).json()["code"] == "payload_invalid"
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="'
+    form = head + b"a" * 100_000 + b'"\r\n\r\nx\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert tenant.http.post(path, content=form, headers=headers).json()["code"] == "payload_invalid"
+
+
+def test_a_form_cannot_choose_how_names_are_read(tenant: Tenant) -> None:
+    dataset = tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
+    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="ab.png"\r\n\r\nx\r\n--x--\r\n'
+    for charset, status in (("utf-16", 422), ("UTF-8", 201)):
+        headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+        answer = tenant.http.post(f"/v1/datasets/{dataset}/images", content=form, headers=headers)
+        assert answer.status_code == status
+    assert answer.json()["items"][0]["file_name"] == "ab.png"
+
+
+def test_a_key_has_so_many_requests_a_minute(server: Server) -> None:
+    client = server(requests_per_minute=3)
+    answers = [client.get("/v1/jobs") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer.headers.get("RateLimit-Remaining") for answer in answers] == ["2", "1", "0", None]
+    assert answers[0].headers["RateLimit-Limit"] == "3"
+    assert answers[3].json()["code"] == "rate_limited"
+    assert 1 <= int(answers[3].headers["Retry-After"]) <= 20
+    assert client.get("/healthz").status_code == 200
+
+
+def test_requests_come_back_with_time_and_belong_to_one_key() -> None:
+    now = 0.0
+    rates = Rates(60, clock=lambda: now)
+    assert [rates.take("a").remaining for _ in range(60)] == list(range(59, -1, -1))
+    with pytest.raises(RateLimited) as refused:
+        rates.take("a")
+    assert refused.value.retry_after_seconds == 1
+    assert rates.take("b").remaining == 59
+    now = 2.0
+    assert rates.take("a").remaining == 1
+    now = 1000.0
+    assert rates.take("a").remaining == 59
+
+
+def test_streams_of_events_are_limited_per_key(server: Server, tenant: Tenant, folder: Path) -> None:
+    client = server(event_streams_per_key=2)
+    path = f"/v1/jobs/{new_job(tenant, folder)['id']}/events"
+    with ExitStack() as streams:
+        for _ in range(2):
+            assert streams.enter_context(client.stream("GET", path)).status_code == 200
+        refused = client.get(path)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_event_streams")
+    assert refused.headers["Retry-After"] == "5"
+
+
+def test_streams_are_limited_per_process_and_given_back() -> None:
+    streams = watching.EventStreams(most=2, most_of_one=2)
+    with streams.place("a"), streams.place("b"), pytest.raises(watching.TooManyEventStreams), streams.place("c"):
+        pass
+    with streams.place("c"), streams.place("c"):
+        pass
+
+
+def test_all_followers_share_one_look_at_the_database(api: Api, tenant: Tenant, folder: Path) -> None:
+    job_id = uuid.UUID(new_job(tenant, folder)["id"])
+
+    async def follow() -> tuple[int, int]:
+        watched = watching.WatchedJobs(api.engine, interval_seconds=0.2)
+
+        async def one() -> int:
+            return len([seen async for seen in watched.follow(job_id, seconds=1.0)])
+
+        return sum(await asyncio.gather(*(one() for _ in range(60)))), watched.looks
+
+    told, looks = asyncio.run(follow())
+    assert told == 60
+    assert looks <= 7  # one each 0.2 s, not 60
+
+
+def test_requests_that_hang_leave_the_others_theirs(server: Server, other_tenant: Tenant) -> None:
+    release, started = threading.Event(), threading.Semaphore(0)
+
+    def hang(_tenant: TenantId) -> str:
+        started.release()
+        release.wait(60)
+        return "at last"
+
+    def quick(_tenant: TenantId) -> str:
+        return "now"
+
+    def add_routes(app: FastAPI) -> None:
+        app.get("/v1/hang")(long_running(hang))
+        app.get("/v1/quick")(long_running(quick))
+
+    client = server(add_routes, long_requests=4, long_request_wait=timedelta(seconds=0.5))
+    answers: list[int] = []
+    threads = [threading.Thread(target=lambda: answers.append(client.get("/v1/hang").status_code)) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    assert started.acquire(timeout=20)
+    assert started.acquire(timeout=20)
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/v1/jobs").status_code == 200
+    refused = client.get("/v1/quick")
+    assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (503, "too_busy", "5")
+    other = {"Authorization": f"Bearer {other_tenant.key}"}
+    assert client.get("/v1/quick", headers=other).json() == "now"
+    release.set()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert set(answers) == {200, 503}
+    assert client.get("/v1/quick").json() == "now"

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fixtures.api import Api, Tenant, new_tenant
+from fixtures.recorded import carry_out, new_job
+from samfleet_cli.main import app
+from samfleet_cli.transport import ApiError
+
+
+@pytest.fixture
+def admin(api: Api, api_database: str) -> Iterator[Tenant]:
+    with new_tenant(api, api_database, admin=True) as tenant:
+        yield tenant
+
+
+def run(api: Api, key: str, *words: str, answer: str | None = None) -> str:
+    result = CliRunner().invoke(
+        app, [*words, "--api-url", api.url, "--api-key", key], input=answer, env={"COLUMNS": "200"}
+    )
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout
+
+
+def test_keys_and_tenants(api: Api, admin: Tenant) -> None:
+    name = f"tenant-{uuid.uuid4().hex}"
+    assert name in run(api, admin.key, "tenants", "create", name)
+    assert name in [one["name"] for one in json.loads(run(api, admin.key, "tenants", "list", "--json"))]
+    secret = run(api, admin.key, "keys", "create", "laptop", "--tenant", name).strip()
+    assert json.loads(run(api, secret, "jobs", "list", "--json")) == []
+    (listed,) = json.loads(run(api, admin.key, "keys", "list", "--tenant", name, "--json"))
+    assert listed["id"] in run(api, admin.key, "keys", "list", "--tenant", name)
+    with pytest.raises(ApiError) as refused:
+        run(api, secret, "keys", "list")
+    assert refused.value.problem_code == "admin_required"
+    run(api, admin.key, "keys", "revoke", listed["id"])
+    with pytest.raises(ApiError) as refused:
+        run(api, secret, "jobs", "list")
+    assert refused.value.problem_code == "unauthorized"
+
+
+def test_jobs_and_datasets_are_deleted_after_a_question(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder)
+    carry_out(api, job)
+    with pytest.raises(SystemExit):
+        run(api, tenant.key, "jobs", "delete", job["id"], answer="n\n")
+    run(api, tenant.key, "jobs", "delete", job["id"], answer="y\n")
+    assert job["dataset_id"] in run(api, tenant.key, "datasets", "list", "--json")
+    run(api, tenant.key, "datasets", "delete", job["dataset_id"], "--yes")
+    assert json.loads(run(api, tenant.key, "datasets", "list", "--json")) == []

@@ -1,0 +1,54 @@
+"""Which shards of one worker may run at the same time: any number side by side, or a suspect alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOOK_SECONDS = 0.5  # how soon whoever waits learns that the worker is to end
+
+
+class Company:
+    """A suspect waits until the shards in progress have ended; those that come meanwhile wait for it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+        self._alone = False
+        self._suspects_waiting = 0
+
+    @contextmanager
+    def joined(self, *, alone: bool, stopping: threading.Event) -> Iterator[bool]:
+        """True inside while the place is held; False, and nothing held, when the worker was asked to end."""
+        with self._changed:
+            joined = self._wait_alone(stopping) if alone else self._wait_beside_others(stopping)
+        try:
+            yield joined
+        finally:
+            if joined:
+                with self._changed:
+                    self._running -= 1
+                    self._alone = False
+                    self._changed.notify_all()
+
+    def _wait_alone(self, stopping: threading.Event) -> bool:
+        self._suspects_waiting += 1
+        try:
+            while self._running and not stopping.is_set():
+                self._changed.wait(_LOOK_SECONDS)
+        finally:
+            self._suspects_waiting -= 1
+            self._changed.notify_all()
+        if stopping.is_set():
+            return False
+        self._running, self._alone = 1, True
+        return True
+
+    def _wait_beside_others(self, stopping: threading.Event) -> bool:
+        while (self._alone or self._suspects_waiting) and not stopping.is_set():
+            self._changed.wait(_LOOK_SECONDS)
+        if stopping.is_set():
+            return False
+        self._running += 1
+        return True
