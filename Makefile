@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-browser bench bench-reports check fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-browser bench bench-reports check fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,7 @@ ARGS ?=
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 12: apt install python3.11-venv libpython3.11. \
   Ubuntu 24.04: apt install python3.12-venv libpython3.12. Elsewhere, such as on Debian 13: uv python install 3.12 (pipx install uv)
+NUMPY2 := 2.4.6
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -36,6 +37,13 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 test-all: setup ## all tests: those that take minutes and those in Chromium too
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
+	$(MAKE) test-numpy2
+
+test-numpy2: setup ## tests of the model code under numpy 2, in a folder in front of everything else
+	@[ -d $(VENV)/numpy-$(NUMPY2)/numpy ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps \
+	  --target $(VENV)/numpy-$(NUMPY2) numpy==$(NUMPY2)
+	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
+	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -m pytest tests/unit/models tests/parity $(ARGS)
 
 test-browser: setup ## the dashboard in a real Chromium, where the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)

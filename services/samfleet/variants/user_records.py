@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
-
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.licences import FREE, OWN, RESTRICTED, restricted_parts
 from samfleet.regular_files import open_regular
@@ -57,6 +55,8 @@ def read_variants(folder: Path) -> tuple[VariantRecord, ...]:
 
 
 def read_variant(path: Path) -> VariantRecord:
+    import yaml  # here: the model code runs on machines without it, which have no files of this kind
+
     try:
         with open_regular(path) as file:
             text = file.read(MAX_FILE_BYTES + 1)

@@ -32,6 +32,11 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+# Swagger UI has its icons inside its style sheet. An image runs nothing, so it may come from there.
+DOCS_HEADERS = {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
+}
+
 
 def add_dashboard(app: FastAPI) -> None:
     for path in PAGES:
@@ -51,7 +56,7 @@ class DashboardHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                headers.update(HEADERS | (DOCS_HEADERS if scope["path"].startswith("/docs") else {}))
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 

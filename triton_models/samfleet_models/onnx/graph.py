@@ -23,6 +23,8 @@ TYPES: dict[str, type[np.generic]] = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
+CUDA = "CUDAExecutionProvider"
+MEMORY_SHARE = 0.5  # of what this process may take of the GPU: a variant has two graphs, each with an arena of its own
 ALLOCATION_FAILURES = ("failed to allocate", "bad_alloc", "out of memory", "alloc_failed")
 
 
@@ -48,6 +50,14 @@ class GraphNeedsGpuRuntime(SamfleetError):
     """The installed ONNX Runtime has no CUDA; install `onnxruntime-gpu` or serve with SAMFLEET_DEVICE=cpu."""
 
     code = "onnx_gpu_runtime_missing"
+
+
+class GraphFellBack(SamfleetError):
+    """ONNX Runtime could not start CUDA and would run the graph on the CPU; install an `onnxruntime-gpu` that is built
+    for the CUDA and cuDNN of this torch, or serve with SAMFLEET_DEVICE=cpu.
+    """
+
+    code = "onnx_gpu_fell_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +103,47 @@ def _open(path: Path, device: torch.device) -> Any:
 
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda":
-        if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        if CUDA not in onnxruntime.get_available_providers():
             raise GraphNeedsGpuRuntime
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0, "use_tf32": 0}))
+        providers.insert(0, (CUDA, cuda_options(device)))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # exports warn about initialisers that nothing uses
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # its own exceptions have no common base but this
         raise GraphUnreadable(f"{path} cannot be run by ONNX Runtime {onnxruntime.__version__}: {error}") from error
+    session.disable_fallback()  # else a run that fails on the GPU makes the session anew on the CPU and goes on there
+    if device.type == "cuda" and CUDA not in session.get_providers():
+        raise GraphFellBack(
+            f"{path.name} would run on {', '.join(session.get_providers())} and not on {device}: ONNX Runtime "
+            f"{onnxruntime.__version__} could not start CUDA beside torch {torch.__version__}, which is built for CUDA "
+            f"{torch.version.cuda}; install an onnxruntime-gpu for that CUDA, or serve with SAMFLEET_DEVICE=cpu"
+        )
+    return session
+
+
+def cuda_options(device: torch.device) -> dict[str, Any]:
+    """Options of the CUDA provider: true float32, no exhaustive search of cuDNN's kernels, an arena with a limit.
+
+    By default the search takes the largest workspace that there is, and the arena doubles with each growth and never
+    shrinks; torch and the check of free memory do not see either.
+    """
+    return {
+        "device_id": device.index or 0,
+        "use_tf32": 0,
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "arena_extend_strategy": "kSameAsRequested",
+        "gpu_mem_limit": int(MEMORY_SHARE * _usable_bytes(device)),
+    }
+
+
+def _usable_bytes(device: torch.device) -> int:
+    """Memory of the GPU that this process may take: all of it, unless torch's share was set."""
+    total = torch.cuda.get_device_properties(device).total_memory
+    return int(total * torch.cuda.get_per_process_memory_fraction(device))
 
 
 def _port(port: Any, path: Path) -> Port:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 HALF = 2.0**-10  # relative: what was recorded in float16 has lost so much, rounding and all
 LARGE_LOGITS = 20.0  # where `meta.json` allows more to logits that are large, the recorded ones are beyond this
@@ -120,3 +121,9 @@ class Verdict:
 def span(values: NDArray[Any]) -> float:
     """The range of what was recorded."""
     return float(values.max()) - float(values.min())
+
+
+def host(values: Tensor) -> NDArray[Any]:
+    """The array of a tensor on any device."""
+    array: NDArray[Any] = values.cpu().numpy()
+    return array

@@ -24,7 +24,7 @@ from samfleet_models.instances.masks import Instances
 from samfleet_models.instances.network import InstanceNetwork, of_instances
 from samfleet_models.instances.selecting import answer
 from samfleet_models.parity.cases import Case
-from samfleet_models.parity.findings import Tolerances, Verdict, span
+from samfleet_models.parity.findings import Tolerances, Verdict, host, span
 
 Array = NDArray[Any]
 ANSWER = re.compile(r"prompt_mask_(?P<prompt>\d+)|auto_mask_(?P<auto>[a-z]+)")
@@ -59,12 +59,12 @@ class Subject:
 
     def check_pixels(self, recorded: Array) -> None:
         grey = self.tolerances.grey_levels / min(self.network.framing.conventions.preprocessing.std)
-        found = self.pixels[0, :, ::16, ::16].numpy()
+        found = host(self.pixels[0, :, ::16, ::16])
         self.verdict.compare("pixels", found, recorded, self.tolerances.pixels or grey)
 
     def check_predictions(self, recorded: Array) -> None:
         """Row by row: pixels, scores and coefficients have ranges of their own."""
-        for found, row in zip(self.predictions[:, ::4].numpy(), recorded, strict=True):
+        for found, row in zip(host(self.predictions[:, ::4]), recorded, strict=True):
             self.verdict.compare("predictions", found / span(row), row / span(row), self.tolerances.share)
 
     def check_prototypes(self, recorded: Array) -> None:
@@ -97,7 +97,7 @@ class Subject:
         self.verdict.note("areas", float((np.abs(found - recorded) / allowed).max(initial=0.0)), 1.0)
 
     def _check(self, kind: str, found: Tensor, recorded: Array, scale: float) -> None:
-        self.verdict.compare(kind, found.numpy(), recorded, self.tolerances.share * scale)
+        self.verdict.compare(kind, host(found), recorded, self.tolerances.share * scale)
 
     def _check_mask(self, counts: str, recorded: NDArray[np.bool_]) -> None:
         found = decode_mask(counts, self._size)
@@ -155,7 +155,7 @@ def _statistics(of: Callable[[Subject], Tensor], kind: str, which: str) -> Calla
         rows = of(subject).flatten(1)
         found = rows.mean(1) if which == "mean" else rows.std(1, correction=0)
         scale = (rows.amax(1) - rows.amin(1)).numpy()
-        subject.verdict.compare(f"{kind} statistics", found.numpy() / scale, recorded / scale, subject.tolerances.share)
+        subject.verdict.compare(f"{kind} statistics", host(found) / scale, recorded / scale, subject.tolerances.share)
 
     return check
 

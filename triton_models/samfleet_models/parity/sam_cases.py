@@ -24,7 +24,7 @@ from samfleet_models.loading import Failure
 from samfleet_models.mask_decoder import MASKS
 from samfleet_models.network import SamNetwork
 from samfleet_models.parity.cases import Case
-from samfleet_models.parity.findings import LARGE_LOGITS, Tolerances, Verdict, span
+from samfleet_models.parity.findings import LARGE_LOGITS, Tolerances, Verdict, host, span
 from samfleet_models.preprocess import Frame
 from samfleet_models.prompt_tokens import prompt_tokens
 from samfleet_models.prompted import segment_prompts
@@ -62,19 +62,19 @@ class Subject:
                 self._check_statistics(name, recorded)
             elif name in FEATURES:
                 found = self.features[FEATURES[name]][0, ::4, ::8, ::8]
-                self.verdict.compare("skips", found.numpy(), recorded, self.tolerances.share * span(recorded))
+                self.verdict.compare("skips", host(found), recorded, self.tolerances.share * span(recorded))
             elif not self._check_answer(name, recorded):
                 self.verdict.skipped.append(name)
 
     def check_embedding(self, recorded: Array) -> None:
-        self.verdict.compare("embedding", self.features[0][0, :, ::8, ::8].numpy(), recorded, self._embedding(recorded))
+        self.verdict.compare("embedding", host(self.features[0][0, :, ::8, ::8]), recorded, self._embedding(recorded))
 
     def check_embedding_c4(self, recorded: Array) -> None:
-        self.verdict.compare("embedding", self.features[0][0, ::4].numpy(), recorded, self._embedding(recorded))
+        self.verdict.compare("embedding", host(self.features[0][0, ::4]), recorded, self._embedding(recorded))
 
     def check_intermediate(self, recorded: Array) -> None:
         found = self.features[1][0].permute(1, 2, 0)[::8, ::8]
-        self.verdict.compare("intermediate", found.numpy(), recorded, self._embedding(recorded))
+        self.verdict.compare("intermediate", host(found), recorded, self._embedding(recorded))
 
     def _embedding(self, recorded: Array) -> float:
         own = self.tolerances.embedding
@@ -86,8 +86,8 @@ class Subject:
         what, _, which = name.rpartition("_")
         features = self.features[FEATURES.get(what, 0)][0].flatten(1)
         found = features.mean(1) if which == "mean" else features.std(1, correction=0)
-        scale = span(self.features[FEATURES.get(what, 0)].numpy())
-        self.verdict.compare(f"{what} statistics", found.numpy(), recorded, self.tolerances.share * scale)
+        scale = span(host(self.features[FEATURES.get(what, 0)]))
+        self.verdict.compare(f"{what} statistics", host(found), recorded, self.tolerances.share * scale)
 
     def _check_answer(self, name: str, recorded: Array) -> bool:
         found = KEY.match(name)
@@ -101,9 +101,9 @@ class Subject:
         logits, ious, stabilities = answers(self, prompt)
         match found["what"]:
             case "iou":
-                self.verdict.compare("IoU head", ious.numpy(), recorded, self.tolerances.ious)
+                self.verdict.compare("IoU head", host(ious), recorded, self.tolerances.ious)
             case "stability":
-                self.verdict.compare("stability", stabilities.numpy(), recorded, self.tolerances.ious)
+                self.verdict.compare("stability", host(stabilities), recorded, self.tolerances.ious)
             case _:
                 self._check_logits(logits, recorded)
         return True
@@ -117,7 +117,7 @@ class Subject:
             allowed = self.tolerances.large_logits
         if allowed is None:
             allowed = self.tolerances.share * span(recorded)
-        self.verdict.compare("logits", logits[:, ::stride, ::stride].numpy(), recorded, allowed)
+        self.verdict.compare("logits", host(logits[:, ::stride, ::stride]), recorded, allowed)
 
     def _largest_logit(self) -> float:
         """Of all that were recorded: where some are large, the small ones too are differences of large numbers."""
@@ -139,9 +139,12 @@ class Subject:
     def drawn(self, decoder: Decoder, prompt: Prompt, masks: list[int]) -> tuple[Tensor, Tensor]:
         """Logits [m, h, w] and IoUs [m] of the decoder's `masks` for one prompt."""
         layout = self.network.framing.conventions.prompts.layout
-        coords, labels = (torch.from_numpy(part)[None] for part in prompt_tokens(prompt, self.frame, layout))
+        device = self.network.device
+        tokens = prompt_tokens(prompt, self.frame, layout)
+        coords, labels = (torch.from_numpy(part)[None].to(device) for part in tokens)
         scored = decoder.score(decoder.prepare(self.features), coords, labels)
-        drawn = decoder.draw(scored, torch.zeros(len(masks), dtype=torch.int64), torch.tensor(masks))
+        rows = torch.zeros(len(masks), dtype=torch.int64, device=device)
+        drawn = decoder.draw(scored, rows, torch.tensor(masks, device=device))
         return drawn.logits.float().clone(), drawn.ious.float().clone()
 
     def served(self, prompt: Prompt) -> NDArray[np.bool_]:
@@ -231,7 +234,7 @@ def check_case(network: SamNetwork, case: Case, tolerances: Tolerances, verdict:
     pixels = framing.network_input([framing.resize(case.image)], network.device)
     if (recorded := case.golden.get("pixels_probe")) is not None:
         grey = tolerances.grey_levels / min(framing.conventions.preprocessing.std)
-        verdict.compare("pixels", pixels[0, :, ::16, ::16].numpy(), recorded, tolerances.pixels or grey)
+        verdict.compare("pixels", host(pixels[0, :, ::16, ::16]), recorded, tolerances.pixels or grey)
     features = network.encode(pixels)
     golden = {name: value for name, value in case.golden.items() if name != "pixels_probe"}
     subject = replace(case, golden=golden)

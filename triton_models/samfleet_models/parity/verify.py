@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import get_record
@@ -23,6 +24,8 @@ from samfleet_models.parity import instance_cases, sam_cases
 from samfleet_models.parity.cases import Case, CasesInvalid, VariantCases, find_cases
 from samfleet_models.parity.findings import Tolerances, Verdict
 
+CPU = torch.device("cpu")
+
 
 def verify(folder: Path, only: frozenset[str] = frozenset()) -> Iterator[Verdict]:
     """Of every variant in `folder`, or of those named, as each is done."""
@@ -32,12 +35,15 @@ def verify(folder: Path, only: frozenset[str] = frozenset()) -> Iterator[Verdict
             gc.collect()
 
 
-def verify_variant(cases: VariantCases) -> Verdict:
+def verify_variant(
+    cases: VariantCases, device: torch.device = CPU, state: Mapping[str, Tensor] | None = None
+) -> Verdict:
+    """`state` is the stand-in checkpoint where it was rebuilt before."""
     verdict = Verdict(cases.variant)
     try:
         record = get_record(cases.variant)
         verdict.keys = check_keys(record, cases)
-        _check_cases(record, cases, verdict)
+        _check_cases(record, cases, verdict, device, state)
     except CasesInvalid:
         raise
     except (SamfleetError, RuntimeError, ValueError) as error:  # torch says by the latter two what does not fit
@@ -54,13 +60,20 @@ def check_keys(record: VariantRecord, cases: VariantCases) -> int:
     return len(shapes)
 
 
-def _check_cases(record: VariantRecord, cases: VariantCases, verdict: Verdict) -> None:
+def _check_cases(
+    record: VariantRecord,
+    cases: VariantCases,
+    verdict: Verdict,
+    device: torch.device,
+    state: Mapping[str, Tensor] | None,
+) -> None:
     network: SamNetwork | InstanceNetwork | None = None
     tolerances = Tolerances.of(cases.meta)
     for case in cases.cases():
         if network is None:
             network = _network(record)
-            network.load_published(cases.state())
+            network.load_published(cases.state() if state is None else state)
+            network.to(device)
         _check_case(network, case, tolerances, verdict)
 
 

@@ -1,0 +1,101 @@
+"""Runs the steps one after the other, each in a process with a limit, up to the deadline of the whole run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu_check import ROOT
+from benchmarks.gpu_check.options import Options
+from benchmarks.gpu_check.recorder import write_json
+from benchmarks.gpu_check.steps import Step
+
+LEAST_SECONDS = 15.0  # torch alone takes some seconds to start
+LAST_SECONDS = 3.0  # kept for the summary
+SHOWN = 3000  # characters of what a failed process wrote
+GOOD = frozenset({"passed", "not_here"})
+
+Result = dict[str, Any]
+Command = Callable[[Step, Path], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`command` is the argv of a step's process, which writes its result to the path given."""
+
+    options: Options
+    command: Command
+    variables: Mapping[str, str]
+
+    def results(self, steps: Sequence[Step]) -> Iterator[Result]:
+        """Each step's result, as soon as it is in its file."""
+        deadline = time.monotonic() + self.options.minutes * 60 - LAST_SECONDS
+        for index, step in enumerate(steps):
+            path = Path(self.options.out) / f"{index + 1}-{step.name}.json"
+            path.unlink(missing_ok=True)
+            left = deadline - time.monotonic()
+            if left < LEAST_SECONDS:
+                result: Result = {"step": step.name, "status": "skipped", "error": f"{max(0.0, left):.0f} s were left"}
+            else:
+                result = self._result(step, path, limit(left, step, steps[index:]))
+            write_json(path, result)
+            yield result
+
+    def _result(self, step: Step, path: Path, seconds: float) -> Result:
+        """What the process left, and how it ended where it did not say so itself."""
+        begun = time.monotonic()
+        code, written = run_process(self.command(step, path), self.variables, seconds)
+        found: Result = json.loads(path.read_text()) if path.exists() else {"step": step.name, "items": []}
+        found["process_seconds"] = round(time.monotonic() - begun, 3)
+        if code is None:
+            found |= {"status": "timed_out", "error": f"ended after its {seconds:.0f} s"}
+        elif found.get("status", "running") == "running":
+            found |= {"status": "crashed", "error": f"the process ended with {code}"}
+        if found["status"] not in GOOD:
+            found["output"] = written[-SHOWN:].splitlines()
+        return found
+
+
+def limit(left: float, step: Step, steps: Sequence[Step]) -> float:
+    """This step's part of the time left, by the shares of all to come: what earlier ones spared is theirs too."""
+    return left * step.share / sum(other.share for other in steps)
+
+
+def run_process(argv: Sequence[str], variables: Mapping[str, str], seconds: float) -> tuple[int | None, str]:
+    """Exit code, None where the time was up, and what it wrote. It is ended with all that it started."""
+    process = subprocess.Popen(  # noqa: S603 - this interpreter and modules of this package
+        argv,
+        cwd=ROOT,
+        env=dict(variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        written, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        written, _ = process.communicate()
+        return None, written
+    return process.returncode, written
+
+
+def child_command(options: Options) -> Command:
+    return lambda step, path: [
+        sys.executable,
+        "-m",
+        "benchmarks.gpu_check.child",
+        step.name,
+        options.to_json(),
+        str(path),
+    ]
