@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -43,13 +44,14 @@ def processes(samfleet: Samfleet) -> list[psutil.Process]:
     return [root, *root.children(recursive=True)]
 
 
-@pytest.fixture
-def used(samfleet: Samfleet, tmp_path: Path) -> Samfleet:
+@pytest.fixture(scope="module")
+def used(samfleet: Samfleet, tmp_path_factory: pytest.TempPathFactory) -> Samfleet:
     """The stack after a job, so that its store has uploads and parts."""
-    scenes = write_scenes(tmp_path / "images", 1)
+    folder = tmp_path_factory.mktemp("job")
+    scenes = write_scenes(folder / "images", 1)
     finished = samfleet(
         *("segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 2),
-        *("--out", tmp_path / "out", "--json"),
+        *("--out", folder / "out", "--json"),
     )
     assert finished.exit_code == 0, finished.stderr
     return samfleet
@@ -93,10 +95,31 @@ def test_no_command_line_shows_a_secret(used: Samfleet) -> None:
     assert not [secret for secret in secrets if secret in shown]
 
 
-def test_triton_listens_on_no_network(used: Samfleet) -> None:
-    (address,) = [address for servers in used.info.pools.values() for address in servers]
+def triton_socket(samfleet: Samfleet) -> Path:
+    (address,) = [address for servers in samfleet.info.pools.values() for address in servers]
     assert address.startswith("unix:")
-    assert stat.S_ISSOCK(Path(address.removeprefix("unix:")).stat().st_mode)
+    return Path(address.removeprefix("unix:"))
+
+
+def test_triton_listens_on_no_network(used: Samfleet) -> None:
+    assert stat.S_ISSOCK(triton_socket(used).stat().st_mode)
+    ours = next(process for process in processes(used) if process.name() == "tritonserver")
+    listening = {item.laddr.ip for item in ours.net_connections("tcp") if item.status == psutil.CONN_LISTEN}
+    assert listening == {"127.0.0.1"}  # the metrics
+
+
+@AS_STRANGER
+def test_another_account_cannot_connect_to_triton(used: Samfleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = triton_socket(used)
+    monkeypatch.chdir(path.parent)  # so that no folder above decides
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path.name)
+    os.seteuid(STRANGER)
+    try:
+        with socket.socket(socket.AF_UNIX) as client, pytest.raises(PermissionError):
+            client.connect(path.name)
+    finally:
+        os.seteuid(0)
 
 
 def test_the_database_role_may_not_leave_its_database(used: Samfleet) -> None:
