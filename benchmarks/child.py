@@ -21,6 +21,7 @@ from benchmarks.cases import Case, Sample
 from benchmarks.flops import matrix_peak, synchronize
 from benchmarks.memory import peak_bytes, resident_bytes
 from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
+from samfleet_models.hardware import reset_peak_memory
 
 WARM_UP = {"decode": 4, "everything": 2}  # prompts, points per side
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -47,12 +48,13 @@ class Child:
 
     def _warm(self, order: dict[str, Any]) -> None:
         case = case_of(order)
-        if case.kind in WARM_UP:
+        if case.kind in WARM_UP and self._device.type == "cpu":  # on CUDA each size has kernels and memory to warm up
             case = Case(case.kind, WARM_UP[case.kind], case.image)
         self._prepared(case)()
 
     def _measure(self, order: dict[str, Any]) -> dict[str, Any]:
         work = self._prepared(case_of(order))
+        reset_peak_memory(self._device)
         synchronize(self._device)
         begun = time.perf_counter()
         found = work()

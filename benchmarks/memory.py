@@ -19,7 +19,7 @@ def resident_bytes() -> int:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most so far: allocated tensors on CUDA, the resident process elsewhere."""
+    """The most since `reset_peak_memory` in tensors on CUDA; of the resident process, and ever, elsewhere."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

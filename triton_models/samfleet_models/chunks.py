@@ -12,6 +12,8 @@ import torch
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL_CACHE_BYTES = 16 * 2**20  # where the system does not tell
 FREE_SHARE = 0.25  # of a GPU's free memory for the decoder's chunk; masks at full resolution need more than it does
+UNUSED_BYTES = 2**30  # what a variant's process may keep for its next batch in any case
+FREE_FOR_OTHERS = 0.25  # of a GPU's memory; with less free, caches are given back after each batch
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 CPU_ALLOCATOR_FAILURE = "DefaultCPUAllocator: can't allocate memory"
 # What libraries of CUDA say when they find no memory of their own; torch raises plain RuntimeErrors for them.
@@ -62,6 +64,19 @@ def is_out_of_memory(error: Exception) -> bool:
 def leaves_device_unusable(error: Exception) -> bool:
     """True for CUDA errors after which every call of the process fails, such as an illegal access to memory."""
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
+
+
+def give_back_unused(device: torch.device) -> None:
+    """Gives a GPU's unused memory back where other processes may need it: every variant is one with a cache of its own.
+
+    Where the GPU has room to spare the cache stays, which saves the next batch the allocations.
+    """
+    if device.type != "cuda":
+        return
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free, total = torch.cuda.mem_get_info(device)
+    if unused > UNUSED_BYTES and free < FREE_FOR_OTHERS * total:
+        torch.cuda.empty_cache()
 
 
 def largest_cache_bytes(caches: Path = CACHES) -> int:

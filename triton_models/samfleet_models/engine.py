@@ -18,7 +18,7 @@ from samfleet.variants.weights.pins import expected_sha256
 from samfleet_models.admission import admit
 from samfleet_models.cancelling import Cancelled, RequestCancelled, never
 from samfleet_models.checkpoint import load_weights
-from samfleet_models.chunks import NotEnoughMemory, attempt
+from samfleet_models.chunks import NotEnoughMemory, attempt, give_back_unused
 from samfleet_models.common import Features
 from samfleet_models.hardware import (
     choose_device,
@@ -38,7 +38,6 @@ from samfleet_models.sharing import ImageWork, Sharing
 from samfleet_models.timing import StageClock
 
 ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as the networks do it: between them a cancelled request is left out
-WARMUP_EXECUTIONS = 1  # the first batch that reaches the network pays for lazy initialisation and kernel selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class Engine:
         self._max_mask_bytes = settings.max_mask_bytes
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
         self._watch = DeviceWatch(meter or open_meter(self.device))
-        self._executions = 0
+        self._warm: set[str] = set()
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -136,8 +135,7 @@ class Engine:
                 yield position, self._reply(batch, loaded, self._clock(batch), (), prompts_decoded=0)
         if not images:
             return
-        batch.warmup = self._executions < WARMUP_EXECUTIONS
-        self._executions += 1
+        batch.warmup = self._is_first({type(requests[position].task).__name__ for position in images})
         works: dict[int, ImageWork] = {}
         for position, features in self._features(images, given_up, batch).items():
             if isinstance(features, Failure):
@@ -153,6 +151,19 @@ class Engine:
             else:
                 work = works.pop(position)
                 yield position, self._reply(batch, image, work.clock, outcome, work.prompts_decoded)
+
+        give_back_unused(self.device)
+
+    def _is_first(self, kinds: set[str]) -> bool:
+        """True for a batch that pays for lazy initialisation and the choice of kernels.
+
+        That is the first that reaches the network. On a GPU it is the first of each kind of task, whose chunks of
+        other sizes need other kernels and memory.
+        """
+        paid = kinds if self.device.type == "cuda" else {"any"}
+        first = not paid <= self._warm
+        self._warm |= paid
+        return first
 
     def refuse(self, error: SamfleetError) -> SegmentReply:
         """The reply to a request that could not even be unpacked."""

@@ -11,6 +11,10 @@ from samfleet.errors import SamfleetError
 # A load reads the file, builds the network from it and fuses that: three copies at the worst moment.
 COPIES_OF_WEIGHTS = 3
 WORKING_BYTES = 768 * 2**20  # an image's SegEvery at 32 x 32 points, Python and torch themselves (563 MiB measured)
+COPIES_ON_GPU = 2  # the published network and what is fused from it
+# Features of an image, the least chunk of prompts and libraries' work space: reasoned from ViT-H's attention (1 GB),
+# not measured; chunks and drawing take what they find free.
+WORKING_BYTES_ON_GPU = 1536 * 2**20
 MEMORY_INFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -22,9 +26,21 @@ class DeviceMemoryShort(SamfleetError):
 
 
 def check_room(weights_bytes: int, device: torch.device, kept_free_bytes: int = 0) -> None:
-    """Raises `DeviceMemoryShort`, on which the worker unloads the variant that was used longest ago and tries again."""
+    """Raises `DeviceMemoryShort`, on which the worker unloads the variant that was used longest ago and tries again.
+
+    `kept_free_bytes` are the device's. On a GPU the host must have room too: the file is read and fused there.
+    """
+    host = torch.device("cpu")
+    on_host = COPIES_OF_WEIGHTS * weights_bytes + WORKING_BYTES
+    if device.type == "cpu":
+        _require(device, on_host + kept_free_bytes)
+        return
+    _require(device, COPIES_ON_GPU * weights_bytes + WORKING_BYTES_ON_GPU + kept_free_bytes)
+    _require(host, on_host)
+
+
+def _require(device: torch.device, needed: int) -> None:
     free = free_bytes(device)
-    needed = COPIES_OF_WEIGHTS * weights_bytes + WORKING_BYTES + kept_free_bytes
     if free < needed:
         raise DeviceMemoryShort(
             f"{device.type} has {free / 2**20:.0f} MiB free and this variant needs {needed / 2**20:.0f} MiB; "

@@ -68,6 +68,19 @@ def ask(size: tuple[int, int], *prompts: Prompt) -> SegmentRequest:
     return SegmentRequest(encoded(gradient(*size)), PromptsParameters(masks="all"), prompts)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_answers_as_the_cpu_does(variant: tuple[VariantRecord, Path], engine: Engine) -> None:
+    """Its interpolation and its products round otherwise."""
+    requests = [ask(size, *PROMPTS) for size in SIZES]
+    gpu = Engine(*variant, EngineSettings(device="cuda"))
+    try:
+        found = segment(gpu, *requests)
+    finally:
+        gpu.close()
+    for own, other in zip(found, segment(engine, *requests), strict=True):
+        assert_same(own.masks, other.masks)
+
+
 def test_there_is_a_tiny_variant_of_every_family() -> None:
     """A family without one: give it a line in `fixtures.families`."""
     assert {get_variant(name).family for name in NAMES} == {*FAMILIES, *networks.OTHERS}

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from samfleet.masks.rle import decode_mask
-from samfleet_models import reading
-from samfleet_models.drawing import stability_scores
+from samfleet_models import drawing, reading
+from samfleet_models.drawing import draw_whole, stability_scores
 from samfleet_models.preprocess import Frame
 from samfleet_models.reading import Placement, Selection, mask_boxes, read_masks
+from samfleet_models.upscaling import upscale
 
 FRAME = Frame.of(30, 40, 64)
 
@@ -68,3 +69,23 @@ def test_no_logits_give_no_masks() -> None:
     masks = read_masks(torch.zeros(0, 16, 16), FRAME, Placement.whole(30, 40), Selection())
     assert masks.counts == []
     assert masks.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize("most", [5, 2, 1])
+def test_a_lack_of_memory_halves_how_many_are_drawn_together(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = random_logits(11)
+    frame = Frame.of(60, 90, 4 * logits.shape[-1])
+    expected = draw_whole(logits, frame, 1.0, None)
+
+    def limited(low_res: torch.Tensor, frame: Frame) -> torch.Tensor:
+        if len(low_res) > most:
+            raise torch.OutOfMemoryError("of the GPU")
+        return upscale(low_res, frame)
+
+    monkeypatch.setattr(drawing, "upscale", limited)
+    found = draw_whole(logits, frame, 1.0, None)
+    assert np.array_equal(found.bits, expected.bits)
+    assert np.array_equal(found.rows, expected.rows)
+    monkeypatch.setattr(drawing, "upscale", lambda *_: limited(logits, frame))
+    with pytest.raises(torch.OutOfMemoryError):  # one alone does not fit: the caller frees something else
+        draw_whole(logits[:1], frame, 1.0, None)

@@ -45,6 +45,20 @@ def test_this_machine_says_what_it_has() -> None:
     assert free_host_bytes() > 0
 
 
+@pytest.mark.parametrize(("gpu_free", "host_free", "refused"), [(8, 8, None), (1, 8, "cuda"), (8, 1, "cpu")])
+def test_a_gpu_and_its_host_must_both_have_room(
+    gpu_free: int, host_free: int, refused: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variant of 100 MiB needs 1.7 GB of the GPU and 1.1 GB of the host."""
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (gpu_free * 2**30, 80 * 2**30))
+    monkeypatch.setattr("samfleet_models.room.free_host_bytes", lambda: host_free * 2**30)
+    if refused is None:
+        check_room(100 * 2**20, torch.device("cuda", 0))
+        return
+    with pytest.raises(DeviceMemoryShort, match=f"{refused} has 1024 MiB free"):
+        check_room(100 * 2**20, torch.device("cuda", 0))
+
+
 def test_what_does_not_fit_is_refused_with_the_figures() -> None:
     check_room(0, CPU, -WORKING_BYTES)
     with pytest.raises(DeviceMemoryShort, match=r"cpu has \d+ MiB free and this variant needs \d+ MiB") as raised:

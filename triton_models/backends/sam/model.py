@@ -32,7 +32,7 @@ from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
 from samfleet.variants.execution import Executions
 from samfleet.variants.record import VariantRecord
 from samfleet_models.cancelling import Cancellation, RequestCancelled
-from samfleet_models.chunks import NotEnoughMemory, attempt
+from samfleet_models.chunks import NotEnoughMemory, attempt, leaves_device_unusable
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.hardware import choose_device
 from samfleet_models.images import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS
@@ -42,6 +42,7 @@ from samfleet_models.serving import serve
 
 class TritonPythonModel:
     _failure = SamfleetError()  # of the last batch that ended early
+    _device_lost = False
 
     def initialize(self, args: dict[str, str]) -> None:
         parameters = json.loads(args["model_config"])["parameters"]
@@ -75,6 +76,9 @@ class TritonPythonModel:
             self._answer({position: batch[position]}, cancelled, senders)
             if position in senders:
                 _send(senders.pop(position), self._failure)
+        if self._device_lost:
+            pb_utils.Logger.log_error("the GPU refuses every call of this process after that error: it ends")
+            os._exit(1)  # the model is loaded anew in another process; no clean-up could use the device
 
     def _answer(self, batch: dict[int, Arrays], cancelled: dict[int, Cancellation], senders: dict[int, Any]) -> None:
         """Removes the sender of each request that was answered; `_failure` says why there are others."""
@@ -83,6 +87,7 @@ class TritonPythonModel:
                 _send(senders.pop(position), outcome)
         except Exception as error:  # noqa: BLE001 — Triton must get an answer to every request
             pb_utils.Logger.log_error(traceback.format_exc())
+            self._device_lost |= leaves_device_unusable(error)
             self._failure = SamfleetError(f"{type(error).__name__}: {error}")
 
     def _readable(self, requests: list[Any], senders: dict[int, Any]) -> Iterator[tuple[int, Arrays]]:
