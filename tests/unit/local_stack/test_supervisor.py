@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from samfleet_cli.local_stack import processes
-from samfleet_cli.local_stack.child import BackOff, Child
+from samfleet_cli.local_stack.child import BackOff, Child, supervision
 from samfleet_cli.local_stack.part import Answer, PartSpec, PartState
 from samfleet_cli.local_stack.stuck import StuckProcesses
 from samfleet_cli.local_stack.supervisor import Supervisor
@@ -102,8 +103,14 @@ def test_a_check_that_breaks_leaves_the_other_parts_supervised(supervise: Callab
 
 
 def test_a_log_that_cannot_be_written_ends_the_supervision_of_no_other_part(
-    supervise: Callable[..., Supervisor], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    supervise: Callable[..., Supervisor],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(supervision, "disabled", False)  # a command of another test may have configured logging
+    monkeypatch.setattr(supervision, "handlers", [caplog.handler])
+    caplog.set_level(logging.INFO, logger=supervision.name)
     (tmp_path / "mute.log").mkdir()
     supervisor = supervise(PartSpec("mute", SLEEP), PartSpec("good", SLEEP, readiness=Ready()))
     step_until(supervisor, 1.0, lambda: supervisor.children[1].state is PartState.READY)
