@@ -154,7 +154,7 @@ def _statistics(of: Callable[[Subject], Tensor], kind: str, which: str) -> Calla
     def check(subject: Subject, recorded: Array) -> None:
         rows = of(subject).flatten(1)
         found = rows.mean(1) if which == "mean" else rows.std(1, correction=0)
-        scale = (rows.amax(1) - rows.amin(1)).numpy()
+        scale = host(rows.amax(1) - rows.amin(1))
         subject.verdict.compare(f"{kind} statistics", host(found) / scale, recorded / scale, subject.tolerances.share)
 
     return check

@@ -139,12 +139,10 @@ class Subject:
     def drawn(self, decoder: Decoder, prompt: Prompt, masks: list[int]) -> tuple[Tensor, Tensor]:
         """Logits [m, h, w] and IoUs [m] of the decoder's `masks` for one prompt."""
         layout = self.network.framing.conventions.prompts.layout
-        device = self.network.device
         tokens = prompt_tokens(prompt, self.frame, layout)
-        coords, labels = (torch.from_numpy(part)[None].to(device) for part in tokens)
+        coords, labels = (torch.from_numpy(part)[None].to(self.network.device) for part in tokens)
         scored = decoder.score(decoder.prepare(self.features), coords, labels)
-        rows = torch.zeros(len(masks), dtype=torch.int64, device=device)
-        drawn = decoder.draw(scored, rows, torch.tensor(masks, device=device))
+        drawn = decoder.draw(scored, torch.zeros(len(masks), dtype=torch.int64), torch.tensor(masks))
         return drawn.logits.float().clone(), drawn.ious.float().clone()
 
     def served(self, prompt: Prompt) -> NDArray[np.bool_]:
@@ -223,7 +221,7 @@ def bare(decoder: Decoder) -> Decoder:
 
 
 def thresholded(logits: Tensor, frame: Frame) -> NDArray[np.bool_]:
-    masks: NDArray[np.bool_] = (upscale(logits, frame) > MASK_THRESHOLD).numpy()
+    masks: NDArray[np.bool_] = host(upscale(logits, frame) > MASK_THRESHOLD)
     return masks
 
 

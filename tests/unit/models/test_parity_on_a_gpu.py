@@ -1,0 +1,22 @@
+"""Recorded cases on the stand-in for a GPU: what is compared is brought to the host, whatever was recorded."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.shared import shared_path
+from fixtures.stand_in_gpu import GPU, StandInGpu
+from samfleet_models.parity.cases import find_cases
+from samfleet_models.parity.verify import verify_variant
+
+NAMES = ["fastsam_s", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("mobile_sam", "sam_hq_vit_tiny"))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_official_results_come_out(name: str) -> None:
+    (cases,) = find_cases(shared_path("parity") / name)
+    state = cases.state()
+    with StandInGpu():
+        verdict = verify_variant(cases, GPU, state)
+    assert verdict.passed, verdict.line()
+    assert verdict.worst
