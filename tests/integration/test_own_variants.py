@@ -109,6 +109,7 @@ def test_a_triton_in_a_gpu_container_is_given_them(variants: Path, tmp_path: Pat
         **os.environ,
         "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "TMPDIR": str(tmp_path),
+        "SAMFLEET_TRITON_SECRET": "of this server and of its workers",
         "SAMFLEET_VARIANTS": "mobile_sam,my_pair",
         "SAMFLEET_VARIANTS_DIR": str(variants),
     }
