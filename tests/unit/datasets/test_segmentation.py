@@ -54,6 +54,7 @@ def test_the_extent_of_polygons_covers_all_of_them() -> None:
         ([[1, 2, 3, 4, 5, "6"]], "not a finite number"),
         ([[1, 2, 3, 4, 5, True]], "not a finite number"),
         ([[1, 2, 3, 4, 5, float("inf")]], "not a finite number"),
+        ([[1, 2, 3, float("nan"), 5, 6]], "not a finite number"),
         ([[1, 2, 3, 4, 5, 10**400]], "not a finite number"),
         ({"counts": [4]}, "size must be"),
         ({"size": [2, 2.0], "counts": [4]}, "size must be"),
