@@ -64,7 +64,7 @@ def everything(engine: Engine, images: list[bytes], per_side: int) -> list[Segme
 
 
 def segment(engine: Engine, images: list[bytes], per_side: int) -> list[SegmentReply]:
-    """The same, with failed images among the replies."""
+    """Replies to all images in order, failed ones included."""
     task = replace(engine.record.everything, points_per_side=per_side)
     size = engine.record.max_batch_size
     replies: list[SegmentReply] = []

@@ -50,7 +50,7 @@ class Run:
             yield result
 
     def _result(self, step: Step, path: Path, seconds: float) -> Result:
-        """What the process left, and how it ended where it did not say so itself."""
+        """Read what the process left; add how it ended where it did not say so itself."""
         begun = time.monotonic()
         code, written = run_process(self.command(step, path), self.variables, seconds)
         found: Result = json.loads(path.read_text()) if path.exists() else {"step": step.name, "items": []}

@@ -47,7 +47,7 @@ def run(options: Options, recorder: Recorder) -> None:
 
 
 def recovered(engine: Engine, images: list[bytes], grid: int, expected: list[list[str]]) -> dict[str, bool]:
-    """Whether the same request, with all the memory again, has as many masks as before, and whether the very same."""
+    """Compare the same request with all the memory again: as many masks as before, and the very same ones."""
     found = outcome(everything(engine, images, grid))
     counts = [len(masks) for masks in found] == [len(masks) for masks in expected]
     return {"recovered": counts, "same_masks": found == expected}

@@ -5,9 +5,7 @@ The defaults point at the parts of `docker-compose.yml`; `samfleet up` overrides
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -18,28 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
+from samfleet.setting_values import drop_service_link, parse_pools
+from samfleet.site_names import check_site_name
 
 MIN_KEY_LENGTH = 24
-SITE_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$"
-LOCAL_SITE = "local"  # what was measured here, in all reports
-
-
-def check_site_name(name: str) -> str:
-    if re.fullmatch(SITE_NAME, name) is None or name.casefold() == LOCAL_SITE:
-        raise ValueError(
-            f"{name!r} cannot be the name of a site; take 1 to 64 letters, digits, '.', '_' and '-', and not "
-            f"{LOCAL_SITE!r}, which every site calls itself"
-        )
-    return name
-
-
-def drop_service_link(value: Any) -> Any:
-    """Return None for an address that Kubernetes sets, and the value itself otherwise.
-
-    Beside a Service `samfleet-metrics`, Kubernetes sets SAMFLEET_METRICS_PORT=tcp://10.0.0.1:9400 in every pod that
-    does not set the variable itself. So such a value means that nobody gave a port.
-    """
-    return None if isinstance(value, str) and re.match(r"(tcp|udp|sctp)://", value) else value
 
 
 class Settings(BaseSettings):
@@ -248,14 +228,7 @@ class Settings(BaseSettings):
     @field_validator("pools", mode="before")
     @classmethod
     def _parse_pools(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value.lstrip().startswith("{"):
-            return json.loads(value)
-        pairs = [part.partition("=") for part in value.split(";") if part.strip()]
-        if any(not equals or not name.strip() or not servers.strip() for name, equals, servers in pairs):
-            raise ValueError("pools are written name=host:port,host:port;other=host:port")
-        return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
+        return parse_pools(value) if isinstance(value, str) else value
 
     @field_validator(
         "lease",

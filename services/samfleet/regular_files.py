@@ -43,7 +43,7 @@ def open_folder(path: Path) -> int:
 
 
 def limited(file: IO[bytes], max_bytes: int, error: Callable[[], Exception]) -> IO[bytes]:
-    """The same stream, which raises `error()` instead of giving more than `max_bytes`."""
+    """Limit a stream: it raises `error()` instead of giving more than `max_bytes`."""
     return cast("IO[bytes]", io.BufferedReader(_Limited(file, max_bytes, error), BUFFER_BYTES))
 
 

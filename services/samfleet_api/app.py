@@ -55,6 +55,10 @@ Every request below `/v1` carries `Authorization: Bearer <key>` and sees only wh
 Every error is `application/problem+json` with a stable `code`. Lists come in pages: pass `next` as `cursor` until it
 is null. Unknown parameters and fields are refused, so that a misspelt one is noticed.
 """
+ROUTERS = (
+    datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
+    exchange, sites, health, metrics, sessions, keys, tenants,
+)  # fmt: skip
 
 
 def create_app(
@@ -82,11 +86,7 @@ def create_app(
         docs_url=None,  # ours is dashboard/docs.py
         redoc_url=None,
     )
-    ours = (
-        datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
-        exchange, sites, health, metrics, sessions, keys, tenants,
-    )  # fmt: skip
-    for router in ours:
+    for router in ROUTERS:
         app.include_router(router)
     app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
     app.state.pictures = Budget(settings.overlay_pixels)
@@ -103,7 +103,7 @@ def create_app(
 
 
 def _in_this_loop(settings: Settings, state: State) -> dict[str, Any]:
-    """What requests share inside the event loop that serves them."""
+    """Make the objects that requests share inside the event loop that serves them."""
     return {
         "long_requests": LongRequests(settings.long_requests, settings.long_request_wait.total_seconds()),
         "event_streams": EventStreams(settings.event_streams, settings.event_streams_per_key),

@@ -1,4 +1,4 @@
-"""What endpoints ask for by type. What only looks something up is a coroutine, which takes no thread.
+"""Dependencies that endpoints ask for by type. What only looks something up is a coroutine, which takes no thread.
 
 Sessions end before the response leaves (`scope="function"`): a client that has its answer can rely on the commit, and
 a commit that fails becomes an error instead of a false 201.

@@ -25,7 +25,7 @@ class RateLimited(TooManyRequests):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left to a caller after a request."""
+    """The requests left to a caller after this one."""
 
     limit: int
     remaining: int

@@ -33,6 +33,8 @@ def test_a_cancelled_job_frees_slots_and_device_for_the_next(samfleet: Samfleet,
         until(lambda: client.job(rival.id).counts.succeeded >= 1, 100)
         first = time.monotonic() - started
         until(lambda: client.job(rival.id).state == "completed", 100)
+        assert client.job(rival.id).counts.succeeded == 4
+        assert client.job(job.id).state == "cancelled"
     sys.stdout.write(
         f"Triton's cores in each second after the cancel: {busy}; the rival's first image after {first:.1f} s\n"
     )

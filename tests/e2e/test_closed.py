@@ -1,4 +1,4 @@
-"""What another account of the machine gets of the running stack: nothing."""
+"""Another account of the machine gets nothing of the running stack."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READ_ALL = 'for path; do { ls "$path/" || head -c 1 "$path"; } >/dev/null 2>&1 &
 
 
 def got_by_stranger(folder: Path, *paths: str) -> list[str]:
-    """What another account opens, by names below `folder`, in which it stands: so no folder above keeps it out."""
+    """List what another account opens, by names below `folder`, in which it stands: so no folder above keeps it out."""
     done = subprocess.run(
         ("/bin/sh", "-c", READ_ALL, "sh", *paths),
         cwd=folder,

@@ -56,7 +56,7 @@ def password_file(layout: StateDir) -> Path:
 
 
 def make_old_cluster(data: Path, password_file: Path) -> None:
-    """As releases before this one made it: one role, which initdb made and which may do anything."""
+    """Make a cluster of former releases: its one role comes from initdb and may do anything."""
     data.mkdir(mode=0o700)
     handed = data.with_suffix(".password")
     handed.write_text(password_file.read_text())

@@ -13,7 +13,7 @@ SECRET = "twenty-four characters and more"
 
 
 def public_numbers(identity: TlsIdentity) -> tuple[object, object]:
-    """Of the key and of the authority."""
+    """Public numbers of the key and of the authority."""
     key = load_pem_private_key(identity.key, None).public_key()
     authority = x509.load_pem_x509_certificate(identity.authority).public_key()
     return key.public_numbers(), authority.public_numbers()  # type: ignore[union-attr]

@@ -56,7 +56,7 @@ def draw(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> D
 
 
 def draw_whole(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
-    """By `upscale` alone, a bounded number at a time, fewer where the memory runs out; only bits leave the device."""
+    """Draw by `upscale` alone, a bounded number at a time, fewer where memory runs out; only bits leave the device."""
     height, width = frame.original
     per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
     size = max(1, DENSE_BYTES[low_res.device.type] // per_mask)

@@ -140,18 +140,17 @@ class Engine:
         for position, features in self._features(images, given_up, batch).items():
             if isinstance(features, Failure):
                 yield position, self._failed(batch, features, images.pop(position))
-            else:
-                clock = self._clock(batch, encoded=len(images))
-                steps = self.network.work(requests[position], images[position], features, clock)
-                works[position] = ImageWork(position, steps, clock, cancelled=given_up[position])
+                continue
+            clock = self._clock(batch, encoded=len(images))
+            steps = self.network.work(requests[position], images[position], features, clock)
+            works[position] = ImageWork(position, steps, clock, cancelled=given_up[position])
         for position, outcome in Sharing(self.network, self._max_mask_bytes).run(works.values()):
             image = images.pop(position)
             if isinstance(outcome, Failure):
                 yield position, self._failed(batch, outcome, image)
-            else:
-                work = works.pop(position)
-                yield position, self._reply(batch, image, work.clock, outcome, work.prompts_decoded)
-
+                continue
+            work = works.pop(position)
+            yield position, self._reply(batch, image, work.clock, outcome, work.prompts_decoded)
         give_back_unused(self.device)
 
     def _is_first(self, kinds: set[str]) -> bool:
@@ -189,7 +188,7 @@ class Engine:
     def _features(
         self, images: Mapping[int, LoadedImage], given_up: Mapping[int, Cancelled], batch: Batch
     ) -> dict[int, Features | Failure]:
-        """Of all images; none is begun whose request was cancelled."""
+        """Encode all images but those whose request was cancelled before."""
         found: dict[int, Features | Failure] = {}
         size = ENCODED_AT_A_TIME[self.device.type]
         for start in range(0, len(images), size):

@@ -170,7 +170,7 @@ def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
 
 
 def _conversion(image: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
-    """What makes [h, w, 3] or, of grey, [h, w, 1] of a strip of this image."""
+    """Return the function that makes [h, w, 3] or, of grey, [h, w, 1] of a strip of this image."""
     if image.mode.startswith("I;16"):
         return _scaled
     if image.mode in {"I", "F"}:

@@ -59,7 +59,7 @@ def out_of_memory(lack: NotEnoughMemory, stage: str) -> Failure:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one image; `pixels` is what all that are decoded at the same time share."""
+    """Load one image; `pixels` is what all that are decoded at the same time share."""
 
     max_pixels: int
     max_prompts: int

@@ -46,7 +46,7 @@ class ImageWork:
     cancelled: Cancelled = never
 
     def go_on(self, answers: Answers | None = None) -> Ask | tuple[MaskRecord, ...]:
-        """What it asks next, given what it heard; its masks in the end. Raises `RequestCancelled` between two steps."""
+        """Return the next question, or the masks in the end. Raises `RequestCancelled` between two steps."""
         try:
             question = next(self.steps) if answers is None else self.steps.send(answers)
             while isinstance(question, Pause) or not len(question):

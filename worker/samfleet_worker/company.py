@@ -1,4 +1,4 @@
-"""Which shards of one worker may run at the same time: any number side by side, or a suspect alone."""
+"""Shards that may run in one worker at the same time: any number side by side, or a suspect alone."""
 
 from __future__ import annotations
 

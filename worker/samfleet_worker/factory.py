@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from celery import bootsteps, signals
@@ -25,7 +26,6 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
     """The Celery application of worker and beat; nothing is connected before a worker starts."""
     configure_tracing(settings.otlp_endpoint, "worker")
     app = WorkerApp(settings, build)
-    sweep_seconds = settings.sweep_interval.total_seconds()
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -46,17 +46,8 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
         beat_sync_every=1,  # the schedule file is written with every sweep: the beat's sign of life
         timezone="UTC",
         beat_schedule={
-            "sweep": {
-                "task": TaskName.SWEEP.value,
-                "schedule": settings.sweep_interval,
-                # sweeps do not pile up while no worker takes them
-                "options": {"queue": CONTROL_QUEUE, "expires": max(sweep_seconds, 1.0)},
-            },
-            "clean": {
-                "task": TaskName.CLEAN.value,
-                "schedule": settings.clean_interval,
-                "options": {"queue": CONTROL_QUEUE, "expires": max(settings.clean_interval.total_seconds(), 1.0)},
-            },
+            "sweep": _every(settings.sweep_interval, TaskName.SWEEP),
+            "clean": _every(settings.clean_interval, TaskName.CLEAN),
         },
     )
     register_tasks(app)
@@ -68,6 +59,12 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
 
     signals.setup_logging.connect(configure, weak=False)
     return app
+
+
+def _every(interval: timedelta, task: TaskName) -> dict[str, Any]:
+    """An entry of the beat's schedule. Its messages expire, so that they do not pile up while no worker takes them."""
+    options = {"queue": CONTROL_QUEUE, "expires": max(interval.total_seconds(), 1.0)}
+    return {"task": task.value, "schedule": interval, "options": options}
 
 
 class LifecycleStep(bootsteps.StartStopStep):

@@ -1,4 +1,4 @@
-"""What follows when an attempt at a shard fails: a pure decision from the error and the attempts before.
+"""The decision that follows a failed attempt at a shard: a pure decision from the error and the attempts before.
 
 What is nobody's fault (a Triton, a store or a database that is away) goes back without counting an attempt, however
 long it lasts. What may be the fault of any shard in flight counts against one that was alone in its worker.

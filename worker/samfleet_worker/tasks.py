@@ -54,6 +54,10 @@ def register_tasks(app: WorkerApp) -> None:
         with bounded_finishing(self.services.engine, uuid.UUID(run_id)):
             finish_run(self.services.engine, self.services.store, uuid.UUID(run_id))
 
+    _register_periodic_tasks(app)
+
+
+def _register_periodic_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def sweep_once(self: SamfleetTask) -> None:
         services = self.services

@@ -42,7 +42,7 @@ def centre_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _squared_distances(nearest: NDArray[np.int32], first_row: int) -> NDArray[np.int64]:
-    """Of each pixel of some rows to its nearest background pixel, whose row and column are `nearest`."""
+    """Distances of the pixels of some rows to their nearest background pixels, whose rows and columns are `nearest`."""
     down = nearest[0].astype(np.int64) - np.arange(first_row, first_row + nearest.shape[1])[:, None]
     across = nearest[1].astype(np.int64) - np.arange(nearest.shape[2])
     return np.asarray(down * down + across * across)

@@ -79,7 +79,7 @@ def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImag
 
 
 def total_bytes(session: Session, dataset_id: uuid.UUID) -> int:
-    """Of the images that the dataset has so far."""
+    """Add up the bytes of the images that the dataset has so far."""
     query = select(func.coalesce(func.sum(DatasetImage.size_bytes), 0)).where(DatasetImage.dataset_id == dataset_id)
     return int(session.scalar(query) or 0)
 

@@ -49,7 +49,7 @@ class CleanLimits:
 
 @dataclass(slots=True)
 class Cleaned:
-    """What a pass removed, for the log and the metrics."""
+    """Counts of what a pass removed, for the log and the metrics."""
 
     jobs_removed: int = 0
     datasets_removed: int = 0

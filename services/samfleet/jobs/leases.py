@@ -65,7 +65,7 @@ class ClaimedShard:
 
 
 def must_run_alone(session: Session, shard_id: int) -> bool:
-    """Whether the shard lost a lease, now or before."""
+    """Return True for a shard that lost a lease, now or before."""
     lost = or_(Shard.suspect, and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now()))
     return session.scalars(select(Shard.id).where(Shard.id == shard_id, lost)).one_or_none() is not None
 
@@ -136,7 +136,7 @@ def renew(session: Session, shard_id: int, token: int, progress: int, lease: tim
 
 
 def is_held(session: Session, shard_id: int, token: int) -> bool:
-    """Whether a renewal would find the lease; nothing is written."""
+    """Return True if a renewal would find the lease; write nothing."""
     return session.scalars(select(Shard.id).where(*_held(shard_id, token))).one_or_none() is not None
 
 

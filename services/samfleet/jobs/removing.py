@@ -75,7 +75,7 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
 def remove_dataset(
     engine: Engine, store: ObjectStore, dataset_id: uuid.UUID, *, grace: timedelta, deadline: float
 ) -> None:
-    """As `remove_job`."""
+    """Remove a dataset as `remove_job` removes a job."""
     store.delete_prefix(dataset_prefix(dataset_id))
     _check(deadline)
     for table in (DatasetAnnotation, DatasetDetection, DatasetImage):

@@ -22,6 +22,7 @@ from samfleet.jobs.task import JobTask, parse_job_task
 from samfleet.jobs.weights import require_weights
 from samfleet.logging import correlation_id
 from samfleet.variants.catalogue import get_variant
+from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import BoxSource
 from samfleet.version import code_version
 
@@ -124,14 +125,18 @@ def submit_job(
     session.add(JobEvent(job_id=job.id, to_state=JobState.QUEUED))
     for record in records:
         for pool in pools:
-            run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
-            run.task, run.total = task.resolve(record), dataset.image_count
-            run.provenance = {**record.provenance, "code_version": code_version()}
-            session.add(run)
-            session.add(JobEvent(job_id=job.id, run_id=run.id, to_state=RunState.QUEUED))
+            _add_run(session, job, record, pool, task, dataset.image_count)
     session.flush()
     wake_after_commit(session, queue, TaskName.PLAN, str(job.id))
     return job, True
+
+
+def _add_run(session: Session, job: Job, record: VariantRecord, pool: str, task: JobTask, images: int) -> None:
+    run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
+    run.task, run.total = task.resolve(record), images
+    run.provenance = {**record.provenance, "code_version": code_version()}
+    session.add(run)
+    session.add(JobEvent(job_id=job.id, run_id=run.id, to_state=RunState.QUEUED))
 
 
 def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: str, dataset: Dataset) -> Job | None:

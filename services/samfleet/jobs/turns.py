@@ -1,5 +1,4 @@
-"""Which variants a pool's Triton must keep loaded, and whose turn it is: among jobs that wait for a worker, and among
-variants that do not fit in together.
+"""Turns among jobs that wait for a worker, and among variants that do not fit into Triton together.
 
 A run whose variant finds no room waits, and its shards go back without an attempt counted. What has shards in flight
 keeps its place, so variants do not push each other out shard by shard. When a run has waited for a whole turn, runs of

@@ -1,4 +1,4 @@
-"""What drawing polygons costs: pycocotools allocates by the length of the outline, not by the image."""
+"""The cost of drawing polygons: pycocotools allocates by the length of the outline, not by the image."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from samfleet.config import SITE_NAME
 from samfleet.rollups.measures import BATCH_CLASSES, IMAGE, NO_BATCH, STAGE_SQL
 from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
+from samfleet.site_names import SITE_NAME
 
 FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
 VERSION = 1

@@ -40,7 +40,7 @@ def find(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | Non
 
 
 def of_ids(session: Session, job_ids: Collection[uuid.UUID]) -> Sequence[Job]:
-    """Of any tenant: whoever asks has looked at that."""
+    """Read jobs of any tenant: the caller has checked the tenant."""
     return session.scalars(select(Job).where(Job.id.in_(job_ids))).all()
 
 

@@ -27,7 +27,7 @@ def view_job(session: Session, job: JobRow) -> Job:
 
 
 def view_whole_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
-    """As `view_job`, several at a time."""
+    """View several jobs at a time as `view_job` does one."""
     return _view(session, jobs, with_facts=True)
 
 

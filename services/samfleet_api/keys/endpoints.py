@@ -60,7 +60,7 @@ def list_keys(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Key]:
-    """Of all tenants, revoked ones included."""
+    """List the keys of all tenants, revoked ones included."""
     if tenant is not None:
         get_tenant(session, tenant)
     before = decode_cursor(cursor, place_in_time)

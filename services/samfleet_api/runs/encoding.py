@@ -15,7 +15,7 @@ GZIP_WINDOW = 31  # zlib's name for a gzip stream with its largest window
 
 
 class Coding(StrEnum):
-    """In the order of preference: zstd is smaller and takes less time."""
+    """Codings in the order of preference: zstd is smaller and takes less time."""
 
     ZSTD = "zstd"
     GZIP = "gzip"

@@ -157,7 +157,7 @@ def _gpu(probes: Probes) -> Iterator[Check]:
 
 
 def _driver(found: str, cuda: int | None) -> Check:
-    """Whether torch can use the GPU. With a driver older than its CUDA it says nothing and computes on the CPU."""
+    """Check that torch can use the GPU. With a driver older than its CUDA it says nothing and computes on the CPU."""
     if cuda is None:
         remedy = "rm -r .venv && make setup  (without a checkout: pip install --force-reinstall torch, from PyPI)"
         return Check("GPU", "warning", f"{found}: not used, torch is the build without CUDA", remedy)

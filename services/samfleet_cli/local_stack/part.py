@@ -19,7 +19,7 @@ class DependencyCycle(SamfleetError):
 
 
 class Answer(StrEnum):
-    """What a part says when it is asked whether it is ready."""
+    """A part's answer to the question if it is ready."""
 
     READY = "ready"
     BUSY = "busy"  # answers, and is not ready: it replays its log, or waits for another part

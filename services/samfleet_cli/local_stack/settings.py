@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from samfleet.config import drop_service_link
+from samfleet.setting_values import drop_service_link
 
 PORT_NAMES = (
     "api",

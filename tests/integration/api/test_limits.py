@@ -1,4 +1,4 @@
-"""What one client may take of the API: bodies, requests, streams and threads."""
+"""Limits of one client: bodies, requests, streams and threads."""
 
 from __future__ import annotations
 

@@ -1,15 +1,12 @@
-"""What is deleted goes away, with all its objects and nothing else, on files and on S3."""
+"""Deleted jobs and datasets go away with all its objects and nothing else, on files and on S3."""
 
 from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
@@ -42,8 +39,6 @@ from samfleet.jobs.deleting import JobNotFinished, delete_job
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.storage.memory_store import MemoryStore
-from samfleet.storage.opening import S3Options, connect_s3, open_store
-from samfleet.storage.s3_store import S3Store
 from samfleet.storage.store import ObjectStore, StorageUnavailable
 
 OF_INPUTS = InputLimits()
@@ -52,24 +47,6 @@ WEEK = timedelta(days=7)
 LIMITS = CleanLimits(grace=NOW, unsealed_after=WEEK, orphans_every=NOW)
 PATIENT = CleanLimits(grace=timedelta(hours=1), unsealed_after=WEEK, orphans_every=NOW)
 COCO = b'{"images": [], "annotations": [], "categories": []}'
-
-
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(params=["file", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    if request.param == "file":
-        return open_store((tmp_path / "store").as_uri())
-    client = connect_s3(S3Options(request.getfixturevalue("s3_endpoint"), "us-east-1", "test", "test"))
-    client.create_bucket(Bucket=(bucket := f"bucket-{uuid.uuid4().hex}"))
-    return S3Store(client, bucket, "folder")
 
 
 def keys(store: ObjectStore, prefix: str = "") -> list[str]:

@@ -48,7 +48,7 @@ def run_out(engine: Engine, claimed: ClaimedShard) -> None:
 
 
 def take(engine: Engine, shard_id: int, worker: str) -> ClaimedShard | None:
-    """As a worker does that has nothing else at work."""
+    """Claim as a worker that has nothing else at work."""
     with transaction(engine) as session:
         return claim(session, shard_id, worker, MINUTE, alone=True)
 

@@ -17,7 +17,7 @@ def messages(queue: MemoryTaskQueue) -> list[int]:
 
 
 def take(engine: Engine, message: int) -> Shard | None:
-    """What a worker does with a message."""
+    """Take a shard as a worker does with a message."""
     with transaction(engine) as session:
         claimed = claim(session, fairest_shard(session, message), "worker", MINUTE)
         return None if claimed is None else session.get_one(Shard, claimed.shard_id)

@@ -24,7 +24,7 @@ def test_image_files_in_memory_are_bounded(engine: Engine) -> None:
 
 
 def test_an_annotation_of_another_size_costs_the_figure_and_not_the_masks(engine: Engine) -> None:
-    """As datasets made before such sizes were refused may hold it: it would be decoded into 4 GiB."""
+    """Store a code that datasets made before such sizes were refused may hold: it would be decoded into 4 GiB."""
     services = make_services(engine, MemorySegmenter())
     task = {"kind": "prompts", "prompt": "box"}
     run = start_job(engine, services.queue, 1, uris=upload(services, 1), annotated=True, task=task)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import os
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import tritonclient.grpc as triton_grpc
-from PIL import Image
 from sqlalchemy import Engine, update
 
 from fixtures.jobs import BOXES, reload, results_of, shards_of, start_runs
+from fixtures.model_processes import kill_process_of, picture
 from fixtures.shared import weights_dir
 from fixtures.triton import running_triton
 from fixtures.variants import add_variants, repository_of
@@ -27,8 +23,6 @@ from fixtures.worker import make_services
 from samfleet.db.models import Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
-from samfleet.masks.wire import SegmentRequest
-from samfleet.variants.task import EverythingParameters
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.client import TritonSegmenter
@@ -190,57 +184,6 @@ def test_a_variant_whose_process_died_is_loaded_again(
         until_loaded(administrator, ())
 
 
-def test_a_dead_process_is_found_by_its_requests_and_told_until_it_is_revived(tmp_path: Path) -> None:
-    """With a real variant: the server is not ready meanwhile, and a second one who revives finds it alive."""
-    request = SegmentRequest(picture(), EverythingParameters(points_per_side=1))
-    with (
-        running_triton(tmp_path, weights_dir(), ["mobile_sam"]) as command,
-        closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
-    ):
-        segmenter.segment("mobile_sam", request)
-        kill_process_of("mobile_sam_0_0")
-        asked_at = time.monotonic()
-        with pytest.raises(ModelProcessDied):
-            segmenter.segment("mobile_sam", request)
-        (status,) = segmenter.status()
-        assert (status.ready, status.died) == (False, ("mobile_sam",))
-        segmenter.revive("mobile_sam", NOBODY, asked_at)
-        loads = processes_of("mobile_sam_0_0")
-        segmenter.revive("mobile_sam", NOBODY, asked_at)  # by time
-        segmenter.revive("mobile_sam", NOBODY, time.monotonic())  # by asking
-        assert processes_of("mobile_sam_0_0") == loads
-        segmenter.segment("mobile_sam", request)
-        assert segmenter.status()[0].ready
-
-
-def test_missing_weights_are_told_for_a_while(tmp_path: Path) -> None:
-    with (
-        running_triton(tmp_path, tmp_path, []) as command,
-        closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
-        closing(triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}")) as client,
-    ):
-        with pytest.raises(VariantLoadFailed, match="samfleet variants pull mobile_sam"):
-            segmenter.load("mobile_sam", NOBODY)
-        (status,) = segmenter.status()
-        assert list(status.without_weights) == ["mobile_sam"]
-        assert (status.ready, client.is_server_ready()) == (True, True)  # a failed load makes nobody unready
-
-
-def processes_of(instance: str) -> list[int]:
-    """Those below this process that serve a model instance; a dead one has no arguments any more."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if instance in process.cmdline():
-                found.append(process.pid)
-    return found
-
-
-def kill_process_of(instance: str) -> None:
-    (pid,) = processes_of(instance)
-    os.kill(pid, signal.SIGKILL)
-
-
 @pytest.mark.parametrize("most_loaded", [1, None])
 def test_a_job_over_variants_finishes_whatever_room_there_is(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_loaded: int | None
@@ -295,14 +238,6 @@ def test_three_variants_of_three_kinds_of_weights_share_room_for_two(engine: Eng
             assert max(result.batch_size or 0 for result in results) > 1
             assert len(reload(engine, run)[1].provenance["checkpoint_sha256"]) == 1
         assert len(loaded(segmenter)) == 2
-
-
-def picture() -> bytes:
-    buffer = io.BytesIO()
-    image = Image.new("RGB", (96, 64), (30, 90, 160))
-    image.paste((240, 200, 40), (20, 10, 60, 50))
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def pictures(services: Services, count: int) -> list[str]:

@@ -122,7 +122,7 @@ def test_a_process_may_hold_many_compiled_encoders() -> None:
 
 @pytest.fixture
 def _without_tf32() -> Iterator[None]:
-    """As the engine prepares a GPU, and as it was afterwards."""
+    """Prepare the GPU as the engine does, and restore its settings afterwards."""
     before = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision  # type: ignore[attr-defined]  # made at import
     prepare_device(torch.device("cuda", 0), None)
     yield

@@ -235,7 +235,7 @@ def test_strips_give_the_pixels_of_the_whole(monkeypatch: pytest.MonkeyPatch, or
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint16, np.uint8])
 def test_a_large_image_takes_few_bytes_a_pixel(dtype: type[np.generic]) -> None:
-    """What numpy allocates is counted here; Pillow holds four more bytes a pixel. It was 32 for 32-bit grey."""
+    """Count what numpy allocates; Pillow holds four more bytes a pixel. It was 32 for 32-bit grey."""
     height, width = 2000, 3000
     values = (np.arange(height * width).reshape(height, width) % 251).astype(dtype)
     file = encoded(Image.fromarray(values), "TIFF")

@@ -19,7 +19,7 @@ from samfleet_models.two_rounds import TwoRounds
 
 
 def points_asked(task: EverythingParameters) -> int:
-    """As the engine asks, of an image without any sure pixel."""
+    """Ask as the engine does for an image without any sure pixel."""
     total = 0
     for crop in crops(1000, 1500, task.crop_n_layers, task.crop_overlap_ratio):
         side = layer_points_per_side(task.points_per_side, task.crop_n_points_downscale_factor, crop.layer)

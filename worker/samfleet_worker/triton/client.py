@@ -185,7 +185,7 @@ class _Server:
         self._revived[variant] = time.monotonic()
 
     def _serves(self, variant: str) -> bool:
-        """Whether the variant's process lives, which a dead one's queue denies at once and a busy one's does not."""
+        """Return True if the variant's process lives: a dead one's queue refuses at once, a busy one's does not."""
         try:
             with mapped_errors(self._address):
                 self._client.infer(variant, _inputs(PROBE), client_timeout=CONTROL_SECONDS)

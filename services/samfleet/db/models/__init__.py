@@ -1,6 +1,5 @@
 """All tables: importing this module fills `Base.metadata`."""
 
-from samfleet.config import LOCAL_SITE
 from samfleet.db.base import Base
 from samfleet.db.models.datasets import (
     Dataset,
@@ -17,6 +16,7 @@ from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHea
 from samfleet.db.models.sites import SeriesQuality, Site
 from samfleet.db.models.storage import RemovedPrefix, StoreWalk
 from samfleet.db.models.tenants import ApiKey, BrowserSession, Tenant
+from samfleet.site_names import LOCAL_SITE
 
 __all__ = [
     "LOCAL_SITE",

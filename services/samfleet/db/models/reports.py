@@ -20,8 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from samfleet.config import LOCAL_SITE
 from samfleet.db.base import Base
+from samfleet.site_names import LOCAL_SITE
 
 
 class ReportSeries(Base):

@@ -1,0 +1,26 @@
+"""Values of settings as the environment has them: texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+
+def drop_service_link(value: Any) -> Any:
+    """Return None for an address that Kubernetes sets, and the value itself otherwise.
+
+    Beside a Service `samfleet-metrics`, Kubernetes sets SAMFLEET_METRICS_PORT=tcp://10.0.0.1:9400 in every pod that
+    does not set the variable itself. So such a value means that nobody gave a port.
+    """
+    return None if isinstance(value, str) and re.match(r"(tcp|udp|sctp)://", value) else value
+
+
+def parse_pools(text: str) -> Any:
+    """Read `name=host:port,host:port;other=host:port`, or the same as JSON. Raises ValueError."""
+    if text.lstrip().startswith("{"):
+        return json.loads(text)
+    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
+    if any(not equals or not name.strip() or not servers.strip() for name, equals, servers in pairs):
+        raise ValueError("pools are written name=host:port,host:port;other=host:port")
+    return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
