@@ -21,7 +21,7 @@ from samfleet_models.prompt_encoder import Label
 
 __all__ = ["mobile_sam"]
 
-LOGIT_TOLERANCE = 1e-3  # absolute, in logits of up to 40
+LOGIT_TOLERANCE = 2e-3  # absolute, in logits of up to 434; sums in another order differ by 1.1e-3 without AVX-512
 IOU_TOLERANCE = 1e-4
 
 
