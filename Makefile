@@ -32,7 +32,7 @@ down: setup ## stop the embedded stack
 
 test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" narrows them
 	$(fetch_weights)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25 $(ARGS)
 
 test-all: setup ## all tests: those that take minutes and those in Chromium too
 	$(fetch_weights)

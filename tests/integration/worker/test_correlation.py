@@ -92,7 +92,8 @@ def test_a_line_of_a_shard_names_the_request_that_submitted_its_job(api: Api, te
 
 def test_work_that_a_sweep_sends_again_still_names_the_request(engine: Engine) -> None:
     queue = MemoryTaskQueue()
-    services = replace(make_services(engine, MemorySegmenter()), queue=queue)
+    # a lease shorter than the database has been up: none expires before
+    services = replace(make_services(engine, MemorySegmenter(), lease=timedelta(seconds=1)), queue=queue)
     app = create_app(services.settings, lambda _: services)
     with bound_contextvars(correlation_id="asked-by-ann"):
         run = start_job(engine, queue, 8, uris=upload(services, 8), shard_size=4)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import httpx
 import pytest
 from sqlalchemy import Engine, update
@@ -74,7 +76,8 @@ def test_a_lost_lease_is_counted(engine: Engine) -> None:
 
 
 def test_sweeps_say_what_they_did_and_tasks_how_they_ended(engine: Engine) -> None:
-    services = make_services(engine, MemorySegmenter())
+    # a lease shorter than the database has been up: none expires before
+    services = make_services(engine, MemorySegmenter(), lease=timedelta(seconds=1))
     run = start_job(engine, services.queue, 1, uris=upload(services, 1))
     with transaction(engine) as session:
         long_ago = "2020-01-01T00:00:00Z"

@@ -61,17 +61,17 @@ def test_a_dead_process_is_found_by_its_requests_and_told_until_it_is_revived(tm
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
     ):
         segmenter.segment("mobile_sam", request)
-        kill_process_of("mobile_sam_0_0")
+        kill_process_of("mobile_sam_0_0", command.backends)
         asked_at = time.monotonic()
         with pytest.raises(ModelProcessDied):
             segmenter.segment("mobile_sam", request)
         (status,) = segmenter.status()
         assert (status.ready, status.died) == (False, ("mobile_sam",))
         segmenter.revive("mobile_sam", NOBODY, asked_at)
-        loads = processes_of("mobile_sam_0_0")
+        loads = processes_of("mobile_sam_0_0", command.backends)
         segmenter.revive("mobile_sam", NOBODY, asked_at)  # by time
         segmenter.revive("mobile_sam", NOBODY, time.monotonic())  # by asking
-        assert processes_of("mobile_sam_0_0") == loads
+        assert processes_of("mobile_sam_0_0", command.backends) == loads
         segmenter.segment("mobile_sam", request)
         assert segmenter.status()[0].ready
 
