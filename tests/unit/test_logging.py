@@ -15,10 +15,14 @@ from samfleet.logging import configure_logging, correlation_id, get_logger
 def restored() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    configured = structlog.get_config() if structlog.is_configured() else None
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    if configured is None:
+        structlog.reset_defaults()
+    else:  # a server of other tests runs in this process
+        structlog.configure(**configured)
 
 
 def test_a_line_is_one_json_object_with_the_bound_ids(capsys: pytest.CaptureFixture[str]) -> None:
