@@ -16,6 +16,7 @@ from samfleet_cli.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.files import write_text
 from samfleet_cli.gallery import STAGES, Gallery, GalleryImage, render_gallery
+from samfleet_cli.outputs import require_out
 from samfleet_cli.progress import Display
 from samfleet_cli.resources import Job, Run
 from samfleet_cli.results import Results, result_name
@@ -64,6 +65,7 @@ def copy_photographs(folder: Path) -> list[Path]:
 
 def demonstrate(choice: ApiChoice, out: Path, points_per_side: int, display: Display) -> Demonstration:
     """Segment the photographs through the whole stack and write the results and the page into `out`."""
+    require_out(out, (VARIANT,), force=True)  # the folder is the demo's own
     images = out / "images"
     copy_photographs(images)
     task = {"kind": "everything", "points_per_side": points_per_side}

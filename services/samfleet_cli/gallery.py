@@ -15,7 +15,7 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
-from samfleet_cli.results import hardware_of
+from samfleet_cli.results import hardware_of, stages_note
 
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 
@@ -62,6 +62,7 @@ def render_gallery(gallery: Gallery) -> str:
         about=escape(f"{run['variant']} on {hardware}, pool {run['pool']}, job {gallery.job_id}"),
         images="".join(_image(image) for image in gallery.images),
         stages="".join(_stage(name, run["stages"][name]) for name in STAGES if name in run["stages"]),
+        note=escape(stages_note(run)),
         files="".join(
             f'<li><a href="{_href(path)}">{escape(path)}</a>: {escape(what)}</li>\n' for path, what in gallery.links
         ),

@@ -12,6 +12,8 @@ from samfleet.errors import SamfleetError
 from samfleet_cli.commands import datasets, demo, doctor, jobs, keys, report, segment, up, variants
 from samfleet_cli.exit_codes import ExitCode
 
+FILE_ERROR = "file_error"  # of a file or folder of this machine
+
 app = typer.Typer(
     name="samfleet",
     help="Segment whole image datasets with a fleet of Segment Anything variants.",
@@ -69,7 +71,8 @@ def main() -> None:
     except SamfleetError as error:
         typer.echo(f"samfleet: {error.message} [{_code(error)}]", err=True)
     except OSError as error:
-        typer.echo(f"samfleet: {error}", err=True)
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"samfleet: {where}{error.strerror or error} [{FILE_ERROR}]", err=True)
     sys.exit(ExitCode.ERROR)
 
 

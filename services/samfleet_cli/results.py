@@ -11,7 +11,10 @@ from samfleet.datasets.json_array import iter_json_members
 from samfleet.regular_files import open_regular
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.files import write_json
+from samfleet_cli.outputs import DATASET_FILE, SUFFIX, SUMMARY_FILE
 from samfleet_cli.resources import ImageError, Job, Run, StageTimes
+
+FEW_IMAGES = 20  # below, p90 is at most the second slowest image
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,17 @@ class Results:
 
 def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path | None = None) -> Results:
     """Download everything of a job that is over. `summary.json` comes last: where it lies, the others are whole."""
-    runs = tuple(_run_with_stages(client, run.id) for run in job.runs)
+    timed = [_run_with_stages(client, run.id) for run in job.runs]
+    runs = tuple(run for run, _warmup in timed)
     files = []
     for run in runs:
-        path = out / f"{result_name(run, runs)}.coco.json"
+        path = out / f"{result_name(run, runs)}{SUFFIX}"
         client.download_results(run.id, path)
         files.append(path)
-    write_json(out / "dataset.json", _dataset(client, job.dataset_id, runs, annotations))
-    summary = summarise(job, runs, list(client.job_errors(job.id)))
-    write_json(out / "summary.json", summary)
-    return Results(runs, summary, (*files, out / "dataset.json", out / "summary.json"))
+    write_json(out / DATASET_FILE, _dataset(client, job.dataset_id, runs, annotations))
+    summary = summarise(job, timed, list(client.job_errors(job.id)))
+    write_json(out / SUMMARY_FILE, summary)
+    return Results(runs, summary, (*files, out / DATASET_FILE, out / SUMMARY_FILE))
 
 
 def result_name(run: Run, runs: Sequence[Run]) -> str:
@@ -43,12 +47,13 @@ def result_name(run: Run, runs: Sequence[Run]) -> str:
     return f"{run.variant}@{run.pool}" if several else run.variant
 
 
-def summarise(job: Job, runs: Sequence[Run], errors: Sequence[ImageError]) -> dict[str, Any]:
-    by_id = {run.id: run for run in runs}
+def summarise(job: Job, runs: Sequence[tuple[Run, bool]], errors: Sequence[ImageError]) -> dict[str, Any]:
+    """`runs` are pairs of a run and whether its times include the warm-up."""
+    by_id = {run.id: run for run, _warmup in runs}
     return {
         "job_id": job.id,
         "counts": job.counts.model_dump(include={"total", "succeeded", "failed"}),
-        "runs": [_run(run) for run in runs],
+        "runs": [_run(run, warmup) for run, warmup in runs],
         "errors": [
             {
                 "variant": by_id[error.run_id].variant,
@@ -70,13 +75,33 @@ def _hardware_name(device_name: str, precision: str = "fp32", compilation: str =
     return device_name if execution == "fp32" else f"{device_name} ({execution})"
 
 
-def _run_with_stages(client: SamfleetClient, run_id: str) -> Run:
-    """Warm-up images count only where there are no others: a small first job would have no stages at all."""
+def stages_note(run: Mapping[str, Any]) -> str:
+    """Of how many images the times of a run of `summary.json` are, and what that means for its percentiles."""
+    timed = max((times["n"] for times in run["stages"].values()), default=0)
+    if run["stages_include_warmup"]:
+        words = [f"times of {_images(timed)}, all of the warm-up after a load, which is slower"]
+    else:
+        left_out = run["images"] - run["failed"] - timed
+        words = [f"times of {_images(timed)}"]
+        words += [f"{_images(left_out)} of the warm-up after a load left out"] if left_out > 0 else []
+    if timed < FEW_IMAGES:
+        words.append("p90 and p99 of so few images are little more than the slowest one")
+    return "; ".join(words)
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+def _run_with_stages(client: SamfleetClient, run_id: str) -> tuple[Run, bool]:
+    """The run, and whether its times include the warm-up. Warm-up images count only where there are no others: a
+    small first job would have no stages at all.
+    """
     run = client.run(run_id)
-    return run if run.stages else client.run(run_id, include_warmup=True)
+    return (run, False) if run.stages else (client.run(run_id, include_warmup=True), True)
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: Run, warmup: bool) -> dict[str, Any]:
     summary = {
         "variant": run.variant,
         "pool": run.pool,
@@ -88,6 +113,7 @@ def _run(run: Run) -> dict[str, Any]:
         "masks": run.masks,
         "images_per_second": run.images_per_second,
         "stages": {name: _stage(times) for name, times in (run.stages or {}).items()},
+        "stages_include_warmup": warmup,
     }
     if run.error is not None:
         summary["error"] = run.error.model_dump()
@@ -103,7 +129,7 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _stage(times: StageTimes) -> dict[str, float]:
-    return times.model_dump(include={"mean_ms", "p50_ms", "p90_ms", "p99_ms"})
+    return times.model_dump(include={"n", "mean_ms", "p50_ms", "p90_ms", "p99_ms"})
 
 
 def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annotations: Path | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.following import follow_job
+from samfleet_cli.outputs import follow_command, require_out, said_if_not_written
 from samfleet_cli.progress import Display
 from samfleet_cli.resources import Job
 from samfleet_cli.results import Results, write_results
@@ -27,12 +28,16 @@ class Segmentation:
     pools: Sequence[str] = ()
     upload: bool = False
     evaluate: bool | None = None  # None: where there are annotations
+    name: str | None = None
+    force: bool = False
 
 
 def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
     dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
-    return client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools, evaluate=wanted.evaluate)
+    return client.submit_job(
+        dataset.id, wanted.variants, wanted.task, pools=wanted.pools, name=wanted.name, evaluate=wanted.evaluate
+    )
 
 
 def finish_job(
@@ -41,22 +46,24 @@ def finish_job(
     """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
     display.say(f"job {job_id}")
     job = follow_job(client, job_id, display.job)
-    return job, write_results(client, job, out, annotations)
+    with said_if_not_written(job_id, out):
+        return job, write_results(client, job, out, annotations)
 
 
 def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[Job, Results]:
-    """A Ctrl-C leaves the job running and says how to get back to it."""
+    """A Ctrl-C leaves the job running and says how to get back to it. `out` is checked before anything is started."""
+    require_out(wanted.out, wanted.variants, force=wanted.force)
     prepare(choice, wanted.variants)
     with display, connect_or_start(choice, display.say) as connection:
         job = start_job(connection.client, wanted, display)
         try:
             return finish_job(connection.client, job.id, wanted.out, display, wanted.source.annotations)
         except KeyboardInterrupt:
-            display.say(interrupted(job.id, wanted.out, temporary=connection.temporary))
+            display.say(interrupted(job.id, wanted, temporary=connection.temporary))
             raise
 
 
-def interrupted(job_id: str, out: Path, *, temporary: bool) -> str:
+def interrupted(job_id: str, wanted: Segmentation, *, temporary: bool) -> str:
     goes_on = (
         "interrupted: the job is kept, and goes on at the next `samfleet up`"
         if temporary
@@ -64,6 +71,6 @@ def interrupted(job_id: str, out: Path, *, temporary: bool) -> str:
     )
     return (
         f"{goes_on}\n"
-        f"  samfleet jobs follow {job_id} --out {out}   waits for it and writes the files\n"
+        f"  {follow_command(job_id, wanted.out, force=wanted.force)}   waits for it and writes the files\n"
         f"  samfleet jobs cancel {job_id}   ends it"
     )

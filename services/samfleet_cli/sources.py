@@ -48,6 +48,12 @@ class Source:
     annotations: Path | None = None
     limit: int | None = None
     detections: Path | None = None
+    name: str | None = None
+
+    @property
+    def dataset_name(self) -> str | None:
+        """As it was given, else the name of the folder or file; the root folder has none."""
+        return self.name or self.path.resolve().name or None
 
     def files(self) -> list[FoundImage]:
         """The first `limit` of the images, which is what a server that reads the folder itself finds."""
@@ -89,7 +95,7 @@ def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
     try:
         return client.create_directory_dataset(
             source.path.resolve(),
-            name=source.path.resolve().name,
+            name=source.dataset_name,
             annotations=source.annotations.resolve() if source.annotations else None,
             detections=source.detections.resolve() if source.detections else None,
             limit=source.limit,
@@ -116,7 +122,7 @@ def _by_upload(
         raise FileNameNotSendable(  # multipart forms turn it into %22, and the dataset would have another name
             f"the name of {quoted} contains a double quote, which an upload cannot carry; rename the file"
         )
-    dataset = client.create_upload_dataset(name=source.path.resolve().name)
+    dataset = client.create_upload_dataset(name=source.dataset_name)
     sent = 0
     on_progress(UploadProgress(0, len(files)))
     for batch in _batches(files):

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from samfleet.variants.gates import Gate
-from samfleet_cli.results import hardware_of
+from samfleet_cli.results import hardware_of, stages_note
 
 AREAS = ("all", "small", "medium", "large")
 METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
@@ -45,10 +45,13 @@ def runs_table(summary: dict[str, Any]) -> Table:
 def stages_table(run: dict[str, Any]) -> Table:
     """Where the time of an image goes, in milliseconds."""
     title = f"{run['variant']} on {run['pool']}: milliseconds per image"
-    table = _table(("stage",), ("mean", "p50", "p90", "p99"), title=title)
+    table = _table(("stage",), ("images", "mean", "p50", "p90", "p99"), title=title)
+    table.caption, table.caption_justify = Text(stages_note(run)), "left"
     for stage in sorted(run["stages"], key=lambda name: (STAGES.index(name) if name in STAGES else len(STAGES), name)):
         times = run["stages"][stage]
-        _add_row(table, stage, *(_number(times[name], 1) for name in ("mean_ms", "p50_ms", "p90_ms", "p99_ms")))
+        _add_row(
+            table, stage, times["n"], *(_number(times[name], 1) for name in ("mean_ms", "p50_ms", "p90_ms", "p99_ms"))
+        )
     return table
 
 

@@ -153,7 +153,10 @@ def test_files_are_sent_where_the_server_may_not_read_them(samfleet: Samfleet, t
     ]
     assert finished.json()["runs"][0]["quality"]["miou"] > 0.9
 
-    alone = samfleet("segment", scenes[0], "--variant", "mobile_sam", "--points-per-side", 1, "--out", out, "--json")
+    again = ("segment", scenes[0], "--variant", "mobile_sam", "--points-per-side", 1, "--out", out, "--json")
+    refused = samfleet(*again)
+    assert refused.stderr.splitlines()[-1].endswith("[results_exist]")
+    alone = samfleet(*again, "--force")
     assert (alone.exit_code, alone.json()["counts"]["total"]) == (0, 1)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Yes
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force, Yes
 
 if TYPE_CHECKING:
     from samfleet_cli.resources import Job
@@ -122,6 +122,7 @@ def follow(
         Path | None,
         typer.Option(help="The job's COCO file, for the categories in dataset.json.", exists=True, dir_okay=False),
     ] = None,
+    force: Force = False,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -130,12 +131,14 @@ def follow(
     from samfleet_cli.commands.segment import print_summary
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.following import exit_code_of
+    from samfleet_cli.outputs import require_out
     from samfleet_cli.progress import open_display
     from samfleet_cli.segmenting import finish_job
 
     with open_display(sys.stderr) as display, connect(choose_api(api_url, api_key)) as client:
+        require_out(out, [run.variant for run in client.job(job_id).runs], force=force)
         job, results = finish_job(client, job_id, out, display, annotations)
-    print_summary(results.summary, as_json=as_json)
+    print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 
 

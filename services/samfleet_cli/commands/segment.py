@@ -7,13 +7,16 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
 from samfleet_cli.grid_options import with_grid_options
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force
+
+if TYPE_CHECKING:
+    from samfleet_cli.results import Results
 
 
 class TaskName(StrEnum):
@@ -27,6 +30,11 @@ SourcePath = Annotated[
 ]
 Variants = Annotated[list[str], typer.Option(help="A variant's name; repeat it for several.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False, show_default=False)]
+JobName = Annotated[str | None, typer.Option("--name", help="A name for the job.", show_default=False)]
+DatasetName = Annotated[
+    str | None,
+    typer.Option("--dataset-name", help="A name for the dataset; without it the folder's.", show_default=False),
+]
 Task = Annotated[TaskName, typer.Option(help="All masks of an image, or one per annotated object.")]
 Annotations = Annotated[
     Path | None,
@@ -78,6 +86,9 @@ def segment(
     upload: Upload = False,
     multimask: Multimask = None,
     evaluate: Evaluate = None,
+    name: JobName = None,
+    dataset_name: DatasetName = None,
+    force: Force = False,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -100,10 +111,10 @@ def segment(
     from samfleet_cli.segmenting import segment as run
     from samfleet_cli.sources import Source
 
-    images = Source(source, annotations, limit, detections)
-    wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate)
+    images = Source(source, annotations, limit, detections, dataset_name)
+    wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate, name, force)
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
-    print_summary(results.summary, as_json=as_json)
+    print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 
 
@@ -148,16 +159,24 @@ def _everything(grid: dict[str, Any], files: Sequence[BoxSource]) -> dict[str, A
     return values
 
 
-def print_summary(summary: dict[str, Any], *, as_json: bool) -> None:
+def print_summary(results: Results, *, as_json: bool) -> None:
+    """The tables of a job and the files that were written. With `as_json` stdout has the summary and nothing else."""
+    summary = results.summary
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
-        return
+    else:
+        _print_tables(summary)
+    typer.echo("\n".join(("files written:", *(f"  {path}" for path in results.files))), err=as_json)
+
+
+def _print_tables(summary: dict[str, Any]) -> None:
     from samfleet_cli import tables
 
     console = tables.console()
     console.print(tables.runs_table(summary))
     for run in summary["runs"]:
-        console.print(tables.stages_table(run))
+        if run["stages"]:
+            console.print(tables.stages_table(run))
     for run in summary["runs"]:
         if "evaluation" in run or "quality_error" in run:
             console.print(tables.evaluation_table(run))

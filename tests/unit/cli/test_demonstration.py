@@ -7,7 +7,8 @@ from PIL import Image
 
 from samfleet_cli.commands.demo import where_next
 from samfleet_cli.demonstration import PHOTOGRAPHS, PhotographsMissing, copy_photographs
-from samfleet_cli.segmenting import interrupted
+from samfleet_cli.segmenting import Segmentation, interrupted
+from samfleet_cli.sources import Source
 
 
 def test_the_photographs_are_in_the_installed_package(tmp_path: Path) -> None:
@@ -33,7 +34,8 @@ def test_where_to_look_next_depends_on_whether_the_stack_stays() -> None:
 
 
 def test_an_interrupted_job_can_be_found_again() -> None:
-    staying = interrupted("j1", Path("out"), temporary=False)
+    wanted = Segmentation(Source(Path("images")), ["mobile_sam"], {}, Path("my out"), force=True)
+    staying = interrupted("j1", wanted, temporary=False)
     assert "the job goes on\n" in staying
-    assert "samfleet jobs follow j1 --out out" in staying
-    assert "at the next `samfleet up`" in interrupted("j1", Path("out"), temporary=True)
+    assert "samfleet jobs follow j1 --out 'my out' --force" in staying
+    assert "at the next `samfleet up`" in interrupted("j1", wanted, temporary=True)

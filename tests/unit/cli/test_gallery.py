@@ -26,14 +26,16 @@ class Page(HTMLParser):
 
 
 def gallery(*images: GalleryImage) -> Gallery:
-    times = {"mean_ms": 10.04, "p50_ms": 9.0, "p90_ms": 12.0, "p99_ms": 12.5}
+    times = {"n": 1, "mean_ms": 10.04, "p50_ms": 9.0, "p90_ms": 12.0, "p99_ms": 12.5}
     run = {
         "variant": "mobile_sam",
         "pool": "local",
         "hardware": [{"device_name": "A <CPU>"}],
         "failed": sum(image.overlay is None for image in images),
+        "images": len(images),
         "images_per_second": 0.25,
         "stages": {"encode": times, "queue": times},
+        "stages_include_warmup": True,
     }
     return Gallery("demo", "j1", run, images, [("summary.json", "all counts"), ("a b.json", "spaced")])
 

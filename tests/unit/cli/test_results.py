@@ -4,6 +4,7 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -11,8 +12,8 @@ from rich.console import Console
 from fixtures.api_double import STAGE, ApiDouble, image, job, page, run
 from fixtures.gates import gate
 from samfleet_cli.resources import Job, Run
-from samfleet_cli.results import hardware_of, result_name, summarise, write_results
-from samfleet_cli.tables import evaluation_table, runs_table
+from samfleet_cli.results import hardware_of, result_name, stages_note, summarise, write_results
+from samfleet_cli.tables import evaluation_table, runs_table, stages_table
 
 MODEL = {
     "title": "MobileSAM",
@@ -23,7 +24,7 @@ MODEL = {
     "checkpoint_sha256": ["c" * 64],
 }
 MASKS = b'[{"image_id": 1}]'
-SUMMARY = {
+SUMMARY: dict[str, Any] = {
     "job_id": "j1",
     "counts": {"total": 2, "succeeded": 1, "failed": 1},
     "runs": [
@@ -45,7 +46,8 @@ SUMMARY = {
             "failed": 1,
             "masks": 7,
             "images_per_second": 1.5,
-            "stages": {"encode": {"mean_ms": 2.0, "p50_ms": 2.0, "p90_ms": 3.0, "p99_ms": 4.0}},
+            "stages": {"encode": {"n": 2, "mean_ms": 2.0, "p50_ms": 2.0, "p90_ms": 3.0, "p99_ms": 4.0}},
+            "stages_include_warmup": False,
             "quality": {"miou": 0.5, "instances": 4},
         }
     ],
@@ -111,16 +113,33 @@ def test_warm_up_images_count_where_there_are_no_others(tmp_path: Path) -> None:
     finished = double.answers["GET /v1/runs/r1"]
     double.answers["GET /v1/runs/r1"] = [{**finished, "stages": {}}, finished]
     results = write_results(double.client(), Job.model_validate(job()), tmp_path)
-    assert set(results.summary["runs"][0]["stages"]) == {"encode"}
+    (summary,) = results.summary["runs"]
+    assert set(summary["stages"]) == {"encode"}
+    assert "all of the warm-up" in stages_note(summary)
     asked = [request.url.params["include_warmup"] for request in double.requests if request.url.path == "/v1/runs/r1"]
     assert asked == ["false", "true"]
+
+
+def test_percentiles_of_few_images_say_so() -> None:
+    times = {"mean_ms": 2.0, "p50_ms": 2.0, "p90_ms": 3.0, "p99_ms": 4.0}
+    few = {**SUMMARY["runs"][0], "images": 5, "failed": 0, "stages": {"encode": {"n": 1, **times}}}
+    many = {**few, "images": 404, "stages": {"encode": {"n": 400, **times}}}
+    assert stages_note(few) == (
+        "times of 1 image; 4 images of the warm-up after a load left out; "
+        "p90 and p99 of so few images are little more than the slowest one"
+    )
+    assert stages_note(many) == "times of 400 images; 4 images of the warm-up after a load left out"
+    shown = io.StringIO()
+    Console(file=shown, width=160).print(stages_table(many))
+    assert re.search(r"encode\W+400\W", shown.getvalue())
+    assert stages_note(many) in " ".join(shown.getvalue().split())
 
 
 def test_an_execution_other_than_fp32_is_in_the_summary_with_its_gate() -> None:
     figures = {"hardware_id": "h1", "execution": "bf16", "warmup_seconds": None, **gate().summary()}
     hardware = {"id": "h1", "device_name": "A GPU", "device_kind": "cuda", "precision": "bf16"}
     done = Run.model_validate(run(hardware=[hardware], gates=[figures]))
-    (summary,) = summarise(Job.model_validate(job()), [done], [])["runs"]
+    (summary,) = summarise(Job.model_validate(job()), [(done, False)], [])["runs"]
     assert summary["gates"] == [figures]
     assert summary["hardware"] == [{**hardware, "compilation": "none"}]
     assert hardware_of(summary) == "A GPU (bf16)"
@@ -130,7 +149,7 @@ def test_an_execution_other_than_fp32_is_in_the_summary_with_its_gate() -> None:
 def test_a_run_that_failed_says_so_in_the_summary_and_the_table() -> None:
     error = {"code": "variant_load_failed", "message": "no weights"}
     runs = [Run.model_validate(run(variant="a", state="failed", error=error)), Run.model_validate(run(variant="b"))]
-    summary = summarise(Job.model_validate(job(state="failed")), runs, [])
+    summary = summarise(Job.model_validate(job(state="failed")), [(one, False) for one in runs], [])
     assert [(one["state"], one.get("error")) for one in summary["runs"]] == [("failed", error), ("completed", None)]
     shown = io.StringIO()
     Console(file=shown, width=100).print(runs_table(summary))
@@ -144,7 +163,7 @@ def test_a_run_that_was_evaluated_has_its_figures() -> None:
     figure = {"metric": "ar", "area": "all", "max_detections": 1000, "value": 0.25, "instances": 4}
     error = {"code": "annotations_federated", "message": "AP is left out"}
     evaluated = Run.model_validate(run(evaluation=[figure], quality_error=error))
-    (summary,) = summarise(Job.model_validate(job()), [evaluated], [])["runs"]
+    (summary,) = summarise(Job.model_validate(job()), [(evaluated, False)], [])["runs"]
     assert (summary["evaluation"], summary["quality_error"]) == ([figure], error)
     shown = io.StringIO()
     Console(file=shown, width=100).print(evaluation_table(summary))
