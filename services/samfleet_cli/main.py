@@ -11,6 +11,7 @@ import typer
 from samfleet.errors import SamfleetError
 from samfleet_cli.commands import datasets, demo, doctor, jobs, keys, report, segment, up, variants
 from samfleet_cli.exit_codes import ExitCode
+from samfleet_cli.options import flag
 
 FILE_ERROR = "file_error"  # of a file or folder of this machine
 
@@ -47,7 +48,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, flag("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
     variants_dir: Annotated[
         Path | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
@@ -17,6 +17,7 @@ from samfleet_cli.results import hardware_of, stages_note
 AREAS = ("all", "small", "medium", "large")
 METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
+_GAP = 2  # between the columns of a list; rich draws one of the two spaces itself
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
 
 
@@ -68,17 +69,9 @@ def evaluation_table(run: dict[str, Any]) -> Table:
     return table
 
 
-def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Variants as `samfleet variants list --json` has them."""
-    table = _table(("name", "family"), ("weights",))
-    for name in ("licence", "parity", "on this machine", "gated"):
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        size = "-" if row["weights_bytes"] is None else f"{row['weights_bytes'] / 1e6:.1f} MB"
-        family = row["family"] if row["role"] == "segmenter" else f"{row['family']} ({row['role']})"
-        cells = licence_words(row), row["parity"], "yes" if row["present"] else "no", ", ".join(row["gated"]) or "-"
-        _add_row(table, row["name"], family, size, *cells)
-    return table
+def size_words(size_bytes: int | None) -> str | None:
+    """As the dashboard has it."""
+    return None if size_bytes is None else f"{size_bytes / 2**20:.1f} MiB"
 
 
 def licence_words(row: Mapping[str, Any]) -> str:
@@ -143,6 +136,25 @@ def errors_table(errors: Sequence[dict[str, Any]]) -> Table:
     for error in errors:
         _add_row(table, error["file_name"], error["code"], error["message"])
     return table
+
+
+def list_table(
+    columns: Sequence[str], widths: Sequence[int], rows: Sequence[Sequence[str]], *, folded: Collection[str]
+) -> Table:
+    """Headings are broken between words to `widths`, and the cells of the columns `folded` where the console is
+    narrow; no other cell is.
+    """
+    table = Table(box=SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
+    for name, width in zip(columns, widths, strict=True):
+        table.add_column(fill(name, width), overflow="fold", no_wrap=name not in folded)
+    for row in rows:
+        _add_row(table, *row)
+    return table
+
+
+def width_of(columns: Sequence[int]) -> int:
+    """Of a table of `list_table` whose columns have these widths."""
+    return sum(columns) + _GAP * len(columns)
 
 
 def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -12,7 +12,9 @@ from samfleet.variants.complexity import complexities
 from samfleet.variants.published import CLAIMS, SURVEY
 from samfleet.variants.record import Checkpoint, VariantRecord
 from samfleet.variants.weights.pins import read_pins
+from samfleet_cli.listing import Column
 from samfleet_cli.local_stack.gates import gates_here
+from samfleet_cli.tables import licence_words, size_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +70,19 @@ def _is_present(checkpoint: Checkpoint, weights_dir: Path, pins: Collection[str]
     if checkpoint.sha256 is None and checkpoint.filename not in pins:
         return False
     return checkpoint.size_bytes in {None, path.stat().st_size}
+
+
+VARIANT_COLUMNS = (
+    Column("name", lambda row: row["name"]),
+    Column("family", lambda row: row["family"] if row["role"] == "segmenter" else f"{row['family']} ({row['role']})"),
+    Column("weights", lambda row: size_words(row["weights_bytes"])),
+    Column("licence", licence_words, folds=True),
+    Column("compared with", lambda row: row["parity"], folds=True),
+    Column("on this machine", lambda row: row["present"]),
+    Column("gates passed", lambda row: ", ".join(row["gated"]) or None, folds=True),
+)
+VARIANTS_NOTE = (
+    "compared with: golden is outputs of the official code, real is the published weights and their masks, keys is "
+    "only the keys and shapes of the published weights.\n"
+    "gates passed: what this machine may serve in place of fp32 (`samfleet variants gate`)."
+)

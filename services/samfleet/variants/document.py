@@ -96,7 +96,7 @@ def _overview(record: VariantRecord) -> Iterator[object]:
     yield record.title
     yield record.family
     yield f"{record.input_size} px"
-    yield "size not published" if None in sizes else f"{sum(size or 0 for size in sizes) / 1e6:.1f} MB"
+    yield "size not published" if None in sizes else f"{sum(size or 0 for size in sizes) / 2**20:.1f} MiB"
     yield record.weights_licence + (" (off)" if restricted_parts(record.weights_licence) else "")
     yield f"`{record.parity}`"
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -44,6 +43,7 @@ from samfleet_api.pagination import (
     place_in_time,
 )
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.short_ids import DatasetId
 from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
@@ -111,7 +111,7 @@ def list_datasets(
 
 
 @router.get("/{dataset_id}", summary="Read a dataset", operation_id="dataset_read", responses=problems(DatasetNotFound))
-def read_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) -> Dataset:
+def read_dataset(dataset_id: DatasetId, tenant_id: TenantId, session: ReadSessionValue) -> Dataset:
     return Dataset.of(service.get_dataset(session, tenant_id, dataset_id))
 
 
@@ -123,7 +123,7 @@ def read_dataset(dataset_id: uuid.UUID, tenant_id: TenantId, session: ReadSessio
     operation_id="dataset_delete",
     responses=problems(DatasetNotFound, DatasetInUse),
 )
-def delete(dataset_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValue) -> None:
+def delete(dataset_id: DatasetId, tenant_id: TenantId, session: WriteSessionValue) -> None:
     """It is gone from all answers at once, its uploads and rows shortly after. May be repeated until they are.
 
     Refused while a job uses it. Files of a folder on the server stay where they are.
@@ -139,7 +139,7 @@ def delete(dataset_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValu
     responses=problems(DatasetNotFound, CursorInvalid),
 )
 def list_images(
-    dataset_id: uuid.UUID,
+    dataset_id: DatasetId,
     tenant_id: TenantId,
     session: ReadSessionValue,
     cursor: Cursor = None,

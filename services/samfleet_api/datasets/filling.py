@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from typing import IO, Annotated
 
@@ -23,6 +22,7 @@ from samfleet_api.datasets.schemas import AddedImages, Dataset, DatasetImage
 from samfleet_api.dependencies import EngineValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.short_ids import DatasetId
 from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
@@ -76,7 +76,7 @@ DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
 )
 @long_running
 def add_images(
-    dataset_id: uuid.UUID,
+    dataset_id: DatasetId,
     files: UploadedFiles,
     tenant_id: TenantId,
     settings: SettingsValue,
@@ -107,7 +107,7 @@ def add_images(
 )
 @long_running
 def put_annotations(
-    dataset_id: uuid.UUID,
+    dataset_id: DatasetId,
     content: AnnotationsFile,
     tenant_id: TenantId,
     settings: SettingsValue,
@@ -130,7 +130,7 @@ def put_annotations(
 )
 @long_running
 def put_detections(
-    dataset_id: uuid.UUID,
+    dataset_id: DatasetId,
     content: DetectionsFile,
     tenant_id: TenantId,
     settings: SettingsValue,
@@ -161,7 +161,7 @@ def put_detections(
 )
 @long_running
 def seal_dataset(
-    dataset_id: uuid.UUID, tenant_id: TenantId, settings: SettingsValue, engine: EngineValue, store: StoreValue
+    dataset_id: DatasetId, tenant_id: TenantId, settings: SettingsValue, engine: EngineValue, store: StoreValue
 ) -> Dataset:
     """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""
     return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, InputLimits.of(settings).annotations))

@@ -45,6 +45,7 @@ from samfleet_api.pagination import (
 )
 from samfleet_api.problems import PayloadTooLarge, problems
 from samfleet_api.schemas import StorableText
+from samfleet_api.short_ids import JobId
 from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictJsonRoute)
@@ -144,7 +145,7 @@ def list_jobs(
     response_model_exclude_unset=True,
     responses=problems(JobNotFound),
 )
-def read_job(job_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) -> Job:
+def read_job(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> Job:
     return view_job(session, require_job(session, tenant_id, job_id))
 
 
@@ -155,7 +156,7 @@ def read_job(job_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) 
     response_model_exclude_unset=True,
     responses=problems(JobNotFound, JobFinished),
 )
-def cancel(job_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValue) -> Job:
+def cancel(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
     """What is recorded stays and can be read. Cancelling again changes nothing."""
     return view_job(session, cancel_job(session, tenant_id, job_id))
 
@@ -169,7 +170,7 @@ def cancel(job_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValue) -
     responses=problems(JobNotFound, JobNotFinished),
 )
 def delete(
-    job_id: uuid.UUID,
+    job_id: JobId,
     tenant_id: TenantId,
     session: WriteSessionValue,
     *,
@@ -191,7 +192,7 @@ def delete(
     responses=problems(JobNotFound, CursorInvalid),
 )
 def list_errors(
-    job_id: uuid.UUID,
+    job_id: JobId,
     tenant_id: TenantId,
     session: ReadSessionValue,
     cursor: Cursor = None,
@@ -210,7 +211,7 @@ def list_errors(
     operation_id="job_group_errors",
     responses=problems(JobNotFound),
 )
-def group_errors(job_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) -> FailureGroups:
+def group_errors(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> FailureGroups:
     """All of them, with the first image of each group; `errors` has the others."""
     return view_failure_groups(session, require_job(session, tenant_id, job_id))
 
@@ -222,7 +223,7 @@ def group_errors(job_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionVal
     responses=problems(JobNotFound),
 )
 def read_throughput(
-    job_id: uuid.UUID,
+    job_id: JobId,
     tenant_id: TenantId,
     session: ReadSessionValue,
     points: Annotated[int, Query(ge=2, le=500, description="Into how many stretches the time is cut.")] = 60,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated
@@ -16,6 +15,7 @@ from samfleet_api.dependencies import EngineValue, TenantId
 from samfleet_api.jobs.views import require_job
 from samfleet_api.jobs.watching import EventStreams, TooManyEventStreams, WatchedJobs
 from samfleet_api.problems import problems
+from samfleet_api.short_ids import JobId
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -46,7 +46,7 @@ async def place_for_stream(request: Request, _tenant: TenantId) -> AsyncIterator
     },
 )
 def follow_job(
-    job_id: uuid.UUID,
+    job_id: JobId,
     tenant_id: TenantId,
     engine: EngineValue,
     watched: Annotated[WatchedJobs, Depends(place_for_stream)],
@@ -56,7 +56,7 @@ def follow_job(
     return StreamingResponse(_events(watched, job_id), media_type=MEDIA_TYPE)
 
 
-async def _events(watched: WatchedJobs, job_id: uuid.UUID) -> AsyncIterator[str]:
+async def _events(watched: WatchedJobs, job_id: JobId) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     async for seen in watched.follow(job_id, LONGEST.total_seconds()):
         yield f"event: job\ndata: {seen.data}\n\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -24,6 +23,7 @@ from samfleet_api.pagination import (
     place_in_time,
 )
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.short_ids import KeyId
 from samfleet_api.strict_json import StrictJsonRoute
 from samfleet_api.tenants.schemas import TenantName
 from samfleet_api.tenants.service import TenantNotFound, get_tenant
@@ -77,7 +77,7 @@ def list_keys(
     operation_id="key_revoke",
     responses=problems(AdminRequired, KeyNotFound, LastAdminKey),
 )
-def revoke(key_id: uuid.UUID, admin: Admin, session: WriteSessionValue) -> None:
+def revoke(key_id: KeyId, admin: Admin, session: WriteSessionValue) -> None:
     """It is refused from now on, and browsers that logged in with it are logged out. May be repeated."""
     revoke_key(session, key_id)
     log.info("key.revoked", revoked_key_id=str(key_id), by=str(admin.key_id))

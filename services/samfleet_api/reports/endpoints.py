@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from samfleet.jobs.cancelling import JobNotFound
 from samfleet.reports import compare as comparing
 from samfleet.reports.cost import HardwareNotFound, cost, set_price
 from samfleet.reports.latency import latency
@@ -26,7 +27,7 @@ prices = APIRouter(prefix="/v1/hardware", tags=["hardware"], route_class=StrictJ
 Format = Annotated[ReportFormat, Query(alias="format", description="CSV has the same columns as the rows of JSON.")]
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": Report, "description": "The rows.", "content": {"text/csv": {"schema": {"type": "string"}}}},
-    **problems(ReportInvalid),
+    **problems(ReportInvalid, JobNotFound),
 }
 
 

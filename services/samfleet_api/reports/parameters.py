@@ -11,14 +11,18 @@ from fastapi import Depends, Query
 
 from samfleet.reports.query import UNDIVIDED, Dimension, ReportInvalid, ReportQuery
 from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH
-from samfleet_api.dependencies import TenantId
+from samfleet_api.dependencies import EngineValue, TenantId
 from samfleet_api.schemas import Moment, StorableText
+from samfleet_api.short_ids import IdText, whole_job_id
 
 MAX_VALUES = 100
 DEFAULT_GROUPS = (Dimension.VARIANT, Dimension.HARDWARE)
 
 Texts = Annotated[list[StorableText], Query(max_length=MAX_VALUES, description="Only these; repeat it for several.")]
 Ids = Annotated[list[uuid.UUID], Query(max_length=MAX_VALUES, description="Only these ids; repeat it for several.")]
+JobIds = Annotated[
+    list[IdText], Query(max_length=MAX_VALUES, description="Only these jobs, by id as in paths; repeat it for several.")
+]
 Stages = Annotated[
     list[Literal["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store", "image"]],
     Query(max_length=MAX_VALUES, description="Only these, in latency and compare; repeat it for several."),
@@ -34,6 +38,7 @@ Hour = Annotated[
 
 def read_query(
     tenant_id: TenantId,
+    engine: EngineValue,
     *,
     group_by: Annotated[
         list[Dimension], Query(max_length=len(Dimension), description="What has rows of its own; repeat it.")
@@ -43,7 +48,7 @@ def read_query(
     stage: Stages = [],  # noqa: B006
     batch_size: Classes = [],  # noqa: B006
     precision: Texts = [],  # noqa: B006
-    job: Ids = [],  # noqa: B006
+    job: JobIds = [],  # noqa: B006
     pool: Texts = [],  # noqa: B006
     dataset: Texts = [],  # noqa: B006
     site: Texts = [],  # noqa: B006
@@ -59,7 +64,7 @@ def read_query(
         Dimension.STAGE: tuple(stage),
         Dimension.BATCH_SIZE: tuple(batch_size),
         Dimension.PRECISION: tuple(precision),
-        Dimension.JOB: tuple(job),
+        Dimension.JOB: tuple(whole_job_id(engine, tenant_id, one) for one in job),
         Dimension.POOL: tuple(pool),
         Dimension.DATASET: tuple(dataset),
     }

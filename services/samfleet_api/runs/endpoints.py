@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -40,6 +39,7 @@ from samfleet_api.runs.views import (
     require_segmented,
     view_run,
 )
+from samfleet_api.short_ids import RunId
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -55,7 +55,7 @@ ImageId = Annotated[int, Path(ge=0, le=MAX_IMAGE_ID, description="COCO id of the
     responses=problems(RunNotFound),
 )
 def read_run(
-    run_id: uuid.UUID,
+    run_id: RunId,
     tenant_id: TenantId,
     session: ReadSessionValue,
     *,
@@ -77,7 +77,7 @@ def read_run(
     responses=problems(RunNotFound, CursorInvalid),
 )
 def list_run_images(
-    run_id: uuid.UUID,
+    run_id: RunId,
     tenant_id: TenantId,
     session: ReadSessionValue,
     outcome: Annotated[ListedOutcome | None, Query(description="Only those of this outcome.")] = None,
@@ -100,7 +100,7 @@ def list_run_images(
 )
 @long_running
 def read_run_image(
-    run_id: uuid.UUID, image_id: ImageId, tenant_id: TenantId, engine: EngineValue, store: StoreValue
+    run_id: RunId, image_id: ImageId, tenant_id: TenantId, engine: EngineValue, store: StoreValue
 ) -> RunImage:
     """With the image's own stage times."""
     with read_only(engine) as session:
@@ -133,7 +133,7 @@ def read_run_image(
 )
 @long_running
 def read_overlay(
-    run_id: uuid.UUID,
+    run_id: RunId,
     image_id: ImageId,
     tenant_id: TenantId,
     engine: EngineValue,

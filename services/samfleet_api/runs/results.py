@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from itertools import chain
 from typing import Annotated
@@ -27,6 +26,7 @@ from samfleet_api.long_requests import LongRequestsValue, long_running
 from samfleet_api.problems import problems
 from samfleet_api.runs.encoding import Coding, choose_coding, encoded
 from samfleet_api.runs.views import require_run
+from samfleet_api.short_ids import RunId
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -63,7 +63,7 @@ _SCHEMAS = {
 )
 @long_running
 def read_results(
-    run_id: uuid.UUID,
+    run_id: RunId,
     tenant_id: TenantId,
     engine: EngineValue,
     store: StoreValue,
@@ -87,7 +87,7 @@ def read_results(
     return StreamingResponse(body, media_type=MEDIA_TYPES[form], headers=headers)
 
 
-def _headers(run_id: uuid.UUID, form: ExportFormat, parts: list[str], coding: Coding) -> dict[str, str]:
+def _headers(run_id: RunId, form: ExportFormat, parts: list[str], coding: Coding) -> dict[str, str]:
     headers = {
         "Content-Disposition": f'attachment; filename="{run_id}.{FILE_NAMES[form]}"',
         "ETag": f'"{version_of(form, parts)}-{coding}"',  # the bytes differ by coding, so the tag does

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from samfleet.config import Settings
 from samfleet.db.session import read_only
+from samfleet.jobs.cancelling import JobNotFound
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
 from samfleet.sites.exporting import Identity, SiteUnnamed, export
 from samfleet.sites.importing import SiteIsThisOne, import_file
@@ -21,8 +22,9 @@ from samfleet_api.bodies import IN_MEMORY_BYTES, multipart_files
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.long_requests import LongRequestsValue, long_running
 from samfleet_api.problems import PayloadInvalid, PayloadTooLarge, problems
-from samfleet_api.reports.parameters import Hour, Ids, Texts, check_range
+from samfleet_api.reports.parameters import Hour, Ids, JobIds, Texts, check_range
 from samfleet_api.schemas import StorableText
+from samfleet_api.short_ids import whole_job_id
 from samfleet_api.sites.schemas import IMPORT_BODY, Imported, Site, Sites, ThisSite
 
 exchange = APIRouter(prefix="/v1/reports", tags=["reports"])
@@ -36,11 +38,12 @@ NameInPath = Annotated[StorableText, Path(max_length=64, description="As `GET /v
 
 def read_choice(
     tenant_id: TenantId,
+    engine: EngineValue,
     *,
     variant: Texts = [],  # noqa: B006 - FastAPI copies defaults
     hardware: Ids = [],  # noqa: B006
     precision: Texts = [],  # noqa: B006
-    job: Ids = [],  # noqa: B006
+    job: JobIds = [],  # noqa: B006
     pool: Texts = [],  # noqa: B006
     dataset: Texts = [],  # noqa: B006
     since: Hour = None,
@@ -51,7 +54,7 @@ def read_choice(
         Dimension.VARIANT: tuple(variant),
         Dimension.HARDWARE: tuple(hardware),
         Dimension.PRECISION: tuple(precision),
-        Dimension.JOB: tuple(job),
+        Dimension.JOB: tuple(whole_job_id(engine, tenant_id, one) for one in job),
         Dimension.POOL: tuple(pool),
         Dimension.DATASET: tuple(dataset),
     }
@@ -72,7 +75,7 @@ async def uploaded_file(request: Request, settings: SettingsValue, _tenant: Tena
     response_class=StreamingResponse,
     responses={
         200: {"description": "JSON lines in gzip, signed.", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
-        **problems(ReportInvalid, SiteUnnamed, SiteKeyUnusable),
+        **problems(ReportInvalid, JobNotFound, SiteUnnamed, SiteKeyUnusable),
     },
 )
 @long_running

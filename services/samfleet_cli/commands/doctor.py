@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from samfleet_cli.options import flag
+
 _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "missing": "[red]missing[/]"}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def doctor(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False) -> None:
     """Check this machine for what `samfleet up` needs. Exit code 1 when something needed is missing."""
     from samfleet_cli.local_stack.doctor import examine
     from samfleet_cli.local_stack.probes import Probes

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force, Yes
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force, Plain, Yes, flag
 
 if TYPE_CHECKING:
     from samfleet_cli.resources import Job
 
 app = typer.Typer(help="List, show, follow, cancel and delete jobs.", no_args_is_help=True)
 
-JobId = Annotated[str, typer.Argument(help="The job's id.")]
+JobId = Annotated[str, typer.Argument(help="The job's id, or its first six or more characters.")]
 
 
 @app.command("list")
@@ -25,21 +25,28 @@ def list_jobs(
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
     as_json: AsJson = False,
+    plain: Plain = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
     """List jobs, newest first."""
     from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.listing import Column, Form, print_list
 
+    form = Form(as_json, plain)
     with connect(choose_api(api_url, api_key)) as client:
         found = list(islice(client.jobs(state=state), limit))
-    if as_json:
-        _print_json([job.model_dump(mode="json") for job in found])
-        return
-    from samfleet_cli import tables
-
-    rows = [(job.id, job.state, _created(job), _variants(job), job.counts.total, job.counts.failed) for job in found]
-    tables.console().print(tables.table_of(("job", "state", "created", "variants", "images", "failed"), rows))
+    columns = (
+        Column("job", lambda job: job.id, is_id=True),
+        Column("name", lambda job: job.name, folds=True),
+        Column("state", lambda job: job.state),
+        Column("created", lambda job: job.created_at),
+        Column("variants", _variants, folds=True),
+        Column("images", lambda job: job.counts.total),
+        Column("failed", lambda job: job.counts.failed),
+    )
+    whole = [job.model_dump(mode="json") for job in found]
+    print_list(columns, found, form, whole=whole, empty="there is no job" + (f" in state {state}" if state else ""))
 
 
 @app.command()
@@ -75,9 +82,9 @@ def cancel(
 @app.command()
 def delete(
     job_id: JobId,
-    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel it first where it still runs.")] = False,
+    cancel: Annotated[bool, flag("--cancel", help="Cancel it first where it still runs.")] = False,
     forget_measurements: Annotated[
-        bool, typer.Option("--forget-measurements", help="Take its figures out of the reports too.")
+        bool, flag("--forget-measurements", help="Take its figures out of the reports too.")
     ] = False,
     yes: Yes = False,
     api_url: ApiUrl = None,
@@ -87,31 +94,36 @@ def delete(
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
+        job = client.job(job_id)
         if not yes:
-            job = client.job(job_id)
             typer.confirm(f"Delete the job of {_created(job)} ({_variants(job)}, {job.state})?", abort=True)
-        client.delete_job(job_id, cancel=cancel, forget_measurements=forget_measurements)
-    typer.echo(f"job {job_id} is deleted")
+        client.delete_job(job.id, cancel=cancel, forget_measurements=forget_measurements)
+    typer.echo(f"job {job.id} is deleted")
 
 
 @app.command()
 def errors(
     job_id: JobId,
     as_json: AsJson = False,
+    plain: Plain = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
     """List the images of a job that could not be segmented, and why."""
     from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.listing import Column, Form, print_list
 
+    form = Form(as_json, plain)
     with connect(choose_api(api_url, api_key)) as client:
-        found = [error.model_dump() for error in client.job_errors(job_id)]
-    if as_json:
-        _print_json(found)
-        return
-    from samfleet_cli import tables
-
-    tables.console().print(tables.errors_table(found))
+        variants = {run.id: run.variant for run in client.job(job_id).runs}
+        found = list(client.job_errors(job_id))
+    columns = (
+        Column("image", lambda error: error.file_name),
+        Column("variant", lambda error: variants[error.run_id]),
+        Column("code", lambda error: error.code),
+        Column("message", lambda error: error.message, folds=True),
+    )
+    print_list(columns, found, form, whole=[error.model_dump() for error in found], empty="no image failed")
 
 
 @app.command()
@@ -136,8 +148,9 @@ def follow(
     from samfleet_cli.segmenting import finish_job
 
     with open_display(sys.stderr) as display, connect(choose_api(api_url, api_key)) as client:
-        require_out(out, [run.variant for run in client.job(job_id).runs], force=force)
-        job, results = finish_job(client, job_id, out, display, annotations)
+        asked = client.job(job_id)
+        require_out(out, [run.variant for run in asked.runs], force=force)
+        job, results = finish_job(client, asked.id, out, display, annotations)
     print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Plain, flag
+
+if TYPE_CHECKING:
+    from samfleet_cli.listing import Form
 
 keys = typer.Typer(help="Create, list and revoke API keys. Needs an admin key.", no_args_is_help=True)
 tenants = typer.Typer(help="Create and list tenants. Needs an admin key.", no_args_is_help=True)
@@ -20,7 +24,7 @@ def create_key(
     tenant: Annotated[
         str | None, typer.Option(help="Whose data it sees. Without it: your own tenant.", show_default=False)
     ] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="It may manage keys and tenants.")] = False,
+    admin: Annotated[bool, flag("--admin", help="It may manage keys and tenants.")] = False,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -41,21 +45,25 @@ def create_key(
 def list_keys(
     tenant: Annotated[str | None, typer.Option(help="Only keys of this tenant.", show_default=False)] = None,
     as_json: AsJson = False,
+    plain: Plain = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
     """List keys, newest first, revoked ones included."""
     from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.listing import Form
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.keys(tenant=tenant))
     columns = ("id", "name", "tenant", "admin", "created_at", "last_used_at", "revoked_at")
-    _print_rows(found, columns, as_json=as_json)
+    _print_rows(found, columns, Form(as_json, plain), "there is no key")
 
 
 @keys.command("revoke")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(help="The key's id, as `samfleet keys list` shows it.")],
+    key_id: Annotated[
+        str, typer.Argument(help="The key's id, as `samfleet keys list` shows it, or its first six or more characters.")
+    ],
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -86,35 +94,27 @@ def create_tenant(
 
 
 @tenants.command("list")
-def list_tenants(as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
     """List tenants, newest first."""
     from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.listing import Form
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    _print_rows(found, ("id", "name", "created_at"), as_json=as_json)
+    _print_rows(found, ("id", "name", "created_at"), Form(as_json, plain), "there is no tenant")
 
 
-def _print_rows(found: list[dict[str, Any]], columns: tuple[str, ...], *, as_json: bool) -> None:
-    if as_json:
-        _print_json(found)
-        return
-    from samfleet_cli import tables
+def _print_rows(found: list[dict[str, Any]], names: tuple[str, ...], form: Form, empty: str) -> None:
+    from samfleet_cli.listing import Column, print_list
 
-    for item in found:
-        item.update({name: _moment(item[name]) for name in columns if name.endswith("_at")})
-    rows = [[_shown(item.get(column)) for column in columns] for item in found]
-    tables.console().print(tables.table_of([column.removesuffix("_at").replace("_", " ") for column in columns], rows))
+    def value(name: str, item: dict[str, Any]) -> object:
+        text = item.get(name)
+        return datetime.fromisoformat(text) if text and name.endswith("_at") else text
 
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    return "" if value is None else str(value)
-
-
-def _moment(text: str | None) -> str | None:
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M") if text else None
+    columns = [
+        Column(name.removesuffix("_at").replace("_", " "), partial(value, name), is_id=name == "id") for name in names
+    ]
+    print_list(columns, found, form, whole=found, empty=empty)
 
 
 def _print_json(value: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from samfleet_cli.options import AsJson
+from samfleet_cli.options import AsJson, Plain
 from samfleet_cli.reporting.options import EXPORTED, Asked, asks
 
 
@@ -56,11 +57,12 @@ def import_(
 
 
 @asks(output=False)
-def sites(asked: Asked, as_json: AsJson = False) -> None:
+def sites(asked: Asked, as_json: AsJson = False, plain: Plain = False) -> None:
     """Show this site's name and fingerprint, and the sites whose measurements were imported."""
-    from samfleet_cli import tables
+    from samfleet_cli.listing import Column, Form, print_list
     from samfleet_cli.reporting.printing import open_api, print_json
 
+    form = Form(as_json, plain)
     with open_api(asked) as client:
         found = client.sites()
     if as_json:
@@ -70,12 +72,16 @@ def sites(asked: Asked, as_json: AsJson = False) -> None:
     typer.echo(
         f"this site: {this['name']}, fingerprint {this['fingerprint']}"
         if this["name"]
-        else "this site: no name (SAMFLEET_SITE is not set), so nothing can be exported"
+        else "this site: no name (SAMFLEET_SITE is not set), so nothing can be exported",
+        err=plain,
     )
-    rows = [[site["name"], str(site["runs"]), site["exported_at"][:16], site["fingerprint"]] for site in found["items"]]
-    if rows:
-        titles = ("imported from", "runs", "as of", "fingerprint")
-        tables.console().print(tables.measures_table(titles, [None, 4, 16, 32], rows, left=1))
+    columns = (
+        Column("imported from", lambda site: site["name"]),
+        Column("runs", lambda site: site["runs"]),
+        Column("as of", lambda site: datetime.fromisoformat(site["exported_at"])),
+        Column("fingerprint", lambda site: site["fingerprint"]),
+    )
+    print_list(columns, found["items"], form, whole=found["items"], empty="no measurements were imported yet")
 
 
 @asks(output=False)

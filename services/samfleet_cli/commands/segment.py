@@ -13,7 +13,7 @@ import typer
 
 from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
 from samfleet_cli.grid_options import with_grid_options
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force, flag
 
 if TYPE_CHECKING:
     from samfleet_cli.results import Results
@@ -53,10 +53,10 @@ Detections = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="The first N images in sorted path order.", show_default=False)]
 Pools = Annotated[list[str] | None, typer.Option(help="A pool's name; repeat it for several.", show_default=False)]
-Upload = Annotated[bool, typer.Option("--upload", help="Send the files even if the server could read the folder.")]
+Upload = Annotated[bool, flag("--upload", help="Send the files even if the server could read the folder.")]
 Multimask = Annotated[
     bool | None,
-    typer.Option(
+    flag(
         "--multimask/--single-mask",
         help="Per prompt, the best of three masks or the single one. Single for box, three for center_point if unset.",
         show_default=False,
@@ -64,7 +64,7 @@ Multimask = Annotated[
 ]
 Evaluate = Annotated[
     bool | None,
-    typer.Option(
+    flag(
         "--evaluate/--no-evaluate",
         help="Whether completed runs are evaluated against --annotations; they are if unset.",
         show_default=False,

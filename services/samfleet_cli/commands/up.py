@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from samfleet_cli.options import flag
+
 if TYPE_CHECKING:
     from samfleet_cli.local_stack.part import PartStatus
     from samfleet_cli.local_stack.stack import StackStatus
@@ -19,9 +21,7 @@ _TABLE_WIDTH = 100  # narrower, rich would cut addresses short
 
 
 def up(
-    detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Start in the background; return when all is ready.")
-    ] = False,
+    detach: Annotated[bool, flag("--detach", "-d", help="Start in the background; return when all is ready.")] = False,
     timeout: Annotated[float, typer.Option(help="With --detach: seconds to wait for all parts to be ready.")] = 300.0,
 ) -> None:
     """Start the whole stack on this machine: PostgreSQL, Redis, Triton, API, worker and beat.
@@ -68,7 +68,7 @@ def down() -> None:
     typer.echo("stopped" if stop_stack(state_dir) else f"no stack runs in {state_dir.resolve()}")
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False) -> None:
     """Say how each part of the stack is."""
     from samfleet_cli.local_stack.settings import StackSettings
     from samfleet_cli.local_stack.stack import stack_status

@@ -17,6 +17,7 @@ from samfleet.licences import RESTRICTED, SETTING, LicenceUnknown, parse_accepte
 from samfleet.variants.catalogue import COMPONENTS, VARIANTS, VariantNotFound, get_record, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.record import VariantRecord
+from samfleet_cli.options import AsJson, Plain, flag
 
 app = typer.Typer(help="The variants that can be run, their weights and their gates.", no_args_is_help=True)
 
@@ -51,7 +52,6 @@ AcceptLicenses = Annotated[
     ),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `samfleet variants list` shows it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
 @app.command("list")
@@ -62,18 +62,16 @@ def list_variants(
     state_dir: StateDir = Path(".samfleet"),
     accept_licenses: AcceptLicenses = "",
     as_json: AsJson = False,
+    plain: Plain = False,
 ) -> None:
     """Show variants and their parts, whether their weights are on this machine, and which executions passed a gate."""
-    from samfleet_cli.variant_rows import Here, variant_row
+    from samfleet_cli.listing import Form, print_list
+    from samfleet_cli.variant_rows import VARIANT_COLUMNS, VARIANTS_NOTE, Here, variant_row
 
+    form = Form(as_json, plain)
     here = Here(weights_dir or state_dir / "weights", gates_dir or state_dir / "gates", _accepted(accept_licenses))
     rows = [variant_row(record, here) for record in (*VARIANTS.values(), *COMPONENTS.values())]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    from samfleet_cli.tables import console, variants_table
-
-    console().print(variants_table(rows))
+    print_list(VARIANT_COLUMNS, rows, form, whole=rows, empty="there is no variant", note=VARIANTS_NOTE)
 
 
 @app.command()
@@ -201,7 +199,7 @@ def import_file(
     role: Annotated[
         str, typer.Option("--as", help="Which of the variant's files this is: `show` lists them.")
     ] = "network",
-    replace: Annotated[bool, typer.Option("--replace", help="Pin this file instead of the one pinned before.")] = False,
+    replace: Annotated[bool, flag("--replace", help="Pin this file instead of the one pinned before.")] = False,
     weights_dir: WeightsDir = None,
     state_dir: StateDir = Path(".samfleet"),
     accept_licenses: AcceptLicenses = "",

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson
+from samfleet_cli.options import ApiKey, ApiUrl, AsJson, flag
 
 _PANEL = "Which measurements"
 IMAGES = ("variant", "hardware", "precision", "job", "pool", "dataset", "site", "since", "until")
@@ -48,13 +48,15 @@ FILTERS: dict[str, Any] = {
     "batch_size": _several(int, "Only this class of batches: 0, 1, 2, 4, 8, …"),
     "include_warmup": Annotated[
         bool,
-        typer.Option("--include-warmup", help="Count the first executions after a load too.", rich_help_panel=_PANEL),
+        flag("--include-warmup", help="Count the first executions after a load too.", rich_help_panel=_PANEL),
     ],
 }
 OUTPUT: dict[str, Any] = {
-    "as_csv": Annotated[bool, typer.Option("--csv", help="Print CSV to stdout, and nothing else there.")],
+    "as_csv": Annotated[bool, flag("--csv", help="Print CSV to stdout, and nothing else there.")],
     "as_json": AsJson,
-    "png": Annotated[Path | None, typer.Option(help="Write a chart here; needs samfleet[charts].", show_default=False)],
+    "png": Annotated[
+        Path | None, typer.Option(help="Write a chart here; needs samfleet\\[charts].", show_default=False)
+    ],
 }
 API: dict[str, Any] = {"api_url": ApiUrl, "api_key": ApiKey}
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from samfleet.errors import InvalidInput
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.connection import choose_api, connect
+from samfleet_cli.listing import OutputChosenTwice
 from samfleet_cli.reporting.charts import draw, require_pyplot
 from samfleet_cli.reporting.hardware import hardware_id
 from samfleet_cli.reporting.layout import lay_out
@@ -18,12 +18,6 @@ from samfleet_cli.reporting.options import Asked
 
 PIPED_COLUMNS = 200  # a pipe has no width, and names should not be broken
 Row = Mapping[str, Any]
-
-
-class OutputChosenTwice(InvalidInput):
-    """--csv and --json exclude each other; give one."""
-
-    code = "output_chosen_twice"
 
 
 def print_report(asked: Asked, name: str, **own: Any) -> None:

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from fixtures.api import Api, Tenant
 from fixtures.recorded import Outcomes, carry_out, new_job, segmented
 from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet_cli.listing import OutputChosenTwice
 from samfleet_cli.main import app
 from samfleet_cli.reporting.hardware import HardwareAmbiguous, HardwareUnknown
-from samfleet_cli.reporting.printing import OutputChosenTwice
 
 
 def on(facts: dict[str, Any], encode_ms: float) -> Outcomes:

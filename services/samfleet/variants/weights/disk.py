@@ -38,7 +38,7 @@ def check_space(folder: Path, needed: int, free: FreeBytes) -> None:
     available = free(folder)
     if needed > available:
         raise WeightsNoSpace(
-            f"{folder} has {available / 1e6:.1f} MB free and {needed / 1e6:.1f} MB are needed; "
+            f"{folder} has {available / 2**20:.1f} MiB free and {needed / 2**20:.1f} MiB are needed; "
             "free some space or choose another folder (SAMFLEET_WEIGHTS_DIR)"
         )
 

@@ -70,8 +70,9 @@ function onceInAWhile(renew) {
   };
 }
 
-export async function show(main, id) {
-  const job = await get(`/v1/jobs/${id}`);
+export async function show(main, asked) {
+  const job = await get(`/v1/jobs/${asked}`);
+  const { id } = job; // the address may have its first characters alone
   document.title = `${nameOf(job)} · samfleet`;
   const [throughput, stages, failures, gallery] = ["throughput", "stages", "failures", "gallery"].map((name) =>
     h("section", { id: name }, h("p", { class: "loading" }, "Loading…")),

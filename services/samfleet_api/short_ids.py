@@ -1,0 +1,90 @@
+"""Ids in addresses may be cut short, because people copy them from tables and pages that show eight characters."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import Depends, Path
+from pydantic import AfterValidator
+from sqlalchemy import Engine, Select, select
+
+from samfleet.datasets.service import DatasetNotFound
+from samfleet.db.models import ApiKey, Dataset, Job, Run
+from samfleet.db.session import read_only
+from samfleet.errors import InvalidInput, NotFound
+from samfleet.jobs.cancelling import JobNotFound
+from samfleet.jobs.exports import RunNotFound
+from samfleet_api.dependencies import Admin, EngineValue, TenantId
+from samfleet_api.keys.service import KeyNotFound
+
+LEAST_CHARACTERS = 6
+PATTERN = f"^[0-9a-fA-F]{{{LEAST_CHARACTERS}}}[0-9a-fA-F-]{{0,{36 - LEAST_CHARACTERS}}}$"
+DESCRIPTION = f"The whole id, or its first {LEAST_CHARACTERS} or more characters where no other begins so."
+_DIGITS = 32
+
+
+class IdAmbiguous(InvalidInput):
+    """Several ids begin with these characters; give more of them."""
+
+    code = "id_ambiguous"
+
+
+def _check(text: str) -> str:
+    if re.match(PATTERN, text) is None:
+        raise ValueError(f"this is no id; give the whole id, or at least its first {LEAST_CHARACTERS} characters")
+    return text.lower()
+
+
+IdText = Annotated[str, AfterValidator(_check)]
+IdInPath = Annotated[IdText, Path(description=DESCRIPTION, json_schema_extra={"pattern": PATTERN})]
+
+
+def whole_id(engine: Engine, text: str, ids: Select[Any], not_found: type[NotFound], listed_by: str) -> uuid.UUID:
+    """The id of `ids` that begins with `text`. A whole id is taken as it is: whoever uses it looks for its row."""
+    digits = text.replace("-", "")
+    if len(digits) == _DIGITS:
+        return uuid.UUID(digits)
+    (column,) = ids.selected_columns
+    found: Sequence[uuid.UUID] = []
+    if len(digits) < _DIGITS:
+        first, last = (uuid.UUID(digits.ljust(_DIGITS, end)) for end in "0f")
+        with read_only(engine) as session:
+            found = session.scalars(ids.where(column.between(first, last)).order_by(column).limit(2)).all()
+    if not found:
+        raise not_found(f"no id begins with {text}; {listed_by} lists yours")
+    if len(found) > 1:
+        raise IdAmbiguous(f"{found[0]} and others begin with {text}; give more characters")
+    return found[0]
+
+
+def whole_job_id(engine: Engine, tenant_id: uuid.UUID, text: str) -> uuid.UUID:
+    """As `whole_id`, of the tenant's jobs."""
+    ids = select(Job.id).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    return whole_id(engine, text, ids, JobNotFound, "GET /v1/jobs")
+
+
+def _job_id(job_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
+    return whole_job_id(engine, tenant_id, job_id)
+
+
+def _run_id(run_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
+    ids = select(Run.id).join(Job, Job.id == Run.job_id).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    return whole_id(engine, run_id, ids, RunNotFound, "GET /v1/jobs/{id}")
+
+
+def _dataset_id(dataset_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
+    ids = select(Dataset.id).where(Dataset.tenant_id == tenant_id, Dataset.deleted_at.is_(None))
+    return whole_id(engine, dataset_id, ids, DatasetNotFound, "GET /v1/datasets")
+
+
+def _key_id(key_id: IdInPath, _admin: Admin, engine: EngineValue) -> uuid.UUID:
+    return whole_id(engine, key_id, select(ApiKey.id), KeyNotFound, "GET /v1/keys")
+
+
+JobId = Annotated[uuid.UUID, Depends(_job_id)]
+RunId = Annotated[uuid.UUID, Depends(_run_id)]
+DatasetId = Annotated[uuid.UUID, Depends(_dataset_id)]
+KeyId = Annotated[uuid.UUID, Depends(_key_id)]
