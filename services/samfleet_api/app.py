@@ -41,6 +41,7 @@ from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.runs.results import router as run_results
+from samfleet_api.sessions.endpoints import links as login_links
 from samfleet_api.sessions.endpoints import router as sessions
 from samfleet_api.sessions.wrong_keys import WrongKeys
 from samfleet_api.sites.endpoints import exchange
@@ -57,7 +58,7 @@ is null. Unknown parameters and fields are refused, so that a misspelt one is no
 """
 ROUTERS = (
     datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
-    exchange, sites, health, metrics, sessions, keys, tenants,
+    exchange, sites, health, metrics, sessions, login_links, keys, tenants,
 )  # fmt: skip
 
 

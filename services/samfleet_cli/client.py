@@ -212,6 +212,10 @@ class SamfleetClient:
     def forget_site(self, name: str) -> None:
         self._delete(f"/v1/sites/{quote(name, safe='')}")
 
+    def create_login_link(self) -> str:
+        """The path below the API's address that logs a browser in once."""
+        return str(self._post("/v1/login-links", None)["path"])
+
     def create_tenant(self, name: str) -> dict[str, Any]:
         answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
         return answer
@@ -266,7 +270,7 @@ class SamfleetClient:
     def _delete(self, path: str, **request: Any) -> None:
         self._transport.repeat(lambda: self._transport.send("DELETE", path, **request), repeatable=True)
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+    def _post(self, path: str, body: Mapping[str, Any] | None) -> Any:
         return self._transport.json("POST", path, repeatable=False, json=body)
 
     def _items(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.following import follow_job
+from samfleet_cli.listing import SHOWN_ID
 from samfleet_cli.outputs import follow_command, require_out, said_if_not_written
 from samfleet_cli.progress import Display
 from samfleet_cli.resources import Job
@@ -45,6 +46,9 @@ def finish_job(
 ) -> tuple[Job, Results]:
     """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
     display.say(f"job {job_id}")
+    display.say(
+        f"dashboard {client.api_url}/dashboard/jobs/{job_id} (`samfleet open {job_id[:SHOWN_ID]}` logs a browser in)"
+    )
     job = follow_job(client, job_id, display.job)
     with said_if_not_written(job_id, out):
         return job, write_results(client, job, out, annotations)

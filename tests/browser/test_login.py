@@ -43,3 +43,17 @@ def test_the_policy_allows_no_script_from_anywhere_else(page: Page) -> None:
     policy = answer.headers["content-security-policy"]
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
+
+
+def test_a_link_logs_in_after_a_question_and_leads_to_its_page(browser: Browser, api: Api, tenant: Tenant) -> None:
+    path = tenant.http.post("/v1/login-links").json()["path"]
+    for works in (True, False):
+        with visitor(browser, api.url) as page:
+            page.goto(f"{path}&next=%2Fdashboard%2Fvariants")
+            page.get_by_role("button", name="Log in").click()
+            if works:
+                page.get_by_role("heading", name="Variants").wait_for()
+                assert page.url == f"{api.url}/dashboard/variants"
+            else:
+                expect(page.get_by_role("alert")).to_contain_text("was used already")
+                page.get_by_label("API key").wait_for()

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.config import Settings
 from samfleet.db.keys import hash_key
-from samfleet.db.models import ApiKey, BrowserSession, Tenant
+from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
 from samfleet.db.session import connect, transaction
 from samfleet.logging import configure_logging, get_logger
 from samfleet.paths import asset
@@ -70,7 +70,8 @@ def _register(session: Session, key: str, *, tenant: str, **fields: object) -> A
 def _revoke_former(session: Session, current: ApiKey) -> None:
     former = ApiKey.is_bootstrap & ApiKey.revoked_at.is_(None) & (ApiKey.id != current.id)
     revoked = session.scalars(update(ApiKey).where(former).values(revoked_at=func.now()).returning(ApiKey.id)).all()
-    session.execute(delete(BrowserSession).where(BrowserSession.api_key_id.in_(revoked)))
+    for opened in (BrowserSession, LoginLink):
+        session.execute(delete(opened).where(opened.api_key_id.in_(revoked)))
     for key_id in revoked:
         log.info("bootstrap_key.replaced", key_id=str(key_id))
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.keys import hash_key
-from samfleet.db.models import ApiKey, BrowserSession, Tenant
+from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
 
 USE_NOTED_EVERY = timedelta(minutes=1)  # one small write a minute for each key in use
 _use_is_old = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USE_NOTED_EVERY)
@@ -83,5 +83,6 @@ def lock_admins(session: Session) -> Sequence[uuid.UUID]:
 def revoke(session: Session, key: ApiKey) -> None:
     """End a key and the browser sessions that were opened with it."""
     key.revoked_at = func.now()
-    session.execute(delete(BrowserSession).where(BrowserSession.api_key_id == key.id))
+    for opened in (BrowserSession, LoginLink):
+        session.execute(delete(opened).where(opened.api_key_id == key.id))
     session.flush()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import uuid
+from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, StringConstraints
+from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy.orm import Session
 
 from samfleet.db.session import read_only
-from samfleet.errors import Unauthorized
-from samfleet_api.dependencies import EngineValue, WriteSessionValue, client_address
+from samfleet.errors import Forbidden, Unauthorized
+from samfleet_api.dependencies import EngineValue, WriteSessionValue, bearer, client_address, current_caller
+from samfleet_api.keys.repository import Caller
+from samfleet_api.problems import problems
 from samfleet_api.schemas import RequestModel
 from samfleet_api.sessions import repository
 from samfleet_api.sessions.cookies import (
@@ -28,8 +33,26 @@ from samfleet_api.strict_json import StrictJsonRoute
 router = APIRouter(prefix="/dashboard/session", include_in_schema=False, route_class=StrictJsonRoute)
 
 
+links = APIRouter(prefix="/v1/login-links", tags=["keys"])
+
+LINK_LIFETIME = timedelta(minutes=5)
+
+
 class Login(RequestModel):
     key: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+
+
+class LinkLogin(RequestModel):
+    token: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class LoginLink(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"path": "/dashboard/login#token=…", "expires_at": "2026-11-22T08:05:00Z"}]}
+    )
+
+    path: str = Field(description="Open it below the address of this API. `&next=/dashboard/…` leads to a page.")
+    expires_at: datetime
 
 
 class SessionView(BaseModel):
@@ -37,6 +60,18 @@ class SessionView(BaseModel):
     key_name: str
     expires_at: datetime
     csrf_token: str
+
+
+class LoginLinkInvalid(Unauthorized):
+    """This login link was used already, or is older than five minutes; make another with `samfleet open`."""
+
+    code = "login_link_invalid"
+
+
+class KeyRequired(Forbidden):
+    """Only a key can make login links, and no browser that logged in; send `Authorization: Bearer <key>`."""
+
+    code = "key_required"
 
 
 class SessionMissing(Unauthorized):
@@ -48,16 +83,56 @@ class SessionMissing(Unauthorized):
 @router.post("", status_code=204)
 def log_in(body: Login, request: Request, session: WriteSessionValue) -> Response:
     """Takes JSON alone, which no form of another site can send: nobody is logged in as somebody else unawares."""
+    key_id = repository.key_of_secret(session, body.key)
+    if key_id is None:
+        _count_wrong(request)
+        raise Unauthorized("this API key is unknown or revoked; paste a valid one")
+    return _logged_in(request, session, key_id)
+
+
+@router.post("/link", status_code=204)
+def log_in_with_link(body: LinkLogin, request: Request, session: WriteSessionValue) -> Response:
+    """Takes JSON alone too, and the login page asks first: a link that somebody sent logs nobody in by itself."""
+    key_id = repository.take_link(session, body.token)
+    if key_id is None:
+        _count_wrong(request)
+        raise LoginLinkInvalid
+    return _logged_in(request, session, key_id)
+
+
+@links.post(
+    "",
+    status_code=201,
+    summary="Make a link that logs a browser in",
+    operation_id="key_create_login_link",
+    responses=problems(KeyRequired),
+)
+def create_link(
+    caller: Annotated[Caller, Depends(current_caller)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+    session: WriteSessionValue,
+) -> LoginLink:
+    """It works once, within five minutes, as the key that asked for it. A browser that logged in cannot make any."""
+    if credentials is None:
+        raise KeyRequired
+    token = new_token()
+    expires_at = repository.add_link(session, caller.key_id, token, LINK_LIFETIME)
+    return LoginLink(path=f"/dashboard/login#token={token}", expires_at=expires_at)
+
+
+def _logged_in(request: Request, session: Session, key_id: uuid.UUID) -> Response:
     if (former := request.cookies.get(COOKIE)) is not None:
         repository.close_session(session, former)
     token = new_token()
-    if not repository.open_session(session, body.key, token, LIFETIME):
-        wrong_keys: WrongKeys = request.app.state.wrong_keys
-        wrong_keys.count(client_address(request))
-        raise Unauthorized("this API key is unknown or revoked; paste a valid one")
+    repository.open_session(session, key_id, token, LIFETIME)
     response = Response(status_code=204)
     set_cookie(request, response, token)
     return response
+
+
+def _count_wrong(request: Request) -> None:
+    wrong_keys: WrongKeys = request.app.state.wrong_keys
+    wrong_keys.count(client_address(request))
 
 
 @router.get("")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.keys import hash_key
-from samfleet.db.models import ApiKey, BrowserSession, Tenant
+from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
 from samfleet_api.keys.repository import CALLER, Caller
 
 
@@ -19,18 +20,39 @@ class OpenSession:
     expires_at: datetime
 
 
-def open_session(session: Session, key: str, token: str, lifetime: timedelta) -> bool:
-    """False where the key is unknown or revoked. Sessions of anybody that are over are removed on the way."""
-    key_id = session.scalars(
+def key_of_secret(session: Session, key: str) -> uuid.UUID | None:
+    """The id of the key, or None where it is unknown or revoked."""
+    return session.scalars(
         select(ApiKey.id).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
     ).one_or_none()
-    if key_id is None:
-        return False
+
+
+def add_link(session: Session, key_id: uuid.UUID, token: str, lifetime: timedelta) -> datetime:
+    """When it ends. Links of anybody that are over are removed on the way."""
+    session.execute(delete(LoginLink).where(LoginLink.expires_at <= func.now()))
+    link = LoginLink(api_key_id=key_id, token_sha256=hash_key(token), expires_at=func.now() + lifetime)
+    session.add(link)
+    session.flush()
+    return link.expires_at
+
+
+def take_link(session: Session, token: str) -> uuid.UUID | None:
+    """The id of its key. The link is deleted in the same statement, so of two browsers only one gets in."""
+    usable = (
+        delete(LoginLink)
+        .where(LoginLink.token_sha256 == hash_key(token), LoginLink.expires_at > func.now())
+        .returning(LoginLink.api_key_id)
+    )
+    key_id = session.scalars(usable).one_or_none()
+    return session.scalars(select(ApiKey.id).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))).one_or_none()
+
+
+def open_session(session: Session, key_id: uuid.UUID, token: str, lifetime: timedelta) -> None:
+    """Sessions of anybody that are over are removed on the way."""
     session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= func.now()))
     values = {"api_key_id": key_id, "token_sha256": hash_key(token), "expires_at": func.now() + lifetime}
     session.add(BrowserSession(**values))
     session.flush()
-    return True
 
 
 def find_session(session: Session, token: str) -> OpenSession | None:

@@ -46,7 +46,12 @@ def demo(
 def where_next(page: Path, api_url: str) -> str:
     """What to look at now; `api_url` is empty when the stack has ended with the demo."""
     out = page.parent
-    api = f"API documentation   {api_url}/docs" if api_url else "a stack that stays  samfleet up (then open its /docs)"
+    api = (
+        f"the dashboard       {api_url}/dashboard/ (`samfleet open` logs a browser in)\n"
+        f"  API documentation   {api_url}/docs"
+        if api_url
+        else "a stack that stays  samfleet up (then `samfleet open` shows its dashboard)"
+    )
     return "\n".join(
         (
             "Where to look next:",

@@ -133,5 +133,6 @@ def _reporter(write: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], 
 def _say_ready(info: StackInfo) -> None:
     from samfleet_cli.local_stack.layout import StateDir
 
-    typer.echo(f"API      {info.api_url}  (documentation: {info.api_url}/docs)")
-    typer.echo(f"API key  {StateDir(info.state_dir).api_key_file}")
+    typer.echo(f"dashboard  {info.api_url}/dashboard/  (`samfleet open` logs a browser in)")
+    typer.echo(f"API        {info.api_url}  (documentation: {info.api_url}/docs)")
+    typer.echo(f"API key    {StateDir(info.state_dir).api_key_file}")

@@ -32,6 +32,7 @@ OPERATIONS = [
     "job_read_throughput",
     "job_submit",
     "key_create",
+    "key_create_login_link",
     "key_list",
     "key_revoke",
     "pool_list",

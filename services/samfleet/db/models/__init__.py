@@ -15,7 +15,7 @@ from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.sites import SeriesQuality, Site
 from samfleet.db.models.storage import RemovedPrefix, StoreWalk
-from samfleet.db.models.tenants import ApiKey, BrowserSession, Tenant
+from samfleet.db.models.tenants import ApiKey, BrowserSession, LoginLink, Tenant
 from samfleet.site_names import LOCAL_SITE
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobState",
+    "LoginLink",
     "Outcome",
     "RemovedPrefix",
     "ReportSeries",

@@ -33,6 +33,16 @@ class ApiKey(HasId, HasCreatedAt, Base):
     revoked_at: Mapped[datetime | None]
 
 
+class LoginLink(HasCreatedAt, Base):
+    """Logs a browser in once, in place of a key. Of its random token only the SHA-256 is kept."""
+
+    __tablename__ = "login_links"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    api_key_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class BrowserSession(HasId, HasCreatedAt, Base):
     """A browser that logged in with a key, and ends with it. Of its random cookie only the SHA-256 is kept."""
 

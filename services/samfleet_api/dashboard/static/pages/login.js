@@ -8,8 +8,35 @@ function wayOn(next) {
   return ours ? target.pathname + target.search : "/dashboard/";
 }
 
+// The token stands behind the #, which browsers send to no server and in no Referer.
+const linkOf = () => new URLSearchParams(location.hash.slice(1));
+
 export function show(main) {
   document.title = "Log in · samfleet";
+  const link = linkOf();
+  if (link.has("token")) return showLink(main, link);
+  showForm(main);
+}
+
+// A button and no login by itself: whoever is sent the link of somebody else should not be logged in unawares.
+function showLink(main, link) {
+  history.replaceState(null, "", location.pathname);
+  const button = h("button", { class: "main", type: "button", onclick: logIn }, "Log in");
+  async function logIn() {
+    button.disabled = true;
+    try {
+      await post("/dashboard/session/link", { token: link.get("token") });
+      location.assign(wayOn(link.get("next") ?? "/dashboard/"));
+    } catch (error) {
+      showForm(main, error.message);
+    }
+  }
+  const help = h("p", { class: "soft" }, "This link logs this browser in. It works once.");
+  main.replaceChildren(h("div", { class: "card login" }, h("h1", {}, "samfleet"), help, button));
+  button.focus();
+}
+
+function showForm(main, message = "") {
   const key = h("input", {
     id: "key",
     type: "password",
@@ -17,7 +44,7 @@ export function show(main) {
     required: true,
     "aria-describedby": "help problem",
   });
-  const problem = h("p", { id: "problem", class: "bad", role: "alert" });
+  const problem = h("p", { id: "problem", class: "bad", role: "alert" }, message);
   const button = h("button", { class: "main", type: "submit" }, "Log in");
   async function logIn(event) {
     event.preventDefault();
@@ -35,7 +62,7 @@ export function show(main) {
   const help = h(
     "p",
     { id: "help", class: "soft" },
-    "The same key that programs send. The one of an embedded stack lies in .samfleet/api_key.",
+    "Paste an API key. `samfleet up` writes one to .samfleet/api_key; `samfleet open` makes a link that needs none.",
   );
   const form = h("form", { onsubmit: logIn }, h("label", { for: "key" }, "API key", key), problem, button);
   main.replaceChildren(h("div", { class: "card login" }, h("h1", {}, "samfleet"), help, form));
