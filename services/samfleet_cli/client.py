@@ -212,6 +212,10 @@ class SamfleetClient:
     def forget_site(self, name: str) -> None:
         self._delete(f"/v1/sites/{quote(name, safe='')}")
 
+    def variant_names(self) -> frozenset[str]:
+        """Of all variants that a job may name."""
+        return frozenset(item["name"] for item in self._get("/v1/variants")["items"])
+
     def create_login_link(self) -> str:
         """The path below the API's address that logs a browser in once."""
         return str(self._post("/v1/login-links", None)["path"])

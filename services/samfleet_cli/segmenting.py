@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from samfleet.errors import SamfleetError
+from samfleet.variants.catalogue import unknown_variant
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.following import follow_job
@@ -16,6 +19,7 @@ from samfleet_cli.progress import Display
 from samfleet_cli.resources import Job
 from samfleet_cli.results import Results, write_results
 from samfleet_cli.sources import Source, create_dataset
+from samfleet_cli.transport import ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,33 @@ class Segmentation:
 
 
 def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
+    _require_variants(client, wanted.variants)
     dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
-    return client.submit_job(
-        dataset.id, wanted.variants, wanted.task, pools=wanted.pools, name=wanted.name, evaluate=wanted.evaluate
-    )
+    try:
+        return client.submit_job(
+            dataset.id, wanted.variants, wanted.task, pools=wanted.pools, name=wanted.name, evaluate=wanted.evaluate
+        )
+    except ApiError as refusal:
+        if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            _drop_unused(client, dataset.id, display)
+        raise
+
+
+def _drop_unused(client: SamfleetClient, dataset_id: str, display: Display) -> None:
+    """The job was refused, so nobody would ever use its dataset."""
+    try:
+        client.delete_dataset(dataset_id)
+    except SamfleetError as error:
+        display.say(f"dataset {dataset_id} is left over and could not be deleted: {error.message}")
+
+
+def _require_variants(client: SamfleetClient, names: Sequence[str]) -> None:
+    """A misspelt name is found before images are sent."""
+    known = client.variant_names()
+    for name in names:
+        if name not in known:
+            raise unknown_variant(name, known)
 
 
 def finish_job(

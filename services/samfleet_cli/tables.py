@@ -18,6 +18,7 @@ AREAS = ("all", "small", "medium", "large")
 METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
 STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 _GAP = 2  # between the columns of a list; rich draws one of the two spaces itself
+_WHOLE = {"variant", "pool", "run", "image", "stage", "metric", "execution"}  # columns of names, which are not broken
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
 
 
@@ -91,7 +92,9 @@ def variant_table(row: Mapping[str, Any]) -> Table:
         "paper": f"{row['paper']['title']} (arXiv {row['paper']['arxiv']})",
     }
     shown = {name: value for name, value in shown.items() if value is not None and name not in {"complexity", "gates"}}
-    return table_of(("", ""), [(name.replace("_", " "), value) for name, value in shown.items()])
+    return table_of(
+        ("of the variant", str(row["name"])), [(name.replace("_", " "), value) for name, value in shown.items()]
+    )
 
 
 def _work_words(row: Mapping[str, Any]) -> dict[str, str | None]:
@@ -185,7 +188,7 @@ def measures_table(
 def _table(names: Sequence[str], numbers: Sequence[str], title: str | None = None) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in _WHOLE)
     for name in numbers:
         table.add_column(name, justify="right")
     return table

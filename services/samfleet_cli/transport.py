@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from samfleet.errors import SamfleetError, Unavailable
+from samfleet.errors import InvalidInput, SamfleetError, Unavailable
 
 T = TypeVar("T")
 
@@ -43,6 +43,20 @@ class ApiUnreachable(Unavailable):
         )
 
 
+class ApiUrlInvalid(InvalidInput):
+    """The address of the API is not one of http:// or https://."""
+
+    code = "api_url_invalid"
+
+
+def _require_http(api_url: str) -> None:
+    """`localhost:8000` reads as an address of the scheme `localhost`, and httpx's error says no more than that."""
+    parts = urlsplit(api_url)
+    if parts.scheme not in {"http", "https"}:
+        bare = "" if "://" in api_url else f"; did you mean http://{api_url}?"
+        raise ApiUrlInvalid(f"the API's address {api_url} begins neither with http:// nor with https://{bare}")
+
+
 class Transport:
     """One connection pool to one API."""
 
@@ -54,6 +68,7 @@ class Transport:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        _require_http(api_url)
         self.api_url = api_url.rstrip("/")
         self._sleep = sleep
         self._http = httpx.Client(

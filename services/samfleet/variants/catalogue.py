@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from samfleet.errors import Conflict, NotFound
@@ -45,6 +46,10 @@ RECORDS: tuple[VariantRecord, ...] = (
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role == "segmenter"}
 COMPONENTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role != "segmenter"}
+
+
+_MOST_MEANT = 3
+_ALIKE = 0.7  # of difflib: a letter or two are wrong, and no other name altogether
 
 
 class VariantNotFound(NotFound):
@@ -92,5 +97,20 @@ def get_record(name: str) -> VariantRecord:
     """A variant, or a component whose weights can be fetched and verified by themselves."""
     record = VARIANTS.get(name) or COMPONENTS.get(name)
     if record is None:
-        raise VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(VARIANTS))}")
+        raise unknown_variant(name, VARIANTS)
     return record
+
+
+def unknown_variant(name: str, known: Collection[str]) -> VariantNotFound:
+    """The error that names what was probably meant: `MobileSAM` and `mobilesam` are mobile_sam to people."""
+    by_letters = {_letters(one): one for one in sorted(known)}
+    close = [by_letters[found] for found in get_close_matches(_letters(name), by_letters, _MOST_MEANT, _ALIKE)]
+    if close:
+        return VariantNotFound(
+            f"variant {name!r} is unknown; did you mean {' or '.join(close)}? `samfleet variants list` shows all"
+        )
+    return VariantNotFound(f"variant {name!r} is unknown; known are {', '.join(sorted(known))}")
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))

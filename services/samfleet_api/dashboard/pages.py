@@ -43,6 +43,7 @@ def add_dashboard(app: FastAPI) -> None:
         app.add_route(PREFIX + path, _page, include_in_schema=False)
     app.add_route("/", _home, include_in_schema=False)
     app.mount(f"{PREFIX}/static", StaticFiles(directory=STATIC))
+    app.add_route(f"{PREFIX}/{{unknown:path}}", _no_page, include_in_schema=False)
     app.add_middleware(DashboardHeaders)
 
 
@@ -66,6 +67,11 @@ class DashboardHeaders:
 
 def _page(_request: Request) -> Response:
     return FileResponse(STATIC / "page.html")
+
+
+def _no_page(_request: Request) -> Response:
+    """The same document, which says that there is no such page: a person looks at this."""
+    return FileResponse(STATIC / "page.html", status_code=404)
 
 
 def _home(_request: Request) -> Response:

@@ -22,6 +22,7 @@ FIRST_FIGURES = ("n", "n_a")
 SHOWN_DIGITS = 4
 FOLDED_AT = 16  # names may be folded to this before figures go to another table
 GAP = 2
+TITLES = {"images_per_gpu_hour": "images per device hour", "gpu_busy_share": "device busy share"}  # it may be a CPU
 UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"  # for what would steer the terminal: others name datasets and machines
 Row = Mapping[str, Any]
 
@@ -83,11 +84,11 @@ def _packed(names: Sequence[str], cells: Mapping[str, Sequence[str]], room: int)
 
 def _widest(name: str, cells: Mapping[str, Sequence[str]]) -> int:
     """Headings are folded between words."""
-    return max(*(len(cell) for cell in cells[name]), *(len(word) for word in name.split("_")))
+    return max(*(len(cell) for cell in cells[name]), *(len(word) for word in _title(name).split()))
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ")
+    return TITLES.get(name, name).replace("_", " ")
 
 
 def _cell(value: Any) -> str:

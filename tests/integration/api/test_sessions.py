@@ -58,6 +58,15 @@ def test_on_https_the_cookie_is_for_https_alone(api: Api, tenant: Tenant) -> Non
     assert "secure" in answer.headers["Set-Cookie"].lower()
 
 
+def test_an_unknown_page_is_a_page(browser: httpx.Client) -> None:
+    answer = browser.get("/dashboard/foo/bar")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "content-security-policy" in answer.headers
+    assert browser.get("/dashboard").status_code == 307
+    assert browser.get("/v1/foo").json()["code"] == "route_not_found"
+    assert browser.get("/dashboard/static/foo.js").status_code == 404
+
+
 def test_what_is_kept_of_a_session_opens_nothing(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
     log_in(browser, tenant)
     token = browser.cookies[COOKIE]

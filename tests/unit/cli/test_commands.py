@@ -116,15 +116,22 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
     assert shown.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "localhost:9"])
-def test_an_unreachable_api_says_how_to_start_one(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9", "samfleet up"),
+        ("localhost:9", "did you mean http://localhost:9? [api_url_invalid]"),
+        ("ftp://localhost:9", "begins neither with http:// nor with https:// [api_url_invalid]"),
+    ],
+)
+def test_an_unreachable_api_says_what_to_do(
+    url: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("samfleet_cli.transport.RETRY_DELAYS_SECONDS", ())
     monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "show", "j1", "--api-url", url, "--api-key", "key"])
     with pytest.raises(SystemExit):
         main.main()
-    assert "samfleet up" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_an_evaluation_needs_annotations(tmp_path: Path) -> None:

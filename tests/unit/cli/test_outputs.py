@@ -4,16 +4,19 @@ import errno
 import io
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
-from fixtures.api_double import ApiDouble, dataset, image, job, page
+from fixtures.api_double import ApiDouble, dataset, image, job, page, refusal
+from samfleet.variants.catalogue import VariantNotFound
 from samfleet_cli import main
 from samfleet_cli.connection import ApiChoice
 from samfleet_cli.outputs import OutNotWritable, ResultsExist, ResultsNotWritten, require_out, said_if_not_written
 from samfleet_cli.progress import PlainDisplay
 from samfleet_cli.segmenting import Segmentation, finish_job, segment, start_job
 from samfleet_cli.sources import Source
+from samfleet_cli.transport import ApiError
 
 NOWHERE = "http://127.0.0.1:9"  # whoever asks it gets an error of the connection
 
@@ -79,13 +82,38 @@ def test_names_of_the_job_and_its_dataset_are_sent(tmp_path: Path) -> None:
         "POST /v1/datasets": dataset(image_count=1),
         "GET /v1/datasets/d1/images": page(image(0, "a.jpg")),
         "POST /v1/jobs": job(),
+        "GET /v1/variants": page({"name": "mobile_sam"}),
     }
     api = ApiDouble(answers)
     asked = Segmentation(
         Source(tmp_path, name="street"), ["mobile_sam"], {"kind": "everything"}, tmp_path / "out", name="night"
     )
     start_job(api.client(), asked, PlainDisplay(io.StringIO()))
-    assert (api.body(0)["name"], api.body(-1)["name"]) == ("street", "night")
+    assert (api.body(1)["name"], api.body(-1)["name"]) == ("street", "night")
+
+
+def test_a_misspelt_variant_is_refused_before_a_dataset_is_made(tmp_path: Path) -> None:
+    api = ApiDouble({"GET /v1/variants": page({"name": "mobile_sam"}, {"name": "tinysam"})})
+    asked = Segmentation(Source(tmp_path), ["MobileSAM"], {}, tmp_path / "out")
+    with pytest.raises(VariantNotFound, match=r"did you mean mobile_sam\?"):
+        start_job(api.client(), asked, PlainDisplay(io.StringIO()))
+    assert api.sent() == ["GET /v1/variants"]
+
+
+@pytest.mark.parametrize("deleted", [httpx.Response(204), refusal(409, "dataset_in_use")])
+def test_the_dataset_of_a_refused_job_is_not_left_over(tmp_path: Path, deleted: httpx.Response) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"123")
+    answers = {
+        "GET /v1/variants": page({"name": "mobile_sam"}),
+        "POST /v1/datasets": dataset(image_count=1),
+        "GET /v1/datasets/d1/images": page(image(0, "a.jpg")),
+        "POST /v1/jobs": refusal(422, "pool_unknown"),
+        "DELETE /v1/datasets/d1": deleted,
+    }
+    said = io.StringIO()
+    with pytest.raises(ApiError, match="pool_unknown"):
+        start_job(ApiDouble(answers).client(), wanted(tmp_path, tmp_path / "out"), PlainDisplay(said))
+    assert ("left over" in said.getvalue()) is (deleted.status_code == 409)
 
 
 def test_an_error_of_a_file_is_one_line_with_a_code(
