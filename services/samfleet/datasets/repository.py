@@ -159,6 +159,11 @@ def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterabl
     )
 
 
+def content_of(session: Session, dataset_id: uuid.UUID) -> str:
+    """The SHA-256 of a dataset's images, annotations and detections, all of which are written."""
+    return str(session.scalars(select(func.dataset_content(dataset_id))).one())
+
+
 def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):

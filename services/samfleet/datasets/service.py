@@ -157,6 +157,7 @@ def create_from_directory(
         annotations = listing.annotations.of_images(frozenset(listing.image_ids))
         dataset.annotation_count = repository.copy_annotations(session, dataset.id, annotations)
     repository.copy_detections(session, dataset.id, listing.detections or ())
+    dataset.content_sha256 = repository.content_of(session, dataset.id)
     return dataset
 
 

@@ -172,6 +172,7 @@ def _number_and_close(
         kept = detections.of_images(frozenset(image_ids), others)
         repository.copy_detections(session, dataset.id, kept)
         dataset.detection_count = len(kept)
+    dataset.content_sha256 = repository.content_of(session, dataset.id)
     dataset.state = DatasetState.SEALED
     dataset.sealed_at = datetime.now(UTC)
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Dataset, Job, ReportSeries, Rollup, Run, Shard
+from samfleet.rollups.dataset_labels import dataset_label
 from samfleet.rollups.sketch import dense
 from samfleet.rollups.tally import Cell, Tally, tally
 
@@ -103,7 +104,9 @@ def _series(session: Session, job: Job, run: Run, hardware_id: uuid.UUID | None,
         return found
     series = ReportSeries(tenant_id=job.tenant_id, run_id=run.id, origin_run_id=run.id, origin_job_id=job.id)
     series.variant, series.pool, series.hardware_id = run.variant, run.pool, hardware_id
-    series.dataset = session.scalars(select(Dataset.name).where(Dataset.id == job.dataset_id)).one()
+    dataset = session.execute(select(Dataset.name, Dataset.content_sha256).where(Dataset.id == job.dataset_id)).one()
+    series.dataset = dataset_label(session, job.tenant_id, dataset.name, dataset.content_sha256)
+    series.dataset_content = dataset.content_sha256
     series.code_version = str(run.provenance.get("code_version", UNKNOWN_VERSION))[:64]
     series.parameters, series.parameters_sha256 = parameters, sha256
     session.add(series)

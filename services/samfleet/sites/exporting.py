@@ -106,6 +106,7 @@ def _series_line(series: ReportSeries, machine: str | None) -> SeriesLine:
         variant=series.variant,
         pool=series.pool,
         dataset=series.dataset,
+        dataset_content=series.dataset_content,
         hardware=machine,
         code_version=series.code_version,
         parameters=series.parameters,

@@ -16,6 +16,7 @@ from samfleet.db.models import ReportSeries, Rollup, SeriesQuality, Site
 from samfleet.errors import Conflict
 from samfleet.jobs.hardware import fingerprint as fingerprint_of
 from samfleet.jobs.hardware import remember_hardware
+from samfleet.rollups.dataset_labels import dataset_label
 from samfleet.rollups.store import digest
 from samfleet.sites.key import fingerprint
 from samfleet.sites.known import site_of
@@ -144,8 +145,9 @@ class _Taking:
             "origin_run_id": line.run_id,
             "origin_job_id": line.job_id,
             "hardware_id": self.machines[line.hardware] if line.hardware is not None else None,
+            "dataset": dataset_label(self.session, self.site.tenant_id, line.dataset, line.dataset_content),
             **line.model_dump(
-                include={"variant", "pool", "dataset", "code_version", "parameters", "parameters_sha256"}
+                include={"variant", "pool", "dataset_content", "code_version", "parameters", "parameters_sha256"}
             ),
         }
         found: int = self.session.execute(insert(ReportSeries).values(values).returning(ReportSeries.id)).scalar_one()

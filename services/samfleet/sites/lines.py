@@ -25,7 +25,7 @@ from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
 from samfleet.site_names import SITE_NAME
 
 FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
-VERSION = 1
+VERSION = 2  # 1 had no `dataset_content`
 _BUCKETS = (bucket_of(LEAST_MS) or 0, bucket_of(GREATEST_MS) or 0)
 _NO_MORE_THAN_ALL = 1 + 1e-9  # sums of floats are rounded
 _STAGES = frozenset({*STAGE_SQL, IMAGE})
@@ -80,6 +80,7 @@ class SeriesLine(_Line):
     variant: Label
     pool: Label
     dataset: Annotated[str, StringConstraints(max_length=200)]
+    dataset_content: Digest | None = None
     hardware: Digest | None
     code_version: Annotated[str, StringConstraints(max_length=64)]
     parameters: Object

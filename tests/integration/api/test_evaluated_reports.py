@@ -24,13 +24,13 @@ from samfleet.rollups.measures import IMAGE, STAGE_SQL
 Rows = list[dict[str, Any]]
 
 
-def machine(threads: int, *, encode_ms: float = 4.0) -> Outcomes:
-    """Images from the fifth on, on a second machine of twice as many threads."""
+def machine(threads: int, *, encode_ms: float = 4.0, alone: int = 4) -> Outcomes:
+    """Images after the first `alone` ones, on a second machine of twice as many threads."""
 
     def outcome(image: ShardImage) -> ImageOutcome:
         made = segmented(image, encode_ms=encode_ms)
         assert made.report is not None
-        mine = threads if image.image_id <= 4 else 2 * threads
+        mine = threads if image.image_id <= alone else 2 * threads
         facts = {"device_kind": "cpu", "device_name": "A CPU", "threads": mine}
         return replace(made, report=replace(made.report, hardware=facts))
 
@@ -82,7 +82,7 @@ def test_a_figure_is_the_mean_of_runs_weighted_by_their_objects(api: Api, tenant
 
 
 def test_a_run_on_two_machines_counts_on_each_and_once_in_all(api: Api, tenant: Tenant, folder: Path) -> None:
-    evaluated(api, tenant, folder, {"ap": (0.7, 40)}, machine(1), images=4)
+    evaluated(api, tenant, folder, {"ap": (0.7, 40)}, machine(1, alone=8), images=8)
     evaluated(api, tenant, folder, {"ap": (0.4, 20)}, machine(1), images=8)
     found = {row["hardware"]: (row["ap"], row["runs_evaluated"]) for row in rows(tenant)}
     assert found == {"A CPU (1 thread)": (pytest.approx(0.6), 2), "A CPU (2 threads)": (pytest.approx(0.4), 1)}

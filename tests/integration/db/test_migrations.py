@@ -47,6 +47,28 @@ def test_what_was_measured_outlives_the_way_back_and_forth(database_url: str, en
         assert [session.execute(text(f"SELECT sum(n) FROM reports.{view}")).scalar_one() for view in VIEWS] == [7, 7]
 
 
+def test_datasets_of_one_name_are_told_apart_when_their_content_is_known(database_url: str, engine: Engine) -> None:
+    """Series from before share the label of their name; a series whose job is gone could be of either dataset."""
+    queue, store = MemoryTaskQueue(), MemoryStore()
+    for images in (4, 6, 8):
+        record_one(engine, queue, store, claim_one(engine, start_job(engine, queue, images)))
+    with transaction(engine) as session:
+        one_tenant = "UPDATE report_series SET tenant_id = (SELECT tenant_id FROM report_series ORDER BY id LIMIT 1)"
+        session.execute(text(one_tenant))
+        session.execute(text("UPDATE report_series SET run_id = NULL WHERE id = (SELECT max(id) FROM report_series)"))
+    engine.dispose()
+    command.downgrade(alembic_config(database_url), "9d47b3e6c105")
+    with read_only(engine) as session:
+        (name,) = session.scalars(text("SELECT DISTINCT dataset FROM report_series")).all()
+    engine.dispose()
+    command.upgrade(alembic_config(database_url), "head")
+    with read_only(engine) as session:
+        rows = session.execute(text("SELECT dataset, dataset_content FROM report_series ORDER BY id")).all()
+        known = session.scalars(text("SELECT content_sha256 FROM datasets ORDER BY created_at")).all()
+    assert [row.dataset_content for row in rows] == [*known[:2], None]
+    assert [row.dataset for row in rows] == [name, f"{name} #{known[1][:12]}", f"{name} #unknown"]
+
+
 def test_registering_a_key_twice_keeps_one(database_url: str, engine: Engine) -> None:
     key = new_key()
     register_key(database_url, key)

@@ -27,7 +27,7 @@ from samfleet_api.long_requests import LongRequests
 from samfleet_api.sites.endpoints import export_measurements
 
 REPORTS = ("latency", "throughput", "quality", "pareto", "cost")
-THEIR_OWN = {"site", "hardware_id"}  # what a row on one site and its copy on another do not share
+THEIR_OWN = {"site", "hardware_id", "dataset"}  # what a row on one site and its copy on another do not share
 
 
 def kept(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -58,7 +58,9 @@ def test_every_report_has_the_rows_of_both_sites(lab: SiteApi, laptop: SiteApi) 
         assert laptop.rows(report, site="local") == before[report] != []
         assert kept(laptop.rows(report, site="lab")) == kept(lab.rows(report)) != []
         assert {row["site"] for row in laptop.rows(report)} == {"lab", "local"}
-    assert [row["miou_evaluated"] for row in laptop.rows("quality")] == [0.75, 0.75]
+    found = laptop.rows("quality")
+    assert [row["miou_evaluated"] for row in found] == [0.75, 0.75]
+    assert len({row["dataset"] for row in found}) == 1  # the same images, whatever the folders are called
 
 
 def test_machines_of_two_sites_are_compared(lab: SiteApi, laptop: SiteApi) -> None:

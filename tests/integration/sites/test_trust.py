@@ -11,6 +11,7 @@ import pytest
 
 from fixtures.sites import SiteApi, open_site, serve_site
 from samfleet.sites.key import open_key
+from samfleet.sites.lines import VERSION
 
 
 def code_of(answer: httpx.Response, status: int) -> str:
@@ -80,7 +81,7 @@ def test_ones_own_measurements_are_refused(laptop: SiteApi) -> None:
 
 def test_a_newer_version_is_told_from_damage(lab: SiteApi, laptop: SiteApi, key_file: Path) -> None:
     header, *rest = lines_of(lab.export())
-    newer = written([{**header, "version": 2, "more": 1}, *rest], key_file)
+    newer = written([{**header, "version": VERSION + 1, "more": 1}, *rest], key_file)
     assert code_of(laptop.take(newer, lab.fingerprint), 422) == "site_file_too_new"
 
 

@@ -25,6 +25,9 @@ class DatasetState(enum.StrEnum):
 class Dataset(HasId, HasCreatedAt, Base):
     """A list of images; once sealed it never changes.
 
+    `content_sha256` is of the list (names, sizes, ids, order), the annotations and the detections, not of the name: two
+    datasets that have it in common are the same to reports. The database computes it (`dataset_content`).
+
     `deleted_at` hides a dataset from its tenant; its rows and objects are removed after that.
     """
 
@@ -41,6 +44,7 @@ class Dataset(HasId, HasCreatedAt, Base):
     detection_count: Mapped[int | None]  # None: no detections were given
     detections_key: Mapped[str | None]  # as `annotations_key`
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
+    content_sha256: Mapped[str | None] = mapped_column(String(64))  # None until the dataset is sealed
     sealed_at: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     deleted_at: Mapped[datetime | None]

@@ -30,6 +30,8 @@ class ReportSeries(Base):
     It repeats what it needs of its run, job and dataset, because those of another site are not in this database; such
     a series has no `run_id` but a `site_id`, and `exported_at`, when the site wrote the figures down. A series of this
     site outlives its job; then it has neither.
+    `dataset` is a label, which within a tenant stands for one content of a dataset (`samfleet.rollups.dataset_labels`);
+    `dataset_content` is that content, None where it is not known.
     `parameters_sha256` is of `parameters`: what must be equal for two figures to be averaged.
     """
 
@@ -46,6 +48,7 @@ class ReportSeries(Base):
     variant: Mapped[str] = mapped_column(String(100))
     pool: Mapped[str] = mapped_column(String(100))
     dataset: Mapped[str] = mapped_column(String(200))
+    dataset_content: Mapped[str | None] = mapped_column(String(64))
     hardware_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("hardware.id"))
     code_version: Mapped[str] = mapped_column(String(64))
     parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -53,6 +56,7 @@ class ReportSeries(Base):
 
     __table_args__ = (
         Index("ix_report_series_tenant", tenant_id, "site", "variant"),
+        Index("ix_report_series_dataset", tenant_id, "dataset_content"),
         Index("ix_report_series_origin", tenant_id, "site", "origin_run_id"),
         Index("ix_report_series_site_id", site_id, "origin_run_id"),
         CheckConstraint("site_id IS NULL OR (run_id IS NULL AND exported_at IS NOT NULL)", name="of_a_site"),
