@@ -226,7 +226,7 @@ def test_the_command_and_the_request_ask_the_same(reader: Page, measured: Tenant
 
 def test_a_digest_says_what_it_stands_for(reader: Page) -> None:
     opened(reader, "latency?variant=mobile_sam")
-    expect(reader.locator(".results svg .name").first).to_contain_text("points per side 32")
+    expect(reader.locator(".results svg .name").first).to_contain_text("32 points per side")
     reader.locator(".results td a").first.click()
     expect(reader.locator(".parameters[open]")).to_contain_text("task.points_per_side")
 

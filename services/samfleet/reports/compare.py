@@ -8,6 +8,8 @@ them that the batch-size classes allow. The bounds are widened by what two sketc
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,7 +19,8 @@ from sqlalchemy.orm import Session
 
 from samfleet.reports.cells import Cells, read_cells
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
-from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report
+from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report, hardware_names, read_parameters
+from samfleet.reports.task_words import task_words
 from samfleet.rollups.measures import IMAGE
 from samfleet.rollups.sketch import GAMMA, percentiles_of_one
 
@@ -38,14 +41,16 @@ MEASURED = (
     "ratio_high",
     "verdict",
 )
+_MOST_LISTED = 3
 By = Literal["variant", "hardware"]
 
 
 def compare(session: Session, query: ReportQuery, by: By, a: Any, b: Any) -> Report:
     """`ratio` is the median of `a` over that of `b`: below 1, `a` is faster.
 
-    Two machines are compared where the parameters are the same; two variants, whose checkpoints never are, in all
-    pairs of their parameters, of which `parameters_b` is the second's.
+    Only equal work is compared: one dataset and one task, and for two machines one checkpoint too. Two variants never
+    have the same checkpoint; `parameters_b` is the digest of the second's. Where nothing pairs, `note` says what each
+    side did.
     """
     if a == b:
         raise ReportInvalid(f"a and b are both {a}; name two to compare")
@@ -53,14 +58,45 @@ def compare(session: Session, query: ReportQuery, by: By, a: Any, b: Any) -> Rep
     chosen = replace(query, filters={**query.filters, dimension: (a, b)})
     if not chosen.filters.get(Dimension.STAGE):
         chosen = replace(chosen, filters={**chosen.filters, Dimension.STAGE: (IMAGE,)})
-    keys = replace(chosen, group_by=(Dimension.VARIANT, Dimension.HARDWARE, *query.group_by)).keys(Dimension.STAGE)
+    groups = (Dimension.VARIANT, Dimension.HARDWARE, Dimension.DATASET, *query.group_by)
+    keys = replace(chosen, group_by=groups).keys(Dimension.STAGE)
     cells = read_cells(session, chosen, keys)
-    pairing = [name for name in keys if name not in {by, *(("parameters",) if by == "variant" else ())}]
-    if by == "hardware":
-        pairing = [name for name in pairing if name not in {"precision", "pool", "site", "job"}]
+    known = read_parameters(session, query.tenant_id, {row["parameters"] for row in cells.rows})
+    for row in cells.rows:
+        task = known[row["parameters"]].get("task")
+        row.update(task=json.dumps(task, sort_keys=True), work=f"{task_words(task)} on {row['dataset']}")
+    pairing = _pairing(keys, by)
     rows = _pairs(cells, by, a, b, pairing)
     shown = [name for name in keys if name in pairing or name == "parameters"]
-    return build_report(session, query.tenant_id, shown, MEASURED, rows)
+    report = build_report(session, query.tenant_id, shown, MEASURED, rows)
+    if rows:
+        return report
+    names = hardware_names(session, (a, b)) if by == "hardware" else {}
+    return replace(report, note=_why_nothing_pairs(cells, by, [(side, names.get(side, str(side))) for side in (a, b)]))
+
+
+def _pairing(keys: Iterable[str], by: By) -> list[str]:
+    """What two rows must have in common."""
+    if by == "variant":
+        return [name for name in keys if name not in {"variant", "parameters"}] + ["task"]
+    return [name for name in keys if name not in {"hardware", "precision", "pool", "site", "job"}]
+
+
+def _why_nothing_pairs(cells: Cells, by: By, sides: Sequence[tuple[Any, str]]) -> str:
+    """The work of each side, so that a person sees what to measure. `sides` are keys and names."""
+    done = {name: sorted({row["work"] for row in cells.rows if row[by] == side and row["n"]}) for side, name in sides}
+    if missing := [name for name, work in done.items() if not work]:
+        return f"nothing was measured of {' and '.join(missing)} that the filters let pass"
+    same = "machine" if by == "variant" else "variant"
+    return (
+        f"only the same task on the same dataset, {same} and version of the code is compared, and the two have none in "
+        f"common. {'; '.join(f'{name}: {_listed(work)}' for name, work in done.items())}"
+    )
+
+
+def _listed(work: Sequence[str]) -> str:
+    more = f" and {len(work) - _MOST_LISTED} more" if len(work) > _MOST_LISTED else ""
+    return " / ".join(work[:_MOST_LISTED]) + more
 
 
 def _pairs(cells: Cells, by: str, a: Any, b: Any, pairing: list[str]) -> list[Row]:

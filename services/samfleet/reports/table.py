@@ -14,19 +14,22 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, ReportSeries
 from samfleet.machine import machine_name
+from samfleet.reports.task_words import task_words
 
 Row = dict[str, Any]
 DIGEST_LENGTH = 12
+IN_WORDS = "task_in_words"
 FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`parameters` explains the digests in the rows."""
+    """`parameters` explains the digests in the rows, `note` why there are none where that needs saying."""
 
     columns: tuple[str, ...]
     rows: list[Row]
     parameters: dict[str, Any] = field(default_factory=dict)
+    note: str | None = None
 
     def csv(self) -> str:
         text = io.StringIO()
@@ -47,16 +50,23 @@ def _inert(value: Any) -> Any:
 def build_report(
     session: Session, tenant_id: uuid.UUID, keys: Iterable[str], measured: Sequence[str], rows: Iterable[Row]
 ) -> Report:
-    """Names hardware, shortens digests, and sorts: a report that is asked for again has its rows in the same order."""
+    """Names hardware, shortens digests, puts tasks in words, and sorts: a report that is asked for again has its rows
+    in the same order.
+    """
     found = list(rows)
     names = hardware_names(session, {row["hardware"] for row in found if row.get("hardware") is not None})
     columns = tuple(name for key in keys for name in (("hardware", "hardware_id") if key == "hardware" else (key,)))
-    digests = {row["parameters"] for row in found}
-    made = [_shown({**row, "parameters": row["parameters"][:DIGEST_LENGTH]}, names) for row in found]
+    known = read_parameters(session, tenant_id, {row["parameters"] for row in found})
+    tasks = {digest: task_words(parameters.get("task")) for digest, parameters in known.items()}
+    made = [
+        _shown({**row, "parameters": row["parameters"][:DIGEST_LENGTH], IN_WORDS: tasks[row["parameters"]]}, names)
+        for row in found
+    ]
     made.sort(key=lambda row: tuple("" if row[name] is None else _sortable(row[name]) for name in columns))
-    columns += tuple(measured)
+    columns += (IN_WORDS, *measured)
     rows_in_order = [{name: row[name] for name in columns} for row in made]
-    return Report(columns, rows_in_order, _parameters(session, tenant_id, digests))
+    explained = {digest[:DIGEST_LENGTH]: parameters for digest, parameters in known.items()}
+    return Report(columns, rows_in_order, explained)
 
 
 def hardware_names(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
@@ -76,9 +86,10 @@ def _sortable(value: Any) -> str:
     return f"{value:020d}" if isinstance(value, int) else str(value)
 
 
-def _parameters(session: Session, tenant_id: uuid.UUID, digests: Iterable[str]) -> dict[str, Any]:
+def read_parameters(session: Session, tenant_id: uuid.UUID, digests: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Task and checkpoint by whole digest."""
     query = select(ReportSeries.parameters_sha256, ReportSeries.parameters).distinct()
     rows = session.execute(
         query.where(ReportSeries.tenant_id == tenant_id, ReportSeries.parameters_sha256.in_(list(digests)))
     )
-    return {sha256[:DIGEST_LENGTH]: parameters for sha256, parameters in rows}
+    return {row.parameters_sha256: row.parameters for row in rows}

@@ -104,7 +104,9 @@ def get_record(name: str) -> VariantRecord:
 def unknown_variant(name: str, known: Collection[str]) -> VariantNotFound:
     """The error that names what was probably meant: `MobileSAM` and `mobilesam` are mobile_sam to people."""
     by_letters = {_letters(one): one for one in sorted(known)}
-    close = [by_letters[found] for found in get_close_matches(_letters(name), by_letters, _MOST_MEANT, _ALIKE)]
+    letters = _letters(name)
+    alike = [letters] if letters in by_letters else get_close_matches(letters, by_letters, _MOST_MEANT, _ALIKE)
+    close = [by_letters[found] for found in alike]
     if close:
         return VariantNotFound(
             f"variant {name!r} is unknown; did you mean {' or '.join(close)}? `samfleet variants list` shows all"

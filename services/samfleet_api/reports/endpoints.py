@@ -8,13 +8,15 @@ from fastapi import APIRouter, Query, Response
 from samfleet.jobs.cancelling import JobNotFound
 from samfleet.reports import compare as comparing
 from samfleet.reports.cost import HardwareNotFound, cost, set_price
+from samfleet.reports.known_variants import require_known_variants
 from samfleet.reports.latency import latency
 from samfleet.reports.pareto import Against, Measure, pareto
 from samfleet.reports.quality import quality as agreement
 from samfleet.reports.query import ReportInvalid
 from samfleet.reports.table import Report as Table
 from samfleet.reports.throughput import throughput
-from samfleet_api.dependencies import ReadSessionValue, TenantId, WriteSessionValue
+from samfleet.variants.catalogue import VariantNotFound
+from samfleet_api.dependencies import EngineValue, ReadSessionValue, TenantId, WriteSessionValue
 from samfleet_api.problems import problems
 from samfleet_api.reports.parameters import ReportQueryValue, WholeQueryValue
 from samfleet_api.reports.schemas import HardwarePrice, Price, Report, ReportFormat
@@ -27,7 +29,7 @@ prices = APIRouter(prefix="/v1/hardware", tags=["hardware"], route_class=StrictJ
 Format = Annotated[ReportFormat, Query(alias="format", description="CSV has the same columns as the rows of JSON.")]
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": Report, "description": "The rows.", "content": {"text/csv": {"schema": {"type": "string"}}}},
-    **problems(ReportInvalid, JobNotFound),
+    **problems(ReportInvalid, JobNotFound, VariantNotFound),
 }
 
 
@@ -69,12 +71,17 @@ def read_pareto(
 def read_comparison(
     query: ReportQueryValue,
     session: ReadSessionValue,
+    engine: EngineValue,
     by: Annotated[comparing.By, Query(description="What `a` and `b` are.")],
     a: Annotated[StorableText, Query(max_length=100, description="A variant's name or a hardware's id.")],
     b: Annotated[StorableText, Query(max_length=100, description="The same for the second.")],
     form: Format = ReportFormat.JSON,
 ) -> Response:
-    """The ratio of the medians with a 95 % bootstrap interval; without `stage` of whole images."""
+    """The ratio of the medians with a 95 % bootstrap interval; without `stage` of whole images. Only the same task on
+    the same dataset is compared; where nothing pairs, `note` says what each side did.
+    """
+    if by == "variant":
+        require_known_variants(engine, query.tenant_id, (a, b))
     first, second = (_hardware_id(value) if by == "hardware" else value for value in (a, b))
     return _answer(comparing.compare(session, query, by, first, second), form)
 
@@ -100,7 +107,7 @@ def put_price(hardware_id: uuid.UUID, body: Price, tenant_id: TenantId, session:
 def _answer(table: Table, form: ReportFormat) -> Response:
     if form is ReportFormat.CSV:
         return Response(table.csv(), media_type="text/csv")
-    body = Report(rows=table.rows, parameters=table.parameters)
+    body = Report(rows=table.rows, parameters=table.parameters, note=table.note)
     return Response(body.model_dump_json(), media_type="application/json")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 
+from samfleet.reports.known_variants import require_known_variants
 from samfleet.reports.query import UNDIVIDED, Dimension, ReportInvalid, ReportQuery
 from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH
 from samfleet_api.dependencies import EngineValue, TenantId
@@ -58,6 +59,7 @@ def read_query(
 ) -> ReportQuery:
     check_range(since, until)
     _check_classes(batch_size)
+    require_known_variants(engine, tenant_id, variant)
     filters = {
         Dimension.VARIANT: tuple(variant),
         Dimension.HARDWARE: tuple(hardware),

@@ -14,6 +14,7 @@ _ROW: dict[str, JsonValue] = {
     "site": "local",
     "code_version": "0.1.0",
     "parameters": "3f2a9c10b7d4",
+    "task_in_words": "everything, 32 points per side",
     "n": 4990,
     "failures": 0,
     "mean_ms": 7.9,
@@ -45,6 +46,7 @@ class Report(BaseModel):
 
     rows: list[dict[str, str | int | float | bool | None]]
     parameters: dict[str, Any] = Field(description="What the digests under `parameters` in the rows stand for.")
+    note: str | None = Field(default=None, description="In `compare`, why there are no rows.")
 
 
 class Price(BaseModel):

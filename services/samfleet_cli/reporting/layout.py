@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
 # What is mostly the same in all rows; then it stands once, above the tables.
 CONTEXT = (
-    "site", "code_version", "parameters", "parameters_b", "dataset", "a", "b", "failures", "price_per_hour", "currency",
-    "quality",
+    "site", "code_version", "task_in_words", "parameters", "parameters_b", "dataset", "a", "b", "failures",
+    "price_per_hour", "currency", "quality",
 )  # fmt: skip
 SIZES = ("_small", "_medium", "_large")  # twelve columns of quality that only --csv and --json have
 FIRST_FIGURES = ("n", "n_a")
 SHOWN_DIGITS = 4
 FOLDED_AT = 16  # names may be folded to this before figures go to another table
 GAP = 2
-TITLES = {"images_per_gpu_hour": "images per device hour", "gpu_busy_share": "device busy share"}  # it may be a CPU
+TITLES = {  # it may be a CPU
+    "task_in_words": "task",
+    "images_per_gpu_hour": "images per device hour",
+    "gpu_busy_share": "device busy share",
+}
 UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"  # for what would steer the terminal: others name datasets and machines
 Row = Mapping[str, Any]
 
@@ -52,12 +56,24 @@ def _told_apart(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, An
     names, ids = ({row.get(name) for row in rows} for name in ("hardware", "hardware_id"))
     hidden = {"hardware_id"} if len(names) == len(ids) else set()
     hidden |= {name for name in rows[0] if name.endswith(SIZES) or all(row[name] is None for row in rows)}
+    hidden |= _explained(rows)
     shown = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
     for row in shown:
         if row.get("hardware_id"):
             row["hardware_id"] = row["hardware_id"][:SHOWN_ID]
     common = {name: rows[0][name] for name in CONTEXT if name in rows[0] and len({row[name] for row in rows}) == 1}
     return shown, {name: value for name, value in common.items() if value is not None}
+
+
+def _explained(rows: Sequence[Row]) -> set[str]:
+    """Digests, where the words beside them tell the rows apart as well; only --json says what a digest stands for."""
+    if "task_in_words" not in rows[0]:
+        return set()
+    others = [name for name in ("variant", "hardware_id", "dataset", "task_in_words") if name in rows[0]]
+    by_words = {tuple(row[name] for name in others) for row in rows}
+    by_digests = {(*(row[name] for name in others), row["parameters"], row.get("parameters_b")) for row in rows}
+    kinds = {"task"} if "dominated" in rows[0] else set()  # pareto's, which the words say more exactly
+    return kinds | ({"parameters", "parameters_b"} if len(by_words) == len(by_digests) else set())
 
 
 def _reserved(names: Sequence[str], cells: Mapping[str, Sequence[str]]) -> int:

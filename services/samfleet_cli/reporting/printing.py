@@ -58,19 +58,20 @@ def _print(client: SamfleetClient, asked: Asked, name: str, params: Row) -> None
     if asked.as_json:
         print_json(report)
     elif not asked.as_csv:
-        print_table(report["rows"])
+        print_table(report["rows"], report.get("note"))
 
 
 def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_table(rows: Sequence[Row]) -> None:
+def print_table(rows: Sequence[Row], note: str | None = None) -> None:
+    """`note` is what the server says of a report without rows."""
     from samfleet_cli import tables
 
     out = tables.console()
     if not rows:
-        out.print("nothing was measured that this asks for")
+        out.print(note or "nothing was measured that this asks for", markup=False)
         return
     if not out.is_terminal:
         out.width = max(out.width, PIPED_COLUMNS)

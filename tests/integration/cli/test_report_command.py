@@ -16,6 +16,7 @@ from samfleet.jobs.results import ImageOutcome, ShardImage
 from samfleet_cli.listing import OutputChosenTwice
 from samfleet_cli.main import app
 from samfleet_cli.reporting.hardware import HardwareAmbiguous, HardwareUnknown
+from samfleet_cli.transport import ApiError
 
 
 def on(facts: dict[str, Any], encode_ms: float) -> Outcomes:
@@ -88,7 +89,24 @@ def test_a_report_refuses_what_it_does_not_take(arguments: list[str]) -> None:
 
 def test_a_comparison_names_both_sides(arguments: list[str]) -> None:
     table = run("compare", "--by", "variant", "-a", "mobile_sam", "-b", "sam_vit_b", *arguments)
-    assert table == "nothing was measured that this asks for\n"
+    assert table == "nothing was measured of sam_vit_b that the filters let pass\n"
+    with pytest.raises(ApiError, match=r"did you mean sam_vit_b\?") as refused:
+        run("compare", "--by", "variant", "-a", "mobile_sam", "-b", "sam-vitb", *arguments)
+    assert refused.value.problem_code == "variant_unknown"
+    with pytest.raises(ApiError, match="did you mean mobile_sam"):
+        run("latency", "--variant", "mobilesam", *arguments)
+
+
+def test_rows_of_one_variant_are_told_apart_in_words(
+    api: Api, tenant: Tenant, folder: Path, arguments: list[str]
+) -> None:
+    task = {"kind": "everything", "points_per_side": 8}
+    carry_out(api, new_job(tenant, folder, images=3, task=task))
+    table = run("throughput", "--group-by", "variant", *arguments)
+    assert "everything, 8 points per side" in table
+    assert "everything, 32 points per side" in table
+    digests = {row["parameters"] for row in rows("throughput", *arguments)}
+    assert [digest for digest in digests if digest in table] == []
 
 
 def test_hardware_goes_by_name_or_the_beginning_of_its_id(machines: list[str]) -> None:

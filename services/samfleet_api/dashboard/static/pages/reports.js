@@ -101,7 +101,7 @@ function fill(page, asksFor, query, answer) {
   const rows = answer.rows.filter(report.measured),
     shown = rows.slice(0, MOST_ROWS);
   said.replaceChildren(answer.rows.length === 1 ? "1 row" : `${count(answer.rows.length)} rows`);
-  if (!answer.rows.length) return results.replaceChildren(nothingHere(report));
+  if (!answer.rows.length) return results.replaceChildren(nothingHere(report, answer));
   const drawn = rows.length ? report.charts(shown, answer, known) : [];
   const charts = drawn.flatMap(([title, chart]) =>
     [typeof title === "string" ? h("h3", {}, title) : title, chart].filter(Boolean),
@@ -133,12 +133,14 @@ function fill(page, asksFor, query, answer) {
   );
 }
 
-function nothingHere(report) {
+// The API says best why a comparison is empty.
+function nothingHere(report, answer) {
   const filtered = filtersOnly().size > 0;
   const clear = h("p", {}, h("a", { href: location.pathname }, "Remove all filters"));
   return notice(
     "No rows",
-    [filtered ? "Nothing that was measured passes these filters." : "", report.empty ?? ""].filter(Boolean).join(" "),
+    answer.note ??
+      [filtered ? "Nothing that was measured passes these filters." : "", report.empty ?? ""].filter(Boolean).join(" "),
     ...(filtered ? [clear] : []),
   );
 }

@@ -7,21 +7,19 @@ import { differences, keysOf, labelOf } from "/dashboard/static/reports/identity
 import { stageChoice, stages } from "/dashboard/static/reports/latency.js";
 import { decimals, ms, number, whole } from "/dashboard/static/reports/units.js";
 
-const by = () => (value("by") === "variant" ? "variant" : "hardware");
-const choices = (known) => (by() === "variant" ? known.variants.map((name) => [name, name]) : [...known.hardware]);
-const nameOf = (id, known) => (by() === "variant" ? id : (known.hardware.get(id) ?? id));
+// With one machine there is nothing to compare but variants.
+const by = (known) => {
+  const asked = value("by", known.hardware.size < 2 ? "variant" : "hardware");
+  return asked === "variant" ? "variant" : "hardware";
+};
+const choices = (known) => (by(known) === "variant" ? known.variants.map((name) => [name, name]) : [...known.hardware]);
+const nameOf = (id, known) => (by(known) === "variant" ? id : (known.hardware.get(id) ?? id));
 
 // What the address names, even where nothing was measured on it: the API then says what is wrong with it.
 function sides(known) {
   const keys = choices(known).map(([key]) => key);
-  const a = value("a", keys[0]);
-  return [
-    a,
-    value(
-      "b",
-      keys.find((key) => key !== a),
-    ),
-  ];
+  const a = value("a") || keys[0];
+  return [a, value("b") || keys.find((key) => key !== a)];
 }
 
 const withOwn = (list, key) => (key === undefined || list.some(([one]) => one === key) ? list : [...list, [key, key]]);
@@ -39,7 +37,7 @@ export const compare = {
         ["hardware", "machines"],
         ["variant", "variants"],
       ],
-      by(),
+      by(known),
       changed,
       { a: "", b: "" },
     );
@@ -66,11 +64,11 @@ export const compare = {
   ask(known) {
     const [a, b] = sides(known);
     if (a === undefined || b === undefined) return { instead: tooFew(known) };
-    return { own: [["by", by()], ["a", a], ["b", b], ...stages().map((name) => ["stage", name])] };
+    return { own: [["by", by(known)], ["a", a], ["b", b], ...stages().map((name) => ["stage", name])] };
   },
   measured: (row) => row.ratio !== null,
   empty:
-    "The two have nothing in common: no variant was measured on both with the same parameters, or one has no times.",
+    "The two have nothing in common: only the same task on the same dataset is compared, and for machines the same variant.",
   charts(rows, answer, known) {
     const [a, b] = sides(known).map((id) => nameOf(id, known));
     const names = namesOf(rows, answer, known);
@@ -105,7 +103,6 @@ export const compare = {
   },
   caption: "Comparison of medians",
   columns: () => [
-    ...(by() === "variant" ? [{ title: "Parameters of B", value: (row) => row.parameters_b }] : []),
     number("Images of A", "n_a", whole),
     number("Images of B", "n_b", whole),
     number("p50 of A", "p50_a_ms", ms),
@@ -121,17 +118,17 @@ function tooFew(known) {
   const only = choices(known)
     .map(([, name]) => name)
     .join("");
-  const things = by() === "variant" ? "variants" : "machines";
+  const things = by(known) === "variant" ? "variants" : "machines";
   return notice(
     `Two ${things} are needed`,
     only
-      ? `So far only ${only} was measured. A job with several ${by() === "variant" ? "variants" : "pools"} measures more.`
+      ? `So far only ${only} was measured. A job with several ${by(known) === "variant" ? "variants" : "pools"} measures more.`
       : `No ${things} were measured.`,
   );
 }
 
 function namesOf(rows, answer, known) {
-  const dimensions = keysOf(rows).filter((name) => name !== by() && (name !== "stage" || stages().length > 1));
+  const dimensions = keysOf(rows).filter((name) => name !== by(known) && (name !== "stage" || stages().length > 1));
   const differs = differences(rows, answer.parameters, keysOf(rows));
   const first = (row) =>
     [...dimensions.map((name) => labelOf(row, name, known)), differs(row)].filter(Boolean).join(" · ");

@@ -4,6 +4,7 @@
 import { colourOf, shapeOf } from "/dashboard/static/charts/plot.js";
 
 const DIMENSIONS = ["variant", "hardware", "stage", "batch_size", "precision", "job", "day", "pool", "dataset"];
+const TASK = "task"; // said in words, which need no name before them
 const HASH = /^[0-9a-f]{40,}$/;
 
 export function labelOf(row, dimension, known) {
@@ -39,14 +40,17 @@ export function differences(rows, parameters, dimensions) {
   }
   const found = new Map();
   for (const group of groups.values()) {
-    const described = group.map(
-      (row) => new Map([["site", row.site], ["code", row.code_version], ...flatten(parameters[row.parameters])]),
-    );
+    const described = group.map((row) => {
+      const { task, ...others } = parameters[row.parameters] ?? {};
+      return new Map([["site", row.site], ["code", row.code_version], [TASK, row.task_in_words], ...flatten(others)]);
+    });
     const names = [...new Set(described.flatMap((one) => [...one.keys()]))].filter(
       (name) => new Set(described.map((one) => shown(one.get(name)))).size > 1,
     );
     group.forEach((row, index) =>
-      found.set(row, names.map((name) => `${leaf(name)} ${shown(described[index].get(name))}`).join(", ")),
+      found.set(row, names
+          .map((name) => [name !== TASK && leaf(name), shown(described[index].get(name))].filter(Boolean).join(" "))
+          .join(", ")),
     );
   }
   return (row) => found.get(row) ?? "";

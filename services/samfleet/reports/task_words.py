@@ -1,0 +1,51 @@
+"""A task in words: `everything, 8 points per side`. Two tasks have the same words only if they ask for the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from samfleet.variants.task import EverythingParameters
+
+_DEFAULTS = asdict(EverythingParameters())
+_SAID_FIRST = {"kind", "sampler", "points_per_side", "boxes_from"}
+
+
+def task_words(task: Any) -> str:
+    """What differs from the defaults of the official generator is named. The task may come from another site, so it
+    can be anything that JSON has.
+    """
+    if isinstance(task, Mapping) and task.get("kind") == "everything":
+        return ", ".join(_everything(task))
+    if isinstance(task, Mapping) and task.get("kind") == "prompts":
+        return ", ".join(_prompts(task))
+    return json.dumps(task, sort_keys=True)
+
+
+def _everything(task: Mapping[str, Any]) -> Iterator[str]:
+    yield "everything"
+    if "points_per_side" in task:
+        yield f"{task['points_per_side']} points per side"
+    if task.get("sampler", "grid") != "grid":
+        yield f"sampler {_said(task['sampler'])}"
+    if "boxes_from" in task:
+        yield f"boxes from {_said(task['boxes_from'])}"
+    for name in sorted(set(task) - _SAID_FIRST):
+        if task[name] != _DEFAULTS.get(name):
+            yield f"{_said(name)} {_said(task[name])}"
+
+
+def _prompts(task: Mapping[str, Any]) -> Iterator[str]:
+    yield "prompts"
+    yield _said(task.get("prompt"))
+    if "multimask" in task and task["multimask"] is not (task.get("prompt") == "center_point"):
+        yield "best of three masks" if task["multimask"] is True else "single mask"
+    for name in sorted(set(task) - {"kind", "prompt", "multimask"}):
+        if (name, task[name]) != ("from", "annotations"):
+            yield f"{_said(name)} {_said(task[name])}"
+
+
+def _said(value: Any) -> str:
+    return value.replace("_", " ") if isinstance(value, str) else json.dumps(value, sort_keys=True)
