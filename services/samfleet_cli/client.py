@@ -17,6 +17,7 @@ from samfleet_cli.transport import ApiError, Transport
 
 _PAGE = 1000
 _PIECE_BYTES = 1 << 20
+_LISTING_SECONDS = 600  # the server lists a folder for two minutes unless `SAMFLEET_LISTING_TIME` says otherwise
 _EXCHANGE_SECONDS = 1800  # a file of the largest size is written whole, there and here, before an answer comes
 
 
@@ -61,7 +62,7 @@ class SamfleetClient:
             "detections_path": str(detections) if detections else None,
             "limit": limit,
         }
-        return Dataset.model_validate(self._post("/v1/datasets", _without_none(body)))
+        return Dataset.model_validate(self._post("/v1/datasets", _without_none(body), timeout=_LISTING_SECONDS))
 
     def create_upload_dataset(self, *, name: str | None = None) -> Dataset:
         return Dataset.model_validate(self._post("/v1/datasets", _without_none({"source": "upload", "name": name})))
@@ -90,7 +91,9 @@ class SamfleetClient:
         self._put_file(f"/v1/datasets/{dataset_id}/detections", path)
 
     def seal_dataset(self, dataset_id: str) -> Dataset:
-        return Dataset.model_validate(self._transport.json("POST", f"/v1/datasets/{dataset_id}/seal", repeatable=True))
+        return Dataset.model_validate(
+            self._transport.json("POST", f"/v1/datasets/{dataset_id}/seal", repeatable=True, timeout=_EXCHANGE_SECONDS)
+        )
 
     def dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
@@ -248,6 +251,7 @@ class SamfleetClient:
                 repeatable=False,  # the pieces of the body are spent after one try; `repeat` opens them anew
                 content=_pieces(path),
                 headers=headers,
+                timeout=_EXCHANGE_SECONDS,
             ),
             repeatable=True,
         )
@@ -266,8 +270,8 @@ class SamfleetClient:
     def _delete(self, path: str, **request: Any) -> None:
         self._transport.repeat(lambda: self._transport.send("DELETE", path, **request), repeatable=True)
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._transport.json("POST", path, repeatable=False, json=body)
+    def _post(self, path: str, body: Mapping[str, Any], **request: Any) -> Any:
+        return self._transport.json("POST", path, repeatable=False, json=body, **request)
 
     def _items(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         cursor: str | None = None
