@@ -156,8 +156,9 @@ class SamfleetClient:
     def image_result(self, run_id: str, image_id: int) -> ImageResult:
         return ImageResult.model_validate(self._get(f"/v1/runs/{run_id}/images/{image_id}"))
 
-    def download_results(self, run_id: str, path: Path, *, format_: str = "coco") -> None:
-        self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_})
+    def download_results(self, run_id: str, path: Path, *, format_: str = "coco", boxes: str = "pixels") -> None:
+        """`format_` is `coco`, `instances` or `jsonl`, `boxes` is `pixels` or `official`, as `docs/api.md` has them."""
+        self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_, "boxes": boxes})
 
     def download_overlay(self, run_id: str, image_id: int, path: Path) -> None:
         """A picture of the image with its masks drawn on it, as PNG."""

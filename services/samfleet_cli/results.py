@@ -13,6 +13,9 @@ from samfleet_cli.client import SamfleetClient
 from samfleet_cli.files import write_json
 from samfleet_cli.resources import ImageError, Job, Run, StageTimes
 
+FORMS = ("coco", "instances")  # results for evaluations, and a whole file for other tools
+UNCLASSIFIED = [{"id": 1, "name": "object"}]  # the category of masks that nothing classified
+
 
 @dataclass(frozen=True, slots=True)
 class Results:
@@ -28,9 +31,10 @@ def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path
     runs = tuple(_run_with_stages(client, run.id) for run in job.runs)
     files = []
     for run in runs:
-        path = out / f"{result_name(run, runs)}.coco.json"
-        client.download_results(run.id, path)
-        files.append(path)
+        for form in FORMS:
+            path = out / f"{result_name(run, runs)}.{form}.json"
+            client.download_results(run.id, path, format_=form)
+            files.append(path)
     write_json(out / "dataset.json", _dataset(client, job.dataset_id, runs, annotations))
     summary = summarise(job, runs, list(client.job_errors(job.id)))
     write_json(out / "summary.json", summary)
@@ -122,7 +126,7 @@ def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annot
     categories = _categories(annotations) if annotations else []
     models = [{"variant": run.variant, **run.provenance.model_dump(mode="json")} for run in runs]
     info = {"description": "Images segmented by samfleet", "models": models}
-    return {"info": info, "images": images, "annotations": [], "categories": categories}
+    return {"info": info, "images": images, "annotations": [], "categories": categories or UNCLASSIFIED}
 
 
 def _categories(annotations: Path) -> list[Any]:

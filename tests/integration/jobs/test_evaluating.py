@@ -13,7 +13,7 @@ from fixtures.jobs import ANNOTATED, BOXES, claim_one, finished, make_dataset, m
 from samfleet.db.models import Dataset, DatasetAnnotation, Job, JobState, Run, RunQuality, RunState
 from samfleet.db.session import transaction
 from samfleet.jobs import finishing
-from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
+from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import MemoryTaskQueue
@@ -113,7 +113,7 @@ def test_an_evaluation_that_fails_loses_no_result(engine: Engine) -> None:
     assert "could not be evaluated" in (run.quality_error_message or "")
     assert figures(engine, run) == {}
     with transaction(engine) as session:
-        assert json.loads(b"".join(iter_export(store, recorded_parts(session, run.id), ExportFormat.COCO)))
+        assert json.loads(b"".join(iter_export(store, recorded_parts(session, run.id), Export(ExportFormat.COCO))))
 
 
 def test_an_evaluation_that_ends_its_workers_is_given_up(engine: Engine) -> None:

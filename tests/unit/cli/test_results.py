@@ -82,10 +82,14 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
     annotations.write_text(json.dumps({"categories": [{"id": 3, "name": "cat"}]}))
     out = tmp_path / "new" / "out"
     counts = {"total": 2, "succeeded": 1, "failed": 1, "in_progress": 0}
-    results = write_results(api().client(), Job.model_validate(job(counts=counts)), out, annotations)
+    double = api()
+    results = write_results(double.client(), Job.model_validate(job(counts=counts)), out, annotations)
 
-    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "mobile_sam.coco.json", "summary.json"]
-    assert (out / "mobile_sam.coco.json").read_bytes() == MASKS
+    masks = ["mobile_sam.coco.json", "mobile_sam.instances.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", *masks, "summary.json"]
+    assert [(out / name).read_bytes() for name in masks] == [MASKS, MASKS]
+    asked = [request.url.params["format"] for request in double.requests if request.url.path.endswith("/results")]
+    assert asked == ["coco", "instances"]
     assert json.loads((out / "dataset.json").read_text()) == {
         "info": {"description": "Images segmented by samfleet", "models": [{"variant": "mobile_sam", **MODEL}]},
         "images": [
@@ -98,6 +102,11 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
     summary = json.loads((out / "summary.json").read_text())
     assert summary == results.summary
     assert summary == SUMMARY
+
+
+def test_masks_that_nothing_classified_have_a_category(tmp_path: Path) -> None:
+    write_results(api().client(), Job.model_validate(job()), tmp_path)
+    assert json.loads((tmp_path / "dataset.json").read_text())["categories"] == [{"id": 1, "name": "object"}]
 
 
 def test_the_pool_is_in_the_name_only_where_there_are_several() -> None:
