@@ -14,7 +14,7 @@ no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 
   Ubuntu 24.04: apt install python3.12-venv libpython3.12. Elsewhere, such as on Debian 13: uv python install 3.12 (pipx install uv)
 NUMPY2 := 2.4.6
 # Tools that people open results with, in an environment of their own: they need another numpy than ours.
-TOOLS := supervision==0.31.2 datumaro==1.13.12 pycocotools==2.0.11
+TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -47,7 +47,7 @@ test-numpy2: setup ## tests of the model code under numpy 2, in a folder in fron
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -m pytest tests/unit/models tests/parity $(ARGS)
 
-test-tools: setup $(VENV)/tools/.installed ## results opened by supervision and datumaro
+test-tools: setup $(VENV)/tools/.installed ## results opened by supervision, datumaro and FiftyOne
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)
 
 test-browser: setup ## the dashboard in a real Chromium, where the system has one

@@ -51,7 +51,23 @@ def by_datumaro(file: Path, images: Path) -> dict[str, Any]:
         return {"categories": names, "images": len(dataset), "objects": sorted(objects)}
 
 
-TOOLS = {"supervision": by_supervision, "datumaro": by_datumaro}
+def by_fiftyone(file: Path, _images: Path) -> dict[str, Any]:
+    """Its reader of COCO files alone: its datasets want a MongoDB."""
+    import fiftyone.utils.coco
+
+    _, names, _, images, found = fiftyone.utils.coco.load_coco_detection_annotations(str(file))
+    objects = []
+    for image_id, entries in found.items():
+        image = images[image_id]
+        size = (image["width"], image["height"])
+        for entry in entries:
+            one = entry.to_detection(size, classes_map=names, load_segmentation=True)
+            box = [round(part * size[axis % 2], 6) for axis, part in enumerate(one.bounding_box)]
+            objects.append([image["file_name"], one.label, box, int(one.mask.sum())])
+    return {"categories": list(names.values()), "images": len(images), "objects": sorted(objects)}
+
+
+TOOLS = {"supervision": by_supervision, "datumaro": by_datumaro, "fiftyone": by_fiftyone}
 
 if __name__ == "__main__":
     tool, file, images = sys.argv[1:]

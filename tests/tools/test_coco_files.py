@@ -21,6 +21,7 @@ PYTHON = Path(sys.prefix) / "tools" / "bin" / "python"
 READER = Path(__file__).with_name("read_coco.py")
 SIZE = (30, 40)
 CATEGORIES = [{"id": 3, "name": "cat", "supercategory": "animal"}, {"id": 9, "name": "dog"}]
+TOOLS = ["supervision", "datumaro", "fiftyone"]
 Rectangle = tuple[int, int, int, int]
 
 
@@ -68,7 +69,7 @@ def read(tool: str, rows: list[dict[str, Any]], instances: Instances, folder: Pa
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("tool", ["supervision", "datumaro"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_masks_without_a_class(tool: str, tmp_path: Path) -> None:
     assert read(tool, EVERYTHING, Instances({"description": "x"}), tmp_path) == {
         "categories": ["object"],
@@ -81,7 +82,7 @@ def test_masks_without_a_class(tool: str, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("tool", ["supervision", "datumaro"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_masks_with_the_categories_of_a_dataset(tool: str, tmp_path: Path) -> None:
     assert read(tool, PROMPTED, Instances({"description": "x"}, CATEGORIES), tmp_path) == {
         "categories": ["cat", "dog", "category 44"],
