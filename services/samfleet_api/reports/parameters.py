@@ -36,7 +36,7 @@ def read_query(
     tenant_id: TenantId,
     *,
     group_by: Annotated[
-        list[Dimension], Query(max_length=len(Dimension), description="What has rows of its own; repeat it.")
+        list[Dimension], Query(max_length=len(Dimension), description="Each value of these has its own rows; may be repeated.")
     ] = list(DEFAULT_GROUPS),  # noqa: B006 - FastAPI copies defaults
     variant: Texts = [],  # noqa: B006
     hardware: Ids = [],  # noqa: B006

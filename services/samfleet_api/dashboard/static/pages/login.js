@@ -35,7 +35,7 @@ export function show(main) {
   const help = h(
     "p",
     { id: "help", class: "soft" },
-    "The same key that programs send. The one of an embedded stack lies in .samfleet/api_key.",
+    "The key that programs send too. An embedded stack keeps its key in the file .samfleet/api_key.",
   );
   const form = h("form", { onsubmit: logIn }, h("label", { for: "key" }, "API key", key), problem, button);
   main.replaceChildren(h("div", { class: "card login" }, h("h1", {}, "samfleet"), help, form));
