@@ -9,9 +9,9 @@ from samfleet.errors import InvalidInput
 from samfleet.jobs.results import Annotation, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
 from samfleet.masks.image_errors import ImageFailed
+from samfleet.masks.image_file import upright_size
 from samfleet.quality.segmentation import annotation_mask
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
-from samfleet_worker.images import upright_size
 from samfleet_worker.selection import select_detections
 
 

@@ -9,7 +9,14 @@ from samfleet.db.session import read_only
 from samfleet.jobs.coco_files import BoxForm, box_of
 from samfleet.jobs.exports import RunNotFound
 from samfleet.jobs.progress import progress_of_runs
-from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.masks.image_errors import (
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImageMissing,
+    ImageTooLarge,
+    ImageTruncated,
+    ImageUnreadable,
+)
 from samfleet.masks.overlay import PicturesBusy
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
@@ -124,7 +131,9 @@ def read_run_image(
             ImageNotSegmented,
             ImageMissing,
             ImageEmpty,
+            ImageFormatUnsupported,
             ImageTooLarge,
+            ImageTruncated,
             ImageUnreadable,
             ObjectNotFound,
             PartFileDamaged,

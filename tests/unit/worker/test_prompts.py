@@ -87,3 +87,19 @@ def test_polygons_far_beyond_the_image_are_refused_before_they_are_drawn() -> No
     far = replace(INSTANCE, segmentation=[[0.0, 0.0, 1e7, 0.0, 0.0, 1e7]])
     with pytest.raises(PromptInvalid, match="longer than 1000000 pixels"):
         prompts_of(POINT, replace(IMAGE, annotations=(far,)), png())
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_centre_point_lies_in_the_upright_image_whatever_the_format(kind: str, orientation: int) -> None:
+    """The object lies beyond the shorter side; a TIFF's was drawn into an image of exchanged sides."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = Image.new("RGB", (48, 20))
+    back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    stored = upright.transpose(back[orientation]) if orientation in back else upright
+    buffer = io.BytesIO()
+    stored.save(buffer, kind, exif=exif)
+    far = replace(INSTANCE, segmentation=[[30.0, 3.0, 45.0, 3.0, 45.0, 18.0, 30.0, 18.0]])
+    prompts = prompts_of(POINT, replace(IMAGE, annotations=(far,)), buffer.getvalue())
+    assert prompts[0].points == ((37.0, 10.0),)
