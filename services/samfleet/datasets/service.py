@@ -152,7 +152,8 @@ def create_from_directory(
     )
     session.add(dataset)
     session.flush()
-    repository.copy_images(session, dataset.id, listing.images, listing.image_ids)
+    sizes = listing.annotations.sizes if listing.annotations else {}
+    repository.copy_images(session, dataset.id, listing.images, listing.image_ids, sizes)
     if listing.annotations is not None:
         annotations = listing.annotations.of_images(frozenset(listing.image_ids))
         dataset.annotation_count = repository.copy_annotations(session, dataset.id, annotations)

@@ -162,7 +162,8 @@ def _number_and_close(
     if not images:
         raise DatasetEmpty(f"dataset {dataset.id} has no images; upload some before sealing it")
     image_ids = assign_image_ids([name for _, name in images], instances.image_ids if instances else None)
-    repository.number_images(session, [row_id for row_id, _ in images], image_ids)
+    sizes = instances.sizes if instances else {}
+    repository.number_images(session, [row_id for row_id, _ in images], image_ids, sizes)
     if instances is not None:
         instances.require_any(image_ids)
         annotations = instances.of_images(frozenset(image_ids))

@@ -16,7 +16,7 @@ from samfleet.errors import InvalidInput, SamfleetError, describe
 from samfleet.logging import get_logger
 from samfleet.quality.measures import Measures
 from samfleet.quality.protocol import Figure
-from samfleet.quality.repository import annotations_of
+from samfleet.quality.repository import annotations_of, stated_sizes_of
 from samfleet.quality.run_evaluation import evaluate_run
 
 log = get_logger(__name__)
@@ -53,9 +53,13 @@ def evaluate_recorded(
         with read_only(engine) as session:
             return annotations_of(session, dataset_id, image_ids)
 
+    def read_sizes(image_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        with read_only(engine) as session:
+            return stated_sizes_of(session, dataset_id, image_ids)
+
     try:
         measures = Measures.of(task, categories)
-        figures = evaluate_run(rows, read, measures)
+        figures = evaluate_run(rows, read, measures, read_sizes)
     except SQLAlchemyError:
         raise
     except SamfleetError as error:

@@ -73,11 +73,11 @@ def test_a_directory_becomes_a_sealed_dataset(session: Session, tenant: uuid.UUI
 
 def test_annotations_give_the_ids_and_are_kept(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     triangle = [[0, 0, 4, 0, 4, 3.5]]
-    runs = {"size": [2, 2], "counts": "4"}
+    runs = {"size": [3, 2], "counts": "6"}
     document = {
         "images": [
             {"id": 40, "file_name": "b.jpg"},
-            {"id": 41, "file_name": "Größe.png"},
+            {"id": 41, "file_name": "Größe.png", "width": 2, "height": 3},
             {"id": 99, "file_name": "c"},
         ],
         "categories": [{"id": 3, "name": "thing", "supercategory": "all"}],
@@ -93,6 +93,7 @@ def test_annotations_give_the_ids_and_are_kept(session: Session, tenant: uuid.UU
     assert (dataset.name, dataset.annotation_count, dataset.categories) == ("mine", 2, document["categories"])
     images = session.scalars(select(DatasetImage).order_by(DatasetImage.position)).all()
     assert [image.image_id for image in images] == [100, 40, 41]
+    assert [(image.stated_width, image.stated_height) for image in images] == [(None, None), (None, None), (2, 3)]
     rows = session.scalars(select(DatasetAnnotation).order_by(DatasetAnnotation.annotation_id)).all()
     assert [(row.image_id, row.bbox, row.area, row.iscrowd) for row in rows] == [
         (40, [0, 0, 4, 3.5], 7, False),

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from fixtures.jobs import reload, results_of, shards_of, start_job
-from fixtures.worker import make_services, raise_for, sent, upload, work_on_all
+from fixtures.worker import make_services, raise_for, sent, upload, upload_picture, work_on_all
 from samfleet.db.models import JobState, RunState
 from samfleet.db.session import transaction
 from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
@@ -64,7 +64,7 @@ def test_boxes_come_from_the_annotations_and_are_measured(engine: Engine) -> Non
         engine,
         services.queue,
         1,
-        uris=upload(services, 1),
+        uris=upload_picture(services),
         annotated=True,
         task={"kind": "prompts", "prompt": "box"},
     )

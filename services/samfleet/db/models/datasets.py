@@ -68,6 +68,8 @@ class DatasetImage(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     width: Mapped[int | None]
     height: Mapped[int | None]
+    stated_width: Mapped[int | None] = mapped_column(BigInteger)  # by the annotations file, which may be wrong
+    stated_height: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         UniqueConstraint("dataset_id", "position"),
