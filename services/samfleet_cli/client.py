@@ -52,6 +52,7 @@ class SamfleetClient:
         annotations: Path | None = None,
         detections: Path | None = None,
         limit: int | None = None,
+        strict_annotations: bool = False,
     ) -> Dataset:
         """A dataset of files that the server itself can read at these paths."""
         body = {
@@ -61,6 +62,7 @@ class SamfleetClient:
             "annotations_path": str(annotations) if annotations else None,
             "detections_path": str(detections) if detections else None,
             "limit": limit,
+            "strict_annotations": strict_annotations or None,
         }
         return Dataset.model_validate(self._post("/v1/datasets", _without_none(body), timeout=_LISTING_SECONDS))
 
@@ -90,10 +92,16 @@ class SamfleetClient:
     def upload_detections(self, dataset_id: str, path: Path) -> None:
         self._put_file(f"/v1/datasets/{dataset_id}/detections", path)
 
-    def seal_dataset(self, dataset_id: str) -> Dataset:
+    def seal_dataset(self, dataset_id: str, *, strict_annotations: bool = False) -> Dataset:
+        params = {"strict_annotations": True} if strict_annotations else {}
+        route = f"/v1/datasets/{dataset_id}/seal"
         return Dataset.model_validate(
-            self._transport.json("POST", f"/v1/datasets/{dataset_id}/seal", repeatable=True, timeout=_EXCHANGE_SECONDS)
+            self._transport.json("POST", route, repeatable=True, params=params, timeout=_EXCHANGE_SECONDS)
         )
+
+    def dataset_categories(self, dataset_id: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self._get(f"/v1/datasets/{dataset_id}/categories")["items"]
+        return items
 
     def dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from samfleet.datasets.json_array import iter_json_members
-from samfleet.regular_files import open_regular
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.files import write_json
 from samfleet_cli.resources import ImageError, Job, Run, StageTimes
@@ -26,7 +24,7 @@ class Results:
     files: tuple[Path, ...]
 
 
-def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path | None = None) -> Results:
+def write_results(client: SamfleetClient, job: Job, out: Path) -> Results:
     """Download everything of a job that is over. `summary.json` comes last: where it lies, the others are whole."""
     runs = tuple(_run_with_stages(client, run.id) for run in job.runs)
     files = []
@@ -35,7 +33,7 @@ def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path
             path = out / f"{result_name(run, runs)}.{form}.json"
             client.download_results(run.id, path, format_=form)
             files.append(path)
-    write_json(out / "dataset.json", _dataset(client, job.dataset_id, runs, annotations))
+    write_json(out / "dataset.json", _dataset(client, job.dataset_id, runs))
     summary = summarise(job, runs, list(client.job_errors(job.id)))
     write_json(out / "summary.json", summary)
     return Results(runs, summary, (*files, out / "dataset.json", out / "summary.json"))
@@ -52,6 +50,7 @@ def summarise(job: Job, runs: Sequence[Run], errors: Sequence[ImageError]) -> di
     return {
         "job_id": job.id,
         "counts": job.counts.model_dump(include={"total", "succeeded", "failed"}),
+        **({"annotations": asdict(job.annotations)} if job.annotations else {}),
         "runs": [_run(run) for run in runs],
         "errors": [
             {
@@ -110,7 +109,7 @@ def _stage(times: StageTimes) -> dict[str, float]:
     return times.model_dump(include={"mean_ms", "p50_ms", "p90_ms", "p99_ms"})
 
 
-def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annotations: Path | None) -> dict[str, Any]:
+def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run]) -> dict[str, Any]:
     """COCO's frame for the results, which are bare lists: its `info` says which models made them. An image that could
     not be read has no size: its width and height are 0.
     """
@@ -123,16 +122,7 @@ def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annot
         }
         for image in client.dataset_images(dataset_id)
     ]
-    categories = _categories(annotations) if annotations else []
+    categories = client.dataset_categories(dataset_id)
     models = [{"variant": run.variant, **run.provenance.model_dump(mode="json")} for run in runs]
     info = {"description": "Images segmented by samfleet", "models": models}
     return {"info": info, "images": images, "annotations": [], "categories": categories or UNCLASSIFIED}
-
-
-def _categories(annotations: Path) -> list[Any]:
-    """Those of a file that the server has checked, without the memory of its annotations."""
-    with open_regular(annotations) as file:
-        for name, entries in iter_json_members(file):
-            if name == "categories" and entries is not None:
-                return list(entries)
-    return []

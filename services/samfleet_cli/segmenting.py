@@ -32,16 +32,16 @@ class Segmentation:
 def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
     dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
+    if dataset.coverage is not None:
+        display.say(f"annotations: {dataset.coverage}")
     return client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools, evaluate=wanted.evaluate)
 
 
-def finish_job(
-    client: SamfleetClient, job_id: str, out: Path, display: Display, annotations: Path | None = None
-) -> tuple[Job, Results]:
+def finish_job(client: SamfleetClient, job_id: str, out: Path, display: Display) -> tuple[Job, Results]:
     """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
     display.say(f"job {job_id}")
     job = follow_job(client, job_id, display.job)
-    return job, write_results(client, job, out, annotations)
+    return job, write_results(client, job, out)
 
 
 def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[Job, Results]:
@@ -50,7 +50,7 @@ def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[
     with display, connect_or_start(choice, display.say) as connection:
         job = start_job(connection.client, wanted, display)
         try:
-            return finish_job(connection.client, job.id, wanted.out, display, wanted.source.annotations)
+            return finish_job(connection.client, job.id, wanted.out, display)
         except KeyboardInterrupt:
             display.say(interrupted(job.id, wanted.out, temporary=connection.temporary))
             raise

@@ -48,6 +48,7 @@ class Source:
     annotations: Path | None = None
     limit: int | None = None
     detections: Path | None = None
+    strict_annotations: bool = False
 
     def files(self) -> list[FoundImage]:
         """The first `limit` of the images, which is what a server that reads the folder itself finds."""
@@ -93,6 +94,7 @@ def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
             annotations=source.annotations.resolve() if source.annotations else None,
             detections=source.detections.resolve() if source.detections else None,
             limit=source.limit,
+            strict_annotations=source.strict_annotations,
         )
     except ApiError as error:
         if error.problem_code in _NOT_THE_SERVERS:
@@ -127,7 +129,7 @@ def _by_upload(
         client.upload_annotations(dataset.id, source.annotations)
     if source.detections is not None:
         client.upload_detections(dataset.id, source.detections)
-    return client.seal_dataset(dataset.id)
+    return client.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)
 
 
 def _batches(files: Sequence[FoundImage]) -> Iterator[list[FoundImage]]:

@@ -142,6 +142,8 @@ class ImageStep:
 
     def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
         measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality
+        if not all(instance.segmentation for instance in image.instances):
+            return None  # a box has no pixels to compare with; the run's evaluation says so
         height, width = reply.report.height, reply.report.width
         try:
             check_size(image.instances, image.stated_size, width, height)

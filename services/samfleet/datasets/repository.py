@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Select, cast, collate, func, literal, select,
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from samfleet.datasets.annotations import Annotation, Size
+from samfleet.datasets.annotation_entries import Annotation, Size
 from samfleet.datasets.detections import Detection
 from samfleet.db.models import Dataset, DatasetImage
 

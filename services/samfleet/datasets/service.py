@@ -16,13 +16,9 @@ from sqlalchemy.orm import Session
 
 from samfleet.config import Settings
 from samfleet.datasets import repository
-from samfleet.datasets.annotations import (
-    AnnotationLimits,
-    AnnotationsNotFound,
-    AnnotationsTooLarge,
-    CocoInstances,
-    read_annotations,
-)
+from samfleet.datasets.annotating import write_annotations
+from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import ListingLimits, list_images, resolve_allowed
 from samfleet.datasets.matching import assign_image_ids
@@ -85,6 +81,7 @@ class DirectoryListing:
     image_ids: tuple[int, ...]
     annotations: CocoInstances | None
     detections: Detections | None
+    limited: bool = False  # there may be more images
 
 
 def list_directory(
@@ -115,16 +112,24 @@ def list_directory(
     if detections_path:
         with _opened(detections_path, roots, limits.file_bytes, DetectionsNotFound, DetectionsTooLarge) as file:
             detections = read_detections(file, limits.annotations)
-    image_ids = assign_image_ids([image.name for image in found], instances.image_ids if instances else None)
-    if instances is not None:
-        instances.require_any(image_ids)
+    image_ids = ids_of([image.name for image in found], instances)
     return DirectoryListing(
         directory=directory,
         images=tuple(NewImage(image.name, image.path.as_uri(), image.size_bytes) for image in found),
         image_ids=tuple(image_ids),
         annotations=instances,
+        limited=limit is not None,
         detections=_of_images(detections, image_ids, instances, limited=limit is not None),
     )
+
+
+def ids_of(names: Sequence[str], instances: CocoInstances | None) -> list[int]:
+    """Ids of images in the dataset's order. It is an error when the annotations name none of them."""
+    if instances is None:
+        return assign_image_ids(names, None)
+    image_ids = assign_image_ids(names, instances.image_ids, instances.originals)
+    instances.require_any(image_ids)
+    return image_ids
 
 
 def _of_images(
@@ -137,8 +142,14 @@ def _of_images(
 
 
 def create_from_directory(
-    session: Session, tenant_id: uuid.UUID, listing: DirectoryListing, name: str | None = None
+    session: Session,
+    tenant_id: uuid.UUID,
+    listing: DirectoryListing,
+    name: str | None = None,
+    *,
+    strict_annotations: bool = False,
 ) -> Dataset:
+    """With `strict_annotations` an image without annotations, or an annotation without an image, is an error."""
     dataset = Dataset(
         tenant_id=tenant_id,
         name=(name or PurePosixPath(listing.directory).name or listing.directory)[:MAX_NAME_LENGTH],
@@ -155,8 +166,8 @@ def create_from_directory(
     sizes = listing.annotations.sizes if listing.annotations else {}
     repository.copy_images(session, dataset.id, listing.images, listing.image_ids, sizes)
     if listing.annotations is not None:
-        annotations = listing.annotations.of_images(frozenset(listing.image_ids))
-        dataset.annotation_count = repository.copy_annotations(session, dataset.id, annotations)
+        strictly = {"strict": strict_annotations, "limited": listing.limited}
+        write_annotations(session, dataset, listing.annotations, listing.image_ids, **strictly)
     repository.copy_detections(session, dataset.id, listing.detections or ())
     return dataset
 

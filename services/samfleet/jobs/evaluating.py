@@ -14,7 +14,7 @@ from samfleet.db.models import Dataset, DatasetAnnotation
 from samfleet.db.session import read_only
 from samfleet.errors import InvalidInput, SamfleetError, describe
 from samfleet.logging import get_logger
-from samfleet.quality.measures import Measures
+from samfleet.quality.measures import Measures, require_masks
 from samfleet.quality.protocol import Figure
 from samfleet.quality.repository import annotations_of, stated_sizes_of
 from samfleet.quality.run_evaluation import evaluate_run
@@ -47,7 +47,8 @@ def evaluate_recorded(
 ) -> Evaluated:
     """No transaction is open while `rows` are read. Raises only what is worth another try."""
     with read_only(engine) as session:
-        categories = session.get_one(Dataset, dataset_id).categories or []
+        dataset = session.get_one(Dataset, dataset_id)
+        categories = dataset.categories or []
 
     def read(image_ids: Sequence[int]) -> Mapping[int, Sequence[DatasetAnnotation]]:
         with read_only(engine) as session:
@@ -58,6 +59,7 @@ def evaluate_recorded(
             return stated_sizes_of(session, dataset_id, image_ids)
 
     try:
+        require_masks(dataset.box_annotation_count, dataset.annotation_count, "the evaluation")
         measures = Measures.of(task, categories)
         figures = evaluate_run(rows, read, measures, read_sizes)
     except SQLAlchemyError:

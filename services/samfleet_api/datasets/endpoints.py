@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from samfleet.datasets import repository, service
-from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.annotating import AnnotationsUnmatched
+from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.deleting import DatasetInUse, delete_dataset
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import (
@@ -23,7 +24,7 @@ from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
 from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
 from samfleet.logging import get_logger
-from samfleet_api.datasets.schemas import CreateDataset, Dataset, DatasetImage, FromDirectory
+from samfleet_api.datasets.schemas import Categories, CreateDataset, Dataset, DatasetImage, FromDirectory
 from samfleet_api.dependencies import (
     EngineValue,
     ReadSessionValue,
@@ -59,6 +60,7 @@ log = get_logger(__name__)
         AnnotationsInvalid,
         AnnotationsNotFound,
         AnnotationsTooLarge,
+        AnnotationsUnmatched,
         DatasetEmpty,
         DatasetTooLarge,
         DetectionsInvalid,
@@ -92,7 +94,9 @@ def create_dataset(
             limits=service.InputLimits.of(settings),
         )
         with transaction(engine) as session:  # not around the listing, which may take long
-            dataset = service.create_from_directory(session, tenant_id, listing, body.name)
+            dataset = service.create_from_directory(
+                session, tenant_id, listing, body.name, strict_annotations=body.strict_annotations
+            )
     else:
         with transaction(engine) as session:
             dataset = service.create_upload(session, tenant_id, body.name)
@@ -130,6 +134,17 @@ def delete(dataset_id: uuid.UUID, tenant_id: TenantId, session: WriteSessionValu
     """
     delete_dataset(session, tenant_id, dataset_id)
     log.info("dataset.deleted", dataset_id=str(dataset_id))
+
+
+@router.get(
+    "/{dataset_id}/categories",
+    summary="List a dataset's categories",
+    operation_id="dataset_list_categories",
+    responses=problems(DatasetNotFound),
+)
+def list_categories(dataset_id: uuid.UUID, tenant_id: TenantId, session: ReadSessionValue) -> Categories:
+    """All of them, in the order of the annotations file; none without annotations."""
+    return Categories(items=service.get_dataset(session, tenant_id, dataset_id).categories or [])
 
 
 @router.get(

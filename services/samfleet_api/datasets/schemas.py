@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +45,11 @@ class FromDirectory(RequestModel):
         description="Only the first images in the order of their paths.",
     )
     name: Name | None = Field(default=None, description="By default the folder's name.")
+    strict_annotations: bool = Field(
+        default=False,
+        strict=True,
+        description="Refuse an image that the annotations do not name, and an annotation of an image that is not here.",
+    )
 
 
 class ForUpload(RequestModel):
@@ -71,6 +76,9 @@ class Dataset(BaseModel):
                     "state": "sealed",
                     "image_count": 500,
                     "annotation_count": 3819,
+                    "annotated_image_count": 495,
+                    "unused_annotation_count": 32962,
+                    "box_annotation_count": 0,
                     "detection_count": None,
                     "created_at": "2026-11-22T12:00:00Z",
                     "sealed_at": "2026-11-22T12:00:00Z",
@@ -87,6 +95,11 @@ class Dataset(BaseModel):
     annotation_count: int | None = Field(
         description="Null without annotations; before sealing, those of the file as it was sent."
     )
+    annotated_image_count: int | None = Field(
+        description="Images that the annotations name; null without annotations and before sealing, as the next two."
+    )
+    unused_annotation_count: int | None = Field(description="Annotations of images that are not in the dataset.")
+    box_annotation_count: int | None = Field(description="Annotations used that are boxes without a mask.")
     detection_count: int | None = Field(
         description="Null without detections; before sealing, those of the file as it was sent."
     )
@@ -96,6 +109,16 @@ class Dataset(BaseModel):
     @classmethod
     def of(cls, row: DatasetRow) -> Dataset:
         return cls.model_validate(row)
+
+
+class Categories(BaseModel):
+    """COCO categories, as the annotations file has them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"id": 1, "name": "box", "supercategory": "thing"}]}]}
+    )
+
+    items: list[dict[str, Any]]
 
 
 class DatasetImage(BaseModel):

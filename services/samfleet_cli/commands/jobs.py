@@ -118,10 +118,6 @@ def errors(
 def follow(
     job_id: JobId,
     out: Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False)],
-    annotations: Annotated[
-        Path | None,
-        typer.Option(help="The job's COCO file, for the categories in dataset.json.", exists=True, dir_okay=False),
-    ] = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -134,7 +130,7 @@ def follow(
     from samfleet_cli.segmenting import finish_job
 
     with open_display(sys.stderr) as display, connect(choose_api(api_url, api_key)) as client:
-        job, results = finish_job(client, job_id, out, display, annotations)
+        job, results = finish_job(client, job_id, out, display)
     print_summary(results.summary, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 
@@ -150,6 +146,8 @@ def _print_job(job: Job, *, as_json: bool) -> None:
     console.print(f"job {job.id}: {job.state}, {describe(job)}", markup=False)
     for reason in job.reasons:
         console.print(reason, markup=False)
+    if job.annotations is not None:
+        console.print(f"annotations: {job.annotations}", markup=False)
     if job.state == "failed":
         console.print(job.kept, markup=False)
     rows = [

@@ -48,3 +48,16 @@ def test_annotations_of_another_size_cost_the_figure_and_not_masks_without_promp
     segment_shard(services, shards_of(engine, run)[0].id)
     (result,) = results_of(engine, run)
     assert (result.outcome, result.quality_instances) == (Outcome.SUCCEEDED, None)
+
+
+def test_a_box_without_a_mask_prompts_and_is_not_measured(engine: Engine) -> None:
+    segmenter = MemorySegmenter()
+    services = make_services(engine, segmenter)
+    task = {"kind": "prompts", "prompt": "box"}
+    run = start_job(engine, services.queue, 1, uris=upload_picture(services), annotated=True, task=task)
+    with transaction(engine) as session:
+        session.execute(update(DatasetAnnotation).values(segmentation=[]))
+    segment_shard(services, shards_of(engine, run)[0].id)
+    assert [prompt.box for prompt in segmenter.requests[0].prompts] == [(2, 2, 6, 6)]
+    (result,) = results_of(engine, run)
+    assert (result.outcome, result.quality_instances) == (Outcome.SUCCEEDED, None)

@@ -117,3 +117,16 @@ def test_a_name_that_would_arrive_as_another_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNameNotSendable, match="double quote"):
         create_dataset(api.client(), Source(tmp_path), upload=True)
     assert api.requests == []
+
+
+@pytest.mark.parametrize("upload", [False, True])
+def test_strict_annotations_are_asked_for_by_path_and_by_upload(folder: Path, upload: bool) -> None:
+    images = page(image(0, "a/z.png"), image(1, "b.JPG"))
+    made = dataset(id="u1") if upload else dataset()
+    api = ApiDouble({"POST /v1/datasets": made, "GET /v1/datasets/d1/images": images, **UPLOAD})
+    source = Source(folder, folder / "a" / "notes.txt", strict_annotations=True)
+    create_dataset(api.client(), source, upload=upload)
+    if upload:
+        assert api.requests[-1].url.params["strict_annotations"] == "true"
+    else:
+        assert api.body(0)["strict_annotations"] is True

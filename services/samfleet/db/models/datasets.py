@@ -37,6 +37,9 @@ class Dataset(HasId, HasCreatedAt, Base):
     state: Mapped[DatasetState] = mapped_column(text_enum(DatasetState, "state"), default=DatasetState.OPEN)
     image_count: Mapped[int] = mapped_column(default=0)
     annotation_count: Mapped[int | None]  # None: no annotations were given
+    annotated_image_count: Mapped[int | None]  # that the annotations name; None before sealing too, as the next two
+    unused_annotation_count: Mapped[int | None]  # of images that are not here
+    box_annotation_count: Mapped[int | None]  # without a mask
     annotations_key: Mapped[str | None]  # the uploaded annotations file, read when an upload is sealed
     detection_count: Mapped[int | None]  # None: no detections were given
     detections_key: Mapped[str | None]  # as `annotations_key`
