@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from samfleet.datasets.left_out import LeftOut
 from samfleet.regular_files import open_regular
 from samfleet_cli.files import replacing
 from samfleet_cli.resources import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
@@ -52,9 +54,9 @@ class SamfleetClient:
         annotations: Path | None = None,
         detections: Path | None = None,
         limit: int | None = None,
-        strict_annotations: bool = False,
+        **flags: bool,
     ) -> Dataset:
-        """A dataset of files that the server itself can read at these paths."""
+        """A dataset of files that the server itself can read at these paths; `flags` are other members of the body."""
         body = {
             "source": "directory",
             "directory": str(directory),
@@ -62,12 +64,13 @@ class SamfleetClient:
             "annotations_path": str(annotations) if annotations else None,
             "detections_path": str(detections) if detections else None,
             "limit": limit,
-            "strict_annotations": strict_annotations or None,
+            **{flag: True for flag, value in flags.items() if value},
         }
         return Dataset.model_validate(self._post("/v1/datasets", _without_none(body), timeout=_LISTING_SECONDS))
 
-    def create_upload_dataset(self, *, name: str | None = None) -> Dataset:
-        return Dataset.model_validate(self._post("/v1/datasets", _without_none({"source": "upload", "name": name})))
+    def create_upload_dataset(self, *, name: str | None = None, left_out: Sequence[LeftOut] = ()) -> Dataset:
+        body = {"source": "upload", "name": name, "left_out": [asdict(one) for one in left_out] or None}
+        return Dataset.model_validate(self._post("/v1/datasets", _without_none(body)))
 
     def upload_images(self, dataset_id: str, files: Sequence[tuple[str, Path]]) -> None:
         """Send (name in the dataset, file) pairs in one request. The server takes all of them or none, so when a

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.datasets.coverage import Coverage
+from samfleet.datasets.left_out import LeftOut
 
 
 class _Resource(BaseModel):
@@ -25,6 +26,7 @@ class Dataset(_Resource):
     unused_annotation_count: int | None = None
     box_annotation_count: int | None = None
     detection_count: int | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def coverage(self) -> Coverage | None:

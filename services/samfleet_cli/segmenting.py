@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samfleet.datasets.left_out import describe
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.following import follow_job
@@ -32,6 +33,8 @@ class Segmentation:
 def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
     dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
+    if dataset.left_out:
+        display.say(f"left out: {describe(dataset.left_out)}")
     if dataset.coverage is not None:
         display.say(f"annotations: {dataset.coverage}")
     return client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools, evaluate=wanted.evaluate)

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,7 @@ from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsNo
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import ListingLimits, list_images, resolve_allowed
+from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.matching import assign_image_ids
 from samfleet.datasets.repository import NewImage
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
@@ -82,6 +83,7 @@ class DirectoryListing:
     annotations: CocoInstances | None
     detections: Detections | None
     limited: bool = False  # there may be more images
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def list_directory(
@@ -92,12 +94,14 @@ def list_directory(
     limit: int | None,
     roots: Sequence[Path],
     limits: InputLimits,
+    include_hidden: bool = False,
 ) -> DirectoryListing:
     """Reads the folder, and the annotations and detections files, which must lie under the allowed roots too.
 
     With a `limit`, detections of images that the file of annotations knows, or without one of any, may be beyond it.
     """
-    found = list_images(directory, roots, limit, limits.listing)
+    listing = list_images(directory, roots, limit, limits.listing, with_hidden=include_hidden)
+    found = listing.images
     if len(found) > limits.images:
         raise DatasetTooLarge(
             f"{directory} has {len(found)} images, more than {limits.images} in one dataset; make several, give a "
@@ -115,10 +119,11 @@ def list_directory(
     image_ids = ids_of([image.name for image in found], instances)
     return DirectoryListing(
         directory=directory,
-        images=tuple(NewImage(image.name, image.path.as_uri(), image.size_bytes) for image in found),
+        images=tuple(NewImage(image.name, image.uri, image.size_bytes) for image in found),
         image_ids=tuple(image_ids),
         annotations=instances,
         limited=limit is not None,
+        left_out=listing.left_out,
         detections=_of_images(detections, image_ids, instances, limited=limit is not None),
     )
 
@@ -158,6 +163,7 @@ def create_from_directory(
         state=DatasetState.SEALED,
         sealed_at=datetime.now(UTC),
         image_count=len(listing.images),
+        left_out=[asdict(one) for one in listing.left_out],
         detection_count=None if listing.detections is None else len(listing.detections),
         categories=None if listing.annotations is None else list(listing.annotations.categories),
     )
@@ -172,13 +178,17 @@ def create_from_directory(
     return dataset
 
 
-def create_upload(session: Session, tenant_id: uuid.UUID, name: str | None = None) -> Dataset:
+def create_upload(
+    session: Session, tenant_id: uuid.UUID, name: str | None = None, left_out: Sequence[LeftOut] = ()
+) -> Dataset:
+    """An open dataset; `left_out` is what the client did not mean to send."""
     dataset = Dataset(
         tenant_id=tenant_id,
         name=name or "upload",
         source=DatasetSource.UPLOAD,
         state=DatasetState.OPEN,
         image_count=0,
+        left_out=[asdict(one) for one in left_out],
     )
     session.add(dataset)
     session.flush()

@@ -19,12 +19,12 @@ from samfleet.datasets.directory import (
     DirectoryTooLarge,
     DirectoryUnreadable,
 )
-from samfleet.datasets.names import FileNameInvalid
+from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
 from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
 from samfleet.logging import get_logger
-from samfleet_api.datasets.schemas import Categories, CreateDataset, Dataset, DatasetImage, FromDirectory
+from samfleet_api.datasets.schemas import Categories, CreateDataset, Dataset, DatasetImage, ForUpload, FromDirectory
 from samfleet_api.dependencies import (
     EngineValue,
     ReadSessionValue,
@@ -71,7 +71,6 @@ log = get_logger(__name__)
         DirectoryNotFound,
         DirectoryTooLarge,
         DirectoryUnreadable,
-        FileNameInvalid,
         PayloadTooLarge,
     ),
 )
@@ -90,6 +89,7 @@ def create_dataset(
             annotations_path=body.annotations_path,
             detections_path=body.detections_path,
             limit=body.limit,
+            include_hidden=body.include_hidden,
             roots=settings.dataset_roots,
             limits=service.InputLimits.of(settings),
         )
@@ -99,7 +99,7 @@ def create_dataset(
             )
     else:
         with transaction(engine) as session:
-            dataset = service.create_upload(session, tenant_id, body.name)
+            dataset = service.create_upload(session, tenant_id, body.name, _left_out(body))
     response.headers["Location"] = f"{router.prefix}/{dataset.id}"
     return Dataset.of(dataset)
 
@@ -171,6 +171,10 @@ def list_images(
         rows = repository.images_by_arrival(session, dataset.id, after=after or 0, limit=limit + 1)
         kept, following = cut_page(rows, limit, lambda row: ("id", row.id))
     return Page(items=[DatasetImage.of(row) for row in kept], next=following)
+
+
+def _left_out(body: ForUpload) -> Sequence[LeftOut]:
+    return [LeftOut(one.reason, one.count, tuple(one.examples)) for one in body.left_out]
 
 
 def _after(parts: Sequence[str | int], order: str) -> int:

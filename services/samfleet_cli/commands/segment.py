@@ -37,6 +37,9 @@ Annotations = Annotated[
         show_default=False,
     ),
 ]
+Hidden = Annotated[
+    bool, typer.Option("--hidden", help="Take hidden files and folders too, and those of the system, such as @eaDir.")
+]
 StrictAnnotations = Annotated[
     bool,
     typer.Option(
@@ -82,6 +85,7 @@ def segment(
     strict_annotations: StrictAnnotations = False,
     detections: Detections = None,
     limit: Limit = None,
+    hidden: Hidden = False,
     pool: Pools = None,
     upload: Upload = False,
     multimask: Multimask = None,
@@ -109,7 +113,7 @@ def segment(
     from samfleet_cli.segmenting import segment as run
     from samfleet_cli.sources import Source
 
-    images = Source(source, annotations, limit, detections, strict_annotations)
+    images = Source(source, annotations, limit, detections, strict_annotations, hidden)
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate)
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
     print_summary(results.summary, as_json=as_json)

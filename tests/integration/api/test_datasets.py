@@ -96,6 +96,28 @@ def test_categories_are_those_of_the_annotations(tenant: Tenant) -> None:
     assert tenant.http.get(f"{path}/categories").json() == {"items": [{"id": 1, "name": "thing"}]}
 
 
+def test_what_is_left_out_of_a_folder_is_said(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "a.jpg", ".thumbnails/t.png", "._a.jpg", "b.heic")
+    body = {"source": "directory", "directory": str(folder)}
+    dataset = tenant.http.post("/v1/datasets", json=body).json()
+    assert (dataset["image_count"], dataset["left_out"]) == (
+        1,
+        [
+            {"reason": "hidden", "count": 2, "examples": ["._a.jpg", ".thumbnails/"]},
+            {"reason": "format", "count": 1, "examples": ["b.heic"]},
+        ],
+    )
+    assert tenant.http.post("/v1/datasets", json={**body, "include_hidden": True}).json()["image_count"] == 3
+
+
+def test_what_a_client_leaves_out_of_an_upload_is_kept(tenant: Tenant) -> None:
+    left_out = [{"reason": "name", "count": 2, "examples": ['a "b".png']}]
+    made = tenant.http.post("/v1/datasets", json={"source": "upload", "left_out": left_out})
+    assert made.json()["left_out"] == left_out
+    wrong = tenant.http.post("/v1/datasets", json={"source": "upload", "left_out": [{**left_out[0], "count": 0}]})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "payload_invalid")
+
+
 def test_limit_and_name(tenant: Tenant, folder: Path) -> None:
     put_images(folder, "a.jpg", "b.jpg", "c.jpg")
     body = {"source": "directory", "directory": str(folder), "limit": 2, "name": "two of them"}

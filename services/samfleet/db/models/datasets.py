@@ -44,6 +44,7 @@ class Dataset(HasId, HasCreatedAt, Base):
     detection_count: Mapped[int | None]  # None: no detections were given
     detections_key: Mapped[str | None]  # as `annotations_key`
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
+    left_out: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"), default=list)
     sealed_at: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     deleted_at: Mapped[datetime | None]
