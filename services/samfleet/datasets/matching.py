@@ -19,14 +19,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 MOST_PARTS = 8
 UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 ROBOFLOW_SUFFIX = re.compile(r"^(.+)_(jpe?g|png|webp|bmp|tiff?)\.rf\.\w+\.\w+$", re.IGNORECASE)
 
-Key = Callable[[str], str | None]
 Value = TypeVar("Value", str, int)
 
 
@@ -54,37 +53,54 @@ def assign_image_ids(
 
 
 def match_names(names: Sequence[str], annotated: Mapping[str, int], originals: Mapping[int, str]) -> dict[str, int]:
-    """The ids of the entries that match, by image name."""
+    """The ids of the entries that match, by image name.
+
+    Every rule compares file names at least, so only images and entries that share one with an unmatched image are
+    looked at more closely: of a million images nearly all match as they are.
+    """
     matched = {name: annotated[name] for name in names if name in annotated}
     taken = set(matched.values())
-    for of_image, of_entry in _rules():
-        if len(matched) == len(names) or len(taken) == len(annotated):
-            break
-        images = _unique((of_image(name), name) for name in names)
-        entries = _unique(_entry_keys(annotated, originals, of_entry))
-        for key, name in images.items():
-            image_id = entries.get(key)
+    wanted = {_folded(_path(name)) for name in names if name not in matched}
+    images = [(name, path) for name in names if _folded(path := _path(name)) in wanted]
+    entries = [
+        entry
+        for entry in (_Entry.of(name, image_id, originals) for name, image_id in annotated.items())
+        if _folded(entry.path) in wanted or entry.original.casefold() in wanted
+    ]
+    if not images or not entries:
+        return matched
+    deepest = min(max(path.count("/") for _, path in images), max(entry.path.count("/") for entry in entries)) + 1
+    for of_image, of_entry in _rules(min(deepest, MOST_PARTS)):
+        ids = _unique((of_entry(entry), entry.image_id) for entry in entries)
+        for key, name in _unique((of_image(path), name) for name, path in images).items():
+            image_id = ids.get(key)
             if image_id is not None and image_id not in taken and name not in matched:
                 matched[name] = image_id
                 taken.add(image_id)
     return matched
 
 
-def _rules() -> Iterator[tuple[Key, Key]]:
-    """The key of an image's name, and of an entry's, for each rule after the first."""
-    yield _path, _entry_path
-    for parts in range(MOST_PARTS, 0, -1):
-        yield partial(_last_parts, _path, parts), partial(_last_parts, _entry_path, parts)
-    yield _last, _unmarked
-    yield (lambda name: _last(name).casefold()), (lambda name: _entry_path(name).rpartition("/")[2].casefold())
+class _Entry(NamedTuple):
+    """What the rules compare of an entry; `original` is its file name as it was before a tool exported it."""
+
+    image_id: int
+    path: str
+    original: str
+
+    @classmethod
+    def of(cls, name: str, image_id: int, originals: Mapping[int, str]) -> Self:
+        path = _entry_path(name)
+        given = originals.get(image_id)
+        return cls(image_id, path, _unmarked(_last(path)) if given is None else _last(_path(given)))
 
 
-def _entry_keys(
-    annotated: Mapping[str, int], originals: Mapping[int, str], key: Key
-) -> Iterator[tuple[str | None, int]]:
-    for name, image_id in annotated.items():
-        original = originals.get(image_id) if key is _unmarked else None
-        yield _last(original) if original else key(name), image_id
+def _rules(most_parts: int) -> Iterator[tuple[Callable[[str], str | None], Callable[[_Entry], str | None]]]:
+    """The key of an image's path, and of an entry, for each rule after the first."""
+    yield (lambda path: path), (lambda entry: entry.path)
+    for parts in range(most_parts, 0, -1):
+        yield partial(_last_parts, parts), partial(_last_parts_of, parts)
+    yield _last, (lambda entry: entry.original)
+    yield _folded, (lambda entry: _folded(entry.path))
 
 
 def _unique(pairs: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
@@ -103,7 +119,7 @@ def _unique(pairs: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
 
 
 def _path(name: str) -> str:
-    return unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
+    return _nfc(name).replace("\\", "/").removeprefix("./")
 
 
 def _entry_path(name: str) -> str:
@@ -111,19 +127,31 @@ def _entry_path(name: str) -> str:
     if "://" in path or path.startswith("/data/"):
         address = urlsplit(path)
         path = parse_qs(address.query).get("d", [""])[0] or address.path.lstrip("/")
-    return unicodedata.normalize("NFC", unquote(path))
+    return _nfc(unquote(path))
 
 
-def _last_parts(path_of: Callable[[str], str], parts: int, name: str) -> str | None:
-    split = path_of(name).split("/")
+def _nfc(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _last_parts(parts: int, path: str) -> str | None:
+    if parts == 1:
+        return _last(path)
+    split = path.rsplit("/", parts)
     return "/".join(split[-parts:]) if len(split) >= parts else None
 
 
-def _last(name: str) -> str:
-    return _path(name).rpartition("/")[2]
+def _last_parts_of(parts: int, entry: _Entry) -> str | None:
+    return _last_parts(parts, entry.path)
 
 
-def _unmarked(name: str) -> str:
-    """The file name as it was before a tool exported it."""
-    last = UPLOAD_PREFIX.sub("", _entry_path(name).rpartition("/")[2])
-    return ROBOFLOW_SUFFIX.sub(r"\1.\2", last)
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _folded(path: str) -> str:
+    return _last(path).casefold()
+
+
+def _unmarked(last: str) -> str:
+    return ROBOFLOW_SUFFIX.sub(r"\1.\2", UPLOAD_PREFIX.sub("", last))
