@@ -103,8 +103,7 @@ class SamfleetClient:
         )
 
     def dataset_categories(self, dataset_id: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = self._get(f"/v1/datasets/{dataset_id}/categories")["items"]
-        return items
+        return list(self._get(f"/v1/datasets/{dataset_id}/categories")["items"])
 
     def dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
@@ -189,8 +188,7 @@ class SamfleetClient:
 
     def hardware(self) -> list[dict[str, Any]]:
         """What has computed results, as `GET /v1/hardware` has it."""
-        items: list[dict[str, Any]] = self._get("/v1/hardware")["items"]
-        return items
+        return list(self._get("/v1/hardware")["items"])
 
     def set_price(self, hardware_id: str, per_hour: float, currency: str) -> dict[str, Any]:
         body = {"per_hour": per_hour, "currency": currency}

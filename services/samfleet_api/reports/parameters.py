@@ -36,7 +36,8 @@ def read_query(
     tenant_id: TenantId,
     *,
     group_by: Annotated[
-        list[Dimension], Query(max_length=len(Dimension), description="Each value of these has its own rows; may be repeated.")
+        list[Dimension],
+        Query(max_length=len(Dimension), description="Each value of these has its own rows; repeat it."),
     ] = list(DEFAULT_GROUPS),  # noqa: B006 - FastAPI copies defaults
     variant: Texts = [],  # noqa: B006
     hardware: Ids = [],  # noqa: B006
