@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-browser bench bench-reports check fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports check fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,8 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 12: apt install python3.11-venv libpython3.11. \
   Ubuntu 24.04: apt install python3.12-venv libpython3.12. Elsewhere, such as on Debian 13: uv python install 3.12 (pipx install uv)
 NUMPY2 := 2.4.6
+# Tools that people open results with, in an environment of their own: they need another numpy than ours.
+TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -34,7 +36,7 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 	$(fetch_weights)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25 $(ARGS)
 
-test-all: setup ## all tests: those that take minutes and those in Chromium too
+test-all: setup $(VENV)/tools/.installed ## all tests: those that take minutes, in Chromium and of other tools too
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
 	$(MAKE) test-numpy2
@@ -44,6 +46,9 @@ test-numpy2: setup ## tests of the model code under numpy 2, in a folder in fron
 	  --target $(VENV)/numpy-$(NUMPY2) numpy==$(NUMPY2)
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -m pytest tests/unit/models tests/parity $(ARGS)
+
+test-tools: setup $(VENV)/tools/.installed ## results opened by supervision, datumaro and FiftyOne
+	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)
 
 test-browser: setup ## the dashboard in a real Chromium, where the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
@@ -82,6 +87,11 @@ migration: setup ## write a migration from the models: make migration name="add 
 clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
 	rm -rf $(VENV) demo-output dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/tools/.installed: $(INSTALLED) Makefile
+	$(BIN)/python -m venv $(VENV)/tools
+	$(VENV)/tools/bin/python -m pip install -qq --disable-pip-version-check $(TOOLS)
+	@touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@python=; for name in python3.11 python3.12 python3 "$$HOME/.local/bin/python3.12" "$$HOME/.local/bin/python3.11"; do \

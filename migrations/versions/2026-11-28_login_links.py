@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9d47b3e6c105"
-down_revision = "3c1e8f5a7d42"
+down_revision = "9c03e5d7b1f8"
 branch_labels = None
 depends_on = None
 

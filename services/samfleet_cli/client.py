@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
+from samfleet.datasets.left_out import LeftOut
 from samfleet.regular_files import open_regular
-from samfleet_cli.files import replacing
+from samfleet_cli.calls import EXCHANGE_SECONDS, Calls, without_none
 from samfleet_cli.resources import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
-from samfleet_cli.transport import ApiError, Transport
+from samfleet_cli.transport import ApiError
 
-_PAGE = 1000
-_PIECE_BYTES = 1 << 20
-_EXCHANGE_SECONDS = 1800  # a file of the largest size is written whole, there and here, before an answer comes
+_LISTING_SECONDS = 600  # the server lists a folder for two minutes unless `SAMFLEET_LISTING_TIME` says otherwise
 
 
-class SamfleetClient:
+class SamfleetClient(Calls):
     """Calls that may be repeated without harm are, when the connection fails; a job is submitted under an
     idempotency key for that reason.
     """
-
-    def __init__(self, api_url: str, api_key: str, *, transport: Transport | None = None) -> None:
-        self._transport = transport or Transport(api_url, api_key)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._transport.close()
-
-    @property
-    def api_url(self) -> str:
-        return self._transport.api_url
 
     def create_directory_dataset(
         self,
@@ -51,8 +31,9 @@ class SamfleetClient:
         annotations: Path | None = None,
         detections: Path | None = None,
         limit: int | None = None,
+        **flags: bool,
     ) -> Dataset:
-        """A dataset of files that the server itself can read at these paths."""
+        """A dataset of files that the server itself can read at these paths; `flags` are other members of the body."""
         body = {
             "source": "directory",
             "directory": str(directory),
@@ -60,11 +41,13 @@ class SamfleetClient:
             "annotations_path": str(annotations) if annotations else None,
             "detections_path": str(detections) if detections else None,
             "limit": limit,
+            **{flag: True for flag, value in flags.items() if value},
         }
-        return Dataset.model_validate(self._post("/v1/datasets", _without_none(body)))
+        return Dataset.model_validate(self._post("/v1/datasets", without_none(body), timeout=_LISTING_SECONDS))
 
-    def create_upload_dataset(self, *, name: str | None = None) -> Dataset:
-        return Dataset.model_validate(self._post("/v1/datasets", _without_none({"source": "upload", "name": name})))
+    def create_upload_dataset(self, *, name: str | None = None, left_out: Sequence[LeftOut] = ()) -> Dataset:
+        body = {"source": "upload", "name": name, "left_out": [asdict(one) for one in left_out] or None}
+        return Dataset.model_validate(self._post("/v1/datasets", without_none(body)))
 
     def upload_images(self, dataset_id: str, files: Sequence[tuple[str, Path]]) -> None:
         """Send (name in the dataset, file) pairs in one request. The server takes all of them or none, so when a
@@ -89,8 +72,15 @@ class SamfleetClient:
     def upload_detections(self, dataset_id: str, path: Path) -> None:
         self._put_file(f"/v1/datasets/{dataset_id}/detections", path)
 
-    def seal_dataset(self, dataset_id: str) -> Dataset:
-        return Dataset.model_validate(self._transport.json("POST", f"/v1/datasets/{dataset_id}/seal", repeatable=True))
+    def seal_dataset(self, dataset_id: str, *, strict_annotations: bool = False) -> Dataset:
+        params = {"strict_annotations": True} if strict_annotations else {}
+        route = f"/v1/datasets/{dataset_id}/seal"
+        return Dataset.model_validate(
+            self._transport.json("POST", route, repeatable=True, params=params, timeout=EXCHANGE_SECONDS)
+        )
+
+    def dataset_categories(self, dataset_id: str) -> list[dict[str, Any]]:
+        return list(self._get(f"/v1/datasets/{dataset_id}/categories")["items"])
 
     def dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
@@ -126,7 +116,7 @@ class SamfleetClient:
         }
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         return Job.model_validate(
-            self._transport.json("POST", "/v1/jobs", repeatable=True, json=_without_none(body), headers=headers)
+            self._transport.json("POST", "/v1/jobs", repeatable=True, json=without_none(body), headers=headers)
         )
 
     def job(self, job_id: str) -> Job:
@@ -134,7 +124,7 @@ class SamfleetClient:
 
     def jobs(self, *, state: str | None = None) -> Iterator[Job]:
         """All jobs, newest first."""
-        return map(Job.model_validate, self._items("/v1/jobs", _without_none({"state": state})))
+        return map(Job.model_validate, self._items("/v1/jobs", without_none({"state": state})))
 
     def cancel_job(self, job_id: str) -> Job:
         return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/cancel", repeatable=True))
@@ -153,8 +143,9 @@ class SamfleetClient:
     def image_result(self, run_id: str, image_id: int) -> ImageResult:
         return ImageResult.model_validate(self._get(f"/v1/runs/{run_id}/images/{image_id}"))
 
-    def download_results(self, run_id: str, path: Path, *, format_: str = "coco") -> None:
-        self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_})
+    def download_results(self, run_id: str, path: Path, *, format_: str = "coco", boxes: str = "pixels") -> None:
+        """`format_` is `coco`, `instances` or `jsonl`, `boxes` is `pixels` or `official`, as `docs/api.md` has them."""
+        self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_, "boxes": boxes})
 
     def download_overlay(self, run_id: str, image_id: int, path: Path) -> None:
         """A picture of the image with its masks drawn on it, as PNG."""
@@ -174,8 +165,7 @@ class SamfleetClient:
 
     def hardware(self) -> list[dict[str, Any]]:
         """What has computed results, as `GET /v1/hardware` has it."""
-        items: list[dict[str, Any]] = self._get("/v1/hardware")["items"]
-        return items
+        return list(self._get("/v1/hardware")["items"])
 
     def set_price(self, hardware_id: str, per_hour: float, currency: str) -> dict[str, Any]:
         body = {"per_hour": per_hour, "currency": currency}
@@ -185,7 +175,7 @@ class SamfleetClient:
         return answer
 
     def export_measurements(self, path: Path, params: Mapping[str, Any]) -> None:
-        self._download("/v1/reports/export", path, params=params, timeout=_EXCHANGE_SECONDS)
+        self._download("/v1/reports/export", path, params=params, timeout=EXCHANGE_SECONDS)
 
     def import_measurements(self, path: Path, trust: str | None) -> dict[str, Any]:
         """An import changes nothing the second time, so one whose answer was lost is sent again."""
@@ -197,8 +187,8 @@ class SamfleetClient:
                     "/v1/reports/import",
                     repeatable=False,
                     files={"file": (path.name, file, "application/gzip")},
-                    params=_without_none({"trust": trust}),
-                    timeout=_EXCHANGE_SECONDS,
+                    params=without_none({"trust": trust}),
+                    timeout=EXCHANGE_SECONDS,
                 )
 
         answer: dict[str, Any] = self._transport.repeat(attempt, repeatable=True)
@@ -229,69 +219,12 @@ class SamfleetClient:
 
     def create_key(self, name: str, *, tenant: str | None = None, admin: bool = False) -> dict[str, Any]:
         """The new key; `key` is its secret, which no other answer has."""
-        body = _without_none({"name": name, "tenant": tenant, "admin": admin})
+        body = without_none({"name": name, "tenant": tenant, "admin": admin})
         answer: dict[str, Any] = self._post("/v1/keys", body)
         return answer
 
     def keys(self, *, tenant: str | None = None) -> Iterator[dict[str, Any]]:
-        return self._items("/v1/keys", _without_none({"tenant": tenant}))
+        return self._items("/v1/keys", without_none({"tenant": tenant}))
 
     def revoke_key(self, key_id: str) -> None:
         self._delete(f"/v1/keys/{quote(key_id, safe='')}")
-
-    def _download(self, route: str, path: Path, **request: Any) -> None:
-        def attempt() -> None:
-            with replacing(path) as file, self._transport.stream(route, **request) as pieces:
-                for piece in pieces:
-                    file.write(piece)
-
-        self._transport.repeat(attempt, repeatable=True)
-
-    def _put_file(self, route: str, path: Path) -> None:
-        headers = {"Content-Type": "application/json", "Content-Length": str(path.stat().st_size)}
-        self._transport.repeat(
-            lambda: self._transport.json(
-                "PUT",
-                route,
-                repeatable=False,  # the pieces of the body are spent after one try; `repeat` opens them anew
-                content=_pieces(path),
-                headers=headers,
-            ),
-            repeatable=True,
-        )
-
-    def _send_files(self, route: str, files: Sequence[tuple[str, Path]]) -> None:
-        with ExitStack() as stack:
-            parts = [
-                ("files", (name, stack.enter_context(open_regular(path)), "application/octet-stream"))
-                for name, path in files
-            ]
-            self._transport.json("POST", route, repeatable=False, files=parts)
-
-    def _get(self, path: str, **params: Any) -> Any:
-        return self._transport.json("GET", path, repeatable=True, params=params)
-
-    def _delete(self, path: str, **request: Any) -> None:
-        self._transport.repeat(lambda: self._transport.send("DELETE", path, **request), repeatable=True)
-
-    def _post(self, path: str, body: Mapping[str, Any] | None) -> Any:
-        return self._transport.json("POST", path, repeatable=False, json=body)
-
-    def _items(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        cursor: str | None = None
-        while True:
-            page = self._get(path, limit=_PAGE, **(params or {}), **_without_none({"cursor": cursor}))
-            yield from page["items"]
-            cursor = page["next"]
-            if cursor is None:
-                return
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with open_regular(path) as file:
-        while piece := file.read(_PIECE_BYTES):
-            yield piece
-
-
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -10,7 +10,7 @@ from samfleet.errors import SamfleetError
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.exit_codes import ExitCode
 from samfleet_cli.resources import Job
-from samfleet_cli.transport import ApiUnreachable
+from samfleet_cli.transport import ApiError, ApiUnreachable
 
 FIRST_INTERVAL_SECONDS = 0.2
 LONGEST_INTERVAL_SECONDS = 2.0
@@ -34,15 +34,16 @@ class Clock:
 def follow_job(
     client: SamfleetClient, job_id: str, on_change: Callable[[Job], None], clock: Clock | None = None
 ) -> Job:
-    """The job once it is over. An API that does not answer is asked again for two minutes."""
+    """The job once it is over. An API that does not answer, or cannot at present, is asked again for two minutes."""
     clock = clock or Clock()
     interval = FIRST_INTERVAL_SECONDS
     answered_at = clock.now()
     while True:
         try:
             job = client.job(job_id)
-        except ApiUnreachable:
-            if clock.now() - answered_at > PATIENCE_SECONDS:
+        except (ApiUnreachable, ApiError) as error:
+            for_good = isinstance(error, ApiError) and not error.is_temporary
+            if for_good or clock.now() - answered_at > PATIENCE_SECONDS:
                 raise
         else:
             answered_at = clock.now()

@@ -12,7 +12,7 @@ from samfleet.errors import Conflict, InvalidInput, SamfleetError
 
 DATASET_FILE = "dataset.json"
 SUMMARY_FILE = "summary.json"
-SUFFIX = ".coco.json"
+FORMS = ("coco", "instances")  # of a run's masks: results for evaluations, and a whole file for other tools
 _MOST_NAMED = 3
 
 
@@ -77,4 +77,5 @@ def _nearest(folder: Path) -> Path:
 def _is_result(name: str, variants: Sequence[str]) -> bool:
     if name in {DATASET_FILE, SUMMARY_FILE}:
         return True
-    return name.endswith(SUFFIX) and name.removesuffix(SUFFIX).partition("@")[0] in variants
+    suffixes = [f".{form}.json" for form in FORMS if name.endswith(f".{form}.json")]
+    return any(name.removesuffix(suffix).partition("@")[0] in variants for suffix in suffixes)

@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from samfleet.datasets.coverage import Coverage
+from samfleet.datasets.left_out import LeftOut
+
 
 class _Resource(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -19,7 +22,24 @@ class Dataset(_Resource):
     state: str
     image_count: int
     annotation_count: int | None = None
+    annotated_image_count: int | None = None
+    unused_annotation_count: int | None = None
+    box_annotation_count: int | None = None
     detection_count: int | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """How far annotations and images belong together, where the dataset has annotations."""
+        if self.annotation_count is None or self.annotated_image_count is None:
+            return None
+        return Coverage(
+            self.image_count,
+            self.annotated_image_count,
+            self.annotation_count,
+            self.unused_annotation_count or 0,
+            self.box_annotation_count or 0,
+        )
 
 
 class DatasetImage(_Resource):
@@ -145,6 +165,7 @@ class Job(_Resource):
     progress: float = 0.0
     images_per_second: float | None = None
     eta_seconds: float | None = None
+    annotations: Coverage | None = None
     runs: tuple[Run, ...] = ()
 
     @property

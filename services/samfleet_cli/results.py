@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from samfleet.datasets.json_array import iter_json_members
-from samfleet.regular_files import open_regular
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.files import write_json
-from samfleet_cli.outputs import DATASET_FILE, SUFFIX, SUMMARY_FILE
+from samfleet_cli.outputs import DATASET_FILE, FORMS, SUMMARY_FILE
 from samfleet_cli.resources import ImageError, Job, Run, StageTimes
 
+UNCLASSIFIED = [{"id": 1, "name": "object"}]  # the category of masks that nothing classified
 FEW_IMAGES = 20  # below, p90 is at most the second slowest image
 
 
@@ -26,16 +25,17 @@ class Results:
     files: tuple[Path, ...]
 
 
-def write_results(client: SamfleetClient, job: Job, out: Path, annotations: Path | None = None) -> Results:
+def write_results(client: SamfleetClient, job: Job, out: Path) -> Results:
     """Download everything of a job that is over. `summary.json` comes last: where it lies, the others are whole."""
     timed = [_run_with_stages(client, run.id) for run in job.runs]
     runs = tuple(run for run, _warmup in timed)
     files = []
     for run in runs:
-        path = out / f"{result_name(run, runs)}{SUFFIX}"
-        client.download_results(run.id, path)
-        files.append(path)
-    write_json(out / DATASET_FILE, _dataset(client, job.dataset_id, runs, annotations))
+        for form in FORMS:
+            path = out / f"{result_name(run, runs)}.{form}.json"
+            client.download_results(run.id, path, format_=form)
+            files.append(path)
+    write_json(out / DATASET_FILE, _dataset(client, job.dataset_id, runs))
     summary = summarise(job, timed, list(client.job_errors(job.id)))
     write_json(out / SUMMARY_FILE, summary)
     return Results(runs, summary, (*files, out / DATASET_FILE, out / SUMMARY_FILE))
@@ -53,6 +53,7 @@ def summarise(job: Job, runs: Sequence[tuple[Run, bool]], errors: Sequence[Image
     return {
         "job_id": job.id,
         "counts": job.counts.model_dump(include={"total", "succeeded", "failed"}),
+        **({"annotations": asdict(job.annotations)} if job.annotations else {}),
         "runs": [_run(run, warmup) for run, warmup in runs],
         "errors": [
             {
@@ -132,7 +133,7 @@ def _stage(times: StageTimes) -> dict[str, float]:
     return times.model_dump(include={"n", "mean_ms", "p50_ms", "p90_ms", "p99_ms"})
 
 
-def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annotations: Path | None) -> dict[str, Any]:
+def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run]) -> dict[str, Any]:
     """COCO's frame for the results, which are bare lists: its `info` says which models made them. An image that could
     not be read has no size: its width and height are 0.
     """
@@ -145,16 +146,7 @@ def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run], annot
         }
         for image in client.dataset_images(dataset_id)
     ]
-    categories = _categories(annotations) if annotations else []
+    categories = client.dataset_categories(dataset_id)
     models = [{"variant": run.variant, **run.provenance.model_dump(mode="json")} for run in runs]
     info = {"description": "Images segmented by samfleet", "models": models}
-    return {"info": info, "images": images, "annotations": [], "categories": categories}
-
-
-def _categories(annotations: Path) -> list[Any]:
-    """Those of a file that the server has checked, without the memory of its annotations."""
-    with open_regular(annotations) as file:
-        for name, entries in iter_json_members(file):
-            if name == "categories" and entries is not None:
-                return list(entries)
-    return []
+    return {"info": info, "images": images, "annotations": [], "categories": categories or UNCLASSIFIED}

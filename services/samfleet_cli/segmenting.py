@@ -8,6 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from samfleet.datasets.left_out import describe
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import unknown_variant
 from samfleet_cli.client import SamfleetClient
@@ -41,6 +42,10 @@ def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) ->
     _require_variants(client, wanted.variants)
     dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
+    if dataset.left_out:
+        display.say(f"left out: {describe(dataset.left_out)}")
+    if dataset.coverage is not None:
+        display.say(f"annotations: {dataset.coverage}")
     try:
         return client.submit_job(
             dataset.id, wanted.variants, wanted.task, pools=wanted.pools, name=wanted.name, evaluate=wanted.evaluate
@@ -67,9 +72,7 @@ def _require_variants(client: SamfleetClient, names: Sequence[str]) -> None:
             raise unknown_variant(name, known)
 
 
-def finish_job(
-    client: SamfleetClient, job_id: str, out: Path, display: Display, annotations: Path | None = None
-) -> tuple[Job, Results]:
+def finish_job(client: SamfleetClient, job_id: str, out: Path, display: Display) -> tuple[Job, Results]:
     """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
     display.say(f"job {job_id}")
     display.say(
@@ -77,7 +80,7 @@ def finish_job(
     )
     job = follow_job(client, job_id, display.job)
     with said_if_not_written(job_id, out):
-        return job, write_results(client, job, out, annotations)
+        return job, write_results(client, job, out)
 
 
 def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[Job, Results]:
@@ -87,7 +90,7 @@ def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[
     with display, connect_or_start(choice, display.say) as connection:
         job = start_job(connection.client, wanted, display)
         try:
-            return finish_job(connection.client, job.id, wanted.out, display, wanted.source.annotations)
+            return finish_job(connection.client, job.id, wanted.out, display)
         except KeyboardInterrupt:
             display.say(interrupted(job.id, wanted, temporary=connection.temporary))
             raise

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from samfleet.datasets.directory import FoundImage, list_images
-from samfleet.datasets.names import IMAGE_SUFFIXES, is_image_name
+from samfleet.datasets.directory import FolderListing, FoundImage, list_images
+from samfleet.datasets.left_out import LeftOutTally, describe
+from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
 from samfleet.errors import InvalidInput
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.resources import Dataset
@@ -34,12 +35,6 @@ class SourceNotSupported(InvalidInput):
     code = "source_not_supported"
 
 
-class FileNameNotSendable(InvalidInput):
-    """The name of a file cannot be sent; rename the file."""
-
-    code = "file_name_not_sendable"
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Images of one folder, or one image file, of this machine."""
@@ -48,6 +43,8 @@ class Source:
     annotations: Path | None = None
     limit: int | None = None
     detections: Path | None = None
+    strict_annotations: bool = False
+    hidden: bool = False
     name: str | None = None
 
     @property
@@ -55,7 +52,7 @@ class Source:
         """As it was given, else the name of the folder or file; the root folder has none."""
         return self.name or self.path.resolve().name or None
 
-    def files(self) -> list[FoundImage]:
+    def listing(self) -> FolderListing:
         """The first `limit` of the images, which is what a server that reads the folder itself finds."""
         if self.path.is_file():
             if not is_image_name(self.path.name):
@@ -63,8 +60,8 @@ class Source:
                     f"{self.path} is not a folder, nor an image file by its suffix; "
                     f"images end in {', '.join(IMAGE_SUFFIXES)}"
                 )
-            return [FoundImage(self.path.name, self.path, self.path.stat().st_size)]
-        return list_images(str(self.path.resolve()), _ANYWHERE, self.limit)
+            return FolderListing([FoundImage(self.path.name, self.path, self.path.stat().st_size)], ())
+        return list_images(str(self.path.resolve()), _ANYWHERE, self.limit, with_hidden=self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +80,12 @@ def create_dataset(
     """A sealed dataset. The server is asked to read a folder itself, unless `upload`; when it may not, or when what
     it finds under that path is something else (another machine can have the same path), the files are sent.
     """
-    files = source.files()
+    listing = source.listing()
     if source.path.is_dir() and not upload:
         dataset = _by_path(client, source)
-        if dataset is not None and _is_same(client, dataset, files):
+        if dataset is not None and _is_same(client, dataset, listing.images):
             return dataset
-    return _by_upload(client, source, files, on_progress)
+    return _by_upload(client, source, listing, on_progress)
 
 
 def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
@@ -99,6 +96,8 @@ def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
             annotations=source.annotations.resolve() if source.annotations else None,
             detections=source.detections.resolve() if source.detections else None,
             limit=source.limit,
+            strict_annotations=source.strict_annotations,
+            include_hidden=source.hidden,
         )
     except ApiError as error:
         if error.problem_code in _NOT_THE_SERVERS:
@@ -115,14 +114,17 @@ def _is_same(client: SamfleetClient, dataset: Dataset, files: Sequence[FoundImag
 def _by_upload(
     client: SamfleetClient,
     source: Source,
-    files: Sequence[FoundImage],
+    listing: FolderListing,
     on_progress: Callable[[UploadProgress], None],
 ) -> Dataset:
-    if quoted := next((file.name for file in files if '"' in file.name), None):
-        raise FileNameNotSendable(  # multipart forms turn it into %22, and the dataset would have another name
-            f"the name of {quoted} contains a double quote, which an upload cannot carry; rename the file"
-        )
-    dataset = client.create_upload_dataset(name=source.dataset_name)
+    files = [file for file in listing.images if _is_sendable(file)]
+    names = LeftOutTally()
+    for file in listing.images:
+        if not _is_sendable(file):
+            names.add("name", file.name)
+    if not files:
+        raise FileNameInvalid(f"no image can be sent: {describe(names.all())}; rename the files")
+    dataset = client.create_upload_dataset(name=source.dataset_name, left_out=(*listing.left_out, *names.all()))
     sent = 0
     on_progress(UploadProgress(0, len(files)))
     for batch in _batches(files):
@@ -133,7 +135,12 @@ def _by_upload(
         client.upload_annotations(dataset.id, source.annotations)
     if source.detections is not None:
         client.upload_detections(dataset.id, source.detections)
-    return client.seal_dataset(dataset.id)
+    return client.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)
+
+
+def _is_sendable(file: FoundImage) -> bool:
+    """Multipart forms turn a double quote into %22, and the server takes a backslash for a folder of Windows."""
+    return file.fault is None and not {'"', "\\"} & set(file.name)
 
 
 def _batches(files: Sequence[FoundImage]) -> Iterator[list[FoundImage]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,7 +17,9 @@ T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a page of results or a batch of uploads is stored well within a minute
 RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0)
+LONGEST_WAITS_SECONDS = 300.0  # for a server that says when to come back, in all
 _WORTH_ANOTHER_TRY = {502, 503, 504}
+_NEVER_WAIT_FOR = {"too_many_attempts"}  # a wrong key stays wrong
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -25,10 +28,24 @@ class ApiError(SamfleetError):
 
     code = "api_error"
 
-    def __init__(self, problem_code: str, status: int, detail: str) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, problem_code: str, status: int, detail: str, *, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.problem_code = problem_code
         self.status = status
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the server, or a gateway before it, says that it cannot answer at present."""
+        return self.status in _WORTH_ANOTHER_TRY
+
+    @property
+    def wait_seconds(self) -> float | None:
+        """How long a server that has done nothing with the request asks to wait; None where waiting does not help."""
+        if self.status != HTTPStatus.TOO_MANY_REQUESTS or self.problem_code in _NEVER_WAIT_FOR:
+            return None
+        return self.retry_after_seconds
 
 
 class ApiUnreachable(Unavailable):
@@ -87,16 +104,25 @@ class Transport:
         return self.repeat(lambda: self._json_once(method, path, **request), repeatable=repeatable)
 
     def repeat(self, attempt: Callable[[], T], *, repeatable: bool) -> T:
+        """The result of `attempt`. One that the server refused because of its rate is always made again after the
+        time that the server names, for five minutes at most: nothing was done with it.
+        """
         delays = iter(RETRY_DELAYS_SECONDS if repeatable else ())
+        patience = LONGEST_WAITS_SECONDS
         while True:
             try:
                 return attempt()
-            except (ApiUnreachable, ApiError) as error:
-                if isinstance(error, ApiError) and error.status not in _WORTH_ANOTHER_TRY:
-                    raise
+            except ApiUnreachable:
                 if (delay := next(delays, None)) is None:
                     raise
-                self._sleep(delay)
+            except ApiError as error:
+                wait = error.wait_seconds
+                if wait is not None and wait <= patience:
+                    patience -= wait
+                    delay = wait
+                elif not error.is_temporary or (delay := next(delays, None)) is None:
+                    raise
+            self._sleep(delay)
 
     @contextmanager
     def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:
@@ -144,4 +170,10 @@ def _refusal(response: httpx.Response) -> ApiError:
             "unexpected_answer", response.status_code, f"{response.request.url} answered {response.status_code}"
         )
     detail = str(problem.get("detail") or problem.get("title") or problem["code"])
-    return ApiError(str(problem["code"]), response.status_code, detail)
+    after = response.headers.get("Retry-After", "")
+    return ApiError(
+        str(problem["code"]),
+        response.status_code,
+        detail,
+        retry_after_seconds=float(after) if after.isdecimal() else None,  # the other form, a date, is not ours
+    )

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from fixtures.api import Api, Tenant
 from fixtures.measured import every_third_fails, finished_job
-from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard
+from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard, segmented
 from samfleet.db.session import transaction
 from samfleet.jobs.settling import fail_run
 from samfleet.jobs.states import lock_run
@@ -32,7 +32,7 @@ def test_a_job_shows_its_times_failures_and_pictures(api: Api, tenant: Tenant, f
         for width in chart.locator("rect.length").evaluate_all("all => all.map(r => r.width.baseVal.value)")
     ]
     assert sum(widths) > 500
-    times = page.get_by_role("table", name="Time per image and stage, warm-up left out")
+    times = page.get_by_role("table", name="Time per image and stage, without warm-up")
     assert times.get_by_role("row").count() == 1 + 2 * 5
     failures = page.get_by_role("table", name="Failures by code and stage")
     expect(failures.get_by_role("row").nth(1)).to_contain_text("image_truncated")
@@ -129,4 +129,39 @@ def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Cancel the job").click()
     expect(page.locator(".head .state")).to_have_text("cancelled")
+    expect(page.locator("dt", has_text="Ended")).to_have_count(1)  # without a reload
     assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
+
+
+def test_a_job_that_ended_promises_nothing(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=2, name="in vain")
+    tenant.http.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    expect(page.locator("#throughput")).to_contain_text("Nothing was recorded")
+    expect(page.locator("#stages")).to_contain_text("The job ended before an image was recorded")
+    expect(page.locator("#failures")).to_contain_text("No image was segmented, so none has failed.")
+    expect(page.locator("#gallery .missing")).to_have_text(["not segmented"] * 2)
+    expect(page.locator("main > p.soft")).to_have_text("0 of 2 images")
+    expect(page.locator("main")).not_to_contain_text("yet")
+
+
+def test_the_line_over_time_ends_at_the_number_of_images(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = finished_job(api, tenant, folder)
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    expect(page.locator("#throughput polyline.line")).to_have_count(len(job["runs"]))
+    tips = page.locator("#throughput [data-tip]").evaluate_all("all => all.map((mark) => mark.dataset.tip)")
+    (run, _) = job["runs"]
+    counts = [int(tip.rsplit(": ", 1)[1].removesuffix(" images")) for tip in tips if tip.startswith(run["variant"])]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert counts[-1] == run["counts"]["total"]
+
+
+def test_an_axis_of_long_times_is_in_seconds(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=2, name="slow")
+    carry_out(api, job, lambda image: segmented(image, encode_ms=25_000))
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    chart = page.get_by_role("img", name="Mean time of an image, stage by stage")
+    expect(chart.locator("text.tick.title")).to_have_text("s")
+    numbers = [float(text) for text in chart.locator("text.tick:not(.title)").all_text_contents()]
+    assert 20 <= max(numbers) <= 30

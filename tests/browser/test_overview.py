@@ -20,11 +20,17 @@ def test_progress_moves_while_a_job_runs(api: Api, tenant: Tenant, folder: Path,
     bar = page.get_by_role("progressbar", name="Progress of moving")
     expect(bar).to_have_js_property("value", 0)
     run_id = job["runs"][0]["id"]
+    line = page.locator("#running p.soft")
     for value in (0.5, 1):
         claimed = claim_next(api, run_id)
         assert claimed is not None
         record_shard(api, claimed)
         expect(bar).to_have_js_property("value", value)
+        expect(line).to_contain_text(f"{4 * value:.0f} of 4 images")
+    page.reload()
+    expect(page.get_by_role("table", name="Jobs, newest first").get_by_role("row", name="moving")).to_contain_text(
+        "4 of 4"
+    )
 
 
 def test_jobs_that_are_not_pushed_are_asked_for(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:

@@ -215,7 +215,7 @@ def test_the_csv_file_has_the_rows_of_the_table(reader: Page, measured: Tenant) 
 
 def test_the_command_and_the_request_ask_the_same(reader: Page, measured: Tenant) -> None:
     opened(reader, "latency?stage=encode&variant=mobile_sam&since=2026-01-01T00:00:00Z")
-    reader.get_by_text("Have it again").click()
+    reader.get_by_text("Repeat this report").click()
     command = reader.get_by_role("region", name="Command").inner_text()
     assert command.split()[:3] == ["samfleet", "report", "latency"]
     assert "--variant mobile_sam" in command

@@ -52,6 +52,12 @@ def test_everything_leaves_coco_files_that_load(samfleet: Samfleet, tmp_path: Pa
         assert mask["area"] == rle.area(mask["segmentation"])
         assert mask["score"] == mask["predicted_iou"]
     assert {mask["image_id"] for mask in masks} == {1, 2}
+    instances = COCO(out / "mobile_sam.instances.json")
+    assert len(instances.getAnnIds()) == run["masks"]
+    for one in instances.loadAnns(instances.getAnnIds()):
+        assert one["bbox"] == rle.toBbox(one["segmentation"]).tolist()
+        assert instances.annToMask(one).sum() == one["area"]
+    assert instances.loadCats(instances.getCatIds()) == [{"id": 1, "name": "object"}]
 
 
 @pytest.mark.parametrize("task", ["box", "center_point"])

@@ -18,7 +18,8 @@ from samfleet.logging import get_logger
 from samfleet.masks.image_errors import ImageFailed
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.metrics import TRITON_RETRIES
-from samfleet.quality.segmentation import AnnotationOutlineTooLong, AnnotationSizeMismatch
+from samfleet.quality.segmentation import AnnotationOutlineTooLong
+from samfleet.quality.sizes import AnnotationSizeMismatch, check_size
 from samfleet.storage.store import ObjectStore
 from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
@@ -88,8 +89,8 @@ class ImageStep:
                 data = read_image(self.store, image.uri, self.max_image_bytes)
             outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
             origins = prompt_origins(self.task, self.parameters, image)
-            prompts = build_prompts(self.task, origins, data, self.max_pixels)
-        except ImageFailed as error:
+            prompts = build_prompts(self.task, image, origins, data, self.max_pixels)
+        except (ImageFailed, AnnotationSizeMismatch) as error:
             outcome = replace(outcome, error=ImageError(error.code, error.message, FETCH_STAGE))
         else:
             request = SegmentRequest(data, self.parameters, prompts)
@@ -141,8 +142,12 @@ class ImageStep:
 
     def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
         measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality
+        if not all(instance.segmentation for instance in image.instances):
+            return None  # a box has no pixels to compare with; the run's evaluation says so
+        height, width = reply.report.height, reply.report.width
         try:
-            return measure(reply.masks, image.instances, reply.report.height, reply.report.width)
+            check_size(image.instances, image.stated_size, width, height)
+            return measure(reply.masks, image.instances, height, width)
         except (AnnotationSizeMismatch, AnnotationOutlineTooLong) as error:
             # the masks are right; the run's evaluation fails by the same annotation and says so
             log.warning("quality.not_measured", image_id=image.image_id, code=error.code, reason=error.message)

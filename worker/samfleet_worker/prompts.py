@@ -9,9 +9,10 @@ from samfleet.errors import InvalidInput
 from samfleet.jobs.results import Annotation, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
 from samfleet.masks.image_errors import ImageFailed
+from samfleet.masks.image_file import upright_size
 from samfleet.quality.segmentation import annotation_mask
+from samfleet.quality.sizes import check_size
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
-from samfleet_worker.images import upright_size
 from samfleet_worker.selection import select_detections
 
 
@@ -39,15 +40,17 @@ def prompt_origins(task: JobTask, parameters: TaskParameters, image: ShardImage)
     )
 
 
-def build_prompts(task: JobTask, origins: Sequence[PromptOrigin], data: bytes, max_pixels: int) -> tuple[Prompt, ...]:
-    """One prompt per origin, in order.
+def build_prompts(
+    task: JobTask, image: ShardImage, origins: Sequence[PromptOrigin], data: bytes, max_pixels: int
+) -> tuple[Prompt, ...]:
+    """One prompt per origin, in order. `data` is the encoded file.
 
-    Only a centre point needs the image's size: its mask is drawn before the point is chosen.
+    The image's size is read from its header where annotations prompt: they must have been made for it, and the mask of
+    a centre point is drawn at it. Raises `ImageFailed`, or `AnnotationSizeMismatch` for annotations of another size.
     """
-    if not origins:
-        return ()
-    points = isinstance(task, PromptsJobTask) and task.prompt == "center_point"
-    size = upright_size(data, max_pixels) if points else (0, 0)
+    annotated = [origin for origin in origins if isinstance(origin, Annotation)]
+    size = upright_size(data, max_pixels) if annotated else (0, 0)
+    check_size(annotated, image.stated_size, *size)
     prompts = []
     for origin in origins:
         try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageNameInvalid, ImageTooLarge, ImageUnreadable
 from samfleet.regular_files import NotRegularFile, open_resolved
 from samfleet.storage.store import ObjectNotFound, ObjectStore
 
 STORE_SCHEME = "store:"
+UNUSABLE_SCHEME = "unusable:"  # followed by the reason
 
 
 def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
@@ -19,6 +20,8 @@ def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
     Raises a subclass of `ImageFailed` for what is the image's fault; a store that does not answer is an error of the
     store, worth another try.
     """
+    if uri.startswith(UNUSABLE_SCHEME):
+        raise ImageNameInvalid(unquote(uri.removeprefix(UNUSABLE_SCHEME)))
     data = _from_store(store, uri, max_bytes) if uri.startswith(STORE_SCHEME) else _from_disk(uri, max_bytes)
     if len(data) > max_bytes:
         raise ImageTooLarge(
@@ -29,9 +32,14 @@ def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
     return data
 
 
+def unusable_uri(reason: str) -> str:
+    """For `DatasetImage.uri` of an image that is known to fail; reading it says the reason."""
+    return UNUSABLE_SCHEME + quote(reason)
+
+
 def held_bytes(uri: str, listed: int) -> int:
     """How large the file is: as it was listed, or as it is now where that is more."""
-    if uri.startswith(STORE_SCHEME):
+    if uri.startswith((STORE_SCHEME, UNUSABLE_SCHEME)):
         return listed
     try:
         return max(listed, _path(uri).stat().st_size)

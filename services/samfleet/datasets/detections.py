@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import IO, Any
 
-from samfleet.datasets.annotations import AnnotationLimits
+from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.json_array import JsonArrayInvalid, iter_json_array
 from samfleet.datasets.segmentation import is_number
 from samfleet.errors import InvalidInput, TooLarge

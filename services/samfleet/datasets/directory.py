@@ -14,12 +14,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samfleet.datasets.names import check_file_name, is_image_name
+from samfleet.datasets.content import unusable_uri
+from samfleet.datasets.folder_entries import (
+    is_directory,
+    is_file_or_broken,
+    is_of_system,
+    is_state,
+    is_utf8,
+    real_path,
+)
+from samfleet.datasets.left_out import LeftOut, LeftOutTally, Reason, describe, reason_of
+from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_name
 from samfleet.errors import Forbidden, InvalidInput
 from samfleet.regular_files import open_folder
 
-SYSTEM_FOLDERS = (Path("/proc"), Path("/sys"), Path("/dev"))  # the kernel's: endless, and files there are no data
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the one folder of /dev where people put files
 NAMES_OF_A_FOLDER = 16  # links to one folder that a listing follows; with two links a level, names double each level
 
 
@@ -70,36 +78,79 @@ class ListingLimits:
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """`name` is the path relative to the listed folder; `path` is where it really lies, all links resolved."""
+    """`name` is the path relative to the listed folder; `path` is where it really lies, all links resolved.
+
+    An image with a `fault` fails by it.
+    """
 
     name: str
     path: Path
     size_bytes: int
+    fault: str | None = None
+
+    @property
+    def uri(self) -> str:
+        return self.path.as_uri() if self.fault is None else unusable_uri(self.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    images: list[FoundImage]
+    left_out: tuple[LeftOut, ...]
 
 
 def list_images(
-    directory: str, roots: Sequence[Path], limit: int | None = None, limits: ListingLimits | None = None
-) -> list[FoundImage]:
-    """The images below `directory`, sorted by relative name; the first `limit` of them."""
+    directory: str,
+    roots: Sequence[Path],
+    limit: int | None = None,
+    limits: ListingLimits | None = None,
+    *,
+    with_hidden: bool = False,
+) -> FolderListing:
+    """The images below `directory`, sorted by relative name; the first `limit` of them.
+
+    Hidden files and folders, and what systems make for themselves, are left out unless `with_hidden`; the state of a
+    stack always is.
+    """
     folder = resolve_allowed(directory, roots)
     if not os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it is never an error, whatever the name
         raise DirectoryNotFound(f"{directory} is not a directory on the server; check the path")
-    listing = _Listing(folder, [_real(root) for root in roots], limits or ListingLimits())
+    real_roots = [real_path(root) for root in roots]
+    listing = _Listing(folder, real_roots, limits or ListingLimits(), with_hidden=with_hidden)
     found = sorted(listing.images())
+    left_out = listing.left_out.all()
     if not found:
-        raise DatasetEmpty(f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif)")
-    return [listing.measured(check_file_name(name), path) for name, path in found[:limit]]
+        beside = f"; left out: {describe(left_out)}" if left_out else ""
+        raise DatasetEmpty(
+            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif){beside}"
+        )
+    return FolderListing(_with_storable_names(listing, found, limit), left_out)
+
+
+def _with_storable_names(listing: _Listing, found: Sequence[tuple[str, Path]], limit: int | None) -> list[FoundImage]:
+    """An image whose name cannot be stored has one with escapes, which no other has, and a fault."""
+    taken, images = {name for name, _ in found}, []
+    for name, path in found[:limit]:
+        try:
+            images.append(listing.measured(check_file_name(name), path))
+        except FileNameInvalid as error:
+            given = storable_name(name)
+            while given in taken:
+                given = f"{given[:-1]}~"
+            taken.add(given)
+            images.append(FoundImage(given, path, 0, fault=error.message))
+    return images
 
 
 def resolve_allowed(path: str, roots: Sequence[Path]) -> Path:
     """The real path, links resolved; refused before anything says whether a path outside the roots exists."""
-    if not _is_utf8(path) or "\x00" in path or not path.startswith("/"):
+    if not is_utf8(path) or "\x00" in path or not path.startswith("/"):
         raise DirectoryNotFound(f"{path!r} is not an absolute path; start it with '/'")
-    real = _real(path)
-    if not any(real.is_relative_to(_real(root)) for root in roots):
+    real = real_path(path)
+    if not any(real.is_relative_to(real_path(root)) for root in roots):
         allowed = ", ".join(str(root) for root in roots) or "none: this server takes uploads only"
         raise DirectoryNotAllowed(f"{path} is not under an allowed folder (SAMFLEET_DATASET_ROOTS: {allowed})")
-    if _is_of_system(real):
+    if is_of_system(real):
         raise DirectoryNotAllowed(f"{path} belongs to the operating system (/proc, /sys, /dev); name a folder of files")
     return real
 
@@ -116,7 +167,9 @@ class _Folder:
 class _Listing:
     """One walk through the folders: iterative, within the limits."""
 
-    def __init__(self, top: Path, roots: Sequence[Path], limits: ListingLimits) -> None:
+    def __init__(self, top: Path, roots: Sequence[Path], limits: ListingLimits, *, with_hidden: bool) -> None:
+        self.left_out = LeftOutTally()
+        self._with_hidden = with_hidden
         self._top = top
         self._roots = roots
         self._limits = limits
@@ -139,7 +192,7 @@ class _Listing:
 
     def measured(self, name: str, path: Path) -> FoundImage:
         self._check_time()
-        real = _real(path) if path.is_symlink() else path
+        real = real_path(path) if path.is_symlink() else path
         try:
             size = real.stat().st_size
         except OSError:  # a broken link, or removed meanwhile: its own error will say so when it is read
@@ -152,19 +205,32 @@ class _Listing:
             way = self._entered(folder, os.fstat(descriptor))
             if way is None:
                 return
+            if folder.prefix and is_state(descriptor):
+                self.left_out.add("state", folder.prefix)
+                return
             with os.scandir(descriptor) as entries:
                 for entry in entries:
                     self._count()
                     path = folder.path / entry.name
-                    if _is_directory(entry):
+                    is_folder = is_directory(entry)
+                    reason = self._reason(entry, is_folder=is_folder)
+                    if reason is not None:
+                        self.left_out.add(reason, f"{folder.prefix}{entry.name}{'/' if is_folder else ''}")
+                    elif is_folder:
                         inner = self._inside(entry, path, folder)
-                        if not _is_of_system(inner):
+                        if not is_of_system(inner):
                             waiting.append(_Folder(inner, f"{folder.prefix}{entry.name}/", way))
-                    elif is_image_name(entry.name) and _is_file_or_broken(entry):
+                    else:
                         self._inside(entry, path, folder)
                         yield folder.prefix + entry.name, path
         finally:
             os.close(descriptor)
+
+    def _reason(self, entry: os.DirEntry[str], *, is_folder: bool) -> Reason | None:
+        reason = reason_of(entry.name, is_folder=is_folder, with_hidden=self._with_hidden)
+        if reason is None and not is_folder and not is_file_or_broken(entry):
+            return "other"  # a pipe or a device
+        return reason
 
     def _entered(self, folder: _Folder, status: os.stat_result) -> tuple[tuple[int, int], ...] | None:
         """The way with this folder on it; None where a link leads back to one that is on it already."""
@@ -188,8 +254,8 @@ class _Listing:
         """Where the entry really lies, which must be under the roots."""
         if not entry.is_symlink():
             return path
-        real = _real(path)
-        if any(real.is_relative_to(root) for root in self._roots) and not _is_of_system(real):
+        real = real_path(path)
+        if any(real.is_relative_to(root) for root in self._roots) and not is_of_system(real):
             return real
         raise DirectoryNotAllowed(
             f"{folder.prefix + entry.name!r} is a symbolic link that leaves the allowed folders; copy what it points "
@@ -211,38 +277,3 @@ class _Listing:
                 f"{self._top} takes longer than {self._limits.seconds:g} s to list; name a smaller folder, or raise "
                 "SAMFLEET_LISTING_TIME"
             )
-
-
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    """`DirEntry.is_dir` fails on a link that points to itself, which is no directory."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _is_file_or_broken(entry: os.DirEntry[str]) -> bool:
-    """A broken link counts as an image: it gets an error of its own, which someone will see."""
-    if not entry.is_symlink():
-        return entry.is_file()
-    try:
-        entry.stat()
-    except OSError:
-        return True
-    return entry.is_file()
-
-
-def _is_of_system(path: Path) -> bool:
-    return any(path.is_relative_to(folder) for folder in SYSTEM_FOLDERS) and not path.is_relative_to(SHARED_MEMORY)
-
-
-def _real(path: str | Path) -> Path:
-    return Path(os.path.realpath(path))
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

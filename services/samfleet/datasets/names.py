@@ -6,7 +6,7 @@ from samfleet.errors import InvalidInput
 
 MAX_NAME_BYTES = 1024
 MAX_PART_BYTES = 255  # of one part between slashes; the limit of Linux file systems
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 class FileNameInvalid(InvalidInput):
@@ -48,6 +48,21 @@ def check_upload_name(name: str) -> str:
     if "\\" in name:
         raise FileNameInvalid(f"file name {name!r} contains a backslash; separate folders by '/'")
     return check_file_name(name)
+
+
+def storable_name(name: str) -> str:
+    """The name where it can be stored; else with escapes for characters that cannot, and cut where it is too long."""
+    escaped = "".join(_escaped(character) for character in name)
+    encoded = escaped.encode("utf-8", "backslashreplace")
+    return encoded[:MAX_NAME_BYTES].decode("utf-8", "ignore")
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, as Python carries it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character < " " or "\x7f" <= character <= "\x9f":
+        return f"\\x{ord(character):02x}"
+    return character
 
 
 def is_image_name(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Select, cast, collate, func, literal, select,
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from samfleet.datasets.annotations import Annotation
+from samfleet.datasets.annotation_entries import Annotation, Size
 from samfleet.datasets.detections import Detection
 from samfleet.db.models import Dataset, DatasetImage
 
@@ -91,29 +91,48 @@ def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, s
     return [(row.id, row.file_name) for row in rows]
 
 
-def number_images(session: Session, ids: Sequence[int], image_ids: Sequence[int]) -> None:
-    """Give the images `ids` the positions 0, 1, 2, … and their COCO ids."""
+def number_images(
+    session: Session, ids: Sequence[int], image_ids: Sequence[int], sizes: Mapping[int, Size | None]
+) -> None:
+    """Give the images `ids` the positions 0, 1, 2, …, their COCO ids and the sizes that are stated for these ids."""
     numbers = ARRAY(BigInteger)
+    widths, heights = zip(*(_stated(sizes, image_id) for image_id in image_ids), strict=True)
+    columns = (cast(list(values), numbers) for values in (ids, image_ids, widths, heights))
     numbered = (
-        func.unnest(cast(list(ids), numbers), cast(list(image_ids), numbers))
-        .table_valued("id", "image_id", with_ordinality="ordinal")
+        func.unnest(*columns)
+        .table_valued("id", "image_id", "stated_width", "stated_height", with_ordinality="ordinal")
         .render_derived()
     )
     session.execute(
         update(DatasetImage)
         .where(DatasetImage.id == numbered.c.id)
-        .values(position=numbered.c.ordinal - 1, image_id=numbered.c.image_id)
+        .values(
+            position=numbered.c.ordinal - 1,
+            image_id=numbered.c.image_id,
+            stated_width=numbered.c.stated_width,
+            stated_height=numbered.c.stated_height,
+        )
         .execution_options(synchronize_session=False)
     )
 
 
-def copy_images(session: Session, dataset_id: uuid.UUID, images: Iterable[NewImage], image_ids: Sequence[int]) -> None:
-    """Write the whole list of a dataset at once, in order; the dataset's own row must be flushed."""
+def copy_images(
+    session: Session,
+    dataset_id: uuid.UUID,
+    images: Iterable[NewImage],
+    image_ids: Sequence[int],
+    sizes: Mapping[int, Size | None],
+) -> None:
+    """Write the whole list of a dataset at once, in order; the dataset's own row must be flushed.
+
+    `sizes` are those that the annotations state, by image id.
+    """
     _copy(
         session,
-        "COPY dataset_images (dataset_id, position, image_id, file_name, uri, size_bytes) FROM STDIN",
+        "COPY dataset_images "
+        "(dataset_id, position, image_id, file_name, uri, size_bytes, stated_width, stated_height) FROM STDIN",
         (
-            (dataset_id, position, image_id, image.file_name, image.uri, image.size_bytes)
+            (dataset_id, position, image_id, image.file_name, image.uri, image.size_bytes, *_stated(sizes, image_id))
             for position, (image, image_id) in enumerate(zip(images, image_ids, strict=True))
         ),
     )
@@ -174,6 +193,12 @@ def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> 
             copy.write_row(row)
             count += 1
     return count
+
+
+def _stated(sizes: Mapping[int, Size | None], image_id: int) -> tuple[int | None, int | None]:
+    """Width and height."""
+    height, width = sizes.get(image_id) or (None, None)
+    return width, height
 
 
 def _of_tenant(tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False) -> Select[Dataset]:

@@ -57,7 +57,7 @@ def _are_numbers(values: list[Any]) -> bool:
 
 def _polygons_extent(polygons: list[Any]) -> Extent:
     if not polygons:
-        raise SegmentationInvalid("segmentation has no polygon; masks are needed, boxes alone are not enough")
+        raise SegmentationInvalid("segmentation has no polygon")
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < MIN_POLYGON_NUMBERS or len(polygon) % 2:
             raise SegmentationInvalid("a polygon must be a list of x, y, x, y, … with at least three corners")

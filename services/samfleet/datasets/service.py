@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -16,15 +16,12 @@ from sqlalchemy.orm import Session
 
 from samfleet.config import Settings
 from samfleet.datasets import repository
-from samfleet.datasets.annotations import (
-    AnnotationLimits,
-    AnnotationsNotFound,
-    AnnotationsTooLarge,
-    CocoInstances,
-    read_annotations,
-)
+from samfleet.datasets.annotating import write_annotations
+from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import ListingLimits, list_images, resolve_allowed
+from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.matching import assign_image_ids
 from samfleet.datasets.repository import NewImage
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
@@ -85,6 +82,8 @@ class DirectoryListing:
     image_ids: tuple[int, ...]
     annotations: CocoInstances | None
     detections: Detections | None
+    limited: bool = False  # there may be more images
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def list_directory(
@@ -95,12 +94,14 @@ def list_directory(
     limit: int | None,
     roots: Sequence[Path],
     limits: InputLimits,
+    include_hidden: bool = False,
 ) -> DirectoryListing:
     """Reads the folder, and the annotations and detections files, which must lie under the allowed roots too.
 
     With a `limit`, detections of images that the file of annotations knows, or without one of any, may be beyond it.
     """
-    found = list_images(directory, roots, limit, limits.listing)
+    listing = list_images(directory, roots, limit, limits.listing, with_hidden=include_hidden)
+    found = listing.images
     if len(found) > limits.images:
         raise DatasetTooLarge(
             f"{directory} has {len(found)} images, more than {limits.images} in one dataset; make several, give a "
@@ -115,16 +116,25 @@ def list_directory(
     if detections_path:
         with _opened(detections_path, roots, limits.file_bytes, DetectionsNotFound, DetectionsTooLarge) as file:
             detections = read_detections(file, limits.annotations)
-    image_ids = assign_image_ids([image.name for image in found], instances.image_ids if instances else None)
-    if instances is not None:
-        instances.require_any(image_ids)
+    image_ids = ids_of([image.name for image in found], instances)
     return DirectoryListing(
         directory=directory,
-        images=tuple(NewImage(image.name, image.path.as_uri(), image.size_bytes) for image in found),
+        images=tuple(NewImage(image.name, image.uri, image.size_bytes) for image in found),
         image_ids=tuple(image_ids),
         annotations=instances,
+        limited=limit is not None,
+        left_out=listing.left_out,
         detections=_of_images(detections, image_ids, instances, limited=limit is not None),
     )
+
+
+def ids_of(names: Sequence[str], instances: CocoInstances | None) -> list[int]:
+    """Ids of images in the dataset's order. It is an error when the annotations name none of them."""
+    if instances is None:
+        return assign_image_ids(names, None)
+    image_ids = assign_image_ids(names, instances.image_ids, instances.originals)
+    instances.require_any(image_ids)
+    return image_ids
 
 
 def _of_images(
@@ -137,8 +147,14 @@ def _of_images(
 
 
 def create_from_directory(
-    session: Session, tenant_id: uuid.UUID, listing: DirectoryListing, name: str | None = None
+    session: Session,
+    tenant_id: uuid.UUID,
+    listing: DirectoryListing,
+    name: str | None = None,
+    *,
+    strict_annotations: bool = False,
 ) -> Dataset:
+    """With `strict_annotations` an image without annotations, or an annotation without an image, is an error."""
     dataset = Dataset(
         tenant_id=tenant_id,
         name=(name or PurePosixPath(listing.directory).name or listing.directory)[:MAX_NAME_LENGTH],
@@ -147,27 +163,33 @@ def create_from_directory(
         state=DatasetState.SEALED,
         sealed_at=datetime.now(UTC),
         image_count=len(listing.images),
+        left_out=[asdict(one) for one in listing.left_out],
         detection_count=None if listing.detections is None else len(listing.detections),
         categories=None if listing.annotations is None else list(listing.annotations.categories),
     )
     session.add(dataset)
     session.flush()
-    repository.copy_images(session, dataset.id, listing.images, listing.image_ids)
+    sizes = listing.annotations.sizes if listing.annotations else {}
+    repository.copy_images(session, dataset.id, listing.images, listing.image_ids, sizes)
     if listing.annotations is not None:
-        annotations = listing.annotations.of_images(frozenset(listing.image_ids))
-        dataset.annotation_count = repository.copy_annotations(session, dataset.id, annotations)
+        strictly = {"strict": strict_annotations, "limited": listing.limited}
+        write_annotations(session, dataset, listing.annotations, listing.image_ids, **strictly)
     repository.copy_detections(session, dataset.id, listing.detections or ())
     dataset.content_sha256 = repository.content_of(session, dataset.id)
     return dataset
 
 
-def create_upload(session: Session, tenant_id: uuid.UUID, name: str | None = None) -> Dataset:
+def create_upload(
+    session: Session, tenant_id: uuid.UUID, name: str | None = None, left_out: Sequence[LeftOut] = ()
+) -> Dataset:
+    """An open dataset; `left_out` is what the client did not mean to send."""
     dataset = Dataset(
         tenant_id=tenant_id,
         name=name or "upload",
         source=DatasetSource.UPLOAD,
         state=DatasetState.OPEN,
         image_count=0,
+        left_out=[asdict(one) for one in left_out],
     )
     session.add(dataset)
     session.flush()

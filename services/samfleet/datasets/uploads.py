@@ -17,13 +17,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
-from samfleet.datasets.annotations import AnnotationLimits, CocoInstances, read_annotations
+from samfleet.datasets.annotating import write_annotations
+from samfleet.datasets.annotation_entries import AnnotationLimits
+from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
-from samfleet.datasets.matching import assign_image_ids
 from samfleet.datasets.names import check_upload_name
 from samfleet.datasets.repository import NewImage
-from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset
+from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, ids_of
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Conflict, TooLarge
@@ -136,9 +137,18 @@ def put_detections(
 
 
 def seal(
-    engine: Engine, store: ObjectStore, tenant_id: uuid.UUID, dataset_id: uuid.UUID, limits: AnnotationLimits
+    engine: Engine,
+    store: ObjectStore,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    limits: AnnotationLimits,
+    *,
+    strict_annotations: bool = False,
 ) -> Dataset:
-    """Sorts the images by name, numbers them and closes the list; a second call changes nothing."""
+    """Sorts the images by name, numbers them and closes the list; a second call changes nothing.
+
+    With `strict_annotations` an image without annotations, or an annotation without an image, is an error.
+    """
     with read_only(engine) as session:
         dataset = get_dataset(session, tenant_id, dataset_id)
     if dataset.state is DatasetState.SEALED:
@@ -151,22 +161,26 @@ def seal(
             now, then = ((row.annotations_key, row.detections_key) for row in (locked, dataset))
             if now != then:
                 raise DatasetChanged
-            _number_and_close(session, locked, instances, detections)
+            _number_and_close(session, locked, instances, detections, strict_annotations=strict_annotations)
     return locked
 
 
 def _number_and_close(
-    session: Session, dataset: Dataset, instances: CocoInstances | None, detections: Detections | None
+    session: Session,
+    dataset: Dataset,
+    instances: CocoInstances | None,
+    detections: Detections | None,
+    *,
+    strict_annotations: bool,
 ) -> None:
     images = repository.names_in_order(session, dataset.id)
     if not images:
         raise DatasetEmpty(f"dataset {dataset.id} has no images; upload some before sealing it")
-    image_ids = assign_image_ids([name for _, name in images], instances.image_ids if instances else None)
-    repository.number_images(session, [row_id for row_id, _ in images], image_ids)
+    image_ids = ids_of([name for _, name in images], instances)
+    sizes = instances.sizes if instances else {}
+    repository.number_images(session, [row_id for row_id, _ in images], image_ids, sizes)
     if instances is not None:
-        instances.require_any(image_ids)
-        annotations = instances.of_images(frozenset(image_ids))
-        dataset.annotation_count = repository.copy_annotations(session, dataset.id, annotations)
+        write_annotations(session, dataset, instances, image_ids, strict=strict_annotations)
     if detections is not None:
         others = frozenset(instances.image_ids.values()) if instances else frozenset[int]()
         kept = detections.of_images(frozenset(image_ids), others)

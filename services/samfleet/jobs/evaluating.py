@@ -14,9 +14,9 @@ from samfleet.db.models import Dataset, DatasetAnnotation
 from samfleet.db.session import read_only
 from samfleet.errors import InvalidInput, SamfleetError, describe
 from samfleet.logging import get_logger
-from samfleet.quality.measures import Measures
+from samfleet.quality.measures import Measures, require_masks
 from samfleet.quality.protocol import Figure
-from samfleet.quality.repository import annotations_of
+from samfleet.quality.repository import annotations_of, stated_sizes_of
 from samfleet.quality.run_evaluation import evaluate_run
 
 log = get_logger(__name__)
@@ -47,15 +47,21 @@ def evaluate_recorded(
 ) -> Evaluated:
     """No transaction is open while `rows` are read. Raises only what is worth another try."""
     with read_only(engine) as session:
-        categories = session.get_one(Dataset, dataset_id).categories or []
+        dataset = session.get_one(Dataset, dataset_id)
+        categories = dataset.categories or []
 
     def read(image_ids: Sequence[int]) -> Mapping[int, Sequence[DatasetAnnotation]]:
         with read_only(engine) as session:
             return annotations_of(session, dataset_id, image_ids)
 
+    def read_sizes(image_ids: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        with read_only(engine) as session:
+            return stated_sizes_of(session, dataset_id, image_ids)
+
     try:
+        require_masks(dataset.box_annotation_count, dataset.annotation_count, "the evaluation")
         measures = Measures.of(task, categories)
-        figures = evaluate_run(rows, read, measures)
+        figures = evaluate_run(rows, read, measures, read_sizes)
     except SQLAlchemyError:
         raise
     except SamfleetError as error:

@@ -6,31 +6,21 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Shard, ShardState
 from samfleet.errors import NotFound
+from samfleet.jobs.coco_files import BoxForm, Instances, iter_instances, iter_results
 from samfleet.jobs.parts import read_parts
 from samfleet.storage.jsonl import read_blocks
 from samfleet.storage.store import ObjectStore
 
 CHUNK_BYTES = 1 << 20
-LAYOUT = 1  # goes up with every change of what the same parts become
-EVERYTHING_CATEGORY_ID = 1  # SegEvery does not classify; a COCO result needs a category
-COPIED = (
-    "predicted_iou",
-    "stability_score",
-    "point_coords",
-    "crop_box",
-    "annotation_id",
-    "detection_id",
-    "prompt_index",
-    "prompt_box",
-)
+LAYOUT = 2  # goes up with every change of what the same parts become
 
 
 class RunNotFound(NotFound):
@@ -41,12 +31,18 @@ class RunNotFound(NotFound):
 
 class ExportFormat(StrEnum):
     COCO = "coco"
+    INSTANCES = "instances"
     JSONL = "jsonl"
 
 
-FILE_NAMES: Mapping[ExportFormat, str] = {ExportFormat.COCO: "coco.json", ExportFormat.JSONL: "results.jsonl"}
+FILE_NAMES: Mapping[ExportFormat, str] = {
+    ExportFormat.COCO: "coco.json",
+    ExportFormat.INSTANCES: "instances.json",
+    ExportFormat.JSONL: "results.jsonl",
+}
 MEDIA_TYPES: Mapping[ExportFormat, str] = {
     ExportFormat.COCO: "application/json",
+    ExportFormat.INSTANCES: "application/json",
     ExportFormat.JSONL: "application/x-ndjson",
 }
 
@@ -57,19 +53,29 @@ def recorded_parts(session: Session, run_id: uuid.UUID) -> list[str]:
     return [key for key in session.scalars(query.order_by(Shard.index)) if key is not None]
 
 
-def version_of(form: ExportFormat, parts: Sequence[str]) -> str:
-    """Changes whenever the export does: a part never changes, and its key is used once."""
-    digest = hashlib.sha256(f"{LAYOUT}\n{form}\n".encode())
-    for key in parts:
-        digest.update(f"{key}\n".encode())
-    return digest.hexdigest()[:32]
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What a file is made of. `instances` counts for `ExportFormat.INSTANCES` alone, and `boxes` not for JSON lines,
+    which are the parts as they lie in the store, with the official generator's boxes.
+    """
+
+    form: ExportFormat
+    boxes: BoxForm = BoxForm.PIXELS
+    instances: Instances = field(default_factory=lambda: Instances({}))
+
+    def version(self, parts: Sequence[str]) -> str:
+        """Changes whenever the export does: a part never changes, and its key is used once."""
+        about = json.dumps([self.instances.info, self.instances.categories], sort_keys=True)
+        digest = hashlib.sha256(f"{LAYOUT}\n{self.form}\n{self.boxes}\n{about}\n".encode())
+        for key in parts:
+            digest.update(f"{key}\n".encode())
+        return digest.hexdigest()[:32]
 
 
-def iter_export(store: ObjectStore, parts: Sequence[str], form: ExportFormat) -> Iterator[bytes]:
+def iter_export(store: ObjectStore, parts: Sequence[str], export: Export) -> Iterator[bytes]:
     """The whole file in chunks of about a mebibyte, whatever the size of an entry."""
-    pieces = iter_coco(read_parts(store, parts)) if form is ExportFormat.COCO else iter_jsonl(store, parts)
     buffer = bytearray()
-    for piece in pieces:
+    for piece in _pieces(store, parts, export):
         buffer += piece
         if len(buffer) >= CHUNK_BYTES:
             yield bytes(buffer)
@@ -77,41 +83,15 @@ def iter_export(store: ObjectStore, parts: Sequence[str], form: ExportFormat) ->
     yield bytes(buffer)
 
 
-def iter_coco(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    """A COCO results array (what `pycocotools.coco.COCO.loadRes` reads), one entry a line."""
-    separator = b"[\n"
-    for row in rows:
-        for mask in row["masks"]:
-            yield separator + _json(coco_entry(row["image_id"], mask))
-            separator = b",\n"
-    yield b"\n]\n" if separator == b",\n" else b"[]\n"
-
-
-def check_rows(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Raise now what would break a download off in the middle."""
-    for row in rows:
-        for mask in row["masks"]:
-            coco_entry(row["image_id"], mask)
+def _pieces(store: ObjectStore, parts: Sequence[str], export: Export) -> Iterator[bytes]:
+    if export.form is ExportFormat.JSONL:
+        return iter_jsonl(store, parts)
+    if export.form is ExportFormat.INSTANCES:
+        return iter_instances(lambda: read_parts(store, parts), export.instances, export.boxes)
+    return iter_results(read_parts(store, parts), export.boxes)
 
 
 def iter_jsonl(store: ObjectStore, parts: Iterable[str]) -> Iterator[bytes]:
     """One line per image, failed ones included: what the parts hold, without parsing it."""
     for key in parts:
         yield from read_blocks(store, key)
-
-
-def coco_entry(image_id: int, mask: Mapping[str, Any]) -> dict[str, Any]:
-    """`score` is what evaluations rank by: the predicted IoU, or the score of the detection that was segmented."""
-    return {
-        "image_id": image_id,
-        "category_id": mask.get("category_id", EVERYTHING_CATEGORY_ID),
-        "segmentation": mask["segmentation"],
-        "bbox": mask["bbox"],
-        "area": mask["area"],
-        "score": mask.get("detection_score", mask["predicted_iou"]),
-        **{name: mask[name] for name in COPIED if name in mask},
-    }
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

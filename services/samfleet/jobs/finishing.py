@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Job, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
+from samfleet.jobs.coco_files import check_rows
 from samfleet.jobs.evaluating import Evaluated, EvaluationFailed, evaluate_recorded
-from samfleet.jobs.exports import check_rows, recorded_parts
+from samfleet.jobs.exports import recorded_parts
 from samfleet.jobs.parts import read_parts
 from samfleet.jobs.settling import fail_run, settle_job
 from samfleet.jobs.states import lock_run, move_run

@@ -37,7 +37,8 @@ PromptOrigin = Annotation | Detection
 @dataclass(frozen=True, slots=True)
 class ShardImage:
     """`annotations` in the order of their ids, crowds included; empty where the dataset has none. `detections` in
-    the order of their ids; empty where the task does not prompt with them.
+    the order of their ids; empty where the task does not prompt with them. `stated_size` is (width, height) as
+    the annotations file has it.
     """
 
     dataset_image_id: int
@@ -47,6 +48,7 @@ class ShardImage:
     size_bytes: int
     annotations: tuple[Annotation, ...] = ()
     detections: tuple[Detection, ...] = ()
+    stated_size: tuple[int, int] | None = None
 
     @property
     def instances(self) -> tuple[Annotation, ...]:

@@ -34,10 +34,16 @@ def read_shard_images(
             size_bytes=image.size_bytes,
             annotations=tuple(annotations.get(image.image_id, ())),
             detections=tuple(detections.get(image.image_id, ())),
+            stated_size=_stated_size(image),
         )
         for image in images
         if image.image_id is not None
     )
+
+
+def _stated_size(image: DatasetImage) -> tuple[int, int] | None:
+    width, height = image.stated_width, image.stated_height
+    return None if width is None or height is None else (width, height)
 
 
 def _annotations(

@@ -18,9 +18,10 @@ from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, R
 from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
-from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.jobs.task import JobTask, PromptsJobTask, parse_job_task
 from samfleet.jobs.weights import require_weights
 from samfleet.logging import correlation_id
+from samfleet.quality.measures import require_masks
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import BoxSource
@@ -116,6 +117,8 @@ def submit_job(
     pools = _check_pools(request.pools, known_pools)
     require_weights(session, records, pools, weights_dir)
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
+    if isinstance(task, PromptsJobTask) and task.prompt == "center_point":
+        require_masks(dataset.box_annotation_count, dataset.annotation_count, "a centre point")
     check_budget(session, dataset, [task.parameters(record) for record in records], limits, runs_each=len(pools))
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
@@ -217,6 +220,8 @@ def _check_dataset(session: Session, request: JobRequest, needed: Collection[Box
             f"dataset {dataset.id} has no annotations to evaluate against; "
             "make a dataset with a COCO annotations file, or leave evaluate out"
         )
+    if request.evaluate:
+        require_masks(dataset.box_annotation_count, dataset.annotation_count, "the evaluation")
     if "detections" in needed and dataset.detection_count is None:
         raise DetectionsMissing(
             f"dataset {dataset.id} has no detections to take boxes from; make a dataset with a detections file, "

@@ -41,6 +41,12 @@ class ImageTooLarge(ImageFailed):
     code = "image_too_large"
 
 
+class ImageNameInvalid(ImageFailed):
+    """The image's name cannot be stored; rename the file and make a new dataset."""
+
+    code = "image_name_invalid"
+
+
 class ImageFormatUnsupported(ImageFailed):
     """The file's format is not among JPEG, PNG, WebP, BMP and TIFF; convert it."""
 

@@ -6,7 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+from samfleet.errors import InvalidInput
 from samfleet.variants.task import EverythingParameters, task_from_dict
+
+
+class AnnotationMasksMissing(InvalidInput):
+    """Some annotations are boxes without a mask, and masks are needed for centre points and for the evaluation."""
+
+    code = "annotation_masks_missing"
+
+
+def require_masks(boxes: int | None, annotations: int | None, purpose: str) -> None:
+    """Raises `AnnotationMasksMissing` where `boxes` of so many `annotations` have no mask."""
+    if boxes:
+        raise AnnotationMasksMissing(
+            f"{boxes} of {annotations} annotations are boxes without a mask, and {purpose} needs masks; boxes can "
+            "prompt: with the task 'box', or as boxes_from 'annotations' of the sampler object_aware"
+        )
 
 
 @dataclass(frozen=True, slots=True)

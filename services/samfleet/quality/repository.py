@@ -10,7 +10,7 @@ from dataclasses import asdict
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetAnnotation, RunQuality
+from samfleet.db.models import DatasetAnnotation, DatasetImage, RunQuality
 from samfleet.quality.protocol import Figure
 
 
@@ -25,6 +25,18 @@ def annotations_of(
     for annotation in session.scalars(query.order_by(DatasetAnnotation.id)):
         found[annotation.image_id].append(annotation)
     return found
+
+
+def stated_sizes_of(
+    session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]
+) -> Mapping[int, tuple[int, int]]:
+    """(width, height) by image id, of the images whose size the annotations file states."""
+    query = select(DatasetImage.image_id, DatasetImage.stated_width, DatasetImage.stated_height).where(
+        DatasetImage.dataset_id == dataset_id,
+        DatasetImage.image_id.in_(image_ids),
+        DatasetImage.stated_width.is_not(None),
+    )
+    return {row.image_id: (row.stated_width, row.stated_height) for row in session.execute(query)}
 
 
 def replace_figures(session: Session, run_id: uuid.UUID, figures: Sequence[Figure]) -> None:

@@ -11,6 +11,7 @@ from samfleet.quality.evaluation import Evaluation
 from samfleet.quality.measures import Measures
 from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Figure, Found, Truth
 from samfleet.quality.segmentation import Rle, annotation_rle
+from samfleet.quality.sizes import AnnotationSizeMismatch, Size, check_size
 
 IMAGES_AT_ONCE = 4  # with a thousand masks each, a megabyte of codes, they take seconds
 UNSEGMENTED: Rle = {"size": [1, 1], "counts": "1"}  # stands for shapes in an image without masks to compare with
@@ -26,6 +27,8 @@ class Annotated(Protocol):
     @property
     def category_id(self) -> int: ...
     @property
+    def bbox(self) -> Any: ...
+    @property
     def area(self) -> float: ...
     @property
     def iscrowd(self) -> bool: ...
@@ -34,20 +37,32 @@ class Annotated(Protocol):
 
 
 ReadAnnotations = Callable[[Sequence[int]], Mapping[int, Sequence[Annotated]]]
+ReadSizes = Callable[[Sequence[int]], Mapping[int, Size]]
 
 
-def evaluate_run(rows: Iterable[Row], read_annotations: ReadAnnotations, measures: Measures) -> list[Figure]:
+def evaluate_run(
+    rows: Iterable[Row],
+    read_annotations: ReadAnnotations,
+    measures: Measures,
+    read_sizes: ReadSizes = lambda _image_ids: {},
+) -> list[Figure]:
     """`rows` are lines of part files. An image that failed has no masks, so its instances count as missed.
 
-    `read_annotations` gives those of some image ids, by image id and in the order of the annotations file.
+    `read_annotations` gives those of some image ids, by image id and in the order of the annotations file, `read_sizes`
+    the (width, height) that the file states for images. Raises `AnnotationSizeMismatch` for annotations that were made
+    for an image of another size.
     """
     recall = Evaluation(CLASS_AGNOSTIC) if measures.recall else None
     precision = Evaluation(CLASS_AWARE) if measures.precision else None
     agreement = Agreement() if measures.agreement else None
     for page in _pages(rows):
-        annotations = read_annotations([row["image_id"] for row in page])
+        image_ids = [row["image_id"] for row in page]
+        annotations, sizes = read_annotations(image_ids), read_sizes(image_ids)
         for row in page:
-            truths = _truths(row, annotations.get(row["image_id"], ()))
+            annotated = annotations.get(row["image_id"], ())
+            if row["masks"]:
+                _check_size(row, annotated, sizes.get(row["image_id"]))
+            truths = _truths(row, annotated)
             masks = row["masks"]
             if recall is not None:
                 recall.add(row["image_id"], tuple(truths.values()), [_proposal(mask) for mask in masks])
@@ -66,6 +81,13 @@ def _pages(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
     rest = iter(rows)
     while page := list(islice(rest, IMAGES_AT_ONCE)):
         yield page
+
+
+def _check_size(row: Row, annotated: Sequence[Annotated], stated: Size | None) -> None:
+    try:
+        check_size(annotated, stated, row["width"], row["height"])
+    except AnnotationSizeMismatch as error:
+        raise AnnotationSizeMismatch(f"image {row['image_id']}: {error.message}") from error
 
 
 def _truths(row: Row, annotations: Sequence[Annotated]) -> dict[int, Truth]:

@@ -11,15 +11,10 @@ from pycocotools import mask as coco
 
 from samfleet.errors import InvalidInput
 from samfleet.masks.outline import MAX_OUTLINE, outline_length
+from samfleet.quality.sizes import check_runs
 
 LEAST_POLYGON_NUMBERS = 6  # pycocotools reads four numbers as a box; two points enclose nothing
 Rle = Mapping[str, Any]
-
-
-class AnnotationSizeMismatch(InvalidInput):
-    """An annotation's run lengths are of another size than the image."""
-
-    code = "annotation_size_mismatch"
 
 
 class AnnotationOutlineTooLong(InvalidInput):
@@ -35,11 +30,7 @@ def annotation_rle(segmentation: Any, height: int, width: int) -> Rle:
     taken for the size that they state.
     """
     if isinstance(segmentation, Mapping):
-        if list(segmentation["size"]) != [height, width]:
-            raise AnnotationSizeMismatch(
-                f"an annotation's run lengths have the size {list(segmentation['size'])}, the image has "
-                f"{[height, width]} (height, width); annotate the image as it is, upright and unscaled"
-            )
+        check_runs(segmentation, height, width)
         if isinstance(segmentation["counts"], list):
             return cast("Rle", coco.frPyObjects(dict(segmentation), *segmentation["size"]))
         return segmentation

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from samfleet.datasets import repository, service
-from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.annotating import AnnotationsUnmatched
+from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.deleting import DatasetInUse, delete_dataset
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import (
@@ -17,12 +18,12 @@ from samfleet.datasets.directory import (
     DirectoryTooLarge,
     DirectoryUnreadable,
 )
-from samfleet.datasets.names import FileNameInvalid
+from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
 from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
 from samfleet.logging import get_logger
-from samfleet_api.datasets.schemas import CreateDataset, Dataset, DatasetImage, FromDirectory
+from samfleet_api.datasets.schemas import Categories, CreateDataset, Dataset, DatasetImage, ForUpload, FromDirectory
 from samfleet_api.dependencies import (
     EngineValue,
     ReadSessionValue,
@@ -59,6 +60,7 @@ log = get_logger(__name__)
         AnnotationsInvalid,
         AnnotationsNotFound,
         AnnotationsTooLarge,
+        AnnotationsUnmatched,
         DatasetEmpty,
         DatasetTooLarge,
         DetectionsInvalid,
@@ -69,7 +71,6 @@ log = get_logger(__name__)
         DirectoryNotFound,
         DirectoryTooLarge,
         DirectoryUnreadable,
-        FileNameInvalid,
         PayloadTooLarge,
     ),
 )
@@ -88,14 +89,17 @@ def create_dataset(
             annotations_path=body.annotations_path,
             detections_path=body.detections_path,
             limit=body.limit,
+            include_hidden=body.include_hidden,
             roots=settings.dataset_roots,
             limits=service.InputLimits.of(settings),
         )
         with transaction(engine) as session:  # not around the listing, which may take long
-            dataset = service.create_from_directory(session, tenant_id, listing, body.name)
+            dataset = service.create_from_directory(
+                session, tenant_id, listing, body.name, strict_annotations=body.strict_annotations
+            )
     else:
         with transaction(engine) as session:
-            dataset = service.create_upload(session, tenant_id, body.name)
+            dataset = service.create_upload(session, tenant_id, body.name, _left_out(body))
     response.headers["Location"] = f"{router.prefix}/{dataset.id}"
     return Dataset.of(dataset)
 
@@ -133,6 +137,17 @@ def delete(dataset_id: DatasetId, tenant_id: TenantId, session: WriteSessionValu
 
 
 @router.get(
+    "/{dataset_id}/categories",
+    summary="List a dataset's categories",
+    operation_id="dataset_list_categories",
+    responses=problems(DatasetNotFound),
+)
+def list_categories(dataset_id: DatasetId, tenant_id: TenantId, session: ReadSessionValue) -> Categories:
+    """All of them, in the order of the annotations file; none without annotations."""
+    return Categories(items=service.get_dataset(session, tenant_id, dataset_id).categories or [])
+
+
+@router.get(
     "/{dataset_id}/images",
     summary="List a dataset's images",
     operation_id="dataset_list_images",
@@ -156,6 +171,10 @@ def list_images(
         rows = repository.images_by_arrival(session, dataset.id, after=after or 0, limit=limit + 1)
         kept, following = cut_page(rows, limit, lambda row: ("id", row.id))
     return Page(items=[DatasetImage.of(row) for row in kept], next=following)
+
+
+def _left_out(body: ForUpload) -> Sequence[LeftOut]:
+    return [LeftOut(one.reason, one.count, tuple(one.examples)) for one in body.left_out]
 
 
 def _after(parts: Sequence[str | int], order: str) -> int:

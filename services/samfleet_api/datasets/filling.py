@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from samfleet.datasets import uploads
-from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsTooLarge
+from samfleet.datasets.annotating import AnnotationsUnmatched
+from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsTooLarge
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import FileNameInvalid
@@ -154,6 +155,7 @@ def put_detections(
         DatasetChanged,
         AnnotationsInvalid,
         AnnotationsTooLarge,
+        AnnotationsUnmatched,
         DetectionsInvalid,
         DetectionsTooLarge,
         StorageUnavailable,
@@ -161,7 +163,16 @@ def put_detections(
 )
 @long_running
 def seal_dataset(
-    dataset_id: DatasetId, tenant_id: TenantId, settings: SettingsValue, engine: EngineValue, store: StoreValue
+    dataset_id: DatasetId,
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    engine: EngineValue,
+    store: StoreValue,
+    *,
+    strict_annotations: Annotated[
+        bool, Query(description="Refuse images that the annotations do not name, and annotations of other images.")
+    ] = False,
 ) -> Dataset:
     """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""
-    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, InputLimits.of(settings).annotations))
+    limits = InputLimits.of(settings).annotations
+    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits, strict_annotations=strict_annotations))

@@ -2,17 +2,31 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from samfleet.datasets.left_out import MOST_EXAMPLES, Reason
 from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetSource, DatasetState
-from samfleet_api.schemas import Name, RequestModel, ServerPath
+from samfleet_api.schemas import Name, RequestModel, ServerPath, StorableText
 
 MOST_IMAGES = 2**31 - 1  # what a position in a dataset can hold
 _ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
+
+
+class LeftOut(RequestModel):
+    """Entries of a folder that are no images of the dataset, a folder counted as one."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    reason: Reason = Field(
+        description="hidden (a dot before the name), system (such as @eaDir), state (a stack's own folder), format (an "
+        "image format that is not read), name (a name that an upload cannot carry), other."
+    )
+    count: int = Field(ge=1, le=MOST_IMAGES, strict=True)
+    examples: list[StorableText] = Field(max_length=MOST_EXAMPLES, description="The first names.")
 
 
 class FromDirectory(RequestModel):
@@ -45,6 +59,14 @@ class FromDirectory(RequestModel):
         description="Only the first images in the order of their paths.",
     )
     name: Name | None = Field(default=None, description="By default the folder's name.")
+    include_hidden: bool = Field(
+        default=False, strict=True, description="Take hidden files and folders too, and those of the system."
+    )
+    strict_annotations: bool = Field(
+        default=False,
+        strict=True,
+        description="Refuse an image that the annotations do not name, and an annotation of an image that is not here.",
+    )
 
 
 class ForUpload(RequestModel):
@@ -54,6 +76,9 @@ class ForUpload(RequestModel):
 
     source: Literal["upload"]
     name: Name | None = None
+    left_out: list[LeftOut] = Field(
+        default=[], max_length=len(get_args(Reason)), description="What the client leaves out of a folder, to be shown."
+    )
 
 
 CreateDataset = Annotated[FromDirectory | ForUpload, Field(discriminator="source")]
@@ -71,7 +96,11 @@ class Dataset(BaseModel):
                     "state": "sealed",
                     "image_count": 500,
                     "annotation_count": 3819,
+                    "annotated_image_count": 495,
+                    "unused_annotation_count": 32962,
+                    "box_annotation_count": 0,
                     "detection_count": None,
+                    "left_out": [{"reason": "hidden", "count": 2, "examples": [".DS_Store", ".thumbnails/"]}],
                     "created_at": "2026-11-22T12:00:00Z",
                     "sealed_at": "2026-11-22T12:00:00Z",
                 }
@@ -87,15 +116,31 @@ class Dataset(BaseModel):
     annotation_count: int | None = Field(
         description="Null without annotations; before sealing, those of the file as it was sent."
     )
+    annotated_image_count: int | None = Field(
+        description="Images that the annotations name; null without annotations and before sealing, as the next two."
+    )
+    unused_annotation_count: int | None = Field(description="Annotations of images that are not in the dataset.")
+    box_annotation_count: int | None = Field(description="Annotations used that are boxes without a mask.")
     detection_count: int | None = Field(
         description="Null without detections; before sealing, those of the file as it was sent."
     )
+    left_out: list[LeftOut] = Field(description="Entries of the folder that are no images of the dataset.")
     created_at: datetime
     sealed_at: datetime | None
 
     @classmethod
     def of(cls, row: DatasetRow) -> Dataset:
         return cls.model_validate(row)
+
+
+class Categories(BaseModel):
+    """COCO categories, as the annotations file has them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"id": 1, "name": "box", "supercategory": "thing"}]}]}
+    )
+
+    items: list[dict[str, Any]]
 
 
 class DatasetImage(BaseModel):

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetImage, ImageResult, Job, JobState, Outcome, Run
+from samfleet.datasets.coverage import Coverage
+from samfleet.db.models import Dataset, DatasetImage, ImageResult, Job, JobState, Outcome, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,21 @@ class FailedGroup:
     images: int
     run_ids: Sequence[uuid.UUID]
     first: FailedImage
+
+
+def coverage_of(session: Session, dataset_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Coverage]:
+    """Of those datasets that have annotations whose use was counted."""
+    query = select(Dataset).where(Dataset.id.in_(dataset_ids), Dataset.annotated_image_count.is_not(None))
+    return {
+        row.id: Coverage(
+            row.image_count,
+            row.annotated_image_count or 0,
+            row.annotation_count or 0,
+            row.unused_annotation_count or 0,
+            row.box_annotation_count or 0,
+        )
+        for row in session.scalars(query)
+    }
 
 
 def find(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | None:

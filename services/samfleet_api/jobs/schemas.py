@@ -100,6 +100,16 @@ class SubmitJob(RequestModel):
     )
 
 
+class AnnotationCoverage(BaseModel):
+    """How far the annotations and the images of the job's dataset belong together."""
+
+    images: int
+    annotated_images: int = Field(description="That the annotations name.")
+    annotations: int = Field(description="Of images of the dataset.")
+    unused: int = Field(description="Annotations of other images.")
+    boxes: int = Field(description="Annotations that are boxes without a mask.")
+
+
 class Job(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
@@ -111,6 +121,13 @@ class Job(BaseModel):
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
                     "task": RUN_EXAMPLE["task"],
                     "evaluate": True,
+                    "annotations": {
+                        "images": 500,
+                        "annotated_images": 495,
+                        "annotations": 3819,
+                        "unused": 32962,
+                        "boxes": 0,
+                    },
                     "created_at": "2026-11-22T11:59:59Z",
                     "started_at": "2026-11-22T12:00:00Z",
                     "finished_at": "2026-11-22T12:00:25Z",
@@ -131,6 +148,7 @@ class Job(BaseModel):
     dataset_id: uuid.UUID
     task: dict[str, Any] = Field(description="As submitted.")
     evaluate: bool = Field(description="Whether completed runs are evaluated.")
+    annotations: AnnotationCoverage | None = Field(description="Of the dataset; null where it has no annotations.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -5,16 +5,18 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
+from samfleet.datasets.coverage import Coverage
 from samfleet.db.models import Job as JobRow
 from samfleet.db.models import Run as RunRow
 from samfleet.jobs.cancelling import JobNotFound
 from samfleet.jobs.progress import combine, progress_of_runs
 from samfleet.jobs.throughput import throughput_of_runs
 from samfleet_api.jobs import repository
-from samfleet_api.jobs.schemas import FailureGroup, FailureGroups, FirstFailure, Job
+from samfleet_api.jobs.schemas import AnnotationCoverage, FailureGroup, FailureGroups, FirstFailure, Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.runs.repository import RunFacts, facts_of, of_jobs
 from samfleet_api.runs.schemas import Counts, Failure
@@ -43,6 +45,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
         runs_of[run.job_id].append(run)
     progress = progress_of_runs(session, runs)
     facts = facts_of(session, [run.id for run in runs if is_recorded(run)]) if with_facts else {}
+    coverage = repository.coverage_of(session, {job.dataset_id for job in jobs})
     views = []
     for job in jobs:
         own = runs_of[job.id]
@@ -55,6 +58,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
                 dataset_id=job.dataset_id,
                 task=job.task,
                 evaluate=job.evaluate,
+                annotations=_coverage(coverage.get(job.dataset_id)),
                 created_at=job.created_at,
                 started_at=job.started_at,
                 finished_at=job.finished_at,
@@ -67,6 +71,10 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
             )
         )
     return views
+
+
+def _coverage(coverage: Coverage | None) -> AnnotationCoverage | None:
+    return None if coverage is None else AnnotationCoverage(**asdict(coverage))
 
 
 def require_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobRow:

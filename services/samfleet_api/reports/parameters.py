@@ -42,7 +42,8 @@ def read_query(
     engine: EngineValue,
     *,
     group_by: Annotated[
-        list[Dimension], Query(max_length=len(Dimension), description="What has rows of its own; repeat it.")
+        list[Dimension],
+        Query(max_length=len(Dimension), description="Each value of these has its own rows; repeat it."),
     ] = list(DEFAULT_GROUPS),  # noqa: B006 - FastAPI copies defaults
     variant: Texts = [],  # noqa: B006
     hardware: Ids = [],  # noqa: B006

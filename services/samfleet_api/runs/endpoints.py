@@ -5,9 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from samfleet.db.session import read_only
+from samfleet.jobs.coco_files import BoxForm, box_of
 from samfleet.jobs.exports import RunNotFound
 from samfleet.jobs.progress import progress_of_runs
-from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.masks.image_errors import (
+    ImageEmpty,
+    ImageFormatUnsupported,
+    ImageMissing,
+    ImageTooLarge,
+    ImageTruncated,
+    ImageUnreadable,
+)
 from samfleet.masks.overlay import PicturesBusy
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
@@ -106,7 +114,8 @@ def read_run_image(
     with read_only(engine) as session:
         run = require_run(session, tenant_id, run_id)
         result, image = require_image(session, tenant_id, run_id, image_id)
-    return RunImage.of(run, result, image.file_name, list(read_masks(store, result)))
+    masks = [{**mask, "bbox": box_of(mask, BoxForm.PIXELS)} for mask in read_masks(store, result)]
+    return RunImage.of(run, result, image.file_name, masks)
 
 
 @router.get(
@@ -122,7 +131,9 @@ def read_run_image(
             ImageNotSegmented,
             ImageMissing,
             ImageEmpty,
+            ImageFormatUnsupported,
             ImageTooLarge,
+            ImageTruncated,
             ImageUnreadable,
             ObjectNotFound,
             PartFileDamaged,

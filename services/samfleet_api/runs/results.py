@@ -8,16 +8,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from samfleet.db.models import Dataset, Job
+from samfleet.db.models import Run as RunRow
 from samfleet.db.session import read_only
+from samfleet.jobs.coco_files import BoxForm, Instances
 from samfleet.jobs.exports import (
     FILE_NAMES,
     MEDIA_TYPES,
+    Export,
     ExportFormat,
     RunNotFound,
     iter_export,
     recorded_parts,
-    version_of,
 )
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageUnavailable
@@ -34,14 +39,23 @@ Format = Annotated[
     ExportFormat,
     Query(
         alias="format",
-        description="`coco`: a COCO results array. `jsonl`: a line per image, failed ones included.",
+        description="`coco`: a COCO results array. `instances`: a whole COCO file, with images, annotations and "
+        "categories. `jsonl`: a line per image, failed ones included, as the generator has it.",
+    ),
+]
+Boxes = Annotated[
+    BoxForm,
+    Query(
+        alias="boxes",
+        description="`pixels`: x, y, width and height of the pixels that a mask covers, as pycocotools computes them. "
+        "`official`: width and height one less, as the official generator writes them. Not for `jsonl`.",
     ),
 ]
 NoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", description="`ETag` of an answer before: 304 when nothing changed.")
 ]
 _SCHEMAS = {
-    ExportFormat.COCO: {"type": "array", "items": {"type": "object"}},
+    ExportFormat.COCO: {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]},
     ExportFormat.JSONL: {"type": "string"},
 }
 
@@ -54,7 +68,7 @@ _SCHEMAS = {
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "COCO results, or JSON lines; in zstd or gzip where `Accept-Encoding` names it.",
+            "description": "COCO results, a COCO file or JSON lines; in zstd or gzip where `Accept-Encoding` says.",
             "content": {MEDIA_TYPES[form]: {"schema": schema} for form, schema in _SCHEMAS.items()},
         },
         304: {"description": "The results are those of `If-None-Match`."},
@@ -70,27 +84,36 @@ def read_results(
     request: Request,
     long_requests: LongRequestsValue,
     form: Format = ExportFormat.COCO,
+    boxes: Boxes = BoxForm.PIXELS,
     none_match: NoneMatch = None,
 ) -> Response:
     """Streamed. Of a run that goes on, or was cancelled, what is recorded now."""
     with read_only(engine) as session:
-        require_run(session, tenant_id, run_id)
+        run = require_run(session, tenant_id, run_id)
         parts = recorded_parts(session, run_id)
+        export = Export(form, boxes, _instances(session, run) if form is ExportFormat.INSTANCES else Instances({}))
     coding = choose_coding(request.headers.get("Accept-Encoding"))
-    headers = _headers(run_id, form, parts, coding)
+    headers = _headers(run_id, export, parts, coding)
     if _matches(none_match, headers["ETag"]):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Vary")})
     if request.method == "HEAD":
         return Response(media_type=MEDIA_TYPES[form], headers=headers)
-    chunks = _begun(iter_export(store, parts, form))
+    chunks = _begun(iter_export(store, parts, export))
     body = long_requests.read(encoded(chunks, coding))
     return StreamingResponse(body, media_type=MEDIA_TYPES[form], headers=headers)
 
 
-def _headers(run_id: RunId, form: ExportFormat, parts: list[str], coding: Coding) -> dict[str, str]:
+def _instances(session: Session, run: RunRow) -> Instances:
+    """The run's model, licences and checkpoint hashes, and the dataset's categories."""
+    query = select(Dataset.categories).join(Job, Job.dataset_id == Dataset.id).where(Job.id == run.job_id)
+    info = {"description": f"Masks of {run.variant}, made by samfleet", "variant": run.variant, **run.provenance}
+    return Instances(info, session.scalars(query).one() or ())
+
+
+def _headers(run_id: RunId, export: Export, parts: list[str], coding: Coding) -> dict[str, str]:
     headers = {
-        "Content-Disposition": f'attachment; filename="{run_id}.{FILE_NAMES[form]}"',
-        "ETag": f'"{version_of(form, parts)}-{coding}"',  # the bytes differ by coding, so the tag does
+        "Content-Disposition": f'attachment; filename="{run_id}.{FILE_NAMES[export.form]}"',
+        "ETag": f'"{export.version(parts)}-{coding}"',  # the bytes differ by coding, so the tag does
         "Vary": "Accept-Encoding",
     }
     return headers if coding is Coding.IDENTITY else {**headers, "Content-Encoding": coding.value}

@@ -232,7 +232,9 @@ class RunImage(BaseModel):
     outcome: Outcome
     width: int | None
     height: int | None
-    masks: list[dict[str, Any]] = Field(description="In COCO run-length code, with the generator's own fields.")
+    masks: list[dict[str, Any]] = Field(
+        description="In COCO run-length code, with the generator's own fields; `bbox` in pixels: x, y, width, height."
+    )
     error: ImageError | None
     stages: dict[str, StageTime]
     batch_size: int | None

@@ -130,10 +130,6 @@ def errors(
 def follow(
     job_id: JobId,
     out: Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False)],
-    annotations: Annotated[
-        Path | None,
-        typer.Option(help="The job's COCO file, for the categories in dataset.json.", exists=True, dir_okay=False),
-    ] = None,
     force: Force = False,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
@@ -150,7 +146,7 @@ def follow(
     with open_display(sys.stderr) as display, connect(choose_api(api_url, api_key)) as client:
         asked = client.job(job_id)
         require_out(out, [run.variant for run in asked.runs], force=force)
-        job, results = finish_job(client, asked.id, out, display, annotations)
+        job, results = finish_job(client, asked.id, out, display)
     print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 
@@ -166,6 +162,8 @@ def _print_job(job: Job, *, as_json: bool) -> None:
     console.print(f"job {job.id}: {job.state}, {describe(job)}", markup=False)
     for reason in job.reasons:
         console.print(reason, markup=False)
+    if job.annotations is not None:
+        console.print(f"annotations: {job.annotations}", markup=False)
     if job.state == "failed":
         console.print(job.kept, markup=False)
     rows = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -45,6 +45,16 @@ Annotations = Annotated[
         show_default=False,
     ),
 ]
+Hidden = Annotated[
+    bool, typer.Option("--hidden", help="Take hidden files and folders too, and those of the system, such as @eaDir.")
+]
+StrictAnnotations = Annotated[
+    bool,
+    typer.Option(
+        "--strict-annotations",
+        help="Refuse images that --annotations does not name, and annotations of other images.",
+    ),
+]
 Detections = Annotated[
     Path | None,
     typer.Option(
@@ -80,8 +90,10 @@ def segment(
     grid: dict[str, Any],
     task: Task = TaskName.EVERYTHING,
     annotations: Annotations = None,
+    strict_annotations: StrictAnnotations = False,
     detections: Detections = None,
     limit: Limit = None,
+    hidden: Hidden = False,
     pool: Pools = None,
     upload: Upload = False,
     multimask: Multimask = None,
@@ -102,8 +114,9 @@ def segment(
     cancelled; 2 wrong usage; 130 Ctrl-C: the job goes on, the message says how to get back to it; 1 any other error.
     """
     files: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
+    _require_regular(files)
     asked = task_from_options(task, grid, multimask, files=[name for name, path in files.items() if path])
-    _require_something_to_evaluate(evaluate, annotations)
+    _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
     from samfleet_cli.connection import choose_api
     from samfleet_cli.following import exit_code_of
     from samfleet_cli.progress import open_display
@@ -111,16 +124,24 @@ def segment(
     from samfleet_cli.segmenting import segment as run
     from samfleet_cli.sources import Source
 
-    images = Source(source, annotations, limit, detections, dataset_name)
+    images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate, name, force)
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
     print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 
 
-def _require_something_to_evaluate(evaluate: bool | None, annotations: Path | None) -> None:
-    if evaluate and annotations is None:
-        raise typer.BadParameter("--evaluate needs --annotations")
+def _require_regular(files: Mapping[BoxSource, Path | None]) -> None:
+    """A pipe, such as a shell's `<(…)`, can be read once; these files are read and sent several times."""
+    for name, path in files.items():
+        if path is not None and not path.is_file():
+            raise typer.BadParameter(f"--{name}: {path} is a pipe or a device; write it into a file and name that")
+
+
+def _require_annotations(annotations: Path | None, options: dict[str, bool | None]) -> None:
+    for name, asked in options.items():
+        if asked and annotations is None:
+            raise typer.BadParameter(f"{name} needs --annotations")
 
 
 def task_from_options(

@@ -63,6 +63,61 @@ def test_a_dataset_from_a_directory(tenant: Tenant, folder: Path) -> None:
     ]
 
 
+def test_how_far_annotations_are_used_is_said_by_the_dataset_and_its_jobs(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "a.jpg", "b.jpg")
+    (folder / "instances.json").write_bytes(coco({"images\\b.jpg": 9, "gone.jpg": 10}))
+    body = {"source": "directory", "directory": str(folder), "annotations_path": str(folder / "instances.json")}
+    dataset = tenant.http.post("/v1/datasets", json=body).json()
+    assert (dataset["annotated_image_count"], dataset["annotation_count"]) == (1, 1)
+    assert (dataset["unused_annotation_count"], dataset["box_annotation_count"]) == (1, 0)
+    job = {"dataset_id": dataset["id"], "variants": ["mobile_sam"], "task": {"kind": "everything"}}
+    counted = {"images": 2, "annotated_images": 1, "annotations": 1, "unused": 1, "boxes": 0}
+    assert tenant.http.post("/v1/jobs", json=job).json()["annotations"] == counted
+    answer = tenant.http.post("/v1/datasets", json={**body, "strict_annotations": True})
+    assert (answer.status_code, answer.json()["code"]) == (422, "annotations_unmatched")
+    assert "1 of 2 images annotated, 1 of 2 annotations unused" in answer.json()["detail"]
+
+
+def test_strict_annotations_of_an_upload_are_checked_when_it_is_sealed(tenant: Tenant) -> None:
+    path = new_upload(tenant)
+    upload(tenant, path, **{"b.jpg": b"bb"})
+    tenant.http.put(f"{path}/annotations", content=coco({"b.jpg": 50, "gone.jpg": 51}))
+    answer = tenant.http.post(f"{path}/seal", params={"strict_annotations": True})
+    assert (answer.status_code, answer.json()["code"]) == (422, "annotations_unmatched")
+    assert tenant.http.get(path).json()["state"] == "open"
+    sealed = tenant.http.post(f"{path}/seal").json()
+    assert (sealed["annotated_image_count"], sealed["unused_annotation_count"]) == (1, 1)
+
+
+def test_categories_are_those_of_the_annotations(tenant: Tenant) -> None:
+    path = new_upload(tenant)
+    assert tenant.http.get(f"{path}/categories").json() == {"items": []}
+    tenant.http.put(f"{path}/annotations", content=coco({"b.jpg": 50}))
+    assert tenant.http.get(f"{path}/categories").json() == {"items": [{"id": 1, "name": "thing"}]}
+
+
+def test_what_is_left_out_of_a_folder_is_said(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "a.jpg", ".thumbnails/t.png", "._a.jpg", "b.heic")
+    body = {"source": "directory", "directory": str(folder)}
+    dataset = tenant.http.post("/v1/datasets", json=body).json()
+    assert (dataset["image_count"], dataset["left_out"]) == (
+        1,
+        [
+            {"reason": "hidden", "count": 2, "examples": ["._a.jpg", ".thumbnails/"]},
+            {"reason": "format", "count": 1, "examples": ["b.heic"]},
+        ],
+    )
+    assert tenant.http.post("/v1/datasets", json={**body, "include_hidden": True}).json()["image_count"] == 3
+
+
+def test_what_a_client_leaves_out_of_an_upload_is_kept(tenant: Tenant) -> None:
+    left_out = [{"reason": "name", "count": 2, "examples": ['a "b".png']}]
+    made = tenant.http.post("/v1/datasets", json={"source": "upload", "left_out": left_out})
+    assert made.json()["left_out"] == left_out
+    wrong = tenant.http.post("/v1/datasets", json={"source": "upload", "left_out": [{**left_out[0], "count": 0}]})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "payload_invalid")
+
+
 def test_limit_and_name(tenant: Tenant, folder: Path) -> None:
     put_images(folder, "a.jpg", "b.jpg", "c.jpg")
     body = {"source": "directory", "directory": str(folder), "limit": 2, "name": "two of them"}

@@ -13,6 +13,7 @@ OPERATIONS = [
     "dataset_create",
     "dataset_delete",
     "dataset_list",
+    "dataset_list_categories",
     "dataset_list_images",
     "dataset_put_annotations",
     "dataset_put_detections",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pycocotools.coco import COCO
 
 from fixtures.api import Api, Tenant
 from fixtures.gates import gate
@@ -153,7 +154,37 @@ def test_results_in_both_forms(tenant: Tenant, run_path: str) -> None:
     assert [head.headers.get(name) for name in told] == [lines.headers.get(name) for name in told]
 
 
-@pytest.mark.parametrize("form", ["coco", "jsonl"])
+def test_results_as_a_whole_coco_file(tenant: Tenant, run_path: str, tmp_path: Path) -> None:
+    answer = tenant.http.get(f"{run_path}/results", params={"format": "instances"})
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Content-Disposition"].endswith('.instances.json"')
+    file = tmp_path / "instances.json"
+    file.write_bytes(answer.content)
+    coco = COCO(str(file))
+    assert coco.dataset["info"]["variant"] == "mobile_sam"
+    assert [image["id"] for image in coco.loadImgs(coco.getImgIds())] == [1, 3, 4]  # 2 failed
+    assert [one["image_id"] for one in coco.loadAnns([1, 2, 3, 4, 5, 6])] == [1, 1, 3, 3, 4, 4]
+    assert coco.loadCats(1) == [{"id": 1, "name": "object"}]
+
+
+@pytest.mark.parametrize("form", ["coco", "instances"])
+def test_boxes_are_in_pixels_unless_asked_for_as_the_generator_has_them(
+    tenant: Tenant, run_path: str, form: str
+) -> None:
+    def boxes(**params: str) -> list[list[float]]:
+        answer = tenant.http.get(f"{run_path}/results", params={"format": form, **params}).json()
+        return [entry["bbox"] for entry in (answer if form == "coco" else answer["annotations"])]
+
+    assert boxes()[0] == boxes(boxes="pixels")[0] == tenant.http.get(f"{run_path}/images/1").json()["masks"][0]["bbox"]
+    assert [[x, y, width - 1, height - 1] for x, y, width, height in boxes()] == boxes(boxes="official")
+    tags = {
+        tenant.http.head(f"{run_path}/results", params={"format": form, "boxes": kind}).headers["ETag"]
+        for kind in ("pixels", "official")
+    }
+    assert len(tags) == 2
+
+
+@pytest.mark.parametrize("form", ["coco", "instances", "jsonl"])
 def test_results_come_in_the_coding_that_the_client_takes(tenant: Tenant, run_path: str, form: str) -> None:
     path, params = f"{run_path}/results", {"format": form}
     answers = {
@@ -228,6 +259,7 @@ def test_a_picture_of_one_image(tenant: Tenant, run_path: str) -> None:
         ("/images/x", 422, "payload_invalid"),
         (f"/images/{2**63}", 422, "payload_invalid"),
         ("/results?format=xml", 422, "payload_invalid"),
+        ("/results?boxes=xyxy", 422, "payload_invalid"),
         ("/results?fromat=jsonl", 422, "payload_invalid"),
     ],
 )

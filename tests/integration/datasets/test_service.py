@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fixtures.shared import shared_path
-from samfleet.datasets.annotations import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.annotating import AnnotationsUnmatched
+from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import DirectoryNotAllowed
 from samfleet.datasets.service import (
@@ -73,11 +74,11 @@ def test_a_directory_becomes_a_sealed_dataset(session: Session, tenant: uuid.UUI
 
 def test_annotations_give_the_ids_and_are_kept(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     triangle = [[0, 0, 4, 0, 4, 3.5]]
-    runs = {"size": [2, 2], "counts": "4"}
+    runs = {"size": [3, 2], "counts": "6"}
     document = {
         "images": [
             {"id": 40, "file_name": "b.jpg"},
-            {"id": 41, "file_name": "Größe.png"},
+            {"id": 41, "file_name": "Größe.png", "width": 2, "height": 3},
             {"id": 99, "file_name": "c"},
         ],
         "categories": [{"id": 3, "name": "thing", "supercategory": "all"}],
@@ -93,12 +94,56 @@ def test_annotations_give_the_ids_and_are_kept(session: Session, tenant: uuid.UU
     assert (dataset.name, dataset.annotation_count, dataset.categories) == ("mine", 2, document["categories"])
     images = session.scalars(select(DatasetImage).order_by(DatasetImage.position)).all()
     assert [image.image_id for image in images] == [100, 40, 41]
+    assert [(image.stated_width, image.stated_height) for image in images] == [(None, None), (None, None), (2, 3)]
     rows = session.scalars(select(DatasetAnnotation).order_by(DatasetAnnotation.annotation_id)).all()
     assert [(row.image_id, row.bbox, row.area, row.iscrowd) for row in rows] == [
         (40, [0, 0, 4, 3.5], 7, False),
         (41, [0, 0, 0, 0], 4, True),
     ]
     assert [row.segmentation for row in rows] == [triangle, runs]
+
+
+NAMED = {"images": [{"id": 1, "file_name": "sub\\Gro\u0308ße.png"}, {"id": 2, "file_name": "gone.jpg"}]}
+
+
+def annotated_by(path: Path, **changes: Any) -> Path:
+    triangle = [[0, 0, 4, 0, 4, 3.5]]
+    annotations = [{"id": number, "image_id": 1 + number % 2, "category_id": 3} for number in range(8)]
+    entries = [{**entry, "segmentation": triangle} for entry in annotations]
+    path.write_text(json.dumps({**NAMED, "annotations": entries, **changes}))
+    return path
+
+
+def test_what_of_the_annotations_is_used_is_counted(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+    path = annotated_by(folder.parent / "instances.json")
+    dataset = create_from_directory(session, tenant, listing_of(folder, path))
+    assert (dataset.annotated_image_count, dataset.annotation_count) == (1, 4)
+    assert (dataset.unused_annotation_count, dataset.box_annotation_count) == (4, 0)
+
+
+def test_boxes_without_a_mask_are_counted(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+    box = {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "segmentation": []}
+    path = annotated_by(folder.parent / "instances.json", annotations=[box])
+    dataset = create_from_directory(session, tenant, listing_of(folder, path))
+    assert (dataset.annotation_count, dataset.box_annotation_count) == (1, 1)
+    assert session.scalars(select(DatasetAnnotation.segmentation)).one() == []
+
+
+def test_strict_annotations_are_refused_where_anything_is_left_over(
+    session: Session, tenant: uuid.UUID, folder: Path
+) -> None:
+    path = annotated_by(folder.parent / "instances.json")
+    with pytest.raises(AnnotationsUnmatched, match="1 of 3 images annotated, 4 of 8 annotations unused"):
+        create_from_directory(session, tenant, listing_of(folder, path), strict_annotations=True)
+
+
+def test_strict_annotations_of_a_limited_folder_may_be_of_other_images(
+    session: Session, tenant: uuid.UUID, folder: Path
+) -> None:
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    path = annotated_by(folder.parent / "instances.json", images=images)
+    limited = create_from_directory(session, tenant, listing_of(folder, path, limit=1), strict_annotations=True)
+    assert (limited.annotation_count, limited.unused_annotation_count) == (4, 4)
 
 
 def test_a_limit_takes_the_first_images(session: Session, tenant: uuid.UUID, folder: Path) -> None:

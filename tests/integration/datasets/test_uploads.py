@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from samfleet.datasets.annotations import AnnotationsInvalid
+from samfleet.datasets.annotation_entries import AnnotationsInvalid
 from samfleet.datasets.detections import DetectionsInvalid
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import FileNameInvalid

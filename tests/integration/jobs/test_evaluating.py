@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from fixtures.jobs import ANNOTATED, BOXES, claim_one, finished, make_dataset, make_job, reload, start_job
-from samfleet.db.models import Dataset, DatasetAnnotation, Job, JobState, Run, RunQuality, RunState
+from samfleet.db.models import Dataset, DatasetAnnotation, DatasetImage, Job, JobState, Run, RunQuality, RunState
 from samfleet.db.session import transaction
 from samfleet.jobs import finishing
-from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
+from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import MemoryTaskQueue
@@ -113,7 +113,7 @@ def test_an_evaluation_that_fails_loses_no_result(engine: Engine) -> None:
     assert "could not be evaluated" in (run.quality_error_message or "")
     assert figures(engine, run) == {}
     with transaction(engine) as session:
-        assert json.loads(b"".join(iter_export(store, recorded_parts(session, run.id), ExportFormat.COCO)))
+        assert json.loads(b"".join(iter_export(store, recorded_parts(session, run.id), Export(ExportFormat.COCO))))
 
 
 def test_an_evaluation_that_ends_its_workers_is_given_up(engine: Engine) -> None:
@@ -167,3 +167,29 @@ def test_a_repeated_request_asks_for_the_same_evaluation(engine: Engine) -> None
         assert first.id == again.id
         assert first.request_sha256 != other.request_sha256
         assert [job.evaluate for job in session.scalars(select(Job).order_by(Job.evaluate))] == [False, True]
+
+
+def test_boxes_without_masks_leave_the_figures_out_and_say_so(engine: Engine) -> None:
+    store = MemoryStore()
+    run = recorded(engine, store)
+    with transaction(engine) as session:
+        session.execute(update(Dataset).values(box_annotation_count=2))
+    finish_run(engine, store, run.id)
+    assert figures(engine, run) == {}
+    _, done = reload(engine, run)
+    assert (done.state, done.quality_error_code) == (RunState.COMPLETED, "annotation_masks_missing")
+    assert "2 of 8 annotations are boxes without a mask" in (done.quality_error_message or "")
+
+
+def test_annotations_of_another_size_leave_the_figures_out_and_say_both_sizes(engine: Engine) -> None:
+    store = MemoryStore()
+    run = recorded(engine, store)
+    far = [[20.0, 2.0, 26.0, 2.0, 26.0, 6.0]]
+    with transaction(engine) as session:
+        session.execute(update(DatasetImage).values(stated_width=30, stated_height=20))
+        session.execute(update(DatasetAnnotation).values(segmentation=far))
+    finish_run(engine, store, run.id)
+    assert figures(engine, run) == {}
+    _, done = reload(engine, run)
+    assert (done.state, done.quality_error_code) == (RunState.COMPLETED, "annotation_size_mismatch")
+    assert "state 30 x 20 and reach to (26, 6), the image has 8 x 8" in (done.quality_error_message or "")

@@ -9,7 +9,7 @@ from fixtures.gates import gate
 from fixtures.jobs import HARDWARE, claim_one, record_one, reload, results_of, shards_of, start_job, start_runs
 from samfleet.db.models import DatasetImage, Hardware, Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.db.session import read_only, transaction
-from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
+from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.settling import fail_run
@@ -20,7 +20,7 @@ from samfleet.storage.memory_store import MemoryStore
 def export(engine: Engine, store: MemoryStore, run: Run, form: ExportFormat = ExportFormat.COCO) -> bytes:
     with read_only(engine) as session:
         parts = recorded_parts(session, run.id)
-    return b"".join(iter_export(store, parts, form))
+    return b"".join(iter_export(store, parts, Export(form)))
 
 
 def test_a_row_says_what_an_image_took_and_where_its_masks_lie(engine: Engine) -> None:

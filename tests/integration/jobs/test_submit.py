@@ -18,6 +18,7 @@ from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.jobs.submit import JobRequest, submit_job
 from samfleet.jobs.weights import VariantWithoutWeights
 from samfleet.licences import LicenceNotAccepted
+from samfleet.quality.measures import AnnotationMasksMissing
 from samfleet.variants.budget import PromptsTooMany
 
 
@@ -166,6 +167,18 @@ def submit(session: Session, weights_dir: Path | None, images: int = 1) -> None:
     dataset = make_dataset(session, images)
     request = JobRequest(dataset.tenant_id, dataset.id, variants=["mobile_sam"], task=EVERYTHING)
     submit_job(session, MemoryTaskQueue(), request, POOLS, weights_dir=weights_dir)
+
+
+def test_boxes_without_masks_prompt_and_are_neither_points_nor_evaluated(session: Session) -> None:
+    """As CVAT's rectangles and Roboflow's boxes: the message says how they can be used."""
+    dataset = make_dataset(session, 2, annotated=True)
+    dataset.box_annotation_count = 3
+    assert make_job(session, MemoryTaskQueue(), dataset, task=BOXES).evaluate
+    assert make_job(session, MemoryTaskQueue(), dataset, task=ANNOTATED)
+    points = {"kind": "prompts", "prompt": "center_point"}
+    for fields in ({"task": points}, {"task": BOXES, "evaluate": True}):
+        with pytest.raises(AnnotationMasksMissing, match=r"3 of 4 annotations are boxes without a mask, .* 'box'"):
+            make_job(session, MemoryTaskQueue(), dataset, **fields)
 
 
 def test_a_variant_without_weights_is_refused_where_the_folder_is_known(

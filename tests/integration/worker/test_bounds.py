@@ -5,9 +5,9 @@ from dataclasses import replace
 from sqlalchemy import Engine, update
 
 from fixtures.jobs import results_of, shards_of, start_job
-from fixtures.worker import make_services, upload
+from fixtures.worker import make_services, upload, upload_picture
 from samfleet.budget import Budget
-from samfleet.db.models import DatasetAnnotation, Outcome
+from samfleet.db.models import DatasetAnnotation, DatasetImage, Outcome
 from samfleet.db.session import transaction
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.memory import MemorySegmenter
@@ -23,15 +23,41 @@ def test_image_files_in_memory_are_bounded(engine: Engine) -> None:
     assert len(results_of(engine, run)) == 6
 
 
-def test_an_annotation_of_another_size_costs_the_figure_and_not_the_masks(engine: Engine) -> None:
+def test_prompts_of_annotations_of_another_size_are_the_image_s_error(engine: Engine) -> None:
     """Store a code that datasets made before such sizes were refused may hold: it would be decoded into 4 GiB."""
     services = make_services(engine, MemorySegmenter())
     task = {"kind": "prompts", "prompt": "box"}
-    run = start_job(engine, services.queue, 1, uris=upload(services, 1), annotated=True, task=task)
+    run = start_job(engine, services.queue, 1, uris=upload_picture(services), annotated=True, task=task)
     with transaction(engine) as session:
         session.execute(
             update(DatasetAnnotation).values(segmentation={"size": [65535, 65535], "counts": [0, 65535**2]})
         )
     segment_shard(services, shards_of(engine, run)[0].id)
+    (result,) = results_of(engine, run)
+    assert (result.outcome, result.error_code) == (Outcome.FAILED, "annotation_size_mismatch")
+    assert "[65535, 65535], the image has [" in (result.error_message or "")
+
+
+def test_annotations_of_another_size_cost_the_figure_and_not_masks_without_prompts(engine: Engine) -> None:
+    services = make_services(engine, MemorySegmenter())
+    run = start_job(engine, services.queue, 1, uris=upload(services, 1), annotated=True)
+    far = {"bbox": [100.0, 2.0, 4.0, 4.0], "segmentation": [[100.0, 2.0, 104.0, 2.0, 104.0, 6.0]]}
+    with transaction(engine) as session:
+        session.execute(update(DatasetAnnotation).values(**far))
+        session.execute(update(DatasetImage).values(stated_width=120, stated_height=90))
+    segment_shard(services, shards_of(engine, run)[0].id)
+    (result,) = results_of(engine, run)
+    assert (result.outcome, result.quality_instances) == (Outcome.SUCCEEDED, None)
+
+
+def test_a_box_without_a_mask_prompts_and_is_not_measured(engine: Engine) -> None:
+    segmenter = MemorySegmenter()
+    services = make_services(engine, segmenter)
+    task = {"kind": "prompts", "prompt": "box"}
+    run = start_job(engine, services.queue, 1, uris=upload_picture(services), annotated=True, task=task)
+    with transaction(engine) as session:
+        session.execute(update(DatasetAnnotation).values(segmentation=[]))
+    segment_shard(services, shards_of(engine, run)[0].id)
+    assert [prompt.box for prompt in segmenter.requests[0].prompts] == [(2, 2, 6, 6)]
     (result,) = results_of(engine, run)
     assert (result.outcome, result.quality_instances) == (Outcome.SUCCEEDED, None)

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 
 from fixtures.jobs import ANNOTATED, DETECTED, results_of, shards_of, start_job
-from fixtures.worker import make_services, upload
+from fixtures.worker import make_services, upload, upload_picture
 from samfleet.db.models import Run
 from samfleet.jobs.parts import read_parts
 from samfleet_worker.bootstrap import Services
@@ -37,7 +37,7 @@ def test_detections_are_prompts_and_their_masks_say_so(engine: Engine) -> None:
 def test_annotated_boxes_are_prompts_of_everything(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
-    run = start_job(engine, services.queue, 1, uris=upload(services, 1), annotated=True, task=ANNOTATED)
+    run = start_job(engine, services.queue, 1, uris=upload_picture(services), annotated=True, task=ANNOTATED)
     work_on_all(services, run)
     assert [prompt.box for prompt in segmenter.requests[0].prompts] == [(2, 2, 6, 6)]
     mask = next(iter(read_parts(services.store, [results_of(engine, run)[0].part_key])))["masks"][0]

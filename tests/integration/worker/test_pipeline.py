@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from fixtures.jobs import reload, results_of, shards_of, start_job
-from fixtures.worker import make_services, raise_for, sent, upload, work_on_all
+from fixtures.worker import make_services, raise_for, sent, upload, upload_picture, work_on_all
 from samfleet.db.models import JobState, RunState
 from samfleet.db.session import transaction
-from samfleet.jobs.exports import ExportFormat, iter_export, recorded_parts
+from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.parts import read_parts
 from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
@@ -64,7 +64,7 @@ def test_boxes_come_from_the_annotations_and_are_measured(engine: Engine) -> Non
         engine,
         services.queue,
         1,
-        uris=upload(services, 1),
+        uris=upload_picture(services),
         annotated=True,
         task={"kind": "prompts", "prompt": "box"},
     )
@@ -120,5 +120,5 @@ def test_many_workers_and_doubled_messages_record_each_image_once(engine: Engine
     finish_run(engine, services.store, run.id)
     with transaction(engine) as session:
         parts = recorded_parts(session, run.id)
-    exported = b"".join(iter_export(services.store, parts, ExportFormat.COCO))
+    exported = b"".join(iter_export(services.store, parts, Export(ExportFormat.COCO)))
     assert len(json.loads(exported)) == reload(engine, run)[1].masks == 40

@@ -199,15 +199,15 @@ def test_a_job_over_variants_finishes_whatever_room_there_is(
         runs = start_runs(
             engine,
             services.queue,
-            16,
-            uris=pictures(services, 16),
+            8,
+            uris=pictures(services, 8),
             annotated=True,
             task=BOXES,
             variants=["first", "second"],
         )
         work_until_done(services, runs)
         for run in runs:
-            assert reload(engine, run)[1].succeeded == 16
+            assert reload(engine, run)[1].succeeded == 8
             results = results_of(engine, run)
             assert all(result.mask_count == 1 for result in results)
             assert max(result.batch_size or 0 for result in results) > 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -146,3 +147,18 @@ def test_a_price_is_an_amount_of_money(amount: str) -> None:
     code, text = invoke("report", "price", "L4", "--api-key", "k", "--", amount)
     assert code == 2
     assert "PER_HOUR" in text
+
+
+@pytest.mark.parametrize("option", ["--annotations", "--detections"])
+def test_a_pipe_is_refused_in_a_sentence(tmp_path: Path, option: str) -> None:
+    """A shell's `<(…)` is one."""
+    os.mkfifo(tmp_path / "pipe")
+    arguments = [str(tmp_path), "--variant", "mobile_sam", "--out", str(tmp_path / "out")]
+    code, text = invoke("segment", *arguments, option, str(tmp_path / "pipe"))
+    assert code == 2
+    assert "is a pipe or a device; write it into a file and name that" in " ".join(text.replace("│", " ").split())
+
+
+def test_strict_annotations_need_annotations(tmp_path: Path) -> None:
+    code, text = invoke("segment", str(tmp_path), "--variant", "m", "--out", str(tmp_path), "--strict-annotations")
+    assert (code, "--strict-annotations needs --annotations" in text) == (2, True)

@@ -9,7 +9,7 @@ from fixtures.api_double import ApiDouble, job, run
 from samfleet_cli.exit_codes import ExitCode
 from samfleet_cli.following import LONGEST_INTERVAL_SECONDS, Clock, JobFailed, exit_code_of, follow_job
 from samfleet_cli.resources import Job
-from samfleet_cli.transport import ApiUnreachable
+from samfleet_cli.transport import ApiError, ApiUnreachable
 
 
 @dataclass
@@ -45,6 +45,26 @@ def test_an_api_that_restarts_is_waited_for() -> None:
             return httpx.Response(200, json=answer)
 
     assert follow_job(Restarts({}).client(), "j1", lambda _job: None, FakeTime().clock()).state == "completed"
+
+
+def test_an_api_whose_database_is_away_is_waited_for() -> None:
+    away = {"type": "about:blank", "title": "Away", "code": "database_unavailable", "detail": "wait", "status": 503}
+    answers = [job(state="running"), *[None] * 30, job()]
+
+    class Away(ApiDouble):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            answer = answers.pop(0)
+            return httpx.Response(200, json=answer) if answer else httpx.Response(503, json=away)
+
+    assert follow_job(Away({}).client(), "j1", lambda _job: None, FakeTime().clock()).state == "completed"
+
+
+def test_a_job_that_was_deleted_is_not_waited_for() -> None:
+    time = FakeTime()
+    gone = httpx.Response(404, json={"code": "job_not_found", "detail": "no job j1"})
+    with pytest.raises(ApiError, match="no job j1"):
+        follow_job(ApiDouble({"GET /v1/jobs/j1": gone}).client(), "j1", lambda _job: None, time.clock())
+    assert time.slept == []
 
 
 def test_an_api_that_stays_away_is_an_error() -> None:

@@ -74,20 +74,23 @@ def api() -> ApiDouble:
             "GET /v1/runs/r1": finished,
             "GET /v1/runs/r1/results": httpx.Response(200, content=MASKS),
             "GET /v1/jobs/j1/errors": page({**failure, "stage": "preprocess"}),
+            "GET /v1/datasets/d1/categories": {"items": [{"id": 3, "name": "cat"}]},
             "GET /v1/datasets/d1/images": page(image(0, "a.jpg"), image(1, "b.jpg", width=None, height=None)),
         }
     )
 
 
 def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
-    annotations = tmp_path / "instances.json"
-    annotations.write_text(json.dumps({"categories": [{"id": 3, "name": "cat"}]}))
     out = tmp_path / "new" / "out"
     counts = {"total": 2, "succeeded": 1, "failed": 1, "in_progress": 0}
-    results = write_results(api().client(), Job.model_validate(job(counts=counts)), out, annotations)
+    double = api()
+    results = write_results(double.client(), Job.model_validate(job(counts=counts)), out)
 
-    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "mobile_sam.coco.json", "summary.json"]
-    assert (out / "mobile_sam.coco.json").read_bytes() == MASKS
+    masks = ["mobile_sam.coco.json", "mobile_sam.instances.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", *masks, "summary.json"]
+    assert [(out / name).read_bytes() for name in masks] == [MASKS, MASKS]
+    asked = [request.url.params["format"] for request in double.requests if request.url.path.endswith("/results")]
+    assert asked == ["coco", "instances"]
     assert json.loads((out / "dataset.json").read_text()) == {
         "info": {"description": "Images segmented by samfleet", "models": [{"variant": "mobile_sam", **MODEL}]},
         "images": [
@@ -100,6 +103,13 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
     summary = json.loads((out / "summary.json").read_text())
     assert summary == results.summary
     assert summary == SUMMARY
+
+
+def test_masks_that_nothing_classified_have_a_category(tmp_path: Path) -> None:
+    double = api()
+    double.answers["GET /v1/datasets/d1/categories"] = {"items": []}
+    write_results(double.client(), Job.model_validate(job()), tmp_path)
+    assert json.loads((tmp_path / "dataset.json").read_text())["categories"] == [{"id": 1, "name": "object"}]
 
 
 def test_the_pool_is_in_the_name_only_where_there_are_several() -> None:
@@ -171,3 +181,10 @@ def test_a_run_that_was_evaluated_has_its_figures() -> None:
     assert "AR" in text
     assert "0.2500" in text
     assert "AP is left out [annotations_federated]" in text
+
+
+def test_the_summary_says_how_far_annotations_were_used() -> None:
+    counted = {"images": 2, "annotated_images": 1, "annotations": 4, "unused": 4, "boxes": 0}
+    annotated = Job.model_validate(job(annotations=counted))
+    assert summarise(annotated, [], [])["annotations"] == counted
+    assert str(annotated.annotations) == "1 of 2 images annotated, 4 of 8 annotations unused"

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from fixtures.api_double import ApiDouble, dataset, image, page, refusal
+from samfleet.datasets.names import FileNameInvalid
 from samfleet_cli.sources import (
     BATCH_FILES,
-    FileNameNotSendable,
     Source,
     SourceNotSupported,
     UploadProgress,
@@ -32,8 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_come_in_sorted_order_of_their_relative_names(folder: Path) -> None:
-    assert [file.name for file in Source(folder).files()] == ["a/z.png", "b.JPG"]
-    assert [file.name for file in Source(folder, limit=1).files()] == ["a/z.png"]
+    assert [file.name for file in Source(folder).listing().images] == ["a/z.png", "b.JPG"]
+    assert [file.name for file in Source(folder, limit=1).listing().images] == ["a/z.png"]
 
 
 def test_a_source_without_images_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
@@ -111,9 +112,50 @@ def test_one_image_is_a_dataset_of_one(folder: Path) -> None:
     assert api.uploaded_names() == ["b.JPG"]
 
 
-def test_a_name_that_would_arrive_as_another_is_refused(tmp_path: Path) -> None:
+def test_names_that_an_upload_cannot_carry_are_left_out_and_said(tmp_path: Path) -> None:
+    for name in ('a "b".png', "c\\d.png", os.fsdecode(b"e\xff.png"), "good.png"):
+        (tmp_path / name).write_bytes(b"x")
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    create_dataset(api.client(), Source(tmp_path), upload=True)
+    assert api.uploaded_names() == ["good.png"]
+    examples = ['a "b".png', "c\\d.png", "e\\xff.png"]
+    assert api.body(0)["left_out"] == [{"reason": "name", "count": 3, "examples": examples}]
+
+
+def test_an_upload_of_no_sendable_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'a "b".png').touch()
     api = ApiDouble({})
-    with pytest.raises(FileNameNotSendable, match="double quote"):
+    with pytest.raises(FileNameInvalid, match="by names that cannot be sent"):
         create_dataset(api.client(), Source(tmp_path), upload=True)
     assert api.requests == []
+
+
+def test_an_upload_leaves_out_what_the_server_would_and_says_so(folder: Path) -> None:
+    (folder / ".thumbnails").mkdir()
+    (folder / ".thumbnails" / "t.png").touch()
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    create_dataset(api.client(), Source(folder), upload=True)
+    assert api.uploaded_names() == ["a/z.png", "b.JPG"]
+    assert [one["reason"] for one in api.body(0)["left_out"]] == ["hidden", "other"]
+    create_dataset(api.client(), Source(folder, hidden=True), upload=True)
+    assert ".thumbnails/t.png" in api.uploaded_names()
+
+
+def test_hidden_files_are_asked_for_by_path(folder: Path) -> None:
+    images = page(image(0, "a/z.png"), image(1, "b.JPG"))
+    api = ApiDouble({"POST /v1/datasets": dataset(), "GET /v1/datasets/d1/images": images})
+    create_dataset(api.client(), Source(folder, hidden=True))
+    assert api.body(0)["include_hidden"] is True
+
+
+@pytest.mark.parametrize("upload", [False, True])
+def test_strict_annotations_are_asked_for_by_path_and_by_upload(folder: Path, upload: bool) -> None:
+    images = page(image(0, "a/z.png"), image(1, "b.JPG"))
+    made = dataset(id="u1") if upload else dataset()
+    api = ApiDouble({"POST /v1/datasets": made, "GET /v1/datasets/d1/images": images, **UPLOAD})
+    source = Source(folder, folder / "a" / "notes.txt", strict_annotations=True)
+    create_dataset(api.client(), source, upload=upload)
+    if upload:
+        assert api.requests[-1].url.params["strict_annotations"] == "true"
+    else:
+        assert api.body(0)["strict_annotations"] is True

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from samfleet_cli.transport import RETRY_DELAYS_SECONDS, ApiError, ApiUnreachable, Transport
+from samfleet_cli.transport import LONGEST_WAITS_SECONDS, RETRY_DELAYS_SECONDS, ApiError, ApiUnreachable, Transport
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -75,6 +75,43 @@ def test_a_gateway_error_is_tried_again_and_a_refusal_is_not() -> None:
     refusals = [problem(404, "job_not_found")]
     with pytest.raises(ApiError):
         transport(lambda _request: refusals.pop(0)).json("GET", "/v1/jobs", repeatable=True)
+
+
+def limited(code: str, seconds: int | str) -> httpx.Response:
+    answer = problem(429, code)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
+
+
+def test_a_refusal_for_the_rate_is_waited_out_even_where_a_repeat_is_not_harmless() -> None:
+    answers = [limited("rate_limited", 7), limited("rate_limited", 2), httpx.Response(201, json=1)]
+    slept: list[float] = []
+    assert transport(lambda _request: answers.pop(0), slept).json("POST", "/v1/datasets", repeatable=False) == 1
+    assert slept == [7, 2]
+
+
+def test_a_server_that_never_takes_the_request_is_not_waited_for_without_end() -> None:
+    slept: list[float] = []
+    with pytest.raises(ApiError) as caught:
+        transport(lambda _request: limited("rate_limited", 60), slept).json("GET", "/v1/jobs", repeatable=True)
+    assert caught.value.problem_code == "rate_limited"
+    assert sum(slept) == LONGEST_WAITS_SECONDS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        limited("too_many_attempts", 5),
+        limited("rate_limited", "Sat, 28 Nov 2026 07:28:00 GMT"),
+        problem(429, "rate_limited"),
+    ],
+    ids=["wrong key", "a date", "no time"],
+)
+def test_where_waiting_does_not_help_the_refusal_is_told_at_once(answer: httpx.Response) -> None:
+    slept: list[float] = []
+    with pytest.raises(ApiError, match="do this"):
+        transport(lambda _request: answer, slept).json("GET", "/v1/jobs", repeatable=True)
+    assert slept == []
 
 
 class BreaksOff(httpx.SyncByteStream):

@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 
 from fixtures.shared import shared_path
-from samfleet.datasets.annotations import (
-    AnnotationLimits,
-    AnnotationsInvalid,
-    AnnotationsTooLarge,
-    CocoInstances,
-    read_annotations,
-)
+from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsInvalid, AnnotationsTooLarge
+from samfleet.datasets.annotations import CocoInstances, Tally, read_annotations
 
 SQUARE = [[10, 10, 20, 10, 20, 20, 10, 20]]
 
@@ -62,6 +57,35 @@ def test_what_coco_tools_do_without_is_derived() -> None:
     assert read({"images": [], "annotations": []}).categories == ()
 
 
+@pytest.mark.parametrize("name", ["bbox", "area", "iscrowd"])
+def test_null_counts_as_missing(name: str) -> None:
+    value = document()
+    value["annotations"][0][name] = None
+    (annotation,) = read(value).annotations()
+    assert (annotation.bbox, annotation.area, annotation.iscrowd) == ((10, 10, 10, 10), 100, False)
+
+
+@pytest.mark.parametrize("segmentation", [[], None, "absent"])
+def test_a_box_alone_is_an_annotation_without_a_mask(segmentation: Any) -> None:
+    """As CVAT's rectangles and Roboflow's boxes are."""
+    value = document(bbox=[1, 2, 30, 4.5], area=None)
+    if segmentation == "absent":
+        del value["annotations"][0]["segmentation"]
+    else:
+        value["annotations"][0]["segmentation"] = segmentation
+    instances, tally = read(value), Tally()
+    (annotation,) = instances.of_images([7], tally)
+    assert (annotation.bbox, annotation.area, annotation.segmentation) == ((1, 2, 30, 4.5), 135, [])
+    assert (tally.used, tally.boxes) == (1, 1)
+
+
+def test_names_of_before_an_export_are_kept() -> None:
+    value = document()
+    value["images"][0]["extra"] = {"name": "photo.jpg"}
+    value["images"][1]["extra"] = {"name": 5}
+    assert read(value).originals == {7: "photo.jpg"}
+
+
 def test_unknown_members_of_runs_are_dropped() -> None:
     runs = {"size": [50, 60], "counts": [3000], "note": "\x00"}
     (annotation,) = read(document(segmentation=runs, iscrowd=1)).annotations()
@@ -84,7 +108,9 @@ def test_unknown_members_of_runs_are_dropped() -> None:
         ({"area": "1"}, "area must be"),
         ({"iscrowd": 2}, "iscrowd must be 0 or 1"),
         ({"iscrowd": [0]}, "iscrowd must be 0 or 1"),
-        ({"segmentation": []}, r"annotations\[0\] \(id 5\): segmentation has no polygon"),
+        ({"segmentation": [], "bbox": None}, r"annotations\[0\] \(id 5\): it has neither a segmentation nor a bbox"),
+        ({"segmentation": {}}, r"\(id 5\): size must be"),
+        ({"segmentation": "box"}, r"\(id 5\): segmentation must be a list of polygons"),
         ({"segmentation": {"size": [5, 5], "counts": [25]}}, r"size \[5, 5\] is not the image's"),
     ],
 )
@@ -134,8 +160,11 @@ def test_what_is_no_json_object_is_refused(content: bytes, reason: str) -> None:
 
 def test_only_annotations_of_the_datasets_images_are_kept() -> None:
     instances = read(document())
-    assert len(list(instances.of_images([7, 100]))) == 1
-    assert list(instances.of_images([8])) == []
+    tally = Tally()
+    assert len(list(instances.of_images([7, 100], tally))) == 1
+    assert (tally.used, tally.unused) == (1, 0)
+    assert list(instances.of_images([8], tally)) == []
+    assert (tally.used, tally.unused) == (1, 1)
     with pytest.raises(AnnotationsInvalid, match=r"none of the file names .* \(2, such as 'a.jpg'\)"):
         instances.require_any([9])
 

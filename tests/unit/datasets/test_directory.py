@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from samfleet.datasets import directory
+from samfleet.datasets.content import read_image
 from samfleet.datasets.directory import (
     DatasetEmpty,
     DirectoryLinksRepeat,
@@ -17,8 +18,9 @@ from samfleet.datasets.directory import (
     list_images,
     resolve_allowed,
 )
-from samfleet.datasets.names import FileNameInvalid
+from samfleet.masks.image_errors import ImageNameInvalid
 from samfleet.regular_files import open_folder
+from samfleet.storage.memory_store import MemoryStore
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def put(path: Path, content: bytes = b"image") -> Path:
 
 
 def names(directory: Path, root: Path, limit: int | None = None) -> list[str]:
-    return [image.name for image in list_images(str(directory), [root], limit)]
+    return [image.name for image in list_images(str(directory), [root], limit).images]
 
 
 def test_images_are_found_in_all_folders_and_sorted_by_path(root: Path) -> None:
@@ -42,7 +44,7 @@ def test_images_are_found_in_all_folders_and_sorted_by_path(root: Path) -> None:
         put(root / "photos" / name)
     assert names(root / "photos", root) == ["a.jpeg", "a/y/x.webp", "a/z.png", "b.JPG", "é.tif"]
     assert names(root / "photos", root, limit=2) == ["a.jpeg", "a/y/x.webp"]
-    first = list_images(str(root / "photos"), [root])[0]
+    first = list_images(str(root / "photos"), [root]).images[0]
     assert (first.path, first.size_bytes) == ((root / "photos/a.jpeg").resolve(), 5)
 
 
@@ -86,7 +88,7 @@ def test_links_inside_the_roots_are_followed_once(root: Path) -> None:
     (root / "real/loop").symlink_to(root / "photos")
     (root / "photos/self").symlink_to("self")
     assert names(root / "photos", root) == ["folder/a.jpg", "linked.jpg"]
-    assert {image.path for image in list_images(str(root / "photos"), [root])} == {target.resolve()}
+    assert {image.path for image in list_images(str(root / "photos"), [root]).images} == {target.resolve()}
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
@@ -107,20 +109,35 @@ def test_a_second_root_may_be_linked_to_and_a_root_may_be_a_link(root: Path) -> 
     other = put(root.parent / "other/a.jpg").parent
     (root / "photos/other").symlink_to(other)
     (root.parent / "link").symlink_to(root)
-    found = list_images(str(root.parent / "link/photos"), [root.parent / "link", other])
+    found = list_images(str(root.parent / "link/photos"), [root.parent / "link", other]).images
     assert [image.name for image in found] == ["other/a.jpg"]
 
 
 def test_a_broken_link_is_listed_so_that_its_error_shows(root: Path) -> None:
     (root / "photos/gone.jpg").symlink_to(root / "nowhere.jpg")
-    assert [(image.name, image.size_bytes) for image in list_images(str(root / "photos"), [root])] == [("gone.jpg", 0)]
+    (image,) = list_images(str(root / "photos"), [root]).images
+    assert (image.name, image.size_bytes) == ("gone.jpg", 0)
 
 
-@pytest.mark.parametrize("name", [b"broken-\xff.jpg", b"new\nline.jpg"])
-def test_names_that_cannot_be_carried_are_refused(root: Path, name: bytes) -> None:
-    Path(os.fsdecode(os.fsencode(root / "photos") + b"/" + name)).write_bytes(b"")
-    with pytest.raises(FileNameInvalid, match="rename the file"):
-        list_images(str(root / "photos"), [root])
+@pytest.mark.parametrize(
+    ("name", "listed"), [(b"broken-\xff.jpg", "broken-\\xff.jpg"), (b"new\nline.jpg", "new\\x0aline.jpg")]
+)
+def test_a_name_that_cannot_be_carried_is_one_image_with_a_fault(root: Path, name: bytes, listed: str) -> None:
+    put(root / "photos" / os.fsdecode(name))
+    put(root / "photos/good.jpg")
+    images = list_images(str(root / "photos"), [root]).images
+    assert sorted(image.name for image in images) == sorted([listed, "good.jpg"])
+    (bad,) = (image for image in images if image.fault)
+    assert "rename the file" in (bad.fault or "")
+    with pytest.raises(ImageNameInvalid, match="rename the file"):
+        read_image(MemoryStore(), bad.uri, 100)
+
+
+def test_an_escaped_name_is_no_other_file_s(root: Path) -> None:
+    put(root / "photos" / os.fsdecode(b"a\xff.jpg"))
+    put(root / "photos/a\\xff.jpg")
+    images = list_images(str(root / "photos"), [root]).images
+    assert {image.name: bool(image.fault) for image in images} == {"a\\xff.jpg": False, "a\\xff.jp~": True}
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -143,7 +160,8 @@ def test_links_that_double_the_names_at_every_level_are_refused_early(root: Path
 
 def test_folders_deeper_than_the_limit_are_refused(root: Path) -> None:
     put(root / "a/b/c/d.jpg")
-    assert [image.name for image in list_images(str(root), [root], limits=ListingLimits(depth=3))] == ["a/b/c/d.jpg"]
+    (image,) = list_images(str(root), [root], limits=ListingLimits(depth=3)).images
+    assert image.name == "a/b/c/d.jpg"
     with pytest.raises(DirectoryTooLarge, match="SAMFLEET_MAX_LISTING_DEPTH"):
         list_images(str(root), [root], limits=ListingLimits(depth=2))
 
@@ -152,14 +170,14 @@ def test_deep_nesting_is_refused_by_default(root: Path) -> None:
     put(root / "photos" / "/".join("d" * 300) / "a.jpg")
     with pytest.raises(DirectoryTooLarge, match="folders deep"):
         list_images(str(root), [root])
-    assert len(list_images(str(root), [root], limits=ListingLimits(depth=400))) == 1
+    assert len(list_images(str(root), [root], limits=ListingLimits(depth=400)).images) == 1
 
 
 def test_entries_count_whether_they_are_images_or_not(root: Path) -> None:
     for name in ("1.txt", "2.txt", "3.jpg"):
         put(root / "photos" / name)
     limits = ListingLimits(entries=3)
-    assert len(list_images(str(root / "photos"), [root], limits=limits)) == 1
+    assert len(list_images(str(root / "photos"), [root], limits=limits).images) == 1
     put(root / "photos/4.txt")
     with pytest.raises(DirectoryTooLarge, match="SAMFLEET_MAX_LISTING_ENTRIES"):
         list_images(str(root / "photos"), [root], limit=1, limits=limits)
@@ -192,4 +210,56 @@ def test_a_folder_that_vanishes_while_it_is_listed_is_named(root: Path, monkeypa
 
     monkeypatch.setattr(directory, "open_folder", removed_first)
     with pytest.raises(DirectoryUnreadable, match=r"photos/sub \(No such file"):
+        list_images(str(root / "photos"), [root])
+
+
+def photos_of_many_systems(folder: Path) -> Path:
+    """Two photographs among what macOS, NAS boxes, desktops and notebooks leave beside them."""
+    for name in ("a.jpg", "sub/b.jfif", "._a.jpg", "sub/._b.jpg", ".Trash-1000/old.jpg", ".thumbnails/t.png"):
+        put(folder / name)
+    for name in ("@eaDir/a.jpg/THUMB.jpg", "__MACOSX/sub/._b.jpg", "Thumbs.db", "desktop.ini", "c.heic", "d.GIF"):
+        put(folder / name)
+    put(folder / "notes.txt")
+    for name in ("api_key", "storage/datasets/x/a.jpg", "postgres/PG_VERSION", "logs/api.log"):
+        put(folder / "stack" / name)
+    return folder
+
+
+def test_what_systems_leave_beside_photographs_is_left_out_and_counted(root: Path) -> None:
+    found = list_images(str(photos_of_many_systems(root / "photos")), [root])
+    assert [image.name for image in found.images] == ["a.jpg", "sub/b.jfif"]
+    assert {one.reason: (one.count, one.examples) for one in found.left_out} == {
+        "hidden": (4, (".Trash-1000/", "._a.jpg", ".thumbnails/", "sub/._b.jpg")),
+        "system": (4, ("@eaDir/", "Thumbs.db", "__MACOSX/", "desktop.ini")),
+        "state": (1, ("stack/",)),
+        "format": (2, ("c.heic", "d.GIF")),
+        "other": (1, ("notes.txt",)),
+    }
+
+
+def test_hidden_files_can_be_asked_for_and_the_state_of_a_stack_cannot(root: Path) -> None:
+    found = list_images(str(photos_of_many_systems(root / "photos")), [root], with_hidden=True)
+    names = {image.name for image in found.images}
+    assert {".Trash-1000/old.jpg", "@eaDir/a.jpg/THUMB.jpg", "._a.jpg", "a.jpg"} <= names
+    assert not any(name.startswith("stack/") for name in names)
+    assert {one.reason for one in found.left_out} == {"state", "format", "other"}
+
+
+def test_a_hidden_folder_can_be_named_itself(root: Path) -> None:
+    put(root / ".cache/a.jpg")
+    assert names(root / ".cache", root) == ["a.jpg"]
+
+
+def test_a_few_names_of_many_are_kept_whatever_order_they_come_in(root: Path) -> None:
+    put(root / "photos/a.jpg")
+    for number in range(20):
+        put(root / f"photos/{number:02}.txt")
+    (one,) = list_images(str(root / "photos"), [root]).left_out
+    assert (one.count, one.examples) == (20, ("00.txt", "01.txt", "02.txt", "03.txt", "04.txt"))
+    assert str(one) == "20 no images by suffix (00.txt, 01.txt, 02.txt, 03.txt, 04.txt, …)"
+
+
+def test_a_folder_of_left_out_files_alone_says_so(root: Path) -> None:
+    put(root / "photos/a.heic")
+    with pytest.raises(DatasetEmpty, match=r"left out: 1 of other formats \(a\.heic\)"):
         list_images(str(root / "photos"), [root])

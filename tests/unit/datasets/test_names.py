@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from samfleet.datasets.names import FileNameInvalid, check_file_name, check_upload_name, is_image_name
+from samfleet.datasets.names import FileNameInvalid, check_file_name, check_upload_name, is_image_name, storable_name
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,15 @@ def test_an_upload_may_not_name_a_windows_folder() -> None:
         check_upload_name("a\\b.jpg")
 
 
+@pytest.mark.parametrize(
+    ("name", "storable"),
+    [("a.jpg", "a.jpg"), ("a\udcff\n\x85.jpg", "a\\xff\\x0a\\x85.jpg"), ("é" * 600, "é" * 512), ("\ud800", "\\ud800")],
+)
+def test_a_name_that_cannot_be_stored_is_escaped_and_cut(name: str, storable: str) -> None:
+    assert storable_name(name) == storable
+
+
 def test_images_are_known_by_suffix_in_any_case() -> None:
-    assert all(is_image_name(f"x{suffix}") for suffix in (".jpg", ".JPEG", ".Png", ".webp", ".bmp", ".tif", ".TIFF"))
+    suffixes = (".jpg", ".JPEG", ".jpe", ".JFIF", ".mpo", ".Png", ".webp", ".bmp", ".tif", ".TIFF")
+    assert all(is_image_name(f"x{suffix}") for suffix in suffixes)
     assert not any(is_image_name(name) for name in ("x.gif", "x.jpg.txt", "jpg"))

@@ -10,7 +10,8 @@ import numpy as np
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
-from samfleet.jobs.exports import CHUNK_BYTES, ExportFormat, iter_coco, iter_export, iter_jsonl, version_of
+from samfleet.jobs.coco_files import BoxForm, Instances, iter_results
+from samfleet.jobs.exports import CHUNK_BYTES, Export, ExportFormat, iter_export, iter_jsonl
 from samfleet.jobs.parts import part_row
 from samfleet.jobs.results import Annotation, Detection, ImageError, ImageOutcome, ShardImage
 from samfleet.masks.record import MaskRecord
@@ -51,13 +52,13 @@ def stored(*parts: list[dict[str, Any]]) -> tuple[MemoryStore, list[str]]:
 
 
 def test_coco_entries() -> None:
-    first, second, third = json.loads(b"".join(iter_coco(rows())))
+    first, second, third = json.loads(b"".join(iter_results(rows())))
     assert first == second
     assert first == {
         "image_id": 101,
         "category_id": 1,
         "segmentation": {"size": [4, 6], "counts": COUNTS},
-        "bbox": [0, 0, 5, 3],
+        "bbox": [0, 0, 6, 4],
         "area": 24,
         "score": 0.75,
         "predicted_iou": 0.75,
@@ -69,7 +70,7 @@ def test_coco_entries() -> None:
         "image_id": 102,
         "category_id": 7,
         "segmentation": None,
-        "bbox": [0, 0, 5, 3],
+        "bbox": [0, 0, 6, 4],
         "area": 24,
         "score": 0.75,
         "predicted_iou": 0.75,
@@ -85,7 +86,7 @@ def test_a_mask_of_a_detection_is_ranked_by_the_detector() -> None:
     row = part_row(ImageOutcome(image(1), (mask,), (found,), ImageReport(width=6, height=4, prompts_decoded=1)))
     assert row["prompts_decoded"] == 1
     assert row["masks"][0]["detection_score"] == 0.625
-    (entry,) = json.loads(b"".join(iter_coco([row])))
+    (entry,) = json.loads(b"".join(iter_results([row])))
     assert {name: entry[name] for name in ("category_id", "score", "predicted_iou", "prompt_index")} == {
         "category_id": 3,
         "score": 0.625,
@@ -112,14 +113,14 @@ def test_jsonl_has_a_line_for_every_image() -> None:
 
 
 def test_nothing_found_is_an_empty_array() -> None:
-    assert json.loads(b"".join(iter_coco([part_row(FAILED)]))) == []
+    assert json.loads(b"".join(iter_results([part_row(FAILED)]))) == []
 
 
 def test_pycocotools_loads_the_export(tmp_path: Path) -> None:
     truth, results = tmp_path / "truth.json", tmp_path / "results.json"
     images = [{"id": 101, "width": 6, "height": 4}, {"id": 102, "width": 6, "height": 4}]
     truth.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 1}, {"id": 7}]}))
-    results.write_bytes(b"".join(iter_export(*stored(rows()), ExportFormat.COCO)))
+    results.write_bytes(b"".join(iter_export(*stored(rows()), Export(ExportFormat.COCO))))
     with contextlib.redirect_stdout(io.StringIO()):
         loaded = COCO(str(truth)).loadRes(str(results))
     assert [annotation["score"] for annotation in loaded.dataset["annotations"]] == [0.75, 0.75, 0.75]
@@ -128,13 +129,19 @@ def test_pycocotools_loads_the_export(tmp_path: Path) -> None:
 
 def test_files_come_in_chunks() -> None:
     many = [part_row(everything(number)) for number in range(6000)]
-    chunks = list(iter_export(*stored(many), ExportFormat.COCO))
+    chunks = list(iter_export(*stored(many), Export(ExportFormat.COCO)))
     assert len(chunks) > 1
     assert all(len(chunk) >= CHUNK_BYTES for chunk in chunks[:-1])
-    assert b"".join(chunks) == b"".join(iter_coco(many))
+    assert b"".join(chunks) == b"".join(iter_results(many))
 
 
-def test_the_version_follows_the_parts_and_the_format() -> None:
-    versions = [version_of(form, parts) for form in ExportFormat for parts in ([], ["a"], ["a", "b"], ["ab"])]
+def test_the_version_follows_the_parts_and_what_is_made_of_them() -> None:
+    exports = [
+        *(Export(form) for form in ExportFormat),
+        Export(ExportFormat.COCO, BoxForm.OFFICIAL),
+        Export(ExportFormat.INSTANCES, instances=Instances({"variant": "a"})),
+        Export(ExportFormat.INSTANCES, instances=Instances({}, [{"id": 1, "name": "cat"}])),
+    ]
+    versions = [export.version(parts) for export in exports for parts in ([], ["a"], ["a", "b"], ["ab"])]
     assert len(set(versions)) == len(versions)
-    assert version_of(ExportFormat.COCO, ["a"]) == version_of(ExportFormat.COCO, ["a"])
+    assert Export(ExportFormat.COCO).version(["a"]) == Export(ExportFormat.COCO).version(["a"])

@@ -11,7 +11,8 @@ from pycocotools import mask as coco
 from samfleet.jobs.quality import everything_quality, prompted_quality
 from samfleet.jobs.results import Annotation, Quality
 from samfleet.masks.record import MaskRecord
-from samfleet.quality.segmentation import AnnotationOutlineTooLong, AnnotationSizeMismatch, annotation_mask
+from samfleet.quality.segmentation import AnnotationOutlineTooLong, annotation_mask
+from samfleet.quality.sizes import AnnotationSizeMismatch
 
 HEIGHT, WIDTH = 12, 10
 SQUARE = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]  # 4 x 4 pixels

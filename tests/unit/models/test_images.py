@@ -11,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fixtures.pictures import encoded, gradient, rgb
+from fixtures.pictures import encoded, gradient, rgb, tiff
 from fixtures.shared import shared_path
 from samfleet.errors import InvalidInput
+from samfleet.masks import greys
 from samfleet.masks.image_errors import (
     ImageEmpty,
     ImageFormatUnsupported,
@@ -21,7 +22,6 @@ from samfleet.masks.image_errors import (
     ImageTruncated,
     ImageUnreadable,
 )
-from samfleet_models import images
 from samfleet_models.images import PixelBudget, read_image
 
 ORIENTATION = 0x0112
@@ -226,11 +226,33 @@ def test_strips_give_the_pixels_of_the_whole(monkeypatch: pytest.MonkeyPatch, or
         for mode, kind in (("RGB", "PNG"), ("L", "PNG"), ("P", "PNG"), ("1", "PNG"), ("RGBA", "PNG"), ("CMYK", "TIFF"))
     ]
     whole = [read_image(file) for file in files]
-    monkeypatch.setattr(images, "STRIP_PIXELS", 100)
+    monkeypatch.setattr(greys, "STRIP_PIXELS", 100)
     for file, expected in zip(files, whole, strict=True):
         np.testing.assert_array_equal(read_image(file), expected)
     for file, values in zip(files, kinds, strict=False):
         np.testing.assert_array_equal(read_image(file), plainly_stretched(values))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stated"), [(np.float32, "-32767"), (np.int32, "-32767.0 "), (np.float32, "-3.40282346638528859812e+38")]
+)
+def test_nodata_of_a_geotiff_is_black_and_does_not_stretch(dtype: type[np.generic], stated: str) -> None:
+    missing = np.array(float(stated)).astype(dtype)
+    values = np.array([[missing, 100, 150, 200]], dtype=dtype)
+    data = geotiff(values, stated)
+    assert read_image(data)[0, :, 0].tolist() == [0, 0, 128, 255]
+    assert read_image(geotiff(values, stated, ORIENTATION))[:, 0, 0].tolist() == [0, 0, 128, 255]
+
+
+@pytest.mark.parametrize("stated", ["nan", "none", "7"])
+def test_nodata_that_no_pixel_has_changes_nothing(stated: str) -> None:
+    values = np.array([[-100, 0, 100]], dtype=np.float32)
+    assert read_image(geotiff(values, stated))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def geotiff(values: NDArray[np.generic], nodata: str, turned_by: int | None = None) -> bytes:
+    tags = [(42113, "s", 0, nodata, True)]
+    return tiff(values, extratags=tags if turned_by is None else [*tags, (turned_by, "H", 1, 6, True)])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint16, np.uint8])
@@ -246,7 +268,7 @@ def test_a_large_image_takes_few_bytes_a_pixel(dtype: type[np.generic]) -> None:
     finally:
         tracemalloc.stop()
     assert pixels.shape == (height, width, 3)
-    assert peak < 3 * height * width + 48 * images.STRIP_PIXELS + 3 * len(file)
+    assert peak < 3 * height * width + 48 * greys.STRIP_PIXELS + 3 * len(file)
 
 
 def test_images_decoded_together_hold_the_budget_of_pixels() -> None:

@@ -17,6 +17,7 @@ from samfleet.quality.measures import Measures
 from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Found, Truth
 from samfleet.quality.run_evaluation import IMAGES_AT_ONCE, evaluate_run
 from samfleet.quality.segmentation import annotation_rle
+from samfleet.quality.sizes import AnnotationSizeMismatch
 
 Entry = Mapping[str, Any]
 
@@ -28,6 +29,7 @@ class Annotated:
     area: float
     iscrowd: bool
     segmentation: Any
+    bbox: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
 
 def coco_dev() -> dict[str, Any]:
@@ -165,6 +167,15 @@ def test_an_image_that_failed_has_missed_its_instances() -> None:
 def test_nothing_is_measured_where_nothing_is_annotated() -> None:
     rows = [{"image_id": 1, "height": 8, "width": 8, "masks": []}]
     assert evaluate_run(rows, lambda _: {}, Measures(recall=True, precision=True, agreement=True)) == []
+
+
+def test_annotations_of_another_size_are_said_with_both_sizes() -> None:
+    far = Annotated(10, 7, 16.0, False, [[30.0, 2.0, 36.0, 2.0, 36.0, 6.0]])
+    mask = {"category_id": 0, "predicted_iou": 0.9, "area": 16, "segmentation": annotation_rle([], 8, 8)}
+    rows = [{"image_id": 5, "height": 8, "width": 8, "masks": [mask]}]
+    said = r"image 5: the annotations state 40 x 30 and reach to \(36, 6\), the image has 8 x 8"
+    with pytest.raises(AnnotationSizeMismatch, match=said):
+        evaluate_run(rows, lambda _: {5: [far]}, Measures(recall=True), lambda _: {5: (40, 30)})
 
 
 def test_no_more_than_a_few_images_are_held() -> None:

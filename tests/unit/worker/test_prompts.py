@@ -8,6 +8,7 @@ from PIL import Image
 
 from samfleet.jobs.results import Annotation, Detection, ShardImage
 from samfleet.jobs.task import JobTask, parse_job_task
+from samfleet.quality.sizes import AnnotationSizeMismatch
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt
 from samfleet_worker.prompts import PromptInvalid, build_prompts, prompt_origins
@@ -25,18 +26,18 @@ ANNOTATED = parse_job_task({**EVERYTHING, "boxes_from": "annotations"})
 DETECTED = parse_job_task(EVERYTHING)
 
 
-def prompts_of(task: JobTask, image: ShardImage, data: bytes = b"") -> tuple[Prompt, ...]:
-    origins = prompt_origins(task, task.parameters(get_variant("mobile_sam")), image)
-    return build_prompts(task, origins, data, 1000)
-
-
 def png() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (12, 10)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def test_boxes_are_corners_unrounded_and_need_no_image() -> None:
+def prompts_of(task: JobTask, image: ShardImage, data: bytes | None = None) -> tuple[Prompt, ...]:
+    origins = prompt_origins(task, task.parameters(get_variant("mobile_sam")), image)
+    return build_prompts(task, image, origins, png() if data is None else data, 1000)
+
+
+def test_boxes_are_corners_unrounded() -> None:
     assert prompts_of(BOX, IMAGE) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)
 
 
@@ -79,7 +80,7 @@ def test_run_lengths_of_another_size_are_refused_before_they_are_decoded(size: l
     """The largest states 4 GiB of pixels in a few characters; the image has 10 rows of 12."""
     runs = {"size": size, "counts": [0, size[0] * size[1]]}
     stated = replace(INSTANCE, segmentation=runs)
-    with pytest.raises(PromptInvalid, match=rf"size \[{size[0]}, {size[1]}\], the image has \[10, 12\]"):
+    with pytest.raises(AnnotationSizeMismatch, match=rf"size \[{size[0]}, {size[1]}\], the image has \[10, 12\]"):
         prompts_of(POINT, replace(IMAGE, annotations=(stated,)), png())
 
 
@@ -87,3 +88,33 @@ def test_polygons_far_beyond_the_image_are_refused_before_they_are_drawn() -> No
     far = replace(INSTANCE, segmentation=[[0.0, 0.0, 1e7, 0.0, 0.0, 1e7]])
     with pytest.raises(PromptInvalid, match="longer than 1000000 pixels"):
         prompts_of(POINT, replace(IMAGE, annotations=(far,)), png())
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_centre_point_lies_in_the_upright_image_whatever_the_format(kind: str, orientation: int) -> None:
+    """The object lies beyond the shorter side; a TIFF's was drawn into an image of exchanged sides."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = Image.new("RGB", (48, 20))
+    back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    stored = upright.transpose(back[orientation]) if orientation in back else upright
+    buffer = io.BytesIO()
+    stored.save(buffer, kind, exif=exif)
+    far = replace(INSTANCE, segmentation=[[30.0, 3.0, 45.0, 3.0, 45.0, 18.0, 30.0, 18.0]])
+    prompts = prompts_of(POINT, replace(IMAGE, annotations=(far,)), buffer.getvalue())
+    assert prompts[0].points == ((37.0, 10.0),)
+
+
+@pytest.mark.parametrize("task", [BOX, POINT, ANNOTATED])
+def test_annotations_of_another_size_prompt_nothing(task: JobTask) -> None:
+    """The file states 24 x 20, the image has 12 x 10, and the object lies where only the stated size has pixels."""
+    far = replace(INSTANCE, segmentation=[[12.0, 3.0, 17.0, 3.0, 17.0, 8.0]], bbox=(12.0, 3.0, 5.0, 5.0))
+    image = replace(IMAGE, annotations=(INSTANCE, far), stated_size=(24, 20))
+    with pytest.raises(AnnotationSizeMismatch, match=r"state 24 x 20 and reach to \(17, 8\), the image has 12 x 10"):
+        prompts_of(task, image)
+
+
+@pytest.mark.parametrize("stated", [(10, 12), (24, 20), None])
+def test_a_wrong_stated_size_beside_right_coordinates_prompts(stated: tuple[int, int] | None) -> None:
+    assert prompts_of(BOX, replace(IMAGE, stated_size=stated)) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)

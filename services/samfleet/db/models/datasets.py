@@ -40,11 +40,15 @@ class Dataset(HasId, HasCreatedAt, Base):
     state: Mapped[DatasetState] = mapped_column(text_enum(DatasetState, "state"), default=DatasetState.OPEN)
     image_count: Mapped[int] = mapped_column(default=0)
     annotation_count: Mapped[int | None]  # None: no annotations were given
+    annotated_image_count: Mapped[int | None]  # that the annotations name; None before sealing too, as the next two
+    unused_annotation_count: Mapped[int | None]  # of images that are not here
+    box_annotation_count: Mapped[int | None]  # without a mask
     annotations_key: Mapped[str | None]  # the uploaded annotations file, read when an upload is sealed
     detection_count: Mapped[int | None]  # None: no detections were given
     detections_key: Mapped[str | None]  # as `annotations_key`
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
     content_sha256: Mapped[str | None] = mapped_column(String(64))  # None until the dataset is sealed
+    left_out: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"), default=list)
     sealed_at: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     deleted_at: Mapped[datetime | None]
@@ -72,6 +76,8 @@ class DatasetImage(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     width: Mapped[int | None]
     height: Mapped[int | None]
+    stated_width: Mapped[int | None] = mapped_column(BigInteger)  # by the annotations file, which may be wrong
+    stated_height: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         UniqueConstraint("dataset_id", "position"),

@@ -7,8 +7,15 @@ export function milliseconds(value) {
 
 export const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 1 ? 1 : 0)} %`;
 
-export const rate = (perSecond) =>
-  perSecond === null ? "rate not known yet" : `${perSecond.toFixed(perSecond < 10 ? 2 : 1)} images/s`;
+export function rate(perSecond) {
+  if (perSecond > 0 && perSecond < 0.1) return `${(1 / perSecond).toFixed(1)} s/image`;
+  return `${perSecond.toFixed(perSecond < 10 ? 2 : 1)} images/s`;
+}
+
+// Milliseconds become seconds where all of a chart is long.
+export function timeUnit(values) {
+  return Math.max(...values, 0) >= 10_000 ? { name: "s", factor: 0.001 } : { name: "ms", factor: 1 };
+}
 
 export function duration(seconds) {
   if (seconds < 90) return `${Math.round(seconds)} s`;
@@ -16,8 +23,17 @@ export function duration(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
+const MOMENT = {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  timeZoneName: "short",
+};
+
 export const moment = (iso) =>
-  iso ? new Date(iso).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "";
+  iso ? new Date(iso).toLocaleString("en", MOMENT) : "";
 
 export function bytes(value) {
   if (value === null || value === undefined) return "not published";

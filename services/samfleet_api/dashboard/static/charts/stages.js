@@ -1,7 +1,7 @@
 // Where the time of images goes, stage by stage: side by side for many images, one after the other for a single one.
 
 import { svg } from "/dashboard/static/dom.js";
-import { milliseconds } from "/dashboard/static/format.js";
+import { milliseconds, timeUnit } from "/dashboard/static/format.js";
 import { colourOf, figure, legend, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
 import { drawRows } from "/dashboard/static/charts/rows.js";
 import { linear } from "/dashboard/static/charts/scale.js";
@@ -30,16 +30,17 @@ export function stackedBars(label, stages, rows) {
     return { ...row, total, value: milliseconds(total), tip: `${row.name}\n${milliseconds(total)} in all` };
   });
   const most = Math.max(...list.map((row) => row.total), 0);
+  const unit = timeUnit([most]);
   const mark = (row, y, at) => {
     let from = 0;
     return stages.map((stage) => {
       const ms = row.parts[stage] ?? 0,
         start = from;
       from += ms;
-      return segment(stage, row.name, ms, at(start), at(from), y);
+      return segment(stage, row.name, ms, at(start * unit.factor), at(from * unit.factor), y);
     });
   };
-  const options = { scale: (from, to) => linear(0, most, from, to), axis: "ms", mark };
+  const options = { scale: (from, to) => linear(0, most * unit.factor, from, to), axis: unit.name, mark };
   return figure(
     label,
     (width) => drawRows([{ name: "", rows: list }], options, width),
@@ -61,16 +62,18 @@ export function waterfall(label, parts) {
     before += ms;
     return row;
   });
-  const mark = (row, y, at) => [
+  const unit = timeUnit([before]);
+  const at = (scale, ms) => scale(ms * unit.factor);
+  const mark = (row, y, scale) => [
     svg("rect", {
       class: `filled ${colour(row.name)} length`,
-      x: at(row.from),
+      x: at(scale, row.from),
       y: y - HALF,
-      width: Math.max(at(row.from + row.ms) - at(row.from), 1),
+      width: Math.max(at(scale, row.from + row.ms) - at(scale, row.from), 1),
       height: 2 * HALF,
       rx: 2,
     }),
   ];
-  const options = { scale: (from, to) => linear(0, before, from, to), axis: "ms", mark };
+  const options = { scale: (from, to) => linear(0, before * unit.factor, from, to), axis: unit.name, mark };
   return figure(label, (width) => drawRows([{ name: "", rows: list }], options, width));
 }

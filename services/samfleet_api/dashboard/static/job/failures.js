@@ -1,10 +1,14 @@
-import { addressWith, get } from "/dashboard/static/api.js";
+import { addressWith, get, hasEnded } from "/dashboard/static/api.js";
 import { h, table } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
 export async function showFailures(section, job) {
-  if (!job.counts.failed) return section.replaceChildren(h("p", { class: "soft" }, "No image has failed."));
+  const { succeeded, failed } = job.counts;
+  if (!failed) {
+    const text = succeeded || !hasEnded(job) ? "No image has failed." : "No image was segmented, so none has failed.";
+    return section.replaceChildren(h("p", { class: "soft" }, text));
+  }
   const groups = (await get(`/v1/jobs/${job.id}/errors/groups`)).items;
   const names = new Map(job.runs.map((run) => [run.id, runName(run, job.runs)]));
   const first = ({ first: one }) =>

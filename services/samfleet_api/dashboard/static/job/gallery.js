@@ -1,20 +1,21 @@
-import { addressWith, filter, get } from "/dashboard/static/api.js";
+import { addressWith, filter, get, hasEnded } from "/dashboard/static/api.js";
 import { h, notice } from "/dashboard/static/dom.js";
 import { count, milliseconds } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
 const PICTURES = 24;
-const OUTCOMES = [
+const notDone = (run) => (hasEnded(run) ? "not segmented" : "not segmented yet");
+const outcomes = (run) => [
   ["", "all"],
-  ["succeeded", "done"],
+  ["succeeded", "segmented"],
   ["failed", "failed"],
-  ["pending", "not done yet"],
+  ["pending", notDone(run)],
 ];
 
 function preview(run, image) {
   if (image.outcome === "failed")
     return h("div", { class: "missing bad" }, h("strong", {}, "failed"), h("code", {}, image.error_code));
-  if (image.outcome === "pending") return h("div", { class: "missing" }, "not done yet");
+  if (image.outcome === "pending") return h("div", { class: "missing" }, notDone(run));
   const shown = h("img", {
     src: `/v1/runs/${run.id}/images/${image.image_id}/overlay.png?max_side=320`,
     alt: "",
@@ -72,7 +73,7 @@ export async function showGallery(section, job) {
       job.runs.map((one) => [one.id, runName(one, job.runs)]),
       run.id,
     ),
-    choose("outcome", "Show", OUTCOMES, filter("outcome")),
+    choose("outcome", "Show", outcomes(run), filter("outcome")),
   );
   const tiles = page.items.map((image) => tile(run, image));
   const first =
@@ -85,7 +86,7 @@ export async function showGallery(section, job) {
     filters,
     tiles.length
       ? h("ul", { class: "gallery" }, tiles)
-      : notice("No such images", "No image of this run is like that."),
+      : notice("No such images", "This run has no image with this outcome."),
     ...(first || further ? [pages] : []),
   );
   const shown = new Map(page.items.map((image, index) => [image.image_id, tiles[index]]));

@@ -36,9 +36,9 @@ export function runsTable(job) {
           h(
             "a",
             {
-              href: `/v1/runs/${run.id}/results?format=coco`,
+              href: `/v1/runs/${run.id}/results?format=instances`,
               download: true,
-              "aria-label": `COCO results of ${runName(run, job.runs)}`,
+              "aria-label": `COCO file of ${runName(run, job.runs)}`,
             },
             "COCO",
           ),

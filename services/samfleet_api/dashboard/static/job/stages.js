@@ -1,4 +1,4 @@
-import { filter, addressWith, get } from "/dashboard/static/api.js";
+import { filter, addressWith, get, hasEnded } from "/dashboard/static/api.js";
 import { stackedBars } from "/dashboard/static/charts/stages.js";
 import { h, notice, table } from "/dashboard/static/dom.js";
 import { count, milliseconds } from "/dashboard/static/format.js";
@@ -10,7 +10,11 @@ export async function showStages(section, job) {
   const runs = await Promise.all(job.runs.map((run) => get(`/v1/runs/${run.id}`)));
   const measured = runs.filter((run) => Object.keys(run.stages).length);
   if (!measured.length)
-    return section.replaceChildren(notice("No times yet", "They come with the first images that are recorded."));
+    return section.replaceChildren(
+      hasEnded(job)
+        ? notice("No times", "The job ended before an image was recorded whose times count: warm-up is left out.")
+        : notice("No times yet", "They come with the first images that are recorded."),
+    );
   const rows = measured.flatMap((run) =>
     Object.entries(run.stages).map(([stage, times]) => ({ name: runName(run, runs), stage, ...times })),
   );
@@ -31,7 +35,7 @@ export async function showStages(section, job) {
   section.replaceChildren(
     card,
     table(
-      "Time per image and stage, warm-up left out",
+      "Time per image and stage, without warm-up",
       [
         { title: "Run", value: (row) => row.name },
         { title: "Stage", value: (row) => row.stage },

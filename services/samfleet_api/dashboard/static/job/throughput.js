@@ -1,4 +1,4 @@
-import { get } from "/dashboard/static/api.js";
+import { get, hasEnded } from "/dashboard/static/api.js";
 import { lines } from "/dashboard/static/charts/lines.js";
 import { colourOf, legend, shapeOf } from "/dashboard/static/charts/plot.js";
 import { linear } from "/dashboard/static/charts/scale.js";
@@ -12,35 +12,39 @@ const MOST_LINES = 7; // of more runs only the sum is drawn
 export async function showThroughput(section, job) {
   const answer = await get(`/v1/jobs/${job.id}/throughput?points=${POINTS}`);
   const seconds = answer.seconds_per_point,
-    runs = answer.runs.filter((run) => run.points.length);
+    runs = answer.runs.filter((run) => run.points.some((point) => point.images));
   if (!seconds || !runs.length)
     return section.replaceChildren(
-      notice("Nothing recorded yet", "The line begins with the first shard that a worker takes."),
+      hasEnded(job)
+        ? notice("Nothing was recorded", "The job ended before the first image was recorded.")
+        : notice("Nothing recorded yet", "The line begins with the first images that are recorded."),
     );
   const wasOpen = section.querySelector("details")?.open;
   const named = runs.map((run) => ({
     name: runName(run, runs),
     rates: run.points.map((point) => point.images_per_second),
+    recorded: run.points.map((point) => point.images),
   }));
   const sum = {
     name: "all runs",
     rates: runs[0].points.map((_, index) => named.reduce((total, run) => total + run.rates[index], 0)),
+    recorded: runs[0].points.map((_, index) => named.reduce((total, run) => total + run.recorded[index], 0)),
   };
   const drawn = (named.length > MOST_LINES ? [sum] : named).map((one, index) => ({
     ...one,
     colour: colourOf(index),
     shape: shapeOf(index),
-    points: points(one, seconds),
+    points: points(one, seconds, hasEnded(job)),
   }));
   const options = {
-    y: "images/s",
+    y: "images",
     from: 0,
-    until: (runs[0].points.length - 1) * seconds,
+    until: runs[0].points.length * seconds,
     air: seconds,
     moment: elapsed,
     ticks: (first, last, most) => linear(first, last, 0, 1).ticks(most),
   };
-  const chart = lines("Images recorded each second, run by run", drawn, options);
+  const chart = lines("Images recorded since the start, run by run", drawn, options);
   section.replaceChildren(
     h("div", { class: "card" }, chart, legend(drawn.map((one) => ({ ...one, line: true })))),
     asTable(answer, named.length > 1 ? [...named, sum] : named, wasOpen),
@@ -55,16 +59,17 @@ function elapsed(seconds) {
   return hours ? `${hours} h ${minutes} min` : `${minutes} min${left ? ` ${left} s` : ""}`;
 }
 
-// From just before the first image to just after the last: nothing is told by lines that lie on each other at 0.
-function points(one, seconds) {
-  const all = one.rates.map((value, index) => ({
+// Sums, because a shard's images are recorded all at once: their rates would be spikes. The slope is the rate, and a
+// pause is level. Of a job that has ended, a run's line ends with its last image.
+function points(one, seconds, ended) {
+  let sum = 0;
+  const sums = one.recorded.map((images) => (sum += images));
+  const last = ended ? one.recorded.findLastIndex(Boolean) : sums.length - 1;
+  return [0, ...sums.slice(0, last + 1)].map((value, index) => ({
     at: index * seconds,
     value,
-    tip: `${one.name}\nafter ${elapsed(index * seconds)}: ${value.toFixed(1)} images/s`,
+    tip: `${one.name}\nafter ${elapsed(index * seconds)}: ${count(value)} images`,
   }));
-  const first = one.rates.findIndex(Boolean),
-    last = one.rates.findLastIndex(Boolean);
-  return first < 0 ? [] : all.slice(Math.max(0, first - 1), last + 2);
 }
 
 function asTable(answer, named, open) {

@@ -5,6 +5,7 @@ import { bytes, count, milliseconds } from "/dashboard/static/format.js";
 import { covers, eachPixel } from "/dashboard/static/rle.js";
 
 const SIDE = 1600;
+const CLOCKS = { host: "the host's clock", cuda_event: "CUDA events, on the GPU" };
 const STEP = 137.508; // the golden angle in degrees keeps neighbours in the list apart in colour
 
 function colourOf(index) {
@@ -160,7 +161,7 @@ export async function show(main, runId, imageId) {
     ["Pool", run.pool],
     ["Size", image.width && `${image.width} × ${image.height} pixels`],
     ["Batch", image.batch_size && `${image.batch_size} images${image.warmup ? ", warm-up" : ""}`],
-    ["Clock", image.clock],
+    ["Times by", CLOCKS[image.clock] ?? image.clock],
     ["Energy", image.energy_j !== null && `${image.energy_j.toFixed(2)} J`],
     ["Peak memory", image.peak_memory_bytes && bytes(image.peak_memory_bytes)],
   ]);

@@ -20,7 +20,7 @@ function taskOf({ kind, prompt, ...settings }) {
 function cancelButton(job) {
   const problem = h("span", { class: "bad", role: "alert" });
   const cancel = async () => {
-    if (!confirm("Cancel this job? What is recorded stays.")) return;
+    if (!confirm("Cancel this job? The results recorded so far are kept.")) return;
     button.disabled = true;
     try {
       await post(`/v1/jobs/${job.id}/cancel`);
@@ -38,6 +38,7 @@ function progress(job) {
     bar = h("progress", { max: 1, "aria-label": "Progress" }),
     line = h("p", { class: "soft" });
   const error = h("p", { class: "bad" }),
+    about = h("div"),
     cancel = cancelButton(job),
     runs = h("section", { id: "runs" }),
     quality = h("section", { id: "quality" });
@@ -46,12 +47,19 @@ function progress(job) {
     bar.value = now.progress;
     line.replaceChildren(progressLine(now));
     error.replaceChildren(now.error ? `${now.error.code}: ${now.error.message}` : "");
+    about.replaceChildren(
+      facts([
+        ["Task", taskOf(now.task)],
+        ["Submitted", moment(now.created_at)],
+        ["Ended", moment(now.finished_at)],
+      ]),
+    );
     cancel.hidden = hasEnded(now);
     runs.replaceChildren(runsTable(now));
     showQuality(quality, now);
   };
   update(job);
-  return { state, bar, line, error, cancel, runs, quality, update };
+  return { state, bar, line, error, about, cancel, runs, quality, update };
 }
 
 // Events come with every shard; what costs several requests is asked for once in a while, and once more after the last.
@@ -78,17 +86,12 @@ export async function show(main, asked) {
     h("section", { id: name }, h("p", { class: "loading" }, "Loading…")),
   );
   const moving = progress(job);
-  const about = facts([
-    ["Task", taskOf(job.task)],
-    ["Submitted", moment(job.created_at)],
-    ["Ended", moment(job.finished_at)],
-  ]);
   main.replaceChildren(
     h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state),
     moving.bar,
     moving.line,
     moving.error,
-    about,
+    moving.about,
     h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
     moving.cancel,
     h("h2", {}, "Runs"),

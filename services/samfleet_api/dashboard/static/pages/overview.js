@@ -27,13 +27,18 @@ function progressCard(job) {
 }
 
 export function progressLine(job) {
-  const { total, succeeded, failed, in_progress: busy } = job.counts;
-  const done = `${count(succeeded + failed)} of ${count(total)} images`;
-  const left = job.eta_seconds === null ? [] : [`${duration(job.eta_seconds)} left`];
-  const waiting = hasEnded(job) ? [] : [`${count(total - succeeded - failed - busy)} waiting, ${count(busy)} in work`];
-  return [done, rate(job.images_per_second), ...left, ...waiting, ...(failed ? [`${count(failed)} failed`] : [])].join(
-    " · ",
-  );
+  const { total, succeeded, failed, in_progress: computed } = job.counts;
+  const known = job.images_per_second !== null;
+  return [
+    `${count(succeeded + failed)} of ${count(total)} images`,
+    computed && !hasEnded(job) && `${count(computed)} more computed, not stored yet`,
+    failed && `${count(failed)} failed`,
+    known && rate(job.images_per_second),
+    !known && !hasEnded(job) && "rate not known yet",
+    job.eta_seconds !== null && `${duration(job.eta_seconds)} left`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 // A browser opens six connections to one server, in all its tabs together: two jobs are pushed, the others asked for.
@@ -70,7 +75,7 @@ function runningBoard(section) {
     jobs.forEach(place);
     if (!cards.size)
       section.replaceChildren(
-        notice("Nothing is running", "Submit a job with “samfleet segment” or POST /v1/jobs, and it moves here."),
+        notice("Nothing is running", "A job that you submit with “samfleet segment” or POST /v1/jobs is shown here until it ends."),
       );
     else if (grid.parentNode !== section) section.replaceChildren(grid);
   };
@@ -89,7 +94,7 @@ function device(one) {
   const more = [
     one.utilization !== null && `utilization ${percent(one.utilization)}`,
     one.power_watts !== null && `${one.power_watts.toFixed(0)} W`,
-    seen > HEARD_LATELY_S && `heard ${duration(seen)} ago`,
+    seen > HEARD_LATELY_S && `last seen ${duration(seen)} ago`,
   ];
   return h(
     "section",
@@ -125,7 +130,7 @@ function poolCard(pool) {
     `${count(images)} ${images === 1 ? "image" : "images"} in ${count(shards)} ${shards === 1 ? "shard" : "shards"}`;
   const depth = [
     ["Waiting", work(queue.images_waiting, queue.shards_waiting)],
-    ["In work", work(queue.images_in_progress, queue.shards_in_progress)],
+    ["Taken by workers", work(queue.images_in_progress, queue.shards_in_progress)],
   ];
   const lines = servers.map((server) => [
     server.address,
@@ -151,8 +156,11 @@ function jobsTable(page) {
     { title: "Job", value: (job) => h("a", { href: `/dashboard/jobs/${job.id}` }, nameOf(job)) },
     { title: "State", value: stateOf },
     { title: "Variants", value: (job) => [...new Set(job.runs.map((run) => run.variant))].join(", ") },
-    { title: "Done", number: true, value: (job) => percent(job.progress) },
-    { title: "Images", number: true, value: (job) => count(job.counts.total) },
+    {
+      title: "Done",
+      number: true,
+      value: ({ counts }) => `${count(counts.succeeded + counts.failed)} of ${count(counts.total)}`,
+    },
     { title: "Failed", number: true, value: (job) => count(job.counts.failed) },
     {
       title: "Rate",

@@ -38,7 +38,7 @@ function card(variant, places) {
   const record = facts([
     ["Licence", licence(variant)],
     ["Parity", h("span", { class: tone }, meaning)],
-    ["Loaded", places.has(variant.name) ? [...places.get(variant.name)].join(", ") : "nowhere at present"],
+    ["Loaded", places.has(variant.name) ? [...places.get(variant.name)].join(", ") : "on no server"],
     ["Input", `${variant.input_size} × ${variant.input_size} pixels`],
     ["Family", variant.family],
     ["Paper", arxiv],
@@ -86,7 +86,7 @@ export async function show(main) {
     );
     said.replaceChildren(`${count(kept.length)} of ${count(variants.items.length)} variants`);
     list.replaceChildren(
-      ...(kept.length ? kept.map((one) => card(one, places)) : [notice("None is like that", "Loosen the filters.")]),
+      ...(kept.length ? kept.map((one) => card(one, places)) : [notice("No variant matches", "Remove a filter to see more.")]),
     );
     history.replaceState(
       null,
@@ -104,7 +104,7 @@ export async function show(main) {
     { class: "filters", oninput: refine },
     h("label", {}, "Name", name),
     h("label", {}, "Parity", parity),
-    h("label", { class: "row" }, loaded, "Loaded somewhere"),
+    h("label", { class: "row" }, loaded, "Loaded on a server"),
     h("label", { class: "row" }, usable, "Licence accepted"),
   );
   main.replaceChildren(h("h1", {}, "Variants"), filters, said, list);

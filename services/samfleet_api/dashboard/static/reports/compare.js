@@ -26,7 +26,7 @@ const withOwn = (list, key) => (key === undefined || list.some(([one]) => one ==
 
 export const compare = {
   title: "Compare",
-  lead: "Two machines or two variants: the ratio of their median times with a 95 % interval. Images of one batch tell as much as one.",
+  lead: "Two machines or two variants: the ratio of their median times with a 95 % interval. Images of one batch share its time, so they count as one measurement.",
   controls(known, changed) {
     const [a, b] = sides(known),
       list = choices(known);

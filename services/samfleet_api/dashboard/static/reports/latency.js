@@ -1,9 +1,9 @@
-import { milliseconds } from "/dashboard/static/format.js";
+import { milliseconds, timeUnit } from "/dashboard/static/format.js";
 import { ranges } from "/dashboard/static/charts/ranges.js";
 import { value, values } from "/dashboard/static/reports/address.js";
 import { choice, STAGES } from "/dashboard/static/reports/filters.js";
 import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js";
-import { images, ms, number, timeUnit } from "/dashboard/static/reports/units.js";
+import { images, ms, number } from "/dashboard/static/reports/units.js";
 
 const PERCENTILES = ["p50_ms", "p90_ms", "p95_ms", "p99_ms"];
 const GROUPS = [
@@ -18,7 +18,7 @@ export const groupChoice = (changed) => choice("by_row", "Grouped by", GROUPS, v
 
 export const latency = {
   title: "Latency",
-  lead: "Time of one image, by variant and hardware. Of work that was done for a batch, the image's share.",
+  lead: "Time of one image, by variant and hardware. Where a batch was computed at once, an image has its share of the time.",
   controls: (_known, changed) => [stageChoice(changed), groupChoice(changed)],
   ask: () => ({ own: stages().map((name) => ["stage", name]) }),
   measured: (row) => row.p50_ms !== null,

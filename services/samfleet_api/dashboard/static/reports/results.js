@@ -53,7 +53,7 @@ export function again(report, query) {
   return h(
     "details",
     { class: "card" },
-    h("summary", {}, "Have it again: address, request, command"),
+    h("summary", {}, "Repeat this report: link, API request, command"),
     line("This page", location.href),
     line("Request to the API", curlOf(report, query)),
     line("Command", commandOf(report, query)),
@@ -109,7 +109,7 @@ export function parametersOf(answer) {
     "section",
     { class: "card" },
     h("h2", {}, "Parameters"),
-    h("p", { class: "soft" }, "Runs of unlike parameters are never averaged: each digest has rows of its own."),
+    h("p", { class: "soft" }, "Runs with different parameters are never averaged: each digest has its own rows."),
     all.map(one),
   );
 }

@@ -1,5 +1,5 @@
 import { h } from "/dashboard/static/dom.js";
-import { milliseconds } from "/dashboard/static/format.js";
+import { milliseconds, timeUnit } from "/dashboard/static/format.js";
 import { legend, SHAPES } from "/dashboard/static/charts/plot.js";
 import { lines } from "/dashboard/static/charts/lines.js";
 import { value } from "/dashboard/static/reports/address.js";
@@ -7,7 +7,7 @@ import { choice } from "/dashboard/static/reports/filters.js";
 import { differences, keysOf, labelOf, look, otherThan } from "/dashboard/static/reports/identity.js";
 import { groupChoice, latency, stageChoice, stages } from "/dashboard/static/reports/latency.js";
 import { throughput } from "/dashboard/static/reports/throughput.js";
-import { significant, timeUnit } from "/dashboard/static/reports/units.js";
+import { significant } from "/dashboard/static/reports/units.js";
 
 const DAY = 86_400_000;
 const METRICS = [

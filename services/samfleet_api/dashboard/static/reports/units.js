@@ -1,10 +1,5 @@
 import { count, milliseconds, percent } from "/dashboard/static/format.js";
 
-// Milliseconds become seconds where all of a chart is long.
-export function timeUnit(values) {
-  return Math.max(...values, 0) >= 10_000 ? { name: "s", factor: 0.001 } : { name: "ms", factor: 1 };
-}
-
 const orDash = (format) => (value) => (value === null || value === undefined ? "–" : format(value));
 export const ms = orDash(milliseconds);
 export const share = orDash(percent);

@@ -1,0 +1,47 @@
+"""Writing the annotations of a dataset whose images have their ids, and counting what belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from samfleet.datasets import repository
+from samfleet.datasets.annotations import CocoInstances, Tally
+from samfleet.datasets.coverage import Coverage
+from samfleet.db.models import Dataset
+from samfleet.errors import InvalidInput
+
+
+class AnnotationsUnmatched(InvalidInput):
+    """Some images are not annotated, or some annotations belong to no image, which strict_annotations refuses."""
+
+    code = "annotations_unmatched"
+
+
+def write_annotations(
+    session: Session,
+    dataset: Dataset,
+    instances: CocoInstances,
+    image_ids: Sequence[int],
+    *,
+    strict: bool,
+    limited: bool = False,
+) -> None:
+    """The dataset's row must be flushed and hold the number of images. The file is read entry by entry.
+
+    Raises `AnnotationsUnmatched` where `strict` asks that every image and every annotation is used; of a dataset that
+    is `limited` to some images of a folder, every image.
+    """
+    tally, named = Tally(), frozenset(instances.image_ids.values())
+    repository.copy_annotations(session, dataset.id, instances.of_images(frozenset(image_ids), tally))
+    dataset.annotated_image_count = sum(image_id in named for image_id in image_ids)
+    dataset.annotation_count = tally.used
+    dataset.unused_annotation_count = tally.unused
+    dataset.box_annotation_count = tally.boxes
+    missing = dataset.annotated_image_count < len(image_ids) or (tally.unused and not limited)
+    if strict and missing:
+        coverage = Coverage(len(image_ids), dataset.annotated_image_count, tally.used, tally.unused, tally.boxes)
+        raise AnnotationsUnmatched(
+            f"{coverage}; correct file_name in the annotations, or leave strict_annotations out to take what matches"
+        )

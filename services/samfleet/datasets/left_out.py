@@ -1,0 +1,90 @@
+"""What a listing leaves out: by what rule, how many entries, and the names of a few."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from samfleet.datasets.names import IMAGE_SUFFIXES, storable_name
+
+Reason = Literal["hidden", "system", "state", "format", "name", "other"]
+MOST_EXAMPLES = 5
+# Folders and files that systems and programs make beside people's own, in lower case
+SYSTEM_NAMES = frozenset(
+    {
+        "@eadir",
+        "@recycle",
+        "@recently-snapshot",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "__macosx",
+        "desktop.ini",
+        "ehthumbs.db",
+        "lost+found",
+        "system volume information",
+        "thumbs.db",
+    }
+)
+OTHER_FORMATS = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".tga", ".ppm")
+CAMERA_FORMATS = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".raw")
+SCIENCE_FORMATS = (".exr", ".hdr", ".dcm", ".nii", ".pgm", ".eps", ".pdf")
+UNREAD_SUFFIXES = OTHER_FORMATS + CAMERA_FORMATS + SCIENCE_FORMATS
+WORDS = {
+    "hidden": "hidden",
+    "system": "of the system",
+    "state": "state of samfleet",
+    "format": "of other formats",
+    "name": "by names that cannot be sent",
+    "other": "no images by suffix",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """`count` entries, a folder as one, of which `examples` are the first by name; a folder's ends in '/'."""
+
+    reason: Reason
+    count: int
+    examples: tuple[str, ...]
+
+    def __str__(self) -> str:
+        more = ", …" if self.count > len(self.examples) else ""
+        return f"{self.count} {WORDS[self.reason]} ({', '.join(self.examples)}{more})"
+
+
+@dataclass(slots=True)
+class LeftOutTally:
+    """Counts entries as they are passed over; keeps a few names, whatever order they come in."""
+
+    _counts: dict[Reason, int] = field(default_factory=dict)
+    _examples: dict[Reason, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: Reason, name: str) -> None:
+        self._counts[reason] = self._counts.get(reason, 0) + 1
+        examples = self._examples.setdefault(reason, [])
+        insort(examples, storable_name(name))
+        del examples[MOST_EXAMPLES:]
+
+    def all(self) -> tuple[LeftOut, ...]:
+        """In the order of `Reason`."""
+        known = (reason for reason in get_args(Reason) if reason in self._counts)
+        return tuple(LeftOut(reason, self._counts[reason], tuple(self._examples[reason])) for reason in known)
+
+
+def reason_of(name: str, *, is_folder: bool, with_hidden: bool) -> Reason | None:
+    """Why an entry of a folder is left out by its name; None where it is not."""
+    if not with_hidden:
+        if name.startswith("."):
+            return "hidden"
+        if name.lower() in SYSTEM_NAMES:
+            return "system"
+    if is_folder or name.lower().endswith(IMAGE_SUFFIXES):
+        return None
+    return "format" if name.lower().endswith(UNREAD_SUFFIXES) else "other"
+
+
+def describe(left_out: Sequence[LeftOut]) -> str:
+    return ", ".join(map(str, left_out))

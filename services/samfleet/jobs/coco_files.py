@@ -1,0 +1,143 @@
+"""COCO files made from the rows of a run's parts: a results array, and a whole file of instances.
+
+Boxes are what pycocotools' `toBbox` gives, (x, y, width, height) with the width and height of the pixels that a mask
+covers, so that area <= width * height. The official generator writes one pixel less (its inclusive maxima minus its
+minima); `BoxForm.OFFICIAL` keeps that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+EVERYTHING_CATEGORY_ID = 1  # SegEvery does not classify; COCO needs a category
+EVERYTHING_CATEGORY = {"id": EVERYTHING_CATEGORY_ID, "name": "object"}
+COPIED = (
+    "predicted_iou",
+    "stability_score",
+    "point_coords",
+    "crop_box",
+    "annotation_id",
+    "detection_id",
+    "prompt_index",
+    "prompt_box",
+)
+
+Rows = Iterable[Mapping[str, Any]]
+Category = Mapping[str, Any]
+
+
+class BoxForm(StrEnum):
+    PIXELS = "pixels"
+    OFFICIAL = "official"
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """What stands in a file of instances beside the masks: `info`, and the categories of the dataset, if any."""
+
+    info: Mapping[str, Any]
+    categories: Sequence[Category] = ()
+
+
+def result_entry(image_id: int, mask: Mapping[str, Any], boxes: BoxForm) -> dict[str, Any]:
+    """`score` is what evaluations rank by: the predicted IoU, or the score of the detection that was segmented."""
+    return {
+        "image_id": image_id,
+        "category_id": mask.get("category_id", EVERYTHING_CATEGORY_ID),
+        "segmentation": mask["segmentation"],
+        "bbox": box_of(mask, boxes),
+        "area": mask["area"],
+        "score": mask.get("detection_score", mask["predicted_iou"]),
+        **{name: mask[name] for name in COPIED if name in mask},
+    }
+
+
+def box_of(mask: Mapping[str, Any], boxes: BoxForm) -> list[float]:
+    """(x, y, width, height) of a row's mask. That of a mask without pixels is all 0 in both forms."""
+    x, y, width, height = mask["bbox"]
+    if boxes is BoxForm.OFFICIAL or not mask["area"]:
+        return [x, y, width, height]
+    return [x, y, width + 1, height + 1]
+
+
+def iter_results(rows: Rows, boxes: BoxForm = BoxForm.PIXELS) -> Iterator[bytes]:
+    """A COCO results array (what `pycocotools.coco.COCO.loadRes` reads), one entry a line."""
+    entries = (_json(result_entry(row["image_id"], mask, boxes)) for row in rows for mask in row["masks"])
+    yield from _array(entries)
+    yield b"\n"
+
+
+def iter_instances(read: Callable[[], Rows], instances: Instances, boxes: BoxForm = BoxForm.PIXELS) -> Iterator[bytes]:
+    """A whole COCO file: info, images, annotations with ids 1, 2, 3, …, and categories.
+
+    `read` gives the rows, and is called twice, because COCO has the images before their annotations. An image that
+    could not be read has no size and is left out; one in which nothing was found stays.
+    """
+    yield b'{"info":' + _json(instances.info) + b',\n"images":'
+    yield from _array(_json(_image(row)) for row in read() if row["width"] is not None)
+    yield b',\n"annotations":'
+    used = _Categories()
+    yield from _array(_json(entry) for entry in _annotations(read(), used, boxes))
+    yield b',\n"categories":' + _json(used.listed(instances.categories)) + b"}\n"
+
+
+def categories_with(listed: Sequence[Category], used: Collection[int]) -> list[Category]:
+    """The listed categories, and for each id that is used without standing there one with a made-up name."""
+    known = {category["id"] for category in listed}
+    return [*listed, *({"id": number, "name": f"category {number}"} for number in sorted(set(used) - known))]
+
+
+def check_rows(rows: Rows) -> None:
+    """Raise now what would break a download off in the middle."""
+    for row in rows:
+        for mask in row["masks"]:
+            result_entry(row["image_id"], mask, BoxForm.PIXELS)
+
+
+@dataclass(slots=True)
+class _Categories:
+    """Ids of categories that masks were given; `unclassified` when a mask has none, as in SegEvery."""
+
+    given: set[int] = field(default_factory=set)
+    unclassified: bool = False
+
+    def add(self, mask: Mapping[str, Any]) -> None:
+        if "category_id" in mask:
+            self.given.add(mask["category_id"])
+        else:
+            self.unclassified = True
+
+    def listed(self, of_dataset: Sequence[Category]) -> list[Category]:
+        """A dataset's own categories say nothing of masks that were not classified, even where an id is the same."""
+        if self.given:
+            return categories_with(of_dataset, self.given)
+        return [EVERYTHING_CATEGORY] if self.unclassified else list(of_dataset)
+
+
+def _image(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": row["image_id"], "width": row["width"], "height": row["height"], "file_name": row["file_name"]}
+
+
+def _annotations(rows: Rows, used: _Categories, boxes: BoxForm) -> Iterator[dict[str, Any]]:
+    number = 0
+    for row in rows:
+        for mask in row["masks"]:
+            number += 1
+            used.add(mask)
+            yield {"id": number, **result_entry(row["image_id"], mask, boxes), "iscrowd": 0}
+
+
+def _array(entries: Iterable[bytes]) -> Iterator[bytes]:
+    separator = b"[\n"
+    for entry in entries:
+        yield separator + entry
+        separator = b",\n"
+    yield b"\n]" if separator == b",\n" else b"[]"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

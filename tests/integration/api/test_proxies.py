@@ -1,0 +1,69 @@
+"""Whose word about the caller's address and scheme counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fixtures.api import Api, Parts, Tenant, api_settings, serve
+from samfleet_api.app import create_app
+
+SESSION = "/dashboard/session"
+FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+Server = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def behind(api: Api, tmp_path: Path) -> Iterator[Server]:
+    """Starts a server that trusts these proxies and takes one wrong key a minute from an address."""
+    with ExitStack() as stack:
+
+        def start(*trusted: str) -> httpx.Client:
+            settings = api_settings(tmp_path).model_copy(
+                update={"trusted_proxies": trusted, "wrong_keys_per_minute": 1}
+            )
+            url = stack.enter_context(serve(create_app(settings, parts=Parts(api.engine, api.store))))
+            return stack.enter_context(httpx.Client(base_url=url, timeout=30))
+
+        yield start
+
+
+def wrong_key(client: httpx.Client, address: str) -> int:
+    answer = client.post(SESSION, json={"key": "sf_" + "x" * 40}, headers={"X-Forwarded-For": address})
+    return answer.status_code
+
+
+@pytest.mark.parametrize("trusted", ["127.0.0.1", "127.0.0.0/8"])
+def test_a_proxy_that_ends_tls_makes_the_cookie_secure(behind: Server, tenant: Tenant, trusted: str) -> None:
+    answer = behind("10.9.8.7", trusted).post(SESSION, json={"key": tenant.key}, headers=FORWARDED)
+    assert answer.status_code == 204
+    assert "secure" in answer.headers["Set-Cookie"].lower()
+
+
+@pytest.mark.parametrize("trusted", [(), ("10.0.0.0/8",)], ids=["none", "another"])
+def test_a_caller_that_is_no_proxy_cannot_say_it_came_by_tls(
+    behind: Server, tenant: Tenant, trusted: tuple[str, ...]
+) -> None:
+    answer = behind(*trusted).post(SESSION, json={"key": tenant.key}, headers=FORWARDED)
+    assert answer.status_code == 204
+    assert "secure" not in answer.headers["Set-Cookie"].lower()
+
+
+def test_addresses_behind_a_proxy_are_counted_apart(behind: Server) -> None:
+    client = behind("127.0.0.1")
+    assert [wrong_key(client, address) for address in ("203.0.113.7", "203.0.113.7", "203.0.113.8")] == [401, 429, 401]
+
+
+def test_an_address_in_front_of_the_proxys_own_is_not_believed(behind: Server) -> None:
+    """A caller may send the header itself; the proxy adds the address that it saw at the end."""
+    client = behind("127.0.0.1")
+    assert [wrong_key(client, f"{spoofed}, 203.0.113.7") for spoofed in ("198.51.100.1", "198.51.100.2")] == [401, 429]
+
+
+def test_a_caller_cannot_choose_the_address_it_is_counted_under(behind: Server) -> None:
+    client = behind()
+    assert [wrong_key(client, address) for address in ("203.0.113.7", "203.0.113.8")] == [401, 429]
