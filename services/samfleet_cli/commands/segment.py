@@ -46,11 +46,11 @@ Annotations = Annotated[
     ),
 ]
 Hidden = Annotated[
-    bool, typer.Option("--hidden", help="Take hidden files and folders too, and those of the system, such as @eaDir.")
+    bool, flag("--hidden", help="Take hidden files and folders too, and those of the system, such as @eaDir.")
 ]
 StrictAnnotations = Annotated[
     bool,
-    typer.Option(
+    flag(
         "--strict-annotations",
         help="Refuse images that --annotations does not name, and annotations of other images.",
     ),

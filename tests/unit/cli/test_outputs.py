@@ -71,7 +71,7 @@ def test_files_that_cannot_be_written_at_the_end_say_how_to_write_them_again(tmp
 
 def test_the_end_of_a_job_is_inside_that_sentence(a_file: Path) -> None:
     api = ApiDouble({"GET /v1/jobs/j1": job(runs=[])})
-    api.answers["GET /v1/datasets/d1/images"] = page()
+    api.answers |= {"GET /v1/datasets/d1/images": page(), "GET /v1/datasets/d1/categories": {"items": []}}
     with pytest.raises(ResultsNotWritten):
         finish_job(api.client(), "j1", a_file / "x", PlainDisplay(io.StringIO()))
 

@@ -19,6 +19,7 @@ def test_what_is_left_out_or_unused_is_said_before_the_job_starts(tmp_path: Path
             "POST /v1/datasets": dataset(**counts),
             "GET /v1/datasets/d1/images": page(image(0, "a.png"), image(1, "b.png")),
             "POST /v1/jobs": job(),
+            "GET /v1/variants": page({"name": "mobile_sam"}),
         }
     )
     shown = io.StringIO()
