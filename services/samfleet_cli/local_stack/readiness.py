@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samfleet.direct import GRPC_WITHOUT_PROXY
 from samfleet.triton_tls import SERVER_NAME, derive_identity
 from samfleet_cli.local_stack.part import Answer
 
@@ -64,7 +65,7 @@ class TritonReady:
     def _channel(self) -> Any:
         import grpc
 
-        options = [("grpc.enable_retries", 0)]
+        options = [("grpc.enable_retries", 0), GRPC_WITHOUT_PROXY]
         if self.secret is None:
             return grpc.insecure_channel(self.address, options)
         identity = derive_identity(self.secret)
