@@ -12,10 +12,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from fixtures.api_double import job
 from samfleet.variants.task import BoxSource, EverythingParameters
 from samfleet_cli import main
+from samfleet_cli.commands.jobs import _print_job
 from samfleet_cli.commands.segment import TaskName, task_from_options
 from samfleet_cli.grid_options import GRID_OPTIONS
+from samfleet_cli.resources import Job
 
 HEAVY = ("torch", "numpy", "sqlalchemy", "celery", "httpx", "pydantic", "rich.progress")
 
@@ -139,3 +142,11 @@ def test_a_price_is_an_amount_of_money(amount: str) -> None:
     code, text = invoke("report", "price", "L4", "--api-key", "k", "--", amount)
     assert code == 2
     assert "PER_HOUR" in text
+
+
+def test_a_job_that_does_not_get_on_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stalled = {"code": "triton_unavailable", "message": "Triton does not answer", "since": "2026-11-28T12:00:00Z"}
+    _print_job(Job.model_validate(job(state="running", stalled=stalled)), as_json=False)
+    assert "Triton does not answer (triton_unavailable)" in capsys.readouterr().out

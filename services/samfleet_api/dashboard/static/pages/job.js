@@ -38,6 +38,7 @@ function progress(job) {
     bar = h("progress", { max: 1, "aria-label": "Progress" }),
     line = h("p", { class: "soft" });
   const error = h("p", { class: "bad" }),
+    stalled = h("p", { class: "bad", role: "status" }),
     cancel = cancelButton(job),
     runs = h("section", { id: "runs" }),
     quality = h("section", { id: "quality" });
@@ -46,12 +47,15 @@ function progress(job) {
     bar.value = now.progress;
     line.replaceChildren(progressLine(now));
     error.replaceChildren(now.error ? `${now.error.code}: ${now.error.message}` : "");
+    stalled.replaceChildren(
+      now.stalled ? `Waits since ${moment(now.stalled.since)}: ${now.stalled.message} (${now.stalled.code})` : "",
+    );
     cancel.hidden = hasEnded(now);
     runs.replaceChildren(runsTable(now));
     showQuality(quality, now);
   };
   update(job);
-  return { state, bar, line, error, cancel, runs, quality, update };
+  return { state, bar, line, error, stalled, cancel, runs, quality, update };
 }
 
 // Events come with every shard; what costs several requests is asked for once in a while, and once more after the last.
@@ -87,6 +91,7 @@ export async function show(main, id) {
     moving.bar,
     moving.line,
     moving.error,
+    moving.stalled,
     about,
     h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
     moving.cancel,
