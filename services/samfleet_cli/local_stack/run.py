@@ -56,7 +56,10 @@ def run_plan(
         )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda _number, _frame: supervisor.request_stop())
-        return supervisor.run()
+        try:
+            return supervisor.run()
+        finally:
+            state_dir.remove_temporary()
 
 
 def clear_leftovers(state_dir: StateDir) -> int:

@@ -115,7 +115,9 @@ def stop_stack(state_dir: Path) -> bool:
     if supervisor:
         _ask_to_end(supervisor)
     with lock.exclude(layout.lock_file):
-        return clear_leftovers(layout) > 0 or supervisor is not None
+        cleared = clear_leftovers(layout)
+        layout.remove_temporary()
+        return cleared > 0 or supervisor is not None
 
 
 def stack_status(state_dir: Path) -> StackStatus:

@@ -51,6 +51,20 @@ def test_a_good_machine_needs_nothing() -> None:
     assert not any(check.remedy for check in checks.values())
 
 
+@pytest.mark.parametrize(
+    ("state_dir", "state", "words"),
+    [
+        ("/home/jörg/my st", "ok", "Triton, which cannot use it, is given /"),
+        ("/x/new\nline", "missing", "'/x/new\\nline'"),
+    ],
+)
+def test_the_path_of_the_state_directory_is_looked_at(state_dir: str, state: str, words: str) -> None:
+    checks = {check.name: check for check in examine(GOOD, state_dir=Path(state_dir), fixed_ports={})}
+    check = checks["path of the state directory"]
+    assert check.state == state
+    assert words in check.found
+
+
 def test_no_gpu_is_no_fault() -> None:
     assert _examine(GOOD)["GPU"] == Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
 
