@@ -18,7 +18,7 @@ from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
-from samfleet.variants.gates import write_gate
+from samfleet.variants.gates import Gate, write_gate
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models.admission import gate_subject
 from samfleet_models.hardware import fingerprint
@@ -226,11 +226,35 @@ def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: 
         client.load_model(MODEL)
 
 
+def passed_gate(execution: Execution) -> Gate:
+    record, hardware = get_variant(MODEL), fingerprint(torch.device("cpu"), execution=execution)
+    return gate(gate_subject(record, execution, hardware, str(record.checkpoint.sha256)))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_compiled_variant_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub runs in the locale C, in which torch's compiler could not read its templates."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))  # nothing of an earlier compilation
+    monkeypatch.setenv("LC_ALL", "C")
+    write_gate(tmp_path / "gates", passed_gate(Execution("fp32", "compile")))
+    with (
+        running_triton(
+            tmp_path,
+            weights_dir(),
+            [MODEL],
+            execution=f"{MODEL}=fp32+compile",
+            gates=tmp_path / "gates",
+            ready_seconds=800,
+        ) as command,
+        connect(command.address, None) as client,
+    ):
+        reply = ask(client, SegmentRequest(bright_square(96, 64), PromptsParameters(), (square_prompt(96, 64),)))
+    assert (reply.report.execution, len(reply.masks)) == ("fp32+compile", 1)
+
+
 def test_with_its_gate_a_precision_serves_and_says_so(tmp_path: Path) -> None:
-    record, bf16 = get_variant(MODEL), Execution("bf16")
-    passed = gate(
-        gate_subject(record, bf16, fingerprint(torch.device("cpu"), execution=bf16), str(record.checkpoint.sha256))
-    )
+    passed = passed_gate(Execution("bf16"))
     write_gate(tmp_path / "gates", passed)
     with (
         running_triton(tmp_path, weights_dir(), [MODEL], execution="bf16", gates=tmp_path / "gates") as command,

@@ -6,13 +6,21 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from samfleet.errors import SamfleetError
 from samfleet_cli.local_stack.plain_paths import is_plain, make_closed, require_usable, temporary_path, temporary_paths
 
 OTHERS = 0o077  # all that a mode gives to accounts other than the owner
 SOCKET_PATH_BYTES = 107  # unix(7): 108 with the zero at the end
+
+
+class StateDirUnwritable(SamfleetError):
+    """The state directory cannot be written; name another one with SAMFLEET_STATE_DIR."""
+
+    code = "stack_state_dir_unwritable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +74,19 @@ class StateDir:
     def create(self) -> None:
         """Make the directories, closed to other accounts. What a former release left open is closed."""
         require_usable(self.root)
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.root.stat().st_mode & OTHERS:
-            self._close()
-        for directory in (self.redis_data, self.beat_schedule.parent, self.logs, self.storage, self.weights):
-            directory.mkdir(exist_ok=True, mode=0o700)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.root.stat().st_mode & OTHERS:
+                self._close()
+            for directory in (self.redis_data, self.beat_schedule.parent, self.logs, self.storage, self.weights):
+                directory.mkdir(exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise StateDirUnwritable(
+                f"the state directory {self.root} cannot be written ({error.strerror}); name another one with "
+                "SAMFLEET_STATE_DIR"
+            ) from error
 
     def socket_folder(self, name_bytes: int) -> Path:
         """A folder that this account alone enters, for sockets whose names have at most this many bytes.

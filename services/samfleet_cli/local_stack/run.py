@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from samfleet.config import Settings
+from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack import lock, processes
 from samfleet_cli.local_stack.child import BackOff, Child
@@ -80,7 +81,10 @@ def leftovers(state_dir: StateDir) -> list[ProcessIdentity]:
 def main() -> None:
     settings = Settings()
     add_variants_of(settings.variants_dir)
-    sys.exit(0 if run_stack(settings, StackSettings()) else 1)
+    try:
+        sys.exit(0 if run_stack(settings, StackSettings()) else 1)
+    except SamfleetError as error:
+        sys.exit(f"samfleet: {error.message} [{error.code}]")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mappin
             (*triton_argv(command), f"--backend-config=python,shm-region-prefix-name={shared_memory}")
         ),
         env=triton_env(command, os.environ),
-        readiness=TritonReady(command.address),
+        readiness=TritonReady(command.address, models=tuple(command.models)),
         address=command.address,
         stop_seconds=15.0,  # beyond the server's own exit_seconds
         start_seconds=3600.0,  # it listens when its variants are loaded, compiled ones after minutes of warming up
