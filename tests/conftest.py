@@ -11,4 +11,11 @@ for _name in [name for name in os.environ if name.startswith("SAMFLEET_")]:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["fixtures.database", "fixtures.file_server", "fixtures.redis", "fixtures.stack", "fixtures.api"]
+pytest_plugins = [
+    "fixtures.database",
+    "fixtures.file_server",
+    "fixtures.redis",
+    "fixtures.stack",
+    "fixtures.api",
+    "fixtures.proxies",
+]

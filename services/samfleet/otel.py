@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import requests
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from samfleet.direct import is_loopback
 from samfleet.tracing import Attribute, SpanKind
 
 KINDS: Mapping[SpanKind, trace.SpanKind] = {
@@ -72,7 +74,10 @@ def otlp_tracer(endpoint: str, service: str) -> OtelTracer:
     """Spans are sent in batches by a thread, and dropped, with a line in the log, while the collector is away."""
     resource = Resource.create({"service.name": service, "service.namespace": "samfleet"})
     provider = TracerProvider(resource=resource)  # ends, and sends the rest, when the process does
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
+    session = requests.Session()
+    session.trust_env = not is_loopback(endpoint)  # a proxy cannot reach this machine's loopback
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", session=session)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     return OtelTracer(provider)
 
 

@@ -15,7 +15,7 @@ from samfleet_cli.client import SamfleetClient
 from samfleet_cli.local_stack.gates import require_gates
 from samfleet_cli.local_stack.part import PartStatus
 from samfleet_cli.local_stack.settings import StackSettings
-from samfleet_cli.local_stack.stack import running_stack, stack_for
+from samfleet_cli.local_stack.stack import is_supervised, prepare_start, running_stack, stack_for
 from samfleet_cli.local_stack.weights import pull_missing
 
 
@@ -57,6 +57,8 @@ def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
     if not choice.api_url and not running_stack(choice.state_dir):
         settings, stack = Settings(), StackSettings()
         require_gates(settings, stack, variants)
+        if not is_supervised(choice.state_dir):
+            prepare_start(settings, stack)
         pull_missing(settings, stack, variants)
 
 

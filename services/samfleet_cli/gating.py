@@ -13,7 +13,7 @@ from samfleet.errors import NotFound
 from samfleet.variants.execution import Execution
 from samfleet_cli.demonstration import copy_photographs
 from samfleet_cli.local_stack.gates import installed_version
-from samfleet_cli.local_stack.triton_command import CPU_TUNING
+from samfleet_cli.local_stack.triton_command import CPU_TUNING, UTF8
 
 
 class TorchNotInstalled(NotFound):
@@ -39,7 +39,8 @@ class GateRun:
 def run_gate(wanted: GateRun) -> int:
     """The exit code of the measurement, which prints its own figures.
 
-    It has a process of its own: the allocator's settings with which Triton runs count from the start of a process.
+    It has a process of its own, with what decides on the arithmetic and on files in Triton's: the allocator's settings
+    and the encoding count from the start of a process.
     """
     if installed_version("torch") is None:
         raise TorchNotInstalled
@@ -48,7 +49,9 @@ def run_gate(wanted: GateRun) -> int:
         if images is None:
             images = Path(folder)
             copy_photographs(images)
-        return subprocess.run(_command(wanted, images), env={**os.environ, **CPU_TUNING}, check=False).returncode
+        return subprocess.run(
+            _command(wanted, images), env={**os.environ, **CPU_TUNING, **UTF8}, check=False
+        ).returncode
 
 
 def _command(wanted: GateRun, images: Path) -> list[str]:

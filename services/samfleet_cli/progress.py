@@ -59,7 +59,8 @@ class PlainDisplay:
         )
 
     def job(self, job: Job) -> None:
-        self._show(f"{job.state}: {describe(job)}", last=job.is_over)
+        parts = (f"{job.state}: {describe(job)}", describe_stall(job))
+        self._show(" · ".join(filter(None, parts)), last=job.is_over)
 
     def _show(self, line: str, *, last: bool) -> None:
         now = self._clock()
@@ -82,6 +83,7 @@ class LiveDisplay:
             console=Console(file=stream),
         )
         self._upload = self._progress.add_task("upload", visible=False, text="")
+        self._stall = ""
         self._job = self._progress.add_task("segment", visible=False, total=None, text="")
 
     def __enter__(self) -> Self:
@@ -104,6 +106,9 @@ class LiveDisplay:
 
     def job(self, job: Job) -> None:
         done = job.counts.succeeded + job.counts.failed + job.counts.in_progress
+        if (stall := describe_stall(job)) != self._stall:  # a line of its own, since a bar leaves it no room
+            self._stall = stall
+            self.say(stall or "goes on")
         self._progress.update(
             self._job,
             description=job.state,
@@ -124,3 +129,11 @@ def describe(job: Job) -> str:
         parts.append(f"{timedelta(seconds=round(job.eta_seconds))} left")
     parts.append(f"{counts.failed} failed")
     return " · ".join(parts)
+
+
+def describe_stall(job: Job) -> str:
+    """What a job that does not get on waits for; empty for any other."""
+    if job.stalled is None or job.is_over:
+        return ""
+    since = job.stalled.since.astimezone().strftime("%H:%M:%S")
+    return f"waits since {since}: {job.stalled.message} ({job.stalled.code})"

@@ -67,6 +67,14 @@ class Failure(_Resource):
     message: str
 
 
+class Stalled(_Resource):
+    """Why something that goes on does not get on."""
+
+    code: str
+    message: str
+    since: datetime
+
+
 class Hardware(_Resource):
     id: str
     device_name: str
@@ -150,6 +158,7 @@ class Run(_Resource):
     quality_error: Failure | None = None
     stages: dict[str, StageTimes] | None = None
     error: Failure | None = None
+    stalled: Stalled | None = None
 
 
 class Job(_Resource):
@@ -161,6 +170,7 @@ class Job(_Resource):
     created_at: datetime
     finished_at: datetime | None = None
     error: Failure | None = None
+    stalled: Stalled | None = None
     counts: Counts
     progress: float = 0.0
     images_per_second: float | None = None

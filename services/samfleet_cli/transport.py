@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from samfleet.direct import is_loopback
 from samfleet.errors import InvalidInput, SamfleetError, Unavailable
 
 T = TypeVar("T")
@@ -20,7 +21,6 @@ RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0)
 LONGEST_WAITS_SECONDS = 300.0  # for a server that says when to come back, in all
 _WORTH_ANOTHER_TRY = {502, 503, 504}
 _NEVER_WAIT_FOR = {"too_many_attempts"}  # a wrong key stays wrong
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class ApiError(SamfleetError):
@@ -93,7 +93,7 @@ class Transport:
             headers={"Authorization": f"Bearer {api_key}"},
             timeout=TIMEOUT,
             transport=transport,
-            trust_env=urlsplit(api_url).hostname not in _LOOPBACK,  # a proxy cannot reach this machine's loopback
+            trust_env=not is_loopback(api_url),  # a proxy cannot reach this machine's loopback
         )
 
     def close(self) -> None:

@@ -123,6 +123,15 @@ def test_a_failed_job_says_what_is_complete_and_gives_each_runs_results(
     expect(runs.get_by_role("link")).to_have_count(2)
 
 
+def test_a_job_that_does_not_get_on_says_why_and_since_when(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=2, name="waiting")
+    plan(api, job)
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    expect(page.get_by_role("status").filter(has_text="Waiting since")).to_contain_text("no worker of pool")
+    runs = page.get_by_role("table", name="Runs: one variant on one pool each")
+    expect(runs.get_by_role("columnheader", name="What it waits for")).to_have_count(1)
+
+
 def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = new_job(tenant, folder, name="too much")
     page.goto(f"/dashboard/jobs/{job['id']}")

@@ -87,7 +87,9 @@ def test_a_job_ends_after_a_triton_that_was_away_is_back(
     wait_for(queue, engine, run, lambda run: time.monotonic() - went > AWAY_SECONDS, AWAY_SECONDS + 60)
     with read_only(engine) as session:
         waits, attempts = session.execute(select(func.max(Shard.waits), func.max(Shard.attempts))).one()
-        before = session.get_one(Run, run.id).succeeded
+        stalled = session.get_one(Run, run.id)
+        before = stalled.succeeded
+    assert (stalled.stalled_code, stalled.stalled_since is None) == ("triton_unavailable", False)
     start_triton(triton, port, folder)
     back = time.monotonic()
     wait_for(queue, engine, run, lambda run: run.finished_at is not None)

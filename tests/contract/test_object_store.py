@@ -232,6 +232,12 @@ def test_a_store_opened_from_its_url(s3_endpoint: str, s3_client: S3Client, buck
     assert s3_client.get_object(Bucket=bucket, Key="a folder/key")["Body"].read() == b"content"
 
 
+@pytest.mark.usefixtures("dead_proxy")
+def test_a_store_on_this_machine_is_reached_without_a_proxy(s3_endpoint: str, bucket: str) -> None:
+    client = connect_s3(S3Options(s3_endpoint, "us-east-1", "test", "test"))
+    assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
 def test_folder_markers_and_abandoned_uploads_of_s3(s3_client: S3Client, bucket: str) -> None:
     store = S3Store(s3_client, bucket, "mine")
     for key in ("mine/", "mine/folder/", "mine/a"):

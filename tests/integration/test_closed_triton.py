@@ -59,6 +59,13 @@ def test_readiness_needs_the_secret_too(address: str) -> None:
     assert TritonReady(address, "of another server, which is not this one").ask() is Answer.SILENT
 
 
+@pytest.mark.usefixtures("dead_proxy")
+def test_no_proxy_stands_before_a_server_of_a_network(address: str) -> None:
+    assert TritonReady(address, TLS_SECRET).ask() is Answer.READY
+    with closing(connect(address, derive_identity(TLS_SECRET))) as client:
+        assert client.is_server_ready()
+
+
 def test_a_server_for_a_network_does_not_start_without_a_secret(tmp_path: Path) -> None:
     environment = {**os.environ, "SAMFLEET_WEIGHTS_DIR": str(tmp_path)}
     command = (sys.executable, "-m", "samfleet_cli.local_stack.serve_triton")

@@ -24,6 +24,7 @@ from samfleet_cli.local_stack.run import leftovers
 from samfleet_cli.local_stack.stack import (
     StackDidNotStart,
     StackStatus,
+    explain_failure,
     running_stack,
     stack_status,
     start_stack,
@@ -182,6 +183,10 @@ def test_a_part_that_never_gets_ready_ends_the_start(state_dir: Path) -> None:
 
     crasher = part(stack_status(state_dir), "crasher")
     assert (crasher.state, crasher.restarts, crasher.last_exit) == (PartState.FAILED, 4, 1)
+    assert crasher.reason == "the crasher says no"
+    assert explain_failure(state_dir).splitlines()[0] == (
+        "the stack did not start, for want of crasher: crasher: the crasher says no"
+    )
     assert "the crasher says no" in (state_dir / "logs" / "crasher.log").read_text(encoding="utf-8")
     assert leftovers(StateDir(state_dir)) == []
 

@@ -27,6 +27,7 @@ from samfleet.variants.weights.verify import file_sha256
 from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.main import app
 from samfleet_models.engine import Engine, EngineSettings
+from samfleet_worker.triton.client import connect
 
 START_SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "triton-gpu.sh"
 REQUEST = SegmentRequest(bright_square(160, 120), PromptsParameters(), (Prompt(box=(40.0, 20.0, 120.0, 100.0)),))
@@ -77,7 +78,7 @@ def test_through_triton(variants: Path, tmp_path: Path) -> None:
     environment = {"SAMFLEET_VARIANTS_DIR": str(variants)}
     with (
         running_triton(tmp_path, weights, ["my_pair"], own_repository=own, extra_env=environment) as command,
-        closing(triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}")) as client,
+        closing(connect(command.address, None)) as client,
     ):
         inputs = []
         for name, array in pack_request(REQUEST).items():

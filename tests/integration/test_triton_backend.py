@@ -18,10 +18,11 @@ from samfleet.masks.rle import decode_mask
 from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
-from samfleet.variants.gates import write_gate
+from samfleet.variants.gates import Gate, write_gate
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models.admission import gate_subject
 from samfleet_models.hardware import fingerprint
+from samfleet_worker.triton.client import connect
 
 __all__ = ["triton"]
 
@@ -159,7 +160,7 @@ def test_weights_that_are_missing_or_changed_are_named(tmp_path: Path) -> None:
     weights.mkdir()
     with (
         running_triton(tmp_path, weights, models=[]) as command,
-        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        connect(command.address, None) as client,
     ):
         with pytest.raises(triton_grpc.InferenceServerException, match=r"checkpoint_missing.*variants pull mobile_sam"):
             client.load_model(MODEL)
@@ -173,7 +174,7 @@ def test_restricted_weights_are_not_loaded_before_their_licence_is_accepted(tmp_
     (tmp_path / "weights").mkdir()
     with (
         running_triton(tmp_path, tmp_path / "weights", models=[]) as command,
-        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        connect(command.address, None) as client,
         pytest.raises(triton_grpc.InferenceServerException, match=r"licence_not_accepted.*ACCEPT_LICENSES=S-Lab-1\.0"),
     ):
         client.load_model("edgesam")
@@ -212,28 +213,52 @@ def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: 
     weights = weights_dir()
     with (
         running_triton(tmp_path, weights, models=[], execution="mobile_sam=bf16", gates=tmp_path) as command,
-        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        connect(command.address, None) as client,
     ):
         refused = r"precision_not_gated: .*run `samfleet variants gate mobile_sam --precision bf16` on this machine"
         with pytest.raises(triton_grpc.InferenceServerException, match=refused):
             client.load_model(MODEL)
     with (
         running_triton(tmp_path, weights, models=[], execution="int8") as command,
-        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        connect(command.address, None) as client,
         pytest.raises(triton_grpc.InferenceServerException, match="execution_invalid: precision 'int8'"),
     ):
         client.load_model(MODEL)
 
 
+def passed_gate(execution: Execution) -> Gate:
+    record, hardware = get_variant(MODEL), fingerprint(torch.device("cpu"), execution=execution)
+    return gate(gate_subject(record, execution, hardware, str(record.checkpoint.sha256)))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_compiled_variant_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub runs in the locale C, in which torch's compiler could not read its templates."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))  # nothing of an earlier compilation
+    monkeypatch.setenv("LC_ALL", "C")
+    write_gate(tmp_path / "gates", passed_gate(Execution("fp32", "compile")))
+    with (
+        running_triton(
+            tmp_path,
+            weights_dir(),
+            [MODEL],
+            execution=f"{MODEL}=fp32+compile",
+            gates=tmp_path / "gates",
+            ready_seconds=800,
+        ) as command,
+        connect(command.address, None) as client,
+    ):
+        reply = ask(client, SegmentRequest(bright_square(96, 64), PromptsParameters(), (square_prompt(96, 64),)))
+    assert (reply.report.execution, len(reply.masks)) == ("fp32+compile", 1)
+
+
 def test_with_its_gate_a_precision_serves_and_says_so(tmp_path: Path) -> None:
-    record, bf16 = get_variant(MODEL), Execution("bf16")
-    passed = gate(
-        gate_subject(record, bf16, fingerprint(torch.device("cpu"), execution=bf16), str(record.checkpoint.sha256))
-    )
+    passed = passed_gate(Execution("bf16"))
     write_gate(tmp_path / "gates", passed)
     with (
         running_triton(tmp_path, weights_dir(), [MODEL], execution="bf16", gates=tmp_path / "gates") as command,
-        triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}") as client,
+        connect(command.address, None) as client,
     ):
         reply = ask(client, SegmentRequest(bright_square(96, 64), PromptsParameters(), (square_prompt(96, 64),)))
     report = reply.report

@@ -106,6 +106,16 @@ def test_spans_arrive_at_a_collector_over_http() -> None:
     assert (sent.name, sent.kind, sent.trace_id.hex()) == ("jobs.plan", WireSpan.SPAN_KIND_CONSUMER, TRACE_ID)
 
 
+@pytest.mark.usefixtures("dead_proxy")
+def test_a_collector_on_this_machine_is_reached_without_a_proxy() -> None:
+    with collector() as (endpoint, came):
+        tracer = otlp_tracer(endpoint, "worker")
+        with tracer.span("jobs.plan", "internal", None, {}):
+            pass
+        tracer.close()
+    assert [path for path, _ in came] == ["/v1/traces"]
+
+
 def test_without_its_packages_the_setting_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "samfleet.otel", None)
     with pytest.raises(TracingNotInstalled, match=r"samfleet\[otel\]"):

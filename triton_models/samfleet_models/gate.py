@@ -23,6 +23,7 @@ from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.gates import LABELS, LEAST, LEAST_IMAGES, Gate, write_gate
 from samfleet_models.engine import EngineSettings
 from samfleet_models.gate_measurement import measure_gate
+from samfleet_models.utf8 import use_utf8
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -41,6 +42,7 @@ class ReferenceNeedsNoGate(InvalidInput):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    use_utf8()  # as the backend does
     try:
         gate, path = _measure_and_write(options)
     except SamfleetError as error:
@@ -105,11 +107,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="photographs, sub-folders included")
     parser.add_argument("--grid", type=int, metavar="N", help="points per side; by default the variant's")
     parser.add_argument("--device", default=os.environ.get("SAMFLEET_DEVICE", "auto"), help="auto, cpu, cuda, cuda:N")
-    parser.add_argument("--threads", type=int, help="of torch on the CPU")
+    parser.add_argument(
+        "--threads", type=int, default=_threads(), help="of torch on the CPU, SAMFLEET_THREADS if unset"
+    )
     parser.add_argument("--weights-dir", type=Path, default=folder("SAMFLEET_WEIGHTS_DIR", "weights"), metavar="DIR")
     parser.add_argument("--gates-dir", type=Path, default=folder("SAMFLEET_GATES_DIR", "gates"), metavar="DIR")
     parser.add_argument("--json", action="store_true", help="print the file and no table")
     return parser
+
+
+def _threads() -> int | None:
+    """As many as the backend takes: how sums are split over threads changes their last bits."""
+    threads = os.environ.get("SAMFLEET_THREADS")
+    return int(threads) if threads else None
 
 
 def _folder_of_variable(variable: str, name: str) -> Path:

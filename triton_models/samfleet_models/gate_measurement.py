@@ -12,7 +12,7 @@ from samfleet.errors import InvalidInput
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.execution import Execution
-from samfleet.variants.gates import Gate
+from samfleet.variants.gates import LEAST_MASKS, Gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
 from samfleet.variants.weights.pins import expected_sha256
@@ -33,6 +33,12 @@ class GateImageUnusable(InvalidInput):
     """An image cannot be segmented in fp32 either; leave it out of the gate."""
 
     code = "gate_image_unusable"
+
+
+class GateMasksMissing(InvalidInput):
+    """fp32 finds too few masks in these images for a gate; give it more images, or ask with more points."""
+
+    code = "gate_masks_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ def measure_gate(
     """The gate of `settings.execution` on this machine, of SegEvery with `task` and of prompts with boxes of its masks.
 
     A candidate that cannot be loaded, crashes, or scores with something that is no number fails it by a fault. Raises
-    `PrecisionUnsupported` where the hardware has no such arithmetic.
+    `PrecisionUnsupported` where the hardware has no such arithmetic, and `GateMasksMissing` before the candidate is
+    loaded.
     """
     device = choose_device(settings.device, settings.gpu)
     require_supported(settings.execution.precision, device)
@@ -68,6 +75,7 @@ def measure_gate(
         for part in _parts(images, record.max_batch_size):
             reference += _sound(part, _answers(engine, part, task))
             say(f"fp32: {len(reference)} of {len(images)} images")
+    _require_masks(reference, task.points_per_side)
     del engine  # both at once might not fit
     candidate = _candidate_answers(record, checkpoint, replace(settings, ungated=True), images, task, reference, say)
     return Gate(
@@ -144,6 +152,16 @@ def _sound(images: Sequence[Path], answers: list[Answer]) -> list[Answer]:
         if answer.fault:
             raise GateImageUnusable(f"{image} fails in fp32: {answer.fault}; leave it out")
     return answers
+
+
+def _require_masks(reference: Sequence[Answer], points_per_side: int) -> None:
+    """Before the candidate is compiled, which may take minutes: with fewer masks it could not pass."""
+    found = sum(len(answer.masks) for answer in reference)
+    if found < LEAST_MASKS:
+        raise GateMasksMissing(
+            f"fp32 finds {found} masks in {len(reference)} images with {points_per_side} points per side, and a gate "
+            f"needs {LEAST_MASKS}; give --images with more photographs, or --grid with a larger number"
+        )
 
 
 def _parts(images: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:

@@ -25,11 +25,13 @@ from samfleet.jobs.leases import (
     hand_back,
     must_run_alone,
     release,
+    wait_for_room,
 )
 from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.jobs.recording import record
 from samfleet.jobs.results import ImageOutcome
+from samfleet.jobs.stalling import Reason
 from samfleet.jobs.turns import begin_waiting, fairest_shard
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import write_jsonl_zst
@@ -147,7 +149,7 @@ def _hand_back(services: Services, claimed: ClaimedShard) -> None:
 
 def _wait_for_room(services: Services, claimed: ClaimedShard, waits: VariantWaits) -> None:
     def step(session: Session) -> None:
-        if hand_back(session, claimed, after=ROOM_RETRY):
+        if wait_for_room(session, claimed, Reason.of(waits), retry_in=ROOM_RETRY):
             begin_waiting(session, claimed.run_id)
             _dispatch_after(services, session, claimed, ROOM_RETRY)
 
@@ -164,7 +166,7 @@ def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> Sha
         return "run_failed"
     log.warning(
         "shard.released",
-        reason=decision.reason,
+        reason=str(decision.reason),
         blame=decision.blame.value,
         attempts=claimed.attempts,
         retry_seconds=decision.after.total_seconds(),

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from samfleet.errors import SamfleetError, describe
+from samfleet.errors import SamfleetError
 from samfleet.jobs.giving_up import DATABASE_AWAY
 from samfleet.jobs.leases import Blame
 from samfleet.jobs.queue import QueueUnavailable
+from samfleet.jobs.stalling import Reason
 from samfleet.licences import LicenceNotAccepted
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet.variants.catalogue import VariantNotFound
@@ -31,7 +32,7 @@ class TryAgain:
     """`surprising` errors are logged with their traceback: nobody foresaw them."""
 
     after: timedelta
-    reason: str
+    reason: Reason
     surprising: bool
     blame: Blame = Blame.SHARD
 
@@ -48,9 +49,8 @@ def decide(error: Exception, attempts: int, waits: int = 0) -> TryAgain | FailRu
         return FailRun(error.code, error.message)
     blame = _blame(error)
     after = timedelta(seconds=min(2 ** min(waits if blame is Blame.NOBODY else attempts, 10), MOST_SECONDS))
-    if isinstance(error, SamfleetError):
-        return TryAgain(after, f"{error.code}: {error.message}", surprising=not error.retryable, blame=blame)
-    return TryAgain(after, describe(error), surprising=blame is Blame.SHARD, blame=blame)
+    surprising = not error.retryable if isinstance(error, SamfleetError) else blame is Blame.SHARD
+    return TryAgain(after, Reason.of(error), surprising, blame)
 
 
 def _blame(error: Exception) -> Blame:

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import JobState, Run, RunState
 from samfleet.db.session import transaction
-from samfleet.errors import SamfleetError, describe
+from samfleet.errors import SamfleetError
 from samfleet.jobs.settling import fail_run
+from samfleet.jobs.stalling import Reason, stall
 from samfleet.jobs.states import lock_job, lock_run
 
 MOST_FAILURES = 10  # half a minute apart: a deployment that is being rolled back has some minutes
@@ -43,37 +44,42 @@ def bounded_finishing(engine: Engine, run_id: uuid.UUID) -> Iterator[None]:
 
 
 @contextmanager
-def _counting(engine: Engine, count: Callable[[Session, str], None]) -> Iterator[None]:
+def _counting(engine: Engine, count: Callable[[Session, Exception], None]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _passes_by_itself(error):
-            reason = error.message if isinstance(error, SamfleetError) else describe(error)
+        if not isinstance(error, DATABASE_AWAY):
             with transaction(engine) as session:
-                count(session, f"failed {MOST_FAILURES} times; the last time: {reason}")
+                count(session, error)
         raise
 
 
 def _passes_by_itself(error: Exception) -> bool:
-    return error.retryable if isinstance(error, SamfleetError) else isinstance(error, DATABASE_AWAY)
+    return isinstance(error, SamfleetError) and error.retryable
 
 
-def _count_plan(session: Session, reason: str, job_id: uuid.UUID) -> None:
+def _count_plan(session: Session, error: Exception, job_id: uuid.UUID) -> None:
     job = lock_job(session, job_id)
     if job is None or job.state is not JobState.QUEUED:
         return
-    job.plan_failures += 1
-    if job.plan_failures < MOST_FAILURES:
-        return
+    job.plan_failures += 0 if _passes_by_itself(error) else 1
     runs = select(Run).where(Run.job_id == job_id).order_by(Run.id).with_for_update(key_share=True)
     for run in session.scalars(runs).all():
-        fail_run(session, job, run, PLANNING_FAILED, f"planning {reason}")
+        stall(run, Reason.of(error))
+        if job.plan_failures >= MOST_FAILURES:
+            fail_run(session, job, run, PLANNING_FAILED, f"planning {_given_up(error)}")
 
 
-def _count_finish(session: Session, reason: str, run_id: uuid.UUID) -> None:
+def _count_finish(session: Session, error: Exception, run_id: uuid.UUID) -> None:
     locked = lock_run(session, run_id)
     if locked is None or locked.run.state is not RunState.FINISHING:
         return
-    locked.run.finish_failures += 1
+    stall(locked.run, Reason.of(error))
+    locked.run.finish_failures += 0 if _passes_by_itself(error) else 1
     if locked.run.finish_failures >= MOST_FAILURES:
-        fail_run(session, locked.job, locked.run, FINISHING_FAILED, f"finishing {reason}; its image results stay")
+        message = f"finishing {_given_up(error)}; its image results stay"
+        fail_run(session, locked.job, locked.run, FINISHING_FAILED, message)
+
+
+def _given_up(error: Exception) -> str:
+    return f"failed {MOST_FAILURES} times; the last time: {Reason.of(error).message}"

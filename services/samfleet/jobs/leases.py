@@ -24,6 +24,7 @@ from samfleet.errors import Conflict
 from samfleet.jobs.results import ShardImage
 from samfleet.jobs.settling import fail_run
 from samfleet.jobs.shard_images import read_shard_images
+from samfleet.jobs.stalling import Reason, stall
 from samfleet.jobs.states import Locked, lock_run, shard_sources
 
 EXHAUSTED = "shard_attempts_exhausted"
@@ -144,7 +145,7 @@ def release(
     session: Session,
     claimed: ClaimedShard,
     *,
-    error: str,
+    error: Reason,
     retry_in: timedelta,
     max_attempts: int,
     blame: Blame = Blame.SHARD,
@@ -155,9 +156,10 @@ def release(
     The last of `max_attempts` fails the run with the reason. False when the lease was lost before.
     """
     locked = lock_run(session, claimed.run_id)
-    values = {"not_before": func.now() + retry_in, "last_error": error, **_COUNTED[blame]}
+    values = {"not_before": func.now() + retry_in, "last_error": str(error), **_COUNTED[blame]}
     if locked is None or not _give_up(session, claimed, values):
         return False
+    stall(locked.run, error)
     _fail_exhausted(session, locked, max_attempts)
     return True
 
@@ -171,10 +173,18 @@ def fail_claimed_run(session: Session, claimed: ClaimedShard, code: str, message
     return True
 
 
-def hand_back(session: Session, claimed: ClaimedShard, *, after: timedelta | None = None) -> bool:
-    """Give the shard back unharmed, for a worker that stops or has no room for it: this counts as no attempt."""
-    values = {"not_before": None if after is None else func.now() + after}
-    return lock_run(session, claimed.run_id) is not None and _give_up(session, claimed, values)
+def hand_back(session: Session, claimed: ClaimedShard) -> bool:
+    """Give the shard back unharmed, for a worker that stops: this counts as no attempt."""
+    return lock_run(session, claimed.run_id) is not None and _give_up(session, claimed, {"not_before": None})
+
+
+def wait_for_room(session: Session, claimed: ClaimedShard, error: Reason, *, retry_in: timedelta) -> bool:
+    """Give the shard back unharmed until there is room for its variant; False when the lease was lost before."""
+    locked = lock_run(session, claimed.run_id)
+    if locked is None or not _give_up(session, claimed, {"not_before": func.now() + retry_in}):
+        return False
+    stall(locked.run, error)
+    return True
 
 
 def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int:
@@ -195,8 +205,10 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
             last_error=func.concat("worker ", Shard.worker, " stopped renewing its lease"),
             **_FREED,
         )
-        .returning(Shard.id)
+        .returning(Shard.last_error)
     ).all()
+    if expired:
+        stall(locked.run, Reason(LeaseLost.code, expired[-1] or ""))
     _fail_exhausted(session, locked, max_attempts)
     return len(expired)
 

@@ -18,6 +18,7 @@ from samfleet.db.models import JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.queue import TaskQueue
+from samfleet.jobs.stalling import get_on
 from samfleet.jobs.states import lock_job, move_job, move_run
 
 PAGE_SHARDS = 1000  # 32,000 images of the usual size a transaction: tens of milliseconds
@@ -80,5 +81,6 @@ def _start(session: Session, queue: TaskQueue, job_id: uuid.UUID, shards_in_flig
     for run in session.scalars(
         select(Run).where(Run.job_id == job_id).order_by(Run.id).with_for_update(key_share=True)
     ).all():
+        get_on(run)
         move_run(session, run, RunState.RUNNING)
         dispatch_run(session, queue, run.id, shards_in_flight)

@@ -16,6 +16,7 @@ from samfleet.jobs.leases import ClaimedShard, LeaseLost
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.results import ImageOutcome
 from samfleet.jobs.settling import fail_run
+from samfleet.jobs.stalling import get_on
 from samfleet.jobs.states import lock_run, move_run
 from samfleet.rollups.store import add_shard
 
@@ -53,6 +54,7 @@ def record(
     run.masks += sum(len(outcome.masks) for outcome in outcomes)
     run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
+    get_on(run)
     session.flush()
     add_shard(session, job, run, claimed.shard_id, rows)
     _move_on(session, queue, job, run, shards_in_flight)

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import boto3
 from botocore.config import Config
 
+from samfleet.direct import is_loopback
 from samfleet.errors import InvalidInput
 from samfleet.storage.file_store import FileStore
 from samfleet.storage.s3_store import S3Store
@@ -73,6 +74,7 @@ def connect_s3(options: S3Options) -> S3Client:
             s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
+            proxies={} if is_loopback(options.endpoint_url) else None,  # None: those of the environment
         )
     common = Config(
         connect_timeout=5,  # seconds; a store in reach answers in far less

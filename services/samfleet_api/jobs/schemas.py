@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from samfleet.db.models import JobState
 from samfleet.variants.task import EverythingParameters
-from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run
+from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run, Stalled
 from samfleet_api.schemas import Name, RequestModel, StorableText
 
 
@@ -132,6 +132,7 @@ class Job(BaseModel):
                     "started_at": "2026-11-22T12:00:00Z",
                     "finished_at": "2026-11-22T12:00:25Z",
                     "error": None,
+                    "stalled": None,
                     "counts": RUN_EXAMPLE["counts"],
                     "progress": 1.0,
                     "images_per_second": 21.4,
@@ -153,6 +154,7 @@ class Job(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     error: Failure | None
+    stalled: Stalled | None = Field(description="Of the run that has waited longest.")
     counts: Counts = Field(description="Images times runs.")
     progress: float = Field(ge=0, le=1)
     images_per_second: float | None = Field(description="Over the wall time since the first claim of any run.")

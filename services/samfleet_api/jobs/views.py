@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,8 @@ from samfleet_api.jobs import repository
 from samfleet_api.jobs.schemas import AnnotationCoverage, FailureGroup, FailureGroups, FirstFailure, Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.runs.repository import RunFacts, facts_of, of_jobs
-from samfleet_api.runs.schemas import Counts, Failure
+from samfleet_api.runs.schemas import Counts, Failure, Stalled
+from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import is_recorded, view_run
 
 
@@ -46,6 +48,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
     progress = progress_of_runs(session, runs)
     facts = facts_of(session, [run.id for run in runs if is_recorded(run)]) if with_facts else {}
     coverage = repository.coverage_of(session, {job.dataset_id for job in jobs})
+    stalled = stalled_runs(session, runs)
     views = []
     for job in jobs:
         own = runs_of[job.id]
@@ -63,11 +66,15 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
                 started_at=job.started_at,
                 finished_at=job.finished_at,
                 error=Failure(code=job.error_code, message=job.error_message or "") if job.error_code else None,
+                stalled=min((stalled[run.id] for run in own if run.id in stalled), key=_since, default=None),
                 counts=Counts.of(overall),
                 progress=overall.fraction,
                 images_per_second=overall.images_per_second,
                 eta_seconds=overall.eta_seconds,
-                runs=[view_run(run, progress[run.id], facts.get(run.id, RunFacts())) for run in own],
+                runs=[
+                    view_run(run, progress[run.id], facts.get(run.id, RunFacts()), stalled=stalled.get(run.id))
+                    for run in own
+                ],
             )
         )
     return views
@@ -75,6 +82,10 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
 
 def _coverage(coverage: Coverage | None) -> AnnotationCoverage | None:
     return None if coverage is None else AnnotationCoverage(**asdict(coverage))
+
+
+def _since(stalled: Stalled) -> datetime:
+    return stalled.since
 
 
 def require_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobRow:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select, true
@@ -29,6 +29,22 @@ def fresh_heartbeats(session: Session) -> Sequence[WorkerHeartbeat]:
     """Workers that are alive, by the database's clock."""
     query = select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > func.now() - FRESH)
     return session.scalars(query.order_by(WorkerHeartbeat.pool, WorkerHeartbeat.worker)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class LastSign:
+    """Of a pool's workers, by the database's clock."""
+
+    seen_at: datetime
+    fresh: bool
+
+
+def last_signs(session: Session, pools: Iterable[str]) -> Mapping[str, LastSign]:
+    """By pool; one that never had a worker is not there."""
+    seen = func.max(WorkerHeartbeat.seen_at)
+    query = select(WorkerHeartbeat.pool, seen, seen > func.now() - FRESH).where(WorkerHeartbeat.pool.in_(set(pools)))
+    rows = session.execute(query.group_by(WorkerHeartbeat.pool))
+    return {pool: LastSign(seen_at, fresh) for pool, seen_at, fresh in rows}
 
 
 def queue_depths(session: Session) -> Mapping[str, QueueDepth]:

@@ -38,6 +38,7 @@ from samfleet_api.runs.image_schemas import ImageOfRun
 from samfleet_api.runs.pictures import PictureBudget, picture_of
 from samfleet_api.runs.repository import ListedOutcome, RunFacts
 from samfleet_api.runs.schemas import Run, RunImage
+from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import (
     ImageNotSegmented,
     ImageResultNotFound,
@@ -75,6 +76,7 @@ def read_run(
         progress_of_runs(session, [run])[run.id],
         repository.facts_of(session, [run.id]).get(run.id, RunFacts()),
         stage_statistics(session, run.id, include_warmup=include_warmup),
+        stalled=stalled_runs(session, [run]).get(run.id),
     )
 
 

@@ -66,6 +66,7 @@ RUN_EXAMPLE: dict[str, Any] = {
     "quality_error": None,
     "stages": {"encode": {"n": 499, "mean_ms": 7.9, "p50_ms": 7.8, "p90_ms": 8.3, "p95_ms": 8.6, "p99_ms": 9.4}},
     "error": None,
+    "stalled": None,
     "started_at": "2026-11-22T12:00:00Z",
     "finished_at": "2026-11-22T12:00:25Z",
 }
@@ -94,6 +95,14 @@ class Failure(BaseModel):
 
     code: str
     message: str
+
+
+class Stalled(BaseModel):
+    """Why a run or job that goes on does not get on; it goes on by itself when that has passed."""
+
+    code: str
+    message: str
+    since: datetime = Field(description="Nothing was recorded since then.")
 
 
 class Provenance(BaseModel):
@@ -171,6 +180,7 @@ class Run(BaseModel):
         default_factory=dict, description="Only when the run itself is read: time per stage, warm-up left out."
     )
     error: Failure | None
+    stalled: Stalled | None = Field(description="What it waits for; null while images are recorded and after the end.")
     started_at: datetime | None
     finished_at: datetime | None
 

@@ -21,7 +21,7 @@ from samfleet_api.hardware.schemas import HardwareName
 from samfleet_api.runs import repository
 from samfleet_api.runs.quality_schemas import Figure, Quality
 from samfleet_api.runs.repository import RunFacts
-from samfleet_api.runs.schemas import Counts, Gate, Provenance, Run, Stage, failure_of
+from samfleet_api.runs.schemas import Counts, Gate, Provenance, Run, Stage, Stalled, failure_of
 
 
 class ImageResultNotFound(NotFound):
@@ -42,7 +42,12 @@ def is_recorded(run: RunRow) -> bool:
 
 
 def view_run(
-    run: RunRow, progress: Progress, facts: RunFacts, stages: Mapping[str, StageStatistics] | None = None
+    run: RunRow,
+    progress: Progress,
+    facts: RunFacts,
+    stages: Mapping[str, StageStatistics] | None = None,
+    *,
+    stalled: Stalled | None,
 ) -> Run:
     """Without `stages` the field is absent from the answer."""
     quality = None
@@ -68,6 +73,7 @@ def view_run(
         evaluation=[Figure.model_validate(figure) for figure in facts.figures],
         quality_error=failure_of(run.quality_error_code, run.quality_error_message),
         error=failure_of(run.error_code, run.error_message),
+        stalled=stalled,
         started_at=run.started_at,
         finished_at=run.finished_at,
         **fields,

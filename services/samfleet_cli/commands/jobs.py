@@ -156,10 +156,12 @@ def _print_job(job: Job, *, as_json: bool) -> None:
         _print_json(job.model_dump(mode="json"))
         return
     from samfleet_cli import tables
-    from samfleet_cli.progress import describe
+    from samfleet_cli.progress import describe, describe_stall
 
     console = tables.console()
     console.print(f"job {job.id}: {job.state}, {describe(job)}", markup=False)
+    if stall := describe_stall(job):
+        console.print(stall, markup=False)
     for reason in job.reasons:
         console.print(reason, markup=False)
     if job.annotations is not None:

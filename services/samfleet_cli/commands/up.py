@@ -34,12 +34,13 @@ def up(
     from samfleet_cli.local_stack.gates import require_gates
     from samfleet_cli.local_stack.run import run_stack
     from samfleet_cli.local_stack.settings import StackSettings
-    from samfleet_cli.local_stack.stack import StackDidNotStart, explain_failure, start_stack
+    from samfleet_cli.local_stack.stack import StackDidNotStart, explain_failure, prepare_start, start_stack
     from samfleet_cli.local_stack.weights import pull_missing
 
     console = Console(stderr=True, highlight=False)
     settings, stack = Settings(), StackSettings()
     require_gates(settings, stack)
+    prepare_start(settings, stack)
     pull_missing(settings, stack)
     report = _reporter(console.print)
     if detach:
@@ -117,6 +118,8 @@ def _exit_words(code: int | None) -> str:
 
 def _reporter(write: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], None]:
     """Writes one line for each part that has changed its state."""
+    from rich.markup import escape
+
     known: dict[str, str] = {}
 
     def report(parts: Sequence[PartStatus]) -> None:
@@ -126,6 +129,8 @@ def _reporter(write: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], 
                 colour = _STATE_COLOURS.get(part.state, "yellow")
                 after = f", exit {_exit_words(part.last_exit)}" if part.state in {"restarting", "failed"} else ""
                 write(f"{part.name:<14} [{colour}]{part.state}[/]{after} {part.address or ''}".rstrip())
+                if part.reason:
+                    write(f"  {escape(part.reason)}")
 
     return report
 

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from samfleet_cli.local_stack import processes
-from samfleet_cli.local_stack.part import Answer, PartSpec, PartState, PartStatus
+from samfleet_cli.local_stack.part import FOR_GOOD, Answer, PartSpec, PartState, PartStatus
 from samfleet_cli.local_stack.processes import MARKER, ProcessIdentity, identify
 from samfleet_cli.local_stack.watch import Runner, Watch, in_thread
 
 _CANNOT_START = 127  # what a shell reports for a program it cannot run
 _LOG_BYTES = 64 * 2**20
+_LAST_BYTES = 4096
+_LONGEST_REASON = 500  # characters
 
 supervision = logging.getLogger("samfleet.supervisor")  # on stderr, which is logs/supervisor.log of a detached stack
 
@@ -62,6 +64,7 @@ class Child:
         self._restarts = 0
         self._failures = 0
         self._last_exit: int | None = None
+        self._reason: str | None = None
         self._was_ready = False
         self._ready_once = False  # this process, since its start
         self._started = 0.0
@@ -72,7 +75,14 @@ class Child:
     def status(self) -> PartStatus:
         pid = self.identity.pid if self.identity else None
         return PartStatus(
-            self.spec.name, self.state, pid, self._restarts, self._last_exit, self._since, self.spec.address
+            self.spec.name,
+            self.state,
+            pid,
+            self._restarts,
+            self._last_exit,
+            self._since,
+            self.spec.address,
+            self._reason,
         )
 
     @property
@@ -184,7 +194,11 @@ class Child:
             self._enter(PartState.STOPPED)
 
     def _heard(self, answer: Answer) -> None:
-        ready = answer is Answer.READY
+        if answer is Answer.FAILED and self._watch and not self._was_ready:
+            self._give_up(self._watch.reason)
+            return
+        # What was ready once stays: a restart that brings back less than before ends no stack that is in use.
+        ready = answer in {Answer.READY, Answer.FAILED}
         self._was_ready |= ready
         self._ready_once |= ready
         self._enter(PartState.READY if ready else PartState.STARTING)
@@ -198,11 +212,16 @@ class Child:
             self._enter(PartState.READY)
             return
         self._failures = self._back_off.failures(self._failures, now - self._started)
-        if self._back_off.gives_up(self._failures, self._was_ready):
-            self._enter(PartState.FAILED)
+        if self._back_off.gives_up(self._failures, self._was_ready) or (code == FOR_GOOD and not self._was_ready):
+            self._give_up(last_words(self._log))
             return
         self.next_start = now + self._back_off.delay_seconds(self._failures)
         self._enter(PartState.RESTARTING)
+
+    def _give_up(self, reason: str) -> None:
+        self._reason = reason
+        self.note(f"given up: {reason}")
+        self._enter(PartState.FAILED)
 
     def _bound_log(self) -> None:
         """Set a long log aside, the former one is dropped. The process appends, so it goes on in the emptied file."""
@@ -228,6 +247,16 @@ class Child:
             os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
             return
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log that says something, which is where programs put the reason of their end."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LAST_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:_LONGEST_REASON]
 
 
 def _now() -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from samfleet_cli.local_stack.plain_paths import PathUnusable, is_plain, require_usable, temporary_path
+from samfleet_cli.local_stack.preconditions import account_remedy
 from samfleet_cli.local_stack.probes import Probes
 from samfleet_cli.local_stack.unprivileged import ACCOUNT
 
@@ -45,6 +47,8 @@ def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int]) 
         _amount("disk", probes.free_disk_bytes(state_dir), _DISK, f"free space where {state_dir} lies"),
         _amount("memory", probes.available_memory_bytes(), _MEMORY, "end other programs, or use a larger machine"),
         _shared_memory(probes),
+        _path(state_dir),
+        _writable(probes, state_dir),
         *_ports(probes, fixed_ports),
         *_gpu(probes),
     ]
@@ -87,7 +91,10 @@ def _system(probes: Probes) -> Iterator[Check]:
         yield Check("system libraries", "missing", f"without {', '.join(libraries)}", remedy)
     else:
         yield Check("system libraries", "ok", "all found")
-    if probes.user_id() == 0:
+    if not probes.has_account():
+        found = f"user ID {probes.user_id()} has no entry in /etc/passwd, which PostgreSQL asks for"
+        yield Check("account for PostgreSQL", "missing", found, account_remedy())
+    elif probes.user_id() == 0:
         words = f"{ACCOUNT}, because root may not run it"
         if probes.account_exists(ACCOUNT):
             yield Check("account for PostgreSQL", "ok", words)
@@ -117,6 +124,24 @@ def _amount(name: str, found: int, limits: tuple[int, int], remedy: str) -> Chec
         words,
         f"{remedy} ({least / _GIB:g} GiB needed, {comfortable / _GIB:g} GiB comfortable)",
     )
+
+
+def _path(state_dir: Path) -> Check:
+    try:
+        require_usable(state_dir)
+    except PathUnusable as error:
+        return Check("path of the state directory", "missing", ascii(str(state_dir)), error.message)
+    if is_plain(state_dir):
+        return Check("path of the state directory", "ok", str(state_dir))
+    folder = temporary_path(state_dir)
+    return Check("path of the state directory", "ok", f"{state_dir}; Triton, which cannot use it, is given {folder}")
+
+
+def _writable(probes: Probes, state_dir: Path) -> Check:
+    if probes.is_writable(state_dir):
+        return Check("state directory", "ok", "can be written")
+    remedy = "name another one with SAMFLEET_STATE_DIR, or give this account write access"
+    return Check("state directory", "missing", f"{state_dir} cannot be written", remedy)
 
 
 def _shared_memory(probes: Probes) -> Check:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from samfleet.errors import SamfleetError
+from samfleet_cli.local_stack.plain_paths import is_plain, make_closed, require_usable, temporary_path, temporary_paths
 
 OTHERS = 0o077  # all that a mode gives to accounts other than the owner
 SOCKET_PATH_BYTES = 107  # unix(7): 108 with the zero at the end
 
 
-class SocketFolderTaken(SamfleetError):
-    """The folder for the stack's socket belongs to another account or may be entered by others; remove it."""
+class StateDirUnwritable(SamfleetError):
+    """The state directory cannot be written; name another one with SAMFLEET_STATE_DIR."""
 
-    code = "stack_socket_folder_taken"
+    code = "stack_state_dir_unwritable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +73,42 @@ class StateDir:
 
     def create(self) -> None:
         """Make the directories, closed to other accounts. What a former release left open is closed."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.root.stat().st_mode & OTHERS:
-            self._close()
-        for directory in (self.redis_data, self.beat_schedule.parent, self.logs, self.storage, self.weights):
-            directory.mkdir(exist_ok=True, mode=0o700)
+        require_usable(self.root)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.root.stat().st_mode & OTHERS:
+                self._close()
+            for directory in (self.redis_data, self.beat_schedule.parent, self.logs, self.storage, self.weights):
+                directory.mkdir(exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise StateDirUnwritable(
+                f"the state directory {self.root} cannot be written ({error.strerror}); name another one with "
+                "SAMFLEET_STATE_DIR"
+            ) from error
 
     def socket_folder(self, name_bytes: int) -> Path:
         """A folder that this account alone enters, for sockets whose names have at most this many bytes.
 
-        It is `run` in the state directory. Where that makes an address longer than the kernel takes, it is a folder
-        for temporary files, whose name another account could have taken: then it is refused.
+        It is `run` in the state directory. Where that makes an address longer than the kernel takes, or one that is no
+        URI, it is a folder for temporary files, whose name another account could have taken: then it is refused.
         """
         folder = self.root / "run"
-        if len(bytes(folder)) + name_bytes > SOCKET_PATH_BYTES:
-            digest = hashlib.sha256(bytes(self.root)).hexdigest()[:12]
-            folder = Path(tempfile.gettempdir()) / f"samfleet-{os.geteuid()}-{digest}"
-        folder.mkdir(exist_ok=True, mode=0o700)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & OTHERS:
-            raise SocketFolderTaken(f"{folder} is not a folder that this account alone may enter; remove it")
-        return folder
+        fits = len(bytes(folder)) + name_bytes <= SOCKET_PATH_BYTES
+        return make_closed(folder if fits and is_plain(folder) else temporary_path(self.root))
+
+    def triton_folder(self) -> Path:
+        """Where files for Triton are written: here, or where this path is one that it cannot use, in a folder for
+        temporary files that this account alone enters.
+        """
+        return self.root if is_plain(self.root) else make_closed(temporary_path(self.root))
+
+    def remove_temporary(self) -> None:
+        """Remove what the stack has beside the state directory; call it when nothing runs."""
+        for folder in temporary_paths(self.root):
+            if folder.exists():
+                shutil.rmtree(make_closed(folder))
 
     def _close(self) -> None:
         """Take access from other accounts, below first: an interrupted run begins again at the next start. The database

@@ -24,10 +24,22 @@ class Answer(StrEnum):
     READY = "ready"
     BUSY = "busy"  # answers, and is not ready: it replays its log, or waits for another part
     SILENT = "silent"  # does not answer: it does not listen yet, or it hangs
+    FAILED = "failed"  # answers, and will not do what it was started for
+
+
+FOR_GOOD = 78  # EX_CONFIG of sysexits(3): the exit code of a part that knows that another start would not help
+
+
+class NeverReady(SamfleetError):
+    """The part answers and will not become ready; its message says why."""
+
+    code = "stack_part_failed"
 
 
 class Readiness(Protocol):
-    """The check of one part. The supervisor asks in a thread; a check that raises counts as silent."""
+    """The check of one part. The supervisor asks in a thread; a check that raises counts as silent, unless it raises
+    `NeverReady`.
+    """
 
     def ask(self) -> Answer: ...
 
@@ -78,7 +90,9 @@ class ExternalPart:
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """`last_exit` is the exit code, negative for the signal that ended the process; `since` is ISO 8601."""
+    """`last_exit` is the exit code, negative for the signal that ended the process; `since` is ISO 8601. `reason` says
+    why a part was given up.
+    """
 
     name: str
     state: PartState
@@ -87,6 +101,7 @@ class PartStatus:
     last_exit: int | None
     since: str
     address: str | None
+    reason: str | None = None
 
 
 def in_start_order(specs: Iterable[PartSpec]) -> tuple[PartSpec, ...]:

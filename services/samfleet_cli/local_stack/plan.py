@@ -16,6 +16,7 @@ from samfleet_cli.local_stack import postgres, redis_server, triton
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import ExternalPart, PartSpec
 from samfleet_cli.local_stack.ports import LOOPBACK, choose_ports
+from samfleet_cli.local_stack.preconditions import require_startable
 from samfleet_cli.local_stack.readiness import FileWritten, HttpReady, WorkerReady
 from samfleet_cli.local_stack.settings import PORT_NAMES, StackSettings
 from samfleet_cli.local_stack.state import StackInfo
@@ -34,8 +35,12 @@ class StackPlan:
 
 
 def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[str, int]) -> StackPlan:
-    """The plan for a created state directory; secrets and configuration files that are missing are written there."""
+    """The plan for a created state directory; secrets and configuration files that are missing are written there.
+
+    Raises the error that says why no attempt to start it would succeed (`local_stack.preconditions`).
+    """
     state_dir = StateDir(stack.state_dir.resolve())
+    require_startable(state_dir, settings, stack)
     given = settings.model_fields_set
     fixed = stack.fixed_ports()
     names = [*PORT_NAMES, *(f"{name}_metrics" for name in _worker_names(settings).values())]

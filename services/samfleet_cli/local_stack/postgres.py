@@ -23,7 +23,7 @@ from samfleet.errors import SamfleetError
 from samfleet_cli.local_stack import unprivileged
 from samfleet_cli.local_stack.layout import OTHERS, StateDir
 from samfleet_cli.local_stack.packages import package_folder
-from samfleet_cli.local_stack.part import PartSpec
+from samfleet_cli.local_stack.part import FOR_GOOD, PartSpec
 from samfleet_cli.local_stack.ports import LOOPBACK
 from samfleet_cli.local_stack.readiness import PostgresReady
 
@@ -38,6 +38,12 @@ class DatabaseRolesNotSet(SamfleetError):
     """The database's roles could not be set up; the log of postgres-init says why, and nothing was changed."""
 
     code = "stack_database_roles"
+
+
+class ClusterNotMade(SamfleetError):
+    """PostgreSQL could not make the database's files; the log of postgres-init says why."""
+
+    code = "stack_cluster_not_made"
 
 
 def binaries() -> Path:
@@ -131,7 +137,14 @@ def _server_options(data: Path, port: int) -> tuple[str, ...]:
 
 
 def _run(program: str, *arguments: str) -> None:
-    subprocess.run(unprivileged.command((str(binaries() / program), *arguments)), check=True)
+    """What the program says goes into the log as it is; its error is the reason."""
+    command = unprivileged.command((str(binaries() / program), *arguments))
+    done = subprocess.run(command, check=False, text=True, errors="replace", stderr=subprocess.PIPE)
+    sys.stderr.write(done.stderr)
+    if done.returncode != 0:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = next((line for line in said if "error:" in line or _FAILED.search(line)), said[-1] if said else "")
+        raise ClusterNotMade(f"{program} ended with {done.returncode}: {reason}")
 
 
 def _single(data: Path, database: str, statement: str) -> None:
@@ -152,7 +165,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("password_file", type=Path)
     arguments = parser.parse_args(argv)
     os.umask(OTHERS)
-    initialise_cluster(arguments.data, arguments.password_file)
+    try:
+        initialise_cluster(arguments.data, arguments.password_file)
+    except SamfleetError as error:
+        sys.stderr.write(f"{error.message} [{error.code}]\n")
+        sys.exit(FOR_GOOD)
 
 
 if __name__ == "__main__":

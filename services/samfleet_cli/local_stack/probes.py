@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from samfleet_cli.local_stack.ports import port_is_free
+from samfleet_cli.local_stack.preconditions import has_account
 from samfleet_cli.local_stack.triton_command import (
     PythonLibraryMissing,
     TritonNotInstalled,
@@ -126,6 +127,13 @@ def missing_libraries() -> list[str]:
     return sorted({line.split()[0] for line in lines if "not found" in line})
 
 
+def is_writable(path: Path) -> bool:
+    """Return True if the folder, or the nearest one above that is there, takes new files."""
+    while not path.exists():
+        path = path.parent
+    return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+
+
 def account_exists(name: str) -> bool:
     import pwd
 
@@ -148,4 +156,6 @@ class Probes:
     nvml: Callable[[], str | None] = nvml
     port_is_free: Callable[[int], bool] = port_is_free
     account_exists: Callable[[str], bool] = account_exists
+    has_account: Callable[[], bool] = has_account
+    is_writable: Callable[[Path], bool] = is_writable
     user_id: Callable[[], int] = os.geteuid

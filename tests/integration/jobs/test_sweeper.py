@@ -15,6 +15,7 @@ from samfleet.jobs.finishing import finish_run
 from samfleet.jobs.leases import release, renew
 from samfleet.jobs.parts import part_key
 from samfleet.jobs.queue import CORRELATION_HEADER, MemoryTaskQueue
+from samfleet.jobs.stalling import Reason
 from samfleet.jobs.sweeper import SweepLimits, Swept, sweep
 from samfleet.storage.memory_store import MemoryStore
 
@@ -95,7 +96,9 @@ def test_a_shard_whose_back_off_is_over_gets_its_place(engine: Engine) -> None:
     for retry_in in (timedelta(hours=1), timedelta(0)):
         claimed = claim_one(engine, run)
         with transaction(engine) as session:
-            assert release(session, claimed, error="down", retry_in=retry_in, max_attempts=9)
+            assert release(
+                session, claimed, error=Reason("triton_unavailable", "down"), retry_in=retry_in, max_attempts=9
+            )
         dispatched = sweep(engine, queue, MemoryStore(), LIMITS).shards_dispatched
         assert dispatched == (0 if retry_in else 1)
         with transaction(engine) as session:

@@ -24,6 +24,8 @@ from fixtures.triton import running_triton
 from samfleet.masks.wire import SegmentRequest
 from samfleet.tracing import span
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_cli.local_stack.part import Answer
+from samfleet_cli.local_stack.readiness import TritonReady
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.client import TritonSegmenter
 from samfleet_worker.triton.errors import ModelNotLoaded, TritonTimeout, TritonUnavailable, VariantLoadFailed
@@ -81,6 +83,13 @@ def test_what_is_not_loaded_is_loaded_and_asked(address: str) -> None:
             assert (timed.reply.report.width, timed.reply.report.height) == (96, 64)
             assert [mask.prompt_index for mask in timed.reply.masks] == [0]
             assert timed.round_trip_ms >= timed.reply.report.execute_ms
+
+
+@pytest.mark.usefixtures("dead_proxy")
+def test_no_proxy_is_asked_for_a_server(address: str) -> None:
+    assert TritonReady(address).ask() is Answer.READY
+    with loaded([address]) as segmenter:
+        assert segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))).reply.masks
 
 
 def test_a_bad_image_is_a_report_and_no_error(address: str) -> None:

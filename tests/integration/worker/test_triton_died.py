@@ -8,14 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import tritonclient.grpc as triton_grpc
 
 from fixtures.model_processes import kill_process_of, picture, processes_of
 from fixtures.shared import weights_dir
 from fixtures.triton import running_triton
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters
-from samfleet_worker.triton.client import TritonSegmenter
+from samfleet_worker.triton.client import TritonSegmenter, connect
 from samfleet_worker.triton.errors import ModelProcessDied, VariantLoadFailed
 
 MINUTES = timedelta(minutes=5)
@@ -80,7 +79,7 @@ def test_missing_weights_are_told_for_a_while(tmp_path: Path) -> None:
     with (
         running_triton(tmp_path, tmp_path, []) as command,
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
-        closing(triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}")) as client,
+        closing(connect(command.address, None)) as client,
     ):
         with pytest.raises(VariantLoadFailed, match="samfleet variants pull mobile_sam"):
             segmenter.load("mobile_sam", NOBODY)

@@ -25,7 +25,7 @@ from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.pipeline import segment_shard
-from samfleet_worker.triton.client import TritonSegmenter
+from samfleet_worker.triton.client import TritonSegmenter, connect
 from samfleet_worker.triton.errors import ModelProcessDied, VariantLoadFailed, VariantWaits, from_triton
 
 MINUTES = timedelta(minutes=5)
@@ -80,7 +80,7 @@ def small_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def administrator(small_models: str) -> Iterator[triton_grpc.InferenceServerClient]:
     """A client of the small server that begins and ends with nothing loaded."""
-    with closing(triton_grpc.InferenceServerClient(small_models)) as client:
+    with closing(connect(small_models, None)) as client:
         yield client
         for model in client.get_model_repository_index().models:
             if model.state == "READY":
@@ -193,7 +193,7 @@ def test_a_job_over_variants_finishes_whatever_room_there_is(
     with (
         running_triton(tmp_path, weights_dir(), [], repository=repository) as command,
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES, most_loaded)) as segmenter,
-        closing(triton_grpc.InferenceServerClient(f"127.0.0.1:{command.grpc_port}")) as client,
+        closing(connect(command.address, None)) as client,
     ):
         services = make_services(engine, segmenter, images_in_flight=4, shards_in_flight=100)
         runs = start_runs(

@@ -13,10 +13,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from fixtures.api_double import job
 from samfleet.variants.task import BoxSource, EverythingParameters
 from samfleet_cli import main
+from samfleet_cli.commands.jobs import _print_job
 from samfleet_cli.commands.segment import TaskName, task_from_options
 from samfleet_cli.grid_options import GRID_OPTIONS
+from samfleet_cli.resources import Job
 
 HEAVY = ("torch", "numpy", "sqlalchemy", "celery", "httpx", "pydantic", "rich.progress")
 
@@ -162,3 +165,11 @@ def test_a_pipe_is_refused_in_a_sentence(tmp_path: Path, option: str) -> None:
 def test_strict_annotations_need_annotations(tmp_path: Path) -> None:
     code, text = invoke("segment", str(tmp_path), "--variant", "m", "--out", str(tmp_path), "--strict-annotations")
     assert (code, "--strict-annotations needs --annotations" in text) == (2, True)
+
+
+def test_a_job_that_does_not_get_on_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stalled = {"code": "triton_unavailable", "message": "Triton does not answer", "since": "2026-11-28T12:00:00Z"}
+    _print_job(Job.model_validate(job(state="running", stalled=stalled)), as_json=False)
+    assert "Triton does not answer (triton_unavailable)" in capsys.readouterr().out

@@ -52,3 +52,30 @@ def test_the_live_bar_shows_names_as_they_are() -> None:
         display.job(running(10))
     assert "dataset [red]: 2 images" in stream.getvalue()
     assert "15/66 images" in stream.getvalue()
+
+
+STALLED = {"code": "triton_unavailable", "message": "Triton does not answer", "since": "2026-11-28T12:00:00Z"}
+
+
+def test_a_plain_line_says_what_a_job_waits_for() -> None:
+    stream = io.StringIO()
+    display = PlainDisplay(stream)
+    display.job(running(0, stalled=STALLED))
+    display.job(running(61, state="completed", stalled=STALLED))
+    waiting, over = stream.getvalue().splitlines()
+    assert waiting.startswith("running: 5/66 images")
+    assert waiting.endswith(": Triton does not answer (triton_unavailable)")
+    assert "Triton" not in over
+
+
+def test_the_live_display_says_once_what_a_job_waits_for_and_that_it_goes_on() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    with open_display(stream) as display:
+        for stalled in (STALLED, STALLED, None):
+            display.job(running(0, stalled=stalled))
+    assert stream.getvalue().count("Triton does not answer") == 1
+    assert stream.getvalue().count("goes on") == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from samfleet_cli.local_stack.child import BackOff, Child
-from samfleet_cli.local_stack.part import Answer, PartSpec, PartState
+from samfleet_cli.local_stack.part import FOR_GOOD, Answer, NeverReady, PartSpec, PartState
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
@@ -222,3 +222,31 @@ def test_a_supervisor_that_was_held_up_blames_no_part(tmp_path: Path, children: 
     child.start(0.0)
     assert _states(child, 0.0, 3600.0, 3600.3) == [PartState.READY, PartState.STARTING, PartState.READY]
     assert child.is_running
+
+
+def test_a_part_that_says_that_it_will_never_be_ready_is_given_up_at_once(
+    tmp_path: Path, children: list[Child]
+) -> None:
+    never = NeverReady("Triton cannot load mobile_sam: no compiler")
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(SILENT, never)), tmp_path, children)
+    child.start(0.0)
+    for now in (0.0, 0.3, 0.6):
+        child.observe(now)
+    assert (child.state, child.status.reason) == (PartState.FAILED, never.message)
+    assert never.message in (tmp_path / "part.log").read_text()
+
+
+def test_a_part_that_was_ready_stays_so_when_it_has_lost_something(tmp_path: Path, children: list[Child]) -> None:
+    child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, NeverReady("one model less"))), tmp_path, children)
+    child.start(0.0)
+    for now in (0.0, 6.0, 6.1):
+        child.observe(now)
+    assert (child.state, child.status.reason) == (PartState.READY, None)
+
+
+def test_a_part_that_ends_for_good_is_started_no_second_time(tmp_path: Path, children: list[Child]) -> None:
+    program = f"import sys; print('first'); print('the reason [code]\\n'); sys.exit({FOR_GOOD})"
+    child = _child(PartSpec("part", (sys.executable, "-c", program), one_shot=True), tmp_path, children)
+    child.start(0.0)
+    _until_ended(child, 0.0)
+    assert (child.state, child.status.reason, child.status.restarts) == (PartState.FAILED, "the reason [code]", 0)

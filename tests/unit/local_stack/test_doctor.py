@@ -35,6 +35,8 @@ GOOD = Probes(
     nvml=_answer(None),
     port_is_free=_answer(True),
     account_exists=_answer(True),
+    has_account=_answer(True),
+    is_writable=_answer(True),
     user_id=_answer(0),
 )
 
@@ -49,6 +51,29 @@ def test_a_good_machine_needs_nothing() -> None:
 
     assert {check.state for check in checks.values()} == {"ok"}
     assert not any(check.remedy for check in checks.values())
+
+
+@pytest.mark.parametrize(
+    ("state_dir", "state", "words"),
+    [
+        ("/home/jörg/my st", "ok", "Triton, which cannot use it, is given /"),
+        ("/x/new\nline", "missing", "'/x/new\\nline'"),
+    ],
+)
+def test_the_path_of_the_state_directory_is_looked_at(state_dir: str, state: str, words: str) -> None:
+    checks = {check.name: check for check in examine(GOOD, state_dir=Path(state_dir), fixed_ports={})}
+    check = checks["path of the state directory"]
+    assert check.state == state
+    assert words in check.found
+
+
+def test_an_account_without_a_name_and_a_closed_folder_are_told() -> None:
+    checks = _examine(replace(GOOD, has_account=_answer(False), is_writable=_answer(False), user_id=_answer(12345)))
+    account, folder = checks["account for PostgreSQL"], checks["state directory"]
+    assert (account.state, folder.state) == ("missing", "missing")
+    assert "12345" in account.found
+    assert "/etc/passwd" in (account.remedy or "")
+    assert "SAMFLEET_STATE_DIR" in (folder.remedy or "")
 
 
 def test_no_gpu_is_no_fault() -> None:

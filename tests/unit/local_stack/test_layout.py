@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from samfleet_cli.local_stack.layout import SOCKET_PATH_BYTES, SocketFolderTaken, StateDir
+from samfleet_cli.local_stack.layout import SOCKET_PATH_BYTES, StateDir
+from samfleet_cli.local_stack.plain_paths import SocketFolderTaken
 
 
 def modes(root: Path) -> set[int]:

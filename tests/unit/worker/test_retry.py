@@ -8,6 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from samfleet.jobs.leases import Blame
 from samfleet.jobs.queue import QueueUnavailable
+from samfleet.jobs.stalling import Reason
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet.variants.task import TaskInvalid
 from samfleet_worker.retry import FailRun, TryAgain, decide
@@ -24,9 +25,9 @@ from samfleet_worker.triton.errors import (
 @pytest.mark.parametrize(("attempts", "seconds"), [(0, 1), (1, 2), (2, 4), (4, 16), (5, 30), (24, 30), (10_000, 30)])
 def test_back_off_doubles_up_to_half_a_minute(attempts: int, seconds: int) -> None:
     decision = decide(TritonTimeout("late"), attempts)
-    assert decision == TryAgain(timedelta(seconds=seconds), "triton_timeout: late", surprising=False)
+    assert decision == TryAgain(timedelta(seconds=seconds), Reason("triton_timeout", "late"), surprising=False)
     waiting = decide(TritonUnavailable("down"), 0, attempts)
-    assert waiting == TryAgain(timedelta(seconds=seconds), "triton_unavailable: down", False, Blame.NOBODY)
+    assert waiting == TryAgain(timedelta(seconds=seconds), Reason("triton_unavailable", "down"), False, Blame.NOBODY)
 
 
 @pytest.mark.parametrize("error", [TritonTimeout("late"), StorageFull("full")])
@@ -76,4 +77,6 @@ def test_what_a_shard_may_have_done_counts(error: Exception, blame: Blame) -> No
 
 def test_what_nobody_foresaw_is_tried_again_and_shown() -> None:
     decision = decide(ZeroDivisionError("division by zero"), 0)
-    assert decision == TryAgain(timedelta(seconds=1), "ZeroDivisionError: division by zero", surprising=True)
+    assert decision == TryAgain(
+        timedelta(seconds=1), Reason("internal_error", "ZeroDivisionError: division by zero"), surprising=True
+    )

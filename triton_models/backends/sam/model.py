@@ -38,6 +38,7 @@ from samfleet_models.hardware import choose_device
 from samfleet_models.images import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS
 from samfleet_models.room import DeviceMemoryShort, check_room
 from samfleet_models.serving import serve
+from samfleet_models.utf8 import use_utf8
 
 
 class TritonPythonModel:
@@ -45,6 +46,7 @@ class TritonPythonModel:
     _device_lost = False
 
     def initialize(self, args: dict[str, str]) -> None:
+        use_utf8()
         parameters = json.loads(args["model_config"])["parameters"]
         own = os.environ.get("SAMFLEET_VARIANTS_DIR")
         try:

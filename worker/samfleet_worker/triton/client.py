@@ -17,6 +17,7 @@ import grpc
 from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException
 
+from samfleet.direct import GRPC_WITHOUT_PROXY
 from samfleet.errors import SamfleetError
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
@@ -222,15 +223,16 @@ class _Server:
 
 
 def connect(address: str, identity: TlsIdentity | None) -> InferenceServerClient:
-    """A client without a limit on the size of messages; a server on a unix socket has no use for TLS."""
-    if identity is None or address.startswith(UNIX_SOCKET):
-        return InferenceServerClient(address)
-    credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
-    arguments = [
+    """A client without a limit on the size of messages and without a proxy; a unix socket has no use for TLS."""
+    arguments: list[tuple[str, int | str]] = [
         ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_SIZE),
         ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_SIZE),
-        ("grpc.ssl_target_name_override", SERVER_NAME),
+        GRPC_WITHOUT_PROXY,
     ]
+    if identity is None or address.startswith(UNIX_SOCKET):
+        return InferenceServerClient(address, channel_args=arguments)
+    credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
+    arguments.append(("grpc.ssl_target_name_override", SERVER_NAME))
     return InferenceServerClient(address, creds=credentials, channel_args=arguments)
 
 

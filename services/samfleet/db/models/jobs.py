@@ -92,6 +92,7 @@ class Run(HasId, HasCreatedAt, Base):
     Plain fp32 has none. `provenance` is what the record said of the model when the job was submitted, and under
     `checkpoint_sha256` the hashes of the weights that have answered. `waiting_since` is set while the run waits for
     room for its variant in its pool's Triton, and `turn_since` when such a wait ended (`samfleet.jobs.turns`).
+    The `stalled_` columns say why it does not get on, and since when (`samfleet.jobs.stalling`).
     """
 
     __tablename__ = "runs"
@@ -116,6 +117,9 @@ class Run(HasId, HasCreatedAt, Base):
     finish_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     waiting_since: Mapped[datetime | None]
     turn_since: Mapped[datetime | None]
+    stalled_code: Mapped[str | None] = mapped_column(String(64))
+    stalled_message: Mapped[str | None]
+    stalled_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     tidied_at: Mapped[datetime | None]  # when the parts that no result refers to were deleted

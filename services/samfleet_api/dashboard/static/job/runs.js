@@ -14,6 +14,9 @@ export function runsTable(job) {
       ...(job.runs.some((run) => run.error)
         ? [{ title: "Why it failed", value: (run) => run.error?.message ?? "" }]
         : []),
+      ...(job.runs.some((run) => run.stalled)
+        ? [{ title: "What it waits for", value: (run) => run.stalled?.message ?? "" }]
+        : []),
       {
         title: "Done",
         number: true,

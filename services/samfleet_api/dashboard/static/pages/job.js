@@ -39,6 +39,7 @@ function progress(job) {
     line = h("p", { class: "soft" });
   const error = h("p", { class: "bad" }),
     about = h("div"),
+    stalled = h("p", { class: "bad", role: "status" }),
     cancel = cancelButton(job),
     runs = h("section", { id: "runs" }),
     quality = h("section", { id: "quality" });
@@ -54,12 +55,15 @@ function progress(job) {
         ["Ended", moment(now.finished_at)],
       ]),
     );
+    stalled.replaceChildren(
+      now.stalled ? `Waiting since ${moment(now.stalled.since)}: ${now.stalled.message} (${now.stalled.code})` : "",
+    );
     cancel.hidden = hasEnded(now);
     runs.replaceChildren(runsTable(now));
     showQuality(quality, now);
   };
   update(job);
-  return { state, bar, line, error, about, cancel, runs, quality, update };
+  return { state, bar, line, error, stalled, about, cancel, runs, quality, update };
 }
 
 // Events come with every shard; what costs several requests is asked for once in a while, and once more after the last.
@@ -91,6 +95,7 @@ export async function show(main, asked) {
     moving.bar,
     moving.line,
     moving.error,
+    moving.stalled,
     moving.about,
     h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
     moving.cancel,
