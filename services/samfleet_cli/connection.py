@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -13,9 +13,11 @@ from samfleet.config import Settings
 from samfleet.errors import Unauthorized, Unavailable
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.local_stack.gates import require_gates
+from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartStatus
 from samfleet_cli.local_stack.settings import StackSettings
-from samfleet_cli.local_stack.stack import is_supervised, prepare_start, running_stack, stack_for
+from samfleet_cli.local_stack.sharing import is_temporary, stack_for, using
+from samfleet_cli.local_stack.stack import running_stack
 from samfleet_cli.local_stack.weights import pull_missing
 
 
@@ -46,7 +48,7 @@ def choose_api(api_url: str | None, api_key: str | None) -> ApiChoice:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`temporary`: the stack was started for this command and ends with it."""
+    """`temporary`: the stack was started for a command and ends with the last one that uses it."""
 
     client: SamfleetClient
     temporary: bool = False
@@ -54,36 +56,38 @@ class Connection:
 
 def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
     """Where a stack will have to be started for `variants`, see to their gates and fetch their weights."""
-    if not choice.api_url and not running_stack(choice.state_dir):
+    if not choice.api_url and (is_temporary(choice.state_dir) or not running_stack(choice.state_dir)):
         settings, stack = Settings(), StackSettings()
         require_gates(settings, stack, variants)
-        if not is_supervised(choice.state_dir):
-            prepare_start(settings, stack)
+        StateDir(choice.state_dir.resolve()).create()
         pull_missing(settings, stack, variants)
 
 
 @contextmanager
 def connect(choice: ApiChoice) -> Iterator[SamfleetClient]:
-    """A client of an API that must be there already."""
-    with SamfleetClient(*_address(choice)) as client:
+    """A client of an API that must be there already. A stack that another command has started stays until the end."""
+    used = nullcontext() if choice.api_url else using(choice.state_dir, _nobody_hears)
+    with used, SamfleetClient(*_address(choice)) as client:
         yield client
 
 
 @contextmanager
 def connect_or_start(choice: ApiChoice, say: Callable[[str], None]) -> Iterator[Connection]:
-    """A client; where no API is named and no stack runs, one is started and stopped at the end."""
-    if choice.api_url or running_stack(choice.state_dir):
+    """A client; where no API is named and no stack runs, one is started, and stopped when its last user has gone."""
+    if choice.api_url:
         with connect(choice) as client:
             yield Connection(client)
         return
-    say(
-        f"no stack runs in {choice.state_dir}: starting one for this command "
-        "(`samfleet up` starts one that stays, and saves this time)"
-    )
-    with _ended_by_signals(), stack_for(choice.state_dir, _tell_parts(say)) as info:
-        with SamfleetClient(info.api_url, info.api_key) as client:
-            yield Connection(client, temporary=True)
-        say("stopping the stack")
+    with (
+        _ended_by_signals(),
+        stack_for(choice.state_dir, _tell_parts(say), say) as stack,
+        SamfleetClient(stack.info.api_url, stack.info.api_key) as client,
+    ):
+        yield Connection(client, temporary=stack.temporary)
+
+
+def _nobody_hears(_message: str) -> None:
+    """For commands that print results alone."""
 
 
 def _address(choice: ApiChoice) -> tuple[str, str]:

@@ -36,6 +36,19 @@ class StateDir:
         return self.root / "lock"
 
     @property
+    def users_file(self) -> Path:
+        return self.root / "users"
+
+    @property
+    def starting_file(self) -> Path:
+        return self.root / "starting"
+
+    @property
+    def temporary_file(self) -> Path:
+        """The supervisor of a stack that a command has started for itself."""
+        return self.root / "temporary"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -26,8 +26,8 @@ class IndexedModel:
 
     @property
     def said(self) -> str:
-        """The first line of the reason without Triton's words around it."""
-        line = self.reason.partition("\n")[0].strip()
+        """The first paragraph of the reason, as one line without Triton's words around it."""
+        line = " ".join(self.reason.partition("\n\n")[0].split())
         for prefix in _PREFIXES:
             line = line.removeprefix(prefix)
         return line

@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -53,23 +52,6 @@ def running_stack(state_dir: Path) -> StackInfo | None:
     """How to reach the stack of this directory, while its supervisor lives."""
     state = _state_of_running(StateDir(state_dir.resolve()))
     return state.info if state else None
-
-
-def is_supervised(state_dir: Path) -> bool:
-    """Return True while a supervisor lives, which may not have written yet how to reach its stack."""
-    return lock.holder(StateDir(state_dir.resolve()).lock_file) is not None
-
-
-@contextmanager
-def stack_for(state_dir: Path, on_change: PartsListener | None = None) -> Iterator[StackInfo]:
-    """The stack of this directory, ready; one that had to be started is stopped at the end."""
-    ours = lock.holder(StateDir(state_dir.resolve()).lock_file) is None
-    info = start_stack(state_dir, on_change) if ours else wait_until_ready(state_dir, on_change)
-    try:
-        yield info
-    finally:
-        if ours:
-            stop_stack(state_dir)
 
 
 def prepare_start(settings: Settings, stack: StackSettings) -> None:

@@ -9,13 +9,15 @@ from samfleet_cli.local_stack.model_index import IndexedModel, read_index
 def test_the_answer_is_read_as_tritonclient_s_own_messages_write_it() -> None:
     answer = RepositoryIndexResponse()
     answer.models.add(name="mobile_sam", version="1", state="READY")
-    reason = "Internal: TritonModelException: weights_missing: no ü" + "x" * 300 + "\n\nAt:\n  /model.py(1): initialize"
+    reason = (
+        "Internal: TritonModelException: weights_missing: no ü\n" + "x" * 300 + "\n\nAt:\n  /model.py(1): initialize"
+    )
     answer.models.add(name="tinysam", version="1", state="UNAVAILABLE", reason=reason)
     answer.models.add(name="never asked for")
     ready, failed, silent = read_index(answer.SerializeToString())
     assert (ready, silent) == (IndexedModel("mobile_sam", "READY", ""), IndexedModel("never asked for", "", ""))
     assert (failed.name, failed.state) == ("tinysam", "UNAVAILABLE")
-    assert failed.said == "weights_missing: no ü" + "x" * 300
+    assert failed.said == "weights_missing: no ü " + "x" * 300
 
 
 def test_an_empty_answer_has_no_models() -> None:

@@ -1,0 +1,121 @@
+"""Users of one stack that come and go, over a supervisor that only holds its lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from samfleet_cli.local_stack import lock, sharing
+from samfleet_cli.local_stack.layout import StateDir
+from samfleet_cli.local_stack.processes import ProcessIdentity
+from samfleet_cli.local_stack.sharing import is_temporary, stack_for, using
+from samfleet_cli.local_stack.state import StackInfo, StackState, write_state
+
+
+class Stacks:
+    """What starts and stops them; `events` in their order."""
+
+    def __init__(self, root: Path) -> None:
+        self.layout = StateDir(root)
+        self.info = StackInfo(root, "http://127.0.0.1:1", "key", "", "", "", {})
+        self.events: list[str] = []
+        self._held = ExitStack()
+
+    def start(self, *_: object) -> StackInfo:
+        self.layout.create()
+        identity: ProcessIdentity = self._held.enter_context(lock.supervise(self.layout.lock_file))
+        write_state(self.layout.state_file, StackState(identity, self.info, {}, []))
+        self.events.append("started")
+        return self.info
+
+    def stop(self, *_: object) -> bool:
+        self._held.close()
+        self.events.append("stopped")
+        return True
+
+
+@pytest.fixture
+def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stacks]:
+    stacks = Stacks(tmp_path / "state")
+    monkeypatch.setattr(sharing, "prepare_start", lambda *_: None)
+    monkeypatch.setattr(sharing, "start_stack", stacks.start)
+    monkeypatch.setattr(sharing, "stop_stack", stacks.stop)
+    yield stacks
+    stacks.stop()
+
+
+def used(stacks: Stacks) -> ExitStack:
+    held = ExitStack()
+    held.enter_context(stack_for(stacks.layout.root, lambda _parts: None, lambda _text: None))
+    return held
+
+
+def test_a_stack_that_was_started_ends_with_its_only_user(stacks: Stacks) -> None:
+    with used(stacks):
+        assert is_temporary(stacks.layout.root)
+        assert stacks.events == ["started"]
+    assert stacks.events == ["started", "stopped"]
+    assert not is_temporary(stacks.layout.root)
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_a_stack_that_was_started_outlives_all_but_its_last_user(stacks: Stacks, first_out: int) -> None:
+    both = [used(stacks), used(stacks)]
+    both[first_out].close()
+    assert stacks.events == ["started"]
+    both[1 - first_out].close()
+    assert stacks.events == ["started", "stopped"]
+
+
+def test_a_command_that_only_asks_keeps_the_stack_too(stacks: Stacks) -> None:
+    starter = used(stacks)
+    with using(stacks.layout.root, lambda _text: None):
+        starter.close()
+        assert stacks.events == ["started"]
+    assert stacks.events == ["started", "stopped"]
+
+
+def test_a_stack_that_stays_is_stopped_by_no_user(stacks: Stacks) -> None:
+    stacks.start()
+    with stack_for(stacks.layout.root, lambda _parts: None, lambda _text: None) as stack:
+        assert not stack.temporary
+    assert stacks.events == ["started"]
+
+
+def test_the_mark_of_a_former_stack_does_not_make_a_later_one_temporary(stacks: Stacks) -> None:
+    with used(stacks):
+        mark = stacks.layout.temporary_file.read_text()
+    stacks.start()
+    stacks.layout.temporary_file.write_text(mark.replace('"pid": ', '"pid": 1'))
+    assert not is_temporary(stacks.layout.root)
+
+
+def test_an_error_of_a_user_ends_its_use(stacks: Stacks) -> None:
+    with pytest.raises(KeyboardInterrupt), used(stacks):
+        raise KeyboardInterrupt
+    assert stacks.events == ["started", "stopped"]
+
+
+def test_two_commands_at_once_start_one_stack(stacks: Stacks) -> None:
+    meet = threading.Barrier(2)
+
+    def use() -> None:
+        with used(stacks):
+            meet.wait(20)
+
+    threads = [threading.Thread(target=use) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stacks.events == ["started", "stopped"]
+
+
+def test_nothing_is_written_where_there_is_no_state(tmp_path: Path) -> None:
+    with using(tmp_path / "none", lambda _text: None):
+        pass
+    assert not (tmp_path / "none").exists()
