@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from fixtures.api import Api, Tenant
 from fixtures.scenes import write_annotations, write_scenes
-from samfleet_cli import client as client_module
-from samfleet_cli import main
+from samfleet_cli import calls, main
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.sources import Source, create_dataset
 from samfleet_cli.transport import ApiError
@@ -73,7 +72,7 @@ def test_names_of_all_scripts_and_signs_arrive_as_they_are(client: SamfleetClien
 
 
 def test_pages_are_put_together(client: SamfleetClient, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_PAGE", 2)
+    monkeypatch.setattr(calls, "PAGE", 2)
     write_scenes(folder, 5)
     dataset = create_dataset(client, Source(folder))
     assert [image.position for image in client.dataset_images(dataset.id)] == [0, 1, 2, 3, 4]
