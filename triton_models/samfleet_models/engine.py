@@ -132,7 +132,7 @@ class Engine:
             elif request.prompts or not request.task.prompted:
                 images[position] = loaded
             else:
-                yield position, self._reply(batch, loaded, self._clock(batch), (), prompts_decoded=0)
+                yield position, self._reply(batch, loaded, self._clock(batch), ())
         if not images:
             return
         batch.warmup = self._is_first({type(requests[position].task).__name__ for position in images})
@@ -150,7 +150,8 @@ class Engine:
                 yield position, self._failed(batch, outcome, image)
                 continue
             work = works.pop(position)
-            yield position, self._reply(batch, image, work.clock, outcome, work.prompts_decoded)
+            counts = {"prompts_decoded": work.prompts_decoded, "unscored_prompts": work.unscored_prompts}
+            yield position, self._reply(batch, image, work.clock, outcome, **counts)
         give_back_unused(self.device)
 
     def _is_first(self, kinds: set[str]) -> bool:
@@ -226,11 +227,11 @@ class Engine:
         image: LoadedImage,
         clock: StageClock,
         masks: tuple[MaskRecord, ...],
-        prompts_decoded: int,
+        **counts: int,
     ) -> SegmentReply:
         height, width = image.frame.original
         stages = clock.stage_times()
-        report = self._report(batch, stages, width=width, height=height, prompts_decoded=prompts_decoded)
+        report = self._report(batch, stages, width=width, height=height, **counts)
         return SegmentReply(masks, report)
 
     def _failed(self, batch: Batch, failure: Failure, image: LoadedImage | None = None) -> SegmentReply:
