@@ -85,6 +85,13 @@ def largest_cache_bytes(caches: Path = CACHES) -> int:
     return max((int(size[:-1]) * UNITS[size[-1]] for size in sizes if size[-1:] in UNITS), default=USUAL_CACHE_BYTES)
 
 
+def few_sizes(count: int) -> int:
+    """The largest power of two up to `count`, 0 for less than 1: CUDA's libraries choose other kernels by size, and
+    results differ by the rounding of these.
+    """
+    return 1 << count.bit_length() - 1 if count > 0 else 0
+
+
 def memory_for_chunks(device: torch.device) -> int:
     """Bytes that a chunk's tensors should stay within for the best speed."""
     if device.type == "cuda":

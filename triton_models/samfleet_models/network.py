@@ -14,7 +14,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.asking import Work
 from samfleet_models.checkpoint import fitting_keys, load_state, read_state
-from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.chunks import few_sizes, memory_for_chunks
 from samfleet_models.common import Features
 from samfleet_models.compilation import CompiledEncoder, Encode, batch_sizes
 from samfleet_models.decoding import Decoder
@@ -152,7 +152,7 @@ class SamNetwork(nn.Module):
         )
         fitting = min(most, memory_for_chunks(self.device) // prompt_bytes)
         if self.device.type == "cuda" and fitting:
-            return int(2 ** (fitting.bit_length() - 1))  # few sizes: libraries choose other kernels for each
+            return few_sizes(fitting)
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 
     def release_memory(self) -> None:
