@@ -18,8 +18,9 @@ from samfleet.variants.weights.pins import expected_sha256
 from samfleet_models.admission import admit
 from samfleet_models.cancelling import Cancelled, RequestCancelled, never
 from samfleet_models.checkpoint import load_weights
-from samfleet_models.chunks import NotEnoughMemory, attempt, give_back_unused
+from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.common import Features
+from samfleet_models.gpu_memory import give_back_unused
 from samfleet_models.hardware import (
     choose_device,
     fingerprint,
@@ -152,7 +153,7 @@ class Engine:
             work = works.pop(position)
             counts = {"prompts_decoded": work.prompts_decoded, "unscored_prompts": work.unscored_prompts}
             yield position, self._reply(batch, image, work.clock, outcome, **counts)
-        give_back_unused(self.device)
+        give_back_unused(self.device, self.network.graph_bytes)
 
     def _is_first(self, kinds: set[str]) -> bool:
         """True for a batch that pays for lazy initialisation and the choice of kernels.

@@ -35,7 +35,7 @@ _SOCKET = "triton"
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
     command = make_command(stack, weights, ports, LOOPBACK, state_dir.root, socket=triton_socket(state_dir))
-    command = replace(command, exit_seconds=12)
+    command = replace(command, exit_seconds=12, compiled=state_dir.compiled)
     shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
         name="triton",
