@@ -25,6 +25,7 @@ from samfleet_models.hardware import (
     choose_device,
     fingerprint,
     peak_memory_bytes,
+    peak_reserved_bytes,
     prepare_device,
     reset_peak_memory,
 )
@@ -253,6 +254,7 @@ class Engine:
             execute_ms=(time.perf_counter() - batch.started) * 1e3,
             energy_j=batch.energy.share(sum(stage.amortised_ms for stage in stages.values())),
             peak_memory_bytes=peak_memory_bytes(self.device),
+            peak_reserved_bytes=peak_reserved_bytes(self.device),
             checkpoint_sha256=self.checkpoint_sha256,
             hardware=self.hardware,
             device=self._watch.state(),

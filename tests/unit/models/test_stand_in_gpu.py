@@ -124,6 +124,15 @@ def test_the_stand_in_answers_as_the_host_does(name: str, tmp_path: Path) -> Non
             assert mask.area == pytest.approx(counterpart.area, abs=2)
 
 
+def test_a_reply_tells_what_tensors_took_and_what_torch_held(gpu: StandInGpu, tmp_path: Path) -> None:
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    assert gpu
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    report = answered(engine, requests(record)["prompts"]).report
+    engine.close()
+    assert (report.peak_memory_bytes, report.peak_reserved_bytes) == (1000, 4000)
+
+
 def test_mixed_devices_are_refused(gpu: StandInGpu) -> None:
     there, here = torch.ones(3, device=GPU), torch.ones(3)
     assert isinstance(there, GpuTensor)
