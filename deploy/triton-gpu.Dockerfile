@@ -28,7 +28,7 @@ ENV PATH=/opt/samfleet/venv/bin:$PATH \
     CUDA_CACHE_PATH=/var/lib/samfleet/compiled/cuda \
     TORCHINDUCTOR_CACHE_DIR=/var/lib/samfleet/compiled/inductor \
     TRITON_CACHE_DIR=/var/lib/samfleet/compiled/triton \
-    PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
+    PYTORCH_ALLOC_CONF=expandable_segments:True
 USER triton-server
 EXPOSE 8001 8002
 CMD ["serve-triton"]

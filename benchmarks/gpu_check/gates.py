@@ -30,4 +30,5 @@ def run(options: Options, recorder: Recorder) -> None:
             except PrecisionUnsupported as error:
                 raise NotHere(error.message) from error
             figures |= {"passed": gate.passed, "points_per_side": gate.points_per_side, **asdict(gate.figures)}
+            figures |= {"unscored_prompts": gate.unscored_prompts}
             figures |= {"findings": list(gate.findings), "faults": list(gate.faults)}

@@ -55,6 +55,7 @@ def measured(engine: Engine, images: list[bytes], grid: int) -> Figures:
         },
         "clock": reports[0].clock,
         "peak_bytes": max(report.peak_memory_bytes for report in reports),
+        "peak_reserved_bytes": max(report.peak_reserved_bytes or 0 for report in reports),
         "idle_share": idle_share(lambda: everything(engine, images[:PROFILED], grid)) if cuda else None,
         **memory(engine.device),
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,6 +29,7 @@ from samfleet.variants.task import EverythingParameters, Prompt, PromptsParamete
 from samfleet_models import gate_measurement, onednn
 from samfleet_models.common import Features
 from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
 from samfleet_models.gate import main
 from samfleet_models.network import SamNetwork
 
@@ -153,8 +156,28 @@ def test_numbers_that_are_none_fail_a_gate(folders: Path, monkeypatch: pytest.Mo
     assert measure(folders) == 1
     (path,) = (folders / "gates").iterdir()
     found = read_gate(path)
-    assert found.faults[0] == "scene_00.png: a score is not a finite number"
+    assert re.fullmatch(r"scene_00\.png: the scores of \d+ prompts are not finite numbers", found.faults[0])
     assert len(found.faults) == 5
+    assert found.unscored_prompts > 5
+
+
+def test_a_prompt_that_loses_its_score_fails_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SegEvery drops its masks by their score, and the other masks agree well enough."""
+    score = FoldedDecoder.score
+    lost: list[Tensor] = []
+
+    def losing(decoder: FoldedDecoder, *question: Any) -> ScoredPrompts:
+        scored = score(decoder, *question)
+        if not lost and decoder._types.drawing is not torch.float32:
+            lost.append(scored.ious[0].fill_(math.nan))
+        return scored
+
+    monkeypatch.setattr(FoldedDecoder, "score", losing)
+    assert measure(folders) == 1
+    (path,) = (folders / "gates").iterdir()
+    found = read_gate(path)
+    assert found.findings == ("scene_00.png: the scores of 1 prompts are not finite numbers",)
+    assert found.unscored_prompts == 1
 
 
 @pytest.mark.parametrize("when", ["loading", "running"])

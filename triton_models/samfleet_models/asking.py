@@ -51,6 +51,10 @@ class Choice:
             wanted = torch.where(best[:, None], alone, wanted)
         return wanted if self.above is None else wanted & (ious > self.above)
 
+    def unscored(self, rows: slice, ious: Tensor) -> int:
+        """How many of the prompts `rows` have an offered mask whose IoU is no finite number; no threshold passes it."""
+        return int((self.offered[rows] & ~ious.isfinite()).any(1).sum())
+
 
 @dataclass(frozen=True, slots=True)
 class View:

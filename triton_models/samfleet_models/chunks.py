@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import torch
 
+from samfleet_models.gpu_memory import free_gpu_bytes, unused_bytes
+
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL_CACHE_BYTES = 16 * 2**20  # where the system does not tell
 FREE_SHARE = 0.25  # of a GPU's free memory for the decoder's chunk; masks at full resolution need more than it does
-UNUSED_BYTES = 2**30  # what a variant's process may keep for its next batch in any case
-FREE_FOR_OTHERS = 0.25  # of a GPU's memory; with less free, caches are given back after each batch
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 CPU_ALLOCATOR_FAILURE = "DefaultCPUAllocator: can't allocate memory"
 # What libraries of CUDA say when they find no memory of their own; torch raises plain RuntimeErrors for them.
@@ -66,29 +66,24 @@ def leaves_device_unusable(error: Exception) -> bool:
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
-def give_back_unused(device: torch.device) -> None:
-    """Gives a GPU's unused memory back where other processes may need it: every variant is one with a cache of its own.
-
-    Where the GPU has room to spare the cache stays, which saves the next batch the allocations.
-    """
-    if device.type != "cuda":
-        return
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    free, total = torch.cuda.mem_get_info(device)
-    if unused > UNUSED_BYTES and free < FREE_FOR_OTHERS * total:
-        torch.cuda.empty_cache()
-
-
 def largest_cache_bytes(caches: Path = CACHES) -> int:
     """The last-level cache of the first core as Linux describes it, "32768K"."""
     sizes = [path.read_text().strip() for path in caches.glob("index*/size")]
     return max((int(size[:-1]) * UNITS[size[-1]] for size in sizes if size[-1:] in UNITS), default=USUAL_CACHE_BYTES)
 
 
-def memory_for_chunks(device: torch.device) -> int:
-    """Bytes that a chunk's tensors should stay within for the best speed."""
+def few_sizes(count: int) -> int:
+    """The largest power of two up to `count`, 0 for less than 1: CUDA's libraries choose other kernels by size, and
+    results differ by the rounding of these.
+    """
+    return 1 << count.bit_length() - 1 if count > 0 else 0
+
+
+def memory_for_chunks(device: torch.device, in_graphs: int = 0) -> int:
+    """Bytes that a chunk's tensors should stay within for the best speed.
+
+    `in_graphs` is unused memory of captured graphs, which no chunk may use.
+    """
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's own, to use again
-        return int((free + kept) * FREE_SHARE)
+        return int((free_gpu_bytes(device) + unused_bytes(device, in_graphs)) * FREE_SHARE)
     return largest_cache_bytes()

@@ -6,8 +6,10 @@ replays it as one, which spares the host: one batch of an efficient encoder is h
 
 from __future__ import annotations
 
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from samfleet.errors import SamfleetError
 from samfleet_models.common import Features
+from samfleet_models.gpu_memory import unused_in_pool
 
 Encode = Callable[[Tensor], Features]
 
@@ -26,6 +29,12 @@ class GraphsNeedCuda(SamfleetError):
     """CUDA graphs need a CUDA device; choose `compile` or no compilation for this variant."""
 
     code = "graphs_need_cuda"
+
+
+class PythonHeadersMissing(SamfleetError):
+    """Compiling needs the headers of this Python; install them (Debian: python3-dev), or choose no compilation."""
+
+    code = "python_headers_missing"
 
 
 class CompilerMissing(SamfleetError):
@@ -45,10 +54,12 @@ class CompiledEncoder:
             )
         if compilation == "compile":
             require_compiler()
+            require_headers()
         self._encode, self._device, self._side = encode, device, side
         self._prepare = {"compile": self._compile, "cuda_graphs": self._capture}[compilation]
         self._sizes = sorted(sizes, reverse=True)
         self._prepared: dict[int, Encode] = {}
+        self.graph_bytes = 0  # unused memory of the captured graphs, once warmed up
 
     @torch.inference_mode()
     def warm_up(self) -> float:
@@ -87,7 +98,11 @@ class CompiledEncoder:
     def _capture(self) -> dict[int, Encode]:
         """The largest first: its memory then serves the others, none of which ever runs beside another."""
         pool = torch.cuda.graph_pool_handle()
-        return {size: CapturedBatch(self._encode, self._blank(size), pool) for size in self._sizes}
+        captured: dict[int, Encode] = {
+            size: CapturedBatch(self._encode, self._blank(size), pool) for size in self._sizes
+        }
+        self.graph_bytes = unused_in_pool(pool)
+        return captured
 
 
 class CapturedBatch:
@@ -124,3 +139,13 @@ def require_compiler() -> None:
         get_cpp_compiler()
     except InvalidCxxCompiler as error:
         raise CompilerMissing from error
+
+
+def require_headers() -> None:
+    """What is compiled, for a CPU and for a GPU, is called from Python through its C interface."""
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        raise PythonHeadersMissing(
+            f"{header} is missing, which compiling needs; install Python's headers "
+            f"(Debian: python{sysconfig.get_python_version()}-dev), or choose no compilation"
+        )

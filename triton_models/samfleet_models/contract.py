@@ -53,6 +53,11 @@ class Network(Protocol):
         """How many prompts of so many points the decoder takes at a time."""
         ...
 
+    @property
+    def graph_bytes(self) -> int:
+        """Unused memory of captured CUDA graphs, which serves nothing else; 0 without any."""
+        ...
+
     def release_memory(self) -> None:
         """Gives cached memory back after a failure; only outside the `except`, whose traceback still holds tensors."""
         ...

@@ -18,12 +18,14 @@ from samfleet.variants.weights.pins import expected_sha256
 from samfleet_models.admission import admit
 from samfleet_models.cancelling import Cancelled, RequestCancelled, never
 from samfleet_models.checkpoint import load_weights
-from samfleet_models.chunks import NotEnoughMemory, attempt, give_back_unused
+from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.common import Features
+from samfleet_models.gpu_memory import give_back_unused
 from samfleet_models.hardware import (
     choose_device,
     fingerprint,
     peak_memory_bytes,
+    peak_reserved_bytes,
     prepare_device,
     reset_peak_memory,
 )
@@ -132,7 +134,7 @@ class Engine:
             elif request.prompts or not request.task.prompted:
                 images[position] = loaded
             else:
-                yield position, self._reply(batch, loaded, self._clock(batch), (), prompts_decoded=0)
+                yield position, self._reply(batch, loaded, self._clock(batch), ())
         if not images:
             return
         batch.warmup = self._is_first({type(requests[position].task).__name__ for position in images})
@@ -150,8 +152,9 @@ class Engine:
                 yield position, self._failed(batch, outcome, image)
                 continue
             work = works.pop(position)
-            yield position, self._reply(batch, image, work.clock, outcome, work.prompts_decoded)
-        give_back_unused(self.device)
+            counts = {"prompts_decoded": work.prompts_decoded, "unscored_prompts": work.unscored_prompts}
+            yield position, self._reply(batch, image, work.clock, outcome, **counts)
+        give_back_unused(self.device, self.network.graph_bytes)
 
     def _is_first(self, kinds: set[str]) -> bool:
         """True for a batch that pays for lazy initialisation and the choice of kernels.
@@ -226,11 +229,11 @@ class Engine:
         image: LoadedImage,
         clock: StageClock,
         masks: tuple[MaskRecord, ...],
-        prompts_decoded: int,
+        **counts: int,
     ) -> SegmentReply:
         height, width = image.frame.original
         stages = clock.stage_times()
-        report = self._report(batch, stages, width=width, height=height, prompts_decoded=prompts_decoded)
+        report = self._report(batch, stages, width=width, height=height, **counts)
         return SegmentReply(masks, report)
 
     def _failed(self, batch: Batch, failure: Failure, image: LoadedImage | None = None) -> SegmentReply:
@@ -251,6 +254,7 @@ class Engine:
             execute_ms=(time.perf_counter() - batch.started) * 1e3,
             energy_j=batch.energy.share(sum(stage.amortised_ms for stage in stages.values())),
             peak_memory_bytes=peak_memory_bytes(self.device),
+            peak_reserved_bytes=peak_reserved_bytes(self.device),
             checkpoint_sha256=self.checkpoint_sha256,
             hardware=self.hardware,
             device=self._watch.state(),

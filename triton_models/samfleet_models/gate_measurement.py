@@ -43,12 +43,16 @@ class GateMasksMissing(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one image got: all its masks, and one mask for each of the `boxes`. `fault` says what went wrong."""
+    """What one image got: all its masks, and one mask for each of the `boxes`. `fault` says what went wrong.
+
+    `unscored` prompts of either request had a predicted IoU that is no finite number.
+    """
 
     masks: Masks = ()
     boxes: Boxes = ()
     boxed: Masks = ()
     fault: str | None = None
+    unscored: int = 0
 
 
 def measure_gate(
@@ -89,6 +93,7 @@ def measure_gate(
         points_per_side=task.points_per_side,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         faults=tuple(f"{image.name}: {own.fault}" for image, own in zip(images, candidate, strict=True) if own.fault),
+        unscored_prompts=sum(answer.unscored for answer in candidate),
     )
 
 
@@ -123,7 +128,13 @@ def _answers(
     asked = [_boxes(reply) for reply in found] if boxes is None else boxes
     boxed = _ask(engine, files, PromptsParameters(), asked)
     return [
-        Answer(every.masks, prompts, one_each.masks, _fault(every) or _fault(one_each))
+        Answer(
+            every.masks,
+            prompts,
+            one_each.masks,
+            _fault(every) or _fault(one_each),
+            every.report.unscored_prompts + one_each.report.unscored_prompts,
+        )
         for every, prompts, one_each in zip(found, asked, boxed, strict=True)
     ]
 
@@ -144,6 +155,8 @@ def _boxes(reply: SegmentReply) -> Boxes:
 def _fault(reply: SegmentReply) -> str | None:
     if reply.report.error_code is not None:
         return f"{reply.report.error_code}: {reply.report.error_message}"
+    if unscored := reply.report.unscored_prompts:  # SegEvery drops their masks, so that no score of a mask shows it
+        return f"the scores of {unscored} prompts are not finite numbers"
     return "a score is not a finite number" if unusable_scores(reply.masks) else None
 
 

@@ -77,6 +77,14 @@ def peak_memory_bytes(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def peak_reserved_bytes(device: torch.device) -> int | None:
+    """Most of a GPU's memory that torch held since the reset, what it keeps to use again included; None on a CPU.
+
+    CUDA's context, libraries' own memory and ONNX Runtime's arena are in neither peak.
+    """
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
+
+
 def _cpu_model() -> str:
     names = _proc_values(CPUINFO, "model name")
     return names[0] if names else platform.processor() or platform.machine()

@@ -14,7 +14,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.asking import Work
 from samfleet_models.checkpoint import fitting_keys, load_state, read_state
-from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.chunks import few_sizes, memory_for_chunks
 from samfleet_models.common import Features
 from samfleet_models.compilation import CompiledEncoder, Encode, batch_sizes
 from samfleet_models.decoding import Decoder
@@ -50,6 +50,7 @@ class SamNetwork(nn.Module):
         self.prompt_encoder = self._heads.prompt_encoder(record.frame_size, record.frame_size // STRIDE)
         self.mask_decoder = self._heads.mask_decoder()
         self._encoder: Encode | None = None
+        self._graph_bytes = 0
         self._decoder: Decoder | None = None
 
     def load(self, files: Mapping[str, Path]) -> None:
@@ -110,8 +111,12 @@ class SamNetwork(nn.Module):
         sizes = batch_sizes(self.images_per_pass)
         compiled = CompiledEncoder(encode, compilation, self.device, self._record.input_size, sizes)
         seconds = compiled.warm_up()
-        self._encoder = compiled
+        self._encoder, self._graph_bytes = compiled, compiled.graph_bytes
         return seconds
+
+    @property
+    def graph_bytes(self) -> int:
+        return self._graph_bytes
 
     @property
     def decoder(self) -> Decoder:
@@ -150,9 +155,9 @@ class SamNetwork(nn.Module):
         prompt_bytes = scored_bytes(
             (self.framing.frame_size // STRIDE) ** 2, len(self.mask_decoder.own_tokens) + points
         )
-        fitting = min(most, memory_for_chunks(self.device) // prompt_bytes)
+        fitting = min(most, memory_for_chunks(self.device, self._graph_bytes) // prompt_bytes)
         if self.device.type == "cuda" and fitting:
-            return int(2 ** (fitting.bit_length() - 1))  # few sizes: libraries choose other kernels for each
+            return few_sizes(fitting)
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 
     def release_memory(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from samfleet.errors import SamfleetError
+from samfleet_models.gpu_memory import free_gpu_bytes
 
 # A load reads the file, builds the network from it and fuses that: three copies at the worst moment.
 COPIES_OF_WEIGHTS = 3
@@ -44,13 +45,13 @@ def _require(device: torch.device, needed: int) -> None:
     if free < needed:
         raise DeviceMemoryShort(
             f"{device.type} has {free / 2**20:.0f} MiB free and this variant needs {needed / 2**20:.0f} MiB; "
-            "unload others, or lower SAMFLEET_MEMORY_KEPT_FREE"
+            "unload others, lower SAMFLEET_MEMORY_KEPT_FREE, or raise SAMFLEET_GPU_MEMORY_SHARE if it is set"
         )
 
 
 def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return free_gpu_bytes(device)
     return free_host_bytes()
 
 

@@ -34,14 +34,15 @@ Outcome = tuple[MaskRecord, ...] | Failure
 class ImageWork:
     """The work on one image of a batch, not begun, and the clock that it runs by.
 
-    `prompts_decoded` and `mask_bytes` (of the masks that it heard of) count as it goes. `cancelled` tells whether the
-    client has given the request up.
+    `prompts_decoded`, `unscored_prompts` (`Choice.unscored`) and `mask_bytes` (of the masks that it heard of) count as
+    it goes. `cancelled` tells whether the client has given the request up.
     """
 
     position: int
     steps: Work
     clock: StageClock
     prompts_decoded: int = 0
+    unscored_prompts: int = 0
     mask_bytes: int = 0
     cancelled: Cancelled = never
 
@@ -174,7 +175,7 @@ class Sharing:
             return
         if not isinstance(answers, NotEnoughMemory):
             for piece, part in zip(chunk, answers, strict=True):
-                self._hear(piece, part)
+                self._hear(piece, *part)
             return
         self._network.release_memory()
         if size > 1:
@@ -193,11 +194,12 @@ class Sharing:
         else:
             self._finish(chunk[0].pending.image, Failure(error, "decode"))
 
-    def _hear(self, piece: Piece, answers: Answers) -> None:
+    def _hear(self, piece: Piece, answers: Answers, unscored: int) -> None:
         pending = piece.pending
         pending.answers.append(answers)
         pending.done = piece.rows.stop
         pending.image.prompts_decoded += len(piece)
+        pending.image.unscored_prompts += unscored
         pending.image.mask_bytes += sum(len(code) + BYTES_BESIDE_A_CODE for code in answers.masks.counts)
         try:
             check_masks(pending.image.mask_bytes, self._max_mask_bytes)
@@ -207,8 +209,8 @@ class Sharing:
         if pending.done == len(pending.question):
             self._go_on(pending.image, Answers.joined(pending.answers))
 
-    def _answers(self, chunk: list[Piece]) -> list[Answers]:
-        """To each piece of the chunk, whose prompts go through the decoder together."""
+    def _answers(self, chunk: list[Piece]) -> list[tuple[Answers, int]]:
+        """To each piece of the chunk, whose prompts go through the decoder together, and its unscored prompts."""
         decoder, device = self._network.decoder, self._network.device
         sizes = [len(piece) for piece in chunk]
         shared = StageClock(device)
@@ -227,7 +229,8 @@ class Sharing:
             counts = [int(own.sum()) for own in wanted]
             low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious, counts)
         answers = []
-        for piece, *own in zip(chunk, wanted, drawn_ious, low_res, strict=True):
+        for piece, scores, *own in zip(chunk, ious, wanted, drawn_ious, low_res, strict=True):
             with piece.clock.measure("postprocess"):
-                answers.append(piece.question.read(piece.rows, *own))
+                unscored = piece.question.choice.unscored(piece.rows, scores)
+                answers.append((piece.question.read(piece.rows, *own), unscored))
         return answers

@@ -132,6 +132,7 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
         "clock": report.clock if report else None,
         "warmup": report.warmup if report else None,
         "peak_memory_bytes": report.peak_memory_bytes if report else None,
+        "peak_reserved_bytes": report.peak_reserved_bytes if report else None,
         "energy_j": report.energy_j if report else None,
     }
 

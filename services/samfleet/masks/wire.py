@@ -99,8 +99,11 @@ class ImageReport:
     handed over the batch to the moment this reply left; a caller's round trip minus it is Triton's queue plus
     transport. `energy_j` is this image's share of what the whole device used meanwhile, None where it has no counter
     (`samfleet_models.meters.energy`). `prompts_decoded` counts what went through the mask decoder: points of all
-    crops and rounds, or prompts. `error_code` is None for a segmented image; else the image could not be segmented
+    crops and rounds, or prompts; `unscored_prompts` those of them with a predicted IoU that is no finite number, whose
+    masks no threshold passes. `error_code` is None for a segmented image; else the image could not be segmented
     and never can.
+    `peak_memory_bytes` is the most that tensors took on a GPU during the batch, and the process's resident peak on a
+    CPU; `peak_reserved_bytes` is what torch held of the GPU for them, its cache included, None on a CPU.
     `execution` is as `samfleet.variants.execution.Execution` writes it, `warmup_seconds` what compiling took at load,
     `gate` the figures on which the execution was admitted (`samfleet.variants.gates.Gate.summary`); None for fp32.
 
@@ -116,8 +119,10 @@ class ImageReport:
     warmup: bool = False
     execute_ms: float = 0.0
     peak_memory_bytes: int = 0
+    peak_reserved_bytes: int | None = None
     energy_j: float | None = None
     prompts_decoded: int = 0
+    unscored_prompts: int = 0
     checkpoint_sha256: str = ""
     hardware: dict[str, Any] = field(default_factory=dict)
     device: DeviceState | None = None

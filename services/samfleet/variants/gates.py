@@ -118,13 +118,17 @@ LEAST: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One measurement. `faults` are crashes of the candidate and numbers of it that are none; `measured_at` is UTC."""
+    """One measurement. `faults` are crashes of the candidate and numbers of it that are none; `measured_at` is UTC.
+
+    `unscored_prompts` are the candidate's whose predicted IoU was no finite number.
+    """
 
     subject: GateSubject
     figures: GateFigures
     points_per_side: int
     measured_at: str
     faults: tuple[str, ...] = ()
+    unscored_prompts: int = 0
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -155,6 +159,7 @@ class Gate:
             points_per_side=fields["points_per_side"],
             measured_at=fields["measured_at"],
             faults=tuple(fields["faults"]),
+            unscored_prompts=fields["unscored_prompts"],
         )
 
     def summary(self) -> dict[str, Any]:

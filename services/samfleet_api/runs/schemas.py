@@ -226,6 +226,7 @@ class RunImage(BaseModel):
                     "clock": "cuda_event",
                     "warmup": False,
                     "peak_memory_bytes": 912000000,
+                    "peak_reserved_bytes": 1610612736,
                     "energy_j": 0.61,
                     "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
                     "checkpoint_sha256": "6dbb90523a35330f",
@@ -250,7 +251,13 @@ class RunImage(BaseModel):
     batch_size: int | None
     clock: str | None
     warmup: bool | None
-    peak_memory_bytes: int | None
+    peak_memory_bytes: int | None = Field(
+        description="Most that tensors took on a GPU during the batch; on a CPU the process's most resident memory."
+    )
+    peak_reserved_bytes: int | None = Field(
+        description="Most of the GPU's memory that torch held during the batch, its cache included; null on a CPU. "
+        "CUDA's context, libraries' own memory and that of ONNX Runtime are in neither figure."
+    )
     energy_j: float | None = Field(
         description="This image's share of the joules that the whole device used; null where it does not count them."
     )
@@ -278,6 +285,7 @@ class RunImage(BaseModel):
             clock=result.clock,
             warmup=result.warmup,
             peak_memory_bytes=result.peak_memory_bytes,
+            peak_reserved_bytes=result.peak_reserved_bytes,
             energy_j=result.energy_j,
             hardware_id=result.hardware_id,
             checkpoint_sha256=result.checkpoint_sha256,

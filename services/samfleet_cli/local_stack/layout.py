@@ -81,6 +81,11 @@ class StateDir:
         return self.root / "gates"
 
     @property
+    def compiled(self) -> Path:
+        """What torch and CUDA compiled, so that the next start finds it."""
+        return self.root / "compiled"
+
+    @property
     def site_key(self) -> Path:
         return self.root / "site" / "key.pem"
 

@@ -35,8 +35,9 @@ _SOCKET = "triton"
 
 
 def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mapping[str, int]) -> PartSpec:
-    command = make_command(stack, weights, ports, LOOPBACK, state_dir.triton_folder(), socket=triton_socket(state_dir))
-    command = replace(command, exit_seconds=12)
+    folder = state_dir.triton_folder()
+    command = make_command(stack, weights, ports, LOOPBACK, folder, socket=triton_socket(state_dir))
+    command = replace(command, exit_seconds=12, compiled=folder / state_dir.compiled.name)
     shared_memory = f"samfleet-{hashlib.sha256(bytes(state_dir.root)).hexdigest()[:12]}-"
     return PartSpec(
         name="triton",

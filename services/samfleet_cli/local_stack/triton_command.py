@@ -29,6 +29,8 @@ CPU_TUNING = {
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 UTF8 = {"PYTHONUTF8": "1"}  # of processes that torch's compiler starts; the stub itself does not look at it
+GPU_TUNING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}  # less stays unused between images of many sizes
+CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton", "CUDA_CACHE_PATH": "cuda"}
 TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}  # nvidia-pytriton's version to the server's inside; the binary has no --version
 
 
@@ -69,8 +71,9 @@ class TritonCommand:
     `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
     others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
     `execution` is the setting of that name; what it asks for beyond fp32 needs its gate in the folder `gates`.
-    `own_repository` has the model folders of a user's own variants. Asked to end, the server waits `exit_seconds`
-    for its models; one whose process died once is waited for in vain.
+    `own_repository` has the model folders of a user's own variants. The folder `compiled` keeps what is compiled for
+    them. Asked to end, the server waits `exit_seconds` for its models; one whose process died once is waited for in
+    vain.
     """
 
     files: TritonFiles
@@ -89,6 +92,7 @@ class TritonCommand:
     execution: str = "fp32"
     gates: Path | None = None
     own_repository: Path | None = None
+    compiled: Path | None = None
     exit_seconds: int = 30
     extra_env: Mapping[str, str] = field(default_factory=dict)
 
@@ -191,8 +195,11 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
     """
     files = command.files
     libraries = [str(files.libraries), str(files.python_library.parent), base.get("LD_LIBRARY_PATH", "")]
+    caches = {name: str(command.compiled / folder) for name, folder in CACHES.items()} if command.compiled else {}
     env = {
-        **base,
+        **GPU_TUNING,
+        **caches,
+        **base,  # which may name other folders
         **CPU_TUNING,
         **UTF8,
         "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),

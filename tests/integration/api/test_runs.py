@@ -229,6 +229,7 @@ def test_one_image(tenant: Tenant, run_path: str) -> None:
     assert image["stages"]["queue"]["ms"] >= 5.0
     assert (image["batch_size"], image["clock"], image["warmup"]) == (2, "host", False)
     assert image["energy_j"] == 12.5
+    assert (image["peak_memory_bytes"], image["peak_reserved_bytes"]) == (1000, 4000)
     assert (image["weights_licence"], image["checkpoint_sha256"]) == ("Apache-2.0", "ab")
     lost = tenant.http.get(f"{run_path}/images/2").json()
     assert (lost["outcome"], lost["masks"], lost["energy_j"]) == ("failed", [], None)

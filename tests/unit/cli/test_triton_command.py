@@ -76,6 +76,16 @@ def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:
     assert "SAMFLEET_THREADS" not in triton_env(command, {})
 
 
+def test_what_was_compiled_is_kept_where_the_user_says_nothing_else(command: TritonCommand) -> None:
+    env = triton_env(replace(command, compiled=Path("/state/compiled")), {"TRITON_CACHE_DIR": "/mine"})
+    assert env["TORCHINDUCTOR_CACHE_DIR"] == "/state/compiled/inductor"
+    assert env["CUDA_CACHE_PATH"] == "/state/compiled/cuda"
+    assert env["TRITON_CACHE_DIR"] == "/mine"
+    assert env["PYTORCH_ALLOC_CONF"] == "expandable_segments:True"
+    assert triton_env(command, {"PYTORCH_ALLOC_CONF": "backend:native"})["PYTORCH_ALLOC_CONF"] == "backend:native"
+    assert "TORCHINDUCTOR_CACHE_DIR" not in triton_env(command, {})
+
+
 def test_the_execution_and_its_gates_are_passed_on(command: TritonCommand) -> None:
     plain = triton_env(command, {})
     assert (plain["SAMFLEET_EXECUTION"], "SAMFLEET_GATES_DIR" in plain) == ("fp32", False)

@@ -11,7 +11,6 @@ from samfleet_models.chunks import (
     USUAL_CACHE_BYTES,
     NotEnoughMemory,
     attempt,
-    give_back_unused,
     largest_cache_bytes,
     leaves_device_unusable,
     memory_for_chunks,
@@ -73,20 +72,6 @@ def test_an_illegal_access_leaves_the_device_unusable() -> None:
 def test_other_errors_are_faults_of_the_program(error: Exception) -> None:
     with pytest.raises(type(error)):
         attempt(raise_error(error))
-
-
-@pytest.mark.parametrize(("unused", "free", "given_back"), [(4, 10, 1), (4, 40, 0), (1, 10, 0)])
-def test_a_crowded_gpu_gets_unused_memory_back(
-    unused: int, free: int, given_back: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    emptied: list[int] = []
-    monkeypatch.setattr("torch.cuda.memory_reserved", lambda _: (unused + 2) * 2**30)
-    monkeypatch.setattr("torch.cuda.memory_allocated", lambda _: 2 * 2**30)
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (free * 2**30, 80 * 2**30))
-    monkeypatch.setattr("torch.cuda.empty_cache", lambda: emptied.append(1))
-    give_back_unused(torch.device("cuda", 0))
-    give_back_unused(torch.device("cpu"))
-    assert len(emptied) == given_back
 
 
 def test_the_last_cache_decides(tmp_path: Path) -> None:

@@ -9,15 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from fixtures.stand_in_gpu import GPU, StandInGpu
 from fixtures.tiny import tiny
 from samfleet.variants.execution import Compilation, Execution
 from samfleet.variants.record import VariantRecord
+from samfleet_models import compilation
+from samfleet_models import network as network_module
 from samfleet_models.checkpoint import load_weights
 from samfleet_models.common import Features
 from samfleet_models.compilation import (
     CompiledEncoder,
     CompilerMissing,
+    Encode,
     GraphsNeedCuda,
+    PythonHeadersMissing,
     batch_sizes,
     require_compiler,
 )
@@ -64,6 +69,45 @@ def test_a_missing_compiler_is_said_before_anything_is_compiled() -> None:
     with inductor.patch({"cpp.cxx": ("no-such-compiler",)}), pytest.raises(CompilerMissing, match="CXX") as caught:
         CompiledEncoder(doubled, "compile", CPU, 8, [1])
     assert caught.value.code == "compiler_missing"
+
+
+def test_missing_headers_are_said_before_anything_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "require_compiler", lambda: None)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    for device in (CPU, torch.device("cuda", 0)):
+        with pytest.raises(PythonHeadersMissing, match=r"Python\.h is missing") as caught:
+            CompiledEncoder(doubled, "compile", device, 8, [1])
+    assert caught.value.code == "python_headers_missing"
+
+
+def test_captured_graphs_leave_less_for_chunks(
+    tiny: tuple[VariantRecord, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Captured:
+        def __init__(self, encode: Encode, *_: object) -> None:
+            self._encode = encode
+
+        def __call__(self, pixels: Tensor) -> Features:
+            return self._encode(pixels)
+
+    unused = 2**30
+    segment = {"segment_pool_id": (0, 3), "total_size": unused + 5, "allocated_size": 5}
+    monkeypatch.setattr(compilation, "CapturedBatch", Captured)
+    monkeypatch.setattr("torch.cuda.graph_pool_handle", lambda: (0, 3))
+    monkeypatch.setattr("torch.cuda.memory_snapshot", lambda **_: [segment])
+    seen: list[int] = []
+
+    def memory(_: torch.device, in_graphs: int) -> int:
+        seen.append(in_graphs)
+        return 2**30
+
+    with StandInGpu():
+        network = loaded(tiny, "cuda_graphs").to(GPU)
+        assert network.graph_bytes == 0
+        network.warm_up()
+        monkeypatch.setattr(network_module, "memory_for_chunks", memory)
+        network.prompts_per_pass()
+    assert (network.graph_bytes, seen) == (unused, [unused])
 
 
 def test_nothing_runs_before_the_warm_up() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 import torch
 
-from fixtures.requests import BOTH, BOX, POINT, POINTS, prompts_request, segment
+from fixtures.pictures import bright_square
+from fixtures.requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
 from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import PromptsParameters
 from samfleet_models.engine import Engine
+from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
 from samfleet_models.meters.meter import MemoryMeter
 from samfleet_models.meters.watch import DeviceWatch
 
@@ -70,3 +75,19 @@ def test_the_images_of_a_batch_share_its_energy(tiny_engine: Engine, monkeypatch
     shares = [reply.report.energy_j for reply in replies]
     assert all(share is not None and share > 0 for share in shares)
     assert sum(share or 0 for share in shares) == pytest.approx((meter.used_joules or 0) - CountingMeter.STEP)
+
+
+def test_prompts_that_lose_their_score_are_counted(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thresholds drop their masks, so that no score of a mask shows it."""
+    score = FoldedDecoder.score
+
+    def losing(decoder: FoldedDecoder, *question: Any) -> ScoredPrompts:
+        scored = score(decoder, *question)
+        scored.ious[0, 2], scored.ious[1, 0] = math.nan, math.inf  # mask 0 answers no point of SegEvery
+        return scored
+
+    before = segment(tiny_engine, [SegmentRequest(bright_square(40, 30), EVERYTHING)])[0].report
+    monkeypatch.setattr(FoldedDecoder, "score", losing)
+    (reply,) = segment(tiny_engine, [SegmentRequest(bright_square(40, 30), EVERYTHING)])
+    assert (before.unscored_prompts, reply.report.unscored_prompts) == (0, 1)
+    assert all(math.isfinite(mask.predicted_iou) for mask in reply.masks)

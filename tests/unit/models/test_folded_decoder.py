@@ -12,12 +12,13 @@ from torch import Tensor
 
 from fixtures.decoding import decode_all
 from fixtures.tiny import tiny
+from fixtures.together import work_together
 from reference.plain_heads import PlainHeads
 from samfleet.variants.record import VariantRecord
 from samfleet_models import onednn
 from samfleet_models.checkpoint import load_state, read_state
 from samfleet_models.folded import decoder as decoder_module
-from samfleet_models.folded.decoder import GROUP, FoldedDecoder
+from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.folded.drawing import PlainDrawing
 from samfleet_models.mask_decoder import MASKS
 from samfleet_models.network import SamNetwork
@@ -63,7 +64,7 @@ def embedding_of(seed: int) -> Tensor:
 def test_masks_and_scores_equal_the_plain_ones(
     network: SamNetwork, state: dict[str, Tensor], points: int, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(GROUP, "cpu", group)
+    work_together(monkeypatch, group)
     expected, expected_ious = PlainHeads(state, SIDE)(embedding_of(0), *prompts(points))
     logits, ious = decode_all(network, embedding_of(0), *prompts(points))
     torch.testing.assert_close(logits, expected, atol=LOGIT_TOLERANCE, rtol=0)
@@ -75,7 +76,7 @@ def test_masks_and_scores_equal_the_plain_ones(
 def test_prompts_of_several_images_are_answered_as_if_alone(
     network: SamNetwork, state: dict[str, Tensor], group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(GROUP, "cpu", group)
+    work_together(monkeypatch, group)
     decoder, counts = network.decoder, [4, 1, 6]
     coords, labels = prompts(3)
     images = [decoder.prepare((embedding_of(seed),)) for seed in range(len(counts))]
@@ -94,7 +95,7 @@ def test_prompts_of_several_images_are_answered_as_if_alone(
 def test_only_the_chosen_masks_are_drawn_in_their_order(
     network: SamNetwork, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(GROUP, "cpu", group)
+    work_together(monkeypatch, group)
     every, ious = decode_all(network, embedding_of(0), *prompts(2))
     decoder = network.decoder
     scored = decoder.score(decoder.prepare((embedding_of(0),)), *prompts(2))
@@ -108,7 +109,7 @@ def test_only_the_chosen_masks_are_drawn_in_their_order(
 
 @torch.inference_mode()
 def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GROUP, "cpu", 64)
+    work_together(monkeypatch, 64)
     drawn: list[Sequence[int]] = []
 
     draw = PlainDrawing.draw
@@ -125,6 +126,27 @@ def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkey
     fewer, _ = decode_all(network, embedding_of(0), *prompts(2))
     assert sorted(len(counts) for counts in drawn) == [3, 4, 4, COUNT]
     torch.testing.assert_close(fewer, logits, atol=1e-4, rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("fitting", "groups"), [(COUNT, [COUNT]), (7, [4, 4, 3]), (0, [1] * COUNT)])
+def test_no_more_prompts_are_scored_together_than_fit(
+    network: SamNetwork, fitting: int, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_together(monkeypatch, COUNT)
+    _, expected = decode_all(network, embedding_of(0), *prompts(2))
+    each = decoder_module.scratch_bytes((SIDE // 16) ** 2, 1 + MASKS + 3)  # two points and the padding
+    monkeypatch.setattr(decoder_module, "memory_for_chunks", lambda _: fitting * each)
+    softmax, seen = torch.softmax, []
+
+    def listening(weights: Tensor, *rest: Any, **options: Any) -> Tensor:
+        seen.append(len(weights))
+        return softmax(weights, *rest, **options)
+
+    monkeypatch.setattr(torch, "softmax", listening)
+    _, ious = decode_all(network, embedding_of(0), *prompts(2))
+    assert seen[: len(groups)] == groups
+    torch.testing.assert_close(ious, expected, atol=1e-4, rtol=0)
 
 
 @torch.inference_mode()

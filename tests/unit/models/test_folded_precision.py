@@ -66,6 +66,20 @@ def test_where_scoring_is_rounded_too_scores_and_logits_stay_close(
     torch.testing.assert_close(ious, expected_ious, atol=TOLERANCE[precision], rtol=0)
 
 
+@torch.inference_mode()
+def test_updates_whose_squares_float16_cannot_hold_are_scored(
+    network: SamNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variance behind a LayerNorm is a mean over 256 channels, whose sum passes 65504 here."""
+    for block in network.mask_decoder.transformer.blocks:
+        block.cross_attn_image_to_token.out_proj.weight.mul_(500)
+    expected, _ = answers(network, torch.float32)
+    monkeypatch.setattr(Types, "of", lambda precision, _: Types(precision, precision))
+    ious, logits = answers(network, torch.float16)
+    assert logits.isfinite().all()
+    torch.testing.assert_close(ious, expected, atol=TOLERANCE[torch.float16], rtol=0)
+
+
 def test_a_gpu_rounds_both() -> None:
     half, device = torch.float16, torch.device("cuda", 0)
     assert Types.of(half, device) == Types(half, half)

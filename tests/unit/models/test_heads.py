@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from fixtures.heads import KINDS, Kind, draw_all, pair, prompts
+from fixtures.together import work_together
 from samfleet_models import onednn
 from samfleet_models.folded import decoder as decoder_module
-from samfleet_models.folded.decoder import GROUP, FoldedDecoder
+from samfleet_models.folded.decoder import FoldedDecoder
 from samfleet_models.folded.types import Types
 from samfleet_models.heads import EFFICIENT_VIT_SAM
 
@@ -33,7 +34,7 @@ def check(logits: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> Non
 def test_masks_and_scores_equal_the_plain_ones(
     kind: Kind, points: int, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(GROUP, "cpu", group)
+    work_together(monkeypatch, group)
     prompt_encoder, mask_decoder, plain = pair(kind, 8)
     expected, expected_ious = plain(kind.features(8), *prompts(8, COUNT, points))
     decoder = FoldedDecoder(prompt_encoder, mask_decoder)
@@ -54,7 +55,7 @@ def test_embeddings_have_any_size(kind: Kind, size: int) -> None:
 
 @torch.inference_mode()
 def test_prompts_of_several_images_share_a_chunk(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GROUP, "cpu", 2)
+    work_together(monkeypatch, 2)
     prompt_encoder, mask_decoder, plain = pair(kind, 8)
     decoder = FoldedDecoder(prompt_encoder, mask_decoder)
     images = [decoder.prepare(kind.features(8, seed)) for seed in range(2)]
@@ -97,7 +98,7 @@ def test_masks_are_the_same_without_onednn(kind: Kind, monkeypatch: pytest.Monke
 
 @torch.inference_mode()
 def test_what_does_not_fit_together_is_drawn_apart(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(GROUP, "cpu", 64)
+    work_together(monkeypatch, 64)
     prompt_encoder, mask_decoder, _ = pair(kind, 8)
     decoder = FoldedDecoder(prompt_encoder, mask_decoder)
     logits, _ = draw_all(decoder, kind.features(8), *prompts(8, COUNT, 2), kind.masks)

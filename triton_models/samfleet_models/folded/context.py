@@ -15,7 +15,7 @@ from samfleet_models.folded.types import Types
 from samfleet_models.folded.up_scaling import PixelTerms
 from samfleet_models.folded.weights import FoldedWeights
 from samfleet_models.mask_decoder import ImageFeatures
-from samfleet_models.transformer import HEADS
+from samfleet_models.transformer import DIM, HEADS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class ImageContext:
     With K₀ = K centred over the channels and K₁ = K₀ · gain centred: `keys`, `values` and `queries` per attention, of K
     in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
     of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second).
-    `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is K₁ · shift. `norms` are float32, `pixels` of the type of
-    drawing, all others of that of scoring.
+    `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is twice K₁ · shift; both are divided by the 256 channels.
+    `norms` are float32, `pixels` of the type of drawing, all others of that of scoring.
     """
 
     positions: Positions
@@ -104,8 +104,8 @@ class ImageContext:
                 of_tokens(weights.gained_out.flatten(0, 1), k1),
                 of_tokens(late.out.flatten(0, 1), k1),
             ),
-            norms=(k0.square().sum(1)[None], k1.square().sum(1)[None]),
-            shift=(weights.shift @ k1.T)[None].to(types.scoring),
+            norms=(k0.square().sum(1)[None] / DIM, k1.square().sum(1)[None] / DIM),
+            shift=(weights.shift @ k1.T)[None].mul_(2 / DIM).to(types.scoring),
             pixels=weights.up_scaling.terms(k1, features),
         )
 

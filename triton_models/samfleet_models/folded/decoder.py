@@ -9,7 +9,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from samfleet_models.chunks import memory_for_chunks
+from samfleet_models.chunks import few_sizes, memory_for_chunks
 from samfleet_models.common import Features
 from samfleet_models.decoding import DrawnMasks
 from samfleet_models.folded.context import ImageContext, Positions, image_groups
@@ -27,7 +27,10 @@ from samfleet_models.refined_mask_decoder import RefinedMaskDecoder
 from samfleet_models.transfers import to_device
 from samfleet_models.transformer import HEADS
 
-GROUP = {"cpu": 1, "cuda": 64}  # prompts whose image-sized tensors are at work together
+# Prompts whose image-sized tensors are at work together. In the transformer a GPU's product for one head of 256 prompts
+# writes 32 MB, which takes longer than its launch; of 64 prompts it does not. Drawing writes eight times as much.
+SCORED_TOGETHER = {"cpu": 1, "cuda": 256}
+DRAWN_TOGETHER = {"cpu": 1, "cuda": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,12 @@ def scored_bytes(pixels: int, tokens: int) -> int:
     return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
 
 
+def scratch_bytes(pixels: int, tokens: int) -> int:
+    """What the transformer takes for a prompt at work, beside what it keeps."""
+    pairs = HEADS * tokens
+    return 4 * pixels * (4 * pairs + 1)  # weights, their softmax's copy, and the spread of the second layer in float32
+
+
 class FoldedDecoder:
     """Prompt encoder and mask decoder whose parameters are final, float32 and on their device. Not thread-safe.
 
@@ -62,7 +71,7 @@ class FoldedDecoder:
         self._prompt_encoder = prompt_encoder
         self._mask_decoder = mask_decoder
         device = mask_decoder.iou_token.weight.device
-        self._group = GROUP[device.type]
+        self._device = device
         self._types = Types.of(precision, device)
         self._workspace = Workspace(device)
         self._lanes = Lanes(device)
@@ -89,15 +98,15 @@ class FoldedDecoder:
         Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
         pixels of the network input; `labels` [P, T] of `samfleet_models.prompt_encoder.Label`.
         """
-        device = self._mask_decoder.iou_token.weight.device
-        coords, labels = to_device(coords, device), to_device(labels, device)
+        coords, labels = to_device(coords, self._device), to_device(labels, self._device)
         contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
         prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
         pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
         factors = Factors.taken(self._workspace, len(prompt), pairs, pixels, self._types.scoring)
+        group = self._fitting(SCORED_TOGETHER[self._device.type], scratch_bytes(pixels, prompt.shape[1]))
 
         def transformed(scratch: Workspace, rows: slice) -> Tensor:
-            part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, self._group)
+            part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, group)
             return part.run(prompt[rows], factors.group(rows))
 
         tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
@@ -113,7 +122,8 @@ class FoldedDecoder:
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
         logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
         prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
-        size = self._drawn_together(scored)
+        each = self._drawing.bytes_per_prompt(scored.contexts[0].size, scored.tokens.shape[1])
+        size = self._fitting(DRAWN_TOGETHER[self._device.type], each)
         ends = list(accumulate(counts, initial=0))
 
         def draw_group(scratch: Workspace, group: tuple[slice, ImageContext]) -> None:
@@ -127,10 +137,12 @@ class FoldedDecoder:
         self._lanes.map(draw_group, groups)
         return DrawnMasks(logits, self._mask_decoder.ious_of(scored.ious, rows, masks))
 
-    def _drawn_together(self, scored: ScoredPrompts) -> int:
-        """How many prompts' features are made at once: as many as in the transformer, where the memory allows."""
-        each = self._drawing.bytes_per_prompt(scored.contexts[0].size, scored.tokens.shape[1])
-        return max(1, min(self._group, memory_for_chunks(scored.tokens.device) // each)) if self._group > 1 else 1
+    def _fitting(self, most: int, each: int) -> int:
+        """How many prompts are at work at once: at most so many, and as many as the memory has room for."""
+        if most == 1:
+            return 1
+        fitting = memory_for_chunks(self._device) // each
+        return most if fitting >= most else max(1, few_sizes(fitting))
 
     def release_memory(self) -> None:
         """Gives the workspace back, after a failure."""

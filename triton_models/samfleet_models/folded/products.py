@@ -48,8 +48,10 @@ def from_image(weights: Tensor, table: Tensor) -> Tensor:
     columns = table.transpose(1, 2)
     if len(weights) < HEADS:
         return torch.stack([torch.bmm(weight, columns) for weight in weights])
-    heads = [torch.bmm(weights[:, head], columns[head].expand(len(weights), -1, -1)) for head in range(HEADS)]
-    return torch.stack(heads, dim=1)
+    out = weights.new_empty(*weights.shape[:3], columns.shape[2])
+    for head in range(HEADS):
+        torch.bmm(weights[:, head], columns[head].expand(len(weights), -1, -1), out=out[:, head])
+    return out
 
 
 def by_head(x: Tensor) -> Tensor:

@@ -8,13 +8,15 @@ tokens' values already behind the output projection. A LayerNorm takes a mean aw
 V₀ centred over the channels once, K shared by all prompts,
 
     LN(K + A₀ V₀ + bias) = gain · r₀ · (K₀ + A₀ V₀) + shift        r₀ [N] = 1 / sqrt(variance + ε)
-    256 · variance       = |K₀|² + Σⱼ A₀ⱼ · (2 K₀·V₀ⱼ + (A₀ G)ⱼ)   G = V₀ V₀ᵀ [J, J]
+    variance             = (|K₀|² + Σⱼ A₀ⱼ · (2 K₀·V₀ⱼ + (A₀ G)ⱼ)) / 256        G = V₀ V₀ᵀ [J, J]
 
 The second one adds A₁ V₁. Collecting what belongs to a prompt into B = [r₀ A₀, A₁, 1] [N, 2 J + 1] and W = [V₀ gained,
 V₁, shift], all centred again, and K₁ = K₀ · gain centred,
 
     LN(… + A₁ V₁ + bias) = gain · r₁ · (r₀ K₁ + B W) + shift
-    256 · variance       = r₀² |K₁|² + Σⱼ Bⱼ · (2 r₀ K₁·Wⱼ + (B W Wᵀ)ⱼ)
+    variance             = (r₀² |K₁|² + Σⱼ Bⱼ · (2 r₀ K₁·Wⱼ + (B W Wᵀ)ⱼ)) / 256
+
+The division by 256 comes before the sums: it is exact in every type, and the terms stay within float16's 65504.
 
 So the image-sized tensors of a prompt are r₁ B and the column r₁ r₀, and whatever a later layer asks of the image
 tokens (keys, queries, values, the up-scaling) is the same projection of K₀ or K₁, made once per image, plus one of W,
@@ -39,6 +41,7 @@ from samfleet_models.folded.workspace import Workspace
 from samfleet_models.transformer import DIM, TwoWayTransformer
 
 SECOND, FINAL = 1, 2  # places in the tuples of token-to-image attentions
+TWICE_A_MEAN = 2 / DIM  # a power of two
 
 
 class TwoWayPass:
@@ -94,8 +97,8 @@ class TwoWayPass:
     def _update_first(self, asked: Tensor, values: Tensor, updates: Tensor, factors: Factors) -> None:
         """The first image-to-token attention: r₀ and r₀ A₀ into `factors`."""
         place = self._weights.to_tokens[0]
-        keys, doubled = self._narrow(split_heads(place.key(asked))), self._narrow(values * 2)
-        products = self._narrow(torch.bmm(updates, updates.transpose(1, 2)))  # G [P, J, J]
+        keys, doubled = self._narrow(split_heads(place.key(asked))), self._narrow(values * TWICE_A_MEAN)
+        products = self._narrow(_mean_products(updates))  # G / 256 [P, J, J]
         for rows, context in self._groups:
             part = factors.group(rows)
             weights = over_image(keys[rows], context.queries[0], part.early)
@@ -104,7 +107,7 @@ class TwoWayPass:
             flat = weights.flatten(1, 2)
             spread = product(products[rows], flat, add=spread.flatten(1, 2))
             variance = spread.mul_(flat).sum(1, keepdim=True, dtype=torch.float32).add_(context.norms[0])
-            torch.rsqrt(variance.div_(DIM).clamp_min_(0).add_(self._weights.epsilons[0]), out=part.scale)
+            torch.rsqrt(variance.clamp_min_(0).add_(self._weights.epsilons[0]), out=part.scale)
             flat.mul_(part.scale)
 
     def _ask_updated(self, asking: Tensor, updates: Tensor, factors: Factors) -> Tensor:
@@ -135,8 +138,9 @@ class TwoWayPass:
         factors.tokens[:, :pairs] = each_head(early_values, self._weights.gained_out).flatten(1, 2)
         factors.tokens[:, pairs:-1] = each_head(values, place.out).flatten(1, 2)
         against = self._narrow(torch.bmm(each_head(keys, place.query_heads).flatten(1, 2), updates.transpose(1, 2)))
-        products = self._narrow(torch.bmm(factors.tokens, factors.tokens.transpose(1, 2)))  # W Wᵀ
-        keys, values, early_values = (self._narrow(x) for x in (keys, values, early_values))
+        products = self._narrow(_mean_products(factors.tokens))  # W Wᵀ / 256
+        keys = self._narrow(keys)
+        values, early_values = (self._narrow(x * TWICE_A_MEAN) for x in (values, early_values))
         for rows, context in self._groups:
             part = factors.group(rows)
             shared = over_image(keys[rows], context.queries[1], self._scratch("weights", keys[rows]))
@@ -149,10 +153,10 @@ class TwoWayPass:
             over_image(early_values[rows], context.echoes[1], by_head(spread[:, :pairs]))
             over_image(values[rows], context.echoes[2], by_head(spread[:, pairs:-1]))
             spread[:, -1] = context.shift
-            spread = product(products[rows], part.image, add=spread.mul_(part.scale.mul(2)))
+            spread = product(products[rows], part.image, add=spread.mul_(part.scale))
             variance = spread.mul_(part.image).sum(1, keepdim=True, dtype=torch.float32)
             variance.addcmul_(part.scale.square(), context.norms[1])
-            second = variance.div_(DIM).clamp_min_(0).add_(self._weights.epsilons[1]).rsqrt_()
+            second = variance.clamp_min_(0).add_(self._weights.epsilons[1]).rsqrt_()
             part.image.mul_(second)
             part.scale.mul_(second)
 
@@ -180,3 +184,8 @@ class TwoWayPass:
     def _scratch(self, name: str, queries: Tensor) -> Tensor:
         """[g, H, T, N] for the logits of `queries` [g, H, T, 16]."""
         return self._workspace.take(name, *queries.shape[:3], self._pixels, dtype=self._dtype)
+
+
+def _mean_products(rows: Tensor) -> Tensor:
+    """[P, k, k] means over the channels of the products of `rows` [P, k, 256] with one another."""
+    return torch.bmm(rows, rows.transpose(1, 2)).div_(DIM)

@@ -141,6 +141,10 @@ class InstanceNetwork(nn.Module):
         del asked, points
         return 1
 
+    @property
+    def graph_bytes(self) -> int:
+        return 0
+
     def release_memory(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

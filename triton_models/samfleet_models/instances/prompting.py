@@ -101,6 +101,10 @@ class DetectorPrompted:
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
         return self._network.prompts_per_pass(asked, points)
 
+    @property
+    def graph_bytes(self) -> int:
+        return self._network.graph_bytes
+
     def release_memory(self) -> None:
         self._network.release_memory()
         self._detector.release_memory()

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from samfleet.errors import SamfleetError
+from samfleet_models.gpu_memory import usable_bytes
 
 Array = NDArray[Any]
 TYPES: dict[str, type[np.generic]] = {
@@ -136,14 +137,8 @@ def cuda_options(device: torch.device) -> dict[str, Any]:
         "use_tf32": 0,
         "cudnn_conv_algo_search": "HEURISTIC",
         "arena_extend_strategy": "kSameAsRequested",
-        "gpu_mem_limit": int(MEMORY_SHARE * _usable_bytes(device)),
+        "gpu_mem_limit": int(MEMORY_SHARE * usable_bytes(device)),
     }
-
-
-def _usable_bytes(device: torch.device) -> int:
-    """Memory of the GPU that this process may take: all of it, unless torch's share was set."""
-    total = torch.cuda.get_device_properties(device).total_memory
-    return int(total * torch.cuda.get_per_process_memory_fraction(device))
 
 
 def _port(port: Any, path: Path) -> Port:

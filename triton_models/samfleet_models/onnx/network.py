@@ -102,5 +102,9 @@ class OnnxNetwork:
         """How many prompts share a chunk; how many a run of the graph takes is the decoder's affair."""
         return PROMPTS_PER_PASS if asked == "auto" else min(asked, PROMPTS_PER_PASS)
 
+    @property
+    def graph_bytes(self) -> int:
+        return 0
+
     def release_memory(self) -> None:
         """ONNX Runtime keeps its arenas; what was scored is freed with the chunk."""

@@ -70,6 +70,7 @@ class ImageResult(HasCreatedAt, Base):
     clock: Mapped[str | None] = mapped_column(String(16))
     warmup: Mapped[bool | None]
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    peak_reserved_bytes: Mapped[int | None] = mapped_column(BigInteger)  # None: not of a GPU
     energy_j: Mapped[float | None]  # None: the device has no counter
     queue_shard_ms: Mapped[float | None]
     queue_triton_ms: Mapped[float | None]

@@ -163,7 +163,11 @@ export async function show(main, runId, imageId) {
     ["Batch", image.batch_size && `${image.batch_size} images${image.warmup ? ", warm-up" : ""}`],
     ["Times by", CLOCKS[image.clock] ?? image.clock],
     ["Energy", image.energy_j !== null && `${image.energy_j.toFixed(2)} J`],
-    ["Peak memory", image.peak_memory_bytes && bytes(image.peak_memory_bytes)],
+    [
+      image.clock === "cuda_event" ? "Peak memory of tensors" : "Peak memory of the process",
+      image.peak_memory_bytes && bytes(image.peak_memory_bytes),
+    ],
+    ["Peak memory held by torch", image.peak_reserved_bytes && bytes(image.peak_reserved_bytes)],
   ]);
   main.replaceChildren(
     h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")),
