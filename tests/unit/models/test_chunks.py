@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fixtures.device import device
 from samfleet_models.chunks import (
     GPU_ALLOCATION_FAILURES,
     USUAL_CACHE_BYTES,
@@ -15,6 +16,8 @@ from samfleet_models.chunks import (
     leaves_device_unusable,
     memory_for_chunks,
 )
+
+__all__ = ["device"]
 
 
 def raise_error(error: Exception) -> Callable[[], None]:
@@ -38,6 +41,11 @@ def test_a_lack_of_memory_is_a_value() -> None:
     assert "can't allocate memory" in said.message
     assert attempt(raise_error(torch.OutOfMemoryError("of the GPU"))) == NotEnoughMemory("of the GPU")
     assert attempt(raise_error(MemoryError("of the host"))) == NotEnoughMemory("of the host")
+
+
+def test_a_device_has_memory_for_chunks_and_says_when_it_runs_out(device: torch.device) -> None:
+    assert memory_for_chunks(device) >= 2**20
+    assert isinstance(attempt(lambda: torch.empty(2**50, device=device)), NotEnoughMemory)
 
 
 @pytest.mark.parametrize("said", GPU_ALLOCATION_FAILURES)

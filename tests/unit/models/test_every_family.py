@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from fixtures.device import device
 from fixtures.families import ARCHITECTURES, OTHERS, tiny_variant_of
 from fixtures.pictures import encoded, gradient
 from samfleet.masks.record import MaskRecord
@@ -26,6 +27,9 @@ from samfleet_models import engine as engine_module
 from samfleet_models import network, networks
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.families import FAMILIES
+from samfleet_models.meters.host import HostMeter
+
+__all__ = ["device"]
 
 NAMES = [*ARCHITECTURES, *OTHERS]
 SIZES = [(90, 60), (60, 90), (1, 1), (3, 400)]  # width, height
@@ -162,12 +166,14 @@ def test_a_prompt_that_it_has_no_means_for_is_refused_alone(engine: Engine) -> N
     assert codes == [*("prompt_unsupported" if each else None for each in refused.values()), None]
 
 
-def test_half_precision_leaves_the_loaded_weights_alone(variant: tuple[VariantRecord, Path]) -> None:
+def test_half_precision_leaves_the_loaded_weights_alone(
+    variant: tuple[VariantRecord, Path], device: torch.device
+) -> None:
     record, path = variant
     if record.family == "onnx":
         pytest.skip("computes in the precision that it was exported in")
-    settings = EngineSettings(device="cpu", execution=Execution("bf16"), ungated=True)
-    reduced = Engine(record, path, settings)
+    settings = EngineSettings(device=device.type, execution=Execution("bf16"), ungated=True)
+    reduced = Engine(record, path, settings, HostMeter())
     try:
         (reply,) = segment(reduced, ask(SIZES[0], *PROMPTS))
         state = reduced.network.state_dict()  # type: ignore[attr-defined]  # all but ONNX graphs are torch modules

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fixtures.decoding import decode_all
+from fixtures.device import device
 from fixtures.tiny import tiny
 from fixtures.together import work_together
 from reference.plain_heads import PlainHeads
@@ -24,7 +25,7 @@ from samfleet_models.mask_decoder import MASKS
 from samfleet_models.network import SamNetwork
 from samfleet_models.networks import build_network
 
-__all__ = ["tiny"]
+__all__ = ["device", "tiny"]
 
 LOGIT_TOLERANCE = 5e-4  # absolute, float32, in logits of up to 40
 SIDE = 128
@@ -62,12 +63,17 @@ def embedding_of(seed: int) -> Tensor:
 @pytest.mark.parametrize("group", [1, 3, 64])
 @pytest.mark.parametrize("points", [1, 2, 5, 40])
 def test_masks_and_scores_equal_the_plain_ones(
-    network: SamNetwork, state: dict[str, Tensor], points: int, group: int, monkeypatch: pytest.MonkeyPatch
+    network: SamNetwork,
+    state: dict[str, Tensor],
+    points: int,
+    group: int,
+    device: torch.device,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    work_together(monkeypatch, group)
+    work_together(monkeypatch, group, device.type)
     expected, expected_ious = PlainHeads(state, SIDE)(embedding_of(0), *prompts(points))
-    logits, ious = decode_all(network, embedding_of(0), *prompts(points))
-    torch.testing.assert_close(logits, expected, atol=LOGIT_TOLERANCE, rtol=0)
+    logits, ious = decode_all(network.to(device), embedding_of(0).to(device), *prompts(points))
+    torch.testing.assert_close(logits.cpu(), expected, atol=LOGIT_TOLERANCE, rtol=0)
     torch.testing.assert_close(ious, expected_ious, atol=LOGIT_TOLERANCE, rtol=0)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fixtures.device import CPU, device
 from fixtures.tiny import tiny
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoint import load_state, read_state
@@ -16,7 +17,7 @@ from samfleet_models.folded.types import Types
 from samfleet_models.network import SamNetwork
 from samfleet_models.networks import build_network
 
-__all__ = ["tiny"]
+__all__ = ["device", "tiny"]
 
 SIDE = 128
 COUNT = 9
@@ -30,14 +31,16 @@ def network(tiny: tuple[VariantRecord, Path]) -> SamNetwork:
     return network
 
 
-def answers(network: SamNetwork, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+def answers(network: SamNetwork, precision: torch.dtype, device: torch.device = CPU) -> tuple[Tensor, Tensor]:
+    """IoUs and logits, on the host."""
+    network.to(device)
     decoder = FoldedDecoder(network.prompt_encoder, network.mask_decoder, precision)
     generator = torch.Generator().manual_seed(3)
     embedding = torch.randn(1, 256, SIDE // 16, SIDE // 16, generator=generator)
     coords, labels = SIDE * torch.rand(COUNT, 3, 2, generator=generator), torch.ones(COUNT, 3, dtype=torch.int64)
-    scored = decoder.score(decoder.prepare((embedding,)), coords, labels)
+    scored = decoder.score(decoder.prepare((embedding.to(device),)), coords, labels)
     rows = torch.arange(COUNT).repeat_interleave(4)
-    return scored.ious, decoder.draw(scored, rows, torch.arange(4).repeat(COUNT)).logits
+    return scored.ious, decoder.draw(scored, rows, torch.arange(4).repeat(COUNT)).logits.cpu()
 
 
 @torch.inference_mode()
@@ -64,6 +67,19 @@ def test_where_scoring_is_rounded_too_scores_and_logits_stay_close(
     allowed = TOLERANCE[precision] * float(expected.abs().max())
     torch.testing.assert_close(logits.float(), expected, atol=allowed, rtol=0)
     torch.testing.assert_close(ious, expected_ious, atol=TOLERANCE[precision], rtol=0)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("precision", [torch.float32, *TOLERANCE])
+def test_a_device_answers_as_the_cpu_does_in_fp32(
+    network: SamNetwork, precision: torch.dtype, device: torch.device
+) -> None:
+    expected_ious, expected = answers(network, torch.float32)
+    ious, logits = answers(network, precision, device)
+    assert logits.dtype == precision
+    allowed = TOLERANCE.get(precision, 1e-4)
+    torch.testing.assert_close(logits.float(), expected, atol=allowed * float(expected.abs().max()), rtol=0)
+    torch.testing.assert_close(ious, expected_ious, atol=allowed, rtol=0)
 
 
 @torch.inference_mode()

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from fixtures.device import device
 from samfleet.masks.rle import decode_mask
+from samfleet.masks.runs import packed_bytes
 from samfleet_models import drawing, reading
 from samfleet_models.drawing import draw_whole, stability_scores
 from samfleet_models.preprocess import Frame
 from samfleet_models.reading import Placement, Selection, mask_boxes, read_masks
 from samfleet_models.upscaling import upscale
+
+__all__ = ["device"]
 
 FRAME = Frame.of(30, 40, 64)
 
@@ -69,6 +73,23 @@ def test_no_logits_give_no_masks() -> None:
     masks = read_masks(torch.zeros(0, 16, 16), FRAME, Placement.whole(30, 40), Selection())
     assert masks.counts == []
     assert masks.boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize("selection", [Selection(), Selection(stability_thresh=0.42)])
+@pytest.mark.parametrize("at_a_time", [1, 2, 100])
+def test_a_device_reads_what_the_cpu_reads(
+    device: torch.device, selection: Selection, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many masks are drawn together. A GPU's interpolation may round a pixel at a threshold otherwise."""
+    placement = Placement((10, 5, 50, 35), (60, 80))
+    expected = read_masks(random_logits(7), FRAME, placement, selection)
+    monkeypatch.setitem(reading.BITS_AT_A_TIME, device.type, at_a_time * packed_bytes(30 * 40))
+    found = read_masks(random_logits(7).to(device), FRAME, placement, selection)
+    np.testing.assert_array_equal(found.source, expected.source)
+    np.testing.assert_allclose(found.stability, expected.stability, atol=0.01)
+    for own, other in zip(found.counts, expected.counts, strict=True):
+        assert np.count_nonzero(decode_mask(own, (60, 80)) != decode_mask(other, (60, 80))) <= 2
+    assert len(found.counts) == len(found.boxes) == len(found.areas) > 0
 
 
 @pytest.mark.parametrize("most", [5, 2, 1])
