@@ -22,7 +22,8 @@ class Reason:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
+        """Of what nobody foresaw the message alone, which names the exception."""
+        return self.message if self.code == SamfleetError.code else f"{self.code}: {self.message}"
 
     @classmethod
     def of(cls, error: Exception) -> Reason:

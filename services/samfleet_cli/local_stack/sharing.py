@@ -46,7 +46,7 @@ def using(state_dir: Path, say: Say) -> Iterator[None]:
     if not layout.root.is_dir():
         yield
         return
-    with layout.users_file.open("a", encoding="utf-8") as file:
+    with _opened(layout.users_file) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         try:
             yield
@@ -63,7 +63,7 @@ def stack_for(state_dir: Path, on_change: PartsListener, say: Say) -> Iterator[U
     layout = StateDir(state_dir.resolve())
     layout.create()
     with using(state_dir, say):
-        with layout.starting_file.open("a", encoding="utf-8") as file:
+        with _opened(layout.starting_file) as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # two commands at once start one stack
             info = running_stack(state_dir)
             if info is None and lock.holder(layout.lock_file):
@@ -90,8 +90,14 @@ def _start(layout: StateDir, on_change: PartsListener, say: Say) -> StackInfo:
     info = start_stack(layout.root, on_change)
     supervisor = lock.holder(layout.lock_file)
     if supervisor:
-        layout.temporary_file.write_text(json.dumps(asdict(supervisor)), encoding="utf-8")
+        StateDir.write_secret(layout.temporary_file, json.dumps(asdict(supervisor)))
     return info
+
+
+def _opened(path: Path) -> TextIO:
+    """For its lock; closed to other accounts, which could hold the lock otherwise."""
+    path.touch(mode=0o600)
+    return path.open("a", encoding="utf-8")
 
 
 def _is_last(file: TextIO) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -58,6 +59,8 @@ def test_a_stack_that_was_started_ends_with_its_only_user(stacks: Stacks) -> Non
     with used(stacks):
         assert is_temporary(stacks.layout.root)
         assert stacks.events == ["started"]
+        mine = (stacks.layout.users_file, stacks.layout.starting_file, stacks.layout.temporary_file)
+        assert {stat.S_IMODE(file.stat().st_mode) for file in mine} == {0o600}
     assert stacks.events == ["started", "stopped"]
     assert not is_temporary(stacks.layout.root)
 
