@@ -129,11 +129,14 @@ def list_jobs(
     tenant_id: TenantId,
     session: ReadSessionValue,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    name: Annotated[
+        StorableText | None, Query(max_length=200, description="Only jobs whose name has this part, in any case.")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Job]:
     before = decode_cursor(cursor, place_in_time)
-    rows = repository.page(session, tenant_id, state=state, before=before, limit=limit + 1)
+    rows = repository.page(session, tenant_id, state=state, name=name, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=view_jobs(session, kept), next=following)
 

@@ -50,6 +50,11 @@ def coverage_of(session: Session, dataset_ids: Collection[uuid.UUID]) -> dict[uu
     }
 
 
+def dataset_names(session: Session, dataset_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str | None]:
+    query = select(Dataset.id, Dataset.name).where(Dataset.id.in_(dataset_ids))
+    return {row.id: row.name for row in session.execute(query)}
+
+
 def find(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job | None:
     query = select(Job).where(Job.tenant_id == tenant_id, Job.id == job_id, Job.deleted_at.is_(None))
     return session.scalars(query).one_or_none()
@@ -65,13 +70,16 @@ def page(
     tenant_id: uuid.UUID,
     *,
     state: JobState | None,
+    name: str | None = None,
     before: tuple[datetime, uuid.UUID] | None,
     limit: int,
 ) -> Sequence[Job]:
-    """Newest first; `before` is (created_at, id) of the last one seen."""
+    """Newest first; `before` is (created_at, id) of the last one seen, `name` a part of the job's name."""
     query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
     if state is not None:
         query = query.where(Job.state == state)
+    if name:
+        query = query.where(Job.name.icontains(name, autoescape=True))
     if before is not None:
         query = query.where(tuple_(Job.created_at, Job.id) < before)
     return session.scalars(query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)).all()

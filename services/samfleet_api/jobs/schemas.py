@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from samfleet.db.models import JobState
+from samfleet.reports.task_words import task_words
 from samfleet.variants.task import EverythingParameters
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run, Stalled
 from samfleet_api.schemas import Name, RequestModel, StorableText
@@ -119,7 +120,9 @@ class Job(BaseModel):
                     "name": "boxes of val2017",
                     "state": "completed",
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
+                    "dataset_name": "val2017",
                     "task": RUN_EXAMPLE["task"],
+                    "task_in_words": task_words(RUN_EXAMPLE["task"]),
                     "evaluate": True,
                     "annotations": {
                         "images": 500,
@@ -147,7 +150,9 @@ class Job(BaseModel):
     name: str | None
     state: JobState
     dataset_id: uuid.UUID
+    dataset_name: str | None
     task: dict[str, Any] = Field(description="As submitted.")
+    task_in_words: str
     evaluate: bool = Field(description="Whether completed runs are evaluated.")
     annotations: AnnotationCoverage | None = Field(description="Of the dataset; null where it has no annotations.")
     created_at: datetime

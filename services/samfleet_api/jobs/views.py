@@ -16,6 +16,7 @@ from samfleet.db.models import Run as RunRow
 from samfleet.jobs.cancelling import JobNotFound
 from samfleet.jobs.progress import combine, progress_of_runs
 from samfleet.jobs.throughput import throughput_of_runs
+from samfleet.reports.task_words import task_words
 from samfleet_api.jobs import repository
 from samfleet_api.jobs.schemas import AnnotationCoverage, FailureGroup, FailureGroups, FirstFailure, Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
@@ -47,7 +48,9 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
         runs_of[run.job_id].append(run)
     progress = progress_of_runs(session, runs)
     facts = facts_of(session, [run.id for run in runs if is_recorded(run)]) if with_facts else {}
-    coverage = repository.coverage_of(session, {job.dataset_id for job in jobs})
+    datasets = {job.dataset_id for job in jobs}
+    names = repository.dataset_names(session, datasets)
+    coverage = repository.coverage_of(session, datasets)
     stalled = stalled_runs(session, runs)
     views = []
     for job in jobs:
@@ -59,7 +62,9 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
                 name=job.name,
                 state=job.state,
                 dataset_id=job.dataset_id,
+                dataset_name=names.get(job.dataset_id),
                 task=job.task,
+                task_in_words=task_words(job.task),
                 evaluate=job.evaluate,
                 annotations=_coverage(coverage.get(job.dataset_id)),
                 created_at=job.created_at,

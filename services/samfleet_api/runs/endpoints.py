@@ -48,6 +48,7 @@ from samfleet_api.runs.views import (
     require_segmented,
     view_run,
 )
+from samfleet_api.schemas import StorableText
 from samfleet_api.short_ids import RunId
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -91,13 +92,16 @@ def list_run_images(
     tenant_id: TenantId,
     session: ReadSessionValue,
     outcome: Annotated[ListedOutcome | None, Query(description="Only those of this outcome.")] = None,
+    file_name: Annotated[
+        StorableText | None, Query(max_length=1000, description="Only images whose name has this part, in any case.")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ImageOfRun]:
     """In the order of the dataset, those that wait for their turn included."""
     run = require_run(session, tenant_id, run_id)
     after = decode_cursor(cursor, lambda parts: number_in(parts[0]))
-    rows = repository.page_of_images(session, run, outcome=outcome, after=after, limit=limit + 1)
+    rows = repository.page_of_images(session, run, outcome=outcome, name=file_name, after=after, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.position,))
     return Page(items=[ImageOfRun.of(row) for row in kept], next=following)
 

@@ -93,9 +93,9 @@ def find_image(session: Session, run_id: uuid.UUID, image_id: int) -> tuple[Imag
 
 
 def page_of_images(
-    session: Session, run: Run, *, outcome: ListedOutcome | None, after: int | None, limit: int
+    session: Session, run: Run, *, outcome: ListedOutcome | None, name: str | None, after: int | None, limit: int
 ) -> Sequence[ListedImage]:
-    """In the order of the dataset; `after` is the position of the last one seen."""
+    """In the order of the dataset; `after` is the position of the last one seen, `name` a part of the file's name."""
     of_run = (ImageResult.run_id == run.id) & (ImageResult.dataset_image_id == DatasetImage.id)
     query = (
         select(
@@ -115,6 +115,8 @@ def page_of_images(
         query = query.where(ImageResult.run_id.is_(None))
     elif outcome is not None:
         query = query.where(ImageResult.outcome == Outcome(outcome))
+    if name:
+        query = query.where(DatasetImage.file_name.icontains(name, autoescape=True))
     if after is not None:
         query = query.where(DatasetImage.position > literal(after, BigInteger))
     rows = session.execute(query.order_by(DatasetImage.position).limit(limit))

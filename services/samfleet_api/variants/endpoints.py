@@ -20,12 +20,14 @@ class VariantMissing(VariantNotFound):
 
 @router.get("", summary="List variants", operation_id="variant_list", responses=problems())
 def list_variants(settings: SettingsValue) -> Variants:
-    return Variants(items=[Variant.of(record, settings.accept_licenses) for record in VARIANTS.values()])
+    return Variants(
+        items=[Variant.of(record, settings.accept_licenses, settings.weights_dir) for record in VARIANTS.values()]
+    )
 
 
 @router.get("/{name}", summary="Read a variant", operation_id="variant_read", responses=problems(VariantMissing))
 def read_variant(name: StorableText, settings: SettingsValue) -> Variant:
     try:
-        return Variant.of(get_variant(name), settings.accept_licenses)
+        return Variant.of(get_variant(name), settings.accept_licenses, settings.weights_dir)
     except VariantNotFound as error:
         raise VariantMissing(error.message) from error

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.licences import restricted_parts
 from samfleet.variants.record import VariantRecord
+from samfleet.variants.weights.verify import has_weights
 
 
 class Paper(BaseModel):
@@ -38,6 +40,7 @@ class Variant(BaseModel):
                     "repository": "https://github.com/ChaoningZhang/MobileSAM",
                     "paper": {"title": "Faster Segment Anything", "arxiv": "2306.14289"},
                     "checkpoint": {"filename": "mobile_sam.pt", "size_bytes": 40728226, "sha256": "6dbb90523a35330f"},
+                    "weights_here": True,
                     "everything": {"kind": "everything", "points_per_side": 32, "pred_iou_thresh": 0.88},
                 }
             ]
@@ -60,10 +63,13 @@ class Variant(BaseModel):
     repository: str
     paper: Paper
     checkpoint: Checkpoint
+    weights_here: bool | None = Field(
+        description="Whether the files are in the weights folder of this API; null where it has none."
+    )
     everything: dict[str, Any] = Field(description="What a task `everything` uses where it says nothing else.")
 
     @classmethod
-    def of(cls, record: VariantRecord, accepted: Collection[str]) -> Variant:
+    def of(cls, record: VariantRecord, accepted: Collection[str], weights_dir: Path) -> Variant:
         checkpoint = record.checkpoint
         return cls(
             name=record.name,
@@ -79,6 +85,7 @@ class Variant(BaseModel):
             checkpoint=Checkpoint(
                 filename=checkpoint.filename, size_bytes=checkpoint.size_bytes, sha256=checkpoint.sha256
             ),
+            weights_here=has_weights(weights_dir, record) if weights_dir.is_dir() else None,
             everything=record.everything.to_dict(),
         )
 

@@ -14,10 +14,13 @@ from sqlalchemy import delete
 
 from fixtures.api import Api, Tenant
 from fixtures.recorded import carry_out, new_job, segmented
+from fixtures.shared import weights_dir
 from fixtures.variants import add_variants
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet.variants.catalogue import get_variant
+from samfleet_api.variants.schemas import Variant
 
 
 @pytest.fixture
@@ -107,3 +110,10 @@ def test_health_and_documentation_need_no_key(api: Api) -> None:
     assert httpx.get(f"{api.url}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{api.url}/docs").status_code == 200
     assert httpx.get(f"{api.url}/openapi.json").json()["info"]["title"] == "samfleet"
+
+
+def test_a_variant_says_whether_its_weights_are_here(tmp_path: Path) -> None:
+    record = get_variant("mobile_sam")
+    assert Variant.of(record, (), tmp_path / "nowhere").weights_here is None
+    assert Variant.of(record, (), tmp_path).weights_here is False
+    assert Variant.of(record, (), weights_dir()).weights_here is True

@@ -151,3 +151,22 @@ def test_jobs_are_listed_newest_first_and_by_state(tenant: Tenant, folder: Path)
     assert rest["next"] is None
     cancelled = tenant.http.get("/v1/jobs", params={"state": "cancelled"}).json()["items"]
     assert [item["id"] for item in cancelled] == [first["id"]]
+
+
+def test_jobs_are_found_by_a_part_of_their_name(tenant: Tenant, folder: Path) -> None:
+    for name in ("Shelves, 50 % off", "shelves again", "windows", None):
+        new_job(tenant, folder, name=name)
+
+    def found(part: str) -> list[str]:
+        return [job["name"] for job in tenant.http.get("/v1/jobs", params={"name": part}).json()["items"]]
+
+    assert found("SHELVES") == ["shelves again", "Shelves, 50 % off"]
+    assert found("%") == ["Shelves, 50 % off"]  # no pattern
+    assert found("_") == []
+    assert tenant.http.get("/v1/jobs", params={"name": "x" * 201}).status_code == 422
+
+
+def test_a_job_names_its_dataset_and_its_task_in_words(tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder)
+    assert job["dataset_name"] == tenant.http.get(f"/v1/datasets/{job['dataset_id']}").json()["name"]
+    assert job["task_in_words"].startswith("everything")

@@ -285,3 +285,15 @@ def test_an_image_file_that_is_gone_has_no_picture(tenant: Tenant, folder: Path,
     (folder / "2.png").write_bytes(b"text")
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
     assert (answer.status_code, answer.json()["code"]) == (422, "image_unreadable")
+
+
+def test_images_are_found_by_a_part_of_their_name(tenant: Tenant, run_path: str) -> None:
+    def found(**params: str) -> list[str]:
+        answer = tenant.http.get(f"{run_path}/images", params=params).json()
+        return [image["file_name"] for image in answer["items"]]
+
+    everything = found()
+    assert len(everything) == 4
+    assert found(file_name="2.P") == [everything[2]]
+    assert found(file_name="2.P", outcome="failed") == []
+    assert found(file_name="%") == []

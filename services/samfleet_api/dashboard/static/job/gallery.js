@@ -44,7 +44,7 @@ function tile(run, image) {
 
 const listed = (run) => {
   const query = new URLSearchParams({ limit: PICTURES });
-  for (const name of ["outcome", "cursor"]) if (filter(name)) query.set(name, filter(name));
+  for (const name of ["outcome", "file_name", "cursor"]) if (filter(name)) query.set(name, filter(name));
   return get(`/v1/runs/${run.id}/images?${query}`);
 };
 
@@ -64,6 +64,8 @@ export async function showGallery(section, job) {
         options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
       ),
     );
+  const search = h("input", { type: "search", value: filter("file_name") });
+  search.addEventListener("change", () => go({ file_name: search.value.trim() }));
   const filters = h(
     "div",
     { class: "filters" },
@@ -73,6 +75,7 @@ export async function showGallery(section, job) {
       job.runs.map((one) => [one.id, runName(one, job.runs)]),
       run.id,
     ),
+    h("label", {}, "File name", search),
     choose("outcome", "Show", outcomes(run), filter("outcome")),
   );
   const tiles = page.items.map((image) => tile(run, image));
@@ -86,7 +89,7 @@ export async function showGallery(section, job) {
     filters,
     tiles.length
       ? h("ul", { class: "gallery" }, tiles)
-      : notice("No such images", "This run has no image with this outcome."),
+      : notice("No such images", "This run has no image that matches."),
     ...(first || further ? [pages] : []),
   );
   const shown = new Map(page.items.map((image, index) => [image.image_id, tiles[index]]));

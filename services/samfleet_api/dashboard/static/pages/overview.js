@@ -151,10 +151,19 @@ async function showPools(section) {
   section.replaceChildren(h("div", { class: "cards" }, pools.map(poolCard)));
 }
 
+// From the first claim to the end, or until now.
+function took(job) {
+  if (!job.started_at) return "–";
+  const until = job.finished_at ? Date.parse(job.finished_at) : Date.now();
+  return duration(Math.max(0, until - Date.parse(job.started_at)) / 1000);
+}
+
 function jobsTable(page) {
   const columns = [
     { title: "Job", value: (job) => h("a", { href: `/dashboard/jobs/${job.id}` }, nameOf(job)) },
     { title: "State", value: stateOf },
+    { title: "Dataset", value: (job) => job.dataset_name ?? "–" },
+    { title: "Task", value: (job) => job.task_in_words },
     { title: "Variants", value: (job) => [...new Set(job.runs.map((run) => run.variant))].join(", ") },
     {
       title: "Done",
@@ -167,6 +176,7 @@ function jobsTable(page) {
       number: true,
       value: (job) => (job.images_per_second === null ? "–" : rate(job.images_per_second)),
     },
+    { title: "Took", number: true, value: took },
     { title: "Submitted", number: true, value: (job) => moment(job.created_at) },
   ];
   return table("Jobs, newest first", columns, page.items);
@@ -177,16 +187,28 @@ async function showJobs(section) {
   const query = new URLSearchParams({
     limit: 25,
     ...(state && { state }),
+    ...(filter("name") && { name: filter("name") }),
     ...(filter("cursor") && { cursor: filter("cursor") }),
   });
   const page = await get(`/v1/jobs?${query}`);
   const options = ["", ...STATES].map((name) => h("option", { value: name, selected: name === state }, name || "any"));
   const choose = (event) => location.assign(addressWith({ state: event.target.value, cursor: "" }));
-  const filters = h("div", { class: "filters" }, h("label", {}, "State", h("select", { onchange: choose }, options)));
+  const search = h("input", { type: "search", value: filter("name") });
+  const find = (event) => {
+    event.preventDefault();
+    location.assign(addressWith({ name: search.value.trim(), cursor: "" }));
+  };
+  const filters = h(
+    "form",
+    { class: "filters", onsubmit: find },
+    h("label", {}, "State", h("select", { onchange: choose }, options)),
+    h("label", {}, "Name", search),
+    h("button", {}, "Search"),
+  );
   const older = page.next ? h("p", {}, h("a", { href: addressWith({ cursor: page.next }) }, "Older jobs")) : null;
   const list = page.items.length
     ? jobsTable(page)
-    : notice("No jobs here", state ? `None is ${state}.` : "Nothing has been submitted yet.");
+    : notice("No jobs here", state || filter("name") ? "No job matches." : "Nothing has been submitted yet.");
   section.replaceChildren(filters, list, ...(older ? [older] : []));
 }
 

@@ -29,6 +29,14 @@ function licence(variant) {
   return h("span", {}, `weights ${variant.weights_licence}, code ${variant.code_licence}: `, state);
 }
 
+function weightsOf({ name, checkpoint, weights_here: here }) {
+  const size = checkpoint.size_bytes ? `, ${bytes(checkpoint.size_bytes)}` : "";
+  if (here === null) return `known to the workers alone${size}`;
+  return here
+    ? h("span", { class: "good" }, `here${size}`)
+    : h("span", { class: "wait" }, `not here${size}: `, h("code", {}, `samfleet variants pull ${name}`));
+}
+
 function card(variant, places) {
   const [tone, meaning] = PARITY[variant.parity];
   const { checkpoint, paper } = variant;
@@ -38,6 +46,7 @@ function card(variant, places) {
   const record = facts([
     ["Licence", licence(variant)],
     ["Parity", h("span", { class: tone }, meaning)],
+    ["Weights", weightsOf(variant)],
     ["Loaded", places.has(variant.name) ? [...places.get(variant.name)].join(", ") : "on no server"],
     ["Input", `${variant.input_size} × ${variant.input_size} pixels`],
     ["Family", variant.family],
