@@ -6,7 +6,7 @@ often as it likes, and whoever runs several of them (`samfleet_models.sharing`) 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from samfleet.masks.record import MaskRecord
 from samfleet_models.mask_decoder import MASKS
 from samfleet_models.preprocess import Frame
 from samfleet_models.probing import Probe
-from samfleet_models.reading import Placement, ReadMasks, Selection, read_masks
+from samfleet_models.reading import Coder, Placement, ReadMasks, Selection, begin_reading
 from samfleet_models.transfers import to_device
 
 
@@ -90,17 +90,25 @@ class Ask:
         """Asks of one kind may share chunks: their coordinates stack without a change and have one bound."""
         return self.coords.shape[1], self.coords.dtype, self.at_most
 
-    def read(self, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor) -> Answers:
-        """The masks `wanted` [p, 4] of the prompts `rows` as drawn, in order: `ious` [n] on the host and `low_res`.
+    def begin_reading(
+        self, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor, coder: Coder
+    ) -> Callable[[], Answers]:
+        """What gives the masks `wanted` [p, 4] of the prompts `rows` as drawn, in order: `ious` [n] on the host.
 
-        `low_res` [n, S/4, S/4] are their logits.
+        `low_res` [n, S/4, S/4] are their logits, which `coder` may still be coding.
         """
-        masks = read_masks(low_res, self.view.frame, self.view.placement, self.selection)
+        masks_read = begin_reading(low_res, self.view.frame, self.view.placement, self.selection, coder)
         prompts = wanted.nonzero()[:, 0].numpy() + rows.start
-        sure = None
-        if self.probe is not None:
-            sure = self.probe.sure(low_res[to_device(torch.from_numpy(masks.source), low_res.device)], self.view.frame)
-        return Answers(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
+
+        def answers() -> Answers:
+            masks = masks_read()
+            sure = None
+            if self.probe is not None:
+                chosen = low_res[to_device(torch.from_numpy(masks.source), low_res.device)]
+                sure = self.probe.sure(chosen, self.view.frame)
+            return Answers(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
+
+        return answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ and count is that of `upscale`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from samfleet.masks.runs import packed_bytes
 from samfleet_models.canvas import Canvas
 from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.preprocess import Frame
-from samfleet_models.transfers import to_device, to_host
+from samfleet_models.transfers import Crossing, begin_to_host, to_device
 from samfleet_models.upscaling import Indices, pixel_logits, pixelwise, upscale
 
 MASK_THRESHOLD = 0.0
@@ -48,6 +49,20 @@ class Drawn:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """As `Drawn`, with the bits on their way from the device: uint8 [n, packed_bytes]."""
+
+    rows: NDArray[np.int64]
+    bits: Crossing
+    stability: NDArray[np.float32]
+
+    def landed(self) -> Drawn:
+        """Waits for the bits. Any thread may do so."""
+        bits: NDArray[np.uint8] = self.bits.landed().numpy()
+        return Drawn(self.rows, bits, self.stability)
+
+
 def draw(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
     """Masks of float32 logits [n, S/4, S/4] whose stability score is at least `least`; None passes all."""
     if low_res.device.type == "cpu" and pixelwise(low_res, frame):
@@ -56,37 +71,44 @@ def draw(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> D
 
 
 def draw_whole(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
-    """Draw by `upscale` alone, a bounded number at a time, fewer where memory runs out; only bits leave the device."""
+    """Draw by `upscale` alone."""
     height, width = frame.original
-    per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
-    size = max(1, DENSE_BYTES[low_res.device.type] // per_mask)
     nothing = Drawn(
         np.zeros(0, np.int64), np.zeros((0, packed_bytes(height * width)), np.uint8), np.zeros(0, np.float32)
     )
-    parts = [nothing]
+    return Drawn.joined([nothing, *(part.landed() for part in draw_parts(low_res, frame, offset, least))])
+
+
+def draw_parts(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Iterator[Leaving]:
+    """Draw by `upscale` alone, a bounded number at a time, fewer where memory runs out; only bits leave the device.
+
+    Logits of any type are taken as float32. A part is given while its bits are still on their way.
+    """
+    height, width = frame.original
+    per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
+    size = max(1, DENSE_BYTES[low_res.device.type] // per_mask)
     start = 0
     while start < len(low_res):
-        part = low_res[start : start + size]
+        part = low_res[start : start + size].float()
         drawn = _drawn_if_it_fits(part, frame, offset, least)
         if isinstance(drawn, NotEnoughMemory):
             size = len(part) // 2
             if low_res.device.type == "cuda":
                 torch.cuda.empty_cache()
             continue
-        parts.append(Drawn(drawn.rows + start, drawn.bits, drawn.stability))
+        yield Leaving(drawn.rows + start, drawn.bits, drawn.stability)
         start += len(part)
-    return Drawn.joined(parts)
 
 
-def _drawn_if_it_fits(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn | NotEnoughMemory:
+def _drawn_if_it_fits(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Leaving | NotEnoughMemory:
     """Raises what the allocator raises where one mask alone does not fit: then the caller must free something."""
     if len(low_res) == 1:
         return _drawn_together(low_res, frame, offset, least)
     return attempt(lambda: _drawn_together(low_res, frame, offset, least))
 
 
-def _drawn_together(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
-    """The host waits for the scores, which say how many masks are packed, and for the bits."""
+def _drawn_together(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Leaving:
+    """The host waits for the scores, which say how many masks are packed."""
     logits = upscale(low_res, frame)
     stability = stability_scores(logits, offset).cpu()
     rows = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
@@ -94,7 +116,7 @@ def _drawn_together(low_res: Tensor, frame: Frame, offset: float, least: float |
     del logits
     if len(rows) < len(above):
         above = above[to_device(rows, above.device)]
-    return Drawn(rows.numpy(), _packed(above), stability[rows].numpy())
+    return Leaving(rows.numpy(), begin_to_host(_packed(above)), stability[rows].numpy())
 
 
 def stability_scores(logits: Tensor, offset: float) -> Tensor:
@@ -111,15 +133,13 @@ def _scores(high: Tensor, low: Tensor) -> Tensor:
     return (high / low).nan_to_num(0.0)
 
 
-def _packed(masks: Tensor) -> NDArray[np.uint8]:
-    """[n, packed_bytes] on the host of bool [n, h, w], packed where they are: one eighth is copied."""
+def _packed(masks: Tensor) -> Tensor:
+    """[n, packed_bytes] uint8 of bool [n, h, w], packed where they are: one eighth is copied."""
     count, height, width = masks.shape
     columns = masks.new_zeros(count, packed_bytes(height * width) * 8)
     columns[:, : height * width] = masks.transpose(1, 2).reshape(count, height * width)
     places = to_device(torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8), masks.device)
-    bytes_of_bits = (columns.view(count, packed_bytes(height * width), 8) * places).sum(2, dtype=torch.uint8)
-    bits: NDArray[np.uint8] = to_host(bytes_of_bits).numpy()
-    return bits
+    return (columns.view(count, packed_bytes(height * width), 8) * places).sum(2, dtype=torch.uint8)
 
 
 @dataclass(slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,10 +16,11 @@ from torch import Tensor
 
 from samfleet.masks.rle import encode_runs
 from samfleet.masks.runs import Runs, packed_bytes, pieces
-from samfleet_models.drawing import Drawn, draw
+from samfleet_models.drawing import Drawn, draw, draw_parts
 from samfleet_models.preprocess import Frame
 
-BITS_AT_A_TIME = {"cpu": 8 * 2**20, "cuda": 64 * 2**20}  # bytes of packed masks between drawing and coding
+BITS_AT_A_TIME = 8 * 2**20  # bytes of packed masks between drawing and coding on a CPU
+PARTS_AT_A_TIME = 2  # of masks between drawing on a GPU and coding
 EDGE_TOLERANCE = 20.0  # pixels; is_box_near_crop_edge of segment_anything/utils/amg.py
 
 
@@ -74,33 +78,61 @@ class ReadMasks:
         )
 
 
+class Coder:
+    """Codes masks in a thread while a GPU draws the next ones; two parts at most wait in memory."""
+
+    def __init__(self, device: torch.device) -> None:
+        # The thread waits for events of this GPU; without the initializer it would open a context on the first one.
+        prepare = partial(torch.cuda.set_device, device) if device.type == "cuda" else None
+        self._pool = ThreadPoolExecutor(1, "coding", prepare)
+        self._waiting: deque[Future[ReadMasks]] = deque(maxlen=PARTS_AT_A_TIME)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, coded: Callable[[], ReadMasks]) -> Future[ReadMasks]:
+        if len(self._waiting) == PARTS_AT_A_TIME:
+            wait([self._waiting[0]])
+        self._waiting.append(self._pool.submit(coded))
+        return self._waiting[-1]
+
+
 def read_masks(low_res: Tensor, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
     """Masks of `low_res` logits [n, S/4, S/4], without keeping the logits of any at full resolution."""
-    height, width = frame.original
-    size = max(1, BITS_AT_A_TIME[low_res.device.type] // packed_bytes(height * width))
-    starts = range(0, len(low_res), size)
-    offset, least = selection.stability_offset, selection.stability_thresh
-    drawn = ((start, draw(low_res[start : start + size].float(), frame, offset, least)) for start in starts)
+    with Coder(low_res.device) as coder:
+        return begin_reading(low_res, frame, placement, selection, coder)()
 
-    def coded(start: int, part: Drawn) -> ReadMasks:
+
+def begin_reading(
+    low_res: Tensor, frame: Frame, placement: Placement, selection: Selection, coder: Coder
+) -> Callable[[], ReadMasks]:
+    """What gives the result of `read_masks`. On a GPU the masks are drawn and `coder` may still be coding them.
+
+    On a CPU all is done.
+    """
+    offset, least = selection.stability_offset, selection.stability_thresh
+
+    def coded(part: Drawn, start: int = 0) -> ReadMasks:
         return ReadMasks.joined(
             [_coded(part.part(piece), start, frame, placement, selection) for piece in pieces(part.bits)]
         )
 
-    if low_res.device.type == "cpu":
-        return ReadMasks.joined([coded(start, part) for start, part in drawn])
-    return ReadMasks.joined(_coded_meanwhile(coded, drawn))
-
-
-def _coded_meanwhile(coded: Callable[[int, Drawn], ReadMasks], drawn: Iterable[tuple[int, Drawn]]) -> list[ReadMasks]:
-    """Codes each part in a thread while the device draws the next one. Two parts at most wait in memory."""
-    jobs: list[Future[ReadMasks]] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="coding") as pool:
-        for start, part in drawn:
-            if len(jobs) > 1:
-                jobs[-2].result()
-            jobs.append(pool.submit(coded, start, part))
-    return [job.result() for job in jobs]
+    if low_res.device.type != "cpu":
+        jobs = [
+            coder.submit(lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now: the loop goes on
+            for part in draw_parts(low_res, frame, offset, least)
+        ]
+        return lambda: ReadMasks.joined([job.result() for job in jobs])
+    height, width = frame.original
+    size = max(1, BITS_AT_A_TIME // packed_bytes(height * width))
+    starts = range(0, len(low_res), size)
+    read = ReadMasks.joined(
+        [coded(draw(low_res[start : start + size].float(), frame, offset, least), start) for start in starts]
+    )
+    return lambda: read
 
 
 def mask_boxes(masks: Tensor) -> Tensor:

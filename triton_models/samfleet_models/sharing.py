@@ -9,11 +9,12 @@ made no difference (measured with 1, 4 and 25 prompts per image), so the rule is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from samfleet.errors import SamfleetError
 from samfleet.limits import MAX_MASK_BYTES
@@ -24,6 +25,7 @@ from samfleet_models.cancelling import Cancelled, RequestCancelled, never
 from samfleet_models.chunks import NotEnoughMemory, attempt
 from samfleet_models.contract import Network
 from samfleet_models.loading import Failure, out_of_memory
+from samfleet_models.reading import Coder
 from samfleet_models.timing import StageClock
 
 IMAGES_AT_WORK = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each: what their prompts share
@@ -228,9 +230,16 @@ class Sharing:
             drawn = decoder.draw(scored, rows, masks)
             counts = [int(own.sum()) for own in wanted]
             low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious, counts)
-        answers = []
-        for piece, scores, *own in zip(chunk, ious, wanted, drawn_ious, low_res, strict=True):
-            with piece.clock.measure("postprocess"):
-                unscored = piece.question.choice.unscored(piece.rows, scores)
-                answers.append((piece.question.read(piece.rows, *own), unscored))
+        return self._read(chunk, ious, wanted, drawn_ious, low_res)
+
+    def _read(self, chunk: list[Piece], ious: Sequence[Tensor], *drawn: Sequence[Tensor]) -> list[tuple[Answers, int]]:
+        """On a GPU all masks are drawn before the last ones are coded, so that it seldom waits for the host."""
+        readings, answers = [], []
+        with Coder(self._network.device) as coder:
+            for piece, *own in zip(chunk, *drawn, strict=True):
+                with piece.clock.measure("postprocess"):
+                    readings.append(piece.question.begin_reading(piece.rows, *own, coder))
+            for piece, scores, reading in zip(chunk, ious, readings, strict=True):
+                with piece.clock.measure("postprocess"):
+                    answers.append((reading(), piece.question.choice.unscored(piece.rows, scores)))
         return answers

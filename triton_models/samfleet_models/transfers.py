@@ -6,8 +6,24 @@ keeps that memory until the copy is done.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A tensor on its way to the host; `done` is None where it is there."""
+
+    target: Tensor
+    done: torch.cuda.Event | None = None
+
+    def landed(self) -> Tensor:
+        """On the host. Any thread may wait for it."""
+        if self.done is not None:
+            self.done.synchronize()
+        return self.target
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
@@ -17,13 +33,12 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def to_host(tensor: Tensor) -> Tensor:
-    """`tensor` on the host, after one wait for all that was queued before. Pinned memory takes large ones faster."""
+def begin_to_host(tensor: Tensor) -> Crossing:
+    """Queues the copy of `tensor` to the host, into pinned memory; nothing waits for it."""
     if tensor.device.type != "cuda":
-        return tensor.cpu()
+        return Crossing(tensor.cpu())
     target = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     target.copy_(tensor, non_blocking=True)
     done = torch.cuda.Event()  # type: ignore[no-untyped-call] # as torch has it
     done.record(torch.cuda.current_stream(tensor.device))
-    done.synchronize()
-    return target
+    return Crossing(target, done)

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from threading import Event
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from fixtures.device import device
+from fixtures.stand_in_gpu import GPU, StandInGpu
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.runs import packed_bytes
 from samfleet_models import drawing, reading
-from samfleet_models.drawing import draw_whole, stability_scores
+from samfleet_models.drawing import Drawn, Leaving, draw_whole, stability_scores
 from samfleet_models.preprocess import Frame
-from samfleet_models.reading import Placement, Selection, mask_boxes, read_masks
+from samfleet_models.reading import Placement, ReadMasks, Selection, mask_boxes, read_masks
 from samfleet_models.upscaling import upscale
 
 __all__ = ["device"]
@@ -83,7 +89,9 @@ def test_a_device_reads_what_the_cpu_reads(
     """However many masks are drawn together. A GPU's interpolation may round a pixel at a threshold otherwise."""
     placement = Placement((10, 5, 50, 35), (60, 80))
     expected = read_masks(random_logits(7), FRAME, placement, selection)
-    monkeypatch.setitem(reading.BITS_AT_A_TIME, device.type, at_a_time * packed_bytes(30 * 40))
+    per_mask = 4 * FRAME.input_size**2 + drawing.BYTES_PER_PIXEL * 30 * 40
+    monkeypatch.setitem(drawing.DENSE_BYTES, device.type, at_a_time * per_mask)
+    monkeypatch.setattr(reading, "BITS_AT_A_TIME", at_a_time * packed_bytes(30 * 40))
     found = read_masks(random_logits(7).to(device), FRAME, placement, selection)
     np.testing.assert_array_equal(found.source, expected.source)
     np.testing.assert_allclose(found.stability, expected.stability, atol=0.01)
@@ -110,3 +118,46 @@ def test_a_lack_of_memory_halves_how_many_are_drawn_together(most: int, monkeypa
     monkeypatch.setattr(drawing, "upscale", lambda *_: limited(logits, frame))
     with pytest.raises(torch.OutOfMemoryError):  # one alone does not fit: the caller frees something else
         draw_whole(logits[:1], frame, 1.0, None)
+
+
+def test_masks_are_coded_while_the_next_ones_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    second_drawn = Event()
+    landed = Leaving.landed
+
+    def parts(*arguments: Any) -> Iterator[Leaving]:
+        for number, part in enumerate(drawing.draw_parts(*arguments)):
+            if number == 1:
+                second_drawn.set()
+            yield part
+
+    def late(part: Leaving) -> Drawn:
+        assert second_drawn.wait(60)
+        return landed(part)
+
+    monkeypatch.setattr(reading, "draw_parts", parts)
+    monkeypatch.setattr(Leaving, "landed", late)
+    monkeypatch.setitem(drawing.DENSE_BYTES, "cuda", 3 * (4 * FRAME.input_size**2 + drawing.BYTES_PER_PIXEL * 30 * 40))
+    with StandInGpu():
+        found = read_masks(random_logits(7).to(GPU), FRAME, Placement.whole(30, 40), Selection())
+    assert found.source.tolist() == list(range(7))
+
+
+def test_two_parts_wait_for_their_coding_and_no_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    first_may_end = Event()
+    waited: list[list[Future[ReadMasks]]] = []
+
+    def first() -> ReadMasks:
+        assert first_may_end.wait(60)
+        return ReadMasks.joined([])
+
+    def waiting(jobs: list[Future[ReadMasks]]) -> None:
+        waited.append(jobs)
+        first_may_end.set()
+        wait(jobs)
+
+    monkeypatch.setattr(reading, "wait", waiting)
+    with reading.Coder(torch.device("cpu")) as coder:
+        jobs = [coder.submit(work) for work in (first, lambda: ReadMasks.joined([]))]
+        assert not waited
+        coder.submit(lambda: ReadMasks.joined([]))
+    assert waited == [jobs[:1]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -143,14 +143,14 @@ def test_the_image_that_does_not_fit_is_named_and_the_others_answered(
     """As torch's CPU allocator says it: a plain RuntimeError."""
     requests = [request(40, *[POINT] * 2), request(50, *[BOX] * 3), request(60, *[POINT] * 2)]
     alone = [segment(tiny_engine, [one])[0] for one in requests]
-    read = Ask.read
+    read = Ask.begin_reading
 
-    def small_memory(question: Ask, rows: slice, *arrays: Tensor) -> Answers:
+    def small_memory(question: Ask, *arguments: Any) -> Callable[[], Answers]:
         if question.view.placement.image[1] == 50:
             torch.empty(2**50)
-        return read(question, rows, *arrays)
+        return read(question, *arguments)
 
-    monkeypatch.setattr(Ask, "read", small_memory)
+    monkeypatch.setattr(Ask, "begin_reading", small_memory)
     chunks = Chunks(tiny_engine, monkeypatch)
     replies = segment(tiny_engine, requests)
     assert [replies[position].report.error_code for position in range(3)] == [None, "out_of_memory", None]

@@ -23,7 +23,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models.engine import Engine, EngineSettings
 from samfleet_models.meters.host import HostMeter
-from samfleet_models.transfers import to_device, to_host
+from samfleet_models.transfers import begin_to_host, to_device
 
 DATA = Path(__file__).parents[2] / "data"
 WAITS, LAUNCHES = DATA / "host_waits.json", DATA / "launches.json"
@@ -124,6 +124,21 @@ def test_the_stand_in_answers_as_the_host_does(name: str, tmp_path: Path) -> Non
             assert mask.area == pytest.approx(counterpart.area, abs=2)
 
 
+def test_the_images_of_a_chunk_are_drawn_before_their_bits_are_waited_for(gpu: StandInGpu, tmp_path: Path) -> None:
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    task = everything(record)
+    answered(engine, SegmentRequest(IMAGE, task))
+    gpu.reset()
+    replies = dict(engine.segment([SegmentRequest(encoded(gradient(90, 60 + row)), task) for row in range(3)]))
+    engine.close()
+    assert all(reply.masks for reply in replies.values())
+    assert gpu.waits == {
+        "folded.decoder.FoldedDecoder.score: copy to the host": 1,
+        "drawing._drawn_together: copy to the host": 3,
+    }
+
+
 def test_a_reply_tells_what_tensors_took_and_what_torch_held(gpu: StandInGpu, tmp_path: Path) -> None:
     record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
     assert gpu
@@ -155,7 +170,8 @@ def test_mixed_devices_are_refused(gpu: StandInGpu) -> None:
         (lambda x: x.copy_(torch.ones(3)), 1),
         (lambda x: x.copy_(torch.ones(3).pin_memory(), non_blocking=True), 0),
         (lambda x: to_device(torch.ones(3), x.device), 0),
-        (to_host, 1),
+        (begin_to_host, 0),
+        (lambda x: begin_to_host(x).landed(), 1),
         (lambda x: x[1:].mul_(2).sum(), 0),
     ],
 )
