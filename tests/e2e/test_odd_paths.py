@@ -18,6 +18,7 @@ from samfleet_cli.local_stack.stack import stop_stack
 PACKAGES = ("services", "worker", "triton_models")
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(300)
 def test_a_segmentation_in_folders_that_a_shell_and_an_ascii_decoder_misread(tmp_path: Path) -> None:
     code, work = tmp_path / "my code (2) ü", tmp_path / "st (1) ünï $x 'q' \"d\""

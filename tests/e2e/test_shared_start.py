@@ -28,6 +28,7 @@ def segment(work: Path, images: Path, out: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(300)
 def test_a_stack_that_one_command_started_stays_for_another_that_needs_longer(tmp_path: Path) -> None:
     short, long = (write_scenes(tmp_path / name, count)[0].parent for name, count in (("one", 1), ("twelve", 12)))
