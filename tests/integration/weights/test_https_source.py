@@ -113,7 +113,7 @@ def test_redirects_are_followed(record: VariantRecord, file_server: FileServer, 
 
 
 def test_too_little_space_is_noticed_before_the_transfer(record: VariantRecord, tmp_path: Path) -> None:
-    with pytest.raises(WeightsNoSpace, match=r"0\.5 MB free and 1\.0 MB are needed"):
+    with pytest.raises(WeightsNoSpace, match=r"0\.5 MiB free and 1\.0 MiB are needed"):
         pull(record, tmp_path, free=lambda _: 500_000)
     assert names(tmp_path) == set()
 

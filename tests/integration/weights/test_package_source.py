@@ -151,7 +151,7 @@ def test_a_member_of_another_hash(index: Configured, file_server: FileServer, tm
 def test_unpacking_needs_space_as_well(tmp_path: Path) -> None:
     (tmp_path / "my-pkg-1.0.tar.gz").write_bytes(PACKED)
     registries = Configured(find_links=(str(tmp_path),))
-    with pytest.raises(WeightsNoSpace, match=r"1\.0 MB are needed"):
+    with pytest.raises(WeightsNoSpace, match=r"1\.0 MiB are needed"):
         pull(record_with(package_source(PACKED)), tmp_path / "weights", registries=registries, free=lambda _: 1000)
 
 
