@@ -1,4 +1,4 @@
-"""What the API's limits are worth: requests a second, large bodies without a key, and followers of jobs.
+"""Measures what the API's limits guard against: many requests, bodies without a key, followers, large annotations.
 
     python -m benchmarks.api_limits --out docs/benchmarks/api-limits-<machine>.json
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import tempfile
 import threading
@@ -27,7 +26,7 @@ import httpx
 from PIL import Image
 from sqlalchemy import Select, select
 
-from benchmarks.environment import commit, versions
+from benchmarks.environment import circumstances
 from benchmarks.running_api import MIB, START_SECONDS, Api, MostMemory, running_api
 from samfleet.db.migrate import upgrade
 from samfleet.db.models import Dataset, Job
@@ -216,14 +215,7 @@ def main() -> None:
     parser.add_argument("--note", default="", help="what else the machine did")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    environment = {
-        "commit": commit(),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "versions": versions(),
-        "load_at_start": os.getloadavg(),
-        "note": arguments.note,
-    }
+    environment = circumstances(arguments.note)
     with tempfile.TemporaryDirectory(prefix="samfleet-limits-") as folder:
         found = run(arguments.seconds, arguments.streams, arguments.requests, arguments.annotations, Path(folder))
     if arguments.out:

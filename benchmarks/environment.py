@@ -57,6 +57,18 @@ def read_environment(hardware: dict[str, Any]) -> Environment:
     )
 
 
+def circumstances(note: str) -> dict[str, Any]:
+    """Where a benchmark of the service runs; `note` says what else the machine does."""
+    return {
+        "commit": commit(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "versions": versions(),
+        "load_at_start": os.getloadavg(),
+        "note": note,
+    }
+
+
 def child_environment(allocator: str, parent: Mapping[str, str]) -> dict[str, str]:
     """The parent's variables with this allocator's settings and no other: they act only from a process's start."""
     kept = {name: value for name, value in parent.items() if not name.startswith(ALLOCATOR_VARIABLES)}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 import uuid
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine, func, select, text
 
-from benchmarks.environment import commit, versions
+from benchmarks.environment import circumstances
 from benchmarks.report_growth import grow
 from benchmarks.report_rows import RUNS, Loaded, load
 from samfleet.db.migrate import upgrade
@@ -177,9 +178,6 @@ def run(images: int, repeats: int, grown: int, data: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    import os
-    import platform
-
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--images", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=REPEATS)
@@ -189,14 +187,7 @@ def main() -> None:
     parser.add_argument("--note", default="", help="what else the machine did")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    environment = {
-        "commit": commit(),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "versions": versions(),
-        "load_at_start": os.getloadavg(),
-        "note": arguments.note,
-    }
+    environment = circumstances(arguments.note)
     with tempfile.TemporaryDirectory(prefix="samfleet-reports-") as folder:
         found = run(arguments.images, arguments.repeats, arguments.grow, Path(folder) / "pg")
     result = {"environment": {**environment, "load_at_end": os.getloadavg()}, **found}

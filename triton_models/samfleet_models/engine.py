@@ -147,14 +147,16 @@ class Engine:
             steps = self.network.work(requests[position], images[position], features, clock)
             works[position] = ImageWork(position, steps, clock, cancelled=given_up[position])
         for position, outcome in Sharing(self.network, self._max_mask_bytes).run(works.values()):
-            image = images.pop(position)
-            if isinstance(outcome, Failure):
-                yield position, self._failed(batch, outcome, image)
-                continue
-            work = works.pop(position)
-            counts = {"prompts_decoded": work.prompts_decoded, "unscored_prompts": work.unscored_prompts}
-            yield position, self._reply(batch, image, work.clock, outcome, **counts)
+            yield position, self._ended(batch, images.pop(position), works.pop(position), outcome)
         give_back_unused(self.device, self.network.graph_bytes)
+
+    def _ended(
+        self, batch: Batch, image: LoadedImage, work: ImageWork, outcome: tuple[MaskRecord, ...] | Failure
+    ) -> SegmentReply:
+        if isinstance(outcome, Failure):
+            return self._failed(batch, outcome, image)
+        counts = {"prompts_decoded": work.prompts_decoded, "unscored_prompts": work.unscored_prompts}
+        return self._reply(batch, image, work.clock, outcome, **counts)
 
     def _is_first(self, kinds: set[str]) -> bool:
         """True for a batch that pays for lazy initialisation and the choice of kernels.

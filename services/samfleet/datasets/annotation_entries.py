@@ -77,7 +77,7 @@ class AnnotationLimits:
 
 @dataclass(slots=True)
 class ImageEntries:
-    """What the file says of its images: ids by file name, sizes and original names by id."""
+    """The images of the file: ids by file name, sizes and original names by id."""
 
     ids: dict[str, int] = field(default_factory=dict)
     sizes: dict[int, Size | None] = field(default_factory=dict)
@@ -220,7 +220,7 @@ class InstanceReader:
 
 
 def _segmentation(value: Any) -> Any:
-    """As given, less members of a run-length object that nothing knows."""
+    """Return the segmentation; of a run-length object keep the two members that COCO defines."""
     return {"size": value["size"], "counts": value["counts"]} if isinstance(value, dict) else value
 
 

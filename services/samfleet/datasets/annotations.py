@@ -27,7 +27,7 @@ OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]  # the file from its 
 
 @dataclass(slots=True)
 class Tally:
-    """What was counted while annotations went by: of the chosen images, of others, and boxes without a mask among the
+    """Counts annotations while they are read: of the chosen images, of others, and boxes without a mask among the
     chosen.
     """
 

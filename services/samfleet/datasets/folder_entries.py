@@ -1,4 +1,4 @@
-"""What an entry of a folder is, whatever its name and its links."""
+"""Tells files, folders and the state of a stack apart, whatever their names and links."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the one folder of /dev where pe
 
 
 def is_state(descriptor: int) -> bool:
-    """Whether an open folder is the state of a stack, which holds copies of uploaded images."""
+    """Return True if an open folder is the state of a stack, which holds copies of uploaded images."""
     names = ("api_key", "storage", "postgres", "logs")
     try:
         for name in names:

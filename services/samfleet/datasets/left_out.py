@@ -1,4 +1,4 @@
-"""What a listing leaves out: by what rule, how many entries, and the names of a few."""
+"""Counts what a listing leaves out: the rule, the number of entries, and the names of a few."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class LeftOutTally:
         del examples[MOST_EXAMPLES:]
 
     def all(self) -> tuple[LeftOut, ...]:
-        """In the order of `Reason`."""
+        """Return all that was counted, in the order of `Reason`."""
         known = (reason for reason in get_args(Reason) if reason in self._counts)
         return tuple(LeftOut(reason, self._counts[reason], tuple(self._examples[reason])) for reason in known)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -43,46 +43,50 @@ def view_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
 
 def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list[Job]:
     runs = of_jobs(session, [job.id for job in jobs])
-    runs_of: dict[uuid.UUID, list[RunRow]] = defaultdict(list)
-    for run in runs:
-        runs_of[run.job_id].append(run)
+    runs_of = _by_job(runs)
     progress = progress_of_runs(session, runs)
     facts = facts_of(session, [run.id for run in runs if is_recorded(run)]) if with_facts else {}
     datasets = {job.dataset_id for job in jobs}
     names = repository.dataset_names(session, datasets)
     coverage = repository.coverage_of(session, datasets)
     stalled = stalled_runs(session, runs)
-    views = []
-    for job in jobs:
+
+    def view(job: JobRow) -> Job:
         own = runs_of[job.id]
         overall = combine(progress[run.id] for run in own)
-        views.append(
-            Job(
-                id=job.id,
-                name=job.name,
-                state=job.state,
-                dataset_id=job.dataset_id,
-                dataset_name=names.get(job.dataset_id),
-                task=job.task,
-                task_in_words=task_words(job.task),
-                evaluate=job.evaluate,
-                annotations=_coverage(coverage.get(job.dataset_id)),
-                created_at=job.created_at,
-                started_at=job.started_at,
-                finished_at=job.finished_at,
-                error=Failure(code=job.error_code, message=job.error_message or "") if job.error_code else None,
-                stalled=min((stalled[run.id] for run in own if run.id in stalled), key=_since, default=None),
-                counts=Counts.of(overall),
-                progress=overall.fraction,
-                images_per_second=overall.images_per_second,
-                eta_seconds=overall.eta_seconds,
-                runs=[
-                    view_run(run, progress[run.id], facts.get(run.id, RunFacts()), stalled=stalled.get(run.id))
-                    for run in own
-                ],
-            )
+        return Job(
+            id=job.id,
+            name=job.name,
+            state=job.state,
+            dataset_id=job.dataset_id,
+            dataset_name=names.get(job.dataset_id),
+            task=job.task,
+            task_in_words=task_words(job.task),
+            evaluate=job.evaluate,
+            annotations=_coverage(coverage.get(job.dataset_id)),
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            error=Failure(code=job.error_code, message=job.error_message or "") if job.error_code else None,
+            stalled=min((stalled[run.id] for run in own if run.id in stalled), key=_since, default=None),
+            counts=Counts.of(overall),
+            progress=overall.fraction,
+            images_per_second=overall.images_per_second,
+            eta_seconds=overall.eta_seconds,
+            runs=[
+                view_run(run, progress[run.id], facts.get(run.id, RunFacts()), stalled=stalled.get(run.id))
+                for run in own
+            ],
         )
-    return views
+
+    return [view(job) for job in jobs]
+
+
+def _by_job(runs: Sequence[RunRow]) -> Mapping[uuid.UUID, list[RunRow]]:
+    runs_of: dict[uuid.UUID, list[RunRow]] = defaultdict(list)
+    for run in runs:
+        runs_of[run.job_id].append(run)
+    return runs_of
 
 
 def _coverage(coverage: Coverage | None) -> AnnotationCoverage | None:

@@ -71,15 +71,8 @@ def read_query(
         Dimension.POOL: tuple(pool),
         Dimension.DATASET: tuple(dataset),
     }
-    return ReportQuery(
-        tenant_id=tenant_id,
-        group_by=tuple(dict.fromkeys(group_by)),
-        filters=filters,
-        sites=tuple(site),
-        since=since,
-        until=until,
-        include_warmup=include_warmup,
-    )
+    groups = tuple(dict.fromkeys(group_by))
+    return ReportQuery(tenant_id, groups, filters, tuple(site), since, until, include_warmup)
 
 
 def check_range(since: datetime | None, until: datetime | None) -> None:

@@ -34,10 +34,10 @@ from samfleet_api.pagination import (
 )
 from samfleet_api.problems import problems
 from samfleet_api.runs import repository
-from samfleet_api.runs.image_schemas import ImageOfRun
+from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.runs.pictures import PictureBudget, picture_of
 from samfleet_api.runs.repository import ListedOutcome, RunFacts
-from samfleet_api.runs.schemas import Run, RunImage
+from samfleet_api.runs.schemas import Run
 from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import (
     ImageNotSegmented,

@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from samfleet.db.models import ImageResult, Outcome, RunState
-from samfleet.db.models import Run as RunRow
+from samfleet.db.models import RunState
 from samfleet.jobs.progress import Progress
 from samfleet.reports.stages import StageStatistics
 from samfleet_api.hardware.schemas import HardwareName
@@ -185,128 +184,5 @@ class Run(BaseModel):
     finished_at: datetime | None
 
 
-class StageTime(BaseModel):
-    ms: float = Field(description="This image's share.")
-    batch_ms: float | None = Field(description="The whole batch; null for stages that work image by image.")
-
-
-class ImageError(BaseModel):
-    code: str
-    message: str
-    stage: str | None
-
-
-class RunImage(BaseModel):
-    """What a run made of one image."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "run_id": RUN_EXAMPLE["id"],
-                    "image_id": 139,
-                    "file_name": "000000000139.jpg",
-                    "outcome": "succeeded",
-                    "width": 640,
-                    "height": 426,
-                    "masks": [
-                        {
-                            "segmentation": {"size": [426, 640], "counts": "PPYo0"},
-                            "area": 1200,
-                            "bbox": [10, 10, 40, 30],
-                            "predicted_iou": 0.97,
-                            "stability_score": 0.98,
-                            "point_coords": [[30.5, 24.0]],
-                            "crop_box": [0, 0, 640, 426],
-                        }
-                    ],
-                    "error": None,
-                    "stages": {"encode": {"ms": 7.9, "batch_ms": 63.2}},
-                    "batch_size": 8,
-                    "clock": "cuda_event",
-                    "warmup": False,
-                    "peak_memory_bytes": 912000000,
-                    "peak_reserved_bytes": 1610612736,
-                    "energy_j": 0.61,
-                    "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
-                    "checkpoint_sha256": "6dbb90523a35330f",
-                    "code_licence": "Apache-2.0",
-                    "weights_licence": "Apache-2.0",
-                }
-            ]
-        }
-    )
-
-    run_id: uuid.UUID
-    image_id: int
-    file_name: str
-    outcome: Outcome
-    width: int | None
-    height: int | None
-    masks: list[dict[str, Any]] = Field(
-        description="In COCO run-length code, with the generator's own fields; `bbox` in pixels: x, y, width, height."
-    )
-    error: ImageError | None
-    stages: dict[str, StageTime]
-    batch_size: int | None
-    clock: str | None
-    warmup: bool | None
-    peak_memory_bytes: int | None = Field(
-        description="Most that tensors took on a GPU during the batch; on a CPU the process's most resident memory."
-    )
-    peak_reserved_bytes: int | None = Field(
-        description="Most of the GPU's memory that torch held during the batch, its cache included; null on a CPU. "
-        "CUDA's context, libraries' own memory and that of ONNX Runtime are in neither figure."
-    )
-    energy_j: float | None = Field(
-        description="This image's share of the joules that the whole device used; null where it does not count them."
-    )
-    hardware_id: uuid.UUID | None
-    checkpoint_sha256: str | None
-    code_licence: str
-    weights_licence: str
-
-    @classmethod
-    def of(cls, run: RunRow, result: ImageResult, file_name: str, masks: list[dict[str, Any]]) -> RunImage:
-        error = None
-        if result.error_code is not None:
-            error = ImageError(code=result.error_code, message=result.error_message or "", stage=result.error_stage)
-        return cls(
-            run_id=result.run_id,
-            image_id=result.image_id,
-            file_name=file_name,
-            outcome=result.outcome,
-            width=result.width,
-            height=result.height,
-            masks=masks,
-            error=error,
-            stages=_stages(result),
-            batch_size=result.batch_size,
-            clock=result.clock,
-            warmup=result.warmup,
-            peak_memory_bytes=result.peak_memory_bytes,
-            peak_reserved_bytes=result.peak_reserved_bytes,
-            energy_j=result.energy_j,
-            hardware_id=result.hardware_id,
-            checkpoint_sha256=result.checkpoint_sha256,
-            code_licence=run.provenance.get("code_licence", ""),
-            weights_licence=run.provenance.get("weights_licence", ""),
-        )
-
-
 def failure_of(code: str | None, message: str | None) -> Failure | None:
     return Failure(code=code, message=message or "") if code else None
-
-
-def _stages(result: ImageResult) -> dict[str, StageTime]:
-    queued = [part for part in (result.queue_shard_ms, result.queue_triton_ms) if part is not None]
-    times: dict[str, tuple[float | None, float | None]] = {
-        "queue": (sum(queued) if queued else None, None),
-        "fetch": (result.fetch_ms, None),
-        "preprocess": (result.preprocess_ms, result.preprocess_batch_ms),
-        "encode": (result.encode_ms, result.encode_batch_ms),
-        "decode": (result.decode_ms, result.decode_batch_ms),
-        "postprocess": (result.postprocess_ms, result.postprocess_batch_ms),
-        "store": (result.store_ms, None),
-    }
-    return {name: StageTime(ms=ms, batch_ms=batch) for name, (ms, batch) in times.items() if ms is not None}

@@ -16,7 +16,9 @@ from samfleet_cli.grid_options import with_grid_options
 from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force, flag
 
 if TYPE_CHECKING:
+    from samfleet_cli.connection import ApiChoice
     from samfleet_cli.results import Results
+    from samfleet_cli.segmenting import Segmentation
 
 
 class TaskName(StrEnum):
@@ -107,8 +109,8 @@ def segment(
 ) -> None:
     """Segment a folder of images and write COCO files.
 
-    Writes into --out: <variant>.coco.json (COCO results; <variant>@<pool>.coco.json with several pools), dataset.json
-    (COCO images) and summary.json (counts, rate, stage times, errors).
+    Writes into --out: <variant>.instances.json (a whole COCO file) and <variant>.coco.json (COCO results), with
+    <variant>@<pool> where there are several pools, dataset.json (COCO images) and summary.json (counts, times, errors).
 
     Exit codes: 0 every image succeeded; 3 some images failed, "errors" in summary.json says why; 4 the job was
     cancelled; 2 wrong usage; 130 Ctrl-C: the job goes on, the message says how to get back to it; 1 any other error.
@@ -118,15 +120,20 @@ def segment(
     asked = task_from_options(task, grid, multimask, files=[name for name, path in files.items() if path])
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
     from samfleet_cli.connection import choose_api
-    from samfleet_cli.following import exit_code_of
-    from samfleet_cli.progress import open_display
     from samfleet_cli.segmenting import Segmentation
-    from samfleet_cli.segmenting import segment as run
     from samfleet_cli.sources import Source
 
     images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate, name, force)
-    job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
+    _carry_out(choose_api(api_url, api_key), wanted, as_json=as_json)
+
+
+def _carry_out(api: ApiChoice, wanted: Segmentation, *, as_json: bool) -> None:
+    from samfleet_cli.following import exit_code_of
+    from samfleet_cli.progress import open_display
+    from samfleet_cli.segmenting import segment as run
+
+    job, results = run(api, wanted, open_display(sys.stderr))
     print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 

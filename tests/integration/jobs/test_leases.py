@@ -16,6 +16,7 @@ from fixtures.jobs import (
     record_one,
     reload,
     results_of,
+    run_out,
     shards_of,
     start_job,
 )
@@ -32,7 +33,6 @@ from samfleet.jobs.leases import (
     must_run_alone,
     release,
     renew,
-    wait_for_room,
 )
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.recording import record
@@ -40,13 +40,6 @@ from samfleet.jobs.stalling import Reason
 from samfleet.storage.memory_store import MemoryStore
 
 QUEUE = MemoryTaskQueue()
-
-
-def run_out(engine: Engine, claimed: ClaimedShard) -> None:
-    """Put the lease's end into the past, as if its time had gone by."""
-    with transaction(engine) as session:
-        past = text("now() - interval '1 second'")
-        session.execute(update(Shard).where(Shard.id == claimed.shard_id).values(lease_expires_at=past))
 
 
 def take(engine: Engine, shard_id: int, worker: str) -> ClaimedShard | None:
@@ -222,35 +215,6 @@ def test_only_what_is_the_shards_own_fault_counts(engine: Engine, blame: Blame, 
     shard = shards_of(engine, run)[0]
     assert tuple(attempts) == counts
     assert (shard.suspect, shard.waits) == (blame is Blame.UNCERTAIN, 2 if blame is Blame.NOBODY else 0)
-
-
-def test_a_run_says_why_it_does_not_get_on_until_something_is_recorded(engine: Engine) -> None:
-    run, store = start_job(engine, QUEUE, 12), MemoryStore()
-    with transaction(engine) as session:
-        away = Reason("triton_unavailable", "Triton is down")
-        assert release(session, claim_one(engine, run), error=away, retry_in=MINUTE, max_attempts=5)
-    _, run = reload(engine, run)
-    assert (run.stalled_code, run.stalled_message) == ("triton_unavailable", "Triton is down")
-    since = run.stalled_since
-    assert since is not None
-    with transaction(engine) as session:
-        assert wait_for_room(session, claim_one(engine, run), Reason("variant_waits", "no room"), retry_in=MINUTE)
-    _, run = reload(engine, run)
-    assert (run.stalled_code, run.stalled_message, run.stalled_since) == ("variant_waits", "no room", since)
-    record_one(engine, QUEUE, store, claim_one(engine, run))
-    _, run = reload(engine, run)
-    assert (run.stalled_code, run.stalled_message, run.stalled_since) == (None, None, None)
-
-
-def test_a_run_whose_worker_is_gone_says_so(engine: Engine) -> None:
-    run = start_job(engine, QUEUE, 4)
-    run_out(engine, claim_one(engine, run))
-    with transaction(engine) as session:
-        assert expire_leases(session, run.id, 5) == 1
-    _, run = reload(engine, run)
-    assert run.stalled_code == "lease_lost"
-    assert run.stalled_message is not None
-    assert "stopped renewing its lease" in run.stalled_message
 
 
 def test_a_shard_handed_back_counts_no_attempt(engine: Engine) -> None:
