@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +31,8 @@ PHOTOGRAPHS = {
     "hubble_deep_field.jpg": "NASA, public domain",
     "rocket.jpg": "SpaceX, public domain",
 }
+# Pictures with many objects beside them, where counting masks matters more than looking at them.
+OBJECTS = ("coins.png", "ihc.png", "motorcycle_left.png", "motorcycle_right.png", "retina.jpg")
 VARIANT = "mobile_sam"
 
 
@@ -50,14 +52,14 @@ class Demonstration:
     api_url: str
 
 
-def copy_photographs(folder: Path) -> list[Path]:
-    """Copy the photographs, as they are, into `folder`."""
+def copy_photographs(folder: Path, more: Sequence[str] = ()) -> list[Path]:
+    """Copy the photographs, and those of scikit-image named by `more`, as they are, into `folder`."""
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
         raise PhotographsMissing
     data = Path(spec.origin).parent / "data"
     folder.mkdir(parents=True, exist_ok=True)
-    found = [data / name for name in PHOTOGRAPHS if (data / name).is_file()]
+    found = [data / name for name in (*PHOTOGRAPHS, *more) if (data / name).is_file()]
     if not found:
         raise PhotographsMissing(f"{data} has none of {', '.join(PHOTOGRAPHS)}; install scikit-image 0.24 to 0.26")
     return [Path(shutil.copyfile(path, folder / path.name)) for path in found]

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from samfleet.errors import NotFound
 from samfleet.variants.execution import Execution
-from samfleet_cli.demonstration import copy_photographs
+from samfleet_cli.demonstration import OBJECTS, copy_photographs
 from samfleet_cli.local_stack.gates import installed_version
 from samfleet_cli.local_stack.triton_command import CPU_TUNING, UTF8
 
@@ -24,7 +24,7 @@ class TorchNotInstalled(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class GateRun:
-    """What is measured. Without `images` the demo's photographs are; `grid` None is the variant's."""
+    """What is measured. Without `images` ten of scikit-image's are; `grid` None is the variant's."""
 
     variant: str
     execution: Execution
@@ -48,7 +48,7 @@ def run_gate(wanted: GateRun) -> int:
         images = wanted.images
         if images is None:
             images = Path(folder)
-            copy_photographs(images)
+            copy_photographs(images, OBJECTS)
         return subprocess.run(
             _command(wanted, images), env={**os.environ, **CPU_TUNING, **UTF8}, check=False
         ).returncode
