@@ -77,7 +77,7 @@ fmt: setup ## format the code and mend what ruff can
 
 generated: setup ## write what follows from the records of variants: Triton's folders, complexity.json, docs/variants.md
 	$(BIN)/python -m samfleet.masks.triton_config --write triton_models/repository
-	$(BIN)/python -m samfleet_models.complexity --write services/samfleet/variants/complexity.json
+	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
 
 migration: setup ## write a migration from the models: make migration name="add runs"

@@ -21,7 +21,7 @@ from benchmarks.cases import Case, Sample
 from benchmarks.flops import matrix_peak, synchronize
 from benchmarks.memory import peak_bytes, resident_bytes
 from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
-from samfleet_models.hardware import reset_peak_memory
+from samfleet_models.device.hardware import reset_peak_memory
 
 WARM_UP = {"decode": 4, "everything": 2}  # prompts, points per side
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from samfleet_models.onednn import linear
+from samfleet_models.ops.onednn import linear
 
 PEAK_SIDE = {"cpu": 2048, "cuda": 8192}
 PEAK_SECONDS = 2.0

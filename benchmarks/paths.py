@@ -19,20 +19,20 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
-from samfleet_models.checkpoint import read_state
-from samfleet_models.decoding import Decoder
-from samfleet_models.engine import Engine, EngineSettings
-from samfleet_models.flops import count_flops
-from samfleet_models.folded.context import ImageContext
-from samfleet_models.folded.decoder import FoldedDecoder
-from samfleet_models.gate_measurement import measure_gate
-from samfleet_models.grid import point_grid
-from samfleet_models.images import read_image
-from samfleet_models.mask_decoder import MULTI
-from samfleet_models.network import SamNetwork
-from samfleet_models.precision import DTYPES
-from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
-from samfleet_models.timing import StageClock
+from samfleet_models.checkpoints.loading import read_state
+from samfleet_models.decoder.folded import FoldedDecoder
+from samfleet_models.decoder.image_context import ImageContext
+from samfleet_models.decoder.interface import Decoder
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.decode import read_image
+from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.mask_generation.point_grid import point_grid
+from samfleet_models.modeling.mask_decoder import MULTI
+from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.precision.dtypes import DTYPES
+from samfleet_models.serving.engine import Engine, EngineSettings
+from samfleet_models.tools.flops import count_flops
+from samfleet_models.tools.gate_measurement import measure_gate
 
 DecodeChunk = Callable[[Tensor, Tensor], object]  # coords, labels
 

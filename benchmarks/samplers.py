@@ -25,7 +25,7 @@ from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.quality.segmentation import annotation_rle
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import EverythingParameters, Prompt
-from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.serving.engine import Engine, EngineSettings
 
 GRID = "grid"
 THRESHOLDS = np.arange(0.5, 0.96, 0.05)

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.flops import synchronize
 from samfleet.masks.wire import SegmentRequest
-from samfleet_models.engine import Engine
+from samfleet_models.serving.engine import Engine
 
 Interval = tuple[float, float]
 

@@ -15,8 +15,8 @@ from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Figures, NotHere, Recorder
 from benchmarks.paths import sam_network
 from samfleet.variants.execution import Execution
-from samfleet_models.compilation import CompilerMissing, GraphsNeedCuda
-from samfleet_models.engine import Engine
+from samfleet_models.precision.compilation import CompilerMissing, GraphsNeedCuda
+from samfleet_models.serving.engine import Engine
 
 EXECUTIONS = (
     Execution("fp32", "cuda_graphs"),

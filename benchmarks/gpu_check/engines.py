@@ -14,9 +14,9 @@ from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
-from samfleet_models.checkpoint import file_sha256
-from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.checkpoints.loading import file_sha256
 from samfleet_models.parity.cases import find_cases
+from samfleet_models.serving.engine import Engine, EngineSettings
 
 MOBILE_SAM = "mobile_sam"
 

@@ -10,9 +10,9 @@ from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import NotHere, Recorder
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import LEAST_IMAGES
-from samfleet_models.engine import EngineSettings
-from samfleet_models.gate_measurement import measure_gate
-from samfleet_models.precision import PrecisionUnsupported
+from samfleet_models.precision.dtypes import PrecisionUnsupported
+from samfleet_models.serving.engine import EngineSettings
+from samfleet_models.tools.gate_measurement import measure_gate
 
 IMAGES, GRID = 16, 32
 SMALL_GRID = 8

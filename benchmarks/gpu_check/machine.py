@@ -12,7 +12,7 @@ import torch
 from benchmarks.environment import commit, versions
 from benchmarks.gpu_check.options import Options
 from benchmarks.memory import resident_bytes
-from samfleet_models.hardware import choose_device, fingerprint, prepare_device
+from samfleet_models.device.hardware import choose_device, fingerprint, prepare_device
 
 
 def ready_device(options: Options) -> torch.device:

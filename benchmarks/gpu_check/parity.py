@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.gpu_check.machine import ready_device
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Figures, NotHere, Recorder
-from samfleet_models.hardware import prepare_device
+from samfleet_models.device.hardware import prepare_device
 from samfleet_models.parity.cases import VariantCases, find_cases
 from samfleet_models.parity.findings import Verdict
 from samfleet_models.parity.verify import verify_variant

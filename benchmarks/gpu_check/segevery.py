@@ -13,8 +13,8 @@ from benchmarks.gpu_check.machine import memory, ready_device
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Figures, Recorder
 from benchmarks.streams import idle_share
-from samfleet_models.engine import Engine
-from samfleet_models.timing import STAGES
+from samfleet_models.device.timing import STAGES
+from samfleet_models.serving.engine import Engine
 
 VARIANTS = (MOBILE_SAM, "efficientvit_sam_l0", "sam2_1_hiera_l")
 GRIDS, SMALL_GRIDS = (16, 32), (2,)

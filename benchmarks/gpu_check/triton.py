@@ -20,7 +20,7 @@ from benchmarks.gpu_check.recorder import Figures, Recorder
 from benchmarks.gpu_check.triton_server import running_triton
 from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentReply, SegmentRequest, pack_request, unpack_reply
 from samfleet.variants.catalogue import get_variant
-from samfleet_models.timing import STAGES
+from samfleet_models.device.timing import STAGES
 
 IMAGES, SMALL_IMAGES = 32, 4
 GRID, SMALL_GRID = 16, 4

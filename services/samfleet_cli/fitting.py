@@ -31,7 +31,7 @@ def fit_check(record: VariantRecord, weights_dir: Path) -> Check | None:
         if not all(file.is_file() for file in files.values()):
             return
         pairs = [f"{name}={file}" for name, file in files.items()]
-        command = [sys.executable, "-m", "samfleet_models.fit", record.name, *pairs]
+        command = [sys.executable, "-m", "samfleet_models.tools.fit", record.name, *pairs]
         done = subprocess.run(command, capture_output=True, check=False, text=True)
         if done.returncode != 0:
             raise WeightsDoNotFit(

@@ -56,7 +56,7 @@ def run_gate(wanted: GateRun) -> int:
 
 def _command(wanted: GateRun, images: Path) -> list[str]:
     return [
-        *(sys.executable, "-m", "samfleet_models.gate", wanted.variant),
+        *(sys.executable, "-m", "samfleet_models.tools.gate", wanted.variant),
         *("--precision", wanted.execution.precision, "--compilation", wanted.execution.compilation),
         *("--images", str(images), "--device", wanted.device),
         *("--weights-dir", str(wanted.weights_dir), "--gates-dir", str(wanted.gates_dir)),

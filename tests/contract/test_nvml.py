@@ -10,9 +10,9 @@ import pytest
 
 from fixtures.nvml import install
 from samfleet.masks.device_state import DeviceState
-from samfleet_models.meters.cuda import CudaMeter
-from samfleet_models.meters.nvml import MemoryGpu, MemoryNvml, Nvml, NvmlMeter, meter_of_gpu
-from samfleet_models.meters.pynvml_library import PynvmlLibrary
+from samfleet_models.device.meters.cuda import CudaMeter
+from samfleet_models.device.meters.nvml import MemoryGpu, MemoryNvml, Nvml, NvmlMeter, meter_of_gpu
+from samfleet_models.device.meters.pynvml_library import PynvmlLibrary
 
 A, B, PART = "5fd4f087", "0a1b2c3d", "77777777"
 FULL = MemoryGpu(f"GPU-{A}", (3 * 2**30, 24 * 2**30), 0.93, 68.4, 1234.567)

@@ -17,8 +17,8 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import write_gate
 from samfleet_cli.local_stack.stack import stack_status, stop_stack
-from samfleet_models.admission import gate_subject
-from samfleet_models.hardware import fingerprint
+from samfleet_models.device.hardware import fingerprint
+from samfleet_models.precision.admission import gate_subject
 
 
 def up(work: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

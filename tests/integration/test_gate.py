@@ -26,12 +26,13 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.gates import PrecisionGateFailed, PrecisionNotGated, read_gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
-from samfleet_models import gate_measurement, onednn
-from samfleet_models.common import Features
-from samfleet_models.engine import Engine, EngineSettings
-from samfleet_models.folded.decoder import FoldedDecoder, ScoredPrompts
-from samfleet_models.gate import main
-from samfleet_models.network import SamNetwork
+from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
+from samfleet_models.modeling.common import Features
+from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.ops import onednn
+from samfleet_models.serving.engine import Engine, EngineSettings
+from samfleet_models.tools import gate_measurement
+from samfleet_models.tools.gate import main
 
 # Every mask of every point stays, so that few points make the hundred masks that a gate asks for.
 ALL_MASKS = EverythingParameters(pred_iou_thresh=-10, stability_score_thresh=0, box_nms_thresh=1.0)
@@ -235,5 +236,5 @@ def test_the_measurement_needs_none_of_the_other_parts() -> None:
         "sqlalchemy",
         "structlog",
     )
-    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import samfleet_models.gate"
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import samfleet_models.tools.gate"
     subprocess.run([sys.executable, "-c", code], check=True)

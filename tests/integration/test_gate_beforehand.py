@@ -11,8 +11,8 @@ from fixtures.scenes import write_scenes
 from fixtures.tiny import tiny_variant
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.task import EverythingParameters
-from samfleet_models import gate_measurement
-from samfleet_models.gate import _parser, main
+from samfleet_models.tools import gate_measurement
+from samfleet_models.tools.gate import _parser, main
 
 ALL_MASKS = EverythingParameters(pred_iou_thresh=-10, stability_score_thresh=0, box_nms_thresh=1.0)
 

@@ -26,7 +26,7 @@ from samfleet.variants.weights.pull import pull
 from samfleet.variants.weights.verify import file_sha256
 from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.main import app
-from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.serving.engine import Engine, EngineSettings
 from samfleet_worker.triton.client import connect
 
 START_SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "triton-gpu.sh"

@@ -20,8 +20,8 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate, write_gate
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
-from samfleet_models.admission import gate_subject
-from samfleet_models.hardware import fingerprint
+from samfleet_models.device.hardware import fingerprint
+from samfleet_models.precision.admission import gate_subject
 from samfleet_worker.triton.client import connect
 
 __all__ = ["triton"]

@@ -7,8 +7,8 @@ import torch
 
 from fixtures.shared import shared_path
 from samfleet.variants.catalogue import get_variant
-from samfleet_models.checkpoint import CheckpointMismatch
-from samfleet_models.networks import build_network
+from samfleet_models.checkpoints.loading import CheckpointMismatch
+from samfleet_models.networks.registry import build_network
 from samfleet_models.parity.cases import find_cases
 
 

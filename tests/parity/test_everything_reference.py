@@ -14,7 +14,7 @@ from fixtures.engine import mobile_sam
 from fixtures.shared import shared_path
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters, task_from_dict
-from samfleet_models.engine import Engine
+from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]
 

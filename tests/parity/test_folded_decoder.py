@@ -13,11 +13,11 @@ from fixtures.engine import mobile_sam, sam_network
 from fixtures.shared import shared_path, weights_dir
 from reference.plain_heads import PlainHeads
 from samfleet.variants.catalogue import get_variant
-from samfleet_models.checkpoint import read_state
-from samfleet_models.engine import Engine
-from samfleet_models.images import read_image
-from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
-from samfleet_models.prompt_encoder import Label
+from samfleet_models.checkpoints.loading import read_state
+from samfleet_models.images.decode import read_image
+from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.modeling.prompt_encoder import Label
+from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]
 

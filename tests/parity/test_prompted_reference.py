@@ -18,7 +18,7 @@ from samfleet.datasets.centre_point import centre_point
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.engine import Engine
+from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]
 

@@ -24,11 +24,11 @@ from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, task_from_dict
-from samfleet_models.checkpoint import read_state
-from samfleet_models.engine import Engine
-from samfleet_models.grid import point_grid
-from samfleet_models.images import read_image
-from samfleet_models.timing import StageClock
+from samfleet_models.checkpoints.loading import read_state
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.decode import read_image
+from samfleet_models.mask_generation.point_grid import point_grid
+from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam", "tiny", "tiny_engine"]
 

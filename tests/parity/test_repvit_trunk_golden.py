@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from fixtures.shared import shared_path
 from fixtures.standin import golden, sample_image, standin_state
-from samfleet_models.checkpoint import load_state
-from samfleet_models.families.repvit_trunk import FusedRepVitTrunk, RepVitTrunk
+from samfleet_models.checkpoints.loading import load_state
+from samfleet_models.modeling.image_encoders.repvit_trunk import FusedRepVitTrunk, RepVitTrunk
 
 CASE = "edgetam"
 PREFIX = "image_encoder.trunk.body."

@@ -12,11 +12,11 @@ from torch import Tensor
 from fixtures.families import SIDE, tiny_of
 from fixtures.random_parameters import noise
 from reference.transformers_sam2 import sam2_model
-from samfleet_models.checkpoint import read_state
-from samfleet_models.dynamic_multimask import DELTA, STABLE
-from samfleet_models.network import SamNetwork
-from samfleet_models.networks import build_network
-from samfleet_models.prompt_encoder import Label
+from samfleet_models.checkpoints.loading import read_state
+from samfleet_models.decoder.dynamic_multimask import DELTA, STABLE
+from samfleet_models.modeling.prompt_encoder import Label
+from samfleet_models.networks.registry import build_network
+from samfleet_models.networks.sam import SamNetwork
 
 POINTS = torch.tensor([[30.0, 40.0], [100.5, 20.25], [-6.0, 200.0], [64.0, 64.0]])
 BOXES = torch.tensor([[10.0, 20.0, 90.0, 100.0], [5.0, 5.0, 5.0, 5.0], [-9.0, 0.0, 300.0, 128.0]])

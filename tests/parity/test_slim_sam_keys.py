@@ -9,9 +9,9 @@ import torch
 
 from fixtures.shared import shared_path
 from samfleet.variants.catalogue import get_variant
-from samfleet_models.families.hf_keys import official_key
-from samfleet_models.network import SamNetwork
-from samfleet_models.networks import build_network
+from samfleet_models.checkpoints.hf_keys import official_key
+from samfleet_models.networks.registry import build_network
+from samfleet_models.networks.sam import SamNetwork
 
 VARIANTS = ["slimsam_uniform_50", "slimsam_uniform_77"]
 TIED = ("shared_image_embedding.positional_embedding", "prompt_encoder.shared_embedding.positional_embedding")

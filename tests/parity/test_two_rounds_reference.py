@@ -11,10 +11,10 @@ from reference.plain_heads import PlainHeads
 from reference.plain_two_rounds import points_left
 from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters
-from samfleet_models.checkpoint import read_state
-from samfleet_models.engine import Engine
-from samfleet_models.images import read_image
-from samfleet_models.preprocess import Frame, resize_to_frame, to_network_input
+from samfleet_models.checkpoints.loading import read_state
+from samfleet_models.images.decode import read_image
+from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]
 

@@ -19,10 +19,10 @@ from torch.nn import functional
 
 from samfleet.variants.conventions import Preprocessing
 from samfleet.variants.task import EverythingParameters
-from samfleet_models.grid import Crop, crops, layer_points_per_side, point_grid
-from samfleet_models.preprocess import Frame, Pixels, resize_to_frame, to_network_input
-from samfleet_models.prompt_encoder import Label
-from samfleet_models.timing import StageClock
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.transforms import Frame, Pixels, resize_to_frame, to_network_input
+from samfleet_models.mask_generation.point_grid import Crop, crops, layer_points_per_side, point_grid
+from samfleet_models.modeling.prompt_encoder import Label
 
 POINTS_PER_BATCH = 64
 MASK_THRESHOLD = 0.0

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from reference.plain_decoder import MULTI, MaskDecoder
-from samfleet_models.checkpoint import load_state
-from samfleet_models.prompt_encoder import PromptEncoder
+from samfleet_models.checkpoints.loading import load_state
+from samfleet_models.modeling.prompt_encoder import PromptEncoder
 
 STRIDE = 16  # network input pixels per embedding pixel
 PARTS = ("prompt_encoder.", "mask_decoder.")

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from reference.official_generator import Decode, point_prompts, stability_of, to_image_size
 from samfleet.variants.task import EverythingParameters
-from samfleet_models.grid import point_grid
-from samfleet_models.preprocess import Frame
+from samfleet_models.images.transforms import Frame
+from samfleet_models.mask_generation.point_grid import point_grid
 
 CPU = torch.device("cpu")
 

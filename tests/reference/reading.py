@@ -7,8 +7,8 @@ import torch
 from pycocotools import mask as coco_mask
 from torch.nn import functional
 
-from samfleet_models.preprocess import Frame
-from samfleet_models.reading import Placement, ReadMasks, Selection, cut_by_crop
+from samfleet_models.images.transforms import Frame
+from samfleet_models.postprocess.masks import Placement, ReadMasks, Selection, cut_by_crop
 
 
 def full_logits(low_res: torch.Tensor, frame: Frame) -> torch.Tensor:

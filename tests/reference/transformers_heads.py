@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from reference.plain_heads import STRIDE, heads_of
-from samfleet_models.prompt_encoder import Label
+from samfleet_models.modeling.prompt_encoder import Label
 
 RENAMED = (
     (r"^prompt_encoder\.pe_layer\.positional_encoding_gaussian_matrix$", "shared_image_embedding.positional_embedding"),

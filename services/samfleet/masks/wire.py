@@ -98,7 +98,7 @@ class ImageReport:
     `stages` has preprocess, encode, decode, postprocess. `execute_ms` is the wall time from the moment Triton
     handed over the batch to the moment this reply left; a caller's round trip minus it is Triton's queue plus
     transport. `energy_j` is this image's share of what the whole device used meanwhile, None where it has no counter
-    (`samfleet_models.meters.energy`). `prompts_decoded` counts what went through the mask decoder: points of all
+    (`samfleet_models.device.meters.energy`). `prompts_decoded` counts what went through the mask decoder: points of all
     crops and rounds, or prompts; `unscored_prompts` those of them with a predicted IoU that is no finite number, whose
     masks no threshold passes. `error_code` is None for a segmented image; else the image could not be segmented
     and never can.

@@ -1,4 +1,4 @@
-"""How large variants are and what they compute: counted by `python -m samfleet_models.complexity`, never by hand."""
+"""Parameters and FLOPs of each variant, as counted by `python -m samfleet_models.tools.complexity`."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ class Preprocessing:
 
     `mean` and `std` apply to RGB values in [0, 255]. `longest_side` keeps the aspect and pads zeros right and bottom
     after normalisation; `stretch` does not keep it; `letterbox` keeps it and centres the image on grey
-    (`samfleet_models.instances.letterbox`). `filter` is Pillow's antialiased one on uint8, OpenCV's without, or torch's
-    on floats, antialiased or not. `rounding` of the resized sides is int(x + 0.5), int(x), or to the even at half.
+    (`samfleet_models.networks.yolo.letterbox`). `filter` is Pillow's antialiased one on uint8, OpenCV's without
+    antialiasing, or torch's on floats, antialiased or not. `rounding` of the resized sides is int(x + 0.5), int(x), or
+    to the even at half.
     `order` is that of the channels in the network's input, `mean` and `std` being of that order too.
     """
 
@@ -44,7 +45,7 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class PromptRules:
-    """Which prompts are taken and how they become the decoder's tokens (`samfleet_models.prompt_tokens`).
+    """The prompts that a family takes, and how they become tokens (`samfleet_models.mask_generation.prompt_tokens`).
 
     `frame_size` is the side in pixels of the square that coordinates live in, where it is not the input's (None).
     `most_points` counts a box as two. `mixed` is a box with points in one prompt.
@@ -82,7 +83,7 @@ class MaskRules:
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """One family's, as facts of its official code; `samfleet_models.framing` and `prompt_tokens` carry them out.
+    """Conventions of one family, taken from its official code; `images.processor` and `prompt_tokens` apply them.
 
     `samplers` are those of SegEvery that it has means for, `box_sources` where those of `object_aware` take boxes from.
     """

@@ -74,9 +74,9 @@ class Paper:
 class VariantRecord:
     """One hosted model.
 
-    `family` names the entry of `samfleet_models.families` that builds the network; `architecture` holds that family's
-    sizes. `input_size` is the side of the square network input in pixels. `companions` are further files by what they
-    are for ("decoder", "detector"). `parity` says what the implementation was held against: `golden` outputs of the
+    `family` names the entry of `samfleet_models.networks.families` that builds the network; `architecture` holds that
+    family's sizes. `input_size` is the side of the square network input in pixels. `companions` are further files by
+    their role ("decoder", "detector"). `parity` says what the implementation was held against: `golden` outputs of the
     official code, its checkpoint's `keys` and shapes alone, `real` weights and their masks, or nothing (`unverified`).
     A record whose `role` is "detector" segments nothing: it is a part of other variants, which name it as `detector`,
     with its checkpoint among their companions.

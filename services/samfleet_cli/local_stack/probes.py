@@ -97,7 +97,7 @@ def torch_cuda() -> int | None:
 def nvml() -> str | None:
     """The driver's version as NVIDIA's management library tells it, None where that does not answer."""
     try:
-        from samfleet_models.meters.pynvml_library import PynvmlLibrary
+        from samfleet_models.device.meters.pynvml_library import PynvmlLibrary
     except ModuleNotFoundError:  # the check of packages says so
         return None
     library = PynvmlLibrary()

@@ -104,7 +104,15 @@ def test_without_images_the_photographs_of_the_demo_are_measured(
     run("gate", "mobile_sam", "--precision", "bf16", "--grid", "8", "--state-dir", str(tmp_path), "--json")
     ((command, names, policy),) = seen
     assert {"chelsea.png", "rocket.jpg"} <= names
-    assert command[1:8] == ["-m", "samfleet_models.gate", "mobile_sam", "--precision", "bf16", "--compilation", "none"]
+    assert command[1:8] == [
+        "-m",
+        "samfleet_models.tools.gate",
+        "mobile_sam",
+        "--precision",
+        "bf16",
+        "--compilation",
+        "none",
+    ]
     assert command[-3:] == ["--grid", "8", "--json"]
     assert command[command.index("--gates-dir") + 1] == str(tmp_path / "gates")
     assert policy == "PASSIVE"

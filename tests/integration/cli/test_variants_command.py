@@ -16,7 +16,7 @@ from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import COMPONENTS, VARIANTS, get_variant
 from samfleet.variants.record import HttpsSource
 from samfleet_cli.commands.variants import app
-from samfleet_models.networks import build_network
+from samfleet_models.networks.registry import build_network
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.flops import matrix_peak
-from samfleet_models import onednn_layers
-from samfleet_models.flops import count_flops
+from samfleet_models.ops import onednn_layers
+from samfleet_models.tools.flops import count_flops
 
 
 def ones(*shape: int) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.streams import busy_share, stream
 from fixtures.pictures import bright_square
 from fixtures.tiny import tiny, tiny_engine
-from samfleet_models.engine import Engine
+from samfleet_models.serving.engine import Engine
 
 __all__ = ["tiny", "tiny_engine"]
 

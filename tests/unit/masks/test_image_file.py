@@ -20,7 +20,7 @@ from samfleet.masks.image_errors import (
 )
 from samfleet.masks.image_file import upright_size
 from samfleet.masks.overlay import render_overlay
-from samfleet_models.images import read_image
+from samfleet_models.images.decode import read_image
 
 LIMIT = 100
 ORIENTATION = 0x0112

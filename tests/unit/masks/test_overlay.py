@@ -15,7 +15,7 @@ from samfleet.masks.image_errors import ImageFormatUnsupported, ImageTooLarge, I
 from samfleet.masks.overlay import PicturesBusy, mask_colour, render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import encode_mask
-from samfleet_models.images import read_image
+from samfleet_models.images.decode import read_image
 
 
 def box_mask(size: tuple[int, int], top: int, left: int, bottom: int, right: int) -> MaskRecord:

@@ -14,8 +14,8 @@ from samfleet.variants.budget import (
     prompts_per_image,
 )
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
-from samfleet_models.grid import crops, layer_points_per_side
-from samfleet_models.two_rounds import TwoRounds
+from samfleet_models.mask_generation.point_grid import crops, layer_points_per_side
+from samfleet_models.mask_generation.samplers import TwoRounds
 
 
 def points_asked(task: EverythingParameters) -> int:

@@ -32,15 +32,20 @@ from samfleet.masks.wire import INPUTS, Arrays, WireMismatch
 from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
 from samfleet.variants.execution import Executions
 from samfleet.variants.record import VariantRecord
-from samfleet_models.cancelling import Cancellation, RequestCancelled
-from samfleet_models.chunks import NotEnoughMemory, attempt, leaves_device_unusable
-from samfleet_models.engine import Engine, EngineSettings
-from samfleet_models.gpu_memory import limit_memory, parse_share
-from samfleet_models.hardware import choose_device
-from samfleet_models.images import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS
-from samfleet_models.room import DeviceMemoryShort, check_room
-from samfleet_models.serving import serve
-from samfleet_models.utf8 import use_utf8
+from samfleet_models.batching.cancellation import Cancellation, RequestCancelled
+from samfleet_models.device.gpu_memory import limit_memory, parse_share
+from samfleet_models.device.hardware import choose_device
+from samfleet_models.device.memory import (
+    DeviceMemoryShort,
+    NotEnoughMemory,
+    attempt,
+    check_room,
+    leaves_device_unusable,
+)
+from samfleet_models.images.decode import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS
+from samfleet_models.serving.engine import Engine, EngineSettings
+from samfleet_models.serving.handler import serve
+from samfleet_models.serving.utf8 import use_utf8
 
 
 class TritonPythonModel:

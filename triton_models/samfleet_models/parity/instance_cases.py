@@ -19,10 +19,10 @@ from torch import Tensor
 
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import EverythingParameters, Prompt
-from samfleet_models.instances.detections import BOX, SCORE, Detections
-from samfleet_models.instances.masks import Instances
-from samfleet_models.instances.network import InstanceNetwork, of_instances
-from samfleet_models.instances.selecting import answer
+from samfleet_models.networks.yolo.detections import BOX, SCORE, Detections
+from samfleet_models.networks.yolo.network import InstanceNetwork, of_instances
+from samfleet_models.networks.yolo.prompt_matching import answer
+from samfleet_models.networks.yolo.prototype_masks import Instances
 from samfleet_models.parity.cases import Case
 from samfleet_models.parity.findings import Tolerances, Verdict, host, span
 

@@ -17,21 +17,21 @@ from torch import Tensor
 
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.common import Features
-from samfleet_models.decoding import Decoder
-from samfleet_models.drawing import MASK_THRESHOLD
-from samfleet_models.loading import Failure
-from samfleet_models.mask_decoder import MASKS
-from samfleet_models.network import SamNetwork
+from samfleet_models.batching.scheduler import ImageWork, Sharing
+from samfleet_models.decoder.interface import Decoder
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.loading import Failure
+from samfleet_models.images.transforms import Frame
+from samfleet_models.mask_generation.predictor import segment_prompts
+from samfleet_models.mask_generation.prompt_tokens import prompt_tokens
+from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.hq_mask_decoder import REFINED_ALONE
+from samfleet_models.modeling.mask_decoder import MASKS
+from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.parity.cases import Case
 from samfleet_models.parity.findings import LARGE_LOGITS, Tolerances, Verdict, host, span
-from samfleet_models.preprocess import Frame
-from samfleet_models.prompt_tokens import prompt_tokens
-from samfleet_models.prompted import segment_prompts
-from samfleet_models.refined_mask_decoder import REFINED_ALONE
-from samfleet_models.sharing import ImageWork, Sharing
-from samfleet_models.timing import StageClock
-from samfleet_models.upscaling import upscale
+from samfleet_models.postprocess.threshold import MASK_THRESHOLD
+from samfleet_models.postprocess.upsample import upscale
 
 Array = NDArray[Any]
 KEY = re.compile(r"(?P<what>low_res|low_res_probe|iou|stability|mask)_(?P<prompt>\d+)_(?P<mode>[a-z]+)(_probe|_s2)?$")

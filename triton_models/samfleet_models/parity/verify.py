@@ -17,9 +17,9 @@ from torch import Tensor
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import get_record
 from samfleet.variants.record import VariantRecord
-from samfleet_models.instances.network import InstanceNetwork
-from samfleet_models.network import SamNetwork
-from samfleet_models.networks import network_of
+from samfleet_models.networks.registry import network_of
+from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.networks.yolo.network import InstanceNetwork
 from samfleet_models.parity import instance_cases, sam_cases
 from samfleet_models.parity.cases import Case, CasesInvalid, VariantCases, find_cases
 from samfleet_models.parity.findings import Tolerances, Verdict

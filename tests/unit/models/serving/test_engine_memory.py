@@ -1,0 +1,100 @@
+"""An engine on a device whose memory is too small."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from fixtures.engine import sam_network
+from fixtures.pictures import bright_square
+from fixtures.requests import BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
+from fixtures.tiny import tiny, tiny_engine
+from samfleet.masks.wire import SegmentRequest
+from samfleet_models.decoder.folded import ScoredPrompts
+from samfleet_models.decoder.image_context import ImageContext
+from samfleet_models.decoder.interface import DrawnMasks
+from samfleet_models.modeling.common import Features
+from samfleet_models.networks.sam import IMAGES_PER_PASS
+from samfleet_models.serving.engine import ENCODED_AT_A_TIME, Engine
+
+__all__ = ["tiny", "tiny_engine"]
+
+
+def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(IMAGES_PER_PASS, "cpu", 8)
+    monkeypatch.setitem(ENCODED_AT_A_TIME, "cpu", 8)
+    encode = sam_network(tiny_engine).encode
+    sizes = []
+
+    def small_memory(pixels: Tensor) -> Features:
+        sizes.append(len(pixels))
+        if len(pixels) > 1:
+            raise torch.OutOfMemoryError
+        return encode(pixels)
+
+    expected = [reply.masks for reply in segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])]
+    monkeypatch.setattr(sam_network(tiny_engine), "encode", small_memory)
+    replies = segment(tiny_engine, [prompts_request(POINT), prompts_request(BOX)])
+    assert sizes == [2, 1, 1]
+    assert [reply.masks[0].area for reply in replies] == pytest.approx([masks[0].area for masks in expected], abs=2)
+
+
+@pytest.mark.parametrize("stage", ["score", "draw"])
+def test_out_of_memory_halves_the_chunk_and_goes_on(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    requests = [prompts_request(*[POINT] * 20), SegmentRequest(bright_square(40, 30), EVERYTHING)]
+    expected = segment(tiny_engine, requests)
+    sizes = limit_memory(tiny_engine, monkeypatch, stage, prompts=4)
+    replies = segment(tiny_engine, requests)
+    assert [reply.report.error_code for reply in replies] == [None, None]
+    assert [len(reply.masks) for reply in replies] == [len(reply.masks) for reply in expected]
+    assert [mask.prompt_index for mask in replies[0].masks] == list(range(20))
+    assert max(sizes) > 4 >= min(sizes)
+
+
+def test_an_image_too_large_for_the_memory_fails_alone(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = limit_memory(tiny_engine, monkeypatch, "score", prompts=0, points=2)
+    large, small = segment(tiny_engine, [prompts_request(*[POINTS] * 8), prompts_request(POINT)])
+    assert (large.report.error_code, large.report.error_stage) == ("out_of_memory", "decode")
+    assert (large.report.width, large.report.height) == (40, 30)
+    assert sizes == [8, 4, 2, 1, 1]
+    assert len(small.masks) == 1
+
+
+def limit_memory(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str, *, prompts: int, points: int = 0
+) -> list[int]:
+    """Lets one step of the decoder run out of memory beyond `prompts` of more than `points` points; lists the sizes."""
+    decoder = engine.network.decoder
+    work = getattr(decoder, stage)
+    sizes: list[int] = []
+
+    def limited(given: ImageContext | ScoredPrompts, first: Tensor, second: Tensor) -> ScoredPrompts | DrawnMasks:
+        count = len(given.ious) if isinstance(given, ScoredPrompts) else len(first)
+        width = 1 if isinstance(given, ScoredPrompts) else first.shape[1]
+        sizes.append(count)
+        if count > prompts and width > points:
+            raise torch.OutOfMemoryError
+        return work(given, first, second)  # type: ignore[no-any-return]  # the method that it replaces
+
+    monkeypatch.setattr(decoder, stage, limited)
+    return sizes
+
+
+def test_no_request_decides_alone_over_the_memory(tiny_engine: Engine) -> None:
+    network = sam_network(tiny_engine)
+    assert network.prompts_per_pass(3) == 3
+    assert network.prompts_per_pass(65_536) == 64
+    assert 1 <= network.prompts_per_pass(points=500) <= network.prompts_per_pass() <= 64
+
+
+def test_a_chunk_is_as_much_work_for_every_lane(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = sam_network(tiny_engine)
+    monkeypatch.setattr(type(network.decoder), "lanes", 5)
+    assert network.prompts_per_pass() % 5 == 0
+    monkeypatch.setattr(type(network.decoder), "lanes", 1000)
+    assert network.prompts_per_pass() >= 1

@@ -1,0 +1,52 @@
+"""The image tokens of many prompts as products of a shared part and small ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from samfleet_models.decoder.matmul import by_head
+from samfleet_models.decoder.workspace import Workspace
+from samfleet_models.modeling.transformer import DIM
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """The image tokens of P prompts after the transformer: gain · (scale · K₁ + image · tokens) + shift.
+
+    In the terms of `samfleet_models.decoder.two_way_pass`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` is
+    W [P, 2 J + 1, 256] and `scale` is r₁ r₀ [P, 1, N]; during the second layer they do not contain r₁ yet. `image` has
+    the type of scoring and lies in a workspace: the next pass overwrites it. The others are float32.
+    """
+
+    image: Tensor
+    tokens: Tensor
+    scale: Tensor
+
+    @classmethod
+    def taken(
+        cls, workspace: Workspace, prompts: int, pairs: int, pixels: int, dtype: torch.dtype = torch.float32
+    ) -> Factors:
+        """Uninitialised, for `pairs` (J) of heads and tokens."""
+        image = workspace.take("image", prompts, 2 * pairs + 1, pixels, dtype=dtype)
+        return cls(
+            image=image,
+            tokens=image.new_empty(prompts, 2 * pairs + 1, DIM, dtype=torch.float32),
+            scale=image.new_empty(prompts, 1, pixels, dtype=torch.float32),
+        )
+
+    def group(self, rows: slice | Tensor) -> Factors:
+        """Of some prompts; a slice makes no copy."""
+        return Factors(self.image[rows], self.tokens[rows], self.scale[rows])
+
+    @property
+    def early(self) -> Tensor:
+        """(r₀ A₀)ᵀ [P, H, T, N]."""
+        return by_head(self.image[:, : self.image.shape[1] // 2])
+
+    @property
+    def late(self) -> Tensor:
+        """A₁ᵀ [P, H, T, N]."""
+        return by_head(self.image[:, self.image.shape[1] // 2 : -1])

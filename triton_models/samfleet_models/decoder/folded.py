@@ -1,0 +1,164 @@
+"""SAM's mask decoder in two steps: score all prompts, then draw the masks that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from samfleet_models.decoder.factors import Factors
+from samfleet_models.decoder.folded_weights import FoldedWeights
+from samfleet_models.decoder.hq_mask_logits import RefinedDrawing
+from samfleet_models.decoder.image_context import ImageContext, Positions, image_groups
+from samfleet_models.decoder.interface import DrawnMasks
+from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
+from samfleet_models.decoder.numerics import Types
+from samfleet_models.decoder.threads import Lanes
+from samfleet_models.decoder.two_way_pass import TwoWayPass
+from samfleet_models.decoder.workspace import Workspace
+from samfleet_models.device.memory import few_sizes, memory_for_chunks
+from samfleet_models.device.transfers import to_device
+from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
+from samfleet_models.modeling.mask_decoder import MaskDecoder
+from samfleet_models.modeling.prompt_encoder import PointEncoder
+from samfleet_models.modeling.transformer import HEADS
+
+# Prompts whose image-sized tensors are at work together. In the transformer a GPU's product for one head of 256 prompts
+# writes 32 MB, which takes longer than its launch; of 64 prompts it does not. Drawing writes eight times as much.
+SCORED_TOGETHER = {"cpu": 1, "cuda": 256}
+DRAWN_TOGETHER = {"cpu": 1, "cuda": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPrompts:
+    """P prompts after the transformer: predicted `ious` [P, 4] on the host and what drawing their masks needs.
+
+    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. All but `ious` is void after the
+    decoder's next `score`.
+    """
+
+    ious: Tensor
+    tokens: Tensor
+    factors: Factors
+    contexts: Sequence[ImageContext]
+
+
+def scored_bytes(pixels: int, tokens: int) -> int:
+    """What a prompt of `tokens` keeps until it is drawn, the decoder's own included, on `pixels` image tokens."""
+    pairs = HEADS * tokens
+    return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
+
+
+def scratch_bytes(pixels: int, tokens: int) -> int:
+    """What the transformer takes for a prompt at work, beside what it keeps."""
+    pairs = HEADS * tokens
+    return 4 * pixels * (4 * pairs + 1)  # weights, their softmax's copy, and the spread of the second layer in float32
+
+
+class FoldedDecoder:
+    """Prompt encoder and mask decoder whose parameters are final, float32 and on their device. Not thread-safe.
+
+    What is computed in which type of a `precision` is said in `samfleet_models.decoder.numerics`.
+    """
+
+    def __init__(
+        self, prompt_encoder: PointEncoder, mask_decoder: MaskDecoder, precision: torch.dtype = torch.float32
+    ) -> None:
+        self._prompt_encoder = prompt_encoder
+        self._mask_decoder = mask_decoder
+        device = mask_decoder.iou_token.weight.device
+        self._device = device
+        self._types = Types.of(precision, device)
+        self._workspace = Workspace(device)
+        self._lanes = Lanes(device)
+        with torch.inference_mode():
+            self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
+            self._drawing = _drawing(mask_decoder, self._weights)
+            self._positions = Positions.of(self._weights, prompt_encoder.image_positions()[0])
+
+    @property
+    def lanes(self) -> int:
+        """Threads among which the prompts of a chunk are shared out."""
+        return self._lanes.count
+
+    @torch.inference_mode()
+    def prepare(self, features: Features) -> ImageContext:
+        """What all prompts of one image share; `features` are those that `MaskDecoder.image_features` takes."""
+        image, dense = self._mask_decoder.image_features(features), self._prompt_encoder.dense
+        return ImageContext.of(self._weights, self._positions, image, dense, self._types)
+
+    @torch.inference_mode()
+    def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
+        """The transformer and the IoU head on P prompts of one image, or of several.
+
+        Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
+        pixels of the network input; `labels` [P, T] of `samfleet_models.modeling.prompt_encoder.Label`.
+        """
+        coords, labels = to_device(coords, self._device), to_device(labels, self._device)
+        contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
+        prompt = self._mask_decoder.output_tokens(self._prompt_encoder(coords, labels))
+        pairs, pixels = HEADS * prompt.shape[1], contexts[0].size
+        factors = Factors.taken(self._workspace, len(prompt), pairs, pixels, self._types.scoring)
+        group = self._fitting(SCORED_TOGETHER[self._device.type], scratch_bytes(pixels, prompt.shape[1]))
+
+        def transformed(scratch: Workspace, rows: slice) -> Tensor:
+            part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, group)
+            return part.run(prompt[rows], factors.group(rows))
+
+        tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
+        return ScoredPrompts(self._mask_decoder.predicted_ious(tokens).float().cpu(), tokens, factors, contexts)
+
+    @torch.inference_mode()
+    def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
+        """The `masks` [n] of the prompts `rows` [n], which ascend; both on the host. Logits have the precision's type.
+
+        Masks are 0 to 3, and of a `RefinedMaskDecoder` also `REFINED_ALONE`.
+        """
+        side = scored.contexts[0].side
+        kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
+        logits = kernels.new_empty(len(rows), 4 * side, 4 * side)
+        prompts, counts = (part.tolist() for part in torch.unique_consecutive(rows, return_counts=True))
+        each = self._drawing.bytes_per_prompt(scored.contexts[0].size, scored.tokens.shape[1])
+        size = self._fitting(DRAWN_TOGETHER[self._device.type], each)
+        ends = list(accumulate(counts, initial=0))
+
+        def draw_group(scratch: Workspace, group: tuple[slice, ImageContext]) -> None:
+            span, context = group
+            chosen = prompts[span]
+            factors = scored.factors.group(_rows(chosen, kernels.device))
+            own = slice(ends[span.start], ends[span.stop])
+            self._drawing.draw(context, factors, kernels[own], counts[span], logits[own], scratch)
+
+        groups = list(image_groups([scored.contexts[prompt] for prompt in prompts], size))
+        self._lanes.map(draw_group, groups)
+        return DrawnMasks(logits, self._mask_decoder.ious_of(scored.ious, rows, masks))
+
+    def _fitting(self, most: int, each: int) -> int:
+        """How many prompts are at work at once: at most so many, and as many as the memory has room for."""
+        if most == 1:
+            return 1
+        fitting = memory_for_chunks(self._device) // each
+        return most if fitting >= most else max(1, few_sizes(fitting))
+
+    def release_memory(self) -> None:
+        """Gives the workspace back, after a failure."""
+        self._workspace.release()
+        self._lanes.release_memory()
+
+
+def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
+    """Ascending `prompts` as a slice where they follow one another, which copies nothing, else as an index."""
+    first, last = prompts[0], prompts[-1]
+    if last - first + 1 == len(prompts):
+        return slice(first, last + 1)
+    return to_device(torch.tensor(prompts), device)
+
+
+def _drawing(decoder: MaskDecoder, weights: FoldedWeights) -> Drawing:
+    if isinstance(decoder, RefinedMaskDecoder):
+        return RefinedDrawing.of(decoder, weights.up_scaling)
+    return PlainDrawing(weights.up_scaling)

@@ -1,0 +1,70 @@
+"""What turns embeddings and prompts into masks, by kind of head: `Family.heads` names one.
+
+The decoders made after SAM's are SAM 2's (arXiv 2408.00714), HQ-SAM's (arXiv 2306.01567), EfficientSAM's (arXiv
+2312.00863) and EfficientViT-SAM's (arXiv 2402.05008). In what they differ is data here; one engine computes them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from samfleet_models.decoder.dynamic_multimask import DynamicSingle
+from samfleet_models.decoder.folded import FoldedDecoder
+from samfleet_models.decoder.interface import Decoder
+from samfleet_models.modeling.efficient_sam_prompt_encoder import EfficientPromptEncoder
+from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
+from samfleet_models.modeling.mask_decoder import DecoderShape, MaskDecoder
+from samfleet_models.modeling.prompt_encoder import PointEncoder, PromptEncoder
+from samfleet_models.modeling.transformer import TransformerShape, attended_with_residual, positioned_and_attended
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """`prompt_encoder(frame_size, embedding_size)` and `mask_decoder()` make what checkpoints load into.
+
+    `fold` makes of both, loaded, what computes in a type.
+    """
+
+    prompt_encoder: Callable[[int, int], nn.Module]
+    mask_decoder: Callable[[], nn.Module]
+    fold: Callable[[Any, Any, torch.dtype], Decoder]
+
+
+def fold_dynamic(prompt_encoder: PointEncoder, mask_decoder: MaskDecoder, precision: torch.dtype) -> DynamicSingle:
+    return DynamicSingle(FoldedDecoder(prompt_encoder, mask_decoder, precision))
+
+
+SAM = Heads(PromptEncoder, MaskDecoder, FoldedDecoder)
+SAM2 = Heads(
+    PromptEncoder,
+    partial(MaskDecoder, DecoderShape(object_score=True, bounded_ious=True)),
+    fold_dynamic,
+)
+EFFICIENT_VIT_SAM = Heads(
+    PromptEncoder,
+    partial(MaskDecoder, DecoderShape(TransformerShape(norm_epsilon=1e-6))),
+    FoldedDecoder,
+)
+EFFICIENT_SAM = Heads(
+    EfficientPromptEncoder,
+    partial(
+        MaskDecoder,
+        DecoderShape(
+            TransformerShape(functional.gelu, (attended_with_residual, positioned_and_attended)),
+            up_scaling_norm=partial(nn.GroupNorm, 1),
+        ),
+    ),
+    FoldedDecoder,
+)
+
+
+def hq_sam(early_channels: int) -> Heads:
+    """For an encoder whose early layer, behind the embedding in its features, has so many channels."""
+    return Heads(PromptEncoder, partial(RefinedMaskDecoder, early_channels), FoldedDecoder)

@@ -1,0 +1,114 @@
+"""HQ-SAM's masks: SAM's with the logits of one more mask added, which is drawn from finer features.
+
+Those are two 3 x 3 convolutions of a prompt's up-scaled features, plus features of the image. The second convolution is
+linear and only the product of its result with one kernel is wanted: its weights meet that kernel first, and 64 channels
+become 1 instead of 32. It is then 9 products per pixel, each added where its tap belongs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from samfleet_models.decoder.factors import Factors
+from samfleet_models.decoder.image_context import ImageContext
+from samfleet_models.decoder.mask_logits import TILE, PlainDrawing, each_prompt, row_spans
+from samfleet_models.decoder.output_upscaling import SUBPIXELS, UpScaling
+from samfleet_models.decoder.workspace import Workspace
+from samfleet_models.device.transfers import to_device
+from samfleet_models.modeling.common import LayerNorm2d
+from samfleet_models.modeling.hq_mask_decoder import RefinedMaskDecoder
+from samfleet_models.modeling.transformer import DIM
+
+CHANNELS = DIM // 8
+TAPS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class RefinedDrawing:
+    """Kernels [k, 32 + 32], the second halves alike for all masks of a prompt: they refine.
+
+    `first` and `norm` are weight and bias of the first convolution and of the LayerNorm behind it, in the type of
+    drawing. `taps` [32, 64 * 9] and `bias` [32] are those of the second, mirrored: what a pixel adds to its neighbours.
+    """
+
+    up_scaling: UpScaling
+    first: tuple[Tensor, Tensor]
+    norm: tuple[Tensor, Tensor]
+    norm_epsilon: float
+    taps: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, decoder: RefinedMaskDecoder, up_scaling: UpScaling) -> Self:
+        dtype = up_scaling.first_bias.dtype
+        first, norm, _, second = decoder.embedding_maskfeature
+        if not isinstance(norm, LayerNorm2d):
+            raise TypeError("a LayerNorm2d is expected between the convolutions that refine")
+        parts = [
+            torch.as_tensor(part).detach() for layer in (first, norm, second) for part in (layer.weight, layer.bias)
+        ]
+        first_weight, first_bias, norm_weight, norm_bias, taps, bias = parts
+        return cls(
+            up_scaling=up_scaling,
+            first=(first_weight.to(dtype).contiguous(memory_format=torch.channels_last), first_bias.to(dtype)),
+            norm=(norm_weight.to(dtype), norm_bias.to(dtype)),
+            norm_epsilon=norm.eps,
+            taps=taps.flip(2, 3).flatten(1),
+            bias=bias,
+        )
+
+    def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
+        spatial = CHANNELS + 3 * 2 * CHANNELS + 2 * TAPS  # features, convolved, normed, one to spare; the taps
+        return PlainDrawing(self.up_scaling).bytes_per_prompt(pixels, tokens) + 4 * SUBPIXELS**2 * pixels * spatial
+
+    def draw(
+        self,
+        context: ImageContext,
+        factors: Factors,
+        kernels: Tensor,
+        counts: Sequence[int],
+        out: Tensor,
+        workspace: Workspace,
+    ) -> None:
+        features = self._features(context, factors, workspace)
+        firsts = to_device(torch.tensor(list(accumulate(counts[:-1], initial=0))), out.device)
+        refinement = self._refinement(context, features, kernels[firsts, CHANNELS:].float())
+        logits = each_prompt(kernels[:, :CHANNELS].contiguous(), counts, features.flatten(1, 2))
+        owners = to_device(torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)), out.device)
+        torch.add(logits.view(out.shape), refinement[owners], out=out)
+
+    def _features(self, context: ImageContext, factors: Factors, workspace: Workspace) -> Tensor:
+        """[g, 4 * side, 4 * side, 32], valid until the next prompts are drawn."""
+        side, count = context.side, len(factors.tokens)
+        dtype = context.pixels.first.dtype
+        whole = workspace.take("features", count, 4 * side, 4 * side, CHANNELS, dtype=dtype)
+        blocks = whole.view(count, side, 2, 2, side, 2, 2, CHANNELS)
+        spans = row_spans(side, TILE[whole.device.type])
+        tiles = self.up_scaling.features(context.pixels, factors, spans, workspace)
+        for span, features in zip(spans, tiles, strict=True):
+            tile = features.view(count, -1, side, 2, 2, 2, 2, CHANNELS)  # y, x, then y and x of both sub-pixels
+            blocks[:, span.start // side : span.stop // side] = tile.permute(0, 1, 3, 5, 2, 4, 6, 7)
+        return whole
+
+    def _refinement(self, context: ImageContext, features: Tensor, kernels: Tensor) -> Tensor:
+        """Logits [g, 4 * side, 4 * side] float32 of the refining `kernels` [g, 32]."""
+        height, width = features.shape[1:3]
+        hidden = functional.conv2d(features.permute(0, 3, 1, 2), *self.first, padding=1).permute(0, 2, 3, 1)
+        normed = functional.layer_norm(hidden, hidden.shape[3:], *self.norm, self.norm_epsilon)
+        del hidden
+        torch.ops.aten.gelu_(normed)
+        taps = (kernels @ self.taps).view(len(kernels), 2 * CHANNELS, TAPS).to(normed.dtype)
+        tapped = torch.bmm(normed.flatten(1, 2), taps).float().transpose(1, 2)  # [g, 9, pixels]
+        refined = context.pixels.refined
+        if refined is None:
+            raise TypeError("a refining mask needs the image's own features")
+        logits = functional.fold(tapped, (height, width), 3, padding=1)[:, 0]
+        logits += (kernels.to(refined.dtype) @ refined.T).float().view_as(logits)
+        return logits.add_((kernels @ self.bias)[:, None, None])

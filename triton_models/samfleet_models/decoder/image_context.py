@@ -1,0 +1,125 @@
+"""What the prompts of one image share, computed once per image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from samfleet_models.decoder.folded_weights import FoldedWeights
+from samfleet_models.decoder.numerics import Types, centred
+from samfleet_models.decoder.output_upscaling import PixelTerms
+from samfleet_models.modeling.mask_decoder import ImageFeatures
+from samfleet_models.modeling.transformer import DIM, HEADS
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Projected positions of the N image tokens, equal for all images of a size.
+
+    `keys` [H, 16, N] of the three token-to-image attentions and `queries` [H, 16, N] of the two image-to-token ones,
+    whose constants are in them.
+    """
+
+    keys: tuple[Tensor, Tensor, Tensor]
+    queries: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, weights: FoldedWeights, features: Tensor) -> Positions:
+        """Of positional `features` [N, 256], in float32."""
+        first, second, final = (table(part.position_key, features) for part in weights.to_image)
+        early, late = (
+            table(part.position_query.weight, features) + part.position_query.bias.view(HEADS, -1, 1)
+            for part in weights.to_tokens
+        )
+        return cls((first, second, final), (early, late))
+
+    def to(self, dtype: torch.dtype) -> Positions:
+        first, second, final = (keys.to(dtype) for keys in self.keys)
+        early, late = (queries.to(dtype) for queries in self.queries)
+        return Positions((first, second, final), (early, late))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContext:
+    """Tables [H, 16, N] of an image's N tokens K, projected for every place where prompts meet them.
+
+    With K₀ = K centred over the channels and K₁ = K₀ · gain centred: `keys`, `values` and `queries` per attention, of K
+    in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
+    of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second).
+    `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is twice K₁ · shift; both are divided by the 256 channels.
+    `norms` are float32, `pixels` of the type of drawing, all others of that of scoring.
+    """
+
+    positions: Positions
+    keys: tuple[Tensor, Tensor, Tensor]
+    values: tuple[Tensor, Tensor, Tensor]
+    queries: tuple[Tensor, Tensor]
+    echoes: tuple[Tensor, Tensor, Tensor]
+    norms: tuple[Tensor, Tensor]
+    shift: Tensor
+    pixels: PixelTerms
+
+    @property
+    def size(self) -> int:
+        """N."""
+        return len(self.pixels.first)
+
+    @property
+    def side(self) -> int:
+        """Of the square embedding, whose pixels are the N tokens."""
+        return math.isqrt(self.size)
+
+    @classmethod
+    def of(
+        cls, weights: FoldedWeights, positions: Positions, features: ImageFeatures, dense: Tensor, types: Types
+    ) -> ImageContext:
+        """Of one image's `features`, `dense` [1, 256] added to the embedding; computed in float32, kept in `types`."""
+        tokens = (features.embedding[0].flatten(1).T + dense).contiguous()  # [N, 256]
+        first, second, final = weights.to_image
+        early, late = weights.to_tokens
+        k0 = centred(tokens + early.bias, 1)
+        k1 = centred(k0 * weights.gain, 1)
+
+        def of_tokens(matrix: Tensor, operand: Tensor, position: Tensor | None = None) -> Tensor:
+            projected = table(matrix, operand)
+            return (projected if position is None else projected + position).to(types.scoring)
+
+        return cls(
+            positions=positions.to(types.scoring),
+            keys=(
+                of_tokens(first.key, tokens, positions.keys[0]),
+                of_tokens(second.key, k0),
+                of_tokens(final.key, k1),
+            ),
+            values=(of_tokens(first.value, tokens), of_tokens(second.value, k0), of_tokens(final.value, k1)),
+            queries=(of_tokens(early.query, tokens, positions.queries[0]), of_tokens(late.query, k0)),
+            echoes=(
+                of_tokens(early.out.flatten(0, 1), k0),
+                of_tokens(weights.gained_out.flatten(0, 1), k1),
+                of_tokens(late.out.flatten(0, 1), k1),
+            ),
+            norms=(k0.square().sum(1)[None] / DIM, k1.square().sum(1)[None] / DIM),
+            shift=(weights.shift @ k1.T)[None].mul_(2 / DIM).to(types.scoring),
+            pixels=weights.up_scaling.terms(k1, features),
+        )
+
+
+def image_groups(contexts: Sequence[ImageContext], most: int) -> Iterator[tuple[slice, ImageContext]]:
+    """At most so many neighbours of one image together; `contexts` has the image of every prompt."""
+    start = 0
+    for _, neighbours in groupby(contexts, key=id):
+        same = list(neighbours)
+        end = start + len(same)
+        for first in range(start, end, most):
+            yield slice(first, min(first + most, end)), same[0]
+        start = end
+
+
+def table(matrix: Tensor, tokens: Tensor) -> Tensor:
+    """[H, 16, N] of `matrix` [128, 256] on `tokens` [N, 256]."""
+    return torch.mm(matrix, tokens.T).view(HEADS, -1, len(tokens))

@@ -1,0 +1,98 @@
+"""The host's share of a batch: files decoded and resized in parallel, tasks checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.budget import check_request
+from samfleet.variants.conventions import Conventions
+from samfleet.variants.task import EverythingParameters, TaskInvalid
+from samfleet_models.device.memory import NotEnoughMemory, attempt
+from samfleet_models.images.decode import PixelBudget, read_image
+from samfleet_models.images.transforms import Frame, Pixels, Resized
+
+
+class OutOfMemory(SamfleetError):
+    """The image does not fit into the device's memory; lower points_per_batch or scale the image down."""
+
+    code = "out_of_memory"
+
+
+class ImageFraming(Protocol):
+    """How a network's images are read; used by several threads at once."""
+
+    @property
+    def conventions(self) -> Conventions: ...
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Where an image of that size lies for prompts and masks."""
+        ...
+
+    def resize(self, image: Pixels) -> Resized:
+        """HWC RGB as large as it is in the network's input."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """An upright image, HWC uint8 RGB, the same resized for the network, and its frame."""
+
+    pixels: Pixels
+    resized: Resized
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one image of a batch has no masks, and the stage in which that showed."""
+
+    error: SamfleetError
+    stage: str
+
+
+def out_of_memory(lack: NotEnoughMemory, stage: str) -> Failure:
+    return Failure(OutOfMemory(f"{OutOfMemory.__doc__} ({lack.message})"), stage)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Load one image; `pixels` is what all that are decoded at the same time share."""
+
+    max_pixels: int
+    max_prompts: int
+    pixels: PixelBudget
+
+
+def load(request: SegmentRequest, variant: str, framing: ImageFraming, limits: Limits) -> LoadedImage | Failure:
+    """The image of a request. What is wrong with the image or its task comes back as a value."""
+    try:
+        _check_task(request)
+        check_request(request.task, request.prompts, limits.max_prompts)
+        framing.conventions.check_task(request.task, variant)
+        for prompt in request.prompts:
+            framing.conventions.check(prompt, variant)
+        loaded = attempt(lambda: _read(request, framing, limits))
+    except InvalidInput as error:
+        return Failure(error, "preprocess")
+    return out_of_memory(loaded, "preprocess") if isinstance(loaded, NotEnoughMemory) else loaded
+
+
+def _read(request: SegmentRequest, framing: ImageFraming, limits: Limits) -> LoadedImage:
+    pixels = read_image(request.image, limits.max_pixels, limits.pixels)
+    height, width, _ = pixels.shape
+    return LoadedImage(pixels, framing.resize(pixels), framing.frame(height, width))
+
+
+def _check_task(request: SegmentRequest) -> None:
+    if not isinstance(request.task, EverythingParameters) or not request.prompts:
+        return
+    if not request.task.prompted:
+        raise TaskInvalid(
+            "a task of kind 'everything' takes prompts for the sampler 'object_aware' only, with boxes that are given; "
+            "leave them out or send kind 'prompts'"
+        )
+    if any(prompt.box is None or prompt.points or prompt.multimask for prompt in request.prompts):
+        raise TaskInvalid("the sampler 'object_aware' takes boxes, one mask each: no points and no multimask")

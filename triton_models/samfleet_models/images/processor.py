@@ -1,0 +1,39 @@
+"""What a family does with an image before its network sees it: one object of the record's conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from samfleet.variants.conventions import Conventions
+from samfleet.variants.record import VariantRecord
+from samfleet_models.images.transforms import Frame, Pixels, Resized, resize_image, to_network_input
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """`input_size` is the side of the network's input, `frame_size` that of the square of prompts and masks."""
+
+    input_size: int
+    frame_size: int
+    conventions: Conventions
+
+    @classmethod
+    def of(cls, record: VariantRecord) -> Framing:
+        return cls(record.input_size, record.frame_size, record.conventions)
+
+    def frame(self, height: int, width: int) -> Frame:
+        """Where an image of that size lies for prompts and masks."""
+        rules = self.conventions
+        return Frame.of(height, width, self.frame_size, rules.preprocessing, rules.masks.upsampling)
+
+    def resize(self, image: Pixels) -> Resized:
+        """HWC RGB as large as it is in the network's input."""
+        return resize_image(image, self.input_size, self.conventions.preprocessing)
+
+    def network_input(self, resized: Sequence[Resized], device: torch.device) -> Tensor:
+        """[B, 3, S, S] float32."""
+        return to_network_input(resized, self.input_size, self.conventions.preprocessing, device)

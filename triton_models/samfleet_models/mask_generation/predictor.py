@@ -1,0 +1,103 @@
+"""SegAny: one answer per prompt, as `SamPredictor.predict` gives it (segment_anything/predictor.py)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from samfleet.masks.record import MaskRecord
+from samfleet.variants.conventions import MaskRules
+from samfleet.variants.task import Prompt, PromptsParameters
+from samfleet_models.batching.interface import Network
+from samfleet_models.batching.requests import Answers, Ask, Choice, View, Work, ask
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.transforms import Frame
+from samfleet_models.mask_generation.candidates import xywh
+from samfleet_models.mask_generation.prompt_tokens import prompt_tokens
+from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.mask_decoder import MASKS, SINGLE
+from samfleet_models.postprocess.masks import Placement, Selection
+
+Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+def segment_prompts(
+    network: Network,
+    features: Features,
+    frame: Frame,
+    prompts: Sequence[Prompt],
+    parameters: PromptsParameters,
+    clock: StageClock,
+) -> Work:
+    """The masks of all prompts of one image, in the prompts' order.
+
+    A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`, where the
+    family has no other rule (`MaskRules`).
+    """
+    with clock.measure("decode"):
+        view = View(network.decoder.prepare(features), frame, Placement.whole(*frame.original))
+    found: dict[int, list[MaskRecord]] = defaultdict(list)
+    conventions = network.framing.conventions
+    tokens = [prompt_tokens(prompt, frame, conventions.prompts.layout) for prompt in prompts]
+    for indices in _alike(tokens):
+        own = [tokens[index] for index in indices]
+        choice = _choice([prompts[index] for index in indices], parameters, conventions.masks)
+        answers = yield from ask(_question(view, own, choice))
+        for index, record in _records(answers, frame.original, indices):
+            found[index].append(record)
+    return tuple(record for index in range(len(prompts)) for record in found[index])
+
+
+def _alike(tokens: Sequence[Tokens]) -> list[list[int]]:
+    """Indices of prompts that share one tensor, their tokens being equally many; the fewest first.
+
+    All images ask in this order, so that they meet in the same chunks.
+    """
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, (_, labels) in enumerate(tokens):
+        groups[len(labels)].append(index)
+    return [groups[count] for count in sorted(groups)]
+
+
+def _choice(prompts: Sequence[Prompt], parameters: PromptsParameters, rules: MaskRules) -> Choice:
+    """One mask for each prompt, but all that the rules name for a multimask prompt where all are asked for."""
+    all_of_multimask = parameters.masks == "all" and not rules.multimask_best_only
+    single = rules.multimask if rules.single == "best" else (SINGLE,)
+    offered = torch.zeros(len(prompts), MASKS, dtype=torch.bool)
+    for row, prompt in zip(offered, prompts, strict=True):
+        row[list(rules.multimask if prompt.multimask else single)] = True
+    best = [not (all_of_multimask and prompt.multimask) for prompt in prompts]
+    return Choice(offered, torch.tensor(best))
+
+
+def _question(view: View, tokens: Sequence[Tokens], choice: Choice) -> Ask:
+    return Ask(
+        view=view,
+        coords=torch.from_numpy(np.stack([points for points, _ in tokens])),
+        labels=torch.from_numpy(np.stack([labels for _, labels in tokens])),
+        choice=choice,
+        selection=Selection(),
+    )
+
+
+def _records(answers: Answers, size: tuple[int, int], indices: Sequence[int]) -> Iterator[tuple[int, MaskRecord]]:
+    """(prompt index, mask); `indices` are those of the question's prompts."""
+    read = answers.masks
+    for row, counts in enumerate(read.counts):
+        index = indices[answers.prompts[row]]
+        yield (
+            index,
+            MaskRecord(
+                counts=counts,
+                size=size,
+                area=int(read.areas[row]),
+                bbox=xywh(read.boxes[row]),
+                predicted_iou=float(answers.ious[row]),
+                stability_score=float(read.stability[row]),
+                prompt_index=index,
+            ),
+        )

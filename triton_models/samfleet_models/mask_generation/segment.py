@@ -1,0 +1,34 @@
+"""The work that a request means for a network of an encoder and a decoder."""
+
+from __future__ import annotations
+
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.task import EverythingParameters, PromptsParameters
+from samfleet_models.batching.interface import Network
+from samfleet_models.batching.requests import Work
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.loading import LoadedImage
+from samfleet_models.mask_generation.automatic import EverythingRun
+from samfleet_models.mask_generation.point_grid import Crop
+from samfleet_models.mask_generation.predictor import segment_prompts
+from samfleet_models.modeling.common import Features
+
+
+def begin_work(
+    network: Network, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock
+) -> Work:
+    """What answers the request; `features` are those of the whole image."""
+    task = request.task
+    if not isinstance(task, EverythingParameters) or task.prompted:
+        answer = PromptsParameters() if isinstance(task, EverythingParameters) else task
+        return segment_prompts(network, features, image.frame, request.prompts, answer, clock)
+
+    def encode(crop: Crop) -> Features:
+        if crop.layer == 0:
+            return features
+        x0, y0, x1, y1 = crop.box
+        with clock.measure("preprocess"):
+            resized = network.framing.resize(image.pixels[y0:y1, x0:x1])
+        return network.embed([resized], clock)[0]
+
+    return EverythingRun(network, image.frame.original, task, encode, clock).masks()

@@ -1,0 +1,115 @@
+"""SAM 2's neck: features of four grids as 256 channels each, the coarsest added to the one before it.
+
+Feature pyramid networks (arXiv 1612.03144); keys and arithmetic as sam2/modeling/backbones/image_encoder.py of
+facebookresearch/sam2. Of the pyramid's levels the image path reads three: the embedding (1/16 of the input), and
+those of 1/8 and 1/4 through a convolution of the mask decoder, which depends on the image alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from samfleet_models.modeling.fusion import FusedConvolution
+from samfleet_models.modeling.transformer import DIM
+
+SKIP_CHANNELS = (DIM // 8, DIM // 4)  # of the skips at 1/4 and 1/8 of the input
+Encoded = tuple[Tensor, Tensor, Tensor]
+
+
+class Lateral(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, DIM, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        return out
+
+
+class FeaturePyramid(nn.Module):
+    """`channels` and the features are in order of the trunk, finest first; the keys count from the coarsest."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(Lateral(count) for count in reversed(channels))
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """[B, 256, G, G] of the three finest `features`; only the third takes in the fourth."""
+        coarsest, third, second, first = (
+            conv(feature) for conv, feature in zip(self.convs, reversed(features), strict=True)
+        )
+        return [first, second, third + doubled(coarsest)]
+
+
+class PyramidEncoder(nn.Module):
+    """A trunk and the pyramid: embedding [B, 256, S/16, S/16], skips [B, 32, S/4, S/4] and [B, 64, S/8, S/8].
+
+    `no_mem_embed` says that there is no earlier frame; the image predictor adds it to the embedding.
+    """
+
+    def __init__(self, trunk: nn.Module, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.neck = FeaturePyramid(channels)
+        self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, DIM))
+        fine, coarse = SKIP_CHANNELS
+        self.conv_s0 = nn.Conv2d(DIM, fine, 1)
+        self.conv_s1 = nn.Conv2d(DIM, coarse, 1)
+
+    def forward(self, pixels: Tensor) -> Encoded:
+        first, second, third = self.neck(self.trunk(pixels))
+        return third + self.no_mem_embed.view(-1, 1, 1), self.conv_s0(first), self.conv_s1(second)
+
+
+class FusedPyramidEncoder(nn.Module):
+    """`encoder` from its present parameters, around the fused form of its trunk.
+
+    Nothing lies between a level's convolution and the one of the mask decoder: they are one, of an eighth of the work.
+    """
+
+    def __init__(self, encoder: PyramidEncoder, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+        coarsest, third, second, first = (_convolution(lateral) for lateral in encoder.neck.convs)
+        self.coarsest = _fused(coarsest, *_double(coarsest))
+        weight, bias = _double(third)
+        self.third = _fused(third, weight, bias + encoder.no_mem_embed.double().flatten())
+        self.skip_0 = _fused(first, *_product(first, encoder.conv_s0))
+        self.skip_1 = _fused(second, *_product(second, encoder.conv_s1))
+
+    def forward(self, pixels: Tensor) -> Encoded:
+        first, second, third, coarsest = self.trunk(pixels)
+        embedding = self.third(third).add_(doubled(self.coarsest(coarsest)))
+        return embedding, self.skip_0(first), self.skip_1(second)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Every pixel of [B, C, G, G] as 2x2 equal ones."""
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def _convolution(lateral: nn.Module) -> nn.Conv2d:
+    if not isinstance(lateral, Lateral):
+        raise TypeError(f"{lateral} is no level of a feature pyramid")
+    return lateral.conv
+
+
+def _double(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    weight = convolution.weight.double()
+    return weight, weight.new_zeros(len(weight)) if convolution.bias is None else convolution.bias.double()
+
+
+def _product(first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the 1x1 convolution that equals `first` and then `second`."""
+    (inner, inner_bias), (outer, outer_bias) = _double(first), _double(second)
+    matrix = outer.flatten(1)
+    return (matrix @ inner.flatten(1))[:, :, None, None], matrix @ inner_bias + outer_bias
+
+
+def _fused(convolution: nn.Conv2d, weight: Tensor, bias: Tensor) -> FusedConvolution:
+    dtype = convolution.weight.dtype
+    return FusedConvolution(convolution, weight.to(dtype), bias.to(dtype), "none")

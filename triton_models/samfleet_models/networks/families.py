@@ -1,0 +1,77 @@
+"""Image encoders by family: the explicit list that `VariantRecord.family` names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from samfleet_models.checkpoints.hf_keys import official_key
+from samfleet_models.checkpoints.sam2_keys import own_key_of_sam2
+from samfleet_models.checkpoints.sam2_memory_keys import edge_tam_memory, efficient_tam_memory, sam2_memory
+from samfleet_models.decoder import heads
+from samfleet_models.decoder.heads import Heads, hq_sam
+from samfleet_models.modeling.efficient_sam_prompt_encoder import efficient_sam_key
+from samfleet_models.modeling.image_encoders.edge_tam import build_edge_tam, fuse_edge_tam
+from samfleet_models.modeling.image_encoders.efficient_sam import build_efficient_sam
+from samfleet_models.modeling.image_encoders.efficient_tam import build_efficient_tam, fuse_efficient_tam
+from samfleet_models.modeling.image_encoders.efficientvit import build_efficientvit
+from samfleet_models.modeling.image_encoders.efficientvit_fused import fuse_efficientvit
+from samfleet_models.modeling.image_encoders.repvit import build_repvit
+from samfleet_models.modeling.image_encoders.repvit_fused import fuse_repvit
+from samfleet_models.modeling.image_encoders.resnet import build_resnet, decoder_file_encoder, nano_sam_key
+from samfleet_models.modeling.image_encoders.resnet_fused import fuse_resnet
+from samfleet_models.modeling.image_encoders.sam2 import build_sam2, fuse_sam2
+from samfleet_models.modeling.image_encoders.tiny_vit import build_tiny_vit, tiny_vit_sizes
+from samfleet_models.modeling.image_encoders.tiny_vit_fused import fuse_tiny_vit
+from samfleet_models.modeling.image_encoders.vit import build_vit, vit_sizes
+from samfleet_models.modeling.image_encoders.vit_fused import fuse_efficient_sam, fuse_vit
+
+
+def heads_of_vit(architecture: Mapping[str, object]) -> Heads:
+    return hq_sam(vit_sizes(architecture).embed_dim)
+
+
+def heads_of_tiny_vit(architecture: Mapping[str, object]) -> Heads:
+    sizes = tiny_vit_sizes(architecture)
+    return hq_sam(sizes.embed_dims[(sizes.intermediate or 0) + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a family's networks are made of.
+
+    `build` makes the published encoder, which checkpoints load into, of a record's architecture and input size. `fuse`
+    makes of such an encoder, loaded, the one that runs: the same function in fewer steps for this input size, from
+    pixels [B, 3, S, S] to embeddings [B, 256, h, w], or to a tuple of them and what else the family's decoder wants.
+    `own_key` is the name in `SamNetwork` of what a published checkpoint calls by another. `unread` makes, of the
+    architecture, a module on the meta device with the published keys that no image path reads. `heads_of` makes the
+    heads of an architecture where they depend on it.
+    """
+
+    build: Callable[[Mapping[str, object], int], nn.Module]
+    fuse: Callable[[Any, int], nn.Module]
+    heads: Heads = heads.SAM
+    heads_of: Callable[[Mapping[str, object]], Heads] | None = None
+    own_key: Callable[[str], str] = str
+    unread: Callable[[Mapping[str, object]], nn.Module] | None = None
+
+
+FAMILIES: dict[str, Family] = {
+    "repvit": Family(build_repvit, fuse_repvit),
+    "tiny_vit": Family(build_tiny_vit, fuse_tiny_vit),
+    "sam_vit": Family(build_vit, fuse_vit),
+    "slim_sam": Family(build_vit, fuse_vit, own_key=official_key),
+    "sam2": Family(build_sam2, fuse_sam2, heads.SAM2, own_key=own_key_of_sam2, unread=sam2_memory),
+    "edge_tam": Family(build_edge_tam, fuse_edge_tam, heads.SAM2, own_key=own_key_of_sam2, unread=edge_tam_memory),
+    "efficient_tam": Family(
+        build_efficient_tam, fuse_efficient_tam, heads.SAM2, own_key=own_key_of_sam2, unread=efficient_tam_memory
+    ),
+    "efficientvit": Family(build_efficientvit, fuse_efficientvit, heads.EFFICIENT_VIT_SAM),
+    "resnet": Family(build_resnet, fuse_resnet, own_key=nano_sam_key, unread=decoder_file_encoder),
+    "sam_hq_vit": Family(build_vit, fuse_vit, heads_of=heads_of_vit),
+    "sam_hq_tiny_vit": Family(build_tiny_vit, fuse_tiny_vit, heads_of=heads_of_tiny_vit),
+    "efficient_sam": Family(build_efficient_sam, fuse_efficient_sam, heads.EFFICIENT_SAM, own_key=efficient_sam_key),
+}

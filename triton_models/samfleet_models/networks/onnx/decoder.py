@@ -1,0 +1,123 @@
+"""A prompt encoder and mask decoder as one ONNX graph, in the two steps of `samfleet_models.decoder.interface`.
+
+A graph gives a prompt's masks together with their predicted IoUs, so scoring runs it and drawing picks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from samfleet.variants.graphs import DecoderGraph, MaskCount
+from samfleet_models.decoder.interface import DrawnMasks
+from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.mask_decoder import MASKS
+from samfleet_models.networks.onnx.graph import Array, Graph, GraphMismatch
+
+FIRST_MASK: dict[MaskCount, int] = {
+    1: 0,
+    3: 1,
+    4: 0,
+}  # which of `samfleet_models.decoder.interface` a graph's first one is
+LOGITS_PER_PIXEL = 4  # along a side of the embedding: what a mask prompt has
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxImage:
+    """What the graph is fed of an image, by input, the same for every prompt."""
+
+    features: dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxScored:
+    """P prompts: `ious` [P, 4], minus infinity for masks that the graph does not give, and `logits` [P, m, h, w]."""
+
+    ious: Tensor
+    logits: Tensor
+
+
+class OnnxDecoder:
+    """`names` says what the graph calls what; prompts and masks live in a square of `frame_size` pixels."""
+
+    lanes = 1  # ONNX Runtime shares out the operators of one run by itself
+
+    def __init__(self, graph: Graph, names: DecoderGraph, frame_size: int, device: torch.device) -> None:
+        optional = (names.mask_prompt, names.has_mask_prompt, names.image_size)
+        inputs = (*names.features, names.coords, names.labels, *(name for name in optional if name))
+        graph.require(inputs, (names.masks, names.ious))
+        self._graph = graph
+        self._names = names
+        self._frame_size = frame_size
+        self._device = device
+        *self._leading, prompts, _, _ = graph.inputs[names.coords].shape
+        self._prompts_per_run = prompts or names.prompts_per_run
+
+    def prepare(self, features: Features) -> OnnxImage:
+        """`features` [1, ...] as the encoder's graph gives them."""
+        return OnnxImage(
+            {name: array.cpu().numpy() for name, array in zip(self._names.features, features, strict=True)}
+        )
+
+    def score(self, images: OnnxImage | Sequence[OnnxImage], coords: Tensor, labels: Tensor) -> OnnxScored:
+        """Runs the graph on the prompts of each image, as many at a time as it takes."""
+        contexts = [images] * len(coords) if isinstance(images, OnnxImage) else images
+        points, kinds = coords.cpu().numpy(), labels.cpu().numpy()
+        parts = [self._run(contexts[rows.start], points[rows], kinds[rows]) for rows in self._runs(contexts)]
+        logits, ious = (torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*parts, strict=True))
+        first, count = FIRST_MASK[self._names.mask_count], self._names.mask_count
+        placed = ious.new_full((len(ious), MASKS), -torch.inf, dtype=torch.float32)
+        placed[:, first : first + count] = ious
+        return OnnxScored(placed, logits.float())
+
+    def draw(self, scored: OnnxScored, rows: Tensor, masks: Tensor) -> DrawnMasks:
+        """The `masks` [n] (0 to 3) of the prompts `rows` [n]; logits stay on the host, as the graph gives them."""
+        chosen = masks - FIRST_MASK[self._names.mask_count]
+        return DrawnMasks(scored.logits[rows, chosen], scored.ious[rows, masks])
+
+    def release_memory(self) -> None:
+        """Nothing is kept between two calls."""
+
+    def _runs(self, contexts: Sequence[OnnxImage]) -> Iterator[slice]:
+        """Neighbours of one image, at most so many as the graph takes."""
+        start = 0
+        for end in range(1, len(contexts) + 1):
+            full = end - start == self._prompts_per_run
+            if full or end == len(contexts) or contexts[end] is not contexts[start]:
+                yield slice(start, end)
+                start = end
+
+    def _run(self, image: OnnxImage, coords: Array, labels: Array) -> tuple[Array, Array]:
+        """Logits [p, m, h, w] and IoUs [p, m] of p prompts; `coords` [p, T, 2], `labels` [p, T]."""
+        names, leading = self._names, (1,) * len(self._leading)
+        feeds = {
+            **image.features,
+            names.coords: coords.reshape(leading + coords.shape),
+            names.labels: labels.reshape(leading + labels.shape),
+        }
+        if names.mask_prompt:
+            side = self._embedding_side(image) * LOGITS_PER_PIXEL
+            feeds[names.mask_prompt] = np.zeros((len(coords), 1, side, side), np.float32)
+        if names.has_mask_prompt:
+            feeds[names.has_mask_prompt] = np.zeros(1, np.float32)
+        if names.image_size:
+            feeds[names.image_size] = np.array([self._frame_size, self._frame_size])
+        logits, ious = self._graph.run((names.masks, names.ious), feeds)
+        return self._shaped(logits, len(coords), 4), self._shaped(ious, len(coords), 2)
+
+    def _embedding_side(self, image: OnnxImage) -> int:
+        return int(image.features[self._names.features[0]].shape[-1])
+
+    def _shaped(self, output: Array, prompts: int, dimensions: int) -> Array:
+        """Without dimensions in front, and as the record says."""
+        shaped: Array = output.reshape(output.shape[max(0, output.ndim - dimensions) :])
+        if shaped.shape[:2] != (prompts, self._names.mask_count):
+            raise GraphMismatch(
+                f"{self._graph.path.name} gives {output.shape} for {prompts} prompts; its record says that there are "
+                f"{self._names.mask_count} masks for each: correct mask_count in the record"
+            )
+        return shaped

@@ -1,0 +1,31 @@
+"""Every family's network by the name that `VariantRecord.family` has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from samfleet.variants.execution import Execution
+from samfleet.variants.record import VariantRecord
+from samfleet_models.batching.interface import Network
+from samfleet_models.networks.families import FAMILIES
+from samfleet_models.networks.onnx.network import OnnxNetwork
+from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.networks.yolo.detector_prompted import DetectorPrompted
+from samfleet_models.networks.yolo.network import InstanceNetwork
+
+# Families that are no image encoder with SAM's kind of heads.
+OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
+    "onnx": OnnxNetwork,
+    "yolo": lambda record, execution: InstanceNetwork(record, execution).eval(),
+}
+
+
+def network_of(record: VariantRecord, execution: Execution | None = None) -> Network:
+    """Ready for the record's official weights."""
+    network = (OTHERS.get(record.family) or build_network)(record, execution)
+    return network if record.detector is None else DetectorPrompted(network, record.detector, execution)
+
+
+def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
+    """The untrained network of a record whose family has SAM's kind of heads."""
+    return SamNetwork(record, FAMILIES[record.family], execution).eval()

@@ -1,0 +1,172 @@
+"""A variant whose heads are SAM's: the family's image encoder and its two heads, under the official keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.execution import Execution
+from samfleet.variants.record import VariantRecord
+from samfleet_models.batching.requests import Work
+from samfleet_models.checkpoints.loading import fitting_keys, load_state, read_state
+from samfleet_models.decoder.folded import scored_bytes
+from samfleet_models.decoder.interface import Decoder
+from samfleet_models.decoder.stability_ranking import StabilityRanked
+from samfleet_models.device.memory import few_sizes, memory_for_chunks
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.loading import LoadedImage
+from samfleet_models.images.processor import Framing
+from samfleet_models.images.transforms import Resized
+from samfleet_models.mask_generation.segment import begin_work
+from samfleet_models.modeling.common import Features
+from samfleet_models.networks.families import Family
+from samfleet_models.precision.compilation import CompiledEncoder, Encode, batch_sizes
+from samfleet_models.precision.dtypes import DTYPES
+
+STRIDE = 16  # network input pixels per embedding pixel
+IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU takes a tenth longer for each of two, 0.4 GB more for every one
+MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
+
+
+class SamNetwork(nn.Module):
+    """What checkpoints load into. It computes through forms of its parts that are made from them when first needed."""
+
+    prompt_encoder: Any  # of the family's own kind
+    mask_decoder: Any
+
+    def __init__(self, record: VariantRecord, family: Family, execution: Execution | None = None) -> None:
+        super().__init__()
+        self.framing = Framing.of(record)
+        self.execution = execution or Execution()
+        self._record = record
+        self._family = family
+        self.image_encoder = family.build(record.architecture, record.input_size)
+        self._heads = family.heads_of(record.architecture) if family.heads_of else family.heads
+        self.prompt_encoder = self._heads.prompt_encoder(record.frame_size, record.frame_size // STRIDE)
+        self.mask_decoder = self._heads.mask_decoder()
+        self._encoder: Encode | None = None
+        self._graph_bytes = 0
+        self._decoder: Decoder | None = None
+
+    def load(self, files: Mapping[str, Path]) -> None:
+        """The decoder's weights may be a file of their own, whose keys are not those of the other."""
+        published: dict[str, Tensor] = {}
+        for role in sorted(files.keys() & {"network", "decoder"}):
+            published |= read_state(files[role], self._record.files[role].state_key)
+        self.load_published(published)
+
+    def load_published(self, state: Mapping[str, Tensor]) -> None:
+        """Loads a state dict under the published keys, strictly."""
+        unread = self._family.unread
+        load_state(self, state, self._family.own_key, unread(self._record.architecture) if unread else None)
+
+    def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises `CheckpointMismatch` unless these are the shapes of the published keys; no memory is touched."""
+        unread = self._family.unread
+        fitting_keys(self, shapes, self._family.own_key, unread(self._record.architecture) if unread else None)
+
+    def encode(self, pixels: Tensor) -> Features:
+        """Float32 features of B images, the embeddings [B, 256, h, w] first, channels last in memory.
+
+        `pixels` [B, 3, S, S] float32 are preprocessed. For the types of the arithmetic see `samfleet_models.precision`.
+        """
+        if self._encoder is None:
+            self.warm_up()
+        return cast("Encode", self._encoder)(pixels)
+
+    @torch.inference_mode()
+    def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
+        """Each image's features [1, ...], as many images at a time as suits the device."""
+        features: list[Features] = []
+        for start in range(0, len(resized), self.images_per_pass):
+            with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
+                pixels = self.framing.network_input(resized[start : start + self.images_per_pass], self.device)
+            with clock.measure("encode"):
+                together = self.encode(pixels)
+            features += [tuple(part[row : row + 1] for part in together) for row in range(len(pixels))]
+        return features
+
+    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
+        return begin_work(self, request, image, features, clock)
+
+    def warm_up(self) -> float | None:
+        """Makes the encoder that runs of the present parameters; the seconds that compiling it took, if it is."""
+        dtype, compilation = DTYPES[self.execution.precision], self.execution.compilation
+        fused = self._family.fuse(self.image_encoder.to(self.device), self._record.input_size).to(dtype)
+        if self.device.type == "cuda" and dtype is not torch.float32:
+            self.image_encoder.to("cpu")  # all of it that runs was copied; it would keep gigabytes of the GPU
+
+        def encode(pixels: Tensor) -> Features:  # the module itself would join the official keys
+            features = fused(pixels.to(dtype))
+            return tuple(part.float() for part in (features if isinstance(features, tuple) else (features,)))
+
+        if compilation == "none":
+            self._encoder = encode
+            return None
+        sizes = batch_sizes(self.images_per_pass)
+        compiled = CompiledEncoder(encode, compilation, self.device, self._record.input_size, sizes)
+        seconds = compiled.warm_up()
+        self._encoder, self._graph_bytes = compiled, compiled.graph_bytes
+        return seconds
+
+    @property
+    def graph_bytes(self) -> int:
+        return self._graph_bytes
+
+    @property
+    def decoder(self) -> Decoder:
+        """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
+        if self._decoder is None:
+            dtype = DTYPES[self.execution.precision]
+            folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
+            by_stability = self.framing.conventions.masks.ranked_by == "stability"
+            self._decoder = StabilityRanked(folded) if by_stability else folded
+        return self._decoder
+
+    def _apply(self, *args: Any, **options: Any) -> Self:
+        """Parameters move or change type: what was made from them is void."""
+        self._encoder = self._decoder = None
+        return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
+
+    def load_state_dict(self, *args: Any, **options: Any) -> Any:
+        self._encoder = self._decoder = None
+        return super().load_state_dict(*args, **options)
+
+    @property
+    def images_per_pass(self) -> int:
+        """How many images `encode` takes at a time for the best speed."""
+        return IMAGES_PER_PASS[self.device.type]
+
+    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
+        """How many prompts of so many `points` the decoder takes at a time; results depend on it by rounding alone.
+
+        What is asked for is an upper bound: no request may fill the memory of a server that others use. "auto" keeps
+        what the decoder remembers of a chunk within the last-level cache of a CPU or a share of a GPU's free memory,
+        and gives every lane as much to do.
+        """
+        most = MOST_PROMPTS_PER_PASS[self.device.type]
+        if asked != "auto":
+            return min(asked, most)
+        prompt_bytes = scored_bytes(
+            (self.framing.frame_size // STRIDE) ** 2, len(self.mask_decoder.own_tokens) + points
+        )
+        fitting = min(most, memory_for_chunks(self.device, self._graph_bytes) // prompt_bytes)
+        if self.device.type == "cuda" and fitting:
+            return few_sizes(fitting)
+        return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
+
+    def release_memory(self) -> None:
+        """Gives cached memory back after a failure; only outside the `except`, whose traceback still holds tensors."""
+        if self._decoder is not None:
+            self._decoder.release_memory()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @property
+    def device(self) -> torch.device:
+        return cast("torch.device", self.mask_decoder.iou_token.weight.device)

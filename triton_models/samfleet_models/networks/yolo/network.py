@@ -1,0 +1,175 @@
+"""A variant that finds all objects of an image at once: SegEvery is what it finds, prompts choose among that."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from samfleet.errors import SamfleetError
+from samfleet.masks.wire import SegmentRequest
+from samfleet.variants.execution import Execution
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import EverythingParameters
+from samfleet_models.batching.requests import Work
+from samfleet_models.checkpoints.layouts import read_published
+from samfleet_models.checkpoints.loading import fitting_keys, load_state
+from samfleet_models.decoder.interface import Decoder
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.loading import LoadedImage
+from samfleet_models.images.transforms import Resized
+from samfleet_models.modeling.common import Features
+from samfleet_models.networks.yolo.detections import (
+    Detections,
+    Thresholds,
+    detect,
+    in_image,
+    snapped,
+    with_whole_frames,
+)
+from samfleet_models.networks.yolo.processor import LetterboxFraming
+from samfleet_models.networks.yolo.prompt_matching import answer, record_of
+from samfleet_models.networks.yolo.prototype_masks import Instances, draw_instances
+from samfleet_models.networks.yolo.yolov8 import build_yolo
+from samfleet_models.networks.yolo.yolov8_fused import fuse_yolo
+from samfleet_models.precision.dtypes import DTYPES
+
+IMAGES_PER_PASS = {"cpu": 1, "cuda": 16}
+
+
+class CompilationUnsupported(SamfleetError):
+    """The variant takes images of many shapes, which are not compiled for; serve it without compilation."""
+
+    code = "compilation_unsupported"
+
+
+class InstanceNetwork(nn.Module):
+    """The published network of a record, and what runs of it. It asks no decoder anything."""
+
+    def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
+        super().__init__()
+        self.framing = LetterboxFraming.of(record)
+        self.execution = execution or Execution()
+        self._record = record
+        self.network = build_yolo(record.architecture)
+        self._running: Callable[[Tensor], Features] | None = None
+
+    def load(self, files: Mapping[str, Path]) -> None:
+        self.load_published(read_published(self._record.checkpoint, files["network"]))
+
+    def load_published(self, state: Mapping[str, Tensor]) -> None:
+        """Loads a state dict under the published keys, strictly."""
+        load_state(self.network, state)
+        self._running = None
+
+    def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises `CheckpointMismatch` unless these are the shapes of the published keys; no memory is touched."""
+        fitting_keys(self.network, shapes)
+
+    def warm_up(self) -> float | None:
+        if self.execution.compilation != "none":
+            raise CompilationUnsupported(
+                f"{self._record.name} takes images of many shapes and cannot be prepared by "
+                f"{self.execution.compilation}; serve it in {self.execution.precision} alone"
+            )
+        dtype = DTYPES[self.execution.precision]
+        fused = fuse_yolo(self.network).to(dtype)
+
+        def run(pixels: Tensor) -> Features:  # the module itself would join the official keys
+            return tuple(part.float() for part in fused(pixels.to(dtype)) if part is not None)
+
+        self._running = run
+        return None
+
+    def encode(self, pixels: Tensor) -> Features:
+        """Predictions [B, 5 + C, N] and, of a network that makes masks, prototypes [B, C, H/4, W/4], float32.
+
+        `pixels` [B, 3, H, W] float32 are preprocessed.
+        """
+        if self._running is None:
+            self.warm_up()
+        return cast("Callable[[Tensor], Features]", self._running)(pixels)
+
+    @torch.inference_mode()
+    def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
+        """Each image's features [1, ...]; images of one shape go through the network together."""
+        alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index, image in enumerate(resized):
+            alike[image.shape].append(index)
+        features: dict[int, Features] = {}
+        for indices in alike.values():
+            for start in range(0, len(indices), self.images_per_pass):
+                part = indices[start : start + self.images_per_pass]
+                with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
+                    pixels = self.framing.network_input([resized[index] for index in part], self.device)
+                with clock.measure("encode"):
+                    together = self.encode(pixels)
+                features |= {index: tuple(own[row : row + 1] for own in together) for row, index in enumerate(part)}
+        return [features[index] for index in range(len(resized))]
+
+    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
+        yield from ()  # no questions
+        task = request.task
+        asked = task if isinstance(task, EverythingParameters) and not task.prompted else self._record.everything
+        with clock.measure("decode"):
+            found = self.detections(features[0][0], image.frame.original, of_instances(asked))
+        with clock.measure("postprocess"):
+            instances = self.instances(found, features[1][0], image.frame.original, asked)
+            if asked is task:
+                return tuple(record_of(instances, int(row)) for row in np.flatnonzero(instances.masks.areas))
+            return tuple(answer(prompt, index, instances) for index, prompt in enumerate(request.prompts))
+
+    def detections(self, predictions: Tensor, size: tuple[int, int], thresholds: Thresholds) -> Detections:
+        """The objects in the predictions [5 + C, N] of an image of `size` (height, width), boxes in its pixels."""
+        found = detect(predictions, thresholds)
+        letterbox = self.framing.letterbox(*size)
+        boxes = snapped(found.boxes, letterbox.shape)
+        if self._record.role == "segmenter":
+            boxes = with_whole_frames(boxes, letterbox.shape)
+        return Detections(in_image(boxes, letterbox), found.scores, found.coefficients)
+
+    def instances(
+        self, found: Detections, prototypes: Tensor, size: tuple[int, int], asked: EverythingParameters
+    ) -> Instances:
+        """The masks of detections, of those that are stable enough if that is asked for."""
+        least = asked.stability_score_thresh if asked.stability_score_thresh > 0.0 else None
+        return draw_instances(found, prototypes, size, (asked.stability_score_offset, least))
+
+    @property
+    def decoder(self) -> Decoder:
+        raise TypeError(f"{self._record.name} has no decoder: its works ask nothing")
+
+    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
+        del asked, points
+        return 1
+
+    @property
+    def graph_bytes(self) -> int:
+        return 0
+
+    def release_memory(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _apply(self, *args: Any, **options: Any) -> Self:
+        """Parameters move or change type: what was made from them is void."""
+        self._running = None
+        return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
+
+    @property
+    def images_per_pass(self) -> int:
+        return IMAGES_PER_PASS[self.device.type]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def of_instances(asked: EverythingParameters) -> Thresholds:
+    """What the sampler `instances` calls the thresholds of a detector."""
+    return Thresholds(asked.pred_iou_thresh, asked.box_nms_thresh, asked.max_detections)

@@ -1,0 +1,238 @@
+"""From logits to packed masks of the sure ones: stability first, pixels only for the masks that pass.
+
+Values near a threshold are decided by `upscale`'s own arithmetic, all others by the quicker canvas, so that every bit
+and count is that of `upscale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from samfleet.masks.runs import packed_bytes
+from samfleet_models.device.memory import NotEnoughMemory, attempt
+from samfleet_models.device.transfers import Crossing, begin_to_host, to_device
+from samfleet_models.images.transforms import Frame
+from samfleet_models.postprocess.banded_upsample import Canvas
+from samfleet_models.postprocess.upsample import Indices, pixel_logits, pixelwise, upscale
+
+MASK_THRESHOLD = 0.0
+UNSURE_PIXELS = 64  # of one mask; drawing all of it exactly costs less than deciding more of them one by one
+Thresholds = tuple[float, float, float]  # of sure pixels, of possible pixels, of the mask
+BYTES_PER_PIXEL = 13  # of a mask at full resolution: float32, bools, their transposed and padded copies, products
+DENSE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The masks that passed: their rows in the logits, [n, packed_bytes] uint8 down the columns, and stability."""
+
+    rows: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+    stability: NDArray[np.float32]
+
+    def part(self, rows: slice) -> Drawn:
+        return Drawn(self.rows[rows], self.bits[rows], self.stability[rows])
+
+    @classmethod
+    def joined(cls, parts: list[Drawn]) -> Drawn:
+        return cls(
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.bits for part in parts]),
+            np.concatenate([part.stability for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """As `Drawn`, with the bits on their way from the device: uint8 [n, packed_bytes]."""
+
+    rows: NDArray[np.int64]
+    bits: Crossing
+    stability: NDArray[np.float32]
+
+    def landed(self) -> Drawn:
+        """Waits for the bits. Any thread may do so."""
+        bits: NDArray[np.uint8] = self.bits.landed().numpy()
+        return Drawn(self.rows, bits, self.stability)
+
+
+def draw(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
+    """Masks of float32 logits [n, S/4, S/4] whose stability score is at least `least`; None passes all."""
+    if low_res.device.type == "cpu" and pixelwise(low_res, frame):
+        return _draw_banded(low_res, frame, offset, least)
+    return draw_whole(low_res, frame, offset, least)
+
+
+def draw_whole(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
+    """Draw by `upscale` alone."""
+    height, width = frame.original
+    nothing = Drawn(
+        np.zeros(0, np.int64), np.zeros((0, packed_bytes(height * width)), np.uint8), np.zeros(0, np.float32)
+    )
+    return Drawn.joined([nothing, *(part.landed() for part in draw_parts(low_res, frame, offset, least))])
+
+
+def draw_parts(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Iterator[Leaving]:
+    """Draw by `upscale` alone, a bounded number at a time, fewer where memory runs out; only bits leave the device.
+
+    Logits of any type are taken as float32. A part is given while its bits are still on their way.
+    """
+    height, width = frame.original
+    per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
+    size = max(1, DENSE_BYTES[low_res.device.type] // per_mask)
+    start = 0
+    while start < len(low_res):
+        part = low_res[start : start + size].float()
+        drawn = _drawn_if_it_fits(part, frame, offset, least)
+        if isinstance(drawn, NotEnoughMemory):
+            size = len(part) // 2
+            if low_res.device.type == "cuda":
+                torch.cuda.empty_cache()
+            continue
+        yield Leaving(drawn.rows + start, drawn.bits, drawn.stability)
+        start += len(part)
+
+
+def _drawn_if_it_fits(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Leaving | NotEnoughMemory:
+    """Raises what the allocator raises where one mask alone does not fit: then the caller must free something."""
+    if len(low_res) == 1:
+        return _drawn_together(low_res, frame, offset, least)
+    return attempt(lambda: _drawn_together(low_res, frame, offset, least))
+
+
+def _drawn_together(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Leaving:
+    """The host waits for the scores, which say how many masks are packed."""
+    logits = upscale(low_res, frame)
+    stability = stability_scores(logits, offset).cpu()
+    rows = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
+    above = logits > MASK_THRESHOLD
+    del logits
+    if len(rows) < len(above):
+        above = above[to_device(rows, above.device)]
+    return Leaving(rows.numpy(), begin_to_host(_packed(above)), stability[rows].numpy())
+
+
+def stability_scores(logits: Tensor, offset: float) -> Tensor:
+    """Per mask of [n, h, w]: pixels above the threshold + offset, over pixels above the threshold - offset.
+
+    0 where neither has any, for which the official code gives NaN.
+    """
+    high = (logits > MASK_THRESHOLD + offset).sum((-2, -1), dtype=torch.int32)
+    low = (logits > MASK_THRESHOLD - offset).sum((-2, -1), dtype=torch.int32)
+    return _scores(high, low)
+
+
+def _scores(high: Tensor, low: Tensor) -> Tensor:
+    return (high / low).nan_to_num(0.0)
+
+
+def _packed(masks: Tensor) -> Tensor:
+    """[n, packed_bytes] uint8 of bool [n, h, w], packed where they are: one eighth is copied."""
+    count, height, width = masks.shape
+    columns = masks.new_zeros(count, packed_bytes(height * width) * 8)
+    columns[:, : height * width] = masks.transpose(1, 2).reshape(count, height * width)
+    places = to_device(torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8), masks.device)
+    return (columns.view(count, packed_bytes(height * width), 8) * places).sum(2, dtype=torch.uint8)
+
+
+@dataclass(slots=True)
+class _Sketch:
+    """A mask that may pass: `counts` of pixels surely above each of the three thresholds, `bits` surely set.
+
+    `unsure` [3, k] are the pixels left to decide: number of the threshold, x, y.
+    """
+
+    row: int
+    counts: NDArray[np.int64]
+    bits: NDArray[np.uint8]
+    unsure: Indices
+
+
+def _draw_banded(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
+    """As many threads as torch has, a whole mask to each: no step of one is worth the wait for another core."""
+    thresholds = (MASK_THRESHOLD + offset, MASK_THRESHOLD - offset, MASK_THRESHOLD)
+    logits = low_res.numpy()
+    turns = iter(range(len(low_res)))  # shared: each thread takes the next row
+
+    def sketches() -> list[_Sketch | int]:
+        canvas = Canvas(logits, frame)
+        return [found for row in turns if (found := _sketch(canvas, row, thresholds, least)) is not None]
+
+    threads = min(torch.get_num_threads(), len(low_res))
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        found = [part for job in [pool.submit(sketches) for _ in range(threads)] for part in job.result()]
+    parts = [_settled([part for part in found if isinstance(part, _Sketch)], low_res, frame, thresholds, least)]
+    for row in (part for part in found if isinstance(part, int)):
+        exact = draw_whole(low_res[row : row + 1], frame, offset, least)
+        parts.append(Drawn(exact.rows + row, exact.bits, exact.stability))
+    drawn = Drawn.joined(parts)
+    order = np.argsort(drawn.rows)
+    return Drawn(drawn.rows[order], drawn.bits[order], drawn.stability[order])
+
+
+def _best_score(canvas: Canvas, thresholds: Thresholds) -> np.float32:
+    """The highest stability score that the mask begun can have, its unsure pixels all counted in its favour."""
+    high, low, slack = 0, 0, canvas.tolerance
+    for columns in canvas.bands:
+        band = canvas.band(columns)
+        high += np.count_nonzero(canvas.above(band, thresholds[0] - slack))
+        low += np.count_nonzero(canvas.above(band, thresholds[1] + slack))
+    return np.float32(high) / np.float32(low) if low else np.float32(high)
+
+
+def _sketch(canvas: Canvas, row: int, thresholds: Thresholds, least: float | None) -> _Sketch | int | None:
+    """None for a mask that cannot pass; its row where too much is unsure."""
+    canvas.begin(row)
+    if not np.isfinite(canvas.tolerance):
+        return row
+    if least is not None and _best_score(canvas, thresholds) < np.float32(least):
+        return None
+    height, width = canvas.size
+    bits = np.zeros(packed_bytes(height * width), dtype=np.uint8)
+    counts = np.zeros(len(thresholds), dtype=np.int64)
+    unsure = [np.zeros((3, 0), dtype=np.int64)]
+    for columns in canvas.bands:
+        band = canvas.band(columns)
+        for number, threshold in enumerate(thresholds):
+            possible = np.count_nonzero(canvas.above(band, threshold - canvas.tolerance))
+            sure = canvas.above(band, threshold + canvas.tolerance)
+            counts[number] += (certain := np.count_nonzero(sure))
+            if possible > certain:
+                pixels = np.flatnonzero((band > np.float32(threshold - canvas.tolerance)) & ~sure)
+                x, y = np.divmod(pixels, height)
+                unsure.append(np.stack([np.full(len(x), number), x + columns.start, y]))
+        packed = np.packbits(sure)
+        bits[columns.start * height // 8 :][: len(packed)] = packed
+        if sum(part.shape[1] for part in unsure) > UNSURE_PIXELS:
+            return row
+    return _Sketch(row, counts, bits, np.concatenate(unsure, axis=1))
+
+
+def _settled(
+    sketches: list[_Sketch], low_res: Tensor, frame: Frame, thresholds: Thresholds, least: float | None
+) -> Drawn:
+    """The sketches that pass, their unsure pixels decided."""
+    height, width = frame.original
+    rows = np.array([sketch.row for sketch in sketches], dtype=np.int64)
+    bits = np.stack([np.zeros(packed_bytes(height * width), dtype=np.uint8), *(sketch.bits for sketch in sketches)])[1:]
+    counts = np.stack([np.zeros(len(thresholds), dtype=np.int64), *(sketch.counts for sketch in sketches)])[1:]
+    unsure = np.concatenate([np.zeros((3, 0), dtype=np.int64), *(sketch.unsure for sketch in sketches)], axis=1)
+    number, x, y = unsure
+    owner = np.repeat(np.arange(len(sketches)), [sketch.unsure.shape[1] for sketch in sketches])
+    logits = pixel_logits(low_res, frame, rows[owner], y, x).numpy()
+    above = logits > np.array(thresholds, dtype=np.float32)[number]
+    np.add.at(counts, (owner[above], number[above]), 1)
+    in_mask = above & (number == len(thresholds) - 1)
+    pixel = (x * height + y)[in_mask]
+    np.bitwise_or.at(bits, (owner[in_mask], pixel // 8), (128 >> pixel % 8).astype(np.uint8))
+    high, low, _ = torch.from_numpy(counts.astype(np.int32)).unbind(1)
+    stability = _scores(high, low)
+    passed = (stability >= least if least is not None else torch.ones_like(stability, dtype=torch.bool)).numpy()
+    return Drawn(rows[passed], bits[passed], stability.numpy()[passed])

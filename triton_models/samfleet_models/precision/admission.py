@@ -1,0 +1,41 @@
+"""Which executions may serve: the reference always, every other one after its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from samfleet.variants.execution import Execution
+from samfleet.variants.gates import Gate, GateSubject, PrecisionNotGated, require_gate
+from samfleet.variants.record import VariantRecord
+from samfleet_models.version import engine_version
+
+
+def gate_subject(record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], sha256: str) -> GateSubject:
+    """Return what a gate of this execution is valid for. `hardware` is that of `device.hardware.fingerprint`."""
+    return GateSubject(
+        variant=record.name,
+        execution=str(execution),
+        checkpoint_sha256=sha256,
+        device_kind=hardware["device_kind"],
+        device_name=hardware["device_name"],
+        torch=hardware["torch"],
+        cuda=hardware["cuda"],
+        engine=engine_version(),
+    )
+
+
+def admit(
+    record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], sha256: str, gates_dir: Path | None
+) -> Gate | None:
+    """The gate on which an execution may serve, None for the reference; raises what `require_gate` does."""
+    if execution.is_reference:
+        return None
+    subject = gate_subject(record, execution, hardware, sha256)
+    if gates_dir is None:
+        raise PrecisionNotGated(
+            f"{record.name} in {execution} needs a gate and no folder of gates is named; set SAMFLEET_GATES_DIR and "
+            f"run `{subject.command}` on this machine"
+        )
+    return require_gate(gates_dir, subject)

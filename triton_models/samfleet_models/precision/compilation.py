@@ -1,0 +1,151 @@
+"""An image encoder compiled or captured for fixed batch sizes, before the first request needs it.
+
+`compile` is torch.compile: kernels written for these very shapes. `cuda_graphs` records what the encoder launches and
+replays it as one, which spares the host: one batch of an efficient encoder is hundreds of short kernels.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from samfleet.errors import SamfleetError
+from samfleet_models.device.gpu_memory import unused_in_pool
+from samfleet_models.modeling.common import Features
+
+Encode = Callable[[Tensor], Features]
+
+LARGEST_BATCH = 8  # what Triton batches by default; larger ones go through in parts
+RUNS_BEFORE_CAPTURE = 3  # libraries choose kernels and allocate workspaces, which no capture may do
+
+
+class GraphsNeedCuda(SamfleetError):
+    """CUDA graphs need a CUDA device; choose `compile` or no compilation for this variant."""
+
+    code = "graphs_need_cuda"
+
+
+class PythonHeadersMissing(SamfleetError):
+    """Compiling needs the headers of this Python; install them (Debian: python3-dev), or choose no compilation."""
+
+    code = "python_headers_missing"
+
+
+class CompilerMissing(SamfleetError):
+    """Compiling needs a C++ compiler; install g++, name one in CXX, or choose no compilation."""
+
+    code = "compiler_missing"
+
+
+class CompiledEncoder:
+    """Takes any number of images; they go through in batches of the prepared `sizes`, which hold 1, largest first."""
+
+    def __init__(self, encode: Encode, compilation: str, device: torch.device, side: int, sizes: Sequence[int]) -> None:
+        """`encode` takes pixels [B, 3, side, side] float32 on `device`; `compilation` is compile or cuda_graphs."""
+        if compilation == "cuda_graphs" and device.type != "cuda":
+            raise GraphsNeedCuda(
+                f"CUDA graphs need a CUDA device and this variant runs on {device}; choose `compile` or no compilation"
+            )
+        if compilation == "compile":
+            require_compiler()
+            require_headers()
+        self._encode, self._device, self._side = encode, device, side
+        self._prepare = {"compile": self._compile, "cuda_graphs": self._capture}[compilation]
+        self._sizes = sorted(sizes, reverse=True)
+        self._prepared: dict[int, Encode] = {}
+        self.graph_bytes = 0  # unused memory of the captured graphs, once warmed up
+
+    @torch.inference_mode()
+    def warm_up(self) -> float:
+        """Prepares all sizes and runs each once; the seconds that this took, minutes on a CPU."""
+        begun = time.perf_counter()
+        self._prepared = self._prepare()
+        for size in self._sizes:
+            self._prepared[size](self._blank(size))
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter() - begun
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> Features:
+        if not self._prepared:
+            raise RuntimeError("the encoder was not warmed up")
+        parts = torch.split(pixels, list(self._cut(len(pixels))))
+        features = [self._prepared[len(part)](part) for part in parts]
+        if len(features) == 1:
+            return features[0]
+        return tuple(torch.cat(own) for own in zip(*features, strict=True))
+
+    def _cut(self, count: int) -> Iterator[int]:
+        for size in self._sizes:
+            whole, count = divmod(count, size)
+            yield from [size] * whole
+
+    def _blank(self, size: int) -> Tensor:
+        return torch.zeros(size, 3, self._side, self._side, device=self._device)
+
+    def _compile(self) -> dict[int, Encode]:
+        """Isolated: torch counts the variants of a function's code over all encoders of the process, and stops at 8."""
+        compiled = torch.compile(self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True)  # type: ignore[call-overload]  # torch's overloads leave the last one out
+        return dict.fromkeys(self._sizes, compiled)
+
+    def _capture(self) -> dict[int, Encode]:
+        """The largest first: its memory then serves the others, none of which ever runs beside another."""
+        pool = torch.cuda.graph_pool_handle()
+        captured: dict[int, Encode] = {
+            size: CapturedBatch(self._encode, self._blank(size), pool) for size in self._sizes
+        }
+        self.graph_bytes = unused_in_pool(pool)
+        return captured
+
+
+class CapturedBatch:
+    """What `encode` launches for one batch size, from `pixels` that stay in place to features that do."""
+
+    def __init__(self, encode: Encode, pixels: Tensor, pool: Any) -> None:
+        self._pixels = pixels
+        stream = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]  # untyped in torch
+        stream.wait_stream(torch.cuda.current_stream(pixels.device))
+        with torch.cuda.stream(stream):
+            for _ in range(RUNS_BEFORE_CAPTURE):
+                encode(pixels)
+        torch.cuda.current_stream(pixels.device).wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, pool=pool):
+            self._features = encode(pixels)
+
+    def __call__(self, pixels: Tensor) -> Features:
+        self._pixels.copy_(pixels)
+        self._graph.replay()
+        return tuple(features.clone() for features in self._features)
+
+
+def batch_sizes(most: int) -> list[int]:
+    """Powers of two up to `most` or `LARGEST_BATCH`: few to prepare, and no batch is padded."""
+    return [2**power for power in range(min(most, LARGEST_BATCH).bit_length())]
+
+
+def require_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise CompilerMissing from error
+
+
+def require_headers() -> None:
+    """What is compiled, for a CPU and for a GPU, is called from Python through its C interface."""
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        raise PythonHeadersMissing(
+            f"{header} is missing, which compiling needs; install Python's headers "
+            f"(Debian: python{sysconfig.get_python_version()}-dev), or choose no compilation"
+        )

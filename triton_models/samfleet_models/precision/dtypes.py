@@ -1,0 +1,45 @@
+"""What is computed in which type.
+
+| part | in bf16 and fp16 |
+|---|---|
+| parameters of the published network, and what is folded and fused from them | float32 and float64, rounded last |
+| image encoder: weights and activations of its fused layers | the precision; products are summed in float32 |
+| LayerNorm | the precision in and out; statistics and normalisation in float32, inside torch's kernel |
+| softmax of the attention | queries, keys, values, biases in the precision; logits and sums in float32, in the kernel |
+| embedding, as it leaves the encoder | float32, of numbers that the precision can write |
+| prompt encoder, mask decoder | as `samfleet_models.decoder.numerics` says |
+| thresholds, stability, boxes, masks, run-length codes | what they are in fp32 |
+
+In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.device.hardware.prepare_device`).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from samfleet.errors import SamfleetError
+from samfleet.variants.execution import Precision
+from samfleet_models.ops import onednn
+
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+BF16_SINCE = (8, 0)  # compute capability
+
+
+class PrecisionUnsupported(SamfleetError):
+    """The hardware has no arithmetic of this precision; serve the variant in fp32."""
+
+    code = "precision_unsupported"
+
+
+def require_supported(precision: Precision, device: torch.device) -> None:
+    """Where numbers of a type are converted for every product, everything works and takes many times as long."""
+    dtype = DTYPES[precision]
+    if device.type == "cuda":
+        supported = dtype is not torch.bfloat16 or torch.cuda.get_device_capability(device) >= BF16_SINCE
+    else:
+        supported = dtype is torch.float32 or dtype in onednn.TYPES
+    if not supported:
+        raise PrecisionUnsupported(
+            f"{device} has no arithmetic in {precision} and would take many times as long as in fp32; serve in fp32"
+        )

@@ -1,0 +1,266 @@
+"""Runs batches of requests through one loaded variant; knows nothing of Triton."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from samfleet.errors import SamfleetError
+from samfleet.limits import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
+from samfleet.masks.record import MaskRecord
+from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
+from samfleet.variants.execution import Execution
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.weights.pins import expected_sha256
+from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, never
+from samfleet_models.batching.scheduler import ImageWork, Sharing
+from samfleet_models.checkpoints.loading import load_weights
+from samfleet_models.device.gpu_memory import give_back_unused
+from samfleet_models.device.hardware import (
+    choose_device,
+    fingerprint,
+    peak_memory_bytes,
+    peak_reserved_bytes,
+    prepare_device,
+    reset_peak_memory,
+)
+from samfleet_models.device.memory import NotEnoughMemory, attempt
+from samfleet_models.device.meters.energy import BatchEnergy
+from samfleet_models.device.meters.factory import open_meter
+from samfleet_models.device.meters.meter import DeviceMeter, DeviceWatch
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.decode import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS, PixelBudget
+from samfleet_models.images.loading import Failure, Limits, LoadedImage, load, out_of_memory
+from samfleet_models.modeling.common import Features
+from samfleet_models.networks.registry import network_of
+from samfleet_models.precision.admission import admit
+
+ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as the networks do it: between them a cancelled request is left out
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """`device` is auto, cpu or cuda, `gpu` the index auto takes; `threads` bounds torch on the CPU (None: its own).
+
+    Every execution but the reference needs its passed gate in `gates_dir`; only what measures may be `ungated`.
+    """
+
+    device: str = "auto"
+    gpu: int = 0
+    threads: int | None = None
+    decode_threads: int = 4
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    max_prompts: int = MAX_PROMPTS_PER_IMAGE
+    max_mask_bytes: int = MAX_MASK_BYTES
+    decode_pixels: int = DEFAULT_DECODE_PIXELS
+    triton_version: str | None = None
+    execution: Execution = field(default_factory=Execution)
+    gates_dir: Path | None = None
+    ungated: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the images of one call share: the time of `loading` is all images', that of `encoding` the encoded ones'."""
+
+    size: int
+    loading: StageClock
+    encoding: StageClock
+    energy: BatchEnergy
+    warmup: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+
+class Engine:
+    """One variant on one device. Not thread-safe: one batch at a time, as a Triton instance calls it."""
+
+    def __init__(
+        self,
+        record: VariantRecord,
+        checkpoint: Path,
+        settings: EngineSettings | None = None,
+        meter: DeviceMeter | None = None,
+    ) -> None:
+        """`meter` is the device's own where none is given."""
+        settings = settings or EngineSettings()
+        self.record = record
+        self.device = choose_device(settings.device, settings.gpu)
+        prepare_device(self.device, settings.threads)
+        self.execution = settings.execution
+        self.hardware = fingerprint(self.device, settings.triton_version, self.execution)
+        self.checkpoint_sha256 = expected_sha256(record.checkpoint, checkpoint.parent)
+        self.gate = None
+        if not settings.ungated:
+            self.gate = admit(record, self.execution, self.hardware, self.checkpoint_sha256, settings.gates_dir)
+        self.network = network_of(record, self.execution)
+        load_weights(self.network, record, checkpoint)
+        self.network.to(self.device)
+        self.warmup_seconds = self.network.warm_up()
+        self._limits = Limits(settings.max_pixels, settings.max_prompts, PixelBudget(settings.decode_pixels))
+        self._max_mask_bytes = settings.max_mask_bytes
+        self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
+        self._watch = DeviceWatch(meter or open_meter(self.device))
+        self._warm: set[str] = set()
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        self._watch.meter.close()
+
+    def segment(
+        self, requests: Sequence[SegmentRequest], cancelled: Sequence[Cancelled] = ()
+    ) -> Iterator[tuple[int, SegmentReply]]:
+        """(position, reply) of every request, each as soon as it is ready, not in order.
+
+        `cancelled` tells of each request whether its client has given it up; none means that none does. It is asked
+        before an image is read and encoded and between the decoder's chunks, and the reply to such a request is the
+        error `request_cancelled`.
+
+        A bad image or task, or an image too large for the memory, becomes a reply with an error and leaves the others
+        alone; any other exception is a fault of this program and ends the iteration. A request without prompts in a
+        task that is prompted has no masks; its image is still read and judged, but not encoded.
+        """
+        batch = self._begin(len(requests))
+        reset_peak_memory(self.device)
+        given_up = dict(enumerate(cancelled or [never] * len(requests)))
+        images: dict[int, LoadedImage] = {}
+        for position, loaded in self._load(requests, given_up, batch):
+            request = requests[position]
+            if isinstance(loaded, Failure):
+                yield position, self._failed(batch, loaded)
+            elif request.prompts or not request.task.prompted:
+                images[position] = loaded
+            else:
+                yield position, self._reply(batch, loaded, self._clock(batch), ())
+        if not images:
+            return
+        batch.warmup = self._is_first({type(requests[position].task).__name__ for position in images})
+        works: dict[int, ImageWork] = {}
+        for position, features in self._features(images, given_up, batch).items():
+            if isinstance(features, Failure):
+                yield position, self._failed(batch, features, images.pop(position))
+                continue
+            clock = self._clock(batch, encoded=len(images))
+            steps = self.network.work(requests[position], images[position], features, clock)
+            works[position] = ImageWork(position, steps, clock, cancelled=given_up[position])
+        for position, outcome in Sharing(self.network, self._max_mask_bytes).run(works.values()):
+            yield position, self._ended(batch, images.pop(position), works.pop(position), outcome)
+        give_back_unused(self.device, self.network.graph_bytes)
+
+    def _ended(
+        self, batch: Batch, image: LoadedImage, work: ImageWork, outcome: tuple[MaskRecord, ...] | Failure
+    ) -> SegmentReply:
+        if isinstance(outcome, Failure):
+            return self._failed(batch, outcome, image)
+        counts = {"prompts_decoded": work.prompts_decoded, "unscored_prompts": work.unscored_prompts}
+        return self._reply(batch, image, work.clock, outcome, **counts)
+
+    def _is_first(self, kinds: set[str]) -> bool:
+        """True for a batch that pays for lazy initialisation and the choice of kernels.
+
+        That is the first that reaches the network. On a GPU it is the first of each kind of task, whose chunks of
+        other sizes need other kernels and memory.
+        """
+        paid = kinds if self.device.type == "cuda" else {"any"}
+        first = not paid <= self._warm
+        self._warm |= paid
+        return first
+
+    def refuse(self, error: SamfleetError) -> SegmentReply:
+        """The reply to a request that could not even be unpacked."""
+        return self._failed(self._begin(1), Failure(error, "preprocess"))
+
+    def _begin(self, size: int) -> Batch:
+        energy = BatchEnergy(self._watch.meter, size)
+        return Batch(size, StageClock(self.device), StageClock(self.device), energy)
+
+    def _load(
+        self, requests: Sequence[SegmentRequest], given_up: Mapping[int, Cancelled], batch: Batch
+    ) -> Iterator[tuple[int, LoadedImage | Failure]]:
+        name, framing = self.record.name, self.network.framing
+        wanted = [position for position in given_up if not given_up[position]()]
+        with batch.loading.measure("preprocess"):
+            loaded = list(
+                self._pool.map(lambda position: load(requests[position], name, framing, self._limits), wanted)
+            )
+        yield from zip(wanted, loaded, strict=True)
+        for position in given_up.keys() - set(wanted):
+            yield position, Failure(RequestCancelled(), "preprocess")
+
+    def _features(
+        self, images: Mapping[int, LoadedImage], given_up: Mapping[int, Cancelled], batch: Batch
+    ) -> dict[int, Features | Failure]:
+        """Encode all images but those whose request was cancelled before."""
+        found: dict[int, Features | Failure] = {}
+        size = ENCODED_AT_A_TIME[self.device.type]
+        for start in range(0, len(images), size):
+            part = list(images)[start : start + size]
+            gone = [position for position in part if given_up[position]()]
+            found |= dict.fromkeys(gone, Failure(RequestCancelled(), "encode"))
+            if wanted := {position: images[position] for position in part if position not in gone}:
+                found |= self._encode(wanted, batch)
+        return found
+
+    def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Features | Failure]:
+        """The features of all images together; one by one where that does not fit."""
+        together = attempt(lambda: self.network.embed([image.resized for image in images.values()], batch.encoding))
+        if not isinstance(together, NotEnoughMemory):
+            return dict(zip(images, together, strict=True))
+        self.network.release_memory()
+        if len(images) == 1:
+            return dict.fromkeys(images, out_of_memory(together, "encode"))
+        outcomes: dict[int, Features | Failure] = {}
+        for position, image in images.items():
+            outcomes |= self._encode({position: image}, batch)
+        return outcomes
+
+    def _clock(self, batch: Batch, encoded: int = 0) -> StageClock:
+        """One image's, which has its share of what the batch did for all that were read and for all `encoded`."""
+        clock = StageClock(self.device)
+        clock.join(batch.loading, 1 / batch.size)
+        if encoded:
+            clock.join(batch.encoding, 1 / encoded)
+        return clock
+
+    def _reply(
+        self,
+        batch: Batch,
+        image: LoadedImage,
+        clock: StageClock,
+        masks: tuple[MaskRecord, ...],
+        **counts: int,
+    ) -> SegmentReply:
+        height, width = image.frame.original
+        stages = clock.stage_times()
+        report = self._report(batch, stages, width=width, height=height, **counts)
+        return SegmentReply(masks, report)
+
+    def _failed(self, batch: Batch, failure: Failure, image: LoadedImage | None = None) -> SegmentReply:
+        height, width = image.frame.original if image else (0, 0)
+        error = {
+            "error_code": failure.error.code,
+            "error_message": failure.error.message,
+            "error_stage": failure.stage,
+        }
+        return SegmentReply((), self._report(batch, {}, width=width, height=height, **error))
+
+    def _report(self, batch: Batch, stages: dict[str, StageTime], /, **fields: object) -> ImageReport:
+        return ImageReport(
+            stages=stages,
+            batch_size=batch.size,
+            clock=batch.loading.kind,
+            warmup=batch.warmup,
+            execute_ms=(time.perf_counter() - batch.started) * 1e3,
+            energy_j=batch.energy.share(sum(stage.amortised_ms for stage in stages.values())),
+            peak_memory_bytes=peak_memory_bytes(self.device),
+            peak_reserved_bytes=peak_reserved_bytes(self.device),
+            checkpoint_sha256=self.checkpoint_sha256,
+            hardware=self.hardware,
+            device=self._watch.state(),
+            execution=str(self.execution),
+            warmup_seconds=self.warmup_seconds,
+            gate=self.gate.summary() if self.gate else None,
+            **fields,  # type: ignore[arg-type]  # the two callers pass each field in its own type
+        )

@@ -1,0 +1,58 @@
+"""Floating-point operations of a piece of work.
+
+Products and convolutions are counted by torch's flop counter from the shapes that really run, two operations per
+multiply-add; element-wise steps count nothing. So a path that folds arithmetic away is credited only with what is
+left. Torch counts what the calling thread does, and that on the meta device too, where nothing is computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from samfleet_models.ops import onednn_layers
+
+Shape = tuple[int, ...]
+
+
+def count_flops(work: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False, custom_mapping=_uncounted()) as counter:
+        work()
+    return int(counter.get_total_flops())
+
+
+def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
+    batch, heads, queries, channels = query
+    return 2 * batch * heads * queries * key[2] * (channels + value[3])
+
+
+def _added_product(_: Shape, a: Shape, b: Shape, *__: Any, **___: Any) -> int:
+    """Of matrices [n, k] and [k, m], or of as many of each as the first dimension says."""
+    return 2 * math.prod(a) * b[-1]
+
+
+def _linear(x: Shape, *_: Any, out_shape: Shape, **__: Any) -> int:
+    return 2 * math.prod(x) * out_shape[-1]
+
+
+def _convolution(_: Shape, weight: Shape, *__: Any, out_shape: Shape, **___: Any) -> int:
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
+def _uncounted() -> dict[Any, Callable[..., int]]:
+    """Products that torch's table leaves out: the CPU's attention, in-place and fused additions, oneDNN's layers."""
+    aten, mkldnn = torch.ops.aten, torch.ops.mkldnn
+    layers = [mkldnn._linear_pointwise] if hasattr(mkldnn, "_linear_pointwise") else []  # noqa: SLF001 - its name
+    return {
+        **dict.fromkeys(layers, _linear),
+        onednn_layers.LINEAR: _linear,
+        onednn_layers.CONVOLUTION: _convolution,
+        aten._scaled_dot_product_flash_attention_for_cpu: _attention,  # noqa: SLF001 - the operator's public name
+        aten.addmm_: _added_product,
+        aten._addmm_activation: _added_product,  # noqa: SLF001 - the operator's public name
+        aten.baddbmm_: _added_product,
+    }

@@ -1,0 +1,132 @@
+"""Measures whether an execution may serve a variant on this machine, and writes the gate that the engine asks for.
+
+    python -m samfleet_models.tools.gate mobile_sam --precision bf16 --images photographs/
+
+`samfleet variants gate` runs it. Alone it needs nothing but torch, numpy, pillow, scipy and pycocotools, so that it
+runs on a machine that has just those and a GPU. Exit codes: 0 passed, 1 failed or not measured, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import get_args
+
+from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.licences import SETTING, parse_accepted
+from samfleet.variants.catalogue import add_variants_of, get_variant
+from samfleet.variants.execution import Compilation, Execution, Precision
+from samfleet.variants.gates import LABELS, LEAST, LEAST_IMAGES, Gate, write_gate
+from samfleet_models.serving.engine import EngineSettings
+from samfleet_models.serving.utf8 import use_utf8
+from samfleet_models.tools.gate_measurement import measure_gate
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+class GateImagesMissing(InvalidInput):
+    """A gate needs more images than there are."""
+
+    code = "gate_images_missing"
+
+
+class ReferenceNeedsNoGate(InvalidInput):
+    """Plain fp32 is what gates measure against; name another precision or a compilation."""
+
+    code = "gate_of_reference"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    use_utf8()  # as the backend does
+    try:
+        gate, path = _measure_and_write(options)
+    except SamfleetError as error:
+        print(f"samfleet: {error.message} [{error.code}]", file=sys.stderr)  # noqa: T201 - this is a command
+        return 1
+    print(gate.to_json() if options.json else _report(gate, path), end="")  # noqa: T201 - this is a command
+    return 0 if gate.passed else 1
+
+
+def find_images(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if len(found) < LEAST_IMAGES:
+        raise GateImagesMissing(f"{folder} holds {len(found)} images; a gate needs {LEAST_IMAGES} or more")
+    return found
+
+
+def _measure_and_write(options: argparse.Namespace) -> tuple[Gate, Path]:
+    own = os.environ.get("SAMFLEET_VARIANTS_DIR")
+    add_variants_of(Path(own) if own else None)
+    record = get_variant(options.variant)
+    record.require_accepted(parse_accepted(os.environ.get(SETTING, "")))
+    settings = EngineSettings(
+        device=options.device,
+        threads=options.threads,
+        execution=Execution(options.precision, options.compilation),
+    )
+    if settings.execution.is_reference:
+        raise ReferenceNeedsNoGate
+    task = replace(record.everything, **({"points_per_side": options.grid} if options.grid else {}))
+    checkpoint = options.weights_dir / record.checkpoint.filename
+    gate = measure_gate(record, checkpoint, settings, find_images(options.images), task, _say)
+    return gate, write_gate(options.gates_dir, gate)
+
+
+def _report(gate: Gate, path: Path) -> str:
+    """The figures as a table, what is wanted of them beside."""
+    subject, width = gate.subject, max(map(len, LABELS.values()))
+    lines = [
+        f"{subject.variant} in {subject.execution} against fp32, {gate.points_per_side} points per side",
+        f"on {subject.device_name}, torch {subject.torch}",
+        "",
+        f"{'':{width}}  {'measured':>10}  {'needed':>6}",
+    ]
+    for name, value in asdict(gate.figures).items():
+        shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+        needed = f"{LEAST[name]:g}" if name in LEAST else ""
+        lines.append(f"{LABELS[name]:{width}}  {shown:>10}  {needed:>6}".rstrip())
+    verdict = "passed" if gate.passed else "failed: " + "\n        ".join(gate.findings)
+    return "\n".join([*lines, "", verdict, f"written to {path}", ""])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is a command
+
+
+def _parser() -> argparse.ArgumentParser:
+    folder = _folder_of_variable
+    parser = argparse.ArgumentParser(prog="python -m samfleet_models.tools.gate", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("variant")
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    parser.add_argument("--compilation", choices=get_args(Compilation), default="none")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="photographs, sub-folders included")
+    parser.add_argument("--grid", type=int, metavar="N", help="points per side; by default the variant's")
+    parser.add_argument("--device", default=os.environ.get("SAMFLEET_DEVICE", "auto"), help="auto, cpu, cuda, cuda:N")
+    parser.add_argument(
+        "--threads", type=int, default=_threads(), help="of torch on the CPU, SAMFLEET_THREADS if unset"
+    )
+    parser.add_argument("--weights-dir", type=Path, default=folder("SAMFLEET_WEIGHTS_DIR", "weights"), metavar="DIR")
+    parser.add_argument("--gates-dir", type=Path, default=folder("SAMFLEET_GATES_DIR", "gates"), metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="print the file and no table")
+    return parser
+
+
+def _threads() -> int | None:
+    """As many as the backend takes: how sums are split over threads changes their last bits."""
+    threads = os.environ.get("SAMFLEET_THREADS")
+    return int(threads) if threads else None
+
+
+def _folder_of_variable(variable: str, name: str) -> Path:
+    """What the variable names, else a folder of the state directory."""
+    named = os.environ.get(variable)
+    return Path(named) if named else Path(os.environ.get("SAMFLEET_STATE_DIR", ".samfleet")) / name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
