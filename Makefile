@@ -66,7 +66,7 @@ check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/mypy
 	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/python -m samfleet.masks.triton_config --write $(VENV)/generated >/dev/null
+	$(BIN)/python -m samfleet.wire.model_config --write $(VENV)/generated >/dev/null
 	diff -r $(VENV)/generated triton_models/repository
 	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
 	diff $(VENV)/variants.md docs/variants.md
@@ -76,7 +76,7 @@ fmt: setup ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix .
 
 generated: setup ## write what follows from the records of variants: Triton's folders, complexity.json, docs/variants.md
-	$(BIN)/python -m samfleet.masks.triton_config --write triton_models/repository
+	$(BIN)/python -m samfleet.wire.model_config --write triton_models/repository
 	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
 

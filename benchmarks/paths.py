@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from reference.official_generator import POINTS_PER_BATCH, OfficialGenerator, point_prompts
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.decoder.image_context import ImageContext

@@ -21,10 +21,10 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from benchmarks.environment import commit
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.quality.segmentation import annotation_rle
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import EverythingParameters, Prompt
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.serving.engine import Engine, EngineSettings
 
 GRID = "grid"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.flops import synchronize
-from samfleet.masks.wire import SegmentRequest
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.serving.engine import Engine
 
 Interval = tuple[float, float]

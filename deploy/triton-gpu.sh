@@ -9,7 +9,7 @@ done
 work=$(mktemp -d)
 if [ -n "${SAMFLEET_VARIANTS_DIR:-}" ]; then
     own=$work/own
-    python3 -m samfleet.masks.triton_config --variants-dir "$SAMFLEET_VARIANTS_DIR" --write "$own"
+    python3 -m samfleet.wire.model_config --variants-dir "$SAMFLEET_VARIANTS_DIR" --write "$own"
     if [ -n "$(ls "$own")" ]; then
         set -- "--model-repository=$own" "$@"
     fi

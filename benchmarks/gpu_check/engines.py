@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu_check.options import Options
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.checkpoints.loading import file_sha256
 from samfleet_models.parity.cases import find_cases
 from samfleet_models.serving.engine import Engine, EngineSettings

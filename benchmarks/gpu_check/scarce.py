@@ -18,7 +18,7 @@ from benchmarks.gpu_check.engines import MOBILE_SAM, engine_of, everything, segm
 from benchmarks.gpu_check.machine import memory, ready_device
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Recorder
-from samfleet.masks.wire import SegmentReply
+from samfleet.wire.messages import SegmentReply
 from samfleet_models.serving.engine import Engine
 
 ROOMS = (2**26, 2**28, 2**30, 2**32)  # bytes beyond what the loaded engine holds

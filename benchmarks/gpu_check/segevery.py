@@ -13,7 +13,7 @@ from benchmarks.gpu_check.machine import memory, ready_device
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Figures, Recorder
 from benchmarks.streams import idle_share
-from samfleet_models.device.timing import STAGES
+from samfleet.wire.stages import BACKEND_STAGES
 from samfleet_models.serving.engine import Engine
 
 VARIANTS = (MOBILE_SAM, "efficientvit_sam_l0", "sam2_1_hiera_l")
@@ -51,7 +51,7 @@ def measured(engine: Engine, images: list[bytes], grid: int) -> Figures:
         "masks_per_image": statistics.fmean(len(reply.masks) for reply in replies),
         "prompts_per_image": statistics.fmean(report.prompts_decoded for report in reports),
         "stages_ms": {
-            stage: statistics.fmean(report.stages[stage].amortised_ms for report in reports) for stage in STAGES
+            stage: statistics.fmean(report.stages[stage].amortised_ms for report in reports) for stage in BACKEND_STAGES
         },
         "clock": reports[0].clock,
         "peak_bytes": max(report.peak_memory_bytes for report in reports),

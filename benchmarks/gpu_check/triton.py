@@ -18,9 +18,9 @@ from benchmarks.gpu_check.machine import ready_device
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Figures, Recorder
 from benchmarks.gpu_check.triton_server import running_triton
-from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentReply, SegmentRequest, pack_request, unpack_reply
 from samfleet.variants.catalogue import get_variant
-from samfleet_models.device.timing import STAGES
+from samfleet.wire.messages import INPUTS, OUTPUTS, SegmentReply, SegmentRequest, pack_request, unpack_reply
+from samfleet.wire.stages import BACKEND_STAGES
 
 IMAGES, SMALL_IMAGES = 32, 4
 GRID, SMALL_GRID = 16, 4
@@ -87,7 +87,7 @@ def reported(replies: Sequence[SegmentReply]) -> Figures:
         "images_by_batch_size": dict(sorted(Counter(report.batch_size for report in reports).items())),
         "clock": sorted({report.clock for report in reports}),
         "stages_ms": {
-            stage: statistics.fmean(report.stages[stage].amortised_ms for report in reports) for stage in STAGES
+            stage: statistics.fmean(report.stages[stage].amortised_ms for report in reports) for stage in BACKEND_STAGES
         },
         "execute_ms": statistics.fmean(report.execute_ms for report in reports),
         "peak_bytes": max(report.peak_memory_bytes for report in reports),

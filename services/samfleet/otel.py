@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from samfleet.direct import is_loopback
-from samfleet.tracing import Attribute, SpanKind
+from samfleet.no_proxy import is_loopback
+from samfleet.spans import Attribute, SpanKind
 
 KINDS: Mapping[SpanKind, trace.SpanKind] = {
     "internal": trace.SpanKind.INTERNAL,

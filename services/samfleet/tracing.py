@@ -8,42 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, Protocol
 
 from samfleet.errors import InvalidInput
-
-SpanKind = Literal["internal", "server", "client", "producer", "consumer"]
-Attribute = str | int | float | bool
+from samfleet.spans import Attribute, Span, SpanKind, Tracer
 
 
 class TracingNotInstalled(InvalidInput):
     """SAMFLEET_OTLP_ENDPOINT is set, but OpenTelemetry is not installed; run `pip install 'samfleet[otel]'`."""
 
     code = "tracing_not_installed"
-
-
-class Span(Protocol):
-    def set(self, **attributes: Attribute) -> None:
-        """Attributes by their OpenTelemetry names, with `__` for each dot: `http__route="/v1/jobs"`."""
-        ...
-
-    def rename(self, name: str) -> None: ...
-
-    def fail(self, reason: str) -> None:
-        """Mark as failed; an exception that leaves the span does so by itself."""
-        ...
-
-
-class Tracer(Protocol):
-    def span(
-        self, name: str, kind: SpanKind, parent: Mapping[str, str] | None, attributes: Mapping[str, Attribute]
-    ) -> AbstractContextManager[Span]: ...
-
-    def headers(self) -> dict[str, str]: ...
-
-    def close(self) -> None:
-        """Send what is still to be sent."""
-        ...
 
 
 class NoSpan:

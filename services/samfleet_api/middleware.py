@@ -13,7 +13,8 @@ from structlog.contextvars import bound_contextvars
 
 from samfleet import metrics
 from samfleet.logging import CORRELATION_ID, get_logger
-from samfleet.tracing import Span, span
+from samfleet.spans import Span
+from samfleet.tracing import span
 from samfleet_api.error_handlers import internal_error
 
 REQUEST_ID = "X-Request-ID"

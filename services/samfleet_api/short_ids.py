@@ -15,8 +15,8 @@ from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import ApiKey, Dataset, Job, Run
 from samfleet.db.session import read_only
 from samfleet.errors import InvalidInput, NotFound
-from samfleet.jobs.cancelling import JobNotFound
-from samfleet.jobs.exports import RunNotFound
+from samfleet.jobs.cancel import JobNotFound
+from samfleet.jobs.export import RunNotFound
 from samfleet_api.dependencies import Admin, EngineValue, TenantId
 from samfleet_api.keys.service import KeyNotFound
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from samfleet.config import Settings
 from samfleet.db.session import connect
 from samfleet.jobs.queue import CeleryTaskQueue, TaskQueue
-from samfleet.storage.opening import open_store
+from samfleet.storage.factory import open_store
 from samfleet.storage.store import ObjectStore
 from samfleet_api.health.checks import Probes
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from samfleet.errors import NotFound
+from samfleet.wire.stages import STAGES
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.files import write_text
-from samfleet_cli.gallery import STAGES, Gallery, GalleryImage, render_gallery
+from samfleet_cli.gallery import Gallery, GalleryImage, render_gallery
 from samfleet_cli.outputs import require_out
 from samfleet_cli.progress import Display
 from samfleet_cli.resources import Job, Run

@@ -15,9 +15,8 @@ from string import Template
 from typing import Any
 from urllib.parse import quote
 
+from samfleet.wire.stages import STAGES
 from samfleet_cli.results import hardware_of, stages_note
-
-STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from samfleet.variants.gates import Gate
+from samfleet.wire.stages import STAGES
 from samfleet_cli.results import hardware_of, stages_note
 
 AREAS = ("all", "small", "medium", "large")
 METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
-STAGES = ("queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store")
 _GAP = 2  # between the columns of a list; rich draws one of the two spaces itself
 _WHOLE = {"variant", "pool", "run", "image", "stage", "metric", "execution"}  # columns of names, which are not broken
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from samfleet.direct import is_loopback
 from samfleet.errors import InvalidInput, SamfleetError, Unavailable
+from samfleet.no_proxy import is_loopback
 
 T = TypeVar("T")
 

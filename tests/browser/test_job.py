@@ -11,7 +11,7 @@ from fixtures.api import Api, Tenant
 from fixtures.measured import every_third_fails, finished_job
 from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard, segmented
 from samfleet.db.session import transaction
-from samfleet.jobs.settling import fail_run
+from samfleet.jobs.settle import fail_run
 from samfleet.jobs.states import lock_run
 
 pytestmark = pytest.mark.browser

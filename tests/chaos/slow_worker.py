@@ -11,8 +11,8 @@ from pathlib import Path
 from samfleet.config import Settings
 from samfleet.db.session import connect
 from samfleet.jobs.queue import CeleryTaskQueue
-from samfleet.masks.wire import SegmentRequest
-from samfleet.storage.opening import open_store
+from samfleet.storage.factory import open_store
+from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.bootstrap import Services, worker_name
 from samfleet_worker.factory import create_app
 from samfleet_worker.triton.memory import MemorySegmenter

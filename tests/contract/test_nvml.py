@@ -9,7 +9,7 @@ import pynvml
 import pytest
 
 from fixtures.nvml import install
-from samfleet.masks.device_state import DeviceState
+from samfleet.wire.device_state import DeviceState
 from samfleet_models.device.meters.cuda import CudaMeter
 from samfleet_models.device.meters.nvml import MemoryGpu, MemoryNvml, Nvml, NvmlMeter, meter_of_gpu
 from samfleet_models.device.meters.pynvml_library import PynvmlLibrary

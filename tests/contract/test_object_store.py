@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from samfleet.storage.factory import S3Options, connect_s3, open_store
 from samfleet.storage.memory_store import MemoryStore
-from samfleet.storage.opening import S3Options, connect_s3, open_store
 from samfleet.storage.s3_store import S3Store
 from samfleet.storage.store import BucketNotFound, ObjectNotFound, ObjectStore, StorageKeyInvalid
 

@@ -20,12 +20,12 @@ from torch import Tensor
 from fixtures.pictures import bright_square
 from fixtures.scenes import write_bad_files, write_scenes
 from fixtures.tiny import tiny_variant
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import PrecisionGateFailed, PrecisionNotGated, read_gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.sam import SamNetwork

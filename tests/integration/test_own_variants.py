@@ -17,13 +17,13 @@ from typer.testing import CliRunner
 from fixtures.onnx_pairs import SIDE, unknown_again, write_decoder, write_encoder
 from fixtures.pictures import bright_square
 from fixtures.triton import running_triton
-from samfleet.masks import triton_config
-from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, pack_request, unpack_reply
 from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
 from samfleet.variants.graphs import DIALECTS
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet.variants.weights.pull import pull
 from samfleet.variants.weights.verify import file_sha256
+from samfleet.wire import model_config
+from samfleet.wire.messages import INPUTS, OUTPUTS, SegmentRequest, pack_request, unpack_reply
 from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.main import app
 from samfleet_models.serving.engine import Engine, EngineSettings
@@ -92,7 +92,7 @@ def test_through_triton(variants: Path, tmp_path: Path) -> None:
 
 
 def test_model_folders_for_a_triton_elsewhere(variants: Path, tmp_path: Path) -> None:
-    triton_config.main(["--write", str(tmp_path / "models"), "--variants-dir", str(variants)])
+    model_config.main(["--write", str(tmp_path / "models"), "--variants-dir", str(variants)])
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["my_pair"]
     assert 'string_value: "my_pair"' in (tmp_path / "models" / "my_pair" / "config.pbtxt").read_text()
 

@@ -15,11 +15,11 @@ from fixtures.pictures import bright_square
 from fixtures.shared import weights_dir
 from fixtures.triton import running_triton, triton
 from samfleet.masks.rle import decode_mask
-from samfleet.masks.wire import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate, write_gate
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
 from samfleet_models.device.hardware import fingerprint
 from samfleet_models.precision.admission import gate_subject
 from samfleet_worker.triton.client import connect

@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from fixtures.engine import mobile_sam
 from fixtures.shared import shared_path
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters, task_from_dict
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]

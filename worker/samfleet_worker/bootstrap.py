@@ -15,11 +15,11 @@ from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.db.session import connect
 from samfleet.errors import InvalidInput
-from samfleet.jobs.cleaning import CleanLimits
+from samfleet.jobs.clean import CleanLimits
 from samfleet.jobs.queue import CeleryTaskQueue, TaskQueue
-from samfleet.jobs.sweeper import SweepLimits
+from samfleet.jobs.sweep import SweepLimits
 from samfleet.logging import get_logger
-from samfleet.storage.opening import open_store
+from samfleet.storage.factory import open_store
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_worker.company import Company

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.session import transaction
 from samfleet.errors import describe
-from samfleet.jobs.giving_up import DATABASE_AWAY
+from samfleet.jobs.abandon import DATABASE_AWAY
 from samfleet.logging import get_logger
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.renewal import LeaseKeeper

@@ -10,13 +10,12 @@ from typing import Self
 
 from samfleet.budget import Budget
 from samfleet.datasets.content import held_bytes, read_image
-from samfleet.jobs.leases import ClaimedShard
-from samfleet.jobs.quality import everything_quality, prompted_quality
-from samfleet.jobs.results import ImageError, ImageOutcome, Quality, ShardImage
+from samfleet.image_errors import ImageFailed
+from samfleet.jobs.claim import ClaimedShard
+from samfleet.jobs.image_quality import everything_quality, prompted_quality
+from samfleet.jobs.outcomes import ImageError, ImageOutcome, Quality, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, parse_job_task
 from samfleet.logging import get_logger
-from samfleet.masks.image_errors import ImageFailed
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.metrics import TRITON_RETRIES
 from samfleet.quality.segmentation import AnnotationOutlineTooLong
 from samfleet.quality.sizes import AnnotationSizeMismatch, check_size
@@ -24,6 +23,7 @@ from samfleet.storage.store import ObjectStore
 from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import TaskParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper

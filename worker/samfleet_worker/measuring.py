@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samfleet import metrics
-from samfleet.jobs.cleaning import Cleaned
-from samfleet.jobs.leases import ClaimedShard
-from samfleet.jobs.results import ImageOutcome
-from samfleet.jobs.sweeper import Swept
+from samfleet.jobs.claim import ClaimedShard
+from samfleet.jobs.clean import Cleaned
+from samfleet.jobs.outcomes import ImageOutcome
+from samfleet.jobs.sweep import Swept
 from samfleet.tracing import span
+from samfleet.wire.stages import BACKEND_STAGES
 
 ShardOutcome = Literal["recorded", "lost", "handed_back", "waited_for_room", "released", "run_failed", "crashed"]
 
@@ -79,9 +80,5 @@ def _stage_times(outcome: ImageOutcome, store_ms: float) -> Mapping[str, float]:
         return {}
     times = {"queue": outcome.queue_triton_ms, "fetch": outcome.fetch_ms, "store": store_ms}
     known = {stage: time for stage, time in times.items() if time is not None}
-    return {**known, **{name: stage.amortised_ms for name, stage in report.stages.items() if name in TRITON_STAGES}}
-
-
-TRITON_STAGES = frozenset(
-    {"preprocess", "encode", "decode", "postprocess"}
-)  # a backend of a later release may have more
+    # A backend of a later release may send more stages; a label of the metrics must not take any name.
+    return {**known, **{name: stage.amortised_ms for name, stage in report.stages.items() if name in BACKEND_STAGES}}

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import (
+from samfleet.jobs.claim import (
     ClaimedShard,
     LeaseLost,
     claim,
@@ -27,12 +27,12 @@ from samfleet.jobs.leases import (
     release,
     wait_for_room,
 )
+from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import TaskName, wake_after_commit
-from samfleet.jobs.recording import record
-from samfleet.jobs.results import ImageOutcome
-from samfleet.jobs.stalling import Reason
-from samfleet.jobs.turns import begin_waiting, fairest_shard
+from samfleet.jobs.record import record
+from samfleet.jobs.stall import Reason
+from samfleet.jobs.variant_turns import begin_waiting, fairest_shard
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.tracing import span
@@ -51,7 +51,7 @@ ROOM_RETRY = timedelta(seconds=2)  # asking costs a few milliseconds and no atte
 
 
 def segment_shard(services: Services, shard_id: int) -> None:
-    """Work on the shard, or on one of a job whose turn it is (`samfleet.jobs.turns.fairest_shard`).
+    """Work on the shard, or on one of a job whose turn it is (`samfleet.jobs.variant_turns.fairest_shard`).
 
     A message for which there is nothing left does nothing.
     """

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from samfleet.datasets.centre_point import centre_point
 from samfleet.errors import InvalidInput
-from samfleet.jobs.results import Annotation, PromptOrigin, ShardImage
+from samfleet.image_errors import ImageFailed
+from samfleet.jobs.outcomes import Annotation, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
-from samfleet.masks.image_errors import ImageFailed
 from samfleet.masks.image_file import upright_size
 from samfleet.quality.segmentation import annotation_mask
 from samfleet.quality.sizes import check_size

@@ -1,7 +1,7 @@
 """Keeping a shard's lease alive while its work moves: while images finish, not while the process lives.
 
 A database that is away is no reason to stop: the images need none, and no lease expires until it has been back for a
-while (`samfleet.jobs.sweeper`).
+while (`samfleet.jobs.sweep`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from samfleet.db.session import transaction
 from samfleet.errors import describe
-from samfleet.jobs.leases import ClaimedShard, LeaseLost, is_held, renew
+from samfleet.jobs.claim import ClaimedShard, LeaseLost, is_held, renew
 from samfleet.logging import get_logger
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.triton.calls import OpenCalls

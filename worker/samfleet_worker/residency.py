@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from samfleet.db.locks import process_lock
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import ClaimedShard
-from samfleet.jobs.turns import begin_turn, variant_owed_a_turn, variants_at_work
+from samfleet.jobs.claim import ClaimedShard
+from samfleet.jobs.variant_turns import begin_turn, variant_owed_a_turn, variants_at_work
 from samfleet.variants.catalogue import get_variant
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.triton.errors import VariantWaits

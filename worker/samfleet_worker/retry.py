@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from samfleet.errors import SamfleetError
-from samfleet.jobs.giving_up import DATABASE_AWAY
-from samfleet.jobs.leases import Blame
+from samfleet.jobs.abandon import DATABASE_AWAY
+from samfleet.jobs.claim import Blame
 from samfleet.jobs.queue import QueueUnavailable
-from samfleet.jobs.stalling import Reason
+from samfleet.jobs.stall import Reason
 from samfleet.licences import LicenceNotAccepted
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet.variants.catalogue import VariantNotFound

@@ -9,13 +9,13 @@ from __future__ import annotations
 import uuid
 
 from samfleet.db.session import transaction
-from samfleet.jobs.cleaning import clean
+from samfleet.jobs.abandon import bounded_finishing, bounded_planning
+from samfleet.jobs.clean import clean
 from samfleet.jobs.dispatch import dispatch_run
-from samfleet.jobs.finishing import finish_run
-from samfleet.jobs.giving_up import bounded_finishing, bounded_planning
-from samfleet.jobs.planning import plan_job
+from samfleet.jobs.finish import finish_run
+from samfleet.jobs.plan import plan_job
 from samfleet.jobs.queue import TaskName
-from samfleet.jobs.sweeper import Swept, sweep
+from samfleet.jobs.sweep import Swept, sweep
 from samfleet.logging import get_logger
 from samfleet_worker.base import SamfleetTask, WorkerApp
 from samfleet_worker.measuring import count_cleaned, count_swept

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-from samfleet.masks.image_errors import ImageEmpty, ImageMissing, ImageNameInvalid, ImageTooLarge, ImageUnreadable
+from samfleet.image_errors import ImageEmpty, ImageMissing, ImageNameInvalid, ImageTooLarge, ImageUnreadable
 from samfleet.regular_files import NotRegularFile, open_resolved
 from samfleet.storage.store import ObjectNotFound, ObjectStore
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.config import Settings
 from samfleet.datasets import repository
-from samfleet.datasets.annotating import write_annotations
+from samfleet.datasets.annotate import write_annotations
 from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections

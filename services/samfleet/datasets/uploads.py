@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
-from samfleet.datasets.annotating import write_annotations
+from samfleet.datasets.annotate import write_annotations
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, read_detections

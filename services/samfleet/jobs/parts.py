@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from samfleet.jobs.results import Annotation, ImageOutcome, PromptOrigin
+from samfleet.jobs.outcomes import Annotation, ImageOutcome, PromptOrigin
 from samfleet.storage.jsonl import read_jsonl_zst
 from samfleet.storage.store import ObjectStore
 

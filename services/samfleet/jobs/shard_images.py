@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage
-from samfleet.jobs.results import Annotation, Detection, ShardImage
+from samfleet.jobs.outcomes import Annotation, Detection, ShardImage
 
 
 def read_shard_images(

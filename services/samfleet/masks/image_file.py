@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from samfleet.masks.image_errors import (
+from samfleet.image_errors import (
     ImageEmpty,
     ImageFailed,
     ImageFormatUnsupported,

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from samfleet.image_errors import ImageUnreadable
 from samfleet.masks.greys import stretch_of, strips
-from samfleet.masks.image_errors import ImageUnreadable
 from samfleet.masks.image_file import check_pixels, open_image, turn_after_loading
 
 Picture = NDArray[np.uint8]  # HW3, RGB

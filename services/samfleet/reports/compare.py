@@ -21,8 +21,8 @@ from samfleet.reports.cells import Cells, read_cells
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
 from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report, hardware_names, read_parameters
 from samfleet.reports.task_words import task_words
-from samfleet.rollups.measures import IMAGE
 from samfleet.rollups.sketch import GAMMA, percentiles_of_one
+from samfleet.wire.stages import IMAGE
 
 RESAMPLES = 2000
 INTERVAL = (0.025, 0.975)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import ReportSeries, Rollup, RunQuality, SeriesQuality
 from samfleet.quality.protocol import CLASS_AGNOSTIC, CLASS_AWARE, Area, Metric
 from samfleet.reports.query import Dimension, ReportQuery, day_of
-from samfleet.rollups.measures import IMAGE
+from samfleet.wire.stages import IMAGE
 
 SIZES: tuple[Area, ...] = ("small", "medium", "large")
 AP_LIMIT, AR_LIMIT = CLASS_AWARE.limits[-1], CLASS_AGNOSTIC.limits[-1]

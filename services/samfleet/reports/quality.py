@@ -13,7 +13,7 @@ from samfleet.db.models import Rollup
 from samfleet.reports.figures import NOT_EVALUATED, read_figures
 from samfleet.reports.query import UNDIVIDED, Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
-from samfleet.rollups.measures import IMAGE
+from samfleet.wire.stages import IMAGE
 
 MEASURED = ("n", "failures", "instances", "miou", *NOT_EVALUATED)
 

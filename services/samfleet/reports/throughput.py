@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import ReportSeries, Rollup
 from samfleet.reports.query import UNDIVIDED, ReportQuery
 from samfleet.reports.table import Report, Row, build_report
-from samfleet.rollups.measures import GPU_STAGES, IMAGE
+from samfleet.wire.stages import DEVICE_STAGES, IMAGE
 
 MEASURED = (
     "n",
@@ -45,7 +45,7 @@ def read_throughput(session: Session, query: ReportQuery) -> list[Row]:
         func.sum(Rollup.failures).filter(image).label("failures"),
         func.extract("epoch", func.max(Rollup.ended_at) - func.min(Rollup.started_at)).label("wall"),
         ms(func.sum(Rollup.sum_ms).filter(image), 0.0).label("image_ms"),
-        ms(func.sum(Rollup.sum_ms).filter(Rollup.stage.in_(GPU_STAGES)), 0.0).label("gpu_ms"),
+        ms(func.sum(Rollup.sum_ms).filter(Rollup.stage.in_(DEVICE_STAGES)), 0.0).label("gpu_ms"),
         ms(func.sum(Rollup.sum_ms).filter(Rollup.stage == "queue"), 0.0).label("queue_ms"),
         func.sum(Rollup.energy_j).filter(image).label("energy_j"),
         func.sum(Rollup.energy_images).filter(image).label("energy_images"),

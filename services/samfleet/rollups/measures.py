@@ -14,11 +14,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from samfleet.db.models import ImageResult, Shard
 from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, LOG_GAMMA
+from samfleet.wire.stages import IMAGE, STAGES
 
-COLUMNS = ("fetch_ms", "preprocess_ms", "encode_ms", "decode_ms", "postprocess_ms", "store_ms")
+QUEUE = "queue"  # the one stage that is the sum of two columns
+COLUMNS = tuple(f"{stage}_ms" for stage in STAGES if stage != QUEUE)
 QUEUES = ("queue_shard_ms", "queue_triton_ms")
-IMAGE = "image"  # the measure of all stages but the queue: what an image costs
-GPU_STAGES = ("encode", "decode", "postprocess")
 BATCH_CLASSES = tuple(1 << power for power in range(11))  # 1, 2, 3 to 4, 5 to 8, …
 NO_BATCH = 0  # never reached Triton
 
@@ -36,7 +36,7 @@ def _column(name: str) -> InstrumentedAttribute[float | None]:
 
 
 STAGE_SQL: dict[str, ColumnElement[float | None]] = {
-    "queue": _queue_ms(),
+    QUEUE: _queue_ms(),
     **{name.removesuffix("_ms"): _column(name).expression for name in COLUMNS},
 }
 
@@ -52,7 +52,7 @@ def measures(row: Mapping[str, Any]) -> dict[str, float]:
     """Milliseconds by stage, and their sum as `image`; of a stage that ran for a batch, the image's share."""
     known = {name.removesuffix("_ms"): row[name] for name in COLUMNS if row.get(name) is not None}
     queues = [row[name] for name in QUEUES if row.get(name) is not None]
-    queued = {"queue": sum(queues)} if queues else {}
+    queued = {QUEUE: sum(queues)} if queues else {}
     return {**queued, **known, IMAGE: sum((row.get(name) or 0.0 for name in COLUMNS), 0.0)}
 
 

@@ -15,17 +15,10 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Run, Shard
-from samfleet.rollups.measures import (
-    IMAGE,
-    STAGE_SQL,
-    batch_class_sql,
-    bucket_sql,
-    claimed_sql,
-    hour_sql,
-    image_ms_sql,
-)
+from samfleet.rollups.measures import STAGE_SQL, batch_class_sql, bucket_sql, claimed_sql, hour_sql, image_ms_sql
 from samfleet.rollups.store import merge
 from samfleet.rollups.tally import Cell, Tally
+from samfleet.wire.stages import IMAGE
 
 MACHINE = (ImageResult.hardware_id, ImageResult.checkpoint_sha256)
 

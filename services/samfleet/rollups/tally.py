@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from samfleet.db.models import Outcome
-from samfleet.rollups.measures import IMAGE, STAGE_SQL, batch_class, measures
+from samfleet.rollups.measures import STAGE_SQL, batch_class, measures
 from samfleet.rollups.sketch import bucket_of
+from samfleet.wire.stages import IMAGE
 
 
 class Cell(NamedTuple):

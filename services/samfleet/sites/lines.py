@@ -20,9 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from samfleet.rollups.measures import BATCH_CLASSES, IMAGE, NO_BATCH, STAGE_SQL
+from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH, STAGE_SQL
 from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
 from samfleet.site_names import SITE_NAME
+from samfleet.wire.stages import IMAGE
 
 FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
 VERSION = 2  # 1 had no `dataset_content`

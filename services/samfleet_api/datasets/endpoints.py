@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from samfleet.datasets import repository, service
-from samfleet.datasets.annotating import AnnotationsUnmatched
+from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
-from samfleet.datasets.deleting import DatasetInUse, delete_dataset
+from samfleet.datasets.delete import DatasetInUse, delete_dataset
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import (
     DatasetEmpty,

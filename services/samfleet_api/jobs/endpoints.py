@@ -9,8 +9,8 @@ from fastapi import APIRouter, Header, Query, Response
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
-from samfleet.jobs.cancelling import JobFinished, JobNotFound, cancel_job
-from samfleet.jobs.deleting import JobNotFinished, delete_job
+from samfleet.jobs.cancel import JobFinished, JobNotFound, cancel_job
+from samfleet.jobs.delete import JobNotFinished, delete_job
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.submit import (
     AnnotationsMissing,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from samfleet.db.session import read_only
-from samfleet.jobs.cancelling import JobNotFound
+from samfleet.jobs.cancel import JobNotFound
 from samfleet_api.dependencies import EngineValue, TenantId
 from samfleet_api.jobs.views import require_job
 from samfleet_api.jobs.watching import EventStreams, TooManyEventStreams, WatchedJobs

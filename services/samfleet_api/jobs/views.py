@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from samfleet.datasets.coverage import Coverage
 from samfleet.db.models import Job as JobRow
 from samfleet.db.models import Run as RunRow
-from samfleet.jobs.cancelling import JobNotFound
+from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.progress import combine, progress_of_runs
 from samfleet.jobs.throughput import throughput_of_runs
 from samfleet.reports.task_words import task_words

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import WorkerHeartbeat
-from samfleet.masks.device_state import CPU
+from samfleet.wire.device_state import CPU
 from samfleet_api.pools.repository import hardware_ids
 from samfleet_api.pools.schemas import Device
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from samfleet.jobs.cancelling import JobNotFound
+from samfleet.jobs.cancel import JobNotFound
 from samfleet.reports import compare as comparing
 from samfleet.reports.cost import HardwareNotFound, cost, set_price
 from samfleet.reports.known_variants import require_known_variants
@@ -16,10 +16,11 @@ from samfleet.reports.query import ReportInvalid
 from samfleet.reports.table import Report as Table
 from samfleet.reports.throughput import throughput
 from samfleet.variants.catalogue import VariantNotFound
+from samfleet.wire.stages import DEVICE_STAGES, STAGES
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, TenantId, WriteSessionValue
 from samfleet_api.problems import problems
 from samfleet_api.reports.parameters import ReportQueryValue, WholeQueryValue
-from samfleet_api.reports.schemas import HardwarePrice, Price, Report, ReportFormat
+from samfleet_api.reports.schemas import HardwarePrice, Price, Report, ReportFormat, StageList, StageName
 from samfleet_api.schemas import StorableText
 from samfleet_api.strict_json import StrictJsonRoute
 
@@ -37,6 +38,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 def read_latency(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
     """Percentiles are at most 1 % from the exact ones; `image` is the sum of all stages but the queue."""
     return _answer(latency(session, query), form)
+
+
+@router.get("/stages", summary="Stages of an image's time", operation_id="report_stages", responses=problems())
+def read_stages(_tenant_id: TenantId) -> StageList:
+    """In their order. `on_device` stages are timed by CUDA events on a GPU; a report's `image` is the sum of all stages
+    but `queue`.
+    """
+    return StageList(items=[StageName(name=stage, on_device=stage in DEVICE_STAGES) for stage in STAGES])
 
 
 @router.get("/throughput", summary="Images over time", operation_id="report_throughput", responses=RESPONSES)

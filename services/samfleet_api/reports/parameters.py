@@ -12,6 +12,7 @@ from fastapi import Depends, Query
 from samfleet.reports.known_variants import require_known_variants
 from samfleet.reports.query import UNDIVIDED, Dimension, ReportInvalid, ReportQuery
 from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH
+from samfleet.wire.stages import Stage
 from samfleet_api.dependencies import EngineValue, TenantId
 from samfleet_api.schemas import Moment, StorableText
 from samfleet_api.short_ids import IdText, whole_job_id
@@ -25,7 +26,7 @@ JobIds = Annotated[
     list[IdText], Query(max_length=MAX_VALUES, description="Only these jobs, by id as in paths; repeat it for several.")
 ]
 Stages = Annotated[
-    list[Literal["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store", "image"]],
+    list[Literal[Stage, "image"]],
     Query(max_length=MAX_VALUES, description="Only these, in latency and compare; repeat it for several."),
 ]
 Classes = Annotated[

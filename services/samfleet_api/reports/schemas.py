@@ -30,6 +30,15 @@ class ReportFormat(enum.StrEnum):
     CSV = "csv"
 
 
+class StageName(BaseModel):
+    name: str = Field(examples=["encode"])
+    on_device: bool = Field(description="Computed on the device; the others run on the host or wait.")
+
+
+class StageList(BaseModel):
+    items: list[StageName]
+
+
 class Report(BaseModel):
     """Rows that all have the same columns, always in the same order."""
 

@@ -5,10 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from samfleet.db.session import read_only
-from samfleet.jobs.coco_files import BoxForm, box_of
-from samfleet.jobs.exports import RunNotFound
-from samfleet.jobs.progress import progress_of_runs
-from samfleet.masks.image_errors import (
+from samfleet.image_errors import (
     ImageEmpty,
     ImageFormatUnsupported,
     ImageMissing,
@@ -16,6 +13,9 @@ from samfleet.masks.image_errors import (
     ImageTruncated,
     ImageUnreadable,
 )
+from samfleet.jobs.coco_files import BoxForm, box_of
+from samfleet.jobs.export import RunNotFound
+from samfleet.jobs.progress import progress_of_runs
 from samfleet.masks.overlay import PicturesBusy
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged

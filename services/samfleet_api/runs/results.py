@@ -15,7 +15,7 @@ from samfleet.db.models import Dataset, Job
 from samfleet.db.models import Run as RunRow
 from samfleet.db.session import read_only
 from samfleet.jobs.coco_files import BoxForm, Instances
-from samfleet.jobs.exports import (
+from samfleet.jobs.export import (
     FILE_NAMES,
     MEDIA_TYPES,
     Export,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import DatasetImage, ImageResult, Outcome, RunState
 from samfleet.db.models import Run as RunRow
 from samfleet.errors import Conflict, NotFound
-from samfleet.jobs.exports import RunNotFound
+from samfleet.jobs.export import RunNotFound
 from samfleet.jobs.progress import Progress
 from samfleet.reports.stages import StageStatistics
 from samfleet.storage.jsonl import PartFileDamaged, read_jsonl_zst

@@ -11,13 +11,13 @@ from sqlalchemy import Engine
 
 from samfleet.config import Settings
 from samfleet.db.session import read_only
-from samfleet.jobs.cancelling import JobNotFound
+from samfleet.jobs.cancel import JobNotFound
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
-from samfleet.sites.exporting import Identity, SiteUnnamed, export
-from samfleet.sites.importing import SiteIsThisOne, import_file
+from samfleet.sites.export import Identity, SiteUnnamed, export
+from samfleet.sites.import_file import SiteIsThisOne, import_file
 from samfleet.sites.key import SiteKeyUnusable, fingerprint, open_key, read_key
 from samfleet.sites.known import SiteKeyChanged, SiteNotFound, SiteNotTrusted, forget_site, known_sites
-from samfleet.sites.reading import SiteFileDamaged, SiteFileTooLarge, SiteFileTooNew, SiteSignatureInvalid
+from samfleet.sites.parse import SiteFileDamaged, SiteFileTooLarge, SiteFileTooNew, SiteSignatureInvalid
 from samfleet_api.bodies import IN_MEMORY_BYTES, multipart_files
 from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.long_requests import LongRequestsValue, long_running

@@ -205,7 +205,7 @@ def import_file(
     accept_licenses: AcceptLicenses = "",
 ) -> None:
     """Take weights that you hold: copied, held against the published hash or pinned, and against the network."""
-    from samfleet.variants.weights.importing import import_weights
+    from samfleet.variants.weights.import_file import import_weights
     from samfleet_cli.fitting import fit_check
 
     record, folder = _record(name), weights_dir or state_dir / "weights"

@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from samfleet.masks.triton_config import write_configs
 from samfleet.variants.catalogue import add_variants_of, own_variants
+from samfleet.wire.model_config import write_configs
 
 VARIANTS_DIR = "SAMFLEET_VARIANTS_DIR"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samfleet.direct import GRPC_WITHOUT_PROXY
+from samfleet.no_proxy import GRPC_WITHOUT_PROXY
 from samfleet.triton_tls import SERVER_NAME, derive_identity
 from samfleet_cli.local_stack.model_index import REPOSITORY_INDEX, UNAVAILABLE, IndexedModel, read_index
 from samfleet_cli.local_stack.part import Answer, NeverReady

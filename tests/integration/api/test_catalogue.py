@@ -18,7 +18,7 @@ from fixtures.shared import weights_dir
 from fixtures.variants import add_variants
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
-from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.variants.catalogue import get_variant
 from samfleet_api.variants.schemas import Variant
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fixtures.api import Api, Tenant
 from fixtures.recorded import carry_out, failed, segmented, write_pictures
-from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet_cli.client import SamfleetClient
 
 

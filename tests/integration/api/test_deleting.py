@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.api import Api, Tenant
 from fixtures.recorded import carry_out, new_job
-from samfleet.jobs.cleaning import CleanLimits, clean
+from samfleet.jobs.clean import CleanLimits, clean
 
 LIMITS = CleanLimits(timedelta(hours=1), timedelta(days=7), timedelta(hours=1))
 

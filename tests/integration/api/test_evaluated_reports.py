@@ -15,11 +15,12 @@ from sqlalchemy import text
 from fixtures.api import Api, Tenant
 from fixtures.recorded import Outcomes, carry_out, failed, new_job, segmented
 from samfleet.db.session import read_only, transaction
-from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.quality.protocol import Figure
 from samfleet.quality.repository import replace_figures
 from samfleet.reports.figures import FIGURES
-from samfleet.rollups.measures import IMAGE, STAGE_SQL
+from samfleet.rollups.measures import STAGE_SQL
+from samfleet.wire.stages import IMAGE
 
 Rows = list[dict[str, Any]]
 

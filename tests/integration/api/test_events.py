@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from fixtures.api import Api, Tenant
 from fixtures.recorded import claim_next, new_job, plan, record_shard
-from samfleet.jobs.finishing import finish_run
+from samfleet.jobs.finish import finish_run
 
 
 def jobs_of(answer: httpx.Response) -> Iterator[dict[str, Any]]:

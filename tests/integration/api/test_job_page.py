@@ -15,7 +15,7 @@ from fixtures.api import Api, Tenant
 from fixtures.recorded import carry_out, claim_next, failed, new_job, plan, record_shard, segmented
 from samfleet.db.models import Shard
 from samfleet.db.session import transaction
-from samfleet.jobs.results import ImageError, ImageOutcome, ShardImage
+from samfleet.jobs.outcomes import ImageError, ImageOutcome, ShardImage
 from samfleet_api.pagination import encode_cursor
 
 

@@ -8,8 +8,8 @@ import pytest
 from fixtures.api import Api, Tenant
 from fixtures.recorded import LEASE, carry_out, claim_next, failed, new_job, plan, record_shard, segmented
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import renew
-from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet.jobs.claim import renew
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
 
 def every_second_fails(image: ShardImage) -> ImageOutcome:

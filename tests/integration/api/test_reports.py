@@ -14,7 +14,7 @@ from fixtures.api import Api, Tenant
 from fixtures.recorded import Outcomes, carry_out, failed, new_job, segmented
 from samfleet.db.models import Dataset
 from samfleet.db.session import read_only, transaction
-from samfleet.jobs.results import ImageOutcome, Quality, ShardImage
+from samfleet.jobs.outcomes import ImageOutcome, Quality, ShardImage
 
 SPEEDS = {("mobile_sam", "default"): 4.0, ("mobile_sam", "other"): 8.0, ("sam_vit_b", "default"): 40.0}
 IMAGES = 24
@@ -55,6 +55,16 @@ def rows(tenant: Tenant, report: str, **params: Any) -> list[dict[str, Any]]:
 
 def machines(tenant: Tenant) -> dict[str, str]:
     return {row["hardware"]: row["hardware_id"] for row in rows(tenant, "latency")}
+
+
+def test_stages_are_listed_in_their_order(tenant: Tenant, measured: dict[str, Any]) -> None:
+    stages = tenant.http.get("/v1/reports/stages").json()["items"]
+    names = [stage["name"] for stage in stages]
+    assert names == ["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"]
+    assert [stage["name"] for stage in stages if stage["on_device"]] == ["encode", "decode", "postprocess"]
+    assert {row["stage"] for row in rows(tenant, "latency")} <= {*names, "image"}
+    timed = list(tenant.http.get(f"/v1/runs/{measured['runs'][0]['id']}").json()["stages"])
+    assert timed == [name for name in names if name in timed]
 
 
 def test_latency_has_a_row_for_each_variant_machine_and_stage(tenant: Tenant, measured: dict[str, Any]) -> None:

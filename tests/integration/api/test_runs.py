@@ -24,7 +24,7 @@ from fixtures.recorded import (
     segmented,
     write_pictures,
 )
-from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
 
 def second_fails_and_first_warms_up(image: ShardImage) -> ImageOutcome:

@@ -15,9 +15,9 @@ from fixtures.api import Api, Tenant
 from fixtures.recorded import claim_next, new_job, plan, record_shard
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
-from samfleet.jobs.giving_up import bounded_planning
-from samfleet.jobs.leases import Blame, release
-from samfleet.jobs.stalling import Reason
+from samfleet.jobs.abandon import bounded_planning
+from samfleet.jobs.claim import Blame, release
+from samfleet.jobs.stall import Reason
 from samfleet.storage.store import StorageUnavailable
 
 MINUTE = timedelta(minutes=1)

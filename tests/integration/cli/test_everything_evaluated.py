@@ -23,11 +23,11 @@ from fixtures.shared import shared_path
 from fixtures.worker import make_services
 from samfleet.db.models import Shard
 from samfleet.db.session import transaction
-from samfleet.jobs.finishing import finish_run
-from samfleet.jobs.planning import plan_job
+from samfleet.jobs.finish import finish_run
+from samfleet.jobs.plan import plan_job
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet.quality.protocol import AREAS
+from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet_cli import main
 from samfleet_cli.client import SamfleetClient
 from samfleet_cli.resources import Job

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from samfleet.wire.stages import STAGES
 from samfleet_cli.demonstration import PHOTOGRAPHS, copy_photographs
-from samfleet_cli.gallery import STAGES, Gallery, GalleryImage, render_gallery
+from samfleet_cli.gallery import Gallery, GalleryImage, render_gallery
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from fixtures.api import Api, Tenant
 from fixtures.recorded import Outcomes, carry_out, new_job, segmented
-from samfleet.jobs.results import ImageOutcome, ShardImage
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet_cli.listing import OutputChosenTwice
 from samfleet_cli.main import app
 from samfleet_cli.reporting.hardware import HardwareAmbiguous, HardwareUnknown

@@ -10,7 +10,7 @@ import pytest
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from samfleet.datasets.service import InputLimits
-from samfleet.storage.opening import S3Options, connect_s3, open_store
+from samfleet.storage.factory import S3Options, connect_s3, open_store
 from samfleet.storage.s3_store import S3Store
 from samfleet.storage.store import ObjectStore
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from fixtures.jobs import claim_one, make_dataset, make_job, record_one, reload, start_job
-from samfleet.datasets.deleting import DatasetInUse, delete_dataset
+from samfleet.datasets.delete import DatasetInUse, delete_dataset
 from samfleet.datasets.service import DatasetNotFound, InputLimits, create_upload
 from samfleet.datasets.uploads import UploadedFile, add_images, put_annotations, seal
 from samfleet.db.locks import try_process_lock
@@ -33,10 +33,10 @@ from samfleet.db.models import (
     Tenant,
 )
 from samfleet.db.session import read_only, transaction
-from samfleet.jobs import removing
-from samfleet.jobs.cleaning import LOCK, Cleaned, CleanLimits, clean
-from samfleet.jobs.deleting import JobNotFinished, delete_job
-from samfleet.jobs.finishing import finish_run
+from samfleet.jobs import purge
+from samfleet.jobs.clean import LOCK, Cleaned, CleanLimits, clean
+from samfleet.jobs.delete import JobNotFinished, delete_job
+from samfleet.jobs.finish import finish_run
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.storage.memory_store import MemoryStore
 from samfleet.storage.store import ObjectStore, StorageUnavailable
@@ -192,7 +192,7 @@ def test_removal_goes_on_where_it_stopped(engine: Engine, monkeypatch: pytest.Mo
     store = MemoryStore()
     job, run = finished_job(engine, store)
     delete(engine, job)
-    monkeypatch.setattr(removing, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(purge, "ROWS_AT_ONCE", 2)
     no_time = CleanLimits(grace=NOW, unsealed_after=WEEK, orphans_every=NOW, pass_seconds=-1.0)
     assert clean(engine, store, no_time) == Cleaned()
     assert keys(store, f"runs/{run.id}/") == []

@@ -12,13 +12,13 @@ from sqlalchemy import Engine, select, update
 from fixtures.jobs import ANNOTATED, BOXES, claim_one, finished, make_dataset, make_job, reload, start_job
 from samfleet.db.models import Dataset, DatasetAnnotation, DatasetImage, Job, JobState, Run, RunQuality, RunState
 from samfleet.db.session import transaction
-from samfleet.jobs import finishing
-from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
-from samfleet.jobs.finishing import finish_run
+from samfleet.jobs import finish
+from samfleet.jobs.export import Export, ExportFormat, iter_export, recorded_parts
+from samfleet.jobs.finish import finish_run
+from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.parts import part_key, part_row
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.recording import record
-from samfleet.jobs.results import ImageOutcome
+from samfleet.jobs.record import record
 from samfleet.jobs.submit import AnnotationsMissing
 from samfleet.masks.record import MaskRecord
 from samfleet.quality.segmentation import annotation_rle
@@ -120,7 +120,7 @@ def test_an_evaluation_that_ends_its_workers_is_given_up(engine: Engine) -> None
     store = MemoryStore()
     run = recorded(engine, store)
     with transaction(engine) as session:
-        session.execute(update(Run).values(evaluations_begun=finishing.MOST_EVALUATIONS))
+        session.execute(update(Run).values(evaluations_begun=finish.MOST_EVALUATIONS))
     finish_run(engine, store, run.id)
     _, run = reload(engine, run)
     assert (run.state, run.quality_error_code) == (RunState.COMPLETED, "evaluation_failed")
@@ -141,7 +141,7 @@ def test_a_long_evaluation_is_not_taken_for_lost(engine: Engine, monkeypatch: py
     store = MemoryStore()
     run = recorded(engine, store)
     before = reload(engine, run)[1].sent_at
-    monkeypatch.setattr(finishing, "SIGN_OF_LIFE_SECONDS", 0.0)
+    monkeypatch.setattr(finish, "SIGN_OF_LIFE_SECONDS", 0.0)
     finish_run(engine, store, run.id)
     after = reload(engine, run)[1].sent_at
     assert before is not None

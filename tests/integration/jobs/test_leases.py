@@ -22,8 +22,8 @@ from fixtures.jobs import (
 )
 from samfleet.db.models import JobState, RunState, Shard, ShardState
 from samfleet.db.session import transaction
-from samfleet.jobs.cancelling import cancel_job
-from samfleet.jobs.leases import (
+from samfleet.jobs.cancel import cancel_job
+from samfleet.jobs.claim import (
     Blame,
     ClaimedShard,
     LeaseLost,
@@ -35,8 +35,8 @@ from samfleet.jobs.leases import (
     renew,
 )
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.recording import record
-from samfleet.jobs.stalling import Reason
+from samfleet.jobs.record import record
+from samfleet.jobs.stall import Reason
 from samfleet.storage.memory_store import MemoryStore
 
 QUEUE = MemoryTaskQueue()

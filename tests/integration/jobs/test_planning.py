@@ -9,10 +9,10 @@ from sqlalchemy import Engine, delete, select, text
 from fixtures.jobs import make_dataset, make_job, reload, shards_of, start_job
 from samfleet.db.models import JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
-from samfleet.jobs import planning
-from samfleet.jobs.cancelling import cancel_job
+from samfleet.jobs import plan
+from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.dispatch import dispatch_run
-from samfleet.jobs.planning import choose_shard_size, plan_job
+from samfleet.jobs.plan import choose_shard_size, plan_job
 from samfleet.jobs.queue import MemoryTaskQueue
 
 
@@ -59,10 +59,10 @@ def test_a_second_plan_changes_nothing(engine: Engine) -> None:
 
 
 def test_a_plan_goes_on_where_a_killed_one_stopped(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "PAGE_SHARDS", 2)
+    monkeypatch.setattr(plan, "PAGE_SHARDS", 2)
     queue = MemoryTaskQueue()
     run = submitted(engine, queue, 20)
-    assert planning._write_page(engine, run, 4, 0)  # one page of two shards, then the planner died
+    assert plan._write_page(engine, run, 4, 0)  # one page of two shards, then the planner died
     plan_job(engine, queue, run.job_id, shard_size=2, shards_in_flight=1)  # and the setting was changed
     assert ranges(engine, run) == [(index, 4 * index, 4 * index + 3) for index in range(5)]
 

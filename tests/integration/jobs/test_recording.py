@@ -9,10 +9,10 @@ from fixtures.gates import gate
 from fixtures.jobs import HARDWARE, claim_one, record_one, reload, results_of, shards_of, start_job, start_runs
 from samfleet.db.models import DatasetImage, Hardware, Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.db.session import read_only, transaction
-from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
-from samfleet.jobs.finishing import finish_run
+from samfleet.jobs.export import Export, ExportFormat, iter_export, recorded_parts
+from samfleet.jobs.finish import finish_run
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.settling import fail_run
+from samfleet.jobs.settle import fail_run
 from samfleet.jobs.states import lock_run
 from samfleet.storage.memory_store import MemoryStore
 

@@ -6,9 +6,9 @@ from sqlalchemy import Engine
 
 from fixtures.jobs import MINUTE, claim_one, record_one, reload, run_out, start_job
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import expire_leases, release, wait_for_room
+from samfleet.jobs.claim import expire_leases, release, wait_for_room
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.stalling import Reason
+from samfleet.jobs.stall import Reason
 from samfleet.storage.memory_store import MemoryStore
 
 QUEUE = MemoryTaskQueue()

@@ -11,12 +11,12 @@ from structlog.contextvars import bound_contextvars
 from fixtures.jobs import MINUTE, claim_one, make_dataset, make_job, record_one, reload, shards_of, start_job
 from samfleet.db.models import Job, Run, RunState, Shard, ShardState, WorkerHeartbeat
 from samfleet.db.session import transaction
-from samfleet.jobs.finishing import finish_run
-from samfleet.jobs.leases import release, renew
+from samfleet.jobs.claim import release, renew
+from samfleet.jobs.finish import finish_run
 from samfleet.jobs.parts import part_key
 from samfleet.jobs.queue import CORRELATION_HEADER, MemoryTaskQueue
-from samfleet.jobs.stalling import Reason
-from samfleet.jobs.sweeper import SweepLimits, Swept, sweep
+from samfleet.jobs.stall import Reason
+from samfleet.jobs.sweep import SweepLimits, Swept, sweep
 from samfleet.storage.memory_store import MemoryStore
 
 LIMITS = SweepLimits(shards_in_flight=2, max_shard_attempts=3)

@@ -7,9 +7,9 @@ from sqlalchemy import Engine, select
 from fixtures.jobs import MINUTE, shards_of, start_job
 from samfleet.db.models import Run, Shard
 from samfleet.db.session import transaction
-from samfleet.jobs.leases import claim
+from samfleet.jobs.claim import claim
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.turns import fairest_shard
+from samfleet.jobs.variant_turns import fairest_shard
 
 
 def messages(queue: MemoryTaskQueue) -> list[int]:

@@ -11,12 +11,12 @@ from sqlalchemy import Engine, delete, func, select, update
 from fixtures.jobs import HARDWARE, claim_one, finished, record_one, results_of, start_job, start_runs
 from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Rollup, Run, Shard
 from samfleet.db.session import read_only, transaction
+from samfleet.jobs.outcomes import ImageError
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.recording import record
-from samfleet.jobs.results import ImageError
-from samfleet.masks.wire import StageTime
+from samfleet.jobs.record import record
 from samfleet.rollups.rebuild import rebuild_run
 from samfleet.storage.memory_store import MemoryStore
+from samfleet.wire.messages import StageTime
 
 STAGES = ["decode", "encode", "fetch", "image", "postprocess", "preprocess", "queue", "store"]
 

@@ -9,7 +9,7 @@ from fixtures.weights import WEIGHTS, names, record_with, sha256
 from samfleet.errors import InvalidInput
 from samfleet.licences import LicenceNotAccepted
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.weights.importing import WeightsFileNotFound, WeightsRoleUnknown, import_weights
+from samfleet.variants.weights.import_file import WeightsFileNotFound, WeightsRoleUnknown, import_weights
 from samfleet.variants.weights.pins import read_pins
 from samfleet.variants.weights.verify import WeightsHashMismatch, verified_weights
 

@@ -11,10 +11,10 @@ from fixtures.jobs import claim_one, make_dataset, make_job, record_one, reload,
 from fixtures.worker import make_services
 from samfleet.db.models import Job, JobState, Run, RunState
 from samfleet.db.session import transaction
-from samfleet.jobs.exports import recorded_parts
-from samfleet.jobs.giving_up import MOST_FAILURES
+from samfleet.jobs.abandon import MOST_FAILURES
+from samfleet.jobs.export import recorded_parts
 from samfleet.jobs.queue import MemoryTaskQueue
-from samfleet.jobs.sweeper import sweep
+from samfleet.jobs.sweep import sweep
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.storage.memory_store import MemoryStore
 from samfleet.storage.store import StorageUnavailable

@@ -7,8 +7,8 @@ from sqlalchemy import Engine, select
 from fixtures.worker import make_services
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import read_only
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.heartbeat import Heartbeat, write_heartbeat
 from samfleet_worker.triton.memory import MemorySegmenter
 

@@ -11,9 +11,9 @@ from fixtures.sampling import sampled
 from fixtures.worker import make_services, raise_for, upload
 from samfleet.db.models import Job, Shard
 from samfleet.db.session import transaction
-from samfleet.jobs.cancelling import cancel_job
+from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.queue import TaskName
-from samfleet.masks.wire import SegmentRequest
+from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.factory import create_app
 from samfleet_worker.metrics_server import MetricsPortTaken, MetricsServer
 from samfleet_worker.pipeline import segment_shard

@@ -11,10 +11,10 @@ from fixtures.jobs import reload, results_of, shards_of, start_job
 from fixtures.worker import make_services, raise_for, sent, upload, upload_picture, work_on_all
 from samfleet.db.models import JobState, RunState
 from samfleet.db.session import transaction
-from samfleet.jobs.exports import Export, ExportFormat, iter_export, recorded_parts
-from samfleet.jobs.finishing import finish_run
+from samfleet.jobs.export import Export, ExportFormat, iter_export, recorded_parts
+from samfleet.jobs.finish import finish_run
 from samfleet.jobs.parts import read_parts
-from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest
+from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.errors import (
     InferenceRejected,

@@ -12,9 +12,9 @@ from fixtures.worker import make_services, raise_for, sent, upload, work_on_all
 from samfleet.db.models import RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.queue import SentTask
-from samfleet.masks.wire import SegmentRequest
 from samfleet.storage.memory_store import MemoryStore
 from samfleet.storage.store import StorageFull, StorageUnavailable
+from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.errors import (
     InferenceFailed,

@@ -20,10 +20,10 @@ from fixtures.jobs import results_of, shards_of, start_job
 from fixtures.worker import make_services, sent, upload
 from samfleet.db.models import Job, Run, Shard, ShardState
 from samfleet.db.session import transaction
-from samfleet.jobs.cancelling import cancel_job
-from samfleet.jobs.leases import claim, must_run_alone
+from samfleet.jobs.cancel import cancel_job
+from samfleet.jobs.claim import claim, must_run_alone
 from samfleet.jobs.queue import SentTask
-from samfleet.masks.wire import SegmentRequest
+from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.renewal import LeaseKeeper

@@ -21,9 +21,9 @@ from fixtures.sampling import sampled
 from fixtures.shared import weights_dir
 from fixtures.traces import traced
 from fixtures.triton import running_triton
-from samfleet.masks.wire import SegmentRequest
 from samfleet.tracing import span
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_cli.local_stack.part import Answer
 from samfleet_cli.local_stack.readiness import TritonReady
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls

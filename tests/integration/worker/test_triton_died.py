@@ -12,8 +12,8 @@ import pytest
 from fixtures.model_processes import kill_process_of, picture, processes_of
 from fixtures.shared import weights_dir
 from fixtures.triton import running_triton
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.triton.client import TritonSegmenter, connect
 from samfleet_worker.triton.errors import ModelProcessDied, VariantLoadFailed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from samfleet.datasets.content import read_image
-from samfleet.masks.image_errors import ImageEmpty, ImageFailed, ImageMissing, ImageTooLarge, ImageUnreadable
+from samfleet.image_errors import ImageEmpty, ImageFailed, ImageMissing, ImageTooLarge, ImageUnreadable
 from samfleet.storage.memory_store import MemoryStore
 
 LIMIT = 100

@@ -18,7 +18,7 @@ from samfleet.datasets.directory import (
     list_images,
     resolve_allowed,
 )
-from samfleet.masks.image_errors import ImageNameInvalid
+from samfleet.image_errors import ImageNameInvalid
 from samfleet.regular_files import open_folder
 from samfleet.storage.memory_store import MemoryStore
 

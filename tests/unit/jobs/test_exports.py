@@ -11,13 +11,13 @@ from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
 from samfleet.jobs.coco_files import BoxForm, Instances, iter_results
-from samfleet.jobs.exports import CHUNK_BYTES, Export, ExportFormat, iter_export, iter_jsonl
+from samfleet.jobs.export import CHUNK_BYTES, Export, ExportFormat, iter_export, iter_jsonl
+from samfleet.jobs.outcomes import Annotation, Detection, ImageError, ImageOutcome, ShardImage
 from samfleet.jobs.parts import part_row
-from samfleet.jobs.results import Annotation, Detection, ImageError, ImageOutcome, ShardImage
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import ImageReport
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.storage.memory_store import MemoryStore
+from samfleet.wire.messages import ImageReport
 
 COUNTS = coco.encode(np.asfortranarray(np.ones((4, 6), dtype=np.uint8)))["counts"].decode()
 

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from samfleet.jobs.quality import everything_quality, prompted_quality
-from samfleet.jobs.results import Annotation, Quality
+from samfleet.jobs.image_quality import everything_quality, prompted_quality
+from samfleet.jobs.outcomes import Annotation, Quality
 from samfleet.masks.record import MaskRecord
 from samfleet.quality.segmentation import AnnotationOutlineTooLong, annotation_mask
 from samfleet.quality.sizes import AnnotationSizeMismatch

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from fixtures.pictures import encoded, gradient, tiff
-from samfleet.masks.image_errors import (
+from samfleet.image_errors import (
     ImageEmpty,
     ImageFailed,
     ImageFormatUnsupported,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fixtures.pictures import tiff
 from samfleet.budget import Budget
-from samfleet.masks.image_errors import ImageFormatUnsupported, ImageTooLarge, ImageUnreadable
+from samfleet.image_errors import ImageFormatUnsupported, ImageTooLarge, ImageUnreadable
 from samfleet.masks.overlay import PicturesBusy, mask_colour, render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import encode_mask

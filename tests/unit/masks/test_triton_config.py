@@ -7,10 +7,10 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from fixtures.shared import REPOSITORY
-from samfleet.masks.triton_config import main, render_config
-from samfleet.masks.wire import INPUTS, OUTPUTS
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.record import VariantRecord
+from samfleet.wire.messages import INPUTS, OUTPUTS
+from samfleet.wire.model_config import main, render_config
 
 MODELS = REPOSITORY / "triton_models" / "repository"
 
@@ -18,7 +18,7 @@ MODELS = REPOSITORY / "triton_models" / "repository"
 @pytest.mark.parametrize("record", VARIANTS.values(), ids=list(VARIANTS))
 def test_the_committed_file_says_what_the_record_says(record: VariantRecord) -> None:
     text = (MODELS / record.name / "config.pbtxt").read_text()
-    assert text == render_config(record), "run python -m samfleet.masks.triton_config --write triton_models/repository"
+    assert text == render_config(record), "run python -m samfleet.wire.model_config --write triton_models/repository"
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
     assert (config.name, config.backend) == (record.name, "sam")
     assert config.max_batch_size == record.max_batch_size

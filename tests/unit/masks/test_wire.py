@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from samfleet.masks.device_state import DeviceState
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import (
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskInvalid
+from samfleet.wire.device_state import DeviceState
+from samfleet.wire.messages import (
     INPUTS,
     OUTPUTS,
     Arrays,
@@ -22,7 +23,6 @@ from samfleet.masks.wire import (
     unpack_reply,
     unpack_request,
 )
-from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskInvalid
 
 NUMPY = {"TYPE_UINT8": "u1", "TYPE_INT32": "i4", "TYPE_INT64": "i8", "TYPE_FP32": "f4", "TYPE_STRING": "O"}
 PROMPTS = (

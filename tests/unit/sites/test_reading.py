@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from samfleet.db.models import Rollup, RunQuality, SeriesQuality
-from samfleet.sites.exporting import FIGURE_COLUMNS, ROLLUP_COLUMNS
+from samfleet.sites.export import FIGURE_COLUMNS, ROLLUP_COLUMNS
 from samfleet.sites.key import SiteKey
 from samfleet.sites.lines import FigureLine, HardwareLine, Header, RollupLine, Signature
-from samfleet.sites.reading import (
+from samfleet.sites.parse import (
     SiteFileDamaged,
     SiteFileTooLarge,
     SiteFileTooNew,

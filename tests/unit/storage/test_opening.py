@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from samfleet.storage.opening import StorageUrlInvalid, open_store
+from samfleet.storage.factory import StorageUrlInvalid, open_store
 
 
 @pytest.mark.parametrize(

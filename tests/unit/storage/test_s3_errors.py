@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from samfleet.errors import SamfleetError
-from samfleet.storage.opening import open_store
+from samfleet.storage.factory import open_store
 from samfleet.storage.s3_errors import exception_meaning, mapped, meaning
 from samfleet.storage.store import (
     BucketNotFound,

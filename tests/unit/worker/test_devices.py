@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from samfleet.jobs.hardware import fingerprint
-from samfleet.masks.device_state import DeviceState
-from samfleet.masks.wire import ImageReport, StageTime
+from samfleet.wire.device_state import DeviceState
+from samfleet.wire.messages import ImageReport, StageTime
 from samfleet_worker.triton.devices import WINDOW_SECONDS, DeviceBook
 
 START = datetime(2026, 11, 22, tzinfo=UTC)

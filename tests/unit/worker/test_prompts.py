@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from samfleet.jobs.results import Annotation, Detection, ShardImage
+from samfleet.jobs.outcomes import Annotation, Detection, ShardImage
 from samfleet.jobs.task import JobTask, parse_job_task
 from samfleet.quality.sizes import AnnotationSizeMismatch
 from samfleet.variants.catalogue import get_variant

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from samfleet.jobs.leases import Blame
+from samfleet.jobs.claim import Blame
 from samfleet.jobs.queue import QueueUnavailable
-from samfleet.jobs.stalling import Reason
+from samfleet.jobs.stall import Reason
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet.variants.task import TaskInvalid
 from samfleet_worker.retry import FailRun, TryAgain, decide

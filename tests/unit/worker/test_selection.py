@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from samfleet.jobs.results import Detection
+from samfleet.jobs.outcomes import Detection
 from samfleet_worker.selection import select_detections
 
 FOUND = (

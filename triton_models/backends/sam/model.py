@@ -28,10 +28,10 @@ sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if 
 from samfleet.errors import SamfleetError, describe
 from samfleet.licences import SETTING, parse_accepted
 from samfleet.limits import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
-from samfleet.masks.wire import INPUTS, Arrays, WireMismatch
 from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
 from samfleet.variants.execution import Executions
 from samfleet.variants.record import VariantRecord
+from samfleet.wire.messages import INPUTS, Arrays, WireMismatch
 from samfleet_models.batching.cancellation import Cancellation, RequestCancelled
 from samfleet_models.device.gpu_memory import limit_memory, parse_share
 from samfleet_models.device.hardware import choose_device

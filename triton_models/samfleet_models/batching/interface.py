@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from samfleet.masks.wire import SegmentRequest
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import Work
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.device.timing import StageClock

@@ -9,10 +9,8 @@ from contextlib import contextmanager
 
 import torch
 
-from samfleet.masks.wire import Clock, StageTime
-
-STAGES = ("preprocess", "encode", "decode", "postprocess")
-HOST_STAGES = frozenset({"preprocess"})  # file decoding and resizing run on the host whatever the device
+from samfleet.wire.messages import Clock, StageTime
+from samfleet.wire.stages import BACKEND_STAGES, HOST_STAGES
 
 
 class StageClock:
@@ -73,7 +71,7 @@ class StageClock:
                 amortised_ms=sum(share * part.get(stage, 0.0) for part, share in parts),
                 batch_ms=sum(part.get(stage, 0.0) for part, _ in parts),
             )
-            for stage in STAGES
+            for stage in BACKEND_STAGES
         }
 
 

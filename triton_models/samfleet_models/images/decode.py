@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from samfleet.image_errors import ImageFormatUnsupported, ImageTruncated, ImageUnreadable
 from samfleet.masks.greys import Stretch, stretch_of, strips
-from samfleet.masks.image_errors import ImageFormatUnsupported, ImageTruncated, ImageUnreadable
 from samfleet.masks.image_file import check_pixels, open_image, turn_after_loading
 
 DEFAULT_MAX_PIXELS = 100_000_000

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from samfleet.errors import InvalidInput, SamfleetError
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.budget import check_request
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters, TaskInvalid
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.images.decode import PixelBudget, read_image
 from samfleet_models.images.transforms import Frame, Pixels, Resized

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters, PromptsParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.interface import Network
 from samfleet_models.batching.requests import Work
 from samfleet_models.device.timing import StageClock

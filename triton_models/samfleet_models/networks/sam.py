@@ -9,9 +9,9 @@ from typing import Any, Literal, Self, cast
 import torch
 from torch import Tensor, nn
 
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import Work
 from samfleet_models.checkpoints.loading import fitting_keys, load_state, read_state
 from samfleet_models.decoder.folded import scored_bytes

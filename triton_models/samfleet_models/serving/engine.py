@@ -11,10 +11,10 @@ from pathlib import Path
 from samfleet.errors import SamfleetError
 from samfleet.limits import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.pins import expected_sha256
+from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, never
 from samfleet_models.batching.scheduler import ImageWork, Sharing
 from samfleet_models.checkpoints.loading import load_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from samfleet.errors import InvalidInput, SamfleetError, describe
-from samfleet.masks.wire import Arrays, SegmentReply, SegmentRequest, WireMismatch, pack_reply, unpack_request
+from samfleet.wire.messages import Arrays, SegmentReply, SegmentRequest, WireMismatch, pack_reply, unpack_request
 from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, never
 from samfleet_models.serving.engine import Engine
 

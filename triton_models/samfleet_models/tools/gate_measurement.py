@@ -10,12 +10,12 @@ from pathlib import Path
 
 from samfleet.errors import InvalidInput
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import LEAST_MASKS, Gate
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
 from samfleet.variants.weights.pins import expected_sha256
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.device.hardware import choose_device, fingerprint
 from samfleet_models.precision.admission import gate_subject
 from samfleet_models.precision.dtypes import require_supported

@@ -17,13 +17,13 @@ import grpc
 from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, InferenceServerClient, InferInput, InferResult
 from tritonclient.utils import InferenceServerException
 
-from samfleet.direct import GRPC_WITHOUT_PROXY
 from samfleet.errors import SamfleetError
-from samfleet.masks.wire import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
+from samfleet.no_proxy import GRPC_WITHOUT_PROXY
 from samfleet.tracing import span, trace_headers
 from samfleet.triton_tls import SERVER_NAME, TlsIdentity, derive_identity
 from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import (

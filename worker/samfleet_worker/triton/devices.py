@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from samfleet.jobs.hardware import fingerprint
-from samfleet.masks.device_state import DeviceState
-from samfleet.masks.wire import ImageReport
+from samfleet.wire.device_state import DeviceState
+from samfleet.wire.messages import ImageReport
+from samfleet.wire.stages import DEVICE_STAGES
 
 WINDOW_SECONDS = 60
-DEVICE_STAGES = ("encode", "decode", "postprocess")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import ImageReport, SegmentReply, SegmentRequest, StageTime
+from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
+from samfleet.wire.stages import BACKEND_STAGES
 from samfleet_worker.triton.calls import OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import ModelNotLoaded, VariantWaits
@@ -16,7 +17,6 @@ from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 SIDE = 4
 FULL_MASK = "0`0"  # the run-length code of 4 x 4 set pixels
-STAGES = ("preprocess", "encode", "decode", "postprocess")
 
 
 def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
@@ -39,7 +39,7 @@ def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
     report = ImageReport(
         width=SIDE,
         height=SIDE,
-        stages={name: StageTime(1.0, 1.0) for name in STAGES},
+        stages={name: StageTime(1.0, 1.0) for name in BACKEND_STAGES},
         execute_ms=4.0,
         checkpoint_sha256="0" * 64,
         hardware={"device_kind": "memory", "device_name": "no device"},

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from samfleet.masks.wire import SegmentReply, SegmentRequest
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_worker.triton.calls import OpenCalls
 from samfleet_worker.triton.devices import DeviceUse
 

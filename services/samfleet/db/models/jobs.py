@@ -91,8 +91,8 @@ class Run(HasId, HasCreatedAt, Base):
     `gates` holds, by hardware id, the execution that served the run there and the figures of the gate that admitted it.
     Plain fp32 has none. `provenance` is what the record said of the model when the job was submitted, and under
     `checkpoint_sha256` the hashes of the weights that have answered. `waiting_since` is set while the run waits for
-    room for its variant in its pool's Triton, and `turn_since` when such a wait ended (`samfleet.jobs.turns`).
-    The `stalled_` columns say why it does not get on, and since when (`samfleet.jobs.stalling`).
+    room for its variant in its pool's Triton, and `turn_since` when such a wait ended (`samfleet.jobs.variant_turns`).
+    The `stalled_` columns say why it does not get on, and since when (`samfleet.jobs.stall`).
     """
 
     __tablename__ = "runs"

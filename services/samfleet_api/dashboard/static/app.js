@@ -2,6 +2,7 @@
 
 import { readSession, remove } from "/dashboard/static/api.js";
 import { failure, h, notice } from "/dashboard/static/dom.js";
+import { loadStages } from "/dashboard/static/stages.js";
 
 const PAGES = [
   [/^\/dashboard\/$/, "overview"],
@@ -47,7 +48,7 @@ async function start() {
     for (const [pattern, name] of PAGES) {
       const match = pattern.exec(location.pathname);
       if (!match) continue;
-      const [{ show }, session] = await Promise.all([page(name), readSession()]);
+      const [{ show }, session] = await Promise.all([page(name), readSession(), loadStages()]);
       showHeader(session);
       return await show(main, ...match.slice(1));
     }

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from fixtures.pictures import bright_square
 from fixtures.tiny import tiny, tiny_engine
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.batching import scheduler
 from samfleet_models.batching.cancellation import Cancellation, never
 from samfleet_models.batching.requests import Answers, Ask

@@ -12,10 +12,10 @@ from torch import Tensor
 from fixtures.pictures import bright_square
 from fixtures.tiny import tiny
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.conventions import Conventions, MaskRules
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import file_sha256, read_state
 from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.decoder.stability_ranking import StabilityRanked

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from samfleet.masks.device_state import DeviceState
+from samfleet.wire.device_state import DeviceState
 from samfleet_models.device.meters.cuda import CudaMeter
 from samfleet_models.device.meters.energy import BatchEnergy
 from samfleet_models.device.meters.factory import open_meter

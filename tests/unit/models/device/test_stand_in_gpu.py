@@ -17,10 +17,10 @@ import torch
 from fixtures.families import ARCHITECTURES, OTHERS, tiny_variant_of
 from fixtures.pictures import encoded, gradient
 from fixtures.stand_in_gpu import GPU, GpuTensor, MixedDevices, StandInGpu
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.execution import Execution, Precision
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.device.meters.host import HostMeter
 from samfleet_models.device.transfers import begin_to_host, to_device
 from samfleet_models.serving.engine import Engine, EngineSettings

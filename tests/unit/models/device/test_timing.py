@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fixtures.stand_in_gpu import GPU, StandInGpu
-from samfleet.masks.wire import StageTime
+from samfleet.wire.messages import StageTime
 from samfleet_models.device.timing import StageClock
 
 CPU = torch.device("cpu")

@@ -14,14 +14,14 @@ from PIL import Image
 from fixtures.pictures import encoded, gradient, rgb, tiff
 from fixtures.shared import shared_path
 from samfleet.errors import InvalidInput
-from samfleet.masks import greys
-from samfleet.masks.image_errors import (
+from samfleet.image_errors import (
     ImageEmpty,
     ImageFormatUnsupported,
     ImageTooLarge,
     ImageTruncated,
     ImageUnreadable,
 )
+from samfleet.masks import greys
 from samfleet_models.images.decode import PixelBudget, read_image
 
 ORIENTATION = 0x0112

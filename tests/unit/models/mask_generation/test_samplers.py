@@ -14,8 +14,8 @@ from torch import Tensor
 from fixtures.pictures import bright_square
 from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.interface import DrawnMasks

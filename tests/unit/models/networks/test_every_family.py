@@ -18,11 +18,11 @@ from fixtures.families import ARCHITECTURES, OTHERS, tiny_variant_of
 from fixtures.pictures import encoded, gradient
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.device.meters.host import HostMeter
 from samfleet_models.networks import registry, sam
 from samfleet_models.networks.families import FAMILIES

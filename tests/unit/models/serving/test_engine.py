@@ -12,8 +12,8 @@ from fixtures.pictures import bright_square
 from fixtures.requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
 from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import EverythingParameters, PromptsParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.interface import DrawnMasks

@@ -10,7 +10,7 @@ from fixtures.engine import sam_network
 from fixtures.pictures import bright_square
 from fixtures.requests import BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
 from fixtures.tiny import tiny, tiny_engine
-from samfleet.masks.wire import SegmentRequest
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.decoder.folded import ScoredPrompts
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.interface import DrawnMasks

@@ -11,8 +11,8 @@ import torch
 from fixtures.pictures import bright_square
 from fixtures.requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
 from fixtures.tiny import tiny, tiny_engine
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.task import PromptsParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
 from samfleet_models.device.meters.meter import DeviceWatch, MemoryMeter
 from samfleet_models.serving.engine import Engine

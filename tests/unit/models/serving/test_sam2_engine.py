@@ -12,10 +12,10 @@ from torch import Tensor
 
 from fixtures.pictures import bright_square
 from samfleet.masks.rle import decode_mask
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.checkpoints.loading import CheckpointMismatch, file_sha256
 from samfleet_models.networks.families import FAMILIES
 from samfleet_models.networks.registry import build_network

@@ -7,7 +7,7 @@ from typing import Self
 
 import torch
 
-from samfleet.masks.device_state import DeviceState
+from samfleet.wire.device_state import DeviceState
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samfleet.masks.device_state import CPU, DeviceState
+from samfleet.wire.device_state import CPU, DeviceState
 from samfleet_models.device.memory import CGROUP, MEMORY_INFO, free_host_bytes, total_host_bytes
 
 

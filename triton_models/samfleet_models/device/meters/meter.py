@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from samfleet.masks.device_state import DeviceState
+from samfleet.wire.device_state import DeviceState
 
 
 class DeviceMeter(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from samfleet.masks.device_state import DeviceState
+from samfleet.wire.device_state import DeviceState
 from samfleet_models.device.meters.cuda import CudaMeter
 
 KINDS = ("GPU-", "MIG-")  # NVML writes the kind of a device before its UUID, CUDA leaves it out

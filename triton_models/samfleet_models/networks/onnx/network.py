@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from samfleet.errors import InvalidInput
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.graphs import DecoderGraph, EncoderGraph
 from samfleet.variants.record import VariantRecord
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import Work
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import LoadedImage

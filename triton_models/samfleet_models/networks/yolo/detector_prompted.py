@@ -12,10 +12,10 @@ from typing import Literal, Self
 
 import torch
 
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.interface import Network
 from samfleet_models.batching.requests import Work
 from samfleet_models.decoder.interface import Decoder

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from samfleet.errors import SamfleetError
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import Work
 from samfleet_models.checkpoints.layouts import read_published
 from samfleet_models.checkpoints.loading import fitting_keys, load_state

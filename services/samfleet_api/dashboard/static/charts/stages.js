@@ -5,13 +5,13 @@ import { milliseconds, timeUnit } from "/dashboard/static/format.js";
 import { colourOf, figure, legend, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
 import { drawRows } from "/dashboard/static/charts/rows.js";
 import { linear } from "/dashboard/static/charts/scale.js";
+import { stageNames } from "/dashboard/static/stages.js";
 
-const ORDER = ["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"];
 const HALF = 9,
   AIR = 1;
 
 // A stage has its colour on every page.
-const colour = (stage) => colourOf(Math.max(0, ORDER.indexOf(stage)));
+const colour = (stage) => colourOf(Math.max(0, stageNames().indexOf(stage)));
 
 function segment(stage, name, ms, from, to, y) {
   const width = Math.max(to - from - AIR, 1),

@@ -3,8 +3,6 @@
 import { h } from "/dashboard/static/dom.js";
 import { filtersOnly, go, value, values } from "/dashboard/static/reports/address.js";
 
-export const STAGES = ["image", "queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"];
-
 function summaryText(label, chosen, choices) {
   if (!chosen.length) return [h("span", { class: "soft" }, `${label}: `), "any"];
   const first = choices.get(chosen[0]) ?? chosen[0];

@@ -1,19 +1,20 @@
 import { milliseconds, timeUnit } from "/dashboard/static/format.js";
 import { ranges } from "/dashboard/static/charts/ranges.js";
 import { value, values } from "/dashboard/static/reports/address.js";
-import { choice, STAGES } from "/dashboard/static/reports/filters.js";
+import { choice } from "/dashboard/static/reports/filters.js";
 import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js";
 import { images, ms, number } from "/dashboard/static/reports/units.js";
+import { stageNames } from "/dashboard/static/stages.js";
 
 const PERCENTILES = ["p50_ms", "p90_ms", "p95_ms", "p99_ms"];
 const GROUPS = [
   ["variant", "Variant"],
   ["hardware", "Hardware"],
 ];
-const STAGE_TEXTS = STAGES.map((name) => [name, name === "image" ? "whole image" : name]);
+const stageTexts = () => [["image", "whole image"], ...stageNames().map((name) => [name, name])];
 
 export const stages = () => (values("stage").length ? values("stage") : ["image"]);
-export const stageChoice = (changed) => choice("stage", "Stage", STAGE_TEXTS, stages()[0], changed);
+export const stageChoice = (changed) => choice("stage", "Stage", stageTexts(), stages()[0], changed);
 export const groupChoice = (changed) => choice("by_row", "Grouped by", GROUPS, value("by_row", "variant"), changed);
 
 export const latency = {

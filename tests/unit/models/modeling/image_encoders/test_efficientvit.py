@@ -12,10 +12,10 @@ from torch import nn
 
 from fixtures.pictures import bright_square
 from fixtures.random_parameters import noise, randomised
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.conventions import PromptRules
 from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import file_sha256
 from samfleet_models.images.processor import Framing
 from samfleet_models.modeling.common import LayerNorm2d

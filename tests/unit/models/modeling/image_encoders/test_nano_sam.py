@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from fixtures.pictures import bright_square
 from fixtures.random_parameters import randomised
-from samfleet.masks.wire import SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import CheckpointMismatch, file_sha256, load_weights
 from samfleet_models.images.processor import Framing
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens

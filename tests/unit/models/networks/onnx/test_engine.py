@@ -10,11 +10,11 @@ import pytest
 
 from fixtures.onnx_pairs import SIDE, onnx_variant
 from fixtures.pictures import bright_square
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.execution import Execution
 from samfleet.variants.graphs import DIALECTS, Dialect, Layout, MaskCount
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.checkpoints.loading import CheckpointHashMismatch
 from samfleet_models.networks.onnx.graph import GraphMismatch
 from samfleet_models.networks.onnx.network import GraphExecutionFixed

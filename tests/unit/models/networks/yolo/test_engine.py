@@ -13,11 +13,11 @@ from fixtures.instances import tiny_record
 from fixtures.pictures import bright_square, encoded, gradient
 from fixtures.tiny import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
-from samfleet.masks.wire import SegmentReply, SegmentRequest
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.checkpoints.loading import CheckpointMismatch, CheckpointMissing
 from samfleet_models.networks.registry import network_of
 from samfleet_models.networks.sam import SamNetwork

@@ -1,6 +1,6 @@
 """Writes each variant's `config.pbtxt` from its record and the wire's tensor tables.
 
-    python -m samfleet.masks.triton_config --write triton_models/repository
+    python -m samfleet.wire.model_config --write triton_models/repository
 
 Format: https://github.com/triton-inference-server/common/blob/main/protobuf/model_config.proto. The files are
 committed; a test parses them through the protobuf and compares them to the records.
@@ -12,10 +12,10 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from samfleet.masks.wire import INPUTS, OUTPUTS, Dims
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.user_records import read_variants
+from samfleet.wire.messages import INPUTS, OUTPUTS, Dims
 
 BACKEND = "sam"
 MAX_QUEUE_DELAY_MICROSECONDS = 5_000  # small beside one image's work; lets requests sent together share a batch

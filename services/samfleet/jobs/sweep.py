@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState, WorkerHeartbeat
 from samfleet.db.session import transaction
+from samfleet.jobs.claim import expire_leases
 from samfleet.jobs.dispatch import dispatch_run
-from samfleet.jobs.exports import recorded_parts
-from samfleet.jobs.leases import expire_leases
+from samfleet.jobs.export import recorded_parts
 from samfleet.jobs.parts import parts_prefix
 from samfleet.jobs.queue import QueueUnavailable, TaskName, TaskQueue, pool_queue, wake_after_commit
 from samfleet.logging import get_logger

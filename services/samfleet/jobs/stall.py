@@ -1,6 +1,6 @@
 """Why a run does not get on: the reason of its last failed attempt, until an image is recorded.
 
-A shard that goes back is tried again and again, some for ever (`samfleet.jobs.leases.Blame`). Without the reason, a job
+A shard that goes back is tried again and again, some for ever (`samfleet.jobs.claim.Blame`). Without the reason, a job
 that waits looks like one that is slow.
 """
 

@@ -21,7 +21,7 @@ class DatasetInUse(Conflict):
 
 
 def delete_dataset(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> None:
-    """Hide a dataset that no job uses; `samfleet.jobs.removing` then removes its rows and objects.
+    """Hide a dataset that no job uses; `samfleet.jobs.purge` then removes its rows and objects.
 
     A second call changes nothing. The lock keeps out jobs that are submitted meanwhile, which take one that conflicts.
     """

@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import Engine, func
 
-from samfleet.datasets.deleting import delete_unsealed
+from samfleet.datasets.delete import delete_unsealed
 from samfleet.db.locks import try_process_lock
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.orphans import delete_orphans
-from samfleet.jobs.removing import (
+from samfleet.jobs.purge import (
     OutOfTime,
     deleted_datasets,
     deleted_jobs,

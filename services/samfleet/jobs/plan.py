@@ -18,7 +18,7 @@ from samfleet.db.models import JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.queue import TaskQueue
-from samfleet.jobs.stalling import get_on
+from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import lock_job, move_job, move_run
 
 PAGE_SHARDS = 1000  # 32,000 images of the usual size a transaction: tens of milliseconds

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Run, RunState, Shard, ShardState
-from samfleet.jobs.leases import ClaimedShard
+from samfleet.jobs.claim import ClaimedShard
 
 
 def variants_at_work(session: Session, claimed: ClaimedShard, turn: timedelta) -> frozenset[str]:

@@ -11,8 +11,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import boto3
 from botocore.config import Config
 
-from samfleet.direct import is_loopback
 from samfleet.errors import InvalidInput
+from samfleet.no_proxy import is_loopback
 from samfleet.storage.file_store import FileStore
 from samfleet.storage.s3_store import S3Store
 from samfleet.storage.store import ObjectStore

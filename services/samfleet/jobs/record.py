@@ -10,18 +10,18 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import DatasetImage, ImageResult, Job, Outcome, Run, RunState, Shard, ShardState
+from samfleet.jobs.claim import ClaimedShard, LeaseLost
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.hardware import fingerprint, remember_hardware
-from samfleet.jobs.leases import ClaimedShard, LeaseLost
+from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
-from samfleet.jobs.results import ImageOutcome
-from samfleet.jobs.settling import fail_run
-from samfleet.jobs.stalling import get_on
+from samfleet.jobs.settle import fail_run
+from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import lock_run, move_run
 from samfleet.rollups.store import add_shard
+from samfleet.wire.stages import BACKEND_STAGES
 
 FAILURE_RATE_EXCEEDED = "failure_rate_exceeded"
-STAGES = ("preprocess", "encode", "decode", "postprocess")
 
 
 def record(
@@ -120,7 +120,7 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
     report = outcome.report
     stages = report.stages if report else {}
     times: dict[str, float | None] = {}
-    for name in STAGES:
+    for name in BACKEND_STAGES:
         stage = stages.get(name)
         times[f"{name}_ms"] = stage.amortised_ms if stage else None
         times[f"{name}_batch_ms"] = stage.batch_ms if stage else None

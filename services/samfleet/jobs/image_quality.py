@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samfleet.jobs.results import Annotation, Quality
+from samfleet.jobs.outcomes import Annotation, Quality
 from samfleet.masks.record import MaskRecord
 from samfleet.quality.segmentation import Rle, annotation_rle, pixel_ious
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, JobState, Run, RunState
 from samfleet.errors import Conflict, NotFound
-from samfleet.jobs.settling import cancel_shards
+from samfleet.jobs.settle import cancel_shards
 from samfleet.jobs.states import is_final, lock_job, move_job, move_run
 
 

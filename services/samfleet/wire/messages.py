@@ -32,7 +32,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samfleet.errors import SamfleetError
-from samfleet.masks.device_state import DeviceState
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import (
     EverythingParameters,
@@ -41,6 +40,7 @@ from samfleet.variants.task import (
     TaskParameters,
     task_from_dict,
 )
+from samfleet.wire.device_state import DeviceState
 
 Arrays = dict[str, NDArray[Any]]
 Dims = tuple[int, ...]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import ReportSeries, Run
 from samfleet.errors import Conflict
-from samfleet.jobs.cancelling import JobNotFound, cancel_job
+from samfleet.jobs.cancel import JobNotFound, cancel_job
 from samfleet.jobs.states import is_final, lock_job
 
 
@@ -25,7 +25,7 @@ def delete_job(
     cancel: bool = False,
     forget_measurements: bool = False,
 ) -> None:
-    """Hide a job that has ended; `samfleet.jobs.removing` then removes its rows and objects.
+    """Hide a job that has ended; `samfleet.jobs.purge` then removes its rows and objects.
 
     `cancel` ends a job that still runs. What it measured stays in the reports unless `forget_measurements`. A second
     call changes nothing.

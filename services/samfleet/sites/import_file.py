@@ -21,7 +21,7 @@ from samfleet.rollups.store import digest
 from samfleet.sites.key import fingerprint
 from samfleet.sites.known import site_of
 from samfleet.sites.lines import Content, FigureLine, HardwareLine, Header, RollupLine, SeriesLine
-from samfleet.sites.reading import SiteFileDamaged, read_content, verify
+from samfleet.sites.parse import SiteFileDamaged, read_content, verify
 
 ROWS_AT_ONCE = 500
 

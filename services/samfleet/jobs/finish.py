@@ -13,10 +13,10 @@ from samfleet.db.models import Job, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.coco_files import check_rows
-from samfleet.jobs.evaluating import Evaluated, EvaluationFailed, evaluate_recorded
-from samfleet.jobs.exports import recorded_parts
+from samfleet.jobs.evaluate import Evaluated, EvaluationFailed, evaluate_recorded
+from samfleet.jobs.export import recorded_parts
 from samfleet.jobs.parts import read_parts
-from samfleet.jobs.settling import fail_run, settle_job
+from samfleet.jobs.settle import fail_run, settle_job
 from samfleet.jobs.states import lock_run, move_run
 from samfleet.quality.repository import replace_figures
 from samfleet.storage.store import ObjectStore

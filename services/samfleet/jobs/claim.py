@@ -21,10 +21,10 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, Run, Shard, ShardState
 from samfleet.errors import Conflict
-from samfleet.jobs.results import ShardImage
-from samfleet.jobs.settling import fail_run
+from samfleet.jobs.outcomes import ShardImage
+from samfleet.jobs.settle import fail_run
 from samfleet.jobs.shard_images import read_shard_images
-from samfleet.jobs.stalling import Reason, stall
+from samfleet.jobs.stall import Reason, stall
 from samfleet.jobs.states import Locked, lock_run, shard_sources
 
 EXHAUSTED = "shard_attempts_exhausted"

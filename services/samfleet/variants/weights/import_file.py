@@ -12,7 +12,7 @@ from samfleet.errors import Conflict, InvalidInput, NotFound
 from samfleet.regular_files import limited, open_regular
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.disk import check_space, disk_errors, free_bytes, place
-from samfleet.variants.weights.locking import file_lock
+from samfleet.variants.weights.lock import file_lock
 from samfleet.variants.weights.pins import known_sha256, write_pin
 from samfleet.variants.weights.pull import Check
 from samfleet.variants.weights.verify import WeightsHashMismatch, file_sha256

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import JobState, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
-from samfleet.jobs.settling import fail_run
-from samfleet.jobs.stalling import Reason, stall
+from samfleet.jobs.settle import fail_run
+from samfleet.jobs.stall import Reason, stall
 from samfleet.jobs.states import lock_job, lock_run
 
 MOST_FAILURES = 10  # half a minute apart: a deployment that is being rolled back has some minutes

@@ -7,7 +7,7 @@ from typing import Any
 
 from samfleet.db.models import Outcome
 from samfleet.masks.record import MaskRecord
-from samfleet.masks.wire import ImageReport
+from samfleet.wire.messages import ImageReport
 
 
 @dataclass(frozen=True, slots=True)
