@@ -64,7 +64,7 @@ check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks
+	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts
 	$(BIN)/lint-imports
 	$(BIN)/python -m samfleet.wire.model_config --write $(VENV)/generated >/dev/null
 	diff -r $(VENV)/generated triton_models/repository
@@ -81,7 +81,7 @@ generated: setup ## write what follows from the records of variants: Triton's fo
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
 
 migration: setup ## write a migration from the models: make migration name="add runs"
-	@$(BIN)/python -m samfleet_cli.new_migration "$(name)"
+	@$(BIN)/python -m scripts.new_migration "$(name)"
 	@$(BIN)/ruff format --quiet migrations
 
 clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays

@@ -12,10 +12,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
-    "fixtures.database",
-    "fixtures.file_server",
-    "fixtures.redis",
-    "fixtures.stack",
-    "fixtures.api",
-    "fixtures.proxies",
+    "fixtures.servers.postgres",
+    "fixtures.servers.file_server",
+    "fixtures.servers.redis",
+    "fixtures.servers.running_stack",
+    "fixtures.api.running_api",
+    "fixtures.servers.dead_proxy",
 ]

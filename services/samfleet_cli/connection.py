@@ -11,7 +11,7 @@ from types import FrameType
 
 from samfleet.config import Settings
 from samfleet.errors import Unauthorized, Unavailable
-from samfleet_cli.client import SamfleetClient
+from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.local_stack.gates import require_gates
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartStatus

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.commands import datasets, demo, doctor, jobs, keys, opening, report, segment, up, variants
+from samfleet_cli.commands import datasets, demo, doctor, jobs, keys, open_dashboard, report, segment, up, variants
+from samfleet_cli.commands.options import flag
 from samfleet_cli.exit_codes import ExitCode
-from samfleet_cli.options import flag
 
 FILE_ERROR = "file_error"  # of a file or folder of this machine
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(up.down)
 app.command()(up.status)
-app.command("open")(opening.open_dashboard)
+app.command("open")(open_dashboard.open_dashboard)
 app.command()(doctor.doctor)
 app.command()(segment.segment)
 app.command()(demo.demo)

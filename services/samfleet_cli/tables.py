@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
 from rich.table import Table
@@ -13,7 +15,7 @@ from rich.text import Text
 
 from samfleet.variants.gates import Gate
 from samfleet.wire.stages import STAGES
-from samfleet_cli.results import hardware_of, stages_note
+from samfleet_cli.jobs.result_files import Results, hardware_of, stages_note
 
 AREAS = ("all", "small", "medium", "large")
 METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
@@ -25,6 +27,16 @@ _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
 def console() -> Console:
     found = Console(highlight=False)
     return found if found.is_terminal else Console(highlight=False, width=max(found.width, _FEWEST_COLUMNS))
+
+
+def print_summary(results: Results, *, as_json: bool) -> None:
+    """Print the tables of a job and the files that were written. With `as_json` stdout has the summary alone."""
+    summary = results.summary
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        _print_tables(summary)
+    typer.echo("\n".join(("files written:", *(f"  {path}" for path in results.files))), err=as_json)
 
 
 def runs_table(summary: dict[str, Any]) -> Table:
@@ -201,3 +213,16 @@ def _add_row(table: Table, *cells: object) -> None:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _print_tables(summary: dict[str, Any]) -> None:
+    out = console()
+    out.print(runs_table(summary))
+    for run in summary["runs"]:
+        if run["stages"]:
+            out.print(stages_table(run))
+    for run in summary["runs"]:
+        if "evaluation" in run or "quality_error" in run:
+            out.print(evaluation_table(run))
+    if summary["errors"]:
+        out.print(errors_table(summary["errors"]))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, StorageState
 
-from fixtures.api import Api, Tenant, new_tenant
-from fixtures.browser import chromium, log_in, visitor
-from fixtures.measured import measure
+from fixtures.api.measured_tenant import measure
+from fixtures.api.running_api import Api, Tenant, new_tenant
+from fixtures.servers.chromium import chromium, log_in, visitor
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from fixtures.api import Api, Tenant
-from fixtures.browser import PHONE, looked_at, pages_of, visitor
-from fixtures.measured import beat
-from fixtures.recorded import new_job, plan
+from fixtures.api.measured_tenant import beat
+from fixtures.api.running_api import Api, Tenant
+from fixtures.servers.chromium import PHONE, looked_at, pages_of, visitor
+from fixtures.worker.recorded_jobs import new_job, plan
 
 pytestmark = pytest.mark.browser
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from fixtures.api import Api
-from fixtures.browser import visitor
+from fixtures.api.running_api import Api
+from fixtures.servers.chromium import visitor
 
 pytestmark = pytest.mark.browser
 

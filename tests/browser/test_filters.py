@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from fixtures.api import Api, Tenant
-from fixtures.browser import log_in, visitor
-from fixtures.measured import MACHINES, VARIANTS
+from fixtures.api.measured_tenant import MACHINES, VARIANTS
+from fixtures.api.running_api import Api, Tenant
+from fixtures.servers.chromium import log_in, visitor
 
 pytestmark = pytest.mark.browser
 

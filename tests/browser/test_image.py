@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from fixtures.api import Api, Tenant
-from fixtures.measured import finished_job
+from fixtures.api.measured_tenant import finished_job
+from fixtures.api.running_api import Api, Tenant
 from samfleet.masks.rle import encode_mask
 
 pytestmark = pytest.mark.browser

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from fixtures.api import Api, Tenant
-from fixtures.measured import every_third_fails, finished_job
-from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard, segmented
+from fixtures.api.measured_tenant import every_third_fails, finished_job
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, claim_next, new_job, plan, record_shard, segmented
 from samfleet.db.session import transaction
 from samfleet.jobs.settle import fail_run
 from samfleet.jobs.states import lock_run

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fixtures.api import Api, Tenant
-from fixtures.browser import visitor
+from fixtures.api.running_api import Api, Tenant
+from fixtures.servers.chromium import visitor
 
 pytestmark = pytest.mark.browser
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fixtures.api import Api, Tenant
-from fixtures.browser import log_in, visitor
-from fixtures.measured import beat, finished_job
-from fixtures.recorded import carry_out, claim_next, new_job, plan, record_shard
+from fixtures.api.measured_tenant import beat, finished_job
+from fixtures.api.running_api import Api, Tenant
+from fixtures.servers.chromium import log_in, visitor
+from fixtures.worker.recorded_jobs import carry_out, claim_next, new_job, plan, record_shard
 
 pytestmark = pytest.mark.browser
 

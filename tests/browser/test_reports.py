@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from fixtures.api import Api, Tenant
-from fixtures.browser import log_in, visitor
-from fixtures.measured import DAYS, MACHINES, VARIANTS, machines, measure
+from fixtures.api.measured_tenant import DAYS, MACHINES, VARIANTS, machines, measure
+from fixtures.api.running_api import Api, Tenant
+from fixtures.servers.chromium import log_in, visitor
 
 pytestmark = pytest.mark.browser
 

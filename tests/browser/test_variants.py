@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from fixtures.api import Api
-from fixtures.measured import beat
+from fixtures.api.measured_tenant import beat
+from fixtures.api.running_api import Api
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,7 @@ from samfleet.storage.factory import open_store
 from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.bootstrap import Services, worker_name
 from samfleet_worker.factory import create_app
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 GATE = Path(os.environ["CHAOS_GATE"])  # while this file is missing, no image but the first of each shard gets through
 POLL_SECONDS = 0.02

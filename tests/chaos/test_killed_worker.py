@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import Engine, select, text, update
 from structlog.contextvars import bound_contextvars
 
-from fixtures.jobs import make_dataset, make_job, results_of
-from fixtures.redis import flush
+from fixtures.servers.redis import flush
+from fixtures.worker.job_rows import make_dataset, make_job, results_of
 from samfleet.db.models import Job, Run, Shard, ShardState, WorkerHeartbeat
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, TaskName

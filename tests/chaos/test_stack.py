@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.chaos_stack import VICTIMS, ChaosStack, chaos_stack, random_victims
+from fixtures.servers.chaos_stack import VICTIMS, ChaosStack, chaos_stack, random_victims
 from samfleet_cli.local_stack.processes import wait_gone
 from samfleet_cli.local_stack.stack import stack_status, start_stack
 

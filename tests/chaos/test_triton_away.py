@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from fixtures.chaos_stack import VARIANT, tiny_variant
-from fixtures.jobs import make_dataset, make_job
-from fixtures.scenes import write_scenes
-from fixtures.triton import free_ports, running_triton
+from fixtures.images.scenes import write_scenes
+from fixtures.servers.chaos_stack import VARIANT, tiny_variant
+from fixtures.servers.triton import free_ports, running_triton
+from fixtures.worker.job_rows import make_dataset, make_job
 from samfleet.db.models import ImageResult, Run, Shard
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, TaskName

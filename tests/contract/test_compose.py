@@ -13,7 +13,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from fixtures.compose import BUILT_HERE, COMPOSE, DOCKERFILES, EXAMPLE, ROOT, SERVICES, images
+from fixtures.servers.compose_files import BUILT_HERE, COMPOSE, DOCKERFILES, EXAMPLE, ROOT, SERVICES, images
 from samfleet.config import MIN_KEY_LENGTH, Settings
 from samfleet_cli.local_stack.settings import StackSettings
 

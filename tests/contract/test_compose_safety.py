@@ -7,7 +7,7 @@ import re
 
 import yaml
 
-from fixtures.compose import BUILT_HERE, COMPOSE, SERVICES, images
+from fixtures.servers.compose_files import BUILT_HERE, COMPOSE, SERVICES, images
 
 
 def test_secrets_reach_only_those_who_need_them() -> None:

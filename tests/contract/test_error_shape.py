@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from fixtures.api import Api, Tenant
+from fixtures.api.running_api import Api, Tenant
 from samfleet_api.problems import Problem
 
 UNKNOWN_ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"

@@ -8,7 +8,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from fixtures.nvml import install
+from fixtures.models.fake_nvml import install
 from samfleet.wire.device_state import DeviceState
 from samfleet_models.device.meters.cuda import CudaMeter
 from samfleet_models.device.meters.nvml import MemoryGpu, MemoryNvml, Nvml, NvmlMeter, meter_of_gpu

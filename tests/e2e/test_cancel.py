@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fixtures.scenes import write_scenes
-from fixtures.stack import Samfleet, until
-from samfleet_cli.client import SamfleetClient
+from fixtures.images.scenes import write_scenes
+from fixtures.servers.running_stack import Samfleet, until
+from samfleet_cli.client.client import SamfleetClient
+from samfleet_cli.jobs.dataset import Source, create_dataset
 from samfleet_cli.local_stack.stack import stack_status
-from samfleet_cli.sources import Source, create_dataset
 
 HOURS = {"kind": "everything", "points_per_side": 160}  # 25,600 prompts an image
 QUICK = {"kind": "everything", "points_per_side": 1}

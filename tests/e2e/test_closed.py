@@ -12,8 +12,8 @@ import psutil
 import psycopg
 import pytest
 
-from fixtures.scenes import write_scenes
-from fixtures.stack import Samfleet
+from fixtures.images.scenes import write_scenes
+from fixtures.servers.running_stack import Samfleet
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.state import read_state
 

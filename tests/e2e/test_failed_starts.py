@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.gates import gate
-from fixtures.shared import weights_dir
+from fixtures.models.gates import gate
+from fixtures.models.shared_data import weights_dir
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import write_gate

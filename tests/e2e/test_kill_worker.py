@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from fixtures.scenes import write_scenes
-from fixtures.stack import Samfleet, until
+from fixtures.images.scenes import write_scenes
+from fixtures.servers.running_stack import Samfleet, until
 from samfleet.db.session import connect, read_only
-from samfleet_cli.client import SamfleetClient
+from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.local_stack.stack import stack_status
 
 IMAGES = 6

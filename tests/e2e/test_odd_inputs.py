@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fixtures.scenes import SIZE, scene, write_annotations, write_scenes
-from fixtures.shared import shared_path
-from fixtures.stack import Samfleet
+from fixtures.images.scenes import SIZE, scene, write_annotations, write_scenes
+from fixtures.models.shared_data import shared_path
+from fixtures.servers.running_stack import Samfleet
 
 TURNED_BACK = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
 

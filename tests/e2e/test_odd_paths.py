@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.scenes import write_scenes
-from fixtures.shared import REPOSITORY, weights_dir
+from fixtures.images.scenes import write_scenes
+from fixtures.models.shared_data import REPOSITORY, weights_dir
 from samfleet_cli.local_stack import plain_paths
 from samfleet_cli.local_stack.stack import stop_stack
 

@@ -12,10 +12,10 @@ import pytest
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from fixtures.coco_eval import official, official_mean
-from fixtures.scenes import SIZE, write_annotations, write_bad_files, write_one_pixel, write_scenes
-from fixtures.shared import shared_path
-from fixtures.stack import Samfleet
+from fixtures.images.coco_evaluation import official, official_mean
+from fixtures.images.scenes import SIZE, write_annotations, write_bad_files, write_one_pixel, write_scenes
+from fixtures.models.shared_data import shared_path
+from fixtures.servers.running_stack import Samfleet
 from samfleet.quality.protocol import AREAS, CLASS_AWARE
 
 STAGES = {"queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"}

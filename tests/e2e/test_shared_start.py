@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.scenes import write_scenes
-from fixtures.shared import weights_dir
+from fixtures.images.scenes import write_scenes
+from fixtures.models.shared_data import weights_dir
 from samfleet_cli.local_stack.stack import stack_status, stop_stack
 
 

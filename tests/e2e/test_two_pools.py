@@ -20,9 +20,9 @@ from typing import Any
 import httpx
 import pytest
 
-from fixtures.shared import shared_path, weights_dir
-from fixtures.stack import Samfleet, running_stack, until
-from fixtures.triton import free_ports, running_triton
+from fixtures.models.shared_data import shared_path, weights_dir
+from fixtures.servers.running_stack import Samfleet, running_stack, until
+from fixtures.servers.triton import free_ports, running_triton
 
 IMAGES = int(os.environ.get("SAMFLEET_TWO_POOLS_IMAGES", "10"))
 SECONDS = 300 + 60 * IMAGES

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from fixtures.scenes import write_scenes
-from fixtures.stack import Samfleet, until
+from fixtures.images.scenes import write_scenes
+from fixtures.servers.running_stack import Samfleet, until
 
 
 def samples(url: str) -> dict[str, float]:

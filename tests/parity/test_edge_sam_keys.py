@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fixtures.shared import shared_path
+from fixtures.models.shared_data import shared_path
 from samfleet.variants.catalogue import get_variant
 from samfleet_models.checkpoints.loading import CheckpointMismatch
 from samfleet_models.networks.registry import build_network

@@ -10,8 +10,8 @@ from PIL import Image
 
 from benchmarks.engine import arguments, run
 from benchmarks.report import write
-from fixtures.scenes import scene
-from fixtures.shared import weights_dir
+from fixtures.images.scenes import scene
+from fixtures.models.shared_data import weights_dir
 
 
 @pytest.mark.heavy

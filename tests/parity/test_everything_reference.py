@@ -10,8 +10,8 @@ import pytest
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from fixtures.engine import mobile_sam
-from fixtures.shared import shared_path
+from fixtures.models.mobile_sam_engine import mobile_sam
+from fixtures.models.shared_data import shared_path
 from samfleet.variants.task import EverythingParameters, task_from_dict
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.serving.engine import Engine

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.decoding import decode_all
-from fixtures.engine import mobile_sam, sam_network
-from fixtures.shared import shared_path, weights_dir
+from fixtures.models.drawn_masks import decode_all
+from fixtures.models.mobile_sam_engine import mobile_sam, sam_network
+from fixtures.models.shared_data import shared_path, weights_dir
 from reference.plain_heads import PlainHeads
 from samfleet.variants.catalogue import get_variant
 from samfleet_models.checkpoints.loading import read_state

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.engine import mobile_sam, sam_network
-from fixtures.shared import shared_path
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.models.mobile_sam_engine import mobile_sam, sam_network
+from fixtures.models.shared_data import shared_path
+from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet_models.images.decode import read_image
 from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
 from samfleet_models.networks.sam import SamNetwork

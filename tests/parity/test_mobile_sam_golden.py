@@ -10,9 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fixtures.decoding import decode_all
-from fixtures.shared import shared_path
-from fixtures.standin import golden, sample_image, standin_state
+from fixtures.models.drawn_masks import decode_all
+from fixtures.models.parity_cases import golden, sample_image, standin_state
+from fixtures.models.shared_data import shared_path
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from fixtures.shared import shared_path, weights_dir
+from fixtures.models.shared_data import shared_path, weights_dir
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet.wire.messages import SegmentRequest

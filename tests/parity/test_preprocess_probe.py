@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from fixtures.shared import shared_path
-from fixtures.standin import golden, sample_image
+from fixtures.models.parity_cases import golden, sample_image
+from fixtures.models.shared_data import shared_path
 from samfleet.variants.catalogue import get_variant
 from samfleet_models.images.processor import Framing
 

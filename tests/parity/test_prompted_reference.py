@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from fixtures.engine import mobile_sam
-from fixtures.shared import shared_path
+from fixtures.models.mobile_sam_engine import mobile_sam
+from fixtures.models.shared_data import shared_path
 from samfleet.datasets.centre_point import centre_point
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.task import Prompt, PromptsParameters

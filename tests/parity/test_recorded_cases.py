@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.shared import SHARED, shared_path
+from fixtures.models.shared_data import SHARED, shared_path
 from samfleet.variants.catalogue import RECORDS, get_record
 from samfleet_models.parity.cases import find_cases
 from samfleet_models.parity.verify import check_keys, verify_variant

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from fixtures.decoding import decode_all
-from fixtures.engine import mobile_sam, sam_network
-from fixtures.pictures import encoded
-from fixtures.scenes import scene
-from fixtures.shared import shared_path, weights_dir
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.images.encoded_images import encoded
+from fixtures.images.scenes import scene
+from fixtures.models.drawn_masks import decode_all
+from fixtures.models.mobile_sam_engine import mobile_sam, sam_network
+from fixtures.models.shared_data import shared_path, weights_dir
+from fixtures.models.tiny_variant import tiny, tiny_engine
 from reference.official_generator import OfficialGenerator, point_prompts
 from reference.plain_heads import PlainHeads
 from reference.transformers_heads import TransformersHeads, WeightsDoNotFit

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fixtures.shared import shared_path
-from fixtures.standin import golden, sample_image, standin_state
+from fixtures.models.parity_cases import golden, sample_image, standin_state
+from fixtures.models.shared_data import shared_path
 from samfleet_models.checkpoints.loading import load_state
 from samfleet_models.modeling.image_encoders.repvit_trunk import FusedRepVitTrunk, RepVitTrunk
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.families import SIDE, tiny_of
-from fixtures.random_parameters import noise
+from fixtures.models.random_parameters import noise
+from fixtures.models.tiny_families import SIDE, tiny_of
 from reference.transformers_sam2 import sam2_model
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.decoder.dynamic_multimask import DELTA, STABLE

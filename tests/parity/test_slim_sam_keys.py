@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from fixtures.shared import shared_path
+from fixtures.models.shared_data import shared_path
 from samfleet.variants.catalogue import get_variant
 from samfleet_models.checkpoints.hf_keys import official_key
 from samfleet_models.networks.registry import build_network

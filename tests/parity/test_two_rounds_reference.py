@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fixtures.engine import mobile_sam, sam_network
-from fixtures.shared import shared_path, weights_dir
+from fixtures.models.mobile_sam_engine import mobile_sam, sam_network
+from fixtures.models.shared_data import shared_path, weights_dir
 from reference.plain_heads import PlainHeads
 from reference.plain_two_rounds import points_left
 from samfleet.variants.task import EverythingParameters

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from pycocotools.coco import COCO
 
-from fixtures.scenes import write_scenes
-from fixtures.shared import weights_dir
-from fixtures.stack import Finished, until
+from fixtures.images.scenes import write_scenes
+from fixtures.models.shared_data import weights_dir
+from fixtures.servers.running_stack import Finished, until
 from samfleet_cli.local_stack.stack import stop_stack
 
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(900)]

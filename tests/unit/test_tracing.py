@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 
-from fixtures.traces import traced
+from fixtures.worker.collected_spans import traced
 from samfleet.otel import otlp_tracer
 from samfleet.tracing import TracingNotInstalled, configure_tracing, install_tracer, span, trace_headers
 

@@ -22,7 +22,7 @@ from samfleet.logging import get_logger
 from samfleet.storage.factory import open_store
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.catalogue import add_variants_of
-from samfleet_worker.company import Company
+from samfleet_worker.shard_slots import Company
 from samfleet_worker.triton.client import TritonSegmenter
 from samfleet_worker.triton.segmenter import Segmenter
 

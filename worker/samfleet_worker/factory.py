@@ -10,10 +10,10 @@ from samfleet.config import Settings
 from samfleet.jobs.queue import CONTROL_QUEUE, TaskName, pool_queue
 from samfleet.logging import configure_logging, get_logger
 from samfleet.tracing import configure_tracing
-from samfleet_worker.alive import AliveStep
 from samfleet_worker.base import WorkerApp
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.heartbeat import Heartbeat
+from samfleet_worker.liveness import AliveStep
 from samfleet_worker.metrics_server import MetricsServer
 from samfleet_worker.tasks import register_tasks
 

@@ -25,9 +25,9 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import TaskParameters
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_worker.bootstrap import Services
+from samfleet_worker.model_loading import load_variant, revive_variant
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
-from samfleet_worker.residency import load_variant, revive_variant
 from samfleet_worker.triton.calls import CallCancelled
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply

@@ -39,10 +39,10 @@ from samfleet.tracing import span
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.database import when_database_answers
 from samfleet_worker.image_step import ImageStep
-from samfleet_worker.measuring import ShardOutcome, count_recorded, watched_shard
+from samfleet_worker.model_loading import admit_shard
 from samfleet_worker.renewal import LeaseKeeper, WorkerStopping
-from samfleet_worker.residency import admit_shard
 from samfleet_worker.retry import FailRun, decide
+from samfleet_worker.shard_metrics import ShardOutcome, count_recorded, watched_shard
 from samfleet_worker.triton.errors import VariantWaits
 
 log = get_logger(__name__)

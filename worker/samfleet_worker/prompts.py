@@ -13,7 +13,7 @@ from samfleet.masks.image_file import upright_size
 from samfleet.quality.segmentation import annotation_mask
 from samfleet.quality.sizes import check_size
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
-from samfleet_worker.selection import select_detections
+from samfleet_worker.detection_selection import select_detections
 
 
 class PromptInvalid(ImageFailed):

@@ -18,8 +18,8 @@ from samfleet.jobs.queue import TaskName
 from samfleet.jobs.sweep import Swept, sweep
 from samfleet.logging import get_logger
 from samfleet_worker.base import SamfleetTask, WorkerApp
-from samfleet_worker.measuring import count_cleaned, count_swept
 from samfleet_worker.pipeline import segment_shard
+from samfleet_worker.shard_metrics import count_cleaned, count_swept
 
 log = get_logger(__name__)
 

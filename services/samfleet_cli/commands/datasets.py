@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Plain, Yes
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, Yes
 
 app = typer.Typer(help="List and delete datasets.", no_args_is_help=True)
 

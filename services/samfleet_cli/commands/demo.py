@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl
+from samfleet_cli.commands.options import ApiKey, ApiUrl
 
 
 def demo(
@@ -26,9 +26,9 @@ def demo(
     """
     from samfleet_cli import tables
     from samfleet_cli.connection import choose_api
-    from samfleet_cli.demonstration import demonstrate
-    from samfleet_cli.following import exit_code_of
-    from samfleet_cli.progress import open_display
+    from samfleet_cli.jobs.demo import demonstrate
+    from samfleet_cli.jobs.progress import open_display
+    from samfleet_cli.jobs.wait import exit_code_of
 
     shown = demonstrate(choose_api(api_url, api_key), out, points_per_side, open_display(sys.stderr))
     summary = shown.results.summary

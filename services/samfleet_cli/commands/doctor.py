@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.options import flag
+from samfleet_cli.commands.options import flag
 
 _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "missing": "[red]missing[/]"}
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force, Plain, Yes, flag
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, Plain, Yes, flag
 
 if TYPE_CHECKING:
-    from samfleet_cli.resources import Job
+    from samfleet_cli.client.schemas import Job
 
 app = typer.Typer(help="List, show, follow, cancel and delete jobs.", no_args_is_help=True)
 
@@ -136,12 +136,12 @@ def follow(
     api_key: ApiKey = None,
 ) -> None:
     """Wait for a job and write its files, as `samfleet segment` does, with the same exit codes."""
-    from samfleet_cli.commands.segment import print_summary
     from samfleet_cli.connection import choose_api, connect
-    from samfleet_cli.following import exit_code_of
-    from samfleet_cli.outputs import require_out
-    from samfleet_cli.progress import open_display
-    from samfleet_cli.segmenting import finish_job
+    from samfleet_cli.jobs.output_folder import require_out
+    from samfleet_cli.jobs.progress import open_display
+    from samfleet_cli.jobs.segment import finish_job
+    from samfleet_cli.jobs.wait import exit_code_of
+    from samfleet_cli.tables import print_summary
 
     with open_display(sys.stderr) as display, connect(choose_api(api_url, api_key)) as client:
         asked = client.job(job_id)
@@ -156,7 +156,7 @@ def _print_job(job: Job, *, as_json: bool) -> None:
         _print_json(job.model_dump(mode="json"))
         return
     from samfleet_cli import tables
-    from samfleet_cli.progress import describe, describe_stall
+    from samfleet_cli.jobs.progress import describe, describe_stall
 
     console = tables.console()
     console.print(f"job {job.id}: {job.state}, {describe(job)}", markup=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Plain, flag
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, flag
 
 if TYPE_CHECKING:
     from samfleet_cli.listing import Form

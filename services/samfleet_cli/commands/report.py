@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from samfleet_cli.commands import report_sites
-from samfleet_cli.options import AsJson
-from samfleet_cli.reporting.options import GROUPS, IMAGES, STAGES, WARMUP, Asked, asks
+from samfleet_cli.commands.options import AsJson
+from samfleet_cli.commands.report_options import GROUPS, IMAGES, STAGES, WARMUP, Asked, asks
 
 app = typer.Typer(help="Time, throughput, quality and cost of each variant on each machine.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ class Quality(enum.StrEnum):
 @asks(GROUPS, *STAGES, WARMUP)
 def latency(asked: Asked) -> None:
     """Time per image by stage: mean and percentiles."""
-    from samfleet_cli.reporting.printing import print_report
+    from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "latency")
 
@@ -44,7 +44,7 @@ def latency(asked: Asked) -> None:
 @asks(GROUPS, *IMAGES, WARMUP)
 def throughput(asked: Asked) -> None:
     """Images per second and per hour of the device, its busy share, the share of waiting."""
-    from samfleet_cli.reporting.printing import print_report
+    from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "throughput")
 
@@ -53,7 +53,7 @@ def throughput(asked: Asked) -> None:
 @asks(GROUPS, *IMAGES)
 def quality(asked: Asked) -> None:
     """How well masks agree with annotations, by dataset."""
-    from samfleet_cli.reporting.printing import print_report
+    from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "quality")
 
@@ -66,7 +66,7 @@ def pareto(
     quality: Annotated[Quality, typer.Option(help="Which quality; `ar` is that of 1000 masks.")] = Quality.MIOU,
 ) -> None:
     """Quality against speed or cost, and which points another one beats."""
-    from samfleet_cli.reporting.printing import print_report
+    from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "pareto", against=against.value, quality=quality.value)
 
@@ -80,7 +80,7 @@ def compare(
     b: Annotated[str, typer.Option("-b", help="The second.")],
 ) -> None:
     """Which of two machines or variants is faster, by how much, and how sure that is."""
-    from samfleet_cli.reporting.printing import print_report
+    from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "compare", by=by.value, a=a, b=b)
 
@@ -89,7 +89,7 @@ def compare(
 @asks(GROUPS, *IMAGES, WARMUP)
 def cost(asked: Asked) -> None:
     """What images cost, at the prices that `samfleet report price` has set."""
-    from samfleet_cli.reporting.printing import print_report
+    from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "cost")
 
@@ -104,8 +104,8 @@ def price(
     as_json: AsJson = False,
 ) -> None:
     """Set what an hour of a hardware costs, in place of what it was."""
+    from samfleet_cli.commands.report_output import open_api, print_json
     from samfleet_cli.reporting.hardware import hardware_id
-    from samfleet_cli.reporting.printing import open_api, print_json
 
     with open_api(asked) as client:
         found = client.set_price(hardware_id(client, hardware), per_hour, currency)

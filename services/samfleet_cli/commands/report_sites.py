@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from samfleet_cli.options import AsJson, Plain
-from samfleet_cli.reporting.options import EXPORTED, Asked, asks
+from samfleet_cli.commands.options import AsJson, Plain
+from samfleet_cli.commands.report_options import EXPORTED, Asked, asks
 
 
 @asks(*EXPORTED, output=False)
@@ -21,7 +21,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the measurements of this site, signed, to a file that other sites can import."""
-    from samfleet_cli.reporting.printing import open_api, params_of
+    from samfleet_cli.commands.report_output import open_api, params_of
 
     with open_api(asked) as client:
         this = client.sites()["this"]
@@ -45,7 +45,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Take in the measurements of another site. The same file again changes nothing, a later one brings news."""
-    from samfleet_cli.reporting.printing import open_api, print_json
+    from samfleet_cli.commands.report_output import open_api, print_json
 
     with open_api(asked) as client:
         found = client.import_measurements(file, trust)
@@ -59,8 +59,8 @@ def import_(
 @asks(output=False)
 def sites(asked: Asked, as_json: AsJson = False, plain: Plain = False) -> None:
     """Show this site's name and fingerprint, and the sites whose measurements were imported."""
+    from samfleet_cli.commands.report_output import open_api, print_json
     from samfleet_cli.listing import Column, Form, print_list
-    from samfleet_cli.reporting.printing import open_api, print_json
 
     form = Form(as_json, plain)
     with open_api(asked) as client:
@@ -89,7 +89,7 @@ def forget(
     asked: Asked, name: Annotated[str, typer.Argument(metavar="NAME", help="As `samfleet report sites` shows it.")]
 ) -> None:
     """Drop all measurements that were imported from a site, and the trust in its key."""
-    from samfleet_cli.reporting.printing import open_api
+    from samfleet_cli.commands.report_output import open_api
 
     with open_api(asked) as client:
         client.forget_site(name)

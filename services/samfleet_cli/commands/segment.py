@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
-from samfleet_cli.grid_options import with_grid_options
-from samfleet_cli.options import ApiKey, ApiUrl, AsJson, Force, flag
+from samfleet_cli.commands.grid_options import with_grid_options
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, flag
 
 if TYPE_CHECKING:
     from samfleet_cli.connection import ApiChoice
-    from samfleet_cli.results import Results
-    from samfleet_cli.segmenting import Segmentation
+    from samfleet_cli.jobs.segment import Segmentation
 
 
 class TaskName(StrEnum):
@@ -120,8 +118,8 @@ def segment(
     asked = task_from_options(task, grid, multimask, files=[name for name, path in files.items() if path])
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
     from samfleet_cli.connection import choose_api
-    from samfleet_cli.segmenting import Segmentation
-    from samfleet_cli.sources import Source
+    from samfleet_cli.jobs.dataset import Source
+    from samfleet_cli.jobs.segment import Segmentation
 
     images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate, name, force)
@@ -129,9 +127,10 @@ def segment(
 
 
 def _carry_out(api: ApiChoice, wanted: Segmentation, *, as_json: bool) -> None:
-    from samfleet_cli.following import exit_code_of
-    from samfleet_cli.progress import open_display
-    from samfleet_cli.segmenting import segment as run
+    from samfleet_cli.jobs.progress import open_display
+    from samfleet_cli.jobs.segment import segment as run
+    from samfleet_cli.jobs.wait import exit_code_of
+    from samfleet_cli.tables import print_summary
 
     job, results = run(api, wanted, open_display(sys.stderr))
     print_summary(results, as_json=as_json)
@@ -185,28 +184,3 @@ def _everything(grid: dict[str, Any], files: Sequence[BoxSource]) -> dict[str, A
     if "detections" in files and not parameters.prompted:
         raise typer.BadParameter("--detections goes with --sampler object_aware")
     return values
-
-
-def print_summary(results: Results, *, as_json: bool) -> None:
-    """The tables of a job and the files that were written. With `as_json` stdout has the summary and nothing else."""
-    summary = results.summary
-    if as_json:
-        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
-    else:
-        _print_tables(summary)
-    typer.echo("\n".join(("files written:", *(f"  {path}" for path in results.files))), err=as_json)
-
-
-def _print_tables(summary: dict[str, Any]) -> None:
-    from samfleet_cli import tables
-
-    console = tables.console()
-    console.print(tables.runs_table(summary))
-    for run in summary["runs"]:
-        if run["stages"]:
-            console.print(tables.stages_table(run))
-    for run in summary["runs"]:
-        if "evaluation" in run or "quality_error" in run:
-            console.print(tables.evaluation_table(run))
-    if summary["errors"]:
-        console.print(tables.errors_table(summary["errors"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samfleet_cli.options import flag
+from samfleet_cli.commands.options import flag
 
 if TYPE_CHECKING:
     from samfleet_cli.local_stack.part import PartStatus

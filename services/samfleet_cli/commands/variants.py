@@ -17,7 +17,7 @@ from samfleet.licences import RESTRICTED, SETTING, LicenceUnknown, parse_accepte
 from samfleet.variants.catalogue import COMPONENTS, VARIANTS, VariantNotFound, get_record, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.record import VariantRecord
-from samfleet_cli.options import AsJson, Plain, flag
+from samfleet_cli.commands.options import AsJson, Plain, flag
 
 app = typer.Typer(help="The variants that can be run, their weights and their gates.", no_args_is_help=True)
 
@@ -65,8 +65,8 @@ def list_variants(
     plain: Plain = False,
 ) -> None:
     """Show variants and their parts, whether their weights are on this machine, and which executions passed a gate."""
+    from samfleet_cli.commands.variant_rows import VARIANT_COLUMNS, VARIANTS_NOTE, Here, variant_row
     from samfleet_cli.listing import Form, print_list
-    from samfleet_cli.variant_rows import VARIANT_COLUMNS, VARIANTS_NOTE, Here, variant_row
 
     form = Form(as_json, plain)
     here = Here(weights_dir or state_dir / "weights", gates_dir or state_dir / "gates", _accepted(accept_licenses))
@@ -85,9 +85,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one variant and every gate that was measured of it."""
+    from samfleet_cli.commands.variant_rows import Here, variant_row
     from samfleet_cli.local_stack.gates import gates_here
     from samfleet_cli.tables import console, gates_table, variant_table
-    from samfleet_cli.variant_rows import Here, variant_row
 
     record, gates = _record(name), gates_dir or state_dir / "gates"
     found = list(gates_here(gates, record))
@@ -120,7 +120,7 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Measure on this machine whether an execution's masks agree with those of fp32; only then may it serve."""
-    from samfleet_cli.gating import GateRun, run_gate
+    from samfleet_cli.model_tools import GateRun, run_gate
 
     try:
         execution = Execution.parse(f"{precision}+{compilation}")
@@ -153,7 +153,7 @@ def verify(
 
     The fill.py that lies in DIR or above it is run: it makes the stand-in weights and images.
     """
-    from samfleet_cli.verifying import run_verify
+    from samfleet_cli.model_tools import run_verify
 
     raise typer.Exit(run_verify(folder, names or [], threads))
 
@@ -171,8 +171,8 @@ def pull(
     Where no hash is published, that of the first download is pinned, and other bytes are refused from then on.
     """
     from samfleet.variants.weights.pull import pull as pull_weights
-    from samfleet_cli.fitting import fit_check
-    from samfleet_cli.pull_progress import PullProgress
+    from samfleet_cli.local_stack.pull_progress import PullProgress
+    from samfleet_cli.model_tools import fit_check
 
     folder = weights_dir or state_dir / "weights"
     records, accepted = [_record(name) for name in dict.fromkeys(names)], _accepted(accept_licenses)
@@ -206,7 +206,7 @@ def import_file(
 ) -> None:
     """Take weights that you hold: copied, held against the published hash or pinned, and against the network."""
     from samfleet.variants.weights.import_file import import_weights
-    from samfleet_cli.fitting import fit_check
+    from samfleet_cli.model_tools import fit_check
 
     record, folder = _record(name), weights_dir or state_dir / "weights"
     path, sha256 = import_weights(

@@ -18,7 +18,7 @@ def pull_missing(settings: Settings, stack: StackSettings, variants: Iterable[st
     if "pools" in settings.model_fields_set:
         return
     from samfleet.variants.weights.pull import pull
-    from samfleet_cli.pull_progress import PullProgress
+    from samfleet_cli.local_stack.pull_progress import PullProgress
 
     own = StateDir(stack.state_dir.resolve()).weights
     for record in records:

@@ -8,7 +8,7 @@ from typing import Any
 
 from samfleet.errors import InvalidInput, NotFound
 from samfleet.machine import machine_name
-from samfleet_cli.client import SamfleetClient
+from samfleet_cli.client.client import SamfleetClient
 
 Hardware = dict[str, Any]
 SHOWN_ID = 8

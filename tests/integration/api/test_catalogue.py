@@ -12,10 +12,10 @@ import httpx
 import pytest
 from sqlalchemy import delete
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, new_job, segmented
-from fixtures.shared import weights_dir
-from fixtures.variants import add_variants
+from fixtures.api.running_api import Api, Tenant
+from fixtures.models.renamed_variants import add_variants
+from fixtures.models.shared_data import weights_dir
+from fixtures.worker.recorded_jobs import carry_out, new_job, segmented
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, failed, segmented, write_pictures
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, failed, segmented, write_pictures
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
-from samfleet_cli.client import SamfleetClient
+from samfleet_cli.client.client import SamfleetClient
 
 
 def first_fails(image: ShardImage) -> ImageOutcome:

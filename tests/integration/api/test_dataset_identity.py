@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, write_pictures
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, write_pictures
 from samfleet.db.session import read_only
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.api import MAX_ANNOTATIONS_BYTES, MAX_IMAGE_BYTES, Api, Tenant
+from fixtures.api.running_api import MAX_ANNOTATIONS_BYTES, MAX_IMAGE_BYTES, Api, Tenant
 
 SQUARE = [[1, 1, 5, 1, 5, 5, 1, 5]]
 

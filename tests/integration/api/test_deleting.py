@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, new_job
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, new_job
 from samfleet.jobs.clean import CleanLimits, clean
 
 LIMITS = CleanLimits(timedelta(hours=1), timedelta(days=7), timedelta(hours=1))

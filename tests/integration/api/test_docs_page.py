@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import httpx
 
-from fixtures.api import Api
+from fixtures.api.running_api import Api
 
 
 def test_the_documentation_runs_scripts_of_this_server_alone(api: Api) -> None:

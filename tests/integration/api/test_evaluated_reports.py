@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import Outcomes, carry_out, failed, new_job, segmented
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import Outcomes, carry_out, failed, new_job, segmented
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.quality.protocol import Figure

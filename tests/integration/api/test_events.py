@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import claim_next, new_job, plan, record_shard
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import claim_next, new_job, plan, record_shard
 from samfleet.jobs.finish import finish_run
 
 

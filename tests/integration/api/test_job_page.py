@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, claim_next, failed, new_job, plan, record_shard, segmented
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, claim_next, failed, new_job, plan, record_shard, segmented
 from samfleet.db.models import Shard
 from samfleet.db.session import transaction
 from samfleet.jobs.outcomes import ImageError, ImageOutcome, ShardImage

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import LEASE, carry_out, claim_next, failed, new_job, plan, record_shard, segmented
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import LEASE, carry_out, claim_next, failed, new_job, plan, record_shard, segmented
 from samfleet.db.session import transaction
 from samfleet.jobs.claim import renew
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage

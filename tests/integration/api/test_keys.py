@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, select, update
 
-from fixtures.api import Api, Tenant, new_tenant
+from fixtures.api.running_api import Api, Tenant, new_tenant
 from samfleet.db.keys import hash_key, new_key
 from samfleet.db.migrate import register_bootstrap_key, register_key
 from samfleet.db.models import ApiKey, BrowserSession

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from fixtures.api import Api, Parts, Tenant, api_settings, serve
-from fixtures.recorded import new_job
+from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
+from fixtures.worker.recorded_jobs import new_job
 from samfleet_api.app import create_app
 from samfleet_api.bodies import STREAMED
 from samfleet_api.dependencies import TenantId

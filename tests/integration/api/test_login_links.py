@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, update
 from typer.testing import CliRunner
 
-from fixtures.api import Api, Tenant, new_tenant
+from fixtures.api.running_api import Api, Tenant, new_tenant
 from samfleet.db.keys import hash_key
 from samfleet.db.models import LoginLink
 from samfleet.db.session import transaction

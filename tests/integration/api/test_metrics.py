@@ -8,8 +8,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fixtures.api import Api, Parts, Tenant, api_settings, serve
-from fixtures.recorded import new_job
+from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
+from fixtures.worker.recorded_jobs import new_job
 from samfleet.db.session import connect
 from samfleet.jobs.queue import CONTROL_QUEUE, MemoryTaskQueue
 from samfleet_api.app import create_app

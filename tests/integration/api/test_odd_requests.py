@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import new_job
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import new_job
 
 NUL = "%00"
 HARDWARE = f"/v1/hardware/{uuid.UUID(int=0)}/price"

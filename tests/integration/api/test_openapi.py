@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.api import Api
+from fixtures.api.running_api import Api
 
 SUCCESS = {"200", "201", "202", "204", "304"}
 

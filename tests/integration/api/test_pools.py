@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import claim_next, new_job, plan, record_shard
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import claim_next, new_job, plan, record_shard
 from samfleet.db.models import Hardware, WorkerHeartbeat
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.hardware import fingerprint, remember_hardware

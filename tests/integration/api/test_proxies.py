@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fixtures.api import Api, Parts, Tenant, api_settings, serve
+from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
 from samfleet_api.app import create_app
 
 SESSION = "/dashboard/session"

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
-from fixtures.api import Api, Parts, Tenant, api_settings, serve
-from fixtures.recorded import new_job
+from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
+from fixtures.worker.recorded_jobs import new_job
 from samfleet_api.app import create_app
 
 

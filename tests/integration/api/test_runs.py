@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from fixtures.api import Api, Tenant
-from fixtures.gates import gate
-from fixtures.recorded import (
+from fixtures.api.running_api import Api, Tenant
+from fixtures.models.gates import gate
+from fixtures.worker.recorded_jobs import (
     HEIGHT,
     WIDTH,
     carry_out,

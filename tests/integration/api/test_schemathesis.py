@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.api import Api, Tenant, new_tenant
-from fixtures.recorded import new_job
+from fixtures.api.running_api import Api, Tenant, new_tenant
+from fixtures.worker.recorded_jobs import new_job
 
 CASES_PER_OPERATION = 60  # of 39 operations: more than 2,000 in all
 

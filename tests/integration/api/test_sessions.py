@@ -8,8 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import func, update
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import new_job
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import new_job
 from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey, BrowserSession
 from samfleet.db.session import transaction

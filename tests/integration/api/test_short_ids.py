@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, new_job
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, new_job
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import transaction
+from samfleet_cli.client.transport import ApiError
 from samfleet_cli.main import app
-from samfleet_cli.transport import ApiError
 
 
 def code_of(tenant: Tenant, path: str) -> tuple[int, str]:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import claim_next, new_job, plan, record_shard
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import claim_next, new_job, plan, record_shard
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.abandon import bounded_planning

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx
 
-from fixtures.api import serve
+from fixtures.api.running_api import serve
 from samfleet.config import Settings
 from samfleet_api.app import create_app
 

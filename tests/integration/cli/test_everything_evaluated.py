@@ -18,9 +18,9 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from fixtures.api import Api, Tenant
-from fixtures.shared import shared_path
-from fixtures.worker import make_services
+from fixtures.api.running_api import Api, Tenant
+from fixtures.models.shared_data import shared_path
+from fixtures.worker.worker_services import make_services
 from samfleet.db.models import Shard
 from samfleet.db.session import transaction
 from samfleet.jobs.finish import finish_run
@@ -29,11 +29,11 @@ from samfleet.masks.record import MaskRecord
 from samfleet.quality.protocol import AREAS
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet_cli import main
-from samfleet_cli.client import SamfleetClient
-from samfleet_cli.resources import Job
-from samfleet_cli.sources import Source, create_dataset
+from samfleet_cli.client.client import SamfleetClient
+from samfleet_cli.client.schemas import Job
+from samfleet_cli.jobs.dataset import Source, create_dataset
 from samfleet_worker.pipeline import segment_shard
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 SETTING = "pps16"
 TASK = {"kind": "everything", "points_per_side": 16}

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from samfleet.wire.stages import STAGES
-from samfleet_cli.demonstration import PHOTOGRAPHS, copy_photographs
-from samfleet_cli.gallery import Gallery, GalleryImage, render_gallery
+from samfleet_cli.jobs.demo import PHOTOGRAPHS, copy_photographs
+from samfleet_cli.jobs.gallery import Gallery, GalleryImage, render_gallery
 
 pytestmark = pytest.mark.browser
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from fixtures.gates import SUBJECT, gate
-from fixtures.scenes import write_scenes
+from fixtures.images.scenes import write_scenes
+from fixtures.models.gates import SUBJECT, gate
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import GateSubject, write_gate
 from samfleet_cli.commands.variants import app
-from samfleet_cli.gating import GateRun, run_gate
+from samfleet_cli.model_tools import GateRun, run_gate
 from samfleet_models.version import engine_version
 
 
@@ -100,7 +100,7 @@ def test_without_images_the_photographs_of_the_demo_are_measured(
         seen.append((command, {path.name for path in images.iterdir()}, env["OMP_WAIT_POLICY"]))
         return CompletedProcess(command, 0)
 
-    monkeypatch.setattr("samfleet_cli.gating.subprocess.run", record_call)
+    monkeypatch.setattr("samfleet_cli.model_tools.subprocess.run", record_call)
     run("gate", "mobile_sam", "--precision", "bf16", "--grid", "8", "--state-dir", str(tmp_path), "--json")
     ((command, names, policy),) = seen
     assert {"chelsea.png", "rocket.jpg"} <= names

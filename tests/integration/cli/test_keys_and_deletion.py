@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fixtures.api import Api, Tenant, new_tenant
-from fixtures.recorded import carry_out, new_job
+from fixtures.api.running_api import Api, Tenant, new_tenant
+from fixtures.worker.recorded_jobs import carry_out, new_job
+from samfleet_cli.client.transport import ApiError
 from samfleet_cli.main import app
-from samfleet_cli.transport import ApiError
 
 
 @pytest.fixture

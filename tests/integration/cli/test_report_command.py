@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import Outcomes, carry_out, new_job, segmented
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import Outcomes, carry_out, new_job, segmented
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
+from samfleet_cli.client.transport import ApiError
 from samfleet_cli.listing import OutputChosenTwice
 from samfleet_cli.main import app
 from samfleet_cli.reporting.hardware import HardwareAmbiguous, HardwareUnknown
-from samfleet_cli.transport import ApiError
 
 
 def on(facts: dict[str, Any], encode_ms: float) -> Outcomes:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from fixtures.file_server import FileServer, Served
-from fixtures.weights import WEIGHTS, record_with, sha256
+from fixtures.models.weight_archives import WEIGHTS, record_with, sha256
+from fixtures.servers.file_server import FileServer, Served
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import COMPONENTS, VARIANTS, get_variant
 from samfleet.variants.record import HttpsSource

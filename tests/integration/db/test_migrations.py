@@ -5,7 +5,7 @@ from alembic import command
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import InternalError
 
-from fixtures.jobs import claim_one, record_one, start_job
+from fixtures.worker.job_rows import claim_one, record_one, start_job
 from samfleet.db.keys import hash_key, new_key
 from samfleet.db.migrate import alembic_config, register_key
 from samfleet.db.models import ApiKey, Tenant

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.api import Api, Tenant
-from fixtures.recorded import carry_out, write_pictures
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, write_pictures
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
 

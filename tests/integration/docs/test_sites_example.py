@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fixtures.database import _create_database
-from fixtures.sites import SiteApi, open_site, serve_site
+from fixtures.api.running_sites import SiteApi, open_site, serve_site
+from fixtures.servers.postgres import _create_database
 from samfleet_cli.main import app
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "sites.md"

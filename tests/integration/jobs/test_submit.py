@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.orm import Session
 
-from fixtures.jobs import ANNOTATED, BOXES, DETECTED, EVERYTHING, POOLS, make_dataset, make_job
-from fixtures.variants import add_variants
+from fixtures.models.renamed_variants import add_variants
+from fixtures.worker.job_rows import ANNOTATED, BOXES, DETECTED, EVERYTHING, POOLS, make_dataset, make_job
 from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState, WorkerHeartbeat
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError

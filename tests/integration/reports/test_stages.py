@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from fixtures.jobs import make_dataset, make_job
+from fixtures.worker.job_rows import make_dataset, make_job
 from samfleet.db.models import DatasetImage, ImageResult, Outcome, Run, Shard
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.reports.stages import stage_statistics

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, delete, func, select, update
 
-from fixtures.jobs import HARDWARE, claim_one, finished, record_one, results_of, start_job, start_runs
+from fixtures.worker.job_rows import HARDWARE, claim_one, finished, record_one, results_of, start_job, start_runs
 from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Rollup, Run, Shard
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.outcomes import ImageError

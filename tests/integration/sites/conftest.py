@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.database import _create_database
-from fixtures.sites import RunningSite, SiteApi, open_site, serve_site
+from fixtures.api.running_sites import RunningSite, SiteApi, open_site, serve_site
+from fixtures.servers.postgres import _create_database
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import pytest
 from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
-from fixtures.api import new_tenant
-from fixtures.recorded import carry_out, failed
-from fixtures.sites import SiteApi, open_site, serve_site
+from fixtures.api.running_api import new_tenant
+from fixtures.api.running_sites import SiteApi, open_site, serve_site
+from fixtures.worker.recorded_jobs import carry_out, failed
 from samfleet.config import Settings
 from samfleet.db.models import Hardware, ImageResult, ReportSeries, Rollup
 from samfleet.db.session import read_only, transaction

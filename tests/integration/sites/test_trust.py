@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fixtures.sites import SiteApi, open_site, serve_site
+from fixtures.api.running_sites import SiteApi, open_site, serve_site
 from samfleet.sites.key import open_key
 from samfleet.sites.lines import VERSION
 

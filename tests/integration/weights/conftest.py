@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.file_server import FileServer, Served
-from fixtures.weights import WEIGHTS, record_with
+from fixtures.models.weight_archives import WEIGHTS, record_with
+from fixtures.servers.file_server import FileServer, Served
 from samfleet.variants.record import HttpsSource, VariantRecord
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.weights import WEIGHTS, names, record_with
+from fixtures.models.weight_archives import WEIGHTS, names, record_with
 from samfleet.variants.record import FileSource
 from samfleet.variants.weights.disk import WeightsNoSpace
 from samfleet.variants.weights.pull import WeightsUnavailable, pull

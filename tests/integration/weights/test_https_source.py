@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.file_server import FileServer, Served
-from fixtures.small_disk import run_on_small_disk
-from fixtures.weights import WEIGHTS, Recorder, names, sha256
+from fixtures.models.weight_archives import WEIGHTS, Recorder, names, sha256
+from fixtures.servers.file_server import FileServer, Served
+from fixtures.servers.small_disk import run_on_small_disk
 from samfleet.variants.record import HttpsSource, VariantRecord
 from samfleet.variants.weights.disk import WeightsFolderUnusable, WeightsNoSpace
 from samfleet.variants.weights.pull import WeightsUnavailable, pull
@@ -121,8 +121,8 @@ def test_too_little_space_is_noticed_before_the_transfer(record: VariantRecord, 
 FULL_DISK_PULL = """
 import sys
 from pathlib import Path
-from fixtures.small_disk import run_on_small_disk
-from fixtures.weights import record_with
+from fixtures.servers.small_disk import run_on_small_disk
+from fixtures.models.weight_archives import record_with
 from samfleet.variants.record import HttpsSource
 from samfleet.variants.weights.disk import WeightsNoSpace
 from samfleet.variants.weights.pull import pull

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.file_server import FileServer, Served
-from fixtures.weights import MEMBER, WEIGHTS, archive, names, package_source, record_with, sha256
+from fixtures.models.weight_archives import MEMBER, WEIGHTS, archive, names, package_source, record_with, sha256
+from fixtures.servers.file_server import FileServer, Served
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import Checkpoint, PackageSource
 from samfleet.variants.weights.disk import WeightsNoSpace

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.file_server import FileServer, Served
-from fixtures.weights import WEIGHTS, Recorder, names, sha256
+from fixtures.models.weight_archives import WEIGHTS, Recorder, names, sha256
+from fixtures.servers.file_server import FileServer, Served
 from samfleet.errors import InvalidInput
 from samfleet.variants.record import Checkpoint, HttpsSource, ManualSource, VariantRecord
 from samfleet.variants.weights.pins import PINS_FILE, PinsUnreadable, WeightsUnpinned, read_pins, write_pin

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from sqlalchemy import Engine, update
 
-from fixtures.jobs import results_of, shards_of, start_job
-from fixtures.worker import make_services, upload, upload_picture
+from fixtures.worker.job_rows import results_of, shards_of, start_job
+from fixtures.worker.worker_services import make_services, upload, upload_picture
 from samfleet.budget import Budget
 from samfleet.db.models import DatasetAnnotation, DatasetImage, Outcome
 from samfleet.db.session import transaction
 from samfleet_worker.pipeline import segment_shard
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 
 def test_image_files_in_memory_are_bounded(engine: Engine) -> None:

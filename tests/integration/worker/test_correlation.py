@@ -16,16 +16,16 @@ from celery.contrib.testing.worker import start_worker
 from sqlalchemy import Engine, text, update
 from structlog.contextvars import bound_contextvars
 
-from fixtures.api import Api, Tenant
-from fixtures.jobs import claim_one, start_job
-from fixtures.journey import journey
-from fixtures.worker import make_services, upload
+from fixtures.api.request_journey import journey
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.job_rows import claim_one, start_job
+from fixtures.worker.worker_services import make_services, upload
 from samfleet.db.models import Shard
 from samfleet.db.session import connect, transaction
 from samfleet.jobs.queue import CONTROL_QUEUE, CeleryTaskQueue, MemoryTaskQueue, TaskName
 from samfleet_worker.factory import create_app
 from samfleet_worker.renewal import LeaseKeeper
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 PATIENCE = 20
 

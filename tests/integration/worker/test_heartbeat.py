@@ -4,13 +4,13 @@ import time
 
 from sqlalchemy import Engine, select
 
-from fixtures.worker import make_services
+from fixtures.worker.worker_services import make_services
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import read_only
 from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.heartbeat import Heartbeat, write_heartbeat
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 PATIENCE_SECONDS = 20
 

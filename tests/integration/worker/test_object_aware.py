@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from fixtures.jobs import ANNOTATED, DETECTED, results_of, shards_of, start_job
-from fixtures.worker import make_services, upload, upload_picture
+from fixtures.worker.job_rows import ANNOTATED, DETECTED, results_of, shards_of, start_job
+from fixtures.worker.worker_services import make_services, upload, upload_picture
 from samfleet.db.models import Run
 from samfleet.jobs.parts import read_parts
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.pipeline import segment_shard
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 
 def work_on_all(services: Services, run: Run) -> None:

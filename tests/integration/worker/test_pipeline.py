@@ -7,8 +7,8 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine
 
-from fixtures.jobs import reload, results_of, shards_of, start_job
-from fixtures.worker import make_services, raise_for, sent, upload, upload_picture, work_on_all
+from fixtures.worker.job_rows import reload, results_of, shards_of, start_job
+from fixtures.worker.worker_services import make_services, raise_for, sent, upload, upload_picture, work_on_all
 from samfleet.db.models import JobState, RunState
 from samfleet.db.session import transaction
 from samfleet.jobs.export import Export, ExportFormat, iter_export, recorded_parts
@@ -19,7 +19,7 @@ from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.errors import (
     InferenceRejected,
 )
-from samfleet_worker.triton.memory import MemorySegmenter, one_mask_each
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter, one_mask_each
 
 PATIENCE = 20  # seconds after which a test that waits has failed
 

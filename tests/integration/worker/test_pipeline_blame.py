@@ -7,8 +7,8 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import OperationalError
 
-from fixtures.jobs import reload, results_of, shards_of, start_job
-from fixtures.worker import make_services, raise_for, sent, upload, work_on_all
+from fixtures.worker.job_rows import reload, results_of, shards_of, start_job
+from fixtures.worker.worker_services import make_services, raise_for, sent, upload, work_on_all
 from samfleet.db.models import RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.queue import SentTask
@@ -22,7 +22,7 @@ from samfleet_worker.triton.errors import (
     TritonUnavailable,
     VariantLoadFailed,
 )
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 PATIENCE = 20  # seconds after which a test that waits has failed
 

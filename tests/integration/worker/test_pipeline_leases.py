@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
-from fixtures.jobs import results_of, shards_of, start_job
-from fixtures.worker import make_services, sent, upload
+from fixtures.worker.job_rows import results_of, shards_of, start_job
+from fixtures.worker.worker_services import make_services, sent, upload
 from samfleet.db.models import Job, Run, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancel import cancel_job
@@ -27,7 +27,7 @@ from samfleet.wire.messages import SegmentRequest
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.renewal import LeaseKeeper
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 PATIENCE = 20  # seconds after which a test that waits has failed
 

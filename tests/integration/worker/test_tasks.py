@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, select
 from structlog.testing import capture_logs
 
-from fixtures.jobs import make_dataset, make_job, reload, results_of
-from fixtures.worker import make_services, upload
+from fixtures.worker.job_rows import make_dataset, make_job, reload, results_of
+from fixtures.worker.worker_services import make_services, upload
 from samfleet.config import Settings
 from samfleet.db.models import JobState, Run
 from samfleet.db.session import transaction
@@ -15,7 +15,7 @@ from samfleet.jobs.queue import MemoryTaskQueue, TaskName
 from samfleet_worker.base import WorkerApp
 from samfleet_worker.bootstrap import PoolNotConfigured, Services, bootstrap
 from samfleet_worker.factory import create_app
-from samfleet_worker.triton.memory import MemorySegmenter
+from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 
 def app_of(services: Services) -> WorkerApp:

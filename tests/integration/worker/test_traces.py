@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fixtures.api import Api, Tenant
-from fixtures.journey import journey
-from fixtures.traces import traced
+from fixtures.api.request_journey import journey
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.collected_spans import traced
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 CALLER = {"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.streams import busy_share, stream
-from fixtures.pictures import bright_square
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet_models.serving.engine import Engine
 
 __all__ = ["tiny", "tiny_engine"]

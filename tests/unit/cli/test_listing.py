@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fixtures.api_double import ApiDouble, job, page, run
+from fixtures.api.api_double import ApiDouble, job, page, run
 from samfleet_cli import main, tables
 from samfleet_cli.listing import Column, Form, OutputChosenTwice, print_list
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.shared import shared_path
+from fixtures.models.shared_data import shared_path
 from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsInvalid, AnnotationsTooLarge
 from samfleet.datasets.annotations import CocoInstances, Tally, read_annotations
 

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.gpu_check.__main__ import main
 from benchmarks.gpu_check.steps import STEPS
-from fixtures.scenes import write_scenes
-from fixtures.shared import shared_path, weights_dir
+from fixtures.images.scenes import write_scenes
+from fixtures.models.shared_data import shared_path, weights_dir
 
 
 def words(folder: Path, parity: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.nvml import install
+from fixtures.models.fake_nvml import install
 from samfleet_cli.local_stack.doctor import Check, examine
 from samfleet_cli.local_stack.probes import Probes, nvml, torch_cuda
 

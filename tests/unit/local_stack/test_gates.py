@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.gates import SUBJECT, gate
+from fixtures.models.gates import SUBJECT, gate
 from samfleet.config import Settings
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import ExecutionInvalid

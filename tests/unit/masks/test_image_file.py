@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from fixtures.pictures import encoded, gradient, tiff
+from fixtures.images.encoded_images import encoded, gradient, tiff
 from samfleet.image_errors import (
     ImageEmpty,
     ImageFailed,

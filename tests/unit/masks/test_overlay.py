@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fixtures.pictures import tiff
+from fixtures.images.encoded_images import tiff
 from samfleet.budget import Budget
 from samfleet.image_errors import ImageFormatUnsupported, ImageTooLarge, ImageUnreadable
 from samfleet.masks.overlay import PicturesBusy, mask_colour, render_overlay

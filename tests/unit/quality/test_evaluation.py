@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from fixtures.coco_eval import assert_same_figures, by_image, official
+from fixtures.images.coco_evaluation import assert_same_figures, by_image, official
 from samfleet.quality.evaluation import Evaluation
 from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Found, Protocol, Truth
 

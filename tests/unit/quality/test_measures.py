@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.shared import shared_path
+from fixtures.models.shared_data import shared_path
 from samfleet.datasets.annotations import read_annotations
 from samfleet.quality.measures import Measures, is_federated
 

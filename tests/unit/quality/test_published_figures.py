@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pytest
 from pycocotools import mask as coco
 
-from fixtures.coco_eval import assert_same_figures, by_image, official
-from fixtures.shared import shared_path
+from fixtures.images.coco_evaluation import assert_same_figures, by_image, official
+from fixtures.models.shared_data import shared_path
 from samfleet.quality.evaluation import Evaluation
 from samfleet.quality.protocol import AREAS, CLASS_AWARE, Area, Found, Truth
 from samfleet.quality.segmentation import annotation_rle

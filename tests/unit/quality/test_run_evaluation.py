@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pycocotools import mask as coco
 
-from fixtures.coco_eval import by_image, official, official_mean
-from fixtures.shared import shared_path
+from fixtures.images.coco_evaluation import by_image, official, official_mean
+from fixtures.models.shared_data import shared_path
 from samfleet.quality.evaluation import Evaluation
 from samfleet.quality.measures import Measures
 from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Found, Truth

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fixtures.shared import REPOSITORY
+from fixtures.models.shared_data import REPOSITORY
 from samfleet.variants.catalogue import RECORDS
 from samfleet.variants.document import PARITY, main, render
 from samfleet.variants.published import CLAIMS, NOT_HOSTED, SURVEY

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.gates import SUBJECT, gate
+from fixtures.models.gates import SUBJECT, gate
 from samfleet.variants.gates import (
     GateFigures,
     GateSubject,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures.onnx_pairs import unknown_again, write_decoder, write_encoder
-from fixtures.weights import sha256
+from fixtures.models.onnx_pairs import unknown_again, write_decoder, write_encoder
+from fixtures.models.weight_archives import sha256
 from samfleet.variants.catalogue import VariantNameTaken, add_variants, add_variants_of, get_variant
 from samfleet.variants.conventions import MaskRules
 from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph

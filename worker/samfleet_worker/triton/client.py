@@ -34,7 +34,7 @@ from samfleet_worker.triton.errors import (
     mapped_errors,
     status_name,
 )
-from samfleet_worker.triton.room import CONTROL_SECONDS, ServerRoom
+from samfleet_worker.triton.loaded_variants import CONTROL_SECONDS, ServerRoom
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.pictures import bright_square
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters, TaskParameters
 from samfleet.wire.messages import SegmentReply, SegmentRequest

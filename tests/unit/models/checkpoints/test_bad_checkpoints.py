@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.containers import safetensors
-from fixtures.families import tiny_variant_of
+from fixtures.models.safetensors_files import safetensors
+from fixtures.models.tiny_families import tiny_variant_of
 from samfleet.errors import SamfleetError
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoints.containers import read_safetensors

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.containers import safetensors
+from fixtures.models.safetensors_files import safetensors
 from samfleet_models.checkpoints.loading import CheckpointUnreadable, read_state
 
 STATE = {

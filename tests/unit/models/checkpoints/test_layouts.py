@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from fixtures.instances import tiny_yolo
+from fixtures.models.tiny_yolo import tiny_yolo
 from samfleet.variants.record import Checkpoint
 from samfleet_models.checkpoints.layouts import read_modules, read_published
 from samfleet_models.checkpoints.loading import CheckpointUnreadable, load_state

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.tiny import tiny, tiny_variant
+from fixtures.models.tiny_variant import tiny, tiny_variant
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoints.loading import (
     CheckpointHashMismatch,

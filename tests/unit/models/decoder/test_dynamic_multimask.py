@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.heads import KINDS, draw_all, pair, prompts
+from fixtures.models.decoder_heads import KINDS, draw_all, pair, prompts
 from reference.plain_sam2 import single_answers
 from samfleet_models.decoder import dynamic_multimask
 from samfleet_models.decoder.dynamic_multimask import DynamicSingle, stability

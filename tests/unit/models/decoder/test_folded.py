@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.decoding import decode_all
-from fixtures.device import device
-from fixtures.tiny import tiny
-from fixtures.together import work_together
+from fixtures.models.concurrent_prompts import work_together
+from fixtures.models.devices import device
+from fixtures.models.drawn_masks import decode_all
+from fixtures.models.tiny_variant import tiny
 from reference.plain_heads import PlainHeads
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoints.loading import load_state, read_state

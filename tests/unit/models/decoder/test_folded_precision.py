@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.device import CPU, device
-from fixtures.tiny import tiny
+from fixtures.models.devices import CPU, device
+from fixtures.models.tiny_variant import tiny
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoints.loading import load_state, read_state
 from samfleet_models.decoder.folded import FoldedDecoder

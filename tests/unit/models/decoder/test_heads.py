@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.heads import KINDS, Kind, draw_all, pair, prompts
-from fixtures.together import work_together
+from fixtures.models.concurrent_prompts import work_together
+from fixtures.models.decoder_heads import KINDS, Kind, draw_all, pair, prompts
 from samfleet_models.decoder import folded as decoder_module
 from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.decoder.heads import EFFICIENT_VIT_SAM

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.pictures import bright_square
-from fixtures.tiny import tiny
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.tiny_variant import tiny
 from samfleet.masks.record import MaskRecord
 from samfleet.variants.conventions import Conventions, MaskRules
 from samfleet.variants.record import VariantRecord

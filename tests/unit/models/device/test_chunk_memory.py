@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.device import device
+from fixtures.models.devices import device
 from samfleet_models.device.memory import (
     GPU_ALLOCATION_FAILURES,
     USUAL_CACHE_BYTES,

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.families import ARCHITECTURES, OTHERS, tiny_variant_of
-from fixtures.pictures import encoded, gradient
-from fixtures.stand_in_gpu import GPU, GpuTensor, MixedDevices, StandInGpu
+from fixtures.images.encoded_images import encoded, gradient
+from fixtures.models.stand_in_gpu import GPU, GpuTensor, MixedDevices, StandInGpu
+from fixtures.models.tiny_families import ARCHITECTURES, OTHERS, tiny_variant_of
 from samfleet.variants.execution import Execution, Precision
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
@@ -134,8 +134,8 @@ def test_the_images_of_a_chunk_are_drawn_before_their_bits_are_waited_for(gpu: S
     engine.close()
     assert all(reply.masks for reply in replies.values())
     assert gpu.waits == {
-        "folded.decoder.FoldedDecoder.score: copy to the host": 1,
-        "drawing._drawn_together: copy to the host": 3,
+        "decoder.folded.FoldedDecoder.score: copy to the host": 1,
+        "postprocess.threshold._drawn_together: copy to the host": 3,
     }
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fixtures.stand_in_gpu import GPU, StandInGpu
+from fixtures.models.stand_in_gpu import GPU, StandInGpu
 from samfleet.wire.messages import StageTime
 from samfleet_models.device.timing import StageClock
 

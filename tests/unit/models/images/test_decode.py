@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fixtures.pictures import encoded, gradient, rgb, tiff
-from fixtures.shared import shared_path
+from fixtures.images.encoded_images import encoded, gradient, rgb, tiff
+from fixtures.models.shared_data import shared_path
 from samfleet.errors import InvalidInput
 from samfleet.image_errors import (
     ImageEmpty,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fixtures.random_parameters import noise, randomised
+from fixtures.models.random_parameters import noise, randomised
 from samfleet_models.modeling import fusion
 from samfleet_models.modeling.common import LayerNorm2d
 from samfleet_models.modeling.fusion import (

@@ -1,6 +1,6 @@
 """Every family through the whole engine, tiny and with random weights: what holds for any of them.
 
-A new family is covered by a line in `fixtures.families`, without which this fails.
+A new family is covered by a line in `fixtures.models.tiny_families`, without which this fails.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from fixtures.device import device
-from fixtures.families import ARCHITECTURES, OTHERS, tiny_variant_of
-from fixtures.pictures import encoded, gradient
+from fixtures.images.encoded_images import encoded, gradient
+from fixtures.models.devices import device
+from fixtures.models.tiny_families import ARCHITECTURES, OTHERS, tiny_variant_of
 from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant
@@ -86,7 +86,7 @@ def test_a_gpu_answers_as_the_cpu_does(variant: tuple[VariantRecord, Path], engi
 
 
 def test_there_is_a_tiny_variant_of_every_family() -> None:
-    """A family without one: give it a line in `fixtures.families`."""
+    """A family without one: give it a line in `fixtures.models.tiny_families`."""
     assert {get_variant(name).family for name in NAMES} == {*FAMILIES, *registry.OTHERS}
 
 

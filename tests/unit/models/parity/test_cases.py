@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fixtures.tiny import tiny
+from fixtures.models.tiny_variant import tiny
 from samfleet.variants import catalogue
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import Prompt

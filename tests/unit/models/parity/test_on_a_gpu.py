@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.shared import shared_path
-from fixtures.stand_in_gpu import GPU, StandInGpu
+from fixtures.models.shared_data import shared_path
+from fixtures.models.stand_in_gpu import GPU, StandInGpu
 from samfleet_models.parity.cases import find_cases
 from samfleet_models.parity.verify import verify_variant
 

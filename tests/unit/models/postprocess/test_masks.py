@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from fixtures.device import device
-from fixtures.stand_in_gpu import GPU, StandInGpu
+from fixtures.models.devices import device
+from fixtures.models.stand_in_gpu import GPU, StandInGpu
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.runs import packed_bytes
 from samfleet_models.images.transforms import Frame

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.stand_in_gpu import GPU, StandInGpu
-from fixtures.tiny import tiny
+from fixtures.models.stand_in_gpu import GPU, StandInGpu
+from fixtures.models.tiny_variant import tiny
 from samfleet.variants.execution import Compilation, Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoints.loading import load_weights

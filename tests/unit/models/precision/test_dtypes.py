@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.tiny import tiny
+from fixtures.models.tiny_variant import tiny
 from samfleet.variants.execution import Execution, Precision
 from samfleet.variants.record import VariantRecord
 from samfleet_models.checkpoints.loading import load_weights

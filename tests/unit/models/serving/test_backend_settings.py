@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from fixtures.shared import REPOSITORY
-from fixtures.stand_in_gpu import GPU, StandInGpu
-from fixtures.tiny import tiny
+from fixtures.models.shared_data import REPOSITORY
+from fixtures.models.stand_in_gpu import GPU, StandInGpu
+from fixtures.models.tiny_variant import tiny
 from samfleet.variants.record import VariantRecord
 from samfleet_models.device.gpu_memory import GpuMemoryShareInvalid
 from samfleet_models.serving.engine import EngineSettings

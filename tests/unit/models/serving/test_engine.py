@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.engine import sam_network
-from fixtures.pictures import bright_square
-from fixtures.requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.engine_requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
+from fixtures.models.mobile_sam_engine import sam_network
+from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import EverythingParameters, PromptsParameters
 from samfleet.wire.messages import SegmentRequest

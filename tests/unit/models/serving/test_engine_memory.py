@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.engine import sam_network
-from fixtures.pictures import bright_square
-from fixtures.requests import BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.engine_requests import BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
+from fixtures.models.mobile_sam_engine import sam_network
+from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.decoder.folded import ScoredPrompts
 from samfleet_models.decoder.image_context import ImageContext

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from fixtures.pictures import bright_square
-from fixtures.requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.engine_requests import BOTH, BOX, EVERYTHING, POINT, POINTS, prompts_request, segment
+from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet.variants.task import PromptsParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fixtures.pictures import bright_square
+from fixtures.images.encoded_images import bright_square
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from fixtures.pictures import bright_square
-from fixtures.random_parameters import noise, randomised
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.random_parameters import noise, randomised
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.conventions import PromptRules
 from samfleet.variants.task import EverythingParameters

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fixtures.pictures import bright_square
-from fixtures.random_parameters import randomised
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.random_parameters import randomised
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from fixtures.filling import filled
+from fixtures.models.random_network import filled
 from samfleet_models.modeling.image_encoders.repvit import RepVit, build_repvit
 from samfleet_models.modeling.image_encoders.repvit_blocks import BranchNorms, RepVggDw
 from samfleet_models.modeling.image_encoders.repvit_fused import fuse_branches, fuse_repvit, fuse_steps

@@ -6,7 +6,7 @@ import copy
 
 import torch
 
-from fixtures.filling import filled
+from fixtures.models.random_network import filled
 from samfleet_models.modeling.image_encoders.repvit_trunk import FusedRepVitTrunk, RepVitTrunk
 
 TOLERANCE = 1e-5  # of the range of a map

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fixtures.random_parameters import noise, randomised
+from fixtures.models.random_parameters import noise, randomised
 from samfleet_models.modeling.image_encoders.resnet import BasicBlock, NanoSamEncoder, ResNetSizes
 from samfleet_models.modeling.image_encoders.resnet_fused import fuse_resnet
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.onnx_pairs import GRID, IOUS, OFFSETS, SIDE, write_decoder, write_encoder
+from fixtures.models.onnx_pairs import GRID, IOUS, OFFSETS, SIDE, write_decoder, write_encoder
 from samfleet.variants.graphs import DIALECTS, Dialect, MaskCount
 from samfleet_models.networks.onnx.decoder import OnnxDecoder
 from samfleet_models.networks.onnx.graph import Graph, GraphMismatch, GraphUnreadable

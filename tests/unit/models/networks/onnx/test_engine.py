@@ -8,8 +8,8 @@ from typing import Literal
 
 import pytest
 
-from fixtures.onnx_pairs import SIDE, onnx_variant
-from fixtures.pictures import bright_square
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.onnx_pairs import SIDE, onnx_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.graphs import DIALECTS, Dialect, Layout, MaskCount
 from samfleet.variants.record import VariantRecord

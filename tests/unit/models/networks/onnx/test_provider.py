@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from fixtures.onnx_pairs import write_encoder
+from fixtures.models.onnx_pairs import write_encoder
 from samfleet.variants.graphs import DIALECTS
 from samfleet_models.networks.onnx.graph import CUDA, Graph, GraphFellBack, GraphNeedsGpuRuntime, cuda_options
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.instances import tiny_record
-from fixtures.pictures import bright_square, encoded, gradient
-from fixtures.tiny import tiny, tiny_engine
+from fixtures.images.encoded_images import bright_square, encoded, gradient
+from fixtures.models.tiny_variant import tiny, tiny_engine
+from fixtures.models.tiny_yolo import tiny_record
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fixtures.instances import tiny_yolo
+from fixtures.models.tiny_yolo import tiny_yolo
 from samfleet.variants.catalogue import get_record
 from samfleet_models.networks.yolo.yolov8 import boxes_of, build_yolo
 from samfleet_models.networks.yolo.yolov8_fused import fuse_yolo

@@ -1,0 +1,230 @@
+"""The REST API as typed calls; routes and bodies are documented in `docs/api.md`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from samfleet.datasets.left_out import LeftOut
+from samfleet.regular_files import open_regular
+from samfleet_cli.client.calls import EXCHANGE_SECONDS, Calls, without_none
+from samfleet_cli.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
+from samfleet_cli.client.transport import ApiError
+
+_LISTING_SECONDS = 600  # the server lists a folder for two minutes unless `SAMFLEET_LISTING_TIME` says otherwise
+
+
+class SamfleetClient(Calls):
+    """Calls that may be repeated without harm are, when the connection fails; a job is submitted under an
+    idempotency key for that reason.
+    """
+
+    def create_directory_dataset(
+        self,
+        directory: Path,
+        *,
+        name: str | None = None,
+        annotations: Path | None = None,
+        detections: Path | None = None,
+        limit: int | None = None,
+        **flags: bool,
+    ) -> Dataset:
+        """A dataset of files that the server itself can read at these paths; `flags` are other members of the body."""
+        body = {
+            "source": "directory",
+            "directory": str(directory),
+            "name": name,
+            "annotations_path": str(annotations) if annotations else None,
+            "detections_path": str(detections) if detections else None,
+            "limit": limit,
+            **{flag: True for flag, value in flags.items() if value},
+        }
+        return Dataset.model_validate(self._post("/v1/datasets", without_none(body), timeout=_LISTING_SECONDS))
+
+    def create_upload_dataset(self, *, name: str | None = None, left_out: Sequence[LeftOut] = ()) -> Dataset:
+        body = {"source": "upload", "name": name, "left_out": [asdict(one) for one in left_out] or None}
+        return Dataset.model_validate(self._post("/v1/datasets", without_none(body)))
+
+    def upload_images(self, dataset_id: str, files: Sequence[tuple[str, Path]]) -> None:
+        """Send (name in the dataset, file) pairs in one request. The server takes all of them or none, so when a
+        repeat is told that the names are taken, the answer to the first request was lost and its files were not.
+        """
+        attempts = 0
+
+        def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            try:
+                self._send_files(f"/v1/datasets/{dataset_id}/images", files)
+            except ApiError as error:
+                if error.problem_code != "file_name_taken" or attempts == 1:
+                    raise
+
+        self._transport.repeat(attempt, repeatable=True)
+
+    def upload_annotations(self, dataset_id: str, path: Path) -> None:
+        self._put_file(f"/v1/datasets/{dataset_id}/annotations", path)
+
+    def upload_detections(self, dataset_id: str, path: Path) -> None:
+        self._put_file(f"/v1/datasets/{dataset_id}/detections", path)
+
+    def seal_dataset(self, dataset_id: str, *, strict_annotations: bool = False) -> Dataset:
+        params = {"strict_annotations": True} if strict_annotations else {}
+        route = f"/v1/datasets/{dataset_id}/seal"
+        return Dataset.model_validate(
+            self._transport.json("POST", route, repeatable=True, params=params, timeout=EXCHANGE_SECONDS)
+        )
+
+    def dataset_categories(self, dataset_id: str) -> list[dict[str, Any]]:
+        return list(self._get(f"/v1/datasets/{dataset_id}/categories")["items"])
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
+
+    def datasets(self) -> Iterator[Dataset]:
+        """All datasets, newest first."""
+        return map(Dataset.model_validate, self._items("/v1/datasets"))
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        self._delete(f"/v1/datasets/{dataset_id}")
+
+    def dataset_images(self, dataset_id: str) -> Iterator[DatasetImage]:
+        """All images in the dataset's order, fetched page by page."""
+        return map(DatasetImage.model_validate, self._items(f"/v1/datasets/{dataset_id}/images"))
+
+    def submit_job(
+        self,
+        dataset_id: str,
+        variants: Sequence[str],
+        task: Mapping[str, Any],
+        *,
+        pools: Sequence[str] = (),
+        name: str | None = None,
+        evaluate: bool | None = None,
+    ) -> Job:
+        body = {
+            "dataset_id": dataset_id,
+            "variants": list(variants),
+            "task": dict(task),
+            "pools": list(pools) or None,
+            "name": name,
+            "evaluate": evaluate,
+        }
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return Job.model_validate(
+            self._transport.json("POST", "/v1/jobs", repeatable=True, json=without_none(body), headers=headers)
+        )
+
+    def job(self, job_id: str) -> Job:
+        return Job.model_validate(self._get(f"/v1/jobs/{job_id}"))
+
+    def jobs(self, *, state: str | None = None) -> Iterator[Job]:
+        """All jobs, newest first."""
+        return map(Job.model_validate, self._items("/v1/jobs", without_none({"state": state})))
+
+    def cancel_job(self, job_id: str) -> Job:
+        return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/cancel", repeatable=True))
+
+    def delete_job(self, job_id: str, *, cancel: bool = False, forget_measurements: bool = False) -> None:
+        params = {"cancel": cancel, "forget_measurements": forget_measurements}
+        self._delete(f"/v1/jobs/{job_id}", params=params)
+
+    def job_errors(self, job_id: str) -> Iterator[ImageError]:
+        return map(ImageError.model_validate, self._items(f"/v1/jobs/{job_id}/errors"))
+
+    def run(self, run_id: str, *, include_warmup: bool = False) -> Run:
+        """One run with the statistics of its stages, without the first images after a load unless asked for."""
+        return Run.model_validate(self._get(f"/v1/runs/{run_id}", include_warmup=include_warmup))
+
+    def image_result(self, run_id: str, image_id: int) -> ImageResult:
+        return ImageResult.model_validate(self._get(f"/v1/runs/{run_id}/images/{image_id}"))
+
+    def download_results(self, run_id: str, path: Path, *, format_: str = "coco", boxes: str = "pixels") -> None:
+        """`format_` is `coco`, `instances` or `jsonl`, `boxes` is `pixels` or `official`, as `docs/api.md` has them."""
+        self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_, "boxes": boxes})
+
+    def download_overlay(self, run_id: str, image_id: int, path: Path) -> None:
+        """A picture of the image with its masks drawn on it, as PNG."""
+        self._download(f"/v1/runs/{run_id}/images/{image_id}/overlay.png", path)
+
+    def report(self, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """`rows` and `parameters`, as `GET /v1/reports/…` has them."""
+        answer: dict[str, Any] = self._get(f"/v1/reports/{name}", **params)
+        return answer
+
+    def report_csv(self, name: str, params: Mapping[str, Any]) -> str:
+        def attempt() -> str:
+            with self._transport.stream(f"/v1/reports/{name}", params={**params, "format": "csv"}) as pieces:
+                return b"".join(pieces).decode()
+
+        return self._transport.repeat(attempt, repeatable=True)
+
+    def hardware(self) -> list[dict[str, Any]]:
+        """What has computed results, as `GET /v1/hardware` has it."""
+        return list(self._get("/v1/hardware")["items"])
+
+    def set_price(self, hardware_id: str, per_hour: float, currency: str) -> dict[str, Any]:
+        body = {"per_hour": per_hour, "currency": currency}
+        answer: dict[str, Any] = self._transport.json(
+            "PUT", f"/v1/hardware/{hardware_id}/price", repeatable=True, json=body
+        )
+        return answer
+
+    def export_measurements(self, path: Path, params: Mapping[str, Any]) -> None:
+        self._download("/v1/reports/export", path, params=params, timeout=EXCHANGE_SECONDS)
+
+    def import_measurements(self, path: Path, trust: str | None) -> dict[str, Any]:
+        """An import changes nothing the second time, so one whose answer was lost is sent again."""
+
+        def attempt() -> Any:
+            with open_regular(path) as file:
+                return self._transport.json(
+                    "POST",
+                    "/v1/reports/import",
+                    repeatable=False,
+                    files={"file": (path.name, file, "application/gzip")},
+                    params=without_none({"trust": trust}),
+                    timeout=EXCHANGE_SECONDS,
+                )
+
+        answer: dict[str, Any] = self._transport.repeat(attempt, repeatable=True)
+        return answer
+
+    def sites(self) -> dict[str, Any]:
+        """`this` one and, under `items`, those that measurements were imported from."""
+        answer: dict[str, Any] = self._get("/v1/sites")
+        return answer
+
+    def forget_site(self, name: str) -> None:
+        self._delete(f"/v1/sites/{quote(name, safe='')}")
+
+    def variant_names(self) -> frozenset[str]:
+        """Of all variants that a job may name."""
+        return frozenset(item["name"] for item in self._get("/v1/variants")["items"])
+
+    def create_login_link(self) -> str:
+        """The path below the API's address that logs a browser in once."""
+        return str(self._post("/v1/login-links", None)["path"])
+
+    def create_tenant(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
+        return answer
+
+    def tenants(self) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/tenants")
+
+    def create_key(self, name: str, *, tenant: str | None = None, admin: bool = False) -> dict[str, Any]:
+        """The new key; `key` is its secret, which no other answer has."""
+        body = without_none({"name": name, "tenant": tenant, "admin": admin})
+        answer: dict[str, Any] = self._post("/v1/keys", body)
+        return answer
+
+    def keys(self, *, tenant: str | None = None) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/keys", without_none({"tenant": tenant}))
+
+    def revoke_key(self, key_id: str) -> None:
+        self._delete(f"/v1/keys/{quote(key_id, safe='')}")

@@ -1,0 +1,82 @@
+"""Reports as a table, CSV, JSON or a chart."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from samfleet_cli.client.client import SamfleetClient
+from samfleet_cli.commands.report_options import Asked
+from samfleet_cli.connection import choose_api, connect
+from samfleet_cli.listing import OutputChosenTwice
+from samfleet_cli.reporting.charts import draw, require_pyplot
+from samfleet_cli.reporting.hardware import hardware_id
+from samfleet_cli.reporting.layout import lay_out
+
+PIPED_COLUMNS = 200  # a pipe has no width, and names should not be broken
+Row = Mapping[str, Any]
+
+
+def print_report(asked: Asked, name: str, **own: Any) -> None:
+    """`own` are parameters of this report alone; those that are None were not given."""
+    if asked.as_csv and asked.as_json:
+        raise OutputChosenTwice
+    if asked.png is not None:
+        require_pyplot()
+    with open_api(asked) as client:
+        params = params_of(client, asked) | {key: value for key, value in own.items() if value is not None}
+        if params.get("by") == "hardware":
+            params |= {side: hardware_id(client, params[side]) for side in ("a", "b")}
+        _print(client, asked, name, params)
+
+
+@contextmanager
+def open_api(asked: Asked) -> Iterator[SamfleetClient]:
+    with connect(choose_api(asked.api_url, asked.api_key)) as client:
+        yield client
+
+
+def params_of(client: SamfleetClient, asked: Asked) -> dict[str, Any]:
+    """With ids in place of the machines' names."""
+    params = dict(asked.params)
+    if "hardware" in params:
+        params["hardware"] = [hardware_id(client, wanted) for wanted in params["hardware"]]
+    return params
+
+
+def _print(client: SamfleetClient, asked: Asked, name: str, params: Row) -> None:
+    if asked.as_csv:
+        sys.stdout.write(client.report_csv(name, params))
+        if asked.png is None:
+            return
+    report = client.report(name, params)
+    if asked.png is not None:
+        draw(name, report["rows"], asked.png)
+    if asked.as_json:
+        print_json(report)
+    elif not asked.as_csv:
+        print_table(report["rows"], report.get("note"))
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_table(rows: Sequence[Row], note: str | None = None) -> None:
+    """`note` is what the server says of a report without rows."""
+    from samfleet_cli import tables
+
+    out = tables.console()
+    if not rows:
+        out.print(note or "nothing was measured that this asks for", markup=False)
+        return
+    if not out.is_terminal:
+        out.width = max(out.width, PIPED_COLUMNS)
+    context, found = lay_out(rows, out.width)
+    if context:
+        out.print(context, markup=False)
+    for table in found:
+        out.print(table)

@@ -1,0 +1,109 @@
+"""From a source on this machine to result files, through the REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from samfleet.datasets.left_out import describe
+from samfleet.errors import SamfleetError
+from samfleet.variants.catalogue import unknown_variant
+from samfleet_cli.client.client import SamfleetClient
+from samfleet_cli.client.schemas import Job
+from samfleet_cli.client.transport import ApiError
+from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
+from samfleet_cli.jobs.dataset import Source, create_dataset
+from samfleet_cli.jobs.output_folder import follow_command, require_out, said_if_not_written
+from samfleet_cli.jobs.progress import Display
+from samfleet_cli.jobs.result_files import Results, write_results
+from samfleet_cli.jobs.wait import follow_job
+from samfleet_cli.listing import SHOWN_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What is asked for; `task` is the API's task object."""
+
+    source: Source
+    variants: Sequence[str]
+    task: Mapping[str, Any]
+    out: Path
+    pools: Sequence[str] = ()
+    upload: bool = False
+    evaluate: bool | None = None  # None: where there are annotations
+    name: str | None = None
+    force: bool = False
+
+
+def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
+    _require_variants(client, wanted.variants)
+    dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
+    display.say(f"dataset {dataset.id}: {dataset.image_count} images")
+    if dataset.left_out:
+        display.say(f"left out: {describe(dataset.left_out)}")
+    if dataset.coverage is not None:
+        display.say(f"annotations: {dataset.coverage}")
+    try:
+        return client.submit_job(
+            dataset.id, wanted.variants, wanted.task, pools=wanted.pools, name=wanted.name, evaluate=wanted.evaluate
+        )
+    except ApiError as refusal:
+        if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            _drop_unused(client, dataset.id, display)
+        raise
+
+
+def _drop_unused(client: SamfleetClient, dataset_id: str, display: Display) -> None:
+    """The job was refused, so nobody would ever use its dataset."""
+    try:
+        client.delete_dataset(dataset_id)
+    except SamfleetError as error:
+        display.say(f"dataset {dataset_id} is left over and could not be deleted: {error.message}")
+
+
+def _require_variants(client: SamfleetClient, names: Sequence[str]) -> None:
+    """A misspelt name is found before images are sent."""
+    known = client.variant_names()
+    for name in names:
+        if name not in known:
+            raise unknown_variant(name, known)
+
+
+def finish_job(client: SamfleetClient, job_id: str, out: Path, display: Display) -> tuple[Job, Results]:
+    """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
+    display.say(f"job {job_id}")
+    display.say(
+        f"dashboard {client.api_url}/dashboard/jobs/{job_id} (`samfleet open {job_id[:SHOWN_ID]}` logs a browser in)"
+    )
+    job = follow_job(client, job_id, display.job)
+    with said_if_not_written(job_id, out):
+        return job, write_results(client, job, out)
+
+
+def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[Job, Results]:
+    """A Ctrl-C leaves the job running and says how to get back to it. `out` is checked before anything is started."""
+    require_out(wanted.out, wanted.variants, force=wanted.force)
+    prepare(choice, wanted.variants)
+    with display, connect_or_start(choice, display.say) as connection:
+        job = start_job(connection.client, wanted, display)
+        try:
+            return finish_job(connection.client, job.id, wanted.out, display)
+        except KeyboardInterrupt:
+            display.say(interrupted(job.id, wanted, temporary=connection.temporary))
+            raise
+
+
+def interrupted(job_id: str, wanted: Segmentation, *, temporary: bool) -> str:
+    goes_on = (
+        "interrupted: the job is kept, and goes on at the next `samfleet up`"
+        if temporary
+        else "interrupted: the job goes on"
+    )
+    return (
+        f"{goes_on}\n"
+        f"  {follow_command(job_id, wanted.out, force=wanted.force)}   waits for it and writes the files\n"
+        f"  samfleet jobs cancel {job_id}   ends it"
+    )

@@ -1,0 +1,64 @@
+"""Waiting for a job: polling that outlives a restart of the API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from samfleet.errors import SamfleetError
+from samfleet_cli.client.client import SamfleetClient
+from samfleet_cli.client.schemas import Job
+from samfleet_cli.client.transport import ApiError, ApiUnreachable
+from samfleet_cli.exit_codes import ExitCode
+
+FIRST_INTERVAL_SECONDS = 0.2
+LONGEST_INTERVAL_SECONDS = 2.0
+PATIENCE_SECONDS = 120.0  # a supervised API that died is back within half a minute
+
+
+class JobFailed(SamfleetError):
+    """The job could not be carried out."""
+
+    code = "job_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as this module uses it; tests bring their own."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def follow_job(
+    client: SamfleetClient, job_id: str, on_change: Callable[[Job], None], clock: Clock | None = None
+) -> Job:
+    """The job once it is over. An API that does not answer, or cannot at present, is asked again for two minutes."""
+    clock = clock or Clock()
+    interval = FIRST_INTERVAL_SECONDS
+    answered_at = clock.now()
+    while True:
+        try:
+            job = client.job(job_id)
+        except (ApiUnreachable, ApiError) as error:
+            for_good = isinstance(error, ApiError) and not error.is_temporary
+            if for_good or clock.now() - answered_at > PATIENCE_SECONDS:
+                raise
+        else:
+            answered_at = clock.now()
+            on_change(job)
+            if job.is_over:
+                return job
+        clock.sleep(interval)
+        interval = min(interval * 1.5, LONGEST_INTERVAL_SECONDS)
+
+
+def exit_code_of(job: Job) -> ExitCode:
+    """What a job that is over means for a script; raises `JobFailed` when it could not be carried out."""
+    if job.state == "failed":
+        reason = "; ".join(job.reasons) or "the server gives no reason"
+        raise JobFailed(f"job {job.id} failed: {reason}; {job.kept}")
+    if job.state == "cancelled":
+        return ExitCode.CANCELLED
+    return ExitCode.IMAGES_FAILED if job.counts.failed else ExitCode.OK

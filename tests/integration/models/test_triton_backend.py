@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import tritonclient.grpc as triton_grpc
+
+from fixtures.images.encoded_images import bright_square
+from fixtures.models.gates import gate
+from fixtures.models.shared_data import weights_dir
+from fixtures.servers.triton import running_triton, triton
+from samfleet.masks.rle import decode_mask
+from samfleet.variants.catalogue import get_variant
+from samfleet.variants.execution import Execution
+from samfleet.variants.gates import Gate, write_gate
+from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
+from samfleet.wire.messages import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
+from samfleet_models.device.hardware import fingerprint
+from samfleet_models.precision.admission import gate_subject
+from samfleet_worker.triton.client import connect
+
+__all__ = ["triton"]
+
+MODEL = "mobile_sam"
+
+
+def square_prompt(width: int, height: int, *, multimask: bool = False) -> Prompt:
+    half = min(width, height) // 4
+    box = (width // 2 - half, height // 2 - half, width // 2 + half, height // 2 + half)
+    return Prompt(box=tuple(map(float, box)), multimask=multimask)  # type: ignore[arg-type]  # four numbers
+
+
+def infer(client: triton_grpc.InferenceServerClient, arrays: Arrays) -> SegmentReply:
+    inputs = []
+    for name, array in arrays.items():
+        datatype = INPUTS[name][0].removeprefix("TYPE_").replace("STRING", "BYTES")
+        tensor = triton_grpc.InferInput(name, array.shape, datatype)
+        tensor.set_data_from_numpy(array)
+        inputs.append(tensor)
+    result = client.infer(MODEL, inputs, client_timeout=240)
+    return unpack_reply({name: result.as_numpy(name) for name in OUTPUTS})
+
+
+def ask(client: triton_grpc.InferenceServerClient, request: SegmentRequest) -> SegmentReply:
+    return infer(client, pack_request(request))
+
+
+def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:
+    """Executions by batch size, from Triton's own statistics."""
+    (stats,) = client.get_inference_statistics(MODEL).model_stats
+    return {entry.batch_size: entry.compute_infer.count for entry in stats.batch_stats}
+
+
+def executions_since(
+    client: triton_grpc.InferenceServerClient, before: dict[int, int], requests: int
+) -> dict[int, int]:
+    """What `requests` took. Replies leave before their batch has ended, and Triton counts it only then."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        executed = {size: count - before.get(size, 0) for size, count in batch_sizes(client).items()}
+        if sum(size * count for size, count in executed.items()) == requests:
+            return executed
+        time.sleep(0.05)
+    pytest.fail(f"Triton has not counted {requests} requests: {executed}")
+
+
+def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.InferenceServerClient) -> None:
+    before = batch_sizes(triton)
+    shapes = [(160, 120), (200, 200), (64, 256), (256, 128), (160, 120)]
+    requests = [
+        SegmentRequest(bright_square(*shape), PromptsParameters(), (square_prompt(*shape),) * (index % 3 + 1))
+        for index, shape in enumerate(shapes)
+    ]
+    with ThreadPoolExecutor(len(requests)) as pool:
+        replies = list(pool.map(lambda request: ask(triton, request), requests))
+    for request, reply, (width, height) in zip(requests, replies, shapes, strict=True):
+        assert reply.report.error_code is None
+        assert (reply.report.width, reply.report.height) == (width, height)
+        assert [mask.prompt_index for mask in reply.masks] == list(range(len(request.prompts)))
+        side = 2 * (min(width, height) // 4)
+        assert reply.masks[0].area == pytest.approx(side**2, rel=0.15)
+        assert decode_mask(reply.masks[0].counts, (height, width)).sum() == reply.masks[0].area
+    executed = executions_since(triton, before, len(requests))
+    assert sum(executed.values()) < len(requests)
+    assert max(size for size, count in executed.items() if count) > 1
+    assert {reply.report.batch_size for reply in replies} - {1}
+
+
+def test_a_bad_image_does_not_disturb_its_batch_mates(triton: triton_grpc.InferenceServerClient) -> None:
+    good = SegmentRequest(bright_square(120, 90), PromptsParameters(), (square_prompt(120, 90),))
+    images = [b"hello, I am a text file", b"", bright_square(120, 90)[:60]]
+    bad = [SegmentRequest(image, PromptsParameters(), good.prompts) for image in images]
+    with ThreadPoolExecutor(7) as pool:
+        replies = list(pool.map(lambda request: ask(triton, request), [good, *bad, good, good, good]))
+    codes = [reply.report.error_code for reply in replies]
+    assert codes[0] is codes[4] is codes[5] is codes[6] is None
+    assert codes[1:4] == ["image_unreadable", "image_empty", "image_truncated"]
+    assert all(reply.report.error_message and reply.report.error_stage == "preprocess" for reply in replies[1:4])
+    assert len({reply.masks for reply in replies if reply.masks}) == 1
+
+
+def test_no_prompts_give_no_masks(triton: triton_grpc.InferenceServerClient) -> None:
+    reply = ask(triton, SegmentRequest(bright_square(50, 40), PromptsParameters()))
+    assert reply.masks == ()
+    assert reply.report.error_code is None
+    assert (reply.report.width, reply.report.height) == (50, 40)
+    assert reply.report.stages["encode"].batch_ms == 0
+
+
+def test_everything_in_one_pixel(triton: triton_grpc.InferenceServerClient) -> None:
+    reply = ask(
+        triton, SegmentRequest(bright_square(1, 1), EverythingParameters(points_per_side=2, pred_iou_thresh=0.0))
+    )
+    assert reply.report.error_code is None
+    assert all(mask.size == (1, 1) for mask in reply.masks)
+
+
+def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClient) -> None:
+    request = SegmentRequest(bright_square(96, 96), EverythingParameters(points_per_side=2))
+    ask(triton, request)
+    report = ask(triton, request).report
+    assert set(report.stages) == {"preprocess", "encode", "decode", "postprocess"}
+    assert all(stage.batch_ms >= stage.amortised_ms > 0 for stage in report.stages.values())
+    assert not report.warmup
+    assert report.clock == "host"
+    assert report.execute_ms >= report.stages["decode"].batch_ms
+    assert report.peak_memory_bytes > 0
+    assert report.hardware["device_kind"] == "cpu"
+    assert report.hardware["threads"] == 2
+    assert report.hardware["triton"] == triton.get_server_metadata().version
+    assert report.device is not None
+    assert report.device.id == "cpu"
+    assert 0 < (report.device.memory_used_bytes or 0) < (report.device.memory_total_bytes or 0)
+    assert report.energy_j is None
+
+
+def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(
+    triton: triton_grpc.InferenceServerClient,
+) -> None:
+    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters()))
+    arrays["TASK"] = np.array([[b'{"kind": "everything", "points_per_side": 0}']], dtype=np.object_)
+    reply = infer(triton, arrays)
+    assert reply.report.error_code == "task_invalid"
+    arrays["TASK"] = np.array([[b"not json"]], dtype=np.object_)
+    with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
+        infer(triton, arrays)
+    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters(), (square_prompt(20, 20),)))
+    arrays["PROMPT_BOXES"] = np.zeros((1, 0, 4), dtype=np.float32)
+    with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
+        infer(triton, arrays)
+
+
+def test_weights_that_are_missing_or_changed_are_named(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    with (
+        running_triton(tmp_path, weights, models=[]) as command,
+        connect(command.address, None) as client,
+    ):
+        with pytest.raises(triton_grpc.InferenceServerException, match=r"checkpoint_missing.*variants pull mobile_sam"):
+            client.load_model(MODEL)
+        (weights / "mobile_sam.pt").write_bytes(b"not the published file")
+        with pytest.raises(triton_grpc.InferenceServerException, match="checkpoint_hash_mismatch"):
+            client.load_model(MODEL)
+        assert client.is_server_live()
+
+
+def test_restricted_weights_are_not_loaded_before_their_licence_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    with (
+        running_triton(tmp_path, tmp_path / "weights", models=[]) as command,
+        connect(command.address, None) as client,
+        pytest.raises(triton_grpc.InferenceServerException, match=r"licence_not_accepted.*ACCEPT_LICENSES=S-Lab-1\.0"),
+    ):
+        client.load_model("edgesam")
+
+
+def test_a_coarse_factor_of_one_is_the_grid(triton: triton_grpc.InferenceServerClient) -> None:
+    grid = EverythingParameters(points_per_side=6)
+    whole = replace(grid, sampler="hierarchical", hierarchical_coarse_factor=1)
+    picture = bright_square(120, 90)
+    expected, found = (ask(triton, SegmentRequest(picture, task)) for task in (grid, whole))
+    assert expected.masks
+    assert found.masks == expected.masks
+    assert expected.report.prompts_decoded == found.report.prompts_decoded == 36
+
+
+def test_a_sure_mask_spares_points(triton: triton_grpc.InferenceServerClient) -> None:
+    task = EverythingParameters(points_per_side=8, sampler="hierarchical", hierarchical_coarse_factor=2)
+    reply = ask(triton, SegmentRequest(bright_square(160, 160), task))
+    square = 2 * (160 // 4)
+    assert any(mask.area == pytest.approx(square**2, rel=0.1) for mask in reply.masks)
+    assert 16 <= reply.report.prompts_decoded < 16 + 64
+
+
+def test_boxes_are_segmented_as_everything(triton: triton_grpc.InferenceServerClient) -> None:
+    boxes = (square_prompt(160, 120), square_prompt(80, 60))
+    task = EverythingParameters(sampler="object_aware")
+    reply = ask(triton, SegmentRequest(bright_square(160, 120), task, boxes))
+    assert [mask.prompt_index for mask in reply.masks] == [0, 1]
+    assert reply.masks[0].area == pytest.approx((2 * (120 // 4)) ** 2, rel=0.15)
+    assert reply.report.prompts_decoded == 2
+    nothing = ask(triton, SegmentRequest(bright_square(160, 120), task))
+    assert (nothing.masks, nothing.report.error_code, nothing.report.prompts_decoded) == ((), None, 0)
+
+
+def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: Path) -> None:
+    weights = weights_dir()
+    with (
+        running_triton(tmp_path, weights, models=[], execution="mobile_sam=bf16", gates=tmp_path) as command,
+        connect(command.address, None) as client,
+    ):
+        refused = r"precision_not_gated: .*run `samfleet variants gate mobile_sam --precision bf16` on this machine"
+        with pytest.raises(triton_grpc.InferenceServerException, match=refused):
+            client.load_model(MODEL)
+    with (
+        running_triton(tmp_path, weights, models=[], execution="int8") as command,
+        connect(command.address, None) as client,
+        pytest.raises(triton_grpc.InferenceServerException, match="execution_invalid: precision 'int8'"),
+    ):
+        client.load_model(MODEL)
+
+
+def passed_gate(execution: Execution) -> Gate:
+    record, hardware = get_variant(MODEL), fingerprint(torch.device("cpu"), execution=execution)
+    return gate(gate_subject(record, execution, hardware, str(record.checkpoint.sha256)))
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_compiled_variant_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub runs in the locale C, in which torch's compiler could not read its templates."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))  # nothing of an earlier compilation
+    monkeypatch.setenv("LC_ALL", "C")
+    write_gate(tmp_path / "gates", passed_gate(Execution("fp32", "compile")))
+    with (
+        running_triton(
+            tmp_path,
+            weights_dir(),
+            [MODEL],
+            execution=f"{MODEL}=fp32+compile",
+            gates=tmp_path / "gates",
+            ready_seconds=800,
+        ) as command,
+        connect(command.address, None) as client,
+    ):
+        reply = ask(client, SegmentRequest(bright_square(96, 64), PromptsParameters(), (square_prompt(96, 64),)))
+    assert (reply.report.execution, len(reply.masks)) == ("fp32+compile", 1)
+
+
+def test_with_its_gate_a_precision_serves_and_says_so(tmp_path: Path) -> None:
+    passed = passed_gate(Execution("bf16"))
+    write_gate(tmp_path / "gates", passed)
+    with (
+        running_triton(tmp_path, weights_dir(), [MODEL], execution="bf16", gates=tmp_path / "gates") as command,
+        connect(command.address, None) as client,
+    ):
+        reply = ask(client, SegmentRequest(bright_square(96, 64), PromptsParameters(), (square_prompt(96, 64),)))
+    report = reply.report
+    assert (report.execution, report.hardware["precision"], report.gate) == ("bf16", "bf16", passed.summary())
+    assert len(reply.masks) == 1
+    assert f"{MODEL} serves in bf16 on" in (tmp_path / "triton.log").read_text()

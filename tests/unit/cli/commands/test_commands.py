@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fixtures.api.api_double import job
+from samfleet.variants.task import BoxSource, EverythingParameters
+from samfleet_cli import main
+from samfleet_cli.client.schemas import Job
+from samfleet_cli.commands.grid_options import GRID_OPTIONS
+from samfleet_cli.commands.jobs import _print_job
+from samfleet_cli.commands.segment import TaskName, task_from_options
+
+HEAVY = ("torch", "numpy", "sqlalchemy", "celery", "httpx", "pydantic", "rich.progress")
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main.app, arguments, env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+    return result.exit_code, result.output
+
+
+def test_every_parameter_of_the_generator_has_an_option() -> None:
+    assert set(GRID_OPTIONS) == {field.name for field in fields(EverythingParameters)}
+    code, text = invoke("segment", "--help")
+    assert code == 0
+    for name in GRID_OPTIONS:
+        assert f"--{name.replace('_', '-')}" in text
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = f"import sys, samfleet_cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    started = time.monotonic()
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"
+    assert time.monotonic() - started < 30
+
+
+def test_only_given_parameters_are_sent() -> None:
+    task = task_from_options(TaskName.EVERYTHING, {"points_per_side": 4}, None, files=[])
+    assert task == {"kind": "everything", "points_per_side": 4}
+    prompts = {"kind": "prompts", "prompt": "box", "from": "annotations"}
+    assert task_from_options(TaskName.BOX, {}, None, files=["annotations"]) == prompts
+    assert task_from_options(TaskName.BOX, {}, True, files=["annotations"]) == {**prompts, "multimask": True}
+
+
+@pytest.mark.parametrize(
+    ("grid", "files", "boxes_from"),
+    [
+        ({}, ["annotations"], "annotations"),
+        ({}, ["detections"], "detections"),
+        ({}, ["detections", "annotations"], "detections"),
+        ({"boxes_from": "annotations"}, ["detections", "annotations"], "annotations"),
+    ],
+)
+def test_boxes_come_from_the_file_that_is_given(
+    grid: dict[str, Any], files: Sequence[BoxSource], boxes_from: str
+) -> None:
+    grid = {"sampler": "object_aware", **grid}
+    task = task_from_options(TaskName.EVERYTHING, grid, None, files=files)
+    assert task == {"kind": "everything", **grid, "boxes_from": boxes_from}
+
+
+@pytest.mark.parametrize(
+    ("task", "grid", "multimask", "files", "message"),
+    [
+        (TaskName.EVERYTHING, {}, True, [], "--multimask"),
+        (TaskName.EVERYTHING, {"points_per_side": 0}, None, [], "points_per_side"),
+        (TaskName.EVERYTHING, {"sampler": "hexagonal"}, None, [], "hexagonal"),
+        (TaskName.EVERYTHING, {"high_score_thresh": 8}, None, [], "does not take high_score_thresh"),
+        (TaskName.EVERYTHING, {"sampler": "object_aware"}, None, [], "--detections or --annotations"),
+        (
+            TaskName.EVERYTHING,
+            {"sampler": "object_aware", "boxes_from": "detections"},
+            None,
+            ["annotations"],
+            "boxes from --detections",
+        ),
+        (TaskName.EVERYTHING, {}, None, ["detections"], "goes with --sampler object_aware"),
+        (TaskName.BOX, {"box_nms_thresh": 0.5}, None, ["annotations"], "--box-nms-thresh"),
+        (TaskName.BOX, {}, None, ["annotations", "detections"], "goes with --sampler object_aware"),
+        (TaskName.CENTER_POINT, {}, None, [], "--annotations"),
+    ],
+)
+def test_contradictions_are_wrong_usage(
+    task: TaskName, grid: dict[str, Any], multimask: bool | None, files: Sequence[BoxSource], message: str
+) -> None:
+    with pytest.raises(typer.BadParameter, match=message):
+        task_from_options(task, grid, multimask, files=files)
+
+
+def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
+    code, text = invoke("segment", str(tmp_path), "--variant", "mobile_sam", "--task", "box", "--out", "out")
+    assert code == 2
+    assert "--annotations" in text
+    assert invoke("segment", str(tmp_path / "missing"), "--variant", "mobile_sam", "--out", "out")[0] == 2
+
+
+def test_an_error_is_one_line_with_its_code_on_stderr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAMFLEET_STATE_DIR", str(tmp_path / "none"))
+    monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "list"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("samfleet: no stack runs in ")
+    assert shown.err.endswith("[stack_not_running]\n")
+    assert shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:9", "samfleet up"),
+        ("localhost:9", "did you mean http://localhost:9? [api_url_invalid]"),
+        ("ftp://localhost:9", "begins neither with http:// nor with https:// [api_url_invalid]"),
+    ],
+)
+def test_an_unreachable_api_says_what_to_do(
+    url: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("samfleet_cli.client.transport.RETRY_DELAYS_SECONDS", ())
+    monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "show", "j1", "--api-url", url, "--api-key", "key"])
+    with pytest.raises(SystemExit):
+        main.main()
+    assert said in capsys.readouterr().err
+
+
+def test_an_evaluation_needs_annotations(tmp_path: Path) -> None:
+    arguments = ("--variant", "mobile_sam", "--out", str(tmp_path / "out"), "--evaluate")
+    code, text = invoke("segment", str(tmp_path), *arguments)
+    assert code == 2
+    assert "--evaluate needs --annotations" in text
+
+
+@pytest.mark.parametrize("amount", ["inf", "nan", "-1", "1e10"])
+def test_a_price_is_an_amount_of_money(amount: str) -> None:
+    code, text = invoke("report", "price", "L4", "--api-key", "k", "--", amount)
+    assert code == 2
+    assert "PER_HOUR" in text
+
+
+@pytest.mark.parametrize("option", ["--annotations", "--detections"])
+def test_a_pipe_is_refused_in_a_sentence(tmp_path: Path, option: str) -> None:
+    """A shell's `<(…)` is one."""
+    os.mkfifo(tmp_path / "pipe")
+    arguments = [str(tmp_path), "--variant", "mobile_sam", "--out", str(tmp_path / "out")]
+    code, text = invoke("segment", *arguments, option, str(tmp_path / "pipe"))
+    assert code == 2
+    assert "is a pipe or a device; write it into a file and name that" in " ".join(text.replace("│", " ").split())
+
+
+def test_strict_annotations_need_annotations(tmp_path: Path) -> None:
+    code, text = invoke("segment", str(tmp_path), "--variant", "m", "--out", str(tmp_path), "--strict-annotations")
+    assert (code, "--strict-annotations needs --annotations" in text) == (2, True)
+
+
+def test_a_job_that_does_not_get_on_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stalled = {"code": "triton_unavailable", "message": "Triton does not answer", "since": "2026-11-28T12:00:00Z"}
+    _print_job(Job.model_validate(job(state="running", stalled=stalled)), as_json=False)
+    assert "Triton does not answer (triton_unavailable)" in capsys.readouterr().out

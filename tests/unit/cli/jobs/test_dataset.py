@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fixtures.api.api_double import ApiDouble, dataset, image, page, refusal
+from samfleet.datasets.names import FileNameInvalid
+from samfleet_cli.client.transport import ApiError
+from samfleet_cli.jobs.dataset import (
+    BATCH_FILES,
+    Source,
+    SourceNotSupported,
+    UploadProgress,
+    create_dataset,
+)
+
+UPLOAD = {
+    "POST /v1/datasets/u1/images": {"items": []},
+    "PUT /v1/datasets/u1/annotations": dataset(id="u1"),
+    "PUT /v1/datasets/u1/detections": dataset(id="u1"),
+    "POST /v1/datasets/u1/seal": dataset(id="u1", source="upload"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.JPG", "a/z.png", "a/notes.txt"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(b"123")
+    return tmp_path / "photos"
+
+
+def test_files_come_in_sorted_order_of_their_relative_names(folder: Path) -> None:
+    assert [file.name for file in Source(folder).listing().images] == ["a/z.png", "b.JPG"]
+    assert [file.name for file in Source(folder, limit=1).listing().images] == ["a/z.png"]
+
+
+def test_a_source_without_images_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    api = ApiDouble({})
+    with pytest.raises(match=r"\.webp"):
+        create_dataset(api.client(), Source(tmp_path))
+    note = tmp_path / "note.txt"
+    note.touch()
+    with pytest.raises(SourceNotSupported):
+        create_dataset(api.client(), Source(note))
+    assert api.requests == []
+
+
+def test_a_folder_that_the_server_reads_is_not_sent(folder: Path) -> None:
+    api = ApiDouble(
+        {
+            "POST /v1/datasets": dataset(),
+            "GET /v1/datasets/d1/images": page(image(0, "a/z.png"), image(1, "b.JPG")),
+        }
+    )
+    assert create_dataset(api.client(), Source(folder)).id == "d1"
+    assert api.body(0)["directory"] == str(folder)
+
+
+@pytest.mark.parametrize("code", ["directory_not_allowed", "directory_not_found"])
+def test_a_folder_that_the_server_cannot_read_is_sent(folder: Path, tmp_path: Path, code: str) -> None:
+    annotations = tmp_path / "instances.json"
+    annotations.write_text("{}")
+    api = ApiDouble({"POST /v1/datasets": [refusal(403, code), dataset(id="u1", state="open")], **UPLOAD})
+    shown: list[UploadProgress] = []
+    detections = tmp_path / "detections.json"
+    detections.write_text("[]")
+    source = Source(folder, annotations, detections=detections)
+    sealed = create_dataset(api.client(), source, on_progress=shown.append)
+    assert api.body(0)["detections_path"] == str(detections)
+    assert sealed.source == "upload"
+    assert api.uploaded_names() == ["a/z.png", "b.JPG"]
+    assert shown == [UploadProgress(0, 2), UploadProgress(2, 2)]
+    assert api.sent()[-3:] == [
+        "PUT /v1/datasets/u1/annotations",
+        "PUT /v1/datasets/u1/detections",
+        "POST /v1/datasets/u1/seal",
+    ]
+
+
+def test_another_folder_under_the_same_path_on_the_server_is_noticed(folder: Path) -> None:
+    api = ApiDouble(
+        {
+            "POST /v1/datasets": [dataset(), dataset(id="u1", state="open")],
+            "GET /v1/datasets/d1/images": page(image(0, "a/z.png"), image(1, "b.JPG", size_bytes=99)),
+            **UPLOAD,
+        }
+    )
+    assert create_dataset(api.client(), Source(folder)).id == "u1"
+
+
+def test_other_refusals_are_errors(folder: Path) -> None:
+    api = ApiDouble({"POST /v1/datasets": refusal(422, "annotations_invalid")})
+    with pytest.raises(ApiError, match="annotations_invalid"):
+        create_dataset(api.client(), Source(folder))
+
+
+def test_uploads_go_in_batches_and_can_be_asked_for(tmp_path: Path) -> None:
+    for index in range(BATCH_FILES + 1):
+        (tmp_path / f"{index:03}.png").write_bytes(b"x")
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    create_dataset(api.client(), Source(tmp_path), upload=True)
+    assert api.sent().count("POST /v1/datasets/u1/images") == 2
+    assert api.body(0) == {"source": "upload", "name": tmp_path.name}
+
+
+def test_one_image_is_a_dataset_of_one(folder: Path) -> None:
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    create_dataset(api.client(), Source(folder / "b.JPG"))
+    assert api.uploaded_names() == ["b.JPG"]
+
+
+def test_names_that_an_upload_cannot_carry_are_left_out_and_said(tmp_path: Path) -> None:
+    for name in ('a "b".png', "c\\d.png", os.fsdecode(b"e\xff.png"), "good.png"):
+        (tmp_path / name).write_bytes(b"x")
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    create_dataset(api.client(), Source(tmp_path), upload=True)
+    assert api.uploaded_names() == ["good.png"]
+    examples = ['a "b".png', "c\\d.png", "e\\xff.png"]
+    assert api.body(0)["left_out"] == [{"reason": "name", "count": 3, "examples": examples}]
+
+
+def test_an_upload_of_no_sendable_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'a "b".png').touch()
+    api = ApiDouble({})
+    with pytest.raises(FileNameInvalid, match="by names that cannot be sent"):
+        create_dataset(api.client(), Source(tmp_path), upload=True)
+    assert api.requests == []
+
+
+def test_an_upload_leaves_out_what_the_server_would_and_says_so(folder: Path) -> None:
+    (folder / ".thumbnails").mkdir()
+    (folder / ".thumbnails" / "t.png").touch()
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    create_dataset(api.client(), Source(folder), upload=True)
+    assert api.uploaded_names() == ["a/z.png", "b.JPG"]
+    assert [one["reason"] for one in api.body(0)["left_out"]] == ["hidden", "other"]
+    create_dataset(api.client(), Source(folder, hidden=True), upload=True)
+    assert ".thumbnails/t.png" in api.uploaded_names()
+
+
+def test_hidden_files_are_asked_for_by_path(folder: Path) -> None:
+    images = page(image(0, "a/z.png"), image(1, "b.JPG"))
+    api = ApiDouble({"POST /v1/datasets": dataset(), "GET /v1/datasets/d1/images": images})
+    create_dataset(api.client(), Source(folder, hidden=True))
+    assert api.body(0)["include_hidden"] is True
+
+
+@pytest.mark.parametrize("upload", [False, True])
+def test_strict_annotations_are_asked_for_by_path_and_by_upload(folder: Path, upload: bool) -> None:
+    images = page(image(0, "a/z.png"), image(1, "b.JPG"))
+    made = dataset(id="u1") if upload else dataset()
+    api = ApiDouble({"POST /v1/datasets": made, "GET /v1/datasets/d1/images": images, **UPLOAD})
+    source = Source(folder, folder / "a" / "notes.txt", strict_annotations=True)
+    create_dataset(api.client(), source, upload=upload)
+    if upload:
+        assert api.requests[-1].url.params["strict_annotations"] == "true"
+    else:
+        assert api.body(0)["strict_annotations"] is True
