@@ -25,7 +25,7 @@ from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.decode import read_image
-from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
 from samfleet_models.mask_generation.point_grid import point_grid
 from samfleet_models.modeling.mask_decoder import MULTI
 from samfleet_models.networks.sam import SamNetwork
@@ -202,7 +202,7 @@ def parameters(engine: Engine, per_side: int) -> EverythingParameters:
 def network_input(engine: Engine, data: bytes) -> Tensor:
     image = read_image(data)
     side = engine.record.input_size
-    resized = resize_to_frame(image, Frame.of(image.shape[0], image.shape[1], side))
+    resized = resize_to_frame(image, ImageFrame.of(image.shape[0], image.shape[1], side))
     return to_network_input([resized], side, engine.record.conventions.preprocessing, engine.device)
 
 

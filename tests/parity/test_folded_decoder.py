@@ -15,7 +15,7 @@ from reference.plain_heads import PlainHeads
 from samfleet.variants.catalogue import get_variant
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.images.decode import read_image
-from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
 from samfleet_models.modeling.prompt_encoder import Label
 from samfleet_models.serving.engine import Engine
 
@@ -35,7 +35,7 @@ def plain() -> PlainHeads:
 def embedding(request: pytest.FixtureRequest, mobile_sam: Engine) -> Tensor:
     image = read_image(shared_path("data", "coco_dev", "images", f"{request.param}.jpg").read_bytes(), 10**8)
     record = mobile_sam.record
-    frame = Frame.of(image.shape[0], image.shape[1], record.input_size)
+    frame = ImageFrame.of(image.shape[0], image.shape[1], record.input_size)
     with torch.inference_mode():
         resized = [resize_to_frame(image, frame)]
         pixels = to_network_input(resized, record.input_size, record.conventions.preprocessing, mobile_sam.device)

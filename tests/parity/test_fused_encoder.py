@@ -10,7 +10,7 @@ from fixtures.models.mobile_sam_engine import mobile_sam, sam_network
 from fixtures.models.shared_data import shared_path
 from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet_models.images.decode import read_image
-from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.serving.engine import Engine
 
@@ -32,7 +32,7 @@ def worst(network: SamNetwork, pixels: Tensor) -> float:
 def test_embeddings_of_photographs_are_equal(mobile_sam: Engine, name: str) -> None:
     record = mobile_sam.record
     image = read_image(shared_path("data", "coco_dev", "images", f"{name}.jpg").read_bytes())
-    resized = resize_to_frame(image, Frame.of(image.shape[0], image.shape[1], record.input_size))
+    resized = resize_to_frame(image, ImageFrame.of(image.shape[0], image.shape[1], record.input_size))
     pixels = to_network_input([resized], record.input_size, record.conventions.preprocessing, mobile_sam.device)
     share = worst(sam_network(mobile_sam), pixels)
     print(f"{name}: embeddings differ by at most {share:.1e} of their range")

@@ -17,11 +17,11 @@ from samfleet.masks.record import MaskRecord
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.batching.scheduler import ImageWork, Sharing
+from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
 from samfleet_models.checkpoints.loading import load_state
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import Failure
-from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
 from samfleet_models.mask_generation.predictor import segment_prompts
 from samfleet_models.mask_generation.prompt_tokens import prompt_tokens
 from samfleet_models.networks.registry import build_network
@@ -50,7 +50,7 @@ def test_the_official_results_come_out(network: SamNetwork, case: str) -> None:
     given = json.loads(shared_path("parity", CASE, "prompts.json").read_text())[case]
     expected = golden(CASE, case)
     image = sample_image(given["image"])
-    frame = Frame.of(image.shape[0], image.shape[1], record.input_size)
+    frame = ImageFrame.of(image.shape[0], image.shape[1], record.input_size)
     pixels = to_network_input([resize_to_frame(image, frame)], record.input_size, record.conventions.preprocessing, CPU)
     np.testing.assert_allclose(pixels[0, :, ::16, ::16], expected["pixels_probe"], atol=1e-5)
     embedding = network.encode(pixels)[0]
@@ -69,10 +69,10 @@ def prompt_of(values: dict[str, Any]) -> Prompt:
     return Prompt(points, tuple(values["labels"] or ()), tuple(map(float, box)) if box else None)  # type: ignore[arg-type]  # four numbers
 
 
-def prompted(network: SamNetwork, embedding: torch.Tensor, frame: Frame, prompt: Prompt) -> tuple[MaskRecord, ...]:
+def prompted(network: SamNetwork, embedding: torch.Tensor, frame: ImageFrame, prompt: Prompt) -> tuple[MaskRecord, ...]:
     clock = StageClock(CPU)
-    steps = segment_prompts(network, (embedding,), frame, [prompt], PromptsParameters(masks="all"), clock)
-    ((_, masks),) = Sharing(network).run([ImageWork(0, steps, clock)])
+    task = segment_prompts(network, (embedding,), frame, [prompt], PromptsParameters(masks="all"), clock)
+    ((_, masks),) = PromptScheduler(network).run([ScheduledImage(0, task, clock)])
     assert not isinstance(masks, Failure)
     return masks
 
@@ -80,7 +80,7 @@ def prompted(network: SamNetwork, embedding: torch.Tensor, frame: Frame, prompt:
 def check_prompt(
     network: SamNetwork,
     embedding: torch.Tensor,
-    frame: Frame,
+    frame: ImageFrame,
     prompt: Prompt,
     expected: dict[str, NDArray[Any]],
     index: int,

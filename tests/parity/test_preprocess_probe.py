@@ -11,7 +11,7 @@ import torch
 from fixtures.models.parity_cases import golden, sample_image
 from fixtures.models.shared_data import shared_path
 from samfleet.variants.catalogue import get_variant
-from samfleet_models.images.processor import Framing
+from samfleet_models.images.processor import ImageProcessor
 
 
 @pytest.mark.parametrize(("family", "variant"), [("family_a", "mobile_sam"), ("nanosam", "nanosam_resnet18")])
@@ -20,8 +20,8 @@ def test_pixels_equal_the_official_ones(index: int, family: str, variant: str) -
     case = json.loads(shared_path("parity", "preprocess_probe", "meta.json").read_text())["images"][index]
     expected = golden("preprocess_probe", family)
     image = sample_image(case)
-    framing = Framing.of(get_variant(variant))
-    assert framing.frame(case["height"], case["width"]).resized == tuple(case[f"{family}_resized"])
-    pixels = framing.network_input([framing.resize(image)], torch.device("cpu"))[0].numpy()
+    processor = ImageProcessor.of(get_variant(variant))
+    assert processor.frame(case["height"], case["width"]).resized == tuple(case[f"{family}_resized"])
+    pixels = processor.network_input([processor.resize(image)], torch.device("cpu"))[0].numpy()
     np.testing.assert_array_equal(pixels[:, ::16, ::16], expected[f"pixels_probe_{index}"])
     np.testing.assert_allclose(pixels.sum((1, 2), dtype=np.float64), expected[f"sum_{index}"], rtol=1e-9)

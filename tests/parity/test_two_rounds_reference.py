@@ -13,7 +13,7 @@ from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.images.decode import read_image
-from samfleet_models.images.transforms import Frame, resize_to_frame, to_network_input
+from samfleet_models.images.transforms import ImageFrame, resize_to_frame, to_network_input
 from samfleet_models.serving.engine import Engine
 
 __all__ = ["mobile_sam"]
@@ -29,7 +29,7 @@ def test_the_second_round_is_what_tinysams_rule_leaves(mobile_sam: Engine, high_
     record = mobile_sam.record
     image = read_image(file)
     height, width, _ = image.shape
-    frame = Frame.of(height, width, record.input_size)
+    frame = ImageFrame.of(height, width, record.input_size)
     pixels = to_network_input(
         [resize_to_frame(image, frame)], record.input_size, record.conventions.preprocessing, torch.device("cpu")
     )

@@ -20,7 +20,7 @@ from torch.nn import functional
 from samfleet.variants.conventions import Preprocessing
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.device.timing import StageClock
-from samfleet_models.images.transforms import Frame, Pixels, resize_to_frame, to_network_input
+from samfleet_models.images.transforms import ImageFrame, Pixels, resize_to_frame, to_network_input
 from samfleet_models.mask_generation.point_grid import Crop, crops, layer_points_per_side, point_grid
 from samfleet_models.modeling.prompt_encoder import Label
 
@@ -95,7 +95,7 @@ class OfficialGenerator:
 
     def _crop(self, image: Pixels, crop: Crop, parameters: EverythingParameters, clock: StageClock) -> Found:
         x0, y0, x1, y1 = crop.box
-        frame = Frame.of(*crop.size, self._input_size)
+        frame = ImageFrame.of(*crop.size, self._input_size)
         with clock.measure("preprocess"):
             resized = resize_to_frame(image[y0:y1, x0:x1], frame)
             pixels = to_network_input([resized], self._input_size, self._rule, self._device)
@@ -123,7 +123,7 @@ class OfficialGenerator:
         points: NDArray[np.float64],
         crop: Crop,
         size: tuple[int, int],
-        frame: Frame,
+        frame: ImageFrame,
         parameters: EverythingParameters,
         clock: StageClock,
     ) -> Found:
@@ -147,7 +147,7 @@ def point_prompts(points: NDArray[np.float64], device: torch.device) -> tuple[Te
     return coords, torch.tensor([Label.FOREGROUND, Label.PADDING], device=device).expand(len(points), -1)
 
 
-def to_image_size(low_res: Tensor, frame: Frame) -> Tensor:
+def to_image_size(low_res: Tensor, frame: ImageFrame) -> Tensor:
     """Logits [B, M, h, w] in the image's pixels: to the input size, padding cut off, to the image's size."""
     square = (frame.input_size, frame.input_size)
     full = functional.interpolate(low_res, square, mode="bilinear", align_corners=False)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reference.official_generator import Decode, point_prompts, stability_of, to_image_size
 from samfleet.variants.task import EverythingParameters
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.point_grid import point_grid
 
 CPU = torch.device("cpu")
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 @torch.inference_mode()
 def points_left(
-    embedding: Tensor, decode: Decode, frame: Frame, parameters: EverythingParameters
+    embedding: Tensor, decode: Decode, frame: ImageFrame, parameters: EverythingParameters
 ) -> NDArray[np.float64]:
     """[n, 2] (x, y) in pixels: the dense grid's points that no sure mask of the coarse grid covers.
 

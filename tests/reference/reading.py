@@ -7,11 +7,11 @@ import torch
 from pycocotools import mask as coco_mask
 from torch.nn import functional
 
-from samfleet_models.images.transforms import Frame
-from samfleet_models.postprocess.masks import Placement, ReadMasks, Selection, cut_by_crop
+from samfleet_models.images.transforms import ImageFrame
+from samfleet_models.postprocess.masks import CropPlacement, EncodedMasks, Selection, cut_by_crop
 
 
-def full_logits(low_res: torch.Tensor, frame: Frame) -> torch.Tensor:
+def full_logits(low_res: torch.Tensor, frame: ImageFrame) -> torch.Tensor:
     """`Sam.postprocess_masks` of segment_anything/modeling/sam.py, or the one step that other families take."""
     logits = low_res[:, None]
     if frame.upsampling == "through_frame":
@@ -25,18 +25,22 @@ def full_logits(low_res: torch.Tensor, frame: Frame) -> torch.Tensor:
     return functional.interpolate(logits, frame.original, mode=mode, align_corners=False)[:, 0]
 
 
-def read_masks_slowly(low_res: torch.Tensor, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
+def read_masks_slowly(
+    low_res: torch.Tensor, frame: ImageFrame, placement: CropPlacement, selection: Selection
+) -> EncodedMasks:
     parts = [_read_one(low_res[row : row + 1], row, frame, placement, selection) for row in range(len(low_res))]
-    return ReadMasks.joined(parts)
+    return EncodedMasks.joined(parts)
 
 
-def _read_one(low_res: torch.Tensor, row: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
+def _read_one(
+    low_res: torch.Tensor, row: int, frame: ImageFrame, placement: CropPlacement, selection: Selection
+) -> EncodedMasks:
     logits = full_logits(low_res, frame)
     high = (logits > selection.stability_offset).sum((-2, -1), dtype=torch.int32)
     low = (logits > -selection.stability_offset).sum((-2, -1), dtype=torch.int32)
     stability = (high / low).nan_to_num(0.0)
     if selection.stability_thresh is not None and not bool(stability >= selection.stability_thresh):
-        return ReadMasks.joined([])
+        return EncodedMasks.joined([])
     mask = (logits > 0)[0].numpy()
     x0, y0, x1, y1 = placement.crop
     box = np.zeros((1, 4), dtype=np.float32)
@@ -45,10 +49,10 @@ def _read_one(low_res: torch.Tensor, row: int, frame: Frame, placement: Placemen
         box[0] = x.min(), y.min(), x.max(), y.max()
     box += np.array([x0, y0, x0, y0], dtype=np.float32)
     if selection.drop_cut_by_crop and cut_by_crop(box, placement)[0]:
-        return ReadMasks.joined([])
+        return EncodedMasks.joined([])
     whole = np.zeros(placement.image, dtype=np.uint8, order="F")
     whole[y0:y1, x0:x1] = mask
-    return ReadMasks(
+    return EncodedMasks(
         source=np.array([row]),
         counts=[coco_mask.encode(whole)["counts"].decode()],
         boxes=box,

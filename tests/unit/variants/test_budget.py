@@ -15,7 +15,7 @@ from samfleet.variants.budget import (
 )
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet_models.mask_generation.point_grid import crops, layer_points_per_side
-from samfleet_models.mask_generation.samplers import TwoRounds
+from samfleet_models.mask_generation.samplers import HierarchicalPoints
 
 
 def points_asked(task: EverythingParameters) -> int:
@@ -24,7 +24,7 @@ def points_asked(task: EverythingParameters) -> int:
     for crop in crops(1000, 1500, task.crop_n_layers, task.crop_overlap_ratio):
         side = layer_points_per_side(task.points_per_side, task.crop_n_points_downscale_factor, crop.layer)
         if task.sampler == "hierarchical":
-            rounds = TwoRounds.of(side, task.hierarchical_coarse_factor)
+            rounds = HierarchicalPoints.of(side, task.hierarchical_coarse_factor)
             total += len(rounds.first) + int((~rounds.asked).sum())
         else:
             total += side**2

@@ -39,7 +39,7 @@ from samfleet_models.device.memory import (
     DeviceMemoryShort,
     NotEnoughMemory,
     attempt,
-    check_room,
+    check_free_memory,
     leaves_device_unusable,
 )
 from samfleet_models.images.decode import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS
@@ -117,7 +117,7 @@ def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> 
         kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE") or 0)
         files = [checkpoint.with_name(file.filename) for file in record.companions.values()]
         weights_bytes = sum(file.stat().st_size for file in (checkpoint, *files) if file.is_file())
-        check_room(weights_bytes, device, kept_free)
+        check_free_memory(weights_bytes, device, kept_free)
     engine = attempt(lambda: Engine(record, checkpoint, settings))
     if isinstance(engine, NotEnoughMemory):
         raise DeviceMemoryShort(f"{DeviceMemoryShort.__doc__} ({engine.message})")

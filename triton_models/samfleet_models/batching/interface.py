@@ -1,4 +1,4 @@
-"""What the engine asks of a variant's network, whatever it is made of."""
+"""The interface of a variant's network, whatever it is made of."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, Literal, Protocol
 import torch
 
 from samfleet.wire.messages import SegmentRequest
-from samfleet_models.batching.requests import Work
+from samfleet_models.batching.requests import ImageTask
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.device.timing import StageClock
-from samfleet_models.images.loading import ImageFraming, LoadedImage
+from samfleet_models.images.loading import LoadedImage, Processor
 from samfleet_models.images.transforms import Resized
 from samfleet_models.modeling.common import Features
 
 
 class Network(Protocol):
-    """A variant's network on one device. Not thread-safe but for its `framing`."""
+    """A variant's network on one device. Not thread-safe but for its `processor`."""
 
     @property
-    def framing(self) -> ImageFraming: ...
+    def processor(self) -> Processor: ...
 
     @property
     def device(self) -> torch.device: ...
@@ -33,24 +33,24 @@ class Network(Protocol):
     def to(self, device: torch.device) -> Any: ...
 
     def warm_up(self) -> float | None:
-        """Makes what runs of the parameters; the seconds that compiling it took, if it is compiled."""
+        """Build the forms that run from the parameters. Return the seconds of compilation, None if nothing compiles."""
         ...
 
     def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
-        """Each image's features, with a leading dimension of 1."""
+        """Return the features of each image, with a leading dimension of 1."""
         ...
 
-    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
-        """What answers a request, begun by nobody yet."""
+    def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
+        """Return the task of a request, not begun. `features` are those of the whole image."""
         ...
 
     @property
     def decoder(self) -> Decoder:
-        """What answers the questions of the network's works."""
+        """The decoder of the network's decode requests."""
         ...
 
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
-        """How many prompts of so many points the decoder takes at a time."""
+        """Return how many prompts of `points` points each the decoder takes at a time."""
         ...
 
     @property
@@ -59,5 +59,5 @@ class Network(Protocol):
         ...
 
     def release_memory(self) -> None:
-        """Gives cached memory back after a failure; only outside the `except`, whose traceback still holds tensors."""
+        """Give cached memory back after a failure. Call it after the `except`: its traceback holds tensors."""
         ...

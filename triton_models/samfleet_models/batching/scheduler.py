@@ -1,15 +1,15 @@
-"""Answers what several images ask, in chunks that they share.
+"""Decodes the prompts of several images in chunks that they share.
 
-A chunk is filled from the images longest at work, so each image's masks are ready as early as can be, and few images
-are under work at once: one is begun only when the others leave room in a chunk. That is for GPUs, whose chunks are
-larger than many images' prompts and which pay per launch. On a CPU a few prompts fill a chunk, and sharing one or not
-made no difference (measured with 1, 4 and 25 prompts per image), so the rule is the same and fewer images are begun.
+A chunk is filled from the images that began first, so that each image ends early and few are in progress at a time: an
+image begins only when the others leave room in a chunk. This is for GPUs, which pay per launch, and whose chunks hold
+more prompts than one image has. On a CPU a few prompts fill a chunk. Sharing made no difference there (measured with 1,
+4 and 25 prompts per image), so the rule is the same and fewer images are in progress.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,102 +22,103 @@ from samfleet.masks.record import MaskRecord
 from samfleet.variants.budget import BYTES_BESIDE_A_CODE, MasksTooMany, check_masks
 from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, never
 from samfleet_models.batching.interface import Network
-from samfleet_models.batching.requests import Answers, Ask, Pause, Work
+from samfleet_models.batching.requests import DecodeRequest, DecodeResult, ImageTask, Pause
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.device.timing import StageClock
+from samfleet_models.device.transfers import to_device
 from samfleet_models.images.loading import Failure, out_of_memory
-from samfleet_models.postprocess.masks import Coder
+from samfleet_models.postprocess.masks import MaskEncoder, begin_encoding
 
-IMAGES_AT_WORK = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each: what their prompts share
+IMAGES_IN_PROGRESS = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each: what their prompts share
 Outcome = tuple[MaskRecord, ...] | Failure
 
 
 @dataclass(slots=True, eq=False)
-class ImageWork:
-    """The work on one image of a batch, not begun, and the clock that it runs by.
+class ScheduledImage:
+    """One image of a batch: its task, which has not begun, and the clock of its stages.
 
-    `prompts_decoded`, `unscored_prompts` (`Choice.unscored`) and `mask_bytes` (of the masks that it heard of) count as
-    it goes. `cancelled` tells whether the client has given the request up.
+    The scheduler counts `prompts_decoded`, `unscored_prompts` (`MaskChoice.unscored`) and `mask_bytes` (of the masks
+    received). `cancelled` returns True once the client has cancelled the request.
     """
 
     position: int
-    steps: Work
+    task: ImageTask
     clock: StageClock
     prompts_decoded: int = 0
     unscored_prompts: int = 0
     mask_bytes: int = 0
     cancelled: Cancelled = never
 
-    def go_on(self, answers: Answers | None = None) -> Ask | tuple[MaskRecord, ...]:
-        """Return the next question, or the masks in the end. Raises `RequestCancelled` between two steps."""
+    def advance(self, result: DecodeResult | None = None) -> DecodeRequest | tuple[MaskRecord, ...]:
+        """Return the next request, or the masks at the end. Raises `RequestCancelled` between two steps."""
         try:
-            question = next(self.steps) if answers is None else self.steps.send(answers)
-            while isinstance(question, Pause) or not len(question):
+            step = next(self.task) if result is None else self.task.send(result)
+            while isinstance(step, Pause) or not len(step):
                 if self.cancelled():
                     raise RequestCancelled
-                question = self.steps.send(Answers.joined([]))
+                step = self.task.send(DecodeResult.joined([]))
         except StopIteration as end:
             masks: tuple[MaskRecord, ...] = end.value
             return masks
-        return question
+        return step
 
 
 @dataclass(slots=True)
-class Pending:
-    """A question of which the first `done` prompts are answered."""
+class PendingRequest:
+    """A request whose first `done` prompts are decoded."""
 
-    image: ImageWork
-    question: Ask
+    image: ScheduledImage
+    request: DecodeRequest
     done: int = 0
-    answers: list[Answers] = field(default_factory=list)
+    results: list[DecodeResult] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ChunkSlice:
     """Prompts of one image in a chunk."""
 
-    pending: Pending
+    pending: PendingRequest
     rows: slice
 
     def __len__(self) -> int:
         return len(range(self.rows.start, self.rows.stop))
 
     @property
-    def question(self) -> Ask:
-        return self.pending.question
+    def request(self) -> DecodeRequest:
+        return self.pending.request
 
     @property
     def clock(self) -> StageClock:
         return self.pending.image.clock
 
 
-class Sharing:
+class PromptScheduler:
+    """Runs the tasks of a batch's images and decodes their requests together. For one thread."""
+
     def __init__(self, network: Network, max_mask_bytes: int = MAX_MASK_BYTES) -> None:
         self._network = network
         self._max_mask_bytes = max_mask_bytes
-        self._pending: dict[int, Pending] = {}  # by position, the longest at work first
+        self._pending: dict[int, PendingRequest] = {}  # by position, in the order in which the images began
         self._finished: deque[tuple[int, Outcome]] = deque()
-        self._fitting: dict[
-            Any, int
-        ] = {}  # prompts of a kind of question that the memory has room for, once it ran out
+        self._fitting: dict[Any, int] = {}  # prompts that fit, by the kind of request that ran out of memory
 
     @torch.inference_mode()
-    def run(self, images: Iterable[ImageWork]) -> Iterator[tuple[int, Outcome]]:
-        """(position, masks) of every image as soon as they are ready.
+    def run(self, images: Iterable[ScheduledImage]) -> Iterator[tuple[int, Outcome]]:
+        """Yield (position, masks) of every image as soon as they are ready.
 
         Out of memory halves the chunk; an image fails when one of its prompts alone does not fit. An image whose
-        request was cancelled fails before the next chunk, and none of its prompts is in that.
+        request was cancelled fails before the next chunk, which contains none of its prompts.
         """
         waiting = deque(images)
-        most = IMAGES_AT_WORK[self._network.device.type]
+        most = IMAGES_IN_PROGRESS[self._network.device.type]
         while waiting or self._pending:
             self._drop_cancelled()
             chunk, room = self._next_chunk()
             if waiting and room and len(self._pending) < most:
                 self._begin(waiting.popleft())
             elif chunk:
-                self._work_on(chunk)
-            del chunk  # what it holds of finished images is not kept for those to come
+                self._decode_chunk(chunk)
+            del chunk  # or it would keep the tensors of finished images
             while self._finished:
                 yield self._finished.popleft()
 
@@ -125,121 +126,149 @@ class Sharing:
         for pending in [pending for pending in self._pending.values() if pending.image.cancelled()]:
             self._finish(pending.image, Failure(RequestCancelled(), pending.image.clock.stage))
 
-    def _begin(self, image: ImageWork) -> None:
+    def _begin(self, image: ScheduledImage) -> None:
         if image.cancelled():
             self._finish(image, Failure(RequestCancelled(), "encode"))
         else:
-            self._go_on(image)
+            self._advance(image)
 
-    def _go_on(self, image: ImageWork, answers: Answers | None = None) -> None:
+    def _advance(self, image: ScheduledImage, result: DecodeResult | None = None) -> None:
         try:
-            outcome = attempt(lambda: image.go_on(answers))
+            step = attempt(lambda: image.advance(result))
         except SamfleetError as error:
             self._finish(image, Failure(error, image.clock.stage))
             return
-        if isinstance(outcome, Ask):
-            self._pending[image.position] = Pending(image, outcome)
-        elif isinstance(outcome, NotEnoughMemory):
+        if isinstance(step, DecodeRequest):
+            self._pending[image.position] = PendingRequest(image, step)
+        elif isinstance(step, NotEnoughMemory):
             self._network.release_memory()
-            self._finish(image, out_of_memory(outcome, image.clock.stage))
+            self._finish(image, out_of_memory(step, image.clock.stage))
         else:
-            self._finish(image, outcome)
+            self._finish(image, step)
 
-    def _finish(self, image: ImageWork, outcome: Outcome) -> None:
+    def _finish(self, image: ScheduledImage, outcome: Outcome) -> None:
         self._pending.pop(image.position, None)
-        image.steps.close()
+        image.task.close()
         self._finished.append((image.position, outcome))
 
-    def _next_chunk(self) -> tuple[list[Piece], int]:
-        """Prompts of the kind that the image longest at work asks next, and for how many more there is room."""
-        chunk: list[Piece] = []
+    def _next_chunk(self) -> tuple[list[ChunkSlice], int]:
+        """Return prompts of the kind that the oldest image requests next, and the room left for more of them."""
+        chunk: list[ChunkSlice] = []
         room = 1
         for pending in self._pending.values():
             if not chunk:
-                kind = pending.question.kind
-                room = self._chunk_size(pending.question)
-            if room and pending.question.kind == kind:
-                chunk.append(Piece(pending, slice(pending.done, min(pending.done + room, len(pending.question)))))
+                kind = pending.request.kind
+                room = self._chunk_size(pending.request)
+            if room and pending.request.kind == kind:
+                chunk.append(ChunkSlice(pending, slice(pending.done, min(pending.done + room, len(pending.request)))))
                 room -= len(chunk[-1])
         return chunk, room
 
-    def _chunk_size(self, question: Ask) -> int:
-        size = self._network.prompts_per_pass(question.at_most, points=question.coords.shape[1])
-        return min(size, self._fitting.get(question.kind, size))
+    def _chunk_size(self, request: DecodeRequest) -> int:
+        size = self._network.prompts_per_pass(request.at_most, points=request.coords.shape[1])
+        return min(size, self._fitting.get(request.kind, size))
 
-    def _work_on(self, chunk: list[Piece]) -> None:
-        kind = chunk[0].question.kind
-        size = sum(len(piece) for piece in chunk)
+    def _decode_chunk(self, chunk: list[ChunkSlice]) -> None:
+        kind = chunk[0].request.kind
+        size = sum(len(part) for part in chunk)
         try:
-            answers = attempt(lambda: self._answers(chunk))
+            results = attempt(lambda: self._results(chunk))
         except SamfleetError as error:
-            self._blame(chunk, error)
+            self._fail(chunk, error)
             return
-        if not isinstance(answers, NotEnoughMemory):
-            for piece, part in zip(chunk, answers, strict=True):
-                self._hear(piece, *part)
+        if not isinstance(results, NotEnoughMemory):
+            for part, result in zip(chunk, results, strict=True):
+                self._receive(part, *result)
             return
         self._network.release_memory()
         if size > 1:
             self._fitting[kind] = size // 2
         else:
             self._fitting.pop(kind, None)
-            self._finish(chunk[0].pending.image, out_of_memory(answers, chunk[0].clock.stage))
+            self._finish(chunk[0].pending.image, out_of_memory(results, chunk[0].clock.stage))
 
-    def _blame(self, chunk: list[Piece], error: SamfleetError) -> None:
-        """The decoder cannot answer this, such as a graph that was exported for another number of points: the image
-        that asked fails, its neighbours in the chunk are asked for alone.
+    def _fail(self, chunk: list[ChunkSlice], error: SamfleetError) -> None:
+        """Decode the images of a failed chunk one by one, and fail the one that fails alone.
+
+        The decoder may refuse a request, such as a graph that was exported for another number of points.
         """
         if len(chunk) > 1:
-            for piece in chunk:
-                self._work_on([piece])
+            for part in chunk:
+                self._decode_chunk([part])
         else:
             self._finish(chunk[0].pending.image, Failure(error, "decode"))
 
-    def _hear(self, piece: Piece, answers: Answers, unscored: int) -> None:
-        pending = piece.pending
-        pending.answers.append(answers)
-        pending.done = piece.rows.stop
-        pending.image.prompts_decoded += len(piece)
-        pending.image.unscored_prompts += unscored
-        pending.image.mask_bytes += sum(len(code) + BYTES_BESIDE_A_CODE for code in answers.masks.counts)
+    def _receive(self, part: ChunkSlice, result: DecodeResult, unscored: int) -> None:
+        pending, image = part.pending, part.pending.image
+        pending.results.append(result)
+        pending.done = part.rows.stop
+        image.prompts_decoded += len(part)
+        image.unscored_prompts += unscored
+        image.mask_bytes += sum(len(code) + BYTES_BESIDE_A_CODE for code in result.masks.counts)
         try:
-            check_masks(pending.image.mask_bytes, self._max_mask_bytes)
+            check_masks(image.mask_bytes, self._max_mask_bytes)
         except MasksTooMany as error:
-            self._finish(pending.image, Failure(error, "postprocess"))
+            self._finish(image, Failure(error, "postprocess"))
             return
-        if pending.done == len(pending.question):
-            self._go_on(pending.image, Answers.joined(pending.answers))
+        if pending.done == len(pending.request):
+            self._advance(image, DecodeResult.joined(pending.results))
 
-    def _answers(self, chunk: list[Piece]) -> list[tuple[Answers, int]]:
-        """To each piece of the chunk, whose prompts go through the decoder together, and its unscored prompts."""
-        decoder, device = self._network.decoder, self._network.device
-        sizes = [len(piece) for piece in chunk]
-        shared = StageClock(device)
-        for piece in chunk:
-            piece.clock.stage = "decode"
-            piece.clock.join(shared, len(piece) / sum(sizes))
+    def _results(self, chunk: list[ChunkSlice]) -> list[tuple[DecodeResult, int]]:
+        """Decode a chunk in one pass; return the result of each part and the number of its unscored prompts."""
+        decoder, sizes = self._network.decoder, [len(part) for part in chunk]
+        shared = StageClock(self._network.device)
+        for part in chunk:
+            part.clock.stage = "decode"
+            part.clock.join(shared, len(part) / sum(sizes))
         with shared.measure("decode"):
-            coords = torch.cat([piece.question.coords[piece.rows] for piece in chunk])
-            labels = torch.cat([piece.question.labels[piece.rows] for piece in chunk])
-            contexts = [piece.question.view.context for piece in chunk for _ in range(len(piece))]
+            coords = torch.cat([part.request.coords[part.rows] for part in chunk])
+            labels = torch.cat([part.request.labels[part.rows] for part in chunk])
+            contexts = [part.request.view.context for part in chunk for _ in range(len(part))]
             scored = decoder.score(contexts, coords, labels)
             ious = torch.split(scored.ious, sizes)
-            wanted = [piece.question.choice.of(piece.rows, own) for piece, own in zip(chunk, ious, strict=True)]
+            wanted = [part.request.choice.of(part.rows, own) for part, own in zip(chunk, ious, strict=True)]
             rows, masks = torch.cat(wanted).nonzero().T
             drawn = decoder.draw(scored, rows, masks)
             counts = [int(own.sum()) for own in wanted]
             low_res, drawn_ious = torch.split(drawn.logits, counts), torch.split(drawn.ious, counts)
-        return self._read(chunk, ious, wanted, drawn_ious, low_res)
+        return self._encode(chunk, ious, wanted, drawn_ious, low_res)
 
-    def _read(self, chunk: list[Piece], ious: Sequence[Tensor], *drawn: Sequence[Tensor]) -> list[tuple[Answers, int]]:
-        """On a GPU all masks are drawn before the last ones are coded, so that it seldom waits for the host."""
-        readings, answers = [], []
-        with Coder(self._network.device) as coder:
-            for piece, *own in zip(chunk, *drawn, strict=True):
-                with piece.clock.measure("postprocess"):
-                    readings.append(piece.question.begin_reading(piece.rows, *own, coder))
-            for piece, scores, reading in zip(chunk, ious, readings, strict=True):
-                with piece.clock.measure("postprocess"):
-                    answers.append((reading(), piece.question.choice.unscored(piece.rows, scores)))
-        return answers
+    def _encode(
+        self,
+        chunk: list[ChunkSlice],
+        ious: Sequence[Tensor],
+        wanted: Sequence[Tensor],
+        drawn_ious: Sequence[Tensor],
+        low_res: Sequence[Tensor],
+    ) -> list[tuple[DecodeResult, int]]:
+        """Encode the masks of a chunk. A GPU draws all of them before the host encodes the last, and seldom waits."""
+        begun, results = [], []
+        with MaskEncoder(self._network.device) as encoder:
+            for part, masks, scores, logits in zip(chunk, wanted, drawn_ious, low_res, strict=True):
+                with part.clock.measure("postprocess"):
+                    begun.append(begin_result(part.request, part.rows, masks, scores, logits, encoder))
+            for part, scores, result in zip(chunk, ious, begun, strict=True):
+                with part.clock.measure("postprocess"):
+                    results.append((result(), part.request.choice.unscored(part.rows, scores)))
+        return results
+
+
+def begin_result(
+    request: DecodeRequest, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor, encoder: MaskEncoder
+) -> Callable[[], DecodeResult]:
+    """Begin to encode the masks `wanted` [p, 4] bool of the prompts `rows`; the callable returned waits for them.
+
+    `ious` [n] float32 on the host and `low_res` [n, S/4, S/4] are those of the wanted masks, in their order.
+    """
+    view = request.view
+    encoded = begin_encoding(low_res, view.frame, view.placement, request.selection, encoder)
+    prompts = wanted.nonzero()[:, 0].numpy() + rows.start
+
+    def result() -> DecodeResult:
+        masks, sure = encoded(), None
+        if request.probe is not None:
+            chosen = low_res[to_device(torch.from_numpy(masks.source), low_res.device)]
+            sure = request.probe.sure(chosen, view.frame)
+        return DecodeResult(masks, prompts[masks.source], ious.numpy()[masks.source], sure)
+
+    return result

@@ -16,7 +16,7 @@ from samfleet_models.decoder.image_context import ImageContext, Positions, image
 from samfleet_models.decoder.interface import DrawnMasks
 from samfleet_models.decoder.mask_logits import Drawing, PlainDrawing
 from samfleet_models.decoder.numerics import Types
-from samfleet_models.decoder.threads import Lanes
+from samfleet_models.decoder.threads import PromptThreads
 from samfleet_models.decoder.two_way_pass import TwoWayPass
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.device.memory import few_sizes, memory_for_chunks
@@ -74,7 +74,7 @@ class FoldedDecoder:
         self._device = device
         self._types = Types.of(precision, device)
         self._workspace = Workspace(device)
-        self._lanes = Lanes(device)
+        self._lanes = PromptThreads(device)
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
             self._drawing = _drawing(mask_decoder, self._weights)

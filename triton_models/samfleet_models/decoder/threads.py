@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Lanes:
+class PromptThreads:
     """As many threads as torch has on a CPU, each with a workspace; on other devices the caller's thread alone."""
 
     def __init__(self, device: torch.device) -> None:

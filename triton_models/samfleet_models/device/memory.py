@@ -29,7 +29,7 @@ class DeviceMemoryShort(SamfleetError):
     code = "device_memory_short"
 
 
-def check_room(weights_bytes: int, device: torch.device, kept_free_bytes: int = 0) -> None:
+def check_free_memory(weights_bytes: int, device: torch.device, kept_free_bytes: int = 0) -> None:
     """Raises `DeviceMemoryShort`, on which the worker unloads the variant that was used longest ago and tries again.
 
     `kept_free_bytes` are the device's. On a GPU the host must have room too: the file is read and fused there.

@@ -12,7 +12,7 @@ from samfleet.variants.task import EverythingParameters, TaskInvalid
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.images.decode import PixelBudget, read_image
-from samfleet_models.images.transforms import Frame, Pixels, Resized
+from samfleet_models.images.transforms import ImageFrame, Pixels, Resized
 
 
 class OutOfMemory(SamfleetError):
@@ -21,13 +21,13 @@ class OutOfMemory(SamfleetError):
     code = "out_of_memory"
 
 
-class ImageFraming(Protocol):
+class Processor(Protocol):
     """How a network's images are read; used by several threads at once."""
 
     @property
     def conventions(self) -> Conventions: ...
 
-    def frame(self, height: int, width: int) -> Frame:
+    def frame(self, height: int, width: int) -> ImageFrame:
         """Where an image of that size lies for prompts and masks."""
         ...
 
@@ -42,7 +42,7 @@ class LoadedImage:
 
     pixels: Pixels
     resized: Resized
-    frame: Frame
+    frame: ImageFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +66,24 @@ class Limits:
     pixels: PixelBudget
 
 
-def load(request: SegmentRequest, variant: str, framing: ImageFraming, limits: Limits) -> LoadedImage | Failure:
+def load(request: SegmentRequest, variant: str, processor: Processor, limits: Limits) -> LoadedImage | Failure:
     """The image of a request. What is wrong with the image or its task comes back as a value."""
     try:
         _check_task(request)
         check_request(request.task, request.prompts, limits.max_prompts)
-        framing.conventions.check_task(request.task, variant)
+        processor.conventions.check_task(request.task, variant)
         for prompt in request.prompts:
-            framing.conventions.check(prompt, variant)
-        loaded = attempt(lambda: _read(request, framing, limits))
+            processor.conventions.check(prompt, variant)
+        loaded = attempt(lambda: _read(request, processor, limits))
     except InvalidInput as error:
         return Failure(error, "preprocess")
     return out_of_memory(loaded, "preprocess") if isinstance(loaded, NotEnoughMemory) else loaded
 
 
-def _read(request: SegmentRequest, framing: ImageFraming, limits: Limits) -> LoadedImage:
+def _read(request: SegmentRequest, processor: Processor, limits: Limits) -> LoadedImage:
     pixels = read_image(request.image, limits.max_pixels, limits.pixels)
     height, width, _ = pixels.shape
-    return LoadedImage(pixels, framing.resize(pixels), framing.frame(height, width))
+    return LoadedImage(pixels, processor.resize(pixels), processor.frame(height, width))
 
 
 def _check_task(request: SegmentRequest) -> None:

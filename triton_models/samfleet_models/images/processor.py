@@ -10,11 +10,11 @@ from torch import Tensor
 
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.record import VariantRecord
-from samfleet_models.images.transforms import Frame, Pixels, Resized, resize_image, to_network_input
+from samfleet_models.images.transforms import ImageFrame, Pixels, Resized, resize_image, to_network_input
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
+class ImageProcessor:
     """`input_size` is the side of the network's input, `frame_size` that of the square of prompts and masks."""
 
     input_size: int
@@ -22,13 +22,13 @@ class Framing:
     conventions: Conventions
 
     @classmethod
-    def of(cls, record: VariantRecord) -> Framing:
+    def of(cls, record: VariantRecord) -> ImageProcessor:
         return cls(record.input_size, record.frame_size, record.conventions)
 
-    def frame(self, height: int, width: int) -> Frame:
+    def frame(self, height: int, width: int) -> ImageFrame:
         """Where an image of that size lies for prompts and masks."""
         rules = self.conventions
-        return Frame.of(height, width, self.frame_size, rules.preprocessing, rules.masks.upsampling)
+        return ImageFrame.of(height, width, self.frame_size, rules.preprocessing, rules.masks.upsampling)
 
     def resize(self, image: Pixels) -> Resized:
         """HWC RGB as large as it is in the network's input."""

@@ -25,7 +25,7 @@ PILLOW_FILTERS = {"pillow_bilinear": Image.Resampling.BILINEAR, "pillow_bicubic"
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class ImageFrame:
     """How one image (or crop) lies in a square of `input_size` pixels: sides in pixels, (height, width).
 
     Prompts and masks live there, and the network's input is this square, or one of another size filled alike. The image
@@ -47,7 +47,7 @@ class Frame:
         input_size: int,
         rule: Preprocessing | None = None,
         upsampling: Upsampling = "through_frame",
-    ) -> Frame:
+    ) -> ImageFrame:
         """By the rule's way to resize; SAM's without one."""
         rule = rule or Preprocessing()
         uniform = input_size / max(height, width) if rule.rounding == "floor" else None
@@ -79,7 +79,7 @@ def _floored_size(height: int, width: int, input_size: int) -> tuple[int, int]:
     return input_size, max(1, int(input_size * aspect))
 
 
-def resize_to_frame(image: Pixels, frame: Frame) -> Pixels:
+def resize_to_frame(image: Pixels, frame: ImageFrame) -> Pixels:
     """HWC uint8 RGB resized by Pillow's antialiased bilinear filter, HWC uint8."""
     return _by_pillow(image, frame.resized, Image.Resampling.BILINEAR)
 

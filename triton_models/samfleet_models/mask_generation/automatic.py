@@ -15,20 +15,20 @@ from numpy.typing import NDArray
 from samfleet.masks.rle import decode_mask, encode_mask
 from samfleet.variants.task import EverythingParameters
 from samfleet_models.batching.interface import Network
-from samfleet_models.batching.requests import Answers, Pause, View, Work
+from samfleet_models.batching.requests import DecodeResult, ImageTask, Pause, View
 from samfleet_models.device.timing import StageClock
 from samfleet_models.mask_generation.candidates import Candidates
 from samfleet_models.mask_generation.point_grid import Crop, crops
-from samfleet_models.mask_generation.samplers import POINT_SAMPLERS, Asking, CropView
+from samfleet_models.mask_generation.samplers import POINT_SAMPLERS, CropView, SamplerTask
 from samfleet_models.modeling.common import Features
 from samfleet_models.ops.nms import nms
 from samfleet_models.ops.small_regions import remove_small_regions
-from samfleet_models.postprocess.masks import Placement, ReadMasks, mask_boxes
+from samfleet_models.postprocess.masks import CropPlacement, EncodedMasks, mask_boxes
 
 EncodeCrop = Callable[[Crop], Features]
 
 
-class EverythingRun:
+class AutomaticMaskGenerator:
     """One image's SegEvery. `encode` gives the features of a crop, the whole image included."""
 
     def __init__(
@@ -45,7 +45,7 @@ class EverythingRun:
         self._encode = encode
         self._clock = clock
 
-    def masks(self) -> Work:
+    def masks(self) -> ImageTask:
         parameters = self._parameters
         parts = crops(*self._size, parameters.crop_n_layers, parameters.crop_overlap_ratio)
         found = Candidates.joined([])
@@ -58,7 +58,7 @@ class EverythingRun:
                 found = yield from _without_small_regions(found, self._size, parameters)
             return found.records(self._size)
 
-    def _crop(self, crop: Crop) -> Asking:
+    def _crop(self, crop: Crop) -> SamplerTask:
         """The crop's masks, duplicates within it removed in favour of the higher predicted IoU."""
         found = yield from POINT_SAMPLERS[self._parameters.sampler](self._view(crop))
         with self._clock.measure("postprocess"):
@@ -68,9 +68,9 @@ class EverythingRun:
         features = self._encode(crop)
         with self._clock.measure("decode"):
             context = self._network.decoder.prepare(features)
-        framing = self._network.framing
-        view = View(context, framing.frame(*crop.size), Placement(crop.box, self._size))
-        return CropView(crop, view, self._parameters, framing.conventions)
+        processor = self._network.processor
+        view = View(context, processor.frame(*crop.size), CropPlacement(crop.box, self._size))
+        return CropView(crop, view, self._parameters, processor.conventions)
 
 
 def _smaller_crops_first(found: Candidates, iou_threshold: float) -> NDArray[np.int64]:
@@ -81,7 +81,7 @@ def _smaller_crops_first(found: Candidates, iou_threshold: float) -> NDArray[np.
 
 def _without_small_regions(
     found: Candidates, size: tuple[int, int], parameters: EverythingParameters
-) -> Generator[Pause, Answers, Candidates]:
+) -> Generator[Pause, DecodeResult, Candidates]:
     """Small holes, then small islands removed; duplicates that this made removed in favour of untouched masks."""
     masks = found.masks
     counts, boxes, areas = list(masks.counts), masks.boxes.copy(), masks.areas.copy()
@@ -95,7 +95,7 @@ def _without_small_regions(
             counts[row], areas[row] = encode_mask(clean), clean.sum()
             boxes[row] = mask_boxes(torch.from_numpy(clean)[None])[0].numpy()
     changed = Candidates(
-        ReadMasks(masks.source, counts, boxes, areas, masks.stability), found.ious, found.points, found.crops
+        EncodedMasks(masks.source, counts, boxes, areas, masks.stability), found.ious, found.points, found.crops
     )
     threshold = max(parameters.box_nms_thresh, parameters.crop_nms_thresh)
     return changed.take(nms(boxes, untouched, threshold))

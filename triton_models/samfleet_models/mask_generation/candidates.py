@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samfleet.masks.record import MaskRecord
-from samfleet_models.postprocess.masks import ReadMasks
+from samfleet_models.postprocess.masks import EncodedMasks
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """`masks` in whole-image pixels; per mask its predicted IoU, its point (x, y) and its crop (x0, y0, x1, y1)."""
 
-    masks: ReadMasks
+    masks: EncodedMasks
     ious: NDArray[np.float32]
     points: NDArray[np.float64]
     crops: NDArray[np.int64]
@@ -30,7 +30,7 @@ class Candidates:
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
         return cls(
-            masks=ReadMasks.joined([part.masks for part in parts]),
+            masks=EncodedMasks.joined([part.masks for part in parts]),
             ious=np.concatenate([np.zeros(0, np.float32), *(part.ious for part in parts)]),
             points=np.concatenate([np.zeros((0, 2)), *(part.points for part in parts)]),
             crops=np.concatenate([np.zeros((0, 4), np.int64), *(part.crops for part in parts)]),

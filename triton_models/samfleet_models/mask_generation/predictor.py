@@ -13,14 +13,14 @@ from samfleet.masks.record import MaskRecord
 from samfleet.variants.conventions import MaskRules
 from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet_models.batching.interface import Network
-from samfleet_models.batching.requests import Answers, Ask, Choice, View, Work, ask
+from samfleet_models.batching.requests import DecodeRequest, DecodeResult, ImageTask, MaskChoice, View, decode
 from samfleet_models.device.timing import StageClock
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.candidates import xywh
 from samfleet_models.mask_generation.prompt_tokens import prompt_tokens
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.mask_decoder import MASKS, SINGLE
-from samfleet_models.postprocess.masks import Placement, Selection
+from samfleet_models.postprocess.masks import CropPlacement, Selection
 
 Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -28,26 +28,26 @@ Tokens = tuple[NDArray[np.float32], NDArray[np.int64]]
 def segment_prompts(
     network: Network,
     features: Features,
-    frame: Frame,
+    frame: ImageFrame,
     prompts: Sequence[Prompt],
     parameters: PromptsParameters,
     clock: StageClock,
-) -> Work:
+) -> ImageTask:
     """The masks of all prompts of one image, in the prompts' order.
 
     A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`, where the
     family has no other rule (`MaskRules`).
     """
     with clock.measure("decode"):
-        view = View(network.decoder.prepare(features), frame, Placement.whole(*frame.original))
+        view = View(network.decoder.prepare(features), frame, CropPlacement.whole(*frame.original))
     found: dict[int, list[MaskRecord]] = defaultdict(list)
-    conventions = network.framing.conventions
+    conventions = network.processor.conventions
     tokens = [prompt_tokens(prompt, frame, conventions.prompts.layout) for prompt in prompts]
     for indices in _alike(tokens):
         own = [tokens[index] for index in indices]
         choice = _choice([prompts[index] for index in indices], parameters, conventions.masks)
-        answers = yield from ask(_question(view, own, choice))
-        for index, record in _records(answers, frame.original, indices):
+        result = yield from decode(_request(view, own, choice))
+        for index, record in _records(result, frame.original, indices):
             found[index].append(record)
     return tuple(record for index in range(len(prompts)) for record in found[index])
 
@@ -63,7 +63,7 @@ def _alike(tokens: Sequence[Tokens]) -> list[list[int]]:
     return [groups[count] for count in sorted(groups)]
 
 
-def _choice(prompts: Sequence[Prompt], parameters: PromptsParameters, rules: MaskRules) -> Choice:
+def _choice(prompts: Sequence[Prompt], parameters: PromptsParameters, rules: MaskRules) -> MaskChoice:
     """One mask for each prompt, but all that the rules name for a multimask prompt where all are asked for."""
     all_of_multimask = parameters.masks == "all" and not rules.multimask_best_only
     single = rules.multimask if rules.single == "best" else (SINGLE,)
@@ -71,11 +71,11 @@ def _choice(prompts: Sequence[Prompt], parameters: PromptsParameters, rules: Mas
     for row, prompt in zip(offered, prompts, strict=True):
         row[list(rules.multimask if prompt.multimask else single)] = True
     best = [not (all_of_multimask and prompt.multimask) for prompt in prompts]
-    return Choice(offered, torch.tensor(best))
+    return MaskChoice(offered, torch.tensor(best))
 
 
-def _question(view: View, tokens: Sequence[Tokens], choice: Choice) -> Ask:
-    return Ask(
+def _request(view: View, tokens: Sequence[Tokens], choice: MaskChoice) -> DecodeRequest:
+    return DecodeRequest(
         view=view,
         coords=torch.from_numpy(np.stack([points for points, _ in tokens])),
         labels=torch.from_numpy(np.stack([labels for _, labels in tokens])),
@@ -84,11 +84,11 @@ def _question(view: View, tokens: Sequence[Tokens], choice: Choice) -> Ask:
     )
 
 
-def _records(answers: Answers, size: tuple[int, int], indices: Sequence[int]) -> Iterator[tuple[int, MaskRecord]]:
-    """(prompt index, mask); `indices` are those of the question's prompts."""
-    read = answers.masks
+def _records(result: DecodeResult, size: tuple[int, int], indices: Sequence[int]) -> Iterator[tuple[int, MaskRecord]]:
+    """(prompt index, mask); `indices` are those of the request's prompts."""
+    read = result.masks
     for row, counts in enumerate(read.counts):
-        index = indices[answers.prompts[row]]
+        index = indices[result.prompts[row]]
         yield (
             index,
             MaskRecord(
@@ -96,7 +96,7 @@ def _records(answers: Answers, size: tuple[int, int], indices: Sequence[int]) ->
                 size=size,
                 area=int(read.areas[row]),
                 bbox=xywh(read.boxes[row]),
-                predicted_iou=float(answers.ious[row]),
+                predicted_iou=float(result.ious[row]),
                 stability_score=float(read.stability[row]),
                 prompt_index=index,
             ),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from samfleet.variants.conventions import PromptLayout
 from samfleet.variants.task import Prompt
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.modeling.prompt_encoder import Label
 
 Coords = NDArray[np.float64]
@@ -64,7 +64,9 @@ LAYOUTS: dict[PromptLayout, Layout] = {
 }
 
 
-def prompt_tokens(prompt: Prompt, frame: Frame, layout: PromptLayout = "sam") -> tuple[NDArray[np.float32], Labels]:
+def prompt_tokens(
+    prompt: Prompt, frame: ImageFrame, layout: PromptLayout = "sam"
+) -> tuple[NDArray[np.float32], Labels]:
     """Coordinates [T, 2] in the frame and labels [T] of `samfleet_models.modeling.prompt_encoder.Label`.
 
     Scaled in float64, then float32, as the official predictors do.

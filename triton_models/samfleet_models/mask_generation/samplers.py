@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters, Sampler
-from samfleet_models.batching.requests import Answers, Ask, Choice, View, ask
+from samfleet_models.batching.requests import DecodeRequest, DecodeResult, MaskChoice, View, decode
 from samfleet_models.mask_generation.candidates import Candidates
 from samfleet_models.mask_generation.point_grid import Crop, layer_points_per_side, point_grid
 from samfleet_models.mask_generation.prompt_tokens import point_prompts
@@ -18,12 +18,12 @@ from samfleet_models.postprocess.masks import Selection
 from samfleet_models.postprocess.pixel_probe import Probe
 
 Points = NDArray[np.float64]
-Asking = Generator[Ask, Answers, Candidates]
-Probing = Generator[Ask, Answers, tuple[Candidates, NDArray[np.bool_]]]
+SamplerTask = Generator[DecodeRequest, DecodeResult, Candidates]
+ProbedTask = Generator[DecodeRequest, DecodeResult, tuple[Candidates, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, slots=True)
-class TwoRounds:
+class HierarchicalPoints:
     """Points [n, 2] (x, y) in (0, 1) of the hierarchical sampler, row by row: `first` is the coarse grid, `dense` the
     full one, and `asked` [n] marks the points of `dense` that `first` has too.
 
@@ -37,7 +37,7 @@ class TwoRounds:
     asked: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, points_per_side: int, coarse_factor: int) -> TwoRounds:
+    def of(cls, points_per_side: int, coarse_factor: int) -> HierarchicalPoints:
         coarse = max(1, points_per_side // coarse_factor)
         known = [_coincides(j, points_per_side, coarse) for j in range(points_per_side)]
         return cls(point_grid(coarse), point_grid(points_per_side), np.logical_and.outer(known, known).ravel())
@@ -62,9 +62,10 @@ def _coincides(j: int, dense: int, coarse: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CropView:
-    """One crop under work. A sampler is a function `(CropView) -> Asking` whose `found = yield from view.points(...)`.
+    """One crop of an image, as a sampler sees it.
 
-    Each such question may share the decoder's chunks with questions of other images.
+    A sampler is a function `(CropView) -> SamplerTask` that decodes by `found = yield from view.points(...)`. Its
+    requests may share the decoder's chunks with those of other images.
     """
 
     crop: Crop
@@ -78,17 +79,17 @@ class CropView:
         downscale = self.parameters.crop_n_points_downscale_factor
         return layer_points_per_side(self.parameters.points_per_side, downscale, self.crop.layer)
 
-    def points(self, points: Points) -> Asking:
+    def points(self, points: Points) -> SamplerTask:
         """The masks that pass of one foreground point each, `points` [n, 2] (x, y) in (0, 1) of the crop."""
-        return self._found((yield from ask(self._question(points))), points)
+        return self._found((yield from decode(self._request(points))), points)
 
-    def probed_points(self, points: Points, probe: Probe) -> Probing:
+    def probed_points(self, points: Points, probe: Probe) -> ProbedTask:
         """The same, and which of the probe's pixels those masks are sure of; of at least one point."""
-        answers = yield from ask(self._question(points, probe))
-        sure = np.zeros(len(probe.pixels), dtype=np.bool_) if answers.sure is None else answers.sure
-        return self._found(answers, points), sure
+        result = yield from decode(self._request(points, probe))
+        sure = np.zeros(len(probe.pixels), dtype=np.bool_) if result.sure is None else result.sure
+        return self._found(result, points), sure
 
-    def _question(self, points: Points, probe: Probe | None = None) -> Ask:
+    def _request(self, points: Points, probe: Probe | None = None) -> DecodeRequest:
         parameters = self.parameters
         selection = Selection(
             stability_offset=parameters.stability_score_offset,
@@ -96,7 +97,7 @@ class CropView:
             drop_cut_by_crop=True,
         )
         rules = self.conventions.masks
-        choice = Choice.among(
+        choice = MaskChoice.among(
             rules.multimask,
             len(points),
             above=_active(parameters.pred_iou_thresh),
@@ -104,34 +105,34 @@ class CropView:
         )
         in_frame = self.view.frame.to_input(points * np.array(self.crop.size[::-1]))
         tokens = point_prompts(in_frame, self.conventions.prompts.layout)
-        return Ask(self.view, *tokens, choice, selection, parameters.points_per_batch, probe)
+        return DecodeRequest(self.view, *tokens, choice, selection, parameters.points_per_batch, probe)
 
-    def _found(self, answers: Answers, points: Points) -> Candidates:
+    def _found(self, result: DecodeResult, points: Points) -> Candidates:
         x0, y0, _, _ = self.crop.box
         return Candidates(
-            masks=answers.masks,
-            ious=answers.ious,
-            points=(points * np.array(self.crop.size[::-1]))[answers.prompts] + np.array([x0, y0]),
-            crops=np.tile(np.array(self.crop.box, dtype=np.int64), (len(answers.ious), 1)),
+            masks=result.masks,
+            ious=result.ious,
+            points=(points * np.array(self.crop.size[::-1]))[result.prompts] + np.array([x0, y0]),
+            crops=np.tile(np.array(self.crop.box, dtype=np.int64), (len(result.ious), 1)),
         )
 
 
-def sample_grid(view: CropView) -> Asking:
+def sample_grid(view: CropView) -> SamplerTask:
     """The official generator's way: a regular grid."""
     return view.points(point_grid(view.points_per_side))
 
 
-def sample_two_rounds(view: CropView) -> Asking:
+def sample_two_rounds(view: CropView) -> SamplerTask:
     """TinySAM's way: a coarse grid, then the points of the dense one where no mask that passed is sure of itself."""
     parameters = view.parameters
-    rounds = TwoRounds.of(view.points_per_side, parameters.hierarchical_coarse_factor)
+    rounds = HierarchicalPoints.of(view.points_per_side, parameters.hierarchical_coarse_factor)
     probe = Probe(pixels_of(rounds.dense, view.crop.size), parameters.high_score_thresh)
     first, sure = yield from view.probed_points(rounds.first, probe)
     second = yield from view.points(rounds.second(sure))
     return Candidates.joined([second, first])
 
 
-POINT_SAMPLERS: dict[Sampler, Callable[[CropView], Asking]] = {
+POINT_SAMPLERS: dict[Sampler, Callable[[CropView], SamplerTask]] = {
     "grid": sample_grid,
     "hierarchical": sample_two_rounds,
 }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.wire.messages import SegmentRequest
-from samfleet_models.batching.requests import Work
+from samfleet_models.batching.requests import ImageTask
 from samfleet_models.checkpoints.loading import fitting_keys, load_state, read_state
 from samfleet_models.decoder.folded import scored_bytes
 from samfleet_models.decoder.interface import Decoder
@@ -20,9 +20,9 @@ from samfleet_models.decoder.stability_ranking import StabilityRanked
 from samfleet_models.device.memory import few_sizes, memory_for_chunks
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import LoadedImage
-from samfleet_models.images.processor import Framing
+from samfleet_models.images.processor import ImageProcessor
 from samfleet_models.images.transforms import Resized
-from samfleet_models.mask_generation.segment import begin_work
+from samfleet_models.mask_generation.segment import segment_image
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.families import Family
 from samfleet_models.precision.compilation import CompiledEncoder, Encode, batch_sizes
@@ -41,7 +41,7 @@ class SamNetwork(nn.Module):
 
     def __init__(self, record: VariantRecord, family: Family, execution: Execution | None = None) -> None:
         super().__init__()
-        self.framing = Framing.of(record)
+        self.processor = ImageProcessor.of(record)
         self.execution = execution or Execution()
         self._record = record
         self._family = family
@@ -85,14 +85,14 @@ class SamNetwork(nn.Module):
         features: list[Features] = []
         for start in range(0, len(resized), self.images_per_pass):
             with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
-                pixels = self.framing.network_input(resized[start : start + self.images_per_pass], self.device)
+                pixels = self.processor.network_input(resized[start : start + self.images_per_pass], self.device)
             with clock.measure("encode"):
                 together = self.encode(pixels)
             features += [tuple(part[row : row + 1] for part in together) for row in range(len(pixels))]
         return features
 
-    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
-        return begin_work(self, request, image, features, clock)
+    def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
+        return segment_image(self, request, image, features, clock)
 
     def warm_up(self) -> float | None:
         """Makes the encoder that runs of the present parameters; the seconds that compiling it took, if it is."""
@@ -124,7 +124,7 @@ class SamNetwork(nn.Module):
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
             folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
-            by_stability = self.framing.conventions.masks.ranked_by == "stability"
+            by_stability = self.processor.conventions.masks.ranked_by == "stability"
             self._decoder = StabilityRanked(folded) if by_stability else folded
         return self._decoder
 
@@ -153,7 +153,7 @@ class SamNetwork(nn.Module):
         if asked != "auto":
             return min(asked, most)
         prompt_bytes = scored_bytes(
-            (self.framing.frame_size // STRIDE) ** 2, len(self.mask_decoder.own_tokens) + points
+            (self.processor.frame_size // STRIDE) ** 2, len(self.mask_decoder.own_tokens) + points
         )
         fitting = min(most, memory_for_chunks(self.device, self._graph_bytes) // prompt_bytes)
         if self.device.type == "cuda" and fitting:

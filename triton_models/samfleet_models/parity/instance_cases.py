@@ -58,7 +58,7 @@ class Subject:
                 self.verdict.skipped.append(name)
 
     def check_pixels(self, recorded: Array) -> None:
-        grey = self.tolerances.grey_levels / min(self.network.framing.conventions.preprocessing.std)
+        grey = self.tolerances.grey_levels / min(self.network.processor.conventions.preprocessing.std)
         found = host(self.pixels[0, :, ::16, ::16])
         self.verdict.compare("pixels", found, recorded, self.tolerances.pixels or grey)
 
@@ -189,8 +189,8 @@ CHECKS: Mapping[str, Callable[[Subject, Array], None]] = {
 
 @torch.inference_mode()
 def check_case(network: InstanceNetwork, case: Case, tolerances: Tolerances, verdict: Verdict) -> None:
-    framing = network.framing
-    pixels = framing.network_input([framing.resize(case.image)], network.device)
+    processor = network.processor
+    pixels = processor.network_input([processor.resize(case.image)], network.device)
     predictions, *prototypes = (part[0] for part in network.encode(pixels))
     nothing = torch.zeros(0, 0, 0)
     Subject(network, case, tolerances, verdict, pixels, predictions, prototypes[0] if prototypes else nothing).check()

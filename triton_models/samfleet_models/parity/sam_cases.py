@@ -17,11 +17,11 @@ from torch import Tensor
 
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import Prompt, PromptsParameters
-from samfleet_models.batching.scheduler import ImageWork, Sharing
+from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import Failure
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.predictor import segment_prompts
 from samfleet_models.mask_generation.prompt_tokens import prompt_tokens
 from samfleet_models.modeling.common import Features
@@ -49,7 +49,7 @@ class Subject:
     case: Case
     tolerances: Tolerances
     verdict: Verdict
-    frame: Frame
+    frame: ImageFrame
     features: Features
 
     def check(self) -> None:
@@ -109,7 +109,7 @@ class Subject:
         return True
 
     def _check_logits(self, logits: Tensor, recorded: Array) -> None:
-        if self.network.framing.conventions.prompts.layout == "sam2":
+        if self.network.processor.conventions.prompts.layout == "sam2":
             logits = logits.clamp(-CLAMPED, CLAMPED)
         stride = logits.shape[-1] // recorded.shape[-1]
         allowed = self.tolerances.logits
@@ -138,7 +138,7 @@ class Subject:
 
     def drawn(self, decoder: Decoder, prompt: Prompt, masks: list[int]) -> tuple[Tensor, Tensor]:
         """Logits [m, h, w] and IoUs [m] of the decoder's `masks` for one prompt."""
-        layout = self.network.framing.conventions.prompts.layout
+        layout = self.network.processor.conventions.prompts.layout
         tokens = prompt_tokens(prompt, self.frame, layout)
         coords, labels = (torch.from_numpy(part)[None].to(self.network.device) for part in tokens)
         scored = decoder.score(decoder.prepare(self.features), coords, labels)
@@ -149,18 +149,18 @@ class Subject:
         """[m, h, w]: the masks with which a request is answered."""
         clock = StageClock(self.network.device)
         parameters = PromptsParameters(masks="all")
-        steps = segment_prompts(self.network, self.features, self.frame, [prompt], parameters, clock)
-        ((_, masks),) = Sharing(self.network).run([ImageWork(0, steps, clock)])
+        task = segment_prompts(self.network, self.features, self.frame, [prompt], parameters, clock)
+        ((_, masks),) = PromptScheduler(self.network).run([ScheduledImage(0, task, clock)])
         if isinstance(masks, Failure):
             raise masks.error
         return np.stack([decode_mask(mask.counts, mask.size).astype(bool) for mask in masks])
 
 
-Answers = Callable[[Subject, Prompt], tuple[Tensor, Tensor, Tensor]]
+DecodeResult = Callable[[Subject, Prompt], tuple[Tensor, Tensor, Tensor]]
 
 
 def _several(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
-    rules = subject.network.framing.conventions.masks
+    rules = subject.network.processor.conventions.masks
     masks = list(rules.multimask)
     inner = bare(subject.network.decoder)
     if rules.multimask_best_only:
@@ -172,7 +172,7 @@ def _several(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
 
 def _one(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
     logits, scores = subject.drawn(subject.network.decoder, prompt, [0])
-    if subject.network.framing.conventions.masks.ranked_by == "stability":
+    if subject.network.processor.conventions.masks.ranked_by == "stability":
         return logits, subject.drawn(bare(subject.network.decoder), prompt, [0])[1], scores
     return logits, scores, scores
 
@@ -192,7 +192,7 @@ def _refined(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
     return logits, ious, ious
 
 
-ANSWERS: Mapping[str, Answers] = {
+ANSWERS: Mapping[str, DecodeResult] = {
     "multi": _several,
     "single": _one,
     "static": _static,
@@ -220,20 +220,20 @@ def bare(decoder: Decoder) -> Decoder:
     return decoder
 
 
-def thresholded(logits: Tensor, frame: Frame) -> NDArray[np.bool_]:
+def thresholded(logits: Tensor, frame: ImageFrame) -> NDArray[np.bool_]:
     masks: NDArray[np.bool_] = host(upscale(logits, frame) > MASK_THRESHOLD)
     return masks
 
 
 @torch.inference_mode()
 def check_case(network: SamNetwork, case: Case, tolerances: Tolerances, verdict: Verdict) -> None:
-    framing = network.framing
+    processor = network.processor
     height, width, _ = case.image.shape
-    pixels = framing.network_input([framing.resize(case.image)], network.device)
+    pixels = processor.network_input([processor.resize(case.image)], network.device)
     if (recorded := case.golden.get("pixels_probe")) is not None:
-        grey = tolerances.grey_levels / min(framing.conventions.preprocessing.std)
+        grey = tolerances.grey_levels / min(processor.conventions.preprocessing.std)
         verdict.compare("pixels", host(pixels[0, :, ::16, ::16]), recorded, tolerances.pixels or grey)
     features = network.encode(pixels)
     golden = {name: value for name, value in case.golden.items() if name != "pixels_probe"}
     subject = replace(case, golden=golden)
-    Subject(network, subject, tolerances, verdict, framing.frame(height, width), features).check()
+    Subject(network, subject, tolerances, verdict, processor.frame(height, width), features).check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.upsample import OVERSHOOT, Taps, cropped_size, last_step, upscaling_taps
 
 Floats = NDArray[np.float32]
@@ -22,7 +22,7 @@ class Canvas:
     cut into small dense ones: down the columns first, which transposes in passing, then along the rows.
     """
 
-    def __init__(self, low_res: Floats, frame: Frame) -> None:
+    def __init__(self, low_res: Floats, frame: ImageFrame) -> None:
         height, width = frame.original
         low = low_res.shape[1:]
         low_height, low_width = cropped_size(low, frame) if frame.upsampling == "cropped" else low

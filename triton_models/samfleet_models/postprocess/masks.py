@@ -16,7 +16,7 @@ from torch import Tensor
 
 from samfleet.masks.rle import encode_runs
 from samfleet.masks.runs import Runs, packed_bytes, pieces
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.threshold import Drawn, draw, draw_parts
 
 BITS_AT_A_TIME = 8 * 2**20  # bytes of packed masks between drawing and coding on a CPU
@@ -34,19 +34,19 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class CropPlacement:
     """Where a frame's masks lie in the whole image: the crop (x0, y0, x1, y1) and the image's (height, width)."""
 
     crop: tuple[int, int, int, int]
     image: tuple[int, int]
 
     @classmethod
-    def whole(cls, height: int, width: int) -> Placement:
+    def whole(cls, height: int, width: int) -> CropPlacement:
         return cls((0, 0, width, height), (height, width))
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMasks:
+class EncodedMasks:
     """Masks in the whole image's pixels, in the order of their logits.
 
     `source` is each mask's row in the logits, `boxes` (x0, y0, x1, y1) with inclusive maxima, zeros for an empty mask.
@@ -58,8 +58,8 @@ class ReadMasks:
     areas: NDArray[np.int64]
     stability: NDArray[np.float32]
 
-    def take(self, rows: NDArray[np.int64]) -> ReadMasks:
-        return ReadMasks(
+    def take(self, rows: NDArray[np.int64]) -> EncodedMasks:
+        return EncodedMasks(
             source=self.source[rows],
             counts=[self.counts[row] for row in rows],
             boxes=self.boxes[rows],
@@ -68,7 +68,7 @@ class ReadMasks:
         )
 
     @classmethod
-    def joined(cls, parts: list[ReadMasks]) -> ReadMasks:
+    def joined(cls, parts: list[EncodedMasks]) -> EncodedMasks:
         return cls(
             source=np.concatenate([np.zeros(0, np.int64), *(part.source for part in parts)]),
             counts=[counts for part in parts for counts in part.counts],
@@ -78,14 +78,14 @@ class ReadMasks:
         )
 
 
-class Coder:
+class MaskEncoder:
     """Codes masks in a thread while a GPU draws the next ones; two parts at most wait in memory."""
 
     def __init__(self, device: torch.device) -> None:
         # The thread waits for events of this GPU; without the initializer it would open a context on the first one.
         prepare = partial(torch.cuda.set_device, device) if device.type == "cuda" else None
         self._pool = ThreadPoolExecutor(1, "coding", prepare)
-        self._waiting: deque[Future[ReadMasks]] = deque(maxlen=PARTS_AT_A_TIME)
+        self._waiting: deque[Future[EncodedMasks]] = deque(maxlen=PARTS_AT_A_TIME)
 
     def __enter__(self) -> Self:
         return self
@@ -93,30 +93,30 @@ class Coder:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def submit(self, coded: Callable[[], ReadMasks]) -> Future[ReadMasks]:
+    def submit(self, coded: Callable[[], EncodedMasks]) -> Future[EncodedMasks]:
         if len(self._waiting) == PARTS_AT_A_TIME:
             wait([self._waiting[0]])
         self._waiting.append(self._pool.submit(coded))
         return self._waiting[-1]
 
 
-def read_masks(low_res: Tensor, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
+def encode_masks(low_res: Tensor, frame: ImageFrame, placement: CropPlacement, selection: Selection) -> EncodedMasks:
     """Masks of `low_res` logits [n, S/4, S/4], without keeping the logits of any at full resolution."""
-    with Coder(low_res.device) as coder:
-        return begin_reading(low_res, frame, placement, selection, coder)()
+    with MaskEncoder(low_res.device) as coder:
+        return begin_encoding(low_res, frame, placement, selection, coder)()
 
 
-def begin_reading(
-    low_res: Tensor, frame: Frame, placement: Placement, selection: Selection, coder: Coder
-) -> Callable[[], ReadMasks]:
-    """What gives the result of `read_masks`. On a GPU the masks are drawn and `coder` may still be coding them.
+def begin_encoding(
+    low_res: Tensor, frame: ImageFrame, placement: CropPlacement, selection: Selection, coder: MaskEncoder
+) -> Callable[[], EncodedMasks]:
+    """What gives the result of `encode_masks`. On a GPU the masks are drawn and `coder` may still be coding them.
 
     On a CPU all is done.
     """
     offset, least = selection.stability_offset, selection.stability_thresh
 
-    def coded(part: Drawn, start: int = 0) -> ReadMasks:
-        return ReadMasks.joined(
+    def coded(part: Drawn, start: int = 0) -> EncodedMasks:
+        return EncodedMasks.joined(
             [_coded(part.part(piece), start, frame, placement, selection) for piece in pieces(part.bits)]
         )
 
@@ -125,11 +125,11 @@ def begin_reading(
             coder.submit(lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now: the loop goes on
             for part in draw_parts(low_res, frame, offset, least)
         ]
-        return lambda: ReadMasks.joined([job.result() for job in jobs])
+        return lambda: EncodedMasks.joined([job.result() for job in jobs])
     height, width = frame.original
     size = max(1, BITS_AT_A_TIME // packed_bytes(height * width))
     starts = range(0, len(low_res), size)
-    read = ReadMasks.joined(
+    read = EncodedMasks.joined(
         [coded(draw(low_res[start : start + size].float(), frame, offset, least), start) for start in starts]
     )
     return lambda: read
@@ -147,7 +147,7 @@ def mask_boxes(masks: Tensor) -> Tensor:
     return torch.stack(ends, dim=1) * rows.any(1, keepdim=True)
 
 
-def cut_by_crop(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.bool_]:
+def cut_by_crop(boxes: NDArray[np.float32], placement: CropPlacement) -> NDArray[np.bool_]:
     """Which boxes (whole image) touch an edge of the crop that is no edge of the image: objects cut in two."""
     height, width = placement.image
     image = np.array([0, 0, width, height], dtype=np.float32)
@@ -156,13 +156,13 @@ def cut_by_crop(boxes: NDArray[np.float32], placement: Placement) -> NDArray[np.
     return np.asarray((near_crop & ~near_image).any(axis=1))
 
 
-def _coded(drawn: Drawn, start: int, frame: Frame, placement: Placement, selection: Selection) -> ReadMasks:
+def _coded(drawn: Drawn, start: int, frame: ImageFrame, placement: CropPlacement, selection: Selection) -> EncodedMasks:
     x0, y0, _, _ = placement.crop
     runs = Runs.of_bits(drawn.bits, frame.original)
     boxes = runs.boxes().astype(np.float32) + np.array([x0, y0, x0, y0], dtype=np.float32)
     uncut = ~cut_by_crop(boxes, placement) if selection.drop_cut_by_crop else np.ones(len(boxes), dtype=bool)
     runs = runs.take(uncut).placed((x0, y0), placement.image)
-    return ReadMasks(
+    return EncodedMasks(
         source=drawn.rows[uncut] + start,
         counts=encode_runs(runs),
         boxes=boxes[uncut],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet_models.device.transfers import to_device
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.upsample import upscaling_taps
 
 Pixels = NDArray[np.int64]
@@ -28,7 +28,7 @@ class Probe:
     pixels: Pixels
     threshold: float
 
-    def sure(self, low_res: Tensor, frame: Frame) -> NDArray[np.bool_]:
+    def sure(self, low_res: Tensor, frame: ImageFrame) -> NDArray[np.bool_]:
         """[n] of the masks whose logits are `low_res` [m, S/4, S/4]."""
         xs, column = np.unique(self.pixels[:, 0], return_inverse=True)
         ys, row = np.unique(self.pixels[:, 1], return_inverse=True)
@@ -43,7 +43,7 @@ class Probe:
         return sure
 
 
-def _weights(low: tuple[int, int], frame: Frame, axis: int, places: Pixels) -> Tensor:
+def _weights(low: tuple[int, int], frame: ImageFrame, axis: int, places: Pixels) -> Tensor:
     """[places, low] float32: what each of `low` logits along an axis adds to the pixels there."""
     taps = upscaling_taps(low, frame, axis)
     weights = np.zeros((len(places), low[axis]), dtype=np.float32)

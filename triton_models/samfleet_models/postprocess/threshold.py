@@ -18,7 +18,7 @@ from torch import Tensor
 from samfleet.masks.runs import packed_bytes
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.device.transfers import Crossing, begin_to_host, to_device
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.banded_upsample import Canvas
 from samfleet_models.postprocess.upsample import Indices, pixel_logits, pixelwise, upscale
 
@@ -50,7 +50,7 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
+class DrawnOnDevice:
     """As `Drawn`, with the bits on their way from the device: uint8 [n, packed_bytes]."""
 
     rows: NDArray[np.int64]
@@ -63,14 +63,14 @@ class Leaving:
         return Drawn(self.rows, bits, self.stability)
 
 
-def draw(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
+def draw(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
     """Masks of float32 logits [n, S/4, S/4] whose stability score is at least `least`; None passes all."""
     if low_res.device.type == "cpu" and pixelwise(low_res, frame):
         return _draw_banded(low_res, frame, offset, least)
     return draw_whole(low_res, frame, offset, least)
 
 
-def draw_whole(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
+def draw_whole(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
     """Draw by `upscale` alone."""
     height, width = frame.original
     nothing = Drawn(
@@ -79,7 +79,7 @@ def draw_whole(low_res: Tensor, frame: Frame, offset: float, least: float | None
     return Drawn.joined([nothing, *(part.landed() for part in draw_parts(low_res, frame, offset, least))])
 
 
-def draw_parts(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Iterator[Leaving]:
+def draw_parts(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Iterator[DrawnOnDevice]:
     """Draw by `upscale` alone, a bounded number at a time, fewer where memory runs out; only bits leave the device.
 
     Logits of any type are taken as float32. A part is given while its bits are still on their way.
@@ -96,18 +96,20 @@ def draw_parts(low_res: Tensor, frame: Frame, offset: float, least: float | None
             if low_res.device.type == "cuda":
                 torch.cuda.empty_cache()
             continue
-        yield Leaving(drawn.rows + start, drawn.bits, drawn.stability)
+        yield DrawnOnDevice(drawn.rows + start, drawn.bits, drawn.stability)
         start += len(part)
 
 
-def _drawn_if_it_fits(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Leaving | NotEnoughMemory:
+def _drawn_if_it_fits(
+    low_res: Tensor, frame: ImageFrame, offset: float, least: float | None
+) -> DrawnOnDevice | NotEnoughMemory:
     """Raises what the allocator raises where one mask alone does not fit: then the caller must free something."""
     if len(low_res) == 1:
         return _drawn_together(low_res, frame, offset, least)
     return attempt(lambda: _drawn_together(low_res, frame, offset, least))
 
 
-def _drawn_together(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Leaving:
+def _drawn_together(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> DrawnOnDevice:
     """The host waits for the scores, which say how many masks are packed."""
     logits = upscale(low_res, frame)
     stability = stability_scores(logits, offset).cpu()
@@ -116,7 +118,7 @@ def _drawn_together(low_res: Tensor, frame: Frame, offset: float, least: float |
     del logits
     if len(rows) < len(above):
         above = above[to_device(rows, above.device)]
-    return Leaving(rows.numpy(), begin_to_host(_packed(above)), stability[rows].numpy())
+    return DrawnOnDevice(rows.numpy(), begin_to_host(_packed(above)), stability[rows].numpy())
 
 
 def stability_scores(logits: Tensor, offset: float) -> Tensor:
@@ -155,7 +157,7 @@ class _Sketch:
     unsure: Indices
 
 
-def _draw_banded(low_res: Tensor, frame: Frame, offset: float, least: float | None) -> Drawn:
+def _draw_banded(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
     """As many threads as torch has, a whole mask to each: no step of one is worth the wait for another core."""
     thresholds = (MASK_THRESHOLD + offset, MASK_THRESHOLD - offset, MASK_THRESHOLD)
     logits = low_res.numpy()
@@ -216,7 +218,7 @@ def _sketch(canvas: Canvas, row: int, thresholds: Thresholds, least: float | Non
 
 
 def _settled(
-    sketches: list[_Sketch], low_res: Tensor, frame: Frame, thresholds: Thresholds, least: float | None
+    sketches: list[_Sketch], low_res: Tensor, frame: ImageFrame, thresholds: Thresholds, least: float | None
 ) -> Drawn:
     """The sketches that pass, their unsure pixels decided."""
     height, width = frame.original

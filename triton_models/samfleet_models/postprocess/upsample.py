@@ -1,4 +1,4 @@
-"""Low-resolution logits at full resolution, as `Frame.upsampling` says: of whole masks, and of single pixels."""
+"""Low-resolution logits at full resolution, as `ImageFrame.upsampling` says: of whole masks, and of single pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 
 Indices = NDArray[np.int64]
 Interpolation = Literal["bilinear", "bicubic"]
@@ -25,7 +25,7 @@ SMALL_KERNEL = 128  # torch rounds otherwise where output height + width are no 
 PIXELS_AT_A_TIME = 8  # of `pixel_logits`: its work tensors stay in the cache
 
 
-def upscale(low_res: Tensor, frame: Frame) -> Tensor:
+def upscale(low_res: Tensor, frame: ImageFrame) -> Tensor:
     """Logits [n, h, w] of the original image.
 
     `through_frame` is `Sam.postprocess_masks` (modeling/sam.py): to the frame's size, padding cut off, to the original.
@@ -37,7 +37,7 @@ def upscale(low_res: Tensor, frame: Frame) -> Tensor:
     return resized(low_res[:, :height, :width], frame.original, interpolation)
 
 
-def last_step(low: Sequence[int], frame: Frame) -> tuple[tuple[int, int], Interpolation]:
+def last_step(low: Sequence[int], frame: ImageFrame) -> tuple[tuple[int, int], Interpolation]:
     """What `upscale` interpolates onto the original, (height, width) for logits of the size `low`, and how."""
     match frame.upsampling:
         case "through_frame":
@@ -50,7 +50,7 @@ def last_step(low: Sequence[int], frame: Frame) -> tuple[tuple[int, int], Interp
             return cropped_size(low, frame), "bilinear"
 
 
-def cropped_size(low: Sequence[int], frame: Frame) -> tuple[int, int]:
+def cropped_size(low: Sequence[int], frame: ImageFrame) -> tuple[int, int]:
     """(height, width) of an image's share of logits of the size `low`."""
     height, width = (int(side * part / max(frame.original)) for side, part in zip(low, frame.original, strict=True))
     return max(1, height), max(1, width)
@@ -107,7 +107,7 @@ def two_step_taps(low: int, full: int, inside: int, original: int) -> Taps:
     return resizing_taps(low, full, "bilinear").then(resizing_taps(inside, original, "bilinear"))
 
 
-def upscaling_taps(low: Sequence[int], frame: Frame, axis: int) -> Taps:
+def upscaling_taps(low: Sequence[int], frame: ImageFrame, axis: int) -> Taps:
     """One axis (0: y, 1: x) of `upscale` on logits of the size `low`."""
     inside, interpolation = last_step(low, frame)
     if frame.upsampling == "through_frame":
@@ -115,7 +115,7 @@ def upscaling_taps(low: Sequence[int], frame: Frame, axis: int) -> Taps:
     return resizing_taps(inside[axis], frame.original[axis], interpolation)
 
 
-def pixelwise(low_res: Tensor, frame: Frame) -> bool:
+def pixelwise(low_res: Tensor, frame: ImageFrame) -> bool:
     """Whether `pixel_logits` meets the kernel that `upscale` meets; for bicubic ones torch has but one."""
     if frame.upsampling == "direct_bicubic":
         return True
@@ -127,7 +127,7 @@ def pixelwise(low_res: Tensor, frame: Frame) -> bool:
     return whole_ratio and UPSCALING * sum(PATCH) <= 2 * frame.input_size
 
 
-def pixel_logits(low_res: Tensor, frame: Frame, masks: Indices, y: Indices, x: Indices) -> Tensor:
+def pixel_logits(low_res: Tensor, frame: ImageFrame, masks: Indices, y: Indices, x: Indices) -> Tensor:
     """`upscale(low_res, frame)[masks, y, x]` to the last bit, without drawing the masks.
 
     torch's kernels interpolate along rows, round, and then down columns, so each axis can be done alone by the same
@@ -139,7 +139,7 @@ def pixel_logits(low_res: Tensor, frame: Frame, masks: Indices, y: Indices, x: I
     return torch.cat([_pixel_logits(low_res, frame, *block) for block in torch.split(places, PIXELS_AT_A_TIME, 1)])
 
 
-def _pixel_logits(low_res: Tensor, frame: Frame, masks: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def _pixel_logits(low_res: Tensor, frame: ImageFrame, masks: Tensor, y: Tensor, x: Tensor) -> Tensor:
     (height, width), interpolation = last_step(low_res.shape[1:], frame)
     rows = resizing_indices(height, frame.original[0], interpolation)[:, y]  # [taps, k] of what the last step reads
     columns = resizing_indices(width, frame.original[1], interpolation)[:, x]

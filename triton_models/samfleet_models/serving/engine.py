@@ -16,7 +16,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.pins import expected_sha256
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, never
-from samfleet_models.batching.scheduler import ImageWork, Sharing
+from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
 from samfleet_models.checkpoints.loading import load_weights
 from samfleet_models.device.gpu_memory import give_back_unused
 from samfleet_models.device.hardware import (
@@ -137,20 +137,20 @@ class Engine:
         if not images:
             return
         batch.warmup = self._is_first({type(requests[position].task).__name__ for position in images})
-        works: dict[int, ImageWork] = {}
+        works: dict[int, ScheduledImage] = {}
         for position, features in self._features(images, given_up, batch).items():
             if isinstance(features, Failure):
                 yield position, self._failed(batch, features, images.pop(position))
                 continue
             clock = self._clock(batch, encoded=len(images))
-            steps = self.network.work(requests[position], images[position], features, clock)
-            works[position] = ImageWork(position, steps, clock, cancelled=given_up[position])
-        for position, outcome in Sharing(self.network, self._max_mask_bytes).run(works.values()):
+            task = self.network.segment(requests[position], images[position], features, clock)
+            works[position] = ScheduledImage(position, task, clock, cancelled=given_up[position])
+        for position, outcome in PromptScheduler(self.network, self._max_mask_bytes).run(works.values()):
             yield position, self._ended(batch, images.pop(position), works.pop(position), outcome)
         give_back_unused(self.device, self.network.graph_bytes)
 
     def _ended(
-        self, batch: Batch, image: LoadedImage, work: ImageWork, outcome: tuple[MaskRecord, ...] | Failure
+        self, batch: Batch, image: LoadedImage, work: ScheduledImage, outcome: tuple[MaskRecord, ...] | Failure
     ) -> SegmentReply:
         if isinstance(outcome, Failure):
             return self._failed(batch, outcome, image)
@@ -179,11 +179,11 @@ class Engine:
     def _load(
         self, requests: Sequence[SegmentRequest], given_up: Mapping[int, Cancelled], batch: Batch
     ) -> Iterator[tuple[int, LoadedImage | Failure]]:
-        name, framing = self.record.name, self.network.framing
+        name, processor = self.record.name, self.network.processor
         wanted = [position for position in given_up if not given_up[position]()]
         with batch.loading.measure("preprocess"):
             loaded = list(
-                self._pool.map(lambda position: load(requests[position], name, framing, self._limits), wanted)
+                self._pool.map(lambda position: load(requests[position], name, processor, self._limits), wanted)
             )
         yield from zip(wanted, loaded, strict=True)
         for position in given_up.keys() - set(wanted):

@@ -23,7 +23,7 @@ from samfleet.variants.complexity import Complexity
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import Prompt
 from samfleet_models.decoder.interface import Decoder
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.registry import network_of
@@ -121,7 +121,7 @@ def _decode(decoder: Decoder, context: object, coords: Tensor, labels: Tensor, m
 def _box(record: VariantRecord) -> tuple[Tensor, Tensor]:
     side = record.frame_size
     prompt = Prompt(box=(100.0, 100.0, 200.0, 200.0))
-    coords, labels = prompt_tokens(prompt, Frame.of(side, side, side), record.conventions.prompts.layout)
+    coords, labels = prompt_tokens(prompt, ImageFrame.of(side, side, side), record.conventions.prompts.layout)
     return torch.from_numpy(coords)[None], torch.from_numpy(labels)[None]
 
 

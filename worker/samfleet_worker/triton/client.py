@@ -34,7 +34,7 @@ from samfleet_worker.triton.errors import (
     mapped_errors,
     status_name,
 )
-from samfleet_worker.triton.loaded_variants import CONTROL_SECONDS, ServerRoom
+from samfleet_worker.triton.loaded_variants import CONTROL_SECONDS, LoadedVariants
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
@@ -110,7 +110,7 @@ class _Server:
         self._devices = DeviceBook()
         self._died: set[str] = set()  # variants whose process was found dead and has answered nothing since
         self._revived: dict[str, float] = {}  # when, by this process's monotonic clock
-        self.room = ServerRoom(self._client, address, most_loaded)
+        self.room = LoadedVariants(self._client, address, most_loaded)
 
     def segment(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> TimedReply:
         started = time.perf_counter()

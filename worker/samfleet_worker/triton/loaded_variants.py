@@ -31,7 +31,7 @@ WEIGHTS_WORDS = "samfleet variants pull"  # what every refusal of missing weight
 CONTROL_SECONDS = 5.0  # questions that a server answers from memory
 
 
-class ServerRoom:
+class LoadedVariants:
     """Not for two threads at a time: whoever loads holds the pool's lock (`samfleet_worker.model_loading`)."""
 
     def __init__(self, client: InferenceServerClient, address: str, most_loaded: int | None) -> None:

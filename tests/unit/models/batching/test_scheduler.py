@@ -19,7 +19,7 @@ from samfleet.variants.task import EverythingParameters, Prompt, PromptsParamete
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.batching import scheduler
 from samfleet_models.batching.cancellation import Cancellation, never
-from samfleet_models.batching.requests import Answers, Ask
+from samfleet_models.batching.requests import DecodeRequest, DecodeResult
 from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
 from samfleet_models.decoder.image_context import ImageContext
 from samfleet_models.decoder.interface import DrawnMasks
@@ -112,7 +112,7 @@ def test_replies_leave_as_soon_as_their_last_prompt_is_answered(
 
 
 def test_only_so_many_images_are_at_work(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(scheduler.IMAGES_AT_WORK, "cpu", 2)
+    monkeypatch.setitem(scheduler.IMAGES_IN_PROGRESS, "cpu", 2)
     chunks = Chunks(tiny_engine, monkeypatch)
     replies = segment(tiny_engine, [request(40 + width, POINT) for width in range(5)])
     assert chunks.seen == [[1, 1], [1, 1], [1]]
@@ -143,14 +143,14 @@ def test_the_image_that_does_not_fit_is_named_and_the_others_answered(
     """As torch's CPU allocator says it: a plain RuntimeError."""
     requests = [request(40, *[POINT] * 2), request(50, *[BOX] * 3), request(60, *[POINT] * 2)]
     alone = [segment(tiny_engine, [one])[0] for one in requests]
-    read = Ask.begin_reading
+    begin = scheduler.begin_result
 
-    def small_memory(question: Ask, *arguments: Any) -> Callable[[], Answers]:
-        if question.view.placement.image[1] == 50:
+    def small_memory(decoded: DecodeRequest, *arguments: Any) -> Callable[[], DecodeResult]:
+        if decoded.view.placement.image[1] == 50:
             torch.empty(2**50)
-        return read(question, *arguments)
+        return begin(decoded, *arguments)
 
-    monkeypatch.setattr(Ask, "begin_reading", small_memory)
+    monkeypatch.setattr(scheduler, "begin_result", small_memory)
     chunks = Chunks(tiny_engine, monkeypatch)
     replies = segment(tiny_engine, requests)
     assert [replies[position].report.error_code for position in range(3)] == [None, "out_of_memory", None]

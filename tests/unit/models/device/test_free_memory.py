@@ -9,7 +9,7 @@ from samfleet_models.device.memory import (
     COPIES_OF_WEIGHTS,
     WORKING_BYTES,
     DeviceMemoryShort,
-    check_room,
+    check_free_memory,
     free_host_bytes,
     total_host_bytes,
 )
@@ -53,14 +53,14 @@ def test_a_gpu_and_its_host_must_both_have_room(
     monkeypatch.setattr("samfleet_models.device.memory.free_gpu_bytes", lambda _: gpu_free * 2**30)
     monkeypatch.setattr("samfleet_models.device.memory.free_host_bytes", lambda: host_free * 2**30)
     if refused is None:
-        check_room(100 * 2**20, torch.device("cuda", 0))
+        check_free_memory(100 * 2**20, torch.device("cuda", 0))
         return
     with pytest.raises(DeviceMemoryShort, match=f"{refused} has 1024 MiB free"):
-        check_room(100 * 2**20, torch.device("cuda", 0))
+        check_free_memory(100 * 2**20, torch.device("cuda", 0))
 
 
 def test_what_does_not_fit_is_refused_with_the_figures() -> None:
-    check_room(0, CPU, -WORKING_BYTES)
+    check_free_memory(0, CPU, -WORKING_BYTES)
     with pytest.raises(DeviceMemoryShort, match=r"cpu has \d+ MiB free and this variant needs \d+ MiB") as raised:
-        check_room(2**50 // COPIES_OF_WEIGHTS, CPU)
+        check_free_memory(2**50 // COPIES_OF_WEIGHTS, CPU)
     assert raised.value.code == "device_memory_short"

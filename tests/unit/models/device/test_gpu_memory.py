@@ -16,7 +16,7 @@ from samfleet_models.device.gpu_memory import (
     parse_share,
     unused_in_pool,
 )
-from samfleet_models.device.memory import FREE_SHARE, DeviceMemoryShort, check_room, memory_for_chunks
+from samfleet_models.device.memory import FREE_SHARE, DeviceMemoryShort, check_free_memory, memory_for_chunks
 
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
 GIB = 2**30
@@ -69,7 +69,7 @@ def test_memory_of_graphs_serves_no_chunk(figures: Figures) -> None:
 def test_a_variant_must_fit_into_the_share(figures: Figures) -> None:
     figures(free=60, reserved=0, allocated=0, share=0.01)
     with pytest.raises(DeviceMemoryShort, match="raise SAMFLEET_GPU_MEMORY_SHARE"):
-        check_room(10 * 2**20, GPU)
+        check_free_memory(10 * 2**20, GPU)
 
 
 def test_only_the_pool_of_the_graphs_counts(monkeypatch: pytest.MonkeyPatch) -> None:

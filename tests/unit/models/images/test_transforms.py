@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from samfleet.variants.conventions import Preprocessing
-from samfleet_models.images.transforms import Frame, resize_image, to_network_input
+from samfleet_models.images.transforms import ImageFrame, resize_image, to_network_input
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from samfleet_models.images.transforms import Frame, resize_image, to_network_in
     ],
 )
 def test_the_longest_side_fills_the_input(size: tuple[int, int], resized: tuple[int, int]) -> None:
-    assert Frame.of(*size, 1024).resized == resized
+    assert ImageFrame.of(*size, 1024).resized == resized
 
 
 def test_coordinates_scale_per_axis() -> None:
-    scaled = Frame.of(427, 640, 1024).to_input(np.array([[640.0, 427.0], [0.0, 0.0]]))
+    scaled = ImageFrame.of(427, 640, 1024).to_input(np.array([[640.0, 427.0], [0.0, 0.0]]))
     np.testing.assert_allclose(scaled, [[1024, 683], [0, 0]])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from samfleet_models.mask_generation.point_grid import point_grid
-from samfleet_models.mask_generation.samplers import TwoRounds, pixels_of
+from samfleet_models.mask_generation.samplers import HierarchicalPoints, pixels_of
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from samfleet_models.mask_generation.samplers import TwoRounds, pixels_of
     [(32, 4, 64, 0), (32, 1, 1024, 1024), (9, 3, 9, 9), (10, 3, 9, 0), (2, 4, 1, 0), (1, 4, 1, 1), (15, 3, 25, 25)],
 )
 def test_no_point_is_asked_twice(per_side: int, factor: int, first: int, asked: int) -> None:
-    rounds = TwoRounds.of(per_side, factor)
+    rounds = HierarchicalPoints.of(per_side, factor)
     assert (len(rounds.first), int(rounds.asked.sum())) == (first, asked)
     np.testing.assert_array_equal(rounds.dense, point_grid(per_side))
     nothing = np.zeros(per_side**2, dtype=bool)
@@ -23,12 +23,12 @@ def test_no_point_is_asked_twice(per_side: int, factor: int, first: int, asked: 
 
 
 def test_points_that_coincide_are_equal() -> None:
-    rounds = TwoRounds.of(9, 3)
+    rounds = HierarchicalPoints.of(9, 3)
     np.testing.assert_allclose(rounds.dense[rounds.asked], rounds.first, atol=1e-15)
 
 
 def test_sure_points_are_left_out() -> None:
-    rounds = TwoRounds.of(4, 2)
+    rounds = HierarchicalPoints.of(4, 2)
     sure = np.zeros(16, dtype=bool)
     sure[[0, 5]] = True
     np.testing.assert_array_equal(rounds.second(sure), np.delete(point_grid(4), [0, 5], axis=0))

@@ -5,12 +5,12 @@ import pytest
 
 from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules, PromptUnsupported
 from samfleet.variants.task import Prompt
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens
 
-FRAME = Frame.of(50, 100, 200)  # twice as large
-STRETCHED = Frame.of(50, 100, 200, Preprocessing(resize="stretch"))
-TRUNCATED = Frame.of(33, 100, 200, Preprocessing(rounding="floor"))
+FRAME = ImageFrame.of(50, 100, 200)  # twice as large
+STRETCHED = ImageFrame.of(50, 100, 200, Preprocessing(resize="stretch"))
+TRUNCATED = ImageFrame.of(33, 100, 200, Preprocessing(rounding="floor"))
 BOTH = Prompt(points=((10.0, 20.0),), labels=(0,), box=(1.0, 2.0, 30.0, 40.0))
 POINT = Prompt(points=((10.0, 20.0),), labels=(1,))
 
@@ -49,7 +49,7 @@ def test_grid_points_are_laid_out_like_prompts(layout: str) -> None:
     assert coords.dtype.is_floating_point
     for row, point in enumerate(grid):
         prompt = Prompt(points=((float(point[0]), float(point[1])),), labels=(1,))
-        own = prompt_tokens(prompt, Frame((200, 200), (200, 200), 200), layout)  # type: ignore[arg-type]  # parametrised
+        own = prompt_tokens(prompt, ImageFrame((200, 200), (200, 200), 200), layout)  # type: ignore[arg-type]  # parametrised
         np.testing.assert_allclose(coords[row].numpy(), own[0])
         assert labels[row].tolist() == own[1].tolist()
     assert point_prompts(np.zeros((0, 2)))[0].shape == (0, 2, 2)

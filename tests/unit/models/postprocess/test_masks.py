@@ -13,15 +13,15 @@ from fixtures.models.devices import device
 from fixtures.models.stand_in_gpu import GPU, StandInGpu
 from samfleet.masks.rle import decode_mask
 from samfleet.masks.runs import packed_bytes
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess import masks, threshold
-from samfleet_models.postprocess.masks import Placement, ReadMasks, Selection, mask_boxes, read_masks
-from samfleet_models.postprocess.threshold import Drawn, Leaving, draw_whole, stability_scores
+from samfleet_models.postprocess.masks import CropPlacement, EncodedMasks, Selection, encode_masks, mask_boxes
+from samfleet_models.postprocess.threshold import Drawn, DrawnOnDevice, draw_whole, stability_scores
 from samfleet_models.postprocess.upsample import upscale
 
 __all__ = ["device"]
 
-FRAME = Frame.of(30, 40, 64)
+FRAME = ImageFrame.of(30, 40, 64)
 
 
 def random_logits(count: int) -> torch.Tensor:
@@ -41,7 +41,7 @@ def test_stability_is_the_share_of_sure_pixels() -> None:
 
 
 def test_codes_boxes_and_areas_agree_with_each_other() -> None:
-    masks = read_masks(random_logits(6), FRAME, Placement.whole(30, 40), Selection())
+    masks = encode_masks(random_logits(6), FRAME, CropPlacement.whole(30, 40), Selection())
     assert masks.source.tolist() == list(range(6))
     for counts, box, area in zip(masks.counts, masks.boxes, masks.areas, strict=True):
         mask = decode_mask(counts, (30, 40))
@@ -51,9 +51,11 @@ def test_codes_boxes_and_areas_agree_with_each_other() -> None:
 
 
 def test_the_number_drawn_at_a_time_changes_nothing() -> None:
-    whole = read_masks(random_logits(7), FRAME, Placement.whole(30, 40), Selection(stability_thresh=0.42))
+    whole = encode_masks(random_logits(7), FRAME, CropPlacement.whole(30, 40), Selection(stability_thresh=0.42))
     single = [
-        read_masks(random_logits(7)[row : row + 1], FRAME, Placement.whole(30, 40), Selection(stability_thresh=0.42))
+        encode_masks(
+            random_logits(7)[row : row + 1], FRAME, CropPlacement.whole(30, 40), Selection(stability_thresh=0.42)
+        )
         for row in range(7)
     ]
     assert whole.counts == [counts for part in single for counts in part.counts]
@@ -62,21 +64,21 @@ def test_the_number_drawn_at_a_time_changes_nothing() -> None:
 
 def test_a_crop_lies_at_its_place_in_the_image() -> None:
     crop = (10, 5, 50, 35)
-    inside = read_masks(random_logits(4), FRAME, Placement.whole(30, 40), Selection())
-    placed = read_masks(random_logits(4), FRAME, Placement(crop, (60, 80)), Selection())
+    inside = encode_masks(random_logits(4), FRAME, CropPlacement.whole(30, 40), Selection())
+    placed = encode_masks(random_logits(4), FRAME, CropPlacement(crop, (60, 80)), Selection())
     np.testing.assert_array_equal(placed.boxes, inside.boxes + np.array([10, 5, 10, 5]))
     for whole, part in zip(placed.counts, inside.counts, strict=True):
         np.testing.assert_array_equal(decode_mask(whole, (60, 80))[5:35, 10:50], decode_mask(part, (30, 40)))
 
 
 def test_only_edges_inside_the_image_cut_objects() -> None:
-    placement = Placement((0, 0, 100, 100), (100, 300))
+    placement = CropPlacement((0, 0, 100, 100), (100, 300))
     boxes = np.array([[30, 0, 60, 99], [30, 30, 85, 60], [30, 30, 79, 60]], dtype=np.float32)
     assert masks.cut_by_crop(boxes, placement).tolist() == [False, True, False]
 
 
 def test_no_logits_give_no_masks() -> None:
-    masks = read_masks(torch.zeros(0, 16, 16), FRAME, Placement.whole(30, 40), Selection())
+    masks = encode_masks(torch.zeros(0, 16, 16), FRAME, CropPlacement.whole(30, 40), Selection())
     assert masks.counts == []
     assert masks.boxes.shape == (0, 4)
 
@@ -87,12 +89,12 @@ def test_a_device_reads_what_the_cpu_reads(
     device: torch.device, selection: Selection, at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many masks are drawn together. A GPU's interpolation may round a pixel at a threshold otherwise."""
-    placement = Placement((10, 5, 50, 35), (60, 80))
-    expected = read_masks(random_logits(7), FRAME, placement, selection)
+    placement = CropPlacement((10, 5, 50, 35), (60, 80))
+    expected = encode_masks(random_logits(7), FRAME, placement, selection)
     per_mask = 4 * FRAME.input_size**2 + threshold.BYTES_PER_PIXEL * 30 * 40
     monkeypatch.setitem(threshold.DENSE_BYTES, device.type, at_a_time * per_mask)
     monkeypatch.setattr(masks, "BITS_AT_A_TIME", at_a_time * packed_bytes(30 * 40))
-    found = read_masks(random_logits(7).to(device), FRAME, placement, selection)
+    found = encode_masks(random_logits(7).to(device), FRAME, placement, selection)
     np.testing.assert_array_equal(found.source, expected.source)
     np.testing.assert_allclose(found.stability, expected.stability, atol=0.01)
     for own, other in zip(found.counts, expected.counts, strict=True):
@@ -103,10 +105,10 @@ def test_a_device_reads_what_the_cpu_reads(
 @pytest.mark.parametrize("most", [5, 2, 1])
 def test_a_lack_of_memory_halves_how_many_are_drawn_together(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     logits = random_logits(11)
-    frame = Frame.of(60, 90, 4 * logits.shape[-1])
+    frame = ImageFrame.of(60, 90, 4 * logits.shape[-1])
     expected = draw_whole(logits, frame, 1.0, None)
 
-    def limited(low_res: torch.Tensor, frame: Frame) -> torch.Tensor:
+    def limited(low_res: torch.Tensor, frame: ImageFrame) -> torch.Tensor:
         if len(low_res) > most:
             raise torch.OutOfMemoryError("of the GPU")
         return upscale(low_res, frame)
@@ -122,44 +124,44 @@ def test_a_lack_of_memory_halves_how_many_are_drawn_together(most: int, monkeypa
 
 def test_masks_are_coded_while_the_next_ones_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     second_drawn = Event()
-    landed = Leaving.landed
+    landed = DrawnOnDevice.landed
 
-    def parts(*arguments: Any) -> Iterator[Leaving]:
+    def parts(*arguments: Any) -> Iterator[DrawnOnDevice]:
         for number, part in enumerate(threshold.draw_parts(*arguments)):
             if number == 1:
                 second_drawn.set()
             yield part
 
-    def late(part: Leaving) -> Drawn:
+    def late(part: DrawnOnDevice) -> Drawn:
         assert second_drawn.wait(60)
         return landed(part)
 
     monkeypatch.setattr(masks, "draw_parts", parts)
-    monkeypatch.setattr(Leaving, "landed", late)
+    monkeypatch.setattr(DrawnOnDevice, "landed", late)
     monkeypatch.setitem(
         threshold.DENSE_BYTES, "cuda", 3 * (4 * FRAME.input_size**2 + threshold.BYTES_PER_PIXEL * 30 * 40)
     )
     with StandInGpu():
-        found = read_masks(random_logits(7).to(GPU), FRAME, Placement.whole(30, 40), Selection())
+        found = encode_masks(random_logits(7).to(GPU), FRAME, CropPlacement.whole(30, 40), Selection())
     assert found.source.tolist() == list(range(7))
 
 
 def test_two_parts_wait_for_their_coding_and_no_third(monkeypatch: pytest.MonkeyPatch) -> None:
     first_may_end = Event()
-    waited: list[list[Future[ReadMasks]]] = []
+    waited: list[list[Future[EncodedMasks]]] = []
 
-    def first() -> ReadMasks:
+    def first() -> EncodedMasks:
         assert first_may_end.wait(60)
-        return ReadMasks.joined([])
+        return EncodedMasks.joined([])
 
-    def waiting(jobs: list[Future[ReadMasks]]) -> None:
+    def waiting(jobs: list[Future[EncodedMasks]]) -> None:
         waited.append(jobs)
         first_may_end.set()
         wait(jobs)
 
     monkeypatch.setattr(masks, "wait", waiting)
-    with masks.Coder(torch.device("cpu")) as coder:
-        jobs = [coder.submit(work) for work in (first, lambda: ReadMasks.joined([]))]
+    with masks.MaskEncoder(torch.device("cpu")) as coder:
+        jobs = [coder.submit(work) for work in (first, lambda: EncodedMasks.joined([]))]
         assert not waited
-        coder.submit(lambda: ReadMasks.joined([]))
+        coder.submit(lambda: EncodedMasks.joined([]))
     assert waited == [jobs[:1]]

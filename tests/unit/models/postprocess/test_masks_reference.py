@@ -8,10 +8,10 @@ import torch
 
 from reference.reading import full_logits, read_masks_slowly
 from samfleet.variants.conventions import Upsampling
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess import threshold
 from samfleet_models.postprocess.banded_upsample import Canvas
-from samfleet_models.postprocess.masks import Placement, ReadMasks, Selection, read_masks
+from samfleet_models.postprocess.masks import CropPlacement, EncodedMasks, Selection, encode_masks
 from samfleet_models.postprocess.upsample import OVERSHOOT, SMALL_KERNEL, pixel_logits, pixelwise, resizing_taps
 
 SIDE = 1024
@@ -34,7 +34,7 @@ def flat(*values: float) -> torch.Tensor:
     return torch.tensor(values)[:, None, None].expand(-1, SIDE // 4, SIDE // 4).contiguous()
 
 
-def assert_same(fast: ReadMasks, slow: ReadMasks) -> None:
+def assert_same(fast: EncodedMasks, slow: EncodedMasks) -> None:
     np.testing.assert_array_equal(fast.source, slow.source)
     assert fast.counts == slow.counts
     for name in ("boxes", "areas", "stability"):
@@ -48,8 +48,8 @@ def upsampling(request: pytest.FixtureRequest) -> Upsampling:
     return chosen
 
 
-def framed(size: tuple[int, int], upsampling: Upsampling) -> Frame:
-    return Frame.of(*size, SIDE, upsampling=upsampling)
+def framed(size: tuple[int, int], upsampling: Upsampling) -> ImageFrame:
+    return ImageFrame.of(*size, SIDE, upsampling=upsampling)
 
 
 @pytest.mark.parametrize("size", [*SIZES, pytest.param((3000, 4000), marks=pytest.mark.heavy)])
@@ -57,25 +57,27 @@ def framed(size: tuple[int, int], upsampling: Upsampling) -> Frame:
 def test_every_bit_is_that_of_the_slow_path(
     size: tuple[int, int], selection: Selection, upsampling: Upsampling
 ) -> None:
-    frame, placement = framed(size, upsampling), Placement.whole(*size)
+    frame, placement = framed(size, upsampling), CropPlacement.whole(*size)
     for low_res in (blobs(4), noise(2)):
         slow = read_masks_slowly(low_res, frame, placement, selection)
-        assert_same(read_masks(low_res, frame, placement, selection), slow)
+        assert_same(encode_masks(low_res, frame, placement, selection), slow)
 
 
 @pytest.mark.parametrize("crop", [(100, 50, 500, 350), (0, 0, 400, 480), (200, 100, 640, 480)])
 def test_crops_lie_where_the_slow_path_puts_them(crop: tuple[int, int, int, int], upsampling: Upsampling) -> None:
-    frame, placement = framed((crop[3] - crop[1], crop[2] - crop[0]), upsampling), Placement(crop, (480, 640))
+    frame, placement = framed((crop[3] - crop[1], crop[2] - crop[0]), upsampling), CropPlacement(crop, (480, 640))
     for selection in (Selection(), Selection(drop_cut_by_crop=True)):
         slow = read_masks_slowly(blobs(6, 20), frame, placement, selection)
-        assert_same(read_masks(blobs(6, 20), frame, placement, selection), slow)
+        assert_same(encode_masks(blobs(6, 20), frame, placement, selection), slow)
 
 
 def test_logits_on_a_threshold_and_beyond_all_numbers(upsampling: Upsampling) -> None:
-    frame, placement = framed((200, 300), upsampling), Placement.whole(200, 300)
+    frame, placement = framed((200, 300), upsampling), CropPlacement.whole(200, 300)
     hard = torch.cat([flat(0.0, 1.0, -1.0, 5.0, -5.0, float("inf"), float("nan")), blobs(1).round()])
     for selection in (Selection(), Selection(stability_thresh=0.5)):
-        assert_same(read_masks(hard, frame, placement, selection), read_masks_slowly(hard, frame, placement, selection))
+        assert_same(
+            encode_masks(hard, frame, placement, selection), read_masks_slowly(hard, frame, placement, selection)
+        )
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -102,8 +104,8 @@ def test_masks_that_resemble_real_ones_are_never_drawn_whole(
     monkeypatch: pytest.MonkeyPatch, upsampling: Upsampling
 ) -> None:
     monkeypatch.delattr(threshold, "draw_whole")
-    frame, placement = framed((480, 640), upsampling), Placement.whole(480, 640)
-    assert len(read_masks(blobs(4), frame, placement, Selection()).counts) == 4
+    frame, placement = framed((480, 640), upsampling), CropPlacement.whole(480, 640)
+    assert len(encode_masks(blobs(4), frame, placement, Selection()).counts) == 4
 
 
 def test_small_images_are_left_to_torch(upsampling: Upsampling) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from samfleet.variants.conventions import Upsampling
-from samfleet_models.images.transforms import Frame
+from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess import pixel_probe
 from samfleet_models.postprocess.pixel_probe import Probe
 from samfleet_models.postprocess.upsample import upscale
@@ -19,7 +19,7 @@ def test_pixels_are_those_of_the_drawn_masks(
     size: tuple[int, int], upsampling: Upsampling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pixel_probe, "VALUES_AT_A_TIME", 2 * 32 * 32)
-    frame = Frame.of(*size, 128, upsampling=upsampling)
+    frame = ImageFrame.of(*size, 128, upsampling=upsampling)
     generator = np.random.default_rng(3)
     low_res = torch.from_numpy(generator.normal(0, 4, (5, 32, 32)).astype(np.float32))
     pixels = generator.integers(0, size[::-1], (60, 2))
@@ -32,7 +32,7 @@ def test_pixels_are_those_of_the_drawn_masks(
 
 
 def test_sure_is_what_lies_well_inside_a_mask() -> None:
-    frame = Frame.of(64, 128, 128)
+    frame = ImageFrame.of(64, 128, 128)
     low_res = torch.full((2, 32, 32), -10.0)
     low_res[0, 4:12, 4:20] = 10.0  # pixels 16..47 down, 16..79 across
     low_res[1, :, 24:] = 5.0
@@ -42,5 +42,5 @@ def test_sure_is_what_lies_well_inside_a_mask() -> None:
 
 
 def test_no_masks_are_sure_of_nothing() -> None:
-    assert not Probe(np.array([[1, 1]]), -5.0).sure(torch.zeros(0, 32, 32), Frame.of(4, 4, 128)).any()
-    assert Probe(np.zeros((0, 2), np.int64), 0.0).sure(torch.zeros(2, 32, 32), Frame.of(4, 4, 128)).shape == (0,)
+    assert not Probe(np.array([[1, 1]]), -5.0).sure(torch.zeros(0, 32, 32), ImageFrame.of(4, 4, 128)).any()
+    assert Probe(np.zeros((0, 2), np.int64), 0.0).sure(torch.zeros(2, 32, 32), ImageFrame.of(4, 4, 128)).shape == (0,)

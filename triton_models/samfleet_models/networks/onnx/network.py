@@ -14,12 +14,12 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.graphs import DecoderGraph, EncoderGraph
 from samfleet.variants.record import VariantRecord
 from samfleet.wire.messages import SegmentRequest
-from samfleet_models.batching.requests import Work
+from samfleet_models.batching.requests import ImageTask
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import LoadedImage
-from samfleet_models.images.processor import Framing
+from samfleet_models.images.processor import ImageProcessor
 from samfleet_models.images.transforms import Resized
-from samfleet_models.mask_generation.segment import begin_work
+from samfleet_models.mask_generation.segment import segment_image
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.prompt_encoder import Label
 from samfleet_models.networks.onnx.decoder import OnnxDecoder
@@ -40,7 +40,7 @@ class OnnxNetwork:
     def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
         if execution is not None and not execution.is_reference:
             raise GraphExecutionFixed(f"{record.name}: {GraphExecutionFixed.__doc__}")
-        self.framing = Framing.of(record)
+        self.processor = ImageProcessor.of(record)
         self.device = torch.device("cpu")
         self._encoder_names = cast("EncoderGraph", record.architecture["encoder"])
         self._decoder_names = cast("DecoderGraph", record.architecture["decoder"])
@@ -63,8 +63,8 @@ class OnnxNetwork:
         self._encoder = Graph(self._files["network"], self.device)
         self._encoder.require((names.image,), names.features)
         graph = Graph(self._files["decoder"], self.device)
-        self._decoder = OnnxDecoder(graph, self._decoder_names, self.framing.frame_size, self.device)
-        side = self.framing.input_size
+        self._decoder = OnnxDecoder(graph, self._decoder_names, self.processor.frame_size, self.device)
+        side = self.processor.input_size
         context = self._decoder.prepare(self._features(torch.zeros(1, 3, side, side)))
         box = torch.tensor([[[0.0, 0.0], [side / 2, side / 2]]])
         self._decoder.score(context, box, torch.tensor([[Label.BOX_TOP_LEFT, Label.BOX_BOTTOM_RIGHT]]))
@@ -74,7 +74,7 @@ class OnnxNetwork:
         features = []
         for image in resized:
             with clock.measure("preprocess"):
-                pixels = self.framing.network_input([image], torch.device("cpu"))
+                pixels = self.processor.network_input([image], torch.device("cpu"))
             with clock.measure("encode"):
                 features.append(self._features(pixels))
         return features
@@ -89,8 +89,8 @@ class OnnxNetwork:
         found = cast("Graph", self._encoder).run(names.features, {names.image: fed.numpy()})
         return tuple(torch.from_numpy(array) for array in found)
 
-    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
-        return begin_work(self, request, image, features, clock)
+    def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
+        return segment_image(self, request, image, features, clock)
 
     @property
     def decoder(self) -> OnnxDecoder:

@@ -17,10 +17,10 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.interface import Network
-from samfleet_models.batching.requests import Work
+from samfleet_models.batching.requests import ImageTask
 from samfleet_models.decoder.interface import Decoder
 from samfleet_models.device.timing import StageClock
-from samfleet_models.images.loading import ImageFraming, LoadedImage
+from samfleet_models.images.loading import LoadedImage, Processor
 from samfleet_models.images.transforms import Resized
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.yolo.detections import Detections, Thresholds
@@ -53,10 +53,10 @@ class DetectorPrompted:
     def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
         return self._network.embed(resized, clock)
 
-    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
+    def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
         task = request.task
         if not isinstance(task, EverythingParameters) or task.sampler != "object_aware" or task.boxes_from != DETECTOR:
-            return self._network.work(request, image, features, clock)
+            return self._network.segment(request, image, features, clock)
         return self._detected(request, task, image, features, clock)
 
     def _detected(
@@ -66,29 +66,29 @@ class DetectorPrompted:
         image: LoadedImage,
         features: Features,
         clock: StageClock,
-    ) -> Work:
+    ) -> ImageTask:
         """One mask per box of the detector, the surest first. Nobody gave the prompts, so no mask names one."""
         found = self.detect(image, task, clock)
         boxes = tuple(Prompt(box=(x0, y0, x1, y1)) for x0, y0, x1, y1 in found.boxes.tolist())
         if not boxes:
             return ()
         asked = replace(request, task=replace(task, boxes_from="detections"), prompts=boxes)
-        masks = yield from self._network.work(asked, image, features, clock)
+        masks = yield from self._network.segment(asked, image, features, clock)
         return tuple(replace(mask, prompt_index=None) for mask in masks)
 
     def detect(self, image: LoadedImage, task: EverythingParameters, clock: StageClock) -> Detections:
         """The objects of one image, boxes in its pixels."""
-        framing, size = self._detector.framing, image.frame.original
+        processor, size = self._detector.processor, image.frame.original
         with clock.measure("preprocess"):
-            resized = framing.resize(image.pixels)
+            resized = processor.resize(image.pixels)
         ((predictions, *_),) = self._detector.embed([resized], clock)
         thresholds = Thresholds(task.detection_score_thresh, task.detection_nms_thresh, task.max_detections)
         with clock.measure("postprocess"):
             return self._detector.detections(predictions[0], size, thresholds)
 
     @property
-    def framing(self) -> ImageFraming:
-        return self._network.framing
+    def processor(self) -> Processor:
+        return self._network.processor
 
     @property
     def device(self) -> torch.device:

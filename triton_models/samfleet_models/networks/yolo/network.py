@@ -16,7 +16,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
-from samfleet_models.batching.requests import Work
+from samfleet_models.batching.requests import ImageTask
 from samfleet_models.checkpoints.layouts import read_published
 from samfleet_models.checkpoints.loading import fitting_keys, load_state
 from samfleet_models.decoder.interface import Decoder
@@ -32,7 +32,7 @@ from samfleet_models.networks.yolo.detections import (
     snapped,
     with_whole_frames,
 )
-from samfleet_models.networks.yolo.processor import LetterboxFraming
+from samfleet_models.networks.yolo.processor import LetterboxProcessor
 from samfleet_models.networks.yolo.prompt_matching import answer, record_of
 from samfleet_models.networks.yolo.prototype_masks import Instances, draw_instances
 from samfleet_models.networks.yolo.yolov8 import build_yolo
@@ -53,7 +53,7 @@ class InstanceNetwork(nn.Module):
 
     def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
         super().__init__()
-        self.framing = LetterboxFraming.of(record)
+        self.processor = LetterboxProcessor.of(record)
         self.execution = execution or Execution()
         self._record = record
         self.network = build_yolo(record.architecture)
@@ -106,13 +106,13 @@ class InstanceNetwork(nn.Module):
             for start in range(0, len(indices), self.images_per_pass):
                 part = indices[start : start + self.images_per_pass]
                 with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
-                    pixels = self.framing.network_input([resized[index] for index in part], self.device)
+                    pixels = self.processor.network_input([resized[index] for index in part], self.device)
                 with clock.measure("encode"):
                     together = self.encode(pixels)
                 features |= {index: tuple(own[row : row + 1] for own in together) for row, index in enumerate(part)}
         return [features[index] for index in range(len(resized))]
 
-    def work(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> Work:
+    def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
         yield from ()  # no questions
         task = request.task
         asked = task if isinstance(task, EverythingParameters) and not task.prompted else self._record.everything
@@ -127,7 +127,7 @@ class InstanceNetwork(nn.Module):
     def detections(self, predictions: Tensor, size: tuple[int, int], thresholds: Thresholds) -> Detections:
         """The objects in the predictions [5 + C, N] of an image of `size` (height, width), boxes in its pixels."""
         found = detect(predictions, thresholds)
-        letterbox = self.framing.letterbox(*size)
+        letterbox = self.processor.letterbox(*size)
         boxes = snapped(found.boxes, letterbox.shape)
         if self._record.role == "segmenter":
             boxes = with_whole_frames(boxes, letterbox.shape)

@@ -10,24 +10,24 @@ from torch import Tensor
 
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.record import VariantRecord
-from samfleet_models.images.transforms import Frame, Pixels, Resized
+from samfleet_models.images.transforms import ImageFrame, Pixels, Resized
 from samfleet_models.networks.yolo.letterbox import Letterbox, letterboxed, to_pixels
 
 
 @dataclass(frozen=True, slots=True)
-class LetterboxFraming:
+class LetterboxProcessor:
     """`input_size` is the longest side of an image in the network's input."""
 
     input_size: int
     conventions: Conventions
 
     @classmethod
-    def of(cls, record: VariantRecord) -> LetterboxFraming:
+    def of(cls, record: VariantRecord) -> LetterboxProcessor:
         return cls(record.input_size, record.conventions)
 
-    def frame(self, height: int, width: int) -> Frame:
+    def frame(self, height: int, width: int) -> ImageFrame:
         """Prompts and masks are in the image's own pixels: of a frame only its size is used."""
-        return Frame.of(height, width, self.input_size, self.conventions.preprocessing)
+        return ImageFrame.of(height, width, self.input_size, self.conventions.preprocessing)
 
     def letterbox(self, height: int, width: int) -> Letterbox:
         return Letterbox.of(height, width, self.input_size)

@@ -16,7 +16,7 @@ from torch import Tensor
 from samfleet.masks.rle import encode_runs
 from samfleet.masks.runs import Runs, pack_columns
 from samfleet_models.networks.yolo.detections import Detections
-from samfleet_models.postprocess.masks import ReadMasks
+from samfleet_models.postprocess.masks import EncodedMasks
 from samfleet_models.postprocess.threshold import MASK_THRESHOLD
 from samfleet_models.postprocess.upsample import Taps, resizing_taps
 
@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 class Instances:
     """The objects of one image, best first: their `masks`, whose `source` is the row in the detections, and scores."""
 
-    masks: ReadMasks
+    masks: EncodedMasks
     scores: NDArray[np.float32]
     size: tuple[int, int]  # of the image: height, width
 
@@ -109,9 +109,9 @@ def _no_runs(size: tuple[int, int]) -> Runs:
 
 def _coded(
     parts: Sequence[Runs], size: tuple[int, int], rows: NDArray[np.int64], stability: NDArray[np.float32]
-) -> ReadMasks:
+) -> EncodedMasks:
     if not parts:
-        return ReadMasks.joined([])
+        return EncodedMasks.joined([])
     runs = Runs(
         size,
         len(parts),
@@ -119,4 +119,4 @@ def _coded(
         np.concatenate([own.start for own in parts]),
         np.concatenate([own.stop for own in parts]),
     )
-    return ReadMasks(rows, encode_runs(runs), runs.boxes().astype(np.float32), runs.areas(), stability)
+    return EncodedMasks(rows, encode_runs(runs), runs.boxes().astype(np.float32), runs.areas(), stability)

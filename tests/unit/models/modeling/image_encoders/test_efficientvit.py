@@ -17,7 +17,7 @@ from samfleet.variants.conventions import PromptRules
 from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import file_sha256
-from samfleet_models.images.processor import Framing
+from samfleet_models.images.processor import ImageProcessor
 from samfleet_models.modeling.common import LayerNorm2d
 from samfleet_models.modeling.image_encoders.efficientvit import EfficientVit, EfficientVitSizes, at_side
 from samfleet_models.modeling.image_encoders.efficientvit_blocks import LinearAttention
@@ -80,9 +80,9 @@ def test_every_norm_has_the_epsilon_that_the_model_zoo_sets() -> None:
 
 
 def test_a_small_input_has_prompts_and_masks_in_the_large_frame() -> None:
-    framing = Framing.of(get_variant("efficientvit_sam_l0"))
-    frame = framing.frame(300, 600)
-    assert framing.resize(np.zeros((300, 600, 3), np.uint8)).shape == (256, 512, 3)
+    processor = ImageProcessor.of(get_variant("efficientvit_sam_l0"))
+    frame = processor.frame(300, 600)
+    assert processor.resize(np.zeros((300, 600, 3), np.uint8)).shape == (256, 512, 3)
     assert (frame.input_size, frame.resized) == (1024, (512, 1024))
     with torch.device("meta"):
         assert build_network(get_variant("efficientvit_sam_l0")).prompt_encoder.embedding_size == 64

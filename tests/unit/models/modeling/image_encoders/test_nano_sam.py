@@ -18,7 +18,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.checkpoints.loading import CheckpointMismatch, file_sha256, load_weights
-from samfleet_models.images.processor import Framing
+from samfleet_models.images.processor import ImageProcessor
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
@@ -26,7 +26,7 @@ from samfleet_models.postprocess.upsample import upscale
 from samfleet_models.serving.engine import Engine, EngineSettings
 
 NANO_SAM = get_variant("nanosam_resnet18")
-FRAMING = Framing.of(NANO_SAM)
+FRAMING = ImageProcessor.of(NANO_SAM)
 
 
 @pytest.mark.parametrize(
