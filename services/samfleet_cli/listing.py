@@ -11,8 +11,8 @@ from typing import Any
 
 from samfleet.errors import InvalidInput
 from samfleet_cli import tables
+from samfleet_cli.client.schemas import SHOWN_ID
 
-SHOWN_ID = 8  # as the dashboard shows ids; every command takes the first six and more
 _FOLDED_TO = 14  # columns of many words keep at least this width
 
 

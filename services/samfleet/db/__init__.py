@@ -1,0 +1,4 @@
+"""Tables, sessions, migrations.
+
+May import `config` and below.
+"""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -12,10 +14,18 @@ from samfleet.config import Settings
 from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
 from samfleet.db.session import connect, transaction
+from samfleet.errors import Conflict
 from samfleet.logging import configure_logging, get_logger
 from samfleet.paths import asset
 
 log = get_logger(__name__)
+
+
+class SchemaUnknown(Conflict):
+    """The database has a schema of another release."""
+
+    code = "schema_unknown"
+
 
 BOOTSTRAP = "bootstrap"
 DEFAULT_TENANT = "default"
@@ -24,13 +34,28 @@ DEFAULT_TENANT = "default"
 def alembic_config(database_url: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(asset("migrations")))
-    config.set_main_option("file_template", "%%(year)d-%%(month).2d-%%(day).2d_%%(slug)s")
+    config.set_main_option("file_template", "%%(year)d-%%(month).2d-%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s")
     config.attributes["database_url"] = database_url
     return config
 
 
 def upgrade(database_url: str) -> None:
-    command.upgrade(alembic_config(database_url), "head")
+    """Bring the database to the newest schema. Raises `SchemaUnknown` where it has one that these files lack."""
+    config = alembic_config(database_url)
+    _require_known(database_url, ScriptDirectory.from_config(config))
+    command.upgrade(config, "head")
+
+
+def _require_known(database_url: str, scripts: ScriptDirectory) -> None:
+    engine = connect(database_url)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaUnknown(
+            f"the database has schema {current}, which this release does not know; run the release that made it, or "
+            "start with an empty database (an embedded stack: another --state-dir)"
+        )
 
 
 def register_key(

@@ -1,0 +1,4 @@
+"""Object stores: files, S3, memory.
+
+Imports no other folder.
+"""

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from samfleet.datasets.coverage import Coverage
 from samfleet.datasets.left_out import LeftOut
 
+SHOWN_ID = 8  # characters, as the dashboard shows ids; every command takes the first six and more
+
 
 class _Resource(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)

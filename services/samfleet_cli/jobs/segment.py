@@ -12,7 +12,7 @@ from samfleet.datasets.left_out import describe
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import unknown_variant
 from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Job
+from samfleet_cli.client.schemas import SHOWN_ID, Job
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.jobs.dataset import Source, create_dataset
@@ -20,7 +20,6 @@ from samfleet_cli.jobs.output_folder import follow_command, require_out, said_if
 from samfleet_cli.jobs.progress import Display
 from samfleet_cli.jobs.result_files import Results, write_results
 from samfleet_cli.jobs.wait import follow_job
-from samfleet_cli.listing import SHOWN_ID
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,4 @@
+"""Reports as tables and charts.
+
+May import `tables`, `jobs`, `client`.
+"""

@@ -9,9 +9,9 @@ from typing import Any
 from samfleet.errors import InvalidInput, NotFound
 from samfleet.machine import machine_name
 from samfleet_cli.client.client import SamfleetClient
+from samfleet_cli.client.schemas import SHOWN_ID
 
 Hardware = dict[str, Any]
-SHOWN_ID = 8
 _LEAST_ID = 4  # fewer digits of an id are a name rather
 
 

@@ -1,1 +1,4 @@
-"""Holds a variant against recorded outputs of its official code: `samfleet variants verify`."""
+"""Comparison of a variant with recorded outputs of its official code: `samfleet variants verify`.
+
+May import from `networks` down; nothing but `tools` imports it.
+"""

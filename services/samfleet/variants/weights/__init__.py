@@ -1,0 +1,4 @@
+"""Weights: sources, downloads, pins, verification.
+
+May import `variants` and below.
+"""

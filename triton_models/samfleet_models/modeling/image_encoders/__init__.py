@@ -1,0 +1,4 @@
+"""Image encoders: of each the published modules, and the fused form that runs.
+
+May import `ops` and `device`.
+"""

@@ -1,15 +1,12 @@
-"""report views with evaluations, energy, tasks and intervals."""
-
-from typing import Any
+"""report views."""
 
 from alembic import op
 
-revision = "b8f4d16e0c27"
-down_revision = "e6b9d2f04a71"
+revision = "b4d6f0a83e21"
+down_revision = "7d2e9b662217"
 branch_labels = None
 depends_on = None
 
-FORMER = "d80c3a51e7f6"
 KEYS = "tenant_id, site, variant, hardware_id, dataset, code_version, parameters"
 MEANS = {
     "miou_evaluated": ("miou", "all", 1),
@@ -44,7 +41,7 @@ def _mean(metric: str, area: str, limit: int) -> str:
 NAMES = ", ".join(MEANS)
 WEIGHTED = ",\n".join(f"{_mean(*figure)} AS {name}" for name, figure in MEANS.items())
 CELLS = """
-CREATE OR REPLACE VIEW reports.cells AS
+CREATE VIEW reports.cells AS
 SELECT series.tenant_id, series.site, series.origin_job_id AS job_id, series.origin_run_id AS run_id,
        series.variant, series.pool, series.dataset, series.hardware_id,
        hardware.device_name AS hardware, hardware.facts AS hardware_facts,
@@ -52,14 +49,42 @@ SELECT series.tenant_id, series.site, series.origin_job_id AS job_id, series.ori
        series.code_version, series.parameters_sha256 AS parameters, series.parameters AS parameters_json,
        cell.stage, cell.hour, cell.batch_class AS batch_size, cell.warmup, cell.n, cell.failures, cell.sum_ms,
        cell.first_bucket, cell.counts, cell.started_at, cell.ended_at, cell.instances, cell.iou_sum,
-       cell.energy_j AS energy_j, cell.energy_images AS energy_images
+       cell.energy_j, cell.energy_images
 FROM rollups AS cell
 JOIN report_series AS series ON series.id = cell.series_id
 LEFT JOIN hardware ON hardware.id = series.hardware_id
 """
+# Bucket i stands for 2 g^i / (g + 1) with g = 1.01 / 0.99 (samfleet.rollups.sketch); what no bucket holds is 0.
+LATENCY = """
+CREATE VIEW reports.latency AS
+WITH keyed AS (
+    SELECT *, dense_rank() OVER (ORDER BY tenant_id, site, variant, hardware_id, stage, code_version, parameters) AS key
+    FROM reports.cells WHERE NOT warmup
+), totals AS (
+    SELECT key, tenant_id, site, variant, hardware_id, min(hardware) AS hardware, stage, code_version, parameters,
+           sum(n)::bigint AS n, sum(failures)::bigint AS failures, sum(sum_ms) / nullif(sum(n), 0) AS mean_ms
+    FROM keyed GROUP BY key, tenant_id, site, variant, hardware_id, stage, code_version, parameters
+), buckets AS (
+    SELECT key, first_bucket + place::int - 1 AS bucket, sum(count) AS count
+    FROM keyed, unnest(counts) WITH ORDINALITY AS filled (count, place) WHERE count > 0 GROUP BY 1, 2
+    UNION ALL
+    SELECT key, NULL, sum(n - (SELECT coalesce(sum(count), 0) FROM unnest(counts) AS count)) FROM keyed GROUP BY key
+), ranked AS (
+    SELECT key, coalesce(2 * exp(bucket * ln(1.01::float8 / 0.99)) / (1.01::float8 / 0.99 + 1), 0) AS ms,
+           sum(count) OVER (PARTITION BY key ORDER BY bucket NULLS FIRST) AS reached
+    FROM buckets
+)
+SELECT tenant_id, site, variant, hardware, hardware_id, stage, code_version, parameters, n, failures, mean_ms,
+       min(ms) FILTER (WHERE n > 0 AND reached > 0.5 * (n - 1)) AS p50_ms,
+       min(ms) FILTER (WHERE n > 0 AND reached > 0.9 * (n - 1)) AS p90_ms,
+       min(ms) FILTER (WHERE n > 0 AND reached > 0.95 * (n - 1)) AS p95_ms,
+       min(ms) FILTER (WHERE n > 0 AND reached > 0.99 * (n - 1)) AS p99_ms
+FROM totals JOIN ranked USING (key)
+GROUP BY key, tenant_id, site, variant, hardware, hardware_id, stage, code_version, parameters, n, failures, mean_ms
+"""
 # Where all images failed, the devices were busy for none of the time, as the API says.
 THROUGHPUT = """
-CREATE OR REPLACE VIEW reports.throughput AS
+CREATE VIEW reports.throughput AS
 WITH runs AS (
     SELECT tenant_id, site, variant, hardware_id, min(hardware) AS hardware, dataset, code_version, parameters, run_id,
            sum(n) FILTER (WHERE stage = 'image') AS n, sum(failures) FILTER (WHERE stage = 'image') AS failures,
@@ -183,12 +208,14 @@ $$
 COMPARE = """
 CREATE VIEW reports.compare AS
 WITH cells AS (
-    SELECT dense_rank() OVER (ORDER BY tenant_id, site, variant, hardware_id, stage, code_version, parameters) AS key, *
+    SELECT dense_rank() OVER (
+               ORDER BY tenant_id, site, variant, hardware_id, stage, dataset, code_version, parameters
+           ) AS key, *
     FROM reports.cells WHERE NOT warmup AND hardware_id IS NOT NULL AND n > 0
 ), sides AS (
-    SELECT key, tenant_id, variant, stage, code_version, parameters, hardware_id, min(hardware) AS hardware,
+    SELECT key, tenant_id, variant, stage, dataset, code_version, parameters, hardware_id, min(hardware) AS hardware,
            sum(n)::bigint AS n, least(ceil(sum(n::float8 / greatest(batch_size, 1))), sum(n))::bigint AS batches
-    FROM cells GROUP BY key, tenant_id, variant, stage, code_version, parameters, hardware_id
+    FROM cells GROUP BY key, tenant_id, variant, stage, dataset, code_version, parameters, hardware_id
 ), buckets AS (
     SELECT key, first_bucket + place::int - 1 AS bucket, sum(count) AS count
     FROM cells, unnest(counts) WITH ORDINALITY AS filled (count, place) WHERE count > 0 GROUP BY 1, 2
@@ -203,9 +230,9 @@ WITH cells AS (
            min(ms) FILTER (WHERE reached > floor((low - 1) * n::float8 / batches)) AS low_ms,
            min(ms) FILTER (WHERE reached > ceil(high * n::float8 / batches) - 1) AS high_ms
     FROM sides JOIN ranked USING (key), reports.median_bounds(batches)
-    GROUP BY key, tenant_id, variant, stage, code_version, parameters, hardware_id, hardware, n, batches
+    GROUP BY key, tenant_id, variant, stage, dataset, code_version, parameters, hardware_id, hardware, n, batches
 ), ratios AS (
-    SELECT a.tenant_id, a.variant, a.stage, a.code_version, a.parameters,
+    SELECT a.tenant_id, a.variant, a.stage, a.dataset, a.code_version, a.parameters,
            a.hardware AS a, a.hardware_id AS hardware_id_a, b.hardware AS b, b.hardware_id AS hardware_id_b,
            a.n AS n_a, b.n AS n_b, a.p50_ms AS p50_a_ms, b.p50_ms AS p50_b_ms,
            a.p50_ms / nullif(b.p50_ms, 0) AS ratio,
@@ -213,40 +240,22 @@ WITH cells AS (
            a.high_ms / nullif(b.low_ms, 0) * 1.01 / 0.99 AS ratio_high
     FROM medians AS a
     JOIN medians AS b
-      ON (a.tenant_id, a.variant, a.stage, a.code_version, a.parameters)
-       = (b.tenant_id, b.variant, b.stage, b.code_version, b.parameters)
+      ON (a.tenant_id, a.variant, a.stage, a.dataset, a.code_version, a.parameters)
+       = (b.tenant_id, b.variant, b.stage, b.dataset, b.code_version, b.parameters)
      AND a.hardware_id <> b.hardware_id
 )
 SELECT *, CASE WHEN ratio_high < 1 THEN 'a is faster' WHEN ratio_low > 1 THEN 'b is faster' ELSE 'cannot tell' END
           AS verdict
 FROM ratios
 """
-CHANGED = ("pareto", "cost", "quality", "compare")
 
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for name in CHANGED:
-        op.execute(f"DROP VIEW reports.{name}")
-    for statement in (CELLS, THROUGHPUT, FIGURES, QUALITY, COST, PARETO, BOUNDS, COMPARE):
+    op.execute("CREATE SCHEMA reports")
+    for statement in (CELLS, LATENCY, THROUGHPUT, FIGURES, QUALITY, COST, PARETO, BOUNDS, COMPARE):
         op.execute(statement)
 
 
 def downgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '5s'")
-    for name in (*CHANGED, "figures", "throughput", "latency", "cells"):
-        op.execute(f"DROP VIEW reports.{name}")
-    op.execute("DROP FUNCTION reports.median_bounds(bigint)")
-    former = _former()
-    for view in (former.CELLS, former.LATENCY, former.THROUGHPUT, former.QUALITY, former.COST, former.PARETO):
-        op.execute(view)
-    op.execute(former.COMPARE)
-
-
-def _former() -> Any:
-    """The migration that made the views before; its text stands once."""
-    script = op.get_context().script
-    found = script.get_revision(FORMER) if script else None
-    if found is None:
-        raise LookupError(f"the migration {FORMER} is not among the scripts")
-    return found.module
+    op.execute("DROP SCHEMA reports CASCADE")
