@@ -25,8 +25,10 @@ _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
 
 
 def console() -> Console:
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=max(found.width, _FEWEST_COLUMNS))
+    found = Console(highlight=False, emoji=False)
+    return (
+        found if found.is_terminal else Console(highlight=False, emoji=False, width=max(found.width, _FEWEST_COLUMNS))
+    )
 
 
 def print_summary(results: Results, *, as_json: bool) -> None:

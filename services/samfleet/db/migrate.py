@@ -54,7 +54,7 @@ def _require_known(database_url: str, scripts: ScriptDirectory) -> None:
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise SchemaUnknown(
             f"the database has schema {current}, which this release does not know; run the release that made it, or "
-            "start with an empty database (an embedded stack: another --state-dir)"
+            "start with an empty database (of an embedded stack: another SAMFLEET_STATE_DIR)"
         )
 
 

@@ -32,7 +32,7 @@ def doctor(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False)
         from rich.console import Console
         from rich.markup import escape
 
-        console = Console(soft_wrap=True)
+        console = Console(soft_wrap=True, emoji=False)
         for check in checks:
             console.print(f"{_MARKS[check.state]:<16} {check.name}: {escape(check.found)}")
             if check.remedy:

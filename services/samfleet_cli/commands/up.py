@@ -37,7 +37,7 @@ def up(
     from samfleet_cli.local_stack.stack import StackDidNotStart, explain_failure, prepare_start, start_stack
     from samfleet_cli.local_stack.weights import pull_missing
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     settings, stack = Settings(), StackSettings()
     require_gates(settings, stack)
     prepare_start(settings, stack)
@@ -91,7 +91,7 @@ def _print_table(now: StackStatus) -> None:
         pid, last_exit = str(part.pid or ""), _exit_words(part.last_exit)
         since = _local_time(part.since) if part.since else ""
         table.add_row(part.name, f"[{colour}]{part.state}[/]", pid, str(part.restarts), last_exit, since, part.address)
-    console = Console()
+    console = Console(emoji=False)
     console.width = max(console.width, _TABLE_WIDTH)
     console.print(f"stack: {now.state}" + (f", supervisor {now.supervisor_pid}" if now.supervisor_pid else ""))
     if now.api_url:

@@ -80,7 +80,7 @@ class LiveDisplay:
             BarColumn(),
             TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
-            console=Console(file=stream),
+            console=Console(file=stream, emoji=False),
         )
         self._upload = self._progress.add_task("upload", visible=False, text="")
         self._stall = ""

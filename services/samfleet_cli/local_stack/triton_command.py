@@ -6,6 +6,7 @@ process for this Python. Nothing here starts a process.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import sysconfig
@@ -145,7 +146,7 @@ def find_python_library() -> Path:
     folders = [Path(str(sysconfig.get_config_var("LIBDIR"))), Path(sys.base_prefix) / "lib"]
     folders += [folder / str(sysconfig.get_config_var("MULTIARCH")) for folder in folders]
     for folder in folders:
-        if (folder / name).exists():
+        if os.access(folder / name, os.R_OK):  # False too where the folder is closed to this account
             return folder / name
     raise PythonLibraryMissing(
         f"{name} is in none of {', '.join(map(str, folders))}; Triton's Python backend embeds it: install the "

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,6 +102,27 @@ def test_jobs_are_listed_with_their_names(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_job_without_errors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     api = ApiDouble({"GET /v1/jobs/j1": job(), "GET /v1/jobs/j1/errors": page()})
     assert cli(monkeypatch, api, "jobs", "errors", "j1") == "no image failed\n"
+
+
+def test_colons_in_texts_are_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rich would write a cross for `:x:`, such as in the line for /etc/passwd that `samfleet doctor` advises."""
+    tables.console().print(tables.table_of(("name",), [("a:cat:b",)]))
+    tables.console().print("samfleet:x:1", markup=False)
+    out = capsys.readouterr().out
+    assert "a:cat:b" in out
+    assert "samfleet:x:1" in out
+
+
+def test_every_console_leaves_colons_alone() -> None:
+    """Console() without emoji=False stands nowhere in the commands."""
+    folder = Path(main.__file__).parent
+    calls = [
+        (path.name, call)
+        for path in folder.rglob("*.py")
+        for call in re.findall(r"\bConsole\([^)\n]*", path.read_text())
+    ]
+    assert len(calls) >= 5
+    assert [found for found in calls if "emoji=False" not in found[1]] == []
 
 
 def test_flags_ask_for_no_value_and_brackets_are_shown() -> None:

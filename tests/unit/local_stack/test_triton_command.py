@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +110,20 @@ def test_the_backend_directory_holds_copies_and_replaces_an_earlier_one(command:
         "sam/model.py",
     }
     assert not any(path.is_symlink() for path in command.backends.rglob("*"))
+
+
+def test_a_library_that_cannot_be_read_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another account's home, such as that of a virtual environment made by root."""
+    closed, readable = tmp_path / "closed", tmp_path / "base" / "lib"
+    name = find_python_library().name
+    for folder in (closed, readable):
+        folder.mkdir(parents=True)
+        (folder / name).touch()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: closed not in Path(path).parents and access(path, mode))
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: {"LIBDIR": str(closed)}.get(name, ""))
+    monkeypatch.setattr(sys, "base_prefix", str(readable.parent))
+    assert find_python_library() == readable / name
 
 
 def test_this_python_has_its_library() -> None:
