@@ -1,4 +1,4 @@
-# The verbs of this repository; CI runs the same ones.
+# The commands of this repository; CI runs the same ones.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,22 +8,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
-# PyPI's torch for Linux is the CUDA build; the CPU's is a fifth of its size.
+# PyPI's torch for Linux is the CUDA build; the CPU build is a fifth of its size.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 12: apt install python3.11-venv libpython3.11. \
   Ubuntu 24.04: apt install python3.12-venv libpython3.12. Elsewhere, such as on Debian 13: uv python install 3.12 (pipx install uv)
 NUMPY2 := 2.4.6
-# Tools that people open results with, in an environment of their own: they need another numpy than ours.
+# Tools that people open results with, in a separate environment: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
-help: ## list the verbs
+help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv with everything, from pinned versions
 
-demo: setup ## real photographs through the whole real stack, into demo-output/
+demo: setup ## segment real photographs with the whole real stack, into demo-output/
 	$(BIN)/samfleet demo $(ARGS)
 
 up: setup ## start the embedded stack in the foreground; Ctrl-C stops it
@@ -36,12 +36,12 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 	$(fetch_weights)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25 $(ARGS)
 
-test-all: setup $(VENV)/tools/.installed ## all tests: those that take minutes, in Chromium and of other tools too
+test-all: setup $(VENV)/tools/.installed ## all tests, also those that take minutes or need Chromium or other tools
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
 	$(MAKE) test-numpy2
 
-test-numpy2: setup ## tests of the model code under numpy 2, in a folder in front of everything else
+test-numpy2: setup ## tests of the model code under numpy 2, which shadows the installed one
 	@[ -d $(VENV)/numpy-$(NUMPY2)/numpy ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps \
 	  --target $(VENV)/numpy-$(NUMPY2) numpy==$(NUMPY2)
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
@@ -50,14 +50,14 @@ test-numpy2: setup ## tests of the model code under numpy 2, in a folder in fron
 test-tools: setup $(VENV)/tools/.installed ## results opened by supervision, datumaro and FiftyOne
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)
 
-test-browser: setup ## the dashboard in a real Chromium, where the system has one
+test-browser: setup ## the dashboard in a real Chromium, if the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
-bench: setup ## the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
+bench: setup ## measure the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
 	$(BIN)/samfleet variants pull mobile_sam
 	$(BIN)/python -m benchmarks.engine $(ARGS)
 
-bench-reports: setup ## reports over ten million images, 6 GB of disk; ARGS="--images 500000"
+bench-reports: setup ## measure reports over ten million images, 6 GB of disk; ARGS="--images 500000"
 	$(BIN)/python -m benchmarks.reports $(ARGS)
 
 check: setup ## formatting, lint, types, import rules, generated files
@@ -71,11 +71,11 @@ check: setup ## formatting, lint, types, import rules, generated files
 	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
 	diff $(VENV)/variants.md docs/variants.md
 
-fmt: setup ## format the code and mend what ruff can
+fmt: setup ## format the code and apply ruff's fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generated: setup ## write what follows from the records of variants: Triton's folders, complexity.json, docs/variants.md
+generated: setup ## generate files from the records of variants: Triton's folders, complexity.json, docs/variants.md
 	$(BIN)/python -m samfleet.wire.model_config --write triton_models/repository
 	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
@@ -104,6 +104,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@[ -n "$$(nvidia-smi --list-gpus 2>/dev/null)" ] || $(BIN)/python -c 'from importlib.util import find_spec; exit(not find_spec("torch"))' || \
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check --retries 0 --timeout 10 --no-deps --index-url $(TORCH_CPU_INDEX) \
 	    "$$(grep '^torch==' constraints.txt)" 2>/dev/null || \
-	  echo "no NVIDIA GPU here, and $(TORCH_CPU_INDEX) does not answer: taking PyPI's torch, which brings 4 GB of CUDA with it" >&2
+	  echo "no NVIDIA GPU here, and $(TORCH_CPU_INDEX) does not reply: taking PyPI's torch, which brings 4 GB of CUDA with it" >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	@touch $@
