@@ -36,6 +36,10 @@ class StageName(BaseModel):
 
 
 class StageList(BaseModel):
+    """Stages in their order, the waiting in queues first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"name": "encode", "on_device": True}]}]})
+
     items: list[StageName]
 
 

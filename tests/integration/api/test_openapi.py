@@ -45,6 +45,7 @@ OPERATIONS = [
     "report_latency",
     "report_pareto",
     "report_quality",
+    "report_stages",
     "report_throughput",
     "run_list_images",
     "run_read",
