@@ -12,7 +12,7 @@ from samfleet_models.modeling.image_encoders.repvit_trunk import FusedRepVitTrun
 
 
 class Trunk(nn.Module):
-    """The published trunk holds the network of another library in `body`."""
+    """Wraps another library's network in `body`, as the published trunk does."""
 
     def __init__(self, body: RepVitTrunk) -> None:
         super().__init__()
