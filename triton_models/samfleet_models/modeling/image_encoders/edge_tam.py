@@ -24,7 +24,7 @@ class Trunk(nn.Module):
 
 
 def build_edge_tam(architecture: Mapping[str, object], input_size: int) -> PyramidEncoder:
-    """The encoder of a record's `architecture`; it takes any input of whole grids, so `input_size` sets nothing."""
+    """Build the encoder of a record's `architecture`. Any input of whole grids fits; `input_size` is unused."""
     del input_size
     sizes = cast("dict[str, Any]", dict(architecture))
     return PyramidEncoder(Trunk(RepVitTrunk(**sizes)), sizes["channels"])

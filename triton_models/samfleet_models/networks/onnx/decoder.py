@@ -39,7 +39,10 @@ class OnnxScored:
 
 
 class OnnxDecoder:
-    """`names` says what the graph calls what; prompts and masks live in a square of `frame_size` pixels."""
+    """Decodes with a graph, whose inputs and outputs `names` maps.
+
+    Prompts and masks use a square of `frame_size` pixels.
+    """
 
     lanes = 1  # ONNX Runtime distributes the operators of one run itself
 

@@ -127,7 +127,7 @@ class InstanceNetwork(nn.Module):
             return tuple(answer(prompt, index, instances) for index, prompt in enumerate(request.prompts))
 
     def detections(self, predictions: Tensor, size: tuple[int, int], thresholds: Thresholds) -> Detections:
-        """The objects in the predictions [5 + C, N] of an image of `size` (height, width), boxes in its pixels."""
+        """Return the objects in predictions [5 + C, N] of an image of `size` (height, width), boxes in its pixels."""
         found = detect(predictions, thresholds)
         letterbox = self.processor.letterbox(*size)
         boxes = snapped(found.boxes, letterbox.shape)

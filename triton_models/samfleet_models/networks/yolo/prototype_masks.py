@@ -89,7 +89,10 @@ def _without_padding(prototypes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _window(logits: Floats, box: Floats, taps: Sequence[Taps], size: tuple[int, int]) -> Window:
-    """Of [h, w]. A box shows the pixels whose numbers are at or after its beginning and before its end."""
+    """Cut a window from logits [h, w].
+
+    A box covers the pixels with indices at or after its start and before its end.
+    """
     left, top, right, bottom = np.ceil(box).astype(np.int64).clip(0, [*size[::-1], *size[::-1]]).tolist()
     (upper, lower), (above, below) = _cut(taps[0], top, bottom)
     (before, after), (near, far) = _cut(taps[1], left, right)

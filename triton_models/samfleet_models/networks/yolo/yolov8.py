@@ -104,7 +104,7 @@ class Head(nn.Module):
         )
         boxes = boxes_of(
             self.dfl(distances).float(), [grid.shape[2:] for grid in grids]
-        )  # float16 cannot represent odd pixel numbers above 2048
+        )  # 16-bit types cannot represent every pixel number
         predictions = torch.cat([boxes, scores.float().sigmoid(), coefficients.float()], dim=1)
         return predictions, self.proto(grids[0]) if hasattr(self, "proto") else None
 
