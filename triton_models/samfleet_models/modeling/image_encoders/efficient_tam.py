@@ -27,7 +27,10 @@ PRETRAINED_GRID = 14  # side of the learned position embeddings, for 224 pixels
 
 @dataclass(frozen=True, slots=True)
 class PlainVitSizes:
-    """Blocks attend in windows of `window` tokens a side, those of `global_blocks` to the whole grid."""
+    """Sizes of a plain ViT.
+
+    Blocks attend in windows of `window` tokens per side, `global_blocks` over the whole grid.
+    """
 
     dim: int
     heads: int

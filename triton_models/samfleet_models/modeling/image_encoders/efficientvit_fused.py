@@ -29,7 +29,7 @@ class FusedResidual(nn.Module):
 
 
 class FusedLinearAttention(nn.Module):
-    """Sums over the image are float32 in every precision: they run over thousands of pixels."""
+    """Linear attention. Sums over the image are float32 in every precision: they run over thousands of pixels."""
 
     def __init__(self, attention: LinearAttention) -> None:
         super().__init__()

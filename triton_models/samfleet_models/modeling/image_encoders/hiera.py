@@ -80,7 +80,10 @@ def run_stages(blocks: nn.ModuleList, ends: tuple[int, ...], tokens: Tensor) -> 
 
 
 def _blocks(sizes: HieraSizes) -> list[WindowBlock]:
-    """A stage's first block still has the windows of the stage before: it halves them with the grid."""
+    """Make the blocks.
+
+    A stage's first block uses the window side of the stage before, because it halves the windows with the grid.
+    """
     blocks: list[WindowBlock] = []
     inner = sizes.embed_dim
     for stage, (count, outer) in enumerate(zip(sizes.stages, sizes.channels, strict=True)):

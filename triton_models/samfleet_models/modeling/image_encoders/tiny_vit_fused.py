@@ -40,7 +40,7 @@ class FusedBlock(nn.Module):
 
 
 class FusedTinyVit(nn.Module):
-    """[B, 3, S, S] to [B, 256, S/16, S/16], beside it the output of the stage `intermediate` if there is one."""
+    """Maps [B, 3, S, S] to [B, 256, S/16, S/16], and also returns the output of the stage `intermediate` if set."""
 
     def __init__(self, encoder: TinyVit, input_size: int) -> None:
         super().__init__()
