@@ -96,7 +96,7 @@ def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
 def _reason(error: Exception) -> str:
     """Return a short reason, without torch's advice to unpickle freely, which does not suit downloaded files."""
     if isinstance(error, pickle.UnpicklingError):
-        return "it contains pickled objects other than tensors and numbers, and none of them was run; get the official file"
+        return "it pickles objects other than tensors and numbers; none of them was run; get the official file"
     return f"{str(error).partition('. ')[0]}; the download may be incomplete"
 
 

@@ -81,7 +81,7 @@ class MaskDecoder(nn.Module):
         return torch.cat([self.own_tokens.expand(len(prompt), -1, -1), prompt], dim=1)
 
     def image_features(self, features: tuple[Tensor, ...]) -> ImageFeatures:
-        """Of what an encoder gives of one image: the embedding, then the skips where there are any, the fine first."""
+        """Name an encoder's features of one image: the embedding, then any skips, the fine one first."""
         embedding, *skips = features
         if not skips:
             return ImageFeatures(embedding)

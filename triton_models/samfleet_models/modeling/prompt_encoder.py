@@ -59,7 +59,10 @@ class PointEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
-        """Tokens [B, T, 256] of `coords` [B, T, 2] (x, y) in pixels of the frame and `labels` [B, T] (`Label`)."""
+        """Return tokens [B, T, 256].
+
+        `coords` are [B, T, 2] (x, y) in pixels of the frame, `labels` [B, T] (`Label`).
+        """
 
     @property
     @abstractmethod

@@ -83,7 +83,10 @@ class Worst:
 
 @dataclass(slots=True)
 class Verdict:
-    """Of one variant: how many keys fit, the worst of each comparison, what could not be compared and what broke."""
+    """The result of one variant.
+
+    It has the number of matching keys, the worst error of each comparison, the skipped comparisons and the problems.
+    """
 
     variant: str
     keys: int = 0

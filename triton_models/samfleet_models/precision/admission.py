@@ -37,7 +37,7 @@ def admit(
     subject = gate_subject(record, execution, hardware, sha256)
     if gates_dir is None:
         raise PrecisionNotGated(
-            f"{record.name} in {execution} needs a gate, and no folder of gates is configured; set SAMFLEET_GATES_DIR and "
-            f"run `{subject.command}` on this machine"
+            f"{record.name} in {execution} needs a gate, and no folder of gates is configured; set SAMFLEET_GATES_DIR "
+            f"and run `{subject.command}` on this machine"
         )
     return require_gate(gates_dir, subject)

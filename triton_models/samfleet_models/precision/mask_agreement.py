@@ -16,7 +16,7 @@ from samfleet.variants.gates import AGREEING_IOU, PAIRED_IOU, GateFigures
 
 @dataclass(frozen=True, slots=True)
 class ImageAgreement:
-    """One image: how many masks each side has, the IoUs of their pairs and those of the box-prompted masks."""
+    """Agreement on one image: mask counts of both sides, IoUs of their pairs and of the box-prompted masks."""
 
     name: str
     reference_masks: int

@@ -1,6 +1,7 @@
-"""Whether weight files fit a variant's network: `python -m samfleet_models.tools.fit NAME network=FILE decoder=FILE`.
+"""Checks that weight files fit a variant's network: `python -m samfleet_models.tools.fit NAME network=FILE
+decoder=FILE`.
 
-The network is built on the meta device, so even the largest takes no memory beside what is read. Exit codes: 0 all keys
+The network is built on the meta device, so even the largest needs no memory besides the files. Exit codes: 0 all keys
 and shapes fit, 1 they do not.
 """
 
@@ -21,11 +22,15 @@ from samfleet_models.networks.registry import network_of
 
 
 def check_fit(record: VariantRecord, files: Mapping[str, Path]) -> None:
-    """Raises what `samfleet_models.checkpoints.loading` names; `files` are the record's, by what they are for."""
+    """Raise an error of `samfleet_models.checkpoints.loading` if the files do not fit; `files` are the record's, by
+    role.
+    """
     with torch.device("meta"):
         network = network_of(record)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*which is a no-op", category=UserWarning)  # as it is meant to be
+        warnings.filterwarnings(
+            "ignore", message=".*which is a no-op", category=UserWarning
+        )  # a no-op is intended here
         network.load(files)
 
 
