@@ -71,8 +71,7 @@ class TritonPythonModel:
             pb_utils.Logger.log_info(f"{record.name} was compiled in {self._engine.warmup_seconds:.1f} s")
 
     def execute(self, requests: list[Any]) -> None:
-        """Reply to every request through its own sender, so that replies leave while the rest of the batch is still
-        running.
+        """Reply to every request through its own sender, as soon as its result is ready.
 
         An error of one request is that request's reply. After an error of this program, the remaining requests are
         tried one by one, so that only the one that causes it gets the error.
@@ -90,8 +89,9 @@ class TritonPythonModel:
             os._exit(1)  # Triton reloads the model in another process; clean-up could not use the device
 
     def _reply(self, batch: dict[int, Arrays], cancelled: dict[int, Cancellation], senders: dict[int, Any]) -> None:
-        """Serve the batch and remove the sender of each request that got a reply; `_failure` explains the remaining
-        ones.
+        """Serve the batch and remove the sender of each request that got a reply.
+
+        `_failure` explains the remaining ones.
         """
         try:
             for position, outcome in serve(self._engine, batch, cancelled):

@@ -44,8 +44,7 @@ def read_published(checkpoint: Checkpoint, path: Path) -> dict[str, Tensor]:
 
 
 def read_modules(path: Path, key: str | None = None) -> dict[str, Tensor]:
-    """Return the tensors, by their usual keys, of the module pickled under `key` of a file's table or as the whole
-    file.
+    """Return the tensors, by their usual keys, of a module pickled under `key` of a file's table or as the whole file.
 
     A plain table of tensors is accepted too, under `key` or as the whole file.
     """

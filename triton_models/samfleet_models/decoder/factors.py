@@ -18,7 +18,7 @@ class Factors:
 
     In the terms of `samfleet_models.decoder.two_way_pass`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` is
     W [P, 2 J + 1, 256] and `scale` is r₁ r₀ [P, 1, N]; during the second layer they do not contain r₁ yet. `image` has
-    the type of scoring and lies in a workspace: the next pass overwrites it. The others are float32.
+    the type of scoring and is in a workspace: the next pass overwrites it. The others are float32.
     """
 
     image: Tensor

@@ -49,8 +49,9 @@ class ScoredPrompts:
 
 
 def scored_bytes(pixels: int, tokens: int) -> int:
-    """Return the bytes that a prompt of `tokens`, decoder tokens included, keeps until it is drawn, on `pixels` image
-    tokens.
+    """Return the bytes that a prompt of `tokens` keeps until it is drawn, on `pixels` image tokens.
+
+    `tokens` includes the decoder's own.
     """
     pairs = HEADS * tokens
     return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
@@ -92,8 +93,9 @@ class FoldedDecoder:
 
     @torch.inference_mode()
     def prepare(self, features: Features) -> ImageContext:
-        """Return the context that all prompts of one image share; `features` are the input of
-        `MaskDecoder.image_features`.
+        """Return the context that all prompts of one image share.
+
+        `features` are the input of `MaskDecoder.image_features`.
         """
         image, dense = self._mask_decoder.image_features(features), self._prompt_encoder.dense
         return ImageContext.of(self._weights, self._positions, image, dense, self._types)
@@ -121,10 +123,9 @@ class FoldedDecoder:
 
     @torch.inference_mode()
     def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """Draw the `masks` [n] of the prompts `rows` [n], ascending; both on the host. Logits have the precision's
-        type.
+        """Draw the `masks` [n] of the prompts `rows` [n], ascending; both on the host.
 
-        Masks are 0 to 3; a `RefinedMaskDecoder` also has `REFINED_ALONE`.
+        Logits have the precision's type. Masks are 0 to 3; a `RefinedMaskDecoder` also has `REFINED_ALONE`.
         """
         side = scored.contexts[0].side
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)

@@ -104,8 +104,9 @@ class FoldedWeights:
 
 
 def _to_image(attention: Attention, gain: Tensor, shift: Tensor) -> ToImage:
-    """Fold an attention whose keys and values read gain · x + shift. Terms constant over the image cancel in the
-    softmax.
+    """Fold an attention whose keys and values read gain · x + shift.
+
+    Terms constant over the image cancel in the softmax over it.
     """
     key, value, out = (wide(part.weight) for part in (attention.k_proj, attention.v_proj, attention.out_proj))
     constant = wide(attention.v_proj.bias) + value @ shift

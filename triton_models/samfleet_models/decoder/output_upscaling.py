@@ -129,10 +129,9 @@ class UpScaling:
     def features(
         self, terms: PixelTerms, factors: Factors, spans: Sequence[slice], workspace: Workspace
     ) -> Iterator[Tensor]:
-        """Yield the features [g, n * 16, 32] of the mask pixels of each span of n image tokens, for g prompts of one
-        image.
+        """Yield the features [g, n * 16, 32] of the mask pixels of each span of n image tokens.
 
-        They are ordered (token, sub-pixel, sub-pixel).
+        They belong to g prompts of one image and are ordered (token, sub-pixel, sub-pixel).
         """
         dtype, count = self.first_bias.dtype, len(factors.tokens)
         projected = product(factors.tokens, self.first.expand(count, -1, -1)).to(dtype)  # W U
@@ -157,8 +156,8 @@ class UpScaling:
 
 
 def by_pixel(maps: Tensor, factor: int) -> Tensor:
-    """Return [N, factor² * C] of `maps` [1, C, factor * h, factor * w], in the sub-pixel layout of convolutions of
-    stride 2.
+    """Return [N, factor² * C] of `maps` [1, C, factor * h, factor * w], in the sub-pixel layout of stride-2
+    convolutions.
 
     `factor` is 2 or 4; with 4 the sub-pixels of a sub-pixel are innermost.
     """

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class PromptThreads:
-    """As many threads as torch has on a CPU, each with a workspace; on other devices only the caller's thread."""
+    """A pool of as many threads as torch has on a CPU, each with a workspace. Other devices use the caller's thread."""
 
     def __init__(self, device: torch.device) -> None:
         self.count = torch.get_num_threads() if device.type == "cpu" else 1

@@ -178,9 +178,7 @@ class TwoWayPass:
         return place.out(join_heads(torch.cat(attended)))
 
     def _narrow(self, x: Tensor) -> Tensor:
-        """Convert to the type of image-sized operands: products in it accumulate in float32, and their results are
-        rounded.
-        """
+        """Convert to the type of image-sized operands. Products in it accumulate in float32 and are then rounded."""
         return x.to(self._dtype)
 
     def _scratch(self, name: str, queries: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ NVIDIA_VERSION = Path("/proc/driver/nvidia/version")
 
 
 def choose_device(wanted: str, gpu: int = 0) -> torch.device:
-    """Return the device for `wanted`: auto, cpu, cuda (the GPU of index `gpu`) or cuda:N. auto takes the GPU if CUDA
-    works.
+    """Return the device for `wanted`: auto, cpu, cuda (the GPU of index `gpu`) or cuda:N.
+
+    auto takes the GPU if CUDA works.
     """
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
@@ -27,8 +28,8 @@ def choose_device(wanted: str, gpu: int = 0) -> torch.device:
 
 
 def prepare_device(device: torch.device, threads: int | None) -> None:
-    """Apply process-wide settings of torch: the GPU in use, true float32 on it, and CPU threads (None: torch's own
-    number).
+    """Apply process-wide settings of torch: the GPU in use, true float32 on it, and CPU threads (None: torch's
+    default).
 
     By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change which masks pass a threshold, and cuBLAS
     may add parts of a product of halves in half precision.

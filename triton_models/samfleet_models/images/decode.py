@@ -58,10 +58,10 @@ class PixelBudget:
 def read_image(
     data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, budget: PixelBudget | None = None
 ) -> NDArray[np.uint8]:
-    """Return the upright pixels of an image file: HWC uint8 RGB. Raises a subclass of `ImageFailed` that names the
-    fault.
+    """Return the upright pixels of an image file: HWC uint8 RGB.
 
-    Images that are decoded at the same time share the `budget`.
+    Raises a subclass of `ImageFailed` that names the fault. Images that are decoded at the same time share the
+    `budget`.
     """
     with open_image(data) as image:
         check_pixels(image, max_pixels)

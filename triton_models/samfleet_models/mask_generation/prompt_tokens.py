@@ -23,9 +23,7 @@ EFFICIENT_SAM_POINTS = 6  # the decoder expects exactly this many
 
 
 def _sam(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, Labels]:
-    """Concatenate the points and the box, or a padding point without a box
-    (segment_anything/modeling/prompt_encoder.py).
-    """
+    """Concatenate the points and the box, or a padding point (segment_anything/modeling/prompt_encoder.py)."""
     last, kinds = (np.zeros((1, 2)), np.array([Label.PADDING])) if box is None else (box, CORNERS)
     return np.concatenate([points, last]), np.concatenate([labels, kinds])
 

@@ -81,8 +81,9 @@ class CropView:
         return layer_points_per_side(self.parameters.points_per_side, downscale, self.crop.layer)
 
     def points(self, points: Points) -> SamplerTask:
-        """Decode one foreground point per prompt and return the masks that pass. `points` [n, 2] (x, y) in (0, 1) of
-        the crop.
+        """Decode one foreground point per prompt and return the masks that pass.
+
+        `points` [n, 2] (x, y) are in (0, 1) of the crop.
         """
         return self._found((yield from decode(self._request(points))), points)
 

@@ -79,8 +79,9 @@ class PointEncoder(nn.Module, ABC):
 
 
 class PromptEncoder(PointEncoder):
-    """SAM's prompt encoder. `mask_downscaling` is never run, as no task has a mask prompt; its keys are in the
-    checkpoint.
+    """SAM's prompt encoder.
+
+    `mask_downscaling` is never run, because no task has a mask prompt; its keys belong to the checkpoint.
     """
 
     def __init__(self, input_size: int, embedding_size: int) -> None:
@@ -99,10 +100,9 @@ class PromptEncoder(PointEncoder):
         self.no_mask_embed = nn.Embedding(1, DIM)
 
     def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
-        """Encode points. Coordinates are shifted to pixel centres and normalised in their own dtype, then cast to the
-        weights'.
+        """Encode points. Coordinates are shifted to pixel centres and normalised in their own dtype, then cast.
 
-        The official generator passes float64, the official predictor float32.
+        The cast is to the weights' dtype. The official generator passes float64, the official predictor float32.
         """
         features = self.pe_layer((coords + 0.5) / self.input_size)
         features = features * (labels != Label.PADDING).unsqueeze(-1)

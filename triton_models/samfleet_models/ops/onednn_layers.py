@@ -1,5 +1,4 @@
-"""oneDNN's layers with the activation in the same pass, for tensors that `samfleet_models.ops.onednn.by_onednn`
-accepts.
+"""oneDNN's layers with the activation in the same pass, for tensors that `ops.onednn.by_onednn` accepts.
 
 They are custom operators. torch's compiler rejects its own oneDNN operators in the code that it compiles, but accepts
 these. Its own float32 linear layers go through MKL.

@@ -34,8 +34,7 @@ class Tolerances:
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> Tolerances:
-        """Read the tolerances of a `meta.json`: numbers under `tolerance` by the names here, or the recorder's
-        sentence.
+        """Read the tolerances of a `meta.json`: numbers under `tolerance` by the names here, or a recorded sentence.
 
         The recorder may have found the stand-in network ill-conditioned; `perturbation_check_case0` has the change of
         its embedding when the input grows by 1e-5. The suggested tolerances are then widened by as much.

@@ -55,9 +55,7 @@ class Canvas:
         self._drawn = None
 
     def band(self, columns: slice) -> Floats:
-        """Return [columns, height] of the current mask. The next band overwrites it; the last band drawn is not drawn
-        again.
-        """
+        """Return [columns, height] of the current mask. The next band overwrites it; the band drawn last is cached."""
         height = self.size[0]
         if self._drawn != columns:
             strips = slice(columns.start // self._x.outputs, -(-columns.stop // self._x.outputs))

@@ -29,8 +29,9 @@ EDGE_TOLERANCE = 20.0  # pixels; is_box_near_crop_edge of segment_anything/utils
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The criteria of masks to keep; `stability_thresh` None keeps all. `stability_offset` is used for the score in any
-    case.
+    """The criteria of masks to keep. `stability_thresh` None keeps all.
+
+    `stability_offset` is used for the score in any case.
     """
 
     stability_offset: float = 1.0

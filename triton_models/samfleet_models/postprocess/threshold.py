@@ -31,9 +31,7 @@ DENSE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The masks that passed: their rows in the logits, their bits [n, packed_bytes] uint8 by columns, and their
-    stability.
-    """
+    """The masks that passed: rows in the logits, bits [n, packed_bytes] uint8 by columns, and stability."""
 
     rows: NDArray[np.int64]
     bits: NDArray[np.uint8]

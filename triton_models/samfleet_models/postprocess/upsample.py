@@ -41,8 +41,9 @@ def upscale(low_res: Tensor, frame: ImageFrame) -> Tensor:
 
 
 def last_step(low: Sequence[int], frame: ImageFrame) -> tuple[tuple[int, int], Interpolation]:
-    """Return the (height, width) that `upscale` interpolates to the original, for logits of the size `low`, and the
-    method.
+    """Return the (height, width) that `upscale` interpolates to the original, and the method.
+
+    `low` is the size of the logits.
     """
     match frame.upsampling:
         case "through_frame":

@@ -13,8 +13,9 @@ from samfleet_models.version import engine_version
 
 
 def gate_subject(record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], sha256: str) -> GateSubject:
-    """Return the conditions for which a gate of this execution is valid. `hardware` is from
-    `device.hardware.fingerprint`.
+    """Return the conditions for which a gate of this execution is valid.
+
+    `hardware` is from `device.hardware.fingerprint`.
     """
     return GateSubject(
         variant=record.name,

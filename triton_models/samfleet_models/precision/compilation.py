@@ -94,9 +94,7 @@ class CompiledEncoder:
         return torch.zeros(size, 3, self._side, self._side, device=self._device)
 
     def _compile(self) -> dict[int, Encode]:
-        """Compile in isolation: torch counts the variants of a function's code over all encoders of the process, at
-        most 8.
-        """
+        """Compile in isolation: torch allows 8 variants of a function's code over all encoders of the process."""
         compiled = torch.compile(
             self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True
         )  # missing in torch's overloads
@@ -149,8 +147,9 @@ def require_compiler() -> None:
 
 
 def require_headers() -> None:
-    """Raise `PythonHeadersMissing` without Python's headers: compiled code, on CPU and GPU, is called through its C
-    interface.
+    """Raise `PythonHeadersMissing` if Python's headers are missing.
+
+    Compiled code, on CPU and GPU, is called through Python's C interface.
     """
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if not header.exists():

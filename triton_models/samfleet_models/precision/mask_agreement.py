@@ -51,9 +51,7 @@ def compare_images(
 
 
 def pair_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> list[float]:
-    """Return the IoUs of pairs of at least `PAIRED_IOU`, matched greedily, best first; every mask is in at most one
-    pair.
-    """
+    """Return the IoUs of pairs of at least `PAIRED_IOU`, matched greedily, best first; no mask is in two pairs."""
     table = _ious(reference, candidate)
     rows, columns = np.nonzero(table >= PAIRED_IOU)
     order = np.argsort(-table[rows, columns], kind="stable")

@@ -44,7 +44,10 @@ def _convolution(_: Shape, weight: Shape, *__: Any, out_shape: Shape, **___: Any
 
 
 def _uncounted() -> dict[Any, Callable[..., int]]:
-    """Products that torch's table leaves out: the CPU's attention, in-place and fused additions, oneDNN's layers."""
+    """Return counters for products that torch's table lacks.
+
+    They are the CPU's attention, in-place and fused additions, and oneDNN's layers.
+    """
     aten, mkldnn = torch.ops.aten, torch.ops.mkldnn
     layers = [mkldnn._linear_pointwise] if hasattr(mkldnn, "_linear_pointwise") else []  # noqa: SLF001 - it has no public name
     return {

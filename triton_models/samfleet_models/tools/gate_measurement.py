@@ -169,7 +169,7 @@ def _sound(images: Sequence[Path], answers: list[Answer]) -> list[Answer]:
 
 
 def _require_masks(reference: Sequence[Answer], points_per_side: int) -> None:
-    """Before the candidate is compiled, which may take minutes: with fewer masks it could not pass."""
+    """Check the number of masks before compiling the candidate, which may take minutes; with fewer it cannot pass."""
     found = sum(len(answer.masks) for answer in reference)
     if found < LEAST_MASKS:
         raise GateMasksMissing(

@@ -32,8 +32,7 @@ Kind = Literal["res", "fmb", "mb", "att", "att@3"]
 
 @dataclass(frozen=True, slots=True)
 class EfficientVitSizes:
-    """Sizes per stage: channels, blocks after the first, their kind, their expansion, and whether they have
-    `fewer_norms`.
+    """Sizes per stage: channels, blocks after the first, their kind and expansion, and whether they have `fewer_norms`.
 
     "att" aggregates 5x5 pixels, "att@3" 3x3. The neck joins `neck_stages`, in their order in the checkpoint, on a grid
     of `embedding_side` pixels.

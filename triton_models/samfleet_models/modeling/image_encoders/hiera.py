@@ -60,9 +60,7 @@ class Hiera(nn.Module):
         return run_stages(self.blocks, self.sizes.ends, x + self.positions(x.shape[1]))
 
     def positions(self, grid: int) -> Tensor:
-        """Return [1, grid, grid, C]: an embedding scaled to the grid plus one repeated in every window of the first
-        stage.
-        """
+        """Return [1, grid, grid, C]: an embedding scaled to the grid, plus one per window of the first stage."""
         window = self.pos_embed_window
         times = grid // window.shape[-1]
         scaled = functional.interpolate(self.pos_embed, size=(grid, grid), mode="bicubic")

@@ -39,8 +39,9 @@ class FusedExcite(nn.Module):
 
 
 class FusedTwoScale(nn.Module):
-    """A fused TwoScaleRepVit. Both projections absorb the neck's first convolution, which commutes with sums and
-    upsampling.
+    """A fused TwoScaleRepVit.
+
+    Both projections absorb the neck's first convolution, which commutes with sums and upsampling.
     """
 
     def __init__(self, encoder: TwoScaleRepVit) -> None:

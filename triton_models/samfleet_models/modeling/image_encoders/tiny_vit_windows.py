@@ -1,9 +1,12 @@
 """TinyViT's attention in windows of a square grid, in which all padding of a window is one key.
 
 The published module pads the grid with zeros to whole windows before the LayerNorm. So padded tokens have equal keys k
-and equal values, and differ only in their learned bias b. A query q gives all of them together the weight sum exp(q·k +
-b) = exp(q·k + log sum exp b): that of one key whose bias is the logsumexp of theirs. Padded queries are dropped in the
-end. So windows contain real tokens, and those at the right and bottom edge one more key.
+and equal values, and differ only in their learned bias b. A query q gives all of them together the weight
+
+    sum exp(q·k + b) = exp(q·k + log sum exp b):
+
+that of one key whose bias is the logsumexp of theirs. Padded queries are dropped in the end. So windows contain real
+tokens, and those at the right and bottom edge one more key.
 """
 
 from __future__ import annotations

@@ -75,9 +75,7 @@ class OnnxDecoder:
         return OnnxScored(placed, logits.float())
 
     def draw(self, scored: OnnxScored, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """Return the `masks` [n] (0 to 3) of the prompts `rows` [n]. Logits stay on the host, as the graph returns
-        them.
-        """
+        """Return the `masks` [n] (0 to 3) of the prompts `rows` [n]. Logits stay on the host."""
         chosen = masks - FIRST_MASK[self._names.mask_count]
         return DrawnMasks(scored.logits[rows, chosen], scored.ious[rows, masks])
 

@@ -25,9 +25,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """The objects of one image, best first: their scores and their `masks`, whose `source` is the row in the
-    detections.
-    """
+    """The objects of one image, best first: scores and `masks`, whose `source` is the row in the detections."""
 
     masks: EncodedMasks
     scores: NDArray[np.float32]
