@@ -70,8 +70,9 @@ def idle_share(work: Callable[[], object]) -> float:
 
 
 def busy_share(intervals: Iterable[Interval]) -> float:
-    """Return the covered part of the span from the first start to the last end; 0 without intervals. Overlaps count
-    once.
+    """Return the covered part of the span from the first start to the last end; 0 without intervals.
+
+    Overlaps count once.
     """
     ordered = sorted(intervals)
     if not ordered:

@@ -65,8 +65,9 @@ class Run:
 
 
 def limit(left: float, step: Step, steps: Sequence[Step]) -> float:
-    """Return this step's part of the remaining time, by the shares of all remaining steps. Saved time goes to all of
-    them.
+    """Return this step's part of the remaining time, by the shares of all remaining steps.
+
+    All of them benefit from saved time.
     """
     return left * step.share / sum(other.share for other in steps)
 

@@ -60,9 +60,8 @@ def scored_bytes(pixels: int, tokens: int) -> int:
 def scratch_bytes(pixels: int, tokens: int) -> int:
     """Return the bytes that the transformer needs for a prompt in progress, in addition to `scored_bytes`."""
     pairs = HEADS * tokens
-    return (
-        4 * pixels * (4 * pairs + 1)
-    )  # weights, the copy of their softmax, and the spread of the second layer in float32
+    # Weights, the copy of their softmax, and the spread of the second layer, in float32.
+    return 4 * pixels * (4 * pairs + 1)
 
 
 class FoldedDecoder:

@@ -22,11 +22,8 @@ from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.mask_decoder import MASKS
 from samfleet_models.modeling.transformer import DIM, HEADS
 
-PAIRS = {
-    torch.float32: torch.int64,
-    torch.bfloat16: torch.int32,
-    torch.float16: torch.int32,
-}  # type that holds two numbers
+# The type that stores a pair of numbers as one.
+PAIRS = {torch.float32: torch.int64, torch.bfloat16: torch.int32, torch.float16: torch.int32}
 TILE = {"cpu": 16, "cuda": 64}  # embedding rows drawn together; 16 keep the buffers in the cores' caches (measured)
 
 

@@ -51,8 +51,9 @@ class ChannelNorm:
 
 @dataclass(frozen=True, slots=True)
 class PromptNorm:
-    """A GroupNorm of one group: over all channels and pixels of a prompt, so it needs all of them before the first
-    result.
+    """A GroupNorm of one group, over all channels and pixels of a prompt.
+
+    It needs all of them before the first result.
     """
 
     weight: Tensor
@@ -156,8 +157,7 @@ class UpScaling:
 
 
 def by_pixel(maps: Tensor, factor: int) -> Tensor:
-    """Return [N, factor² * C] of `maps` [1, C, factor * h, factor * w], in the sub-pixel layout of stride-2
-    convolutions.
+    """Return [N, factor² * C] of `maps` [1, C, factor * h, factor * w], with sub-pixels as in convolutions of stride 2.
 
     `factor` is 2 or 4; with 4 the sub-pixels of a sub-pixel are innermost.
     """

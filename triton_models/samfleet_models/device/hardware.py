@@ -28,11 +28,10 @@ def choose_device(wanted: str, gpu: int = 0) -> torch.device:
 
 
 def prepare_device(device: torch.device, threads: int | None) -> None:
-    """Apply process-wide settings of torch: the GPU in use, true float32 on it, and CPU threads (None: torch's
-    default).
+    """Apply process-wide settings of torch: the GPU in use, true float32 on it, and threads on the CPU.
 
-    By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change which masks pass a threshold, and cuBLAS
-    may add parts of a product of halves in half precision.
+    `threads` None keeps torch's number. By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change
+    which masks pass a threshold, and cuBLAS may add parts of a product of halves in half precision.
     """
     if threads is not None:
         torch.set_num_threads(threads)

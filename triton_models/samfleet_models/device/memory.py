@@ -88,9 +88,7 @@ def _limit_bytes(cgroup: Path) -> int | None:
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 USUAL_CACHE_BYTES = 16 * 2**20  # used if the system does not report it
-FREE_SHARE = (
-    0.25  # share of a GPU's free memory for the decoder's chunk; masks at full resolution need more than the decoder
-)
+FREE_SHARE = 0.25  # of a GPU's free memory for the decoder's chunk; full-resolution masks need more than the decoder
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 CPU_ALLOCATOR_FAILURE = "DefaultCPUAllocator: can't allocate memory"
 # Messages of CUDA libraries that run out of memory; torch raises plain RuntimeErrors for them.

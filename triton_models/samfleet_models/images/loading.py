@@ -91,7 +91,7 @@ def _check_task(request: SegmentRequest) -> None:
         return
     if not request.task.prompted:
         raise TaskInvalid(
-            "a task of kind 'everything' takes prompts, which must be boxes, only with the sampler 'object_aware'; "
+            "a task of kind 'everything' takes prompts only with the sampler 'object_aware', and only boxes; "
             "leave them out or send kind 'prompts'"
         )
     if any(prompt.box is None or prompt.points or prompt.multimask for prompt in request.prompts):

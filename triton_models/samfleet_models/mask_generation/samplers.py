@@ -88,8 +88,9 @@ class CropView:
         return self._found((yield from decode(self._request(points))), points)
 
     def probed_points(self, points: Points, probe: Probe) -> ProbedTask:
-        """Decode like `points`, and also mark the probe's pixels that those masks are sure of. Takes at least one
-        point.
+        """Decode like `points`, and also mark the probe's pixels that those masks are sure of.
+
+        Takes at least one point.
         """
         result = yield from decode(self._request(points, probe))
         sure = np.zeros(len(probe.pixels), dtype=np.bool_) if result.sure is None else result.sure

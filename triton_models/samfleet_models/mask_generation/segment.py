@@ -20,8 +20,8 @@ def segment_image(
     """Return the task that computes the request's masks; `features` are those of the whole image."""
     task = request.task
     if not isinstance(task, EverythingParameters) or task.prompted:
-        prompts = PromptsParameters() if isinstance(task, EverythingParameters) else task
-        return segment_prompts(network, features, image.frame, request.prompts, prompts, clock)
+        parameters = PromptsParameters() if isinstance(task, EverythingParameters) else task
+        return segment_prompts(network, features, image.frame, request.prompts, parameters, clock)
 
     def encode(crop: Crop) -> Features:
         if crop.layer == 0:

@@ -40,9 +40,7 @@ class Attention(nn.Module):
         return _project(self.out_proj, out.transpose(1, 2).flatten(2))
 
 
-SelfAttention = Callable[
-    [Attention, Tensor, Tensor], Tensor
-]  # takes `tokens` and `positions` [P, T, 256]; a norm follows
+SelfAttention = Callable[[Attention, Tensor, Tensor], Tensor]  # of `tokens` and `positions` [P, T, 256], before a norm
 
 
 def attended(attention: Attention, tokens: Tensor, _: Tensor) -> Tensor:

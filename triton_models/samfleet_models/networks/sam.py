@@ -84,9 +84,7 @@ class SamNetwork(nn.Module):
         """Return each image's features [1, ...], computed for as many images at a time as suits the device."""
         features: list[Features] = []
         for start in range(0, len(resized), self.images_per_pass):
-            with clock.measure(
-                "preprocess" if self.device.type == "cpu" else "encode"
-            ):  # the stage of the device that computes it
+            with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # by where it runs
                 pixels = self.processor.network_input(resized[start : start + self.images_per_pass], self.device)
             with clock.measure("encode"):
                 together = self.encode(pixels)

@@ -25,7 +25,7 @@ from samfleet_models.postprocess.upsample import Indices, pixel_logits, pixelwis
 MASK_THRESHOLD = 0.0
 UNSURE_PIXELS = 64  # of one mask; drawing the whole mask exactly costs less than deciding more pixels one by one
 Thresholds = tuple[float, float, float]  # for sure pixels, for possible pixels, for the mask
-BYTES_PER_PIXEL = 13  # per pixel of a full-size mask: float32, bools, their transposed and padded copies, products
+BYTES_PER_PIXEL = 13  # of a full-size mask: float32, bools, their transposed and padded copies, products
 DENSE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
 
 

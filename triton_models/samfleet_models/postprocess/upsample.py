@@ -18,10 +18,7 @@ from samfleet_models.images.transforms import ImageFrame
 Indices = NDArray[np.int64]
 Interpolation = Literal["bilinear", "bicubic"]
 TAPS: dict[Interpolation, int] = {"bilinear": 2, "bicubic": 4}
-OVERSHOOT: dict[Interpolation, float] = {
-    "bilinear": 1.0,
-    "bicubic": 1.375,
-}  # upper bound of the sum of absolute weights
+OVERSHOOT: dict[Interpolation, float] = {"bilinear": 1.0, "bicubic": 1.375}  # upper bound of the sum of |weights|
 UPSCALING = 4  # width of the network's input over that of its logits
 PATCH = (6, 28)  # low-resolution pixels: two adjacent input pixels depend on them, and SMALL_KERNEL is exceeded
 SMALL_KERNEL = 128  # torch rounds differently up to this output height + width (_use_vectorized_kernel_cond_2d)

@@ -95,9 +95,7 @@ class CompiledEncoder:
 
     def _compile(self) -> dict[int, Encode]:
         """Compile in isolation: torch allows 8 variants of a function's code over all encoders of the process."""
-        compiled = torch.compile(
-            self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True
-        )  # missing in torch's overloads
+        compiled = torch.compile(self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True)  # type: ignore[call-overload]  # torch's overloads lack the last argument
         return dict.fromkeys(self._sizes, compiled)
 
     def _capture(self) -> dict[int, Encode]:

@@ -35,13 +35,10 @@ from samfleet_models.device.timing import StageClock
 from samfleet_models.images.decode import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS, PixelBudget
 from samfleet_models.images.loading import Failure, Limits, LoadedImage, load, out_of_memory
 from samfleet_models.modeling.common import Features
-from samfleet_models.netscheduled.registry import network_of
+from samfleet_models.networks.registry import network_of
 from samfleet_models.precision.admission import admit
 
-ENCODED_AT_A_TIME = {
-    "cpu": 1,
-    "cuda": 64,
-}  # the netscheduled' own batch sizes; cancelled requests are dropped between batches
+ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as in the networks; cancelled requests are dropped between batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +99,8 @@ class Engine:
             self.gate = admit(record, self.execution, self.hardware, self.checkpoint_sha256, settings.gates_dir)
         self.network = network_of(record, self.execution)
         load_weights(self.network, record, checkpoint)
-        self.nettask.to(self.device)
-        self.warmup_seconds = self.nettask.warm_up()
+        self.network.to(self.device)
+        self.warmup_seconds = self.network.warm_up()
         self._limits = Limits(settings.max_pixels, settings.max_prompts, PixelBudget(settings.decode_pixels))
         self._max_mask_bytes = settings.max_mask_bytes
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
@@ -148,11 +145,11 @@ class Engine:
                 yield position, self._failed(batch, features, images.pop(position))
                 continue
             clock = self._clock(batch, encoded=len(images))
-            task = self.nettask.segment(requests[position], images[position], features, clock)
+            task = self.network.segment(requests[position], images[position], features, clock)
             scheduled[position] = ScheduledImage(position, task, clock, cancelled=cancellations[position])
         for position, outcome in PromptScheduler(self.network, self._max_mask_bytes).run(scheduled.values()):
             yield position, self._ended(batch, images.pop(position), scheduled.pop(position), outcome)
-        give_back_unused(self.device, self.nettask.graph_bytes)
+        give_back_unused(self.device, self.network.graph_bytes)
 
     def _ended(
         self, batch: Batch, image: LoadedImage, task: ScheduledImage, outcome: tuple[MaskRecord, ...] | Failure
@@ -184,7 +181,7 @@ class Engine:
     def _load(
         self, requests: Sequence[SegmentRequest], cancellations: Mapping[int, Cancelled], batch: Batch
     ) -> Iterator[tuple[int, LoadedImage | Failure]]:
-        name, processor = self.record.name, self.nettask.processor
+        name, processor = self.record.name, self.network.processor
         wanted = [position for position in cancellations if not cancellations[position]()]
         with batch.loading.measure("preprocess"):
             loaded = list(
@@ -210,10 +207,10 @@ class Engine:
 
     def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Features | Failure]:
         """Return the features of all images together, or one by one if they do not fit together."""
-        together = attempt(lambda: self.nettask.embed([image.resized for image in images.values()], batch.encoding))
+        together = attempt(lambda: self.network.embed([image.resized for image in images.values()], batch.encoding))
         if not isinstance(together, NotEnoughMemory):
             return dict(zip(images, together, strict=True))
-        self.nettask.release_memory()
+        self.network.release_memory()
         if len(images) == 1:
             return dict.fromkeys(images, out_of_memory(together, "encode"))
         outcomes: dict[int, Features | Failure] = {}

@@ -25,9 +25,7 @@ def check_fit(record: VariantRecord, files: Mapping[str, Path]) -> None:
     with torch.device("meta"):
         network = network_of(record)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message=".*which is a no-op", category=UserWarning
-        )  # a no-op is intended here
+        warnings.filterwarnings("ignore", message=".*which is a no-op", category=UserWarning)  # intended here
         network.load(files)
 
 

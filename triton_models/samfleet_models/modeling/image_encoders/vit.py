@@ -67,8 +67,9 @@ class Attention(nn.Module):
             self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, dim // heads))
 
     def tables(self) -> tuple[Tensor, Tensor] | None:
-        """Return two tables [side, side, d], for rows and columns: the vectors that a query is multiplied with, per
-        key.
+        """Return the tables [side, side, d] for rows and columns.
+
+        They are the vectors that a query at the first index is multiplied with for a key at the second.
         """
         if self.side is None:
             return None
@@ -128,8 +129,9 @@ class VitBlock(nn.Module):
         return out
 
     def _in_windows(self, x: Tensor) -> Tensor:
-        """Attend in windows. The grid is zero-padded on the right and bottom after normalisation; padding tokens act as
-        biases.
+        """Attend in windows.
+
+        The normalised grid is zero-padded on the right and bottom; padding tokens act as biases.
         """
         height, width = x.shape[1:3]
         side = self.window

@@ -19,9 +19,8 @@ from samfleet_models.ops.onednn import by_onednn
 CPU_TILE_BYTES = 4 * 2**20  # per thread: a tile is written and read several times, in the cache if it fits
 GPU_TILE_BYTES = 256 * 2**20  # four heads of 4096 tokens in float32, which occupy a large GPU
 
-Weigh = Callable[
-    [Tensor, Tensor | None], Tensor
-]  # queries [n, heads, t, d] and biases [n, heads, t, T] to [n, heads, t, d]
+# Maps queries [n, heads, t, d] and biases [n, heads, t, T] to [n, heads, t, d].
+Weigh = Callable[[Tensor, Tensor | None], Tensor]
 
 
 def attend(qkv: Tensor, tables: tuple[Tensor, Tensor] | None, scale: float) -> Tensor:

@@ -83,8 +83,8 @@ class Graph:
         takes, gives = set(inputs), set(outputs)
         if takes != self.inputs.keys() or not gives <= set(self._outputs):
             raise GraphMismatch(
-                f"{self.path.name} takes {_listed(self.inputs)} and returns {_listed(self._outputs)}; its record says "
-                f"that it takes {_listed(takes)} and returns {_listed(gives)}: correct the names in the record"
+                f"{self.path.name} takes {_listed(self.inputs)} and gives {_listed(self._outputs)}; its record says "
+                f"that it takes {_listed(takes)} and gives {_listed(gives)}: correct the names in the record"
             )
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:

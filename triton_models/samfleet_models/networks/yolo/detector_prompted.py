@@ -67,8 +67,9 @@ class DetectorPrompted:
         features: Features,
         clock: StageClock,
     ) -> ImageTask:
-        """Return one mask per detected box, highest score first. No mask has a prompt index, as the client sent no
-        prompts.
+        """Return one mask per detected box, highest score first.
+
+        The prompts are not the client's, so no mask has a prompt index.
         """
         found = self.detect(image, task, clock)
         boxes = tuple(Prompt(box=(x0, y0, x1, y1)) for x0, y0, x1, y1 in found.boxes.tolist())

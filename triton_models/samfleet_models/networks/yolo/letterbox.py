@@ -84,8 +84,9 @@ def resize_bilinear(image: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _neighbours(inner: int, outer: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return for each output index of an axis its two inputs [2, outer] and their weights [2, outer], which add up to
-    ONE.
+    """Return the two inputs [2, outer] of each output index of an axis, and their weights [2, outer].
+
+    The two weights add up to ONE.
     """
     centres = ((np.arange(outer) + 0.5) * (inner / outer) - 0.5).astype(np.float32)
     first = np.floor(centres).astype(np.int64)

@@ -75,7 +75,7 @@ class InstanceNetwork(nn.Module):
         if self.execution.compilation != "none":
             raise CompilationUnsupported(
                 f"{self._record.name} takes images of many shapes and does not support "
-                f"{self.execution.compilation}; serve it in {self.execution.precision} without compilation"
+                f"{self.execution.compilation}; serve it in {self.execution.precision} only"
             )
         dtype = DTYPES[self.execution.precision]
         fused = fuse_yolo(self.network).to(dtype)
@@ -105,9 +105,7 @@ class InstanceNetwork(nn.Module):
         for indices in by_shape.values():
             for start in range(0, len(indices), self.images_per_pass):
                 part = indices[start : start + self.images_per_pass]
-                with clock.measure(
-                    "preprocess" if self.device.type == "cpu" else "encode"
-                ):  # the stage of the device that computes it
+                with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # by where it runs
                     pixels = self.processor.network_input([resized[index] for index in part], self.device)
                 with clock.measure("encode"):
                     together = self.encode(pixels)

@@ -102,9 +102,8 @@ class Head(nn.Module):
             torch.cat([layer(grid).flatten(2) for layer, grid in zip(branch, grids, strict=True)], dim=2)
             for branch in (self.cv2, self.cv3, self.cv4)
         )
-        boxes = boxes_of(
-            self.dfl(distances).float(), [grid.shape[2:] for grid in grids]
-        )  # 16-bit types cannot represent every pixel number
+        # float32, because 16-bit types cannot represent every pixel number
+        boxes = boxes_of(self.dfl(distances).float(), [grid.shape[2:] for grid in grids])
         predictions = torch.cat([boxes, scores.float().sigmoid(), coefficients.float()], dim=1)
         return predictions, self.proto(grids[0]) if hasattr(self, "proto") else None
 
