@@ -144,5 +144,5 @@ def fuse_neck(neck: nn.Sequential) -> nn.Sequential:
         elif isinstance(part, LayerNorm2d):
             parts.append(ChannelNorm(part))
         else:
-            raise TypeError(f"{part} is not a part of SAM's neck")
+            raise TypeError(f"{part} is no part of SAM's neck")
     return nn.Sequential(*parts)

@@ -173,7 +173,7 @@ def _require_masks(reference: Sequence[Answer], points_per_side: int) -> None:
     found = sum(len(answer.masks) for answer in reference)
     if found < LEAST_MASKS:
         raise GateMasksMissing(
-            f"fp32 finds {found} masks in {len(reference)} images with {points_per_side} points per side; a gate "
+            f"fp32 finds {found} masks in {len(reference)} images with {points_per_side} points per side, and a gate "
             f"needs {LEAST_MASKS}; give more photographs with --images, or a larger --grid"
         )
 

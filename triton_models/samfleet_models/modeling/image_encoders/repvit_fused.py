@@ -95,7 +95,7 @@ def _fused(part: nn.Module) -> Iterator[nn.Module]:
             case nn.GELU() | nn.Identity():
                 pass
             case _:
-                raise TypeError(f"{step} is not a part of RepViT")
+                raise TypeError(f"{step} is no part of RepViT")
 
 
 @torch.no_grad()

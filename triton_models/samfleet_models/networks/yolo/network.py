@@ -75,7 +75,7 @@ class InstanceNetwork(nn.Module):
         if self.execution.compilation != "none":
             raise CompilationUnsupported(
                 f"{self._record.name} takes images of many shapes and does not support "
-                f"{self.execution.compilation}; serve it in {self.execution.precision} only"
+                f"{self.execution.compilation}; serve it in {self.execution.precision} alone"
             )
         dtype = DTYPES[self.execution.precision]
         fused = fuse_yolo(self.network).to(dtype)
