@@ -21,7 +21,7 @@ from samfleet.variants.record import VariantRecord
 def test_the_setting_takes_names_that_there_is_something_to_accept_of() -> None:
     assert parse_accepted("") == frozenset()
     assert parse_accepted(" AGPL-3.0 ,S-Lab-1.0,") == {"AGPL-3.0", "S-Lab-1.0"}
-    with pytest.raises(LicenceUnknown, match=r"names GPL-9; what can be accepted is AGPL-3\.0, S-Lab-1\.0"):
+    with pytest.raises(LicenceUnknown, match=r"names GPL-9; the restricted licences are AGPL-3\.0, S-Lab-1\.0"):
         parse_accepted("AGPL-3.0,GPL-9")
 
 
