@@ -97,7 +97,7 @@ class TooManyRequests(SamfleetError):
 
 
 class Unavailable(SamfleetError):
-    """A part of the system does not respond; try again shortly."""
+    """A part of the system does not answer; try again shortly."""
 
     code = "unavailable"
     status_code = 503

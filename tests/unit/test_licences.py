@@ -29,7 +29,7 @@ def test_settings_refuse_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "S-Lab-1.0")
     assert Settings().accept_licenses == {"S-Lab-1.0"}
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "all")
-    with pytest.raises(ValueError, match="names all; what can be accepted"):
+    with pytest.raises(ValueError, match="names all; the restricted licences"):
         Settings()
 
 
