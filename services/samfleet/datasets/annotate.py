@@ -14,7 +14,7 @@ from samfleet.errors import InvalidInput
 
 
 class AnnotationsUnmatched(InvalidInput):
-    """With strict_annotations, every image needs annotations and every annotation an image; some have none."""
+    """Some images have no annotations, or some annotations no image, which strict_annotations does not allow."""
 
     code = "annotations_unmatched"
 

@@ -155,7 +155,7 @@ class FileStore:
                 continue
             except (FileExistsError, NotADirectoryError, IsADirectoryError):
                 raise StorageKeyInvalid(
-                    f"{target} cannot be written: an object is in the place of a folder, or a folder in its place"
+                    f"{target} cannot be written: an object exists where a folder is needed, or the reverse"
                 ) from None
             with suppress(FileNotFoundError):  # removed with its folder right after the rename
                 for folder in changed:
