@@ -83,7 +83,7 @@ def test_hidden_files_and_names_of_windows(samfleet: Samfleet, tmp_path: Path, u
         "--strict-annotations", *upload, "--out", tmp_path / "out", "--json",
     )  # fmt: skip
     assert finished.exit_code == 0, finished.stderr
-    assert "left out: 1 hidden (.thumbnails/), 1 of other formats (c.heic)" in finished.stderr
+    assert "left out: 1 hidden (.thumbnails/), 1 in other formats (c.heic)" in finished.stderr
     assert "annotations: 2 of 2 images annotated, 0 of 4 annotations unused" in finished.stderr
     assert finished.json()["counts"]["total"] == 2
     assert finished.json()["runs"][0]["quality"]["instances"] == 4

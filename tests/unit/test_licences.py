@@ -21,7 +21,7 @@ from samfleet.variants.record import VariantRecord
 def test_the_setting_takes_names_that_there_is_something_to_accept_of() -> None:
     assert parse_accepted("") == frozenset()
     assert parse_accepted(" AGPL-3.0 ,S-Lab-1.0,") == {"AGPL-3.0", "S-Lab-1.0"}
-    with pytest.raises(LicenceUnknown, match=r"names GPL-9; what can be accepted is AGPL-3\.0, S-Lab-1\.0"):
+    with pytest.raises(LicenceUnknown, match=r"names GPL-9; the restricted licences are AGPL-3\.0, S-Lab-1\.0"):
         parse_accepted("AGPL-3.0,GPL-9")
 
 
@@ -29,7 +29,7 @@ def test_settings_refuse_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "S-Lab-1.0")
     assert Settings().accept_licenses == {"S-Lab-1.0"}
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "all")
-    with pytest.raises(ValueError, match="names all; what can be accepted"):
+    with pytest.raises(ValueError, match="names all; the restricted licences"):
         Settings()
 
 

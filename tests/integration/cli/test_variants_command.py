@@ -70,7 +70,7 @@ def test_a_restricted_licence_is_accepted_by_name(weights_dir: Path, monkeypatch
     assert "AGPL-3.0: off" in run("list")
     assert "set SAMFLEET_ACCEPT_LICENSES=AGPL-3.0 [licence_not_accepted]" in run("pull", "tiny", code=1)
     assert not weights_dir.exists()
-    assert "names GPL; what can be accepted" in run("pull", "tiny", "--accept-licenses", "GPL", code=2)
+    assert "names GPL; the restricted licences" in run("pull", "tiny", "--accept-licenses", "GPL", code=2)
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "AGPL-3.0")
     run("pull", "tiny")
     assert "AGPL-3.0: off" not in run("list")

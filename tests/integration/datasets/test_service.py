@@ -220,7 +220,7 @@ def test_detections_are_kept_by_the_ids_of_the_annotations(folder: Path) -> None
     listing = listing_of(folder, annotations, detections=detections_file(folder, 41, 40, 42))
     assert listing.detections is not None
     assert [one.image_id for one in listing.detections] == [40, 42]  # 42 is what a.jpg is numbered
-    with pytest.raises(DetectionsInvalid, match=r"detections\[1\]: image_id 45 is no image of this dataset"):
+    with pytest.raises(DetectionsInvalid, match=r"detections\[1\]: image_id 45 is not an image of this dataset"):
         listing_of(folder, annotations, detections=detections_file(folder, 40, 45))
 
 

@@ -99,7 +99,7 @@ def test_unknown_members_of_runs_are_dropped() -> None:
         ({"id": "5"}, r"annotations\[0\]: id must be a whole number"),
         ({"id": True}, r"annotations\[0\]: id must be"),
         ({"id": 2**70}, r"annotations\[0\]: id must be"),
-        ({"image_id": 9}, r"annotations\[0\] \(id 5\): image_id 9 is not among images"),
+        ({"image_id": 9}, r"annotations\[0\] \(id 5\): image_id 9 is not in images"),
         ({"category_id": 1.5}, r"\(id 5\): category_id must be"),
         ({"bbox": [1, 2, 3]}, "bbox must be four numbers"),
         ({"bbox": [1, 2, -3, 4]}, "negative width or height"),
@@ -216,7 +216,7 @@ def test_a_segmentation_far_larger_than_an_image_is_refused(changes: dict[str, A
     ("content", "reason"),
     [
         (b'{"images": [], "images": [], "annotations": []}', "'images' twice"),
-        (b'{"images": [], "annotations": []} x', "goes on after the end"),
+        (b'{"images": [], "annotations": []} x', "continues after the end"),
         (b'{"images": [], "annotations": [] "x"}', "where ','"),
         (b'{"images" []}', "names in double quotes"),
         (b"{images: []}", "names in double quotes"),

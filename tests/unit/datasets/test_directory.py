@@ -256,10 +256,10 @@ def test_a_few_names_of_many_are_kept_whatever_order_they_come_in(root: Path) ->
         put(root / f"photos/{number:02}.txt")
     (one,) = list_images(str(root / "photos"), [root]).left_out
     assert (one.count, one.examples) == (20, ("00.txt", "01.txt", "02.txt", "03.txt", "04.txt"))
-    assert str(one) == "20 no images by suffix (00.txt, 01.txt, 02.txt, 03.txt, 04.txt, …)"
+    assert str(one) == "20 without an image suffix (00.txt, 01.txt, 02.txt, 03.txt, 04.txt, …)"
 
 
 def test_a_folder_of_left_out_files_alone_says_so(root: Path) -> None:
     put(root / "photos/a.heic")
-    with pytest.raises(DatasetEmpty, match=r"left out: 1 of other formats \(a\.heic\)"):
+    with pytest.raises(DatasetEmpty, match=r"left out: 1 in other formats \(a\.heic\)"):
         list_images(str(root / "photos"), [root])

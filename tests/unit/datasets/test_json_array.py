@@ -36,7 +36,7 @@ def test_any_window_gives_what_json_gives(window: int, values: list[Any]) -> Non
         ("[1 2]", "has '2' after entry 0"),
         ("[1,]", "is not JSON in entry 1"),
         ("[{1: 2}]", "is not JSON in entry 0: Expecting property name"),
-        ("[1] 2", "goes on after the end"),
+        ("[1] 2", "continues after the end"),
         ("[1, NaN]", "has NaN in entry 1"),
         (b'["\xff"]', "is not UTF-8"),
         ("[1" + "0" * 5000 + "]", "is not JSON in entry 0"),

@@ -48,7 +48,7 @@ def test_an_object_is_never_a_folder(store: FileStore) -> None:
     store.put("a", b"")
     store.put("b/c", b"")
     for key in ("a/b", "b"):
-        with pytest.raises(StorageKeyInvalid, match="stands where a folder is needed"):
+        with pytest.raises(StorageKeyInvalid, match="exists where a folder is needed"):
             store.put(key, b"")
 
 

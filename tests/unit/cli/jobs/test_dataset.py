@@ -125,7 +125,7 @@ def test_names_that_an_upload_cannot_carry_are_left_out_and_said(tmp_path: Path)
 def test_an_upload_of_no_sendable_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'a "b".png').touch()
     api = ApiDouble({})
-    with pytest.raises(FileNameInvalid, match="by names that cannot be sent"):
+    with pytest.raises(FileNameInvalid, match="with names that cannot be sent"):
         create_dataset(api.client(), Source(tmp_path), upload=True)
     assert api.requests == []
 
