@@ -1,4 +1,4 @@
-"""Finding an archive's address: the simple repository API of Python indexes (PEP 503, 691), packuments of npm."""
+"""Look-up of an archive's URL: the simple repository API of Python indexes (PEP 503, 691), packuments of npm."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 
 def sdist_urls(client: httpx.Client, page: str, package: str, version: str) -> Iterator[str]:
-    """Addresses of the source archives of this version on a page of links: a project's page, or one of find-links.
+    """Yield the URLs of this version's source archives on a page of links: a project's page, or one of find-links.
 
-    `page` is an http(s) or file address or a local path; a folder without index.html is listed as it is.
+    `page` is an http(s) or file URL or a local path; a folder without index.html is listed as it is.
     """
     for url in _links(client, page):
         stem, gzipped, _ = unquote(url.rpartition("/")[2]).partition(".tar.gz")
@@ -36,7 +36,7 @@ def project_page(index_url: str, package: str) -> str:
 def npm_tarball_url(client: httpx.Client, registry: str, package: str, version: str) -> str:
     answer = client.get(f"{registry}/{quote(package, safe='@')}", headers={"Accept": "application/json"})
     if answer.is_error:
-        raise SourceFailed(f"{registry} answers {answer.status_code} {answer.reason_phrase} for {package}")
+        raise SourceFailed(f"{registry} replied {answer.status_code} {answer.reason_phrase} for {package}")
     try:
         return str(answer.json()["versions"][version]["dist"]["tarball"])
     except (ValueError, KeyError, TypeError):
@@ -44,7 +44,7 @@ def npm_tarball_url(client: httpx.Client, registry: str, package: str, version: 
 
 
 def local_path(url: str) -> Path | None:
-    """The path of a file address or a plain path; None for an address on the network."""
+    """Return the path of a file URL or a plain path; None for a URL on the network."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
@@ -66,9 +66,9 @@ def _links(client: httpx.Client, page: str) -> Iterator[str]:
 def _remote_links(client: httpx.Client, page: str) -> Iterator[str]:
     answer = client.get(page, headers={"Accept": ACCEPT})
     if answer.status_code == httpx.codes.NOT_FOUND:
-        return  # a project that this index does not have
+        return  # this index does not have the project
     if answer.is_error:
-        raise SourceFailed(f"{page} answers {answer.status_code} {answer.reason_phrase}")
+        raise SourceFailed(f"{page} replied {answer.status_code} {answer.reason_phrase}")
     if answer.headers.get("Content-Type", "").startswith(JSON):
         try:
             addresses = [file["url"] for file in answer.json()["files"]]
