@@ -22,9 +22,7 @@ class PromptsTooMany(InvalidInput):
 
 
 class MasksTooMany(InvalidInput):
-    """The image has more candidate masks than fit; raise pred_iou_thresh or stability_score_thresh, or send fewer
-    prompts.
-    """
+    """The image has more masks than fit; raise pred_iou_thresh or stability_score_thresh, or use fewer prompts."""
 
     code = "masks_too_many"
 

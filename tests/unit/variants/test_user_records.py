@@ -102,7 +102,7 @@ def test_all_that_can_be_said(fields: Fields, write: WriteFile) -> None:
         ("decoder.coords", 5, r"decoder.coords is 5; write a string \(in quotes\)"),
         ("input_size", 3, "variant.input_size is 3; write the side of the encoder's input in pixels"),
         ("input_size", "1024", "variant.input_size is '1024'; write a whole number"),
-        ("weights_licence", "CC-BY-4.0", "weights_licence has CC-BY-4.0; write AGPL-3.0, .* LicenseRef-own stands for"),
+        ("weights_licence", "CC-BY-4.0", "weights_licence has CC-BY-4.0; write AGPL-3.0, .* LicenseRef-own means"),
         ("colour", "red", "variant.colour is not a field; the fields are title, dialect"),
         (
             "preprocessing",
