@@ -59,8 +59,9 @@ class Services:
 
     @property
     def sweep_limits(self) -> SweepLimits:
-        """Limits of the sweeper. A worker that lost its shard may wait for Triton until the timeout before it writes a
-        part.
+        """Limits of the sweeper.
+
+        A worker that lost its shard may wait for Triton until the timeout before it writes a part.
         """
         return SweepLimits(
             shards_in_flight=self.settings.shards_in_flight,
@@ -71,8 +72,9 @@ class Services:
 
     @property
     def clean_limits(self) -> CleanLimits:
-        """Limits of the clean-up. The grace is that of parts, which take longest between writing the object and its
-        row.
+        """Limits of the clean-up.
+
+        The grace is that of parts, which take longest between writing the object and its row.
         """
         return CleanLimits(
             grace=self.sweep_limits.orphan_grace,

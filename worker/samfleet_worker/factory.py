@@ -62,16 +62,13 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
 
 
 def _every(interval: timedelta, task: TaskName) -> dict[str, Any]:
-    """Return an entry of the beat's schedule. Its messages expire, so that they do not pile up while no worker takes
-    them.
-    """
+    """Return an entry of the beat's schedule. Its messages expire, so they do not pile up without a worker."""
     options = {"queue": CONTROL_QUEUE, "expires": max(interval.total_seconds(), 1.0)}
     return {"task": task.value, "schedule": interval, "options": options}
 
 
 class LifecycleStep(bootsteps.StartStopStep):
-    """Boot step that starts the services and the heartbeat before the first task, and signals tasks when the worker
-    ends.
+    """Boot step that starts the services and the heartbeat before the first task, and tells tasks when the worker ends.
 
     It requires the pool, so Celery stops it before it waits for the pool's running tasks. They find `stopping` set at
     their next image and hand their shards back at once.

@@ -22,9 +22,7 @@ GREATEST_MS = 1e9
 
 
 def bucket_of(ms: float) -> int | None:
-    """Return the bucket of a time, None if it counts as zero. `samfleet.rollups.measures.bucket_sql` is the same in
-    SQL.
-    """
+    """Return the bucket of a time, None if it counts as zero; `samfleet.rollups.measures.bucket_sql` does so in SQL."""
     if ms < LEAST_MS:
         return None
     return math.ceil(math.log(min(ms, GREATEST_MS)) / LOG_GAMMA)

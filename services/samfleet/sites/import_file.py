@@ -81,10 +81,10 @@ def import_file(
 
 @dataclass(slots=True)
 class _Importer:
-    """Import of one file. `series` maps series numbers of the file to ids here, or to None for runs that stay
-    unchanged.
+    """Import of one file.
 
-    A run is replaced whole: after a retry or a rebuild it may have lost a series.
+    `series` maps series numbers of the file to ids here, or to None for runs that stay unchanged. A run is replaced
+    whole: after a retry or a rebuild it may have lost a series.
     """
 
     session: Session

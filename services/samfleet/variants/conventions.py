@@ -44,8 +44,7 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class PromptRules:
-    """The prompts that a family takes, and their conversion to tokens
-    (`samfleet_models.mask_generation.prompt_tokens`).
+    """The prompts that a family takes, and their tokens (`samfleet_models.mask_generation.prompt_tokens`).
 
     `frame_size` is the side in pixels of the square that coordinates refer to; None if it is the input's. `most_points`
     counts a box as two. `mixed` allows a box and points in one prompt.

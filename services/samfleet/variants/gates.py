@@ -50,9 +50,7 @@ class GateUnreadable(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class GateSubject:
-    """The combination that a gate is valid for. `engine` hashes the source of the model code, `execution` is as in
-    `Execution`.
-    """
+    """The combination that a gate is valid for. `engine` hashes the model code; `execution` is as in `Execution`."""
 
     variant: str
     execution: str
@@ -121,10 +119,10 @@ LEAST: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One measurement. `faults` are crashes of the candidate and its results that are not numbers; `measured_at` is
-    UTC.
+    """One measurement.
 
-    `unscored_prompts` counts the candidate's prompts with a predicted IoU that is not a finite number.
+    `faults` are crashes of the candidate and its results that are not numbers; `measured_at` is UTC. `unscored_prompts`
+    counts the candidate's prompts with a predicted IoU that is not a finite number.
     """
 
     subject: GateSubject

@@ -13,8 +13,9 @@ MaskCount = Literal[1, 3, 4]
 
 @dataclass(frozen=True, slots=True)
 class EncoderGraph:
-    """Names of an encoder. `image` takes one preprocessed image of side S; `features` go to the decoder, the embedding
-    first.
+    """Names of an encoder graph.
+
+    `image` takes one preprocessed image of side S; `features` go to the decoder, the embedding first.
     """
 
     image: str = "input"

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SurveyRow:
-    """Row of "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960); None for figures that were not
-    available.
+    """Row of "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960); None for unavailable figures.
 
     Times are milliseconds per image: with one box prompt (table 4) on an RTX 3090, an RTX 2080 Ti and 14 cores of a
     Xeon Gold 6330, and of SegEvery with 32 x 32 points (table 5) on the GPU. mIoU is on COCO with boxes of the

@@ -9,11 +9,10 @@ CPU = "cpu"
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
-    """State of a whole device, including the load of other users. None is unknown: a CPU has no counters for the last
-    two.
+    """State of a whole device, including the load of other users.
 
-    `id` distinguishes the devices of a server: NVIDIA's UUID of a GPU, or `cpu`. `utilization` is the share, 0 to 1, of
-    the last moments in which the device computed anything.
+    None is unknown: a CPU has no counters for the last two. `id` distinguishes the devices of a server: NVIDIA's UUID
+    of a GPU, or `cpu`. `utilization` is the share, 0 to 1, of the last moments in which the device computed anything.
     """
 
     id: str = CPU

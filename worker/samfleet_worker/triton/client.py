@@ -46,8 +46,9 @@ Result = TypeVar("Result")
 
 
 class TritonSegmenter:
-    """Segmenter on the Triton servers of a pool. `secret` is their `SAMFLEET_TRITON_SECRET`, None for servers without
-    one.
+    """Segmenter on the Triton servers of a pool.
+
+    `secret` is the servers' `SAMFLEET_TRITON_SECRET`, None for servers without one.
     """
 
     def __init__(
@@ -150,9 +151,7 @@ class _Server:
         return TimedReply(reply, round_trip_ms)
 
     def _wait(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> InferResult:
-        """Wait for the result. Triton learns of a cancelled call, of its timeout and of a dead caller, and ends its
-        work.
-        """
+        """Wait for the result. Triton ends its work on a cancelled call, after the timeout, and for a dead caller."""
         calls.check()
         reply: SimpleQueue[tuple[InferResult | None, InferenceServerException | None]] = SimpleQueue()
         call = self._client.async_infer(

@@ -32,8 +32,9 @@ CONTROL_SECONDS = 5.0  # queries that a server answers from memory
 
 
 class LoadedVariants:
-    """Variants of one server. Not for two threads at a time: hold the pool's lock to load
-    (`samfleet_worker.model_loading`).
+    """Variants of one server.
+
+    Not for two threads at a time: to load, hold the pool's lock (`samfleet_worker.model_loading`).
     """
 
     def __init__(self, client: InferenceServerClient, address: str, most_loaded: int | None) -> None:

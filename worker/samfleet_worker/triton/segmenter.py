@@ -36,8 +36,8 @@ class Segmenter(Protocol):
     """Safe to share between threads; the errors are those of `samfleet_worker.triton.errors`."""
 
     def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
-        """Segment one image. Raises `ModelNotLoaded` if the variant is not loaded: only the worker decides about
-        loading.
+        """Segment one image; raises `ModelNotLoaded` if the variant is not loaded, because only the worker loads
+        variants.
 
         The call is in `calls` while it lasts, and raises `CallCancelled` if these are cancelled.
         """
