@@ -43,7 +43,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
             "socket_keepalive": True,
             "health_check_interval": 30,
         },
-        beat_sync_every=1,  # the schedule file is written with every sweep: the beat's sign of life
+        beat_sync_every=1,  # the schedule file is written with every sweep, which shows that the beat is alive
         timezone="UTC",
         beat_schedule={
             "sweep": _every(settings.sweep_interval, TaskName.SWEEP),

@@ -44,7 +44,7 @@ def load_variant(services: Services, claimed: ClaimedShard) -> None:
 
 
 def revive_variant(services: Services, claimed: ClaimedShard, asked_at: float) -> None:
-    """Load a variant again whose process was found dead by a request of that time (monotonic)."""
+    """Load a variant again after its process was found dead by a request of that time (monotonic)."""
     with _loading(services, claimed):
         services.segmenter.revive(claimed.variant, _at_work(services, claimed), asked_at)
 

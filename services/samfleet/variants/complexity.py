@@ -17,7 +17,7 @@ class Complexity:
     `box_flops` is a whole image with one box prompt and its mask. The grid of 32 x 32 points is counted twice, because
     a mask is drawn only if its score passes: `grid_scored_flops` if none passes, `grid_drawn_flops` if all do. Both are
     None for a network without point prompts on a grid: there the encoder is the whole network. `detector_flops` are
-    added for an image whose boxes a detector finds.
+    added if a detector finds the boxes of the image.
     """
 
     parameters: int

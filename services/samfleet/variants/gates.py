@@ -24,7 +24,7 @@ PAIRED_IOU = 0.5  # below it two masks show different objects, as in COCO's eval
 LEAST_AGREEING_SHARE = 0.95
 LEAST_PAIRED_IOU = 0.97  # edges may move by about a pixel
 LEAST_BOX_IOU = 0.97  # prompted masks have no threshold that would hide a bad one
-LEAST_IMAGES = 5  # one photograph is no evidence for others
+LEAST_IMAGES = 5  # one photograph does not represent others
 LEAST_MASKS = 100  # with fewer, one mask would count for more than a hundredth
 
 CODE_FIGURES = 16  # hexadecimal digits of a subject's hash in file names

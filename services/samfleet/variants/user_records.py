@@ -134,7 +134,9 @@ def _checkpoint(path: Path, section: str, values: object) -> Checkpoint:
         raise FieldInvalid(f"{section} has {len(location)} of file and url; write one of them")
     source, suffix = _source(path, section, **location)
     if suffix not in SUFFIXES:
-        raise FieldInvalid(f"{section} is a {suffix or 'nameless'} file; give one whose name ends in .onnx or .ort")
+        raise FieldInvalid(
+            f"{section} is a {suffix or 'nameless'} file; use one with a name that ends in .onnx or .ort"
+        )
     sha256 = given.get("sha256")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         known = source.path if isinstance(source, FileSource) and source.path.is_file() else None

@@ -88,7 +88,7 @@ def test_all_that_can_be_said(fields: Fields, write: WriteFile) -> None:
         ("encoder", "a.onnx", "encoder is 'a.onnx'; write its fields below it, each as `name: value`"),
         ("encoder.file", None, "encoder has 0 of file and url; write one of them"),
         ("encoder.url", "https://x.org/a.onnx", "encoder has 2 of file and url"),
-        ("encoder.file", "encoder.pt", "encoder is a .pt file; give one whose name ends in .onnx or .ort"),
+        ("encoder.file", "encoder.pt", "encoder is a .pt file; use one with a name that ends in .onnx or .ort"),
         ("encoder.sha256", None, "encoder.sha256 is missing; write sha256: {sha256}"),
         ("encoder.sha256", "12", "encoder.sha256 is 12; write sha256: {sha256}"),
         ("encoder.layout", "chw", "encoder.layout is 'chw'; write nchw, nhwc or hwc"),

@@ -1,6 +1,6 @@
 """Inference over gRPC on the servers of one pool, by round robin.
 
-tritonclient's gRPC client may be shared between threads for everything but streams (according to its documentation). So
+tritonclient's gRPC client may be shared between threads for everything but streams (its documentation says so). So
 each server has one client, one connection and any number of requests on it.
 """
 

@@ -151,7 +151,7 @@ def mapped_errors(address: str) -> Iterator[None]:
 
 @contextmanager
 def mapped_control_errors(address: str) -> Iterator[None]:
-    """Map errors of queries that a server answers from memory: one that takes too long for them is away."""
+    """Map errors of queries that a server handles in memory: one that takes too long for them is away."""
     try:
         with mapped_errors(address):
             yield

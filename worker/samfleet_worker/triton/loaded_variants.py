@@ -28,7 +28,7 @@ UNLOAD_SECONDS = 120.0  # Triton completes the variant's queue before it frees t
 POLL_SECONDS = 0.05
 WEIGHTS_SECONDS = 60.0
 WEIGHTS_WORDS = "samfleet variants pull"  # the advice in every error about missing weights
-CONTROL_SECONDS = 5.0  # queries that a server answers from memory
+CONTROL_SECONDS = 5.0  # queries that a server handles in memory
 
 
 class LoadedVariants:

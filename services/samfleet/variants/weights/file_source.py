@@ -1,4 +1,4 @@
-"""Weights from a file that the user has."""
+"""Weights from a user's file."""
 
 from __future__ import annotations
 

@@ -34,11 +34,11 @@ def project_page(index_url: str, package: str) -> str:
 
 
 def npm_tarball_url(client: httpx.Client, registry: str, package: str, version: str) -> str:
-    answer = client.get(f"{registry}/{quote(package, safe='@')}", headers={"Accept": "application/json"})
-    if answer.is_error:
-        raise SourceFailed(f"{registry} replied {answer.status_code} {answer.reason_phrase} for {package}")
+    reply = client.get(f"{registry}/{quote(package, safe='@')}", headers={"Accept": "application/json"})
+    if reply.is_error:
+        raise SourceFailed(f"{registry} replied {reply.status_code} {reply.reason_phrase} for {package}")
     try:
-        return str(answer.json()["versions"][version]["dist"]["tarball"])
+        return str(reply.json()["versions"][version]["dist"]["tarball"])
     except (ValueError, KeyError, TypeError):
         raise SourceFailed(f"{registry} does not have {package} {version}") from None
 
@@ -64,19 +64,19 @@ def _links(client: httpx.Client, page: str) -> Iterator[str]:
 
 
 def _remote_links(client: httpx.Client, page: str) -> Iterator[str]:
-    answer = client.get(page, headers={"Accept": ACCEPT})
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    reply = client.get(page, headers={"Accept": ACCEPT})
+    if reply.status_code == httpx.codes.NOT_FOUND:
         return  # this index does not have the project
-    if answer.is_error:
-        raise SourceFailed(f"{page} replied {answer.status_code} {answer.reason_phrase}")
-    if answer.headers.get("Content-Type", "").startswith(JSON):
+    if reply.is_error:
+        raise SourceFailed(f"{page} replied {reply.status_code} {reply.reason_phrase}")
+    if reply.headers.get("Content-Type", "").startswith(JSON):
         try:
-            addresses = [file["url"] for file in answer.json()["files"]]
+            addresses = [file["url"] for file in reply.json()["files"]]
         except (ValueError, KeyError, TypeError):
             raise SourceFailed(f"{page} does not follow the simple repository API") from None
-        yield from (urldefrag(urljoin(str(answer.url), address)).url for address in addresses)
+        yield from (urldefrag(urljoin(str(reply.url), address)).url for address in addresses)
     else:
-        yield from _html_links(answer.text, str(answer.url))
+        yield from _html_links(reply.text, str(reply.url))
 
 
 def _html_links(text: str, base: str) -> Iterator[str]:
