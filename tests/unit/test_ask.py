@@ -49,7 +49,7 @@ def test_a_server_that_is_ready_is_healthy(port: int) -> None:
 def test_another_status_is_not_healthy_and_is_named(port: int) -> None:
     answer = ask(port, "/busy")
 
-    assert (answer.returncode, answer.stderr) == (1, "/busy answers 503\n")
+    assert (answer.returncode, answer.stderr) == (1, "/busy replied 503\n")
 
 
 def test_nobody_who_listens_is_not_healthy() -> None:

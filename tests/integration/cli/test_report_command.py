@@ -89,7 +89,7 @@ def test_a_report_refuses_what_it_does_not_take(arguments: list[str]) -> None:
 
 def test_a_comparison_names_both_sides(arguments: list[str]) -> None:
     table = run("compare", "--by", "variant", "-a", "mobile_sam", "-b", "sam_vit_b", *arguments)
-    assert table == "nothing was measured of sam_vit_b that the filters let pass\n"
+    assert table == "the filters leave no measurements of sam_vit_b\n"
     with pytest.raises(ApiError, match=r"did you mean sam_vit_b\?") as refused:
         run("compare", "--by", "variant", "-a", "mobile_sam", "-b", "sam-vitb", *arguments)
     assert refused.value.problem_code == "variant_unknown"

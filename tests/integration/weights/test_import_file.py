@@ -68,7 +68,7 @@ def test_what_does_not_fit_leaves_no_trace(unpublished: VariantRecord, file: Pat
 
 
 def test_what_cannot_be_imported(unpublished: VariantRecord, file: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsFileNotFound, match="is no file"):
+    with pytest.raises(WeightsFileNotFound, match="is not a file"):
         import_weights(unpublished, tmp_path / "nothing.pt", tmp_path / "weights")
     with pytest.raises(WeightsRoleUnknown, match="tiny has no file 'decoder'; it has network"):
         import_weights(unpublished, file, tmp_path / "weights", role="decoder")

@@ -79,7 +79,7 @@ def test_what_does_not_fit_the_network_is_not_pinned(unpublished: VariantRecord,
 
 def test_a_web_page_is_no_file(unpublished: VariantRecord, served: Served, tmp_path: Path) -> None:
     served.data, served.content_type = b"<html>sign in</html>", "text/html; charset=utf-8"
-    with pytest.raises(WeightsUnavailable, match="the server sends a web page"):
+    with pytest.raises(WeightsUnavailable, match="the server sent a web page"):
         pull(unpublished, tmp_path)
     assert read_pins(tmp_path) == {}
 
@@ -108,7 +108,7 @@ def test_a_page_for_people_is_named(unpublished: VariantRecord, tmp_path: Path) 
     page = ManualSource("https://drive.example/view")
     with pytest.raises(WeightsUnavailable) as raised:
         pull(unpublished, tmp_path, sources=[page])
-    assert "https://drive.example/view: this is a page for people; download the file there" in raised.value.message
+    assert "https://drive.example/view: this page is for people; download the file there by hand" in raised.value.message
     assert "give it to `samfleet variants import tiny FILE`" in raised.value.message
 
 

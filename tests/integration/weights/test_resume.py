@@ -15,7 +15,7 @@ HALF = 300_000
 def interrupt(record: VariantRecord, served: Served, folder: Path) -> None:
     """A pull that gets half of the file and then nothing any more, as when the network goes away."""
     served.cuts = [HALF, 0]
-    with pytest.raises(WeightsUnavailable, match=f"after {HALF} bytes; the next pull goes on"):
+    with pytest.raises(WeightsUnavailable, match=f"after {HALF} bytes; the next pull resumes"):
         pull(record, folder)
     assert not (folder / "tiny.pt").exists()
     served.cuts = []

@@ -73,7 +73,7 @@ def test_too_many_prompts_are_refused_with_the_numbers_and_what_to_change() -> N
             EverythingParameters(sampler="object_aware", boxes_from="detector", max_detections=40_000),
             MAX_PROMPTS_PER_IMAGE,
         )
-    with pytest.raises(PromptsTooMany, match=r"asks for 11 prompts .* accepts 10 \(SAMFLEET_MAX_PROMPTS_PER_JOB\)"):
+    with pytest.raises(PromptsTooMany, match=r"needs 11 prompts .* accepts 10 \(SAMFLEET_MAX_PROMPTS_PER_JOB\)"):
         check_prompts_per_job(11, 10)
 
 

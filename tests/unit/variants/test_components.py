@@ -9,7 +9,7 @@ def test_a_component_is_found_and_not_run_by_itself() -> None:
     detector = get_record("mobilesamv2_object_aware")
     assert list(COMPONENTS.values()) == [detector]
     assert detector.name not in VARIANTS
-    with pytest.raises(VariantNotFound, match="a part of mobilesamv2 and is not run by itself"):
+    with pytest.raises(VariantNotFound, match="a part of mobilesamv2 and cannot be run alone"):
         get_variant(detector.name)
 
 

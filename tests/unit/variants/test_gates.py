@@ -95,7 +95,7 @@ def test_a_renamed_file_is_no_gate(tmp_path: Path) -> None:
     path = write_gate(tmp_path, gate())
     other = replace(SUBJECT, torch="2.14.0")
     path.rename(tmp_path / other.file_name)
-    with pytest.raises(GateUnreadable, match="something else"):
+    with pytest.raises(GateUnreadable, match="not the gate that its name states"):
         require_gate(tmp_path, other)
 
 

@@ -58,9 +58,9 @@ def test_grid_points_are_laid_out_like_prompts(layout: str) -> None:
 @pytest.mark.parametrize(
     ("rules", "prompt", "said"),
     [
-        (PromptRules(negative_points=False), BOTH, "foreground points alone"),
-        (PromptRules(points=False), POINT, "ask with boxes"),
-        (PromptRules(boxes=False), BOTH, "ask with points"),
+        (PromptRules(negative_points=False), BOTH, "foreground points only"),
+        (PromptRules(points=False), POINT, "use boxes"),
+        (PromptRules(boxes=False), BOTH, "use points"),
         (PromptRules(most_points=2), BOTH, "at most 2 points, a box counting as 2; this prompt has 3"),
     ],
 )
