@@ -89,7 +89,7 @@ def test_a_bad_address_has_the_message_of_the_api(reader: Page, address: str, me
 
 def test_an_unknown_report_is_told(reader: Page) -> None:
     reader.goto("/dashboard/reports/weather")
-    expect(reader.get_by_role("heading", name="There is no such report")).to_be_visible()
+    expect(reader.get_by_role("heading", name="Report not found")).to_be_visible()
 
 
 def test_the_last_answer_is_shown_when_answers_overtake_each_other(reader: Page) -> None:
@@ -114,7 +114,7 @@ def test_the_last_answer_is_shown_when_answers_overtake_each_other(reader: Page)
 def test_a_report_that_the_server_refuses_can_be_asked_for_again(reader: Page) -> None:
     reader.route("**/v1/reports/latency?stage=image", lambda route: route.abort())
     reader.goto("/dashboard/reports/latency")
-    expect(reader.get_by_role("alert")).to_contain_text("The API does not answer")
+    expect(reader.get_by_role("alert")).to_contain_text("The API does not respond")
     reader.unroute_all()
     reader.get_by_role("button", name="Try again").click()
     expect(reader.locator(".results svg.chart")).to_be_visible()
