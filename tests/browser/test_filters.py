@@ -76,7 +76,7 @@ def test_hours_are_utc(reader: Page) -> None:
         ("latency?since=yesterday", "query.since"),
         ("latency?hardware=L4", "query.hardware"),
         ("latency?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", "is not before until"),
-        ("compare?a=one&b=two", "is not the id of a hardware"),
+        ("compare?a=one&b=two", "is not a hardware id"),
     ],
 )
 def test_a_bad_address_has_the_message_of_the_api(reader: Page, address: str, message: str) -> None:

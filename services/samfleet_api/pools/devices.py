@@ -17,7 +17,9 @@ Heard = Mapping[str, Any]
 
 
 def devices_by_pool(session: Session, heartbeats: Sequence[WorkerHeartbeat]) -> Mapping[str, list[Device]]:
-    """Return each device once, even if several workers report it: their busy shares are added, the latest state counts."""
+    """Return each device once, even if several workers report it: with the sum of their busy shares and the newest
+    state.
+    """
     heard: dict[str, dict[tuple[str, ...], list[Heard]]] = defaultdict(lambda: defaultdict(list))
     for beat in heartbeats:
         for server in beat.detail.get("servers", ()):
