@@ -58,7 +58,7 @@ def test_show_has_every_gate_and_its_state(gates: Path, tmp_path: Path) -> None:
     table = run("show", "mobile_sam", "--gates-dir", str(gates))
     assert "outdated: another engine" in " ".join(table.split())
     assert "0.9800" in table
-    assert "No gate was measured here" in run("show", "mobile_sam", "--state-dir", str(tmp_path / "none"))
+    assert "No gates measured here" in run("show", "mobile_sam", "--state-dir", str(tmp_path / "none"))
 
 
 def test_a_gate_outlives_neither_its_torch_nor_its_weights(here: GateSubject, tmp_path: Path) -> None:
