@@ -115,7 +115,7 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
     assert ended.value.code == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("samfleet: no stack runs in ")
+    assert shown.err.startswith("samfleet: no stack is running in ")
     assert shown.err.endswith("[stack_not_running]\n")
     assert shown.err.count("\n") == 1
 
