@@ -86,7 +86,7 @@ def test_tab_goes_through_a_report_in_reading_order(reader: Page) -> None:
         "view-by_row",
         "Copy link",
         "Download CSV",
-        "Repeat this report: link, API request, command",
+        "Reproduce this report: link, API request, command",
     ]
     assert [name for name in found if name in wanted] == wanted
 

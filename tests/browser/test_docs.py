@@ -17,6 +17,6 @@ def test_the_routes_are_shown_without_another_host(browser: Browser, api: Api, p
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         page.goto("/docs")
         page.get_by_text("Submit a job", exact=True).click()
-        expect(page.get_by_text("One run for each variant on each pool")).to_be_visible()
+        expect(page.get_by_text("Create one run per variant and pool")).to_be_visible()
         page.screenshot(path=pictures / "docs.png")
         assert hosts == {api.url.removeprefix("http://")}

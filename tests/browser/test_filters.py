@@ -76,7 +76,7 @@ def test_hours_are_utc(reader: Page) -> None:
         ("latency?since=yesterday", "query.since"),
         ("latency?hardware=L4", "query.hardware"),
         ("latency?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", "is not before until"),
-        ("compare?a=one&b=two", "is not the id of a hardware"),
+        ("compare?a=one&b=two", "is not a hardware id"),
     ],
 )
 def test_a_bad_address_has_the_message_of_the_api(reader: Page, address: str, message: str) -> None:
@@ -89,7 +89,7 @@ def test_a_bad_address_has_the_message_of_the_api(reader: Page, address: str, me
 
 def test_an_unknown_report_is_told(reader: Page) -> None:
     reader.goto("/dashboard/reports/weather")
-    expect(reader.get_by_role("heading", name="There is no such report")).to_be_visible()
+    expect(reader.get_by_role("heading", name="Report not found")).to_be_visible()
 
 
 def test_the_last_answer_is_shown_when_answers_overtake_each_other(reader: Page) -> None:
@@ -114,7 +114,7 @@ def test_the_last_answer_is_shown_when_answers_overtake_each_other(reader: Page)
 def test_a_report_that_the_server_refuses_can_be_asked_for_again(reader: Page) -> None:
     reader.route("**/v1/reports/latency?stage=image", lambda route: route.abort())
     reader.goto("/dashboard/reports/latency")
-    expect(reader.get_by_role("alert")).to_contain_text("The API does not answer")
+    expect(reader.get_by_role("alert")).to_contain_text("The API does not respond")
     reader.unroute_all()
     reader.get_by_role("button", name="Try again").click()
     expect(reader.locator(".results svg.chart")).to_be_visible()

@@ -56,5 +56,5 @@ def test_masks_lie_on_their_picture_and_go_by_keyboard(api: Api, tenant: Tenant,
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 8 / 32, box["y"] + box["height"] * 10 / 24)
     expect(page.locator("label.hot")).to_have_count(1)
-    assert page.get_by_role("img", name="Stages of this image, one after the other").locator("rect.length").count() == 5
+    assert page.get_by_role("img", name="Stages of this image in order").locator("rect.length").count() == 5
     assert page.get_by_role("table", name="Stages of this image").get_by_role("row").count() == 1 + 5

@@ -55,5 +55,5 @@ def test_a_link_logs_in_after_a_question_and_leads_to_its_page(browser: Browser,
                 page.get_by_role("heading", name="Variants").wait_for()
                 assert page.url == f"{api.url}/dashboard/variants"
             else:
-                expect(page.get_by_role("alert")).to_contain_text("was used already")
+                expect(page.get_by_role("alert")).to_contain_text("was already used")
                 page.get_by_label("API key").wait_for()

@@ -44,8 +44,8 @@ def test_jobs_that_are_not_pushed_are_asked_for(api: Api, tenant: Tenant, folder
 
 
 def test_a_new_tenant_is_told_what_to_do(page: Page) -> None:
-    expect(page.get_by_text("Nothing is running")).to_be_visible()
-    expect(page.get_by_text("Nothing has been submitted yet.")).to_be_visible()
+    expect(page.get_by_text("No job is running")).to_be_visible()
+    expect(page.get_by_text("No job has been submitted yet.")).to_be_visible()
 
 
 def test_two_tenants_see_their_own(
@@ -56,7 +56,7 @@ def test_two_tenants_see_their_own(
     page.get_by_role("link", name="shelves, second floor").wait_for()
     with visitor(browser, api.url) as stranger:
         log_in(stranger, other_tenant.key)
-        expect(stranger.get_by_text("Nothing has been submitted yet.")).to_be_visible()
+        expect(stranger.get_by_text("No job has been submitted yet.")).to_be_visible()
         stranger.goto(f"/dashboard/jobs/{job['id']}")
         expect(stranger.get_by_role("alert")).to_contain_text("does not exist")
 

@@ -215,12 +215,12 @@ def test_the_csv_file_has_the_rows_of_the_table(reader: Page, measured: Tenant) 
 
 def test_the_command_and_the_request_ask_the_same(reader: Page, measured: Tenant) -> None:
     opened(reader, "latency?stage=encode&variant=mobile_sam&since=2026-01-01T00:00:00Z")
-    reader.get_by_text("Repeat this report").click()
+    reader.get_by_text("Reproduce this report").click()
     command = reader.get_by_role("region", name="Command").inner_text()
     assert command.split()[:3] == ["samfleet", "report", "latency"]
     assert "--variant mobile_sam" in command
     assert "--since 2026-01-01T00:00:00 " in f"{command} "
-    address = reader.get_by_role("region", name="Request to the API").inner_text().split("'")[1]
+    address = reader.get_by_role("region", name="API request").inner_text().split("'")[1]
     assert len(measured.http.get(address).json()["rows"]) == table_rows(reader)
 
 

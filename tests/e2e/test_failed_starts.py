@@ -43,7 +43,7 @@ def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path, argumen
         done = up(tmp_path, *arguments, SAMFLEET_API_PORT=port, SAMFLEET_WEIGHTS_DIR=str(weights_dir()))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"samfleet: port {port} is taken by another program (SAMFLEET_API_PORT)")
+    assert done.stderr.startswith(f"samfleet: another program uses port {port} (SAMFLEET_API_PORT)")
     assert done.stderr.endswith("[stack_port_taken]\n")
     assert not (tmp_path / ".samfleet" / "postgres").exists()
 
@@ -66,7 +66,7 @@ def test_a_variant_of_the_execution_that_triton_cannot_load_ends_the_start_with_
     assert done.returncode == 1, done.stderr
     [first] = [line for line in done.stderr.splitlines() if line.startswith("samfleet: ")]
     told = (
-        "samfleet: the stack did not start, for want of triton: triton: Triton cannot load mobile_sam: compiler_missing"
+        "samfleet: the stack did not start because of triton: triton: Triton cannot load mobile_sam: compiler_missing"
     )
     assert first.startswith(told)
     assert stack_status(tmp_path / ".samfleet").state == "stopped"

@@ -1,4 +1,4 @@
-"""`samfleet up`, `down` and `status`: the embedded stack from the command line."""
+"""`samfleet up`, `down` and `status`: control the embedded stack."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from samfleet_cli.local_stack.state import StackInfo
 
 _STATE_COLOURS = {"ready": "green", "external": "cyan", "failed": "red", "restarting": "red", "stopped": "dim"}
-_TABLE_WIDTH = 100  # narrower, rich would cut addresses short
+_TABLE_WIDTH = 100  # below this, rich would truncate addresses
 
 
 def up(
-    detach: Annotated[bool, flag("--detach", "-d", help="Start in the background; return when all is ready.")] = False,
-    timeout: Annotated[float, typer.Option(help="With --detach: seconds to wait for all parts to be ready.")] = 300.0,
+    detach: Annotated[
+        bool, flag("--detach", "-d", help="Start in the background; return when all parts are ready.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="With --detach: seconds to wait until all parts are ready.")] = 300.0,
 ) -> None:
     """Start the whole stack on this machine: PostgreSQL, Redis, Triton, API, worker and beat.
 
-    Without --detach it runs until Ctrl-C, which stops all of it.
+    Without --detach, it runs until Ctrl-C, which stops everything.
     """
     from rich.console import Console
 
@@ -61,7 +63,7 @@ def up(
 
 
 def down() -> None:
-    """Stop the stack of this directory and whatever a killed one has left."""
+    """Stop the stack of this directory, and processes that a killed stack has left behind."""
     from samfleet_cli.local_stack.settings import StackSettings
     from samfleet_cli.local_stack.stack import stop_stack
 
@@ -70,7 +72,7 @@ def down() -> None:
 
 
 def status(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False) -> None:
-    """Say how each part of the stack is."""
+    """Show the state of each part of the stack."""
     from samfleet_cli.local_stack.settings import StackSettings
     from samfleet_cli.local_stack.stack import stack_status
 
@@ -117,7 +119,7 @@ def _exit_words(code: int | None) -> str:
 
 
 def _reporter(write: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], None]:
-    """Writes one line for each part that has changed its state."""
+    """Return a function that writes one line for each part whose state has changed."""
     from rich.markup import escape
 
     known: dict[str, str] = {}

@@ -70,5 +70,5 @@ def test_the_command_line_takes_them(api: Api, tenant: Tenant, folder: Path) -> 
     error = CliRunner().invoke(app, ["jobs", "show", "nothex", *address]).exception
     assert isinstance(error, ApiError)
     assert "first 6 characters" in error.message
-    with pytest.raises(ApiError, match="no id begins"):
+    with pytest.raises(ApiError, match="no id starts"):
         raise CliRunner().invoke(app, ["datasets", "delete", "abcdef0", "--yes", *address]).exception or ValueError

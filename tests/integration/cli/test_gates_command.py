@@ -54,17 +54,17 @@ def test_list_names_the_executions_that_passed(gates: Path, tmp_path: Path) -> N
 def test_show_has_every_gate_and_its_state(gates: Path, tmp_path: Path) -> None:
     shown = json.loads(run("show", "mobile_sam", "--json", "--gates-dir", str(gates)))
     states = {found["subject"]["execution"]: found["state"] for found in shown["gates"]}
-    assert states == {"bf16": "passed", "fp16": "failed", "fp16+compile": "outdated: another engine"}
+    assert states == {"bf16": "passed", "fp16": "failed", "fp16+compile": "outdated: different engine"}
     table = run("show", "mobile_sam", "--gates-dir", str(gates))
-    assert "outdated: another engine" in " ".join(table.split())
+    assert "outdated: different engine" in " ".join(table.split())
     assert "0.9800" in table
-    assert "No gate was measured here" in run("show", "mobile_sam", "--state-dir", str(tmp_path / "none"))
+    assert "No gates measured here" in run("show", "mobile_sam", "--state-dir", str(tmp_path / "none"))
 
 
 def test_a_gate_outlives_neither_its_torch_nor_its_weights(here: GateSubject, tmp_path: Path) -> None:
     write_gate(tmp_path, gate(replace(here, torch="1.0", checkpoint_sha256="0" * 64)))
     shown = json.loads(run("show", "mobile_sam", "--json", "--gates-dir", str(tmp_path)))
-    assert [found["state"] for found in shown["gates"]] == ["outdated: another weights and torch"]
+    assert [found["state"] for found in shown["gates"]] == ["outdated: different weights and torch"]
 
 
 @pytest.mark.parametrize(

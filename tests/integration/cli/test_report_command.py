@@ -118,7 +118,7 @@ def test_hardware_goes_by_name_or_the_beginning_of_its_id(machines: list[str]) -
     assert {row["hardware_id"] for row in rows("cost", "--hardware", "gpu-40", *machines)} == {fast}
     with pytest.raises(HardwareAmbiguous, match=rf"2 machines.*{slow[:8]} GPU-4, fp32"):
         run(*sides, "-a", "GPU-4", "-b", "GPU-40")
-    with pytest.raises(HardwareUnknown, match=r"no hardware is called 'TPU'; there are: .*GPU-40"):
+    with pytest.raises(HardwareUnknown, match=r"no hardware matches 'TPU'; known hardware: .*GPU-40"):
         run(*sides, "-a", "TPU", "-b", "GPU-40")
 
 

@@ -89,8 +89,8 @@ def test_a_file_without_a_published_hash_is_held_against_the_network_and_pinned_
     assert "[weights_do_not_fit]" in run("pull", "mobile_sam", code=1)
     file_server.files["/tiny.pt"] = Served(fitting())
     output = CliRunner().invoke(app, ["pull", "mobile_sam"]).stderr
-    assert "nobody publishes a hash of tiny.pt" in output
-    assert "that is pinned from now on" in output
+    assert "no hash of tiny.pt is published" in output
+    assert "which is now pinned" in output
     (shown,) = json.loads(run("show", "mobile_sam", "--json"))["files"]
     assert (shown["sha256"], shown["published"], shown["present"]) == (sha256(fitting()), False, True)
 

@@ -185,7 +185,7 @@ def test_a_part_that_never_gets_ready_ends_the_start(state_dir: Path) -> None:
     assert (crasher.state, crasher.restarts, crasher.last_exit) == (PartState.FAILED, 4, 1)
     assert crasher.reason == "the crasher says no"
     assert explain_failure(state_dir).splitlines()[0] == (
-        "the stack did not start, for want of crasher: crasher: the crasher says no"
+        "the stack did not start because of crasher: crasher: the crasher says no"
     )
     assert "the crasher says no" in (state_dir / "logs" / "crasher.log").read_text(encoding="utf-8")
     assert leftovers(StateDir(state_dir)) == []

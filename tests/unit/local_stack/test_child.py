@@ -164,7 +164,7 @@ def test_a_part_that_hangs_is_killed_and_started_again(tmp_path: Path, children:
     _until_ended(child, 26.0)
 
     assert (child.state, child.status.last_exit) == (PartState.RESTARTING, -signal.SIGKILL)
-    assert "killed, because it did not answer for 20 s" in (tmp_path / "part.log").read_text(encoding="utf-8")
+    assert "killed, because it did not respond for 20 s" in (tmp_path / "part.log").read_text(encoding="utf-8")
 
 
 def test_a_part_that_never_answers_after_its_start_is_killed_later(tmp_path: Path, children: list[Child]) -> None:

@@ -56,7 +56,7 @@ def test_a_good_machine_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("state_dir", "state", "words"),
     [
-        ("/home/jörg/my st", "ok", "Triton, which cannot use it, is given /"),
+        ("/home/jörg/my st", "ok", "Triton cannot use this path and gets /"),
         ("/x/new\nline", "missing", "'/x/new\\nline'"),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_stack_starts_only_with_gates_that_passed(stack: StackSettings, tmp_pa
         require_gates(Settings(), stack)
     write_gate(tmp_path / "gates", gate(replace(HERE, execution="fp16")))
     write_gate(tmp_path / "gates", gate(replace(HERE, torch="1.0")))
-    with pytest.raises(PrecisionNotGated, match="what lies there is outdated: another torch; run"):
+    with pytest.raises(PrecisionNotGated, match="gates there: outdated: different torch; run"):
         require_gates(Settings(), stack)
     write_gate(tmp_path / "gates", gate(HERE, agreeing_share=0.9))
     with pytest.raises(PrecisionGateFailed, match=r"share of masks at IoU 0.9 or more 0.9, needed 0.95; serve it"):

@@ -78,7 +78,7 @@ def test_root_needs_the_account_that_runs_postgresql(layout: StateDir, monkeypat
 
 def test_a_full_disk_is_told_before_anything_is_written(layout: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(100, 100, 3 * 2**20))
-    with pytest.raises(DiskFull, match="3 MiB are free"):
+    with pytest.raises(DiskFull, match="has 3 MiB free"):
         require_startable(layout, Settings(), stack(layout))
 
 

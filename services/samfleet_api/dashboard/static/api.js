@@ -1,4 +1,5 @@
-// The API with the cookie of this browser. Whoever is not logged in is taken to the login page and back.
+// Client of the API, authenticated by this browser's session cookie. Without a session it redirects to the login page,
+// which returns to the page that was requested.
 
 let csrfToken = "";
 
@@ -28,10 +29,10 @@ async function send(method, path, body) {
   try {
     answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw new Refused(0, "unreachable", "The API does not answer. Is it running, and is this machine online?");
+    throw new Refused(0, "unreachable", "The API does not respond. Is it running, and is this machine online?");
   }
   if (answer.ok) return answer.status === 204 ? null : answer.json();
-  const problem = await answer.json().catch(() => ({ code: "unknown", detail: `The API answered ${answer.status}.` }));
+  const problem = await answer.json().catch(() => ({ code: "unknown", detail: `The API returned status ${answer.status}.` }));
   if (answer.status === 401 && location.pathname !== "/dashboard/login") goToLogin();
   throw new Refused(answer.status, problem.code, problem.detail);
 }
@@ -40,7 +41,7 @@ function goToLogin() {
   location.assign(`/dashboard/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
-// Calls `show` with the job at once and at each change, until it has ended. Returns what stops it.
+// Call `show` with the job immediately and after each change, until the job ends. Returns a function that stops this.
 export function followJob(id, show) {
   const source = new EventSource(`/v1/jobs/${id}/events`);
   source.addEventListener("job", (event) => {
@@ -49,14 +50,14 @@ export function followJob(id, show) {
     show(job);
   });
   source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) readSession().catch(() => undefined); // over: this leads to the login
+    if (source.readyState === EventSource.CLOSED) readSession().catch(() => undefined); // the session ended: this redirects to the login
   });
   return () => source.close();
 }
 
 export const hasEnded = (job) => ["completed", "failed", "cancelled"].includes(job.state);
 
-// The filters of a page are its address: reading, and writing without a new entry in the history.
+// The filters of a page are the query parameters of its URL. `filter` reads one; `addressWith` returns the URL with changes.
 export const filter = (name, otherwise = "") => new URLSearchParams(location.search).get(name) ?? otherwise;
 
 export function addressWith(changes) {

@@ -1,4 +1,4 @@
-// Chooses the page by the address, and loads its script alone. Every page is a function `show` that fills <main>.
+// Entry point: choose the page by the URL and load only its script. Each page exports a function `show` that fills <main>.
 
 import { readSession, remove } from "/dashboard/static/api.js";
 import { failure, h, notice } from "/dashboard/static/dom.js";
@@ -53,7 +53,7 @@ async function start() {
       return await show(main, ...match.slice(1));
     }
     showHeader(await readSession());
-    main.replaceChildren(notice("There is no such page", location.pathname));
+    main.replaceChildren(notice("Page not found", location.pathname));
   } catch (error) {
     if (error.status !== 401) main.replaceChildren(failure(error));
   }

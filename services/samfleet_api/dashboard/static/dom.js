@@ -1,4 +1,4 @@
-// Elements without innerHTML: whatever a file or a job is called stays text.
+// Helpers that build elements. They never use innerHTML, so names of files and jobs cannot inject markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -20,7 +20,7 @@ function fill(element, attributes, children) {
   return element;
 }
 
-// columns: [{title, number?, value: row => text or node}]; the first column names its row.
+// columns: [{title, number?, value: row => text or node}]; the first column is the header of its row.
 export function table(caption, columns, rows, style = "") {
   const cell = (column, row, index) =>
     h(index ? "td" : "th", { class: column.number ? "number" : null, scope: index ? null : "row" }, column.value(row));

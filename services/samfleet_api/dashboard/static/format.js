@@ -12,7 +12,7 @@ export function rate(perSecond) {
   return `${perSecond.toFixed(perSecond < 10 ? 2 : 1)} images/s`;
 }
 
-// Milliseconds become seconds where all of a chart is long.
+// Choose seconds instead of milliseconds for a chart whose largest value is at least 10 s.
 export function timeUnit(values) {
   return Math.max(...values, 0) >= 10_000 ? { name: "s", factor: 0.001 } : { name: "ms", factor: 1 };
 }

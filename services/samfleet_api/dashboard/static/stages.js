@@ -1,4 +1,4 @@
-// The stages of an image's time, in the API's order; asked for once a page.
+// Names of the stages in the API's order, loaded once per page.
 
 import { get } from "/dashboard/static/api.js";
 

@@ -83,11 +83,11 @@ def test_boxes_come_from_the_file_that_is_given(
             {"sampler": "object_aware", "boxes_from": "detections"},
             None,
             ["annotations"],
-            "boxes from --detections",
+            "needs --detections",
         ),
-        (TaskName.EVERYTHING, {}, None, ["detections"], "goes with --sampler object_aware"),
+        (TaskName.EVERYTHING, {}, None, ["detections"], "needs --sampler object_aware"),
         (TaskName.BOX, {"box_nms_thresh": 0.5}, None, ["annotations"], "--box-nms-thresh"),
-        (TaskName.BOX, {}, None, ["annotations", "detections"], "goes with --sampler object_aware"),
+        (TaskName.BOX, {}, None, ["annotations", "detections"], "needs --sampler object_aware"),
         (TaskName.CENTER_POINT, {}, None, [], "--annotations"),
     ],
 )
@@ -115,7 +115,7 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
     assert ended.value.code == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("samfleet: no stack runs in ")
+    assert shown.err.startswith("samfleet: no stack is running in ")
     assert shown.err.endswith("[stack_not_running]\n")
     assert shown.err.count("\n") == 1
 
@@ -125,7 +125,7 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
     [
         ("http://127.0.0.1:9", "samfleet up"),
         ("localhost:9", "did you mean http://localhost:9? [api_url_invalid]"),
-        ("ftp://localhost:9", "begins neither with http:// nor with https:// [api_url_invalid]"),
+        ("ftp://localhost:9", "starts neither with http:// nor with https:// [api_url_invalid]"),
     ],
 )
 def test_an_unreachable_api_says_what_to_do(
@@ -159,7 +159,7 @@ def test_a_pipe_is_refused_in_a_sentence(tmp_path: Path, option: str) -> None:
     arguments = [str(tmp_path), "--variant", "mobile_sam", "--out", str(tmp_path / "out")]
     code, text = invoke("segment", *arguments, option, str(tmp_path / "pipe"))
     assert code == 2
-    assert "is a pipe or a device; write it into a file and name that" in " ".join(text.replace("│", " ").split())
+    assert "is a pipe or a device; write it to a file first" in " ".join(text.replace("│", " ").split())
 
 
 def test_strict_annotations_need_annotations(tmp_path: Path) -> None:

@@ -36,6 +36,6 @@ def test_where_to_look_next_depends_on_whether_the_stack_stays() -> None:
 def test_an_interrupted_job_can_be_found_again() -> None:
     wanted = Segmentation(Source(Path("images")), ["mobile_sam"], {}, Path("my out"), force=True)
     staying = interrupted("j1", wanted, temporary=False)
-    assert "the job goes on\n" in staying
+    assert "the job continues\n" in staying
     assert "samfleet jobs follow j1 --out 'my out' --force" in staying
     assert "at the next `samfleet up`" in interrupted("j1", wanted, temporary=True)

@@ -65,8 +65,8 @@ def test_the_page_needs_nothing_beside_itself() -> None:
 def test_counts_times_and_alternative_texts() -> None:
     text = render_gallery(gallery(photograph(), photograph("one.png", masks=1)))
     assert "2 photographs, 3 masks, 0.25 images per second" in text
-    assert Page(text).all("img", "alt")[1] == "one.png with 1 mask drawn on it in colours"
-    assert "40 x 30 pixels · 0.12 s of work" in text
+    assert Page(text).all("img", "alt")[1] == "one.png with 1 coloured mask"
+    assert "40 x 30 pixels · 0.12 s processing time" in text
     assert "queue 900 ms · encode 120 ms · store 4 ms" in text
     assert text.index('scope="row">queue') < text.index('scope="row">encode')
 

@@ -40,7 +40,7 @@ def a_file(tmp_path: Path) -> Path:
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path: Path, a_file: Path) -> None:
     for out in (a_file / "x", Path("/proc/samfleet")):
-        with pytest.raises(OutNotWritable, match="cannot be written"):
+        with pytest.raises(OutNotWritable, match="is not writable"):
             segment(ApiChoice(NOWHERE, "key", tmp_path), wanted(tmp_path, out), PlainDisplay(io.StringIO()))
 
 
@@ -119,7 +119,7 @@ def test_the_dataset_of_a_refused_job_is_not_left_over(tmp_path: Path, deleted: 
     said = io.StringIO()
     with pytest.raises(ApiError, match="pool_unknown"):
         start_job(ApiDouble(answers).client(), wanted(tmp_path, tmp_path / "out"), PlainDisplay(said))
-    assert ("left over" in said.getvalue()) is (deleted.status_code == 409)
+    assert ("could not be deleted" in said.getvalue()) is (deleted.status_code == 409)
 
 
 def test_an_error_of_a_file_is_one_line_with_a_code(

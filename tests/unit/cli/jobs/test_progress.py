@@ -78,4 +78,4 @@ def test_the_live_display_says_once_what_a_job_waits_for_and_that_it_goes_on() -
         for stalled in (STALLED, STALLED, None):
             display.job(running(0, stalled=stalled))
     assert stream.getvalue().count("Triton does not answer") == 1
-    assert stream.getvalue().count("goes on") == 1
+    assert stream.getvalue().count("continues") == 1

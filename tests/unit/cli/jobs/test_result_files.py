@@ -125,7 +125,7 @@ def test_warm_up_images_count_where_there_are_no_others(tmp_path: Path) -> None:
     results = write_results(double.client(), Job.model_validate(job()), tmp_path)
     (summary,) = results.summary["runs"]
     assert set(summary["stages"]) == {"encode"}
-    assert "all of the warm-up" in stages_note(summary)
+    assert "all from the slower warm-up" in stages_note(summary)
     asked = [request.url.params["include_warmup"] for request in double.requests if request.url.path == "/v1/runs/r1"]
     assert asked == ["false", "true"]
 
@@ -135,10 +135,10 @@ def test_percentiles_of_few_images_say_so() -> None:
     few = {**SUMMARY["runs"][0], "images": 5, "failed": 0, "stages": {"encode": {"n": 1, **times}}}
     many = {**few, "images": 404, "stages": {"encode": {"n": 400, **times}}}
     assert stages_note(few) == (
-        "times of 1 image; 4 images of the warm-up after a load left out; "
-        "p90 and p99 of so few images are little more than the slowest one"
+        "times of 1 image; without 4 images of the warm-up after a load; "
+        "with so few images, p90 and p99 mainly reflect the slowest one"
     )
-    assert stages_note(many) == "times of 400 images; 4 images of the warm-up after a load left out"
+    assert stages_note(many) == "times of 400 images; without 4 images of the warm-up after a load"
     shown = io.StringIO()
     Console(file=shown, width=160).print(stages_table(many))
     assert re.search(r"encode\W+400\W", shown.getvalue())

@@ -108,8 +108,10 @@ def test_a_failed_job_says_what_is_complete() -> None:
     missing = {"code": "variant_load_failed", "message": "the weights are missing"}
     runs = [run(variant="a", state="failed", error=missing), run(variant="b"), run(variant="c", state="cancelled")]
     failed = Job.model_validate(job(state="failed", error=missing, runs=runs))
-    assert failed.kept == "complete, with all results: b on pool local; what failed runs recorded before is kept"
+    assert (
+        failed.kept == "complete, with all results: b on pool local; results that failed runs recorded before are kept"
+    )
     with pytest.raises(JobFailed, match="complete, with all results: b on pool local"):
         exit_code_of(failed)
     alone = Job.model_validate(job(state="failed", error=missing, runs=runs[:1]))
-    assert alone.kept == "what failed runs recorded before is kept"
+    assert alone.kept == "results that failed runs recorded before are kept"

@@ -5,7 +5,7 @@ import { linear } from "/dashboard/static/charts/scale.js";
 
 const HALF = 7;
 
-// rows: {name, value, tip, colour, length}; `most` fixes the end of the axis where the measure has one
+// rows: {name, value, tip, colour, length}; `most` is the upper bound of the axis if the metric has one
 export function bars(label, groups, axis, most = null) {
   const end = most ?? Math.max(...groups.flatMap((group) => group.rows.map((row) => row.length)), 0);
   const scale = (from, to) => linear(0, end, from, to);

@@ -1,11 +1,11 @@
-// Ratios with their intervals beside the line at 1, where both sides are equally fast.
+// Forest plot of ratios with their intervals. The reference line at 1 means equally fast.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, legend, shape } from "/dashboard/static/charts/plot.js";
 import { drawRows } from "/dashboard/static/charts/rows.js";
 import { logarithmic, paddedLog } from "/dashboard/static/charts/scale.js";
 
-// rows: {name, value, tip, ratio, low, high, certain}; low and high are null where too little was measured
+// rows: {name, value, tip, ratio, low, high, certain}; low and high are null if there are too few measurements
 export function forest(label, groups, axis) {
   const all = groups.flatMap((group) =>
     group.rows.flatMap((row) => [row.ratio, row.low ?? row.ratio, row.high ?? row.ratio]),
@@ -17,9 +17,9 @@ export function forest(label, groups, axis) {
     label,
     (width) => drawRows(groups, { scale, axis, mark, under }, width),
     legend([
-      { name: "the interval leaves out 1: one is faster", colour: "c0", shape: "square", line: true },
+      { name: "the interval excludes 1: one is faster", colour: "c0", shape: "square", line: true },
       {
-        name: "it spans 1, or too little was measured: cannot tell",
+        name: "the interval includes 1, or there are too few measurements: cannot tell",
         colour: "soft",
         shape: "square",
         line: true,

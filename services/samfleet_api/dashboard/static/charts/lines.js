@@ -1,4 +1,4 @@
-// Values over time: one line a series, told apart by colour and by the form of its points.
+// Line chart of values over time. Each series has its own colour and marker shape.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, shape, text, tipped } from "/dashboard/static/charts/plot.js";
@@ -10,7 +10,7 @@ const LEFT = 46,
   RIGHT = 16,
   MOST_FORMS = 20;
 
-// series: {name, colour, shape, dashed?, points: [{at, value, tip}]}; ticks(first, last, most) are the times at the axis, and `moment` names one
+// series: {name, colour, shape, dashed?, points: [{at, value, tip}]}; ticks(first, last, most) returns the times of the axis ticks, and `moment` formats one
 export function lines(label, series, { y: yTitle, moment, ticks, air, height = 240, from = null, until = null }) {
   const points = series.flatMap((one) => one.points);
   const first = from ?? Math.min(...points.map((point) => point.at)),

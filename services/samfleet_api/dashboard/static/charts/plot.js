@@ -1,11 +1,11 @@
-// What all charts share: a figure drawn for the width that it has, marks told apart by form as well as colour, and a tip
-// under the pointer. Each chart is for the eye; what it shows stands in the table beside it, which is for everybody.
+// Parts of all charts: a figure that redraws when its width changes, markers that differ in shape as well as colour, and
+// a tooltip. Each chart comes with a table of the same values, for readers who cannot see it.
 
 import { h, svg } from "/dashboard/static/dom.js";
 
 const COLOURS = 7;
 export const SHAPES = ["circle", "square", "triangle", "diamond", "plus", "down", "bar"];
-export const PHONE = 560; // pixels of drawing below which labels go above their marks
+export const PHONE = 560; // width in pixels below which labels go above their marks
 
 const letters = document.createElement("canvas").getContext("2d");
 
@@ -64,7 +64,7 @@ export const tipped = (text, ...children) => svg("g", { class: "mark", "data-tip
 
 export const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
 
-// One closed path for each form, of about the same area.
+// Return a marker as one closed path. All shapes have about the same area.
 export function shape(name, x, y, size = 5, attributes = {}) {
   const s = size,
     outlines = {

@@ -1,14 +1,14 @@
-// How long most images take and how long the slow ones do: a bar up to the median, whiskers to p90, p95 and p99.
+// Latency percentiles: a bar up to the median, whiskers to p90, p95 and p99.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, legend, shape } from "/dashboard/static/charts/plot.js";
 import { drawRows } from "/dashboard/static/charts/rows.js";
 import { linear, logarithmic, paddedLog, spread } from "/dashboard/static/charts/scale.js";
 
-const WIDE = 40; // a longest median so many times the shortest is drawn on a logarithmic axis
+const WIDE = 40; // ratio of the largest to the smallest value above which the axis is logarithmic
 const HALF = 7;
 
-// rows: {name, value, tip, colour, percentiles: [p50, p90, p95, p99]} in the unit that `unit` names
+// rows: {name, value, tip, colour, percentiles: [p50, p90, p95, p99]}, in `unit`
 export function ranges(label, groups, unit) {
   const all = groups.flatMap((group) => group.rows.flatMap((row) => row.percentiles)).filter((value) => value > 0);
   const log = all.length > 0 && spread(all) > WIDE;

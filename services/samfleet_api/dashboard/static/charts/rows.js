@@ -1,4 +1,4 @@
-// Charts of one row for each thing that was measured, its name at the left (above it on a phone) and its value at the right.
+// Charts with one row per measurement: the name at the left (above the mark on a phone), the value at the right.
 
 import { svg } from "/dashboard/static/dom.js";
 import { fit, PHONE, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
@@ -61,7 +61,7 @@ function labels(row, { phone, names, width, top, middle }) {
   ];
 }
 
-// Lines from top to bottom, numbers below, and what they are in its own line.
+// Grid lines from top to bottom, numbers below them, and the title of the axis on the last line.
 function axis(scale, title, { bottom, from, to, top }) {
   const ticks = scale.ticks(Math.max(2, Math.floor((to - from) / 90)));
   const lines = ticks.map((tick) =>

@@ -1,4 +1,4 @@
-// From values to pixels, and the round numbers that stand at an axis. A scale is a function with `ticks(wanted)`.
+// Scales map values to pixels and choose round numbers as ticks. A scale is a function with a method `ticks(wanted)`.
 
 const STEPS = [1, 2, 5, 10];
 const LOG_STEPS = [[1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 8], [1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1]];
@@ -41,14 +41,14 @@ function roundStep(rough) {
   return STEPS.map((factor) => factor * power).find((size) => size >= rough * (1 - 1e-9));
 }
 
-// The next round number, so that an axis ends with a tick.
+// Round up to the next tick, so that an axis ends with a tick.
 export function roundUp(most, wanted = 4) {
   if (!(most > 0)) return 1;
   const step = roundStep(most / wanted);
   return Math.ceil(most / step - 1e-9) * step;
 }
 
-// The bounds of a scale that shows all values with some air, and no more of the range than it takes.
+// Return the bounds of a scale that shows all values with a margin, clamped to [least, most].
 export function padded(values, share = 0.12, least = -Infinity, most = Infinity) {
   const low = Math.min(...values),
     high = Math.max(...values);
@@ -62,9 +62,9 @@ export function paddedLog(values, air = 1.25) {
 
 export const spread = (values) => Math.max(...values) / Math.min(...values);
 
-// As many decimals as tell the ticks apart.
+// Format a tick with as many decimals as are needed to distinguish the ticks.
 export function tickText(value, ticks) {
-  const greatest = Math.max(...ticks.map(Math.abs)); // one notation for all of an axis
+  const greatest = Math.max(...ticks.map(Math.abs)); // one notation for the whole axis
   if (greatest >= 100_000) return Intl.NumberFormat("en", { notation: "compact" }).format(value);
   const steps = ticks
     .slice(1)

@@ -1,4 +1,4 @@
-// Points with names that keep out of each other's way, and the line of those that nothing beats.
+// Scatter plot with labels that do not overlap, and the Pareto front as a step line.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, fit, legend, shape, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
@@ -12,7 +12,7 @@ const WIDE = 8,
   LINE = 15,
   REACH = 10;
 
-// points: {x, y, name, tip, colour, shape, dominated}; `better` is where better points lie: "right" or "left"
+// points: {x, y, name, tip, colour, shape, dominated}; `better` is the direction of better values of x: "right" or "left"
 export function scatter(label, points, { x: xTitle, y: yTitle, better, items }) {
   const across = points.map((point) => point.x),
     up = points.map((point) => point.y);
@@ -42,17 +42,17 @@ export function scatter(label, points, { x: xTitle, y: yTitle, better, items }) 
     legend([
       ...items,
       {
-        name: "hollow and grey: another point is no worse in both and better in one",
+        name: "hollow and grey: dominated (another point is at least as good in both and better in one)",
         shape: "circle",
         hollow: true,
         colour: "soft",
       },
-      { name: `the front; ${arrow} is better`, line: true, colour: "front" },
+      { name: `the Pareto front; ${arrow} is better`, line: true, colour: "front" },
     ]),
   );
 }
 
-// What quality is to be had at least at a speed, or at most for a cost: nothing lies between two points of the front.
+// Corners of the step line: the best quality at a given minimum speed or maximum cost. It is constant between two points.
 function steps(front, better) {
   return front.flatMap((point, index) => {
     const before = front[index - 1];
@@ -108,7 +108,7 @@ const overlap = (a, b) =>
   Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
   Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
 
-// The first of the places around a point that covers nothing, else the one that covers least.
+// Choose a place for a label around its point: the first that overlaps nothing, else the one with the least overlap.
 function place(point, room, taken, width, height) {
   const spots = [1, 2.2, 3.6].flatMap((reach) => {
     const d = REACH * reach,

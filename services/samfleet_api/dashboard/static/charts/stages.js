@@ -1,4 +1,4 @@
-// Where the time of images goes, stage by stage: side by side for many images, one after the other for a single one.
+// Time per stage: stacked bars of means for runs, a waterfall for a single image.
 
 import { svg } from "/dashboard/static/dom.js";
 import { milliseconds, timeUnit } from "/dashboard/static/format.js";
@@ -10,7 +10,7 @@ import { stageNames } from "/dashboard/static/stages.js";
 const HALF = 9,
   AIR = 1;
 
-// A stage has its colour on every page.
+// A stage has the same colour on every page.
 const colour = (stage) => colourOf(Math.max(0, stageNames().indexOf(stage)));
 
 function segment(stage, name, ms, from, to, y) {
@@ -27,7 +27,7 @@ function segment(stage, name, ms, from, to, y) {
 export function stackedBars(label, stages, rows) {
   const list = rows.map((row) => {
     const total = Object.values(row.parts).reduce((sum, ms) => sum + ms, 0);
-    return { ...row, total, value: milliseconds(total), tip: `${row.name}\n${milliseconds(total)} in all` };
+    return { ...row, total, value: milliseconds(total), tip: `${row.name}\n${milliseconds(total)} in total` };
   });
   const most = Math.max(...list.map((row) => row.total), 0);
   const unit = timeUnit([most]);
@@ -48,7 +48,7 @@ export function stackedBars(label, stages, rows) {
   );
 }
 
-// parts: [[stage, ms]] one after the other
+// parts: [[stage, ms]] in chronological order
 export function waterfall(label, parts) {
   let before = 0;
   const list = parts.map(([stage, ms]) => {

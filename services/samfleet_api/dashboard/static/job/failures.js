@@ -22,8 +22,8 @@ export async function showFailures(section, job) {
         { title: "Code", value: (group) => h("code", {}, group.code) },
         { title: "Images", number: true, value: (group) => count(group.images) },
         { title: "Stage", value: (group) => group.stage ?? "–" },
-        { title: "First of them", value: first },
-        { title: "What it says", value: (group) => group.message },
+        { title: "First image", value: first },
+        { title: "Message", value: (group) => group.message },
         {
           title: "Runs",
           value: (group) =>

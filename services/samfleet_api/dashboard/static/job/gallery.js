@@ -20,7 +20,7 @@ function preview(run, image) {
     src: `/v1/runs/${run.id}/images/${image.image_id}/overlay.png?max_side=320`,
     alt: "",
     loading: "lazy",
-    onerror: () => shown.replaceWith(h("div", { class: "missing" }, "the picture could not be loaded")),
+    onerror: () => shown.replaceWith(h("div", { class: "missing" }, "the image could not be loaded")),
   });
   return shown;
 }
@@ -48,7 +48,7 @@ const listed = (run) => {
   return get(`/v1/runs/${run.id}/images?${query}`);
 };
 
-// Returns what renews it: the tiles that have changed, in their places.
+// Show the gallery. Returns a function that replaces the tiles of images that were pending and now have a result.
 export async function showGallery(section, job) {
   const run = job.runs.find((one) => one.id === filter("run")) ?? job.runs[0];
   const page = await listed(run);
@@ -71,25 +71,25 @@ export async function showGallery(section, job) {
     { class: "filters" },
     choose(
       "run",
-      "Masks of",
+      "Run",
       job.runs.map((one) => [one.id, runName(one, job.runs)]),
       run.id,
     ),
     h("label", {}, "File name", search),
-    choose("outcome", "Show", outcomes(run), filter("outcome")),
+    choose("outcome", "Outcome", outcomes(run), filter("outcome")),
   );
   const tiles = page.items.map((image) => tile(run, image));
   const first =
     filter("cursor") && h("a", { class: "button", href: `${addressWith({ cursor: "" })}#gallery` }, "First images");
   const further =
     page.next &&
-    h("a", { class: "button", href: `${addressWith({ run: run.id, cursor: page.next })}#gallery` }, "Further images");
+    h("a", { class: "button", href: `${addressWith({ run: run.id, cursor: page.next })}#gallery` }, "More images");
   const pages = h("nav", { class: "pages", "aria-label": "Pages of images" }, [first, further].filter(Boolean));
   section.replaceChildren(
     filters,
     tiles.length
       ? h("ul", { class: "gallery" }, tiles)
-      : notice("No such images", "This run has no image that matches."),
+      : notice("No matching images", "No image of this run matches these filters."),
     ...(first || further ? [pages] : []),
   );
   const shown = new Map(page.items.map((image, index) => [image.image_id, tiles[index]]));

@@ -6,16 +6,16 @@ const METRICS = { miou: "mIoU", ar: "AR", ap: "AP", ap50: "AP at IoU 0.5", ap75:
 
 export function runsTable(job) {
   return table(
-    "Runs: one variant on one pool each",
+    "Runs: one per variant and pool",
     [
       { title: "Variant", value: (run) => run.variant },
       { title: "Pool", value: (run) => run.pool },
       { title: "State", value: stateOf },
       ...(job.runs.some((run) => run.error)
-        ? [{ title: "Why it failed", value: (run) => run.error?.message ?? "" }]
+        ? [{ title: "Error", value: (run) => run.error?.message ?? "" }]
         : []),
       ...(job.runs.some((run) => run.stalled)
-        ? [{ title: "What it waits for", value: (run) => run.stalled?.message ?? "" }]
+        ? [{ title: "Waiting for", value: (run) => run.stalled?.message ?? "" }]
         : []),
       {
         title: "Done",
@@ -59,7 +59,7 @@ export function runName(run, runs) {
 
 const keyOf = (figure) => [figure.metric, figure.area, figure.max_detections].join(" ");
 
-// `miou` of a run is there as soon as its images are recorded; the evaluation, with its sizes, comes after its end.
+// `miou` of a run is available as soon as its images are recorded. The evaluation, with figures by size, follows its end.
 function titleOf(figure, all) {
   const limits = new Set(
     all.filter((one) => one.metric === figure.metric && one.area === figure.area).map((one) => one.max_detections),
@@ -99,11 +99,11 @@ export function showQuality(section, job) {
       : [{ title: "mIoU", number: true, value: (run) => run.quality?.miou.toFixed(4) ?? "–" }]),
     ...kinds.map(figure),
     ...(runs.some((run) => run.quality_error)
-      ? [{ title: "What is missing", value: (run) => run.quality_error?.message ?? "" }]
+      ? [{ title: "Evaluation error", value: (run) => run.quality_error?.message ?? "" }]
       : []),
   ];
   section.replaceChildren(
     h("h2", {}, "Agreement with annotations"),
-    table("Of all images of the dataset", columns, runs, "dense"),
+    table("Quality over all images of the dataset", columns, runs, "dense"),
   );
 }

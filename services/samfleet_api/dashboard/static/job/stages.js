@@ -12,8 +12,8 @@ export async function showStages(section, job) {
   if (!measured.length)
     return section.replaceChildren(
       hasEnded(job)
-        ? notice("No times", "The job ended before an image was recorded whose times count: warm-up is left out.")
-        : notice("No times yet", "They come with the first images that are recorded."),
+        ? notice("No times", "The job ended before any image after warm-up was recorded.")
+        : notice("No times yet", "Times appear when the first images are recorded."),
     );
   const rows = measured.flatMap((run) =>
     Object.entries(run.stages).map(([stage, times]) => ({ name: runName(run, runs), stage, ...times })),
@@ -48,14 +48,14 @@ export async function showStages(section, job) {
   );
 }
 
-// Waiting is no work, and in a long queue it would leave nothing to be seen of the rest.
+// Hidden by default: queue time is not work, and a long queue would dwarf the other stages.
 function waiting(changed) {
   const box = h("input", { type: "checkbox", checked: filter("waiting") === "yes" });
   box.addEventListener("change", () => {
     history.replaceState(null, "", addressWith({ waiting: box.checked && "yes" }));
     changed();
   });
-  return h("label", { class: "row" }, box, "With the time in queues");
+  return h("label", { class: "row" }, box, "Include queue time");
 }
 
 function bars(measured, runs) {
@@ -66,5 +66,5 @@ function bars(measured, runs) {
     name: runName(run, runs),
     parts: Object.fromEntries(stages.map((stage) => [stage, run.stages[stage]?.mean_ms ?? 0])),
   }));
-  return stackedBars("Mean time of an image, stage by stage", stages, rows);
+  return stackedBars("Mean time per image, by stage", stages, rows);
 }

@@ -7,7 +7,7 @@ import { count } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
 const POINTS = 40;
-const MOST_LINES = 7; // of more runs only the sum is drawn
+const MOST_LINES = 7; // with more runs, only their sum is drawn
 
 export async function showThroughput(section, job) {
   const answer = await get(`/v1/jobs/${job.id}/throughput?points=${POINTS}`);
@@ -17,7 +17,7 @@ export async function showThroughput(section, job) {
     return section.replaceChildren(
       hasEnded(job)
         ? notice("Nothing was recorded", "The job ended before the first image was recorded.")
-        : notice("Nothing recorded yet", "The line begins with the first images that are recorded."),
+        : notice("Nothing recorded yet", "The line starts when the first images are recorded."),
     );
   const wasOpen = section.querySelector("details")?.open;
   const named = runs.map((run) => ({
@@ -44,7 +44,7 @@ export async function showThroughput(section, job) {
     moment: elapsed,
     ticks: (first, last, most) => linear(first, last, 0, 1).ticks(most),
   };
-  const chart = lines("Images recorded since the start, run by run", drawn, options);
+  const chart = lines("Images recorded since the start, by run", drawn, options);
   section.replaceChildren(
     h("div", { class: "card" }, chart, legend(drawn.map((one) => ({ ...one, line: true })))),
     asTable(answer, named.length > 1 ? [...named, sum] : named, wasOpen),
@@ -59,8 +59,8 @@ function elapsed(seconds) {
   return hours ? `${hours} h ${minutes} min` : `${minutes} min${left ? ` ${left} s` : ""}`;
 }
 
-// Sums, because a shard's images are recorded all at once: their rates would be spikes. The slope is the rate, and a
-// pause is level. Of a job that has ended, a run's line ends with its last image.
+// Cumulative sums, because all images of a shard are recorded at once and rates would be spikes. The slope is the rate.
+// If the job has ended, the line of a run ends at its last image.
 function points(one, seconds, ended) {
   let sum = 0;
   const sums = one.recorded.map((images) => (sum += images));
@@ -84,6 +84,6 @@ function asTable(answer, named, open) {
     "details",
     { class: "as-table", open },
     h("summary", {}, "As a table"),
-    table(`Images per second, in stretches of ${elapsed(answer.seconds_per_point)}`, columns, rows, "dense"),
+    table(`Images per second, in intervals of ${elapsed(answer.seconds_per_point)}`, columns, rows, "dense"),
   );
 }

@@ -5,8 +5,8 @@ import { bytes, count, milliseconds } from "/dashboard/static/format.js";
 import { covers, eachPixel } from "/dashboard/static/rle.js";
 
 const SIDE = 1600;
-const CLOCKS = { host: "the host's clock", cuda_event: "CUDA events, on the GPU" };
-const STEP = 137.508; // the golden angle in degrees keeps neighbours in the list apart in colour
+const CLOCKS = { host: "host clock", cuda_event: "CUDA events on the GPU" };
+const STEP = 137.508; // golden angle in degrees: neighbours in the list get clearly different hues
 
 function colourOf(index) {
   const hue = ((index * STEP) % 360) / 60,
@@ -22,11 +22,11 @@ function colourOf(index) {
   return sector.map((part) => Math.round(60 + 195 * part));
 }
 
-// The canvas has the pixels of the image, and the style sheet lays it over the picture.
+// Draw the masks. The canvas has the image's resolution, and the style sheet lays it over the picture.
 function draw(canvas, masks, hidden, hot) {
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(canvas.width, canvas.height);
-  const colours = new Uint32Array(pixels.data.buffer); // one write a pixel: ABGR on every machine that runs a browser
+  const colours = new Uint32Array(pixels.data.buffer); // one write per pixel; ABGR on little-endian machines
   masks.forEach((mask, index) => {
     if (hidden.has(index)) return;
     const [red, green, blue] = colourOf(index);
@@ -39,7 +39,7 @@ function draw(canvas, masks, hidden, hot) {
   context.putImageData(pixels, 0, 0);
 }
 
-// Large masks first, so that small ones lie on top and are found first under the pointer.
+// Largest masks first, so that small ones are drawn on top and are found first under the pointer.
 const bySize = (masks) => [...masks].sort((a, b) => b.area - a.area);
 
 function viewer(image, masks) {
@@ -107,7 +107,7 @@ function maskRow(mask, index, hidden, redraw, heat) {
   };
   const box = h("input", { type: "checkbox", onchange: toggle, onfocus: () => heat(index), onblur: () => heat(null) });
   const swatch = h("span", { class: "swatch" });
-  swatch.style.background = `rgb(${colourOf(index).join(" ")})`; // set by script on the element, which the policy allows
+  swatch.style.background = `rgb(${colourOf(index).join(" ")})`; // set by script: the content security policy forbids a style attribute
   const quality =
     mask.predicted_iou === null || mask.predicted_iou === undefined ? "" : `, IoU ${mask.predicted_iou.toFixed(2)}`;
   const text = `${index + 1}: ${count(mask.area)} px${quality}`;
@@ -126,9 +126,9 @@ function maskRow(mask, index, hidden, redraw, heat) {
 
 function times(image) {
   const parts = Object.entries(image.stages).map(([stage, time]) => [stage, time.ms]);
-  if (!parts.length) return [notice("No times", "The image failed before anything was measured.")];
+  if (!parts.length) return [notice("No times", "The image failed before any stage was measured.")];
   return [
-    h("div", { class: "card" }, waterfall("Stages of this image, one after the other", parts)),
+    h("div", { class: "card" }, waterfall("Stages of this image in order", parts)),
     table(
       "Stages of this image",
       [
@@ -161,13 +161,13 @@ export async function show(main, runId, imageId) {
     ["Pool", run.pool],
     ["Size", image.width && `${image.width} × ${image.height} pixels`],
     ["Batch", image.batch_size && `${image.batch_size} images${image.warmup ? ", warm-up" : ""}`],
-    ["Times by", CLOCKS[image.clock] ?? image.clock],
+    ["Clock", CLOCKS[image.clock] ?? image.clock],
     ["Energy", image.energy_j !== null && `${image.energy_j.toFixed(2)} J`],
     [
-      image.clock === "cuda_event" ? "Peak memory of tensors" : "Peak memory of the process",
+      image.clock === "cuda_event" ? "Peak tensor memory" : "Peak process memory",
       image.peak_memory_bytes && bytes(image.peak_memory_bytes),
     ],
-    ["Peak memory held by torch", image.peak_reserved_bytes && bytes(image.peak_reserved_bytes)],
+    ["Peak memory reserved by torch", image.peak_reserved_bytes && bytes(image.peak_reserved_bytes)],
   ]);
   main.replaceChildren(
     h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")),

@@ -11,7 +11,7 @@ import { flatten, shown } from "/dashboard/static/reports/identity.js";
 
 const RENEWED_AT_MOST_EVERY_MS = 2000;
 
-// Its kind and prompt by themselves, then what was set: "prompts, box, from annotations".
+// Describe a task: its kind and prompt, then its settings by name, e.g. "prompts, box, from annotations".
 function taskOf({ kind, prompt, ...settings }) {
   const set = flatten(settings).map(([name, one]) => `${name.replaceAll("_", " ")} ${shown(one)}`);
   return [kind, prompt && shown(prompt), ...set].filter(Boolean).join(", ");
@@ -32,7 +32,7 @@ function cancelButton(job) {
   return h("p", {}, button, " ", problem);
 }
 
-// What moves with every event: the bar, its line and the table of runs.
+// The parts of the page that every event updates: the progress bar, its line and the table of runs.
 function progress(job) {
   const state = h("span"),
     bar = h("progress", { max: 1, "aria-label": "Progress" }),
@@ -66,7 +66,7 @@ function progress(job) {
   return { state, bar, line, error, stalled, about, cancel, runs, quality, update };
 }
 
-// Events come with every shard; what costs several requests is asked for once in a while, and once more after the last.
+// Throttle `renew`, which needs several requests: events come with every shard. The last event always leads to a call.
 function onceInAWhile(renew) {
   let last = 0,
     waiting = null;
@@ -84,7 +84,7 @@ function onceInAWhile(renew) {
 
 export async function show(main, asked) {
   const job = await get(`/v1/jobs/${asked}`);
-  const { id } = job; // the address may have its first characters alone
+  const { id } = job; // the URL may have only its first characters
   document.title = `${nameOf(job)} · samfleet`;
   const [throughput, stages, failures, gallery] = ["throughput", "stages", "failures", "gallery"].map((name) =>
     h("section", { id: name }, h("p", { class: "loading" }, "Loading…")),
@@ -118,7 +118,7 @@ export async function show(main, asked) {
   if (hasEnded(job)) return;
   const renew = onceInAWhile((now) =>
     Promise.all([details(now), renewGallery()]).catch((problem) =>
-      stages.replaceChildren(notice("The times are not known", problem.message)),
+      stages.replaceChildren(notice("The times could not be loaded", problem.message)),
     ),
   );
   let recorded = job.counts.succeeded + job.counts.failed;

@@ -1,14 +1,14 @@
 import { filter, post } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 
-// Only a page of this dashboard: an address from elsewhere must not become the way on from here.
+// Return `next` only if it is a page of this dashboard; anything else would be an open redirect.
 function wayOn(next) {
   const target = new URL(next, location.origin);
   const ours = target.origin === location.origin && target.pathname.startsWith("/dashboard/");
   return ours ? target.pathname + target.search : "/dashboard/";
 }
 
-// The token stands behind the #, which browsers send to no server and in no Referer.
+// The token is in the fragment, which browsers never send to a server or in a Referer header.
 const linkOf = () => new URLSearchParams(location.hash.slice(1));
 
 export function show(main) {
@@ -18,7 +18,7 @@ export function show(main) {
   showForm(main);
 }
 
-// A button and no login by itself: whoever is sent the link of somebody else should not be logged in unawares.
+// A button instead of an automatic login: opening another person's link must not log somebody in unawares (login CSRF).
 function showLink(main, link) {
   history.replaceState(null, "", location.pathname);
   const button = h("button", { class: "main", type: "button", onclick: logIn }, "Log in");

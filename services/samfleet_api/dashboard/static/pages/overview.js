@@ -10,7 +10,7 @@ const HEARD_LATELY_S = 90;
 
 export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, thing.state);
 
-// The element lives as long as the job is followed: only what changed is replaced, so focus stays where it is.
+// The card stays in the document while the job is followed. Updates replace only its contents, so it keeps the focus.
 function progressCard(job) {
   const bar = h("progress", { max: 1, "aria-label": `Progress of ${nameOf(job)}` });
   const line = h("p", { class: "soft" });
@@ -31,7 +31,7 @@ export function progressLine(job) {
   const known = job.images_per_second !== null;
   return [
     `${count(succeeded + failed)} of ${count(total)} images`,
-    computed && !hasEnded(job) && `${count(computed)} more computed, not stored yet`,
+    computed && !hasEnded(job) && `${count(computed)} more computed, not recorded yet`,
     failed && `${count(failed)} failed`,
     known && rate(job.images_per_second),
     !known && !hasEnded(job) && "rate not known yet",
@@ -41,7 +41,8 @@ export function progressLine(job) {
     .join(" · ");
 }
 
-// A browser opens six connections to one server, in all its tabs together: two jobs are pushed, the others asked for.
+// A browser opens at most six connections to one server across all tabs: two jobs use server-sent events, the others
+// are polled.
 function runningBoard(section) {
   const cards = new Map(),
     pushed = new Set(),
@@ -75,13 +76,13 @@ function runningBoard(section) {
     jobs.forEach(place);
     if (!cards.size)
       section.replaceChildren(
-        notice("Nothing is running", "A job that you submit with “samfleet segment” or POST /v1/jobs is shown here until it ends."),
+        notice("No job is running", "Jobs submitted with “samfleet segment” or POST /v1/jobs are shown here until they end."),
       );
     else if (grid.parentNode !== section) section.replaceChildren(grid);
   };
 }
 
-// What a device cannot say (a CPU knows of no power) is left out.
+// Values that a device does not report (a CPU has no power reading) are left out.
 function device(one) {
   const seen = (Date.now() - Date.parse(one.seen_at)) / 1000;
   const memory =
@@ -124,13 +125,13 @@ function poolCard(pool) {
   );
   const health = pool.ready
     ? h("span", { class: "state good" }, "ready")
-    : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not answer" : "no worker");
+    : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not respond" : "no worker");
   const { queue } = pool;
   const work = (images, shards) =>
     `${count(images)} ${images === 1 ? "image" : "images"} in ${count(shards)} ${shards === 1 ? "shard" : "shards"}`;
   const depth = [
     ["Waiting", work(queue.images_waiting, queue.shards_waiting)],
-    ["Taken by workers", work(queue.images_in_progress, queue.shards_in_progress)],
+    ["In progress", work(queue.images_in_progress, queue.shards_in_progress)],
   ];
   const lines = servers.map((server) => [
     server.address,
@@ -151,7 +152,7 @@ async function showPools(section) {
   section.replaceChildren(h("div", { class: "cards" }, pools.map(poolCard)));
 }
 
-// From the first claim to the end, or until now.
+// Time from the first claim to the end, or until now.
 function took(job) {
   if (!job.started_at) return "–";
   const until = job.finished_at ? Date.parse(job.finished_at) : Date.now();
@@ -208,7 +209,7 @@ async function showJobs(section) {
   const older = page.next ? h("p", {}, h("a", { href: addressWith({ cursor: page.next }) }, "Older jobs")) : null;
   const list = page.items.length
     ? jobsTable(page)
-    : notice("No jobs here", state || filter("name") ? "No job matches." : "Nothing has been submitted yet.");
+    : notice("No jobs", state || filter("name") ? "No job matches." : "No job has been submitted yet.");
   section.replaceChildren(filters, list, ...(older ? [older] : []));
 }
 
@@ -234,7 +235,7 @@ export async function show(main) {
   setInterval(async () => {
     const problem = await Promise.all([showRunning(), showPools(pools)]).then(
       () => "",
-      (error) => `What you see is not up to date. ${error.message}`,
+      (error) => `This page is out of date. ${error.message}`,
     );
     if (said.textContent !== problem) said.replaceChildren(problem);
   }, ASKED_EVERY_MS);

@@ -3,9 +3,9 @@ import { facts, h, notice } from "/dashboard/static/dom.js";
 import { bytes, count } from "/dashboard/static/format.js";
 
 const PARITY = {
-  golden: ["good", "agrees with recorded outputs of the official code"],
+  golden: ["good", "matches recorded outputs of the official code"],
   real: ["good", "checked with its real weights"],
-  keys: ["wait", "keys and shapes of the checkpoint checked"],
+  keys: ["wait", "checkpoint keys and shapes checked"],
   unverified: ["soft", "not verified"],
 };
 
@@ -31,10 +31,10 @@ function licence(variant) {
 
 function weightsOf({ name, checkpoint, weights_here: here }) {
   const size = checkpoint.size_bytes ? `, ${bytes(checkpoint.size_bytes)}` : "";
-  if (here === null) return `known to the workers alone${size}`;
+  if (here === null) return `only the workers know${size}`;
   return here
-    ? h("span", { class: "good" }, `here${size}`)
-    : h("span", { class: "wait" }, `not here${size}: `, h("code", {}, `samfleet variants pull ${name}`));
+    ? h("span", { class: "good" }, `present${size}`)
+    : h("span", { class: "wait" }, `missing${size}: `, h("code", {}, `samfleet variants pull ${name}`));
 }
 
 function card(variant, places) {
@@ -47,7 +47,7 @@ function card(variant, places) {
     ["Licence", licence(variant)],
     ["Parity", h("span", { class: tone }, meaning)],
     ["Weights", weightsOf(variant)],
-    ["Loaded", places.has(variant.name) ? [...places.get(variant.name)].join(", ") : "on no server"],
+    ["Loaded", places.has(variant.name) ? [...places.get(variant.name)].join(", ") : "no server"],
     ["Input", `${variant.input_size} × ${variant.input_size} pixels`],
     ["Family", variant.family],
     ["Paper", arxiv],

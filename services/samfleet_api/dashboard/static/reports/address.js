@@ -1,5 +1,5 @@
-// A report is its address: the filters have the names that the API gives them, so the same words make the request,
-// the CSV file and the command that answer the same question.
+// The URL of a report page holds all of its state. Filters have the names of the API's parameters, so the API request,
+// the CSV file and the command that reproduce the report are built from the same query.
 
 const FILTERS = [
   "variant",
@@ -42,8 +42,8 @@ export function go(changes) {
 export const filtersOnly = () =>
   new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => FILTERS.includes(name)));
 
-// What the API is asked: the filters of the address, and the report's own parameters in place of those of the same name.
-// Clocks and annotations belong to whole images, so only times are filtered by stages and batches.
+// Return the query for the API: the filters of the URL, overridden by the report's own parameters of the same name.
+// Only reports of stage times take `stage` and `batch_size`; throughput and quality are measured for whole images.
 export function asked(report, own) {
   const query = filtersOnly();
   if (!OF_STAGES.includes(report)) for (const name of ["stage", "batch_size"]) query.delete(name);
@@ -66,7 +66,7 @@ export const curlOf = (report, query) =>
 export function commandOf(report, query) {
   const words = [...query].flatMap(([name, one]) => {
     if (name === "include_warmup") return one === "true" ? ["--include-warmup"] : [];
-    if (["since", "until"].includes(name)) return [`--${name}`, one.replace(/Z$/, "")]; // the command's clock is UTC
+    if (["since", "until"].includes(name)) return [`--${name}`, one.replace(/Z$/, "")]; // the command takes times in UTC
     return [
       OPTIONS[name] ?? `--${name.replace("_", "-")}`,
       /^[\w.:+-]+$/.test(one) ? one : `'${one.replaceAll("'", "'\\''")}'`,

@@ -7,7 +7,7 @@ import { differences, keysOf, labelOf } from "/dashboard/static/reports/identity
 import { stageChoice, stages } from "/dashboard/static/reports/latency.js";
 import { decimals, ms, number, whole } from "/dashboard/static/reports/units.js";
 
-// With one machine there is nothing to compare but variants.
+// With only one machine, the default is to compare variants.
 const by = (known) => {
   const asked = value("by", known.hardware.size < 2 ? "variant" : "hardware");
   return asked === "variant" ? "variant" : "hardware";
@@ -15,7 +15,7 @@ const by = (known) => {
 const choices = (known) => (by(known) === "variant" ? known.variants.map((name) => [name, name]) : [...known.hardware]);
 const nameOf = (id, known) => (by(known) === "variant" ? id : (known.hardware.get(id) ?? id));
 
-// What the address names, even where nothing was measured on it: the API then says what is wrong with it.
+// Return the two sides that the URL names, even if they have no measurements: the API then returns the error.
 function sides(known) {
   const keys = choices(known).map(([key]) => key);
   const a = value("a") || keys[0];
@@ -26,7 +26,7 @@ const withOwn = (list, key) => (key === undefined || list.some(([one]) => one ==
 
 export const compare = {
   title: "Compare",
-  lead: "Two machines or two variants: the ratio of their median times with a 95 % interval. Images of one batch share its time, so they count as one measurement.",
+  lead: "Two machines or two variants: the ratio of their median times with a 95 % confidence interval. Images of one batch share its time, so they count as one measurement.",
   controls(known, changed) {
     const [a, b] = sides(known),
       list = choices(known);
@@ -68,7 +68,7 @@ export const compare = {
   },
   measured: (row) => row.ratio !== null,
   empty:
-    "The two have nothing in common: only the same task on the same dataset is compared, and for machines the same variant.",
+    "The two sides have no measurements in common. A comparison needs the same task on the same dataset and, between machines, the same variant.",
   charts(rows, answer, known) {
     const [a, b] = sides(known).map((id) => nameOf(id, known));
     const names = namesOf(rows, answer, known);
@@ -88,7 +88,7 @@ export const compare = {
         forest(
           `Ratio of the medians of ${a} and ${b}`,
           [{ name: "", rows: list }],
-          "← A is faster · ratio of medians · B is faster →",
+          "← A is faster · ratio of medians (A / B) · B is faster →",
         ),
       ],
       [
@@ -120,10 +120,10 @@ function tooFew(known) {
     .join("");
   const things = by(known) === "variant" ? "variants" : "machines";
   return notice(
-    `Two ${things} are needed`,
+    `A comparison needs two ${things}`,
     only
-      ? `So far only ${only} was measured. A job with several ${by(known) === "variant" ? "variants" : "pools"} measures more.`
-      : `No ${things} were measured.`,
+      ? `So far only ${only} has been measured. A job with several ${by(known) === "variant" ? "variants" : "pools"} measures more.`
+      : `No ${things} have been measured.`,
   );
 }
 
@@ -134,7 +134,7 @@ function namesOf(rows, answer, known) {
     [...dimensions.map((name) => labelOf(row, name, known)), differs(row)].filter(Boolean).join(" · ");
   const twice = (row) => rows.filter((one) => first(one) === first(row)).length > 1;
   return (row) =>
-    [first(row), twice(row) && `B with ${row.parameters_b}`].filter(Boolean).join(" · ") || "All that both have";
+    [first(row), twice(row) && `B with ${row.parameters_b}`].filter(Boolean).join(" · ") || "All common measurements";
 }
 
 const interval = (row) =>
@@ -143,9 +143,9 @@ const interval = (row) =>
     : `${row.ratio.toFixed(2)} (${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)})`;
 
 function sentence(row, a, b) {
-  if (row.ratio_low === null) return "cannot tell; a side has fewer than five batches, too few for an interval.";
+  if (row.ratio_low === null) return "cannot tell; one side has fewer than five batches, too few for an interval.";
   if (row.verdict === "cannot tell")
-    return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} spans 1.`;
+    return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} includes 1.`;
   const [faster, slower, times] = row.verdict === "a is faster" ? [a, b, 1 / row.ratio] : [b, a, row.ratio];
   return `${faster} is ${times.toFixed(2)} times as fast as ${slower}.`;
 }

@@ -1,4 +1,4 @@
-// The filters of a report as lists of boxes that open below their buttons. They write the address and nothing else.
+// Filters of a report: drop-down lists of checkboxes. They change only the URL.
 
 import { h } from "/dashboard/static/dom.js";
 import { filtersOnly, go, value, values } from "/dashboard/static/reports/address.js";
@@ -41,7 +41,7 @@ function picker(name, label, choices, changed) {
   return picked;
 }
 
-// Hours are UTC in the address and in the field, whatever the clock of this machine says.
+// Field for an hour, in UTC both in the URL and in the field, independent of the local time zone.
 function hour(name, label, changed) {
   const field = h("input", {
     type: "datetime-local",
@@ -94,7 +94,7 @@ export function filters(known, changed) {
       { class: "span" },
       hour("since", "Since", changed),
       hour("until", "Until", changed),
-      h("label", { class: "row" }, warm, "With warm-up"),
+      h("label", { class: "row" }, warm, "Include warm-up"),
       clear,
     ),
   );
@@ -106,9 +106,9 @@ export function filters(known, changed) {
   );
 }
 
-const FOLDED_BELOW = 640; // pixels; on a phone the filters would fill the screen
+const FOLDED_BELOW = 640; // width in pixels; on a phone the filters would fill the screen
 
-// A view of a report, chosen by name: options are [[value, text]]; `also` changes with it.
+// Drop-down list that selects a view of a report. options: [[value, text]]; `also` has parameters that change with it.
 export function choice(name, label, options, chosen, changed, also = {}) {
   const select = h(
     "select",
@@ -122,7 +122,7 @@ export function choice(name, label, options, chosen, changed, also = {}) {
   return h("label", { class: "field" }, label, select);
 }
 
-// One open list at a time, and none when the page is used elsewhere.
+// Close open drop-down lists when the pointer is pressed outside them.
 export function closePickers(event) {
   for (const list of document.querySelectorAll("details.picker[open]"))
     if (!list.contains(event.target)) list.open = false;

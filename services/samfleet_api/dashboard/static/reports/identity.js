@@ -1,10 +1,10 @@
-// What a row of a report is of. Rows never average unlike parameters, versions of the code or sites, so two rows may
-// have the same variant and hardware; then what differs between them is part of their names.
+// Names of report rows. A row never averages over different parameters, code versions or sites, so two rows may have the
+// same variant and hardware. Their names then include what differs between them.
 
 import { colourOf, shapeOf } from "/dashboard/static/charts/plot.js";
 
 const DIMENSIONS = ["variant", "hardware", "stage", "batch_size", "precision", "job", "day", "pool", "dataset"];
-const TASK = "task"; // said in words, which need no name before them
+const TASK = "task"; // described in words, so it needs no name before its value
 const HASH = /^[0-9a-f]{40,}$/;
 
 export function labelOf(row, dimension, known) {
@@ -31,7 +31,7 @@ export const shown = (one) =>
 
 const leaf = (path) => path.split(".").pop().replaceAll("_", " ");
 
-// row => what tells it from the others of the same dimensions, or "".
+// Return a function: row => the parameters that distinguish it from rows of the same dimensions, or "".
 export function differences(rows, parameters, dimensions) {
   const groups = new Map();
   for (const row of rows) {
@@ -58,7 +58,7 @@ export function differences(rows, parameters, dimensions) {
 
 export const keysOf = (rows) => DIMENSIONS.filter((name) => rows.length && name in rows[0]);
 
-// Rows by the first dimension in groups, named by all the others.
+// Group rows by the dimension `by` and name them by all the other dimensions that vary.
 export function grouped(rows, answer, known, by, make) {
   const dimensions = keysOf(rows).filter((name) => name !== "day");
   const varying = dimensions.filter(
@@ -78,7 +78,7 @@ export function grouped(rows, answer, known, by, make) {
   return [...groups].map(([name, list]) => ({ name, rows: list }));
 }
 
-// A machine and a variant keep their colour and form whatever is filtered.
+// Colour and shape of a machine or variant. They do not depend on the filters.
 export function look(row, dimension, known) {
   const names = known[dimension === "hardware" ? "hardwareIds" : "variants"];
   const index = Math.max(0, names.indexOf(dimension === "hardware" ? row.hardware_id : row.variant));

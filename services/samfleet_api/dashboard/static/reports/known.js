@@ -1,4 +1,4 @@
-// What was ever measured for this tenant: the choices of the filters.
+// Choices of the filters: everything that has been measured for this tenant.
 
 import { get } from "/dashboard/static/api.js";
 

@@ -19,7 +19,7 @@ export const groupChoice = (changed) => choice("by_row", "Grouped by", GROUPS, v
 
 export const latency = {
   title: "Latency",
-  lead: "Time of one image, by variant and hardware. Where a batch was computed at once, an image has its share of the time.",
+  lead: "Time per image, by variant and hardware. If a batch was computed at once, each image has its share of the batch's time.",
   controls: (_known, changed) => [stageChoice(changed), groupChoice(changed)],
   ask: () => ({ own: stages().map((name) => ["stage", name]) }),
   measured: (row) => row.p50_ms !== null,
@@ -36,7 +36,7 @@ export const latency = {
       [
         null,
         ranges(
-          "Latency: median and slow images of each variant and hardware",
+          "Latency percentiles by variant and hardware",
           grouped(rows, answer, known, by, make),
           unit.name,
         ),

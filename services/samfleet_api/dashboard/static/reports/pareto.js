@@ -20,19 +20,19 @@ const CHOICES = [
   ["cost", "cost"],
 ];
 const FIGURES = {
-  device: ["images_per_gpu_hour", "images per hour of the device", "right"],
+  device: ["images_per_gpu_hour", "images per device hour", "right"],
   speed: ["images_per_second", "images per second", "right"],
   cost: ["cost_per_1000_images", "per 1000 images", "left"],
 };
 const WEIGHED = {
   device: number("Images per device hour", "images_per_gpu_hour", significant),
   speed: number("Images/s", "images_per_second", significant),
-  cost: { title: "Cost of 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
+  cost: { title: "Cost per 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
 };
 
 export const pareto = {
   title: "Pareto",
-  lead: "Quality against speed or cost. What another variant or machine beats in both is hollow; the line joins what nothing beats. Runs of one job share the clock of their pool, and so images/s; device time tells them apart.",
+  lead: "Quality against speed or cost. Dominated points are hollow and grey; a step line joins the Pareto front. Runs of one job share the wall-clock time of their pool and therefore images/s; device time distinguishes them.",
   controls: (_known, changed) => [
     choice("quality", "Quality", QUALITIES, kind(), changed),
     choice(
@@ -54,8 +54,8 @@ export const pareto = {
     const annotations =
       kind() === "miou" ? "A point needs annotations in its dataset" : "A point needs an evaluated run";
     return against() === "cost"
-      ? `${annotations} and a price for its hardware; prices are set on the page of costs.`
-      : `${annotations}, so that there is quality to weigh.`;
+      ? `${annotations} and a price for its hardware. Set prices on the Cost page.`
+      : `${annotations}.`;
   },
   charts(rows, answer, known) {
     const apart = new Map();
@@ -77,7 +77,7 @@ export const pareto = {
     {
       title: "Dominated",
       value: (row) =>
-        row.dominated ? h("span", { class: "soft" }, "yes") : h("span", { class: "good" }, "no, on the front"),
+        row.dominated ? h("span", { class: "soft" }, "yes") : h("span", { class: "good" }, "no, on the Pareto front"),
     },
   ],
 };
@@ -89,7 +89,7 @@ function one(dataset, rows, answer, known) {
   const points = rows.map((row) => {
     const name = [labelOf(row, "variant", known), differs(row)].filter(Boolean).join(" · "),
       quality = row[QUALITY[kind()]];
-    const tip = `${name} on ${labelOf(row, "hardware", known)}\n${title()} ${quality.toFixed(4)} · ${significant(row[field])} ${row.currency ?? ""} ${unit}\n${row.dominated ? "another point beats it" : "on the front"}`;
+    const tip = `${name} on ${labelOf(row, "hardware", known)}\n${title()} ${quality.toFixed(4)} · ${significant(row[field])} ${row.currency ?? ""} ${unit}\n${row.dominated ? "dominated" : "on the Pareto front"}`;
     return { x: row[field], y: quality, name, tip, dominated: row.dominated, ...look(row, "hardware", known) };
   });
   const items = machines.map((row) => ({ name: labelOf(row, "hardware", known), ...look(row, "hardware", known) }));

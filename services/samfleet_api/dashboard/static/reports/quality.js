@@ -5,7 +5,7 @@ import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js"
 import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, images, number, whole } from "/dashboard/static/reports/units.js";
 
-// Of the evaluation of whole runs all but the first, which is measured image by image.
+// The first metric is measured image by image; the others come from the evaluation of whole runs.
 const METRICS = {
   miou: "mIoU",
   miou_evaluated: "mIoU, evaluated",
@@ -32,7 +32,7 @@ const figures = (rows) =>
 
 export const quality = {
   title: "Quality",
-  lead: "How well masks agree with the annotations of the dataset. mIoU: the mean over instances of the best mask's intersection over union; AP and AR: of runs that were evaluated.",
+  lead: "Agreement of masks with the annotations of the dataset. mIoU is the mean over instances of the best mask's IoU (intersection over union). AP and AR are available for evaluated runs.",
   controls: (_known, changed) => [
     choice("metric", "Figure", Object.entries(METRICS), metric(), changed),
     groupChoice(changed),
@@ -40,9 +40,9 @@ export const quality = {
   ask: () => ({ own: [] }),
   measured: (row) => row[metric()] !== null && row[metric()] !== undefined,
   empty:
-    "No run of these had annotations to agree with. Add a COCO file to a dataset before sealing it, and its jobs are measured here.",
+    "None of these runs had annotations. Add a COCO file to a dataset before sealing it; its jobs are then measured here.",
   get unmeasured() {
-    return `No run of these has ${METRICS[metric()]}. AP and AR come with jobs that evaluate; the table says what there is.`;
+    return `None of these runs has ${METRICS[metric()]}. AP and AR need a job with evaluation; the table shows the available figures.`;
   },
   charts(rows, answer, known) {
     const by = value("by_row", "variant"),

@@ -1,4 +1,4 @@
-// What stands around every chart: its file, the ways to have it again, its table and what its digests mean.
+// Parts of every report around its chart: links and CSV file, ways to reproduce it, its table and its parameter digests.
 
 import { facts, h, notice, table } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
@@ -22,7 +22,7 @@ function copyButton(text, name) {
   const copy = async () => {
     const done = await (navigator.clipboard?.writeText(text()) ?? Promise.reject()).then(
       () => "Copied",
-      () => "Select it and copy it by hand",
+      () => "Could not copy; select the text and copy it",
     );
     said.replaceChildren(done);
     setTimeout(() => said.replaceChildren(), 4000);
@@ -53,14 +53,14 @@ export function again(report, query) {
   return h(
     "details",
     { class: "card" },
-    h("summary", {}, "Repeat this report: link, API request, command"),
+    h("summary", {}, "Reproduce this report: link, API request, command"),
     line("This page", location.href),
-    line("Request to the API", curlOf(report, query)),
+    line("API request", curlOf(report, query)),
     line("Command", commandOf(report, query)),
   );
 }
 
-// Columns that tell rows apart, then those of the report. What all rows have in common is said once, in the caption.
+// Table of the rows: first the columns that distinguish them, then those of the report. The caption has what all rows share.
 export function rowsTable(caption, answer, known, measured) {
   const { rows, parameters } = answer,
     dimensions = keysOf(rows);
@@ -88,7 +88,7 @@ export function rowsTable(caption, answer, known, measured) {
   ];
   const common = constant.map(([name, title]) => `${title} ${rows[0][name]}`).join(", ");
   return table(
-    `${caption} · ${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`}${common ? ` · all of ${common}` : ""}`,
+    `${caption} · ${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`}${common ? ` · all with ${common}` : ""}`,
     columns,
     rows,
     "dense",
@@ -119,7 +119,7 @@ function short(parameters) {
   return [kind, prompt, side && `${side} points per side`, sampler !== "grid" && sampler].filter(Boolean).join(", ");
 }
 
-// A digest in the table opens what it stands for.
+// Open the parameters that the URL's fragment names: digests in the table link to them.
 export function openParameters() {
   const target = location.hash.startsWith("#parameters-") && document.getElementById(location.hash.slice(1));
   if (!target) return;
@@ -130,8 +130,8 @@ export function openParameters() {
 export function nothingMeasured() {
   return notice(
     "Nothing measured yet",
-    "Reports come with the first images that a job records: submit one, and look again when its bar has moved.",
+    "Reports need recorded images. Submit a job and return when its progress bar has moved.",
     h("pre", {}, h("code", {}, "samfleet segment ~/photos --variant mobile_sam --out out")),
-    h("p", {}, h("a", { href: "/dashboard/" }, "To the overview")),
+    h("p", {}, h("a", { href: "/dashboard/" }, "Go to the overview")),
   );
 }

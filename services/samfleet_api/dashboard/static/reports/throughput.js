@@ -7,15 +7,15 @@ import { decimals, images, number, share, significant, whole } from "/dashboard/
 
 const METRICS = {
   images_per_second: ["Images per second", significant, null],
-  images_per_gpu_hour: ["Images per hour of the device", whole, null],
-  gpu_busy_share: ["Share of the time that the device was busy", share, null],
-  queue_share: ["Share of the time spent waiting", share, 1],
+  images_per_gpu_hour: ["Images per device hour", whole, null],
+  gpu_busy_share: ["Share of time that the device was busy", share, null],
+  queue_share: ["Share of time spent waiting", share, 1],
 };
 const metric = () => (value("metric") in METRICS ? value("metric") : "images_per_second");
 
 export const throughput = {
   title: "Throughput",
-  lead: "Images over the wall time of their runs, from the first claim of a shard to the last record. Runs of one job share the clock of their pool; images per hour of the device go by each one's own.",
+  lead: "Images per wall-clock time of their runs, from the first claim of a shard to the last recorded image. Runs of one job share the wall-clock time of their pool; images per device hour count only device time (encode, decode, postprocess).",
   controls: (_known, changed) => [
     choice(
       "metric",

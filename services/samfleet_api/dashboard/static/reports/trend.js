@@ -28,7 +28,7 @@ const moment = (time) =>
 
 export const trend = {
   title: "Trend",
-  lead: "Day by day, in UTC. Each panel has an axis of its own.",
+  lead: "Values by day, in UTC. Each panel has its own axis.",
   controls: (_known, changed) => [
     choice("metric", "Figure", METRICS, speed() ? "images_per_second" : "p50_p95", changed),
     ...(speed() ? [] : [stageChoice(changed)]),
@@ -64,7 +64,7 @@ export const trend = {
   columns: () => (speed() ? throughput.columns() : latency.columns()),
 };
 
-// Two series of one machine have its colour, and a form each.
+// Series of the same machine share its colour, but have different shapes.
 function ownForm({ colour, shape }, forms) {
   const free = [shape, ...SHAPES].find((name) => !forms.has(name)) ?? shape;
   forms.add(free);
