@@ -76,7 +76,7 @@ def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:
     assert "SAMFLEET_THREADS" not in triton_env(command, {})
 
 
-def test_what_was_compiled_is_kept_where_the_user_says_nothing_else(command: TritonCommand) -> None:
+def test_compiled_code_is_cached_unless_the_user_sets_another_place(command: TritonCommand) -> None:
     env = triton_env(replace(command, compiled=Path("/state/compiled")), {"TRITON_CACHE_DIR": "/mine"})
     assert env["TORCHINDUCTOR_CACHE_DIR"] == "/state/compiled/inductor"
     assert env["CUDA_CACHE_PATH"] == "/state/compiled/cuda"
@@ -110,6 +110,6 @@ def test_the_backend_directory_holds_copies_and_replaces_an_earlier_one(command:
     assert not any(path.is_symlink() for path in command.backends.rglob("*"))
 
 
-def test_this_python_has_its_library() -> None:
+def test_the_library_of_this_python_is_found() -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert find_python_library().name == f"libpython{version}.so.1.0"
