@@ -259,7 +259,7 @@ def test_the_first_names_in_order_are_kept_as_examples(root: Path) -> None:
     assert str(one) == "20 no images by suffix (00.txt, 01.txt, 02.txt, 03.txt, 04.txt, …)"
 
 
-def test_a_folder_with_only_left_out_files_says_so(root: Path) -> None:
+def test_a_folder_with_only_left_out_files_is_reported(root: Path) -> None:
     put(root / "photos/a.heic")
     with pytest.raises(DatasetEmpty, match=r"left out: 1 of other formats \(a\.heic\)"):
         list_images(str(root / "photos"), [root])

@@ -52,7 +52,7 @@ def test_a_server_on_a_socket_opens_no_port_for_grpc(command: TritonCommand) -> 
     assert on_socket.address == "unix:/closed/triton:1"
 
 
-def test_a_server_with_tls_asks_its_clients_for_a_certificate(command: TritonCommand, tmp_path: Path) -> None:
+def test_a_server_with_tls_requires_a_client_certificate(command: TritonCommand, tmp_path: Path) -> None:
     tls = TlsFiles(tmp_path / "key", tmp_path / "certificate", tmp_path / "authority")
     argv = triton_argv(replace(command, tls=tls))
     assert {"--grpc-use-ssl=true", "--grpc-use-ssl-mutual=true", f"--grpc-root-cert={tls.authority}"} <= set(argv)

@@ -43,7 +43,7 @@ def test_out_of_memory_is_returned_as_a_value() -> None:
     assert attempt(raise_error(MemoryError("of the host"))) == NotEnoughMemory("of the host")
 
 
-def test_a_device_has_memory_for_chunks_and_says_when_it_runs_out(device: torch.device) -> None:
+def test_a_device_has_memory_for_chunks_and_reports_out_of_memory(device: torch.device) -> None:
     assert memory_for_chunks(device) >= 2**20
     assert isinstance(attempt(lambda: torch.empty(2**50, device=device)), NotEnoughMemory)
 

@@ -43,7 +43,7 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
 
 
 @pytest.mark.parametrize("stage", ["score", "draw"])
-def test_out_of_memory_halves_the_chunk_and_goes_on(
+def test_out_of_memory_halves_the_chunk_and_decoding_continues(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     requests = [prompts_request(*[POINT] * 20), SegmentRequest(bright_square(40, 30), EVERYTHING)]
