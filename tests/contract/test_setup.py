@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Creates environments that contain itself, logs requests to install, and fails those it is told to fail.
+# A stub of Python: it creates environments with itself inside, logs requests to install, and fails those it is told to.
 PYTHON = """#!/bin/bash
 [ "$2" = venv ] && { mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; exit; }
 case "$*" in

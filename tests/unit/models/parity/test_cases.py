@@ -69,7 +69,7 @@ def folder(record: VariantRecord, tmp_path: Path) -> Path:
 def outputs(network: SamNetwork, image: Any) -> dict[str, Any]:
     pixels = network.processor.network_input([network.processor.resize(image)], network.device)
     features = network.encode(pixels)
-    subject = Subject(network, None, None, None, network.processor.frame(60, 90), features)  # type: ignore[arg-type]  # only asked for answers
+    subject = Subject(network, None, None, None, network.processor.frame(60, 90), features)  # type: ignore[arg-type]  # only its results are used
     arrays: dict[str, Any] = {"pixels_probe": pixels[0, :, ::16, ::16], "embedding_probe": features[0][0, :, ::8, ::8]}
     arrays |= {"embedding_c4": features[0][0, ::4].half(), "embedding_mean": features[0][0].flatten(1).mean(1)}
     for number, values in enumerate(PROMPTS):

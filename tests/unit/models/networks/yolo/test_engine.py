@@ -169,7 +169,7 @@ def test_detector_boxes_give_the_same_masks_as_given_boxes(detecting: Engine) ->
         seen.extend(tuple(box) for box in found.boxes.tolist())
         return found
 
-    network.detect = watched  # type: ignore[method-assign,assignment]  # it looks on
+    network.detect = watched  # type: ignore[method-assign,assignment]  # a spy
     try:
         (own,) = segment(detecting, request(DETECTED))
     finally:
