@@ -85,7 +85,7 @@ def test_no_family_mixes_devices_or_exceeds_the_recorded_host_waits(
         gpu.reset()
         assert answered(engine, request).masks
         waits[kind], launches[kind] = gpu.waits.total(), gpu.launches
-        print(f"{name} {precision} {kind}: {waits[kind]} waits, {gpu.launches} launches {dict(gpu.waits)}")  # noqa: T201 - the table for `pytest -s`
+        print(f"{name} {precision} {kind}: {waits[kind]} waits, {gpu.launches} launches {dict(gpu.waits)}")  # noqa: T201 - the requested table
     engine.close()
     assert_no_more(waits, RECORDED[name], WAITS)
     assert_no_more(launches, RECORDED_LAUNCHES[name][precision], LAUNCHES)
