@@ -11,7 +11,7 @@ from fixtures.servers.chromium import visitor
 pytestmark = pytest.mark.browser
 
 
-def test_the_routes_are_shown_without_another_host(browser: Browser, api: Api, pictures: Path) -> None:
+def test_the_documentation_loads_nothing_from_another_host(browser: Browser, api: Api, pictures: Path) -> None:
     with visitor(browser, api.url) as page:
         hosts: set[str] = set()
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))

@@ -42,7 +42,9 @@ def test_a_job_shows_its_times_failures_and_pictures(api: Api, tenant: Tenant, f
     )
 
 
-def test_the_gallery_tells_failed_from_not_done_yet(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_the_gallery_distinguishes_failed_from_pending_images(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
     job = new_job(tenant, folder, images=6, name="half done")
     plan(api, job)
     claimed = claim_next(api, job["runs"][0]["id"])
@@ -106,7 +108,7 @@ def test_the_rate_over_time_grows_while_the_job_runs(api: Api, tenant: Tenant, f
     assert max(heights) - min(heights) > 50
 
 
-def test_a_failed_job_says_what_is_complete_and_gives_each_runs_results(
+def test_a_failed_job_names_complete_runs_and_offers_their_results(
     api: Api, tenant: Tenant, folder: Path, page: Page
 ) -> None:
     job = new_job(tenant, folder, images=2, name="half failed", variants=["mobile_sam", "tinysam"])
@@ -125,7 +127,7 @@ def test_a_failed_job_says_what_is_complete_and_gives_each_runs_results(
     expect(runs.get_by_role("link")).to_have_count(2)
 
 
-def test_a_job_that_does_not_get_on_says_why_and_since_when(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_a_stalled_job_shows_why_and_since_when(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = new_job(tenant, folder, images=2, name="waiting")
     plan(api, job)
     page.goto(f"/dashboard/jobs/{job['id']}")
@@ -144,7 +146,9 @@ def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path
     assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
 
 
-def test_a_job_that_ended_promises_nothing(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_an_ended_job_without_results_shows_no_pending_state(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
     job = new_job(tenant, folder, images=2, name="in vain")
     tenant.http.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
     page.goto(f"/dashboard/jobs/{job['id']}")
@@ -168,7 +172,7 @@ def test_the_line_over_time_ends_at_the_number_of_images(api: Api, tenant: Tenan
     assert counts[-1] == run["counts"]["total"]
 
 
-def test_an_axis_of_long_times_is_in_seconds(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_an_axis_with_long_times_is_in_seconds(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = new_job(tenant, folder, images=2, name="slow")
     carry_out(api, job, lambda image: segmented(image, encode_ms=25_000))
     page.goto(f"/dashboard/jobs/{job['id']}")

@@ -1,4 +1,4 @@
-"""What a linter would say of the dashboard's modules: what is imported exists, and nothing is there in vain."""
+"""Lint of the dashboard's modules: imported names exist, and every import, export and declaration is used."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def read(module: str) -> str:
 
 
 def imports(module: str) -> list[tuple[str, str]]:
-    """(name, module) of each imported name."""
+    """Return (name, module) of each imported name."""
     return [(name, source) for names, source in IMPORT.findall(read(module)) for name in re.findall(r"\w+", names)]
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_is_imported_exists_and_is_used(module: str) -> None:
+def test_imported_names_exist_and_are_used(module: str) -> None:
     code = read(module)
     assert len(ANY_IMPORT.findall(code)) == len(IMPORT.findall(code)), "an import is written in another way"
     body = LITERAL.sub("", ANY_IMPORT.sub("", code))
@@ -39,30 +39,30 @@ def test_what_is_imported_exists_and_is_used(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_is_exported_is_used(module: str) -> None:
+def test_exported_names_are_used(module: str) -> None:
     asked_for = {name for other in MODULES for name, source in imports(other) if source == module}
     asked_for |= {"show"} if Path(module).parent.name == "pages" else set()
     assert set(EXPORT.findall(read(module))) <= asked_for
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_is_declared_at_the_top_is_used(module: str) -> None:
+def test_top_level_declarations_are_used(module: str) -> None:
     code = LITERAL.sub("", read(module))
     for name in re.findall(r"^(?:async )?(?:function|const|let) (\w+)", code, re.MULTILINE):
         assert len(re.findall(rf"\b{name}\b", code)) > 1, f"{name} is not used"
 
 
-def test_every_page_has_its_module() -> None:
+def test_every_page_has_a_module() -> None:
     for name in [*PAGE.findall(read("app.js")), "login"]:
         assert "show" in EXPORT.findall(read(f"pages/{name}.js"))
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_modules_are_short_enough_to_read(module: str) -> None:
+def test_modules_stay_below_the_length_limit(module: str) -> None:
     assert len(read(module).splitlines()) <= MOST_LINES
 
 
-def test_the_document_has_nothing_inline() -> None:
+def test_the_document_has_no_inline_code() -> None:
     page = (STATIC / "page.html").read_text()
     assert "<style" not in page
     assert " style=" not in page

@@ -35,7 +35,7 @@ def test_one_slow_part_does_not_hide_the_others() -> None:
     assert checks["slow"].ms >= 1000
 
 
-def test_a_part_that_hangs_is_asked_once_however_often_readiness_is_asked_for() -> None:
+def test_a_hanging_part_is_checked_once_for_many_readiness_requests() -> None:
     release, calls = threading.Event(), []
 
     def hang() -> str:

@@ -15,7 +15,7 @@ def read(document: Any) -> Detections:
     return read_detections(io.BytesIO(json.dumps(document).encode()))
 
 
-def test_results_are_numbered_as_cocos_tools_do() -> None:
+def test_results_are_numbered_like_in_the_coco_tools() -> None:
     other = {**GOOD, "image_id": 9, "score": 1.25, "segmentation": {"size": [1, 1], "counts": "0"}, "id": 77}
     assert list(read([GOOD, other])) == [
         Detection(1, 7, 3, (1.0, 2.5, 3.0, 4.0), 0.5),
@@ -52,7 +52,7 @@ def test_a_wrong_entry_is_named(entry: Any, message: str) -> None:
         (b"", "must be a JSON list"),
     ],
 )
-def test_a_file_that_is_no_list_is_refused(text: bytes, message: str) -> None:
+def test_a_file_other_than_a_list_is_refused(text: bytes, message: str) -> None:
     with pytest.raises(DetectionsInvalid, match=message):
         read_detections(io.BytesIO(text))
 

@@ -54,7 +54,7 @@ def test_a_server_on_a_socket_opens_no_port_for_grpc(command: TritonCommand) -> 
     assert on_socket.address == "unix:/closed/triton:1"
 
 
-def test_a_server_with_tls_asks_its_clients_for_a_certificate(command: TritonCommand, tmp_path: Path) -> None:
+def test_a_server_with_tls_requires_a_client_certificate(command: TritonCommand, tmp_path: Path) -> None:
     tls = TlsFiles(tmp_path / "key", tmp_path / "certificate", tmp_path / "authority")
     argv = triton_argv(replace(command, tls=tls))
     assert {"--grpc-use-ssl=true", "--grpc-use-ssl-mutual=true", f"--grpc-root-cert={tls.authority}"} <= set(argv)
@@ -78,7 +78,7 @@ def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:
     assert "SAMFLEET_THREADS" not in triton_env(command, {})
 
 
-def test_what_was_compiled_is_kept_where_the_user_says_nothing_else(command: TritonCommand) -> None:
+def test_compiled_code_is_cached_unless_the_user_sets_another_place(command: TritonCommand) -> None:
     env = triton_env(replace(command, compiled=Path("/state/compiled")), {"TRITON_CACHE_DIR": "/mine"})
     assert env["TORCHINDUCTOR_CACHE_DIR"] == "/state/compiled/inductor"
     assert env["CUDA_CACHE_PATH"] == "/state/compiled/cuda"
@@ -126,6 +126,6 @@ def test_a_library_that_cannot_be_read_is_passed_over(tmp_path: Path, monkeypatc
     assert find_python_library() == readable / name
 
 
-def test_this_python_has_its_library() -> None:
+def test_the_library_of_this_python_is_found() -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert find_python_library().name == f"libpython{version}.so.1.0"

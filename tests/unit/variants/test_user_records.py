@@ -40,7 +40,7 @@ def write(tmp_path: Path) -> WriteFile:
     return write
 
 
-def test_the_least_that_describes_a_pair(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
+def test_a_minimal_record_describes_a_pair(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
     record = read_variant(write(fields))
     assert (record.name, record.title, record.family, record.input_size) == ("my_pair", "my_pair", "onnx", 1024)
     assert record.checkpoint.filename == "my_pair.encoder.onnx"
@@ -52,7 +52,7 @@ def test_the_least_that_describes_a_pair(fields: Fields, write: WriteFile, tmp_p
     assert record.parity == "unverified"
 
 
-def test_all_that_can_be_said(fields: Fields, write: WriteFile) -> None:
+def test_a_record_may_have_all_fields(fields: Fields, write: WriteFile) -> None:
     fields["encoder"] |= {"image": "pixels", "features": ["embedding"], "layout": "hwc", "size_bytes": 12}
     fields["decoder"] |= {"features": ["embedding"], "mask_count": 3, "has_mask_prompt": None, "prompts_per_run": 2}
     fields |= {
@@ -114,7 +114,7 @@ def test_all_that_can_be_said(fields: Fields, write: WriteFile) -> None:
         ("everything", {"points_per_side": 0}, "points_per_side"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_to_write(
+def test_a_wrong_field_is_named_with_the_expected_value(
     fields: Fields, write: WriteFile, path: str, value: object, message: str
 ) -> None:
     section, dot, name = path.partition(".")
@@ -130,25 +130,25 @@ def test_a_wrong_field_is_named_with_what_to_write(
 
 
 @pytest.mark.parametrize("content", ["a: [", "- a list", "", "\x00"])
-def test_files_that_are_no_yaml_table(tmp_path: Path, content: str) -> None:
+def test_files_other_than_a_yaml_table_are_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(content)
     with pytest.raises(VariantFileInvalid, match=r"broken\.yaml"):
         read_variant(path)
 
 
-def test_names_come_from_the_files(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
+def test_names_come_from_the_file_names(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
     write(fields).rename(tmp_path / "My Pair.yaml")
     with pytest.raises(VariantFileInvalid, match="the file's name is the name of the variant; use a to z"):
         read_variants(tmp_path)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VariantFileInvalid, match="SAMFLEET_VARIANTS_DIR"):
         read_variants(tmp_path / "nowhere")
 
 
-def test_they_join_the_catalogue(
+def test_user_records_join_the_catalogue(
     fields: Fields, write: WriteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown_again(monkeypatch, "my_pair")

@@ -23,7 +23,7 @@ from samfleet_worker.triton.errors import (
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(0, 1), (1, 2), (2, 4), (4, 16), (5, 30), (24, 30), (10_000, 30)])
-def test_back_off_doubles_up_to_half_a_minute(attempts: int, seconds: int) -> None:
+def test_the_delay_doubles_up_to_30_seconds(attempts: int, seconds: int) -> None:
     decision = decide(TritonTimeout("late"), attempts)
     assert decision == TryAgain(timedelta(seconds=seconds), Reason("triton_timeout", "late"), surprising=False)
     waiting = decide(TritonUnavailable("down"), 0, attempts)
@@ -31,14 +31,14 @@ def test_back_off_doubles_up_to_half_a_minute(attempts: int, seconds: int) -> No
 
 
 @pytest.mark.parametrize("error", [TritonTimeout("late"), StorageFull("full")])
-def test_what_is_down_is_tried_again_without_a_traceback(error: Exception) -> None:
+def test_an_unavailable_service_is_retried_without_a_traceback(error: Exception) -> None:
     decision = decide(error, 0)
     assert isinstance(decision, TryAgain)
     assert not decision.surprising
 
 
 @pytest.mark.parametrize("error", [VariantLoadFailed("no weights"), TritonRefused("no"), TaskInvalid("bad")])
-def test_what_cannot_mend_itself_fails_the_run(error: VariantLoadFailed) -> None:
+def test_permanent_errors_fail_the_run(error: VariantLoadFailed) -> None:
     assert decide(error, 0) == FailRun(error.code, error.message)
 
 
@@ -54,7 +54,7 @@ AWAY = [
 
 
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
-def test_a_part_that_is_away_counts_for_no_shard(error: Exception) -> None:
+def test_an_unavailable_service_counts_no_attempt_of_the_shard(error: Exception) -> None:
     decision = decide(error, 24, 3)
     assert isinstance(decision, TryAgain)
     assert (decision.blame, decision.after, decision.surprising) == (Blame.NOBODY, timedelta(seconds=8), False)
@@ -69,13 +69,13 @@ def test_a_part_that_is_away_counts_for_no_shard(error: Exception) -> None:
         (ModelProcessDied("the stub process is not healthy"), Blame.UNCERTAIN),
     ],
 )
-def test_what_a_shard_may_have_done_counts(error: Exception, blame: Blame) -> None:
+def test_errors_a_shard_may_have_caused_count_against_it(error: Exception, blame: Blame) -> None:
     decision = decide(error, 0)
     assert isinstance(decision, TryAgain)
     assert decision.blame is blame
 
 
-def test_what_nobody_foresaw_is_tried_again_and_shown() -> None:
+def test_unforeseen_errors_are_retried_and_logged_with_a_traceback() -> None:
     decision = decide(ZeroDivisionError("division by zero"), 0)
     assert decision == TryAgain(
         timedelta(seconds=1), Reason("internal_error", "ZeroDivisionError: division by zero"), surprising=True
