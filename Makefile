@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports check fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,8 @@ no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 
 NUMPY2 := 2.4.6
 # Tools that people open results with, in an environment of their own: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
+# The generator of the documentation's site, in an environment of its own too.
+DOCS := mkdocs-material==9.8.2 mkdocs==1.6.1
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -22,6 +24,7 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv with everything, from pinned versions
+	@$(BIN)/python scripts/install_hooks.py
 
 demo: setup ## real photographs through the whole real stack, into demo-output/
 	$(BIN)/samfleet demo $(ARGS)
@@ -60,18 +63,25 @@ bench: setup ## the engine against its references; ARGS="--grids 16 --prompts 64
 bench-reports: setup ## reports over ten million images, 6 GB of disk; ARGS="--images 500000"
 	$(BIN)/python -m benchmarks.reports $(ARGS)
 
-check: setup ## formatting, lint, types, import rules, generated files
+check: setup ## formatting, lint, spelling, types, import rules, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/typos
 	$(BIN)/mypy
-	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts
+	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts examples
 	$(BIN)/lint-imports
 	$(BIN)/python -m samfleet.wire.model_config --write $(VENV)/generated >/dev/null
 	diff -r $(VENV)/generated triton_models/repository
 	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
 	diff $(VENV)/variants.md docs/variants.md
 
-fmt: setup ## format the code and mend what ruff can
+language: setup ## rules of the language that a machine can check; ARGS="docs tests" narrows them
+	$(BIN)/python scripts/check_language.py $(ARGS)
+
+docs: $(VENV)/docs/.installed ## the documentation as a site, into site/; broken links fail
+	$(VENV)/docs/bin/mkdocs build --strict --quiet
+
+fmt: setup ## format the code and fix what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -85,12 +95,17 @@ migration: setup ## write a migration from the models: make migration name="add 
 	@$(BIN)/ruff format --quiet migrations
 
 clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
-	rm -rf $(VENV) demo-output dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) demo-output dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/tools/.installed: $(INSTALLED) Makefile
 	$(BIN)/python -m venv $(VENV)/tools
 	$(VENV)/tools/bin/python -m pip install -qq --disable-pip-version-check $(TOOLS)
+	@touch $@
+
+$(VENV)/docs/.installed: $(INSTALLED) Makefile
+	$(BIN)/python -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install -qq --disable-pip-version-check $(DOCS)
 	@touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt

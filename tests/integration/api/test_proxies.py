@@ -58,7 +58,7 @@ def test_addresses_behind_a_proxy_are_counted_apart(behind: Server) -> None:
     assert [wrong_key(client, address) for address in ("203.0.113.7", "203.0.113.7", "203.0.113.8")] == [401, 429, 401]
 
 
-def test_an_address_in_front_of_the_proxys_own_is_not_believed(behind: Server) -> None:
+def test_an_address_before_that_of_the_proxy_is_not_believed(behind: Server) -> None:
     """A caller may send the header itself; the proxy adds the address that it saw at the end."""
     client = behind("127.0.0.1")
     assert [wrong_key(client, f"{spoofed}, 203.0.113.7") for spoofed in ("198.51.100.1", "198.51.100.2")] == [401, 429]
