@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports check fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,8 @@ no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 
 NUMPY2 := 2.4.6
 # Tools that people open results with, in a separate environment: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
+# The generator of the documentation site, in a separate environment too.
+DOCS := mkdocs-material==9.8.2 mkdocs==1.6.1
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -22,6 +24,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv with everything, from pinned versions
+	@$(BIN)/python scripts/install_hooks.py
 
 demo: setup ## segment real photographs with the whole real stack, into demo-output/
 	$(BIN)/samfleet demo $(ARGS)
@@ -36,7 +39,7 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 	$(fetch_weights)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25 $(ARGS)
 
-test-all: setup $(VENV)/tools/.installed ## all tests, also those that take minutes or need Chromium or other tools
+test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## all tests, also those that take minutes or need Chromium or other tools
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
 	$(MAKE) test-numpy2
@@ -47,7 +50,7 @@ test-numpy2: setup ## tests of the model code under numpy 2, which shadows the i
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -m pytest tests/unit/models tests/parity $(ARGS)
 
-test-tools: setup $(VENV)/tools/.installed ## results opened by supervision, datumaro and FiftyOne
+test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## results opened by supervision, datumaro and FiftyOne; the site
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)
 
 test-browser: setup ## the dashboard in a real Chromium, if the system has one
@@ -60,16 +63,24 @@ bench: setup ## measure the engine against its references; ARGS="--grids 16 --pr
 bench-reports: setup ## measure reports over ten million images, 6 GB of disk; ARGS="--images 500000"
 	$(BIN)/python -m benchmarks.reports $(ARGS)
 
-check: setup ## formatting, lint, types, import rules, generated files
+check: setup ## formatting, lint, spelling, types, import rules, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/typos
 	$(BIN)/mypy
-	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts
+	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts examples
 	$(BIN)/lint-imports
 	$(BIN)/python -m samfleet.wire.model_config --write $(VENV)/generated >/dev/null
 	diff -r $(VENV)/generated triton_models/repository
 	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
 	diff $(VENV)/variants.md docs/variants.md
+
+language: setup ## rules of the language that a machine can check; ARGS="docs tests" narrows them
+	$(BIN)/python scripts/check_language.py $(ARGS)
+
+docs: $(VENV)/docs/.installed ## the documentation as a site, into site/; broken links fail
+	@# not with --quiet, which drops the warnings that --strict counts
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict
 
 fmt: setup ## format the code and apply ruff's fixes
 	$(BIN)/ruff format .
@@ -85,12 +96,17 @@ migration: setup ## write a migration from the models: make migration name="add 
 	@$(BIN)/ruff format --quiet migrations
 
 clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
-	rm -rf $(VENV) demo-output dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) demo-output dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/tools/.installed: $(INSTALLED) Makefile
 	$(BIN)/python -m venv $(VENV)/tools
 	$(VENV)/tools/bin/python -m pip install -qq --disable-pip-version-check $(TOOLS)
+	@touch $@
+
+$(VENV)/docs/.installed: $(INSTALLED) Makefile
+	$(BIN)/python -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install -qq --disable-pip-version-check $(DOCS)
 	@touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt
