@@ -15,6 +15,7 @@ no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 
 NUMPY2 := 2.4.6
 # Tools that people open results with, in an environment of their own: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
+API_TYPES := services/samfleet_api/dashboard/types/api.d.ts
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -60,7 +61,7 @@ bench: setup ## the engine against its references; ARGS="--grids 16 --prompts 64
 bench-reports: setup ## reports over ten million images, 6 GB of disk; ARGS="--images 500000"
 	$(BIN)/python -m benchmarks.reports $(ARGS)
 
-check: setup ## formatting, lint, types, import rules, generated files
+check: setup ## formatting, lint, types, import rules, generated files, the dashboard's scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -70,22 +71,27 @@ check: setup ## formatting, lint, types, import rules, generated files
 	diff -r $(VENV)/generated triton_models/repository
 	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
 	diff $(VENV)/variants.md docs/variants.md
+	$(BIN)/python -m scripts.dashboard_types --write $(VENV)/api.d.ts
+	diff $(VENV)/api.d.ts $(API_TYPES)
+	$(BIN)/python -m scripts.check_dashboard
 
-fmt: setup ## format the code and mend what ruff can
+fmt: setup ## format the code and mend what ruff and Biome can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m scripts.check_dashboard --fix
 
-generated: setup ## write what follows from the records of variants: Triton's folders, complexity.json, docs/variants.md
+generated: setup ## write what follows from variants and models: Triton's folders, complexity.json, docs/variants.md, api.d.ts
 	$(BIN)/python -m samfleet.wire.model_config --write triton_models/repository
 	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
+	$(BIN)/python -m scripts.dashboard_types --write $(API_TYPES)
 
 migration: setup ## write a migration from the models: make migration name="add runs"
 	@$(BIN)/python -m scripts.new_migration "$(name)"
 	@$(BIN)/ruff format --quiet migrations
 
 clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
-	rm -rf $(VENV) demo-output dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) node_modules demo-output dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/tools/.installed: $(INSTALLED) Makefile
@@ -93,7 +99,7 @@ $(VENV)/tools/.installed: $(INSTALLED) Makefile
 	$(VENV)/tools/bin/python -m pip install -qq --disable-pip-version-check $(TOOLS)
 	@touch $@
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt package-lock.json
 	@python=; for name in python3.11 python3.12 python3 "$$HOME/.local/bin/python3.12" "$$HOME/.local/bin/python3.11"; do \
 	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
 	  then python=$$name; break; fi; \
@@ -106,4 +112,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    "$$(grep '^torch==' constraints.txt)" 2>/dev/null || \
 	  echo "no NVIDIA GPU here, and $(TORCH_CPU_INDEX) does not answer: taking PyPI's torch, which brings 4 GB of CUDA with it" >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@$(BIN)/python -m scripts.check_dashboard --install
 	@touch $@
