@@ -17,6 +17,7 @@ NUMPY2 := 2.4.6
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
 # The generator of the documentation site, in a separate environment too.
 DOCS := mkdocs-material==9.8.2 mkdocs==1.6.1
+API_TYPES := services/samfleet_api/dashboard/types/api.d.ts
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
@@ -63,7 +64,7 @@ bench: setup ## measure the engine against its references; ARGS="--grids 16 --pr
 bench-reports: setup ## measure reports over ten million images, 6 GB of disk; ARGS="--images 500000"
 	$(BIN)/python -m benchmarks.reports $(ARGS)
 
-check: setup ## formatting, lint, spelling, types, import rules, generated files
+check: setup ## formatting, lint, spelling, types, import rules, generated files, the dashboard's scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/typos
@@ -74,6 +75,9 @@ check: setup ## formatting, lint, spelling, types, import rules, generated files
 	diff -r $(VENV)/generated triton_models/repository
 	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
 	diff $(VENV)/variants.md docs/variants.md
+	$(BIN)/python -m scripts.dashboard_types --write $(VENV)/api.d.ts
+	diff $(VENV)/api.d.ts $(API_TYPES)
+	$(BIN)/python -m scripts.check_dashboard
 
 language: setup ## rules of the language that a machine can check; ARGS="docs tests" narrows them
 	$(BIN)/python scripts/check_language.py $(ARGS)
@@ -82,21 +86,23 @@ docs: $(VENV)/docs/.installed ## the documentation as a site, into site/; broken
 	@# not with --quiet, which drops the warnings that --strict counts
 	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict
 
-fmt: setup ## format the code and apply ruff's fixes
+fmt: setup ## format the code and apply the fixes of ruff and Biome
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m scripts.check_dashboard --fix
 
-generated: setup ## generate files from the records of variants: Triton's folders, complexity.json, docs/variants.md
+generated: setup ## generate files from variants and models: Triton's folders, complexity.json, docs/variants.md, api.d.ts
 	$(BIN)/python -m samfleet.wire.model_config --write triton_models/repository
 	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
+	$(BIN)/python -m scripts.dashboard_types --write $(API_TYPES)
 
 migration: setup ## write a migration from the models: make migration name="add runs"
 	@$(BIN)/python -m scripts.new_migration "$(name)"
 	@$(BIN)/ruff format --quiet migrations
 
 clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
-	rm -rf $(VENV) demo-output dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) node_modules demo-output dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/tools/.installed: $(INSTALLED) Makefile
@@ -109,7 +115,7 @@ $(VENV)/docs/.installed: $(INSTALLED) Makefile
 	$(VENV)/docs/bin/python -m pip install -qq --disable-pip-version-check $(DOCS)
 	@touch $@
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt package-lock.json
 	@python=; for name in python3.11 python3.12 python3 "$$HOME/.local/bin/python3.12" "$$HOME/.local/bin/python3.11"; do \
 	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
 	  then python=$$name; break; fi; \
@@ -122,4 +128,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    "$$(grep '^torch==' constraints.txt)" 2>/dev/null || \
 	  echo "no NVIDIA GPU here, and $(TORCH_CPU_INDEX) does not reply: taking PyPI's torch, which brings 4 GB of CUDA with it" >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@$(BIN)/python -m scripts.check_dashboard --install
 	@touch $@

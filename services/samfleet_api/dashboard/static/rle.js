@@ -1,9 +1,11 @@
 // COCO's compressed RLE: each character holds 5 bits, offset by '0', and its sixth bit says that more follow. From the
 // third on, runs are stored as differences to the run before last. Column-major, background first (pycocotools, maskApi.c).
 
+/** @param {string} counts */
 function runsOf(counts) {
+  /** @type {number[]} */
   const runs = [];
-  for (let at = 0; at < counts.length;) {
+  for (let at = 0; at < counts.length; ) {
     let value = 0,
       shift = 0,
       code;
@@ -19,6 +21,7 @@ function runsOf(counts) {
 }
 
 // Call `paint` with the row-major index of every pixel of the mask.
+/** @type {(lengths: Api.RunLengths, paint: (index: number) => void) => void} */
 export function eachPixel({ counts, size: [height, width] }, paint) {
   let at = 0;
   runsOf(counts).forEach((run, index) => {
@@ -28,6 +31,7 @@ export function eachPixel({ counts, size: [height, width] }, paint) {
 }
 
 // Return whether the mask covers the pixel (x, y).
+/** @type {(lengths: Api.RunLengths, x: number, y: number) => boolean} */
 export function covers({ counts, size: [height, width] }, x, y) {
   if (x < 0 || y < 0 || x >= width || y >= height) return false;
   let left = x * height + y;

@@ -2,10 +2,13 @@
 
 import { get } from "/dashboard/static/api.js";
 
+/** @type {string[]} */
 let names = [];
 
 export async function loadStages() {
-  names = (await get("/v1/reports/stages")).items.map((stage) => stage.name);
+  /** @type {Api.StageList} */
+  const stages = await get("/v1/reports/stages");
+  names = stages.items.map((stage) => stage.name);
 }
 
 export const stageNames = () => names;

@@ -11,8 +11,10 @@ const HALF = 9,
   AIR = 1;
 
 // A stage has the same colour on every page.
+/** @param {string} stage */
 const colour = (stage) => colourOf(Math.max(0, stageNames().indexOf(stage)));
 
+/** @type {(stage: string, name: string, ms: number, from: number, to: number, y: number) => SVGGElement} */
 function segment(stage, name, ms, from, to, y) {
   const width = Math.max(to - from - AIR, 1),
     room = textWidth(stage, 11) + 8 < width;
@@ -24,6 +26,7 @@ function segment(stage, name, ms, from, to, y) {
 }
 
 // rows: [{name, parts: {stage: ms}}]
+/** @type {(label: string, stages: string[], rows: { name: string, parts: Record<string, number> }[]) => HTMLElement} */
 export function stackedBars(label, stages, rows) {
   const list = rows.map((row) => {
     const total = Object.values(row.parts).reduce((sum, ms) => sum + ms, 0);
@@ -31,6 +34,7 @@ export function stackedBars(label, stages, rows) {
   });
   const most = Math.max(...list.map((row) => row.total), 0);
   const unit = timeUnit([most]);
+  /** @type {(row: typeof list[number], y: number, at: Charts.Scale) => Node[]} */
   const mark = (row, y, at) => {
     let from = 0;
     return stages.map((stage) => {
@@ -40,6 +44,7 @@ export function stackedBars(label, stages, rows) {
       return segment(stage, row.name, ms, at(start * unit.factor), at(from * unit.factor), y);
     });
   };
+  /** @type {Charts.RowsOptions<typeof list[number]>} */
   const options = { scale: (from, to) => linear(0, most * unit.factor, from, to), axis: unit.name, mark };
   return figure(
     label,
@@ -49,6 +54,7 @@ export function stackedBars(label, stages, rows) {
 }
 
 // parts: [[stage, ms]] in chronological order
+/** @type {(label: string, parts: [string, number][]) => HTMLElement} */
 export function waterfall(label, parts) {
   let before = 0;
   const list = parts.map(([stage, ms]) => {
@@ -63,7 +69,9 @@ export function waterfall(label, parts) {
     return row;
   });
   const unit = timeUnit([before]);
+  /** @type {(scale: Charts.Scale, ms: number) => number} */
   const at = (scale, ms) => scale(ms * unit.factor);
+  /** @type {(row: typeof list[number], y: number, scale: Charts.Scale) => Node[]} */
   const mark = (row, y, scale) => [
     svg("rect", {
       class: `filled ${colour(row.name)} length`,
@@ -74,6 +82,7 @@ export function waterfall(label, parts) {
       rx: 2,
     }),
   ];
+  /** @type {Charts.RowsOptions<typeof list[number]>} */
   const options = { scale: (from, to) => linear(0, before * unit.factor, from, to), axis: unit.name, mark };
   return figure(label, (width) => drawRows([{ name: "", rows: list }], options, width));
 }

@@ -6,10 +6,14 @@ import { h, notice, table } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
+/** @typedef {{ name: string, rates: number[], recorded: number[] }} Named a run, or the sum of all */
+
 const POINTS = 40;
 const MOST_LINES = 7; // with more runs, only their sum is drawn
 
+/** @type {(section: HTMLElement, job: Api.Job) => Promise<void>} */
 export async function showThroughput(section, job) {
+  /** @type {Api.JobThroughput} */
   const answer = await get(`/v1/jobs/${job.id}/throughput?points=${POINTS}`);
   const seconds = answer.seconds_per_point,
     runs = answer.runs.filter((run) => run.points.some((point) => point.images));
@@ -36,6 +40,7 @@ export async function showThroughput(section, job) {
     shape: shapeOf(index),
     points: points(one, seconds, hasEnded(job)),
   }));
+  /** @type {Charts.LinesOptions} */
   const options = {
     y: "images",
     from: 0,
@@ -51,6 +56,7 @@ export async function showThroughput(section, job) {
   );
 }
 
+/** @param {number} seconds */
 function elapsed(seconds) {
   if (seconds === 0) return "start";
   if (seconds < 90) return `${Number(seconds.toFixed(seconds < 10 ? 2 : 0))} s`;
@@ -61,6 +67,7 @@ function elapsed(seconds) {
 
 // Cumulative sums, because all images of a shard are recorded at once and rates would be spikes. The slope is the rate.
 // If the job has ended, the line of a run ends at its last image.
+/** @type {(one: Named, seconds: number, ended: boolean) => Charts.LinePoint[]} */
 function points(one, seconds, ended) {
   let sum = 0;
   const sums = one.recorded.map((images) => (sum += images));
@@ -72,13 +79,20 @@ function points(one, seconds, ended) {
   }));
 }
 
+/** @type {(answer: Api.JobThroughput, named: Named[], open: boolean | undefined) => HTMLElement} */
 function asTable(answer, named, open) {
   const rows = answer.runs[0].points.map((_, index) => index);
+  /** @param {number} index */
   const recorded = (index) => answer.runs.reduce((sum, run) => sum + run.points[index].images, 0);
+  /** @type {Dom.Column<number>[]} */
   const columns = [
     { title: "After", value: (index) => elapsed(index * answer.seconds_per_point) },
     { title: "Images", number: true, value: (index) => count(recorded(index)) },
-    ...named.map((one) => ({ title: one.name, number: true, value: (index) => one.rates[index].toFixed(1) })),
+    ...named.map((one) => ({
+      title: one.name,
+      number: true,
+      value: (/** @type {number} */ index) => one.rates[index].toFixed(1),
+    })),
   ];
   return h(
     "details",

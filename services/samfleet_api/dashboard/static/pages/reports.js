@@ -22,9 +22,23 @@ import {
 import { throughput } from "/dashboard/static/reports/throughput.js";
 import { trend } from "/dashboard/static/reports/trend.js";
 
+/** @type {Record<string, Reports.Definition<any, any>>} */
 const REPORTS = { latency, throughput, quality, pareto, compare, cost, trend };
 const MOST_ROWS = 60; // a chart with more rows is unreadable; the table has them all
 
+/**
+ * @typedef {object} Page
+ * @property {string} name
+ * @property {Reports.Definition<any, any>} report
+ * @property {Reports.Known} known
+ * @property {HTMLElement} controls
+ * @property {HTMLElement} results
+ * @property {HTMLElement} said
+ * @property {number} [turn] number of the last request
+ * @property {string} [shown] query of the address that is shown
+ */
+
+/** @param {HTMLElement} main */
 export async function show(main) {
   const name = reportName(),
     report = REPORTS[name];
@@ -39,6 +53,7 @@ export async function show(main) {
   main.replaceChildren(h("h1", {}, "Reports"), tabs(name), h("p", { class: "lead" }, report.lead), status);
   const known = await readKnown();
   if (!known.any) return status.replaceWith(nothingMeasured());
+  /** @type {Page} */
   const page = { name, report, known, controls, results, said };
   const showFilters = () =>
     bar.replaceChildren(
@@ -56,20 +71,23 @@ export async function show(main) {
     showFilters();
     renew(page);
   });
-  centre(main.querySelector(".tabs"));
+  centre(/** @type {HTMLElement} */ (main.querySelector(".tabs")));
   await renew(page);
   openParameters();
 }
 
+/** @param {string} current */
 function tabs(current) {
+  /** @param {[string, { title: string }]} entry */
   const link = ([name, { title }]) =>
     h("a", { href: `/dashboard/reports/${name}`, "aria-current": name === current ? "page" : null }, title);
   return h("nav", { class: "tabs", "aria-label": "Reports" }, Object.entries(REPORTS).map(link));
 }
 
 // Not `scrollIntoView`: it moves the starting point of keyboard navigation to the tab, past the skip link.
+/** @param {HTMLElement} row */
 function centre(row) {
-  const current = row.querySelector("[aria-current]");
+  const current = /** @type {HTMLElement} */ (row.querySelector("[aria-current]"));
   row.scrollLeft = current.offsetLeft - row.offsetLeft - (row.clientWidth - current.offsetWidth) / 2;
 }
 
@@ -77,10 +95,13 @@ function centre(row) {
 function carryFilters() {
   const query = filtersOnly();
   query.delete("stage");
-  for (const link of document.querySelectorAll(".tabs a")) link.search = query;
+  /** @type {NodeListOf<HTMLAnchorElement>} */
+  const links = document.querySelectorAll(".tabs a");
+  for (const link of links) link.search = String(query);
 }
 
 // Responses may arrive out of order: show only the response to the latest request.
+/** @param {Page} page */
 async function renew(page) {
   const { report, known, controls, results } = page,
     changed = () => renew(page);
@@ -93,6 +114,7 @@ async function renew(page) {
   const query = asked(asksFor, own);
   results.setAttribute("aria-busy", "true");
   try {
+    /** @type {Api.Report} */
     const answer = await get(requestOf(asksFor, query));
     if (page.turn === turn) keepingFocus(results, () => fill(page, asksFor, query, answer));
   } catch (error) {
@@ -102,6 +124,7 @@ async function renew(page) {
   }
 }
 
+/** @type {(page: Page, asksFor: string, query: URLSearchParams, answer: Api.Report) => void} */
 function fill(page, asksFor, query, answer) {
   const { report, known, results, said } = page;
   const rows = answer.rows.filter(report.measured),
@@ -135,11 +158,12 @@ function fill(page, asksFor, query, answer) {
       rowsTable(report.caption, answer, known, report.columns(answer.rows)),
       parametersOf(answer),
       again(asksFor, query),
-    ].filter(Boolean),
+    ].filter((part) => part !== null && part !== undefined),
   );
 }
 
 // The API's note explains best why a comparison is empty.
+/** @type {(report: Reports.Definition<any, any>, answer: Api.Report) => HTMLElement} */
 function nothingHere(report, answer) {
   const filtered = filtersOnly().size > 0;
   const clear = h("p", {}, h("a", { href: location.pathname }, "Remove all filters"));
@@ -151,17 +175,20 @@ function nothingHere(report, answer) {
   );
 }
 
+/** @param {Error & { status: number }} error */
 function refused(error) {
   const shown = failure(error);
   if (error.status !== 422) return shown;
-  shown.querySelector("h2").replaceChildren("A filter in this URL is invalid");
-  shown.querySelector("button").replaceWith(h("a", { href: location.pathname }, "Start without filters"));
+  shown.querySelector("h2")?.replaceChildren("A filter in this URL is invalid");
+  shown.querySelector("button")?.replaceWith(h("a", { href: location.pathname }, "Start without filters"));
   return shown;
 }
 
 // Keep the keyboard focus across a redraw: the new elements have the same ids.
+/** @type {(container: HTMLElement, draw: () => void) => void} */
 function keepingFocus(container, draw) {
-  const id = container.contains(document.activeElement) && document.activeElement.id;
+  const focused = document.activeElement;
+  const id = container.contains(focused) && focused?.id;
   draw();
   if (id) document.getElementById(id)?.focus();
 }

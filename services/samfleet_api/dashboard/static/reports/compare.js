@@ -4,26 +4,34 @@ import { forest } from "/dashboard/static/charts/forest.js";
 import { go, value } from "/dashboard/static/reports/address.js";
 import { choice } from "/dashboard/static/reports/filters.js";
 import { differences, keysOf, labelOf } from "/dashboard/static/reports/identity.js";
-import { stageChoice, stages } from "/dashboard/static/reports/latency.js";
+import { ofStage, stageChoice, stages } from "/dashboard/static/reports/latency.js";
 import { decimals, ms, number, whole } from "/dashboard/static/reports/units.js";
 
+/** @typedef {Reports.Measured<Api.ComparisonRow, "ratio">} Compared */
+
 // With only one machine, the default is to compare variants.
+/** @param {Reports.Known} known */
 const by = (known) => {
   const asked = value("by", known.hardware.size < 2 ? "variant" : "hardware");
   return asked === "variant" ? "variant" : "hardware";
 };
+/** @type {(known: Reports.Known) => [string, string][]} */
 const choices = (known) => (by(known) === "variant" ? known.variants.map((name) => [name, name]) : [...known.hardware]);
+/** @type {(id: string, known: Reports.Known) => string} */
 const nameOf = (id, known) => (by(known) === "variant" ? id : (known.hardware.get(id) ?? id));
 
 // Return the two sides that the URL names, even if they have no measurements: the API then returns the error.
+/** @type {(known: Reports.Known) => [string | undefined, string | undefined]} */
 function sides(known) {
   const keys = choices(known).map(([key]) => key);
   const a = value("a") || keys[0];
   return [a, value("b") || keys.find((key) => key !== a)];
 }
 
+/** @type {(list: [string, string][], key: string | undefined) => [string, string][]} */
 const withOwn = (list, key) => (key === undefined || list.some(([one]) => one === key) ? list : [...list, [key, key]]);
 
+/** @type {Reports.Definition<Api.ComparisonRow, "ratio">} */
 export const compare = {
   title: "Compare",
   lead: "Two machines or two variants: the ratio of their median times with a 95 % confidence interval. Images of one batch share its time, so they count as one measurement.",
@@ -64,13 +72,13 @@ export const compare = {
   ask(known) {
     const [a, b] = sides(known);
     if (a === undefined || b === undefined) return { instead: tooFew(known) };
-    return { own: [["by", by(known)], ["a", a], ["b", b], ...stages().map((name) => ["stage", name])] };
+    return { own: [["by", by(known)], ["a", a], ["b", b], ...stages().map(ofStage)] };
   },
   measured: (row) => row.ratio !== null,
   empty:
     "The two sides have no measurements in common. A comparison needs the same task on the same dataset and, between machines, the same variant.",
   charts(rows, answer, known) {
-    const [a, b] = sides(known).map((id) => nameOf(id, known));
+    const [a, b] = /** @type {[string, string]} */ (sides(known)).map((id) => nameOf(id, known));
     const names = namesOf(rows, answer, known);
     const list = rows.map((row) => ({
       name: names(row),
@@ -114,6 +122,7 @@ export const compare = {
   ],
 };
 
+/** @param {Reports.Known} known */
 function tooFew(known) {
   const only = choices(known)
     .map(([, name]) => name)
@@ -127,23 +136,34 @@ function tooFew(known) {
   );
 }
 
+/**
+ * @param {Api.ComparisonRow[]} rows
+ * @param {Api.Report} answer
+ * @param {Reports.Known} known
+ * @returns {(row: Api.ComparisonRow) => string}
+ */
 function namesOf(rows, answer, known) {
   const dimensions = keysOf(rows).filter((name) => name !== by(known) && (name !== "stage" || stages().length > 1));
   const differs = differences(rows, answer.parameters, keysOf(rows));
+  /** @param {Api.ComparisonRow} row */
   const first = (row) =>
     [...dimensions.map((name) => labelOf(row, name, known)), differs(row)].filter(Boolean).join(" · ");
+  /** @param {Api.ComparisonRow} row */
   const twice = (row) => rows.filter((one) => first(one) === first(row)).length > 1;
   return (row) =>
     [first(row), twice(row) && `B with ${row.parameters_b}`].filter(Boolean).join(" · ") || "All common measurements";
 }
 
+/** @param {Compared} row */
 const interval = (row) =>
-  row.ratio_low === null
+  row.ratio_low === null || row.ratio_high === null
     ? `${row.ratio.toFixed(2)} (no interval)`
     : `${row.ratio.toFixed(2)} (${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)})`;
 
+/** @type {(row: Compared, a: string, b: string) => string} */
 function sentence(row, a, b) {
-  if (row.ratio_low === null) return "cannot tell; one side has fewer than five batches, too few for an interval.";
+  if (row.ratio_low === null || row.ratio_high === null)
+    return "cannot tell; one side has fewer than five batches, too few for an interval.";
   if (row.verdict === "cannot tell")
     return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} includes 1.`;
   const [faster, slower, times] = row.verdict === "a is faster" ? [a, b, 1 / row.ratio] : [b, a, row.ratio];

@@ -8,9 +8,12 @@ import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, money, number, whole } from "/dashboard/static/reports/units.js";
 
 const energy = () => value("metric") === "energy";
+/** @param {Api.CostRow} row */
 const perThousand = (row) => money(row.cost_per_1000_images, row.currency);
+/** @param {Api.CostRow} row */
 const wattHours = (row) => money(row.wh_per_1000_images, "Wh");
 
+/** @type {Reports.Definition<Api.CostRow, "cost_per_1000_images" | "wh_per_1000_images">} */
 export const cost = {
   title: "Cost",
   lead: "Cost of the hours that a device spent computing, without idle and waiting time, and the energy that GPUs measured.",
@@ -37,6 +40,7 @@ export const cost = {
   charts(rows, answer, known) {
     const by = value("by_row", "variant");
     if (energy()) {
+      /** @type {Reports.Make<typeof rows[number], Charts.BarRow>} */
       const make = (row, name) => ({
         ...look(row, otherThan(by), known),
         length: row.wh_per_1000_images,
@@ -46,6 +50,7 @@ export const cost = {
       return [[null, bars("Energy per 1000 images", grouped(rows, answer, known, by, make), "Wh per 1000 images")]];
     }
     const currencies = [...new Set(rows.map((row) => row.currency))];
+    /** @type {Reports.Make<typeof rows[number], Charts.BarRow>} */
     const make = (row, name) => ({
       ...look(row, otherThan(by), known),
       length: row.cost_per_1000_images,
@@ -80,8 +85,10 @@ export const cost = {
   more: (answer, known, changed) => prices(answer, known, changed),
 };
 
+/** @type {(answer: Api.Report, known: Reports.Known, changed: Reports.Changed) => HTMLElement} */
 function prices(answer, known, changed) {
-  const set = new Map(answer.rows.map((row) => [row.hardware_id, row]));
+  const rows = /** @type {Api.CostRow[]} */ (answer.rows);
+  const set = new Map(rows.map((row) => [row.hardware_id, row]));
   return h(
     "section",
     { class: "card" },
@@ -95,6 +102,12 @@ function prices(answer, known, changed) {
   );
 }
 
+/**
+ * @param {string} id
+ * @param {string | undefined} name
+ * @param {Api.CostRow | undefined} row
+ * @param {Reports.Changed} changed
+ */
 function form(id, name, row, changed) {
   const amount = h("input", {
     id: `price-${id}`,
@@ -116,6 +129,7 @@ function form(id, name, row, changed) {
     "aria-describedby": `said-${id}`,
   });
   const said = h("span", { id: `said-${id}`, role: "status" });
+  /** @param {Event} event */
   const save = async (event) => {
     event.preventDefault();
     said.replaceChildren();

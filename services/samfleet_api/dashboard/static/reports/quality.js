@@ -6,6 +6,7 @@ import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, images, number, whole } from "/dashboard/static/reports/units.js";
 
 // The first metric is measured image by image; the others come from the evaluation of whole runs.
+/** @type {Record<Api.QualityFigure, string>} */
 const METRICS = {
   miou: "mIoU",
   miou_evaluated: "mIoU, evaluated",
@@ -26,10 +27,14 @@ const METRICS = {
   ar_1000_medium: "AR, medium",
   ar_1000_large: "AR, large",
 };
-const metric = () => (value("metric") in METRICS ? value("metric") : "miou");
+const metric = () => /** @type {Api.QualityFigure} */ (value("metric") in METRICS ? value("metric") : "miou");
+/** @param {Api.QualityRow[]} rows */
 const figures = (rows) =>
-  Object.keys(METRICS).filter((name) => rows.some((row) => row[name] !== null && row[name] !== undefined));
+  /** @type {Api.QualityFigure[]} */ (Object.keys(METRICS)).filter((name) =>
+    rows.some((row) => row[name] !== null && row[name] !== undefined),
+  );
 
+/** @type {Reports.Definition<Api.QualityRow, Api.QualityFigure>} */
 export const quality = {
   title: "Quality",
   lead: "Agreement of masks with the annotations of the dataset. mIoU is the mean over instances of the best mask's IoU (intersection over union). AP and AR are available for evaluated runs.",
@@ -47,6 +52,7 @@ export const quality = {
   charts(rows, answer, known) {
     const by = value("by_row", "variant"),
       name = METRICS[metric()];
+    /** @type {Reports.Make<typeof rows[number], Charts.BarRow>} */
     const make = (row, title) => ({
       ...look(row, otherThan(by), known),
       length: row[metric()],

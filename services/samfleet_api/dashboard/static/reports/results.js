@@ -5,6 +5,9 @@ import { count } from "/dashboard/static/format.js";
 import { commandOf, csvOf, curlOf } from "/dashboard/static/reports/address.js";
 import { differences, flatten, keysOf, labelOf, shown } from "/dashboard/static/reports/identity.js";
 
+/** @typedef {"site" | "code_version"} Origin */
+
+/** @type {Record<Reports.Dimension, string>} */
 const TITLES = {
   variant: "Variant",
   hardware: "Hardware",
@@ -17,6 +20,7 @@ const TITLES = {
   dataset: "Dataset",
 };
 
+/** @type {(text: () => string, name: string) => HTMLElement[]} */
 function copyButton(text, name) {
   const said = h("span", { class: "soft", role: "status" });
   const copy = async () => {
@@ -30,6 +34,7 @@ function copyButton(text, name) {
   return [said, h("button", { type: "button", onclick: copy }, name)];
 }
 
+/** @type {(title: string, text: string) => HTMLElement} */
 const line = (title, text) =>
   h(
     "div",
@@ -39,6 +44,7 @@ const line = (title, text) =>
     h("div", {}, ...copyButton(() => text, "Copy")),
   );
 
+/** @type {(title: string, report: string, query: URLSearchParams) => HTMLElement} */
 export function toolbar(title, report, query) {
   return h(
     "div",
@@ -49,6 +55,7 @@ export function toolbar(title, report, query) {
   );
 }
 
+/** @type {(report: string, query: URLSearchParams) => HTMLElement} */
 export function again(report, query) {
   return h(
     "details",
@@ -61,18 +68,25 @@ export function again(report, query) {
 }
 
 // Table of the rows: first the columns that distinguish them, then those of the report. The caption has what all rows share.
+/**
+ * @param {string} caption
+ * @param {Api.Report} answer
+ * @param {Reports.Known} known
+ * @param {Dom.Column<Api.ReportRow>[]} measured
+ */
 export function rowsTable(caption, answer, known, measured) {
   const { rows, parameters } = answer,
     dimensions = keysOf(rows);
   const differs = differences(rows, parameters, dimensions);
-  const constant = [
+  const constant = /** @type {[Origin, string][]} */ ([
     ["site", "site"],
     ["code_version", "code"],
-  ].filter(([name]) => name in rows[0] && new Set(rows.map((row) => row[name])).size === 1);
-  const varying = [
+  ]).filter(([name]) => name in rows[0] && new Set(rows.map((row) => row[name])).size === 1);
+  const varying = /** @type {[Origin, string][]} */ ([
     ["site", "Site"],
     ["code_version", "Code"],
-  ].filter(([name]) => name in rows[0] && !constant.some(([other]) => other === name));
+  ]).filter(([name]) => name in rows[0] && !constant.some(([other]) => other === name));
+  /** @param {Api.ReportRow} row */
   const digest = (row) =>
     h(
       "span",
@@ -81,8 +95,11 @@ export function rowsTable(caption, answer, known, measured) {
       differs(row) ? h("span", { class: "soft small" }, differs(row)) : null,
     );
   const columns = [
-    ...dimensions.map((name) => ({ title: TITLES[name], value: (row) => labelOf(row, name, known) })),
-    ...varying.map(([name, title]) => ({ title, value: (row) => row[name] })),
+    ...dimensions.map((name) => ({
+      title: TITLES[name],
+      value: (/** @type {Api.ReportRow} */ row) => labelOf(row, name, known),
+    })),
+    ...varying.map(([name, title]) => ({ title, value: (/** @type {Api.ReportRow} */ row) => row[name] })),
     ...measured,
     { title: "Parameters", value: digest },
   ];
@@ -95,9 +112,11 @@ export function rowsTable(caption, answer, known, measured) {
   );
 }
 
+/** @param {Api.Report} answer */
 export function parametersOf(answer) {
   const all = Object.entries(answer.parameters);
   if (!all.length) return null;
+  /** @param {[string, Api.Parameters]} entry */
   const one = ([digest, parameters]) =>
     h(
       "details",
@@ -114,6 +133,7 @@ export function parametersOf(answer) {
   );
 }
 
+/** @param {Api.Parameters} parameters */
 function short(parameters) {
   const { kind, prompt, points_per_side: side, sampler } = parameters.task ?? {};
   return [kind, prompt, side && `${side} points per side`, sampler !== "grid" && sampler].filter(Boolean).join(", ");
@@ -121,7 +141,8 @@ function short(parameters) {
 
 // Open the parameters that the URL's fragment names: digests in the table link to them.
 export function openParameters() {
-  const target = location.hash.startsWith("#parameters-") && document.getElementById(location.hash.slice(1));
+  const named = location.hash.startsWith("#parameters-") && document.getElementById(location.hash.slice(1));
+  const target = /** @type {HTMLDetailsElement | false | null} */ (named);
   if (!target) return;
   target.open = true;
   target.scrollIntoView({ block: "center" });
