@@ -45,7 +45,7 @@ import { missing } from "/dashboard/static/stages.js";
 
 export const argument = count("1");
 /** @param {Api.Job} job */
-export const field = (job) => missing(job.nmae);
+export const field = (job) => missing(job.no_such_field);
 """
 LINT_ERRORS = """
 export const quotes = 'single';
@@ -57,7 +57,10 @@ debugger;
 @pytest.mark.parametrize(
     ("code", "findings"),
     [
-        (TYPE_ERRORS, ["no exported member 'missing'", "not assignable to parameter of type 'number'", "'nmae'"]),
+        (
+            TYPE_ERRORS,
+            ["no exported member 'missing'", "not assignable to parameter of type 'number'", "'no_such_field'"],
+        ),
         (LINT_ERRORS, ["lint/suspicious/noDebugger", "lint/correctness/noUnusedVariables", "Formatter would"]),
     ],
     ids=["types", "lint"],

@@ -106,7 +106,9 @@ def test_a_manual_download_page_is_named(unpublished: VariantRecord, tmp_path: P
     page = ManualSource("https://drive.example/view")
     with pytest.raises(WeightsUnavailable) as raised:
         pull(unpublished, tmp_path, sources=[page])
-    assert "https://drive.example/view: this page is for people; download the file there by hand" in raised.value.message
+    assert (
+        "https://drive.example/view: this page is for people; download the file there by hand" in raised.value.message
+    )
     assert "give it to `samfleet variants import tiny FILE`" in raised.value.message
 
 

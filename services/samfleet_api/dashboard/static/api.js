@@ -45,7 +45,9 @@ async function send(method, path, body) {
   }
   if (answer.ok) return answer.status === 204 ? null : answer.json();
   /** @type {Pick<Api.Problem, "code" | "detail">} */
-  const problem = await answer.json().catch(() => ({ code: "unknown", detail: `The API returned status ${answer.status}.` }));
+  const problem = await answer
+    .json()
+    .catch(() => ({ code: "unknown", detail: `The API returned status ${answer.status}.` }));
   if (answer.status === 401 && location.pathname !== "/dashboard/login") goToLogin();
   throw new Refused(answer.status, problem.code, problem.detail);
 }

@@ -147,7 +147,9 @@ function fill(page, asksFor, query, answer) {
     "section",
     { class: "card" },
     toolbar(report.caption, asksFor, query),
-    charts.length ? charts : notice("Nothing to plot yet", report.unmeasured ?? "None of these images has been measured."),
+    charts.length
+      ? charts
+      : notice("Nothing to plot yet", report.unmeasured ?? "None of these images has been measured."),
     rest ?? "",
   );
   const more = report.more?.(answer, known, () => renew(page));

@@ -43,14 +43,7 @@ export const latency = {
       percentiles: PERCENTILES.map((field) => row[field] * unit.factor),
     });
     return [
-      [
-        null,
-        ranges(
-          "Latency percentiles by variant and hardware",
-          grouped(rows, answer, known, by, make),
-          unit.name,
-        ),
-      ],
+      [null, ranges("Latency percentiles by variant and hardware", grouped(rows, answer, known, by, make), unit.name)],
     ];
   },
   caption: "Latency",
