@@ -3,7 +3,7 @@
 The published module pads the grid with zeros to whole windows before the LayerNorm. So padded tokens have equal keys k
 and equal values, and differ only in their learned bias b. A query q gives all of them together the weight
 
-    sum exp(q·k + b) = exp(q·k + log sum exp b):
+    sum exp(q·k + b) = exp(q·k + log sum exp b),
 
 that of one key whose bias is the logsumexp of theirs. Padded queries are dropped in the end. So windows contain real
 tokens, and those at the right and bottom edge one more key.
