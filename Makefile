@@ -68,6 +68,7 @@ check: setup ## formatting, lint, spelling, types, import rules, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/typos
+	$(BIN)/python scripts/check_language.py
 	$(BIN)/mypy
 	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts examples
 	$(BIN)/lint-imports

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     )
     weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Folder of checkpoint files.")
     variants_dir: Path | None = Field(
-        default=None, description="Folder of YAML files, one for each variant of your own. Unset: none."
+        default=None, description="Folder of YAML files, one for each variant that you add. Unset: none."
     )
     accept_licenses: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),

@@ -55,7 +55,7 @@ def _root(
         Path | None,
         typer.Option(
             envvar="SAMFLEET_VARIANTS_DIR",
-            help="Folder of YAML files, one per variant of your own.",
+            help="Folder of YAML files, one for each variant that you add.",
             show_default=False,
         ),
     ] = None,

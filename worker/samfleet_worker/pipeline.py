@@ -172,7 +172,7 @@ def _release(services: Services, claimed: ClaimedShard, error: Exception, decisi
     log.warning(
         "shard.released",
         reason=str(decision.reason),
-        blame=decision.blame.value,
+        fault=decision.fault.value,
         attempts=claimed.attempts,
         retry_seconds=decision.after.total_seconds(),
         exc_info=error if decision.surprising else None,
@@ -185,7 +185,7 @@ def _release(services: Services, claimed: ClaimedShard, error: Exception, decisi
             error=decision.reason,
             retry_in=decision.after,
             max_attempts=services.settings.max_shard_attempts,
-            blame=decision.blame,
+            fault=decision.fault,
         ):
             _dispatch_after(services, session, claimed, decision.after)
 

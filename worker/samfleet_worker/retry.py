@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from samfleet.errors import SamfleetError
 from samfleet.jobs.abandon import DATABASE_AWAY
-from samfleet.jobs.claim import Blame
+from samfleet.jobs.claim import Fault
 from samfleet.jobs.queue import QueueUnavailable
 from samfleet.jobs.stall import Reason
 from samfleet.licences import LicenceNotAccepted
@@ -34,7 +34,7 @@ class TryAgain:
     after: timedelta
     reason: Reason
     surprising: bool
-    blame: Blame = Blame.SHARD
+    fault: Fault = Fault.SHARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ def decide(error: Exception, attempts: int, waits: int = 0) -> TryAgain | FailRu
     """
     if isinstance(error, RUN_ENDING):
         return FailRun(error.code, error.message)
-    blame = _blame(error)
-    after = timedelta(seconds=min(2 ** min(waits if blame is Blame.NOBODY else attempts, 10), MOST_SECONDS))
-    surprising = not error.retryable if isinstance(error, SamfleetError) else blame is Blame.SHARD
-    return TryAgain(after, Reason.of(error), surprising, blame)
+    fault = _fault_of(error)
+    after = timedelta(seconds=min(2 ** min(waits if fault is Fault.NOBODY else attempts, 10), MOST_SECONDS))
+    surprising = not error.retryable if isinstance(error, SamfleetError) else fault is Fault.SHARD
+    return TryAgain(after, Reason.of(error), surprising, fault)
 
 
-def _blame(error: Exception) -> Blame:
+def _fault_of(error: Exception) -> Fault:
     if isinstance(error, AWAY):
-        return Blame.NOBODY
-    return Blame.UNCERTAIN if isinstance(error, ModelProcessDied) else Blame.SHARD
+        return Fault.NOBODY
+    return Fault.UNCERTAIN if isinstance(error, ModelProcessDied) else Fault.SHARD

@@ -29,7 +29,7 @@ from samfleet.jobs.states import Locked, lock_run, shard_sources
 EXHAUSTED = "shard_attempts_exhausted"
 
 
-class Blame(StrEnum):
+class Fault(StrEnum):
     """Cause of a failed attempt; only attempts that failed because of the shard count."""
 
     SHARD = "shard"
@@ -150,15 +150,15 @@ def release(
     error: Reason,
     retry_in: timedelta,
     max_attempts: int,
-    blame: Blame = Blame.SHARD,
+    fault: Fault = Fault.SHARD,
 ) -> bool:
     """Release the shard after a failed attempt, to be dispatched again after `retry_in`.
 
-    `Blame.NOBODY` counts no attempt, `Blame.UNCERTAIN` makes the shard a suspect. The last of `max_attempts` fails the
+    `Fault.NOBODY` counts no attempt, `Fault.UNCERTAIN` makes the shard a suspect. The last of `max_attempts` fails the
     run with the reason. Returns False if the lease was already lost.
     """
     locked = lock_run(session, claimed.run_id)
-    values = {"not_before": func.now() + retry_in, "last_error": str(error), **_COUNTED[blame]}
+    values = {"not_before": func.now() + retry_in, "last_error": str(error), **_COUNTED[fault]}
     if locked is None or not _release_shard(session, claimed, values):
         return False
     stall(locked.run, error)
@@ -206,7 +206,7 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
         )
         .values(
             state=ShardState.PENDING,
-            **_COUNTED[Blame.UNCERTAIN],
+            **_COUNTED[Fault.UNCERTAIN],
             last_error=func.concat("worker ", Shard.worker, " stopped renewing its lease"),
             **_FREED,
         )
@@ -218,10 +218,10 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
     return len(expired)
 
 
-_COUNTED: dict[Blame, dict[str, Any]] = {
-    Blame.SHARD: {"attempts": Shard.attempts + 1},
-    Blame.NOBODY: {"waits": Shard.waits + 1},
-    Blame.UNCERTAIN: {"attempts": Shard.attempts + case((Shard.suspect, 1), else_=0), "suspect": True},
+_COUNTED: dict[Fault, dict[str, Any]] = {
+    Fault.SHARD: {"attempts": Shard.attempts + 1},
+    Fault.NOBODY: {"waits": Shard.waits + 1},
+    Fault.UNCERTAIN: {"attempts": Shard.attempts + case((Shard.suspect, 1), else_=0), "suspect": True},
 }
 _FREED: dict[str, Any] = {"lease_expires_at": None, "worker": None, "progress": 0, "queued_at": None}
 

@@ -1,6 +1,6 @@
 """Stalled runs: the reason of the last failed attempt, kept until an image is recorded.
 
-A released shard is retried, some without limit (`samfleet.jobs.claim.Blame`). Without the reason, a waiting job looks
+A released shard is retried, some without limit (`samfleet.jobs.claim.Fault`). Without the reason, a waiting job looks
 like a slow one.
 """
 

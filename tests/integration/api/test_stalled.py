@@ -16,7 +16,7 @@ from fixtures.worker.recorded_jobs import claim_next, new_job, plan, record_shar
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.abandon import bounded_planning
-from samfleet.jobs.claim import Blame, release
+from samfleet.jobs.claim import Fault, release
 from samfleet.jobs.stall import Reason
 from samfleet.storage.store import StorageUnavailable
 
@@ -57,7 +57,7 @@ def test_the_reason_of_a_returned_shard_is_shown_until_an_image_is_recorded(
     assert claimed is not None
     with transaction(api.engine) as session:
         away = Reason("triton_unavailable", "Triton at t:8001 does not answer")
-        assert release(session, claimed, error=away, retry_in=MINUTE, max_attempts=5, blame=Blame.NOBODY)
+        assert release(session, claimed, error=away, retry_in=MINUTE, max_attempts=5, fault=Fault.NOBODY)
     now = read(tenant, job)
     assert (now["state"], now["counts"]["succeeded"]) == ("running", 0)
     told = {name: now["stalled"][name] for name in ("code", "message")}

@@ -24,8 +24,8 @@ from samfleet.db.models import JobState, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.claim import (
-    Blame,
     ClaimedShard,
+    Fault,
     LeaseLost,
     claim,
     expire_leases,
@@ -195,10 +195,10 @@ def test_a_released_shard_waits_and_counts_an_attempt(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("blame", "counts"),
-    [(Blame.SHARD, (1, 2)), (Blame.NOBODY, (0, 0)), (Blame.UNCERTAIN, (0, 1))],
+    ("fault", "counts"),
+    [(Fault.SHARD, (1, 2)), (Fault.NOBODY, (0, 0)), (Fault.UNCERTAIN, (0, 1))],
 )
-def test_only_failures_caused_by_the_shard_count(engine: Engine, blame: Blame, counts: tuple[int, int]) -> None:
+def test_only_failures_caused_by_the_shard_count(engine: Engine, fault: Fault, counts: tuple[int, int]) -> None:
     """An uncertain failure counts from the second one on, because then the shard ran alone."""
     run = start_job(engine, QUEUE, 4)
     attempts = []
@@ -209,12 +209,12 @@ def test_only_failures_caused_by_the_shard_count(engine: Engine, blame: Blame, c
         assert claimed is not None
         with transaction(engine) as session:
             assert release(
-                session, claimed, error=Reason("triton_unavailable", "no"), retry_in=MINUTE, max_attempts=5, blame=blame
+                session, claimed, error=Reason("triton_unavailable", "no"), retry_in=MINUTE, max_attempts=5, fault=fault
             )
         attempts.append(shards_of(engine, run)[0].attempts)
     shard = shards_of(engine, run)[0]
     assert tuple(attempts) == counts
-    assert (shard.suspect, shard.waits) == (blame is Blame.UNCERTAIN, 2 if blame is Blame.NOBODY else 0)
+    assert (shard.suspect, shard.waits) == (fault is Fault.UNCERTAIN, 2 if fault is Fault.NOBODY else 0)
 
 
 def test_a_shard_handed_back_counts_no_attempt(engine: Engine) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from samfleet.jobs.claim import Blame
+from samfleet.jobs.claim import Fault
 from samfleet.jobs.queue import QueueUnavailable
 from samfleet.jobs.stall import Reason
 from samfleet.storage.store import StorageFull, StorageUnavailable
@@ -27,7 +27,7 @@ def test_the_delay_doubles_up_to_30_seconds(attempts: int, seconds: int) -> None
     decision = decide(TritonTimeout("late"), attempts)
     assert decision == TryAgain(timedelta(seconds=seconds), Reason("triton_timeout", "late"), surprising=False)
     waiting = decide(TritonUnavailable("down"), 0, attempts)
-    assert waiting == TryAgain(timedelta(seconds=seconds), Reason("triton_unavailable", "down"), False, Blame.NOBODY)
+    assert waiting == TryAgain(timedelta(seconds=seconds), Reason("triton_unavailable", "down"), False, Fault.NOBODY)
 
 
 @pytest.mark.parametrize("error", [TritonTimeout("late"), StorageFull("full")])
@@ -57,22 +57,22 @@ AWAY = [
 def test_an_unavailable_service_counts_no_attempt_of_the_shard(error: Exception) -> None:
     decision = decide(error, 24, 3)
     assert isinstance(decision, TryAgain)
-    assert (decision.blame, decision.after, decision.surprising) == (Blame.NOBODY, timedelta(seconds=8), False)
+    assert (decision.fault, decision.after, decision.surprising) == (Fault.NOBODY, timedelta(seconds=8), False)
 
 
 @pytest.mark.parametrize(
-    ("error", "blame"),
+    ("error", "fault"),
     [
-        (TritonTimeout("late"), Blame.SHARD),
-        (InferenceFailed("boom"), Blame.SHARD),
-        (ZeroDivisionError(), Blame.SHARD),
-        (ModelProcessDied("the stub process is not healthy"), Blame.UNCERTAIN),
+        (TritonTimeout("late"), Fault.SHARD),
+        (InferenceFailed("boom"), Fault.SHARD),
+        (ZeroDivisionError(), Fault.SHARD),
+        (ModelProcessDied("the stub process is not healthy"), Fault.UNCERTAIN),
     ],
 )
-def test_errors_a_shard_may_have_caused_count_against_it(error: Exception, blame: Blame) -> None:
+def test_errors_a_shard_may_have_caused_count_against_it(error: Exception, fault: Fault) -> None:
     decision = decide(error, 0)
     assert isinstance(decision, TryAgain)
-    assert decision.blame is blame
+    assert decision.fault is fault
 
 
 def test_unforeseen_errors_are_retried_and_logged_with_a_traceback() -> None:

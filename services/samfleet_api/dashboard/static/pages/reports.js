@@ -57,8 +57,8 @@ export async function show(main) {
   const page = { name, report, known, controls, results, said };
   const showFilters = () =>
     bar.replaceChildren(
-      filters(known, (anew) => {
-        if (anew) showFilters();
+      filters(known, (redrawn) => {
+        if (redrawn) showFilters();
         renew(page);
       }),
     );
