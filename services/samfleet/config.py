@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     max_prompts_per_image: int = Field(
         default=MAX_PROMPTS_PER_IMAGE,
         ge=1,
-        description="Most prompts of one image; 32 x 32 points are 1,024. MobileSAM needs nine minutes for the default on "
-        "two slow cores.",
+        description="Most prompts of one image; 32 x 32 points are 1,024. MobileSAM needs nine minutes for the default "
+        "on two slow cores.",
     )
     max_prompts_per_job: int = Field(
         default=MAX_PROMPTS_PER_JOB,
