@@ -113,16 +113,16 @@ def list_images(
     always left out.
     """
     folder = resolve_allowed(directory, roots)
-    if not os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it is never an error, whatever the name
+    if not os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it never raises
         raise DirectoryNotFound(f"{directory} is not a directory on the server; check the path")
     real_roots = [real_path(root) for root in roots]
     listing = _Listing(folder, real_roots, limits or ListingLimits(), with_hidden=with_hidden)
     found = sorted(listing.images())
     left_out = listing.left_out.all()
     if not found:
-        beside = f"; left out: {describe(left_out)}" if left_out else ""
+        omitted = f"; left out: {describe(left_out)}" if left_out else ""
         raise DatasetEmpty(
-            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif){beside}"
+            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif){omitted}"
         )
     return FolderListing(_with_storable_names(listing, found, limit), left_out)
 

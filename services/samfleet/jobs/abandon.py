@@ -54,7 +54,7 @@ def _counting(engine: Engine, count: Callable[[Session, Exception], None]) -> It
         raise
 
 
-def _passes_by_itself(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, SamfleetError) and error.retryable
 
 
@@ -62,7 +62,7 @@ def _count_plan(session: Session, error: Exception, job_id: uuid.UUID) -> None:
     job = lock_job(session, job_id)
     if job is None or job.state is not JobState.QUEUED:
         return
-    job.plan_failures += 0 if _passes_by_itself(error) else 1
+    job.plan_failures += 0 if _is_transient(error) else 1
     runs = select(Run).where(Run.job_id == job_id).order_by(Run.id).with_for_update(key_share=True)
     for run in session.scalars(runs).all():
         stall(run, Reason.of(error))
@@ -75,7 +75,7 @@ def _count_finish(session: Session, error: Exception, run_id: uuid.UUID) -> None
     if locked is None or locked.run.state is not RunState.FINISHING:
         return
     stall(locked.run, Reason.of(error))
-    locked.run.finish_failures += 0 if _passes_by_itself(error) else 1
+    locked.run.finish_failures += 0 if _is_transient(error) else 1
     if locked.run.finish_failures >= MOST_FAILURES:
         message = f"finishing {_last_failure(error)}; its image results stay"
         fail_run(session, locked.job, locked.run, FINISHING_FAILED, message)

@@ -98,10 +98,10 @@ def _orphans(session: Session, places: Sequence[Place]) -> list[str]:
     datasets = _existing(session, Dataset, {place.owner for place in places if place.root == "datasets"})
     owned = [place for place in places if place.owner in runs or place.owner in datasets]
     named = _named(session, [place for place in owned if place.folder in CHECKED])
-    gone = [place.key for place in places if place.owner not in runs and place.owner not in datasets]
+    ownerless = [place.key for place in places if place.owner not in runs and place.owner not in datasets]
     unnamed = [place.key for place in owned if place.folder in CHECKED and place.key not in named]
     exports = [place.key for place in owned if place.root == "runs" and place.folder == EXPORTS]
-    return [*gone, *unnamed, *exports]
+    return [*ownerless, *unnamed, *exports]
 
 
 def _existing(session: Session, table: type[Run | Dataset], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
