@@ -108,8 +108,8 @@ def test_a_page_for_people_is_named(unpublished: VariantRecord, tmp_path: Path) 
     page = ManualSource("https://drive.example/view")
     with pytest.raises(WeightsUnavailable) as raised:
         pull(unpublished, tmp_path, sources=[page])
-    assert "https://drive.example/view: this page is for people; download the file there by hand" in raised.value.message
-    assert "give it to `samfleet variants import tiny FILE`" in raised.value.message
+    assert "https://drive.example/view: this page is for people; download the file there" in raised.value.message
+    assert "import it with `samfleet variants import tiny FILE`" in raised.value.message
 
 
 def test_a_damaged_table_of_pins_is_not_taken_for_an_empty_one(unpublished: VariantRecord, tmp_path: Path) -> None:
