@@ -1,4 +1,4 @@
-# The verbs of this repository; CI runs the same ones.
+# The commands of this repository; CI runs the same ones.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,25 +8,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
-# PyPI's torch for Linux is the CUDA build; the CPU's is a fifth of its size.
+# PyPI's torch for Linux is the CUDA build; the CPU build is a fifth of its size.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 12: apt install python3.11-venv libpython3.11. \
   Ubuntu 24.04: apt install python3.12-venv libpython3.12. Elsewhere, such as on Debian 13: uv python install 3.12 (pipx install uv)
 NUMPY2 := 2.4.6
-# Tools that people open results with, in an environment of their own: they need another numpy than ours.
+# Tools that people open results with, in a separate environment: they need another numpy than ours.
 TOOLS := supervision==0.31.2 datumaro==1.13.12 fiftyone==1.22.1 pycocotools==2.0.11
-# The generator of the documentation's site, in an environment of its own too.
+# The generator of the documentation site, in a separate environment too.
 DOCS := mkdocs-material==9.8.2 mkdocs==1.6.1
+API_TYPES := services/samfleet_api/dashboard/types/api.d.ts
 
 fetch_weights = @$(BIN)/samfleet variants pull mobile_sam || echo "tests that need the weights will be skipped" >&2
 
-help: ## list the verbs
+help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv with everything, from pinned versions
 	@$(BIN)/python scripts/install_hooks.py
 
-demo: setup ## real photographs through the whole real stack, into demo-output/
+demo: setup ## segment real photographs with the whole real stack, into demo-output/
 	$(BIN)/samfleet demo $(ARGS)
 
 up: setup ## start the embedded stack in the foreground; Ctrl-C stops it
@@ -39,12 +40,12 @@ test: setup ## quick tests on real PostgreSQL, Redis and Triton; ARGS="-k name" 
 	$(fetch_weights)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25 $(ARGS)
 
-test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## all tests: those that take minutes, in Chromium and of other tools too
+test-all: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## all tests, also those that take minutes or need Chromium or other tools
 	$(fetch_weights)
 	$(BIN)/python -m pytest -m "" $(ARGS)
 	$(MAKE) test-numpy2
 
-test-numpy2: setup ## tests of the model code under numpy 2, in a folder in front of everything else
+test-numpy2: setup ## tests of the model code under numpy 2, which shadows the installed one
 	@[ -d $(VENV)/numpy-$(NUMPY2)/numpy ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps \
 	  --target $(VENV)/numpy-$(NUMPY2) numpy==$(NUMPY2)
 	PYTHONPATH=$(VENV)/numpy-$(NUMPY2) $(BIN)/python -c 'import numpy; assert numpy.__version__ == "$(NUMPY2)", numpy.__version__'
@@ -53,20 +54,21 @@ test-numpy2: setup ## tests of the model code under numpy 2, in a folder in fron
 test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## results opened by supervision, datumaro and FiftyOne; the site
 	$(BIN)/python -m pytest -m tools tests/tools $(ARGS)
 
-test-browser: setup ## the dashboard in a real Chromium, where the system has one
+test-browser: setup ## the dashboard in a real Chromium, if the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
-bench: setup ## the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
+bench: setup ## measure the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
 	$(BIN)/samfleet variants pull mobile_sam
 	$(BIN)/python -m benchmarks.engine $(ARGS)
 
-bench-reports: setup ## reports over ten million images, 6 GB of disk; ARGS="--images 500000"
+bench-reports: setup ## measure reports over ten million images, 6 GB of disk; ARGS="--images 500000"
 	$(BIN)/python -m benchmarks.reports $(ARGS)
 
-check: setup ## formatting, lint, spelling, types, import rules, generated files
+check: setup ## formatting, lint, spelling, types, import rules, generated files, the dashboard's scripts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/typos
+	$(BIN)/python scripts/check_language.py
 	$(BIN)/mypy
 	MYPYPATH=services:worker:triton_models:tests:. $(BIN)/mypy tests benchmarks scripts examples
 	$(BIN)/lint-imports
@@ -74,6 +76,9 @@ check: setup ## formatting, lint, spelling, types, import rules, generated files
 	diff -r $(VENV)/generated triton_models/repository
 	$(BIN)/python -m samfleet.variants.document --write $(VENV)/variants.md
 	diff $(VENV)/variants.md docs/variants.md
+	$(BIN)/python -m scripts.dashboard_types --write $(VENV)/api.d.ts
+	diff $(VENV)/api.d.ts $(API_TYPES)
+	$(BIN)/python -m scripts.check_dashboard
 
 language: setup ## rules of the language that a machine can check; ARGS="docs tests" narrows them
 	$(BIN)/python scripts/check_language.py $(ARGS)
@@ -82,21 +87,23 @@ docs: $(VENV)/docs/.installed ## the documentation as a site, into site/; broken
 	@# not with --quiet, which drops the warnings that --strict counts
 	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict
 
-fmt: setup ## format the code and fix what ruff can
+fmt: setup ## format the code and apply the fixes of ruff and Biome
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m scripts.check_dashboard --fix
 
-generated: setup ## write what follows from the records of variants: Triton's folders, complexity.json, docs/variants.md
+generated: setup ## generate files from variants and models: Triton's folders, complexity.json, docs/variants.md, api.d.ts
 	$(BIN)/python -m samfleet.wire.model_config --write triton_models/repository
 	$(BIN)/python -m samfleet_models.tools.complexity --write services/samfleet/variants/complexity.json
 	$(BIN)/python -m samfleet.variants.document --write docs/variants.md
+	$(BIN)/python -m scripts.dashboard_types --write $(API_TYPES)
 
 migration: setup ## write a migration from the models: make migration name="add runs"
 	@$(BIN)/python -m scripts.new_migration "$(name)"
 	@$(BIN)/ruff format --quiet migrations
 
 clean: ## remove .venv, caches and demo-output/; .samfleet/ with its data stays
-	rm -rf $(VENV) demo-output dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) node_modules demo-output dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/tools/.installed: $(INSTALLED) Makefile
@@ -109,7 +116,7 @@ $(VENV)/docs/.installed: $(INSTALLED) Makefile
 	$(VENV)/docs/bin/python -m pip install -qq --disable-pip-version-check $(DOCS)
 	@touch $@
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt package-lock.json
 	@python=; for name in python3.11 python3.12 python3 "$$HOME/.local/bin/python3.12" "$$HOME/.local/bin/python3.11"; do \
 	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
 	  then python=$$name; break; fi; \
@@ -120,6 +127,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@[ -n "$$(nvidia-smi --list-gpus 2>/dev/null)" ] || $(BIN)/python -c 'from importlib.util import find_spec; exit(not find_spec("torch"))' || \
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check --retries 0 --timeout 10 --no-deps --index-url $(TORCH_CPU_INDEX) \
 	    "$$(grep '^torch==' constraints.txt)" 2>/dev/null || \
-	  echo "no NVIDIA GPU here, and $(TORCH_CPU_INDEX) does not answer: taking PyPI's torch, which brings 4 GB of CUDA with it" >&2
+	  echo "no NVIDIA GPU here, and $(TORCH_CPU_INDEX) does not reply: taking PyPI's torch, which brings 4 GB of CUDA with it" >&2
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@$(BIN)/python -m scripts.check_dashboard --install
 	@touch $@

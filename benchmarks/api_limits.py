@@ -1,9 +1,9 @@
-"""Measures what the API's limits guard against: many requests, bodies without a key, followers, large annotations.
+"""Measures the loads that the API's limits guard against: many requests, bodies without a key, followers, annotations.
 
     python -m benchmarks.api_limits --out docs/benchmarks/api-limits-<machine>.json
 
-Starts a PostgreSQL of its own in a folder that is removed afterwards and `python -m samfleet_api` before it, with the
-limits that are measured out of the way. No broker and no worker runs, so the jobs that are followed stay queued.
+Starts a PostgreSQL in a temporary folder and `python -m samfleet_api` in front of it, with the measured limits raised.
+No broker and no worker runs, so the followed jobs stay queued.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BODY_ROUTES = (
     ("POST", "/dashboard/session", "multipart/x"),
     ("PUT", f"/v1/hardware/{uuid.UUID(int=1)}/price", "application/json"),
 )
-FOLLOWED = 10  # jobs that are followed, each by the same number of streams
+FOLLOWED = 10  # followed jobs, each with the same number of streams
 ROUTES = ("/v1/jobs", "/healthz")
 
 
@@ -50,8 +50,8 @@ def queued_jobs(api: Api, database_url: str, folder: Path, count: int) -> list[s
     pictures.mkdir()
     Image.new("RGB", (32, 24)).save(pictures / "a.png")
     with api.client() as client:
-        answer = client.post("/v1/datasets", json={"source": "directory", "directory": str(pictures)})
-        dataset_id = uuid.UUID(answer.raise_for_status().json()["id"])
+        response = client.post("/v1/datasets", json={"source": "directory", "directory": str(pictures)})
+        dataset_id = uuid.UUID(response.raise_for_status().json()["id"])
     engine = connect(database_url)
     with transaction(engine) as session:
         tenant_id = session.scalars(_tenant_of(dataset_id)).one()
@@ -67,11 +67,11 @@ def _tenant_of(dataset_id: uuid.UUID) -> Select[uuid.UUID]:
 
 
 def measure_rate(api: Api, seconds: float) -> dict[str, Any]:
-    """Requests for a page of jobs by four clients, and the share of a core that the process took."""
+    """Count requests for a page of jobs by four clients, and the share of a core that the process used."""
     counts = [0] * 4
     until = time.monotonic() + seconds
 
-    def ask(number: int) -> None:
+    def request(number: int) -> None:
         with api.client() as client:
             while time.monotonic() < until:
                 client.get("/v1/jobs", params={"limit": 20}).raise_for_status()
@@ -79,14 +79,14 @@ def measure_rate(api: Api, seconds: float) -> dict[str, Any]:
 
     before = api.process.cpu_times()
     with ThreadPoolExecutor(len(counts)) as pool:
-        list(pool.map(ask, range(len(counts))))
+        list(pool.map(request, range(len(counts))))
     after = api.process.cpu_times()
     cores = (after.user + after.system - before.user - before.system) / seconds
     return {"requests_per_minute": round(60 * sum(counts) / seconds), "cores": round(cores, 2)}
 
 
 def measure_bodies(api: Api, at_a_time: int) -> dict[str, Any]:
-    """Bodies of 64 MiB that nobody vouches for: what each route answers, and the memory that they take."""
+    """Send bodies of 64 MiB without a key; return each route's reply and the memory used."""
 
     def send(number: int) -> str:
         method, path, media_type = BODY_ROUTES[number % len(BODY_ROUTES)]
@@ -95,17 +95,17 @@ def measure_bodies(api: Api, at_a_time: int) -> dict[str, Any]:
         with httpx.Client(base_url=api.url, timeout=60, trust_env=False) as client:
             try:
                 return str(client.request(method, path, content=pieces, headers=headers).status_code)
-            except httpx.TransportError as error:  # the server answers and closes before it has read all
+            except httpx.TransportError as error:  # the server replies and closes before it has read the whole body
                 return type(error).__name__
 
     with MostMemory(api) as memory, ThreadPoolExecutor(at_a_time) as pool:
         statuses = list(pool.map(send, range(at_a_time)))
-    answers = {status: statuses.count(status) for status in sorted(set(statuses))}
-    return {"bodies": at_a_time, "mib_at_rest": round(memory.mib_at_rest), "mib_more": memory.mib_more, **answers}
+    replies = {status: statuses.count(status) for status in sorted(set(statuses))}
+    return {"bodies": at_a_time, "mib_at_rest": round(memory.mib_at_rest), "mib_more": memory.mib_more, **replies}
 
 
 def measure_annotations(api: Api, folder: Path, mib: int) -> dict[str, Any]:
-    """A dataset with an annotations file of this size, in proportions of LVIS: what it takes to create it."""
+    """Create a dataset with an annotations file of this size, in proportions of LVIS; return its cost."""
     images = folder / f"annotated-{mib}"
     images.mkdir()
     file = folder / f"annotated-{mib}.json"
@@ -113,11 +113,11 @@ def measure_annotations(api: Api, folder: Path, mib: int) -> dict[str, Any]:
     body = {"source": "directory", "directory": str(images), "annotations_path": str(file)}
     with MostMemory(api) as memory, api.client() as client:
         start = time.perf_counter()
-        answer = client.post("/v1/datasets", json=body, timeout=3600).raise_for_status().json()
+        response = client.post("/v1/datasets", json=body, timeout=3600).raise_for_status().json()
         seconds = time.perf_counter() - start
     return {
         "mib": round(file.stat().st_size / MIB),
-        "images": answer["image_count"],
+        "images": response["image_count"],
         "objects": objects,
         "seconds": round(seconds, 1),
         "mib_more": memory.mib_more,
@@ -125,7 +125,7 @@ def measure_annotations(api: Api, folder: Path, mib: int) -> dict[str, Any]:
 
 
 def write_annotations(file: Path, images: Path, size: int) -> int:
-    """Objects of 100 corners, 13 an image, each image a link to one picture. Returns the number of objects."""
+    """Write objects of 100 corners, 13 per image, and return their number. All images are links to the same picture."""
     corners = [str(value) for corner in range(50) for value in (100.25 + corner, 200.5 + corner)]
     corners += [str(value) for corner in range(50) for value in (150.25 - corner, 260.5 - corner)]
     shape = f'"bbox":[100,200,50,60],"area":1500.0,"iscrowd":0,"segmentation":[[{",".join(corners)}]]'
@@ -133,7 +133,7 @@ def write_annotations(file: Path, images: Path, size: int) -> int:
     with file.open("w") as out:
         out.write('{"categories":[{"id":1,"name":"thing"}],"images":[')
         for number in range(count):
-            first = number - number % 10_000  # a file has no more than 65,000 names
+            first = number - number % 10_000  # a file has at most 65,000 hard links
             if number == first:
                 Image.new("RGB", (640, 480)).save(images / f"{number}.png")
             else:
@@ -149,7 +149,7 @@ def write_annotations(file: Path, images: Path, size: int) -> int:
 
 
 def measure_streams(api: Api, jobs: Sequence[str], streams: int, requests: int) -> dict[str, Any]:
-    """Latency of other requests while so many event streams follow the jobs."""
+    """Measure the latency of other requests while `streams` event streams follow the jobs."""
     with ExitStack() as stack:
         stop = threading.Event()
         started = threading.Semaphore(0)
@@ -157,10 +157,13 @@ def measure_streams(api: Api, jobs: Sequence[str], streams: int, requests: int) 
         stack.callback(stop.set)
 
         def follow(number: int) -> None:
-            with api.client() as client, client.stream("GET", f"/v1/jobs/{jobs[number % len(jobs)]}/events") as answer:
-                answer.raise_for_status()
-                for told, _ in enumerate(answer.iter_bytes()):
-                    if told == 0:
+            with (
+                api.client() as client,
+                client.stream("GET", f"/v1/jobs/{jobs[number % len(jobs)]}/events") as response,
+            ):
+                response.raise_for_status()
+                for number_read, _ in enumerate(response.iter_bytes()):
+                    if number_read == 0:
                         started.release()
                     if stop.is_set():
                         return
@@ -208,11 +211,11 @@ def run(
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api_limits", description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--seconds", type=float, default=10, help="how long requests are counted")
+    parser.add_argument("--seconds", type=float, default=10, help="duration of the request count")
     parser.add_argument("--streams", type=int, nargs="+", default=[0, 20, 60, 200, 300])
-    parser.add_argument("--requests", type=int, default=200, help="requests beside the streams")
+    parser.add_argument("--requests", type=int, default=200, help="requests while the streams run")
     parser.add_argument("--annotations", type=int, nargs="*", default=[16, 64, 256], help="MiB of annotations files")
-    parser.add_argument("--note", default="", help="what else the machine did")
+    parser.add_argument("--note", default="", help="other work on the machine")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     environment = circumstances(arguments.note)

@@ -1,18 +1,21 @@
-"""What is measured, and what one measurement gives."""
+"""Benchmark cases, and the result of one measurement."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-LARGE = 256  # prompts; cases above it take so long on a CPU that they get pairs of their own number
+LARGE = 256  # prompts; larger cases take so long on a CPU that they have their own number of pairs
 
 Kind = Literal["encode", "decode", "everything"]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`size` is the number of prompts of "decode" and the points per side of "everything"; `image` a file's path."""
+    """One case. `image` is a path.
+
+    `size` is the number of prompts of "decode" and the points per side of "everything".
+    """
 
     kind: Kind
     size: int
@@ -52,9 +55,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Who runs a case: the implementation, the allocator's settings of its process, and how it computes.
+    """One side of a comparison: the implementation, its process's allocator settings, and its execution.
 
-    `execution` is written as `samfleet.variants.execution.Execution` is; the opponents know fp32 alone.
+    `execution` is written as in `samfleet.variants.execution.Execution`; the opponents support only fp32.
     """
 
     path: Literal["engine", "plain", "transformers"]
@@ -66,7 +69,10 @@ class Contender:
         return f"{self.path} ({self.execution}, {self.allocator} allocator)"
 
     def takes(self, case: Case) -> bool:
-        """Whether it has this case: transformers brings only heads; large decodes run under the best settings alone."""
+        """Return whether it runs this case: transformers has only heads.
+
+        Large decodes run only under the best settings.
+        """
         if case.kind == "encode":
             return self.path == "plain"
         if case.kind == "everything":

@@ -1,7 +1,7 @@
 """One measured process: `python -m benchmarks.child '{"path": "engine", ...}'`, then one order per line of stdin.
 
-Orders and answers are lines of JSON. A process holds one path under one allocator's settings, so nothing that another
-path left behind (memory, threads, caches of kernels) is measured with it.
+Orders and answers are lines of JSON. A process runs one path under one allocator's settings, so its measurements are
+not affected by another path's memory, threads or kernel caches.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Child:
 
     def _warm(self, order: dict[str, Any]) -> None:
         case = case_of(order)
-        if case.kind in WARM_UP and self._device.type == "cpu":  # on CUDA each size has kernels and memory to warm up
+        if case.kind in WARM_UP and self._device.type == "cpu":  # on CUDA each size must warm up its kernels and memory
             case = Case(case.kind, WARM_UP[case.kind], case.image)
         self._prepared(case)()
 
@@ -69,7 +69,7 @@ class Child:
         return self._path.decode_flops(data, case.size)
 
     def _gate(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Of the execution that this process runs, against fp32."""
+        """Measure the gate of this process's execution against fp32."""
         images = [Path(image) for image in order["images"]]
         gate = self._options.gate(images, order["size"], lambda text: print(text, file=sys.stderr))
         return dict(json.loads(gate.to_json()))
@@ -81,7 +81,7 @@ class Child:
         return asdict(stream(self._path.engine, images, order["size"], order["count"]))
 
     def _prepared(self, case: Case) -> Callable[[], object]:
-        """The work to time; reading the file and what comes before the measured part are done here."""
+        """Return the work to time. Reading the file and other preparation happen here."""
         data = Path(case.image).read_bytes()
         if case.kind == "encode":
             return self._path.encode(data)
@@ -103,7 +103,7 @@ def serve(child: Child, orders: TextIO, answers: TextIO) -> None:
 def main() -> None:
     given = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not mix with the answers
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # libraries' output must not mix with the answers
     if given["threads"] is not None:
         torch.set_num_threads(given["threads"])
     names = ("variant", "weights", "device", "threads", "execution")

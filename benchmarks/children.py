@@ -20,7 +20,7 @@ STOP_SECONDS = 30
 
 
 class ChildFailed(Exception):
-    """A measured process ended before it answered; its own output says why."""
+    """A measured process ended before it replied; its own output says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ChildOptions:
 
 
 class ChildProcess:
-    """A contender in a process of its own, started with its allocator's settings. Use it in a `with`."""
+    """A contender in a separate process, started with its allocator's settings. Use it in a `with`."""
 
     def __init__(self, contender: Contender, options: ChildOptions) -> None:
         self.contender = contender
@@ -66,31 +66,31 @@ class ChildProcess:
             self._process.stdout.close()
 
     def hardware(self) -> dict[str, Any]:
-        return dict(self._ask({"order": "hardware"}))
+        return dict(self._request({"order": "hardware"}))
 
     def warm(self, case: Case) -> None:
-        """Runs a small case of the same kind, unmeasured."""
-        self._ask({"order": "warm", **asdict(case)})
+        """Run a small case of the same kind, unmeasured."""
+        self._request({"order": "warm", **asdict(case)})
 
     def measure(self, case: Case) -> Sample:
-        return Sample.from_dict(self._ask({"order": "measure", **asdict(case)}))
+        return Sample.from_dict(self._request({"order": "measure", **asdict(case)}))
 
     def count(self, case: Case) -> int:
-        """Floating-point operations of a decode."""
-        return int(self._ask({"order": "count", **asdict(case)}))
+        """Return the floating-point operations of a decode."""
+        return int(self._request({"order": "count", **asdict(case)}))
 
     def matrix_peak(self, precision: str) -> float:
-        """GFLOP/s."""
-        return float(self._ask({"order": "peak", "precision": precision}))
+        """Return the peak in GFLOP/s."""
+        return float(self._request({"order": "peak", "precision": precision}))
 
     def gate(self, images: list[str], per_side: int) -> dict[str, Any]:
-        """The numeric gate of this contender's execution, as its file has it."""
-        return dict(self._ask({"order": "gate", "images": images, "size": per_side}))
+        """Return the numeric gate of this contender's execution, in the format of its file."""
+        return dict(self._request({"order": "gate", "images": images, "size": per_side}))
 
     def stream(self, images: list[str], per_side: int, count: int) -> dict[str, float]:
-        return dict(self._ask({"order": "stream", "images": images, "size": per_side, "count": count}))
+        return dict(self._request({"order": "stream", "images": images, "size": per_side, "count": count}))
 
-    def _ask(self, order: dict[str, Any]) -> Any:
+    def _request(self, order: dict[str, Any]) -> Any:
         pipes = self._process.stdin, self._process.stdout
         if pipes[0] is None or pipes[1] is None:
             raise ChildFailed("the process was started without pipes")

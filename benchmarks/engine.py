@@ -1,9 +1,9 @@
-"""The engine against transformers' heads and the official generator's steps, in alternating pairs of processes.
+"""Compares the engine with transformers' heads and the official generator's steps, in alternating pairs of processes.
 
     make bench ARGS="--grids 16 32 --prompts 64 1024 --pairs 5"
 
 Prints ratios, GFLOP/s and shares of the machine's own matrix-product peak, and writes a result file that names the
-machine, the versions and the commit. docs/benchmarks/README.md says how to read it.
+machine, the versions and the commit. docs/benchmarks/README.md explains the output.
 """
 
 from __future__ import annotations
@@ -33,29 +33,40 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     add("--weights", type=Path, default=Path(".samfleet/weights"))
     add("--images", type=Path, nargs="*", default=[], help="default: photographs of scikit-image")
     add("--device", default="cpu", choices=["cpu", "cuda"])
-    add("--threads", type=int, help="of torch on the CPU; default: its own")
-    add("--prompts", type=int, nargs="*", default=[64, 1024], help="square numbers; decoder cases")
+    add("--threads", type=int, help="torch's threads on the CPU; default: its own number")
+    add("--prompts", type=int, nargs="*", default=[64, 1024], help="decoder cases; square numbers")
     add("--grids", type=int, nargs="*", default=[16, 32], help="points per side of SegEvery; 64 takes long on a CPU")
     add("--pairs", type=int, default=3)
-    add("--large-pairs", type=int, default=1, help="pairs of cases of more than 256 prompts")
+    add("--large-pairs", type=int, default=1, help="pairs for cases of more than 256 prompts")
     add("--against", nargs="*", default=["transformers", "plain"], choices=["transformers", "plain"])
-    add("--allocators", nargs="+", default=list(ALLOCATORS), choices=list(ALLOCATORS), help="of the other side")
+    add(
+        "--allocators",
+        nargs="+",
+        default=list(ALLOCATORS),
+        choices=list(ALLOCATORS),
+        help="allocators of the opponents",
+    )
     add("--our-allocator", default="tuned", choices=list(ALLOCATORS))
-    add("--executions", nargs="+", default=["fp32"], help="of ours, such as bf16 or fp16+compile; each is gated first")
+    add(
+        "--executions",
+        nargs="+",
+        default=["fp32"],
+        help="executions of the engine, such as bf16 or fp16+compile; each is gated first",
+    )
     add("--gate-images", type=Path, nargs="*", default=[], help="default: more photographs of scikit-image")
     add("--gate-grid", type=int, default=32, help="points per side of the gate")
-    add("--memory-grid", type=int, default=32, help="points per side where peak memory is measured")
-    add("--no-memory", action="store_true", help="leave out the peak of a 640x480 image")
-    add("--large", action="store_true", help="also the peak memory of a photograph of 12 megapixels")
+    add("--memory-grid", type=int, default=32, help="points per side of the peak memory measurement")
+    add("--no-memory", action="store_true", help="skip the peak memory of a 640x480 image")
+    add("--large", action="store_true", help="also measure the peak memory of a 12-megapixel photograph")
     add("--stream", type=int, default=0, metavar="N", help="N images in batches: images/s and, on CUDA, idle share")
-    add("--soak", type=int, default=0, metavar="N", help="N images in a row: does resident memory grow?")
+    add("--soak", type=int, default=0, metavar="N", help="N images in a row, to see whether resident memory grows")
     add("--soak-grid", type=int, default=8)
     add("--out", type=Path, help="default: docs/benchmarks/engine-<device>.json")
     return parser.parse_args(words)
 
 
 def cases(options: argparse.Namespace, images: list[Path]) -> list[tuple[Case, int]]:
-    """Every case on the first image, SegEvery of the smallest grid on all of them; with its number of pairs."""
+    """Return every case on the first image, and the smallest SegEvery grid on all images, with its number of pairs."""
     first = str(images[0])
     found = [Case("encode", 1, first), *(Case("decode", size, first) for size in options.prompts)]
     for grid in sorted(options.grids):
@@ -65,7 +76,7 @@ def cases(options: argparse.Namespace, images: list[Path]) -> list[tuple[Case, i
 
 
 def opponents(options: argparse.Namespace) -> list[Contender]:
-    """On CUDA the host's allocator decides nothing."""
+    """Return the contenders to compare with. On CUDA the host's allocator makes no difference."""
     allocators = ["default"] if options.device == "cuda" else options.allocators
     return [Contender(path, allocator) for path in options.against for allocator in allocators]
 
@@ -109,12 +120,12 @@ def streams(
 
 
 def measured_peaks(child: ChildProcess) -> dict[str, float]:
-    """The best of several tries: other work on the machine can only lower them."""
+    """Return the best of several tries, as other work on the machine can only lower them."""
     return {precision: max(child.matrix_peak(precision) for _ in range(PEAK_TRIES)) for precision in ("fp32", "bf16")}
 
 
 def contenders(options: argparse.Namespace) -> list[Contender]:
-    """Ours, one for each execution, fp32 first."""
+    """Return the engine's contenders, one per execution, fp32 first."""
     allocator = "default" if options.device == "cuda" else options.our_allocator
     wanted = sorted(dict.fromkeys(options.executions), key=lambda execution: execution != "fp32")
     return [Contender("engine", allocator, execution) for execution in wanted]
@@ -123,7 +134,7 @@ def contenders(options: argparse.Namespace) -> list[Contender]:
 def measure_speed(
     ours: Contender, child_options: ChildOptions, images: list[Path], options: argparse.Namespace, result: Result
 ) -> None:
-    """One execution: its gate, its pairs against every opponent, its images per second."""
+    """Measure one execution: its gate, its pairs against every opponent, its images per second."""
     if ours.execution != "fp32":
         with ChildProcess(ours, child_options) as child:
             names = photographs.photographs(options.gate_images, photographs.GATE_NAMES)
@@ -172,7 +183,7 @@ def main() -> None:
 
 
 def slug(result: Result) -> str:
-    """The device in a file's name."""
+    """Return the device's name in a form for file names."""
     return re.sub(r"[^a-z0-9]+", "-", str(result.environment.hardware["device_name"]).lower()).strip("-")
 
 

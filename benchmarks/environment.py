@@ -1,4 +1,4 @@
-"""What a measurement depends on besides the code: machine, versions, commit, and the allocator's settings."""
+"""The conditions of a measurement besides the code: machine, versions, commit, and the allocator's settings."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 ALLOCATORS: dict[str, dict[str, str]] = {
     "default": {},
-    # Huge pages, and no mapping of its own for each large tensor: freed memory is used again instead of being given
-    # back to the kernel and faulted in anew.
+    # Huge pages, and no separate mapping for each large tensor: freed memory is reused instead of being returned to
+    # the kernel and faulted in again.
     "tuned": {
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "MALLOC_MMAP_MAX_": "0",
@@ -30,7 +30,7 @@ HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`hardware` is the fingerprint that the engine's reports carry; `load` the machine's load average at the start."""
+    """The environment. `hardware` is the fingerprint in the engine's reports; `load` the load average at the start."""
 
     measured_at: str
     commit: str
@@ -58,7 +58,7 @@ def read_environment(hardware: dict[str, Any]) -> Environment:
 
 
 def circumstances(note: str) -> dict[str, Any]:
-    """Where a benchmark of the service runs; `note` says what else the machine does."""
+    """Return the conditions of a benchmark of the service; `note` describes other work on the machine."""
     return {
         "commit": commit(),
         "platform": platform.platform(),
@@ -70,13 +70,13 @@ def circumstances(note: str) -> dict[str, Any]:
 
 
 def child_environment(allocator: str, parent: Mapping[str, str]) -> dict[str, str]:
-    """The parent's variables with this allocator's settings and no other: they act only from a process's start."""
+    """Return the parent's variables with only this allocator's settings, which take effect at a process's start."""
     kept = {name: value for name, value in parent.items() if not name.startswith(ALLOCATOR_VARIABLES)}
     return kept | ALLOCATORS[allocator]
 
 
 def commit() -> str:
-    """The commit's name, with "-dirty" where files differ from it; "unknown" outside a repository."""
+    """Return the commit's name, with "-dirty" if files differ from it; "unknown" outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)  # noqa: S603 - fixed words

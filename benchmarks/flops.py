@@ -1,4 +1,4 @@
-"""What the machine reaches in a plain matrix product: the share of it says how well a path runs."""
+"""The machine's peak in plain matrix products, with which the paths are compared."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ PEAK_SECONDS = 2.0
 
 
 def matrix_peak(device: torch.device, dtype: torch.dtype, seconds: float = PEAK_SECONDS) -> float:
-    """Best GFLOP/s over repeated products of large square matrices, by torch's public product and by oneDNN's."""
+    """Return the best GFLOP/s of repeated products of large square matrices, by torch's public product and oneDNN's."""
     side = PEAK_SIDE[device.type]
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     nothing = torch.zeros(side, device=device, dtype=dtype)
-    ways: list[Callable[[], object]] = [lambda: torch.mm(a, b), lambda: linear(a, b, nothing)]
+    methods: list[Callable[[], object]] = [lambda: torch.mm(a, b), lambda: linear(a, b, nothing)]
     best, deadline = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < deadline:
-        for way in ways:
+        for method in methods:
             synchronize(device)
             begun = time.perf_counter()
-            way()
+            method()
             synchronize(device)
             best = min(best, time.perf_counter() - begun)
     return 2 * side**3 / best / 1e9

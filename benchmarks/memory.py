@@ -12,14 +12,14 @@ STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """Now. Where there is no /proc, the most so far."""
+    """Return the current resident bytes, or the peak if there is no /proc."""
     if STATM.exists():
         return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most since `reset_peak_memory` in tensors on CUDA; of the resident process, and ever, elsewhere."""
+    """Return the peak in bytes: of tensors since `reset_peak_memory` on CUDA, else of the process since its start."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

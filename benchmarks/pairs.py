@@ -1,4 +1,4 @@
-"""Alternating pairs: A B A B, so that what slows the machine for a while slows both sides of a pair."""
+"""Alternating pairs: A B A B, so that temporary load on the machine slows both sides of a pair."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.results import Pairing, Side
 def compare(
     ours: Contender, theirs: Contender, cases: Sequence[tuple[Case, int]], options: ChildOptions
 ) -> Iterator[Pairing]:
-    """Each case in its number of pairs, against one opponent; both processes live through all cases."""
+    """Run each case in its number of pairs, against one opponent; both processes run all cases."""
     with ChildProcess(ours, options) as a, ChildProcess(theirs, options) as b:
         for case, pairs in cases:
             yield pair(case, pairs, a, b)

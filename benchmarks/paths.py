@@ -1,4 +1,4 @@
-"""The implementations behind one face: the engine, and the two reference paths it is compared with."""
+"""A common interface of the implementations: the engine, and the two reference paths it is compared with."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Found:
 
 
 class MeasuredPath(Protocol):
-    """What a child process measures; `data` is an image file's bytes."""
+    """An implementation that a child process measures; `data` is an image file's bytes."""
 
     engine: Engine
 
@@ -87,14 +87,14 @@ class MeasuredPath(Protocol):
 
 
 def sam_network(engine: Engine) -> SamNetwork:
-    """The benchmark takes variants whose heads are SAM's, the only ones with a reference path."""
+    """Return the network if its heads are SAM's; only such variants have a reference path."""
     if not isinstance(engine.network, SamNetwork):
         raise TypeError(f"{engine.record.name} has no SAM heads to measure")
     return engine.network
 
 
 class EnginePath:
-    """Our engine as the backend runs it."""
+    """The engine as the backend runs it."""
 
     def __init__(self, options: PathOptions) -> None:
         self.engine = options.engine()
@@ -104,7 +104,7 @@ class EnginePath:
         return lambda: sam_network(self.engine).encode(pixels)[0]
 
     def decode(self, data: bytes, prompts: int) -> Callable[[], object]:
-        """Every prompt scored and all its three masks drawn, as the others do; SegEvery draws only what passes."""
+        """Score every prompt and draw all three masks, as the others do; SegEvery draws only the masks that pass."""
         network = sam_network(self.engine)
         embedding = network.encode(network_input(self.engine, data))[0]
 
@@ -114,7 +114,7 @@ class EnginePath:
         return chunked(self.engine, begin, prompts, network.prompts_per_pass())
 
     def decode_flops(self, data: bytes, prompts: int) -> int:
-        """Counted by a decoder of its own that works in this thread alone, the only one that torch counts."""
+        """Count with a separate single-threaded decoder, because torch counts only the calling thread."""
         network, threads = sam_network(self.engine), torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -137,7 +137,7 @@ class EnginePath:
 
 
 class ReferencePath:
-    """The official generator's steps around a decoder that is called as it was published: 64 prompts at a time.
+    """The official generator's steps around a decoder that is called as published: 64 prompts at a time.
 
     The image encoder is the published module, layer by layer; reading and resizing are the engine's own.
     """
@@ -159,7 +159,7 @@ class ReferencePath:
         return chunked(self.engine, lambda: partial(self._multimask, embedding), prompts, POINTS_PER_BATCH)
 
     def decode_flops(self, data: bytes, prompts: int) -> int:
-        """Counted for one chunk: every chunk costs the same."""
+        """Count one chunk and scale up, as every chunk costs the same."""
         chunk = min(prompts, POINTS_PER_BATCH)
         return count_flops(self.decode(data, chunk)) * prompts // chunk
 
@@ -195,7 +195,7 @@ PATHS: dict[str, Callable[[PathOptions], MeasuredPath]] = {
 
 
 def parameters(engine: Engine, per_side: int) -> EverythingParameters:
-    """The variant's own thresholds on a grid of this size."""
+    """Return the variant's own thresholds on a grid of this size."""
     return replace(engine.record.everything, points_per_side=per_side)
 
 
@@ -207,7 +207,7 @@ def network_input(engine: Engine, data: bytes) -> Tensor:
 
 
 def draw_all(decoder: Decoder, context: ImageContext, coords: Tensor, labels: Tensor) -> Tensor:
-    """Logits [3 * P, S/4, S/4] of the three ambiguity-aware masks of P prompts."""
+    """Return logits [3 * P, S/4, S/4] of the three ambiguity-aware masks of P prompts."""
     scored = decoder.score(context, coords, labels)
     masks = torch.tensor(MULTI)
     rows = torch.arange(len(coords)).repeat_interleave(len(masks))
@@ -215,13 +215,13 @@ def draw_all(decoder: Decoder, context: ImageContext, coords: Tensor, labels: Te
 
 
 def chunked(engine: Engine, begin: Callable[[], DecodeChunk], prompts: int, chunk: int) -> Callable[[], object]:
-    """Decodes a square grid of `prompts` points, dropping each chunk's logits as SegEvery does.
+    """Return a function that decodes a square grid of `prompts` points and drops each chunk's logits, as SegEvery does.
 
     `begin` does the work that is done once per image.
     """
     side = math.isqrt(prompts)
     if side * side != prompts:
-        raise ValueError(f"prompts come from a square grid; {prompts} is no square number")
+        raise ValueError(f"prompts come from a square grid; {prompts} is not a square number")
     coords, labels = point_prompts(point_grid(side) * engine.record.input_size, engine.device)
 
     def work() -> None:

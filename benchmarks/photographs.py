@@ -1,4 +1,4 @@
-"""The images of a benchmark: real photographs, and the same in the sizes that memory is measured at."""
+"""The images of a benchmark: real photographs, and copies in the sizes of the memory measurements."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 from PIL import Image
 
 NAMES = ("coffee.png", "astronaut.png", "chelsea.png")
-GATE_NAMES = (*NAMES, "rocket.jpg", "motorcycle_left.png", "ihc.png", "coins.png")  # a gate needs more of them
+GATE_NAMES = (*NAMES, "rocket.jpg", "motorcycle_left.png", "ihc.png", "coins.png")  # a gate needs more images
 VGA = (640, 480)
 TWELVE_MEGAPIXELS = (4000, 3000)
 
 
 class NoPhotographs(Exception):
-    """There is nothing to measure on; give image files with --images, or install scikit-image."""
+    """There are no images to measure on; give image files with --images, or install scikit-image."""
 
 
 def photographs(given: list[Path], names: tuple[str, ...] = NAMES) -> list[Path]:
-    """The given files, else scikit-image's photographs of these names."""
+    """Return the given files, else scikit-image's photographs of these names."""
     if given:
         missing = [str(path) for path in given if not path.is_file()]
         if missing:
@@ -35,7 +35,7 @@ def photographs(given: list[Path], names: tuple[str, ...] = NAMES) -> list[Path]
 
 
 def resized(source: Path, size: tuple[int, int], folder: Path) -> Path:
-    """A JPEG copy of exactly `size` (width, height)."""
+    """Write a JPEG copy of exactly `size` (width, height) and return its path."""
     path = folder / f"{source.stem}_{size[0]}x{size[1]}.jpg"
     with Image.open(source) as image:
         image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(path, quality=95)

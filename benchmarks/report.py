@@ -58,7 +58,7 @@ def text(ratio: Ratio) -> str:
 
 
 def rate(side: Side, peak: float) -> str:
-    """The arithmetic that really ran, per second, and its share of the peak."""
+    """Return the operations actually run, per second, and their share of the peak."""
     reached = side.gflop_per_second
     if reached is None or side.gflop is None:
         return ""
@@ -66,7 +66,7 @@ def rate(side: Side, peak: float) -> str:
 
 
 def write(result: Result, path: Path) -> None:
-    """The JSON with the figures that are derived, so that a reader needs no code."""
+    """Write the JSON including derived figures, so that a reader needs no code."""
     values: dict[str, Any] = asdict(result)
     for pairing, fields in zip(result.pairings, values["pairings"], strict=True):
         fields["name"] = pairing.case.name

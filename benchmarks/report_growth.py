@@ -1,4 +1,4 @@
-"""A year of rollups from a month of them, to see how reports slow down as they grow."""
+"""Makes a year of rollups from a month of them, to see how reports slow down as they grow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from samfleet.db.session import transaction
 
-DAYS_BETWEEN = 73  # five copies of a month are spread over a year
+DAYS_BETWEEN = 73  # spreads five copies of a month over a year
 SERIES = """
 INSERT INTO report_series (tenant_id, site, origin_run_id, origin_job_id, variant, pool, dataset, hardware_id,
                            code_version, parameters, parameters_sha256)

@@ -62,7 +62,7 @@ class Loaded:
 
 
 def load(engine: Engine, images: int) -> Loaded:
-    """`images` rows in `RUNS` runs over one dataset; indexes stay as they are in production."""
+    """Insert `images` rows in `RUNS` runs over one dataset; indexes stay as in production."""
     per_run = images // RUNS
     with transaction(engine) as session:
         tenant = Tenant(name="bench")
@@ -128,7 +128,7 @@ def _results(
     connection = engine.raw_connection()
     try:
         with cast("psycopg.Cursor[Any]", connection.cursor()) as cursor:
-            cursor.execute("SET session_replication_role = replica")  # foreign keys are not checked row by row
+            cursor.execute("SET session_replication_role = replica")  # skips the check of foreign keys for each row
             with cursor.copy(f"COPY image_results ({', '.join(COLUMNS)}) FROM STDIN") as copy:
                 for start in range(0, count, CHUNK):
                     copy.write(_chunk(rng, number, (run_id, shard_id, machine), first_image, began,
@@ -142,7 +142,7 @@ def _chunk(
     rng: np.random.Generator, number: int, ids: tuple[uuid.UUID, int, uuid.UUID], first_image: int,
     began: datetime, positions: range, count: int,
 ) -> str:  # fmt: skip
-    """Text rows of COPY; one image in a thousand fails, the first hundred are warm-up."""
+    """Return text rows for COPY; one image in a thousand fails, the first hundred are warm-up."""
     run_id, shard_id, machine = ids
     size = len(positions)
     speed = 1 + number % len(VARIANTS) + number // len(VARIANTS) % len(MACHINES)

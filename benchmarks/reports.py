@@ -1,11 +1,11 @@
-"""How long reports take over ten million images, and how far their percentiles are from the exact ones.
+"""Measures the time of reports over ten million images, and the error of their percentiles.
 
     python -m benchmarks.reports --images 10000000 --out docs/benchmarks/reports-<machine>.json
 
-Starts a PostgreSQL of its own in a folder that is removed afterwards (ten million rows take about 6 GB), fills it by
-COPY with runs whose stage times are log-normal, counts the rollups as `python -m samfleet.rollups` does, and asks
-each report many times with alternating filters, in the end over a year of copied rollups. Exact percentiles are
-PostgreSQL's `percentile_cont` over rows.
+Starts a PostgreSQL in a temporary folder (ten million rows take about 6 GB) and fills it by COPY with runs whose stage
+times are log-normal. It counts the rollups as `python -m samfleet.rollups` does and queries each report many times with
+alternating filters, finally over a year of copied rollups. Exact percentiles are PostgreSQL's `percentile_cont` over
+rows.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from samfleet.rollups.rebuild import rebuild_run
 from samfleet.rollups.sketch import RELATIVE_ERROR
 
 REPEATS = 60
-Asked = Callable[[Any, ReportQuery], Report]
+ReportFunction = Callable[[Any, ReportQuery], Report]
 CHECKED = ("encode", "decode")
 
 
-def queries(loaded: Loaded) -> dict[str, tuple[Asked, tuple[Dimension, ...]]]:
+def queries(loaded: Loaded) -> dict[str, tuple[ReportFunction, tuple[Dimension, ...]]]:
     a, b = loaded.hardware[:2]
     by_day = (Dimension.VARIANT, Dimension.HARDWARE, Dimension.DAY)
     usual = (Dimension.VARIANT, Dimension.HARDWARE)
@@ -63,7 +63,7 @@ def queries(loaded: Loaded) -> dict[str, tuple[Asked, tuple[Dimension, ...]]]:
 
 
 def measure(engine: Engine, loaded: Loaded, repeats: int) -> dict[str, Any]:
-    """Milliseconds of each report with its transaction, without HTTP: all of it, one variant, a week."""
+    """Measure the milliseconds of each report with its transaction, without HTTP: unfiltered, one variant, a week."""
     filters: Sequence[dict[str, Any]] = (
         {},
         {"filters": {Dimension.VARIANT: (loaded.variants[0],)}},
@@ -72,8 +72,8 @@ def measure(engine: Engine, loaded: Loaded, repeats: int) -> dict[str, Any]:
     found = {}
     for name, (report, group_by) in queries(loaded).items():
         times, rows = [], 0
-        for turn in range(repeats + len(filters)):
-            query = ReportQuery(loaded.tenant_id, group_by, **filters[turn % len(filters)])
+        for index in range(repeats + len(filters)):
+            query = ReportQuery(loaded.tenant_id, group_by, **filters[index % len(filters)])
             start = time.perf_counter()
             with read_only(engine) as session:
                 rows = max(rows, len(report(session, query).rows))
@@ -94,7 +94,7 @@ def measure(engine: Engine, loaded: Loaded, repeats: int) -> dict[str, Any]:
 
 
 def sketch_error(engine: Engine, loaded: Loaded) -> float:
-    """The largest relative distance of a percentile to the exact one, over variants, machines and checked stages."""
+    """Return the largest relative error of a percentile, over variants, machines and checked stages."""
     query = ReportQuery(loaded.tenant_id, filters={Dimension.STAGE: CHECKED})
     with read_only(engine) as session:
         rows = latency(session, query).rows
@@ -131,7 +131,7 @@ def rebuild(engine: Engine, loaded: Loaded) -> float:
 
 
 def measure_grown(engine: Engine, loaded: Loaded, times: int, repeats: int) -> dict[str, Any]:
-    """The same over a year, of `times` as many runs."""
+    """Measure the reports over a year, with `times` as many runs."""
     grow(engine, times)
     rollups = count_rollups(engine)
     print(f"{rollups} rollups of {times * RUNS} runs over a year")
@@ -181,10 +181,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--images", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument(
-        "--grow", type=int, default=5, help="ask again over a year of so many times the runs; 1: do not"
-    )
-    parser.add_argument("--note", default="", help="what else the machine did")
+    parser.add_argument("--grow", type=int, default=5, help="repeat over a year with this many times the runs; 1: skip")
+    parser.add_argument("--note", default="", help="other work on the machine")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     environment = circumstances(arguments.note)

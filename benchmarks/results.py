@@ -1,4 +1,4 @@
-"""Typed results: what a benchmark run leaves in its JSON file."""
+"""Typed results of a benchmark run, as in its JSON file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.environment import Environment
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Their time over ours, pair by pair: how many times faster the engine is."""
+    """The opponent's time over the engine's, per pair: how many times faster the engine is."""
 
     median: float
     min: float
@@ -27,7 +27,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One contender's runs of a case. `gflop` is what one run computes; None where it was not counted."""
+    """One contender's runs of a case. `gflop` is the work of one run; None if it was not counted."""
 
     contender: Contender
     samples: tuple[Sample, ...]
@@ -55,7 +55,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """A case run in alternating pairs, ours first. `stages` holds the ratio of each stage of "everything"."""
+    """A case run in alternating pairs, the engine first. `stages` has the ratio of each stage of "everything"."""
 
     case: Case
     ours: Side
@@ -72,7 +72,7 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class PeakMemory:
-    """The most memory a fresh process of the engine used up to the end of one image."""
+    """The peak memory of a fresh process of the engine up to the end of one image."""
 
     image: str
     points_per_side: int
@@ -82,7 +82,7 @@ class PeakMemory:
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """Resident memory in a run of many images; `growth` is relative to the earlier one."""
+    """Resident memory in a run of many images; `growth` is relative to the early reading."""
 
     images: int
     points_per_side: int
@@ -108,9 +108,9 @@ class StreamResult:
 
 @dataclass(slots=True)
 class Result:
-    """`matrix_peak_gflops` is what a plain matrix product reached on this machine in this run, per precision.
+    """The results of a run. `matrix_peak_gflops` is the peak of plain matrix products in this run, per precision.
 
-    `gates` are those of the executions other than fp32, measured in this run, as their files have them.
+    `gates` are those of the executions other than fp32, measured in this run, in the format of their files.
     """
 
     variant: str

@@ -2,7 +2,7 @@
 
     python benchmarks/rle.py --masks 1000 --height 480 --width 640
 
-Checks that the codes are equal, then times the four in turn and prints the ratios to the common loop.
+Checks that the codes are equal, then times the four alternately and prints the ratios to the common loop.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from samfleet.masks.runs import Runs, pack_columns, pieces
 Bits = NDArray[np.uint8]
 Size = tuple[int, int]
 CHUNK = 192  # masks of 64 points
-UNCODED_START = 3  # counts that are written as they are
+UNCODED_START = 3  # counts that are written without differencing
 
 
 @dataclass(frozen=True, slots=True)
 class RleTimes:
-    """Seconds of CPU time for all masks on one thread, medians over the rounds; every way starts from packed bits."""
+    """CPU seconds for all masks on one thread, medians over the rounds; every method starts from packed bits."""
 
     masks: int
     size: Size
@@ -46,7 +46,7 @@ class RleTimes:
 
 
 def blobs(count: int, size: Size, seed: int = 0) -> Bits:
-    """[count, packed_bytes] of masks of a few ellipses with ragged edges, as segments are."""
+    """Return [count, packed_bytes] of masks of a few ellipses with ragged edges, like real segments."""
     random = np.random.default_rng(seed)
     x, y = np.ogrid[: size[1], : size[0]]
     return np.concatenate([pack_columns(_blob(random, x, y)[None]) for _ in range(count)])
@@ -54,21 +54,21 @@ def blobs(count: int, size: Size, seed: int = 0) -> Bits:
 
 def measure(count: int = 1000, size: Size = (480, 640), rounds: int = 3) -> RleTimes:
     bits = blobs(count, size)
-    ways: list[Callable[[Bits, Size], list[str]]] = [
+    methods: list[Callable[[Bits, Size], list[str]]] = [
         encode_at_once,
         encode_by_pycocotools,
         encode_by_common_loop,
         encode_by_lean_loop,
     ]
-    samples: list[list[float]] = [[] for _ in ways]
+    samples: list[list[float]] = [[] for _ in methods]
     for _ in range(rounds):
         codes = []
-        for way, times in zip(ways, samples, strict=True):
+        for method, times in zip(methods, samples, strict=True):
             start = time.process_time()
-            codes.append(way(bits, size))
+            codes.append(method(bits, size))
             times.append(time.process_time() - start)
         if any(code != codes[0] for code in codes):
-            raise AssertionError("the four ways give different codes: one of them is wrong")
+            raise AssertionError("the four methods return different codes: one of them is wrong")
     runs = len(Runs.of_bits(bits, size).mask) / count
     return RleTimes(count, size, runs, *(statistics.median(times) for times in samples))
 
@@ -83,9 +83,9 @@ def encode_by_pycocotools(bits: Bits, size: Size) -> list[str]:
 
 
 def encode_by_common_loop(bits: Bits, size: Size) -> list[str]:
-    """The algorithm of `mask_to_rle_pytorch` (segment_anything/utils/amg.py, also in transformers), 192 masks a chunk.
+    """Encode as `mask_to_rle_pytorch` (segment_anything/utils/amg.py, also in transformers), 192 masks per chunk.
 
-    All changes of a chunk in one table, from which each mask selects its own; then a Python step for each run.
+    All changes of a chunk are in one table, from which each mask selects its own; then a Python step for each run.
     """
     pixels = size[0] * size[1]
     codes = []
@@ -100,7 +100,7 @@ def encode_by_common_loop(bits: Bits, size: Size) -> list[str]:
 
 
 def encode_by_lean_loop(bits: Bits, size: Size) -> list[str]:
-    """The changes of each mask found by numpy alone, then a Python step for each run."""
+    """Find the changes of each mask with numpy alone, then a Python step for each run."""
     pixels = size[0] * size[1]
     codes = []
     for row in bits:

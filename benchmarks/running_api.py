@@ -1,4 +1,4 @@
-"""An API in a process of its own, and the memory that it takes."""
+"""An API in a separate process, and its memory."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def running_api(database_url: str, folder: Path, streams: int) -> Iterator[Api]:
         process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own module
     try:
         api = Api(f"http://127.0.0.1:{port}", key, psutil.Process(process.pid))
-        _wait_until_it_answers(api, process)
+        _wait_until_ready(api, process)
         yield api
     finally:
         process.terminate()
@@ -69,7 +69,7 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def _wait_until_it_answers(api: Api, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(api: Api, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + START_SECONDS
     with api.client() as client:
         while True:
@@ -84,7 +84,7 @@ def _wait_until_it_answers(api: Api, process: subprocess.Popen[bytes]) -> None:
 
 
 class MostMemory:
-    """The most memory of the API's process while it is open, beyond that at the start. Use it in a `with`."""
+    """The peak memory of the API's process while open, beyond that at the start. Use it in a `with`."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

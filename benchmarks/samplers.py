@@ -1,9 +1,9 @@
-"""What the samplers of SegEvery trade: prompts decoded, masks found, and how much of the dense grid's result is lost.
+"""Compares the samplers of SegEvery: prompts decoded, masks found, and the lost share of the dense grid's result.
 
     python -m benchmarks.samplers IMAGES instances.json --weights .samfleet/weights/mobile_sam.pt --images 6
 
-Recall of the grid's masks is averaged over the IoU thresholds 0.50, 0.55, … 0.95, as COCO's average recall is. Seconds
-are of the decode and postprocess stages; run it alone where they are to mean something.
+Recall of the grid's masks is averaged over the IoU thresholds 0.50, 0.55, … 0.95, like COCO's average recall. Seconds
+are of the decode and postprocess stages; for meaningful times, run nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Tasks = Mapping[str, EverythingParameters]
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over images; IoUs are of each of the grid's masks, or annotated instances, with the mask that fits best."""
+    """Sums over images; IoUs are of each of the grid's masks, or annotated instances, with the best-fitting mask."""
 
     prompts: int = 0
     masks: int = 0
@@ -90,7 +90,7 @@ def codes(reply: SegmentReply) -> list[dict[str, Any]]:
 
 
 def annotated_images(folder: Path, truth: COCO, count: int) -> Iterator[tuple[bytes, list[Any], list[Prompt]]]:
-    """The first images with instances: file, run lengths and box prompts of the instances that are no crowds."""
+    """Yield the first images with instances: file, run lengths and box prompts of the instances that are not crowds."""
     found = 0
     for image in truth.loadImgs(sorted(truth.getImgIds())):
         instances = truth.loadAnns(truth.getAnnIds(image["id"], iscrowd=False))
@@ -116,7 +116,7 @@ def measure(engine: Engine, tasks: Tasks, images: Iterator[tuple[bytes, list[Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="of the images that the annotations name")
+    parser.add_argument("folder", type=Path, help="folder of the images in the annotations")
     parser.add_argument("annotations", type=Path, help="COCO instances")
     parser.add_argument("--weights", type=Path, required=True, help="the checkpoint of mobile_sam")
     parser.add_argument("--images", type=int, default=6)
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int)
     given = parser.parse_args()
-    measured = commit()  # now: it may be another one in the end
+    measured = commit()  # read at the start, as it may change during the run
     settings = EngineSettings(device=given.device, threads=given.threads)
     engine = Engine(get_variant("mobile_sam"), given.weights, settings)
     images = annotated_images(given.folder, COCO(str(given.annotations)), given.images)

@@ -1,4 +1,4 @@
-"""Many images in a row through one engine: images per second, and on CUDA the share of time the GPU did nothing."""
+"""Many images in a row through one engine: images per second, and on CUDA the share of time the GPU was idle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """`idle_share` is None where there is no GPU. It is taken in a second run under torch's profiler."""
+    """The result. `idle_share` is measured in a second run under torch's profiler; None without a GPU."""
 
     images: int
     seconds: float
@@ -28,7 +28,7 @@ class Stream:
 
 
 def stream(engine: Engine, images: Sequence[bytes], per_side: int, count: int) -> Stream:
-    """`count` images, the given ones over and over, in batches as large as the variant's."""
+    """Run `count` images, cycling through the given ones, in batches of the variant's size."""
     task = replace(engine.record.everything, points_per_side=per_side)
     requests = [SegmentRequest(image, task) for image in islice(cycle(images), count)]
 
@@ -48,12 +48,12 @@ def stream(engine: Engine, images: Sequence[bytes], per_side: int, count: int) -
     synchronize(engine.device)
     seconds = time.perf_counter() - begun
     cuda = engine.device.type == "cuda"
-    peak = max(peaks) if cuda else 0  # the engine begins a new peak with each batch
+    peak = max(peaks) if cuda else 0  # the engine resets the peak with each batch
     return Stream(count, seconds, peak, idle_share(run) if cuda else None)
 
 
 def idle_share(work: Callable[[], object]) -> float:
-    """Of the time from the GPU's first activity to its last, the part in which it ran no kernel and copied nothing."""
+    """Return the idle share of the time between the GPU's first and last activity: no kernel and no copy."""
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
@@ -70,7 +70,10 @@ def idle_share(work: Callable[[], object]) -> float:
 
 
 def busy_share(intervals: Iterable[Interval]) -> float:
-    """Covered part of the span from the first start to the last end; overlaps count once, nothing at all as 0."""
+    """Return the covered part of the span from the first start to the last end; 0 without intervals.
+
+    Overlaps count once.
+    """
     ordered = sorted(intervals)
     if not ordered:
         return 0.0

@@ -1,4 +1,4 @@
-# API, worker, beat, migrations and the samfleet command in one image; docker-compose.yml chooses by command.
+# API, worker, beat, migrations and the samfleet command in one image; docker-compose.yml chooses one by its command.
 FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1 AS build
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./

@@ -1,6 +1,6 @@
-"""The health check of an HTTP server in a container: exits with 0 when `ask.py PORT PATH` is answered with 200.
+"""Health check of an HTTP server in a container: `ask.py PORT PATH` exits with 0 if the reply is 200.
 
-Plain sockets: the usual libraries take four times the CPU, at every check.
+Plain sockets, because the usual libraries take four times the CPU, at every check.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def main(port: int, path: str) -> int:
         sys.stderr.write(f"port {port} does not answer: {error}\n")
         return 1
     if status != [b"200"]:
-        sys.stderr.write(f"{path} answers {status[0].decode() if status else 'nothing'}\n")
+        sys.stderr.write(f"{path} replied {status[0].decode() if status else 'nothing'}\n")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Make the bucket of SAMFLEET_STORAGE_URL where it is missing."""
+"""Create the bucket of SAMFLEET_STORAGE_URL if it is missing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-# Triton out of the nvidia-pytriton wheel, as `samfleet up` runs it: NVIDIA's own image is 20 times larger and
-# brings nothing a CPU could use. The wheel has Triton 2.51 and no newer one exists: docs/adr/0025-images.md says what that means.
+# Triton from the nvidia-pytriton wheel, as `samfleet up` runs it: NVIDIA's own image is 20 times larger and has
+# nothing more for a CPU. The wheel has Triton 2.51, and there is no newer wheel (consequences: docs/adr/0025-images.md).
 FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1 AS build
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /source

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts Triton with the variants of SAMFLEET_VARIANTS loaded; others load on demand, those of SAMFLEET_VARIANTS_DIR too.
-# It answers only clients that hold SAMFLEET_TRITON_SECRET, by gRPC, and does not start without one.
+# It serves gRPC only, and only to clients with SAMFLEET_TRITON_SECRET; without a secret it does not start.
 set -eu
 umask 077
 for name in $(echo "${SAMFLEET_VARIANTS:-}" | tr , ' '); do
@@ -15,7 +15,7 @@ if [ -n "${SAMFLEET_VARIANTS_DIR:-}" ]; then
     fi
 fi
 tls=$(python3 -m samfleet.triton_tls "$work/tls")
-unset SAMFLEET_TRITON_SECRET # Triton and its stub have no use for it
-# shellcheck disable=SC2086 # one option a word: the paths are those of mktemp
+unset SAMFLEET_TRITON_SECRET # Triton and its stub do not need it
+# shellcheck disable=SC2086 # each word is an option: paths from mktemp have no spaces
 exec tritonserver --model-repository=/opt/samfleet/repository --model-control-mode=explicit \
     --disable-auto-complete-config --exit-on-error=false --strict-readiness=false --allow-http=false $tls "$@"

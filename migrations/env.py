@@ -1,4 +1,4 @@
-"""Alembic's entry: the database address comes from `samfleet.db.migrate.alembic_config`."""
+"""Alembic's environment; the database URL comes from `samfleet.db.migrate.alembic_config`."""
 
 from alembic import context
 

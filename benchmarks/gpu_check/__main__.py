@@ -1,6 +1,6 @@
 """Checks a bare GPU machine in nine minutes: `python -m benchmarks.gpu_check --out DIR`.
 
-Exit codes: 0 every step passed, 1 one did not, 2 wrong usage.
+Exit codes: 0 every step passed, 1 a step did not, 2 wrong usage.
 """
 
 from __future__ import annotations

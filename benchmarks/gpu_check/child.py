@@ -1,6 +1,6 @@
-"""One step in a process of its own: `python -m benchmarks.gpu_check.child STEP OPTIONS`, the options as JSON.
+"""One step in a separate process: `python -m benchmarks.gpu_check.child STEP OPTIONS`, the options as JSON.
 
-So a step that hangs can be ended, one that crashes takes nothing with it, and each begins with an empty GPU.
+So a hanging step can be killed, a crash affects only its step, and each step begins with an empty GPU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main(words: list[str]) -> int:
     fault: Exception | None = None
     try:
         BY_NAME[name].run(options, recorder)
-    except Exception as error:  # noqa: BLE001 - what ends a step is in its file, and the next step goes on
+    except Exception as error:  # noqa: BLE001 - the error is recorded in the step's file, and the next step runs
         fault = error
     return 0 if recorder.finish(fault) in {"passed", "not_here"} else 1
 

@@ -1,4 +1,4 @@
-"""(c) Captured and compiled encoders of MobileSAM: equal to the plain one, seconds of warm-up, time and memory."""
+"""(c) Captured and compiled encoders of MobileSAM: equality with the plain one, warm-up seconds, time and memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXECUTIONS = (
     Execution("bf16", "compile"),
 )
 BATCHES, SMALL_BATCHES = (1, 3, 8, 11), (1,)
-SHARE = {"fp32": 1e-3, "bf16": 5e-2}  # of the range of the embedding; the plain encoder has the same precision
+SHARE = {"fp32": 1e-3, "bf16": 5e-2}  # share of the embedding's range; the plain encoder has the same precision
 REPEATS = 10
 
 
@@ -77,7 +77,7 @@ def embedded(engine: Engine, sizes: tuple[int, ...]) -> dict[int, Tensor]:
 
 
 def share(found: Tensor, expected: Tensor) -> float:
-    """Greatest difference as a share of the range; infinite where a number is none."""
+    """Return the largest difference as a share of the range; infinite if a value is not a number."""
     difference = float((found - expected).abs().max() / (expected.max() - expected.min()))
     return difference if difference == difference else float("inf")  # noqa: PLR0124 - only NaN differs from itself
 

@@ -1,4 +1,4 @@
-"""Engines for the steps: MobileSAM on its published file, the others on weights rebuilt from the parity cases."""
+"""Engines for the steps: MobileSAM with its published file, others with weights rebuilt from the parity cases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOBILE_SAM = "mobile_sam"
 
 
 def weights_dir(options: Options) -> Path:
-    """A folder that has MobileSAM's file under its published name."""
+    """Return a folder that has MobileSAM's file under its published name."""
     folder = Path(options.work) / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / get_variant(MOBILE_SAM).checkpoint.filename
@@ -32,7 +32,7 @@ def weights_dir(options: Options) -> Path:
 
 
 def variant_of(name: str, options: Options) -> tuple[VariantRecord, Path]:
-    """A record and its weights; rebuilt ones are written once into the work folder."""
+    """Return a record and its weights; rebuilt weights are written once into the work folder."""
     record = get_variant(name)
     if name == MOBILE_SAM:
         return record, weights_dir(options) / record.checkpoint.filename
@@ -55,7 +55,7 @@ def engine_of(name: str, options: Options, execution: Execution | None = None) -
 
 
 def everything(engine: Engine, images: list[bytes], per_side: int) -> list[SegmentReply]:
-    """SegEvery over the images, in batches as large as the variant's; raises where an image fails."""
+    """Run SegEvery over the images, in batches of the variant's size; raise if an image fails."""
     replies = segment(engine, images, per_side)
     for reply in replies:
         if reply.report.error_code is not None:
@@ -64,7 +64,7 @@ def everything(engine: Engine, images: list[bytes], per_side: int) -> list[Segme
 
 
 def segment(engine: Engine, images: list[bytes], per_side: int) -> list[SegmentReply]:
-    """Replies to all images in order, failed ones included."""
+    """Return the replies to all images in order, including failures."""
     task = replace(engine.record.everything, points_per_side=per_side)
     size = engine.record.max_batch_size
     replies: list[SegmentReply] = []

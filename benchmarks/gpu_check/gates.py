@@ -1,4 +1,4 @@
-"""(b) The gates of MobileSAM in bf16 and fp16 against fp32, as `samfleet variants gate` measures them."""
+"""(b) The gates of MobileSAM in bf16 and fp16 against fp32, measured as by `samfleet variants gate`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from samfleet_models.device.hardware import choose_device, fingerprint, prepare_
 
 
 def ready_device(options: Options) -> torch.device:
-    """The device with the settings that the engine gives it; raises RuntimeError where there is no such device."""
+    """Return the device with the engine's settings. Raise RuntimeError if there is no such device."""
     device = choose_device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RuntimeError(f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds no GPU; check the driver")
@@ -39,7 +39,7 @@ def environment(options: Options, device: torch.device) -> dict[str, Any]:
 
 
 def memory(device: torch.device) -> dict[str, int]:
-    """Bytes now: the process's, torch's on the GPU, and what all processes together use of the GPU."""
+    """Return the current bytes: the process's, torch's on the GPU, and the GPU's total use by all processes."""
     found = {"resident_bytes": resident_bytes()}
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)

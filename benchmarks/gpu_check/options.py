@@ -1,4 +1,4 @@
-"""Options of one run, as its command line and its child processes have them."""
+"""The options of one run, on its command line and for its child processes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
 class OptionsInvalid(Exception):
-    """The run cannot begin with these options."""
+    """The run cannot start with these options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`work` is a folder for what is unpacked and rebuilt. Empty texts and tuples stand for what was not given."""
+    """The options of a run. `work` is a folder for unpacked and rebuilt files.
+
+    Empty texts and tuples mean that a value is not given.
+    """
 
     out: str
     work: str
@@ -44,14 +47,14 @@ class Options:
         return cls(**{**values, **{name: tuple(values[name]) for name in ("steps", "variants")}})
 
     def photographs(self, at_most: int | None = None) -> list[Path]:
-        """Image files by name, sub-folders included."""
+        """Return image files by name, including sub-folders."""
         found = sorted(path for path in Path(self.images).rglob("*") if path.suffix.lower() in SUFFIXES)
         if not found:
-            raise OptionsInvalid(f"{self.images} holds no photographs; name a folder of .jpg or .png files in --images")
+            raise OptionsInvalid(f"{self.images} has no photographs; name a folder of .jpg or .png files in --images")
         return found[:at_most]
 
     def wanted(self, names: Sequence[str]) -> list[str]:
-        """Those of `names` that --variants leaves."""
+        """Return the `names` that --variants selects."""
         return [name for name in names if not self.variants or name in self.variants]
 
 
@@ -59,7 +62,7 @@ NAMES = frozenset(field.name for field in fields(Options))
 
 
 def parse(words: Sequence[str] | None, known: Sequence[str]) -> Options:
-    """`known` are the names of the steps, those of --triton last."""
+    """Parse the command line. `known` are the names of the steps, with those of --triton last."""
     parser = _parser(known)
     given = parser.parse_args(words)
     for name in ("mobile_sam", "parity", "images", "wheels", "triton_wheel", "libpython"):
@@ -81,16 +84,16 @@ def _parser(known: Sequence[str]) -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, metavar="DIR", help="one JSON file per step and summary.json")
     add("--mobile-sam", type=Path, required=True, metavar="FILE", help="the published mobile_sam.pt")
     add("--parity", type=Path, required=True, metavar="DIR", help="parity cases with fill.py")
-    add("--images", type=Path, required=True, metavar="DIR", help="photographs; 32 are best, 5 the least")
+    add("--images", type=Path, required=True, metavar="DIR", help="photographs; at least 5, better 32")
     add("--device", default="cuda", help="cpu, cuda or cuda:N")
-    add("--small", action="store_true", help="few and small cases: does every part run?")
-    add("--minutes", type=float, default=9.0, help="the whole run; steps that no time is left for are skipped")
+    add("--small", action="store_true", help="few and small cases, to check that every part runs")
+    add("--minutes", type=float, default=9.0, help="limit of the whole run; steps without time left are skipped")
     add("--steps", nargs="+", choices=known, metavar="STEP", help=f"some of: {', '.join(known)}")
     add("--variants", nargs="+", default=(), metavar="NAME", help="only these in the steps of several variants")
-    add("--commit", default="", help="the checkout's commit, where there is no git to ask")
-    add("--triton", action="store_true", help="also the real Triton out of its wheel")
+    add("--commit", default="", help="the checkout's commit, if git is not available")
+    add("--triton", action="store_true", help="also run the real Triton from its wheel")
     add("--triton-wheel", type=Path, metavar="FILE", help="nvidia-pytriton; default: the installed one")
-    add("--wheels", type=Path, metavar="DIR", help="wheels of packages that the machine lacks")
-    add("--libpython", type=Path, metavar="FILE", help="libpython3.x.so.1.0, where the machine has none")
-    add("--work", type=Path, metavar="DIR", help="for unpacked and rebuilt files; default: DIR/work")
+    add("--wheels", type=Path, metavar="DIR", help="wheels of packages missing on the machine")
+    add("--libpython", type=Path, metavar="FILE", help="libpython3.x.so.1.0, if the machine has none")
+    add("--work", type=Path, metavar="DIR", help="folder for unpacked and rebuilt files; default: DIR/work")
     return parser

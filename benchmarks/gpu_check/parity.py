@@ -1,4 +1,4 @@
-"""(a) Every family's recorded cases on the device: TF32 off, which must pass, and on, which is a figure."""
+"""(a) Every family's recorded cases on the device: with TF32 off, which must pass, and on, which is only reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def run(options: Options, recorder: Recorder) -> None:
 
 
 def chosen(options: Options) -> list[VariantCases]:
-    """Variants with recorded cases, the smallest checkpoints first: what is cut off by time is the largest."""
+    """Return variants with recorded cases, the smallest checkpoints first.
+
+    A time limit then cuts off the largest.
+    """
     found = [cases for cases in find_cases(Path(options.parity)) if any(cases.path.glob("case*.npz"))]
     names = options.wanted([cases.variant for cases in found])
     kept = [name for name in names if not options.small or options.variants or name in SMALL]
@@ -50,7 +53,7 @@ def parameters(cases: VariantCases) -> int:
 
 
 def rebuilt(all_cases: list[VariantCases]) -> Iterator[tuple[VariantCases, dict[str, Tensor]]]:
-    """Stand-in weights; the next ones are made in a thread while the present ones are compared."""
+    """Yield stand-in weights; a thread makes the next ones while the current ones are compared."""
     with ThreadPoolExecutor(1) as pool:
         states = [pool.submit(cases.state) for cases in all_cases[:1]]
         for index, cases in enumerate(all_cases):

@@ -1,4 +1,4 @@
-"""Writes a step's result file anew after each item, so that a step that is killed leaves what it had found."""
+"""Rewrites a step's result file after each item, so that a killed step leaves its results."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Figures = dict[str, Any]
 
 
 class NotHere(Exception):
-    """This device or machine cannot do what an item needs; the item is neither passed nor failed."""
+    """This device or machine lacks something that an item needs; the item neither passes nor fails."""
 
 
 class Recorder:
-    """`items` have `passed`: True, False, or None for a figure without a verdict."""
+    """Records the items of a step; their `passed` is True, False, or None for a figure without a verdict."""
 
     def __init__(self, path: Path, step: str, environment: Figures) -> None:
         self._path = path
@@ -29,7 +29,7 @@ class Recorder:
 
     @contextmanager
     def item(self, name: str) -> Iterator[Figures]:
-        """Collects the figures of one item, which may hold others. An exception fails this item alone."""
+        """Collect the figures of one item, which may contain others. An exception fails only this item."""
         figures: Figures = {}
         around = self._result.get("current")
         self._result["current"] = name
@@ -39,7 +39,7 @@ class Recorder:
             yield figures
         except NotHere as error:
             figures |= {"passed": None, "not_here": str(error)}
-        except Exception as error:  # noqa: BLE001 - whatever a kernel or a library raises is the result of its item
+        except Exception as error:  # noqa: BLE001 - any error of a kernel or library is the result of its item
             figures |= {"passed": False, "error": told(error), "traceback": traceback.format_exc().splitlines()[-12:]}
         seconds = round(time.perf_counter() - begun, 3)
         self._result["items"].append({"name": name, "passed": True, **figures, "seconds": seconds})
@@ -50,7 +50,7 @@ class Recorder:
         self._write()
 
     def finish(self, error: Exception | None = None) -> str:
-        """Writes and returns the status. A step without one passed item has shown nothing."""
+        """Write and return the status. A step without a passed item has no result."""
         verdicts = [item["passed"] for item in self._result["items"]]
         if error is not None:
             self._result["error"] = told(error)
@@ -70,14 +70,14 @@ def told(error: Exception) -> str:
 
 
 def write_json(path: Path, values: Figures) -> None:
-    """Whole or not at all."""
+    """Write the file atomically."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(finite(values), indent=1) + "\n")
     part.replace(path)
 
 
 def finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: both become texts."""
+    """Replace NaN and infinities, which JSON lacks, by texts."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):

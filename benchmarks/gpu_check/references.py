@@ -1,4 +1,4 @@
-"""(g) Transformers' SamModel and the plain reference beside the engine, in alternating pairs of one process."""
+"""(g) Compares transformers' SamModel and the plain reference with the engine, in alternating pairs in one process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
 PAIRS, SMALL_PAIRS = 3, 1
 PROMPTS, SMALL_PROMPTS = (64, 1024), (4,)
 GRIDS, SMALL_GRIDS = (16, 32), (2,)
-MASKS_APART = 0.02  # share of masks: a score that lies at a threshold turns with the last bits
+MASKS_APART = 0.02  # share of masks: a score near a threshold may change with the last bits
 OPPONENTS = ("plain", "transformers")
 
 

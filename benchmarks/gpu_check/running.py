@@ -1,4 +1,4 @@
-"""Runs the steps one after the other, each in a process with a limit, up to the deadline of the whole run."""
+"""Runs the steps one after the other, each in a process with a time limit, up to the deadline of the whole run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from benchmarks.gpu_check.recorder import write_json
 from benchmarks.gpu_check.steps import Step
 
 LEAST_SECONDS = 15.0  # torch alone takes some seconds to start
-LAST_SECONDS = 3.0  # kept for the summary
-SHOWN = 3000  # characters of what a failed process wrote
+LAST_SECONDS = 3.0  # reserved for the summary
+SHOWN = 3000  # characters shown of a failed process's output
 GOOD = frozenset({"passed", "not_here"})
 
 Result = dict[str, Any]
@@ -29,14 +29,14 @@ Command = Callable[[Step, Path], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`command` is the argv of a step's process, which writes its result to the path given."""
+    """A run. `command` returns the argv of a step's process, which writes its result to the given path."""
 
     options: Options
     command: Command
     variables: Mapping[str, str]
 
     def results(self, steps: Sequence[Step]) -> Iterator[Result]:
-        """Each step's result, as soon as it is in its file."""
+        """Yield each step's result as soon as it is in its file."""
         deadline = time.monotonic() + self.options.minutes * 60 - LAST_SECONDS
         for index, step in enumerate(steps):
             path = Path(self.options.out) / f"{index + 1}-{step.name}.json"
@@ -50,7 +50,7 @@ class Run:
             yield result
 
     def _result(self, step: Step, path: Path, seconds: float) -> Result:
-        """Read what the process left; add how it ended where it did not say so itself."""
+        """Read the process's result, and add how it ended if the result does not say so."""
         begun = time.monotonic()
         code, written = run_process(self.command(step, path), self.variables, seconds)
         found: Result = json.loads(path.read_text()) if path.exists() else {"step": step.name, "items": []}
@@ -65,12 +65,15 @@ class Run:
 
 
 def limit(left: float, step: Step, steps: Sequence[Step]) -> float:
-    """This step's part of the time left, by the shares of all to come: what earlier ones spared is theirs too."""
+    """Return this step's part of the remaining time, by the shares of all remaining steps.
+
+    All of them benefit from saved time.
+    """
     return left * step.share / sum(other.share for other in steps)
 
 
 def run_process(argv: Sequence[str], variables: Mapping[str, str], seconds: float) -> tuple[int | None, str]:
-    """Exit code, None where the time was up, and what it wrote. It is ended with all that it started."""
+    """Return the exit code, None after a timeout, and the output. Kills the process with all its children."""
     process = subprocess.Popen(  # noqa: S603 - this interpreter and modules of this package
         argv,
         cwd=ROOT,

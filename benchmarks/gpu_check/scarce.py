@@ -1,4 +1,4 @@
-"""(f) Too little memory by a cap of the allocator: which errors come, and does the next request succeed?
+"""(f) Too little memory, by a cap on the allocator: reports the errors, and whether the next request succeeds.
 
 On a GPU torch's share of its memory is capped. On a CPU the address space of the process is.
 """
@@ -21,7 +21,7 @@ from benchmarks.gpu_check.recorder import Recorder
 from samfleet.wire.messages import SegmentReply
 from samfleet_models.serving.engine import Engine
 
-ROOMS = (2**26, 2**28, 2**30, 2**32)  # bytes beyond what the loaded engine holds
+ROOMS = (2**26, 2**28, 2**30, 2**32)  # bytes in addition to the loaded engine
 GRID, SMALL_GRID = 32, 4
 BATCH = 8
 EXPECTED = "out_of_memory"
@@ -47,7 +47,7 @@ def run(options: Options, recorder: Recorder) -> None:
 
 
 def recovered(engine: Engine, images: list[bytes], grid: int, expected: list[list[str]]) -> dict[str, bool]:
-    """Compare the same request with all the memory again: as many masks as before, and the very same ones."""
+    """Repeat the request with all the memory and compare: the same number of masks, and identical masks."""
     found = outcome(everything(engine, images, grid))
     counts = [len(masks) for masks in found] == [len(masks) for masks in expected]
     return {"recovered": counts, "same_masks": found == expected}
@@ -63,7 +63,7 @@ def messages(replies: list[SegmentReply]) -> list[str]:
 
 @contextmanager
 def capped(device: torch.device, room: int) -> Iterator[None]:
-    """So many bytes more than are in use now, and no more."""
+    """Allow only `room` bytes more than are in use now."""
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         before = torch.cuda.get_per_process_memory_fraction(device)

@@ -1,4 +1,4 @@
-"""(d) SegEvery of a grid of 16 and of 32 points per side: images/s, stages, idle share, peak memory."""
+"""(d) SegEvery with grids of 16 and 32 points per side: images/s, stages, idle share, peak memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(options: Options, recorder: Recorder) -> None:
 
 
 def measured(engine: Engine, images: list[bytes], grid: int) -> Figures:
-    """After one batch of the same kind, which pays for kernels and memory."""
+    """Measure after one batch of the same kind, which pays for kernels and memory."""
     everything(engine, images[: engine.record.max_batch_size], grid)
     begun = time.perf_counter()
     replies = everything(engine, images, grid)

@@ -1,4 +1,4 @@
-"""(e) Two hundred images in a row, of several sizes: does memory grow?"""
+"""(e) Two hundred images in a row, of several sizes, to see whether memory grows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from benchmarks.gpu_check.recorder import Recorder
 IMAGES, SMALL_IMAGES = 200, 6
 GRID, SMALL_GRID = 16, 2
 SIDES = (320, 640, 1280, 2048)  # longer sides
-EARLY_SHARE = 0.2  # of the images, after which memory is first read: every size was seen several times by then
+EARLY_SHARE = 0.2  # share of the images before the first memory reading; every size occurs several times in them
 MOST_GROWTH = 0.05
-ROOM = 64 * 2**20  # bytes that come and go whatever is done
+ROOM = 64 * 2**20  # bytes of normal fluctuation
 
 
 def run(options: Options, recorder: Recorder) -> None:
@@ -47,7 +47,7 @@ def run(options: Options, recorder: Recorder) -> None:
 
 
 def sized(options: Options) -> list[bytes]:
-    """JPEG files, each photograph in the next of the sizes."""
+    """Return JPEG files, with the sizes cycling over the photographs."""
     files = []
     for path, side in zip(options.photographs(2 * len(SIDES)), cycle(SIDES), strict=False):
         with Image.open(path) as image:

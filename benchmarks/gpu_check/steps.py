@@ -1,4 +1,4 @@
-"""The steps in their order, each with its share of the run's time in seconds of nine minutes."""
+"""The steps in order, each with its share of the run's time, in seconds of nine minutes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.gpu_check.recorder import Recorder
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`module` of this package has `run(options, recorder)`; it is imported in the step's own process alone."""
+    """A step. `module` of this package has `run(options, recorder)` and is imported only in the step's own process."""
 
     name: str
     module: str

@@ -1,4 +1,4 @@
-"""The table of a whole run, and the file that holds all results together."""
+"""The table of a whole run, and the file with all results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real Triton: 32 photographs by gRPC, the batches it formed, its clocks, and masks equal to the engine's."""
+"""The real Triton: 32 photographs by gRPC, its batches and clocks, and comparison with the engine's masks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IMAGES, SMALL_IMAGES = 32, 4
 GRID, SMALL_GRID = 16, 4
 REPLY_SECONDS = 300.0
 DATA_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
-SAME_SHARE = 0.95  # of masks with the same run lengths; a batch of another size rounds in another way
+SAME_SHARE = 0.95  # share of masks with equal run lengths; another batch size rounds differently
 
 
 def run(options: Options, recorder: Recorder) -> None:
@@ -49,18 +49,18 @@ def run(options: Options, recorder: Recorder) -> None:
 
 
 def send(client: Any, images: Sequence[bytes], grid: int) -> list[SegmentReply]:
-    """All at once, so that Triton may batch them; replies in the images' order."""
+    """Send all images at once, so that Triton may batch them; return replies in the images' order."""
     task = replace(get_variant(MOBILE_SAM).everything, points_per_side=grid)
-    answers: queue.SimpleQueue[tuple[int, Any, Any]] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[int, Any, Any]] = queue.SimpleQueue()
     for index, image in enumerate(images):
 
-        def answered(result: Any, error: Any, index: int = index) -> None:
-            answers.put((index, result, error))
+        def on_result(result: Any, error: Any, index: int = index) -> None:
+            results.put((index, result, error))
 
-        client.async_infer(MOBILE_SAM, inputs_of(SegmentRequest(image, task)), answered)
+        client.async_infer(MOBILE_SAM, inputs_of(SegmentRequest(image, task)), on_result)
     replies: dict[int, SegmentReply] = {}
     for _ in images:
-        index, result, error = answers.get(timeout=REPLY_SECONDS)
+        index, result, error = results.get(timeout=REPLY_SECONDS)
         if error is not None:
             raise RuntimeError(f"Triton refused an image: {error}")
         replies[index] = unpack_reply({name: result.as_numpy(name) for name in OUTPUTS})
@@ -96,7 +96,7 @@ def reported(replies: Sequence[SegmentReply]) -> Figures:
 
 
 def agreement(replies: Sequence[SegmentReply], expected: Sequence[SegmentReply]) -> Figures:
-    """Masks with the very same run lengths, of the larger count of each image."""
+    """Count masks with identical run lengths, relative to the larger count of each image."""
     same = of = 0
     for reply, other in zip(replies, expected, strict=True):
         found, wanted = (Counter(mask.counts for mask in one.masks) for one in (reply, other))

@@ -1,4 +1,4 @@
-"""The real Triton out of its wheel, without broker or database, with one model loaded."""
+"""The real Triton from its wheel, with one model loaded, without broker or database."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def running_triton(options: Options, model: str) -> Iterator[Any]:
-    """A gRPC client of the server. The server's log is in the work folder."""
+    """Yield a gRPC client of the server. The server's log is in the work folder."""
     from tritonclient.grpc import InferenceServerClient
 
     from samfleet_cli.local_stack.triton_command import triton_argv, triton_env
 
     folder = Path(options.work) / "triton"
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="gpu-check-") as entrance, (folder / "triton.log").open("wb") as log:
-        command = server_command(options, model, folder, Path(entrance))
+    with TemporaryDirectory(prefix="gpu-check-") as socket_folder, (folder / "triton.log").open("wb") as log:
+        command = server_command(options, model, folder, Path(socket_folder))
         process = subprocess.Popen(  # noqa: S603 - the server of the wheel
             triton_argv(command), env=triton_env(command, os.environ), stdout=log, stderr=subprocess.STDOUT
         )
@@ -54,8 +54,8 @@ def running_triton(options: Options, model: str) -> Iterator[Any]:
                 process.wait()
 
 
-def server_command(options: Options, model: str, folder: Path, entrance: Path) -> Any:
-    """It listens on a socket in `entrance`, which nobody else may enter: whoever reaches it controls the server."""
+def server_command(options: Options, model: str, folder: Path, socket_folder: Path) -> Any:
+    """Return the server's command. Its socket is in `socket_folder`, which must be private: access means control."""
     from samfleet_cli.local_stack.triton_command import TritonCommand, prepare_backends
 
     files = triton_files(options)
@@ -66,7 +66,7 @@ def server_command(options: Options, model: str, folder: Path, entrance: Path) -
         repository=ROOT / "triton_models" / "repository",
         weights=weights_dir(options),
         grpc_port=grpc,
-        socket=entrance / "triton.sock",
+        socket=socket_folder / "triton.sock",
         metrics_port=metrics,
         models=[model],
         python_path=[ROOT / "services", ROOT / "triton_models"],
@@ -75,7 +75,7 @@ def server_command(options: Options, model: str, folder: Path, entrance: Path) -
 
 
 def triton_files(options: Options) -> Any:
-    """The wheel's parts, with the interpreter whose packages the stub sees."""
+    """Return the wheel's parts, with the interpreter whose packages the stub uses."""
     from dataclasses import replace
 
     from samfleet_cli.local_stack import triton_command
@@ -95,18 +95,18 @@ def triton_files(options: Options) -> Any:
 
 
 def stub_python(options: Options) -> Path:
-    """The folder of a `python3` whose packages have numpy 1 in front, which Triton 2.51's stub needs.
+    """Return the folder of a `python3` whose packages start with numpy 1, which Triton 2.51's stub needs.
 
-    With numpy 1 installed it is this interpreter's own. Else a virtual environment is made of the carried numpy 1,
-    and a .pth file adds the folders of packages that this process has, after it.
+    With numpy 1 installed it is this interpreter's own. Otherwise a virtual environment is made with the supplied numpy
+    1, and a .pth file adds this process's package folders after it.
     """
     if int(np.__version__.partition(".")[0]) < 2:  # noqa: PLR2004 - the version
         return Path(sys.executable).parent
     old = old_numpy_of(options)
     if not (old / "numpy").is_dir():
         raise NotHere(
-            f"Triton's stub dies under numpy {np.__version__}; put the wheel of numpy 1.26 for Python "
-            f"{sys.version_info.major}.{sys.version_info.minor} into the folder of --wheels"
+            f"Triton's stub dies under numpy {np.__version__}; add the wheel of numpy 1.26 for Python "
+            f"{sys.version_info.major}.{sys.version_info.minor} to the folder of --wheels"
         )
     place = Path(options.work) / "stub-python"
     if not place.exists():

@@ -1,4 +1,4 @@
-"""Unpacks carried wheels: packages that the machine lacks, and the old numpy that Triton's stub needs."""
+"""Unpacks supplied wheels: packages missing on the machine, and the old numpy for Triton's stub."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ OLD_NUMPY = "numpy-1."
 
 
 def site_of(options: Options) -> Path:
-    """Packages for every step; first on the path, so they replace the machine's own."""
+    """Return the folder of packages for every step; it is first on the path, so they replace the machine's own."""
     return Path(options.work) / "site"
 
 
 def old_numpy_of(options: Options) -> Path:
-    """Numpy 1, for Triton's stub alone; an empty folder where no wheel of it was carried."""
+    """Return the folder of numpy 1, only for Triton's stub; empty if no wheel was supplied."""
     return Path(options.work) / "old-numpy"
 
 
@@ -29,7 +29,7 @@ def unpack_wheels(options: Options) -> None:
 
 
 def unpack(wheel: Path, folder: Path) -> None:
-    """All files; programs among them may be run again, which zipfile forgets."""
+    """Extract all files and restore the executable bits, which zipfile drops."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
         for member in archive.infolist():

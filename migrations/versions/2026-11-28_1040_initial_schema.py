@@ -20,8 +20,8 @@ IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
     FROM unnest(counts) WITH ORDINALITY AS filled (count, place)
 $$
 """
-# A sum of digests needs no memory for the rows, whatever their number; 112 bits of each row are enough to tell
-# datasets apart. Rows of images have their position, so their order counts.
+# Summing digests needs no memory per row, and 112 bits of each row are enough to distinguish datasets. Rows of images
+# include their position, so their order counts.
 CONTENT = """
 CREATE FUNCTION dataset_content(wanted uuid) RETURNS text STABLE LANGUAGE sql AS $$
     WITH lines AS (

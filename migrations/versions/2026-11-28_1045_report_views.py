@@ -30,8 +30,9 @@ MEANS = {
 
 
 def _mean(metric: str, area: str, limit: int) -> str:
-    """Over the evaluated runs of a row, weighted by the objects that each was asked for, and held between the least and
-    the greatest against rounding.
+    """Return the SQL of a figure's mean over the evaluated runs of a row, weighted by their instances.
+
+    It is clamped to the range of the values against rounding.
     """
     these = f"FILTER (WHERE metric = '{metric}' AND area = '{area}' AND max_detections = {limit})"
     weighted = f"sum(value * instances) {these} / nullif(sum(instances) {these}, 0)"
@@ -54,7 +55,7 @@ FROM rollups AS cell
 JOIN report_series AS series ON series.id = cell.series_id
 LEFT JOIN hardware ON hardware.id = series.hardware_id
 """
-# Bucket i stands for 2 g^i / (g + 1) with g = 1.01 / 0.99 (samfleet.rollups.sketch); what no bucket holds is 0.
+# Bucket i has the value 2 g^i / (g + 1) with g = 1.01 / 0.99 (samfleet.rollups.sketch); times below all buckets are 0.
 LATENCY = """
 CREATE VIEW reports.latency AS
 WITH keyed AS (
@@ -82,7 +83,7 @@ SELECT tenant_id, site, variant, hardware, hardware_id, stage, code_version, par
 FROM totals JOIN ranked USING (key)
 GROUP BY key, tenant_id, site, variant, hardware, hardware_id, stage, code_version, parameters, n, failures, mean_ms
 """
-# Where all images failed, the devices were busy for none of the time, as the API says.
+# If all images failed, the busy share is 0, as in the API.
 THROUGHPUT = """
 CREATE VIEW reports.throughput AS
 WITH runs AS (
@@ -194,9 +195,8 @@ SELECT tenant_id, site, variant, hardware, hardware_id, dataset, code_version, p
 ) AS dominated
 FROM points AS point
 """
-# Ranks of batches, from 1, that hold the true median between them in 97.5 % of cases or more, whatever the
-# distribution: binomial, by its normal approximation rounded outwards. Two such intervals hold together in 95 %.
-# Null below nine batches.
+# Ranks of batches, from 1, that enclose the true median in at least 97.5 % of cases, for any distribution: binomial, by
+# its normal approximation rounded outwards. Two such intervals both hold in 95 %. Null below nine batches.
 BOUNDS = """
 CREATE FUNCTION reports.median_bounds(batches bigint, OUT low bigint, OUT high bigint)
 IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
@@ -204,7 +204,7 @@ IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
     FROM floor((batches - 2.2414 * sqrt(batches::float8)) / 2) AS found (whole), CAST(whole AS bigint) AS rank
 $$
 """
-# Buckets are read as in reports.latency. What two sketches may be off is 1.01 / 0.99.
+# Buckets are read as in reports.latency. The ratio of two sketches is off by at most 1.01 / 0.99.
 COMPARE = """
 CREATE VIEW reports.compare AS
 WITH cells AS (

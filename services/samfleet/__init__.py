@@ -1,4 +1,4 @@
-"""The shared library of API, worker, command line and model code.
+"""The library that the API, the worker, the command line and the model code share.
 
-Imports none of them.
+It imports none of them.
 """

@@ -1,4 +1,4 @@
-"""A budget that threads of one process share: bytes or pixels that may be in memory at a time."""
+"""A budget shared by the threads of one process: bytes or pixels that may be in memory at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class BudgetExhausted(Exception):
 
 
 class Budget:
-    """Who asks first gets first, so that a large one is not passed by small ones for ever."""
+    """A budget served in the order of the requests, so that small ones never starve a large one."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -28,9 +28,10 @@ class Budget:
     def take(
         self, amount: int, timeout: float | None = None, check: Callable[[], None] | None = None
     ) -> Iterator[None]:
-        """Waits for `amount`; what is larger than the whole budget waits until it is alone.
+        """Wait for `amount` and hold it for the block. An amount above the whole budget takes all of it.
 
-        `check` is called each second of the wait and ends it by raising.
+        `check` is called every second of the wait; an exception from it ends the wait. Raises `BudgetExhausted` after
+        `timeout` seconds.
         """
         taken = min(max(amount, 0), self._total)
         self._wait(taken, timeout, check)

@@ -1,6 +1,6 @@
-"""Settings: read from `SAMFLEET_*` variables in composition roots only; library functions receive values.
+"""Settings, read from `SAMFLEET_*` variables. Only composition roots read them; library functions receive values.
 
-The defaults point at the parts of `docker-compose.yml`; `samfleet up` overrides them with the embedded ones.
+The defaults fit the services of `docker-compose.yml`; `samfleet up` overrides them with its embedded servers.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MIN_KEY_LENGTH = 24
 
 
 class Settings(BaseSettings):
-    """Every setting of every process; `docs/settings.md` lists them with their reasons."""
+    """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
-    # An empty variable counts as unset: compose files hand every setting on, given or not.
+    # An empty variable counts as unset: compose files pass every setting on, set or not.
     model_config = SettingsConfigDict(env_prefix="SAMFLEET_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: str = Field(
@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     broker_url: str = Field(default="redis://redis:6379/0", description="Redis 6 or newer, or Valkey.")
     storage_url: str = Field(
         default="s3://samfleet/results",
-        description="Where uploads and parts rest: `file:///folder` or `s3://bucket/prefix`.",
+        description="Object store of uploads and parts: `file:///folder` or `s3://bucket/prefix`.",
     )
     s3_endpoint_url: str | None = Field(
         default=None, description="Address of an S3-compatible store that is not Amazon's."
@@ -49,9 +49,9 @@ class Settings(BaseSettings):
         default=None,
         description="Shared by Triton and its workers: mutual TLS with it, 24 or more characters. Unset: no TLS.",
     )
-    weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Where checkpoint files lie.")
+    weights_dir: Path = Field(default=Path("/var/lib/samfleet/weights"), description="Folder of checkpoint files.")
     variants_dir: Path | None = Field(
-        default=None, description="A folder of YAML files, one for each variant of your own. Unset: none."
+        default=None, description="Folder of YAML files, one for each variant that you add. Unset: none."
     )
     accept_licenses: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     )
     bootstrap_api_key: str | None = Field(
         default=None,
-        description="The admin key that the migration step registers for the tenant `default`, in place of the one "
-        "before; 24 or more characters.",
+        description="The admin key that the migration step registers for the tenant `default`, replacing the previous "
+        "one; 24 or more characters.",
     )
 
     max_image_bytes: int = Field(
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     max_annotation_bytes_per_image: int = Field(
         default=4 * 2**20,
         ge=1,
-        description="Segmentations of one image, 8 bytes a number, 1 a character; LVIS has 45 kB.",
+        description="Most bytes of segmentations of one image, 8 a number and 1 a character; LVIS has 45 kB.",
     )
     max_dataset_images: int = Field(
         default=1_000_000, ge=1, description="Most images of a dataset; listing a million takes half a minute."
@@ -112,36 +112,37 @@ class Settings(BaseSettings):
     image_bytes_in_flight: int = Field(
         default=256 * 2**20,
         ge=1,
-        description="Bytes of image files that a worker holds at a time, in 5 times the memory.",
+        description="Bytes of image files that a worker holds at a time; they take 5 times the memory.",
     )
     max_prompts_per_image: int = Field(
         default=MAX_PROMPTS_PER_IMAGE,
         ge=1,
-        description="Most prompts of one image; 32 x 32 points are 1,024. Nine minutes of MobileSAM on two slow cores.",
+        description="Most prompts of one image; 32 x 32 points are 1,024. MobileSAM needs nine minutes for the default "
+        "on two slow cores.",
     )
     max_prompts_per_job: int = Field(
         default=MAX_PROMPTS_PER_JOB,
         ge=1,
-        description="Most prompts of all images and runs of a job; a million images of 4,000 each.",
+        description="Most prompts of all images and runs of a job; a million images with 4,000 each.",
     )
     max_body_bytes: int = Field(
         default=2**20,
         ge=2**10,
-        description="Largest body of all other requests; a job with a thousand variants has 20 kB.",
+        description="Largest body of any other request; a job with a thousand variants has 20 kB.",
     )
     requests_per_minute: int = Field(
         default=3000,
         ge=1,
-        description="Requests that one key may send to one API process; a process on one core answers about 4000.",
+        description="Requests that one key may send to one API process; a process on one core serves about 4000.",
     )
     wrong_keys_per_minute: int = Field(
-        default=10, ge=1, description="Wrong keys from one address that get an answer; right ones always do."
+        default=10, ge=1, description="Wrong keys of one address that get a reply; valid keys always get one."
     )
     event_streams: int = Field(
         default=200, ge=1, description="Streams of job events that one API process sends at a time."
     )
     event_streams_per_key: int = Field(
-        default=20, ge=1, description="Of these, how many one key may have: some browsers with some tabs each."
+        default=20, ge=1, description="Most of these streams for one key: a few browsers with a few tabs each."
     )
     long_requests: int = Field(
         default=8,
@@ -150,11 +151,11 @@ class Settings(BaseSettings):
         "one key gets at most half.",
     )
     long_request_wait: timedelta = Field(
-        default=timedelta(seconds=10), description="How long such a request waits for a thread before it is refused."
+        default=timedelta(seconds=10), description="Longest wait of such a request for a thread; then it is refused."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Addresses or networks of proxies whose `X-Forwarded-*` headers are believed, separated by commas.",
+        description="Addresses or networks of proxies whose `X-Forwarded-*` headers are trusted, separated by commas.",
     )
     shard_size: int = Field(
         default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
@@ -170,10 +171,10 @@ class Settings(BaseSettings):
         default=timedelta(seconds=20),
         description="Time without a heartbeat after which a shard is taken from a worker.",
     )
-    sweep_interval: timedelta = Field(default=timedelta(seconds=5), description="How often lost work is looked for.")
+    sweep_interval: timedelta = Field(default=timedelta(seconds=5), description="Time between sweeps for lost work.")
     clean_interval: timedelta = Field(
         default=timedelta(seconds=5),
-        description="How often what was deleted is removed from the store and the database.",
+        description="Time between two removals of deleted jobs and datasets from the store and the database.",
     )
     orphan_interval: timedelta = Field(
         default=timedelta(hours=1),
@@ -189,28 +190,28 @@ class Settings(BaseSettings):
     loaded_variants: int | None = Field(
         default=None,
         ge=1,
-        description="Most variants that a Triton server keeps loaded; without it as many as its memory holds.",
+        description="Most variants that a Triton server keeps loaded. Unset: as many as fit in its memory.",
     )
     variant_turn: timedelta = Field(
         default=timedelta(seconds=60),
-        description="Of variants that do not fit into memory together, how long one runs while another waits.",
+        description="Time that one variant runs while another waits, if they do not fit into memory together.",
     )
     max_shard_attempts: int = Field(
         default=25,
         ge=1,
-        description="Attempts of a shard that fail by its own fault, with back-off up to 30 s, before its run fails.",
+        description="Failures caused by a shard itself, retried with back-off up to 30 s, before its run fails.",
     )
     site: str | None = Field(
-        default=None, description="What other sites call this one, such as `h200-lab`. Unset: nothing can be exported."
+        default=None, description="Name of this site for others, such as `h200-lab`. Unset: nothing can be exported."
     )
     site_key_file: Path = Field(
         default=Path("/var/lib/samfleet/site/key.pem"),
-        description="The private key that signs exports; made at the first one, with mode 0600.",
+        description="The private key that signs exports; created with mode 0600 at the first export.",
     )
     max_site_file_bytes: int = Field(
         default=2 * 2**30, ge=1, description="Largest file of another site's measurements, unpacked."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level logged.")
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port of a worker's `/metrics`; 0 takes a free one. Unset: none."
     )
@@ -223,7 +224,9 @@ class Settings(BaseSettings):
         default=None,
         description="OpenTelemetry collector for traces, such as `http://collector:4318`. Unset: no traces.",
     )
-    log_format: Literal["json", "console"] = Field(default="json", description="One JSON object a line, or for people.")
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="One JSON object a line, or coloured text."
+    )
 
     @field_validator("pools", mode="before")
     @classmethod
@@ -244,7 +247,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
-        """A plain number from the environment is seconds; pydantic by itself wants `PT20S` or `00:00:20`."""
+        """Read a plain number as seconds; pydantic alone accepts only `PT20S` or `00:00:20`."""
         if isinstance(value, str) and value.replace(".", "", 1).isdigit():
             return float(value)
         return value

@@ -7,11 +7,11 @@ SamfleetError
 ├── Unauthorized            401
 ├── Forbidden               403
 ├── TooLarge                413
-├── TooManyRequests         429, worth another try later
-└── Unavailable             503, a part is down; worth another try
+├── TooManyRequests         429, retry later
+└── Unavailable             503, a part is down; retry
 
-Every error states a stable `code`, an HTTP `status_code` and whether trying again can help. Subclasses stand
-beside the code that raises them; the docstring is the default message and the message says what to do.
+Every error has a stable `code`, an HTTP `status_code` and `retryable`: a retry can succeed. Subclasses are defined
+next to the code that raises them. The docstring is the default message; it says what was wrong and what to do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from inspect import cleandoc
 from typing import ClassVar
 
-MOST_DESCRIBED = 300  # characters of a text that somebody else wrote
+MOST_DESCRIBED = 300  # characters of a foreign error message
 
 
 class SamfleetError(Exception):
@@ -36,11 +36,13 @@ class SamfleetError(Exception):
 
 
 def describe(error: Exception) -> str:
-    """Of an error that nobody foresaw, what clients may read and PostgreSQL can store: its kind and one line of it,
-    without statements, their parameters and paths. The log has all of it.
+    """Describe an unexpected error by its type and the first line of its message.
+
+    Clients may read the text and PostgreSQL can store it: it has no SQL statements, parameters or paths. The log has
+    the whole error.
     """
-    told = error.strerror if isinstance(error, OSError) else str(error)
-    line = "".join(filter(str.isprintable, (told or "").partition("\n")[0]))[:MOST_DESCRIBED]
+    message = error.strerror if isinstance(error, OSError) else str(error)
+    line = "".join(filter(str.isprintable, (message or "").partition("\n")[0]))[:MOST_DESCRIBED]
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
@@ -52,14 +54,14 @@ class InvalidInput(SamfleetError):
 
 
 class NotFound(SamfleetError):
-    """There is no such thing."""
+    """The requested object does not exist."""
 
     code = "not_found"
     status_code = 404
 
 
 class Conflict(SamfleetError):
-    """The present state does not allow this."""
+    """The current state does not allow this."""
 
     code = "conflict"
     status_code = 409

@@ -1,4 +1,7 @@
-"""What can be wrong with one image, by the codes that its row and the API show. It fails alone and for good."""
+"""Errors of a single image, with the codes that its row and the API show.
+
+Such an image fails for good; the other images of its run continue.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,19 @@ from samfleet.errors import InvalidInput
 
 
 class ImageFailed(InvalidInput):
-    """This image cannot be segmented, now or ever; its row says why and the others go on."""
+    """This image cannot be segmented; its row says why and the other images continue."""
 
     code = "image_failed"
 
 
 class ImageMissing(ImageFailed):
-    """The image file is gone; put it back."""
+    """The image file is missing; restore it."""
 
     code = "image_missing"
 
 
 class ImageEmpty(ImageFailed):
-    """The image file has no bytes; upload it again."""
+    """The image file is empty; upload it again."""
 
     code = "image_empty"
 
@@ -30,7 +33,7 @@ class ImageUnreadable(ImageFailed):
 
 
 class ImageTruncated(ImageFailed):
-    """The image file ends before its pixels do; fetch or upload it again."""
+    """The image file is truncated; fetch or upload it again."""
 
     code = "image_truncated"
 
@@ -48,6 +51,6 @@ class ImageNameInvalid(ImageFailed):
 
 
 class ImageFormatUnsupported(ImageFailed):
-    """The file's format is not among JPEG, PNG, WebP, BMP and TIFF; convert it."""
+    """The file is not a JPEG, PNG, WebP, BMP or TIFF; convert it."""
 
     code = "image_format_unsupported"

@@ -1,7 +1,7 @@
-"""Logs: a static event name with key-value fields, one JSON object a line or coloured for people.
+"""Structured logs: a static event name with key-value fields, as one JSON object a line or as coloured text.
 
-Ids are bound once, at the boundary of a request or task, and stand on every line below it. The correlation id is
-bound by the first boundary, travels in task headers (`samfleet.jobs.queue`) and is bound again by the worker.
+Ids are bound once, where a request or task starts, and appear on every line it logs. The API binds the correlation
+id, sends it in task headers (`samfleet.jobs.queue`), and the worker binds it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from structlog.contextvars import get_contextvars
 from structlog.typing import Processor
 
 CORRELATION_ID = "correlation_id"
-# their INFO and DEBUG lines drown ours
+# their INFO and DEBUG lines would bury ours
 QUIET = (
     "amqp",
     "botocore",
@@ -28,11 +28,11 @@ QUIET = (
     "urllib3",
 )
 
-_processors: list[Processor] = []  # one list, so that configuring again reaches loggers that have cached it
+_processors: list[Processor] = []  # a single list, because loggers cache it: a new configuration must reach them
 
 
 def configure_logging(level: str, log_format: Literal["json", "console"]) -> None:
-    """Send our events and those of the standard library's loggers to stderr in one form; called once per process."""
+    """Send our events and those of the standard library's loggers to stderr in one format. Call once per process."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -73,6 +73,6 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def correlation_id() -> str:
-    """The id bound by the request or task that this code runs for; a new one outside of both."""
+    """Return the id bound by the current request or task; a new one outside of both."""
     bound: str | None = get_contextvars().get(CORRELATION_ID)
     return bound or uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""What a machine is called wherever people read it."""
+"""Display names of machines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def machine_name(device_kind: str, device_name: str, facts: Mapping[str, Any]) -> str:
-    """CPUs of one name differ by the threads that they were given."""
+    """Return the device's name; for a CPU with its threads, which distinguish two runs on the same model."""
     threads = facts.get("threads")
     if device_kind != "cpu" or not threads:
         return device_name

@@ -1,12 +1,12 @@
-"""Every metric of ours, declared once; `docs/operations.md` has the same list, held against this module by a test.
+"""All metrics of samfleet. A test compares `docs/operations.md` with this module.
 
 Labels take few values: routes are templates, codes are those of our errors, variants and pools are those configured.
-No id, path or message is ever a label. What counts events lives in the process that sees them, in `REGISTRY`; what
-describes the state of the fleet is a `StateGauge`, read from PostgreSQL and the broker by the API when it is scraped,
-so that it is right whoever dies.
+An id, path or message is never a label. Event counters live in `REGISTRY`, in the process that sees the events. The
+state of the fleet is in `StateGauge`s, which the API reads from PostgreSQL and the broker at each scrape, so they stay
+right when a process dies.
 
-With PROMETHEUS_MULTIPROC_DIR set, the processes of one service (uvicorn with several workers) add up through files in
-that folder, as prometheus-client describes it. Celery's workers need none: their tasks are threads of one process.
+With PROMETHEUS_MULTIPROC_DIR set, the processes of one service (uvicorn with several workers) are summed through files
+in that folder, as prometheus-client describes. Celery workers do not need it: their tasks are threads of one process.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from prometheus_client.registry import Collector
 REGISTRY = CollectorRegistry(auto_describe=True)
 ProcessCollector(registry=REGISTRY)  # CPU seconds, memory, file descriptors, start time: process_*
 
-HTTP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # a cached read to a large upload
-TRITON_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)  # a box on a GPU to SegEvery on a CPU
+HTTP_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # cached read … large upload
+TRITON_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)  # box on a GPU … SegEvery on a CPU
 WORK_SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)  # a shard of 32 images, or a sweep
-LOAD_SECONDS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)  # cached weights to a compilation
+LOAD_SECONDS = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)  # cached weights … compilation
 
-# Of the API
+# API
 HTTP_REQUESTS = Counter(
     "samfleet_http_requests",
-    "HTTP requests answered, by route template.",
+    "HTTP requests served, by route template.",
     ("method", "route", "status"),
     registry=REGISTRY,
 )
 HTTP_DURATION = Histogram(
     "samfleet_http_request_duration_seconds",
-    "Time from a request to the end of its answer; streams of events last as long as somebody listens.",
+    "Time from a request to the end of its response; event streams last until the client disconnects.",
     ("method", "route"),
     buckets=HTTP_SECONDS,
     registry=REGISTRY,
 )
 HTTP_IN_PROGRESS = Gauge(
     "samfleet_http_requests_in_progress",
-    "HTTP requests that are being answered.",
+    "HTTP requests in progress.",
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
 
-# Of the workers
+# Workers
 TASKS = Histogram(
     "samfleet_task_duration_seconds",
-    "Time of a Celery task; the outcome is done, failed, or crashed for what nobody foresaw.",
+    "Duration of a Celery task; the outcome is done, failed, or crashed for an unexpected error.",
     ("task", "outcome"),
     buckets=WORK_SECONDS,
     registry=REGISTRY,
@@ -84,20 +84,20 @@ IMAGE_FAILURES = Counter(
 MASKS = Counter("samfleet_masks", "Masks recorded.", ("variant", "pool"), registry=REGISTRY)
 STAGES = Summary(
     "samfleet_image_stage_seconds",
-    "An image's time in each stage, its share of the batch; warm-up is left out.",
+    "Time of an image in each stage, as its share of the batch; warm-up is excluded.",
     ("variant", "pool", "stage"),
     registry=REGISTRY,
 )
 TRITON_REQUESTS = Histogram(
     "samfleet_triton_request_duration_seconds",
-    "Time of a request to Triton as the worker sees it; the outcome is ok or the code of the error.",
+    "Duration of a request to Triton as the worker sees it; the outcome is ok or the code of the error.",
     ("variant", "outcome"),
     buckets=TRITON_SECONDS,
     registry=REGISTRY,
 )
 TRITON_IN_PROGRESS = Gauge(
     "samfleet_triton_requests_in_progress",
-    "Requests at Triton.",
+    "Requests in progress at Triton.",
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
@@ -109,29 +109,29 @@ TRITON_RETRIES = Counter(
 )
 MODEL_LOADS = Histogram(
     "samfleet_model_load_duration_seconds",
-    "Time of loading a variant into a Triton server; the outcome is loaded, no_memory or failed.",
+    "Time to load a variant into a Triton server; the outcome is loaded, no_memory or failed.",
     ("variant", "outcome"),
     buckets=LOAD_SECONDS,
     registry=REGISTRY,
 )
 MODEL_UNLOADS = Counter(
-    "samfleet_model_unloads", "Variants unloaded to make room for others.", ("variant",), registry=REGISTRY
+    "samfleet_model_unloads", "Variants unloaded to free memory for others.", ("variant",), registry=REGISTRY
 )
 LEASES_LOST = Counter(
     "samfleet_leases_lost",
-    "Shards that were taken from this worker, or cancelled, while it worked on them.",
+    "Shards that this worker lost, or that were cancelled, while it worked on them.",
     ("pool",),
     registry=REGISTRY,
 )
 CLEANED = Counter(
     "samfleet_cleaner_actions",
-    "What cleaning removed: jobs_removed, datasets_removed, unsealed_deleted, prefixes_emptied, orphans_deleted.",
+    "Removals by the cleaner: jobs_removed, datasets_removed, unsealed_deleted, prefixes_emptied, orphans_deleted.",
     ("action",),
     registry=REGISTRY,
 )
 SWEPT = Counter(
     "samfleet_sweeper_actions",
-    "What sweeps found and did: leases_expired, shards_resent, plans_resent, finishes_resent, shards_dispatched, "
+    "Actions of sweeps: leases_expired, shards_resent, plans_resent, finishes_resent, shards_dispatched, "
     "parts_deleted.",
     ("action",),
     registry=REGISTRY,
@@ -140,7 +140,7 @@ SWEPT = Counter(
 
 @dataclass(frozen=True, slots=True)
 class StateGauge:
-    """A gauge that is computed when it is asked for; `family` takes one value for each tuple of labels."""
+    """A gauge computed at each scrape; `family` takes one value for each tuple of labels."""
 
     name: str
     documentation: str
@@ -153,9 +153,9 @@ class StateGauge:
         return family
 
 
-# Of the fleet, exported by the API
+# Fleet, exported by the API
 DEPENDENCY_UP = StateGauge(
-    "samfleet_dependency_up", "1 when the database or the broker answered this scrape, else 0.", ("dependency",)
+    "samfleet_dependency_up", "1 if the database or the broker responded at this scrape, else 0.", ("dependency",)
 )
 JOBS = StateGauge("samfleet_jobs", "Jobs in the database by state.", ("state",))
 RUNS = StateGauge("samfleet_runs", "Runs in the database by pool and state.", ("pool", "state"))
@@ -163,23 +163,21 @@ SHARDS_IN_FLIGHT = StateGauge(
     "samfleet_shards_in_flight", "Shards that are queued or leased, by pool.", ("pool", "state")
 )
 OLDEST_SHARD = StateGauge(
-    "samfleet_oldest_queued_shard_seconds", "How long the longest queued shard of a pool has waited.", ("pool",)
+    "samfleet_oldest_queued_shard_seconds", "Waiting time of the oldest queued shard of a pool.", ("pool",)
 )
-LEASES_OVERDUE = StateGauge(
-    "samfleet_leases_overdue", "Leases that have run out and that no sweep has taken back yet.", ()
-)
-QUEUE_DEPTH = StateGauge("samfleet_queue_depth", "Messages that lie in a queue of the broker.", ("queue",))
+LEASES_OVERDUE = StateGauge("samfleet_leases_overdue", "Expired leases that no sweep has taken back yet.", ())
+QUEUE_DEPTH = StateGauge("samfleet_queue_depth", "Messages waiting in a queue of the broker.", ("queue",))
 WORKERS = StateGauge("samfleet_workers", "Workers with a fresh heartbeat, by pool.", ("pool",))
-POOL_READY = StateGauge("samfleet_pool_ready", "1 when a living worker reaches a ready Triton of the pool.", ("pool",))
+POOL_READY = StateGauge("samfleet_pool_ready", "1 if a live worker reaches a ready Triton of the pool.", ("pool",))
 
-# Of every process that has a database engine
+# Every process that has a database engine
 DATABASE_CONNECTIONS = StateGauge(
     "samfleet_database_connections", "Connections of this process's pool: in_use, idle, or limit.", ("state",)
 )
 
 
 class Totals(Collector):
-    """`REGISTRY`, or the sum over a service's processes where there are several."""
+    """Collect `REGISTRY`, or the sum over the processes of a service if there are several."""
 
     def collect(self) -> Iterable[Metric]:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -189,12 +187,12 @@ class Totals(Collector):
         return summed.collect()
 
     def describe(self) -> Sequence[Metric]:
-        """Nothing: the names are known only when collected."""
+        """Return nothing: the names are known only when collected."""
         return ()
 
 
 def exposition(*more: Collector) -> CollectorRegistry:
-    """What a process shows: its totals, and what `more` computes when asked."""
+    """Return the registry that a process exports: its totals, and `more` collectors computed at each scrape."""
     registry = CollectorRegistry()
     for collector in (Totals(), *more):
         registry.register(collector)

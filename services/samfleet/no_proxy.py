@@ -1,7 +1,7 @@
-"""Connections that go straight to their server, whatever `http_proxy` and `https_proxy` say.
+"""Direct connections, without the proxies of `http_proxy` and `https_proxy`.
 
-Proxies of a company's network know neither this machine's loopback nor the Triton servers of a pool, and gRPC would ask
-them for both.
+The proxy of a company network reaches neither this machine's loopback nor the Triton servers of a pool, but gRPC would
+use it for both.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-GRPC_WITHOUT_PROXY = ("grpc.enable_http_proxy", 0)  # an option of a channel
+GRPC_WITHOUT_PROXY = ("grpc.enable_http_proxy", 0)  # a channel option
 
 
 def is_loopback(url: str) -> bool:

@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry over OTLP and HTTP; imported only where they are asked for.
+"""OpenTelemetry traces over OTLP and HTTP; imported only if traces are configured.
 
-The SDK reads its own variables beside our endpoint: OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER,
-OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_* and the rest of the specification's.
+Besides our endpoint, the SDK reads the variables of its specification: OTEL_EXPORTER_OTLP_HEADERS,
+OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_* and the others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class OtelSpan:
 
 
 class OtelTracer:
-    """With a provider of its own: other users of OpenTelemetry in the process keep theirs."""
+    """A tracer with a separate provider, so other users of OpenTelemetry in the process keep theirs."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -71,9 +71,12 @@ class OtelTracer:
 
 
 def otlp_tracer(endpoint: str, service: str) -> OtelTracer:
-    """Spans are sent in batches by a thread, and dropped, with a line in the log, while the collector is away."""
+    """Return a tracer that sends spans to the collector at `endpoint`.
+
+    A thread sends them in batches. While the collector is down, spans are dropped and the log says so.
+    """
     resource = Resource.create({"service.name": service, "service.namespace": "samfleet"})
-    provider = TracerProvider(resource=resource)  # ends, and sends the rest, when the process does
+    provider = TracerProvider(resource=resource)  # sends the remaining spans when the process exits
     session = requests.Session()
     session.trust_env = not is_loopback(endpoint)  # a proxy cannot reach this machine's loopback
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", session=session)

@@ -1,4 +1,4 @@
-"""Files that ship with the code: in a checkout at its root, in an installed wheel under `samfleet/_assets`."""
+"""Files shipped with the code: at the root of a checkout, under `samfleet/_assets` in an installed wheel."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def asset(*parts: str) -> Path:
-    """Path of `migrations`, `triton_models/repository` or `triton_models/backends`."""
+    """Return the path of `migrations`, `triton_models/repository` or `triton_models/backends`."""
     installed = _PACKAGE / "_assets"
     root = installed if installed.is_dir() else _PACKAGE.parent.parent
     return root.joinpath(*parts)

@@ -1,7 +1,7 @@
-"""Opening files that somebody else names: regular ones only, without waiting and without following links.
+"""Safe opening of files named by users: regular files only, without blocking and without following links.
 
-A path is checked first and opened later, and between the two it can become a link, a pipe or a device. So the file is
-opened without blocking, one folder after the other without links, and what is open is looked at, not the path.
+Between the check of a path and its opening, the path can become a link, a pipe or a device. So the file is opened
+without blocking, folder by folder without links, and the open descriptor is checked instead of the path.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class NotRegularFile(OSError):
 
 
 def open_resolved(path: Path) -> IO[bytes]:
-    """The regular file at an absolute path that has no links left; one that has some now is an `OSError`."""
+    """Open the regular file at an absolute, resolved path. Raises `OSError` if the path contains a link now."""
     return _regular(_open_beneath(path, _READ | os.O_NOFOLLOW), path)
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """The regular file at a path that the operator chose; links are followed."""
+    """Open the regular file at a path that the operator chose; links are followed."""
     return _regular(os.open(path, _READ), path)
 
 
 def open_folder(path: Path) -> int:
-    """A descriptor of the folder at an absolute path that has no links left."""
+    """Return a descriptor of the folder at an absolute, resolved path. Raises `OSError` if it contains a link now."""
     return _open_beneath(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def limited(file: IO[bytes], max_bytes: int, error: Callable[[], Exception]) -> IO[bytes]:
-    """Limit a stream: it raises `error()` instead of giving more than `max_bytes`."""
+    """Limit a stream: reading more than `max_bytes` raises `error()`."""
     return cast("IO[bytes]", io.BufferedReader(_Limited(file, max_bytes, error), BUFFER_BYTES))
 
 
@@ -78,7 +78,7 @@ def _require_regular(mode: int, path: Path) -> None:
 
 
 class _Limited(io.RawIOBase):
-    """Reads at most one byte more than the limit, which is how it learns that there is more."""
+    """A stream that reads at most one byte beyond the limit, to detect that there is more."""
 
     def __init__(self, file: IO[bytes], max_bytes: int, error: Callable[[], Exception]) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Values of settings as the environment has them: texts."""
+"""Parsers of settings, which the environment gives as text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 def drop_service_link(value: Any) -> Any:
     """Return None for an address that Kubernetes sets, and the value itself otherwise.
 
-    Beside a Service `samfleet-metrics`, Kubernetes sets SAMFLEET_METRICS_PORT=tcp://10.0.0.1:9400 in every pod that
-    does not set the variable itself. So such a value means that nobody gave a port.
+    For a Service `samfleet-metrics`, Kubernetes sets SAMFLEET_METRICS_PORT=tcp://10.0.0.1:9400 in every pod that does
+    not set the variable itself. So such a value means that no port was configured.
     """
     return None if isinstance(value, str) and re.match(r"(tcp|udp|sctp)://", value) else value
 

@@ -1,4 +1,4 @@
-"""Interfaces of tracing: a span of work, and the tracer that opens spans."""
+"""Interfaces of tracing: a span, and the tracer that opens spans."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Attribute = str | int | float | bool
 
 class Span(Protocol):
     def set(self, **attributes: Attribute) -> None:
-        """Attributes by their OpenTelemetry names, with `__` for each dot: `http__route="/v1/jobs"`."""
+        """Set attributes by their OpenTelemetry names, with `__` for each dot: `http__route="/v1/jobs"`."""
         ...
 
     def rename(self, name: str) -> None: ...
 
     def fail(self, reason: str) -> None:
-        """Mark as failed; an exception that leaves the span does so by itself."""
+        """Mark the span as failed; an exception that leaves it does so automatically."""
         ...
 
 
@@ -30,5 +30,5 @@ class Tracer(Protocol):
     def headers(self) -> dict[str, str]: ...
 
     def close(self) -> None:
-        """Send what is still to be sent."""
+        """Send the remaining spans."""
         ...

@@ -1,7 +1,7 @@
-"""Traces: spans from the HTTP request over the queue to Triton, where SAMFLEET_OTLP_ENDPOINT asks for them.
+"""Traces: spans from the HTTP request through the queue to Triton, if SAMFLEET_OTLP_ENDPOINT is set.
 
 Without it the SDK is not imported, and a span is one call that returns the same empty context manager.
-`samfleet.otel` has the implementation, whose packages come with the extra `otel`.
+`samfleet.otel` has the implementation; its packages come with the extra `otel`.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class NoTracer:
 
 
 class _Process:
-    """What this process traces with, as `structlog.configure` is what it logs with."""
+    """Tracer of this process, global like the configuration of structlog."""
 
     tracer: Tracer = NoTracer()
 
 
 def configure_tracing(endpoint: str | None, service: str) -> None:
-    """Trace to the collector at `endpoint` as `service`, or not at all; called once per process."""
-    if not endpoint:  # a compose file sets what is unset to nothing
+    """Trace to the collector at `endpoint` as `service`; without an endpoint do nothing. Call once per process."""
+    if not endpoint:  # a compose file sets unset variables to empty ones
         return
     try:
         from samfleet.otel import otlp_tracer
@@ -63,7 +63,7 @@ def configure_tracing(endpoint: str | None, service: str) -> None:
 
 
 def install_tracer(tracer: Tracer) -> Tracer:
-    """Trace with this one from now on; the former one."""
+    """Trace with this tracer from now on; return the former one."""
     former, _Process.tracer = _Process.tracer, tracer
     return former
 
@@ -75,10 +75,13 @@ def span(
     parent: Mapping[str, str] | None = None,
     **attributes: Attribute,
 ) -> AbstractContextManager[Span]:
-    """A span around a block. `parent` are the headers of whoever sent this work; without them it is the span around."""
+    """Open a span around a block.
+
+    `parent` has the trace headers of the sender of the work; without them the current span is the parent.
+    """
     return _Process.tracer.span(name, kind, parent, attributes)
 
 
 def trace_headers() -> dict[str, str]:
-    """W3C `traceparent` (and `tracestate`) of the current span, for those who are asked to do something; or nothing."""
+    """Return W3C `traceparent` and `tracestate` of the current span, to send with a request; empty without tracing."""
     return _Process.tracer.headers()

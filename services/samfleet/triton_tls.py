@@ -1,9 +1,9 @@
-"""Mutual TLS between Triton and its clients out of one shared secret.
+"""Mutual TLS between Triton and its clients, from one shared secret.
 
-Both ends derive the same keys from `SAMFLEET_TRITON_SECRET`: one of an authority, and one whose certificate it signs.
-Each trusts that authority alone, so a peer without the secret fails the handshake before it can send a request. Triton
-takes keys as files; its own alternative, `--grpc-restricted-protocol`, shows the secret to every account in the process
-list (docs/adr/0017-triton-is-closed.md).
+Both ends derive the same two keys from `SAMFLEET_TRITON_SECRET`: the key of an authority, and a key whose certificate
+the authority signs. Each end trusts only that authority, so a peer without the secret fails the handshake before it can
+send a request. Triton reads keys from files; its alternative, `--grpc-restricted-protocol`, exposes the secret in the
+process list to every account (docs/adr/0017-triton-is-closed.md).
 
 `python -m samfleet.triton_tls FOLDER` writes the files that Triton's command line names.
 """
@@ -28,17 +28,17 @@ from cryptography.x509.oid import NameOID
 from samfleet.config import Settings
 from samfleet.errors import SamfleetError
 
-SERVER_NAME = "samfleet-triton"  # in the certificate, whatever the address of the server is
+SERVER_NAME = "samfleet-triton"  # in the certificate, at any address of the server
 _AUTHORITY = "samfleet-triton-authority"
 _VALID = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2120, 1, 1, tzinfo=UTC))  # revoked by changing the secret
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-4, D.1.2.3
-# The certificate shows the public key to whoever connects, so guessing a weak secret is made slow: 16 MiB and about
-# 50 ms a guess.
+# Every client sees the public key in the certificate, so guessing a weak secret must be slow: 16 MiB and about 50 ms
+# a guess.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
 class TritonSecretMissing(SamfleetError):
-    """Triton listens on a network here and needs SAMFLEET_TRITON_SECRET, the same as in its workers; make one with
+    """Triton listens on a network and needs SAMFLEET_TRITON_SECRET, the same as in its workers; make one with
     `openssl rand -hex 32`.
     """
 
@@ -47,7 +47,7 @@ class TritonSecretMissing(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class TlsIdentity:
-    """The private key, its certificate and the certificate of the authority that both ends trust, all as PEM."""
+    """A private key, its certificate and the certificate of the authority that both ends trust, all as PEM."""
 
     key: bytes
     certificate: bytes
@@ -56,7 +56,7 @@ class TlsIdentity:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """An identity on disk, readable by its owner alone."""
+    """An identity on disk, readable only by its owner."""
 
     key: Path
     certificate: Path
@@ -73,7 +73,10 @@ class TlsFiles:
 
 
 def derive_identity(secret: str) -> TlsIdentity:
-    """The keys are the same at each call, the signatures are not: so an authority is trusted, not a certificate."""
+    """Derive the identity from the secret.
+
+    Keys are the same at each call but signatures are not, so both ends trust the authority, not a certificate.
+    """
     seed = hashlib.scrypt(secret.encode(), salt=b"samfleet triton tls 1", dklen=96, **_SCRYPT)
     authority_key, key = _private_key(seed[:48]), _private_key(seed[48:])
     authority = _sign(_AUTHORITY, authority_key, authority_key, x509.BasicConstraints(ca=True, path_length=0))

@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def code_version() -> str:
-    """Of the installed distribution; "0" where the code runs from a checkout that was never installed."""
+    """Return the version of the installed distribution; "0" in a checkout that was never installed."""
     try:
         return version("samfleet")
     except PackageNotFoundError:

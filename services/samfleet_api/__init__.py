@@ -1,4 +1,4 @@
-"""The REST API and the dashboard. A folder for each noun of the API.
+"""The REST API and the dashboard, with one folder per resource of the API.
 
 May import `samfleet`.
 """

@@ -1,4 +1,4 @@
-"""The REST API, which `python -m samfleet_api` serves; nothing connects before the first request."""
+"""The REST API, which `python -m samfleet_api` serves. It opens no connection before the first request."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ from samfleet_api.variants.endpoints import router as variants
 
 DESCRIPTION = """Segment whole image datasets with a fleet of Segment Anything variants.
 
-Every request below `/v1` carries `Authorization: Bearer <key>` and sees only what belongs to that key's tenant.
-Every error is `application/problem+json` with a stable `code`. Lists come in pages: pass `next` as `cursor` until it
-is null. Unknown parameters and fields are refused, so that a misspelt one is noticed.
+Every request below `/v1` carries `Authorization: Bearer <key>` and sees only the data of that key's tenant.
+Every error is `application/problem+json` with a stable `code`. Lists are paginated: pass `next` as `cursor` until it
+is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
     datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
@@ -67,7 +67,7 @@ def create_app(
     *,
     parts: Callable[[Settings], AbstractContextManager[State]] = open_state,
 ) -> FastAPI:
-    """`parts` opens what the requests stand on; tests pass one that has a queue in memory."""
+    """Build the application. `parts` opens what requests need; tests pass one with an in-memory queue."""
     settings = settings or Settings()
     configure_logging(settings.log_level, settings.log_format)
     configure_tracing(settings.otlp_endpoint, "api")
@@ -84,7 +84,7 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(refuse_unknown_parameters)],
-        docs_url=None,  # ours is dashboard/docs.py
+        docs_url=None,  # dashboard/docs.py serves it
         redoc_url=None,
     )
     for router in ROUTERS:
@@ -96,7 +96,7 @@ def create_app(
     add_docs(app)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestLog)  # it sees every answer
+    app.add_middleware(RequestLog)  # it sees every response
     app.add_middleware(AnswerHeaders)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))  # added last: outermost
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
@@ -104,7 +104,7 @@ def create_app(
 
 
 def _in_this_loop(settings: Settings, state: State) -> dict[str, Any]:
-    """Make the objects that requests share inside the event loop that serves them."""
+    """Create the objects that requests share. Must run in the event loop that serves the requests."""
     return {
         "long_requests": LongRequests(settings.long_requests, settings.long_request_wait.total_seconds()),
         "event_streams": EventStreams(settings.event_streams, settings.event_streams_per_key),

@@ -1,8 +1,8 @@
-"""Bodies of requests: how large they may be, and how those that are too large for memory are read.
+"""Request bodies: size limits, and streaming of bodies that are too large for memory.
 
-Every body is limited before anybody asks for a key, whatever its method and its type say. Only the routes in
-`STREAMED` may be sent more; their bodies are read by dependencies that run behind the check of the key. File work is
-done in threads, as Starlette does it.
+The limit applies to every body before authentication, regardless of method and content type. Only the routes in
+`STREAMED` accept more; dependencies that run after authentication read their bodies. File I/O runs in threads, as in
+Starlette.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ STREAMED = (
     ("PUT", "/v1/datasets/{dataset_id}/detections"),
     ("POST", "/v1/reports/import"),
 )
-IN_MEMORY_BYTES = 2**20  # a larger body is kept in a temporary file
-FILE_IN_MEMORY_BYTES = 2**16  # the same for one of the files of a form: a thousand of them take 64 MiB
-MAX_FILES = 1000  # in one request; more go into several
+IN_MEMORY_BYTES = 2**20  # a larger body goes to a temporary file
+FILE_IN_MEMORY_BYTES = 2**16  # the same limit for one file of a form: a thousand of them take 64 MiB
+MAX_FILES = 1000  # in one request
 
 _STREAMED = tuple((method, compile_path(path)[0]) for method, path in STREAMED)
 
 
 class BodyLimit:
-    """Refuses a body of more than `max_bytes`, at once where its size is stated, else when that many have come."""
+    """Reject a body of more than `max_bytes`: at once if Content-Length says so, else after reading that many bytes."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
@@ -59,7 +59,7 @@ class BodyLimit:
     def _refusal(self, headers: Headers, *, streamed: bool) -> SamfleetError | None:
         encoding = headers.get("Content-Encoding", "identity")
         if encoding.lower() not in {"identity", ""}:
-            return ContentEncodingUnsupported(f"the body is encoded as {encoding!r}; send it as it is")
+            return ContentEncodingUnsupported(f"the body has the content encoding {encoding!r}; send it without one")
         stated = headers.get("Content-Length", "0")
         if not streamed and stated.isdecimal() and int(stated) > self._max_bytes:
             return _too_large(self._max_bytes)
@@ -71,7 +71,7 @@ def _too_large(max_bytes: int) -> PayloadTooLarge:
 
 
 def limited(receive: Receive, max_bytes: int, error: SamfleetError | None = None) -> Receive:
-    """Counts what arrives, because a client need not say its size, nor say the truth."""
+    """Count received bytes: a client may omit Content-Length or state a wrong one."""
     received = 0
 
     async def receive_counted() -> Message:
@@ -87,7 +87,7 @@ def limited(receive: Receive, max_bytes: int, error: SamfleetError | None = None
 
 @asynccontextmanager
 async def spooled_body(request: Request, max_bytes: int, error: SamfleetError) -> AsyncIterator[IO[bytes]]:
-    """The body as a file that stands at its start."""
+    """Yield the body as a file positioned at its start."""
     inner = Request(request.scope, limited(request.receive, max_bytes, error))
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
         async for chunk in inner.stream():
@@ -98,7 +98,7 @@ async def spooled_body(request: Request, max_bytes: int, error: SamfleetError) -
 
 @asynccontextmanager
 async def multipart_files(request: Request, field: str, max_bytes: int) -> AsyncIterator[Sequence[UploadedFile]]:
-    """The files of the multipart field `field`, in order; anything else in the form is refused."""
+    """Yield the files of the multipart field `field`, in order. Anything else in the form is rejected."""
     form = await _parsed_form(request, max_bytes)
     try:
         files = []
@@ -117,10 +117,10 @@ async def _parsed_form(request: Request, max_bytes: int) -> FormData:
     inner = Request(request.scope, limited(request.receive, max_bytes))
     media_type, options = parse_options_header(request.headers.get("Content-Type"))
     if media_type != b"multipart/form-data":
-        raise PayloadInvalid("the body is no form; send multipart/form-data")
+        raise PayloadInvalid("the body is not a form; send multipart/form-data")
     charset = options.get(b"charset", b"utf-8").decode("latin-1")
     if charset.lower() not in {"utf-8", "utf8"}:
-        raise PayloadInvalid(f"the form states the charset {charset!r}; names in forms are UTF-8, so leave it out")
+        raise PayloadInvalid(f"the form has the charset {charset!r}; names in forms are UTF-8, so omit it")
     parser = MultiPartParser(request.headers, inner.stream(), max_files=MAX_FILES, max_fields=0)
     parser.spool_max_size = FILE_IN_MEMORY_BYTES
     try:

@@ -1,7 +1,7 @@
-"""Dependencies that endpoints ask for by type. What only looks something up is a coroutine, which takes no thread.
+"""Dependencies of endpoints, declared by type. Plain look-ups are coroutines, which need no thread.
 
-Sessions end before the response leaves (`scope="function"`): a client that has its answer can rely on the commit, and
-a commit that fails becomes an error instead of a false 201.
+Sessions end before the response is sent (`scope="function"`): a client that has a response can rely on the commit, and
+a failed commit becomes an error instead of a false 201.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from samfleet_api.sessions.wrong_keys import WrongKeys
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)
 
-bearer = HTTPBearer(auto_error=False, description="An API key; it sees only its tenant's datasets, jobs and runs.")
+bearer = HTTPBearer(
+    auto_error=False, description="An API key. It gives access only to its tenant's datasets, jobs and runs."
+)
 
 
 async def get_settings(request: Request) -> Settings:
@@ -73,7 +75,7 @@ def get_write_session(engine: EngineValue) -> Iterator[WriteSession]:
 
 
 class AdminRequired(Forbidden):
-    """Only an admin key may do this; ask whoever runs this server."""
+    """This needs an admin key; ask the operator of this server for one."""
 
     code = "admin_required"
 
@@ -81,8 +83,8 @@ class AdminRequired(Forbidden):
 def current_caller(
     request: Request, engine: EngineValue, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> Caller:
-    """The owner of the key, or of the cookie of a browser that logged in with one. In transactions of their own,
-    because the request may go on to wait for storage.
+    """Authenticate by API key or by session cookie. Uses separate short transactions, because the request may wait for
+    storage afterwards.
     """
     if credentials is None:
         caller = _caller_of_browser(request, engine)
@@ -125,13 +127,13 @@ def _caller_of_browser(request: Request, engine: Engine) -> Caller:
     with read_only(engine) as session:
         found = find_session(session, token)
     if found is None:
-        raise Unauthorized("this login is over; log in at /dashboard/login")
+        raise Unauthorized("this session has expired; log in at /dashboard/login")
     require_csrf(request, token)
     return found.caller
 
 
 def client_address(request: Request) -> str:
-    """Behind a proxy of `SAMFLEET_TRUSTED_PROXIES` it is what the proxy says."""
+    """Return the client's address; behind a proxy in `SAMFLEET_TRUSTED_PROXIES`, the address that the proxy reports."""
     return request.client.host if request.client else ""
 
 
@@ -142,7 +144,7 @@ Admin = Annotated[Caller, Depends(require_admin)]
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """A misspelt `?fromat=jsonl` must not be answered as if it were not there."""
+    """Reject unknown query parameters: a misspelt `?fromat=jsonl` must not be ignored."""
     route = request.scope["route"]
     known = _query_names(route.dependant) if isinstance(route, APIRoute) else set()
     if unknown := sorted(set(request.query_params) - known):

@@ -1,4 +1,4 @@
-"""The only place where an error becomes a response."""
+"""Conversion of errors to responses. All error responses are built here."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ log = get_logger(__name__)
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 ROUTING_CODES = {404: "route_not_found", 405: "method_not_allowed"}
-ROUTING_CODE = "http_error"  # for whatever else the framework may raise
+ROUTING_CODE = "http_error"  # for all other statuses of the framework
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer; try again shortly."""
+    """The database does not respond; try again shortly."""
 
     code = "database_unavailable"
 
@@ -44,13 +44,13 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def internal_error(request_id: str) -> JSONResponse:
-    """For what nobody foresaw: the log has the traceback under this id, the client gets no internals."""
-    error = SamfleetError(f"something went wrong inside samfleet; the log has it as request {request_id}")
+    """Response to an unexpected exception: the log has the traceback under this id, the client gets no internals."""
+    error = SamfleetError(f"an internal error occurred in samfleet; see the log for request {request_id}")
     return _response(problem_of(error))
 
 
 def problem_response(error: SamfleetError, path: str) -> JSONResponse:
-    """The answer for an error outside of any route."""
+    """Response to an error outside of any route."""
     return _response(problem_of(error, path), dict(_headers(error)))
 
 
@@ -78,7 +78,7 @@ def _validation_error(request: Request, error: RequestValidationError) -> JSONRe
 
 
 def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
-    """Starlette's and FastAPI's own; a 400 is a body that could not be read, and its cause may know better."""
+    """Handle errors of Starlette and FastAPI. A 400 means an unreadable body; its cause may be a more precise error."""
     if isinstance(error.__cause__, SamfleetError):
         return _samfleet_error(request, error.__cause__)
     if error.status_code == HTTPStatus.BAD_REQUEST:
@@ -95,7 +95,7 @@ def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
 
 
 def _allowed(request: Request) -> str:
-    """All methods of the path: each route knows only its own."""
+    """Collect the methods of all routes with this path: each route knows only its own."""
     routes = request.app.routes
     asked = ({**request.scope, "method": method} for method in METHODS)
     return ", ".join(
@@ -104,8 +104,8 @@ def _allowed(request: Request) -> str:
 
 
 def _unusable_value(request: Request, error: Exception) -> JSONResponse:
-    """The last resort behind the models: what neither they nor the services refused, and the database did. The log
-    has it, because a check of our own would have said what to change.
+    """Last resort: a value that only the database rejected. It is logged, because validation should have caught it with
+    a precise message.
     """
     log.warning("request.value_unusable", exc_info=error)
     return problem_response(ValueUnusable(), request.url.path)
@@ -121,7 +121,7 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSO
 
 
 def _encodable(value: Any) -> Any:
-    """Errors quote what they refuse, and that may have halves of surrogate pairs: they are shown by their number."""
+    """Escape lone surrogates, which UTF-8 cannot encode: errors quote the rejected input, which may have them."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Headers that every answer has."""
+"""Headers of every response."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ API = "/v1/"
 
 
 class AnswerHeaders:
-    """`nosniff` on all answers; those of the API are kept by no cache unless their route says otherwise, and tell
-    what is left of the key's requests (`RateLimit-*`).
+    """Add `nosniff` to all responses. Responses of the API also get `no-store`, unless their route sets
+    `Cache-Control`, and the key's remaining requests (`RateLimit-*`).
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,7 +1,7 @@
-"""Requests that may take long have threads of their own, so that they cannot take those of all others.
+"""A separate thread pool for requests that may take long, so that they cannot starve all others.
 
-Reading a folder, a file system that hangs or a large picture holds a thread for as long as it takes. Of the threads
-for such requests one key gets at most half. Who finds none free for a while is told to come back.
+Reading a folder, a hanging file system or rendering a large image blocks its thread. One key gets at most half of the
+threads. A request that finds none free within the wait time fails with 503 and `Retry-After`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ RETRY_AFTER_SECONDS = 5.0
 
 
 class TooBusy(Unavailable):
-    """All threads for requests that take long are busy; try again shortly."""
+    """All threads for long requests are busy; try again shortly."""
 
     code = "too_busy"
 
 
 class LongRequests:
-    """Made in the event loop that serves the requests."""
+    """Thread pool for long requests. Must be created in the event loop that serves the requests."""
 
     def __init__(self, threads: int, wait_seconds: float) -> None:
         self._most = threads
@@ -48,7 +48,7 @@ class LongRequests:
             return await to_thread.run_sync(call, limiter=self._threads)
 
     async def read(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-        """A body that is read while it is sent. A thread is taken for each piece, and none while the client reads."""
+        """Yield a body while it is produced. A thread is taken per piece, and none while the client reads."""
         while (piece := await to_thread.run_sync(partial(next, pieces, None), limiter=self._reading)) is not None:
             yield piece
 
@@ -77,11 +77,11 @@ async def _itself(request: Request) -> Request:
     return request
 
 
-ThisRequest = Annotated[Request, Depends(_itself)]  # FastAPI gives an endpoint one `Request`, which may be its own
+ThisRequest = Annotated[Request, Depends(_itself)]  # a second `Request` parameter: the endpoint may have its own
 
 
 def long_running(endpoint: Callable[Given, Answer]) -> Callable[..., Coroutine[Any, Any, Answer]]:
-    """An endpoint that runs in such a thread. It has to ask for the tenant, which tells whose request it is."""
+    """Run an endpoint in one of these threads. It must depend on the tenant, which identifies the caller."""
 
     @wraps(endpoint)
     async def run(*args: Any, long_request: Request, **kwargs: Any) -> Answer:

@@ -1,4 +1,4 @@
-"""Around every request: its id, log line, metrics and span, and the answer to what nobody foresaw."""
+"""Middleware of every request: request id, log line, metrics, span, and the response to unexpected exceptions."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ from samfleet.tracing import span
 from samfleet_api.error_handlers import internal_error
 
 REQUEST_ID = "X-Request-ID"
-PROBES = frozenset({"/healthz", "/metrics", "/readyz"})  # asked every few seconds: their good answers are no news
-METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})  # a client may send any word
-IDS = frozenset({"dataset_id", "job_id", "run_id"})  # of a route's parameters, those that the log names
+PROBES = frozenset(
+    {"/healthz", "/metrics", "/readyz"}
+)  # requested every few seconds: successes are logged at debug level
+METHODS = frozenset(
+    {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
+)  # bounds the label's values: a client may send any method
+IDS = frozenset({"dataset_id", "job_id", "run_id"})  # path parameters that the log includes
 TRACE_HEADERS = ("traceparent", "tracestate")
-_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # goes into logs and task headers
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # it is copied to logs and task headers
 
 log = get_logger(__name__)
 
 
 class RequestLog:
-    """Takes a caller's `X-Request-ID` or makes one, binds it for all log lines and tasks, and sends it back."""
+    """Use the client's `X-Request-ID` or create one, bind it for all log lines and tasks, and return it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -67,14 +71,14 @@ class RequestLog:
         except Exception:
             log.exception("request.crashed", method=scope["method"], path=scope["path"])
             if status is not None:
-                raise  # half an answer is out: the server must cut the connection, or it would look whole
+                raise  # half of the response was sent: the server must close the connection, or it would look complete
             await internal_error(request_id)(scope, receive, send_with_id)
         finally:
             _tell(traced, scope, method, status, time.perf_counter() - started)
 
 
 def _tell(traced: Span, scope: Scope, method: str, status: int | None, seconds: float) -> None:
-    """A request that ended without an answer (the client went away) has the status `none`."""
+    """Record a finished request. Without a response, because the client disconnected, its status is `none`."""
     route = route_template(scope)
     metrics.HTTP_REQUESTS.labels(method, route, str(status or "none")).inc()
     metrics.HTTP_DURATION.labels(method, route).observe(seconds)
@@ -94,6 +98,6 @@ def _tell(traced: Span, scope: Scope, method: str, status: int | None, seconds: 
 
 
 def route_template(scope: Scope) -> str:
-    """The path as the route was declared, never as it was asked for: ids would make a time series each."""
+    """Return the declared path of the route, not the requested one: each id would create a time series."""
     template: str | None = getattr(scope.get("route"), "path", None)
     return template or "unmatched"

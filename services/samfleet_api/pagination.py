@@ -1,4 +1,4 @@
-"""Pages by cursor: opaque to clients, inside the sort key of the last item, so that new rows shift nothing."""
+"""Pagination by opaque cursors. A cursor holds the sort key of the last item, so new rows do not shift pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Row = TypeVar("Row")
 
 
 class CursorInvalid(InvalidInput):
-    """The cursor is not one that this list gave out; start again without it."""
+    """The cursor does not belong to this list; start again without it."""
 
     code = "cursor_invalid"
 
@@ -35,9 +35,9 @@ class Page(BaseModel, Generic[Item]):
 
 
 Cursor = Annotated[
-    str | None, Query(max_length=500, description="`next` of the page before.", examples=["WyJwb3NpdGlvbiIsIDk5XQ"])
+    str | None, Query(max_length=500, description="`next` of the previous page.", examples=["WyJwb3NpdGlvbiIsIDk5XQ"])
 ]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items in the page.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Maximum number of items in the page.")]
 
 
 def encode_cursor(*parts: str | int) -> str:
@@ -45,7 +45,7 @@ def encode_cursor(*parts: str | int) -> str:
 
 
 def decode_cursor(cursor: str | None, read: Callable[[Sequence[str | int]], Key]) -> Key | None:
-    """What `read` makes of the parts; where it fails on them, the cursor is another list's."""
+    """Decode a cursor and convert its parts with `read`. If `read` fails, the cursor belongs to another list."""
     if cursor is None:
         return None
     try:
@@ -60,20 +60,22 @@ def decode_cursor(cursor: str | None, read: Callable[[Sequence[str | int]], Key]
 def cut_page(
     rows: Sequence[Row], limit: int, key: Callable[[Row], Sequence[str | int]]
 ) -> tuple[list[Row], str | None]:
-    """`rows` were asked for with one more than `limit`, which tells whether there is a next page."""
+    """Cut `rows` to `limit` and return the next cursor. `rows` has up to `limit` + 1 items; the extra one shows that
+    there is a next page.
+    """
     kept = list(rows[:limit])
     return kept, encode_cursor(*key(kept[-1])) if len(rows) > limit else None
 
 
 def number_in(part: str | int) -> int:
-    """A position or an id: `int` would also take texts of digits of any length."""
+    """Return a position or id. Unlike `int`, it rejects strings of digits."""
     if not isinstance(part, int):
         raise CursorInvalid
     return part
 
 
 def place_in_time(parts: Sequence[str | int]) -> tuple[datetime, uuid.UUID]:
-    """The key of the lists that go from the newest to the oldest."""
+    """Return the sort key of lists ordered newest first: (created_at, id)."""
     moment, id_ = parts
     created_at = datetime.fromisoformat(str(moment))
     if created_at.tzinfo is None:
@@ -82,7 +84,7 @@ def place_in_time(parts: Sequence[str | int]) -> tuple[datetime, uuid.UUID]:
 
 
 def _is_plain(part: object) -> bool:
-    """A storable text, or a number that the database can compare with a 64-bit one. `true` is a number to Python."""
+    """Accept storable text and numbers that fit a 64-bit column, but not booleans, which are ints in Python."""
     if isinstance(part, str):
         return "\x00" not in part and part.isprintable()
     return isinstance(part, int) and not isinstance(part, bool) and 0 <= part < 2**63

@@ -1,4 +1,4 @@
-"""The one error body (RFC 9457) and how routes declare theirs."""
+"""The error body of all routes (RFC 9457), and declarations of errors for OpenAPI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class PayloadInvalid(InvalidInput):
-    """The request is not valid; `errors` says where."""
+    """The request is invalid; `errors` has the locations."""
 
     code = "payload_invalid"
 
@@ -26,28 +26,28 @@ class PayloadTooLarge(TooLarge):
 
 
 class ContentEncodingUnsupported(SamfleetError):
-    """Bodies are read as they are sent; leave `Content-Encoding` out."""
+    """Encoded request bodies are not supported; omit `Content-Encoding`."""
 
     code = "content_encoding_unsupported"
     status_code = 415
 
 
 class ValueUnusable(InvalidInput):
-    """A value of the request cannot be stored or compared, such as a number beyond 64 bits or a text with NUL."""
+    """A value in the request cannot be stored or compared, such as a number beyond 64 bits or text with NUL."""
 
     code = "value_unusable"
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with the request, and where."""
+    """One error in the request and its location."""
 
-    location: list[str | int] = Field(description="`body`, `query`, `path` or `header`, then the way to the field.")
+    location: list[str | int] = Field(description="`body`, `query`, `path` or `header`, then the path to the field.")
     message: str
     type: str
 
 
 class Problem(BaseModel):
-    """An error. `code` is stable: programs decide by it, people read `detail`."""
+    """An error. `code` is stable and meant for programs; `detail` is meant for people."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -65,13 +65,13 @@ class Problem(BaseModel):
         }
     )
 
-    type: str = Field(default="about:blank", description="A URI of the kind of problem; `code` says more.")
+    type: str = Field(default="about:blank", description="URI of the problem type; `code` is more specific.")
     title: str = Field(description="The HTTP status in words.")
     status: int
     code: str = Field(description="Stable name of the error; docs/api.md lists them all.")
-    detail: str = Field(description="What was wrong and what to do.")
-    instance: str | None = Field(default=None, description="The path that was asked for.")
-    errors: list[FieldError] | None = Field(default=None, description="With `payload_invalid`: each finding.")
+    detail: str = Field(description="The cause and a remedy.")
+    instance: str | None = Field(default=None, description="The requested path.")
+    errors: list[FieldError] | None = Field(default=None, description="All errors of a `payload_invalid`.")
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_none=True)
@@ -89,7 +89,7 @@ def problem_of(error: SamfleetError, instance: str | None = None, errors: list[F
 
 
 def problems(*errors: type[SamfleetError], public: bool = False) -> dict[int | str, dict[str, Any]]:
-    """For `responses=`: these errors and those that every route has; `public` routes ask for no key."""
+    """Build `responses=` of a route: these errors and those of every route. `public` routes need no key."""
     common = (PayloadInvalid, PayloadTooLarge, ContentEncodingUnsupported, Unavailable, SamfleetError)
     of_keys = () if public else (Unauthorized, Forbidden, TooManyRequests)
     by_status: dict[int, list[type[SamfleetError]]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""What request and response models share."""
+"""Shared parts of request and response models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-# PostgreSQL's text has no NUL. pydantic itself refuses halves of surrogate pairs, which no UTF-8 has.
+# PostgreSQL's text cannot hold NUL. pydantic itself rejects lone surrogates, which UTF-8 cannot encode.
 StorableText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Name = Annotated[StorableText, StringConstraints(min_length=1, max_length=200)]
 ServerPath = Annotated[StorableText, StringConstraints(min_length=1, max_length=4096)]
@@ -16,9 +16,9 @@ _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz
 
 
 def _check_moment(value: object) -> object:
-    """Pydantic takes numbers and shorter forms too, which the declared `date-time` does not allow."""
+    """Reject forms that the declared `date-time` does not allow: pydantic also accepts numbers and shorter strings."""
     if isinstance(value, str) and _RFC_3339.fullmatch(value) is None:
-        raise ValueError("write it as RFC 3339 does: 2026-11-22T00:00:00Z")
+        raise ValueError("use the format of RFC 3339: 2026-11-22T00:00:00Z")
     return value
 
 
@@ -26,6 +26,6 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_check_moment)]
 
 
 class RequestModel(BaseModel):
-    """Unknown fields are refused: a misspelt one must not be ignored."""
+    """Base of request models. It rejects unknown fields, so that misspelt ones are not ignored."""
 
     model_config = ConfigDict(extra="forbid")

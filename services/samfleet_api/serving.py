@@ -1,4 +1,4 @@
-"""How the API is served: `python -m samfleet_api --host 127.0.0.1 --port 8080`."""
+"""Entry point of the server: `python -m samfleet_api --host 127.0.0.1 --port 8080`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from fastapi import FastAPI
 
 from samfleet_api.app import create_app
 
-HEADER_BYTES = 2**16  # of the request line and all headers together
-GRACE_SECONDS = 5  # for requests under way when the server is told to stop
+HEADER_BYTES = 2**16  # limit of the request line and all headers together
+GRACE_SECONDS = 5  # for open requests when the server is stopped
 
 
 def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
-    """Uvicorn does not say who it is, and believes no proxy: the app does that, by `SAMFLEET_TRUSTED_PROXIES`."""
+    """Configure uvicorn without its server header and without proxy headers: the app handles those itself, according to
+    `SAMFLEET_TRUSTED_PROXIES`.
+    """
     return uvicorn.Config(
         app,
         host=host,
@@ -43,6 +45,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _allow_many_files() -> None:
-    """Each file of an upload and each connection is one, and shells give a process 1024."""
+    """Raise the limit of open files, which is often 1024: each uploaded file and each connection needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

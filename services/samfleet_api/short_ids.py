@@ -1,4 +1,4 @@
-"""Ids in addresses may be cut short, because people copy them from tables and pages that show eight characters."""
+"""Ids in URLs may be shortened, because people copy them from tables and pages that show eight characters."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from samfleet_api.keys.service import KeyNotFound
 
 LEAST_CHARACTERS = 6
 PATTERN = f"^[0-9a-fA-F]{{{LEAST_CHARACTERS}}}[0-9a-fA-F-]{{0,{36 - LEAST_CHARACTERS}}}$"
-DESCRIPTION = f"The whole id, or its first {LEAST_CHARACTERS} or more characters where no other begins so."
+DESCRIPTION = f"The full id, or at least its first {LEAST_CHARACTERS} characters if they are unique."
 _DIGITS = 32
 
 
 class IdAmbiguous(InvalidInput):
-    """Several ids begin with these characters; give more of them."""
+    """Several ids start with these characters; give more of them."""
 
     code = "id_ambiguous"
 
 
 def _check(text: str) -> str:
     if re.match(PATTERN, text) is None:
-        raise ValueError(f"this is no id; give the whole id, or at least its first {LEAST_CHARACTERS} characters")
+        raise ValueError(f"not an id; give the full id, or at least its first {LEAST_CHARACTERS} characters")
     return text.lower()
 
 
@@ -43,7 +43,9 @@ IdInPath = Annotated[IdText, Path(description=DESCRIPTION, json_schema_extra={"p
 
 
 def whole_id(engine: Engine, text: str, ids: Select[Any], not_found: type[NotFound], listed_by: str) -> uuid.UUID:
-    """The id of `ids` that begins with `text`. A whole id is taken as it is: whoever uses it looks for its row."""
+    """Return the only id of `ids` that starts with `text`. A full id is returned without a look-up: its user reads the
+    row anyway.
+    """
     digits = text.replace("-", "")
     if len(digits) == _DIGITS:
         return uuid.UUID(digits)
@@ -54,14 +56,14 @@ def whole_id(engine: Engine, text: str, ids: Select[Any], not_found: type[NotFou
         with read_only(engine) as session:
             found = session.scalars(ids.where(column.between(first, last)).order_by(column).limit(2)).all()
     if not found:
-        raise not_found(f"no id begins with {text}; {listed_by} lists yours")
+        raise not_found(f"no id starts with {text}; {listed_by} lists yours")
     if len(found) > 1:
-        raise IdAmbiguous(f"{found[0]} and others begin with {text}; give more characters")
+        raise IdAmbiguous(f"{found[0]} and others start with {text}; give more characters")
     return found[0]
 
 
 def whole_job_id(engine: Engine, tenant_id: uuid.UUID, text: str) -> uuid.UUID:
-    """As `whole_id`, of the tenant's jobs."""
+    """Expand the id of one of the tenant's jobs."""
     ids = select(Job.id).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
     return whole_id(engine, text, ids, JobNotFound, "GET /v1/jobs")
 

@@ -1,4 +1,4 @@
-"""What all requests share, opened once per process."""
+"""Shared state of all requests, opened once per process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from samfleet.storage.factory import open_store
 from samfleet.storage.store import ObjectStore
 from samfleet_api.health.checks import Probes
 
-DATABASE_CONNECTIONS = 20  # of the 40 threads that run endpoints; twice as many when all are busy with the database
+DATABASE_CONNECTIONS = 20  # for the 40 threads that run endpoints; the pool may grow to twice as many
 
 
 class State(TypedDict):

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it: Python's reader also takes NaN and infinities, and turns 1e999 into one."""
+"""Strict JSON (RFC 8259): Python's parser also accepts NaN and infinities, and reads 1e999 as infinity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samfleet_api.problems import PayloadInvalid
 
 
 class StrictJsonRoute(APIRoute):
-    """For routers whose requests have JSON bodies."""
+    """Route class for requests with JSON bodies."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -36,4 +36,4 @@ def _finite(digits: str) -> float:
 
 
 def _refuse(number: str) -> float:
-    raise PayloadInvalid(f"the body has the number {number[:40]}, which JSON or a 64-bit float cannot hold")
+    raise PayloadInvalid(f"the body has the number {number[:40]}, which JSON or a 64-bit float cannot represent")

@@ -1,4 +1,4 @@
 """The `samfleet` command.
 
-May import `samfleet`; talks to the API by HTTP and to the model code by processes.
+May import `samfleet`. It uses the API by HTTP and runs the model code in subprocesses.
 """

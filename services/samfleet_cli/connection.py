@@ -1,4 +1,4 @@
-"""Which API a command talks to: the one it is told, else the stack of this machine."""
+"""Choice of the API that a command uses: the given URL, or else the stack of this machine."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from samfleet_cli.local_stack.weights import pull_missing
 
 
 class StackNotRunning(Unavailable):
-    """No stack runs here."""
+    """No stack is running here."""
 
     code = "stack_not_running"
 
 
 class ApiKeyMissing(Unauthorized):
-    """An API is named and no key for it; give one with --api-key or SAMFLEET_API_KEY."""
+    """The API's URL is given without a key; set --api-key or SAMFLEET_API_KEY."""
 
     code = "api_key_missing"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiChoice:
-    """`api_url` None means the stack whose state is in `state_dir`."""
+    """Chosen API. `api_url` None means the stack with its state in `state_dir`."""
 
     api_url: str | None
     api_key: str | None
@@ -48,14 +48,14 @@ def choose_api(api_url: str | None, api_key: str | None) -> ApiChoice:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`temporary`: the stack was started for a command and ends with the last one that uses it."""
+    """A client. `temporary`: the stack was started for a command and ends with the last command that uses it."""
 
     client: SamfleetClient
     temporary: bool = False
 
 
 def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
-    """Where a stack will have to be started for `variants`, see to their gates and fetch their weights."""
+    """If a stack has to be started, check the gates of `variants` and download their weights."""
     if not choice.api_url and (is_temporary(choice.state_dir) or not running_stack(choice.state_dir)):
         settings, stack = Settings(), StackSettings()
         require_gates(settings, stack, variants)
@@ -65,15 +65,15 @@ def prepare(choice: ApiChoice, variants: Sequence[str]) -> None:
 
 @contextmanager
 def connect(choice: ApiChoice) -> Iterator[SamfleetClient]:
-    """A client of an API that must be there already. A stack that another command has started stays until the end."""
-    used = nullcontext() if choice.api_url else using(choice.state_dir, _nobody_hears)
+    """Yield a client of a running API. A temporary stack of another command is kept alive until the block ends."""
+    used = nullcontext() if choice.api_url else using(choice.state_dir, _discard)
     with used, SamfleetClient(*_address(choice)) as client:
         yield client
 
 
 @contextmanager
 def connect_or_start(choice: ApiChoice, say: Callable[[str], None]) -> Iterator[Connection]:
-    """A client; where no API is named and no stack runs, one is started, and stopped when its last user has gone."""
+    """Yield a client. Without a URL and a running stack, start one; it is stopped when its last user has ended."""
     if choice.api_url:
         with connect(choice) as client:
             yield Connection(client)
@@ -86,8 +86,8 @@ def connect_or_start(choice: ApiChoice, say: Callable[[str], None]) -> Iterator[
         yield Connection(client, temporary=stack.temporary)
 
 
-def _nobody_hears(_message: str) -> None:
-    """For commands that print results alone."""
+def _discard(_message: str) -> None:
+    """Ignore a message, for commands that print only results."""
 
 
 def _address(choice: ApiChoice) -> tuple[str, str]:
@@ -98,14 +98,14 @@ def _address(choice: ApiChoice) -> tuple[str, str]:
     info = running_stack(choice.state_dir)
     if info is None:
         raise StackNotRunning(
-            f"no stack runs in {choice.state_dir}; start one with `samfleet up`, or name an API with --api-url"
+            f"no stack is running in {choice.state_dir}; start one with `samfleet up`, or choose an API with --api-url"
         )
     return info.api_url, info.api_key
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise like Ctrl-C does, so that a stack started for this command ends with it."""
+    """Raise SystemExit on SIGTERM and SIGHUP, like Ctrl-C, so that a stack started for this command ends with it."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)

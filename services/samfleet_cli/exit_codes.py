@@ -1,4 +1,4 @@
-"""What the exit code of `samfleet` says; `docs/cli.md` repeats it for people who write scripts."""
+"""Exit codes of `samfleet`, documented for scripts in `docs/cli.md`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    OK = 0  # for `segment`, `demo` and `jobs follow`: every image succeeded
-    ERROR = 1  # no connection, a refused request, a failed job
-    USAGE = 2  # typer's own
-    IMAGES_FAILED = 3  # the job is complete, and some of its images could not be segmented
+    OK = 0  # for `segment`, `demo` and `jobs follow`: all images succeeded
+    ERROR = 1  # no connection, a rejected request, a failed job
+    USAGE = 2  # typer's code
+    IMAGES_FAILED = 3  # the job is complete, but some of its images failed
     CANCELLED = 4  # the job was cancelled before it was complete
-    INTERRUPTED = 130  # Ctrl-C; the job goes on
+    INTERRUPTED = 130  # Ctrl-C; the job continues

@@ -1,4 +1,4 @@
-"""Lists on stdout: a table for people, tab-separated lines or JSON for programs. Ids and names are never broken."""
+"""Lists on stdout: a table for people, tab-separated lines or JSON for programs. Ids and names are never wrapped."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from samfleet.errors import InvalidInput
 from samfleet_cli import tables
 from samfleet_cli.client.schemas import SHOWN_ID
 
-_FOLDED_TO = 14  # columns of many words keep at least this width
+_FOLDED_TO = 14  # minimum width of wrapped columns
 
 
 class OutputChosenTwice(InvalidInput):
-    """Output has one form; give only one of --json, --plain and --csv."""
+    """Only one output format is possible; give one of --json, --plain and --csv."""
 
     code = "output_chosen_twice"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`value` takes an item and gives a text, a number, a moment, a flag or None. Ids are cut short and words are
-    folded where the terminal is narrow.
+    """A column. `value` maps an item to a string, number, datetime, bool or None. On a narrow terminal, ids are
+    shortened and columns with `folds` are wrapped.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a list was asked for: as a table unless one of these is set."""
+    """Requested output format: a table, unless one of these is set."""
 
     as_json: bool = False
     plain: bool = False
@@ -49,7 +49,9 @@ class Form:
 def print_list(
     columns: Sequence[Column], items: Sequence[Any], form: Form, *, whole: Sequence[Any], empty: str, note: str = ""
 ) -> None:
-    """`whole` is what JSON has of the items; `empty` is said on stderr in place of an empty table, `note` below one."""
+    """Print a list. `whole` has the items for JSON. `empty` is written to stderr instead of an empty table, `note`
+    below a table.
+    """
     if form.as_json:
         sys.stdout.write(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
     elif form.plain:
@@ -76,7 +78,7 @@ def _print_table(columns: Sequence[Column], items: Sequence[Any]) -> None:
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]], *, folded: bool = False) -> list[int]:
-    """Of whole cells; with `folded`, the least that the columns need."""
+    """Return the widths of unwrapped columns; with `folded`, their minimum widths."""
     found = []
     for column, own in zip(columns, cells, strict=True):
         width = max(*map(len, column.title.split()), *map(len, own))
@@ -93,10 +95,10 @@ def _shown(value: object) -> str:
 
 
 def _plain(value: object) -> str:
-    """One field: nothing for what is missing, times as ISO 8601 has them, no tab and no line break."""
+    """Format a field without tabs and line breaks. Missing values are empty, times are in ISO 8601."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = value.isoformat() if isinstance(value, datetime) else str(value)
-    return " ".join(text.split()) if any(sign in text for sign in "\t\n\r") else text
+    return " ".join(text.split()) if any(character in text for character in "\t\n\r") else text

@@ -1,4 +1,4 @@
-"""The `samfleet` command. Commands import what they need when they run, so that `--help` comes at once."""
+"""The `samfleet` command. Commands import their dependencies when they run, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from samfleet_cli.commands import datasets, demo, doctor, jobs, keys, open_dashb
 from samfleet_cli.commands.options import flag
 from samfleet_cli.exit_codes import ExitCode
 
-FILE_ERROR = "file_error"  # of a file or folder of this machine
+FILE_ERROR = "file_error"  # errors of local files and folders
 
 app = typer.Typer(
     name="samfleet",
@@ -55,7 +55,7 @@ def _root(
         Path | None,
         typer.Option(
             envvar="SAMFLEET_VARIANTS_DIR",
-            help="A folder of YAML files, one for each variant of your own.",
+            help="Folder of YAML files, one for each variant that you add.",
             show_default=False,
         ),
     ] = None,
@@ -67,7 +67,7 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line. An error is one sentence and its code on stderr, never a traceback."""
+    """Run the command line. Errors are printed to stderr as a sentence and a code, never as a traceback."""
     try:
         app()
     except SamfleetError as error:
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def _code(error: SamfleetError) -> str:
-    """An error that the API reported keeps the code that it had there."""
+    """Return the error's code; for errors reported by the API, the API's code."""
     return str(getattr(error, "problem_code", error.code))
 
 

@@ -1,4 +1,4 @@
-"""Commands of the model code as processes of their own: fit of weights, gates, comparison with official outputs."""
+"""Commands of the model code, run in subprocesses: check of weights, gates, comparison with official outputs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from samfleet_cli.local_stack.triton_command import CPU_TUNING, UTF8
 
 
 class WeightsDoNotFit(InvalidInput):
-    """The weights are not of this variant's architecture."""
+    """The weights do not match this variant's architecture."""
 
     code = "weights_do_not_fit"
 
 
 def fit_check(record: VariantRecord, weights_dir: Path) -> Check | None:
-    """Holds a file, with the variant's others, against the network, key by key and shape by shape; None without torch.
+    """Return a check that compares a file's keys and shapes, together with the variant's other files, with the network.
+    None without torch.
 
-    A file that comes before the others is judged with the last of them: a network may need all to be built.
+    The check runs when the last of the variant's files is present, because building the network may need all of them.
     """
     if installed_version("torch") is None:
         return None
@@ -49,18 +50,18 @@ def fit_check(record: VariantRecord, weights_dir: Path) -> Check | None:
 
 
 def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2] or "the check ended without a word"
+    return text.strip().rpartition("\n")[2] or "the check failed without a message"
 
 
 class TorchNotInstalled(NotFound):
-    """A gate is measured by torch, which is not installed here; `pip install 'samfleet[triton]'`."""
+    """Measuring a gate needs torch, which is not installed; `pip install 'samfleet[triton]'`."""
 
     code = "torch_not_installed"
 
 
 @dataclass(frozen=True, slots=True)
 class GateRun:
-    """What is measured. Without `images` ten of scikit-image's are; `grid` None is the variant's."""
+    """Settings of a gate measurement. Default `images`: ten of scikit-image. `grid` None: the variant's grid."""
 
     variant: str
     execution: Execution
@@ -73,10 +74,10 @@ class GateRun:
 
 
 def run_gate(wanted: GateRun) -> int:
-    """The exit code of the measurement, which prints its own figures.
+    """Measure a gate and return the exit code. The subprocess prints the results.
 
-    It has a process of its own, with what decides on the arithmetic and on files in Triton's: the allocator's settings
-    and the encoding count from the start of a process.
+    It runs in a subprocess with the same environment as Triton for arithmetic and files, because the allocator's
+    settings and the encoding take effect only at the start of a process.
     """
     if installed_version("torch") is None:
         raise TorchNotInstalled
@@ -102,7 +103,7 @@ def _command(wanted: GateRun, images: Path) -> list[str]:
 
 
 def run_verify(folder: Path, names: Sequence[str], threads: int | None) -> int:
-    """The exit code of the comparison, which prints its own lines, in a process with Triton's allocator settings."""
+    """Run the comparison in a subprocess with Triton's allocator settings and return its exit code."""
     if installed_version("torch") is None:
         raise TorchNotInstalled
     command = [sys.executable, "-m", "samfleet_models.parity.verify", str(folder), *names]

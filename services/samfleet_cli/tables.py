@@ -1,4 +1,4 @@
-"""Tables for people, on stdout."""
+"""Tables on stdout for people."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ from samfleet_cli.jobs.result_files import Results, hardware_of, stages_note
 
 AREAS = ("all", "small", "medium", "large")
 METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
-_GAP = 2  # between the columns of a list; rich draws one of the two spaces itself
-_WHOLE = {"variant", "pool", "run", "image", "stage", "metric", "execution"}  # columns of names, which are not broken
-_FEWEST_COLUMNS = 100  # a pipe has no width; 80 would cut names
+_GAP = 2  # spaces between the columns of a list; rich adds one of them itself
+_WHOLE = {"variant", "pool", "run", "image", "stage", "metric", "execution"}  # columns of names, which are not wrapped
+_FEWEST_COLUMNS = 100  # a pipe has no width; 80 would truncate names
 
 
 def console() -> Console:
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=max(found.width, _FEWEST_COLUMNS))
+    found = Console(highlight=False, emoji=False)
+    return (
+        found if found.is_terminal else Console(highlight=False, emoji=False, width=max(found.width, _FEWEST_COLUMNS))
+    )
 
 
 def print_summary(results: Results, *, as_json: bool) -> None:
-    """Print the tables of a job and the files that were written. With `as_json` stdout has the summary alone."""
+    """Print the tables of a job and the written files. With `as_json`, stdout has only the summary."""
     summary = results.summary
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
@@ -57,7 +59,7 @@ def runs_table(summary: dict[str, Any]) -> Table:
 
 
 def stages_table(run: dict[str, Any]) -> Table:
-    """Where the time of an image goes, in milliseconds."""
+    """Table of the time per image and stage, in milliseconds."""
     title = f"{run['variant']} on {run['pool']}: milliseconds per image"
     table = _table(("stage",), ("images", "mean", "p50", "p90", "p99"), title=title)
     table.caption, table.caption_justify = Text(stages_note(run)), "left"
@@ -70,7 +72,7 @@ def stages_table(run: dict[str, Any]) -> Table:
 
 
 def evaluation_table(run: dict[str, Any]) -> Table:
-    """A run's figures against the annotations, a metric a row; what is missing and why below them."""
+    """Table of a run's evaluation, one row per metric, with the reason for missing metrics as caption."""
     figures = run.get("evaluation", [])
     table = _table(("metric",), (*AREAS, "masks per image"), title=f"{run['variant']} on {run['pool']}: evaluation")
     values = {(one["metric"], one["max_detections"], one["area"]): one["value"] for one in figures}
@@ -83,7 +85,7 @@ def evaluation_table(run: dict[str, Any]) -> Table:
 
 
 def size_words(size_bytes: int | None) -> str | None:
-    """As the dashboard has it."""
+    """Format a size as in the dashboard."""
     return None if size_bytes is None else f"{size_bytes / 2**20:.1f} MiB"
 
 
@@ -92,7 +94,7 @@ def licence_words(row: Mapping[str, Any]) -> str:
 
 
 def variant_table(row: Mapping[str, Any]) -> Table:
-    """A variant as `samfleet variants show --json` has it."""
+    """Table of a variant with the fields of `samfleet variants show --json`."""
     shown = {
         **{name: value for name, value in row.items() if name not in {"survey", "published", "repository", "paper"}},
         "files": "\n".join(_file_words(file) for file in row["files"]),
@@ -110,12 +112,12 @@ def variant_table(row: Mapping[str, Any]) -> Table:
 
 
 def _work_words(row: Mapping[str, Any]) -> dict[str, str | None]:
-    """What was counted of the variant, and beside it what is published."""
+    """Describe the measured complexity of a variant and published figures."""
     words: dict[str, str | None] = {}
     if counted := row["complexity"]:
         giga = {name: f"{value / 1e9:,.1f} GFLOPs" for name, value in counted.items() if value}
         words["parameters"] = f"{counted['parameters'] / 1e6:.2f} million"
-        words["one box"] = f"{giga['box_flops']}, {giga['encoder_flops']} of them the encoder's"
+        words["one box"] = f"{giga['box_flops']}, of which encoder {giga['encoder_flops']}"
         if "grid_scored_flops" in giga:
             words["32 x 32 grid"] = f"{giga['grid_scored_flops']}, {giga['grid_drawn_flops']} with every mask drawn"
         words["detector"] = giga.get("detector_flops")
@@ -134,7 +136,7 @@ def _file_words(file: Mapping[str, Any]) -> str:
 
 
 def gates_table(gates: Sequence[tuple[Gate, str]]) -> Table:
-    """How far the masks of each execution agree with those of fp32."""
+    """Table of the agreement of each execution's masks with those of fp32."""
     names = ("execution", "on", "torch", "state")
     table = _table(names, ("images", "masks", "at 0.9", "mIoU", "boxes"), title="gates")
     for gate, state in gates:
@@ -156,8 +158,8 @@ def errors_table(errors: Sequence[dict[str, Any]]) -> Table:
 def list_table(
     columns: Sequence[str], widths: Sequence[int], rows: Sequence[Sequence[str]], *, folded: Collection[str]
 ) -> Table:
-    """Headings are broken between words to `widths`, and the cells of the columns `folded` where the console is
-    narrow; no other cell is.
+    """Build a table of a list. Headings are wrapped between words to `widths`. On a narrow console, cells of the
+    columns in `folded` are wrapped; all others never are.
     """
     table = Table(box=SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
     for name, width in zip(columns, widths, strict=True):
@@ -168,7 +170,7 @@ def list_table(
 
 
 def width_of(columns: Sequence[int]) -> int:
-    """Of a table of `list_table` whose columns have these widths."""
+    """Return the width of a `list_table` whose columns have these widths."""
     return sum(columns) + _GAP * len(columns)
 
 
@@ -182,8 +184,8 @@ def table_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
 def measures_table(
     columns: Sequence[str], widths: Sequence[int | None], rows: Sequence[Sequence[str]], left: int
 ) -> Table:
-    """Columns that have a width keep it; where the terminal is narrow, the others are folded. The first `left` ones are
-    words, the others figures.
+    """Build a table of measurements. Columns with a width keep it; on a narrow terminal, the others are wrapped. The
+    first `left` columns are words, the others figures.
     """
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for at, (name, width) in enumerate(zip(columns, widths, strict=True)):
@@ -207,7 +209,7 @@ def _table(names: Sequence[str], numbers: Sequence[str], title: str | None = Non
 
 
 def _add_row(table: Table, *cells: object) -> None:
-    """Cells as they are: a file may be named `[red].jpg`, which rich would read as markup."""
+    """Add a row without markup: rich would interpret a file name such as `[red].jpg`."""
     table.add_row(*(Text(str(cell)) for cell in cells))
 
 

@@ -27,7 +27,7 @@ def page(browser: Browser, api: Api, tenant: Tenant) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def measured(browser: Browser, api: Api, api_database: str) -> Iterator[Tenant]:
-    """Of all tests together, which read what was measured and change nothing of it."""
+    """The tenant with measurements, shared by all tests; they only read."""
     folder = api.root / "shop shelves"
     folder.mkdir()
     with new_tenant(api, api_database) as tenant:
@@ -37,7 +37,7 @@ def measured(browser: Browser, api: Api, api_database: str) -> Iterator[Tenant]:
 
 @pytest.fixture(scope="session")
 def measured_session(browser: Browser, api: Api, measured: Tenant) -> StorageState:
-    """The cookie of the tenant that has measurements: logging in once is enough."""
+    """The session cookie of the tenant with measurements; logging in once is enough."""
     with visitor(browser, api.url) as page:
         log_in(page, measured.key)
         return page.context.storage_state()
@@ -45,14 +45,14 @@ def measured_session(browser: Browser, api: Api, measured: Tenant) -> StorageSta
 
 @pytest.fixture
 def reader(browser: Browser, api: Api, measured_session: StorageState) -> Iterator[Page]:
-    """A page of the tenant that has measurements."""
+    """A page of the tenant with measurements."""
     with visitor(browser, api.url, session=measured_session) as page:
         yield page
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """BROWSER_SCREENSHOTS names a folder that keeps the pictures."""
+    """The folder of BROWSER_SCREENSHOTS, in which the pictures are stored."""
     folder = Path(os.environ.get("BROWSER_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     return folder

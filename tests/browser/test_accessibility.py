@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page, and everything is reached by the keyboard."""
+"""axe-core finds no violation on any page, and the keyboard reaches every control."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 def violations(page: Page) -> list[str]:
-    """Each as what it breaks and where. The policy of the page stays in force: axe comes through the debugger."""
+    """Return each violation with its rule and its place.
+
+    The page's policy stays in force, because the debugger injects axe.
+    """
     found = Axe().run(page).response["violations"]
     return [f"{one['impact']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
@@ -39,7 +42,7 @@ def test_axe_finds_nothing_on_any_page(api: Api, measured: Tenant, folder: Path,
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
-def test_axe_finds_nothing_where_nobody_is_logged_in(browser: Browser, api: Api) -> None:
+def test_axe_finds_nothing_on_pages_without_a_login(browser: Browser, api: Api) -> None:
     with visitor(browser, api.url, PHONE) as page:
         page.goto("/dashboard/login")
         page.get_by_label("API key").fill("sf_wrong")
@@ -62,14 +65,14 @@ FOCUSED = """() => {
 
 
 def stops(page: Page, most: int = 150) -> list[str]:
-    """What Tab comes to, one after the other, each with a frame that is seen."""
+    """Return the elements that Tab visits, in order, and check that each shows a focus ring."""
     found: list[str] = []
     for _ in range(most):
         page.keyboard.press("Tab")
         tag, name, frame = page.evaluate(FOCUSED)
         if tag == "BODY":
             break
-        if name in found[-1:]:  # the parts of a date are stops of their own, within the frame of the field
+        if name in found[-1:]:  # the parts of a date are separate stops inside the field's focus ring
             continue
         assert frame != "none", name
         found.append(name)
@@ -86,12 +89,12 @@ def test_tab_goes_through_a_report_in_reading_order(reader: Page) -> None:
         "view-by_row",
         "Copy link",
         "Download CSV",
-        "Repeat this report: link, API request, command",
+        "Reproduce this report: link, API request, command",
     ]
     assert [name for name in found if name in wanted] == wanted
 
 
-def test_the_first_stop_leads_past_the_header(reader: Page) -> None:
+def test_the_first_tab_stop_skips_the_header(reader: Page) -> None:
     looked_at(reader, "/dashboard/reports/latency")
     reader.keyboard.press("Tab")
     expect(reader.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
@@ -100,7 +103,7 @@ def test_the_first_stop_leads_past_the_header(reader: Page) -> None:
     expect(reader.locator("main :focus")).to_have_count(1)
 
 
-def test_choices_are_made_by_keyboard(reader: Page) -> None:
+def test_choices_can_be_made_by_keyboard(reader: Page) -> None:
     looked_at(reader, "/dashboard/reports/latency")
     reader.locator("details.picker summary").first.focus()
     reader.keyboard.press("Enter")

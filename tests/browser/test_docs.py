@@ -11,12 +11,12 @@ from fixtures.servers.chromium import visitor
 pytestmark = pytest.mark.browser
 
 
-def test_the_routes_are_shown_without_another_host(browser: Browser, api: Api, pictures: Path) -> None:
+def test_the_documentation_loads_nothing_from_another_host(browser: Browser, api: Api, pictures: Path) -> None:
     with visitor(browser, api.url) as page:
         hosts: set[str] = set()
         page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
         page.goto("/docs")
         page.get_by_text("Submit a job", exact=True).click()
-        expect(page.get_by_text("One run for each variant on each pool")).to_be_visible()
+        expect(page.get_by_text("Create one run per variant and pool")).to_be_visible()
         page.screenshot(path=pictures / "docs.png")
         assert hosts == {api.url.removeprefix("http://")}

@@ -1,4 +1,4 @@
-"""Filters live in the address: it can be shared, and the browser's own buttons go through what was chosen."""
+"""Filters are in the URL: it can be shared, and the browser's back and forward buttons restore them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def drawn(page: Page) -> set[str]:
     return set(page.locator(".results svg .group").all_text_contents())
 
 
-def test_an_address_shows_somebody_else_the_same(browser: Browser, api: Api, measured: Tenant, reader: Page) -> None:
+def test_a_shared_url_shows_the_same_report(browser: Browser, api: Api, measured: Tenant, reader: Page) -> None:
     reader.goto("/dashboard/reports/latency")
     pick(reader, "Variant", "sam_vit_b")
     pick(reader, "Hardware", "Test CPU (2 threads)")
@@ -36,7 +36,7 @@ def test_an_address_shows_somebody_else_the_same(browser: Browser, api: Api, mea
             assert other.locator(place).text_content() == reader.locator(place).text_content()
 
 
-def test_back_and_forward_go_through_what_was_chosen(reader: Page) -> None:
+def test_back_and_forward_restore_earlier_filters(reader: Page) -> None:
     reader.goto("/dashboard/reports/latency")
     expect(reader.locator(".results svg.chart")).to_be_visible()
     pick(reader, "Variant", "sam_vit_b")
@@ -50,7 +50,7 @@ def test_back_and_forward_go_through_what_was_chosen(reader: Page) -> None:
     expect(reader.locator(".results tbody tr")).to_have_count(len(MACHINES))
 
 
-def test_filters_go_along_to_the_other_reports(reader: Page) -> None:
+def test_filters_are_kept_when_switching_reports(reader: Page) -> None:
     reader.goto("/dashboard/reports/latency?variant=sam_vit_b&stage=encode")
     expect(reader.locator(".results svg.chart")).to_be_visible()
     reader.get_by_role("navigation", name="Reports").get_by_role("link", name="Throughput").click()
@@ -76,10 +76,10 @@ def test_hours_are_utc(reader: Page) -> None:
         ("latency?since=yesterday", "query.since"),
         ("latency?hardware=L4", "query.hardware"),
         ("latency?since=2026-02-01T00:00:00Z&until=2026-01-01T00:00:00Z", "is not before until"),
-        ("compare?a=one&b=two", "is not the id of a hardware"),
+        ("compare?a=one&b=two", "is not a hardware id"),
     ],
 )
-def test_a_bad_address_has_the_message_of_the_api(reader: Page, address: str, message: str) -> None:
+def test_an_invalid_url_shows_the_message_of_the_api(reader: Page, address: str, message: str) -> None:
     reader.goto(f"/dashboard/reports/{address}")
     alert = reader.get_by_role("alert")
     expect(alert).to_contain_text(message)
@@ -87,12 +87,12 @@ def test_a_bad_address_has_the_message_of_the_api(reader: Page, address: str, me
     expect(reader.locator(".results svg.chart").first).to_be_visible()
 
 
-def test_an_unknown_report_is_told(reader: Page) -> None:
+def test_an_unknown_report_shows_an_error(reader: Page) -> None:
     reader.goto("/dashboard/reports/weather")
-    expect(reader.get_by_role("heading", name="There is no such report")).to_be_visible()
+    expect(reader.get_by_role("heading", name="Report not found")).to_be_visible()
 
 
-def test_the_last_answer_is_shown_when_answers_overtake_each_other(reader: Page) -> None:
+def test_the_latest_request_is_shown_when_responses_arrive_out_of_order(reader: Page) -> None:
     reader.goto("/dashboard/reports/latency")
     expect(reader.locator(".results svg.chart")).to_be_visible()
     held: list[Route] = []
@@ -111,10 +111,10 @@ def test_the_last_answer_is_shown_when_answers_overtake_each_other(reader: Page)
     expect(reader.locator("[aria-busy]")).to_have_count(0)
 
 
-def test_a_report_that_the_server_refuses_can_be_asked_for_again(reader: Page) -> None:
+def test_a_refused_report_can_be_requested_again(reader: Page) -> None:
     reader.route("**/v1/reports/latency?stage=image", lambda route: route.abort())
     reader.goto("/dashboard/reports/latency")
-    expect(reader.get_by_role("alert")).to_contain_text("The API does not answer")
+    expect(reader.get_by_role("alert")).to_contain_text("The API does not respond")
     reader.unroute_all()
     reader.get_by_role("button", name="Try again").click()
     expect(reader.locator(".results svg.chart")).to_be_visible()

@@ -13,7 +13,7 @@ from samfleet.masks.rle import encode_mask
 pytestmark = pytest.mark.browser
 
 
-def test_run_lengths_are_read_as_pycocotools_writes_them(page: Page) -> None:
+def test_run_lengths_of_pycocotools_are_decoded(page: Page) -> None:
     random = np.random.default_rng(7)
     masks = [random.random((37, 53)) < share for share in (0.0, 0.02, 0.5, 1.0)]
     masks.append(np.kron(random.random((3, 2)) < 0.5, np.ones((200, 300), dtype=np.bool_)).astype(np.bool_))
@@ -32,13 +32,15 @@ def test_run_lengths_are_read_as_pycocotools_writes_them(page: Page) -> None:
 
 
 def painted(page: Page) -> int:
-    """Pixels of the canvas that a mask covers."""
+    """Return the pixels of the canvas that a mask covers."""
     script = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((_, i) => i % 4 === 3)"
     count: int = page.locator("canvas").evaluate(f"c => ({script})(c).filter(a => a > 0).length")
     return count
 
 
-def test_masks_lie_on_their_picture_and_go_by_keyboard(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_masks_are_drawn_on_their_picture_and_toggled_by_keyboard(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
     job = finished_job(api, tenant, folder)
     page.goto(f"/dashboard/runs/{job['runs'][0]['id']}/images/1")
     page.locator("canvas").wait_for()
@@ -56,5 +58,5 @@ def test_masks_lie_on_their_picture_and_go_by_keyboard(api: Api, tenant: Tenant,
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 8 / 32, box["y"] + box["height"] * 10 / 24)
     expect(page.locator("label.hot")).to_have_count(1)
-    assert page.get_by_role("img", name="Stages of this image, one after the other").locator("rect.length").count() == 5
+    assert page.get_by_role("img", name="Stages of this image in order").locator("rect.length").count() == 5
     assert page.get_by_role("table", name="Stages of this image").get_by_role("row").count() == 1 + 5

@@ -22,9 +22,9 @@ WAIT_SECONDS = 15
 def test_a_job_shows_its_times_failures_and_pictures(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = finished_job(api, tenant, folder)
     page.goto(f"/dashboard/jobs/{job['id']}")
-    chart = page.get_by_role("img", name="Mean time of an image, stage by stage")
+    chart = page.get_by_role("img", name="Mean time per image, by stage")
     expect(chart.locator("rect.length")).to_have_count(2 * 4)
-    page.get_by_label("With the time in queues").check()
+    page.get_by_label("Include queue time").check()
     expect(chart.locator("rect.length")).to_have_count(2 * 5)
     assert page.url.endswith("?waiting=yes")
     widths = [
@@ -37,10 +37,14 @@ def test_a_job_shows_its_times_failures_and_pictures(api: Api, tenant: Tenant, f
     failures = page.get_by_role("table", name="Failures by code and stage")
     expect(failures.get_by_role("row").nth(1)).to_contain_text("image_truncated")
     expect(failures.get_by_role("row").nth(1).get_by_role("cell").first).to_have_text("4")
-    expect(page.get_by_role("table", name="Of all images of the dataset").get_by_role("row")).to_have_count(1 + 2)
+    expect(page.get_by_role("table", name="Quality over all images of the dataset").get_by_role("row")).to_have_count(
+        1 + 2
+    )
 
 
-def test_the_gallery_tells_failed_from_not_done_yet(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_the_gallery_distinguishes_failed_from_pending_images(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
     job = new_job(tenant, folder, images=6, name="half done")
     plan(api, job)
     claimed = claim_next(api, job["runs"][0]["id"])
@@ -62,7 +66,7 @@ def test_the_gallery_tells_failed_from_not_done_yet(api: Api, tenant: Tenant, fo
     assert claimed is not None
     record_shard(api, claimed)
     expect(page.locator("#gallery [data-outcome=pending]")).to_have_count(0)
-    page.locator("#gallery").get_by_label("Show").select_option("failed")
+    page.locator("#gallery").get_by_label("Outcome").select_option("failed")
     page.wait_for_url("**?outcome=failed#gallery")
     expect(tiles).to_have_count(1)
 
@@ -72,10 +76,10 @@ def test_the_gallery_has_pages(reader: Page, measured: Tenant, api: Api, folder:
     reader.goto(f"/dashboard/jobs/{job['id']}")
     expect(reader.locator("#gallery li")).to_have_count(24)
     first = reader.locator("#gallery li").all_text_contents()
-    reader.get_by_role("link", name="Further images").click()
+    reader.get_by_role("link", name="More images").click()
     expect(reader.locator("#gallery li")).to_have_count(6)
     assert not set(first) & set(reader.locator("#gallery li").all_text_contents())
-    reader.locator("#gallery").get_by_label("Masks of").select_option("sam_vit_b")
+    reader.locator("#gallery").get_by_label("Run").select_option("sam_vit_b")
     reader.wait_for_url("**?run=*")
     expect(reader.locator("#gallery li")).to_have_count(24)
 
@@ -104,7 +108,7 @@ def test_the_rate_over_time_grows_while_the_job_runs(api: Api, tenant: Tenant, f
     assert max(heights) - min(heights) > 50
 
 
-def test_a_failed_job_says_what_is_complete_and_gives_each_runs_results(
+def test_a_failed_job_names_complete_runs_and_offers_their_results(
     api: Api, tenant: Tenant, folder: Path, page: Page
 ) -> None:
     job = new_job(tenant, folder, images=2, name="half failed", variants=["mobile_sam", "tinysam"])
@@ -117,19 +121,19 @@ def test_a_failed_job_says_what_is_complete_and_gives_each_runs_results(
     carry_out(api, {**job, "runs": [run for run in job["runs"] if run["id"] != lost]})
     page.goto(f"/dashboard/jobs/{job['id']}")
     expect(page.locator("p.bad").first).to_contain_text("complete, with all results: mobile_sam on pool")
-    runs = page.get_by_role("table", name="Runs: one variant on one pool each")
-    expect(runs.get_by_role("columnheader", name="Why it failed")).to_have_count(1)
+    runs = page.get_by_role("table", name="Runs: one per variant and pool")
+    expect(runs.get_by_role("columnheader", name="Error")).to_have_count(1)
     expect(runs.get_by_role("row", name="tinysam")).to_contain_text("no weights")
     expect(runs.get_by_role("link")).to_have_count(2)
 
 
-def test_a_job_that_does_not_get_on_says_why_and_since_when(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_a_stalled_job_shows_why_and_since_when(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = new_job(tenant, folder, images=2, name="waiting")
     plan(api, job)
     page.goto(f"/dashboard/jobs/{job['id']}")
     expect(page.get_by_role("status").filter(has_text="Waiting since")).to_contain_text("no worker of pool")
-    runs = page.get_by_role("table", name="Runs: one variant on one pool each")
-    expect(runs.get_by_role("columnheader", name="What it waits for")).to_have_count(1)
+    runs = page.get_by_role("table", name="Runs: one per variant and pool")
+    expect(runs.get_by_role("columnheader", name="Waiting for")).to_have_count(1)
 
 
 def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
@@ -142,12 +146,14 @@ def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path
     assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
 
 
-def test_a_job_that_ended_promises_nothing(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_an_ended_job_without_results_shows_no_pending_state(
+    api: Api, tenant: Tenant, folder: Path, page: Page
+) -> None:
     job = new_job(tenant, folder, images=2, name="in vain")
     tenant.http.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
     page.goto(f"/dashboard/jobs/{job['id']}")
     expect(page.locator("#throughput")).to_contain_text("Nothing was recorded")
-    expect(page.locator("#stages")).to_contain_text("The job ended before an image was recorded")
+    expect(page.locator("#stages")).to_contain_text("The job ended before any image after warm-up was recorded")
     expect(page.locator("#failures")).to_contain_text("No image was segmented, so none has failed.")
     expect(page.locator("#gallery .missing")).to_have_text(["not segmented"] * 2)
     expect(page.locator("main > p.soft")).to_have_text("0 of 2 images")
@@ -166,11 +172,11 @@ def test_the_line_over_time_ends_at_the_number_of_images(api: Api, tenant: Tenan
     assert counts[-1] == run["counts"]["total"]
 
 
-def test_an_axis_of_long_times_is_in_seconds(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_an_axis_with_long_times_is_in_seconds(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = new_job(tenant, folder, images=2, name="slow")
     carry_out(api, job, lambda image: segmented(image, encode_ms=25_000))
     page.goto(f"/dashboard/jobs/{job['id']}")
-    chart = page.get_by_role("img", name="Mean time of an image, stage by stage")
+    chart = page.get_by_role("img", name="Mean time per image, by stage")
     expect(chart.locator("text.tick.title")).to_have_text("s")
     numbers = [float(text) for text in chart.locator("text.tick:not(.title)").all_text_contents()]
     assert 20 <= max(numbers) <= 30

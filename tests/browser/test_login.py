@@ -9,7 +9,9 @@ from fixtures.servers.chromium import visitor
 pytestmark = pytest.mark.browser
 
 
-def test_without_a_session_one_is_asked_for_and_led_back(browser: Browser, api: Api, tenant: Tenant) -> None:
+def test_a_page_without_a_session_asks_for_the_login_and_returns_afterwards(
+    browser: Browser, api: Api, tenant: Tenant
+) -> None:
     with visitor(browser, api.url) as page:
         page.goto("/dashboard/variants?name=tiny")
         page.get_by_label("API key").fill("sf_wrong")
@@ -26,9 +28,7 @@ def test_without_a_session_one_is_asked_for_and_led_back(browser: Browser, api: 
 
 
 @pytest.mark.parametrize("elsewhere", ["https://example.org/", "//example.org", "javascript:alert(1)", "/v1/jobs"])
-def test_the_way_on_from_the_login_leads_nowhere_else(
-    browser: Browser, api: Api, tenant: Tenant, elsewhere: str
-) -> None:
+def test_the_login_never_redirects_to_another_site(browser: Browser, api: Api, tenant: Tenant, elsewhere: str) -> None:
     with visitor(browser, api.url) as page:
         page.goto(f"/dashboard/login?next={elsewhere}")
         page.get_by_label("API key").fill(tenant.key)
@@ -37,7 +37,7 @@ def test_the_way_on_from_the_login_leads_nowhere_else(
         assert page.url == f"{api.url}/dashboard/"
 
 
-def test_the_policy_allows_no_script_from_anywhere_else(page: Page) -> None:
+def test_the_policy_blocks_scripts_from_other_hosts(page: Page) -> None:
     answer = page.goto("/dashboard/")
     assert answer is not None
     policy = answer.headers["content-security-policy"]
@@ -45,7 +45,7 @@ def test_the_policy_allows_no_script_from_anywhere_else(page: Page) -> None:
     assert "unsafe" not in policy
 
 
-def test_a_link_logs_in_after_a_question_and_leads_to_its_page(browser: Browser, api: Api, tenant: Tenant) -> None:
+def test_a_link_logs_in_after_confirmation_and_opens_its_page(browser: Browser, api: Api, tenant: Tenant) -> None:
     path = tenant.http.post("/v1/login-links").json()["path"]
     for works in (True, False):
         with visitor(browser, api.url) as page:
@@ -55,5 +55,5 @@ def test_a_link_logs_in_after_a_question_and_leads_to_its_page(browser: Browser,
                 page.get_by_role("heading", name="Variants").wait_for()
                 assert page.url == f"{api.url}/dashboard/variants"
             else:
-                expect(page.get_by_role("alert")).to_contain_text("was used already")
+                expect(page.get_by_role("alert")).to_contain_text("was already used")
                 page.get_by_label("API key").wait_for()

@@ -13,7 +13,7 @@ from fixtures.worker.recorded_jobs import carry_out, claim_next, new_job, plan, 
 pytestmark = pytest.mark.browser
 
 
-def test_progress_moves_while_a_job_runs(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_progress_advances_while_a_job_runs(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = new_job(tenant, folder, images=4, name="moving")
     plan(api, job)
     page.reload()
@@ -33,22 +33,22 @@ def test_progress_moves_while_a_job_runs(api: Api, tenant: Tenant, folder: Path,
     )
 
 
-def test_jobs_that_are_not_pushed_are_asked_for(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+def test_jobs_beyond_the_stream_limit_are_polled(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     jobs = [new_job(tenant, folder, images=2, name=f"job {number}") for number in range(4)]
     page.reload()
     expect(page.locator("#running article")).to_have_count(4)
     for job in jobs:
         carry_out(api, job)
-    two_rounds = 15_000  # ms; the page asks every five seconds
+    two_rounds = 15_000  # ms; the page polls every five seconds
     expect(page.locator("#running .state", has_text="completed")).to_have_count(4, timeout=two_rounds)
 
 
-def test_a_new_tenant_is_told_what_to_do(page: Page) -> None:
-    expect(page.get_by_text("Nothing is running")).to_be_visible()
-    expect(page.get_by_text("Nothing has been submitted yet.")).to_be_visible()
+def test_a_new_tenant_sees_that_nothing_was_submitted(page: Page) -> None:
+    expect(page.get_by_text("No job is running")).to_be_visible()
+    expect(page.get_by_text("No job has been submitted yet.")).to_be_visible()
 
 
-def test_two_tenants_see_their_own(
+def test_two_tenants_see_only_their_own_jobs(
     browser: Browser, api: Api, tenant: Tenant, other_tenant: Tenant, folder: Path, page: Page
 ) -> None:
     job = finished_job(api, tenant, folder)
@@ -56,12 +56,12 @@ def test_two_tenants_see_their_own(
     page.get_by_role("link", name="shelves, second floor").wait_for()
     with visitor(browser, api.url) as stranger:
         log_in(stranger, other_tenant.key)
-        expect(stranger.get_by_text("Nothing has been submitted yet.")).to_be_visible()
+        expect(stranger.get_by_text("No job has been submitted yet.")).to_be_visible()
         stranger.goto(f"/dashboard/jobs/{job['id']}")
         expect(stranger.get_by_role("alert")).to_contain_text("does not exist")
 
 
-def test_pools_tell_what_waits_and_how_busy_their_devices_are(
+def test_pools_show_their_queue_and_how_busy_their_devices_are(
     api: Api, tenant: Tenant, folder: Path, page: Page
 ) -> None:
     beat(api)

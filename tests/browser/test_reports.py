@@ -1,4 +1,4 @@
-"""The pages of reports draw what the API answers: as many marks as rows, at the places of their figures."""
+"""Report pages draw the rows of the API: one mark per row, at the place of its figure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fixtures.servers.chromium import log_in, visitor
 
 pytestmark = pytest.mark.browser
 
-CELLS = len(VARIANTS) * len(MACHINES) + len(MACHINES)  # one variant was asked with a second grid, too
-OVERLAP = 3  # pixels of the room between lines of text
-SPREAD = 0.5  # pixels that rounding may move a mark
+CELLS = len(VARIANTS) * len(MACHINES) + len(MACHINES)  # one variant also ran with a second grid
+OVERLAP = 3  # pixels between lines of text
+SPREAD = 0.5  # pixels by which rounding may move a mark
 
 
 def rows(tenant: Tenant, report: str, **params: Any) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def table_rows(page: Page) -> int:
 
 
 def assert_proportional(drawn: list[float], values: list[float]) -> None:
-    """A linear axis from nothing: pixels over figures are the same for all."""
+    """Check a linear axis from zero: the ratio of pixels to figures is the same for all."""
     scale = sum(drawn) / sum(values)
     assert scale > 0
     assert drawn == pytest.approx([value * scale for value in values], abs=2 * SPREAD)
@@ -84,7 +84,7 @@ def test_the_stage_is_chosen_and_stays_in_the_address(reader: Page, measured: Te
         ("quality?metric=ar_1000", "quality", "ar_1000"),
     ],
 )
-def test_bars_are_as_long_as_their_figures(
+def test_bar_lengths_are_proportional_to_their_figures(
     reader: Page, measured: Tenant, address: str, report: str, field: str
 ) -> None:
     chart = opened(reader, address)
@@ -95,7 +95,7 @@ def test_bars_are_as_long_as_their_figures(
     assert table_rows(reader) == len(found)
 
 
-def test_pareto_marks_what_is_beaten_and_joins_the_rest(reader: Page, measured: Tenant) -> None:
+def test_pareto_marks_dominated_points_and_joins_the_front(reader: Page, measured: Tenant) -> None:
     chart = opened(reader, "pareto")
     found = rows(measured, "pareto")
     points = chart.locator("path.point")
@@ -113,7 +113,7 @@ def test_pareto_marks_what_is_beaten_and_joins_the_rest(reader: Page, measured: 
     assert len(chart.locator("polyline.front").get_attribute("points").split()) == 2 * len(front) - 1  # type: ignore[union-attr]
 
 
-def test_pareto_weighs_against_what_is_asked_for(reader: Page, measured: Tenant) -> None:
+def test_pareto_uses_the_requested_speed_or_cost_axis(reader: Page, measured: Tenant) -> None:
     opened(reader, "pareto")
     reader.locator("#view-against").select_option("speed")
     reader.wait_for_url("**?against=speed")
@@ -121,7 +121,7 @@ def test_pareto_weighs_against_what_is_asked_for(reader: Page, measured: Tenant)
     expect(reader.get_by_role("table", name="Quality against images/s")).to_contain_text(f"{float(f'{fastest:.3g}'):g}")
 
 
-def test_pareto_weighs_the_quality_that_is_asked_for(reader: Page, measured: Tenant) -> None:
+def test_pareto_uses_the_requested_quality_figure(reader: Page, measured: Tenant) -> None:
     chart = opened(reader, "pareto?quality=ap")
     expect(chart.locator("path.point")).to_have_count(len(rows(measured, "pareto", quality="ap")))
     expect(chart.locator("text.title").last).to_have_text("AP")
@@ -151,7 +151,7 @@ def test_two_machines_are_compared_in_figures_and_in_words(reader: Page, measure
     expect(reader.locator(".verdicts li").first).to_contain_text("Test CPU (8 threads) is ")
 
 
-def test_where_nothing_differs_it_cannot_tell(reader: Page, measured: Tenant) -> None:
+def test_equal_machines_give_cannot_tell(reader: Page, measured: Tenant) -> None:
     a, b = machines(measured).values()
     chart = opened(reader, f"compare?a={a}&b={b}&stage=decode")
     expect(chart.locator("path.ratio.hollow")).to_have_count(len(VARIANTS) + 1)
@@ -213,18 +213,18 @@ def test_the_csv_file_has_the_rows_of_the_table(reader: Page, measured: Tenant) 
     assert begun.value.suggested_filename == "latency.csv"
 
 
-def test_the_command_and_the_request_ask_the_same(reader: Page, measured: Tenant) -> None:
+def test_the_shown_command_and_request_give_the_same_report(reader: Page, measured: Tenant) -> None:
     opened(reader, "latency?stage=encode&variant=mobile_sam&since=2026-01-01T00:00:00Z")
-    reader.get_by_text("Repeat this report").click()
+    reader.get_by_text("Reproduce this report").click()
     command = reader.get_by_role("region", name="Command").inner_text()
     assert command.split()[:3] == ["samfleet", "report", "latency"]
     assert "--variant mobile_sam" in command
     assert "--since 2026-01-01T00:00:00 " in f"{command} "
-    address = reader.get_by_role("region", name="Request to the API").inner_text().split("'")[1]
+    address = reader.get_by_role("region", name="API request").inner_text().split("'")[1]
     assert len(measured.http.get(address).json()["rows"]) == table_rows(reader)
 
 
-def test_a_digest_says_what_it_stands_for(reader: Page) -> None:
+def test_a_digest_links_to_its_parameters(reader: Page) -> None:
     opened(reader, "latency?variant=mobile_sam")
     expect(reader.locator(".results svg .name").first).to_contain_text("32 points per side")
     reader.locator(".results td a").first.click()

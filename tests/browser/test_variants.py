@@ -9,7 +9,7 @@ from fixtures.api.running_api import Api
 pytestmark = pytest.mark.browser
 
 
-def test_variants_are_filtered_by_the_address(api: Api, page: Page) -> None:
+def test_variants_are_filtered_by_the_url(api: Api, page: Page) -> None:
     beat(api)
     page.goto("/dashboard/variants?loaded=yes")
     expect(page.get_by_text("1 of ")).to_be_visible()

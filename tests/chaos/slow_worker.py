@@ -1,5 +1,6 @@
-"""A worker process for the chaos tests: the real application, made by the real factory, with a segmenter in memory
-that stops at a gate. Started as `celery -A slow_worker worker` with this folder on the path.
+"""A worker process for the chaos tests: the real application and factory with a segmenter that waits at a gate.
+
+The segmenter is in memory. Start the worker as `celery -A slow_worker worker` with this folder on the path.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from samfleet_worker.bootstrap import Services, worker_name
 from samfleet_worker.factory import create_app
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
-GATE = Path(os.environ["CHAOS_GATE"])  # while this file is missing, no image but the first of each shard gets through
+GATE = Path(os.environ["CHAOS_GATE"])  # while this file is missing, only the first image of each shard passes
 POLL_SECONDS = 0.02
 
 

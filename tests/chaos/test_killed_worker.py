@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 
 @dataclass
 class Fleet:
-    """Workers that share a gate; `until` sweeps as the beat would and polls."""
+    """Workers that share a gate; `until` sweeps like the beat and polls."""
 
     engine: Engine
     queue: CeleryTaskQueue
@@ -92,7 +92,7 @@ class Fleet:
             return session.get_one(Run, run.id).finished_at is not None
 
     def in_the_middle(self, run: Run) -> bool:
-        """Some shard is leased, has images done and others waiting."""
+        """Return whether some shard is leased with images done and others waiting."""
         return any(shard.state is ShardState.LEASED and shard.progress > 0 for shard in self.shards(run))
 
 
@@ -125,7 +125,7 @@ def assert_each_image_once(fleet: Fleet, run: Run) -> None:
     assert (run.state.value, run.succeeded, run.failed, run.masks) == ("completed", IMAGES, 0, IMAGES)
 
 
-def test_a_worker_killed_in_the_middle_of_a_shard_is_made_up_for(fleet: Fleet) -> None:
+def test_a_job_completes_after_its_worker_is_killed_in_the_middle_of_a_shard(fleet: Fleet) -> None:
     victim = fleet.start_worker()
     run = fleet.submit()
     fleet.until("a shard in the middle", lambda: fleet.in_the_middle(run))
@@ -140,10 +140,10 @@ def test_a_worker_killed_in_the_middle_of_a_shard_is_made_up_for(fleet: Fleet) -
     assert {shard.attempts for shard in fleet.shards(run)} == {0}
 
 
-def test_a_redis_that_loses_everything_is_made_up_for(fleet: Fleet) -> None:
-    run = fleet.submit()  # planned by nobody: no worker runs yet
+def test_a_job_completes_after_redis_loses_all_data(fleet: Fleet) -> None:
+    run = fleet.submit()  # not planned: no worker runs yet
     flush(fleet.broker_url)
-    with transaction(fleet.engine) as session:  # as if thirty seconds had gone by since it was sent
+    with transaction(fleet.engine) as session:  # as if it had been sent thirty seconds ago
         session.execute(update(Job).values(sent_at=text("now() - interval '1 minute'")))
     fleet.gate.touch()
     fleet.start_worker()
@@ -151,7 +151,7 @@ def test_a_redis_that_loses_everything_is_made_up_for(fleet: Fleet) -> None:
     assert_each_image_once(fleet, run)
 
 
-def test_a_worker_that_is_asked_to_end_hands_its_shards_over(fleet: Fleet) -> None:
+def test_a_terminated_worker_returns_its_shards(fleet: Fleet) -> None:
     leaving = fleet.start_worker()
     with bound_contextvars(correlation_id="the request"):
         run = fleet.submit()
@@ -159,7 +159,7 @@ def test_a_worker_that_is_asked_to_end_hands_its_shards_over(fleet: Fleet) -> No
     with read_only(fleet.engine) as session:
         assert session.scalars(select(WorkerHeartbeat.pool)).all() == ["default"]
     leaving.send_signal(signal.SIGTERM)
-    fleet.gate.touch()  # what is at Triton comes back; what has not been begun is handed over
+    fleet.gate.touch()  # images at Triton finish; shards not started are returned
     leaving.wait(PATIENCE_SECONDS)
     with read_only(fleet.engine) as session:
         assert session.scalars(select(WorkerHeartbeat.pool)).all() == []

@@ -1,4 +1,4 @@
-"""Every part of the real embedded stack, killed and stopped while a job runs: it is whole again by itself."""
+"""Every part of the real embedded stack is killed or stopped while a job runs, and the stack recovers automatically."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack]:
 
 
 def check_ended_well(stack: ChaosStack, job_id: str, images: int = IMAGES) -> int:
-    """Each image has one row; the worst shard's counted attempts are returned."""
+    """Check that each image has one row, and return the worst shard's counted attempts."""
     ended = stack.wait_for(job_id, lambda counts: counts.state not in {"queued", "running"}, JOB_SECONDS)
     assert (ended.state, ended.succeeded, ended.failed, ended.rows, ended.images) == (
         "completed",
@@ -44,7 +44,7 @@ def check_ended_well(stack: ChaosStack, job_id: str, images: int = IMAGES) -> in
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("victim", VICTIMS)
-def test_a_part_that_dies_or_hangs_in_a_job_heals_by_itself(
+def test_a_part_that_dies_or_hangs_during_a_job_recovers(
     stack: ChaosStack, victim: str, number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job_id = stack.submit(IMAGES)
@@ -61,7 +61,7 @@ def test_a_part_that_dies_or_hangs_in_a_job_heals_by_itself(
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_dead_stub_heals_though_nobody_asks_it(
+def test_a_dead_idle_stub_recovers_without_a_request(
     stack: ChaosStack, number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hurt = stack.hurt("stub", number)
@@ -75,9 +75,7 @@ def test_a_dead_stub_heals_though_nobody_asks_it(
         print(f"\nidle stub       {number.name}: whole after {seconds:5.1f} s")
 
 
-def test_a_new_supervisor_goes_on_where_a_killed_one_left_off(
-    stack: ChaosStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_supervisor_continues_after_a_killed_one(stack: ChaosStack, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = stack.submit(IMAGES)
     stack.wait_for(job_id, lambda counts: counts.succeeded > 0, WITHIN_SECONDS)
     pid = stack_status(stack.state_dir).supervisor_pid
@@ -90,7 +88,7 @@ def test_a_new_supervisor_goes_on_where_a_killed_one_left_off(
     check_ended_well(stack, job_id)
 
 
-def test_thirty_kills_at_random_lose_no_image_and_double_none(
+def test_thirty_random_kills_lose_no_image_and_duplicate_none(
     stack: ChaosStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pause = random.Random(SEED)

@@ -1,4 +1,4 @@
-"""`docker-compose.yml` follows the compose specification, names exact images, and hides nothing from `.env.example`."""
+"""`docker-compose.yml` follows the compose specification, pins exact images, and matches `.env.example`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from samfleet_cli.local_stack.settings import StackSettings
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<operator>:?[-?])?(?P<word>[^}]*)\}")
 PINNED = re.compile(r"^[\w./-]+:v?\d+\.\d+(\.\d+)?([-.][\w.-]+)?@sha256:[0-9a-f]{64}$")
 
-# What the compose file gives its containers by itself, or to some of them alone.
+# Variables that the compose file sets by itself, or only for some containers.
 FIXED = {
     "DATABASE_URL", "BROKER_URL", "POOL", "WEIGHTS_DIR", "VARIANTS_DIR", "SITE_KEY_FILE", "METRICS_PORT",
     "METRICS_HOST", "HEARTBEAT_FILE", "BOOTSTRAP_API_KEY", "TRITON_SECRET",
@@ -29,7 +29,7 @@ BACKEND = (ROOT / "triton_models/backends/sam/model.py").read_text(encoding="utf
 
 
 def _documented() -> dict[str, str]:
-    """Variables of the example, those in commented alternatives included; the first value counts."""
+    """Return the variables of the example, including those in commented alternatives; the first value counts."""
     found: dict[str, str] = {}
     for line in EXAMPLE.splitlines():
         name, equals, value = line.removeprefix("# ").partition("=")
@@ -48,8 +48,10 @@ def _interpolated() -> str:
 
 
 def _validate(text: str) -> PyCompose:
-    """The parser knows no merge keys, so YAML is read first and handed on as JSON, which is YAML too. It takes a tag or
-    a digest for an image; Docker and podman take both, and then the digest counts.
+    """Validate the text against the compose specification.
+
+    The parser knows no merge keys, so YAML is read first and passed on as JSON, which is also YAML. It accepts a tag or
+    a digest for an image; Docker and podman accept both, and then the digest counts.
     """
     without_tags = re.sub(r":[\w.-]+@sha256:", "@sha256:", text)
     return PyCompose.from_yaml(json.dumps(yaml.safe_load(without_tags)))
@@ -66,12 +68,12 @@ def test_the_file_follows_the_compose_specification() -> None:
     assert set(compose.service_names()) == set(SERVICES)
 
 
-def test_a_mistake_would_be_noticed() -> None:
+def test_a_mistake_in_the_file_is_detected() -> None:
     with pytest.raises(ValueError, match="imagee"):
         _validate(_interpolated().replace("image: valkey", "imagee: valkey"))
 
 
-def test_the_services_of_the_design_are_there() -> None:
+def test_the_services_of_the_design_exist() -> None:
     assert set(SERVICES) >= {
         "postgres",
         "redis",
@@ -101,13 +103,13 @@ def test_every_image_is_pinned_by_digest(where: str, image: str) -> None:
     assert PINNED.match(image), f"{where}: {image} has no tag with a digest"
 
 
-def test_every_image_of_one_name_is_the_same() -> None:
+def test_images_of_the_same_name_have_the_same_version() -> None:
     named = {image for _, image in images()}
 
     assert len({image.partition("@")[0].partition(":")[0] for image in named}) == len(named)
 
 
-def test_every_variable_is_documented_and_every_documented_one_is_used() -> None:
+def test_variables_and_their_documentation_match() -> None:
     used = {match["name"] for match in VARIABLE.finditer(COMPOSE)}
 
     assert used == set(_documented()) - {"COMPOSE_PROFILES"}
@@ -128,7 +130,7 @@ def test_every_setting_exists() -> None:
     assert named <= _setting_names()
 
 
-def test_the_settings_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_of_every_service_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     services = yaml.safe_load(_interpolated())["services"]
     for name in ("migrate", "api", "control", "worker", "worker-gpu", "beat"):
         with monkeypatch.context() as patch:
@@ -153,25 +155,25 @@ def test_every_setting_of_the_backend_reaches_triton() -> None:
         assert set(re.findall(r"SAMFLEET_[A-Z_]+", BACKEND)) <= set(SERVICES[name]["environment"])
 
 
-def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(f"SAMFLEET_{name}".upper(), "")
 
     assert Settings() == Settings.model_construct()
 
 
-def test_the_api_writes_no_second_line_for_a_request() -> None:
+def test_the_api_logs_one_line_per_request() -> None:
     assert SERVICES["api"]["command"][:3] == ["python", "-m", "samfleet_api"]
 
 
-def test_with_a_gpu_jobs_run_on_it_unless_they_say_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_run_on_the_gpu_by_default_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     [line] = [line for line in EXAMPLE.splitlines() if line.startswith("# SAMFLEET_POOLS=")]
     monkeypatch.setenv("SAMFLEET_POOLS", line.partition("=")[2])
 
     assert list(Settings().pools) == ["gpu", "default"]
 
 
-def test_services_wait_for_what_they_need_and_say_when_they_are_healthy() -> None:
+def test_services_wait_for_their_dependencies_and_have_health_checks() -> None:
     for name, service in SERVICES.items():
         for needed, how in service.get("depends_on", {}).items():
             one_shot = SERVICES[needed].get("restart") == "no"
@@ -181,7 +183,7 @@ def test_services_wait_for_what_they_need_and_say_when_they_are_healthy() -> Non
         assert service.get("restart") == "no" or service["healthcheck"]["test"], name
 
 
-def test_workers_serve_the_pool_they_are_named_for() -> None:
+def test_workers_serve_the_pool_of_their_name() -> None:
     assert "--queues=samfleet.control" in SERVICES["control"]["command"]
     for name, pool in (("worker", "default"), ("worker-gpu", "gpu")):
         assert SERVICES[name]["environment"]["SAMFLEET_POOL"] == pool
@@ -192,7 +194,7 @@ def _mounted(service: Mapping[str, Any]) -> set[str]:
     return {mount.removesuffix(":ro").rpartition(":")[2] for mount in service.get("volumes", [])}
 
 
-def test_variants_of_ones_own_reach_every_process_that_must_know_them() -> None:
+def test_user_variants_reach_every_process_that_needs_them() -> None:
     name = "SAMFLEET_VARIANTS_DIR"
     told = {service for service, facts in SERVICES.items() if name in facts.get("environment", {})}
 
@@ -212,7 +214,7 @@ def test_the_api_knows_its_site_and_keeps_its_key() -> None:
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
-def test_what_a_dockerfile_copies_exists_and_it_does_not_end_as_root(path: Path) -> None:
+def test_files_copied_by_a_dockerfile_exist_and_its_user_is_not_root(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     let_in = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()}
     for line in lines:
@@ -226,7 +228,7 @@ def test_what_a_dockerfile_copies_exists_and_it_does_not_end_as_root(path: Path)
     assert users[-1] not in {"root", "0"}
 
 
-def test_every_build_has_its_dockerfile() -> None:
+def test_every_build_has_a_dockerfile() -> None:
     built = {service["build"]["dockerfile"] for service in SERVICES.values() if "build" in service}
 
     assert built == {str(path.relative_to(ROOT)) for path in DOCKERFILES}

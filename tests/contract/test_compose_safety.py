@@ -1,4 +1,4 @@
-"""`docker-compose.yml` gives each container what it needs and no more: networks, secrets, rights, memory and time."""
+"""`docker-compose.yml` gives each container only what it needs: networks, secrets, rights, memory and time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 from fixtures.servers.compose_files import BUILT_HERE, COMPOSE, SERVICES, images
 
 
-def test_secrets_reach_only_those_who_need_them() -> None:
+def test_secrets_reach_only_the_services_that_need_them() -> None:
     def holders(variable: str) -> set[str]:
         return {name for name, service in SERVICES.items() if variable in service.get("environment", {})}
 
@@ -24,13 +24,13 @@ def test_secrets_reach_only_those_who_need_them() -> None:
 
 
 def _reachable(name: str) -> set[str]:
-    """Services that share a network with this one."""
+    """Return the services that share a network with this one."""
     networks = set(SERVICES[name]["networks"])
     return {other for other, service in SERVICES.items() if other != name and networks & set(service["networks"])}
 
 
-def test_networks_let_each_service_reach_what_it_needs_and_no_more() -> None:
-    """Prometheus reaches a port of Triton's server that is not its own; the secret keeps it out there."""
+def test_networks_connect_each_service_only_to_what_it_needs() -> None:
+    """Prometheus can also reach the port of Triton's server, which the secret protects."""
     users = {"api", "bucket", "migrate", "control", "worker", "worker-gpu", "beat"}
     stores = {"postgres", "redis", "store"}
 
@@ -45,7 +45,7 @@ def test_networks_let_each_service_reach_what_it_needs_and_no_more() -> None:
     assert not _reachable("weights") & stores
 
 
-def test_only_networks_with_a_published_port_or_a_need_for_the_outside_have_a_way_out() -> None:
+def test_only_networks_that_need_it_have_access_to_the_outside() -> None:
     networks = yaml.safe_load(COMPOSE)["networks"]
 
     assert {name for name, facts in networks.items() if not facts.get("internal")} == {"dashboards", "outside"}
@@ -63,12 +63,12 @@ def test_every_service_is_bounded_and_has_few_rights() -> None:
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
 
 
-def test_workers_have_time_to_hand_their_shards_back() -> None:
+def test_workers_have_time_to_return_their_shards() -> None:
     for name in ("control", "worker", "worker-gpu"):
         assert SERVICES[name]["stop_grace_period"] == "5m"
 
 
-def test_health_checks_ask_no_broker_and_know_no_name_of_the_container() -> None:
+def test_health_checks_use_no_broker_and_no_container_name() -> None:
     tests = {
         name: " ".join(service["healthcheck"]["test"]) for name, service in SERVICES.items() if "healthcheck" in service
     }
@@ -78,7 +78,7 @@ def test_health_checks_ask_no_broker_and_know_no_name_of_the_container() -> None
         assert SERVICES[name]["environment"]["SAMFLEET_HEARTBEAT_FILE"] in tests[name]
 
 
-def test_the_images_are_of_the_releases_that_we_ask_for() -> None:
+def test_the_images_have_the_required_releases() -> None:
     named = dict(images())
 
     release = re.search(r"tritonserver:(\d+)\.(\d+)-", named["triton-gpu.Dockerfile"])

@@ -1,4 +1,4 @@
-"""Every `samfleet` and `make` command that the documentation shows exists, with every option that it shows."""
+"""Every `samfleet` and `make` command in the documentation exists, with every option shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMAND = re.compile(r"^\s*(?:\$ )?(samfleet|make) ([^#|]+)")
 
 
 def code_lines(text: str) -> list[str]:
-    """Lines of fenced blocks, and indented ones."""
+    """Return the lines of fenced and indented code blocks."""
     lines, fenced = [], False
     for line in text.splitlines():
         if line.startswith("```"):
@@ -47,12 +47,12 @@ def command_of(words: list[str]) -> Any:
     return command
 
 
-def test_the_documents_show_commands() -> None:
+def test_the_documentation_shows_commands() -> None:
     assert {program for _, program, _ in shown()} == {"samfleet", "make"}
 
 
 @pytest.mark.parametrize(("document", "words"), [(d, w) for d, program, w in shown() if program == "samfleet"])
-def test_a_samfleet_command_exists(document: str, words: str) -> None:
+def test_every_documented_samfleet_command_exists(document: str, words: str) -> None:
     parts = shlex.split(words)
     options = {part.partition("=")[0] for part in parts if re.match(r"--?[a-z]", part)}
     command = command_of([part for part in parts if not part.startswith("-")])
@@ -61,6 +61,6 @@ def test_a_samfleet_command_exists(document: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(("document", "words"), [(d, w) for d, program, w in shown() if program == "make"])
-def test_a_make_verb_exists(document: str, words: str) -> None:
+def test_every_documented_make_target_exists(document: str, words: str) -> None:
     verbs = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert words.split(maxsplit=1)[0] in verbs, f"{document}: make {words}"

@@ -1,4 +1,4 @@
-"""One error body on every route, found by calling all of them with what they cannot accept."""
+"""One error body on every route, checked by calling all of them with invalid input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PUBLIC = {"/healthz", "/metrics", "/readyz"}
 
 
 def routes(api: Api) -> Iterator[tuple[str, str]]:
-    """(method, path template) of every operation, HEAD included."""
+    """Yield (method, path template) of every operation, including HEAD."""
     paths = api.app.openapi()["paths"]
     for path, operations in paths.items():
         for method in operations:
@@ -44,36 +44,36 @@ def check(answer: httpx.Response, statuses: set[int]) -> None:
     assert (problem.errors is not None) <= (problem.code == "payload_invalid"), where
 
 
-def test_every_operation_is_one_the_application_routes(api: Api) -> None:
+def test_every_operation_is_a_route_of_the_application(api: Api) -> None:
     assert len(list(routes(api))) >= 20
     assert not [route for route in api.app.routes if isinstance(route, APIRoute) and not route.path]
 
 
-def test_without_a_key(api: Api) -> None:
+def test_a_missing_key_has_the_error_body(api: Api) -> None:
     for method, path in routes(api):
         if path not in PUBLIC:
             check(httpx.request(method, api.url + fill(path, UNKNOWN_ID)), {401})
 
 
-def test_unknown_parameters(api: Api, tenant: Tenant) -> None:
+def test_unknown_parameters_have_the_error_body(api: Api, tenant: Tenant) -> None:
     for method, path in routes(api):
         check(tenant.http.request(method, fill(path, UNKNOWN_ID), params={"surprise": "1"}), {422})
 
 
-def test_unknown_ids(api: Api, tenant: Tenant) -> None:
+def test_unknown_ids_have_the_error_body(api: Api, tenant: Tenant) -> None:
     for method, path in routes(api):
         if "{" in path and method in {"GET", "HEAD"}:
             check(tenant.http.request(method, fill(path, UNKNOWN_ID)), {404})
 
 
-def test_ids_that_are_none(api: Api, tenant: Tenant) -> None:
+def test_malformed_ids_have_the_error_body(api: Api, tenant: Tenant) -> None:
     for method, path in routes(api):
         if "_id}" in path:
             refused = 403 if path.startswith("/v1/keys/") else 422  # only an admin's id is read there
             check(tenant.http.request(method, fill(path, "no-id")), {refused})
 
 
-def test_bodies_that_are_no_json(api: Api, tenant: Tenant) -> None:
+def test_bodies_that_are_not_json_have_the_error_body(api: Api, tenant: Tenant) -> None:
     for path in ("/v1/datasets", "/v1/jobs"):
         for content_type in ("application/json", "text/plain", "multipart/form-data"):
             answer = tenant.http.post(path, content=b"{", headers={"Content-Type": content_type})
@@ -81,7 +81,7 @@ def test_bodies_that_are_no_json(api: Api, tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "WzFd", "WyJhIiwgImIiXQ", "bnVsbA", "ż", "WyJwb3NpdGlvbiIsIDk5OV0"])
-def test_cursors_of_somewhere_else(api: Api, tenant: Tenant, cursor: str) -> None:
+def test_foreign_cursors_have_the_error_body(api: Api, tenant: Tenant, cursor: str) -> None:
     upload = tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
     for path in ("/v1/datasets", "/v1/jobs", f"/v1/datasets/{upload}/images"):
         answer = tenant.http.get(path, params={"cursor": cursor})
@@ -89,7 +89,7 @@ def test_cursors_of_somewhere_else(api: Api, tenant: Tenant, cursor: str) -> Non
         assert answer.json()["code"] == "cursor_invalid"
 
 
-def test_routes_and_methods_that_do_not_exist(api: Api, tenant: Tenant) -> None:
+def test_unknown_routes_and_methods_have_the_error_body(api: Api, tenant: Tenant) -> None:
     for path in ("/nowhere", "/v1", "/v1/jobs/x/y/z"):
         check(tenant.http.get(path), {404})
     for method, path in (("DELETE", "/v1/jobs"), ("PATCH", "/healthz"), ("PUT", "/v1/variants/mobile_sam")):

@@ -1,4 +1,4 @@
-"""The files of Prometheus and Grafana name only metrics and labels that exist, and scrape services that do."""
+"""The files of Prometheus and Grafana name only existing metrics and labels, and scrape services that serve metrics."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ WORDS = {"histogram_quantile", "label_values"}
 
 
 def series() -> dict[str, set[str]]:
-    """Every series that can be asked for, and its labels."""
+    """Return every series that can be queried, and its labels."""
     found = {name: set(labels) for name, labels in {**TRITON, **FOREIGN}.items()}
     for value in vars(metrics).values():
         if isinstance(value, metrics.StateGauge):
@@ -75,7 +75,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def selectors(expression: str) -> list[tuple[str, set[str]]]:
-    """(series, labels it is selected by) of an expression."""
+    """Return (series, labels that it is selected by) of an expression."""
     without_grouping = re.sub(r"\b(?:by|on|without)\s*\([^)]*\)|\[[^\]]*\]", " ", expression)
     found = []
     for name, inside in SELECTOR.findall(without_grouping):
@@ -85,7 +85,7 @@ def selectors(expression: str) -> list[tuple[str, set[str]]]:
 
 
 @pytest.mark.parametrize(("where", "expression"), sorted(set(expressions())))
-def test_an_expression_names_what_exists(where: str, expression: str) -> None:
+def test_expressions_name_existing_series_and_labels(where: str, expression: str) -> None:
     known, found = series(), selectors(expression)
     assert found, where
     labels = set(OF_EVERY_TARGET)
@@ -98,7 +98,7 @@ def test_an_expression_names_what_exists(where: str, expression: str) -> None:
     assert all(expression.count(left) == expression.count(right) for left, right in ("()", "{}", "[]")), where
 
 
-def test_a_metric_that_does_not_exist_would_be_noticed() -> None:
+def test_a_metric_that_does_not_exist_is_detected() -> None:
     assert selectors('sum by (pool) (rate(samfleet_gone_total{pool="x"}[5m])) / up') == [
         ("samfleet_gone_total", {"pool"}),
         ("up", set()),
@@ -106,7 +106,7 @@ def test_a_metric_that_does_not_exist_would_be_noticed() -> None:
     assert "samfleet_gone_total" not in series()
 
 
-def test_alerts_say_what_happened() -> None:
+def test_alerts_have_a_summary() -> None:
     names = []
     for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]:
         for rule in group["rules"]:
@@ -116,7 +116,7 @@ def test_alerts_say_what_happened() -> None:
     assert len(set(names)) == len(names) >= 10
 
 
-def test_what_is_scraped_is_a_service_that_shows_metrics_there() -> None:
+def test_scrape_targets_are_services_that_serve_metrics_there() -> None:
     ports = {"api": 8080, "triton": 8002, "triton-gpu": 8002}
     for name in ("control", "worker", "worker-gpu"):
         settings: dict[str, Any] = COMPOSE["services"][name]["environment"]
@@ -126,7 +126,7 @@ def test_what_is_scraped_is_a_service_that_shows_metrics_there() -> None:
     assert scraped == ports
 
 
-def test_the_dashboard_is_one_that_grafana_takes() -> None:
+def test_the_dashboard_is_valid_for_grafana() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [panel["gridPos"] for panel in panels]
@@ -144,7 +144,7 @@ def test_the_dashboard_is_one_that_grafana_takes() -> None:
             assert found[2] in series()[found[1]]
 
 
-def test_the_files_lie_where_the_containers_look() -> None:
+def test_the_files_are_mounted_where_the_containers_expect_them() -> None:
     source = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text())["datasources"][0]
     assert source["url"] == "http://prometheus:9090"
     provider = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "samfleet.yml").read_text())["providers"][0]

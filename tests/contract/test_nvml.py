@@ -1,4 +1,4 @@
-"""One behaviour of NVML's double and of the real `pynvml` over a made-up library; and pynvml without a driver."""
+"""Equal behaviour of NVML's double and of the real `pynvml` over a fake library; and pynvml without a driver."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def cuda(uuid: str) -> CudaMeter:
     return CudaMeter(uuid, lambda: (7, 10))
 
 
-def test_a_whole_gpu_tells_everything(build: Build) -> None:
+def test_a_whole_gpu_reports_all_figures(build: Build) -> None:
     nvml, opened = build(FULL)
     meter = meter_of_gpu(cuda(A), nvml)
     assert isinstance(meter, NvmlMeter)
@@ -50,14 +50,14 @@ def test_a_whole_gpu_tells_everything(build: Build) -> None:
     assert opened() == 0
 
 
-def test_a_gpu_is_found_by_its_uuid_whatever_its_number_is(build: Build) -> None:
+def test_a_gpu_is_found_by_uuid_under_any_index(build: Build) -> None:
     """CUDA_VISIBLE_DEVICES=1 makes NVML's second GPU CUDA's first."""
     nvml, _ = build(FULL, OLD)
     assert meter_of_gpu(cuda(B), nvml).state() == DeviceState(f"GPU-{B}", 1, 2, 0.0, 30.0)
     assert meter_of_gpu(cuda(A), nvml).state().power_watts == 68.4
 
 
-def test_what_a_gpu_does_not_support_is_unknown(build: Build) -> None:
+def test_unsupported_figures_of_a_gpu_are_unknown(build: Build) -> None:
     nvml, _ = build(OLD, MemoryGpu(f"GPU-{A}"))
     old, silent = meter_of_gpu(cuda(B), nvml), meter_of_gpu(cuda(A), nvml)
     assert old.joules() is None
@@ -66,10 +66,8 @@ def test_what_a_gpu_does_not_support_is_unknown(build: Build) -> None:
 
 
 @pytest.mark.parametrize(("uuid", "kind"), [(B, "GPU-"), (PART, "MIG-")])
-def test_a_part_of_a_gpu_has_no_energy_of_its_own_and_the_memory_that_cuda_sees(
-    build: Build, uuid: str, kind: str
-) -> None:
-    """Whether CUDA gives the UUID of the part or of the GPU that is divided."""
+def test_a_mig_slice_reports_no_energy_and_the_memory_that_cuda_sees(build: Build, uuid: str, kind: str) -> None:
+    """CUDA may give the UUID of the slice or of the divided GPU."""
     nvml, opened = build(DIVIDED, SLICE)
     meter = meter_of_gpu(cuda(uuid), nvml)
     assert meter.state() == DeviceState(kind + uuid, memory_used_bytes=3, memory_total_bytes=10)
@@ -78,14 +76,14 @@ def test_a_part_of_a_gpu_has_no_energy_of_its_own_and_the_memory_that_cuda_sees(
     assert opened() == 0
 
 
-def test_a_gpu_that_nvml_does_not_know_is_asked_through_cuda(build: Build) -> None:
+def test_a_gpu_unknown_to_nvml_is_queried_through_cuda(build: Build) -> None:
     nvml, opened = build(FULL)
     assert meter_of_gpu(cuda("ffff"), nvml).state() == DeviceState("GPU-ffff", 3, 10)
     assert opened() == 0
 
 
-def test_the_real_library_without_a_driver_means_no_such_device() -> None:
-    """On a machine that has a driver, a GPU of this UUID is not there either."""
+def test_the_real_library_without_a_driver_finds_no_such_device() -> None:
+    """On a machine with a driver, no GPU has this UUID either."""
     real = PynvmlLibrary()
     assert meter_of_gpu(cuda("no-such-gpu"), real).state() == DeviceState("GPU-no-such-gpu", 3, 10)
     if not real.open():
@@ -93,15 +91,15 @@ def test_the_real_library_without_a_driver_means_no_such_device() -> None:
             pynvml.nvmlInit()
 
 
-def test_a_double_without_a_driver_does_the_same() -> None:
+def test_the_double_without_a_driver_finds_no_such_device() -> None:
     missing = MemoryNvml([FULL], installed=False)
     meter = meter_of_gpu(cuda(A), missing)
     assert isinstance(meter, CudaMeter)
     assert missing.opened == 0
 
 
-def test_a_library_that_stops_answering_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as a GPU that has fallen off the bus: computing on it will say so."""
+def test_a_library_that_stops_responding_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An example is a GPU that has fallen off the bus; computing on it raises the error."""
     library = install(monkeypatch, [FULL])
     nvml = PynvmlLibrary()
     meter = meter_of_gpu(cuda(A), nvml)

@@ -1,4 +1,4 @@
-"""One behaviour for every object store: memory, files, and S3 over real HTTP."""
+"""Equal behaviour of every object store: memory, files, and S3 over real HTTP."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def keys(store: ObjectStore, prefix: str = "", **options: str) -> list[str]:
     return [found.key for found in store.list(prefix, **options)]
 
 
-def test_a_list_goes_on_behind_a_key(store: ObjectStore) -> None:
+def test_a_list_continues_after_a_key(store: ObjectStore) -> None:
     written = ["a", "b-c/1", "b/1", "b/2/x", "b/2/y", "b/3", "c"]
     for key in written:
         store.put(key, b"x")
@@ -69,7 +69,7 @@ def test_a_list_goes_on_behind_a_key(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 5000], ids=["empty", "one byte", "1.2 MB"])
-def test_what_is_put_is_read_back(store: ObjectStore, data: bytes) -> None:
+def test_objects_round_trip(store: ObjectStore, data: bytes) -> None:
     store.put("a/b c/ü.bin", data)
     assert store.get("a/b c/ü.bin") == data
     assert store.size("a/b c/ü.bin") == len(data)
@@ -78,14 +78,14 @@ def test_what_is_put_is_read_back(store: ObjectStore, data: bytes) -> None:
         assert file.read(3) + file.read() == data
 
 
-def test_put_replaces(store: ObjectStore) -> None:
+def test_put_replaces_an_object(store: ObjectStore) -> None:
     store.put("a", b"the first, longer")
     store.put("a", b"second")
     assert store.get("a") == b"second"
     assert keys(store) == ["a"]
 
 
-def test_put_file(store: ObjectStore, tmp_path: Path) -> None:
+def test_put_file_stores_a_file(store: ObjectStore, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"content")
     store.put_file("copied", tmp_path / "source")
     assert store.get("copied") == b"content"
@@ -97,14 +97,14 @@ def test_put_stream_counts_its_bytes(store: ObjectStore) -> None:
     assert store.get("s") == b"".join(chunks)
 
 
-def test_a_stream_above_the_multipart_threshold(store: ObjectStore) -> None:
+def test_a_stream_above_the_multipart_threshold_is_stored(store: ObjectStore) -> None:
     block = os.urandom(1_000_003)
     assert store.put_stream("big", (block for _ in range(10))) == 10_000_030
     assert store.get("big") == block * 10
 
 
 @pytest.mark.parametrize("sent", [1, 10], ids=["before a byte is sent", "in a multipart upload"])
-def test_a_stream_that_fails_leaves_the_old_object(store: ObjectStore, sent: int) -> None:
+def test_a_failed_stream_keeps_the_old_object(store: ObjectStore, sent: int) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(sent):
             yield b"x" * 1_000_000
@@ -119,7 +119,7 @@ def test_a_stream_that_fails_leaves_the_old_object(store: ObjectStore, sent: int
     assert store.discard_unfinished(timedelta(0)) == 0
 
 
-def test_a_missing_object(store: ObjectStore) -> None:
+def test_a_missing_object_is_an_error(store: ObjectStore) -> None:
     store.put("folder/file", b"")
     for key in ("missing", "missing/too", "folder"):
         assert not store.exists(key)
@@ -128,7 +128,7 @@ def test_a_missing_object(store: ObjectStore) -> None:
                 read(key)
 
 
-def test_list_goes_in_key_order_by_prefix(store: ObjectStore) -> None:
+def test_list_is_in_key_order_by_prefix(store: ObjectStore) -> None:
     written = ["a.txt", "a/b/c", "a/b.txt", "a/b0", "ab/x", "b", "ä/y", "a-b/z"]
     for index, key in enumerate(written):
         store.put(key, b"x" * index)
@@ -140,7 +140,7 @@ def test_list_goes_in_key_order_by_prefix(store: ObjectStore) -> None:
     assert {found.key: found.size for found in store.list("")} == {key: index for index, key in enumerate(written)}
 
 
-def test_list_says_when_an_object_was_written(store: ObjectStore) -> None:
+def test_list_has_the_times_of_writing(store: ObjectStore) -> None:
     store.put("a", b"")
     (found,) = store.list("")
     assert abs(found.modified - datetime.now(UTC)) < timedelta(minutes=1)
@@ -153,7 +153,7 @@ def test_delete_is_idempotent(store: ObjectStore) -> None:
     assert keys(store) == []
 
 
-def test_delete_prefix_stays_in_its_folder(store: ObjectStore) -> None:
+def test_delete_prefix_deletes_only_in_its_folder(store: ObjectStore) -> None:
     for key in ("jobs/1/a", "jobs/1/b/c", "jobs/10/a", "jobs/1.txt"):
         store.put(key, b"")
     store.delete_prefix("jobs/1/")
@@ -197,7 +197,7 @@ def test_invalid_prefixes_are_refused(store: ObjectStore) -> None:
             keys(store, prefix)
 
 
-def test_presigned_address(store: ObjectStore) -> None:
+def test_a_presigned_url_serves_the_object(store: ObjectStore) -> None:
     store.put("a/b c", b"for everyone")
     if url := store.presigned_url("a/b c", timedelta(minutes=5)):
         with urllib.request.urlopen(url) as answer:
@@ -206,7 +206,7 @@ def test_presigned_address(store: ObjectStore) -> None:
         assert type(store).__name__ != "S3Store"
 
 
-def test_a_missing_bucket(s3_client: S3Client) -> None:
+def test_a_missing_bucket_is_an_error(s3_client: S3Client) -> None:
     store = S3Store(s3_client, "nobody-made-this")
     calls: list[Callable[[], object]] = [
         lambda: store.put("a", b""),
@@ -220,7 +220,7 @@ def test_a_missing_bucket(s3_client: S3Client) -> None:
             call()
 
 
-def test_a_store_opened_from_its_url(s3_endpoint: str, s3_client: S3Client, bucket: str) -> None:
+def test_a_store_is_opened_from_its_url(s3_endpoint: str, s3_client: S3Client, bucket: str) -> None:
     store = open_store(
         f"s3://{bucket}/a folder/",
         s3_endpoint_url=s3_endpoint,
@@ -238,7 +238,7 @@ def test_a_store_on_this_machine_is_reached_without_a_proxy(s3_endpoint: str, bu
     assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
-def test_folder_markers_and_abandoned_uploads_of_s3(s3_client: S3Client, bucket: str) -> None:
+def test_folder_markers_are_ignored_and_abandoned_uploads_discarded_on_s3(s3_client: S3Client, bucket: str) -> None:
     store = S3Store(s3_client, bucket, "mine")
     for key in ("mine/", "mine/folder/", "mine/a"):
         s3_client.put_object(Bucket=bucket, Key=key, Body=b"")
@@ -250,7 +250,9 @@ def test_folder_markers_and_abandoned_uploads_of_s3(s3_client: S3Client, bucket:
     assert [upload["Key"] for upload in s3_client.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["other/half"]
 
 
-def test_more_objects_than_one_page(s3_client: S3Client, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_may_have_more_objects_than_one_page(
+    s3_client: S3Client, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     assert s3_client.list_objects_v2(Bucket=bucket)["MaxKeys"] == 2
     store = S3Store(s3_client, bucket)

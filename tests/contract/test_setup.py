@@ -1,4 +1,4 @@
-"""`make setup`: which Python it takes, and which torch. Programs in a folder of their own stand for a machine's."""
+"""`make setup`: its choice of Python and torch, with programs in a test folder in place of the machine's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Makes environments that hold itself, notes what it is asked to install, and fails what it has been told to.
+# A stub of Python: it creates environments with itself inside, logs requests to install, and fails those it is told to.
 PYTHON = """#!/bin/bash
 [ "$2" = venv ] && { mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; exit; }
 case "$*" in
@@ -23,7 +23,7 @@ exit 0
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A folder with the Makefile and, in `bin`, the programs that this machine has."""
+    """A folder with the Makefile and, in `bin`, the programs of this machine."""
     (tmp_path / "bin").mkdir()
     for name in ("make", "bash", "grep", "mkdir", "cp", "touch"):
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or pytest.fail(f"no {name}"))
@@ -48,7 +48,7 @@ def _installs(machine: Path) -> list[str]:
     return (machine / "pip.log").read_text().splitlines()
 
 
-def test_without_a_python_it_says_what_helps_on_this_debian(machine: Path) -> None:
+def test_a_missing_python_is_reported_with_the_remedy_for_this_debian(machine: Path) -> None:
     answer = _setup(machine)
 
     assert answer.returncode != 0
@@ -56,14 +56,14 @@ def test_without_a_python_it_says_what_helps_on_this_debian(machine: Path) -> No
         assert hint in answer.stderr
 
 
-def test_it_finds_the_python_of_uv(machine: Path) -> None:
+def test_the_python_of_uv_is_found(machine: Path) -> None:
     _install(machine / ".local" / "bin" / "python3.12", PYTHON)
 
     assert _setup(machine).returncode == 0
     assert (machine / ".venv" / "bin" / "python").exists()
 
 
-def test_without_a_gpu_torch_is_the_build_without_cuda(machine: Path) -> None:
+def test_torch_without_cuda_is_installed_without_a_gpu(machine: Path) -> None:
     _install(machine / "bin" / "python3.11", PYTHON)
     answer = _setup(machine)
 
@@ -73,7 +73,7 @@ def test_without_a_gpu_torch_is_the_build_without_cuda(machine: Path) -> None:
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
-def test_without_that_index_pypi_is_taken_and_it_says_so(machine: Path) -> None:
+def test_pypi_is_used_with_a_message_if_the_torch_index_is_missing(machine: Path) -> None:
     _install(machine / "bin" / "python3.11", PYTHON)
     answer = _setup(machine, INDEX_FAILS="1")
 
@@ -82,7 +82,7 @@ def test_without_that_index_pypi_is_taken_and_it_says_so(machine: Path) -> None:
     assert ".[dev]" in _installs(machine)[-1]
 
 
-def test_with_a_gpu_torch_is_that_of_pypi(machine: Path) -> None:
+def test_torch_of_pypi_is_installed_with_a_gpu(machine: Path) -> None:
     _install(machine / "bin" / "python3.11", PYTHON)
     _install(machine / "bin" / "nvidia-smi", "#!/bin/bash\necho 'GPU 0: NVIDIA L4'\n")
     answer = _setup(machine)

@@ -1,4 +1,4 @@
-"""`deploy/triton-gpu.sh` with a stand-in for the server, which tells how it was started."""
+"""`deploy/triton-gpu.sh` with a stand-in for the server that prints its arguments."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _serve(programs: str, tmp_path: Path, **settings: str) -> subprocess.Complet
     return subprocess.run(("sh", SCRIPT), env=values, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_the_server_takes_grpc_with_the_secret_alone(programs: str, tmp_path: Path) -> None:
+def test_the_server_accepts_grpc_only_with_the_secret(programs: str, tmp_path: Path) -> None:
     answer = _serve(programs, tmp_path, SAMFLEET_TRITON_SECRET="s" * 32, SAMFLEET_VARIANTS="mobile_sam,tinysam")
     options = dict(line.partition("=")[::2] for line in answer.stdout.splitlines())
 
@@ -43,7 +43,7 @@ def test_the_server_takes_grpc_with_the_secret_alone(programs: str, tmp_path: Pa
     assert "the server knows the secret" not in answer.stdout
 
 
-def test_without_a_secret_it_does_not_start(programs: str, tmp_path: Path) -> None:
+def test_the_server_does_not_start_without_a_secret(programs: str, tmp_path: Path) -> None:
     answer = _serve(programs, tmp_path)
 
     assert answer.returncode == 1

@@ -1,4 +1,4 @@
-"""A cancelled job leaves the workers' slots and Triton to others."""
+"""A cancelled job releases the workers' slots and Triton to other jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.jobs.dataset import Source, create_dataset
 from samfleet_cli.local_stack.stack import stack_status
 
-HOURS = {"kind": "everything", "points_per_side": 160}  # 25,600 prompts an image
+HOURS = {"kind": "everything", "points_per_side": 160}  # 25,600 prompts per image
 QUICK = {"kind": "everything", "points_per_side": 1}
 
 
@@ -25,7 +25,7 @@ def test_a_cancelled_job_frees_slots_and_device_for_the_next(samfleet: Samfleet,
     small = write_scenes(tmp_path / "small", 4)[0].parent
     with SamfleetClient(samfleet.info.api_url, samfleet.info.api_key) as client:
         job = client.submit_job(create_dataset(client, Source(big)).id, ["mobile_sam"], HOURS)
-        until(lambda: cores_of_triton(samfleet, 1) > 0.5)  # the model is at work
+        until(lambda: cores_of_triton(samfleet, 1) > 0.5)  # the model is running
         client.cancel_job(job.id)
         busy = [round(cores_of_triton(samfleet, 1), 2) for _ in range(4)]
         started = time.monotonic()
@@ -41,7 +41,7 @@ def test_a_cancelled_job_frees_slots_and_device_for_the_next(samfleet: Samfleet,
 
 
 def cores_of_triton(samfleet: Samfleet, seconds: float) -> float:
-    """Mean over some seconds, of the server and its stubs."""
+    """Return the mean CPU use of the server and its stubs over some seconds."""
     pid = next(part.pid for part in stack_status(samfleet.info.state_dir).parts if part.name == "triton")
     assert pid is not None
     server = psutil.Process(pid)

@@ -1,4 +1,4 @@
-"""A stack that cannot start says so in seconds, in its first line."""
+"""A stack that cannot start reports the reason within seconds, in its first line."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def up(work: Path, *arguments: str, **settings: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize("arguments", [(), ("--detach",)])
-def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         done = up(tmp_path, *arguments, SAMFLEET_API_PORT=port, SAMFLEET_WEIGHTS_DIR=str(weights_dir()))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"samfleet: port {port} is taken by another program (SAMFLEET_API_PORT)")
+    assert done.stderr.startswith(f"samfleet: another program uses port {port} (SAMFLEET_API_PORT)")
     assert done.stderr.endswith("[stack_port_taken]\n")
     assert not (tmp_path / ".samfleet" / "postgres").exists()
 
 
-def test_a_variant_of_the_execution_that_triton_cannot_load_ends_the_start_with_the_reason(tmp_path: Path) -> None:
-    """Its gate was passed here, and the compiler is gone since."""
+def test_an_execution_that_triton_cannot_load_fails_the_start_with_the_reason(tmp_path: Path) -> None:
+    """Its gate passed earlier, but the compiler is missing now."""
     record, compiled = get_variant("mobile_sam"), Execution("fp32", "compile")
     hardware = fingerprint(torch.device("cpu"), execution=compiled)
     subject = gate_subject(record, compiled, hardware, str(record.checkpoint.sha256))
@@ -66,7 +66,7 @@ def test_a_variant_of_the_execution_that_triton_cannot_load_ends_the_start_with_
     assert done.returncode == 1, done.stderr
     [first] = [line for line in done.stderr.splitlines() if line.startswith("samfleet: ")]
     told = (
-        "samfleet: the stack did not start, for want of triton: triton: Triton cannot load mobile_sam: compiler_missing"
+        "samfleet: the stack did not start because of triton: triton: Triton cannot load mobile_sam: compiler_missing"
     )
     assert first.startswith(told)
     assert stack_status(tmp_path / ".samfleet").state == "stopped"

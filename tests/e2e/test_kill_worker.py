@@ -1,4 +1,4 @@
-"""The worker dies in the middle of a job: the job still ends by itself, with each image exactly once."""
+"""A worker is killed in the middle of a job: the job still ends, with each image exactly once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs that people bring, through every real part, with real MobileSAM: right masks, or a word of what is wrong."""
+"""Unusual inputs of users through every real part, with real MobileSAM: right masks, or an error with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def test_the_format_and_orientation_of_a_picture_change_no_centre_point(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_centre_points_do_not_depend_on_format_and_orientation(samfleet: Samfleet, tmp_path: Path) -> None:
     """One disc of the scene lies beyond the shorter side."""
     (tmp_path / "images").mkdir()
     files = [tmp_path / "images" / "plain.png"]
@@ -36,7 +36,7 @@ def test_the_format_and_orientation_of_a_picture_change_no_centre_point(samfleet
     document = read(annotations)
     for image, file in zip(document["images"], files, strict=True):
         image["file_name"] = file.name
-    for annotation in document["annotations"]:  # all are of the same scene, which `write_annotations` moves
+    for annotation in document["annotations"]:  # all show the same scene, which `write_annotations` shifts
         annotation["segmentation"] = document["annotations"][(annotation["id"] - 1) % 2]["segmentation"]
         annotation["bbox"] = document["annotations"][(annotation["id"] - 1) % 2]["bbox"]
     annotations.write_text(json.dumps(document))
@@ -50,7 +50,7 @@ def test_the_format_and_orientation_of_a_picture_change_no_centre_point(samfleet
     assert run["quality"]["miou"] > 0.9
 
 
-def test_annotations_of_images_that_were_shrunk_are_named(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_annotations_of_reduced_images_are_reported(samfleet: Samfleet, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "images", 1)
     annotations = write_annotations(tmp_path / "instances.json", scenes)
     scene().resize((SIZE[0] // 2, SIZE[1] // 2)).save(scenes[0])
@@ -69,7 +69,9 @@ def test_annotations_of_images_that_were_shrunk_are_named(samfleet: Samfleet, tm
 
 
 @pytest.mark.parametrize("upload", [(), ("--upload",)])
-def test_hidden_files_and_names_of_windows(samfleet: Samfleet, tmp_path: Path, upload: tuple[str, ...]) -> None:
+def test_hidden_files_are_left_out_and_windows_paths_are_matched(
+    samfleet: Samfleet, tmp_path: Path, upload: tuple[str, ...]
+) -> None:
     scenes = write_scenes(tmp_path / "images", 2)
     annotations = write_annotations(tmp_path / "instances.json", scenes)
     document = read(annotations)
@@ -83,13 +85,13 @@ def test_hidden_files_and_names_of_windows(samfleet: Samfleet, tmp_path: Path, u
         "--strict-annotations", *upload, "--out", tmp_path / "out", "--json",
     )  # fmt: skip
     assert finished.exit_code == 0, finished.stderr
-    assert "left out: 1 hidden (.thumbnails/), 1 of other formats (c.heic)" in finished.stderr
+    assert "left out: 1 hidden (.thumbnails/), 1 in other formats (c.heic)" in finished.stderr
     assert "annotations: 2 of 2 images annotated, 0 of 4 annotations unused" in finished.stderr
     assert finished.json()["counts"]["total"] == 2
     assert finished.json()["runs"][0]["quality"]["instances"] == 4
 
 
-def test_recorded_cases_have_their_right_values(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_recorded_cases_have_their_recorded_figures(samfleet: Samfleet, tmp_path: Path) -> None:
     cases = shared_path("cases", "tiff_orientation")
     finished = samfleet(
         "segment", cases, "--annotations", cases / "instances.json", "--variant", "mobile_sam", "--task",

@@ -1,4 +1,4 @@
-"""The stack works wherever its state and its code lie."""
+"""The stack works under any path of its state and its code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = ("services", "worker", "triton_models")
 
 @pytest.mark.heavy
 @pytest.mark.timeout(300)
-def test_a_segmentation_in_folders_that_a_shell_and_an_ascii_decoder_misread(tmp_path: Path) -> None:
+def test_a_job_runs_in_folders_with_spaces_quotes_and_non_ascii_names(tmp_path: Path) -> None:
     code, work = tmp_path / "my code (2) ü", tmp_path / "st (1) ünï $x 'q' \"d\""
     for name in (*PACKAGES, "migrations"):
         shutil.copytree(REPOSITORY / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -25,7 +25,7 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def test_everything_leaves_coco_files_that_load(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_segevery_writes_valid_coco_files(samfleet: Samfleet, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "images", 2)
     out = tmp_path / "out"
     finished = samfleet(
@@ -61,7 +61,7 @@ def test_everything_leaves_coco_files_that_load(samfleet: Samfleet, tmp_path: Pa
 
 
 @pytest.mark.parametrize("task", ["box", "center_point"])
-def test_prompts_of_annotations_find_the_annotated_objects(samfleet: Samfleet, tmp_path: Path, task: str) -> None:
+def test_prompts_from_annotations_find_the_annotated_objects(samfleet: Samfleet, tmp_path: Path, task: str) -> None:
     scenes = write_scenes(tmp_path / "images", 3)
     annotations = write_annotations(tmp_path / "instances.json", scenes)
     out = tmp_path / "out"
@@ -88,7 +88,7 @@ def test_prompts_of_annotations_find_the_annotated_objects(samfleet: Samfleet, t
 
 
 @pytest.mark.parametrize("sent", [[], ["--upload"]])
-def test_what_one_run_found_prompts_another(samfleet: Samfleet, tmp_path: Path, sent: list[str]) -> None:
+def test_results_of_one_run_are_prompts_of_another(samfleet: Samfleet, tmp_path: Path, sent: list[str]) -> None:
     folder = write_scenes(tmp_path / "images", 2)[0].parent
     finished = samfleet(
         "segment", folder, "--variant", "mobile_sam", "--sampler", "hierarchical", "--points-per-side", 4,
@@ -142,7 +142,7 @@ BAD_FILE_CODES = {
 }
 
 
-def test_files_are_sent_where_the_server_may_not_read_them(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_files_are_uploaded_if_the_server_may_not_read_them(samfleet: Samfleet, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "images" / "below", 2)
     annotations = write_annotations(tmp_path / "instances.json", scenes)
     out = tmp_path / "out"
@@ -179,7 +179,7 @@ def test_refusals_are_one_line_and_exit_with_1(samfleet: Samfleet, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interrupted_command_leaves_its_job_to_be_followed_and_cancelled(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_the_job_of_an_interrupted_command_can_be_followed_and_cancelled(samfleet: Samfleet, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "images", 40)
     out = tmp_path / "out"
     with samfleet.started(
@@ -202,7 +202,7 @@ def test_an_interrupted_command_leaves_its_job_to_be_followed_and_cancelled(samf
 
 
 @pytest.mark.heavy
-def test_coco_photographs_by_box(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_coco_photographs_are_segmented_by_box(samfleet: Samfleet, tmp_path: Path) -> None:
     data = shared_path("data", "coco_dev")
     out = tmp_path / "out"
     finished = samfleet(
@@ -216,8 +216,8 @@ def test_coco_photographs_by_box(samfleet: Samfleet, tmp_path: Path) -> None:
 
 
 @pytest.mark.heavy
-def test_a_run_over_photographs_is_evaluated_as_the_official_tools_do(samfleet: Samfleet, tmp_path: Path) -> None:
-    """Boxes of coco_dev: the figures are those of COCOeval over the exported file, and mIoU the recorded one."""
+def test_a_run_over_photographs_has_the_figures_of_the_official_tools(samfleet: Samfleet, tmp_path: Path) -> None:
+    """Boxes of coco_dev: the figures equal those of COCOeval over the exported file, mIoU equals the recorded one."""
     annotations = shared_path("data", "coco_dev", "instances.json")
     recorded = read(shared_path("ref", "dev", "predictor", "mobilesam_prompts.json"))["summary"]["box_single"]
     out = tmp_path / "out"
@@ -230,7 +230,7 @@ def test_a_run_over_photographs_is_evaluated_as_the_official_tools_do(samfleet: 
     found = {(figure["metric"], figure["area"]): figure["value"] for figure in run["evaluation"]}
     assert found["miou", "all"] == pytest.approx(recorded["mIoU"], abs=5e-5)
     masks = [
-        {name: value for name, value in entry.items() if name != "bbox"}  # or COCOeval takes boxes' areas for masks'
+        {name: value for name, value in entry.items() if name != "bbox"}  # or COCOeval takes areas of boxes
         for entry in read(out / "mobile_sam.coco.json")
     ]
     theirs = official(read(annotations), masks, CLASS_AWARE)
@@ -239,9 +239,10 @@ def test_a_run_over_photographs_is_evaluated_as_the_official_tools_do(samfleet: 
 
 
 @pytest.mark.heavy
-def test_everything_over_photographs_has_the_recorded_recall(samfleet: Samfleet, tmp_path: Path) -> None:
-    """What the official generator found with the same weights. Another processor's rounding may cost one of the 38
-    instances at one of the ten thresholds of IoU.
+def test_segevery_over_photographs_has_the_recorded_recall(samfleet: Samfleet, tmp_path: Path) -> None:
+    """The recall is that of the official generator with the same weights.
+
+    Another processor's rounding may cost one of the 38 instances at one of the ten thresholds of IoU.
     """
     data = shared_path("data", "coco_dev")
     recorded = read(shared_path("ref", "dev", "amg_ar.json"))["results"]["pps16"]["set"]

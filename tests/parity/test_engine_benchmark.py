@@ -1,4 +1,4 @@
-"""The benchmark itself, on the smallest cases there are."""
+"""The benchmark itself, on its smallest cases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fixtures.models.shared_data import weights_dir
 
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
-def test_every_opponent_is_measured_in_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_every_contender_is_measured_in_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     image = tmp_path / "scene.png"
     scene().resize((64, 48), Image.Resampling.BILINEAR).save(image)
     words = ["--weights", str(weights_dir()), "--images", str(image), "--prompts", "4", "--grids", "2", "--pairs", "1"]
@@ -42,9 +42,9 @@ def test_every_opponent_is_measured_in_pairs(tmp_path: Path, capfd: pytest.Captu
     ]
     (gate,) = read["gates"]
     assert (gate["subject"]["execution"], gate["points_per_side"]) == ("bf16", 2)
-    assert not gate["passed"]  # one image is no evidence
+    assert not gate["passed"]  # one image is not evidence
     decodes = [pairing["ours"]["gflop"] for pairing in read["pairings"] if pairing["name"].startswith("decoder")]
-    assert all(count > 3 for count in decodes)  # of 4 prompts, a GFLOP each; a thread that is not counted would show
+    assert all(count > 3 for count in decodes)  # for 4 prompts, one GFLOP each; work in an uncounted thread would show
     assert all(len(pairing["ours"]["samples"]) == 1 for pairing in read["pairings"])
     assert read["memory"][0]["peak_bytes"] > 0
     assert read["streams"][0]["images_per_second"] > 0

@@ -67,7 +67,7 @@ def parameters_of(settings: dict[str, Any]) -> EverythingParameters:
 
 
 def matched_ious(ours: list[dict[str, Any]], official: list[dict[str, Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """IoU of each official mask with its partner in the best one-to-one matching; 0 without a partner."""
+    """Return the IoU of each official mask with its partner in the best one-to-one matching; 0 without a partner."""
     codes = [[mask["segmentation"] for mask in masks] for masks in (ours, official)]
     table = np.asarray(coco_mask.iou(codes[0], codes[1], [0] * len(official)))
     rows, columns = linear_sum_assignment(-table)

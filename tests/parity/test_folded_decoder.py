@@ -52,7 +52,7 @@ def embedding(request: pytest.FixtureRequest, mobile_sam: Engine) -> Tensor:
         (Label.FOREGROUND, Label.BOX_TOP_LEFT, Label.BOX_BOTTOM_RIGHT),
     ],
 )
-def test_all_masks_and_scores_equal_the_plain_ones(
+def test_all_masks_and_scores_equal_those_of_the_plain_decoder(
     mobile_sam: Engine, plain: PlainHeads, embedding: Tensor, labels: Sequence[Label]
 ) -> None:
     coords = 1024 * torch.rand(9, len(labels), 2, generator=torch.Generator().manual_seed(len(labels)))

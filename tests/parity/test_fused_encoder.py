@@ -1,4 +1,4 @@
-"""The image encoder that runs against the published one that its checkpoint was loaded into."""
+"""The fused image encoder against the published one that its checkpoint was loaded into."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDING = 1e-4  # absolute, of embeddings of up to about 3
 
 
 def worst(network: SamNetwork, pixels: Tensor) -> float:
-    """Greatest difference of the two, as a share of the range."""
+    """Return the greatest difference of the two, as a share of the range."""
     published = network.image_encoder(pixels)
     difference = (network.encode(pixels)[0] - published).abs().max()
     return float(difference / (published.max() - published.min()))
@@ -40,13 +40,13 @@ def test_embeddings_of_photographs_are_equal(mobile_sam: Engine, name: str) -> N
 
 
 @torch.inference_mode()
-def test_images_of_a_pass_do_not_meet(tiny_engine: Engine) -> None:
+def test_images_of_a_pass_do_not_affect_each_other(tiny_engine: Engine) -> None:
     pixels = torch.randn(3, 3, 128, 128, generator=torch.Generator().manual_seed(1))
     assert worst(sam_network(tiny_engine), pixels) <= TOLERANCE
 
 
 @torch.inference_mode()
-def test_new_weights_and_moves_void_what_was_fused(tiny_engine: Engine) -> None:
+def test_new_weights_and_device_moves_invalidate_the_fused_encoder(tiny_engine: Engine) -> None:
     network = sam_network(tiny_engine)
     pixels = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
     before = network.encode(pixels)[0]
@@ -60,7 +60,7 @@ def test_new_weights_and_moves_void_what_was_fused(tiny_engine: Engine) -> None:
     )
 
 
-def test_what_was_fused_joins_no_checkpoint(tiny_engine: Engine) -> None:
+def test_fused_layers_are_not_in_the_state_dict(tiny_engine: Engine) -> None:
     keys = sam_network(tiny_engine).state_dict().keys()
     sam_network(tiny_engine).encode(torch.zeros(1, 3, 128, 128))
     assert sam_network(tiny_engine).state_dict().keys() == keys

@@ -31,8 +31,8 @@ CASE = "mobile_sam"
 EMBEDDING_TOLERANCE = 1e-4
 LOGIT_TOLERANCE = 2e-4
 IOU_TOLERANCE = 1e-4
-HALF_TOLERANCE = 2e-3  # arrays that the golden keeps in float16
-MASK_BITS = 1e-4  # share of pixels whose logit lies next to zero
+HALF_TOLERANCE = 2e-3  # arrays stored as float16 in the golden file
+MASK_BITS = 1e-4  # share of pixels whose logit is close to zero
 CPU = torch.device("cpu")
 
 
@@ -45,7 +45,7 @@ def network() -> SamNetwork:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("case", ["case0", "case1"])
-def test_the_official_results_come_out(network: SamNetwork, case: str) -> None:
+def test_official_results_are_reproduced(network: SamNetwork, case: str) -> None:
     record = get_variant("mobile_sam")
     given = json.loads(shared_path("parity", CASE, "prompts.json").read_text())[case]
     expected = golden(CASE, case)

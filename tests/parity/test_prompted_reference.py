@@ -24,12 +24,12 @@ __all__ = ["mobile_sam"]
 
 OFFICIAL_MIOU = {"box_single": 0.7408, "box_multi_argmax": 0.7355, "centre_point_multi_argmax": 0.5318}
 MIOU_TOLERANCE = 0.001
-NEARLY_ONE = 0.995  # IoU with the official mask of the same prompt; single pixels may turn next to a zero logit
+NEARLY_ONE = 0.995  # IoU with the official mask of the same prompt; single pixels may flip next to a zero logit
 
 
 @dataclass(frozen=True)
 class Case:
-    """One annotated image with its official answers: per mode the prompts and the official RLEs, in order."""
+    """One annotated image with its official results: prompts and official RLEs per mode, in order."""
 
     image: bytes
     truths: list[NDArray[np.bool_]]
@@ -71,7 +71,7 @@ def ious_with(masks: tuple[MaskRecord, ...], codes: list[dict[str, Any]]) -> NDA
 
 
 def answer(engine: Engine, case: Case, modes: list[str]) -> dict[str, tuple[MaskRecord, ...]]:
-    """One request with the prompts of all modes, so that kinds mix within it."""
+    """Send one request with the prompts of all modes, so it mixes their kinds."""
     prompts = [prompt for mode in modes for prompt in case.prompts(mode)]
     ((_, reply),) = engine.segment([SegmentRequest(case.image, PromptsParameters(), tuple(prompts))])
     assert reply.report.error_code is None
@@ -81,7 +81,7 @@ def answer(engine: Engine, case: Case, modes: list[str]) -> dict[str, tuple[Mask
 
 
 def compare(engine: Engine, limit: int | None) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Per mode: IoU with the official mask and IoU with the annotation, of every instance."""
+    """Return per mode: IoU with the official mask and IoU with the annotation, for every instance."""
     modes = list(OFFICIAL_MIOU)
     agreement: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in modes}
     quality: dict[str, list[NDArray[np.float64]]] = {mode: [] for mode in modes}

@@ -1,4 +1,4 @@
-"""Every variant with recorded outputs of its official code, by the code of `samfleet variants verify`."""
+"""Every variant with recorded outputs of its official code, checked by the code of `samfleet variants verify`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from samfleet.variants.catalogue import RECORDS, get_record
 from samfleet_models.parity.cases import find_cases
 from samfleet_models.parity.verify import check_keys, verify_variant
 
-# The smallest of a family runs in `make test`; its larger siblings, whose code is the same, in `make test-all`.
+# The smallest variant of a family runs in `make test`; its larger siblings with the same code in `make test-all`.
 SIBLINGS = {
     "edgesam_bilinear",
     "efficient_sam_s",
@@ -33,11 +33,11 @@ SIBLINGS = {
 
 
 def recorded() -> list[str]:
-    """Where no folder is there, a name that skips and says so."""
+    """Return the names of recorded variants; without the folder, one name that skips with the reason."""
     return sorted(path.parent.name for path in (SHARED / "parity").glob("*/manifest.json")) or ["mobile_sam"]
 
 
-def test_every_variant_that_claims_golden_outputs_has_them() -> None:
+def test_every_variant_marked_golden_has_recorded_outputs() -> None:
     shared_path("parity")
     claimed = {record.name for record in RECORDS if record.parity == "golden"}
     assert claimed <= set(recorded())
@@ -53,7 +53,7 @@ def test_every_published_key_fits(variant: str) -> None:
 @pytest.mark.parametrize(
     "variant", [pytest.param(name, marks=pytest.mark.heavy if name in SIBLINGS else ()) for name in recorded()]
 )
-def test_the_official_results_come_out(variant: str) -> None:
+def test_official_results_are_reproduced(variant: str) -> None:
     folder = shared_path("parity")
     (cases,) = find_cases(folder / variant)
     verdict = verify_variant(cases)

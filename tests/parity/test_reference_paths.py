@@ -1,4 +1,4 @@
-"""The paths that the engine is measured against must themselves be right: same weights, same masks."""
+"""Reference implementations used to measure the engine give the same masks with the same weights."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["mobile_sam", "tiny", "tiny_engine"]
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-3
-SAME_MASK = 0.99  # single pixels may turn next to a zero logit
+SAME_MASK = 0.99  # single pixels may flip next to a zero logit
 SAME_SHARE = 0.95
 NO_FILTER: dict[str, Any] = {
     "pred_iou_thresh": -1.0,
@@ -78,7 +78,7 @@ def test_weights_that_do_not_cover_the_heads_of_transformers_are_refused(officia
 
 
 @pytest.mark.parametrize("layers", [0, 1])
-def test_the_reference_gives_the_engines_masks(
+def test_the_reference_gives_the_masks_of_the_engine(
     tiny: tuple[VariantRecord, Any], tiny_engine: Engine, layers: int
 ) -> None:
     parameters = EverythingParameters(points_per_side=5, crop_n_layers=layers, **NO_FILTER)
@@ -95,7 +95,7 @@ def test_the_reference_gives_the_engines_masks(
 
 
 def best_ious(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> NDArray[np.float64]:
-    """Per mask of theirs the IoU with the most similar of ours."""
+    """Return for each of their masks the IoU with the most similar of ours."""
     codes = [[mask["segmentation"] for mask in masks] for masks in (ours, theirs)]
     table: NDArray[np.float64] = np.asarray(coco_mask.iou(codes[0], codes[1], [0] * len(theirs)))
     return np.asarray(table.max(axis=0))

@@ -1,4 +1,4 @@
-"""EdgeTAM's trunk against the maps of the official code on the stand-in checkpoint of ../shared/parity/edgetam."""
+"""EdgeTAM's trunk against feature maps of the official code on the stand-in checkpoint of ../shared/parity/edgetam."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def trunk() -> RepVitTrunk:
 
 
 def pixels_of(case: str) -> Tensor:
-    """Stretched to a square as the official code does."""
+    """Return the image stretched to a square as in the official code."""
     given = json.loads(shared_path("parity", CASE, "prompts.json").read_text())[case]
     image = torch.from_numpy(sample_image(given["image"])).permute(2, 0, 1)[None] / 255
     stretched = functional.interpolate(image, (1024, 1024), mode="bilinear", antialias=True)
@@ -38,7 +38,7 @@ def pixels_of(case: str) -> Tensor:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("case", ["case0", "case1"])
-def test_the_official_maps_come_out(trunk: RepVitTrunk, case: str) -> None:
+def test_the_official_feature_maps_are_reproduced(trunk: RepVitTrunk, case: str) -> None:
     expected = golden(CASE, case)
     pixels = pixels_of(case)
     torch.testing.assert_close(pixels[0, :, ::16, ::16], torch.from_numpy(expected["pixels_probe"]), atol=1e-5, rtol=0)

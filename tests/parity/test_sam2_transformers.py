@@ -1,4 +1,4 @@
-"""SAM 2's image path, encoder, dynamic choice and all, beside transformers' with the same random weights."""
+"""SAM 2's image path, with encoder and dynamic choice of masks, against transformers' with the same random weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[SamNetwork, Any]:
 
 
 def asked(network: SamNetwork, pixels: Tensor, coords: Tensor, labels: Tensor, masks: list[int]) -> tuple[Tensor, ...]:
-    """Logits [P, m, h, w] and IoUs [P, m]; a padding point behind each prompt, as the record says."""
+    """Return logits [P, m, h, w] and IoUs [P, m], with a padding point after each prompt, as the record specifies."""
     count = len(coords)
     coords = torch.cat([coords, torch.zeros(count, 1, 2)], dim=1)
     labels = torch.cat([labels, torch.full((count, 1), Label.PADDING)], dim=1)
@@ -46,7 +46,7 @@ def asked(network: SamNetwork, pixels: Tensor, coords: Tensor, labels: Tensor, m
 @torch.inference_mode()
 @pytest.mark.parametrize("several", [True, False])
 @pytest.mark.parametrize("kind", ["points", "boxes"])
-def test_masks_and_scores_are_those_of_transformers(both: tuple[SamNetwork, Any], kind: str, several: bool) -> None:
+def test_masks_and_scores_equal_those_of_transformers(both: tuple[SamNetwork, Any], kind: str, several: bool) -> None:
     network, model = both
     assert model.mask_decoder.dynamic_multimask_stability_delta == DELTA
     assert model.mask_decoder.dynamic_multimask_stability_thresh == STABLE

@@ -1,4 +1,4 @@
-"""SlimSAM is published with the keys of transformers' SamModel and with its own: both files are the same network."""
+"""SlimSAM is published with the keys of transformers' SamModel and with SAM's: both files give the same network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def published(variant: str, manifest: str) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_hugging_face_keys_become_the_original_ones(variant: str) -> None:
+def test_hugging_face_keys_are_mapped_to_the_original_ones(variant: str) -> None:
     pairs = json.loads(shared_path("parity", variant, "key_map_hf_to_pth.json").read_text())
     assert {key: official_key(key) for key in pairs} == pairs
 

@@ -1,4 +1,4 @@
-"""The hierarchical sampler asks what TinySAM's rule leaves, looked up in low-resolution logits or in whole masks."""
+"""The second round of the hierarchical sampler against TinySAM's rule, on low-resolution logits or whole masks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ __all__ = ["mobile_sam"]
 
 @torch.inference_mode()
 @pytest.mark.parametrize("high_score_thresh", [8.5, 2.0])
-def test_the_second_round_is_what_tinysams_rule_leaves(mobile_sam: Engine, high_score_thresh: float) -> None:
+def test_the_second_round_has_the_points_that_the_rule_of_tinysam_leaves(
+    mobile_sam: Engine, high_score_thresh: float
+) -> None:
     parameters = EverythingParameters(
         points_per_side=12, sampler="hierarchical", hierarchical_coarse_factor=2, high_score_thresh=high_score_thresh
     )

@@ -1,4 +1,4 @@
-"""Non-maximum suppression one kept box at a time, as torchvision's CPU kernel goes about it."""
+"""Non-maximum suppression one kept box at a time, like torchvision's CPU kernel."""
 
 from __future__ import annotations
 

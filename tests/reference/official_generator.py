@@ -1,8 +1,8 @@
-"""SegEvery as segment_anything/automatic_mask_generator.py performs it, step by step and without a short cut.
+"""SegEvery step by step as in segment_anything/automatic_mask_generator.py, without any shortcut.
 
-Every chunk of 64 points is decoded in full, all of its masks are brought to the image's size before any is dropped,
-and run lengths are made mask by mask: uncompressed first, compressed for the masks that remain at the end. What our
-engine does otherwise must give these masks.
+Every chunk of 64 points is decoded in full, all of its masks are brought to the image's size before any is dropped, and
+run lengths are made mask by mask: uncompressed first, compressed for the masks that remain at the end. Our engine works
+differently and must give these masks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MASK_THRESHOLD = 0.0
 EDGE_TOLERANCE = 20.0
 
 Encode = Callable[[Tensor], Tensor]  # [1, 3, S, S] to [1, 256, S/16, S/16]
-Decode = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]  # as `PlainHeads.multimask`
+Decode = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]  # like `PlainHeads.multimask`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Found:
     rles: list[dict[str, Any]] | None = None
 
     def take(self, rows: Tensor) -> Found:
-        """Rows by index or by a boolean of the same length."""
+        """Return the rows with this index or this boolean of the same length."""
         index = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows
         changed = {
             name: value[index]
@@ -66,7 +66,7 @@ class Found:
 
 
 class OfficialGenerator:
-    """One variant's generator. Small regions are not removed: no parameter set of the comparisons asks for it."""
+    """The generator of one variant. It does not remove small regions, because no compared parameter set does."""
 
     def __init__(
         self, encode: Encode, decode: Decode, input_size: int, rule: Preprocessing, device: torch.device
@@ -79,7 +79,7 @@ class OfficialGenerator:
 
     @torch.inference_mode()
     def generate(self, image: Pixels, parameters: EverythingParameters, clock: StageClock) -> list[dict[str, Any]]:
-        """The masks of an image, HWC uint8 RGB, in the dictionaries of the official `coco_rle` output."""
+        """Return the masks of an image, HWC uint8 RGB, in the dictionaries of the official `coco_rle` output."""
         if parameters.min_mask_region_area > 0:
             raise ValueError("min_mask_region_area must be 0: the reference removes no small regions")
         height, width = image.shape[:2]
@@ -142,13 +142,13 @@ class OfficialGenerator:
 
 
 def point_prompts(points: NDArray[np.float64], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Each foreground point (network input's pixels) with its padding point: coords [B, 2, 2], labels [B, 2]."""
+    """Return each foreground point (network input's pixels) with its padding point: coords [B, 2, 2], labels [B, 2]."""
     coords = torch.from_numpy(np.stack([points, np.zeros_like(points)], axis=1)).to(device)
     return coords, torch.tensor([Label.FOREGROUND, Label.PADDING], device=device).expand(len(points), -1)
 
 
 def to_image_size(low_res: Tensor, frame: ImageFrame) -> Tensor:
-    """Logits [B, M, h, w] in the image's pixels: to the input size, padding cut off, to the image's size."""
+    """Bring logits [B, M, h, w] to the image's pixels: resize to the input, cut off padding, resize to the image."""
     square = (frame.input_size, frame.input_size)
     full = functional.interpolate(low_res, square, mode="bilinear", align_corners=False)
     inside = full[..., : frame.resized[0], : frame.resized[1]]
@@ -156,14 +156,14 @@ def to_image_size(low_res: Tensor, frame: ImageFrame) -> Tensor:
 
 
 def stability_of(logits: Tensor, offset: float) -> Tensor:
-    """IoU between the masks at the threshold raised and lowered by `offset`; NaN where both are empty."""
+    """Return the IoU of the masks at the threshold plus and minus `offset`; NaN if both are empty."""
     high = (logits > MASK_THRESHOLD + offset).sum(-1, dtype=torch.int16).sum(-1, dtype=torch.int32)
     low = (logits > MASK_THRESHOLD - offset).sum(-1, dtype=torch.int16).sum(-1, dtype=torch.int32)
     return high / low
 
 
 def boxes_of(masks: Tensor) -> Tensor:
-    """[n, 4] (x0, y0, x1, y1), inclusive, of bool masks [n, h, w]; zeros for an empty mask."""
+    """Return boxes [n, 4] (x0, y0, x1, y1), inclusive, of bool masks [n, h, w]; zeros for an empty mask."""
     ends = []
     for axis in (1, 2):  # columns, then rows
         line = masks.amax(dim=axis)
@@ -175,7 +175,7 @@ def boxes_of(masks: Tensor) -> Tensor:
 
 
 def run_lengths(masks: Tensor) -> list[dict[str, Any]]:
-    """Uncompressed column-major run lengths of bool masks [n, h, w], one mask after the other, zeros first."""
+    """Return uncompressed column-major run lengths of bool masks [n, h, w], mask by mask, zeros first."""
     count, height, width = masks.shape
     columns = masks.permute(0, 2, 1).flatten(1)
     changes = (columns[:, 1:] ^ columns[:, :-1]).nonzero()
@@ -190,7 +190,7 @@ def run_lengths(masks: Tensor) -> list[dict[str, Any]]:
 
 
 def suppress(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    """Rows that survive greedy suppression by box IoU, by descending score, the earlier first on ties."""
+    """Return the rows that survive greedy suppression by box IoU, by descending score, the earlier first on ties."""
     order = torch.argsort(scores.cpu(), descending=True, stable=True)
     x0, y0, x1, y1 = boxes.float().cpu()[order].T
     areas = (x1 - x0) * (y1 - y0)
@@ -207,7 +207,7 @@ def suppress(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def _filtered(found: Found, crop: Crop, size: tuple[int, int], parameters: EverythingParameters) -> Found:
-    """A chunk's masks through the three filters in their order, run lengths in place of logits at the end."""
+    """Apply the three filters to a chunk's masks in their order, and replace logits by run lengths."""
     if parameters.pred_iou_thresh > 0.0:
         found = found.take(found.ious > parameters.pred_iou_thresh)
     found = replace(found, stability=stability_of(_present(found.logits), parameters.stability_score_offset))
@@ -222,7 +222,7 @@ def _filtered(found: Found, crop: Crop, size: tuple[int, int], parameters: Every
 
 
 def _cut_by_crop(boxes: Tensor, crop: Crop, size: tuple[int, int]) -> Tensor:
-    """Which boxes (the crop's pixels) touch an edge of the crop that is no edge of the image."""
+    """Return which boxes (the crop's pixels) touch an edge of the crop that is not an edge of the image."""
     x0, y0, _, _ = crop.box
     whole = boxes.float() + torch.tensor([x0, y0, x0, y0], dtype=torch.float32, device=boxes.device)
     image = torch.tensor([0, 0, size[1], size[0]], dtype=torch.float32, device=boxes.device)

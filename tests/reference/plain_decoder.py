@@ -1,8 +1,8 @@
-"""SAM's mask decoder written plainly, step for step as published: the slow reference of the folded decoder.
+"""SAM's mask decoder written plainly, step by step as published: the slow reference of the folded decoder.
 
 Prompt tokens and image tokens attend to each other, both are updated for every prompt, and all four masks are drawn.
-Segment Anything (arXiv 2304.02643, appendix A); layout and keys as segment_anything/modeling/mask_decoder.py and
-transformer.py. Nothing here is shared with the fast path, so that neither can hide a fault of the other.
+Segment Anything (arXiv 2304.02643, appendix A); layout and keys as in segment_anything/modeling/mask_decoder.py and
+transformer.py. It shares no code with the fast path, so neither can hide an error of the other.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class TwoWayTransformer(nn.Module):
         self.norm_final_attn = nn.LayerNorm(DIM)
 
     def forward(self, image: Tensor, image_pe: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Updated tokens [B, T, 256] and image [B, N, 256] from the same shapes; `image_pe` is [1, N, 256]."""
+        """Return updated tokens [B, T, 256] and image [B, N, 256] from the same shapes; `image_pe` is [1, N, 256]."""
         tokens = prompt
         for layer in self.layers:
             tokens, image = layer(tokens, image, prompt, image_pe)
@@ -139,10 +139,10 @@ class MaskDecoder(nn.Module):
         self.iou_prediction_head = Mlp((DIM, DIM, DIM, MASKS))
 
     def forward(self, embedding: Tensor, positions: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [B, 4, 4H, 4W] and predicted IoUs [B, 4] of `prompt` tokens [B, T, 256] on one image.
+        """Return logits [B, 4, 4H, 4W] and predicted IoUs [B, 4] of `prompt` tokens [B, T, 256] on one image.
 
-        `embedding` [1, 256, H, W] already carries the dense prompt; `positions` is [1, H * W, 256]. Mask 0 answers
-        alone, masks 1 to 3 together (`MULTI`). IoUs are a plain regression, not bound to [0, 1].
+        `embedding` [1, 256, H, W] already includes the dense prompt; `positions` is [1, H * W, 256]. Mask 0 is the
+        single mask, masks 1 to 3 are the multimask (`MULTI`). IoUs are a plain regression, not limited to [0, 1].
         """
         count = len(prompt)
         height, width = embedding.shape[-2:]

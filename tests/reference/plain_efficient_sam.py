@@ -1,4 +1,4 @@
-"""EfficientSAM's heads written plainly, under its own keys (efficient_sam_decoder.py, two_way_transformer.py)."""
+"""EfficientSAM's heads written plainly, with their official keys (efficient_sam_decoder.py, two_way_transformer.py)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class EfficientPromptEncoder(nn.Module):
         self.bbox_bottom_right_embeddings = nn.Embedding(1, DIM)
 
     def forward(self, coords: Tensor, labels: Tensor, side: int) -> Tensor:
-        """Tokens [B, T, 256] of points in pixels of a square input; those at (-1, -1) with label -1 are as others."""
+        """Return tokens [B, T, 256] of points in pixels of a square input; (-1, -1) with label -1 counts as a point."""
         tokens = self.pe_layer((coords + 0.5) / side)
         kinds = {
             -1: self.invalid_points,
@@ -140,7 +140,7 @@ class EfficientHeads(nn.Module):
         self.mask_decoder = EfficientMaskDecoder()
 
     def forward(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [B, 4, 4H, 4W] and IoUs [B, 4]."""
+        """Return logits [B, 4, 4H, 4W] and IoUs [B, 4]."""
         size = embedding.shape[-1]
         positions = self.prompt_encoder.dense_positions(size)
         prompt = self.prompt_encoder(coords, labels, 16 * size)

@@ -23,7 +23,7 @@ class PlainHeads(nn.Module):
         self.eval()
 
     def forward(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [B, 4, S/4, S/4] and predicted IoUs [B, 4] of B prompts; all prompts in one pass.
+        """Return logits [B, 4, S/4, S/4] and predicted IoUs [B, 4] of B prompts; all prompts in one pass.
 
         `embedding` [1, 256, S/16, S/16]; `coords` [B, T, 2] (x, y) in pixels of the network input; `labels` [B, T].
         """
@@ -33,11 +33,11 @@ class PlainHeads(nn.Module):
         return logits, ious
 
     def multimask(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The three ambiguity-aware masks and their IoUs, cut out after all four were drawn, as published."""
+        """Return the three ambiguity-aware masks and their IoUs, selected after all four were drawn, as published."""
         logits, ious = self(embedding, coords, labels)
         return logits[:, MULTI], ious[:, MULTI]
 
 
 def heads_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The entries of a whole checkpoint that belong to the two heads."""
+    """Return the entries of a whole checkpoint that belong to the two heads."""
     return {key: value for key, value in state.items() if key.startswith(PARTS)}

@@ -35,7 +35,7 @@ class HqMaskDecoder(MaskDecoder):
     def refined(
         self, features: tuple[Tensor, ...], dense: Tensor, positions: Tensor, prompt: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logits [B, 5, 4H, 4W], the four masks refined and the refining one alone, and IoUs [B, 5].
+        """Return logits [B, 5, 4H, 4W], the four refined masks and the refining one alone, and IoUs [B, 5].
 
         `features` are an embedding [1, 256, H, W] and the early layer [1, C, H, W]; `dense` is [1, 256], `positions`
         [1, H * W, 256], `prompt` [B, T, 256].

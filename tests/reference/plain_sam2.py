@@ -1,7 +1,7 @@
-"""SAM 2's mask decoder written plainly (sam2/modeling/sam/mask_decoder.py), the object score left out.
+"""SAM 2's mask decoder written plainly (sam2/modeling/sam/mask_decoder.py), without the object score.
 
-One token more, skips from two finer levels of the image in the up-scaling, IoUs through a sigmoid, and a single answer
-that falls back to the best of the other three where it is not stable.
+It has one more token, skips from two finer levels of the image in the upscaling, IoUs through a sigmoid, and a single
+mask that falls back to the best of the other three if it is unstable.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Sam2MaskDecoder(nn.Module):
     def forward(
         self, features: tuple[Tensor, ...], dense: Tensor, positions: Tensor, prompt: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Logits [B, 4, 4H, 4W] and IoUs [B, 4].
+        """Return logits [B, 4, 4H, 4W] and IoUs [B, 4].
 
-        `features` are an embedding [1, 256, H, W] and, or not, the skips [1, 32, 4H, 4W] and [1, 64, 2H, 2W]; `dense`
+        `features` are an embedding [1, 256, H, W] and optionally the skips [1, 32, 4H, 4W] and [1, 64, 2H, 2W]; `dense`
         is [1, 256], `positions` [1, H * W, 256], `prompt` [B, T, 256].
         """
         embedding, *skips = features
@@ -60,7 +60,7 @@ class Sam2MaskDecoder(nn.Module):
 
 
 def single_answers(logits: Tensor, ious: Tensor) -> tuple[Tensor, Tensor]:
-    """[B, h, w] and [B] of all four masks [B, 4, h, w] and their IoUs [B, 4]: dynamic_multimask_via_stability."""
+    """Return [B, h, w], [B] for all four masks [B, 4, h, w] and IoUs [B, 4]: dynamic_multimask_via_stability."""
     rows = torch.arange(len(logits))
     best = ious[:, MULTI].argmax(1) + 1
     inner = (logits[:, 0] > DELTA).sum((1, 2)).float()

@@ -19,9 +19,9 @@ CPU = torch.device("cpu")
 def points_left(
     embedding: Tensor, decode: Decode, frame: ImageFrame, parameters: EverythingParameters
 ) -> NDArray[np.float64]:
-    """[n, 2] (x, y) in pixels: the dense grid's points that no sure mask of the coarse grid covers.
+    """Return [n, 2] (x, y) in pixels: the dense grid's points that no confident mask of the coarse grid covers.
 
-    For a coarse grid none of whose points is one of the dense grid.
+    It is valid only if the coarse grid shares no point with the dense grid.
     """
     size = np.array(frame.original[::-1])
     coarse = point_grid(parameters.points_per_side // parameters.hierarchical_coarse_factor) * size

@@ -1,4 +1,4 @@
-"""The slow reading of masks: every logit at full resolution, one mask after another, coded by pycocotools."""
+"""The slow path of mask encoding: every logit at full resolution, one mask after another, encoded by pycocotools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from samfleet_models.postprocess.masks import CropPlacement, EncodedMasks, Selec
 
 
 def full_logits(low_res: torch.Tensor, frame: ImageFrame) -> torch.Tensor:
-    """`Sam.postprocess_masks` of segment_anything/modeling/sam.py, or the one step that other families take."""
+    """Apply `Sam.postprocess_masks` of segment_anything/modeling/sam.py, or the single step of other families."""
     logits = low_res[:, None]
     if frame.upsampling == "through_frame":
         logits = functional.interpolate(logits, (frame.input_size,) * 2, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Run-length codes one mask and one run at a time, as plain Python writes them."""
+"""Run-length encoding of one mask and one run at a time, in plain Python."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 
 def encode_slowly(mask: NDArray[np.bool_]) -> str:
-    """Compressed counts of one mask [height, width] (`rleEncode` and `rleToString` of common/maskApi.c)."""
+    """Return compressed counts of one mask [height, width] (`rleEncode` and `rleToString` of common/maskApi.c)."""
     counts = run_lengths(mask)
     return "".join(_characters(count - counts[i - 2] if i > 2 else count) for i, count in enumerate(counts))
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """Down the columns, the first of zeros."""
+    """Return run lengths down the columns, zeros first."""
     runs = [(value, len(list(pixels))) for value, pixels in groupby(mask.T.reshape(-1).tolist())]
     return [length for _, length in ([] if runs and not runs[0][0] else [(False, 0)]) + runs]
 

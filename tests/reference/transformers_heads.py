@@ -1,6 +1,6 @@
-"""The prompt encoder and mask decoder of transformers' `SamModel` carrying an official checkpoint's weights.
+"""The prompt encoder and mask decoder of transformers' `SamModel` with an official checkpoint's weights.
 
-An implementation of SAM's heads that shares nothing with ours: an independent reference, and what most users run.
+This implementation of SAM's heads shares nothing with ours: an independent reference, and the one that most users run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WeightsDoNotFit(Exception):
 
 
 class TransformersHeads:
-    """Callable as `PlainHeads.multimask`: one foreground point per prompt, the padding point left to transformers."""
+    """Callable like `PlainHeads.multimask`: one foreground point per prompt; transformers adds the padding point."""
 
     def __init__(self, state: Mapping[str, Tensor], input_size: int) -> None:
         from transformers.models.sam.configuration_sam import SamConfig
@@ -59,14 +59,14 @@ class TransformersHeads:
         renamed = renamed_state(state)
         if renamed.keys() != own:
             raise WeightsDoNotFit(f"only on one side: {sorted(renamed.keys() ^ own)}")
-        self.model.load_state_dict(renamed, strict=False)  # its own vision encoder stays unused
+        self.model.load_state_dict(renamed, strict=False)  # its vision encoder stays unused
 
     def to(self, device: torch.device) -> TransformersHeads:
         self.model.to(device)
         return self
 
     def multimask(self, embedding: Tensor, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [B, 3, S/4, S/4] and IoUs [B, 3]; `coords` [B, 2, 2], the second point being the padding."""
+        """Return logits [B, 3, S/4, S/4] and IoUs [B, 3]; `coords` is [B, 2, 2], the second point is the padding."""
         points, kinds = coords[:, :1].float()[None], labels[:, :1].int()[None]
         if bool((labels[:, 1:] != Label.PADDING).any()):
             raise ValueError("one point with its padding point is expected per prompt")
@@ -75,7 +75,7 @@ class TransformersHeads:
 
 
 def renamed_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The heads' tensors under transformers' names; every tensor is used, the position matrix twice."""
+    """Return the heads' tensors under transformers' names; every tensor is used, the position matrix twice."""
     renamed = {}
     for key, value in heads_of(state).items():
         name = key

@@ -1,4 +1,4 @@
-"""transformers' `Sam2Model` with the weights of a network of ours: SAM 2's image path by other people."""
+"""SAM 2's image path by an independent implementation: transformers' `Sam2Model` with weights of our networks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POINTS = "prompt_encoder.point_embed.weight"
 
 
 def sam2_model(state: Mapping[str, Tensor], architecture: Mapping[str, Any], input_size: int) -> Any:
-    """The model of an `architecture` of a record of ours, which takes inputs of `input_size` pixels a side."""
+    """Return the model for an `architecture` of our records and inputs of `input_size` pixels a side."""
     from transformers import Sam2Config, Sam2Model
     from transformers.models.sam2.configuration_sam2 import Sam2HieraDetConfig, Sam2VisionConfig
 

@@ -1,7 +1,7 @@
-"""What a tool of the field makes of a COCO file: `python read_coco.py TOOL FILE IMAGES` writes it as JSON.
+"""Read a COCO file with a third-party tool and write its contents as JSON: `python read_coco.py TOOL FILE IMAGES`.
 
-Runs under the tools' own Python, which `make test-tools` sets up, so it stands alone and imports nothing of ours.
-`boxes` are x, y, width and height; objects are sorted by image and box, because each tool has its own order.
+It runs under the tools' own Python, which `make test-tools` sets up, and therefore imports nothing of ours. `boxes`
+are x, y, width and height; objects are sorted by image and box, because each tool has another order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def by_supervision(file: Path, images: Path) -> dict[str, Any]:
 
 
 def by_datumaro(file: Path, images: Path) -> dict[str, Any]:
-    """CVAT reads COCO files with this library."""
+    """Read the file with Datumaro, which CVAT uses for COCO files."""
     import datumaro
 
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def by_datumaro(file: Path, images: Path) -> dict[str, Any]:
 
 
 def by_fiftyone(file: Path, _images: Path) -> dict[str, Any]:
-    """Its reader of COCO files alone: its datasets want a MongoDB."""
+    """Read the file with FiftyOne's COCO reader only; its datasets need a MongoDB."""
     import fiftyone.utils.coco
 
     _, names, _, images, found = fiftyone.utils.coco.load_coco_detection_annotations(str(file))

@@ -1,4 +1,4 @@
-"""Whole COCO files of results, read by the tools that people use next. `make test-tools` installs those."""
+"""Complete COCO files of results, read by the tools that users use next, which `make test-tools` installs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rectangle = tuple[int, int, int, int]
 
 
 def mask(area: Rectangle, **fields: Any) -> dict[str, Any]:
-    """As a part has it: the box is the official generator's, one pixel short."""
+    """Return a mask as stored in a part: its box is the official generator's, one pixel smaller."""
     left, top, right, bottom = area
     bits = np.zeros(SIZE, dtype=np.bool_)
     bits[top:bottom, left:right] = True
@@ -70,7 +70,7 @@ def read(tool: str, rows: list[dict[str, Any]], instances: Instances, folder: Pa
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_masks_without_a_class(tool: str, tmp_path: Path) -> None:
+def test_masks_without_a_class_are_read(tool: str, tmp_path: Path) -> None:
     assert read(tool, EVERYTHING, Instances({"description": "x"}), tmp_path) == {
         "categories": ["object"],
         "images": 3,
@@ -83,7 +83,7 @@ def test_masks_without_a_class(tool: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_masks_with_the_categories_of_a_dataset(tool: str, tmp_path: Path) -> None:
+def test_masks_with_the_categories_of_a_dataset_are_read(tool: str, tmp_path: Path) -> None:
     assert read(tool, PROMPTED, Instances({"description": "x"}, CATEGORIES), tmp_path) == {
         "categories": ["cat", "dog", "category 44"],
         "images": 2,

@@ -1,4 +1,4 @@
-"""A new user's first hour, command by command, in a folder with a space and behind a proxy that answers nothing."""
+"""A new user's first hour, command by command, in a folder with a space and behind a dead proxy."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     stop_stack(folder / ".samfleet")
 
 
-def test_a_new_users_first_hour(shell: Shell) -> None:
+def test_the_commands_of_the_first_hour_work(shell: Shell) -> None:
     demonstrate(shell)
     segment_a_folder_as_it_is(shell)
     open_what_was_written(shell)
@@ -97,7 +97,7 @@ def segment_a_folder_as_it_is(shell: Shell) -> None:
     assert "left out: " in done.stderr
     assert "b.heic" in done.stderr
     assert "out/mobile_sam.instances.json" in done.stdout + done.stderr
-    # The folder above has the stack's own files, the demo's and the results too; the two photographs are all it adds.
+    # The folder above also has files of the stack, of the demo and of the results; it adds only the two photographs.
     whole = shell("segment", ".", *SMALL, "--limit", "50", "--out", "whole", "--json")
     assert whole.exit_code == 0, whole.stderr
     listed = json.loads((shell.folder / "whole" / "dataset.json").read_text())["images"]

@@ -1,4 +1,4 @@
-"""`deploy/ask.py`, the health check of HTTP servers in containers, run as there: without the site packages."""
+"""`deploy/ask.py`, the health check of HTTP servers in containers, run without site packages as it runs there."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def ask(port: int, path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
 
 
-def test_a_server_that_is_ready_is_healthy(port: int) -> None:
+def test_a_ready_server_is_healthy(port: int) -> None:
     answer = ask(port, "/readyz")
 
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
-def test_another_status_is_not_healthy_and_is_named(port: int) -> None:
+def test_another_status_is_unhealthy_and_named(port: int) -> None:
     answer = ask(port, "/busy")
 
-    assert (answer.returncode, answer.stderr) == (1, "/busy answers 503\n")
+    assert (answer.returncode, answer.stderr) == (1, "/busy replied 503\n")
 
 
-def test_nobody_who_listens_is_not_healthy() -> None:
+def test_a_refused_connection_is_unhealthy() -> None:
     answer = ask(choose_ports(["api"], {})["api"], "/readyz")
 
     assert answer.returncode == 1

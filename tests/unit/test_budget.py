@@ -8,7 +8,7 @@ import pytest
 from samfleet.budget import Budget, BudgetExhausted
 
 
-def test_no_more_than_the_budget_is_taken_at_a_time() -> None:
+def test_the_budget_is_never_exceeded() -> None:
     budget, lock = Budget(10), threading.Lock()
     held, most = 0, 0
 
@@ -28,7 +28,7 @@ def test_no_more_than_the_budget_is_taken_at_a_time() -> None:
         pass
 
 
-def test_what_is_larger_than_the_budget_goes_alone() -> None:
+def test_a_request_larger_than_the_budget_runs_alone() -> None:
     budget = Budget(10)
     with budget.take(1000), pytest.raises(BudgetExhausted), budget.take(1, timeout=0):
         pass
@@ -36,7 +36,7 @@ def test_what_is_larger_than_the_budget_goes_alone() -> None:
         pass
 
 
-def test_an_error_gives_the_budget_back_and_a_refusal_takes_none() -> None:
+def test_an_error_returns_the_budget_and_a_refusal_takes_none() -> None:
     budget = Budget(10)
     with pytest.raises(ValueError, match="x"), budget.take(10):
         raise ValueError("x")
@@ -47,7 +47,7 @@ def test_an_error_gives_the_budget_back_and_a_refusal_takes_none() -> None:
             pass
 
 
-def test_a_wait_ends_when_what_it_is_for_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_ends_when_its_check_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("samfleet.budget.CHECK_SECONDS", 0.01)
     budget = Budget(10)
 

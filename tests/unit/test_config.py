@@ -39,7 +39,7 @@ def test_a_short_bootstrap_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         Settings()
 
 
-def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMFLEET_LOADED_VARIANTS", "")
     monkeypatch.setenv("SAMFLEET_SHARD_SIZE", "")
     settings = Settings()
@@ -47,12 +47,14 @@ def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "udp", "sctp"])
-def test_the_address_of_a_kubernetes_service_is_no_port(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_an_address_of_a_kubernetes_service_is_not_taken_as_a_port(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     monkeypatch.setenv("SAMFLEET_METRICS_PORT", f"{scheme}://10.96.0.12:9400")
     assert Settings().metrics_port is None
 
 
-def test_a_port_that_is_no_number_is_still_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_ports_that_are_not_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMFLEET_METRICS_PORT", "http://10.96.0.12:9400")
     with pytest.raises(ValidationError, match="metrics_port"):
         Settings()

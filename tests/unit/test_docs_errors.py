@@ -1,4 +1,4 @@
-"""`docs/api.md` has a row for every error code that the shared library and the API can answer with."""
+"""`docs/api.md` has a row for every error code that the shared library and the API can return."""
 
 from __future__ import annotations
 

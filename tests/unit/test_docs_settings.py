@@ -1,4 +1,4 @@
-"""`docs/settings.md` has one row per setting, with its default and its reason as the code states them."""
+"""`docs/settings.md` has one row per setting, with the default and the reason stated in the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shown(default: Any) -> str:
     return f"`{default}`" if default not in {None, (), frozenset()} else "none"
 
 
-def test_every_setting_is_documented_as_it_is() -> None:
+def test_every_setting_is_documented_correctly() -> None:
     wanted = [
         f"| `SAMFLEET_{name.upper()}` | {shown(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()

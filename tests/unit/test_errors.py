@@ -1,4 +1,4 @@
-"""The tree of errors: every class states a code of its own, and the codes never clash."""
+"""The tree of errors: every class has an error code, and no two classes share one."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def test_each_error_states_its_own_code() -> None:
     assert len(set(codes)) == len(codes)
 
 
-def test_each_error_says_what_happened() -> None:
+def test_each_error_has_a_message() -> None:
     assert all(error.__doc__ for error in all_errors())
     assert str(SamfleetError()) == "Something went wrong inside samfleet."
 
 
-def test_the_tree_in_the_docstring_names_every_class_of_the_module() -> None:
+def test_the_docstring_lists_every_class_of_the_module() -> None:
     from samfleet import errors
 
     own = [error for error in all_errors() if error.__module__ == "samfleet.errors"]
     assert all(error.__name__ in (errors.__doc__ or "") for error in own)
 
 
-def test_an_unforeseen_error_tells_its_kind_and_nothing_private() -> None:
+def test_an_unforeseen_error_shows_its_type_and_nothing_private() -> None:
     statement = ValueError("(psycopg.Error) too long\n[SQL: SELECT 1]\n[parameters: {'key': 'secret'}]")
     assert describe(statement) == "ValueError: (psycopg.Error) too long"
     assert describe(PermissionError(13, "Permission denied", "/srv/secret")) == "PermissionError: Permission denied"

@@ -21,7 +21,7 @@ def restored() -> Iterator[None]:
     root.setLevel(level)
     if configured is None:
         structlog.reset_defaults()
-    else:  # a server of other tests runs in this process
+    else:  # a server of another test runs in this process
         structlog.configure(**configured)
 
 
@@ -42,7 +42,7 @@ def test_a_line_is_one_json_object_with_the_bound_ids(capsys: pytest.CaptureFixt
     }
 
 
-def test_foreign_loggers_and_tracebacks_take_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+def test_foreign_loggers_and_tracebacks_have_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO", "json")
     try:
         _ = 1 / 0
@@ -54,7 +54,7 @@ def test_foreign_loggers_and_tracebacks_take_the_same_form(capsys: pytest.Captur
     assert "ZeroDivisionError" in json.loads(line)["exception"]
 
 
-def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_console_format_shows_events_above_the_level(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("WARNING", "console")
     get_logger("samfleet.test").info("not shown")
     get_logger("samfleet.test").warning("queue.unavailable", task="jobs.plan")
@@ -63,5 +63,5 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not shown" not in shown
 
 
-def test_outside_of_a_request_an_id_is_made_up() -> None:
+def test_an_id_is_generated_outside_of_a_request() -> None:
     assert correlation_id() != correlation_id()

@@ -33,7 +33,7 @@ LABELS = {
 
 
 def declared() -> dict[str, tuple[str, tuple[str, ...], str]]:
-    """By the name that Prometheus stores: type, labels, documentation."""
+    """Declared metrics by the name that Prometheus stores: type, labels, documentation."""
     found = {}
     for value in vars(metrics).values():
         if isinstance(value, MetricWrapperBase):
@@ -45,7 +45,7 @@ def declared() -> dict[str, tuple[str, tuple[str, ...], str]]:
     return found
 
 
-def test_names_say_whose_they_are_and_labels_are_few_and_known() -> None:
+def test_names_have_the_service_prefix_and_labels_are_few_and_known() -> None:
     assert len(declared()) >= 20
     for name, (kind, labels, documentation) in declared().items():
         assert re.fullmatch(r"samfleet_[a-z_]+", name)
@@ -56,7 +56,7 @@ def test_names_say_whose_they_are_and_labels_are_few_and_known() -> None:
         assert kind in {"counter", "gauge", "histogram", "summary"}
 
 
-def test_everything_declared_is_documented_as_it_is() -> None:
+def test_every_declared_metric_is_documented_correctly() -> None:
     wanted = [
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels) or 'none'} | {documentation} |"
         for name, (kind, labels, documentation) in declared().items()
@@ -65,7 +65,7 @@ def test_everything_declared_is_documented_as_it_is() -> None:
     assert rows == wanted, "docs/operations.md should have these rows:\n" + "\n".join(wanted)
 
 
-def test_a_process_shows_its_totals_and_itself() -> None:
+def test_a_process_exposes_its_totals_and_process_metrics() -> None:
     metrics.SWEPT.labels("leases_expired").inc(0)
     shown = generate_latest(metrics.exposition()).decode()
     assert 'samfleet_sweeper_actions_total{action="leases_expired"}' in shown
@@ -110,5 +110,5 @@ def test_processes_of_one_service_add_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["samfleet_http_requests_total", "samfleet_jobs"])
-def test_the_names_of_the_documentation_are_those_that_prometheus_stores(name: str) -> None:
+def test_documented_names_are_those_that_prometheus_stores(name: str) -> None:
     assert name in declared()

@@ -19,5 +19,5 @@ from samfleet.no_proxy import is_loopback
         ("", False),
     ],
 )
-def test_only_this_machine_is_the_loopback(url: str, expected: bool) -> None:
+def test_only_loopback_addresses_bypass_the_proxy(url: str, expected: bool) -> None:
     assert is_loopback(url) is expected

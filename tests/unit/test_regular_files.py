@@ -41,7 +41,7 @@ def test_devices_folders_and_sockets_are_refused(folder: Path, opened: type) -> 
             opened(folder / "s")
 
 
-def test_links_on_the_way_are_refused_unless_the_operator_chose_the_path(folder: Path) -> None:
+def test_links_in_the_path_are_refused_unless_the_operator_chose_it(folder: Path) -> None:
     (folder / "real").mkdir()
     (folder / "real/a").write_bytes(b"abc")
     (folder / "linked").symlink_to("real")
@@ -62,13 +62,13 @@ def test_nothing_stays_open_when_a_file_is_refused(folder: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 
 
-def test_a_limited_stream_gives_what_is_allowed_and_then_the_error() -> None:
+def test_a_limited_stream_yields_the_allowed_bytes_and_then_raises() -> None:
     assert limited(io.BytesIO(b"x" * 10), 10, ValueError).read() == b"x" * 10
     with pytest.raises(ValueError, match="grew"):
         limited(io.BytesIO(b"x" * 11), 10, lambda: ValueError("grew")).read()
 
 
-def test_a_limited_stream_never_reads_an_endless_source_further_than_the_limit() -> None:
+def test_a_limited_stream_never_reads_beyond_the_limit() -> None:
     class Endless(io.RawIOBase):
         taken = 0
 

@@ -23,7 +23,7 @@ TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CALLER = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
 
 
-def test_off_it_needs_no_package_and_makes_nothing() -> None:
+def test_disabled_tracing_needs_no_package_and_creates_no_span() -> None:
     program = (
         "import sys\n"
         "sys.modules |= {'opentelemetry.sdk': None, 'opentelemetry.exporter': None}  # as without the extra\n"
@@ -38,7 +38,7 @@ def test_off_it_needs_no_package_and_makes_nothing() -> None:
     subprocess.run((sys.executable, "-c", program), env={**os.environ, "PYTHONPATH": path}, check=True, timeout=60)
 
 
-def test_spans_nest_and_carry_what_they_are_told() -> None:
+def test_spans_nest_and_carry_their_attributes() -> None:
     with traced() as finished:
         with span("request", kind="server", parent=CALLER, http__request__method="GET") as outer:
             outer.rename("GET /v1/jobs")
@@ -55,7 +55,7 @@ def test_spans_nest_and_carry_what_they_are_told() -> None:
     assert inside == f"00-{TRACE_ID}-{inner.context.span_id:016x}-01"
 
 
-def test_an_exception_marks_the_span_it_leaves() -> None:
+def test_an_exception_marks_its_span_as_failed() -> None:
     with traced() as finished:
         with pytest.raises(ValueError, match="broken"), span("work"):
             raise ValueError("broken")
@@ -66,7 +66,7 @@ def test_an_exception_marks_the_span_it_leaves() -> None:
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """A receiver of OTLP over HTTP: its address, and (path, body) of what came."""
+    """A receiver of OTLP over HTTP: its address, and (path, body) of the received requests."""
     came: list[tuple[str, bytes]] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -116,7 +116,7 @@ def test_a_collector_on_this_machine_is_reached_without_a_proxy() -> None:
     assert [path for path, _ in came] == ["/v1/traces"]
 
 
-def test_without_its_packages_the_setting_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enabled_tracing_without_its_packages_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "samfleet.otel", None)
     with pytest.raises(TracingNotInstalled, match=r"samfleet\[otel\]"):
         configure_tracing("http://127.0.0.1:1", "api")

@@ -13,7 +13,7 @@ SECRET = "twenty-four characters and more"
 
 
 def public_numbers(identity: TlsIdentity) -> tuple[object, object]:
-    """Public numbers of the key and of the authority."""
+    """Return the public numbers of the key and of the authority."""
     key = load_pem_private_key(identity.key, None).public_key()
     authority = x509.load_pem_x509_certificate(identity.authority).public_key()
     return key.public_numbers(), authority.public_numbers()  # type: ignore[union-attr]
@@ -29,14 +29,14 @@ def test_another_secret_gives_other_keys() -> None:
     assert own[1] != other[1]
 
 
-def test_the_authority_of_one_derivation_signed_the_certificate_of_another() -> None:
+def test_certificates_verify_with_the_authority_of_another_derivation() -> None:
     certificate = x509.load_pem_x509_certificate(derive_identity(SECRET).certificate)
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(derive_identity(SECRET).authority))
-    with pytest.raises(Exception, match=r"^$"):  # InvalidSignature has no words
+    with pytest.raises(Exception, match=r"^$"):  # InvalidSignature has no message
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(derive_identity(f"{SECRET}!").authority))
 
 
-def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     files = write_identity(derive_identity(SECRET), tmp_path / "tls")
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (files.key, files.certificate, files.authority)}
     assert modes == {0o600}
@@ -54,7 +54,7 @@ def test_the_command_prints_options_without_the_secret(
     assert SECRET not in told
 
 
-def test_the_command_refuses_to_go_on_without_a_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_to_run_without_a_secret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([str(tmp_path / "tls")])
     assert end.value.code == 1

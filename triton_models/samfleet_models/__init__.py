@@ -1,4 +1,5 @@
 """The model code: segments images with every variant, inside Triton or alone.
 
-Imports of `samfleet` only what describes variants, masks and messages; needs no database, queue or web server.
+From `samfleet` it imports only the descriptions of variants, masks and messages. It needs no database, queue or web
+server.
 """

@@ -1,4 +1,4 @@
-"""Which engine this is. Needs no torch, so that a command line can ask."""
+"""The engine's version. Needs no torch, so a command line can read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ FIGURES = 16
 
 @cache
 def engine_version() -> str:
-    """A hash of this package's source: any change of it may change a bit of a mask, and a number kept by hand lies."""
+    """Return a hash of this package's source.
+
+    Any change of the source may change a bit of a mask, and a version number kept by hand goes out of date.
+    """
     folder = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""The entry for Celery: `celery -A samfleet_worker.app worker --pool threads`, and the same with `beat`."""
+"""Entry point for Celery: `celery -A samfleet_worker.app worker --pool threads`, and the same with `beat`."""
 
 from __future__ import annotations
 

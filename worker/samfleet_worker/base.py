@@ -1,4 +1,4 @@
-"""The worker's Celery application and the task that all its tasks are made from."""
+"""The worker's Celery application and the base of its tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 
 class WorkerApp(Celery):
-    """Builds its services when they are first asked for, so that a process which only sends the beat needs none."""
+    """Celery application that builds its services on first use, so a process that runs only beat needs none."""
 
     def __init__(self, settings: Settings, build: Callable[[Settings], Services]) -> None:
         super().__init__("samfleet", broker=settings.broker_url, set_as_current=False)
@@ -40,8 +40,10 @@ class WorkerApp(Celery):
 
 
 class SamfleetTask(Task):  # type: ignore[type-arg] # generic in the stubs only, not at run time
-    """Log context, one line per run, and the end of every error: the task's work stands in PostgreSQL, so an error
-    is logged here and the sweeper sends again what is still to be done.
+    """Base task: sets the log context, logs every run and handles every error.
+
+    The state of the work is in PostgreSQL. So an error is only logged here, and the sweeper sends again what remains to
+    be done.
     """
 
     abstract = True

@@ -1,4 +1,4 @@
-"""The worker's collaborators, built from settings once per process; nothing else in the worker reads settings."""
+"""The worker's services, built from settings once per process; nothing else in the worker reads settings."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ log = get_logger(__name__)
 
 
 class PoolNotConfigured(InvalidInput):
-    """SAMFLEET_POOL names a pool that SAMFLEET_POOLS does not have."""
+    """SAMFLEET_POOL names a pool that SAMFLEET_POOLS does not define."""
 
     code = "pool_not_configured"
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`stopping` is set when the process was asked to end: work stops at the next image and is handed back.
-    Whoever loads a variant holds `loading`. `company` lets shards run side by side, or a suspect alone.
-    `image_bytes` bounds the image files that are held in memory; None lets any number in.
-    `end_process` is called when a thread of this process hangs and cannot be had back.
+    """Collaborators of the tasks.
+
+    `stopping` is set when the process was asked to end: work stops at the next image and is handed back. `loading` is
+    held while a variant is loaded. `company` lets shards run side by side, or a suspect alone. `image_bytes` bounds the
+    image files held in memory; None means no bound. `end_process` is called when a thread of this process hangs and
+    cannot be recovered.
     """
 
     settings: Settings
@@ -57,7 +59,10 @@ class Services:
 
     @property
     def sweep_limits(self) -> SweepLimits:
-        """A worker that lost its shard may still wait for Triton as long as the timeout before it writes a part."""
+        """Limits of the sweeper.
+
+        A worker that lost its shard may wait for Triton until the timeout before it writes a part.
+        """
         return SweepLimits(
             shards_in_flight=self.settings.shards_in_flight,
             max_shard_attempts=self.settings.max_shard_attempts,
@@ -67,7 +72,10 @@ class Services:
 
     @property
     def clean_limits(self) -> CleanLimits:
-        """The grace is that of parts: nothing else takes as long between its object and its row."""
+        """Limits of the clean-up.
+
+        The grace is that of parts, which take longest between writing the object and its row.
+        """
         return CleanLimits(
             grace=self.sweep_limits.orphan_grace,
             unsealed_after=self.settings.unsealed_retention,
@@ -82,7 +90,7 @@ def bootstrap(settings: Settings) -> Services:
         raise PoolNotConfigured(f"SAMFLEET_POOL is {settings.pool!r}, but SAMFLEET_POOLS has only {known}")
     return Services(
         settings=settings,
-        # a task and its heartbeat at a time, the process's own heartbeat, and the lock under which variants load
+        # per slot a task and its lease renewal; then the process's heartbeat and the lock for loading variants
         engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 2),
         store=open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url),
         queue=CeleryTaskQueue(settings.broker_url),
@@ -96,8 +104,9 @@ def bootstrap(settings: Settings) -> Services:
 
 
 def end_process(reason: str) -> None:
-    """End this process at once, for whoever supervises it to start another: a thread that hangs would not let it end
-    in order. The leases of its other shards run out, which counts no attempt.
+    """End this process at once, so that its supervisor starts another: a hanging thread would block an orderly end.
+
+    The leases of its other shards expire, which counts no attempt.
     """
     log.error("worker.hangs", reason=reason)
     os._exit(os.EX_SOFTWARE)

@@ -1,4 +1,4 @@
-"""A step in the database that is worth waiting for: the work before it is done, or a shard has to be given back."""
+"""Database steps that wait for the database, because finished work or the release of a shard depends on them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ RETRY_SECONDS = 2.0
 def when_database_answers(
     services: Services, step: Callable[[Session], object], lease: LeaseKeeper | None = None
 ) -> None:
-    """Carry the step out in a transaction, again and again while the database is away. The token of the lease makes a
-    step void that came too late, or a second time because the answer to its commit was lost.
+    """Run the step in a transaction, and repeat it while the database is away.
 
-    Ends with the database's error when the worker is to end, and with `LeaseLost` when the lease is gone.
+    The token of the lease makes a step void that came too late, or twice because the reply to its commit was lost.
+    Raises the database's error if the worker is to end, and `LeaseLost` if the lease is lost.
     """
     while True:
         try:

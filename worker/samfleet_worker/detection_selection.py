@@ -20,7 +20,7 @@ def select_detections(
 ) -> tuple[Detection, ...]:
     """Return at most `most` detections by descending score, the earlier first on ties.
 
-    Scores must exceed `score_thresh`. Of boxes of one category whose IoU exceeds `nms_thresh`, the best stays.
+    Scores must exceed `score_thresh`. Of boxes of one category with an IoU above `nms_thresh`, the best stays.
     """
     ranked = sorted((found for found in detections if found.score > score_thresh), key=lambda found: -found.score)
     by_category: dict[int, list[int]] = defaultdict(list)

@@ -19,11 +19,11 @@ from samfleet_worker.tasks import register_tasks
 
 log = get_logger(__name__)
 
-VISIBILITY_SECONDS = 6 * 3600  # far beyond any shard: leases bring lost work back, a second delivery is only noise
+VISIBILITY_SECONDS = 6 * 3600  # longer than any shard: leases recover lost work, so a second delivery is useless
 
 
 def create_app(settings: Settings, build: Callable[[Settings], Services]) -> WorkerApp:
-    """The Celery application of worker and beat; nothing is connected before a worker starts."""
+    """Create the Celery application of worker and beat; it connects to nothing before a worker starts."""
     configure_tracing(settings.otlp_endpoint, "worker")
     app = WorkerApp(settings, build)
     app.conf.update(
@@ -32,7 +32,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
         task_ignore_result=True,
         task_default_queue=CONTROL_QUEUE,
         task_acks_late=True,
-        worker_prefetch_multiplier=1,  # a worker takes what it can begin, the rest is for others
+        worker_prefetch_multiplier=1,  # a worker takes what it can start, the rest is for others
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # the lease decides who works, not the broker
@@ -43,7 +43,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
             "socket_keepalive": True,
             "health_check_interval": 30,
         },
-        beat_sync_every=1,  # the schedule file is written with every sweep: the beat's sign of life
+        beat_sync_every=1,  # the schedule file is written with every sweep, which shows that the beat is alive
         timezone="UTC",
         beat_schedule={
             "sweep": _every(settings.sweep_interval, TaskName.SWEEP),
@@ -62,16 +62,16 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
 
 
 def _every(interval: timedelta, task: TaskName) -> dict[str, Any]:
-    """An entry of the beat's schedule. Its messages expire, so that they do not pile up while no worker takes them."""
+    """Return an entry of the beat's schedule. Its messages expire, so they do not pile up without a worker."""
     options = {"queue": CONTROL_QUEUE, "expires": max(interval.total_seconds(), 1.0)}
     return {"task": task.value, "schedule": interval, "options": options}
 
 
 class LifecycleStep(bootsteps.StartStopStep):
-    """Starts the services and the heartbeat before the first task, and tells tasks when the worker is to end.
+    """Boot step that starts the services and the heartbeat before the first task, and tells tasks when the worker ends.
 
-    It stands on the pool, so Celery stops it before it waits for the pool's running tasks: those find `stopping`
-    set at their next image and hand their shards back at once.
+    It requires the pool, so Celery stops it before it waits for the pool's running tasks. They find `stopping` set at
+    their next image and hand their shards back at once.
     """
 
     requires = ("celery.worker.components:Pool",)
@@ -87,7 +87,7 @@ class LifecycleStep(bootsteps.StartStopStep):
         if settings.metrics_port is not None:
             self._metrics = MetricsServer(services.engine, settings.metrics_host, settings.metrics_port)
             log.info("metrics.served", url=self._metrics.url)
-        # a process for the control queue alone serves no pool and must not pass for one that does
+        # a process that takes only the control queue serves no pool, so it has no heartbeat
         if pool_queue(services.settings.pool) in parent.app.amqp.queues.consume_from:
             self._heartbeat = Heartbeat(services)
             self._heartbeat.start()

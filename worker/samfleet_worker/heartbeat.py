@@ -1,4 +1,4 @@
-"""A row that says this worker lives and whether its pool's Triton servers answer."""
+"""Heartbeat: a row that says that this worker is alive and whether its pool's Triton servers are ready."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and takes the row back, so that a worker that has ended well is not missed."""
+        """End the thread and delete the row, so that a worker that ended properly does not count as lost."""
         self._ended.set()
         self._thread.join()
         try:

@@ -1,4 +1,4 @@
-"""One image of a shard: fetch, prompt, segment, measure. What is the image's own fault becomes its outcome."""
+"""One image of a shard: fetch, prompt, segment, measure. Errors that the image causes become its outcome."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from samfleet_worker.triton.segmenter import Segmenter, TimedReply
 
 log = get_logger(__name__)
 
-ATTEMPTS_BEFORE_BLAME = 2  # then an internal error of Triton is taken for the image's fault, and the others go on
+ATTEMPTS_BEFORE_IMAGE_FAILS = 2  # then an internal error of Triton counts as the image's, and the others continue
 FETCH_STAGE = "fetch"
-INFERENCE_STAGE = "encode"  # Triton does not say where it failed; encoding is the first thing that can
+INFERENCE_STAGE = "encode"  # Triton does not say which stage failed; encoding is the first that can
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class ImageStep:
     max_image_bytes: int
     max_pixels: int
     image_bytes: Budget | None
-    suspect: bool  # runs alone in this worker, so that what breaks Triton is certain
-    reload: Callable[[], None]  # has the variant loaded again, where the server was restarted or made room for another
-    revive: Callable[[float], None]  # has its process started again, which a request of that time found dead
+    suspect: bool  # runs alone in this worker, so that the cause of a crash of Triton is certain
+    reload: Callable[[], None]  # loads the variant again if the server was restarted or has unloaded it for another
+    revive: Callable[[float], None]  # restarts its process, which a request of that time found dead
 
     @classmethod
     def of(cls, services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Self:
@@ -100,26 +100,26 @@ class ImageStep:
 
     def _segment(self, outcome: ImageOutcome, request: SegmentRequest) -> ImageOutcome:
         try:
-            timed = self._ask(request)
+            timed = self._infer(request)
         except InferenceRejected as error:
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
         except (InferenceFailed, ModelProcessDied) as error:
-            if self.attempts < ATTEMPTS_BEFORE_BLAME:
+            if self.attempts < ATTEMPTS_BEFORE_IMAGE_FAILS:
                 raise
             if isinstance(error, ModelProcessDied) and not self.suspect:
                 raise  # it may be another shard's image
             return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
-        return self._answered(outcome, timed)
+        return self._outcome_of(outcome, timed)
 
-    def _ask(self, request: SegmentRequest) -> TimedReply:
-        asked_at = time.monotonic()
+    def _infer(self, request: SegmentRequest) -> TimedReply:
+        sent_at = time.monotonic()
         try:
             return self._call(request)
         except ModelNotLoaded as error:
             self.reload()
             reason = error.code
         except ModelProcessDied as error:
-            self.revive(asked_at)
+            self.revive(sent_at)
             reason = error.code
         TRITON_RETRIES.labels(self.variant, reason).inc()
         return self._call(request)
@@ -128,10 +128,10 @@ class ImageStep:
         try:
             return self.segmenter.segment(self.variant, request, self.lease.calls)
         except CallCancelled:
-            self.lease.check()  # says why
-            raise  # another image of the shard ended it
+            self.lease.check()  # raises the reason
+            raise  # another image of the shard cancelled it
 
-    def _answered(self, outcome: ImageOutcome, timed: TimedReply) -> ImageOutcome:
+    def _outcome_of(self, outcome: ImageOutcome, timed: TimedReply) -> ImageOutcome:
         report = timed.reply.report
         outcome = replace(outcome, report=report, round_trip_ms=timed.round_trip_ms)
         if report.error_code is not None:
@@ -143,12 +143,12 @@ class ImageStep:
     def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
         measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality
         if not all(instance.segmentation for instance in image.instances):
-            return None  # a box has no pixels to compare with; the run's evaluation says so
+            return None  # a box has no pixels to compare with; the run's evaluation reports it
         height, width = reply.report.height, reply.report.width
         try:
             check_size(image.instances, image.stated_size, width, height)
             return measure(reply.masks, image.instances, height, width)
         except (AnnotationSizeMismatch, AnnotationOutlineTooLong) as error:
-            # the masks are right; the run's evaluation fails by the same annotation and says so
+            # the masks are valid; the run's evaluation fails on the same annotation and reports it
             log.warning("quality.not_measured", image_id=image.image_id, code=error.code, reason=error.message)
             return None

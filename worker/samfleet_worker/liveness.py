@@ -1,6 +1,6 @@
-"""A file that Celery's main loop touches: the sign of life that the health check of a container reads.
+"""Liveness file: Celery's main loop touches it, and the health check of a container reads it.
 
-Asking a worker through the broker (`celery inspect ping`) takes 1.7 s of CPU, a look at the file 2 ms.
+A ping through the broker (`celery inspect ping`) takes 1.7 s of CPU, a look at the file 2 ms.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ TOUCH_SECONDS = 5.0
 
 
 class AliveStep(bootsteps.StartStopStep):
-    """Touches `SAMFLEET_HEARTBEAT_FILE` from the loop that takes tasks from the broker.
+    """Boot step that touches `SAMFLEET_HEARTBEAT_FILE` from the loop that takes tasks from the broker.
 
-    It is a step of the consumer, which starts anew with each connection to the broker and forgets its timers then. So
-    the file grows old when the loop hangs, when the process is stopped, and while the broker is away.
+    It is a step of the consumer, which restarts with each connection to the broker and forgets its timers then. So the
+    file grows old when the loop hangs, when the process is stopped, and while the broker is away.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

@@ -15,7 +15,7 @@ class MetricsPortTaken(InvalidInput):
 
 
 class MetricsServer:
-    """`/metrics` of a worker, on a port and a thread of its own: workers answer no HTTP otherwise."""
+    """HTTP server of a worker's `/metrics`, on a separate port and thread; workers serve no other HTTP."""
 
     def __init__(self, engine: Engine, host: str, port: int) -> None:
         try:

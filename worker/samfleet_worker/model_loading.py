@@ -1,4 +1,4 @@
-"""Has a shard's variant loaded before its images are asked for, and decides which others may make room."""
+"""Loading of a shard's variant before its images are sent, and the choice of variants that may be unloaded for it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from samfleet_worker.triton.errors import VariantWaits
 
 
 def admit_shard(services: Services, claimed: ClaimedShard) -> None:
-    """Returns when the pool's servers have the variant; raises `VariantWaits` while there is no room, or while the
-    variant has to let another one in.
+    """Return when the pool's servers have the variant loaded.
+
+    Raises `VariantWaits` while there is no room, or while the variant has to make room for another.
     """
     get_variant(claimed.variant).require_accepted(services.settings.accept_licenses)
     if services.segmenter.has(claimed.variant):
@@ -25,13 +26,16 @@ def admit_shard(services: Services, claimed: ClaimedShard) -> None:
             if owed is None:
                 begin_turn(session, claimed.run_id)
         if owed is not None:
-            raise VariantWaits(f"{claimed.variant} lets {owed} in, which has waited for a turn")
+            raise VariantWaits(f"{claimed.variant} makes room for {owed}, which has waited for a turn")
         return
     load_variant(services, claimed)
 
 
 def load_variant(services: Services, claimed: ClaimedShard) -> None:
-    """One thread of one process of a pool loads and unloads at a time: the others then find the variant loaded."""
+    """Load the variant unless it is loaded.
+
+    One thread of one process of a pool loads and unloads at a time; the others then find the variant loaded.
+    """
     with _loading(services, claimed):
         if not services.segmenter.has(claimed.variant):
             services.segmenter.load(claimed.variant, _at_work(services, claimed))
@@ -40,7 +44,7 @@ def load_variant(services: Services, claimed: ClaimedShard) -> None:
 
 
 def revive_variant(services: Services, claimed: ClaimedShard, asked_at: float) -> None:
-    """Load a variant again whose process a request of that time (monotonic) found dead."""
+    """Load a variant again after its process was found dead by a request of that time (monotonic)."""
     with _loading(services, claimed):
         services.segmenter.revive(claimed.variant, _at_work(services, claimed), asked_at)
 

@@ -1,7 +1,7 @@
 """One shard, from its claim to its record.
 
-claim, commit · fetch and infer with no transaction open · one part file · record, commit. Whatever goes wrong on the
-way ends in one of three ways: an image's row says why, the shard is given back, or the run fails.
+claim, commit · fetch and infer with no transaction open · one part file · record, commit. A failure on the way has one
+of three results: the image's row has the error, the shard is released, or the run fails.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ from samfleet_worker.database import when_database_answers
 from samfleet_worker.image_step import ImageStep
 from samfleet_worker.model_loading import admit_shard
 from samfleet_worker.renewal import LeaseKeeper, WorkerStopping
-from samfleet_worker.retry import FailRun, decide
+from samfleet_worker.retry import FailRun, TryAgain, decide
 from samfleet_worker.shard_metrics import ShardOutcome, count_recorded, watched_shard
 from samfleet_worker.triton.errors import VariantWaits
 
 log = get_logger(__name__)
 
-ROOM_RETRY = timedelta(seconds=2)  # asking costs a few milliseconds and no attempt
+ROOM_RETRY = timedelta(seconds=2)  # a try costs a few milliseconds and counts no attempt
 
 
 def segment_shard(services: Services, shard_id: int) -> None:
-    """Work on the shard, or on one of a job whose turn it is (`samfleet.jobs.variant_turns.fairest_shard`).
+    """Process the shard, or one of a job whose turn it is (`samfleet.jobs.variant_turns.fairest_shard`).
 
-    A message for which there is nothing left does nothing.
+    A message whose work is already done has no effect.
     """
     with transaction(services.engine) as session:
         shard_id = fairest_shard(session, shard_id)
@@ -69,14 +69,14 @@ def _claim_and_carry_out(services: Services, shard_id: int, *, alone: bool) -> N
             shard_id = fairest_shard(session, shard_id, with_suspects=False)
         claimed = claim(session, shard_id, services.worker, services.settings.lease, alone=alone)
     if claimed is None:
-        log.debug("shard.not_to_be_had", shard_id=shard_id)
+        log.debug("shard.not_available", shard_id=shard_id)
         return
     ids = {"job_id": str(claimed.job_id), "run_id": str(claimed.run_id), "shard_id": shard_id}
     with bound_contextvars(**ids, shard=claimed.index), watched_shard(claimed) as watched:
-        watched.outcome = _end_of(services, claimed)
+        watched.outcome = _process(services, claimed)
 
 
-def _end_of(services: Services, claimed: ClaimedShard) -> ShardOutcome:
+def _process(services: Services, claimed: ClaimedShard) -> ShardOutcome:
     try:
         _carry_out(services, claimed)
     except LeaseLost:
@@ -88,8 +88,13 @@ def _end_of(services: Services, claimed: ClaimedShard) -> ShardOutcome:
     except VariantWaits as error:
         _wait_for_room(services, claimed, error)
         return "waited_for_room"
-    except Exception as error:  # noqa: BLE001 - `decide` knows what follows from each
-        return _give_up(services, claimed, error)
+    except Exception as error:  # noqa: BLE001 - `decide` maps every error to a decision
+        decision = decide(error, claimed.attempts, claimed.waits)
+        if isinstance(decision, FailRun):
+            _fail(services, claimed, decision)
+            return "run_failed"
+        _release(services, claimed, error, decision)
+        return "released"
     return "recorded"
 
 
@@ -117,10 +122,10 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
 
 
 def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Sequence[ImageOutcome]:
-    """All images in position order, several at Triton at a time so that its batcher has something to batch.
+    """Segment all images; return their outcomes in position order.
 
-    The first error that is not an image's own ends the shard: images not yet begun are dropped, and the requests of
-    those at Triton are cancelled.
+    Several images are at Triton at a time, so that it can batch them. The first error that is not caused by an image
+    ends the shard: images not yet started are dropped, and the requests at Triton are cancelled.
     """
     step = ImageStep.of(services, claimed, lease)
     workers = min(services.settings.images_in_flight, len(claimed.images))
@@ -157,17 +162,17 @@ def _wait_for_room(services: Services, claimed: ClaimedShard, waits: VariantWait
     log.info("shard.waits_for_room", variant=claimed.variant, reason=waits.message)
 
 
-def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> ShardOutcome:
-    decision = decide(error, claimed.attempts, claimed.waits)
-    if isinstance(decision, FailRun):
-        log.error("run.failed", code=decision.code, reason=decision.reason)
-        failing = partial(fail_claimed_run, claimed=claimed, code=decision.code, message=decision.reason)
-        when_database_answers(services, failing)
-        return "run_failed"
+def _fail(services: Services, claimed: ClaimedShard, decision: FailRun) -> None:
+    log.error("run.failed", code=decision.code, reason=decision.reason)
+    step = partial(fail_claimed_run, claimed=claimed, code=decision.code, message=decision.reason)
+    when_database_answers(services, step)
+
+
+def _release(services: Services, claimed: ClaimedShard, error: Exception, decision: TryAgain) -> None:
     log.warning(
         "shard.released",
         reason=str(decision.reason),
-        blame=decision.blame.value,
+        fault=decision.fault.value,
         attempts=claimed.attempts,
         retry_seconds=decision.after.total_seconds(),
         exc_info=error if decision.surprising else None,
@@ -180,12 +185,11 @@ def _give_up(services: Services, claimed: ClaimedShard, error: Exception) -> Sha
             error=decision.reason,
             retry_in=decision.after,
             max_attempts=services.settings.max_shard_attempts,
-            blame=decision.blame,
+            fault=decision.fault,
         ):
             _dispatch_after(services, session, claimed, decision.after)
 
     when_database_answers(services, step)
-    return "released"
 
 
 def _dispatch_after(services: Services, session: Session, claimed: ClaimedShard, after: timedelta) -> None:

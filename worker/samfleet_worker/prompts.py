@@ -1,4 +1,4 @@
-"""From the annotations or detections of an image to the prompts of its request."""
+"""Prompts of a request, from the annotations or detections of its image."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class PromptInvalid(ImageFailed):
 
 
 def prompt_origins(task: JobTask, parameters: TaskParameters, image: ShardImage) -> tuple[PromptOrigin, ...]:
-    """What there is one prompt for each: the annotated instances in the order of their ids, or the detections that
-    are good enough, best first; nothing where the backend itself knows what to ask.
+    """Return what becomes a prompt each: annotated instances by id, or detections that pass the thresholds, best first.
+
+    Empty if the backend chooses the prompts itself.
     """
     if isinstance(task, PromptsJobTask):
         return image.instances
@@ -43,10 +44,10 @@ def prompt_origins(task: JobTask, parameters: TaskParameters, image: ShardImage)
 def build_prompts(
     task: JobTask, image: ShardImage, origins: Sequence[PromptOrigin], data: bytes, max_pixels: int
 ) -> tuple[Prompt, ...]:
-    """One prompt per origin, in order. `data` is the encoded file.
+    """Build one prompt per origin, in order. `data` is the encoded file.
 
-    The image's size is read from its header where annotations prompt: they must have been made for it, and the mask of
-    a centre point is drawn at it. Raises `ImageFailed`, or `AnnotationSizeMismatch` for annotations of another size.
+    For annotations the image's size is read from its header: they must have been made for this size, and the mask of a
+    centre point is drawn in it. Raises `ImageFailed`, or `AnnotationSizeMismatch` for annotations of another size.
     """
     annotated = [origin for origin in origins if isinstance(origin, Annotation)]
     size = upright_size(data, max_pixels) if annotated else (0, 0)

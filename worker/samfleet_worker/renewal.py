@@ -1,6 +1,6 @@
-"""Keeping a shard's lease alive while its work moves: while images finish, not while the process lives.
+"""Renewal of a shard's lease while its work progresses: while images finish, not while the process lives.
 
-A database that is away is no reason to stop: the images need none, and no lease expires until it has been back for a
+Work continues while the database is away: the images do not need it, and no lease expires until it has been back for a
 while (`samfleet.jobs.sweep`).
 """
 
@@ -24,10 +24,10 @@ from samfleet_worker.triton.calls import OpenCalls
 
 log = get_logger(__name__)
 
-RENEWALS_PER_LEASE = 4  # three may go wrong before the lease is lost
+RENEWALS_PER_LEASE = 4  # three may fail before the lease is lost
 CHECK_SECONDS = 0.5  # a look-up by primary key: a cancelled job holds no slot and no device for longer than a second
-LOADING_PATIENCE = timedelta(minutes=30)  # for the pool's lock and for the loads before one's own
-HANGS_AFTER = timedelta(minutes=1)  # after the lease was given up a thread that still works comes back within this
+LOADING_PATIENCE = timedelta(minutes=30)  # for the pool's lock and for the loads queued before this one
+HANGS_AFTER = timedelta(minutes=1)  # a thread that still works returns within this after its lease was abandoned
 
 
 class WorkerStopping(Exception):
@@ -35,10 +35,10 @@ class WorkerStopping(Exception):
 
 
 class LeaseKeeper:
-    """A thread that renews the lease with the progress so far, and `check` for those who do the work.
+    """Thread that renews the lease with the progress so far; the work calls `check`.
 
-    It renews no longer when nothing has moved for `patience`: an image may take as long as Triton is waited for.
-    When even then the work does not come back, its thread hangs for good and the process is ended.
+    It stops renewing when there was no progress for `patience`: an image may take as long as the timeout for Triton. If
+    the work does not return even then, its thread hangs for good and the process is ended.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class LeaseKeeper:
         self._moved_at = time.monotonic()
         self._ended = threading.Event()
         self._lost = threading.Event()
-        self.calls = OpenCalls()  # the shard's requests at Triton, which end when there is no point in doing more
+        self.calls = OpenCalls()  # the shard's requests at Triton, cancelled when the work is to stop
         self._counting = threading.Lock()
         self._progress = 0
-        ids_of_the_shard = contextvars.copy_context()  # for the lines that the thread logs
+        ids_of_the_shard = contextvars.copy_context()  # for what the thread logs
         self._thread = threading.Thread(
             target=ids_of_the_shard.run, args=(self._keep,), name=f"lease-{claimed.shard_id}", daemon=True
         )
@@ -79,7 +79,7 @@ class LeaseKeeper:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises `LeaseLost` or `WorkerStopping` when there is no point in doing more."""
+        """Raise `LeaseLost` or `WorkerStopping` if the work is to stop."""
         if self._lost.is_set():
             raise LeaseLost
         if self._stopping.is_set():
@@ -101,8 +101,8 @@ class LeaseKeeper:
         interval_seconds = self._lease.total_seconds() / RENEWALS_PER_LEASE
         renew_at = time.monotonic() + interval_seconds
         while not self._ended.wait(min(CHECK_SECONDS, interval_seconds)):
-            if self._stands():
-                self._give_up()
+            if self._is_stalled():
+                self._abandon()
                 return
             if self._stopping.is_set():
                 self.calls.cancel()  # the lease is kept until the shard is handed back or recorded
@@ -124,11 +124,11 @@ class LeaseKeeper:
         with transaction(self._engine) as session:
             return is_held(session, self._claimed.shard_id, self._claimed.token)
 
-    def _stands(self) -> bool:
+    def _is_stalled(self) -> bool:
         return time.monotonic() - self._moved_at > self._patience.total_seconds()
 
-    def _give_up(self) -> None:
-        """Let the lease run out; end the process if even then its thread does not come back."""
+    def _abandon(self) -> None:
+        """Let the lease expire; end the process if its thread does not return even then."""
         self._lost.set()
         self.calls.cancel()
         seconds = self._patience.total_seconds()

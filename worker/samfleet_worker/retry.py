@@ -1,7 +1,7 @@
-"""The decision that follows a failed attempt at a shard: a pure decision from the error and the attempts before.
+"""Decision after a failed attempt at a shard: a pure function of the error and the attempts before.
 
-What is nobody's fault (a Triton, a store or a database that is away) goes back without counting an attempt, however
-long it lasts. What may be the fault of any shard in flight counts against one that was alone in its worker.
+An outage (of Triton, a store or the database) counts no attempt, however long it lasts. An error that any shard in
+flight may have caused counts only for a shard that was alone in its worker.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from samfleet.errors import SamfleetError
 from samfleet.jobs.abandon import DATABASE_AWAY
-from samfleet.jobs.claim import Blame
+from samfleet.jobs.claim import Fault
 from samfleet.jobs.queue import QueueUnavailable
 from samfleet.jobs.stall import Reason
 from samfleet.licences import LicenceNotAccepted
@@ -21,20 +21,20 @@ from samfleet.variants.task import TaskInvalid
 from samfleet_worker.triton.errors import ModelProcessDied, TritonRefused, TritonUnavailable, VariantLoadFailed
 
 MOST_SECONDS = 30
-# What passes by itself when the part is back.
+# Outages, which end when the part is back.
 AWAY = (TritonUnavailable, StorageUnavailable, StorageFull, QueueUnavailable, *DATABASE_AWAY)
-# What no further attempt can change, because it lies in the deployment or in the run itself.
+# Errors that no further attempt can avoid: the cause is in the deployment or in the run itself.
 RUN_ENDING = (LicenceNotAccepted, TaskInvalid, TritonRefused, VariantLoadFailed, VariantNotFound)
 
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """`surprising` errors are logged with their traceback: nobody foresaw them."""
+    """Release the shard for another attempt. `surprising` errors are unforeseen and logged with their traceback."""
 
     after: timedelta
     reason: Reason
     surprising: bool
-    blame: Blame = Blame.SHARD
+    fault: Fault = Fault.SHARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,19 @@ class FailRun:
 
 
 def decide(error: Exception, attempts: int, waits: int = 0) -> TryAgain | FailRun:
-    """Back-off doubles from one second to thirty, so that a restarting Triton is found soon and not pestered."""
+    """Decide what follows from the error.
+
+    The back-off doubles from one second to thirty, so that a restarting Triton is found soon and not overloaded.
+    """
     if isinstance(error, RUN_ENDING):
         return FailRun(error.code, error.message)
-    blame = _blame(error)
-    after = timedelta(seconds=min(2 ** min(waits if blame is Blame.NOBODY else attempts, 10), MOST_SECONDS))
-    surprising = not error.retryable if isinstance(error, SamfleetError) else blame is Blame.SHARD
-    return TryAgain(after, Reason.of(error), surprising, blame)
+    fault = _fault_of(error)
+    after = timedelta(seconds=min(2 ** min(waits if fault is Fault.NOBODY else attempts, 10), MOST_SECONDS))
+    surprising = not error.retryable if isinstance(error, SamfleetError) else fault is Fault.SHARD
+    return TryAgain(after, Reason.of(error), surprising, fault)
 
 
-def _blame(error: Exception) -> Blame:
+def _fault_of(error: Exception) -> Fault:
     if isinstance(error, AWAY):
-        return Blame.NOBODY
-    return Blame.UNCERTAIN if isinstance(error, ModelProcessDied) else Blame.SHARD
+        return Fault.NOBODY
+    return Fault.UNCERTAIN if isinstance(error, ModelProcessDied) else Fault.SHARD

@@ -1,4 +1,4 @@
-"""What the worker counts of shards and images; the metrics themselves are declared in `samfleet.metrics`."""
+"""Metrics of shards and images in the worker; `samfleet.metrics` declares them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ ShardOutcome = Literal["recorded", "lost", "handed_back", "waited_for_room", "re
 
 @dataclass(slots=True)
 class WatchedShard:
-    """`outcome` is set by whoever ends the shard; one that nobody has ended was left by an exception."""
+    """A shard in progress.
+
+    `outcome` is set by the code that ends the shard; it stays "crashed" if an exception ends it.
+    """
 
     outcome: ShardOutcome = "crashed"
 
@@ -53,7 +56,7 @@ def watched_shard(claimed: ClaimedShard) -> Iterator[WatchedShard]:
 
 
 def count_recorded(claimed: ClaimedShard, outcomes: Sequence[ImageOutcome], store_ms: float) -> None:
-    """After the commit that recorded them, so that an image is counted as often as it has a row: once."""
+    """Count recorded images, after the commit that recorded them, so that each is counted once, like its row."""
     labels = (claimed.variant, claimed.pool)
     for outcome in outcomes:
         metrics.IMAGES.labels(*labels, outcome.outcome.value).inc()
@@ -80,5 +83,5 @@ def _stage_times(outcome: ImageOutcome, store_ms: float) -> Mapping[str, float]:
         return {}
     times = {"queue": outcome.queue_triton_ms, "fetch": outcome.fetch_ms, "store": store_ms}
     known = {stage: time for stage, time in times.items() if time is not None}
-    # A backend of a later release may send more stages; a label of the metrics must not take any name.
+    # A backend of a later release may send more stages; the metrics' label accepts known ones only.
     return {**known, **{name: stage.amortised_ms for name, stage in report.stages.items() if name in BACKEND_STAGES}}

@@ -6,11 +6,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LOOK_SECONDS = 0.5  # how soon whoever waits learns that the worker is to end
+_LOOK_SECONDS = 0.5  # how soon a waiting thread notices that the worker is to end
 
 
 class Company:
-    """A suspect waits until the shards in progress have ended; those that come meanwhile wait for it."""
+    """The shards that run in this worker.
+
+    A suspect waits until the shards in progress have ended; shards that come meanwhile wait for it.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -20,9 +23,9 @@ class Company:
 
     @contextmanager
     def joined(self, *, alone: bool, stopping: threading.Event) -> Iterator[bool]:
-        """True inside while the place is held; False, and nothing held, when the worker was asked to end."""
+        """Yield True while a place is held; False, with nothing held, if the worker was asked to end."""
         with self._changed:
-            joined = self._wait_alone(stopping) if alone else self._wait_beside_others(stopping)
+            joined = self._wait_alone(stopping) if alone else self._wait_for_suspects(stopping)
         try:
             yield joined
         finally:
@@ -45,7 +48,7 @@ class Company:
         self._running, self._alone = 1, True
         return True
 
-    def _wait_beside_others(self, stopping: threading.Event) -> bool:
+    def _wait_for_suspects(self, stopping: threading.Event) -> bool:
         while (self._alone or self._suspects_waiting) and not stopping.is_set():
             self._changed.wait(_LOOK_SECONDS)
         if stopping.is_set():

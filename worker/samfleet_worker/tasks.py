@@ -1,7 +1,7 @@
-"""The tasks by name: thin shells over plain functions, which the tests call directly.
+"""The tasks by name: thin wrappers of plain functions, which the tests call directly.
 
-All acknowledge late: a message of a worker that died comes again, and doing it twice does no harm. None is shared:
-Celery would otherwise add it to every application of the process.
+All acknowledge late: the message of a worker that died is delivered again, and running it twice does no harm. None is
+shared, because Celery would add it to every application of the process.
 """
 
 from __future__ import annotations

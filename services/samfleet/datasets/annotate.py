@@ -1,4 +1,4 @@
-"""Writing the annotations of a dataset whose images have their ids, and counting what belongs together."""
+"""Writing the annotations of a dataset and counting those that match its images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samfleet.errors import InvalidInput
 
 
 class AnnotationsUnmatched(InvalidInput):
-    """Some images are not annotated, or some annotations belong to no image, which strict_annotations refuses."""
+    """Some images have no annotations, or some annotations no image, which strict_annotations does not allow."""
 
     code = "annotations_unmatched"
 
@@ -28,10 +28,11 @@ def write_annotations(
     strict: bool,
     limited: bool = False,
 ) -> None:
-    """The dataset's row must be flushed and hold the number of images. The file is read entry by entry.
+    """Write the annotations of a dataset whose images have their ids, reading the file entry by entry.
 
-    Raises `AnnotationsUnmatched` where `strict` asks that every image and every annotation is used; of a dataset that
-    is `limited` to some images of a folder, every image.
+    The dataset's row must be flushed and have the number of images. With `strict`, raises `AnnotationsUnmatched` if an
+    image has no annotations or an annotation no image; the latter is allowed in a dataset that is `limited` to some
+    images of a folder.
     """
     tally, named = Tally(), frozenset(instances.image_ids.values())
     repository.copy_annotations(session, dataset.id, instances.of_images(frozenset(image_ids), tally))

@@ -1,8 +1,8 @@
-"""The entries of COCO instances files, each checked, so that an error names the entry and what is wrong.
+"""Validation of the entries of COCO instances files; an error names the entry and the fault.
 
-As COCO's own tools do, a missing `iscrowd` counts as 0 and a missing `area` or `bbox` is derived from the
-segmentation (cocoapi, PythonAPI/pycocotools/coco.py). Polygon areas are then those of the polygons, not of pixels.
-A null counts as missing. An entry without a segmentation, or with an empty one, is a box alone.
+As in COCO's tools, a missing `iscrowd` is 0, and a missing `area` or `bbox` is derived from the segmentation (cocoapi,
+PythonAPI/pycocotools/coco.py). A derived polygon area is that of the polygons, not of pixels. null counts as missing.
+An entry without a segmentation, or with an empty one, is only a box.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from samfleet.datasets.segmentation import (
 from samfleet.errors import InvalidInput, TooLarge
 
 MAX_ID = 2**62  # ids for images that the file does not name follow the largest one and must fit 64 bits
-MAX_IMAGES = 2_000_000  # of one file: 300 bytes of memory each
-MAX_NAME_CHARACTERS = 1024  # as of a dataset's images
-MAX_CATEGORY_CHARACTERS = 2**22  # LVIS's 1,203 with definitions and synonyms take a tenth
+MAX_IMAGES = 2_000_000  # in one file; each takes 300 bytes of memory
+MAX_NAME_CHARACTERS = 1024  # as for a dataset's images
+MAX_CATEGORY_CHARACTERS = 2**22  # LVIS's 1,203 categories with definitions and synonyms take a tenth
 
 Size = tuple[int, int]  # height, width in pixels
 
@@ -45,15 +45,17 @@ class AnnotationsTooLarge(TooLarge):
 
 
 class AnnotationsNotFound(InvalidInput):
-    """There is no such annotations file on the server."""
+    """The annotations file does not exist on the server."""
 
     code = "annotations_not_found"
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One instance; `bbox` is (x, y, width, height) in pixels, `segmentation` polygons or run lengths as given, or an
-    empty list for a box alone.
+    """One instance.
+
+    `bbox` is (x, y, width, height) in pixels. `segmentation` has polygons or run lengths as given, or is an empty list
+    for a box without a mask.
     """
 
     annotation_id: int
@@ -67,7 +69,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationLimits:
-    """`pixels` of one image, `entries` of the file, `objects` and `segmentation_bytes` of one image."""
+    """Limits: `entries` per file; `pixels`, `objects` and `segmentation_bytes` per image."""
 
     pixels: int = 100_000_000
     entries: int = 10_000_000
@@ -77,7 +79,7 @@ class AnnotationLimits:
 
 @dataclass(slots=True)
 class ImageEntries:
-    """The images of the file: ids by file name, sizes and original names by id."""
+    """Images of a file: ids by file name, sizes and original names by id."""
 
     ids: dict[str, int] = field(default_factory=dict)
     sizes: dict[int, Size | None] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class ImageEntries:
 
 
 def read_images(entries: Iterable[Any], most: int) -> ImageEntries:
-    """Those of the list `images`, of which there may be `most`."""
+    """Read the list `images`, with at most `most` entries."""
     images = ImageEntries()
     for index, entry in enumerate(entries):
         where = f"images[{index}]"
@@ -124,10 +126,12 @@ def read_categories(entries: Iterable[Any]) -> tuple[dict[str, Any], ...]:
         text = _category_text(entry, where)
         characters += len(text)
         if "\\u0000" in text or _has_lone_surrogate(entry):
-            raise AnnotationsInvalid(f"{where}: a text holds a character that cannot be stored (NUL or half a pair)")
+            raise AnnotationsInvalid(
+                f"{where}: a text has a character that cannot be stored (NUL or half a surrogate pair)"
+            )
         if characters > MAX_CATEGORY_CHARACTERS:
             raise AnnotationsTooLarge(
-                f"the categories take more than {MAX_CATEGORY_CHARACTERS} characters; leave out what is not needed"
+                f"the categories take more than {MAX_CATEGORY_CHARACTERS} characters; remove members you do not need"
             )
         categories.append(entry)
     return tuple(categories)
@@ -141,13 +145,13 @@ def _category_text(entry: dict[str, Any], where: str) -> str:
 
 
 class InstanceReader:
-    """Checks annotations one after the other and remembers what must be bounded or unique over all of them."""
+    """Validator of annotations, which also keeps the counts and ids that have limits or must be unique in the file."""
 
     def __init__(self, sizes: Mapping[int, Size | None], limits: AnnotationLimits) -> None:
         self._sizes = sizes
         self._limits = limits
         self._ids = array("q")
-        self._of_image: dict[int, tuple[int, int]] = {}  # annotations, and bytes of their segmentations
+        self._of_image: dict[int, tuple[int, int]] = {}  # number of annotations, bytes of their segmentations
 
     def read(self, entries: Iterable[Any]) -> Iterator[Annotation]:
         for index, entry in enumerate(entries):
@@ -161,7 +165,7 @@ class InstanceReader:
         self._require_unique()
 
     def _require_unique(self) -> None:
-        """After all of them: a column to sort takes an eighth of a set's memory."""
+        """Raise if an annotation id repeats. Sorting a column at the end takes an eighth of the memory of a set."""
         ids = np.frombuffer(self._ids, dtype=np.int64)
         order = np.argsort(ids, kind="stable")
         again = order[1:][ids[order[1:]] == ids[order[:-1]]]
@@ -176,7 +180,7 @@ class InstanceReader:
         where = f"{where} (id {annotation_id})"
         image_id = _integer(entry, "image_id", where)
         if image_id not in self._sizes:
-            raise AnnotationsInvalid(f"{where}: image_id {image_id} is not among images")
+            raise AnnotationsInvalid(f"{where}: image_id {image_id} is not in images")
         bbox = None if entry.get("bbox") is None else _bbox(entry["bbox"], where)
         segmentation = [] if entry.get("segmentation") is None else entry["segmentation"]
         extent = self._extent(segmentation, bbox, self._sizes[image_id], where)
@@ -220,7 +224,7 @@ class InstanceReader:
 
 
 def _segmentation(value: Any) -> Any:
-    """Return the segmentation; of a run-length object keep the two members that COCO defines."""
+    """Return the segmentation; a run-length object keeps only the two members that COCO defines."""
     return {"size": value["size"], "counts": value["counts"]} if isinstance(value, dict) else value
 
 
@@ -236,7 +240,7 @@ def _area(value: Any, derived: float, where: str) -> float:
     if value is None:
         return derived
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_ID:
-        raise AnnotationsInvalid(f"{where}: area must be a number of pixels from 0")
+        raise AnnotationsInvalid(f"{where}: area must be a number of pixels, 0 or more")
     return float(value)
 
 
@@ -258,7 +262,7 @@ def _object(value: Any, where: str) -> dict[str, Any]:
 def _integer(entry: dict[str, Any], name: str, where: str) -> int:
     value = entry.get(name)
     if type(value) is not int or not 0 <= value < MAX_ID:
-        raise AnnotationsInvalid(f"{where}: {name} must be a whole number from 0")
+        raise AnnotationsInvalid(f"{where}: {name} must be a whole number, 0 or more")
     return value
 
 

@@ -1,6 +1,6 @@
-"""COCO instances files, streamed.
+"""Streaming reader of COCO instances files.
 
-A file is read twice: for its images and categories, and for its annotations, which may stand before the images.
+A file is read twice, for images and categories, then for annotations, because annotations may precede the images.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from samfleet.datasets.annotation_entries import (
 )
 from samfleet.datasets.json_array import JsonArrayInvalid, iter_json_members
 
-OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]  # the file from its start
+OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]  # opens the file at its start
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts annotations while they are read: of the chosen images, of others, and boxes without a mask among the
-    chosen.
+    """Counters of annotations read: `used` belong to the chosen images, `unused` do not, `boxes` of the used have no
+    mask.
     """
 
     used: int = 0
@@ -38,24 +38,24 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class CocoInstances:
-    """A file whose images and categories are known; its annotations are read again each time they are asked for."""
+    """A file with its images and categories in memory; each iteration over its annotations reads the file again."""
 
     open_file: OpenFile
     limits: AnnotationLimits
     image_ids: Mapping[str, int]  # by file_name
-    sizes: Mapping[int, Size | None]  # (height, width) by image id, where the file states it
-    originals: Mapping[int, str]  # names of before an export, by image id
+    sizes: Mapping[int, Size | None]  # (height, width) by image id, None if the file does not state it
+    originals: Mapping[int, str]  # file names before an export, by image id
     categories: tuple[dict[str, Any], ...]
 
     def annotations(self) -> Iterator[Annotation]:
-        """All of them, each checked, in the order of the file."""
+        """Yield all annotations, validated, in the order of the file."""
         reader = InstanceReader(self.sizes, self.limits)
         for name, entries in _members(self.open_file):
             if name == "annotations" and entries is not None:
                 yield from reader.read(entries)
 
     def of_images(self, image_ids: Collection[int], tally: Tally) -> Iterator[Annotation]:
-        """The annotations of these images; all are checked and counted in `tally`."""
+        """Yield the annotations of these images. All annotations are validated and counted in `tally`."""
         for annotation in self.annotations():
             if annotation.image_id not in image_ids:
                 tally.unused += 1
@@ -65,7 +65,7 @@ class CocoInstances:
             yield annotation
 
     def require_any(self, image_ids: Collection[int]) -> None:
-        """It is an error when the file speaks of none of these images."""
+        """Raise `AnnotationsInvalid` if the file lists none of these images."""
         if self.image_ids and set(image_ids).isdisjoint(self.image_ids.values()):
             raise AnnotationsInvalid(
                 f"none of the file names in images ({len(self.image_ids)}, such as {next(iter(self.image_ids))!r}) is "
@@ -74,7 +74,7 @@ class CocoInstances:
 
 
 def read_annotations(open_file: OpenFile, limits: AnnotationLimits | None = None) -> CocoInstances:
-    """Images and categories; annotations are passed over, because they may stand before the images they name."""
+    """Read images and categories; skip annotations, which may precede the images that they refer to."""
     limits = limits or AnnotationLimits()
     lists: dict[str, bool] = {}
     images = ImageEntries()

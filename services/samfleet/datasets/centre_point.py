@@ -1,4 +1,4 @@
-"""The point prompt of an annotated object: the pixel deepest inside its mask."""
+"""Point prompt of an annotated object: the pixel deepest inside its mask."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from scipy import ndimage
 
 from samfleet.errors import InvalidInput
 
-ROWS = 64  # whose distances are computed at a time: the rest of an image keeps 8 bytes a pixel instead of 50
+ROWS = 64  # rows per block of distances; the other rows take 8 bytes a pixel instead of 50
 
 
 class MaskEmpty(InvalidInput):
-    """The mask has no pixel, so it has no centre point; leave the annotation out."""
+    """The mask is empty, so it has no centre point; remove the annotation."""
 
     code = "mask_empty"
 
 
 def centre_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """(x, y) of the pixel farthest from the background, the first in row-major order on ties.
+    """Return (x, y) of the pixel farthest from the background; on ties the first in row-major order.
 
-    `mask` is [height, width]. Beyond the image's edge lies background: the distance is the exact Euclidean one to the
-    nearest background pixel of the mask padded by one pixel. Distances are compared squared, as whole numbers, so
-    ties are exact.
+    `mask` is [height, width]. Outside the image is background: the distance is the exact Euclidean distance to the
+    nearest background pixel of the mask padded by one pixel. Squared distances are compared as integers, so ties are
+    exact. Raises `MaskEmpty`.
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
@@ -42,7 +42,10 @@ def centre_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _squared_distances(nearest: NDArray[np.int32], first_row: int) -> NDArray[np.int64]:
-    """Distances of the pixels of some rows to their nearest background pixels, whose rows and columns are `nearest`."""
+    """Return the squared distances of some rows of pixels to their nearest background pixels.
+
+    `nearest` holds the rows and columns of those background pixels.
+    """
     down = nearest[0].astype(np.int64) - np.arange(first_row, first_row + nearest.shape[1])[:, None]
     across = nearest[1].astype(np.int64) - np.arange(nearest.shape[2])
     return np.asarray(down * down + across * across)

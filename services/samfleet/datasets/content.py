@@ -1,4 +1,4 @@
-"""The bytes of a dataset's image, wherever they rest."""
+"""Access to the bytes of a dataset's images, in the object store or on disk."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ UNUSABLE_SCHEME = "unusable:"  # followed by the reason
 
 
 def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
-    """The encoded file of `DatasetImage.uri`; never more than `max_bytes` (and one) are read.
+    """Return the encoded file of `DatasetImage.uri`; at most `max_bytes` + 1 bytes are read.
 
-    Raises a subclass of `ImageFailed` for what is the image's fault; a store that does not answer is an error of the
-    store, worth another try.
+    Raises a subclass of `ImageFailed` if the image itself is at fault. Raises the store's retryable error if the store
+    does not respond.
     """
     if uri.startswith(UNUSABLE_SCHEME):
         raise ImageNameInvalid(unquote(uri.removeprefix(UNUSABLE_SCHEME)))
@@ -33,18 +33,18 @@ def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
 
 
 def unusable_uri(reason: str) -> str:
-    """For `DatasetImage.uri` of an image that is known to fail; reading it says the reason."""
+    """Return the `DatasetImage.uri` of an image that is known to fail; reading it raises the reason."""
     return UNUSABLE_SCHEME + quote(reason)
 
 
 def held_bytes(uri: str, listed: int) -> int:
-    """How large the file is: as it was listed, or as it is now where that is more."""
+    """Return the size of the file: the listed or the current one, whichever is larger."""
     if uri.startswith((STORE_SCHEME, UNUSABLE_SCHEME)):
         return listed
     try:
         return max(listed, _path(uri).stat().st_size)
     except OSError:
-        return listed  # reading it says what is wrong
+        return listed  # reading the file will raise the error
 
 
 def _path(uri: str) -> Path:
@@ -57,11 +57,11 @@ def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
         with store.open(key) as file:
             return file.read(max_bytes + 1)
     except ObjectNotFound as error:
-        raise ImageMissing(f"the uploaded file is gone from the store ({key}); upload it again") from error
+        raise ImageMissing(f"the uploaded file is missing from the store ({key}); upload it again") from error
 
 
 def _from_disk(uri: str, max_bytes: int) -> bytes:
-    """Listing resolved all links and checked the roots, so a path that leads elsewhere now was changed since."""
+    """Read a file on disk. The listing resolved its links and checked the roots, so a link found now is new."""
     path = _path(uri)
     if os.path.realpath(path) != str(path):
         raise ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
@@ -70,9 +70,9 @@ def _from_disk(uri: str, max_bytes: int) -> bytes:
             return file.read(max_bytes + 1)
     except NotRegularFile as error:
         raise ImageUnreadable(
-            f"{path} is no longer a file ({error.strerror}); put the image back, or make a new dataset"
+            f"{path} is no longer a file ({error.strerror}); restore the image, or make a new dataset"
         ) from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageMissing(f"there is no file {path}; it was moved or deleted after the dataset was made") from error
+        raise ImageMissing(f"{path} does not exist; it was moved or deleted after the dataset was made") from error
     except OSError as error:
         raise ImageUnreadable(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error

@@ -1,4 +1,4 @@
-"""How far annotations and the images of a dataset belong together, in numbers and in words."""
+"""Counts of the images that have annotations and of the annotations that match an image."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """`annotated_images` are those that the file names. `annotations` are used, `unused` belong to no image here, and
-    `boxes` of those used have no mask.
+    """Counts of a dataset and its annotations file.
+
+    `annotated_images` are the images listed in the file. `annotations` are those used, of which `boxes` have no mask;
+    `unused` ones belong to no image of the dataset.
     """
 
     images: int

@@ -11,7 +11,7 @@ from samfleet.datasets.service import found
 from samfleet.db.models import Dataset, DatasetState, Job
 from samfleet.errors import Conflict
 
-MOST_NAMED = 5  # jobs in a sentence
+MOST_NAMED = 5  # jobs listed in the error message
 
 
 class DatasetInUse(Conflict):
@@ -23,7 +23,8 @@ class DatasetInUse(Conflict):
 def delete_dataset(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> None:
     """Hide a dataset that no job uses; `samfleet.jobs.purge` then removes its rows and objects.
 
-    A second call changes nothing. The lock keeps out jobs that are submitted meanwhile, which take one that conflicts.
+    A second call changes nothing. The row lock conflicts with the lock that a job takes at submission, so no job can
+    start to use the dataset meanwhile. Raises `DatasetInUse`.
     """
     dataset = found(repository.lock(session, tenant_id, dataset_id, deleted=True), dataset_id)
     using = select(Job.id).where(Job.dataset_id == dataset_id, Job.deleted_at.is_(None)).order_by(Job.created_at)
@@ -38,7 +39,7 @@ def delete_dataset(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
 
 
 def delete_unsealed(session: Session, before: ColumnElement[datetime], limit: int) -> list[uuid.UUID]:
-    """Hide datasets that are open and did not change since `before`."""
+    """Hide at most `limit` open datasets that did not change since `before`; return their ids."""
     stale = select(Dataset).where(
         Dataset.state == DatasetState.OPEN, Dataset.deleted_at.is_(None), Dataset.changed_at < before
     )

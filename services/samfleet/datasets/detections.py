@@ -1,7 +1,7 @@
-"""Detections: boxes that a detector found, as COCO results, which prompt the sampler `object_aware`.
+"""Detections: boxes found by a detector, as COCO results. They are the prompts of the sampler `object_aware`.
 
 The format is that of `COCO.loadRes` (cocoapi, PythonAPI/pycocotools/coco.py): a list of {image_id, category_id, bbox,
-score}; other members are passed over. Detection ids are 1, 2, 3, … in the order of the list, as `loadRes` gives them.
+score}; other members are ignored. Detection ids are 1, 2, 3, … in the order of the list, as in `loadRes`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from samfleet.datasets.json_array import JsonArrayInvalid, iter_json_array
 from samfleet.datasets.segmentation import is_number
 from samfleet.errors import InvalidInput, TooLarge
 
-MAX_ID = 2**62  # as of annotations
+MAX_ID = 2**62  # as for annotations
 BOX_NUMBERS = 4
 
 
@@ -35,14 +35,14 @@ class DetectionsTooLarge(TooLarge):
 
 
 class DetectionsNotFound(InvalidInput):
-    """There is no such detections file on the server."""
+    """The detections file does not exist on the server."""
 
     code = "detections_not_found"
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One box found; `bbox` is (x, y, width, height) in pixels, `score` whatever the detector ranks by."""
+    """A detected box: `bbox` is (x, y, width, height) in pixels, `score` the detector's confidence in its own scale."""
 
     detection_id: int
     image_id: int
@@ -53,12 +53,12 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """Many of them in columns, because a detector finds millions in a large dataset: 64 bytes each."""
+    """Detections stored in columns, at 64 bytes each: a large dataset has millions."""
 
     ids: Sequence[int]
     image_ids: Sequence[int]
     category_ids: Sequence[int]
-    boxes: Sequence[float]  # x, y, width, height of one after the other
+    boxes: Sequence[float]  # flat: x, y, width, height of each detection
     scores: Sequence[float]
 
     def __len__(self) -> int:
@@ -70,9 +70,10 @@ class Detections:
             yield Detection(*ids, (x, y, width, height), self.scores[row])
 
     def of_images(self, image_ids: Collection[int], others: Collection[int] | None = ()) -> Detections:
-        """Those of these images. Those of `others` are left out; None stands for every other image.
+        """Return the detections of these images.
 
-        It is an error when there are detections and none of these images has any.
+        Detections of images in `others` are dropped; None means all other images. Raises `DetectionsInvalid` for an
+        image in neither, and if there are detections but none is of these images.
         """
         wanted = [image_id in image_ids for image_id in self.image_ids]
         if others is not None:
@@ -92,7 +93,7 @@ class Detections:
 
 
 def read_detections(file: IO[bytes], limits: AnnotationLimits | None = None) -> Detections:
-    """Reads and checks entry by entry, so that an error names the entry; the file is never held as a whole."""
+    """Read and validate the file entry by entry, without loading it as a whole; an error names the entry."""
     ids, images, categories = array("q"), array("q"), array("q")
     boxes, scores = array("d"), array("d")
     limits, of_image = limits or AnnotationLimits(), Counter[int]()
@@ -108,7 +109,7 @@ def read_detections(file: IO[bytes], limits: AnnotationLimits | None = None) -> 
             scores.append(detection.score)
     except JsonArrayInvalid as error:
         raise DetectionsInvalid(
-            f"the detections file {error}; it is a list of COCO results, {{image_id, category_id, bbox, score}}"
+            f"the detections file {error}; give a list of COCO results, {{image_id, category_id, bbox, score}}"
         ) from error
     return Detections(ids, images, categories, boxes, scores)
 
@@ -121,7 +122,7 @@ def _bound(index: int, detection: Detection, of_image: Counter[int], limits: Ann
     if of_image[detection.image_id] > limits.objects:
         raise DetectionsTooLarge(
             f"detections[{index}]: image_id {detection.image_id} has more than {limits.objects} detections; "
-            "keep the best, or raise SAMFLEET_MAX_OBJECTS_PER_IMAGE"
+            "keep those with the highest scores, or raise SAMFLEET_MAX_OBJECTS_PER_IMAGE"
         )
 
 
@@ -141,7 +142,7 @@ def _read_detection(entry: Any, index: int) -> Detection:
 def _integer(entry: dict[str, Any], name: str, where: str) -> int:
     value = entry.get(name)
     if type(value) is not int or not 0 <= value < MAX_ID:
-        raise DetectionsInvalid(f"{where}: {name} must be a whole number from 0")
+        raise DetectionsInvalid(f"{where}: {name} must be a whole number, 0 or more")
     return value
 
 
@@ -162,6 +163,6 @@ def _score(value: Any, where: str) -> float:
 
 def _unknown_image(row: int, image_id: int) -> DetectionsInvalid:
     return DetectionsInvalid(
-        f"detections[{row}]: image_id {image_id} is no image of this dataset; ids are those of the annotations file "
-        "where one is given, else 1, 2, 3, … in the order of the file names"
+        f"detections[{row}]: image_id {image_id} is not an image of this dataset; ids are those of the annotations "
+        "file if there is one, else 1, 2, 3, … in the order of the file names"
     )

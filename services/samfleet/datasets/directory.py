@@ -1,8 +1,8 @@
-"""Images of a folder on this machine, as long as it lies under one of the allowed roots.
+"""Listing of the images in a folder of this machine, which must be under one of the allowed roots.
 
-A symbolic link is followed where it stays under the roots; one that leaves them is refused by name rather than
-skipped, because a dataset that silently lacks images is worse than an error. For the same reason a limit of the
-listing that is reached is an error, never a shorter list.
+A symbolic link is followed if its target is under the roots. A link out of them is an error that names it, not
+skipped: a dataset that silently lacks images is worse than an error. For the same reason, a listing that exceeds a
+limit is an error, never a shorter list.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_n
 from samfleet.errors import Forbidden, InvalidInput
 from samfleet.regular_files import open_folder
 
-NAMES_OF_A_FOLDER = 16  # links to one folder that a listing follows; with two links a level, names double each level
+NAMES_OF_A_FOLDER = 16  # most links followed to one folder; two links a level would double the names at each level
 
 
 class DirectoryNotAllowed(Forbidden):
-    """This path is not under a folder that SAMFLEET_DATASET_ROOTS allows."""
+    """The path is not under a folder that SAMFLEET_DATASET_ROOTS allows."""
 
     code = "directory_not_allowed"
 
 
 class DirectoryNotFound(InvalidInput):
-    """There is no such directory on the server."""
+    """The directory does not exist on the server."""
 
     code = "directory_not_found"
 
@@ -56,7 +56,7 @@ class DirectoryTooLarge(InvalidInput):
 
 
 class DirectoryLinksRepeat(InvalidInput):
-    """Symbolic links show the same folder again and again; remove them."""
+    """Symbolic links lead to the same folder too many times; remove them."""
 
     code = "directory_links_repeat"
 
@@ -69,7 +69,7 @@ class DatasetEmpty(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class ListingLimits:
-    """`depth` counts folders inside the listed one, `entries` all names seen, images or not."""
+    """Limits of a listing: `depth` of folders below the listed one, `entries` of all kinds, and `seconds`."""
 
     depth: int = 32
     entries: int = 2_000_000
@@ -78,9 +78,9 @@ class ListingLimits:
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """`name` is the path relative to the listed folder; `path` is where it really lies, all links resolved.
+    """An image file: `name` is relative to the listed folder, `path` is absolute with all links resolved.
 
-    An image with a `fault` fails by it.
+    An image with a `fault` will fail with this message.
     """
 
     name: str
@@ -107,28 +107,28 @@ def list_images(
     *,
     with_hidden: bool = False,
 ) -> FolderListing:
-    """The images below `directory`, sorted by relative name; the first `limit` of them.
+    """Return the first `limit` images below `directory`, sorted by relative name.
 
-    Hidden files and folders, and what systems make for themselves, are left out unless `with_hidden`; the state of a
-    stack always is.
+    Hidden entries and those of operating systems are left out unless `with_hidden`. The state folder of a stack is
+    always left out.
     """
     folder = resolve_allowed(directory, roots)
-    if not os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it is never an error, whatever the name
+    if not os.path.isdir(folder):  # noqa: PTH112 - unlike Path.is_dir it never raises
         raise DirectoryNotFound(f"{directory} is not a directory on the server; check the path")
     real_roots = [real_path(root) for root in roots]
     listing = _Listing(folder, real_roots, limits or ListingLimits(), with_hidden=with_hidden)
     found = sorted(listing.images())
     left_out = listing.left_out.all()
     if not found:
-        beside = f"; left out: {describe(left_out)}" if left_out else ""
+        omitted = f"; left out: {describe(left_out)}" if left_out else ""
         raise DatasetEmpty(
-            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif){beside}"
+            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif){omitted}"
         )
     return FolderListing(_with_storable_names(listing, found, limit), left_out)
 
 
 def _with_storable_names(listing: _Listing, found: Sequence[tuple[str, Path]], limit: int | None) -> list[FoundImage]:
-    """An image whose name cannot be stored has one with escapes, which no other has, and a fault."""
+    """Return the images; one whose name cannot be stored gets a unique escaped name and a fault."""
     taken, images = {name for name, _ in found}, []
     for name, path in found[:limit]:
         try:
@@ -143,7 +143,10 @@ def _with_storable_names(listing: _Listing, found: Sequence[tuple[str, Path]], l
 
 
 def resolve_allowed(path: str, roots: Sequence[Path]) -> Path:
-    """The real path, links resolved; refused before anything says whether a path outside the roots exists."""
+    """Return the real path, with links resolved.
+
+    A path outside the roots is refused before any error could reveal that it exists.
+    """
     if not is_utf8(path) or "\x00" in path or not path.startswith("/"):
         raise DirectoryNotFound(f"{path!r} is not an absolute path; start it with '/'")
     real = real_path(path)
@@ -157,7 +160,7 @@ def resolve_allowed(path: str, roots: Sequence[Path]) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """`way` are the device and inode numbers of the folders on the way here: a link back has nothing new to show."""
+    """A folder to list. `way` has the device and inode numbers of its ancestors, to detect links back to them."""
 
     path: Path
     prefix: str
@@ -165,7 +168,7 @@ class _Folder:
 
 
 class _Listing:
-    """One walk through the folders: iterative, within the limits."""
+    """An iterative walk through the folders, within the limits."""
 
     def __init__(self, top: Path, roots: Sequence[Path], limits: ListingLimits, *, with_hidden: bool) -> None:
         self.left_out = LeftOutTally()
@@ -178,7 +181,7 @@ class _Listing:
         self._until = time.monotonic() + limits.seconds
 
     def images(self) -> Iterator[tuple[str, Path]]:
-        """Relative names with the real paths, or the path of a link, in no order."""
+        """Yield relative names with real paths, or with the path of a link, in no particular order."""
         waiting = [_Folder(self._top, "", ())]
         while waiting:
             folder = waiting.pop()
@@ -187,7 +190,7 @@ class _Listing:
             except OSError as error:
                 raise DirectoryUnreadable(
                     f"the server cannot read {folder.path} ({error.strerror or error}); give its user access, "
-                    "and leave the folder alone while it is listed"
+                    "and do not change the folder while it is listed"
                 ) from error
 
     def measured(self, name: str, path: Path) -> FoundImage:
@@ -195,7 +198,7 @@ class _Listing:
         real = real_path(path) if path.is_symlink() else path
         try:
             size = real.stat().st_size
-        except OSError:  # a broken link, or removed meanwhile: its own error will say so when it is read
+        except OSError:  # a broken link, or removed meanwhile: reading it will raise the error
             size = 0
         return FoundImage(name, real, size)
 
@@ -233,25 +236,25 @@ class _Listing:
         return reason
 
     def _entered(self, folder: _Folder, status: os.stat_result) -> tuple[tuple[int, int], ...] | None:
-        """The way with this folder on it; None where a link leads back to one that is on it already."""
+        """Return `way` with this folder appended; None if a link leads back to a folder on it."""
         key = (status.st_dev, status.st_ino)
         if key in folder.way:
             return None
         if len(folder.way) > self._limits.depth:
             raise DirectoryTooLarge(
-                f"{folder.prefix[:200]!r} lies more than {self._limits.depth} folders deep; "
+                f"{folder.prefix[:200]!r} is more than {self._limits.depth} folders deep; "
                 "name a folder further down, or raise SAMFLEET_MAX_LISTING_DEPTH"
             )
         self._names[key] += 1
         if self._names[key] > NAMES_OF_A_FOLDER:
             raise DirectoryLinksRepeat(
-                f"symbolic links show {folder.path} under more than {NAMES_OF_A_FOLDER} names, at last as "
+                f"symbolic links lead to {folder.path} under more than {NAMES_OF_A_FOLDER} names, the last being "
                 f"{folder.prefix[:200]!r}; remove links, or name the folder itself"
             )
         return (*folder.way, key)
 
     def _inside(self, entry: os.DirEntry[str], path: Path, folder: _Folder) -> Path:
-        """Where the entry really lies, which must be under the roots."""
+        """Return the real path of the entry. Raises `DirectoryNotAllowed` if it is outside the roots."""
         if not entry.is_symlink():
             return path
         real = real_path(path)

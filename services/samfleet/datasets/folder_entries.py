@@ -1,16 +1,16 @@
-"""Tells files, folders and the state of a stack apart, whatever their names and links."""
+"""Tests that tell files, folders and the state of a stack apart; names and links may be broken."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-SYSTEM_FOLDERS = (Path("/proc"), Path("/sys"), Path("/dev"))  # the kernel's: endless, and files there are no data
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the one folder of /dev where people put files
+SYSTEM_FOLDERS = (Path("/proc"), Path("/sys"), Path("/dev"))  # virtual: endless, and their files are not data
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the only folder of /dev with files of users
 
 
 def is_state(descriptor: int) -> bool:
-    """Return True if an open folder is the state of a stack, which holds copies of uploaded images."""
+    """Return True if an open folder is the state of a stack, which has copies of uploaded images."""
     names = ("api_key", "storage", "postgres", "logs")
     try:
         for name in names:
@@ -21,7 +21,7 @@ def is_state(descriptor: int) -> bool:
 
 
 def is_directory(entry: os.DirEntry[str]) -> bool:
-    """`DirEntry.is_dir` fails on a link that points to itself, which is no directory."""
+    """Return `DirEntry.is_dir`, and False for a link to itself, on which that raises."""
     try:
         return entry.is_dir()
     except OSError:
@@ -29,7 +29,7 @@ def is_directory(entry: os.DirEntry[str]) -> bool:
 
 
 def is_file_or_broken(entry: os.DirEntry[str]) -> bool:
-    """A broken link counts as an image: it gets an error of its own, which someone will see."""
+    """Return True for a file or a broken link; the link counts as an image, so that its error is reported."""
     if not entry.is_symlink():
         return entry.is_file()
     try:

@@ -1,6 +1,6 @@
-"""JSON arrays, and an object of arrays, read entry by entry: a file takes the memory of one entry and a window.
+"""Streaming reader of JSON arrays, and of objects of arrays; it takes the memory of one entry and a window.
 
-Unlike the readers of libraries, this one bounds an entry too: 2 GiB of JSON may be one entry.
+Unlike the readers of libraries, it limits the size of an entry too: 2 GiB of JSON may be a single entry.
 """
 
 from __future__ import annotations
@@ -13,33 +13,34 @@ from itertools import count
 from typing import IO, Any
 
 WINDOW_BYTES = 2**20
-MOST_CHARACTERS = 2**23  # of one entry: the run lengths of a mask of a hundred megapixels, were it noise
-MOST_MEMBERS = 100  # of the object; COCO's has five
+MOST_CHARACTERS = 2**23  # in one entry: fits the run lengths of a 100-megapixel mask of pure noise
+MOST_MEMBERS = 100  # in the object; COCO's has five
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class JsonArrayInvalid(ValueError):
-    """Says what is wrong; whoever knows what the file is turns it into an error for people."""
+    """The fault in the file; callers, which know its kind, raise a `SamfleetError` from it."""
 
 
 def iter_json_array(file: IO[bytes]) -> Iterator[Any]:
-    """The entries of the array that the file is, in order; what follows one is read only when it is asked for."""
+    """Yield the entries of the file's top-level array in order; the file is read no further than needed."""
     window = _Window(file)
     if window.next_character() != "[":
         raise JsonArrayInvalid("must be a JSON list")
     yield from window.entries("entry {}")
     if window.next_character():
-        raise JsonArrayInvalid("goes on after the end of its list")
+        raise JsonArrayInvalid("continues after the end of its list")
 
 
 def iter_json_members(file: IO[bytes]) -> Iterator[tuple[str, Iterator[Any] | None]]:
-    """The members of the object that the file is: name and entries, or None where the value is no array.
+    """Yield the members of the file's top-level object: the name and an iterator of entries.
 
-    Entries that nobody took are passed over before the next member; a value that is no array is passed over too.
+    Entries not consumed are skipped before the next member. A value that is not an array is skipped, with None in
+    place of the iterator.
     """
     window = _Window(file)
     if window.next_character() != "{":
-        window.value("it")  # what is no JSON at all says so
+        window.value("it")  # raises its own error if this is not JSON
         raise JsonArrayInvalid("must be a JSON object with images, annotations and categories")
     seen: set[str] = set()
     for name in window.names():
@@ -55,11 +56,11 @@ def iter_json_members(file: IO[bytes]) -> Iterator[tuple[str, Iterator[Any] | No
         for _ in entries:
             pass
     if window.next_character():
-        raise JsonArrayInvalid("goes on after the end of its object")
+        raise JsonArrayInvalid("continues after the end of its object")
 
 
 class _Window:
-    """The part of the text that is being looked at; what was passed is forgotten when more is read."""
+    """The part of the text in memory; text already parsed is dropped when more is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -69,7 +70,7 @@ class _Window:
         self._at = 0
 
     def entries(self, name: str) -> Iterator[Any]:
-        """Those of the array that begins here; `name` is what errors call the entry `{}`."""
+        """Yield the entries of the array that begins here; errors call entry i `name.format(i)`."""
         self.skip()
         if self.next_character() == "]":
             self.skip()
@@ -80,7 +81,7 @@ class _Window:
                 return
 
     def names(self) -> Iterator[str]:
-        """Those of the object that begins here; the value that follows a name is for the caller to take."""
+        """Yield the names of the object that begins here; the caller must consume the value after each name."""
         self.skip()
         if self.next_character() == "}":
             self.skip()
@@ -103,9 +104,9 @@ class _Window:
         return separator == end
 
     def next_character(self) -> str:
-        """The first that is no space, without passing it; empty at the end."""
+        """Move to the next character that is not a space and return it; return "" at the end of the file."""
         while True:
-            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]  # it matches nothing too
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]  # matches an empty text too
             if self._at < len(self._text):
                 return self._text[self._at]
             if not self._read_on():
@@ -115,7 +116,7 @@ class _Window:
         self._at += 1
 
     def value(self, name: str) -> Any:
-        """The value that begins at the next character. One that seems broken may only be cut by the window."""
+        """Parse the value at the next character. A parse error may only mean that the window cuts the value."""
         self.next_character()
         while True:
             try:
@@ -129,13 +130,13 @@ class _Window:
                     reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
                     raise JsonArrayInvalid(f"is not JSON in {name}: {reason}") from error
                 continue
-            if end > len(self._text) - len("e+1") and self._read_on():  # a number may go on
+            if end > len(self._text) - len("e+1") and self._read_on():  # a number may continue
                 continue
             self._at = end
             return value
 
     def _read_on(self) -> bool:
-        """False at the end of the file, where everything stays as it is."""
+        """Read more text into the window; return False, with the window unchanged, at the end of the file."""
         data = self._file.read(WINDOW_BYTES)
         try:
             more = self._decode.decode(data, final=not data)

@@ -1,4 +1,4 @@
-"""Counts what a listing leaves out: the rule, the number of entries, and the names of a few."""
+"""Entries that a listing leaves out, by reason: their number and a few names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from samfleet.datasets.names import IMAGE_SUFFIXES, storable_name
 
 Reason = Literal["hidden", "system", "state", "format", "name", "other"]
 MOST_EXAMPLES = 5
-# Folders and files that systems and programs make beside people's own, in lower case
+# Folders and files that operating systems and programs create, in lower case
 SYSTEM_NAMES = frozenset(
     {
         "@eadir",
@@ -36,15 +36,18 @@ WORDS = {
     "hidden": "hidden",
     "system": "of the system",
     "state": "state of samfleet",
-    "format": "of other formats",
-    "name": "by names that cannot be sent",
-    "other": "no images by suffix",
+    "format": "in other formats",
+    "name": "with names that cannot be sent",
+    "other": "without an image suffix",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """`count` entries, a folder as one, of which `examples` are the first by name; a folder's ends in '/'."""
+    """Entries left out for one reason; a folder counts as one entry.
+
+    `examples` are the first names in sorted order; those of folders end in '/'.
+    """
 
     reason: Reason
     count: int
@@ -57,7 +60,7 @@ class LeftOut:
 
 @dataclass(slots=True)
 class LeftOutTally:
-    """Counts entries as they are passed over; keeps a few names, whatever order they come in."""
+    """Counter of entries left out; it keeps the first names in sorted order."""
 
     _counts: dict[Reason, int] = field(default_factory=dict)
     _examples: dict[Reason, list[str]] = field(default_factory=dict)
@@ -69,13 +72,13 @@ class LeftOutTally:
         del examples[MOST_EXAMPLES:]
 
     def all(self) -> tuple[LeftOut, ...]:
-        """Return all that was counted, in the order of `Reason`."""
+        """Return the counts in the order of `Reason`."""
         known = (reason for reason in get_args(Reason) if reason in self._counts)
         return tuple(LeftOut(reason, self._counts[reason], tuple(self._examples[reason])) for reason in known)
 
 
 def reason_of(name: str, *, is_folder: bool, with_hidden: bool) -> Reason | None:
-    """Why an entry of a folder is left out by its name; None where it is not."""
+    """Return the reason to leave an entry out by its name, or None to keep it."""
     if not with_hidden:
         if name.startswith("."):
             return "hidden"

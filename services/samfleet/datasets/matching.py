@@ -1,16 +1,16 @@
-"""Which COCO id each image of a dataset gets: the one that the annotations give its name.
+"""Matching of a dataset's images to the entries of an annotations file, which give them their COCO ids.
 
-An image's name is its path relative to the dataset. Tools write names in their own ways, so they are compared by the
-rules below, the strictest first. A rule matches an image and an entry only where exactly one image of the dataset and
-exactly one entry of the file have the same key: what is ambiguous stays unmatched.
+An image's name is its path relative to the dataset. Annotation tools write names differently, so names are compared by
+the rules below, the strictest first. A rule matches an image and an entry only if exactly one image of the dataset and
+exactly one entry of the file have the same key; ambiguous ones stay unmatched.
 
-1. The name as it is.
-2. The path: in Unicode's form NFC, with '/' for a backslash, without a leading './'. Of an entry that is an address,
-   the part behind the host; of Label Studio's local files, what `?d=` names; '%20' and the like are decoded.
-3. The last eight parts of the path, then the last seven, and so on down to the file name alone.
-4. The file name without what a tool added to it: Label Studio's eight hexadecimal digits and a dash before it
+1. The exact name.
+2. The path: in Unicode form NFC, with '/' for a backslash, without a leading './'. For an entry with a URL, the path
+   after the host; for Label Studio's local files, the value of `?d=`; percent escapes such as '%20' are decoded.
+3. The last eight parts of the path, then the last seven, and so on down to the file name.
+4. The file name without the additions of a tool: Label Studio's prefix of eight hexadecimal digits and a dash
    (`1a2b3c4d-photo.jpg`), Roboflow's suffix (`photo_jpg.rf.0123abcd.jpg`); or the name that Roboflow gives in `extra`.
-5. The file name in any case.
+5. The file name, ignoring case.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Value = TypeVar("Value", str, int)
 def assign_image_ids(
     names: Sequence[str], annotated: Mapping[str, int] | None, originals: Mapping[int, str] | None = None
 ) -> list[int]:
-    """Ids for `names`, which are in the dataset's order.
+    """Return the ids for `names`, which are in the dataset's order.
 
-    Without annotations 1, 2, 3, …. With them (`annotated`: id by file name, `originals`: names of before an export, by
-    id) the id of the entry that matches; images that stay unmatched get the ids after the largest of the file, so they
-    can never be taken for an annotated one.
+    Without annotations the ids are 1, 2, 3, …. With them (`annotated`: id by file name, `originals`: file name before
+    an export, by id), an image gets the id of the matching entry. Unmatched images get ids above the largest one of the
+    file, so they are never taken for annotated ones.
     """
     if annotated is None:
         return list(range(1, len(names) + 1))
@@ -53,10 +53,10 @@ def assign_image_ids(
 
 
 def match_names(names: Sequence[str], annotated: Mapping[str, int], originals: Mapping[int, str]) -> dict[str, int]:
-    """The ids of the entries that match, by image name.
+    """Return the ids of the matching entries by image name.
 
-    Every rule compares file names at least, so only images and entries that share one with an unmatched image are
-    looked at more closely: of a million images nearly all match as they are.
+    Nearly all of a million images match exactly. The other rules all compare file names, so they only look at images
+    and entries with the file name of an unmatched image.
     """
     matched = {name: annotated[name] for name in names if name in annotated}
     taken = set(matched.values())
@@ -81,7 +81,7 @@ def match_names(names: Sequence[str], annotated: Mapping[str, int], originals: M
 
 
 class _Entry(NamedTuple):
-    """What the rules compare of an entry; `original` is its file name as it was before a tool exported it."""
+    """Keys of an entry for the rules; `original` is its file name before a tool exported it."""
 
     image_id: int
     path: str
@@ -95,7 +95,7 @@ class _Entry(NamedTuple):
 
 
 def _rules(most_parts: int) -> Iterator[tuple[Callable[[str], str | None], Callable[[_Entry], str | None]]]:
-    """The key of an image's path, and of an entry, for each rule after the first."""
+    """Yield the key functions of each rule after the first: for an image's path and for an entry."""
     yield (lambda path: path), (lambda entry: entry.path)
     for parts in range(most_parts, 0, -1):
         yield partial(_last_parts, parts), partial(_last_parts_of, parts)
@@ -104,7 +104,7 @@ def _rules(most_parts: int) -> Iterator[tuple[Callable[[str], str | None], Calla
 
 
 def _unique(pairs: Iterable[tuple[str | None, Value]]) -> dict[str, Value]:
-    """Values by key; a key that occurs twice is left out."""
+    """Return values by key, without the keys that occur twice."""
     found: dict[str, Value] = {}
     repeated: set[str] = set()
     for key, value in pairs:

@@ -1,11 +1,11 @@
-"""Names of images inside a dataset: relative paths with '/' that JSON, URLs and every file system can carry."""
+"""Names of images in a dataset: relative paths with '/', valid in JSON, URLs and all file systems."""
 
 from __future__ import annotations
 
 from samfleet.errors import InvalidInput
 
 MAX_NAME_BYTES = 1024
-MAX_PART_BYTES = 255  # of one part between slashes; the limit of Linux file systems
+MAX_PART_BYTES = 255  # between two slashes; the limit of Linux file systems
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -16,9 +16,9 @@ class FileNameInvalid(InvalidInput):
 
 
 def check_file_name(name: str) -> str:
-    """The name itself, when it is a relative path of plain parts in valid UTF-8 without control characters.
+    """Return the name if it is a relative path of plain parts, in valid UTF-8 without control characters.
 
-    Names that the file system gave as undecodable bytes hold lone surrogates and are refused as not UTF-8.
+    Raises `FileNameInvalid`, also for undecodable names of the file system, which have lone surrogates.
     """
     try:
         encoded = name.encode()
@@ -44,21 +44,21 @@ def check_file_name(name: str) -> str:
 
 
 def check_upload_name(name: str) -> str:
-    """As `check_file_name`; a backslash is refused too, because it is how Windows clients write a folder."""
+    """Check like `check_file_name`, and refuse backslashes, with which Windows clients separate folders."""
     if "\\" in name:
         raise FileNameInvalid(f"file name {name!r} contains a backslash; separate folders by '/'")
     return check_file_name(name)
 
 
 def storable_name(name: str) -> str:
-    """The name where it can be stored; else with escapes for characters that cannot, and cut where it is too long."""
+    """Return the name with escapes for characters that cannot be stored, cut to the maximum length."""
     escaped = "".join(_escaped(character) for character in name)
     encoded = escaped.encode("utf-8", "backslashreplace")
     return encoded[:MAX_NAME_BYTES].decode("utf-8", "ignore")
 
 
 def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, as Python carries it
+    if "\udc80" <= character <= "\udcff":  # Python's surrogate escape of a byte that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
     if character < " " or "\x7f" <= character <= "\x9f":
         return f"\\x{ord(character):02x}"

@@ -1,4 +1,4 @@
-"""All SQL of datasets. Rows arrive by COPY: an LVIS-sized file has more than a million annotations."""
+"""All SQL of datasets. Rows are written by COPY: a file of LVIS's size has more than a million annotations."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def find(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Datas
 
 
 def lock(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False) -> Dataset | None:
-    """The dataset, which no one else can change until this transaction ends; with `deleted` also one that was deleted
-    and still has rows.
-    """
+    """Return the dataset, locked until this transaction ends; with `deleted` also a deleted one that still has rows."""
     chosen = _of_tenant(tenant_id, dataset_id, deleted=deleted)
     query = chosen.with_for_update().execution_options(populate_existing=True)
     return session.scalars(query).one_or_none()
@@ -42,7 +40,7 @@ def lock(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, delet
 def page(
     session: Session, tenant_id: uuid.UUID, *, before: tuple[datetime, uuid.UUID] | None, limit: int
 ) -> Sequence[Dataset]:
-    """Newest first; `before` is (created_at, id) of the last one seen."""
+    """Return a page of datasets, newest first; `before` is (created_at, id) of the last one of the previous page."""
     query = select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.deleted_at.is_(None))
     if before is not None:
         query = query.where(tuple_(Dataset.created_at, Dataset.id) < before)
@@ -50,13 +48,16 @@ def page(
 
 
 def images_by_position(session: Session, dataset_id: uuid.UUID, *, after: int, limit: int) -> Sequence[DatasetImage]:
-    position = literal(after, BigInteger)  # a client may send any number as its cursor
+    position = literal(after, BigInteger)  # clients may send any number as the cursor
     query = select(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.position > position)
     return session.scalars(query.order_by(DatasetImage.position).limit(limit)).all()
 
 
 def images_by_arrival(session: Session, dataset_id: uuid.UUID, *, after: int, limit: int) -> Sequence[DatasetImage]:
-    """Images of a dataset that is still open have no position yet; `after` is an image's `id`."""
+    """Return images in the order of their upload, for open datasets, which have no positions yet.
+
+    `after` is an image's `id`.
+    """
     query = select(DatasetImage).where(DatasetImage.dataset_id == dataset_id, DatasetImage.id > after)
     return session.scalars(query.order_by(DatasetImage.id).limit(limit)).all()
 
@@ -69,7 +70,7 @@ def names_taken(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -
 
 
 def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImage]) -> Sequence[DatasetImage]:
-    """The images added; one whose name is taken is left out."""
+    """Insert the images whose names are free; return those inserted."""
     rows = [
         {"dataset_id": dataset_id, "file_name": image.file_name, "uri": image.uri, "size_bytes": image.size_bytes}
         for image in images
@@ -79,13 +80,13 @@ def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImag
 
 
 def total_bytes(session: Session, dataset_id: uuid.UUID) -> int:
-    """Add up the bytes of the images that the dataset has so far."""
+    """Return the total size of the images in the dataset so far."""
     query = select(func.coalesce(func.sum(DatasetImage.size_bytes), 0)).where(DatasetImage.dataset_id == dataset_id)
     return int(session.scalar(query) or 0)
 
 
 def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, str]]:
-    """(id, file_name) sorted by the names' UTF-8 bytes, as Python sorts them, whatever the database's language."""
+    """Return (id, file_name) sorted by the names' UTF-8 bytes, like Python, not by the database's collation."""
     query = select(DatasetImage.id, DatasetImage.file_name).where(DatasetImage.dataset_id == dataset_id)
     rows = session.execute(query.order_by(collate(DatasetImage.file_name, "C")))
     return [(row.id, row.file_name) for row in rows]
@@ -94,7 +95,10 @@ def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, s
 def number_images(
     session: Session, ids: Sequence[int], image_ids: Sequence[int], sizes: Mapping[int, Size | None]
 ) -> None:
-    """Give the images `ids` the positions 0, 1, 2, …, their COCO ids and the sizes that are stated for these ids."""
+    """Set positions 0, 1, 2, …, COCO ids and stated sizes of the images with these database `ids`.
+
+    `sizes` are those stated by the annotations, by COCO id.
+    """
     numbers = ARRAY(BigInteger)
     widths, heights = zip(*(_stated(sizes, image_id) for image_id in image_ids), strict=True)
     columns = (cast(list(values), numbers) for values in (ids, image_ids, widths, heights))
@@ -123,9 +127,9 @@ def copy_images(
     image_ids: Sequence[int],
     sizes: Mapping[int, Size | None],
 ) -> None:
-    """Write the whole list of a dataset at once, in order; the dataset's own row must be flushed.
+    """Write all images of a dataset at once, in order; the dataset's row must be flushed.
 
-    `sizes` are those that the annotations state, by image id.
+    `sizes` are those stated by the annotations, by COCO id.
     """
     _copy(
         session,
@@ -139,7 +143,7 @@ def copy_images(
 
 
 def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> int:
-    """Returns how many there were."""
+    """Write the annotations and return their number."""
     return _copy(
         session,
         "COPY dataset_annotations "
@@ -179,7 +183,7 @@ def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterabl
 
 
 def content_of(session: Session, dataset_id: uuid.UUID) -> str:
-    """The SHA-256 of a dataset's images, annotations and detections, all of which are written."""
+    """Return the SHA-256 of a dataset's images, annotations and detections; all must be written."""
     return str(session.scalars(select(func.dataset_content(dataset_id))).one())
 
 
@@ -196,7 +200,7 @@ def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> 
 
 
 def _stated(sizes: Mapping[int, Size | None], image_id: int) -> tuple[int | None, int | None]:
-    """Width and height."""
+    """Return (width, height), or (None, None) if the annotations do not state them."""
     height, width = sizes.get(image_id) or (None, None)
     return width, height
 

@@ -1,6 +1,6 @@
-"""COCO segmentations as annotation files give them: polygons, run lengths as a list, run lengths as a string.
+"""COCO segmentations in annotation files: polygons, run lengths as a list, or run lengths as a string.
 
-Source of the format: cocoapi, common/maskApi.c (`rleFrString`) and PythonAPI/pycocotools/_mask.pyx (`frPyObjects`).
+Source of the formats: cocoapi, common/maskApi.c (`rleFrString`) and PythonAPI/pycocotools/_mask.pyx (`frPyObjects`).
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ from pycocotools import mask as coco_mask
 
 from samfleet.masks.outline import MAX_OUTLINE, outline_length
 
-MAX_COORDINATE = 1e7  # pixels; far beyond any image, and well inside what a 32-bit run length can count
-MIN_POLYGON_NUMBERS = 6  # three corners; COCO's tools would read four numbers as a box
+MAX_COORDINATE = 1e7  # pixels; far beyond any image, and well within a 32-bit run length
+MIN_POLYGON_NUMBERS = 6  # three corners; COCO's tools read four numbers as a box
 
 
 class SegmentationInvalid(ValueError):
-    """Says what is wrong; whoever knows where the segmentation stands turns it into an error for people."""
+    """The fault in a segmentation; callers, which know its place in the file, raise a `SamfleetError` from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a segmentation says by itself: `bbox` is (x, y, width, height), both in pixels."""
+    """Box and area derived from a segmentation: `bbox` is (x, y, width, height), both in pixels."""
 
     bbox: tuple[float, float, float, float]
     area: float
 
 
 def check_segmentation(value: Any, size: tuple[int, int] | None, max_pixels: int) -> Extent:
-    """Raises `SegmentationInvalid` unless `value` decodes; `size` is the image's (height, width) where known.
+    """Return the extent of a segmentation. `size` is the image's (height, width), or None if unknown.
 
-    Nothing is allocated by a size that the value states: it is compared first, and never above `max_pixels`.
+    Raises `SegmentationInvalid` if `value` does not decode. A size stated by the value is compared with `size` and
+    `max_pixels` before anything is allocated.
     """
     if isinstance(value, list):
         return _polygons_extent(value)
@@ -46,7 +47,7 @@ def is_number(value: object) -> bool:
 
 
 def _are_numbers(values: list[Any]) -> bool:
-    """Check each with the rule of `is_number`, in a third of the time: a file has millions. A NaN hides from max."""
+    """Apply `is_number` to all values, in a third of the time: a file has millions. `max` does not detect a NaN."""
     return (
         {int, float}.issuperset(map(type, values))
         and max(values) <= MAX_COORDINATE
@@ -62,11 +63,11 @@ def _polygons_extent(polygons: list[Any]) -> Extent:
         if not isinstance(polygon, list) or len(polygon) < MIN_POLYGON_NUMBERS or len(polygon) % 2:
             raise SegmentationInvalid("a polygon must be a list of x, y, x, y, … with at least three corners")
         if not _are_numbers(polygon):
-            raise SegmentationInvalid("a polygon holds something that is not a finite number of pixels")
+            raise SegmentationInvalid("a polygon has an element that is not a finite number of pixels")
     xs = [x for polygon in polygons for x in polygon[0::2]]
     ys = [y for polygon in polygons for y in polygon[1::2]]
     bbox = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
-    longest = max(bbox[2:]) * len(xs)  # no edge is longer than the box, which spares nearly all the exact sum
+    longest = max(bbox[2:]) * len(xs)  # a cheap upper bound, which spares nearly all polygons the exact sum
     if longest > MAX_OUTLINE and (length := outline_length(polygons)) > MAX_OUTLINE:
         raise SegmentationInvalid(
             f"the polygons are {length:.0f} pixels long, more than the limit of {MAX_OUTLINE}; keep their corners in "
@@ -76,7 +77,7 @@ def _polygons_extent(polygons: list[Any]) -> Extent:
 
 
 def segmentation_bytes(value: Any) -> int:
-    """Count a valid segmentation's bytes: 8 a number, 1 a character."""
+    """Return the size of a valid segmentation in bytes: 8 a number, 1 a character."""
     if isinstance(value, list):
         return sum(8 * len(polygon) for polygon in value)
     counts = value["counts"]
@@ -113,7 +114,7 @@ def _runs_extent(rle: dict[str, Any], size: tuple[int, int] | None, max_pixels: 
 def _runs(counts: object) -> list[int]:
     if isinstance(counts, list):
         if not all(type(run) is int and run >= 0 for run in counts):
-            raise SegmentationInvalid("counts must be whole numbers from 0")
+            raise SegmentationInvalid("counts must be whole numbers, 0 or more")
         return counts
     if isinstance(counts, str):
         return decode_counts(counts)
@@ -121,8 +122,10 @@ def _runs(counts: object) -> list[int]:
 
 
 def decode_counts(text: str) -> list[int]:
-    """Run lengths of a compressed string: 5 bits a character from '0' up, bit 5 continues, bit 4 of the last is the
-    sign; from the third run on the difference to the run before the last is kept.
+    """Decode the run lengths of a compressed string.
+
+    Each character minus '0' has 5 bits of a number; bit 5 means that more follow, bit 4 of the last is the sign. From
+    the fourth run on, the number is the difference to the run two before.
     """
     runs: list[int] = []
     value, shift = 0, 0
@@ -138,7 +141,7 @@ def decode_counts(text: str) -> list[int]:
             value -= 1 << shift
         runs.append(value + runs[-2] if len(runs) > 2 else value)  # noqa: PLR2004 - see the docstring
         if runs[-1] < 0:
-            raise SegmentationInvalid("counts hold a negative run length")
+            raise SegmentationInvalid("counts have a negative run length")
         value, shift = 0, 0
     if shift:
         raise SegmentationInvalid("counts end in the middle of a run length")

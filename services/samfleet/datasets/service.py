@@ -1,4 +1,4 @@
-"""Datasets: made from a folder at once, or open for uploads until they are sealed."""
+"""Creation of datasets: from a folder at once, or open for uploads until they are sealed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_NAME_LENGTH = 200
 
 
 class DatasetNotFound(NotFound):
-    """There is no such dataset."""
+    """The dataset does not exist."""
 
     code = "dataset_not_found"
 
@@ -45,7 +45,7 @@ class DatasetTooLarge(TooLarge):
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """How much a dataset may bring; `images` and `total_bytes` of one dataset, `file_bytes` of an annotations file."""
+    """Limits of a dataset: `images` and `total_bytes` of all its images, `file_bytes` of an annotations file."""
 
     listing: ListingLimits = field(default_factory=ListingLimits)
     annotations: AnnotationLimits = field(default_factory=AnnotationLimits)
@@ -73,8 +73,9 @@ class InputLimits:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryListing:
-    """All that a directory dataset will hold, with the database not yet touched. Annotations are many: they are read
-    and checked while their rows are written.
+    """Contents of a directory dataset before the database is touched.
+
+    Annotations are many, so they are read and validated while their rows are written.
     """
 
     directory: str
@@ -82,7 +83,7 @@ class DirectoryListing:
     image_ids: tuple[int, ...]
     annotations: CocoInstances | None
     detections: Detections | None
-    limited: bool = False  # there may be more images
+    limited: bool = False  # the folder may have more images
     left_out: tuple[LeftOut, ...] = ()
 
 
@@ -96,9 +97,10 @@ def list_directory(
     limits: InputLimits,
     include_hidden: bool = False,
 ) -> DirectoryListing:
-    """Reads the folder, and the annotations and detections files, which must lie under the allowed roots too.
+    """List the folder and read the annotations and detections files; all must be under the allowed roots.
 
-    With a `limit`, detections of images that the file of annotations knows, or without one of any, may be beyond it.
+    With a `limit`, detections may belong to images beyond it: to any image of the annotations file or, without that
+    file, to any image.
     """
     listing = list_images(directory, roots, limit, limits.listing, with_hidden=include_hidden)
     found = listing.images
@@ -129,7 +131,7 @@ def list_directory(
 
 
 def ids_of(names: Sequence[str], instances: CocoInstances | None) -> list[int]:
-    """Ids of images in the dataset's order. It is an error when the annotations name none of them."""
+    """Return the ids of images in the dataset's order. Raises `AnnotationsInvalid` if the annotations list none."""
     if instances is None:
         return assign_image_ids(names, None)
     image_ids = assign_image_ids(names, instances.image_ids, instances.originals)
@@ -154,7 +156,10 @@ def create_from_directory(
     *,
     strict_annotations: bool = False,
 ) -> Dataset:
-    """With `strict_annotations` an image without annotations, or an annotation without an image, is an error."""
+    """Write a sealed dataset.
+
+    With `strict_annotations`, every image needs annotations and every annotation an image.
+    """
     dataset = Dataset(
         tenant_id=tenant_id,
         name=(name or PurePosixPath(listing.directory).name or listing.directory)[:MAX_NAME_LENGTH],
@@ -182,7 +187,7 @@ def create_from_directory(
 def create_upload(
     session: Session, tenant_id: uuid.UUID, name: str | None = None, left_out: Sequence[LeftOut] = ()
 ) -> Dataset:
-    """An open dataset; `left_out` is what the client did not mean to send."""
+    """Create an open dataset; `left_out` are files that the client skips."""
     dataset = Dataset(
         tenant_id=tenant_id,
         name=name or "upload",
@@ -201,7 +206,7 @@ def get_dataset(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -
 
 
 def found(dataset: Dataset | None, dataset_id: uuid.UUID) -> Dataset:
-    """Another tenant's dataset is as absent as one that never was."""
+    """Return the dataset. Raises `DatasetNotFound`, also for a dataset of another tenant."""
     if dataset is None:
         raise DatasetNotFound(f"dataset {dataset_id} does not exist; GET /v1/datasets lists yours")
     return dataset

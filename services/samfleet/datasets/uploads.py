@@ -1,5 +1,7 @@
-"""Datasets filled over HTTP. Bytes go to the object store first, rows after: no transaction waits for storage, and a
-crash between the two leaves an unused object, never a row without its image.
+"""Datasets filled over HTTP.
+
+Bytes are stored before rows are written. So no transaction waits for storage, and a crash between the two leaves an
+unused object, never a row without its image.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class DatasetSealed(Conflict):
 
 
 class FileNameTaken(Conflict):
-    """The dataset has an image of this name already."""
+    """The dataset already has an image with this name."""
 
     code = "file_name_taken"
 
@@ -74,7 +76,7 @@ def add_images(
     max_image_bytes: int,
     limits: InputLimits,
 ) -> Sequence[DatasetImage]:
-    """Adds all the files or none of them."""
+    """Add all the files or none."""
     names = [check_upload_name(file.name) for file in files]
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
@@ -100,7 +102,7 @@ def put_annotations(
     content: IO[bytes],
     limits: AnnotationLimits,
 ) -> Dataset:
-    """Checks the file now and keeps it as it is: which images it speaks of is known once the dataset is sealed."""
+    """Validate the file and store it unchanged; its images are matched when the dataset is sealed."""
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
     instances = read_annotations(partial(_from_start, content), limits)
@@ -123,7 +125,7 @@ def put_detections(
     content: IO[bytes],
     limits: AnnotationLimits,
 ) -> Dataset:
-    """As `put_annotations`: the ids that it names are those of images once the dataset is sealed."""
+    """Validate the file and store it unchanged; its image ids are matched when the dataset is sealed."""
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
     count = len(read_detections(content, limits))
@@ -145,9 +147,9 @@ def seal(
     *,
     strict_annotations: bool = False,
 ) -> Dataset:
-    """Sorts the images by name, numbers them and closes the list; a second call changes nothing.
+    """Sort the images by name, number them and seal the dataset; a second call changes nothing.
 
-    With `strict_annotations` an image without annotations, or an annotation without an image, is an error.
+    With `strict_annotations`, every image needs annotations and every annotation an image.
     """
     with read_only(engine) as session:
         dataset = get_dataset(session, tenant_id, dataset_id)
@@ -231,7 +233,7 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 def _refuse_taken(names: Sequence[str]) -> None:
     if names:
-        raise FileNameTaken(f"the dataset has an image named {names[0]!r} already; names must be unique")
+        raise FileNameTaken(f"the dataset already has an image named {names[0]!r}; names must be unique")
 
 
 def _limited(file: UploadedFile, max_bytes: int) -> Iterator[bytes]:
@@ -245,7 +247,7 @@ def _limited(file: UploadedFile, max_bytes: int) -> Iterator[bytes]:
 
 @contextmanager
 def _stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[str]:
-    """A new object of this content, which is taken away again when what is done under it fails."""
+    """Store the content under a new key for the block; delete it if the block raises."""
     content.seek(0)
     key = f"{prefix}/{uuid.uuid4().hex}.json"
     with ExitStack() as undo:

@@ -1,4 +1,4 @@
-"""Tables, sessions, migrations.
+"""Database: tables, sessions, migrations.
 
 May import `config` and below.
 """

@@ -1,4 +1,4 @@
-"""What all tables share: the naming convention, UUID keys, time zones, enums as text."""
+"""Base of all tables: the naming convention, UUID keys, time zones, enums as text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class HasCreatedAt:
 
 
 def text_enum(values: type[enum.StrEnum], name: str) -> Enum:
-    """An enum kept as text with a CHECK, so that adding a value is a plain migration."""
+    """Return an enum type stored as text with a CHECK, so that adding a value is a plain migration."""
     return Enum(
         values,
         name=name,

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, func, select
 
 @contextmanager
 def try_process_lock(engine: Engine, name: str) -> Iterator[bool]:
-    """Like `process_lock`, without waiting: False where another process holds the lock."""
+    """Take the lock like `process_lock` but without waiting; yield False if another process holds it."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()
         yield bool(connection.scalar(select(func.pg_try_advisory_lock(func.hashtextextended(name, 0)))))
@@ -16,10 +16,10 @@ def try_process_lock(engine: Engine, name: str) -> Iterator[bool]:
 
 @contextmanager
 def process_lock(engine: Engine, name: str) -> Iterator[None]:
-    """Held by one process at a time, without a transaction: it may last as long as somebody else's work.
+    """Hold a lock between processes for the block. It keeps no transaction open, so the block may take long.
 
-    The lock is the connection's own, so that connection is closed rather than given back to the pool: the server
-    drops the lock with it, also when this process dies.
+    The lock belongs to its connection, which is closed instead of returned to the pool. The server releases the lock
+    with the connection, also when this process dies.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()

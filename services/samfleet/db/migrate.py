@@ -40,7 +40,7 @@ def alembic_config(database_url: str) -> Config:
 
 
 def upgrade(database_url: str) -> None:
-    """Bring the database to the newest schema. Raises `SchemaUnknown` where it has one that these files lack."""
+    """Bring the database to the newest schema. Raises `SchemaUnknown` if this release does not know its schema."""
     config = alembic_config(database_url)
     _require_known(database_url, ScriptDirectory.from_config(config))
     command.upgrade(config, "head")
@@ -53,15 +53,15 @@ def _require_known(database_url: str, scripts: ScriptDirectory) -> None:
     engine.dispose()
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise SchemaUnknown(
-            f"the database has schema {current}, which this release does not know; run the release that made it, or "
-            "start with an empty database (an embedded stack: another --state-dir)"
+            f"the database has schema {current}, which this release does not know; run the release that created it, or "
+            "start with an empty database (of an embedded stack: another SAMFLEET_STATE_DIR)"
         )
 
 
 def register_key(
     database_url: str, key: str, *, tenant: str = DEFAULT_TENANT, name: str = "registered", admin: bool = False
 ) -> None:
-    """Make `key` valid for `tenant`, creating the tenant when it is new; a second call changes nothing."""
+    """Make `key` valid for `tenant`, creating the tenant if needed; a second call changes nothing."""
     engine = connect(database_url)
     with transaction(engine) as session:
         _register(session, key, tenant=tenant, name=name, is_admin=admin)
@@ -69,9 +69,9 @@ def register_key(
 
 
 def register_bootstrap_key(database_url: str, key: str) -> None:
-    """Make `key` the one bootstrap key: an admin key that revokes the bootstrap keys before it.
+    """Make `key` the only bootstrap key: an admin key that revokes former bootstrap keys.
 
-    A key that was revoked stays revoked and revokes no other, so that nobody is locked out.
+    A revoked key stays revoked and revokes no other, so that the administrator is not locked out.
     """
     engine = connect(database_url)
     with transaction(engine) as session:

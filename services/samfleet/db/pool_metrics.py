@@ -11,7 +11,7 @@ from samfleet.metrics import DATABASE_CONNECTIONS
 
 
 class PoolCollector(Collector):
-    """Connections of an engine; an engine without a pool of them shows nothing."""
+    """Collector of an engine's connection counts; empty for an engine without a connection pool."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -26,6 +26,6 @@ class PoolCollector(Collector):
                 {
                     ("in_use",): pool.checkedout(),
                     ("idle",): pool.checkedin(),
-                    ("limit",): pool.size() + pool._max_overflow,  # noqa: SLF001 - SQLAlchemy has no public reading of it
+                    ("limit",): pool.size() + pool._max_overflow,  # noqa: SLF001 - SQLAlchemy has no public accessor
                 }
             )

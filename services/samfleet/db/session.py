@@ -1,7 +1,7 @@
-"""Transactions: one per request or per step of a task, committed at the boundary only.
+"""Transactions: one per request or per step of a task, committed only at the boundary.
 
-`transaction` commits at its end; what `after_commit` collected runs once the commit has succeeded and is dropped
-when it has not, so nothing is ever enqueued for rows that do not exist.
+`transaction` commits at its end. Hooks registered by `after_commit` run after a successful commit and are dropped after
+a failed one, so nothing is enqueued for rows that do not exist.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _HOOKS = "samfleet_after_commit"
 
 
 def connect(database_url: str, *, pool_size: int = 5) -> Engine:
-    """An engine in UTC that notices connections which a restarted server has closed."""
+    """Return an engine in UTC that detects connections closed by a restarted server."""
     return create_engine(
         database_url,
         pool_pre_ping=True,
@@ -28,7 +28,7 @@ def connect(database_url: str, *, pool_size: int = 5) -> Engine:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
-    """One committed step; on any error everything is rolled back and no hook runs."""
+    """Open a session, commit it at the end of the block and run its hooks. On an error, roll back and run no hook."""
     with Session(engine, expire_on_commit=False) as session:
         yield session
         commit(session)
@@ -36,7 +36,7 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
 @contextmanager
 def read_only(engine: Engine) -> Iterator[Session]:
-    """One consistent snapshot for reading; writing through it fails in the database."""
+    """Open a session on one consistent snapshot; the database refuses writes through it."""
     with Session(engine, expire_on_commit=False) as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         yield session

@@ -1,7 +1,7 @@
-"""How often planning a job and finishing a run may fail for reasons that nobody foresaw, which the sweeper would
-otherwise send again for ever.
+"""Limits on failures of planning a job and of finishing a run, which the sweeper would otherwise retry endlessly.
 
-What passes by itself is not counted, however long it lasts: a database or a store that does not answer.
+Only unexpected errors count. Transient ones do not, however long they last: a database or a store that does not
+respond.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from samfleet.jobs.settle import fail_run
 from samfleet.jobs.stall import Reason, stall
 from samfleet.jobs.states import lock_job, lock_run
 
-MOST_FAILURES = 10  # half a minute apart: a deployment that is being rolled back has some minutes
+MOST_FAILURES = 10  # half a minute apart, which leaves some minutes to roll back a deployment
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
 PLANNING_FAILED = "planning_failed"
 FINISHING_FAILED = "finishing_failed"
@@ -31,14 +31,14 @@ FINISHING_FAILED = "finishing_failed"
 
 @contextmanager
 def bounded_planning(engine: Engine, job_id: uuid.UUID) -> Iterator[None]:
-    """Lets every error out; the last one that is allowed fails the job's runs, and with them the job."""
+    """Count the errors of planning and re-raise them; the last one allowed fails the job's runs and so the job."""
     with _counting(engine, partial(_count_plan, job_id=job_id)):
         yield
 
 
 @contextmanager
 def bounded_finishing(engine: Engine, run_id: uuid.UUID) -> Iterator[None]:
-    """The same for a run, whose parts and results stay."""
+    """Count the errors of finishing and re-raise them; the last one allowed fails the run. Parts and results stay."""
     with _counting(engine, partial(_count_finish, run_id=run_id)):
         yield
 
@@ -54,7 +54,7 @@ def _counting(engine: Engine, count: Callable[[Session, Exception], None]) -> It
         raise
 
 
-def _passes_by_itself(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     return isinstance(error, SamfleetError) and error.retryable
 
 
@@ -62,12 +62,12 @@ def _count_plan(session: Session, error: Exception, job_id: uuid.UUID) -> None:
     job = lock_job(session, job_id)
     if job is None or job.state is not JobState.QUEUED:
         return
-    job.plan_failures += 0 if _passes_by_itself(error) else 1
+    job.plan_failures += 0 if _is_transient(error) else 1
     runs = select(Run).where(Run.job_id == job_id).order_by(Run.id).with_for_update(key_share=True)
     for run in session.scalars(runs).all():
         stall(run, Reason.of(error))
         if job.plan_failures >= MOST_FAILURES:
-            fail_run(session, job, run, PLANNING_FAILED, f"planning {_given_up(error)}")
+            fail_run(session, job, run, PLANNING_FAILED, f"planning {_last_failure(error)}")
 
 
 def _count_finish(session: Session, error: Exception, run_id: uuid.UUID) -> None:
@@ -75,11 +75,11 @@ def _count_finish(session: Session, error: Exception, run_id: uuid.UUID) -> None
     if locked is None or locked.run.state is not RunState.FINISHING:
         return
     stall(locked.run, Reason.of(error))
-    locked.run.finish_failures += 0 if _passes_by_itself(error) else 1
+    locked.run.finish_failures += 0 if _is_transient(error) else 1
     if locked.run.finish_failures >= MOST_FAILURES:
-        message = f"finishing {_given_up(error)}; its image results stay"
+        message = f"finishing {_last_failure(error)}; its image results stay"
         fail_run(session, locked.job, locked.run, FINISHING_FAILED, message)
 
 
-def _given_up(error: Exception) -> str:
+def _last_failure(error: Exception) -> str:
     return f"failed {MOST_FAILURES} times; the last time: {Reason.of(error).message}"

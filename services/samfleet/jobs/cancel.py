@@ -12,26 +12,29 @@ from samfleet.jobs.states import is_final, lock_job, move_job, move_run
 
 
 class JobNotFound(NotFound):
-    """There is no job of this id."""
+    """The job does not exist."""
 
     code = "job_not_found"
 
 
 class JobFinished(Conflict):
-    """The job has already ended; there is nothing left to cancel."""
+    """The job has already ended; it cannot be cancelled."""
 
     code = "job_finished"
 
 
 def cancel_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
-    """Stop a job; recorded results stay. A second call changes nothing, a job that ended by itself is refused."""
+    """Cancel a job; recorded results stay. A second call changes nothing.
+
+    Raises `JobFinished` if the job has completed or failed.
+    """
     job = lock_job(session, job_id)
     if job is None or job.tenant_id != tenant_id or job.deleted_at is not None:
-        raise JobNotFound(f"there is no job {job_id}; GET /v1/jobs lists yours")
+        raise JobNotFound(f"job {job_id} does not exist; GET /v1/jobs lists yours")
     if job.state is JobState.CANCELLED:
         return job
     if is_final(job.state):
-        raise JobFinished(f"job {job_id} is {job.state.value}; there is nothing left to cancel")
+        raise JobFinished(f"job {job_id} is {job.state.value}; it cannot be cancelled")
     runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.id).with_for_update(key_share=True))
     for run in runs.all():
         if not is_final(run.state):

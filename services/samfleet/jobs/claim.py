@@ -1,11 +1,10 @@
-"""Who works on a shard: a lease that runs out unless it is renewed, and a fencing token that grows with every claim.
+"""Claims on shards: a lease that expires unless renewed, and a fencing token that grows with every claim.
 
-Only the holder of the newest token can renew, release or record, so a worker that was merely slow can do no harm.
+Only the holder of the newest token can renew, release or record, so a worker that was merely slow does no harm.
 
-A worker that dies loses all leases that it held, and one of those shards may be what killed it. Each becomes a
-suspect, which counts no attempt; a suspect runs alone in its worker, so the next lease that it loses is its own fault
-and counts.
-All times are the database's clock.
+A worker that dies loses all its leases, and one of those shards may have killed it. Each becomes a suspect, without
+counting an attempt. A suspect runs alone in its worker, so if it loses a lease again, it is at fault and the attempt
+counts. All times are those of the database's clock.
 """
 
 from __future__ import annotations
@@ -30,24 +29,26 @@ from samfleet.jobs.states import Locked, lock_run, shard_sources
 EXHAUSTED = "shard_attempts_exhausted"
 
 
-class Blame(StrEnum):
-    """Whose fault a failed attempt was; only the shard's own counts."""
+class Fault(StrEnum):
+    """Cause of a failed attempt; only attempts that failed because of the shard count."""
 
     SHARD = "shard"
-    NOBODY = "nobody"  # a part was away
-    UNCERTAIN = "uncertain"  # one of the shards in flight: the shard's own when it was alone
+    NOBODY = "nobody"  # a server was unavailable
+    UNCERTAIN = "uncertain"  # one of the shards in flight; this shard if it ran alone
 
 
 class LeaseLost(Conflict):
-    """The shard was taken from this worker or cancelled; what it did is dropped."""
+    """The shard was taken from this worker or cancelled; its work is dropped."""
 
     code = "lease_lost"
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedShard:
-    """All that a worker needs to know; `images` are in position order. `attempts` are those that failed before,
-    `waits` those that failed through nobody's fault. A `suspect` is to run alone.
+    """A shard with all that a worker needs; `images` are in position order.
+
+    `attempts` counts earlier failures caused by the shard, `waits` those caused by an unavailable server. A `suspect`
+    must run alone.
     """
 
     shard_id: int
@@ -66,7 +67,7 @@ class ClaimedShard:
 
 
 def must_run_alone(session: Session, shard_id: int) -> bool:
-    """Return True for a shard that lost a lease, now or before."""
+    """Return True for a shard with an expired lease, now or before."""
     lost = or_(Shard.suspect, and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now()))
     return session.scalars(select(Shard.id).where(Shard.id == shard_id, lost)).one_or_none() is not None
 
@@ -74,8 +75,9 @@ def must_run_alone(session: Session, shard_id: int) -> bool:
 def claim(
     session: Session, shard_id: int, worker: str, lease: timedelta, *, alone: bool = False
 ) -> ClaimedShard | None:
-    """Take a queued shard, or one whose lease ran out; None if another worker holds it, or if it must run alone and
-    this worker has others.
+    """Claim a queued shard, or one with an expired lease.
+
+    Returns None if another worker holds it, or if it must run alone and this worker is not `alone`.
     """
     queued = and_(Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(alone)))
     expired = and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now(), literal(alone))
@@ -119,14 +121,14 @@ def _claimed(session: Session, shard: Shard) -> ClaimedShard:
             session,
             dataset_id,
             range(shard.first_position, shard.last_position + 1),
-            # a run's task names every parameter that its sampler takes
+            # a run's task has every parameter of its sampler
             with_detections=run.task.get("boxes_from") == "detections",
         ),
     )
 
 
 def renew(session: Session, shard_id: int, token: int, progress: int, lease: timedelta) -> bool:
-    """Prolong the lease and show progress; False when the shard was taken or cancelled: stop working on it."""
+    """Renew the lease and store the progress; return False if the shard was taken or cancelled, so work must stop."""
     renewed = session.execute(
         update(Shard)
         .where(*_held(shard_id, token))
@@ -137,7 +139,7 @@ def renew(session: Session, shard_id: int, token: int, progress: int, lease: tim
 
 
 def is_held(session: Session, shard_id: int, token: int) -> bool:
-    """Return True if a renewal would find the lease; write nothing."""
+    """Return True if the lease could be renewed; write nothing."""
     return session.scalars(select(Shard.id).where(*_held(shard_id, token))).one_or_none() is not None
 
 
@@ -148,16 +150,16 @@ def release(
     error: Reason,
     retry_in: timedelta,
     max_attempts: int,
-    blame: Blame = Blame.SHARD,
+    fault: Fault = Fault.SHARD,
 ) -> bool:
-    """Give the shard back after a failed attempt, to be dispatched when `retry_in` has passed. What is nobody's fault
-    counts as no attempt, what is uncertain makes the shard a suspect.
+    """Release the shard after a failed attempt, to be dispatched again after `retry_in`.
 
-    The last of `max_attempts` fails the run with the reason. False when the lease was lost before.
+    `Fault.NOBODY` counts no attempt, `Fault.UNCERTAIN` makes the shard a suspect. The last of `max_attempts` fails the
+    run with the reason. Returns False if the lease was already lost.
     """
     locked = lock_run(session, claimed.run_id)
-    values = {"not_before": func.now() + retry_in, "last_error": str(error), **_COUNTED[blame]}
-    if locked is None or not _give_up(session, claimed, values):
+    values = {"not_before": func.now() + retry_in, "last_error": str(error), **_COUNTED[fault]}
+    if locked is None or not _release_shard(session, claimed, values):
         return False
     stall(locked.run, error)
     _fail_exhausted(session, locked, max_attempts)
@@ -165,30 +167,33 @@ def release(
 
 
 def fail_claimed_run(session: Session, claimed: ClaimedShard, code: str, message: str) -> bool:
-    """End the run of a shard that no attempt can carry out; False when the lease was lost before."""
+    """Fail the run of a shard that no attempt can complete; return False if the lease was already lost."""
     locked = lock_run(session, claimed.run_id)
-    if locked is None or not _give_up(session, claimed, {"attempts": Shard.attempts + 1, "last_error": message}):
+    if locked is None or not _release_shard(session, claimed, {"attempts": Shard.attempts + 1, "last_error": message}):
         return False
     fail_run(session, locked.job, locked.run, code, message)
     return True
 
 
 def hand_back(session: Session, claimed: ClaimedShard) -> bool:
-    """Give the shard back unharmed, for a worker that stops: this counts as no attempt."""
-    return lock_run(session, claimed.run_id) is not None and _give_up(session, claimed, {"not_before": None})
+    """Release the shard for a worker that stops, without counting an attempt."""
+    return lock_run(session, claimed.run_id) is not None and _release_shard(session, claimed, {"not_before": None})
 
 
 def wait_for_room(session: Session, claimed: ClaimedShard, error: Reason, *, retry_in: timedelta) -> bool:
-    """Give the shard back unharmed until there is room for its variant; False when the lease was lost before."""
+    """Release the shard until there is memory for its variant; return False if the lease was already lost.
+
+    This counts no attempt.
+    """
     locked = lock_run(session, claimed.run_id)
-    if locked is None or not _give_up(session, claimed, {"not_before": func.now() + retry_in}):
+    if locked is None or not _release_shard(session, claimed, {"not_before": func.now() + retry_in}):
         return False
     stall(locked.run, error)
     return True
 
 
 def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int:
-    """Take back the shards of a run whose leases ran out, and return how many."""
+    """Take back the shards of a run with expired leases, and return their number."""
     locked = lock_run(session, run_id)
     if locked is None:
         return 0
@@ -201,7 +206,7 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
         )
         .values(
             state=ShardState.PENDING,
-            **_COUNTED[Blame.UNCERTAIN],
+            **_COUNTED[Fault.UNCERTAIN],
             last_error=func.concat("worker ", Shard.worker, " stopped renewing its lease"),
             **_FREED,
         )
@@ -213,22 +218,22 @@ def expire_leases(session: Session, run_id: uuid.UUID, max_attempts: int) -> int
     return len(expired)
 
 
-_COUNTED: dict[Blame, dict[str, Any]] = {
-    Blame.SHARD: {"attempts": Shard.attempts + 1},
-    Blame.NOBODY: {"waits": Shard.waits + 1},
-    Blame.UNCERTAIN: {"attempts": Shard.attempts + case((Shard.suspect, 1), else_=0), "suspect": True},
+_COUNTED: dict[Fault, dict[str, Any]] = {
+    Fault.SHARD: {"attempts": Shard.attempts + 1},
+    Fault.NOBODY: {"waits": Shard.waits + 1},
+    Fault.UNCERTAIN: {"attempts": Shard.attempts + case((Shard.suspect, 1), else_=0), "suspect": True},
 }
 _FREED: dict[str, Any] = {"lease_expires_at": None, "worker": None, "progress": 0, "queued_at": None}
 
 
-def _give_up(session: Session, claimed: ClaimedShard, values: dict[str, Any]) -> bool:
-    given = session.execute(
+def _release_shard(session: Session, claimed: ClaimedShard, values: dict[str, Any]) -> bool:
+    released = session.execute(
         update(Shard)
         .where(*_held(claimed.shard_id, claimed.token))
         .values(state=ShardState.PENDING, **_FREED, **values)
         .returning(Shard.id)
     )
-    return given.one_or_none() is not None
+    return released.one_or_none() is not None
 
 
 def _held(shard_id: int, token: int) -> tuple[ColumnElement[bool], ...]:

@@ -1,7 +1,7 @@
-"""A pass of cleaning: bounded work that frees rows and objects which nobody needs any more.
+"""A bounded cleaning pass that removes rows and objects of deleted jobs and datasets, and orphaned objects.
 
-One process cleans at a time, beside the sweeps, which must not wait for it. Every step can be repeated, so a pass may
-end anywhere.
+One process cleans at a time, separately from the sweeps, which must not wait for it. Every step can be repeated, so a
+pass may end at any point.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DATASETS_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class CleanLimits:
-    """`grace` is longer than a worker or an upload can be at an object whose row is not committed."""
+    """Limits of a pass. `grace` exceeds the time for which a written object may have no committed row yet."""
 
     grace: timedelta
     unsealed_after: timedelta
@@ -49,7 +49,7 @@ class CleanLimits:
 
 @dataclass(slots=True)
 class Cleaned:
-    """Counts of what a pass removed, for the log and the metrics."""
+    """Removals of a pass by kind, for the log and the metrics."""
 
     jobs_removed: int = 0
     datasets_removed: int = 0
@@ -62,7 +62,7 @@ class Cleaned:
 
 
 def clean(engine: Engine, store: ObjectStore, limits: CleanLimits) -> Cleaned:
-    """Do nothing where another process cleans. A failure of the store is logged; the next pass tries again."""
+    """Run a pass, unless another process is cleaning. A failure of the store is logged; the next pass retries."""
     cleaned = Cleaned()
     with try_process_lock(engine, LOCK) as held:
         if held:
@@ -93,7 +93,7 @@ def _clean(engine: Engine, store: ObjectStore, limits: CleanLimits, cleaned: Cle
 
 
 def _tried(remove: Callable[..., None], engine: Engine, store: ObjectStore, subject: Any, **limits: Any) -> int:
-    """One thing that cannot be removed now must not keep the others."""
+    """Remove one job or dataset and return 1; on a failure log it and return 0, so that the others are removed."""
     try:
         remove(engine, store, subject, **limits)
     except SamfleetError as error:

@@ -1,8 +1,8 @@
-"""COCO files made from the rows of a run's parts: a results array, and a whole file of instances.
+"""COCO files made from the rows of a run's parts: a results array, and a complete instances file.
 
-Boxes are what pycocotools' `toBbox` gives, (x, y, width, height) with the width and height of the pixels that a mask
-covers, so that area <= width * height. The official generator writes one pixel less (its inclusive maxima minus its
-minima); `BoxForm.OFFICIAL` keeps that.
+Boxes are those of pycocotools' `toBbox`: (x, y, width, height), where width and height count the pixels that a mask
+covers, so area <= width * height. The official generator's boxes are one pixel smaller (inclusive maxima minus minima);
+`BoxForm.OFFICIAL` keeps them.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class BoxForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """What stands in a file of instances beside the masks: `info`, and the categories of the dataset, if any."""
+    """Contents of an instances file besides the masks: `info`, and the dataset's categories, if any."""
 
     info: Mapping[str, Any]
     categories: Sequence[Category] = ()
 
 
 def result_entry(image_id: int, mask: Mapping[str, Any], boxes: BoxForm) -> dict[str, Any]:
-    """`score` is what evaluations rank by: the predicted IoU, or the score of the detection that was segmented."""
+    """Return a COCO result. Its `score`, by which evaluations rank, is the detection's score or the predicted IoU."""
     return {
         "image_id": image_id,
         "category_id": mask.get("category_id", EVERYTHING_CATEGORY_ID),
@@ -57,7 +57,7 @@ def result_entry(image_id: int, mask: Mapping[str, Any], boxes: BoxForm) -> dict
 
 
 def box_of(mask: Mapping[str, Any], boxes: BoxForm) -> list[float]:
-    """(x, y, width, height) of a row's mask. That of a mask without pixels is all 0 in both forms."""
+    """Return (x, y, width, height) of a mask of a row. The box of an empty mask is all 0 in both forms."""
     x, y, width, height = mask["bbox"]
     if boxes is BoxForm.OFFICIAL or not mask["area"]:
         return [x, y, width, height]
@@ -65,17 +65,17 @@ def box_of(mask: Mapping[str, Any], boxes: BoxForm) -> list[float]:
 
 
 def iter_results(rows: Rows, boxes: BoxForm = BoxForm.PIXELS) -> Iterator[bytes]:
-    """A COCO results array (what `pycocotools.coco.COCO.loadRes` reads), one entry a line."""
+    """Yield a COCO results array, as read by `pycocotools.coco.COCO.loadRes`, with one entry a line."""
     entries = (_json(result_entry(row["image_id"], mask, boxes)) for row in rows for mask in row["masks"])
     yield from _array(entries)
     yield b"\n"
 
 
 def iter_instances(read: Callable[[], Rows], instances: Instances, boxes: BoxForm = BoxForm.PIXELS) -> Iterator[bytes]:
-    """A whole COCO file: info, images, annotations with ids 1, 2, 3, …, and categories.
+    """Yield a complete COCO file: info, images, annotations with ids 1, 2, 3, …, and categories.
 
-    `read` gives the rows, and is called twice, because COCO has the images before their annotations. An image that
-    could not be read has no size and is left out; one in which nothing was found stays.
+    `read` returns the rows. It is called twice, because images precede annotations. An image that could not be read has
+    no size and is left out; an image without masks stays.
     """
     yield b'{"info":' + _json(instances.info) + b',\n"images":'
     yield from _array(_json(_image(row)) for row in read() if row["width"] is not None)
@@ -86,13 +86,13 @@ def iter_instances(read: Callable[[], Rows], instances: Instances, boxes: BoxFor
 
 
 def categories_with(listed: Sequence[Category], used: Collection[int]) -> list[Category]:
-    """The listed categories, and for each id that is used without standing there one with a made-up name."""
+    """Return the listed categories, plus one with a generated name for each used id that is not listed."""
     known = {category["id"] for category in listed}
     return [*listed, *({"id": number, "name": f"category {number}"} for number in sorted(set(used) - known))]
 
 
 def check_rows(rows: Rows) -> None:
-    """Raise now what would break a download off in the middle."""
+    """Raise now an error that would otherwise interrupt a download."""
     for row in rows:
         for mask in row["masks"]:
             result_entry(row["image_id"], mask, BoxForm.PIXELS)
@@ -100,7 +100,7 @@ def check_rows(rows: Rows) -> None:
 
 @dataclass(slots=True)
 class _Categories:
-    """Ids of categories that masks were given; `unclassified` when a mask has none, as in SegEvery."""
+    """Category ids of the masks seen; `unclassified` if a mask has none, as in SegEvery."""
 
     given: set[int] = field(default_factory=set)
     unclassified: bool = False
@@ -112,7 +112,10 @@ class _Categories:
             self.unclassified = True
 
     def listed(self, of_dataset: Sequence[Category]) -> list[Category]:
-        """A dataset's own categories say nothing of masks that were not classified, even where an id is the same."""
+        """Return the categories of the file; those of the dataset apply only if masks were classified.
+
+        Unclassified masks get `EVERYTHING_CATEGORY`, even if the dataset has a category with that id.
+        """
         if self.given:
             return categories_with(of_dataset, self.given)
         return [EVERYTHING_CATEGORY] if self.unclassified else list(of_dataset)

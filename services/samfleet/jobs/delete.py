@@ -27,12 +27,12 @@ def delete_job(
 ) -> None:
     """Hide a job that has ended; `samfleet.jobs.purge` then removes its rows and objects.
 
-    `cancel` ends a job that still runs. What it measured stays in the reports unless `forget_measurements`. A second
-    call changes nothing.
+    `cancel` cancels a job that still runs. Its measurements stay in the reports unless `forget_measurements`. A second
+    call changes nothing. Raises `JobNotFinished` for a running job without `cancel`.
     """
     job = lock_job(session, job_id)
     if job is None or job.tenant_id != tenant_id:
-        raise JobNotFound(f"there is no job {job_id}; GET /v1/jobs lists yours")
+        raise JobNotFound(f"job {job_id} does not exist; GET /v1/jobs lists yours")
     if job.deleted_at is None:
         if not is_final(job.state):
             if not cancel:
@@ -41,7 +41,7 @@ def delete_job(
                 )
             cancel_job(session, tenant_id, job_id)
         job.deleted_at = func.now()
-        job.idempotency_key = None  # the same request sent again is a new job
+        job.idempotency_key = None  # the same request, sent again, creates a new job
     if forget_measurements:
         runs = select(Run.id).where(Run.job_id == job_id)
         session.execute(delete(ReportSeries).where(ReportSeries.run_id.in_(runs)))

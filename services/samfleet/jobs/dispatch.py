@@ -1,6 +1,6 @@
-"""Places in flight: at most N shards of a run are queued or leased, the rest waits in PostgreSQL.
+"""Dispatch of shards: at most N of a run are in flight (queued or leased), the rest waits in PostgreSQL.
 
-So a long job cannot fill a pool's queue before a short one gets a turn, and cancelling leaves next to nothing in Redis.
+So a long job does not fill a pool's queue ahead of a short one, and a cancelled job leaves almost nothing in Redis.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from samfleet.jobs.queue import TaskName, TaskQueue, pool_queue, wake_after_comm
 
 
 def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_in_flight: int) -> int:
-    """Fill the free places of a run and return how many were filled. The run's row lock makes two dispatchers take
-    turns, so together they do not exceed the limit.
+    """Queue shards of a run up to the limit and return the number queued.
+
+    The run's row lock serialises dispatchers, so together they do not exceed the limit.
     """
     query = select(Run).where(Run.id == run_id, Run.state == RunState.RUNNING).with_for_update(key_share=True)
     run = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
@@ -38,7 +39,7 @@ def dispatch_run(session: Session, queue: TaskQueue, run_id: uuid.UUID, shards_i
         .order_by(Shard.index)
         .limit(free)
         .with_for_update(skip_locked=True)
-        .cte("ready")  # evaluated once; as a subquery it may be run again and find more rows than the limit
+        .cte("ready")  # evaluated once; a subquery may run again and find more rows than the limit
     )
     chosen = session.scalars(
         update(Shard)

@@ -1,4 +1,4 @@
-"""The evaluation of a run whose images are all recorded. It may fail; the run's results are not lost by that."""
+"""Evaluation of a run after all its images are recorded. If it fails, the run keeps its results."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EvaluationFailed(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """`error` says which figures are missing and why."""
+    """Figures of an evaluation; `error` says which are missing and why."""
 
     figures: Sequence[Figure] = ()
     error: SamfleetError | None = None
@@ -45,7 +45,10 @@ class Evaluated:
 def evaluate_recorded(
     engine: Engine, dataset_id: uuid.UUID, task: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]
 ) -> Evaluated:
-    """No transaction is open while `rows` are read. Raises only what is worth another try."""
+    """Evaluate the rows of a run's parts against the dataset's annotations.
+
+    No transaction is open while `rows` are read. Only retryable errors are raised; others are in the result.
+    """
     with read_only(engine) as session:
         dataset = session.get_one(Dataset, dataset_id)
         categories = dataset.categories or []
@@ -69,7 +72,7 @@ def evaluate_recorded(
             raise
         log.warning("evaluation.failed", code=error.code, reason=error.message)
         return Evaluated(error=error)
-    except Exception as error:  # the run's results outweigh what is wrong in judging them
+    except Exception as error:  # the run's results matter more than a bug in their evaluation
         log.exception("evaluation.failed")
         return Evaluated(error=EvaluationFailed(f"the run could not be evaluated ({describe(error)})"))
     return Evaluated(figures, AnnotationsFederated() if measures.federated else None)

@@ -1,4 +1,4 @@
-"""Result files of a run, made from its parts when they are asked for, in the order of the dataset."""
+"""Result files of a run, made from its parts on request, in the order of the dataset."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from samfleet.storage.jsonl import read_blocks
 from samfleet.storage.store import ObjectStore
 
 CHUNK_BYTES = 1 << 20
-LAYOUT = 2  # goes up with every change of what the same parts become
+LAYOUT = 2  # increased whenever the same parts produce a different file
 
 
 class RunNotFound(NotFound):
-    """There is no run of this id."""
+    """The run does not exist."""
 
     code = "run_not_found"
 
@@ -48,15 +48,17 @@ MEDIA_TYPES: Mapping[ExportFormat, str] = {
 
 
 def recorded_parts(session: Session, run_id: uuid.UUID) -> list[str]:
-    """Keys of the parts that results refer to, in the order of the dataset."""
+    """Return the keys of the parts that results refer to, in the order of the dataset."""
     query = select(Shard.part_key).where(Shard.run_id == run_id, Shard.state == ShardState.DONE)
     return [key for key in session.scalars(query.order_by(Shard.index)) if key is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What a file is made of. `instances` counts for `ExportFormat.INSTANCES` alone, and `boxes` not for JSON lines,
-    which are the parts as they lie in the store, with the official generator's boxes.
+    """Description of a result file.
+
+    `instances` applies only to `ExportFormat.INSTANCES`. `boxes` does not apply to JSON lines, which are the stored
+    parts, with the official generator's boxes.
     """
 
     form: ExportFormat
@@ -64,7 +66,7 @@ class Export:
     instances: Instances = field(default_factory=lambda: Instances({}))
 
     def version(self, parts: Sequence[str]) -> str:
-        """Changes whenever the export does: a part never changes, and its key is used once."""
+        """Return a hash of the export's contents. The keys suffice: a part never changes and its key is used once."""
         about = json.dumps([self.instances.info, self.instances.categories], sort_keys=True)
         digest = hashlib.sha256(f"{LAYOUT}\n{self.form}\n{self.boxes}\n{about}\n".encode())
         for key in parts:
@@ -73,7 +75,7 @@ class Export:
 
 
 def iter_export(store: ObjectStore, parts: Sequence[str], export: Export) -> Iterator[bytes]:
-    """The whole file in chunks of about a mebibyte, whatever the size of an entry."""
+    """Yield the file in chunks of about a mebibyte; entries may be smaller or larger."""
     buffer = bytearray()
     for piece in _pieces(store, parts, export):
         buffer += piece
@@ -92,6 +94,6 @@ def _pieces(store: ObjectStore, parts: Sequence[str], export: Export) -> Iterato
 
 
 def iter_jsonl(store: ObjectStore, parts: Iterable[str]) -> Iterator[bytes]:
-    """One line per image, failed ones included: what the parts hold, without parsing it."""
+    """Yield the contents of the parts unparsed: one line per image, failed ones included."""
     for key in parts:
         yield from read_blocks(store, key)

@@ -23,13 +23,13 @@ from samfleet.storage.store import ObjectStore
 
 T = TypeVar("T")
 
-MOST_EVALUATIONS = 5  # begun and not ended: then it is the evaluation that ends the workers, for want of memory
-SIGN_OF_LIFE_SECONDS = 10.0  # well within the sweeper's `resend_after`
+MOST_EVALUATIONS = 5  # started but not ended; more mean that the evaluation kills workers by running out of memory
+SIGN_OF_LIFE_SECONDS = 10.0  # well below the sweeper's `resend_after`
 
 
 @dataclass(frozen=True, slots=True)
 class FinishingRun:
-    """`parts` are keys in the order of the dataset; `task` has the variant's defaults filled in."""
+    """A run to finish; `parts` are keys in the order of the dataset, `task` has the variant's defaults filled in."""
 
     run_id: uuid.UUID
     dataset_id: uuid.UUID
@@ -39,11 +39,11 @@ class FinishingRun:
 
 
 def finish_run(engine: Engine, store: ObjectStore, run_id: uuid.UUID) -> None:
-    """Check the parts of a run whose images are all recorded, evaluate it if its job says so, complete it.
+    """Check the parts of a run whose images are all recorded, evaluate it if its job requests that, and complete it.
 
-    Runs again from the start after a crash; of two at once, one completes the run.
-    Errors worth another try are raised with the run unchanged; a part that is damaged or gone fails the run. An
-    evaluation that fails leaves a completed run that says why it has no figures.
+    After a crash it starts over; of two concurrent calls, one completes the run. Retryable errors are raised and leave
+    the run unchanged. A damaged or missing part fails the run. If the evaluation fails, the run completes and says why
+    it has no figures.
     """
     with transaction(engine) as session:
         finishing = _read(session, run_id)
@@ -71,7 +71,7 @@ def _evaluate(engine: Engine, store: ObjectStore, finishing: FinishingRun) -> Ev
     if begun is None:  # deleted meanwhile
         return Evaluated()
     if begun > MOST_EVALUATIONS:
-        times = f"the worker that evaluated the run ended {MOST_EVALUATIONS} times before it was done"
+        times = f"the worker that evaluated the run died {MOST_EVALUATIONS} times before the end"
         return Evaluated(error=EvaluationFailed(f"{times}; its results are complete"))
     rows = _watched(engine, finishing.run_id, read_parts(store, finishing.parts))
     return evaluate_recorded(engine, finishing.dataset_id, finishing.task, rows)
@@ -87,7 +87,7 @@ def _read(session: Session, run_id: uuid.UUID) -> FinishingRun | None:
 
 
 def _watched(engine: Engine, run_id: uuid.UUID, items: Iterable[T]) -> Iterator[T]:
-    """The items. While they are read, the sweeper learns that the task is not lost."""
+    """Yield the items; while they are read, update `sent_at` so that the sweeper does not take the task for lost."""
     signed = time.monotonic()
     for item in items:
         yield item

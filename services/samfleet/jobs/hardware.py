@@ -20,7 +20,10 @@ def fingerprint(facts: Facts) -> str:
 
 
 def remember_hardware(session: Session, measured: Iterable[Facts]) -> dict[str, uuid.UUID]:
-    """Ids of the hardware rows by fingerprint, new ones written; in one order, so that two writers never deadlock."""
+    """Return the ids of the hardware rows by fingerprint, inserting new rows.
+
+    Rows are written in sorted order, so that two writers cannot deadlock.
+    """
     known = {fingerprint(facts): facts for facts in measured if facts}
     for sha256, facts in sorted(known.items()):
         values = {

@@ -1,4 +1,4 @@
-"""How well the masks of one image agree with its annotated instances, while they are at hand."""
+"""IoU of one image's masks with its annotated instances, computed while the masks are in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from samfleet.quality.segmentation import Rle, annotation_rle, pixel_ious
 def prompted_quality(
     masks: Sequence[MaskRecord], prompted: Sequence[Annotation], height: int, width: int
 ) -> Quality | None:
-    """Each prompt's best mask (highest predicted IoU) against the instance it was prompted with."""
+    """Compare the best mask of each prompt (highest predicted IoU) with the instance that the prompt came from."""
     if not prompted:
         return None
     best: dict[int, MaskRecord] = {}
@@ -31,7 +31,7 @@ def prompted_quality(
 def everything_quality(
     masks: Sequence[MaskRecord], instances: Sequence[Annotation], height: int, width: int
 ) -> Quality | None:
-    """Each annotated instance against the mask that fits it best; masks of what is not annotated cost nothing."""
+    """Compare each annotated instance with the mask of highest IoU; masks of unannotated objects do not count."""
     if not instances:
         return None
     if not masks:

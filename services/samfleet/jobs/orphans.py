@@ -1,7 +1,7 @@
-"""Find objects of the store that nothing refers to: uploads that broke off, and what deleted jobs and datasets left.
+"""Deletion of unreferenced objects: interrupted uploads, and leftovers of deleted jobs and datasets.
 
-A walk goes over all keys below `datasets/` and `runs/`, some thousands at a time; PostgreSQL keeps how far it is. Keys
-of any other form are not ours and stay.
+A walk visits all keys below `datasets/` and `runs/`, some thousands at a time; PostgreSQL stores its position. Keys of
+any other form are not ours and stay.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from samfleet.storage.store import ObjectInfo, ObjectStore
 
 WALK = "orphans"
 ROOTS = ("datasets/", "runs/")  # in the order of the keys
-OBJECTS_AT_ONCE = 5000  # five requests to S3, and a few questions to PostgreSQL
-CHECKED = frozenset({"images", "annotations", "detections", "parts"})  # folders whose every object has a row
-EXPORTS = "exports"  # what versions before 2026-11-28 wrote; exports are made on demand since
+OBJECTS_AT_ONCE = 5000  # five requests to S3 and a few queries to PostgreSQL
+CHECKED = frozenset({"images", "annotations", "detections", "parts"})  # every object in these folders has a row
+EXPORTS = "exports"  # written by versions before 2026-11-28; exports are made on demand since
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a key lies: `root/owner/folder/…`."""
+    """A key of the form `root/owner/folder/…`, split."""
 
     key: str
     root: str
@@ -39,9 +39,10 @@ class Place:
 
 
 def delete_orphans(engine: Engine, store: ObjectStore, *, grace: timedelta, interval: timedelta) -> int:
-    """Look at the next stretch of keys and return how many objects were deleted; between two walks lies `interval`.
+    """Check the next keys of the walk and return the number of objects deleted.
 
-    An object younger than `grace` stays: the row that will name it may not be committed yet.
+    A walk starts `interval` after the previous one. An object younger than `grace` stays: the row that refers to it may
+    not be committed yet.
     """
     with transaction(engine) as session:
         after = _position(session)
@@ -58,12 +59,12 @@ def delete_orphans(engine: Engine, store: ObjectStore, *, grace: timedelta, inte
         store.delete(key)
     following = listed[-1].key if len(listed) == OBJECTS_AT_ONCE else ""
     with transaction(engine) as session:
-        _go_on(session, following, timedelta() if following else interval)
+        _save_position(session, following, timedelta() if following else interval)
     return len(orphans)
 
 
 def _position(session: Session) -> str | None:
-    """The key behind which the walk goes on; None while it is not due."""
+    """Return the key after which the walk resumes; None if it is not due."""
     walk = session.get(StoreWalk, WALK)
     if walk is None:
         return ""
@@ -71,7 +72,7 @@ def _position(session: Session) -> str | None:
     return walk.after if due else None
 
 
-def _go_on(session: Session, after: str, wait: timedelta) -> None:
+def _save_position(session: Session, after: str, wait: timedelta) -> None:
     values = {"after": after, "due_at": func.now() + wait}
     statement = insert(StoreWalk).values(name=WALK, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
@@ -97,10 +98,10 @@ def _orphans(session: Session, places: Sequence[Place]) -> list[str]:
     datasets = _existing(session, Dataset, {place.owner for place in places if place.root == "datasets"})
     owned = [place for place in places if place.owner in runs or place.owner in datasets]
     named = _named(session, [place for place in owned if place.folder in CHECKED])
-    gone = [place.key for place in places if place.owner not in runs and place.owner not in datasets]
+    ownerless = [place.key for place in places if place.owner not in runs and place.owner not in datasets]
     unnamed = [place.key for place in owned if place.folder in CHECKED and place.key not in named]
     exports = [place.key for place in owned if place.root == "runs" and place.folder == EXPORTS]
-    return [*gone, *unnamed, *exports]
+    return [*ownerless, *unnamed, *exports]
 
 
 def _existing(session: Session, table: type[Run | Dataset], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
@@ -108,7 +109,7 @@ def _existing(session: Session, table: type[Run | Dataset], ids: Collection[uuid
 
 
 def _named(session: Session, places: Sequence[Place]) -> set[str]:
-    """Keys that a row names."""
+    """Return the keys that a row refers to."""
     datasets = {place.owner for place in places if place.root == "datasets"}
     runs = {place.owner for place in places if place.root == "runs"}
     named: set[str] = set()

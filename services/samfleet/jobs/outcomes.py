@@ -1,4 +1,4 @@
-"""What a worker knows of one image when it has finished it: the values that a recording is made of."""
+"""Outcome of one image in a worker: the values to be recorded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One box that a detector found; `bbox` is (x, y, width, height) in pixels."""
+    """One detected box; `bbox` is (x, y, width, height) in pixels."""
 
     detection_id: int
     category_id: int
@@ -36,9 +36,11 @@ PromptOrigin = Annotation | Detection
 
 @dataclass(frozen=True, slots=True)
 class ShardImage:
-    """`annotations` in the order of their ids, crowds included; empty where the dataset has none. `detections` in
-    the order of their ids; empty where the task does not prompt with them. `stated_size` is (width, height) as
-    the annotations file has it.
+    """An image of a shard.
+
+    `annotations` are in the order of their ids, crowds included; empty if the dataset has none. `detections` are in the
+    order of their ids; empty if the task does not use them as prompts. `stated_size` is (width, height) in the
+    annotations file.
     """
 
     dataset_image_id: int
@@ -52,7 +54,7 @@ class ShardImage:
 
     @property
     def instances(self) -> tuple[Annotation, ...]:
-        """What is prompted and measured: a crowd region is not one object."""
+        """Annotations to prompt with and to compare with; crowds are excluded, because a crowd is not one object."""
         return tuple(annotation for annotation in self.annotations if not annotation.iscrowd)
 
 
@@ -71,9 +73,9 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class ImageOutcome:
-    """One image of a shard. `prompted` holds what is behind each prompt, by prompt index.
+    """Outcome of one image of a shard. `prompted` has the origin of each prompt, by prompt index.
 
-    `report` is None where Triton was never asked. `round_trip_ms` is the caller's wall time of the request.
+    `report` is None if no request was sent to Triton. `round_trip_ms` is the caller's wall time of the request.
     """
 
     image: ShardImage
@@ -99,7 +101,7 @@ class ImageOutcome:
 
     @property
     def queue_triton_ms(self) -> float | None:
-        """Triton's queue plus transport; two clocks may disagree by a little, a queue is never negative."""
+        """Time in Triton's queue and in transport; at least 0, because it is the difference of two clocks."""
         if self.report is None or self.round_trip_ms is None:
             return None
         return max(0.0, self.round_trip_ms - self.report.execute_ms)

@@ -1,6 +1,7 @@
 """Part files: one zstd JSONL object per shard attempt, one line per image in position order.
 
-The key carries the fencing token, so two attempts never write the same object and a loser's part is only an orphan.
+The key contains the fencing token, so two attempts never write the same object; the part of an attempt that lost its
+lease is an orphan.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def part_key(run_id: uuid.UUID, shard_index: int, token: int) -> str:
 
 
 def part_row(outcome: ImageOutcome) -> dict[str, Any]:
-    """One image's line. A prompted mask carries the category and the annotation or detection behind its prompt."""
+    """Return the line of one image. A prompted mask has the category and the annotation or detection of its prompt."""
     image, error = outcome.image, outcome.error
     masks: list[dict[str, Any]] = []
     for mask in outcome.masks:

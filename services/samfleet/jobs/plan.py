@@ -1,8 +1,8 @@
-"""Cutting the runs of a job into shards.
+"""Division of a job's runs into shards.
 
 The positions of a sealed dataset are dense from 0, so a shard is a range and no image has to be read. Shards are
-written in pages, each its own transaction. A planner that is killed leaves whole pages; the next one writes the
-rest, and pages that exist already stay as they are: (run, index) is unique.
+written in pages, one transaction each. A planner that is killed leaves complete pages. The next planner writes the
+missing ones and does not change those that exist: (run, index) is unique.
 """
 
 from __future__ import annotations
@@ -21,24 +21,26 @@ from samfleet.jobs.queue import TaskQueue
 from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import lock_job, move_job, move_run
 
-PAGE_SHARDS = 1000  # 32,000 images of the usual size a transaction: tens of milliseconds
-LEAST_IMAGES = 4  # below this a shard is mostly overhead: one claim, one part file, one record
-LEAST_SHARDS = 8  # enough to spread over workers and to show progress
+PAGE_SHARDS = 1000  # at the default shard size 32,000 images a transaction, which takes tens of milliseconds
+LEAST_IMAGES = 4  # a smaller shard is mostly overhead: one claim, one part file, one record
+LEAST_SHARDS = 8  # enough to use several workers and to show progress
 
 
 def choose_shard_size(images: int, largest: int) -> int:
-    """`largest` amortises claim, part file and record, and bounds what a lost worker repeats. A small dataset is
-    cut finer, because 60 images in two shards would use two workers and show progress twice.
+    """Return the shard size for a number of images, at most `largest`.
+
+    `largest` amortises claim, part file and record, and bounds the work that is repeated after a lost worker. A small
+    dataset gets smaller shards: 60 images in two shards would use two workers and show progress twice.
     """
     return min(largest, max(LEAST_IMAGES, ceil(images / LEAST_SHARDS)))
 
 
 def plan_job(engine: Engine, queue: TaskQueue, job_id: uuid.UUID, *, shard_size: int, shards_in_flight: int) -> None:
-    """Write all shards of a queued job, then start its runs; nothing happens to a job in any other state."""
+    """Write all shards of a queued job, then start its runs. A job in any other state stays unchanged."""
     with transaction(engine) as session:
         runs = session.scalars(select(Run).where(Run.job_id == job_id).order_by(Run.variant, Run.pool)).all()
     for run in runs:
-        size = _size_begun(engine, run) or choose_shard_size(run.total, shard_size)
+        size = _existing_size(engine, run) or choose_shard_size(run.total, shard_size)
         for first in range(0, ceil(run.total / size), PAGE_SHARDS):
             if not _write_page(engine, run, size, first):
                 return
@@ -46,11 +48,11 @@ def plan_job(engine: Engine, queue: TaskQueue, job_id: uuid.UUID, *, shard_size:
         _start(session, queue, job_id, shards_in_flight)
 
 
-def _size_begun(engine: Engine, run: Run) -> int | None:
-    """The size that an interrupted planner used; another one would leave gaps between its pages and ours."""
+def _existing_size(engine: Engine, run: Run) -> int | None:
+    """Return the shard size of an interrupted planner; another size would leave gaps between its pages and ours."""
     with transaction(engine) as session:
-        begun = session.scalars(select(Shard).where(Shard.run_id == run.id, Shard.index == 0)).one_or_none()
-    return begun.last_position - begun.first_position + 1 if begun else None
+        first = session.scalars(select(Shard).where(Shard.run_id == run.id, Shard.index == 0)).one_or_none()
+    return first.last_position - first.first_position + 1 if first else None
 
 
 def _write_page(engine: Engine, run: Run, size: int, first: int) -> bool:

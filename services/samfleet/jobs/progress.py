@@ -1,10 +1,10 @@
-"""How far runs and jobs are: counters, rate and the time left, cheap enough to be asked for every second.
+"""Progress of runs and jobs: counters, rate and time left, cheap enough to query every second.
 
-**Rate** is images per second of wall time. The clock of a run starts with the first claim of any of its shards. While
-the run goes on, the rate is (recorded + in progress) / (now - start), so it falls when nothing happens; once every
+**Rate** is images per second of wall time. The clock of a run starts with the first claim of one of its shards. While
+the run continues, the rate is (recorded + in progress) / (now - start), so it falls when nothing happens. Once every
 image is recorded, or the run has ended, it is recorded / (last record - start). A job's clock runs from the first
-claim to the last record of all its runs, which share machines. The rate is unknown (None) until an image is done.
-**Time left** is the images that are neither recorded nor in progress, divided by the rate; None once ended.
+claim to the last record of all its runs, because they share machines. The rate is unknown (None) until an image is
+done. **Time left** is the number of images neither recorded nor in progress, divided by the rate; None after the end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from samfleet.jobs.states import is_final
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`in_progress` counts images that workers have finished and not yet recorded. Times are the database's."""
+    """Counters and times of a run or a job, by the database's clock.
+
+    `in_progress` counts images that workers have finished and not yet recorded.
+    """
 
     total: int
     succeeded: int
@@ -60,7 +63,7 @@ class Progress:
 
 
 def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, Progress]:
-    """One query, over the shards of these runs."""
+    """Return the progress of these runs by id, from one query over their shards."""
     leased, done = Shard.state == ShardState.LEASED, Shard.state == ShardState.DONE
     query = (
         select(
@@ -91,7 +94,7 @@ def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, P
 
 
 def combine(parts: Iterable[Progress]) -> Progress:
-    """The progress of a job from that of its runs, of which it has at least one."""
+    """Return the progress of a job from that of its runs; it has at least one."""
     runs = tuple(parts)
     return Progress(
         total=sum(run.total for run in runs),

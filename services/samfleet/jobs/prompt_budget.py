@@ -1,4 +1,4 @@
-"""The prompts that a job asks for, counted before it is accepted."""
+"""Limits on the number of prompts of a job, checked before it is accepted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ DEFAULT_LIMITS = PromptLimits()
 def check_budget(
     session: Session, dataset: Dataset, tasks: Sequence[TaskParameters], limits: PromptLimits, *, runs_each: int
 ) -> None:
-    """Raises `PromptsTooMany`. `tasks` are those of the job's variants, each in `runs_each` runs."""
+    """Raise `PromptsTooMany` if the job exceeds a limit.
+
+    `tasks` are those of the job's variants, each in `runs_each` runs.
+    """
     prompts = 0
     for task in tasks:
         source = _source(task)
@@ -46,20 +49,20 @@ def check_budget(
 
 
 def _source(task: TaskParameters) -> BoxSource:
-    """`detector` where the backend itself knows what to ask."""
+    """Return the source of the task's prompts; `detector` if the backend generates them."""
     if not isinstance(task, EverythingParameters):
         return "annotations"
     return task.boxes_from if task.prompted else "detector"
 
 
 def _check_most(session: Session, dataset: Dataset, source: BoxSource, most: int | None, limit: int) -> None:
-    """The image with the most prompts is looked for only in a dataset that has enough of them in all."""
+    """Check the image with the most prompts; it is queried only if the dataset has more prompts than the limit."""
     table = DatasetAnnotation if source == "annotations" else DatasetDetection
     total = (dataset.annotation_count if source == "annotations" else dataset.detection_count) or 0
     if min(total, total if most is None else most) <= limit:
         return
     by_image = select(func.count().label("prompts")).where(table.dataset_id == dataset.id).group_by(table.image_id)
     found = session.scalar(select(func.max(by_image.subquery().c.prompts))) or 0
-    asked = found if most is None else min(found, most)
+    requested = found if most is None else min(found, most)
     advice = f"an image has {found} {source}; " + ("lower max_detections" if most else "leave some of them out")
-    check_prompts_per_image(asked, limit, advice)
+    check_prompts_per_image(requested, limit, advice)

@@ -1,8 +1,8 @@
-"""Remove the rows and objects of jobs and datasets that were deleted.
+"""Removal of the rows and objects of deleted jobs and datasets.
 
-PostgreSQL says what is to be removed, so whatever dies in between is gone on with from the start, and repeating it does
-no harm. Objects go first: rows that remain lead the way to objects that remain. Rows go in batches, each in a
-transaction, and the job or dataset itself last.
+PostgreSQL has the list of deletions, so a removal that was interrupted starts over; repeating it does no harm. Objects
+are removed before rows, because rows refer to the objects that remain. Rows are removed in batches, one transaction
+each, and the job or dataset itself last.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from samfleet.db.session import transaction
 from samfleet.jobs.parts import run_prefix
 from samfleet.storage.store import ObjectStore
 
-ROWS_AT_ONCE = 10_000  # about 0.1 s, so that nobody waits long for a lock
+ROWS_AT_ONCE = 10_000  # about 0.1 s, so that others do not wait long for a lock
 FIGURE = ("metric", "area", "max_detections", "value", "instances")
 
 
 class OutOfTime(Exception):
-    """The pass has used its time."""
+    """The pass has reached its deadline."""
 
 
 def dataset_prefix(dataset_id: uuid.UUID) -> str:
@@ -52,14 +52,14 @@ def deleted_jobs(session: Session) -> Sequence[uuid.UUID]:
 
 
 def deleted_datasets(session: Session) -> Sequence[uuid.UUID]:
-    """Those without jobs; the others wait until their jobs, which were deleted too, are removed."""
+    """Return the deleted datasets without jobs; the others wait until their jobs, also deleted, are removed."""
     used = exists().where(Job.dataset_id == Dataset.id)
     query = select(Dataset.id).where(Dataset.deleted_at.is_not(None), ~used)
     return session.scalars(query.order_by(Dataset.deleted_at)).all()
 
 
 def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: timedelta, deadline: float) -> None:
-    """Raises `OutOfTime` at `deadline` (of `time.monotonic`); what is removed by then stays removed."""
+    """Remove a job's rows and objects. Raises `OutOfTime` at `deadline` (by `time.monotonic`), partly removed."""
     with transaction(engine) as session:
         run_ids = session.scalars(select(Run.id).where(Run.job_id == job_id)).all()
     for run_id in run_ids:
@@ -75,7 +75,7 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
 def remove_dataset(
     engine: Engine, store: ObjectStore, dataset_id: uuid.UUID, *, grace: timedelta, deadline: float
 ) -> None:
-    """Remove a dataset as `remove_job` removes a job."""
+    """Remove a dataset's rows and objects, like `remove_job`."""
     store.delete_prefix(dataset_prefix(dataset_id))
     _check(deadline)
     for table in (DatasetAnnotation, DatasetDetection, DatasetImage):
@@ -86,7 +86,7 @@ def remove_dataset(
 
 
 def remove_again(engine: Engine, store: ObjectStore, limit: int) -> int:
-    """Empty the prefixes whose time has come: what was written into them since they were removed."""
+    """Empty up to `limit` due prefixes of objects written since their removal; return their number."""
     query = select(RemovedPrefix.prefix).where(RemovedPrefix.due_at <= func.now()).order_by(RemovedPrefix.due_at)
     with transaction(engine) as session:
         due = session.scalars(query.limit(limit)).all()
@@ -110,7 +110,7 @@ def _delete_rows(engine: Engine, table: type[Base], condition: Any, deadline: fl
 
 
 def _keep_figures(session: Session, run_ids: Sequence[uuid.UUID]) -> None:
-    """Give the evaluation of runs to their series, which stay in the reports."""
+    """Copy the quality figures of runs to their series, which stay in the reports."""
     figures = (
         select(ReportSeries.id, *(getattr(RunQuality, name) for name in FIGURE))
         .join(RunQuality, RunQuality.run_id == ReportSeries.run_id)

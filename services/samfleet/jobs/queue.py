@@ -1,5 +1,6 @@
-"""Sending tasks by name. The queue only wakes workers up: what is to be done stands in PostgreSQL, so a message may
-be lost or come twice at any moment, and the sweeper sends again what nobody took.
+"""Task queue. Its messages only wake workers up; the work itself is in PostgreSQL.
+
+So a message may be lost or arrive twice at any time; the sweeper sends again what no worker took.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ log = get_logger(__name__)
 
 CONTROL_QUEUE = "samfleet.control"
 CORRELATION_HEADER = "samfleet_correlation_id"  # Celery's own `correlation_id` is the id of the task
-CONNECT_SECONDS = 2  # a request must not hang on a broker that is down; the sweeper sends later
+CONNECT_SECONDS = 2  # a request must not hang while the broker is down; the sweeper sends later
 
 
 class TaskName(StrEnum):
@@ -38,7 +39,7 @@ class TaskName(StrEnum):
     CLEAN = "storage.clean"  # ()
 
 
-# What a task's first argument is, for the log lines of the task.
+# Name of a task's first argument in its log lines.
 SUBJECTS: Mapping[str, str] = {
     TaskName.PLAN: "job_id",
     TaskName.DISPATCH: "run_id",
@@ -52,7 +53,7 @@ def pool_queue(pool: str) -> str:
 
 
 def task_headers() -> dict[str, str]:
-    """What a message says of the request that it goes back to: its id, and its trace where there is one."""
+    """Return message headers that identify the originating request: its correlation id and, if traced, its trace."""
     return {CORRELATION_HEADER: correlation_id(), **trace_headers()}
 
 
@@ -64,20 +65,20 @@ class QueueUnavailable(Unavailable):
 
 class TaskQueue(Protocol):
     def send(self, task: str, *args: str | int, queue: str, countdown_seconds: float = 0.0) -> None:
-        """Hands the task over, to start after the countdown at the earliest; raises `QueueUnavailable`."""
+        """Send the task, to start after the countdown at the earliest. Raises `QueueUnavailable`."""
         ...
 
     def waiting(self, queue: str) -> int:
-        """How many tasks lie in the queue, not counting those that a worker has fetched; raises `QueueUnavailable`."""
+        """Return the number of tasks in the queue that no worker has fetched. Raises `QueueUnavailable`."""
         ...
 
     def ping(self) -> None:
-        """Raises `QueueUnavailable` when tasks cannot be sent now."""
+        """Raise `QueueUnavailable` if tasks cannot be sent now."""
         ...
 
 
 class CeleryTaskQueue:
-    """Sends over Celery; the application is not registered as the current one, so several may live in a process."""
+    """Queue over Celery. Its application is not Celery's current one, so a process may have several."""
 
     def __init__(self, broker_url: str) -> None:
         self._app = Celery("samfleet", broker=broker_url, set_as_current=False)
@@ -110,10 +111,10 @@ class CeleryTaskQueue:
 
     def waiting(self, queue: str) -> int:
         with _mapped("the broker does not answer"), self._app.connection_for_write() as connection:
-            channel: Any = connection.default_channel  # the stubs know only what all transports share
+            channel: Any = connection.default_channel  # the stubs have only the members common to all transports
             try:
                 return int(channel.queue_declare(queue, passive=True).message_count)
-            except ChannelError:  # nothing was ever sent there, or the broker was emptied
+            except ChannelError:  # the queue was never used, or the broker was emptied
                 return 0
 
     def ping(self) -> None:
@@ -135,7 +136,7 @@ class SentTask:
 
 @dataclass(slots=True)
 class MemoryTaskQueue:
-    """Keeps what was sent, in order; `down` makes it refuse as a broker would that does not answer."""
+    """Queue that keeps sent tasks in order; with `down` it raises like a broker that does not answer."""
 
     sent: list[SentTask] = field(default_factory=list)
     down: bool = False
@@ -162,7 +163,7 @@ def wake(
     countdown_seconds: float = 0.0,
     correlation: str | None = None,
 ) -> None:
-    """Send; a broker that is down is logged, never raised, because the sweeper finds the work."""
+    """Send a task. If the broker is down, only log it: the sweeper will find the work."""
     try:
         with bound_contextvars(**{CORRELATION_ID: correlation or correlation_id()}):
             queue.send(task, *args, queue=queue_name, countdown_seconds=countdown_seconds)
@@ -179,8 +180,10 @@ def wake_after_commit(
     countdown_seconds: float = 0.0,
     correlation: str | None = None,
 ) -> None:
-    """Send once the transaction has committed, and not at all when it has not. `correlation` is the id of the request
-    that the work goes back to (`Job.correlation_id`), where whoever sends it may work for another one, as sweeps do.
+    """Send a task after the transaction has committed; never if it fails.
+
+    `correlation` is the id of the originating request (`Job.correlation_id`), for senders such as sweeps that run in
+    another context.
     """
     send = partial(wake, queue, task, *args, queue_name=queue_name, countdown_seconds=countdown_seconds)
     after_commit(session, partial(send, correlation=correlation))

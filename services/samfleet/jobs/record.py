@@ -1,4 +1,4 @@
-"""The step that makes work count: one transaction that writes a shard's rows, or nothing at all."""
+"""Recording of a shard's results: one transaction that writes all its rows or none."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def record(
     store_ms: float,
     shards_in_flight: int,
 ) -> None:
-    """Write one row per image (in position order, as in the part), count them, and move the run on.
+    """Write one row per image (in position order, as in the part), update the run's counters and advance the run.
 
-    Raises `LeaseLost` when the token is no longer the newest: then nothing is written. `store_ms` is an image's
-    share of the writing of the part.
+    Raises `LeaseLost`, with nothing written, if the token is no longer the newest. `store_ms` is each image's share of
+    the time to write the part.
     """
     locked = lock_run(session, claimed.run_id)
     failed = sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
@@ -57,7 +57,7 @@ def record(
     get_on(run)
     session.flush()
     add_shard(session, job, run, claimed.shard_id, rows)
-    _move_on(session, queue, job, run, shards_in_flight)
+    _advance_run(session, queue, job, run, shards_in_flight)
 
 
 def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed: int) -> bool:
@@ -77,11 +77,11 @@ def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed:
     return closed.one_or_none() is not None
 
 
-def _move_on(session: Session, queue: TaskQueue, job: Job, run: Run, shards_in_flight: int) -> None:
+def _advance_run(session: Session, queue: TaskQueue, job: Job, run: Run, shards_in_flight: int) -> None:
     if run.failed > job.max_failure_rate * run.total:
         message = (
             f"{run.failed} of {run.total} images failed, more than the {job.max_failure_rate:.1%} that the job "
-            "allows; the job's errors list says why each did"
+            "allows; the job's errors list has the reasons"
         )
         fail_run(session, job, run, FAILURE_RATE_EXCEEDED, message)
     elif run.succeeded + run.failed == run.total:
@@ -138,13 +138,13 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
 
 
 def _checkpoints(run: Run, outcomes: Sequence[ImageOutcome]) -> list[str]:
-    """One, unless the weights on the servers were changed while the run went on."""
+    """Return the hashes of the run's checkpoints; more than one if weights were changed during the run."""
     known = set(run.provenance.get("checkpoint_sha256", ()))
     return sorted(known | {outcome.report.checkpoint_sha256 for outcome in outcomes if outcome.report} - {""})
 
 
 def _gates(outcomes: Sequence[ImageOutcome], hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:
-    """What is stored of the gates that admitted the outcomes' executions: the newest for each hardware."""
+    """Return the stored form of the gates that admitted the outcomes' executions: the newest for each hardware."""
     reports = [outcome.report for outcome in outcomes if outcome.report]
     return {
         str(hardware[fingerprint(report.hardware)]): {
@@ -158,8 +158,9 @@ def _gates(outcomes: Sequence[ImageOutcome], hardware: Mapping[str, uuid.UUID]) 
 
 
 def _remember_sizes(session: Session, outcomes: Sequence[ImageOutcome]) -> None:
-    """Keep what a worker has read of an image's size. Rows that another run is writing are skipped: it writes the
-    same, and waiting for each other could deadlock.
+    """Store the image sizes that the worker has read.
+
+    Rows locked by another run are skipped: it writes the same values, and waiting could deadlock.
     """
     sizes = {
         outcome.image.dataset_image_id: {"width": outcome.width, "height": outcome.height}

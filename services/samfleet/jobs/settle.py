@@ -1,4 +1,4 @@
-"""How runs end early and how a job follows its runs."""
+"""Early ends of runs, and the end of a job after its runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.jobs.states import is_final, move_job, move_run, shard_sources
 
-MOST_NAMED = 5  # runs in a sentence; a job may have thousands, and each tells its own state
+MOST_NAMED = 5  # runs listed in a message; a job may have thousands, and each has its state
 
 
 def settle_job(session: Session, job: Job) -> None:
-    """End a locked job once all its runs have ended: failed when one failed, else cancelled, else completed.
+    """End a locked job once all its runs have ended: failed if one failed, else cancelled if one was, else completed.
 
-    Whoever asked for all variants learns from the state that one is missing, and from the message which are there.
+    So the state shows that a variant is missing, and the message lists those that are complete.
     """
     runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.variant, Run.pool)).all()
     if is_final(job.state) or not all(is_final(run.state) for run in runs):
@@ -52,7 +52,7 @@ def _name(run: Run) -> str:
 
 
 def fail_run(session: Session, job: Job, run: Run, code: str, message: str) -> None:
-    """End a locked run that cannot be carried out; what it has recorded stays."""
+    """Fail a locked run that cannot be completed; its recorded results stay."""
     run.error_code, run.error_message = code, message
     move_run(session, run, RunState.FAILED, f"{code}: {message}")
     cancel_shards(session, run.id)
@@ -60,7 +60,7 @@ def fail_run(session: Session, job: Job, run: Run, code: str, message: str) -> N
 
 
 def cancel_shards(session: Session, run_id: uuid.UUID) -> None:
-    """Cancel what is not done; a worker that holds a lease learns it at its next heartbeat and cannot record."""
+    """Cancel the unfinished shards of a run; a worker with a lease notices at its next renewal and cannot record."""
     session.execute(
         update(Shard)
         .where(Shard.run_id == run_id, Shard.state.in_(shard_sources(ShardState.CANCELLED)))

@@ -1,4 +1,4 @@
-"""The images of a shard with what is known of them beforehand: annotations, and the detections that prompt."""
+"""Images of a shard with their annotations and the detections used as prompts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from samfleet.jobs.outcomes import Annotation, Detection, ShardImage
 def read_shard_images(
     session: Session, dataset_id: uuid.UUID, positions: range, *, with_detections: bool
 ) -> tuple[ShardImage, ...]:
-    """In the order of their positions. Detections are many and read only for a task that prompts with them."""
+    """Return the images at these positions, in order. Detections are many, so they are read only if used as prompts."""
     images = session.scalars(
         select(DatasetImage)
         .where(DatasetImage.dataset_id == dataset_id, DatasetImage.position.between(positions[0], positions[-1]))
         .order_by(DatasetImage.position)
     ).all()
-    image_ids = [image.image_id for image in images if image.image_id is not None]  # all, once a dataset is sealed
+    image_ids = [image.image_id for image in images if image.image_id is not None]  # all images of a sealed dataset
     annotations = _annotations(session, dataset_id, image_ids)
     detections = _detections(session, dataset_id, image_ids) if with_detections else {}
     return tuple(

@@ -1,7 +1,7 @@
-"""Why a run does not get on: the reason of its last failed attempt, until an image is recorded.
+"""Stalled runs: the reason of the last failed attempt, kept until an image is recorded.
 
-A shard that goes back is tried again and again, some for ever (`samfleet.jobs.claim.Blame`). Without the reason, a job
-that waits looks like one that is slow.
+A released shard is retried, some without limit (`samfleet.jobs.claim.Fault`). Without the reason, a waiting job looks
+like a slow one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from samfleet.errors import SamfleetError, describe
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A stable `code` and a sentence for people, as every error of ours has them."""
+    """A stable `code` and a sentence, as in `SamfleetError`."""
 
     code: str
     message: str
 
     def __str__(self) -> str:
-        """Of what nobody foresaw the message alone, which names the exception."""
+        """Return code and message; only the message of an unexpected error, which names the exception."""
         return self.message if self.code == SamfleetError.code else f"{self.code}: {self.message}"
 
     @classmethod
@@ -33,7 +33,7 @@ class Reason:
 
 
 def stall(run: Run, reason: Reason) -> None:
-    """Say on a locked run why it does not get on; `stalled_since` stays that of the first of several reasons."""
+    """Store on a locked run why it makes no progress; `stalled_since` keeps the time of the first reason."""
     run.stalled_code, run.stalled_message = reason.code, reason.message
     if run.stalled_since is None:
         run.stalled_since = func.now()

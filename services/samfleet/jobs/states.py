@@ -1,7 +1,7 @@
-"""States, the allowed transitions between them, and the one way to change them.
+"""States, the allowed transitions between them, and the only functions that change them.
 
-Rows are locked in the order job, run, shard, so that no two transactions wait for each other; `lock_job` and
-`lock_run` take the first two. Every change of a job or run is appended to `job_events`.
+Rows are locked in the order job, run, shard, so that transactions cannot deadlock; `lock_job` and `lock_run` take the
+first two. Every change of a job or run is appended to `job_events`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 SHARD_TRANSITIONS: Mapping[ShardState, frozenset[ShardState]] = {
     ShardState.PENDING: frozenset({ShardState.QUEUED, ShardState.CANCELLED}),
     ShardState.QUEUED: frozenset({ShardState.LEASED, ShardState.CANCELLED}),
-    # a lease that ran out may be taken over at once, without the way through pending
+    # an expired lease may be taken over directly, without going through pending
     ShardState.LEASED: frozenset({ShardState.LEASED, ShardState.PENDING, ShardState.DONE, ShardState.CANCELLED}),
     ShardState.DONE: frozenset(),
     ShardState.CANCELLED: frozenset(),
@@ -59,12 +59,12 @@ def is_final(state: JobState | RunState) -> bool:
 
 
 def shard_sources(target: ShardState) -> tuple[ShardState, ...]:
-    """The states from which a shard may become `target`: the condition of every UPDATE that does it."""
+    """Return the states from which a shard may become `target`, for the conditions of UPDATE statements."""
     return tuple(state for state, targets in SHARD_TRANSITIONS.items() if target in targets)
 
 
 def lock_job(session: Session, job_id: uuid.UUID) -> Job | None:
-    """The job as it is now, locked until the end of the transaction; None when it was deleted."""
+    """Return the current job, locked until the end of the transaction; None if its row was deleted."""
     query = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
     return session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
 
@@ -80,7 +80,7 @@ def lock_run(session: Session, run_id: uuid.UUID) -> Locked | None:
 
 
 def move_job(session: Session, job: Job, state: JobState, detail: str | None = None) -> None:
-    """Change the state of a locked job; raises `TransitionForbidden`."""
+    """Change the state of a locked job. Raises `TransitionForbidden`."""
     if state not in JOB_TRANSITIONS[job.state]:
         raise TransitionForbidden(f"job {job.id} is {job.state.value} and cannot become {state.value}")
     session.add(JobEvent(job_id=job.id, from_state=job.state, to_state=state, detail=detail))
@@ -93,7 +93,7 @@ def move_job(session: Session, job: Job, state: JobState, detail: str | None = N
 
 
 def move_run(session: Session, run: Run, state: RunState, detail: str | None = None) -> None:
-    """Change the state of a locked run; raises `TransitionForbidden`."""
+    """Change the state of a locked run. Raises `TransitionForbidden`."""
     if state not in RUN_TRANSITIONS[run.state]:
         raise TransitionForbidden(f"run {run.id} is {run.state.value} and cannot become {state.value}")
     session.add(JobEvent(job_id=run.job_id, run_id=run.id, from_state=run.state, to_state=state, detail=detail))

@@ -35,19 +35,19 @@ class JobInvalid(InvalidInput):
 
 
 class PoolNotFound(InvalidInput):
-    """There is no pool of this name."""
+    """The pool does not exist."""
 
     code = "pool_unknown"
 
 
 class AnnotationsMissing(InvalidInput):
-    """Prompts or the evaluation need annotations and the dataset has none; add a COCO file before sealing it."""
+    """The dataset has no annotations for prompts or the evaluation; add a COCO file before sealing it."""
 
     code = "annotations_missing"
 
 
 class DetectionsMissing(InvalidInput):
-    """Boxes come from detections and the dataset has none; add a detections file before sealing it."""
+    """The dataset has no detections to take boxes from; add a detections file before sealing it."""
 
     code = "detections_missing"
 
@@ -66,7 +66,10 @@ class IdempotencyConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """`task` in its REST form; no `pools` means the first one known; `evaluate` None: where there are annotations."""
+    """A request for a job, with `task` in its REST form.
+
+    Without `pools` the first configured one is used. `evaluate` None means True if the dataset has annotations.
+    """
 
     tenant_id: uuid.UUID
     dataset_id: uuid.UUID
@@ -79,7 +82,7 @@ class JobRequest:
     idempotency_key: str | None = None
 
     def sha256(self, task: JobTask) -> str:
-        """Two requests with the same key are the same when they ask for the same."""
+        """Return a hash that tells whether two requests with the same idempotency key are equal."""
         body = {
             "dataset_id": str(self.dataset_id),
             "variants": list(self.variants),
@@ -102,9 +105,9 @@ def submit_job(
     limits: PromptLimits = DEFAULT_LIMITS,
     weights_dir: Path | None = None,
 ) -> tuple[Job, bool]:
-    """Write the job and its runs and wake a planner after the commit.
+    """Write the job and its runs, and wake a planner after the commit.
 
-    Returns the job and whether it is new: a repeated idempotency key gives the job of the first request.
+    Returns the job, and True if it is new. A repeated idempotency key returns the job of the first request.
     """
     task = parse_job_task(request.task)
     digest = request.sha256(task)
@@ -172,7 +175,7 @@ def _find(session: Session, request: JobRequest) -> Job | None:
 def _found(session: Session, request: JobRequest) -> Job:
     job = _find(session, request)
     if job is None:
-        raise IdempotencyConflict("the job of this Idempotency-Key was deleted just now; send the request again")
+        raise IdempotencyConflict("the job of this Idempotency-Key was just deleted; send the request again")
     return job
 
 
@@ -200,12 +203,15 @@ def _check_pools(pools: Sequence[str], known: Sequence[str]) -> Sequence[str]:
 
 
 def _check_dataset(session: Session, request: JobRequest, needed: Collection[BoxSource | None]) -> Dataset:
-    """`needed` is where prompts come from. The lock keeps the dataset from being deleted before the job is stored."""
+    """Return the dataset if it fits the request and the `needed` sources of prompts.
+
+    The lock prevents its deletion before the job is stored.
+    """
     query = select(Dataset).where(Dataset.id == request.dataset_id, Dataset.tenant_id == request.tenant_id)
     shared = query.where(Dataset.deleted_at.is_(None)).with_for_update(read=True, key_share=True)
     dataset = session.scalars(shared, execution_options={"populate_existing": True}).one_or_none()
     if dataset is None:
-        raise DatasetNotFound(f"there is no dataset {request.dataset_id}; GET /v1/datasets lists yours")
+        raise DatasetNotFound(f"dataset {request.dataset_id} does not exist; GET /v1/datasets lists yours")
     if dataset.state is not DatasetState.SEALED:
         raise DatasetNotSealed(f"dataset {dataset.id} is still open; POST /v1/datasets/{dataset.id}/seal first")
     if dataset.image_count == 0:
@@ -225,6 +231,6 @@ def _check_dataset(session: Session, request: JobRequest, needed: Collection[Box
     if "detections" in needed and dataset.detection_count is None:
         raise DetectionsMissing(
             f"dataset {dataset.id} has no detections to take boxes from; make a dataset with a detections file, "
-            "or name boxes_from 'annotations' or another sampler"
+            "or use boxes_from 'annotations' or another sampler"
         )
     return dataset

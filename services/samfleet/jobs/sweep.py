@@ -1,8 +1,8 @@
-"""Finds what was lost and sets it going again: the reason why Redis and any worker may die at any moment.
+"""Sweep: find lost work and restart it. Because of it, Redis and any worker may die at any time.
 
-Every step is a short transaction that takes row locks and looks again at what it is about to change, so sweeping is
-idempotent and two sweeps at once do no harm. Nothing is read that is not open work, so a sweep of an idle system
-costs a few index look-ups.
+Every step is a short transaction that takes row locks and checks the rows again before it changes them. So sweeping is
+idempotent, and two concurrent sweeps do no harm. Only open work is read, so a sweep of an idle system costs a few index
+look-ups.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ RUNS_TIDIED_AT_ONCE = 10  # each lists a folder of the store
 
 @dataclass(frozen=True, slots=True)
 class SweepLimits:
-    """`resend_after`: how long a sent task may wait before it is taken for lost; too short only sends twice.
-    `orphan_grace` is longer than any worker can hold on to a shard that it has lost. A database that was away could
-    not be told of renewals: no lease expires until it has been up for as long as a `lease`.
+    """Limits of a sweep.
+
+    `resend_after` is the time after which a sent task counts as lost; too short a time only sends twice. `orphan_grace`
+    exceeds the time for which a worker may work on a shard that it has lost. Leases could not be renewed while the
+    database was down, so none expires until it has been up for the time of a `lease`.
     """
 
     shards_in_flight: int
@@ -47,7 +49,7 @@ class SweepLimits:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep found, for the log."""
+    """Counts of a sweep, for the log."""
 
     leases_expired: int
     shards_resent: int
@@ -74,7 +76,7 @@ def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLim
         oldest = func.now() - limits.heartbeat_retention
         session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < oldest))
     untidy = _untidy_runs(engine, limits)
-    if untidy:  # not at every sweep: an S3 store has to be asked for it
+    if untidy:  # not at every sweep: it takes a request to an S3 store
         store.discard_unfinished(limits.orphan_grace)
     deleted = sum(_tidy(engine, store, run_id, limits.orphan_grace) for run_id in untidy)
     return Swept(expired, shards, plans, finishes, dispatched, deleted)
@@ -96,8 +98,10 @@ def _expire(engine: Engine, run_id: uuid.UUID, limits: SweepLimits) -> int:
 
 
 def _pools_short_of_tasks(engine: Engine, queue: TaskQueue) -> list[str]:
-    """Pools whose queue holds fewer tasks than there are queued shards. Where it holds enough, shards merely wait for
-    workers that are busy, perhaps for hours: sending them again every time would fill the broker.
+    """Return the pools with fewer tasks in their queue than queued shards.
+
+    In the other pools shards only wait for busy workers, perhaps for hours; sending them again at every sweep would
+    fill the broker.
     """
     query = select(Run.pool, func.count()).join(Shard, Shard.run_id == Run.id).where(Shard.state == ShardState.QUEUED)
     with transaction(engine) as session:
@@ -182,7 +186,10 @@ def _untidy_runs(engine: Engine, limits: SweepLimits) -> list[uuid.UUID]:
 
 
 def _tidy(engine: Engine, store: ObjectStore, run_id: uuid.UUID, grace: timedelta) -> int:
-    """Delete the parts of a finished run that no result refers to; young ones stay, and so does the run's turn."""
+    """Delete the parts of a finished run that no result refers to, and return their number.
+
+    Parts younger than `grace` stay; then the run is not marked as tidied and is checked again.
+    """
     with transaction(engine) as session:
         recorded = set(recorded_parts(session, run_id))
     orphans = [found for found in store.list(parts_prefix(run_id)) if found.key not in recorded]

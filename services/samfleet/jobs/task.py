@@ -1,10 +1,10 @@
-"""What a job asks of every image, in its REST form, and what follows from it for a variant.
+"""Task of a job in its REST form, and its parameters for a variant.
 
-`{"kind": "everything", …}` takes the fields of `EverythingParameters`, missing ones from the variant's defaults; with
-the sampler `object_aware` it prompts with the boxes of the dataset's annotations or detections, or leaves the boxes to
-the variant's own detector;
-`{"kind": "prompts", "prompt": "box" | "center_point", "from": "annotations", "multimask": …}` prompts with the
-annotated instances of each image.
+- `{"kind": "everything", …}` has the fields of `EverythingParameters`; missing ones get the variant's defaults. With
+  the sampler `object_aware` the prompts are boxes of the dataset's annotations or detections, or boxes of the variant's
+  detector.
+- `{"kind": "prompts", "prompt": "box" | "center_point", "from": "annotations", "multimask": …}` prompts with the
+  annotated instances of each image.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ PromptKind = Literal["box", "center_point"]
 
 @dataclass(frozen=True, slots=True)
 class EverythingJobTask:
-    given: Mapping[str, Any]  # the parameters that were named, without `kind`
+    given: Mapping[str, Any]  # the parameters in the request, without `kind`
 
     def prompted_by(self, record: VariantRecord) -> BoxSource | None:
-        """What the dataset must have for this variant."""
+        """Return the source of prompts that the dataset must have for this variant, or None."""
         parameters = self.parameters(record)
         return parameters.boxes_from if parameters.prompted else None
 
@@ -48,8 +48,10 @@ class EverythingJobTask:
 
 @dataclass(frozen=True, slots=True)
 class PromptsJobTask:
-    """`multimask` asks for three masks and keeps the best: right for a point, whose object is ambiguous, and not
-    for a box, which says what is meant (the official evaluation does the same).
+    """Task that prompts with annotated instances.
+
+    `multimask` predicts three masks and keeps the best. It suits a point, which is ambiguous, but not a box, which is
+    not (the official evaluation does the same).
     """
 
     prompt: PromptKind
@@ -72,7 +74,7 @@ JobTask = EverythingJobTask | PromptsJobTask
 
 
 def parse_job_task(values: Mapping[str, Any]) -> JobTask:
-    """The task of a request body, or of a run, which is the same with every field filled in."""
+    """Parse the task of a request, or of a run, in which every field is filled in. Raises `TaskInvalid`."""
     kind = values.get("kind")
     if kind == "everything":
         task_from_dict(values)

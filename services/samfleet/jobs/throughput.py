@@ -1,7 +1,7 @@
-"""When the images of a job were recorded: equal stretches of time from the first claim on, run by run.
+"""Throughput of a job: images recorded per run in equal intervals from the first claim on.
 
-The end is the last record, or now while the job goes on, so that a pause shows as zero while it lasts. Counted
-over shards, of which there is one for dozens of images; a shard's images are recorded all at once.
+The last interval ends at the last record, or now while the job runs, so that a pause shows as zero. The query counts
+shards, of which there is one for dozens of images; a shard's images are recorded all at once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Run, Shard, ShardState
 from samfleet.jobs.progress import Progress, combine, progress_of_runs
 
-SHORTEST = timedelta(milliseconds=1)  # of a stretch: a job may be over within one tick of the clock
+SHORTEST = timedelta(milliseconds=1)  # shortest interval: a job may end within one tick of the clock
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What was recorded in the stretch that begins at `at`; `images` counts the failures too."""
+    """Images recorded in the interval that starts at `at`; `images` includes the failures."""
 
     at: datetime
     images: int = 0
@@ -31,7 +31,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """`points` by run, as many for each and at the same times; none before the first claim."""
+    """Points by run: all runs have the same number and the same times, and none before the first claim.
+
+    `stretch` is the length of an interval.
+    """
 
     started: datetime | None
     stretch: timedelta
@@ -39,7 +42,7 @@ class Throughput:
 
 
 def throughput_of_runs(session: Session, runs: Sequence[Run], points: int) -> Throughput:
-    """`runs` are those of one job."""
+    """Return the throughput of `runs`, all runs of one job, in `points` intervals."""
     overall = combine(progress_of_runs(session, runs).values())
     if overall.started is None:
         return Throughput(None, timedelta(0), {run.id: () for run in runs})
@@ -60,8 +63,10 @@ def _end(overall: Progress) -> datetime:
 def _recorded(
     session: Session, runs: Sequence[Run], started: datetime, stretch: timedelta, points: int
 ) -> dict[tuple[uuid.UUID, int], tuple[int, int]]:
-    """(images, failures) by run and number of the stretch; the last one takes the record that ends it, the first what a
-    clock that was set back puts before it.
+    """Return (images, failures) by run and number of the interval.
+
+    The record at the very end counts in the last interval; a record before the start, after a clock was set back,
+    counts in the first.
     """
     seconds = func.extract("epoch", Shard.finished_at - started)
     index = func.greatest(0, func.least(func.floor(seconds / stretch.total_seconds()), points - 1)).label("stretch")

@@ -1,8 +1,8 @@
-"""Turns among jobs that wait for a worker, and among variants that do not fit into Triton together.
+"""Turns of jobs that wait for a worker, and of variants that do not fit into Triton's memory together.
 
-A run whose variant finds no room waits, and its shards go back without an attempt counted. What has shards in flight
-keeps its place, so variants do not push each other out shard by shard. When a run has waited for a whole turn, runs of
-other variants that have had theirs begin no further shards until it was served.
+A run waits if there is no memory for its variant; its shards are released without counting an attempt. A variant with
+shards in flight stays loaded, so variants do not evict each other at every shard. Once a run has waited for a whole
+turn, runs of other variants that have had their turn start no further shards until it has been served.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from samfleet.jobs.claim import ClaimedShard
 
 
 def variants_at_work(session: Session, claimed: ClaimedShard, turn: timedelta) -> frozenset[str]:
-    """Variants of the shard's pool, its own aside, that must stay loaded for what is in flight.
+    """Return the other variants of the shard's pool that must stay loaded for shards in flight.
 
-    Queued shards count as much as leased ones do, until the shard's own run has waited for a turn.
+    Queued shards count like leased ones, until the shard's run has waited for a turn; then only leased ones count.
     """
     states = [ShardState.LEASED]
     waited = select(Run.id).where(Run.id == claimed.run_id, _overdue(turn))
@@ -37,7 +37,7 @@ def variants_at_work(session: Session, claimed: ClaimedShard, turn: timedelta) -
 
 
 def variant_owed_a_turn(session: Session, claimed: ClaimedShard, turn: timedelta) -> str | None:
-    """The variant that the shard's run has to let in now; None while the run is within its own turn."""
+    """Return the variant to which the shard's run must yield, or None; None also during the run's own turn."""
     had = or_(Run.turn_since.is_(None), Run.turn_since < func.now() - turn)
     if session.scalars(select(Run.id).where(Run.id == claimed.run_id, had)).one_or_none() is None:
         return None
@@ -48,12 +48,11 @@ def variant_owed_a_turn(session: Session, claimed: ClaimedShard, turn: timedelta
 
 
 def fairest_shard(session: Session, shard_id: int, *, with_suspects: bool = True) -> int:
-    """The shard to work on when a task for `shard_id` came: that one, unless another job of the pool has its turn.
+    """Return the shard to process for a task of `shard_id`: that one, unless it is another job's turn.
 
-    A free place goes to the job that has the fewest shards of the pool at work, so that a job with many shards ahead of
-    all others in the queue does not keep the pool's workers to itself. Tasks only wake workers up: for every queued
-    shard one was sent, and it does not matter which of them is taken first. Without suspects, shards that must run
-    alone are passed over.
+    A free worker goes to the job with the fewest leased shards in the pool, so that a job with many shards at the head
+    of the queue does not occupy all workers. Tasks only wake workers up: one was sent for every queued shard, so their
+    order does not matter. Without `with_suspects`, shards that must run alone are skipped.
     """
     pool = select(Run.pool).join(Shard, Shard.run_id == Run.id).where(Shard.id == shard_id).scalar_subquery()
     open_shards = (
@@ -82,7 +81,7 @@ def begin_waiting(session: Session, run_id: uuid.UUID) -> None:
 
 
 def begin_turn(session: Session, run_id: uuid.UUID) -> None:
-    """Nothing for a run that did not wait, as nearly all do not."""
+    """Start the turn of a run that was waiting; a run that was not, as nearly all, stays unchanged."""
     waited = Run.id == run_id, Run.waiting_since.is_not(None)
     session.execute(update(Run).where(*waited).values(waiting_since=None, turn_since=func.now()))
 

@@ -1,4 +1,4 @@
-"""Refuses a job whose variants have no weights, as far as that is known before a worker tries."""
+"""Check that a job's variants have weights, as far as this is known before a worker loads them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from samfleet.errors import Conflict
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.weights.verify import has_weights
 
-FRESH = timedelta(seconds=30)  # a worker beats every five
+FRESH = timedelta(seconds=30)  # workers send a heartbeat every 5 s
 
 
 class VariantWithoutWeights(Conflict):
-    """The variant's weights are not there; fetch them with `samfleet variants pull`, then submit the job again."""
+    """The variant's weights are missing; fetch them with `samfleet variants pull`, then submit the job again."""
 
     code = "variant_without_weights"
 
@@ -26,8 +26,10 @@ class VariantWithoutWeights(Conflict):
 def require_weights(
     session: Session, records: Sequence[VariantRecord], pools: Collection[str], weights_dir: Path | None
 ) -> None:
-    """By the folder, where this process has it; else by what workers of the pools learned within the last minute, when
-    a load failed for it. Raises `VariantWithoutWeights`.
+    """Raise `VariantWithoutWeights` if a variant is known to have no weights.
+
+    The weights folder decides if this process has it; else the loads that failed for missing weights in workers of the
+    pools within the last minute.
     """
     if weights_dir is not None and weights_dir.is_dir():
         for record in records:

@@ -1,4 +1,4 @@
-"""Masks and pictures of them: run lengths, overlays, upright sizes, grey levels.
+"""Masks and their pictures: run lengths, overlays, upright sizes, grey levels.
 
 May import `image_errors` and below.
 """

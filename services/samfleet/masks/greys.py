@@ -1,10 +1,11 @@
-"""Greys of more than 8 bits as 8 bits, in one way for the model and for pictures.
+"""Conversion of grey levels of more than 8 bits to 8 bits, the same for the model and for pictures.
 
 - 16-bit grey is scaled: value / 257, rounded.
-- 32-bit integer and floating-point grey has no fixed white: its own range is stretched to 0..255. NaN, infinities and a
-  GeoTIFF's nodata value (tag 42113) do not count in the range. Positive infinity becomes white, the others black.
+- 32-bit integer and floating-point grey has no fixed white: the range of the image is stretched to 0..255. NaN,
+  infinities and a GeoTIFF's nodata value (tag 42113) are excluded from the range. Positive infinity becomes white, the
+  others black.
 
-An image is looked at in strips, which bounds what is beside the pixels as Pillow holds them.
+An image is processed in strips, which limits the memory on top of Pillow's pixels.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ STRIP_PIXELS = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """From wide greys to 8 bits; values from `low` to `high` become 0..255. `nodata` is a value without meaning."""
+    """Mapping of grey levels from `low`..`high` to 0..255; `nodata` is the value of pixels that were not measured."""
 
     low: float
     high: float
     nodata: float | None = None
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """Numbers of any kind to uint8, in the same shape."""
+        """Convert numbers of any type to uint8 in the same shape."""
         if self.high <= self.low:
             return np.zeros(values.shape, dtype=np.uint8)
         clean = values.astype(np.float64)
@@ -46,9 +47,9 @@ SIXTEEN_BITS = Stretch(0.0, 65_535.0)
 
 
 def stretch_of(image: Image.Image) -> Stretch | None:
-    """How the greys of a loaded image become 8 bits; None where it has 8 bits a channel already.
+    """Return the mapping of a loaded image's grey levels to 8 bits; None if it has 8 bits a channel already.
 
-    Ask before the image is turned: Pillow keeps tags only with the image that it opened.
+    Call it before the image is transposed: Pillow keeps tags only on the image that it opened.
     """
     if image.mode.startswith("I;16"):
         return SIXTEEN_BITS
@@ -59,7 +60,7 @@ def stretch_of(image: Image.Image) -> Stretch | None:
 
 
 def strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """Rows of the image, a bounded number of pixels at a time."""
+    """Yield strips of rows with a bounded number of pixels."""
     height = max(1, STRIP_PIXELS // image.width)
     if image.height <= height:
         yield slice(0, image.height), image
@@ -70,7 +71,7 @@ def strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
 
 
 def _range(image: Image.Image, missing: float | None) -> tuple[float, float]:
-    """The least and the greatest value that counts; zeros where there is none."""
+    """Return the least and the greatest value that counts; zeros if there is none."""
     ends = []
     for _, strip in strips(image):
         values = np.asarray(strip)
@@ -83,7 +84,7 @@ def _range(image: Image.Image, missing: float | None) -> tuple[float, float]:
 
 
 def _are(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
-    """Where the values are this number, as exactly as their type can hold it: files give it with more digits."""
+    """Return a mask of the values equal to `number`, rounded to their type: files state it with more digits."""
     with np.errstate(over="ignore"):
         held = np.float32(number) if values.dtype.kind == "f" else number
     return np.asarray(values == held, dtype=np.bool_)

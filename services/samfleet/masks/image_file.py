@@ -1,10 +1,10 @@
-"""Opening image files and their upright size: one set of rules for the model, the worker and pictures.
+"""Opening of image files and their upright size, with the same rules for the model, the worker and pictures.
 
-Five formats are read. The orientation is that of EXIF, else of XMP, in whatever type the file gives it: a text "6"
-counts as 6. Data that cannot be read count as none.
+Five formats are read. The orientation is that of EXIF, else of XMP, as a number or a text: "6" counts as 6. Unreadable
+metadata count as missing.
 
-Pillow turns a TIFF by itself while it loads the pixels, and gives the size after that turn before. It does neither for
-the other formats, and neither for an orientation that is no number.
+Pillow transposes a TIFF while it loads the pixels, and reports the transposed size already before loading. It does
+neither for other formats, nor for an orientation that is not a number.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from samfleet.image_errors import (
 )
 from samfleet.masks.tiff import pixel_kind, stored_size
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow knows many more
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow has many more
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,7 +34,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-EXCHANGED = frozenset({5, 6, 7, 8})  # orientations that exchange width and height
+EXCHANGED = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 FOREIGN_SIGNATURES = {
     b"GIF8": "GIF",
     b"%PDF": "PDF",
@@ -45,12 +45,12 @@ FOREIGN_SIGNATURES = {
     b"<?xml": "XML",
 }
 
-# Limits are checked before decoding and per call; Pillow's own is global and warns, unsafely among threads.
+# Limits are checked before decoding, per call. Pillow's limit is global, and its warning is not thread-safe.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Read the header alone. Raises a subclass of `ImageFailed` that names the fault."""
+    """Open the image and read only its header. Raises a subclass of `ImageFailed` that names the fault."""
     if not data:
         raise ImageEmpty
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP" and len(data) < 8 + int.from_bytes(data[4:8], "little"):
@@ -61,12 +61,12 @@ def open_image(data: bytes) -> Image.Image:
         raise _unidentified(data) from None
     except MemoryError:
         raise
-    except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
+    except Exception as error:  # on damaged files Pillow's plugins raise nearly any exception
         raise ImageUnreadable(f"the image's header is damaged: {error}") from error
 
 
 def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
-    """(width, height) in pixels of the upright image, from the header alone. Raises as `open_image` does."""
+    """Return (width, height) in pixels of the upright image, from the header only. Raises like `open_image`."""
     with open_image(data) as image:
         check_pixels(image, max_pixels)
         width, height = stored_size(image) or image.size
@@ -76,12 +76,15 @@ def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
 def check_pixels(image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise ImageTooLarge(
-            f"the image has {image.width} x {image.height} pixels, the limit is {max_pixels} in all; scale it down"
+            f"the image has {image.width} x {image.height} pixels, the limit is {max_pixels} in total; scale it down"
         )
 
 
 def turn_after_loading(image: Image.Image) -> Image.Transpose | None:
-    """The turn that makes the image upright once its pixels are loaded; ask before, or Pillow forgets it."""
+    """Return the transposition that makes the image upright after its pixels are loaded, or None.
+
+    Call it before loading: Pillow drops the orientation then.
+    """
     if image.format == "TIFF" and _raw_orientation(image) in tuple(TURNS):
         return None
     return TURNS.get(_orientation(image))
@@ -97,7 +100,7 @@ def _orientation(image: Image.Image) -> int:
 def _raw_orientation(image: Image.Image) -> Any:
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - damaged EXIF data raise nearly anything and say nothing about the pixels
+    except Exception:  # noqa: BLE001 - damaged EXIF data raise nearly any exception, but the pixels may be fine
         return 1
 
 
@@ -112,4 +115,4 @@ def _unidentified(data: bytes) -> ImageFailed:
             f"the file is a TIFF with pixels of {kind}, which cannot be read; convert it to 8 or 16 bits a channel, or "
             "to one channel of 32-bit floating point"
         )
-    return ImageUnreadable("the file is no image, or its header is damaged; JPEG, PNG, WebP, BMP and TIFF can be read")
+    return ImageUnreadable("the file is not an image, or its header is damaged; JPEG, PNG, WebP, BMP and TIFF are read")

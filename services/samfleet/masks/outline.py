@@ -1,14 +1,14 @@
-"""The cost of drawing polygons: pycocotools allocates by the length of the outline, not by the image."""
+"""Cost of drawing polygons: pycocotools allocates memory by the length of the outline, not by the image size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-MAX_OUTLINE = 1_000_000  # pixels along the polygons of one object: 80 MB while pycocotools draws them
+MAX_OUTLINE = 1_000_000  # pixels along the polygons of one object; pycocotools takes 80 MB to draw them
 
 
 def outline_length(polygons: Sequence[Sequence[float]]) -> float:
-    """Pixels along the polygons, as pycocotools walks them: the longer of the two sides of each edge."""
+    """Return the pixels along the polygons as pycocotools counts them: the longer of the two sides of each edge."""
     return sum(_length(polygon[0::2], polygon[1::2]) for polygon in polygons)
 
 

@@ -1,4 +1,4 @@
-"""A picture of an image with its masks on it."""
+"""Pictures of images with their masks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from samfleet.masks.rle import decode_mask
 
 Bits = NDArray[np.bool_]  # HW
 
-OPACITY = 0.45  # enough to tell neighbours apart with the photograph still to be seen
-GOLDEN_RATIO = (5**0.5 - 1) / 2  # steps of it spread hues so that any few in a row lie far apart
-OUTPUT_COST = 3  # a pixel of the result takes as much as three that are decoded
-BUDGET_SECONDS = 20.0  # shorter than the 30 s that proxies and browsers' users wait
+OPACITY = 0.45  # tells neighbouring masks apart and keeps the photograph visible
+GOLDEN_RATIO = (5**0.5 - 1) / 2  # hue step; hues of consecutive masks are far apart
+OUTPUT_COST = 3  # an output pixel takes the memory of three decoded pixels
+BUDGET_SECONDS = 20.0  # below the 30 s after which proxies and users stop waiting
 
 
 class PicturesBusy(Unavailable):
-    """Other pictures take all the memory that there is for drawing; ask again shortly."""
+    """Other pictures use all the memory for drawing; try again shortly."""
 
     code = "pictures_busy"
 
@@ -38,10 +38,11 @@ def render_overlay(
     max_pixels: int = 100_000_000,
     budget: Budget | None = None,
 ) -> bytes:
-    """A PNG of the upright image, at most `max_side` pixels wide and high, with every mask tinted and outlined.
+    """Return a PNG of the upright image, at most `max_side` pixels wide and high, with every mask tinted and outlined.
 
-    Mask i has the same colour in every picture. Large masks are drawn first, so that small ones lie on top.
-    `budget` holds the pixels that all pictures of this process may have in memory.
+    Mask i has the same colour in every picture. Large masks are drawn first, so that small ones are on top.
+    `budget` limits the pixels that all pictures of this process have in memory. Raises `PicturesBusy` if it stays used
+    up.
     """
     with open_picture(image_bytes, max_side, max_pixels) as source:
         pixels = max(source.pixels, max((mask.size[0] * mask.size[1] for mask in masks), default=0))
@@ -62,7 +63,7 @@ def _drawn(picture: Picture, masks: Sequence[MaskRecord]) -> bytes:
 
 
 def mask_colour(index: int) -> tuple[int, int, int]:
-    """RGB, 0 to 255, of the mask at this position."""
+    """Return the colour of mask `index` as RGB, 0 to 255."""
     hue = index * GOLDEN_RATIO % 1.0
     value = (1.0, 0.8)[index // 8 % 2]
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, value)
@@ -76,7 +77,7 @@ def _tint(picture: Picture, bits: Bits, colour: tuple[int, int, int]) -> None:
 
 
 def _scaled_bits(mask: MaskRecord, height: int, width: int) -> Bits:
-    """The mask at the picture's size, by the nearest pixel."""
+    """Resize the mask to the picture by nearest neighbour."""
     bits = decode_mask(mask.counts, mask.size)
     rows = ((np.arange(height) + 0.5) * mask.size[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * mask.size[1] / width).astype(np.intp)
@@ -84,7 +85,7 @@ def _scaled_bits(mask: MaskRecord, height: int, width: int) -> Bits:
 
 
 def _outline(bits: Bits) -> Bits:
-    """Pixels of the mask with a neighbour outside it; the picture's edge is no outline."""
+    """Return the pixels of the mask with a neighbour outside it; the picture's edge is not part of the outline."""
     padded = np.pad(bits, 1, mode="edge")
     inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return np.asarray(bits & ~inside, dtype=np.bool_)

@@ -1,7 +1,7 @@
-"""Small upright pictures of image files, in about 5 bytes of memory per pixel of the file.
+"""Small upright pictures of image files, made in about 5 bytes of memory per pixel of the file.
 
-A file is made small before it is turned and made RGB, because each of these steps copies it. Greys beyond 8 bits are
-scaled as the model sees them (`samfleet.masks.greys`), some rows at a time.
+An image is downscaled before it is transposed and converted to RGB, because each of these steps copies it. Grey levels
+of more than 8 bits are scaled as for the model (`samfleet.masks.greys`), some rows at a time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Picture = NDArray[np.uint8]  # HW3, RGB
 
 @dataclass(frozen=True, slots=True)
 class PictureSource:
-    """An image whose header is read; `pixels` will be decoded, `small_pixels` be left of them at most."""
+    """An image of which only the header is read. `pixels` will be decoded; the picture has at most `small_pixels`."""
 
     image: Image.Image
     max_side: int
@@ -45,15 +45,15 @@ class PictureSource:
             return np.array(upright.convert("RGB"))
         except MemoryError:
             raise
-        except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
+        except Exception as error:  # on damaged files Pillow's plugins raise nearly any exception
             raise ImageUnreadable(f"the image cannot be decoded ({error}); nothing can be drawn on it") from error
 
 
 @contextmanager
 def open_picture(image_bytes: bytes, max_side: int, max_pixels: int) -> Iterator[PictureSource]:
-    """The header alone is read here, and the number of pixels checked; a JPEG will be decoded at a fraction of it.
+    """Open an image, reading only its header, and check its number of pixels.
 
-    Raises a subclass of `ImageFailed` that names the fault.
+    A JPEG will be decoded at a fraction of its size. Raises a subclass of `ImageFailed` that names the fault.
     """
     with open_image(image_bytes) as image:
         check_pixels(image, max_pixels)
@@ -62,7 +62,7 @@ def open_picture(image_bytes: bytes, max_side: int, max_pixels: int) -> Iterator
 
 
 def _as_bytes(image: Image.Image) -> Image.Image:
-    """With 8 bits a channel in a mode that can be made smaller smoothly."""
+    """Convert the image to 8 bits a channel, in a mode that can be resampled smoothly."""
     image.load()
     image.info.pop("transparency", None)
     stretch = stretch_of(image)
@@ -73,4 +73,4 @@ def _as_bytes(image: Image.Image) -> Image.Image:
         return Image.fromarray(grey)
     if image.mode in {"L", "RGB", "CMYK", "YCbCr"}:
         return image
-    return image.convert("L" if image.mode == "1" else "RGB")  # alpha is dropped before it could darken its neighbours
+    return image.convert("L" if image.mode == "1" else "RGB")  # without alpha, which would darken neighbouring pixels

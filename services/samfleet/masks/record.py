@@ -1,4 +1,4 @@
-"""One mask as it leaves the backend, rests in a part file and appears in exports."""
+"""Record of one mask, as in replies of the backend, part files and exports."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 class MaskRecord:
     """A mask of one image, in pixels of the upright original image.
 
-    `counts` is the COCO compressed run-length code (column-major) for `size` = (height, width). `bbox` is
-    (x, y, width, height) as the official generator writes it: inclusive maxima minus minima. `prompt_index` is the
-    prompt's position in its request; None for SegEvery with points. `point_coords` and `crop_box` (x, y, width,
-    height) are the generator's own fields; None for prompted masks.
+    `counts` is the COCO compressed RLE (column-major) for `size` = (height, width). `bbox` is (x, y, width, height) as
+    the official generator writes it: inclusive maxima minus minima. `prompt_index` is the prompt's position in its
+    request; None for SegEvery with points. `point_coords` and `crop_box` (x, y, width, height) are fields of the
+    generator; None for prompted masks.
     """
 
     counts: str
@@ -27,7 +27,7 @@ class MaskRecord:
     crop_box: tuple[int, int, int, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form, with the field names of the official generator's `coco_rle` output."""
+        """Return the JSON form, with the field names of the official generator's `coco_rle` output."""
         fields: dict[str, Any] = {
             "segmentation": {"size": list(self.size), "counts": self.counts},
             "area": self.area,

@@ -1,4 +1,4 @@
-"""COCO compressed run-length codes of binary masks (pycocotools' `mask` API, column-major)."""
+"""COCO compressed RLE of binary masks (pycocotools' `mask` API, column-major)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from samfleet.masks.runs import Runs, pack_columns
 
 
 def encode_columns(columns: NDArray[np.uint8]) -> list[str]:
-    """Counts of masks given transposed: [masks, width, height] uint8 of 0 and 1, C order."""
+    """Encode transposed masks: [masks, width, height] uint8 of 0 and 1, C order."""
     _, width, height = columns.shape
     return encode_runs(Runs.of_bits(pack_columns(columns), (height, width)))
 
 
 def encode_runs(runs: Runs) -> list[str]:
-    """Counts of each mask, the bytes of pycocotools' `rleToString`, for all masks in one go.
+    """Encode all masks at once, with the same bytes as pycocotools' `rleToString`.
 
-    A count is written as its difference from the count two before, from the fourth on; low bits first, 5 to a
-    character, the sixth bit saying that more follow (common/maskApi.c of cocodataset/cocoapi).
+    From the fourth on, a count is written as its difference from the count two before. Low bits come first, 5 in a
+    character; the sixth bit means that more follow (common/maskApi.c of cocodataset/cocoapi).
     """
     values, per_mask = _differences(runs)
     lengths = _code_lengths(values)
@@ -36,18 +36,18 @@ def encode_runs(runs: Runs) -> list[str]:
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> str:
-    """Counts of one mask [height, width]."""
+    """Encode one mask [height, width]."""
     return encode_columns(np.ascontiguousarray(mask.T)[None].view(np.uint8))[0]
 
 
 def decode_mask(counts: str, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The mask [height, width] of its counts; `size` is (height, width)."""
+    """Decode a mask [height, width]; `size` is (height, width)."""
     decoded: NDArray[np.uint8] = coco_mask.decode({"counts": counts.encode("ascii"), "size": list(size)})
     return decoded.astype(bool)
 
 
 def _code_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Characters of each value: the fewest whose bits hold it in two's complement."""
+    """Return the number of characters of each value: the fewest that represent it in two's complement."""
     lengths = np.ones(len(values), dtype=np.int64)
     magnitude = values ^ (values >> 63)
     limit, least = int(magnitude.max(initial=0)), 16
@@ -58,9 +58,9 @@ def _code_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _differences(runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The numbers to write, mask after mask, and how many belong to each mask.
+    """Return the numbers to write, mask after mask, and how many belong to each mask.
 
-    A mask's counts end at its starts and stops and at its last pixel, which a stop there must not repeat.
+    Counts end at the starts and stops of runs and at the mask's last pixel; a stop at the last pixel ends only one.
     """
     pixels = runs.size[0] * runs.size[1]
     closed = np.bincount(runs.mask[runs.stop == pixels], minlength=runs.count)
@@ -75,7 +75,7 @@ def _differences(runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     previous[first] = 0
     counts = edges - previous
     place = np.arange(total) - np.repeat(first, per_mask)
-    later = np.flatnonzero(place > 2)  # noqa: PLR2004 - the first three counts stand as they are
+    later = np.flatnonzero(place > 2)  # noqa: PLR2004 - the first three counts are written without a difference
     values = counts.copy()
     values[later] -= counts[later - 2]
     return values, per_mask

@@ -1,4 +1,4 @@
-"""Runs of set pixels of many masks at once, found in packed bits, without a loop over runs or masks."""
+"""Runs of set pixels of many masks at once, found in packed bits without a loop over runs or masks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ PIECE_BYTES = 2**20
 
 
 def packed_bytes(pixels: int) -> int:
-    """Bytes of one packed mask: whole words, at least one zero bit after the last pixel, so that every run ends."""
+    """Return the bytes of one packed mask: whole words, with a zero bit after the last pixel so that every run ends."""
     return (pixels // 64 + 1) * 8
 
 
 def pieces(bits: NDArray[np.uint8]) -> list[slice]:
-    """Rows of packed masks to code together: what is made of them stays in the cache."""
+    """Return slices of packed masks to process together, small enough that the intermediates stay in the cache."""
     count = max(1, PIECE_BYTES // bits.shape[1])
     return [slice(start, start + count) for start in range(0, len(bits), count)]
 
 
 def pack_columns(columns: NDArray[np.bool_] | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[n, packed_bytes] of masks given transposed: [n, width, height], C order."""
+    """Pack transposed masks, [n, width, height] in C order, into [n, packed_bytes]."""
     count, width, height = columns.shape
     bits = np.packbits(columns.reshape(count, width * height), axis=1)
     packed = np.zeros((count, packed_bytes(width * height)), dtype=np.uint8)
@@ -46,9 +46,10 @@ class Runs:
 
     @classmethod
     def of_bits(cls, bits: NDArray[np.uint8], size: tuple[int, int]) -> Runs:
-        """Of masks packed down the columns, [n, packed_bytes] uint8, the first pixel in the highest bit of a byte.
+        """Find the runs of masks packed down the columns: [n, packed_bytes] uint8, first pixel in the highest bit.
 
-        A pixel that differs from the one before it starts or stops a run; words, then bytes without any are left out.
+        A pixel that differs from the previous one starts or stops a run. Words without such pixels are skipped, then
+        bytes.
         """
         changes = bits ^ (bits >> np.uint8(1))
         changes[:, 1:] ^= bits[:, :-1] << np.uint8(7)
@@ -63,13 +64,13 @@ class Runs:
         return cls(size, len(bits), mask[::2], position[::2], position[1::2])
 
     def take(self, keep: NDArray[np.bool_]) -> Runs:
-        """The runs of the masks for which `keep` [count] holds, which are numbered anew."""
+        """Return the runs of the masks with `keep` [count] set, renumbered from 0."""
         inside = keep[self.mask]
         number = np.cumsum(keep) - 1
         return Runs(self.size, int(keep.sum()), number[self.mask[inside]], self.start[inside], self.stop[inside])
 
     def placed(self, corner: tuple[int, int], size: tuple[int, int]) -> Runs:
-        """The masks inside a larger image of `size` (height, width), their top left pixel at `corner` (x0, y0)."""
+        """Place the masks in a larger image of `size` (height, width), with the top left pixel at `corner` (x0, y0)."""
         x0, y0 = corner
         height = self.size[0]
         runs = self if size[0] == height else self._cut_at_columns()
@@ -84,15 +85,15 @@ class Runs:
         )
 
     def areas(self) -> Positions:
-        """Set pixels of each mask."""
+        """Return the number of set pixels of each mask."""
         lengths = np.concatenate([[0], np.cumsum(self.stop - self.start)])
         ends = np.searchsorted(self.mask, np.arange(self.count + 1))
         return np.asarray(np.diff(lengths[ends]))
 
     def boxes(self) -> Positions:
-        """[count, 4] (x0, y0, x1, y1) with inclusive maxima; zeros for an empty mask.
+        """Return boxes [count, 4] (x0, y0, x1, y1) with inclusive maxima; zeros for an empty mask.
 
-        A run that goes on in the next column touches the bottom of one and the top of the other.
+        A run that continues in the next column touches the bottom of the first column and the top of the next.
         """
         height = self.size[0]
         boxes = np.zeros((self.count, 4), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What the tags of a TIFF say that Pillow keeps to itself."""
+"""Tags of TIFF files that Pillow does not expose: stored size, nodata value, pixel type."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from PIL import Image, TiffImagePlugin
 
 BIG_TIFF = 43  # third byte of the header, which then has 16 bytes instead of 8
-GDAL_NODATA = 42113  # a text such as "-32767": the value of pixels that were not measured
+GDAL_NODATA = 42113  # a text such as "-32767", the value of pixels that were not measured
 SAMPLE_KINDS = {1: "unsigned integers", 2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex"}
-MOST_BITS = 256  # of one value; what states more is damaged
+MOST_BITS = 256  # of one value; a file that states more is damaged
 READABLE = {(len(bits), bits[0], form[0]) for _, _, form, _, bits, _ in TiffImagePlugin.OPEN_INFO}
 
 
 def stored_size(image: Image.Image) -> tuple[int, int] | None:
-    """(width, height) in pixels as a TIFF stores them, before any turn; None for other formats."""
+    """Return (width, height) in pixels as stored in a TIFF, before any transposition; None for other formats."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     width, height = (image.tag_v2.get(tag) for tag in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH))
@@ -24,20 +24,20 @@ def stored_size(image: Image.Image) -> tuple[int, int] | None:
 
 
 def nodata(image: Image.Image) -> float | None:
-    """The value that a GeoTIFF gives pixels without data, where it is a finite number."""
+    """Return a GeoTIFF's value of pixels without data; None if it has none or the value is not finite."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     try:
         value = float(str(image.tag_v2[GDAL_NODATA]).strip("\0 "))
-    except (KeyError, ValueError):  # no such tag, or a text that is no number
+    except (KeyError, ValueError):  # no such tag, or a text that is not a number
         return None
     return value if math.isfinite(value) else None
 
 
 def pixel_kind(data: bytes) -> str | None:
-    """What the pixels of a TIFF are, in words, such as "3 x 32 bits of floating point", where Pillow cannot read them.
+    """Describe the pixel type of a TIFF that Pillow cannot read, such as "3 x 32 bits of floating point".
 
-    None for every other file: one whose pixels are of a readable kind, or that is damaged, or no TIFF.
+    Returns None for a readable type, a damaged file, and a file that is not a TIFF.
     """
     try:
         tags = _tags(data)
@@ -47,7 +47,7 @@ def pixel_kind(data: bytes) -> str | None:
         whole = all(tags.get(tag) for tag in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH)) and any(
             tag in tags for tag in (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.TILEOFFSETS)
         )
-    except Exception:  # noqa: BLE001 - on damaged files Pillow raises nearly anything; then nothing is known
+    except Exception:  # noqa: BLE001 - on damaged files Pillow raises nearly any exception
         return None
     if not whole or samples < 1 or not 0 < max(bits) <= MOST_BITS:
         return None

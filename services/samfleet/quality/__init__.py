@@ -1,4 +1,4 @@
-"""Evaluation of masks against annotations, by COCO's rules.
+"""Evaluation of masks against annotations by COCO's rules.
 
 May import `db`, `storage`, `masks` and below.
 """

@@ -1,8 +1,8 @@
 """Mean IoU per instance of prompted masks.
 
-Sizes are COCO's of the annotated `area`, each instance in one of them: below 32 x 32 pixels, below 96 x 96, the rest
-(as efficientvit's applications/efficientvit_sam/eval_efficientvit_sam_model.py reports them). Unlike those of
-COCOeval, which share the boundaries.
+Sizes are COCO's, by the annotated `area`: below 32 x 32 pixels, below 96 x 96, and the rest. Each instance has one
+size, as in efficientvit's applications/efficientvit_sam/eval_efficientvit_sam_model.py; in COCOeval an instance at a
+boundary has two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ class Agreement:
         self._sums: dict[Area, float] = dict.fromkeys(AREAS, 0.0)
 
     def add(self, truths: Mapping[int, Truth], best: Mapping[int, Rle]) -> None:
-        """The instances of one image and the mask of each, by annotation id; one without a mask counts as 0."""
+        """Add the instances of an image and the mask of each, by annotation id; an instance without a mask counts as 0.
+
+        Crowds are skipped.
+        """
         for annotation_id, truth in truths.items():
             if truth.iscrowd:
                 continue

@@ -1,6 +1,6 @@
 """COCO's average precision and recall over a stream of images.
 
-No mask outlives its image. Recall is a matter of counting; for precision 32 bytes stay of each detection.
+Masks are dropped after their image. Recall keeps only counters; precision keeps 32 bytes of each detection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PLACES: dict[Area, int] = {area: place for place, area in enumerate(AREAS)}
 
 
 class Evaluation:
-    """Each image is added once, in any order; the figures equal those of COCOeval over the same images."""
+    """Accumulator of images, each added once, in any order; its figures equal COCOeval's over the same images."""
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
@@ -42,27 +42,30 @@ class Evaluation:
                 self._rankings[category_id].add(image_id, verdicts)
 
     def instances(self, area: Area) -> int:
-        """Annotated instances of that size, crowds left out."""
+        """Return the number of annotated instances of that size, without crowds."""
         return sum(counts[_PLACES[area]] for counts in self._instances.values())
 
     def recall(self, area: Area, limit: int) -> float | None:
-        """Mean over IoU thresholds and the categories that have instances; None where none has."""
+        """Return the mean recall over IoU thresholds and categories with instances; None if no category has any."""
         place = self._protocol.limits.index(limit)
         recalls = [
             self._hits[category_id][_PLACES[area], place] / instances
-            for category_id, instances in self._asked_for(area)
+            for category_id, instances in self._with_instances(area)
         ]
         return float(np.mean(np.stack(recalls, axis=1))) if recalls else None
 
     def precisions(self, area: Area) -> NDArray[np.float64] | None:
-        """[10, 101, categories] by IoU threshold and recall, at the largest limit; None where there is no instance."""
+        """Return precisions [10, 101, categories] by IoU threshold and recall, at the largest limit of detections.
+
+        None if no category has instances.
+        """
         found = [
             self._rankings[category_id].precision(_PLACES[area], instances)
-            for category_id, instances in self._asked_for(area)
+            for category_id, instances in self._with_instances(area)
         ]
         return np.stack(found, axis=2) if found else None
 
-    def _asked_for(self, area: Area) -> list[tuple[int, int]]:
+    def _with_instances(self, area: Area) -> list[tuple[int, int]]:
         place = _PLACES[area]
         return [
             (category_id, counts[place]) for category_id, counts in sorted(self._instances.items()) if counts[place]

@@ -1,4 +1,4 @@
-"""COCOeval's per-image step, for one image at a time and without its files and lists of all images."""
+"""COCOeval's per-image step for one image at a time, without files and lists of all images."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pycocotools.cocoeval import COCOeval
 
 from samfleet.quality.protocol import AREAS, Found, Protocol, Truth
 
-IMAGE_ID = 0  # COCOeval knows one image at a time here
-ANY_CATEGORY = -1  # what it calls the category where categories are not used
+IMAGE_ID = 0  # COCOeval gets one image at a time
+ANY_CATEGORY = -1  # COCOeval's id for a class-agnostic evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one category of one image in one area range.
+    """Matches of one category of one image in one area range.
 
     `scores` [D] are sorted, best first; `right` and `wrong` are bool [10, D] by IoU threshold. A detection is neither
-    where it matched a crowd or an instance outside the area range, or is itself outside and matched nothing.
+    if it matched a crowd or an instance outside the area range, or if it is outside the range and matched nothing.
     """
 
     category_id: int
@@ -34,7 +34,7 @@ class Verdict:
 
 
 class ImageStep:
-    """Matching is pycocotools' own code: `COCOeval.computeIoU` and `COCOeval.evaluateImg`."""
+    """Matching of an image by pycocotools: `COCOeval.computeIoU` and `COCOeval.evaluateImg`."""
 
     def __init__(self, protocol: Protocol) -> None:
         self._evaluation: Any = COCOeval(iouType=protocol.shapes)
@@ -44,11 +44,11 @@ class ImageStep:
         self._evaluation.params.maxDets = list(protocol.limits)
 
     def __call__(self, truths: Sequence[Truth], found: Sequence[Found]) -> Iterator[Verdict]:
-        """Truths and detections in the order of their files, which decides between equal scores."""
+        """Yield the verdicts of an image. Pass truths and detections in file order, which breaks ties."""
         categories = sorted({one.category_id for one in truths} | {one.category_id for one in found})
         evaluation = self._evaluation
         evaluation.params.catIds = categories
-        evaluation._gts = _by_category([_truth(*numbered) for numbered in enumerate(truths, 1)])  # noqa: SLF001 - the only way in without files
+        evaluation._gts = _by_category([_truth(*numbered) for numbered in enumerate(truths, 1)])  # noqa: SLF001 - the only input without files
         evaluation._dts = _by_category([_found(*numbered) for numbered in enumerate(found, 1)])  # noqa: SLF001 - as above
         for category in categories if self._class_aware else [ANY_CATEGORY]:
             evaluation.ious = {(IMAGE_ID, category): evaluation.computeIoU(IMAGE_ID, category)}
@@ -71,7 +71,7 @@ def _verdict(category_id: int, area: int, result: dict[str, Any]) -> Verdict:
 
 
 def _truth(number: int, truth: Truth) -> dict[str, Any]:
-    """Numbered from 1, because COCOeval takes a match with an annotation of id 0 for none."""
+    """Convert to COCOeval's form. Ids start at 1, because COCOeval treats a match with id 0 as no match."""
     crowd = int(truth.iscrowd)
     fields = {"id": number, "category_id": truth.category_id, "iscrowd": crowd, "ignore": crowd, "area": truth.area}
     return {**fields, "segmentation": truth.shape, "bbox": truth.shape}

@@ -1,4 +1,4 @@
-"""Which figures a run gets, from its task: `docs/quality.md` says the same for people."""
+"""Choice of a run's quality figures by its task, as documented in `docs/quality.md`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from samfleet.variants.task import EverythingParameters, task_from_dict
 
 
 class AnnotationMasksMissing(InvalidInput):
-    """Some annotations are boxes without a mask, and masks are needed for centre points and for the evaluation."""
+    """Some annotations are boxes without a mask; centre points and the evaluation need masks."""
 
     code = "annotation_masks_missing"
 
 
 def require_masks(boxes: int | None, annotations: int | None, purpose: str) -> None:
-    """Raises `AnnotationMasksMissing` where `boxes` of so many `annotations` have no mask."""
+    """Raise `AnnotationMasksMissing` if `boxes`, the number of `annotations` without a mask, is not 0."""
     if boxes:
         raise AnnotationMasksMissing(
-            f"{boxes} of {annotations} annotations are boxes without a mask, and {purpose} needs masks; boxes can "
-            "prompt: with the task 'box', or as boxes_from 'annotations' of the sampler object_aware"
+            f"{boxes} of {annotations} annotations are boxes without a mask, and {purpose} needs masks; use boxes as "
+            "prompts: with the task 'box', or with boxes_from 'annotations' of the sampler object_aware"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """`recall`: class-agnostic AR. `precision`: class-aware AP. `agreement`: mIoU per instance."""
+    """Figures of a run. `recall`: class-agnostic AR. `precision`: class-aware AP. `agreement`: mIoU per instance."""
 
     recall: bool = False
     precision: bool = False
@@ -36,10 +36,10 @@ class Measures:
 
     @classmethod
     def of(cls, task: Mapping[str, Any], categories: Sequence[Mapping[str, Any]]) -> Self:
-        """Of a run's task, with the variant's defaults filled in, and its dataset's categories.
+        """Choose the figures by the run's task, with the variant's defaults filled in, and the dataset's categories.
 
-        Masks have categories where annotations or detections prompted them. Where annotations are federated, COCO's AP
-        would count a right mask of a category that nobody looked for as wrong, so it is left out.
+        Masks have categories if annotations or detections prompted them. COCO's AP is left out if annotations are
+        federated: it would count a correct mask as wrong if its category was not annotated in the image.
         """
         federated = is_federated(categories)
         if task["kind"] == "prompts":
@@ -49,5 +49,8 @@ class Measures:
 
 
 def is_federated(categories: Sequence[Mapping[str, Any]]) -> bool:
-    """As LVIS is: not every image is annotated with every category. Its categories state how frequent they are."""
+    """Return True if images are annotated with some categories only, as in LVIS.
+
+    LVIS is recognised by the frequencies that its categories state.
+    """
     return any("frequency" in category for category in categories)

@@ -1,4 +1,4 @@
-"""What is measured of a run, in the terms of COCO's evaluation (pycocotools, cocoeval.py `Params`)."""
+"""Protocols and figures of evaluations, in the terms of COCO (pycocotools, cocoeval.py `Params`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 Area = Literal["all", "small", "medium", "large"]
 Metric = Literal["miou", "ar", "ap", "ap50", "ap75"]
 
-# Inclusive at both ends, as COCOeval compares: an instance of exactly 1024 pixels is small and medium.
+# Inclusive at both ends, as in COCOeval: an instance of exactly 1024 pixels is both small and medium.
 AREAS: Mapping[Area, tuple[float, float]] = {
     "all": (0.0, 1e10),
     "small": (0.0, 32.0**2),
@@ -20,9 +20,10 @@ AREAS: Mapping[Area, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """`limits` are the detections counted per image (and category where `class_aware`), best scores first, ascending.
+    """Settings of an evaluation.
 
-    `with_precision` keeps 32 bytes for every detection until the end; recall alone needs a few counters.
+    `limits`, ascending, are numbers of detections counted per image (and per category if `class_aware`), best scores
+    first. `with_precision` keeps 32 bytes of every detection until the end; recall alone needs a few counters.
     """
 
     class_aware: bool
@@ -37,7 +38,7 @@ CLASS_AWARE = Protocol(class_aware=True, limits=(1, 10, 100), with_precision=Tru
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One annotated instance; `shape` is its run-length code, or its box (x, y, width, height)."""
+    """One annotated instance; `shape` is its RLE, or its box (x, y, width, height)."""
 
     category_id: int
     area: float
@@ -47,7 +48,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One mask, or box, of a run; `area` is that of the shape itself, in pixels."""
+    """One mask or box of a run; `area` is that of `shape`, in pixels."""
 
     category_id: int
     score: float
@@ -57,7 +58,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number: `instances` of that `area` were asked for, `max_detections` per image were looked at."""
+    """One figure over `instances` annotated instances of size `area`, with `max_detections` per image."""
 
     metric: Metric
     area: Area

@@ -1,4 +1,4 @@
-"""Detections of one category, kept in columns until all are known, because precision ranks those of all images."""
+"""Detections of one category in columns, kept until the end because precision ranks those of all images together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BITS = 1 << np.arange(10, dtype=np.uint16)  # one IoU threshold each
 
 
 class Ranking:
-    """For each detection the image, the score, and for each area range two sets of IoU thresholds: right and wrong."""
+    """Columns of detections: image, score and, by area range, the IoU thresholds at which each is right or wrong."""
 
     def __init__(self) -> None:
         self._images, self._scores = array("q"), array("d")
@@ -24,7 +24,7 @@ class Ranking:
         self._wrong = [array("H") for _ in AREAS]
 
     def add(self, image_id: int, verdicts: Sequence[Verdict]) -> None:
-        """The verdicts of one image, one for each area range."""
+        """Add the verdicts of one image, one for each area range."""
         scores = verdicts[0].scores
         self._images.extend([image_id] * len(scores))
         self._scores.frombytes(scores.tobytes())
@@ -33,9 +33,9 @@ class Ranking:
             self._wrong[verdict.area].frombytes((_BITS @ verdict.wrong).astype(np.uint16).tobytes())
 
     def precision(self, area: int, instances: int) -> NDArray[np.float64]:
-        """[10, 101] by IoU threshold and recall, as `COCOeval.accumulate` computes it.
+        """Return precisions [10, 101] by IoU threshold and recall, as computed by `COCOeval.accumulate`.
 
-        Images are ranked in the order of their ids among equal scores, whatever order they came in.
+        Equal scores are ranked by image id, not by the order in which images were added.
         """
         scores = np.frombuffer(self._scores)
         order = np.lexsort((np.frombuffer(self._images, dtype=np.int64), -scores))

@@ -17,7 +17,7 @@ from samfleet.quality.protocol import Figure
 def annotations_of(
     session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]
 ) -> Mapping[int, Sequence[DatasetAnnotation]]:
-    """By image id, in the order of the annotations file."""
+    """Return annotations by image id, in the order of the annotations file."""
     query = select(DatasetAnnotation).where(
         DatasetAnnotation.dataset_id == dataset_id, DatasetAnnotation.image_id.in_(image_ids)
     )
@@ -30,7 +30,7 @@ def annotations_of(
 def stated_sizes_of(
     session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]
 ) -> Mapping[int, tuple[int, int]]:
-    """(width, height) by image id, of the images whose size the annotations file states."""
+    """Return (width, height) by image id, for the images with a size in the annotations file."""
     query = select(DatasetImage.image_id, DatasetImage.stated_width, DatasetImage.stated_height).where(
         DatasetImage.dataset_id == dataset_id,
         DatasetImage.image_id.in_(image_ids),
@@ -46,7 +46,7 @@ def replace_figures(session: Session, run_id: uuid.UUID, figures: Sequence[Figur
 
 
 def figures_of(session: Session, run_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Sequence[RunQuality]]:
-    """By run, ordered by metric, area and limit."""
+    """Return quality figures by run, ordered by metric, area and limit."""
     query = select(RunQuality).where(RunQuality.run_id.in_(run_ids))
     found: defaultdict[uuid.UUID, list[RunQuality]] = defaultdict(list)
     ordered = query.order_by(RunQuality.run_id, RunQuality.metric, RunQuality.area, RunQuality.max_detections)

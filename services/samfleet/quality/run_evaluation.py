@@ -1,4 +1,4 @@
-"""The figures of one run, from the lines of its parts and the annotations of its dataset."""
+"""Quality figures of one run, from the lines of its parts and the annotations of its dataset."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Figure
 from samfleet.quality.segmentation import Rle, annotation_rle
 from samfleet.quality.sizes import AnnotationSizeMismatch, Size, check_size
 
-IMAGES_AT_ONCE = 4  # with a thousand masks each, a megabyte of codes, they take seconds
-UNSEGMENTED: Rle = {"size": [1, 1], "counts": "1"}  # stands for shapes in an image without masks to compare with
+IMAGES_AT_ONCE = 4  # with a thousand masks each (a megabyte of RLE) they take seconds
+UNSEGMENTED: Rle = {"size": [1, 1], "counts": "1"}  # placeholder shape in an image without masks to compare with
 
 Row = Mapping[str, Any]
 
 
 class Annotated(Protocol):
-    """An annotation as datasets keep it; `segmentation` is COCO polygons or run lengths."""
+    """An annotation of a dataset; `segmentation` is COCO polygons or run lengths."""
 
     @property
     def annotation_id(self) -> int: ...
@@ -46,11 +46,11 @@ def evaluate_run(
     measures: Measures,
     read_sizes: ReadSizes = lambda _image_ids: {},
 ) -> list[Figure]:
-    """`rows` are lines of part files. An image that failed has no masks, so its instances count as missed.
+    """Return the figures of `measures` for `rows`, the lines of part files.
 
-    `read_annotations` gives those of some image ids, by image id and in the order of the annotations file, `read_sizes`
-    the (width, height) that the file states for images. Raises `AnnotationSizeMismatch` for annotations that were made
-    for an image of another size.
+    A failed image has no masks, so its instances count as missed. `read_annotations` returns annotations by image id,
+    in the order of the annotations file; `read_sizes` the (width, height) that the file states for images. Raises
+    `AnnotationSizeMismatch` for annotations made for an image of another size.
     """
     recall = Evaluation(CLASS_AGNOSTIC) if measures.recall else None
     precision = Evaluation(CLASS_AWARE) if measures.precision else None
@@ -108,13 +108,13 @@ def _proposal(mask: Row) -> Found:
 
 
 def _detection(mask: Row) -> Found:
-    """Scored as in the exported results: by the detection, else by the predicted IoU."""
+    """Return a mask scored as in exported results: by the detection's score, else by the predicted IoU."""
     score = mask.get("detection_score", mask["predicted_iou"])
     return Found(mask["category_id"], score, mask["area"], mask["segmentation"])
 
 
 def _best_masks(masks: Sequence[Row]) -> dict[int, Rle]:
-    """By annotation id, that of the highest predicted IoU; the first on ties."""
+    """Return the mask of the highest predicted IoU by annotation id; the first on ties."""
     best: dict[int, Row] = {}
     for mask in masks:
         known = best.get(mask["annotation_id"])

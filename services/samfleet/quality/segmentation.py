@@ -1,4 +1,4 @@
-"""Annotated segmentations as run-length codes, and how far masks agree with them in pixels, by pycocotools."""
+"""RLE of annotated segmentations and IoU of masks with them, by pycocotools."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class AnnotationOutlineTooLong(InvalidInput):
 
 
 def annotation_rle(segmentation: Any, height: int, width: int) -> Rle:
-    """COCO's compressed run-length code of polygons, uncompressed or compressed codes, as annotations hold them.
+    """Return COCO's compressed RLE of an annotation's polygons, uncompressed RLE or compressed RLE.
 
-    Polygons are drawn in an image of `height` x `width` pixels. Codes of another size are refused before memory is
-    taken for the size that they state.
+    Polygons are drawn in an image of `height` x `width` pixels. RLE of another size is refused before memory is
+    allocated for the size that it states.
     """
     if isinstance(segmentation, Mapping):
         check_runs(segmentation, height, width)
@@ -45,11 +45,14 @@ def annotation_rle(segmentation: Any, height: int, width: int) -> Rle:
 
 
 def annotation_mask(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
-    """The same as pixels: bool [height, width]."""
+    """Return the annotation's mask as bool [height, width]."""
     return cast("NDArray[np.bool_]", coco.decode(annotation_rle(segmentation, height, width)).view(bool))
 
 
 def pixel_ious(masks: Sequence[Rle], truths: Sequence[Rle]) -> NDArray[np.float64]:
-    """Float64 [masks, truths] in 0..1. pycocotools gives NaN for an empty union and -1 for unequal sizes: both 0."""
+    """Return IoUs, float64 [masks, truths] in 0..1; 0 for an empty union and for unequal sizes.
+
+    pycocotools returns NaN and -1 for these.
+    """
     values = coco.iou(list(masks), list(truths), [0] * len(truths))
     return np.clip(np.nan_to_num(np.asarray(values, dtype=np.float64), nan=0.0), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Whether annotations were made for an image of this size. `docs/quality.md` states the same rule for people."""
+"""Check that annotations were made for an image of this size, by the rule of `docs/quality.md`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from samfleet.errors import InvalidInput
 
-TOLERANCE = 1.0  # pixels that a corner may lie beyond the edge: tools count from 0 or 1, and round
+TOLERANCE = 1.0  # pixels that a corner may be beyond the edge: tools count from 0 or 1, and round
 
 Size = tuple[int, int]  # width, height in pixels
 
@@ -28,15 +28,15 @@ class Shaped(Protocol):
 
 
 def check_size(annotations: Iterable[Shaped], stated: Size | None, width: int, height: int) -> None:
-    """Raises `AnnotationSizeMismatch` where the annotations of an image prove that they were made for another size.
+    """Raise `AnnotationSizeMismatch` if the annotations of an image were certainly made for another size.
 
-    `width` x `height` is the upright image, `stated` what the annotations file says. Proof is one of these:
+    `width` x `height` is the upright image, `stated` the size in the annotations file. One of these is proof:
 
     - run lengths of another size;
-    - another stated size, and an object that leaves the image but not the stated size;
-    - no stated size, and an object that lies wholly outside the image.
+    - another stated size, and an object that exceeds the image but not the stated size;
+    - no stated size, and an object entirely outside the image.
 
-    A stated size that differs is no proof by itself: many tools write a wrong one beside right coordinates.
+    A different stated size alone is no proof: many tools write a wrong one with correct coordinates.
     """
     for annotation in annotations:
         if isinstance(annotation.segmentation, Mapping):
@@ -52,16 +52,16 @@ def check_size(annotations: Iterable[Shaped], stated: Size | None, width: int, h
 
 
 def check_runs(runs: Mapping[str, Any], height: int, width: int) -> None:
-    """Raises `AnnotationSizeMismatch` unless run lengths are of this size; nothing is decoded."""
+    """Raise `AnnotationSizeMismatch` unless the run lengths have this size; nothing is decoded."""
     if list(runs["size"]) != [height, width]:
         raise AnnotationSizeMismatch(
             f"an annotation's run lengths have the size {list(runs['size'])}, the image has "
-            f"{[height, width]} (height, width); annotate the image as it is, upright and unscaled"
+            f"{[height, width]} (height, width); annotate the original image, upright and unscaled"
         )
 
 
 def _bounds(annotation: Shaped) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of the polygons, or of the box where there is none."""
+    """Return left, top, right, bottom of the polygons, or of the box if there are none."""
     polygons = annotation.segmentation
     if not polygons:
         x, y, box_width, box_height = annotation.bbox
@@ -78,5 +78,5 @@ def _fits(right: float, bottom: float, stated: Size) -> bool:
 def _mismatch(stated: str, right: float, bottom: float, width: int, height: int) -> AnnotationSizeMismatch:
     return AnnotationSizeMismatch(
         f"the annotations {stated} and reach to ({right:g}, {bottom:g}), the image has {width} x {height} (width x "
-        "height); annotate the image as it is, upright and unscaled"
+        "height); annotate the original image, upright and unscaled"
     )

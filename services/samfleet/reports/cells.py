@@ -1,4 +1,4 @@
-"""Sketches of many rollups merged by what a report groups by."""
+"""Sketches of many rollups, merged by the keys that a report groups by."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.rollups.histogram import unpack
 from samfleet.rollups.sketch import percentiles
 
-WORK_MEM = "32MB"  # else sums of many cells are sorted on disk, which takes a year by day twice as long
+WORK_MEM = "32MB"  # with less, sums of many cells are sorted on disk: a year by day takes twice as long
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Row i of `histograms` (int64 [cells, buckets], from bucket `first` on) belongs to `rows[i]`, which has the keys
-    and `n`, `failures`, `sum_ms` and `batches`, the least number of batches that the images came in.
+    """Measured cells: counts in `rows`, sketches in `histograms`.
+
+    Row i of `histograms` (int64 [cells, buckets], from bucket `first` on) belongs to `rows[i]`. A row has the keys and
+    `n`, `failures`, `sum_ms` and `batches`: the smallest number of batches in which the images can have come.
     """
 
     rows: list[dict[str, Any]]
@@ -41,7 +43,7 @@ class Cells:
 def read_cells(
     session: Session, query: ReportQuery, keys: dict[str, ColumnElement[Any]], *, ignore: tuple[Dimension, ...] = ()
 ) -> Cells:
-    """Only cells that something was measured or failed in."""
+    """Return the cells in which something was measured or failed."""
     batch = func.greatest(Rollup.batch_class, 1)
     columns = [column.label(name) for name, column in keys.items()]
     statement = query.select(

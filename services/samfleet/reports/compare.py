@@ -1,9 +1,9 @@
-"""Whether one machine, or one variant, is faster than another, and how sure that is.
+"""Comparison of two machines or two variants: which one is faster, and how certain that is.
 
-The interval of the ratio is a bootstrap of both medians. A resample's median is an order statistic of uniform ranks,
-so it is drawn from a beta distribution and read off the sketch; that is the same bootstrap without the resampling.
-Images of one batch share its time and tell as much as one, so ranks are drawn for the batches, at the least number of
-them that the batch-size classes allow. The bounds are widened by what two sketches may be off.
+The interval of the ratio is a bootstrap of both medians. The median of a resample is an order statistic of uniform
+ranks. So its rank is drawn from a beta distribution and read off the sketch, which is the same bootstrap without the
+resampling. Images of one batch share its time and count as one measurement. So ranks are drawn for batches: the
+smallest number of them that the batch-size classes allow. The bounds are widened by the error of two sketches.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from samfleet.wire.stages import IMAGE
 
 RESAMPLES = 2000
 INTERVAL = (0.025, 0.975)
-LEAST_BATCHES = 5  # the extremes of fewer leave out the true median more often than the interval may
+LEAST_BATCHES = 5  # with fewer, the extremes miss the true median more often than the interval allows
 CANNOT_TELL = "cannot tell"
 MEASURED = (
     "a",
@@ -46,10 +46,10 @@ By = Literal["variant", "hardware"]
 
 
 def compare(session: Session, query: ReportQuery, by: By, a: Any, b: Any) -> Report:
-    """`ratio` is the median of `a` over that of `b`: below 1, `a` is faster.
+    """Compare `a` with `b`: `ratio` is the median of `a` over that of `b`, so below 1 `a` is faster.
 
-    Only equal work is compared: one dataset and one task, and for two machines one checkpoint too. Two variants never
-    have the same checkpoint; `parameters_b` is the digest of the second's. Where nothing pairs, `note` says what each
+    Only equal work is compared: one dataset and one task, and for two machines also one checkpoint. Two variants never
+    have the same checkpoint; `parameters_b` is the digest of b's parameters. If nothing pairs, `note` lists what each
     side did.
     """
     if a == b:
@@ -76,20 +76,20 @@ def compare(session: Session, query: ReportQuery, by: By, a: Any, b: Any) -> Rep
 
 
 def _pairing(keys: Iterable[str], by: By) -> list[str]:
-    """What two rows must have in common."""
+    """Return the keys that two rows must have in common."""
     if by == "variant":
         return [name for name in keys if name not in {"variant", "parameters"}] + ["task"]
     return [name for name in keys if name not in {"hardware", "precision", "pool", "site", "job"}]
 
 
 def _why_nothing_pairs(cells: Cells, by: By, sides: Sequence[tuple[Any, str]]) -> str:
-    """The work of each side, so that a person sees what to measure. `sides` are keys and names."""
+    """Describe the work of each side, so that a user sees what to measure. `sides` are keys and names."""
     done = {name: sorted({row["work"] for row in cells.rows if row[by] == side and row["n"]}) for side, name in sides}
     if missing := [name for name, work in done.items() if not work]:
-        return f"nothing was measured of {' and '.join(missing)} that the filters let pass"
+        return f"the filters leave no measurements of {' and '.join(missing)}"
     same = "machine" if by == "variant" else "variant"
     return (
-        f"only the same task on the same dataset, {same} and version of the code is compared, and the two have none in "
+        f"only measurements of the same task, dataset, {same} and code version are compared, and the two have none in "
         f"common. {'; '.join(f'{name}: {_listed(work)}' for name, work in done.items())}"
     )
 
@@ -145,7 +145,7 @@ def _interval(cells: Cells, left: int, right: int) -> tuple[float | None, float 
 
 
 def _medians(cells: Cells, index: int, seed: int) -> NDArray[np.float64]:
-    """Float64 [RESAMPLES] in ms. The seed is fixed: the same question has the same answer."""
+    """Return resampled medians, float64 [RESAMPLES] in ms. The seed is fixed: the same query gives the same result."""
     row = cells.rows[index]
     half = (min(row["batches"], row["n"]) + 1) / 2
     ranks = np.random.default_rng(seed).beta(half, half, RESAMPLES)

@@ -28,17 +28,19 @@ JOULES_PER_WH = 3600
 
 
 class HardwareNotFound(NotFound):
-    """There is no hardware of this id; GET /v1/hardware lists what has computed results."""
+    """There is no hardware with this id; GET /v1/hardware lists the hardware that has computed results."""
 
     code = "hardware_not_found"
 
 
 def cost(session: Session, query: ReportQuery) -> Report:
-    """The device's own time (`hours`) at the price of the hardware, which is null until it is set; and the energy that
-    devices counted, null where none does. `wh_per_1000_images` is over the images whose energy is known.
+    """Report device time (`hours`) at the price of the hardware, and the energy that devices counted.
 
-    `clock_hours` is the wall time, idle and waiting included. It is nobody's alone where runs share a machine, so costs
-    by it would add up to more than the machine's.
+    Costs are null until a price is set, energy is null without a counter. `wh_per_1000_images` is over the images with
+    known energy.
+
+    `clock_hours` is the wall time, including idling and waiting. Runs that share a machine share this time, so costs by
+    it would add up to more than the machine's.
     """
     priced = _by_hardware(query)
     keys = priced.keys(without=UNDIVIDED)
@@ -77,9 +79,11 @@ def _energy(row: Row) -> Row:
 
 
 def set_price(session: Session, tenant_id: uuid.UUID, hardware_id: uuid.UUID, per_hour: float, currency: str) -> None:
-    """What an hour of this hardware costs the tenant, in place of what it was."""
+    """Set what an hour of this hardware costs the tenant; replaces an earlier price."""
     if session.get(Hardware, hardware_id) is None:
-        raise HardwareNotFound(f"there is no hardware {hardware_id}; GET /v1/hardware lists what has computed results")
+        raise HardwareNotFound(
+            f"there is no hardware {hardware_id}; GET /v1/hardware lists the hardware that has computed results"
+        )
     values = {"tenant_id": tenant_id, "hardware_id": hardware_id, "per_hour": per_hour, "currency": currency}
     session.execute(
         insert(HardwarePrice)
@@ -91,5 +95,5 @@ def set_price(session: Session, tenant_id: uuid.UUID, hardware_id: uuid.UUID, pe
 
 
 def _by_hardware(query: ReportQuery) -> ReportQuery:
-    """A price is of one hardware."""
+    """Group by hardware too, because a price is per hardware."""
     return replace(query, group_by=(*query.group_by, Dimension.HARDWARE))

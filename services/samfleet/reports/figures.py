@@ -1,7 +1,7 @@
 """Figures of evaluated runs (AP, AR, mIoU by size), averaged over the runs of a row.
 
-They belong to whole runs, which no filter on hours can cut: they stand at the hour in which a run's last image was
-recorded.
+They belong to whole runs, so a filter on hours cannot divide them. A run's figures count in the hour in which its last
+image was recorded.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ NOT_EVALUATED: Figures = {"runs_evaluated": 0, **dict.fromkeys(FIGURES)}
 
 
 def figures_by_series() -> Subquery:
-    """Columns series_id, metric, area, max_detections, value, instances: those of a run for each of its series, and
-    those that came with the series of other sites.
+    """Return the figures by series: of runs evaluated here, and of series imported from other sites.
+
+    Columns: series_id, metric, area, max_detections, value, instances.
     """
     names = ("metric", "area", "max_detections", "value", "instances")
     here, elsewhere = RunQuality.__table__.c, SeriesQuality.__table__.c
@@ -48,7 +49,7 @@ def figures_by_series() -> Subquery:
 def read_figures(
     session: Session, query: ReportQuery, keys: Mapping[str, ColumnElement[Any]]
 ) -> dict[tuple[Any, ...], Figures]:
-    """By the values of `keys`. A figure is the mean of the runs', weighted by the objects that each was asked for."""
+    """Return figures by the values of `keys`: means over runs, weighted by each run's number of instances."""
     runs = _runs(query, [name for name in keys if name != Dimension.DAY]).subquery()
     columns = [day_of(runs.c.hour) if name == Dimension.DAY else runs.c[name] for name in keys]
     averages = select(
@@ -67,7 +68,10 @@ def read_figures(
 
 
 def _runs(query: ReportQuery, names: list[str]) -> Select[Any]:
-    """A run that used two machines counts on each, and once where machines are not told apart."""
+    """Select the runs with their figures.
+
+    A run that used two machines counts on each of them, and once if the rows do not distinguish machines.
+    """
     last_hour = select(func.max(Rollup.hour)).where(Rollup.series_id == ReportSeries.id, Rollup.stage == IMAGE)
     keys = query.keys()
     series = query.select_series(
@@ -93,7 +97,10 @@ def _runs(query: ReportQuery, names: list[str]) -> Select[Any]:
 
 
 def _mean(runs: Any, figure: tuple[Metric, Area, int]) -> ColumnElement[Any]:
-    """Held between the least and the greatest, so that one run's figure, or equal ones, do not change by rounding."""
+    """Return the weighted mean of a figure, clamped to the range of its values.
+
+    So rounding does not change the figure of a single run, or equal figures of several.
+    """
     metric, area, limit = figure
     wanted = and_(runs.metric == metric, runs.area == area, runs.max_detections == limit)
     total, weights, least, most = (

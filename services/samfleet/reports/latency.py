@@ -11,9 +11,10 @@ MEASURED = ("n", "failures", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms")
 
 
 def latency(session: Session, query: ReportQuery) -> Report:
-    """Milliseconds per image, always stage by stage; `image` is all stages but the queue.
+    """Report milliseconds per image by stage; `image` is the sum of all stages except the queue.
 
-    Percentiles are those of the sketch, at most 1 % from the exact ones; counts, failures and means are exact.
+    Percentiles come from the sketch and differ from the exact ones by at most 1 %. Counts, failures and means are
+    exact.
     """
     keys = query.keys(Dimension.STAGE)
     cells = read_cells(session, query, keys)

@@ -1,7 +1,7 @@
-"""Which variants on which machines nothing else beats in both quality and speed, or quality and cost.
+"""Pareto fronts of variants on machines: quality against speed, or quality against cost.
 
-Points are weighed against those that had the same to do: the annotations of one dataset, and one `task`. A box prompt
-takes less time than all masks of an image and is asked another question.
+Only points with the same work are compared: the annotations of one dataset, and one `task`. A box prompt takes less
+time than all masks of an image, but it is a different task.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ QUALITY = {"miou": "miou", "ap": "ap", "ar": f"ar_{AR_LIMIT}"}
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """The columns that are weighed."""
+    """The columns that are compared."""
 
     quality: str
     figure: str
@@ -45,10 +45,12 @@ class _Axes:
 
 
 def pareto(session: Session, query: ReportQuery, against: Against, measure: Measure = "miou") -> Report:
-    """`device` is speed by the time that the device computed: runs of one job share their pool, so the wall time of
-    each, from which `speed` comes, holds the others' too. Points without a figure to weigh (no annotations, no
-    evaluation, no price) are left out. Quality is of all images, warm-up included. Costs in several currencies are
-    kept apart as if they were of several datasets.
+    """Return all points with `dominated`: another point is at least as good on both axes and better on one.
+
+    `device` is speed by device time. `speed` is by wall time: runs of one job share their pool, so the wall time of
+    each includes the others. Points without a figure (no annotations, no evaluation, no price) are left out. Quality
+    covers all images, including warm-up. Points with different currencies are not compared, like points on different
+    datasets.
     """
     asked, axes = by_dataset(query), _Axes(QUALITY[measure], FIGURES[against], against == "cost")
     divided = (Dimension.HARDWARE,) if against == "cost" else ()
@@ -72,8 +74,9 @@ def pareto(session: Session, query: ReportQuery, against: Against, measure: Meas
 
 
 def _tasks(session: Session, tenant_id: uuid.UUID, digests: set[str]) -> dict[str, str]:
-    """`everything`, `prompts box` and the like, by digest of the parameters. Boxes of annotations give the answer away,
-    so who had them had another task.
+    """Return the task (`everything`, `prompts box` and the like) by digest of the parameters.
+
+    Boxes from annotations reveal the objects, so a run prompted with them counts as another task.
     """
     task = ReportSeries.parameters["task"]
     boxes = case((task["boxes_from"].astext == "annotations", "annotations"))

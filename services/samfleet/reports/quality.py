@@ -1,4 +1,4 @@
-"""How well masks agree with annotations: what was measured image by image, and the evaluations of whole runs."""
+"""Agreement of masks with annotations: measured image by image, and from evaluations of whole runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def quality(session: Session, query: ReportQuery) -> Report:
 
 
 def read_quality(session: Session, query: ReportQuery) -> list[Row]:
-    """Only what had annotations to agree with. Warm-up counts here: it changes times and no mask."""
+    """Return rows that have annotations. Warm-up images count here: warm-up changes times, not masks."""
     keys = query.keys(without=UNDIVIDED)
     evaluated = read_figures(session, query, keys)
     rows = []
@@ -46,5 +46,5 @@ def _measured(query: ReportQuery, keys: Mapping[str, ColumnElement[Any]]) -> Sel
 
 
 def by_dataset(query: ReportQuery) -> ReportQuery:
-    """Figures of different annotations have nothing in common."""
+    """Group by dataset too, because figures on different annotations are not comparable."""
     return replace(query, group_by=(*query.group_by, Dimension.DATASET))

@@ -1,4 +1,4 @@
-"""What a report is asked for: whose measurements, which of them, and what stands in a row of its own."""
+"""Report queries: the tenant, the filters and the grouping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samfleet.errors import InvalidInput
 
 
 class ReportInvalid(InvalidInput):
-    """The report cannot be made of what was asked for."""
+    """The parameters of the report are not valid."""
 
     code = "report_invalid"
 
@@ -34,7 +34,7 @@ class Dimension(enum.StrEnum):
 
 
 def _precision() -> ColumnElement[str]:
-    """As executions are written elsewhere: `bf16`, `fp16+compile`."""
+    """Return the execution in the notation of `samfleet.variants.execution`: `bf16`, `fp16+compile`."""
     arithmetic = func.coalesce(Hardware.facts["precision"].astext, "fp32")
     compilation = func.coalesce(Hardware.facts["compilation"].astext, "none")
     return case((compilation == "none", arithmetic), else_=arithmetic + "+" + compilation)
@@ -67,10 +67,10 @@ ALWAYS: dict[str, ColumnElement[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReportQuery:
-    """An empty filter lets everything pass. `since` and `until` choose the UTC hours that begin in [since, until).
+    """Filters and grouping of a report. An empty filter passes everything.
 
-    What was computed by other parameters, by another version of the code or on another site always has rows of its
-    own, whatever `group_by` says: their average would describe nothing.
+    `since` and `until` choose the UTC hours that begin in [since, until). Other parameters, another code version or
+    another site always get separate rows, regardless of `group_by`: their average would be meaningless.
     """
 
     tenant_id: uuid.UUID
@@ -82,13 +82,13 @@ class ReportQuery:
     include_warmup: bool = False
 
     def keys(self, *more: Dimension, without: Sequence[Dimension] = ()) -> dict[str, ColumnElement[Any]]:
-        """Columns of the rows' identity, in their order; unique, each once."""
+        """Return the columns that identify a row, in their order and without duplicates."""
         wanted = {*self.group_by, *more} - set(without)
         grouped = {dimension.value: COLUMNS[dimension] for dimension in Dimension if dimension in wanted}
         return {**grouped, **ALWAYS}
 
     def select(self, *columns: Any, ignore: Sequence[Dimension] = ()) -> Select[Any]:
-        """Over all rollups that pass the filters, but for those on the dimensions to `ignore`."""
+        """Select from all rollups that pass the filters, except filters on the dimensions in `ignore`."""
         query = self.select_series(*columns).join(Rollup, Rollup.series_id == ReportSeries.id)
         for dimension in OF_ROLLUPS:
             if dimension not in ignore and (values := self.filters.get(dimension)):
@@ -102,7 +102,7 @@ class ReportQuery:
         return query
 
     def select_series(self, *columns: Any) -> Select[Any]:
-        """Over all series that pass the filters on what is the same for a whole series."""
+        """Select from all series that pass the filters on properties of a whole series."""
         query = (
             select(*columns)
             .select_from(ReportSeries)

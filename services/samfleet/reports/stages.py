@@ -1,4 +1,4 @@
-"""Where the time of a run's images goes, stage by stage, by PostgreSQL's exact percentiles."""
+"""Stage times of a run's images, with exact percentiles from PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class StageStatistics:
-    """Milliseconds per image; of a stage that ran for a whole batch, the image's share. `n` images have the stage."""
+    """Milliseconds per image; for a stage that ran per batch, the image's share. `n` images went through the stage."""
 
     n: int
     mean_ms: float
@@ -31,9 +31,9 @@ class StageStatistics:
 def stage_statistics(
     session: Session, run_id: uuid.UUID, *, include_warmup: bool = False
 ) -> dict[str, StageStatistics]:
-    """Stages of the images that succeeded; one that no image went through is left out.
+    """Return statistics by stage over the images that succeeded; stages that no image went through are left out.
 
-    The first executions after a model was loaded (warm-up) are left out unless asked for.
+    Warm-up images (the first executions after a model was loaded) count only with `include_warmup`.
     """
     found: dict[str, StageStatistics] = {}
     for row in session.execute(_query(run_id, include_warmup=include_warmup)):
@@ -43,7 +43,7 @@ def stage_statistics(
 
 
 def _query(run_id: uuid.UUID, *, include_warmup: bool) -> Select[Any]:
-    """One pass over the run's results: every row is spread over the stages."""
+    """Select the statistics in one pass: every result is unnested into one row per stage."""
     wanted = true() if include_warmup else ImageResult.warmup.is_not(true())
     names = func.unnest(literal(list(STAGE_SQL), ARRAY(Text)))
     spread = (

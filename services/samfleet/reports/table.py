@@ -1,4 +1,4 @@
-"""What a report is: rows that all have the same columns, and what their parameters were."""
+"""The table of a report: rows with the same columns, and the parameters that they were measured with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`parameters` explains the digests in the rows, `note` why there are none where that needs saying."""
+    """Rows of a report. `parameters` maps the digests in the rows to parameters; `note` explains an empty report."""
 
     columns: tuple[str, ...]
     rows: list[Row]
@@ -40,9 +40,9 @@ class Report:
 
 
 def _inert(value: Any) -> Any:
-    """A text that spreadsheets would compute gets an apostrophe, which they take for a sign of text.
+    """Prefix an apostrophe to text that a spreadsheet would evaluate as a formula.
 
-    Others name datasets and machines. https://owasp.org/www-community/attacks/CSV_Injection
+    Names of datasets and machines come from other people. https://owasp.org/www-community/attacks/CSV_Injection
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_BEGINS) else value
 
@@ -50,8 +50,9 @@ def _inert(value: Any) -> Any:
 def build_report(
     session: Session, tenant_id: uuid.UUID, keys: Iterable[str], measured: Sequence[str], rows: Iterable[Row]
 ) -> Report:
-    """Names hardware, shortens digests, puts tasks in words, and sorts: a report that is asked for again has its rows
-    in the same order.
+    """Build the report: name hardware, shorten digests, describe tasks, and sort.
+
+    The same query gives its rows in the same order.
     """
     found = list(rows)
     names = hardware_names(session, {row["hardware"] for row in found if row.get("hardware") is not None})
@@ -87,7 +88,7 @@ def _sortable(value: Any) -> str:
 
 
 def read_parameters(session: Session, tenant_id: uuid.UUID, digests: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Task and checkpoint by whole digest."""
+    """Return task and checkpoint by full digest."""
     query = select(ReportSeries.parameters_sha256, ReportSeries.parameters).distinct()
     rows = session.execute(
         query.where(ReportSeries.tenant_id == tenant_id, ReportSeries.parameters_sha256.in_(list(digests)))

@@ -1,4 +1,4 @@
-"""A task in words: `everything, 8 points per side`. Two tasks have the same words only if they ask for the same."""
+"""Descriptions of tasks: `everything, 8 points per side`. Two tasks have the same words only if they are equivalent."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 from samfleet.variants.task import EverythingParameters
 
 _DEFAULTS = asdict(EverythingParameters())
-_SAID_FIRST = {"kind", "sampler", "points_per_side", "boxes_from"}
+_NAMED_FIRST = {"kind", "sampler", "points_per_side", "boxes_from"}
 
 
 def task_words(task: Any) -> str:
-    """What differs from the defaults of the official generator is named. The task may come from another site, so it
-    can be anything that JSON has.
+    """Describe a task; parameters with the default of the official generator are left out.
+
+    The task may come from another site, so it can be any JSON value.
     """
     if isinstance(task, Mapping) and task.get("kind") == "everything":
         return ", ".join(_everything(task))
@@ -29,23 +30,23 @@ def _everything(task: Mapping[str, Any]) -> Iterator[str]:
     if "points_per_side" in task:
         yield f"{task['points_per_side']} points per side"
     if task.get("sampler", "grid") != "grid":
-        yield f"sampler {_said(task['sampler'])}"
+        yield f"sampler {_text(task['sampler'])}"
     if "boxes_from" in task:
-        yield f"boxes from {_said(task['boxes_from'])}"
-    for name in sorted(set(task) - _SAID_FIRST):
+        yield f"boxes from {_text(task['boxes_from'])}"
+    for name in sorted(set(task) - _NAMED_FIRST):
         if task[name] != _DEFAULTS.get(name):
-            yield f"{_said(name)} {_said(task[name])}"
+            yield f"{_text(name)} {_text(task[name])}"
 
 
 def _prompts(task: Mapping[str, Any]) -> Iterator[str]:
     yield "prompts"
-    yield _said(task.get("prompt"))
+    yield _text(task.get("prompt"))
     if "multimask" in task and task["multimask"] is not (task.get("prompt") == "center_point"):
         yield "best of three masks" if task["multimask"] is True else "single mask"
     for name in sorted(set(task) - {"kind", "prompt", "multimask"}):
         if (name, task[name]) != ("from", "annotations"):
-            yield f"{_said(name)} {_said(task[name])}"
+            yield f"{_text(name)} {_text(task[name])}"
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return value.replace("_", " ") if isinstance(value, str) else json.dumps(value, sort_keys=True)

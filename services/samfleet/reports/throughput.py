@@ -1,5 +1,7 @@
-"""Images over time. The clock of a run goes from the first claim of a shard to the last record of the hours asked for,
-so a run that was paused for a while is as slow as its user saw it.
+"""Throughput: images over time.
+
+The clock of a run goes from the first claim of a shard to the last record in the requested hours. So a pause makes a
+run as slow as its user saw it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ MS_PER_HOUR = 3_600_000
 
 
 def throughput(session: Session, query: ReportQuery) -> Report:
-    """`images_per_gpu_hour` counts the time on the device alone (encode, decode, postprocess); `gpu_busy_share` is that
+    """Report images per second and per hour of device time.
+
+    `images_per_gpu_hour` counts only the time on the device (encode, decode, postprocess). `gpu_busy_share` is that
     time over the wall time; `queue_share` is waiting over waiting and working.
     """
     keys = query.keys(without=UNDIVIDED)
@@ -35,18 +39,18 @@ def throughput(session: Session, query: ReportQuery) -> Report:
 
 
 def read_throughput(session: Session, query: ReportQuery) -> list[Row]:
-    """A clock belongs to a run, not to a stage or a batch size, so those do not divide it."""
+    """Return throughput by key. A clock belongs to a whole run, so stage and batch size do not divide it."""
     keys = query.keys(without=UNDIVIDED)
     columns = [column.label(name) for name, column in keys.items()]
-    image, ms = Rollup.stage == IMAGE, func.coalesce
+    image, coalesce = Rollup.stage == IMAGE, func.coalesce
     runs = query.select(
         *columns,
         func.sum(Rollup.n).filter(image).label("n"),
         func.sum(Rollup.failures).filter(image).label("failures"),
         func.extract("epoch", func.max(Rollup.ended_at) - func.min(Rollup.started_at)).label("wall"),
-        ms(func.sum(Rollup.sum_ms).filter(image), 0.0).label("image_ms"),
-        ms(func.sum(Rollup.sum_ms).filter(Rollup.stage.in_(DEVICE_STAGES)), 0.0).label("gpu_ms"),
-        ms(func.sum(Rollup.sum_ms).filter(Rollup.stage == "queue"), 0.0).label("queue_ms"),
+        coalesce(func.sum(Rollup.sum_ms).filter(image), 0.0).label("image_ms"),
+        coalesce(func.sum(Rollup.sum_ms).filter(Rollup.stage.in_(DEVICE_STAGES)), 0.0).label("gpu_ms"),
+        coalesce(func.sum(Rollup.sum_ms).filter(Rollup.stage == "queue"), 0.0).label("queue_ms"),
         func.sum(Rollup.energy_j).filter(image).label("energy_j"),
         func.sum(Rollup.energy_images).filter(image).label("energy_images"),
         ignore=UNDIVIDED,

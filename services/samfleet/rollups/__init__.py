@@ -1,4 +1,4 @@
-"""Measurements added up by hour as they are recorded, so that reports do not read every image.
+"""Hourly sums of measurements, updated as images are recorded, so that reports need not read every image.
 
 May import `db` and below.
 """

@@ -1,4 +1,4 @@
-"""Counts rollups anew from rows, of all runs unless some are named: `python -m samfleet.rollups RUN_ID…`."""
+"""Rebuild rollups from image results, of the given runs or of all: `python -m samfleet.rollups RUN_ID…`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Labels of datasets in reports. People name many datasets `images`, and reports must not take two of them for one.
+"""Labels of datasets in reports. Many datasets are called `images`, and reports must keep them apart.
 
-Within a tenant a label stands for one content. The first content of a name has the name; others have a part of their
-digest behind it. A dataset of the same content has the same label, whatever its name.
+Within a tenant a label identifies one content. The first content of a name gets the name; later ones get a part of
+their digest appended. Datasets with the same content share one label, even if their names differ.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ UNKNOWN = "unknown"
 
 
 def dataset_label(session: Session, tenant_id: uuid.UUID, name: str, content: str | None) -> str:
-    """The label of a dataset of this name and content. A new one holds a lock until the transaction ends: two series
-    that come at once must not take one label for two contents.
+    """Return the label of a dataset of this name and content.
+
+    A new label holds a lock until the transaction ends: two concurrent series must not use one label for two contents.
     """
     series = select(ReportSeries.dataset).where(ReportSeries.tenant_id == tenant_id)
     known = series.where(ReportSeries.dataset_content == content).limit(1)

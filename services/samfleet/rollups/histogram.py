@@ -1,9 +1,9 @@
-"""Many sketches added up by PostgreSQL, each as one number.
+"""Sketches packed into one number each, which PostgreSQL can add.
 
-`rollups.histogram` is the sum over buckets of count * 10^(12 * bucket). The database makes it of `first_bucket` and
-`counts` (its function `rollup_histogram`), so it always agrees with them. A sum of numbers is the sketch of them all,
-as long as no bucket of it holds 10^12 images. PostgreSQL adds the digits of a number several times faster than it
-hands out the array that they stand for.
+`rollups.histogram` is the sum over buckets of count * 10^(12 * bucket). The database computes it from `first_bucket`
+and `counts` (its function `rollup_histogram`), so it always agrees with them. The sum of such numbers is the merged
+sketch, as long as no bucket holds 10^12 images. PostgreSQL adds the digits of a number several times faster than it
+returns the equivalent array.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DIGITS = 3  # of base 10^4 for a bucket
 
 
 def unpack(sums: Sequence[bytes]) -> tuple[NDArray[np.int64], int]:
-    """Int64 [sums, buckets], and the bucket that they begin with; of what `numeric_send` gives."""
+    """Unpack results of `numeric_send` to int64 [sums, buckets]; also return the number of the first bucket."""
     heads = [HEAD.unpack_from(packed)[:2] for packed in sums]
     spans = [(weight + 1 - count, weight) for count, weight in heads if count]
     first = min((low for low, _ in spans), default=0) // DIGITS

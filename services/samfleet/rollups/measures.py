@@ -1,7 +1,7 @@
-"""What is counted of an image: its stages, their sum, and the classes that keep unlike images apart.
+"""Measures of an image: its stage times, their sum, and its batch-size class.
 
-Each measure stands here twice, for the rows that a worker has in hand and in SQL over the rows that are stored;
-`tests/integration/rollups` holds them against each other.
+Each measure is defined twice: in Python for the rows that a worker records, and in SQL for stored rows.
+`tests/integration/rollups` compares the two.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NO_BATCH = 0  # never reached Triton
 
 
 def _queue_ms() -> ColumnElement[float | None]:
-    """Waiting in both queues, ours and Triton's; unknown only where neither was measured."""
+    """Return the waiting time in both queues, ours and Triton's; null only if neither was measured."""
     shard, triton = ImageResult.queue_shard_ms, ImageResult.queue_triton_ms
     both = func.coalesce(shard, 0.0) + func.coalesce(triton, 0.0)
     return case((func.num_nonnulls(shard, triton) > 0, both))
@@ -49,7 +49,7 @@ def image_ms_sql() -> ColumnElement[float]:
 
 
 def measures(row: Mapping[str, Any]) -> dict[str, float]:
-    """Milliseconds by stage, and their sum as `image`; of a stage that ran for a batch, the image's share."""
+    """Return milliseconds by stage, and their sum as `image`; for a stage that ran per batch, the image's share."""
     known = {name.removesuffix("_ms"): row[name] for name in COLUMNS if row.get(name) is not None}
     queues = [row[name] for name in QUEUES if row.get(name) is not None]
     queued = {QUEUE: sum(queues)} if queues else {}
@@ -57,7 +57,7 @@ def measures(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def batch_class(size: int | None) -> int:
-    """The least power of two that is no smaller, up to a last class for all that is larger."""
+    """Return the smallest power of two that is at least `size`, up to a last class for all larger sizes."""
     if not size:
         return NO_BATCH
     return next((bound for bound in BATCH_CLASSES if size <= bound), 2 * BATCH_CLASSES[-1])
@@ -80,7 +80,8 @@ def hour_sql() -> ColumnElement[Any]:
 
 
 def claimed_sql() -> ColumnElement[Any]:
-    """When work on a result began: a claim is the first that is known of a shard. A clock that was set back meanwhile
-    makes no time of it, and none below zero.
+    """Return the start of work on a result: the claim of its shard.
+
+    It is never after the result, so a clock that was set back gives no negative duration.
     """
     return func.least(Shard.claimed_at, ImageResult.created_at)

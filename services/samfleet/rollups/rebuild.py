@@ -1,7 +1,7 @@
-"""Rollups of a run counted anew from its rows, all of them or none.
+"""Rebuild of a run's rollups from its image results, all of them or none.
 
-What is recorded keeps its rollups right by itself; this is for rows that came before there were rollups, for rows that
-are replaced (a retry of failed images), and to check one against the other.
+Recording keeps rollups up to date. A rebuild is for results that are older than the rollups, for results that are
+replaced (a retry of failed images), and to check one against the other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MACHINE = (ImageResult.hardware_id, ImageResult.checkpoint_sha256)
 
 
 def rebuild_run(session: Session, run_id: uuid.UUID) -> int:
-    """Put new rollups of a run in place of its old ones; returns how many there are, 0 where the run is gone.
+    """Replace the rollups of a run; return how many there are, 0 if the run does not exist.
 
     Locks the run, so that nothing is recorded meanwhile.
     """
@@ -38,7 +38,7 @@ def rebuild_run(session: Session, run_id: uuid.UUID) -> int:
 
 
 def count_run(session: Session, run_id: uuid.UUID) -> dict[Cell, Tally]:
-    """From the rows, by PostgreSQL."""
+    """Count the results of a run in PostgreSQL."""
     tallies: dict[Cell, Tally] = defaultdict(Tally)
     images = _images(run_id)
     for row in session.execute(_times(images)):
@@ -66,7 +66,7 @@ def count_run(session: Session, run_id: uuid.UUID) -> dict[Cell, Tally]:
 
 
 def _images(run_id: uuid.UUID) -> CTE:
-    """An image that failed before it reached a machine counts for the one that its shard was on."""
+    """Select the run's images. One that failed before it reached a machine counts for the machine of its shard."""
     mates: dict[str, Any] = {
         "partition_by": ImageResult.shard_id,
         "order_by": (ImageResult.hardware_id.is_(None), ImageResult.image_id),
@@ -120,7 +120,7 @@ def _times(images: CTE) -> Select[Any]:
 
 
 def _facts(images: CTE) -> Select[Any]:
-    """What is counted of images whatever their outcome."""
+    """Select the counts that cover images of any outcome."""
     c = images.c
     keys = [c.hardware_id, c.checkpoint_sha256, c.hour, c.batch_class, c.warmup]
     return select(

@@ -1,4 +1,4 @@
-"""Rollups are written by whoever holds the lock of their run, so nobody else writes the same ones meanwhile."""
+"""Storage of rollups. The writer holds the lock of the run, so nobody else writes the same rollups meanwhile."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def digest(parameters: Mapping[str, Any]) -> str:
 
 
 def add_shard(session: Session, job: Job, run: Run, shard_id: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Count a shard's rows, in the transaction that writes them."""
+    """Add a shard's rows to the rollups, in the transaction that writes the rows."""
     now, claimed = session.execute(select(func.now(), Shard.claimed_at).where(Shard.id == shard_id)).one()
     merge(session, job, run, tally(rows, min(claimed or now, now), now))
 
 
 def merge(session: Session, job: Job, run: Run, tallies: Mapping[Cell, Tally]) -> None:
-    """Add tallies to what is stored of the locked run."""
+    """Add tallies to the stored rollups of the locked run."""
     machines = {(cell.hardware_id, cell.checkpoint_sha256) for cell in tallies}
     series = {machine: _series(session, job, run, *machine) for machine in sorted(machines, key=str)}
     keyed = {(series[cell[:2]], *cell[2:]): added for cell, added in tallies.items()}
@@ -44,7 +44,7 @@ def merge(session: Session, job: Job, run: Run, tallies: Mapping[Cell, Tally]) -
 
 
 def write(session: Session, tallies: Mapping[tuple[int, str, datetime, int, bool], Tally]) -> None:
-    """Put these in place of what is stored under the same keys."""
+    """Store tallies, replacing those under the same keys."""
     values = [_values(key, entry) for key, entry in tallies.items()]
     if not values:
         return

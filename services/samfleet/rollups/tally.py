@@ -26,7 +26,7 @@ class Cell(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """`counts` by bucket; what is too short for any is in `n` alone."""
+    """Counts and sums of a cell. `counts` is by bucket; times too short for any bucket are only in `n`."""
 
     n: int = 0
     failures: int = 0
@@ -59,9 +59,9 @@ class Tally:
 
 
 def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: datetime) -> dict[Cell, Tally]:
-    """Of one shard's rows as they go into `image_results`.
+    """Count the rows of one shard, in the form in which they go into `image_results`.
 
-    An image that failed before it reached a machine counts for the one that its shard was on.
+    An image that failed before it reached a machine counts for the machine of its shard.
     """
     ordered = sorted(rows, key=lambda row: (row["hardware_id"] is None, row["image_id"]))
     hour = recorded_at.replace(minute=0, second=0, microsecond=0)

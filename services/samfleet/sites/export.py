@@ -1,4 +1,4 @@
-"""A site's measurements as a signed file: gzip of JSON lines, written as they are read from the database."""
+"""Export of a site's measurements as a signed file: gzipped JSON lines, streamed from the database."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Line = Header | HardwareLine | SeriesLine | RollupLine | FigureLine
 
 
 class SiteUnnamed(Conflict):
-    """This site has no name that others could know it by; set SAMFLEET_SITE, start anew and export again."""
+    """This site has no name for others to know it by; set SAMFLEET_SITE, restart and export again."""
 
     code = "site_unnamed"
 
@@ -43,10 +43,10 @@ class Identity:
 
 
 def export(session: Session, query: ReportQuery, site: Identity) -> Iterator[bytes]:
-    """The file in pieces, of one snapshot of the database.
+    """Yield the file in pieces, from one snapshot of the database.
 
-    The query chooses runs, never parts of them: a run of which any series passes is told whole, so that whoever takes
-    in a later export of it may put that in place of all they had. What came from other sites is theirs to tell.
+    The query chooses whole runs: if any series of a run passes, the whole run is exported. So an importer may replace
+    all that it had of the run by a later export. Measurements imported from other sites are not exported.
     """
     digest, packer = hashlib.sha256(), zlib.compressobj(wbits=GZIP)
     for line in _lines(session, query, site):
@@ -61,12 +61,12 @@ def export(session: Session, query: ReportQuery, site: Identity) -> Iterator[byt
 def _lines(session: Session, query: ReportQuery, site: Identity) -> Iterator[Line]:
     now: datetime = session.scalars(select(func.now())).one()
     yield Header(site=site.name, public_key=site.key.public, exported_at=now, code_version=code_version())
-    told: set[str] = set()
+    exported: set[str] = set()
     for batch in _batches(session, query):
         for series, facts in batch:
             machine = fingerprint_of(facts) if facts is not None else None
-            if machine is not None and facts is not None and machine not in told:
-                told.add(machine)
+            if machine is not None and facts is not None and machine not in exported:
+                exported.add(machine)
                 yield HardwareLine(fingerprint_sha256=machine, facts=facts)
             yield _series_line(series, machine)
         yield from _measured(session, [series.id for series, _ in batch])
@@ -74,14 +74,14 @@ def _lines(session: Session, query: ReportQuery, site: Identity) -> Iterator[Lin
 
 def _batches(session: Session, query: ReportQuery) -> Iterator[Sequence[tuple[ReportSeries, dict[str, Any] | None]]]:
     series = select(ReportSeries, Hardware.facts).outerjoin(Hardware, Hardware.id == ReportSeries.hardware_id)
-    told = series.where(
+    own = series.where(
         ReportSeries.tenant_id == query.tenant_id,
         ReportSeries.site_id.is_(None),
         ReportSeries.origin_run_id.in_(_runs(query)),
     )
     last = 0
     while batch := session.execute(
-        told.where(ReportSeries.id > last).order_by(ReportSeries.id).limit(SERIES_AT_ONCE)
+        own.where(ReportSeries.id > last).order_by(ReportSeries.id).limit(SERIES_AT_ONCE)
     ).all():
         yield [(row[0], row[1]) for row in batch]
         last = batch[-1][0].id
@@ -89,7 +89,7 @@ def _batches(session: Session, query: ReportQuery) -> Iterator[Sequence[tuple[Re
 
 
 def _runs(query: ReportQuery) -> Select[Any]:
-    """Those with a series that the filters let pass and that measured anything between `since` and `until`."""
+    """Select runs with a series that passes the filters and has measurements between `since` and `until`."""
     measured = select(Rollup.series_id).where(Rollup.series_id == ReportSeries.id)
     if query.since is not None:
         measured = measured.where(Rollup.hour >= query.since)

@@ -1,4 +1,4 @@
-"""Taking in the measurements of another site: all of a file in one transaction, or nothing."""
+"""Import of another site's measurements: the whole file in one transaction, or nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SiteIsThisOne(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the runs of a file. `unchanged` were here from this export or a later one."""
+    """Numbers of runs in an imported file. `unchanged` runs were here already from this export or a later one."""
 
     site: str
     fingerprint: str
@@ -53,22 +53,22 @@ def import_file(
     own_public_key: str | None,
     max_bytes: int,
 ) -> Imported:
-    """Nothing is written before the whole file was found signed by a site that the tenant trusts."""
+    """Import a file. Nothing is written before the whole file is verified as signed by a trusted site."""
     header = verify(file, max_bytes)
     if header.public_key == own_public_key:
         raise SiteIsThisOne
     site = site_of(session, tenant_id, header, trusted)
-    taking = _Taking(session, site, header)
+    importer = _Importer(session, site, header)
     try:
         for line in read_content(file, max_bytes):
-            taking.take(line)
-        taking.write_rows()
+            importer.add(line)
+        importer.write_rows()
     except IntegrityError as error:
-        raise SiteFileDamaged("the file has something twice; have it exported anew") from error
+        raise SiteFileDamaged("the file has an entry twice; have it exported again") from error
     site.exported_at = max(site.exported_at, header.exported_at)
     site.imported_at = func.now()
     session.flush()
-    counts = taking.counts
+    counts = importer.counts
     return Imported(
         site=site.name,
         fingerprint=fingerprint(site.public_key),
@@ -80,10 +80,11 @@ def import_file(
 
 
 @dataclass(slots=True)
-class _Taking:
-    """`series` has the ids that the file's numbers got here, None for those of runs that are left as they are.
+class _Importer:
+    """Import of one file.
 
-    A run is replaced whole: one that was retried or counted anew may have lost a series that it had.
+    `series` maps series numbers of the file to ids here, or to None for runs that stay unchanged. A run is replaced
+    whole: after a retry or a rebuild it may have lost a series.
     """
 
     session: Session
@@ -96,13 +97,13 @@ class _Taking:
     rollups: list[dict[str, Any]] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
 
-    def take(self, line: Content) -> None:
+    def add(self, line: Content) -> None:
         if isinstance(line, HardwareLine):
-            self._take_hardware(line)
+            self._add_hardware(line)
         elif isinstance(line, SeriesLine):
-            self._take_series(line)
+            self._add_series(line)
         else:
-            self._take_row(line)
+            self._add_row(line)
 
     def write_rows(self) -> None:
         for model, rows in ((Rollup, self.rollups), (SeriesQuality, self.figures)):
@@ -110,23 +111,23 @@ class _Taking:
                 self.session.execute(insert(model), rows)
                 rows.clear()
 
-    def _take_hardware(self, line: HardwareLine) -> None:
-        """By its facts: what it is said to be is not believed."""
+    def _add_hardware(self, line: HardwareLine) -> None:
+        """Store the hardware by its facts; the stated fingerprint is checked against them."""
         if fingerprint_of(line.facts) != line.fingerprint_sha256:
-            raise SiteFileDamaged("a machine of the file has facts that are not of its fingerprint")
+            raise SiteFileDamaged("the fingerprint of a machine in the file does not match its facts")
         self.machines.update(remember_hardware(self.session, [line.facts]))
 
-    def _take_series(self, line: SeriesLine) -> None:
+    def _add_series(self, line: SeriesLine) -> None:
         if digest(line.parameters) != line.parameters_sha256:
-            raise SiteFileDamaged("a series of the file has parameters that are not of their digest")
+            raise SiteFileDamaged("the digest of a series in the file does not match its parameters")
         if line.series in self.series or (line.hardware is not None and line.hardware not in self.machines):
-            raise SiteFileDamaged("a series of the file is there twice, or its machine is not")
+            raise SiteFileDamaged("the file has a series twice, or lacks the machine of a series")
         if line.run_id not in self.runs:
             self.runs[line.run_id] = self._begin_run(line.run_id)
         self.series[line.series] = self._new_series(line) if self.runs[line.run_id] else None
 
     def _begin_run(self, run_id: uuid.UUID) -> bool:
-        """Whether it is news; what was known of it is gone then."""
+        """Return True if the run is new or newer than the stored one, which is deleted then."""
         known = (ReportSeries.site_id == self.site.id, ReportSeries.origin_run_id == run_id)
         exported_at = self.session.scalars(select(func.max(ReportSeries.exported_at)).where(*known)).one()
         if exported_at is not None and exported_at >= self.header.exported_at:
@@ -153,9 +154,9 @@ class _Taking:
         found: int = self.session.execute(insert(ReportSeries).values(values).returning(ReportSeries.id)).scalar_one()
         return found
 
-    def _take_row(self, line: RollupLine | FigureLine) -> None:
+    def _add_row(self, line: RollupLine | FigureLine) -> None:
         if line.series not in self.series:
-            raise SiteFileDamaged("something was measured of a series that the file does not have")
+            raise SiteFileDamaged("the file has measurements of a series that it does not contain")
         series_id = self.series[line.series]
         if series_id is None:
             return

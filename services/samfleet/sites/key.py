@@ -1,4 +1,4 @@
-"""What a site is: an Ed25519 key pair (RFC 8032). The public key and signatures are written as hexadecimal digits."""
+"""The identity of a site: an Ed25519 key pair (RFC 8032). Public key and signatures are written in hexadecimal."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from samfleet.errors import SamfleetError
 
-_FINGERPRINT_BYTES = 16  # a second key with the same 128 bits is out of reach, and people still compare 32 digits
-_PURPOSE = b"samfleet measurements\n"  # a signature under anything else of this key is none here
+_FINGERPRINT_BYTES = 16  # a second key with the same 128 bits is infeasible, and people can still compare 32 digits
+_PURPOSE = b"samfleet measurements\n"  # signatures of this key for another purpose are not valid here
 
 
 class SiteKeyUnusable(SamfleetError):
-    """The key of this site can be neither read nor made; check SAMFLEET_SITE_KEY_FILE."""
+    """The key of this site can be neither read nor created; check SAMFLEET_SITE_KEY_FILE."""
 
     code = "site_key_unusable"
 
@@ -52,12 +52,15 @@ def is_signed(public_key: str, digest: bytes, signature: str) -> bool:
 
 
 def fingerprint(public_key: str) -> str:
-    """What people compare: 32 hexadecimal digits."""
+    """Return the fingerprint that people compare: 32 hexadecimal digits."""
     return hashlib.sha256(bytes.fromhex(public_key)).digest()[:_FINGERPRINT_BYTES].hex()
 
 
 def read_key(path: Path) -> SiteKey | None:
-    """None where none was made yet. Errors name the setting: clients of the API see them, and not this path."""
+    """Return the key, None if none was created yet.
+
+    Errors name the setting and not the path, because clients of the API see them.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -68,17 +71,17 @@ def read_key(path: Path) -> SiteKey | None:
         private = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SiteKeyUnusable(
-            "the file SAMFLEET_SITE_KEY_FILE is no PEM file of a private key without a password"
+            "the file SAMFLEET_SITE_KEY_FILE is not a PEM file of a private key without a password"
         ) from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise SiteKeyUnusable("the key in SAMFLEET_SITE_KEY_FILE is not an Ed25519 key; take it away to have one made")
+        raise SiteKeyUnusable("the key in SAMFLEET_SITE_KEY_FILE is not an Ed25519 key; remove it to have one created")
     return SiteKey(private)
 
 
 def open_key(path: Path) -> SiteKey:
-    """The key in this file, made at the first call; only its owner reads the file.
+    """Return the key in this file, created at the first call; only its owner can read the file.
 
-    Several processes may make it at once: a file appears whole under its name or not at all, and the first one stays.
+    Several processes may create it at once: the file appears whole or not at all, and the first one stays.
     """
     if (found := read_key(path)) is not None:
         return found
@@ -95,15 +98,15 @@ def open_key(path: Path) -> SiteKey:
         finally:
             Path(partial).unlink()
     except OSError as error:
-        raise SiteKeyUnusable(f"the site's key {_unusable('made', error)}") from error
+        raise SiteKeyUnusable(f"the site's key {_unusable('created', error)}") from error
     made = read_key(path)
     if made is None:
-        raise SiteKeyUnusable("the site's key vanished while it was made; check SAMFLEET_SITE_KEY_FILE")
+        raise SiteKeyUnusable("the site's key disappeared while it was created; check SAMFLEET_SITE_KEY_FILE")
     return made
 
 
 def _unusable(verb: str, error: OSError) -> str:
-    """The error itself has the path; the log has the error."""
+    """Describe the error without its path; the log has the whole error."""
     return f"cannot be {verb} ({error.strerror or type(error).__name__}); check the file SAMFLEET_SITE_KEY_FILE"
 
 
@@ -111,4 +114,4 @@ def _name_once(partial: Path, path: Path) -> None:
     try:
         path.hardlink_to(partial)
     except FileExistsError:
-        return  # another process was first, and its key is the site's
+        return  # another process was first; the site uses its key

@@ -1,4 +1,4 @@
-"""Which other sites a tenant takes measurements from, and what may be taken under their names."""
+"""Other sites that a tenant imports measurements from, and the names that they may use."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from samfleet.sites.lines import Header
 
 
 class SiteNotTrusted(Forbidden):
-    """Nothing was ever taken in from this site; compare its fingerprint with what its owner says, then trust it."""
+    """This site is not trusted yet; compare its fingerprint with the one that its owner states, then trust it."""
 
     code = "site_not_trusted"
 
 
 class SiteKeyChanged(Conflict):
-    """The file has the name of a site that is known here by another key; ask its owner, and forget the former site."""
+    """The file names a site that is known here with another key; ask its owner, and forget the former site."""
 
     code = "site_key_changed"
 
 
 class SiteNotFound(NotFound):
-    """No measurements were taken in from a site of this name; GET /v1/sites lists those that were."""
+    """No measurements were imported from a site of this name; GET /v1/sites lists the imported sites."""
 
     code = "site_not_found"
 
 
 def known_sites(session: Session, tenant_id: uuid.UUID) -> Sequence[tuple[Site, int]]:
-    """By name, each with the number of its runs here."""
+    """Return the sites by name, each with the number of its runs here."""
     query = (
         select(Site, func.count(ReportSeries.origin_run_id.distinct()))
         .outerjoin(ReportSeries, ReportSeries.site_id == Site.id)
@@ -45,10 +45,12 @@ def known_sites(session: Session, tenant_id: uuid.UUID) -> Sequence[tuple[Site, 
 
 
 def forget_site(session: Session, tenant_id: uuid.UUID, name: str) -> None:
-    """With all that was taken in from it, and the machines that nothing else is known to have been computed on."""
+    """Delete a site with everything imported from it, and the machines that no other measurement uses."""
     site_id = session.scalars(select(Site.id).where(Site.tenant_id == tenant_id, Site.name == name)).one_or_none()
     if site_id is None:
-        raise SiteNotFound(f"no measurements were taken in from a site {name!r}; GET /v1/sites lists those that were")
+        raise SiteNotFound(
+            f"no measurements were imported from a site {name!r}; GET /v1/sites lists the imported sites"
+        )
     of_site = select(ReportSeries.hardware_id).where(ReportSeries.site_id == site_id).distinct()
     machines = [found for found in session.scalars(of_site) if found is not None]
     session.execute(delete(Site).where(Site.id == site_id))
@@ -57,15 +59,16 @@ def forget_site(session: Session, tenant_id: uuid.UUID, name: str) -> None:
 
 
 def site_of(session: Session, tenant_id: uuid.UUID, header: Header, trusted: str | None) -> Site:
-    """The site that signed, locked until the end of the transaction; a new one only with its fingerprint in `trusted`.
+    """Return the site that signed the file, locked until the end of the transaction.
 
-    Its newest file names it: a site that calls itself something else now has all its rows under the new name.
+    A new site needs its fingerprint in `trusted`. The newest file of a site names it: if the site renamed itself, all
+    its rows get the new name.
     """
     shown = fingerprint(header.public_key)
     of_key = select(Site).where(Site.tenant_id == tenant_id, Site.public_key == header.public_key)
     site = session.scalars(of_key.with_for_update()).one_or_none()
     if trusted is not None and trusted != shown:
-        raise SiteNotTrusted(f"the file is signed by the fingerprint {shown}, and not by {trusted}, which you trust")
+        raise SiteNotTrusted(f"the file is signed with fingerprint {shown}, not with {trusted}, which you trust")
     if site is not None and (site.name == header.site or header.exported_at <= site.exported_at):
         return site
     _require_free_name(session, tenant_id, header)
@@ -82,19 +85,22 @@ def site_of(session: Session, tenant_id: uuid.UUID, header: Header, trusted: str
 
 
 def _require_free_name(session: Session, tenant_id: uuid.UUID, header: Header) -> None:
-    """By its own key it may be taken: another import may have found the site new and ended meanwhile."""
+    """Raise `SiteKeyChanged` if a site with another key has the name.
+
+    A site with the same key may have it: a concurrent import may have added the site meanwhile.
+    """
     others = (Site.name == header.site, Site.public_key != header.public_key)
     taken = select(Site.public_key).where(Site.tenant_id == tenant_id, *others)
     if (public_key := session.scalars(taken).one_or_none()) is not None:
         raise SiteKeyChanged(
-            f"the file says that it is of {header.site!r}, but that site is known here by the fingerprint "
-            f"{fingerprint(public_key)}, and this file is signed by {fingerprint(header.public_key)}. Ask its owner: "
-            f"either take another name there, or forget the former site here (samfleet report forget {header.site})"
+            f"the file says that it is from {header.site!r}, but that site is known here with fingerprint "
+            f"{fingerprint(public_key)}, and this file is signed with {fingerprint(header.public_key)}. Ask its owner: "
+            f"either use another name there, or forget the former site here (samfleet report forget {header.site})"
         )
 
 
 def _new_site(session: Session, tenant_id: uuid.UUID, header: Header) -> Site:
-    """Two imports may find it new at the same time; the second waits for the first and finds its row."""
+    """Add a site. If two imports add it at the same time, the second waits for the first and finds its row."""
     values = {"id": uuid.uuid4(), "tenant_id": tenant_id, "name": header.site, "public_key": header.public_key}
     values |= {"exported_at": header.exported_at, "imported_at": func.now()}
     session.execute(insert(Site).values(values).on_conflict_do_nothing())

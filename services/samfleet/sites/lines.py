@@ -1,5 +1,7 @@
-"""The lines of an export, each a JSON object: a header, then machines, series and what was measured of them, last the
-signature of all lines before it. Whatever comes from another site goes through these models before it is used.
+"""Lines of an export, each a JSON object: a header, machines, series with their measurements, and a signature.
+
+The signature comes last and covers all lines before it. All data of other sites is validated by these models before
+use.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from samfleet.wire.stages import IMAGE
 FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
 VERSION = 2  # 1 had no `dataset_content`
 _BUCKETS = (bucket_of(LEAST_MS) or 0, bucket_of(GREATEST_MS) or 0)
-_NO_MORE_THAN_ALL = 1 + 1e-9  # sums of floats are rounded
+_MOST_MEAN_IOU = 1 + 1e-9  # sums of floats are rounded
 _STAGES = frozenset({*STAGE_SQL, IMAGE})
 _CLASSES = frozenset({NO_BATCH, *BATCH_CLASSES, 2 * BATCH_CLASSES[-1]})
 
@@ -41,7 +43,7 @@ Instant = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le
 
 
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
-    """PostgreSQL's JSON has no NaN."""
+    """Refuse NaN, which PostgreSQL's JSON cannot store."""
     json.dumps(value, allow_nan=False)
     return value
 
@@ -54,7 +56,7 @@ class _Line(BaseModel):
 
 
 class Header(_Line):
-    """`exported_at` orders the exports of a site, whose clock it is by."""
+    """First line. `exported_at`, by the clock of the site, orders its exports."""
 
     kind: Literal["header"] = "header"
     format: Literal["samfleet-measurements"] = FORMAT
@@ -72,7 +74,7 @@ class HardwareLine(_Line):
 
 
 class SeriesLine(_Line):
-    """`series` is its number in this file; `hardware` the fingerprint of a line before."""
+    """A series. `series` is its number in this file, `hardware` the fingerprint of an earlier line."""
 
     kind: Literal["series"] = "series"
     series: Count
@@ -89,7 +91,7 @@ class SeriesLine(_Line):
 
 
 class RollupLine(_Line):
-    """An hour of a series, as the table `rollups` has it."""
+    """One hour of a series, as in the table `rollups`."""
 
     kind: Literal["rollup"] = "rollup"
     series: Count
@@ -110,23 +112,23 @@ class RollupLine(_Line):
     energy_images: Small
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> RollupLine:
-        """What no run measures would break the reports' arithmetic, or their memory."""
+    def _check_consistency(self) -> RollupLine:
+        """Refuse values that no run measures: they would break the reports' arithmetic or exhaust their memory."""
         if self.stage not in _STAGES or self.batch_class not in _CLASSES:
-            raise ValueError("unknown stage or class of batches")
+            raise ValueError("unknown stage or batch class")
         if self.first_bucket + len(self.counts) - 1 > _BUCKETS[1] or sum(self.counts) > self.n:
-            raise ValueError("the buckets hold more than was measured")
+            raise ValueError("the buckets hold more images than were measured")
         if self.hour.minute or self.hour.second or self.hour.microsecond:
-            raise ValueError("not the beginning of an hour")
+            raise ValueError("not the start of an hour")
         if self.started_at is not None and (self.ended_at is None or self.ended_at < self.started_at):
             raise ValueError("it ends before it starts")
-        if self.iou_sum > self.instances * _NO_MORE_THAN_ALL:
-            raise ValueError("the agreement with annotations is above 1")
+        if self.iou_sum > self.instances * _MOST_MEAN_IOU:
+            raise ValueError("the mean IoU with annotations is above 1")
         return self
 
 
 class FigureLine(_Line):
-    """A figure of the evaluation of a series' run, as the table `run_quality` has it."""
+    """A figure from the evaluation of a series' run, as in the table `run_quality`."""
 
     kind: Literal["figure"] = "figure"
     series: Count
@@ -138,7 +140,7 @@ class FigureLine(_Line):
 
 
 class Signature(_Line):
-    """Of the SHA-256 of all lines before, their ends included."""
+    """Last line: the signature over the SHA-256 of all earlier lines, line ends included."""
 
     kind: Literal["signature"] = "signature"
     sha256: Digest

@@ -1,4 +1,4 @@
-"""Reading a file of another site: first whether it is whole and signed, then its lines, both in bounded memory."""
+"""Reading of another site's file: verification first, then the lines, both in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from samfleet.sites.lines import CONTENT, FORMAT, VERSION, Content, Header, Sign
 BLOCK_BYTES = 1 << 18
 LINE_BYTES = 1 << 20  # a rollup with every bucket filled takes a hundredth
 GZIP = 31
-_MOST_SHOWN = 100  # of names that the file made up
+_MOST_SHOWN = 100  # characters of a field name, which the file can choose
 _GZIP_BEGIN = b"\x1f\x8b"
-_NUL = b"\\u0000"  # PostgreSQL's text has none
+_NUL = b"\\u0000"  # PostgreSQL's text cannot store it
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 class SiteFileDamaged(InvalidInput):
-    """This is no whole file of `samfleet report export`; fetch it again, or have it exported anew."""
+    """This is not a complete file of `samfleet report export`; fetch it again, or have it exported again."""
 
     code = "site_file_damaged"
 
@@ -43,13 +43,13 @@ class SiteSignatureInvalid(InvalidInput):
 
 
 class SiteFileTooLarge(TooLarge):
-    """The file has more measurements than this server takes at once; have it exported in parts, by `--since`."""
+    """The file has more measurements than this server accepts at once; have it exported in parts with `--since`."""
 
     code = "site_file_too_large"
 
 
 def verify(file: IO[bytes], max_bytes: int) -> Header:
-    """The header of a file that is whole and signed by the key that it names, read to its end."""
+    """Read a file to its end and return its header; the file must be whole and signed by the key that it names."""
     digest, header, held = hashlib.sha256(), None, b""
     for line in _unpacked_lines(file, max_bytes):
         if header is None:
@@ -61,14 +61,14 @@ def verify(file: IO[bytes], max_bytes: int) -> Header:
         raise SiteFileDamaged
     end = _parse(Signature, held)
     if end.sha256 != digest.hexdigest():
-        raise SiteFileDamaged("the file was changed after it was written: its digest is another; have it exported anew")
+        raise SiteFileDamaged("the file was changed after it was written: its digest differs; have it exported again")
     if not is_signed(header.public_key, digest.digest(), end.signature):
         raise SiteSignatureInvalid
     return header
 
 
 def read_content(file: IO[bytes], max_bytes: int) -> Iterator[Content]:
-    """What lies between the header and the signature of a file that was verified."""
+    """Yield the lines between the header and the signature of a verified file."""
     held: bytes | None = None
     file.seek(0)
     lines = _unpacked_lines(file, max_bytes)
@@ -84,10 +84,10 @@ def _header(line: bytes) -> Header:
         loose = json.loads(line)
         named, version = loose["format"], loose["version"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise SiteFileDamaged("this is no file of `samfleet report export`: it does not begin like one") from error
+        raise SiteFileDamaged("this is not a file of `samfleet report export`: it has no valid header") from error
     if named == FORMAT and isinstance(version, int) and version > VERSION:
         raise SiteFileTooNew(
-            f"the file is of version {version} and was written by a newer samfleet; "
+            f"the file has version {version} and was written by a newer samfleet; "
             f"this one reads version {VERSION}: update it"
         )
     return _parse(Header, line)
@@ -102,7 +102,7 @@ def _parse(model: type[Parsed], line: bytes) -> Parsed:
 
 def _content(line: bytes) -> Content:
     if _NUL in line:
-        raise SiteFileDamaged("a line of the file has a character that cannot be stored; have it exported anew")
+        raise SiteFileDamaged("a line of the file has a character that cannot be stored; have it exported again")
     try:
         return CONTENT.validate_json(line)
     except ValidationError as error:
@@ -112,16 +112,16 @@ def _content(line: bytes) -> Content:
 def _explained(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))[:_MOST_SHOWN] or "a line"
-    return f"the file has a line that no samfleet writes ({where}: {first['msg']}); have it exported anew"
+    return f"the file has an invalid line ({where}: {first['msg']}); have it exported again"
 
 
 def _unpacked_lines(file: IO[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Each with its end. Whatever is not a whole line, or of more bytes than allowed, is an error."""
+    """Yield lines with their ends. An incomplete line, or more bytes than allowed, is an error."""
     size, rest = 0, b""
     for block in _unpacked(file):
         size += len(block)
         if size > max_bytes:
-            raise SiteFileTooLarge(f"the file has more than {max_bytes} bytes unpacked, the most this server takes")
+            raise SiteFileTooLarge(f"the file has more than {max_bytes} bytes unpacked, the most this server accepts")
         *lines, rest = (rest + block).split(b"\n")
         for line in lines:
             yield line + b"\n"
@@ -132,7 +132,7 @@ def _unpacked_lines(file: IO[bytes], max_bytes: int) -> Iterator[bytes]:
 
 
 def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
-    """In blocks of bounded size, whatever the file claims to unpack to."""
+    """Yield unpacked blocks of bounded size, however large the file unpacks."""
     begin = file.read(len(_GZIP_BEGIN))
     if begin != _GZIP_BEGIN:
         yield begin
@@ -152,4 +152,4 @@ def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
         if not packed and not block:
             raise SiteFileDamaged("the file is cut short; fetch it again")
     if unpacker.unused_data or file.read(1):
-        raise SiteFileDamaged("something follows the end of the file; fetch it again")
+        raise SiteFileDamaged("the file has data after its end; fetch it again")

@@ -1,4 +1,4 @@
-"""From a storage URL to its object store. Nothing connects before the first operation."""
+"""Object stores by storage URL. A store connects at its first operation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StorageUrlInvalid(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """What boto3 does not find by itself (environment, profile, instance role); None leaves it to boto3."""
+    """Options for boto3; None leaves a value to boto3 (environment, profile, instance role)."""
 
     endpoint_url: str | None = None
     region: str | None = None
@@ -62,22 +62,22 @@ def _open_file(parts: SplitResult, _options: S3Options) -> ObjectStore:
 
 def _open_s3(parts: SplitResult, options: S3Options) -> ObjectStore:
     if not parts.netloc:
-        raise StorageUrlInvalid(f"storage URL {parts.geturl()!r} names no bucket; use s3://bucket/folder")
+        raise StorageUrlInvalid(f"storage URL {parts.geturl()!r} has no bucket; use s3://bucket/folder")
     return S3Store(connect_s3(options), parts.netloc, unquote(parts.path))
 
 
 def connect_s3(options: S3Options) -> S3Client:
-    # Stores other than S3 seldom have a host name per bucket, and older ones refuse botocore's new checksums.
+    # Stores other than Amazon S3 seldom have a host name per bucket, and older ones refuse botocore's new checksums.
     foreign: Config | None = None
     if options.endpoint_url:
         foreign = Config(
             s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            proxies={} if is_loopback(options.endpoint_url) else None,  # None: those of the environment
+            proxies={} if is_loopback(options.endpoint_url) else None,  # None: the environment's proxies
         )
     common = Config(
-        connect_timeout=5,  # seconds; a store in reach answers in far less
+        connect_timeout=5,  # seconds; a reachable store takes far less
         read_timeout=60,  # seconds without a byte
         retries={"mode": "standard", "max_attempts": 3},
         signature_version="s3v4",

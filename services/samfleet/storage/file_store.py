@@ -1,8 +1,8 @@
-"""Objects as files below one root folder.
+"""Object store in files below one root folder.
 
-A write goes to a temporary file inside the root, reaches the disk (fsync) and takes its name in one rename, so
-readers and crashes see the old object or the new one. No other account may read or list objects. Symbolic links are
-followed only where they stay inside the root.
+A write goes to a temporary file inside the root, is synced to disk (fsync) and renamed, so after a crash, and for
+readers at any time, there is the old object or the new one. Other accounts can neither read nor list objects. Symbolic
+links are followed only if they stay inside the root.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from samfleet.storage.store import (
 from samfleet.storage.streams import mapped_stream
 
 CHUNK_BYTES = 1 << 20
-_FILE_MODE, _FOLDER_MODE = 0o600, 0o700  # pictures and masks are for the account of the service alone
-PLACE_ATTEMPTS = 100  # a concurrent delete_prefix may remove the emptied target folder under a write
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700  # only the account of the service may read pictures and masks
+PLACE_ATTEMPTS = 100  # a concurrent delete_prefix may remove the target folder during a write
 
 ERRORS: dict[int, tuple[type[SamfleetError], str]] = {
     errno.ENOSPC: (StorageFull, "the disk is full; free some space"),
     errno.EDQUOT: (StorageFull, "the disk quota is used up; free some space"),
     errno.EFBIG: (StorageFull, "the file size limit is reached; raise it (ulimit -f)"),
-    errno.ENOENT: (ObjectNotFound, "there is no such object"),
+    errno.ENOENT: (ObjectNotFound, "the object does not exist"),
     errno.EISDIR: (ObjectNotFound, "this is a folder, not an object"),
     errno.ENOTDIR: (ObjectNotFound, "a part of this path is an object, not a folder"),
     errno.EACCES: (StorageForbidden, "access is refused; check the owner and the mode of the files"),
@@ -155,26 +155,27 @@ class FileStore:
                 continue
             except (FileExistsError, NotADirectoryError, IsADirectoryError):
                 raise StorageKeyInvalid(
-                    f"{target} cannot be written: an object stands where a folder is needed, or the reverse"
+                    f"{target} cannot be written: an object exists where a folder is needed, or the reverse"
                 ) from None
-            with suppress(FileNotFoundError):  # removed with its folder right after it was placed
+            with suppress(FileNotFoundError):  # removed with its folder right after the rename
                 for folder in changed:
                     _sync_folder(folder)
             return
-        raise StorageUnavailable(f"{target.parent} is removed again and again by others; try again shortly")
+        raise StorageUnavailable(f"{target.parent} is removed repeatedly by others; try again shortly")
 
     def _remove_empty(self, folder: Path) -> None:
-        """Folders are no objects: one that is empty goes with its last object, up to the root."""
+        """Remove empty folders up to the root: folders are not objects, so they are removed with their last object."""
         while folder != self._root:
             try:
                 folder.rmdir()
-            except OSError:  # not empty, or gone
+            except OSError:  # not empty, or already removed
                 return
             folder = folder.parent
 
     def _walk(self, folder: str, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        """Depth first in key order: a folder sorts as its name with '/', which is how its keys continue. A folder whose
-        keys all come before `after` is not opened.
+        """Yield objects depth first, in the order of keys.
+
+        A folder is sorted by its name with '/', like the keys in it. A folder with no key after `after` is not opened.
         """
         with os.scandir(self._root / folder) as entries:
             found = [(entry, entry.is_dir(follow_symlinks=False)) for entry in entries]
@@ -184,8 +185,8 @@ class FileStore:
             if key == f"{TEMPORARY_FOLDER}/":
                 continue
             if key.endswith("/"):
-                behind = key > after or after.startswith(key)
-                if behind and (key.startswith(prefix) or prefix.startswith(key)):
+                follows = key > after or after.startswith(key)
+                if follows and (key.startswith(prefix) or prefix.startswith(key)):
                     with suppress(FileNotFoundError):  # deleted while listing
                         yield from self._walk(key[:-1], prefix, after)
             elif key.startswith(prefix) and key > after:
@@ -200,7 +201,7 @@ def _mapped(key: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind, reason = ERRORS.get(error.errno or 0, (StorageUnavailable, "the disk does not work as it should"))
+        kind, reason = ERRORS.get(error.errno or 0, (StorageUnavailable, "the disk returned an error"))
         raise kind(f"{key!r}: {reason} ({error})") from error
 
 
@@ -209,14 +210,14 @@ def _create_private(path: Path) -> FileIO:
 
 
 def _write_all(file: FileIO, chunk: bytes) -> None:
-    """Unbuffered, because a buffer would meet the full disk a second time when the file is closed."""
+    """Write the whole chunk unbuffered; on a full disk, a buffer would fail a second time when the file is closed."""
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) :]
 
 
 def _remove_tree(folder: Path) -> None:
-    """Like shutil.rmtree, but an object that a writer puts there meanwhile is left in place, with its folder."""
+    """Remove a folder like shutil.rmtree, but keep an object written meanwhile, with its folder."""
     with os.scandir(folder) as entries:
         for entry in tuple(entries):
             if entry.is_dir(follow_symlinks=False):
@@ -231,7 +232,7 @@ def _remove_tree(folder: Path) -> None:
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Like mkdir -p; returns the folders that got a new entry, for the caller to sync."""
+    """Create a folder like `mkdir -p`; return the folders with a new entry, for the caller to sync."""
     if folder.is_dir():
         return []
     changed = _make_folder(folder.parent)

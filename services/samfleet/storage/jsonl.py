@@ -1,7 +1,7 @@
 """Part files: one JSON object per line, compressed with zstd.
 
-A reader notices damage: zstd's frame ends are checked, so a file cut short is an error and never fewer rows. Part
-files may be joined byte by byte; the reader goes on across frames.
+A reader detects damage: zstd's frame ends are checked, so a truncated file is an error, never fewer rows. Concatenated
+part files are valid; the reader continues across frames.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import zstandard
 from samfleet.errors import SamfleetError
 from samfleet.storage.store import ObjectStore
 
-LEVEL = 3  # zstd's default; run-length codes gain little above it
-CHUNK_BYTES = 1 << 17  # of compressed bytes, which become about ten times as many
+LEVEL = 3  # zstd's default; RLE gains little from higher levels
+CHUNK_BYTES = 1 << 17  # compressed; about ten times as many uncompressed
 
 
 class PartFileDamaged(SamfleetError):
@@ -26,7 +26,7 @@ class PartFileDamaged(SamfleetError):
 
 
 def write_jsonl_zst(store: ObjectStore, key: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Writes the rows as one object and returns its size in bytes. NaN is refused: JSON has none."""
+    """Write the rows as one object and return its size in bytes. Raises ValueError for NaN, which JSON lacks."""
     return store.put_stream(key, _compressed(rows))
 
 
@@ -50,7 +50,7 @@ def _compressed(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 
 
 def read_blocks(store: ObjectStore, key: str) -> Iterator[bytes]:
-    """The lines as they were written, in blocks that end anywhere; reading all of them checks the whole file."""
+    """Yield the uncompressed text in blocks that end at any byte; reading all blocks checks the whole file."""
     decompressor = zstandard.ZstdDecompressor()
     frame = decompressor.decompressobj()
     begun = False
@@ -68,12 +68,12 @@ def read_blocks(store: ObjectStore, key: str) -> Iterator[bytes]:
                     ) from error
                 data = frame.unused_data
     if not begun or not frame.eof:
-        raise PartFileDamaged(f"part file {key!r} is cut short; retry the shard that wrote it")
+        raise PartFileDamaged(f"part file {key!r} is truncated; retry the shard that wrote it")
 
 
 def _row(key: str, line: bytes) -> dict[str, Any]:
     try:
         row: dict[str, Any] = json.loads(line)
     except ValueError as error:
-        raise PartFileDamaged(f"part file {key!r} holds a line that is not JSON ({error})") from error
+        raise PartFileDamaged(f"part file {key!r} has a line that is not JSON ({error})") from error
     return row

@@ -1,4 +1,4 @@
-"""The rules for object keys, the same for all stores so that what works on one works on another."""
+"""Rules for object keys, the same for all stores, so that a key valid in one store is valid in the others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from samfleet.storage.store import StorageKeyInvalid
 
 MAX_KEY_BYTES = 1024  # the limit of S3
 MAX_SEGMENT_BYTES = 255  # the limit of Linux file systems
-TEMPORARY_FOLDER = ".samfleet-tmp"  # where a file store keeps what is not yet an object
+TEMPORARY_FOLDER = ".samfleet-tmp"  # a file store's unfinished writes
 
 
 def check_key(key: str) -> str:
@@ -17,7 +17,7 @@ def check_key(key: str) -> str:
 
 
 def check_prefix(prefix: str) -> str:
-    """A prefix is the start of a key: nothing, whole segments, or whole segments and the start of one."""
+    """Check the start of a key: empty, whole segments, or whole segments and the start of one."""
     if not prefix:
         return prefix
     _check_encoding(prefix)

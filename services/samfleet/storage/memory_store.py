@@ -1,4 +1,4 @@
-"""An object store in this process's memory, for tests and for trying things out."""
+"""Object store in this process's memory, for tests and experiments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from samfleet.storage.store import ObjectInfo, ObjectNotFound, StorageFull
 
 @dataclass(slots=True)
 class MemoryStore:
-    """`capacity_bytes` makes it refuse what a full disk would."""
+    """Object store in memory; with `capacity_bytes` it fails like a full disk."""
 
     capacity_bytes: int | None = None
     _objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class MemoryStore:
         check_key(key)
         held = sum(len(kept) for name, (kept, _) in self._objects.items() if name != key)
         if self.capacity_bytes is not None and held + len(data) > self.capacity_bytes:
-            raise StorageFull(f"{key!r}: the memory store may hold {self.capacity_bytes} bytes; free some")
+            raise StorageFull(f"{key!r}: the capacity of the memory store is {self.capacity_bytes} bytes; free some")
         self._objects[key] = (bytes(data), datetime.now(UTC))
 
     def put_file(self, key: str, path: Path) -> None:
@@ -40,7 +40,7 @@ class MemoryStore:
         try:
             return self._objects[check_key(key)][0]
         except KeyError:
-            raise ObjectNotFound(f"there is no object {key!r} in memory") from None
+            raise ObjectNotFound(f"object {key!r} does not exist in memory") from None
 
     def open(self, key: str) -> BinaryIO:
         return io.BytesIO(self.get(key))

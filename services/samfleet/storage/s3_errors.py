@@ -1,4 +1,4 @@
-"""What botocore's errors mean to samfleet: the one table, in the order of looking."""
+"""Mapping of botocore's errors to samfleet's, in the order in which the tables are searched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODES: dict[str, type[SamfleetError]] = {
     "ExpiredToken": StorageForbidden,
     "InvalidToken": StorageForbidden,
     "KeyTooLongError": StorageKeyInvalid,
-    "NoSuchUpload": StorageUnavailable,  # a lifecycle rule ended the upload; a new try starts a new one
+    "NoSuchUpload": StorageUnavailable,  # a lifecycle rule ended the upload; a retry starts a new one
     "RequestTimeout": StorageUnavailable,
     "RequestTimeTooSkewed": StorageForbidden,
     "SlowDown": StorageUnavailable,
@@ -40,7 +40,7 @@ CODES: dict[str, type[SamfleetError]] = {
 STATUSES: dict[int, type[SamfleetError]] = {
     401: StorageForbidden,
     403: StorageForbidden,
-    404: ObjectNotFound,  # the answer to HEAD has no code
+    404: ObjectNotFound,  # the response to HEAD has no code
     408: StorageUnavailable,
     409: StorageUnavailable,  # a conflicting operation is in progress
     429: StorageUnavailable,
@@ -66,7 +66,7 @@ EXCEPTIONS: dict[type[BotoCoreError], type[SamfleetError]] = {
     boto.LoginError: StorageForbidden,
     boto.RefreshWithMFAUnsupportedError: StorageForbidden,
     boto.MetadataRetrievalError: StorageForbidden,
-    BotoCoreError: StorageRefused,  # the request never left: a wrong region, endpoint, profile or parameter
+    BotoCoreError: StorageRefused,  # the request was not sent: a wrong region, endpoint, profile or parameter
 }
 
 

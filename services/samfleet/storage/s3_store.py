@@ -1,4 +1,4 @@
-"""Objects in a bucket of S3 or of a store that speaks its protocol, below an optional folder."""
+"""Object store in a bucket of S3 or of a compatible store, below an optional folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
     from typing_extensions import Buffer
 
-# Threads would read the caller's generator from elsewhere; a worker is already parallel over shards.
+# With threads, another thread would read the caller's generator; a worker is already parallel over shards.
 TRANSFER = TransferConfig(use_threads=False)
 
 
@@ -88,8 +88,8 @@ class S3Store:
             for page in pages:
                 keys: list[ObjectIdentifierTypeDef] = [{"Key": found["Key"]} for found in page.get("Contents", ())]
                 if keys:
-                    answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
-                    if failed := answer.get("Errors"):
+                    reply = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
+                    if failed := reply.get("Errors"):
                         raise StorageRefused(
                             f"s3://{self._bucket}/{self._base}{prefix}: {len(failed)} objects were not deleted; "
                             f"the first: {failed[0].get('Key')}: {failed[0].get('Message')}"
@@ -118,7 +118,7 @@ class S3Store:
         return removed
 
     def _upload(self, key: str, source: BinaryIO) -> None:
-        """One request up to 8 MiB, a multipart upload above; one that fails is aborted and leaves nothing."""
+        """Upload in one request up to 8 MiB, in several parts above; a failed upload is aborted and leaves nothing."""
         full_key = self._key(key)
         with self._mapped(key):
             self._client.upload_fileobj(source, self._bucket, full_key, Config=TRANSFER)
@@ -131,7 +131,7 @@ class S3Store:
 
 
 class _ChunkStream(io.RawIOBase):
-    """What the transfer manager reads from: chunks of any size as one stream that counts its bytes."""
+    """Chunks of any size as one stream for the transfer manager; it counts the bytes."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)

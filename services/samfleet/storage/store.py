@@ -1,7 +1,6 @@
-"""What samfleet asks of an object store: whole objects under '/'-separated keys, written atomically.
+"""Interface of object stores: whole objects under '/'-separated keys, written atomically.
 
-The object is the unit: a reader sees all of it or none, a failed or killed writer leaves no object. Stores are safe
-to share between threads.
+A reader sees the whole object or none; a failed or killed writer leaves no object. Threads may share a store.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class StorageKeyInvalid(InvalidInput):
 
 
 class ObjectNotFound(NotFound):
-    """There is no object of this key."""
+    """The object does not exist."""
 
     code = "object_not_found"
 
@@ -52,7 +51,7 @@ class StorageUnavailable(Unavailable):
 
 
 class StorageFull(Unavailable):
-    """The object store has no space left; free some, the write can then be repeated."""
+    """The object store has no space left; free some and repeat the write."""
 
     code = "storage_full"
     status_code = 507
@@ -66,9 +65,9 @@ class ObjectInfo:
 
 
 class ObjectStore(Protocol):
-    """Keys are relative paths checked by `samfleet.storage.keys.check_key`.
+    """An object store. Keys are relative paths checked by `samfleet.storage.keys.check_key`.
 
-    For stores to be interchangeable no key may be a folder of another one: with `a` written, `a/b` cannot be.
+    Stores are interchangeable only if no key is a folder of another: with an object `a`, there can be no `a/b`.
     """
 
     def put(self, key: str, data: bytes) -> None: ...
@@ -76,13 +75,13 @@ class ObjectStore(Protocol):
     def put_file(self, key: str, path: Path) -> None: ...
 
     def put_stream(self, key: str, chunks: Iterable[bytes]) -> int:
-        """Writes the chunks as one object and returns its size in bytes; an error in `chunks` leaves no object."""
+        """Write the chunks as one object and return its size in bytes; an error in `chunks` leaves no object."""
         ...
 
     def get(self, key: str) -> bytes: ...
 
     def open(self, key: str) -> BinaryIO:
-        """The object as a stream, for the caller to close."""
+        """Open the object as a stream, which the caller closes."""
         ...
 
     def size(self, key: str) -> int: ...
@@ -90,23 +89,24 @@ class ObjectStore(Protocol):
     def exists(self, key: str) -> bool: ...
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
-        """Objects whose keys start with `prefix` ("" lists all), in the order of the keys' UTF-8 bytes; with `after`
-        only those whose keys follow it.
+        """Yield the objects with keys that start with `prefix` ("" lists all), in the order of the keys' UTF-8 bytes.
+
+        With `after`, only objects with later keys.
         """
         ...
 
     def delete(self, key: str) -> None:
-        """Removes the object; one that does not exist is no error."""
+        """Remove the object; do nothing if it does not exist."""
         ...
 
     def delete_prefix(self, prefix: str) -> None:
-        """Removes all objects below a folder; `prefix` ends with '/', so that `jobs/1/` cannot reach `jobs/10/`."""
+        """Remove all objects below a folder. `prefix` ends with '/', so that `jobs/1/` does not match `jobs/10/`."""
         ...
 
     def presigned_url(self, key: str, expires: timedelta) -> str | None:
-        """An address from which anyone can read the object until it expires; None where the store has none."""
+        """Return a URL from which anyone can read the object until it expires; None if the store has no URLs."""
         ...
 
     def discard_unfinished(self, older_than: timedelta) -> int:
-        """Removes what killed writers left behind (it is never visible as an object) and returns how many."""
+        """Remove unfinished writes of killed writers, which are never visible as objects; return their number."""
         ...

@@ -1,4 +1,4 @@
-"""Reading an object in pieces, with the errors of the adapter it comes from."""
+"""Streams that read an object in pieces and map the errors of its adapter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Readable(Protocol):
 
 
 def mapped_stream(source: Readable, mapped: Callable[[], AbstractContextManager[None]]) -> BinaryIO:
-    """A buffered stream over `source`; every read runs inside `mapped()`, which translates foreign errors."""
+    """Return a buffered stream over `source`; every read runs inside `mapped()`, which translates foreign errors."""
     return io.BufferedReader(_MappedStream(source, mapped), BUFFER_BYTES)
 
 

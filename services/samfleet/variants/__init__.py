@@ -1,4 +1,4 @@
-"""The variants: records, conventions, tasks, executions, gates; their weights in `weights`.
+"""The variants: records, conventions, tasks, executions and gates; their weights in `weights`.
 
 May import `licences` and below.
 """

@@ -1,8 +1,8 @@
-"""How much may be asked of a variant: prompts of one image and of one job, and the masks that one image may keep.
+"""Limits on the work of a variant: prompts per image and per job, and the masks kept of an image.
 
-A prompt costs 17 ms with MobileSAM on two slow cores and far less on a GPU, so the default of one image is nine minutes
-there: below the half hour that a worker waits for an image. The official parameters pass: 64 x 64 points are 4,096
-prompts, the crops of SA-1B (4 of 16 x 16 and 16 of 8 x 8 points beside 32 x 32) 3,072.
+A prompt takes 17 ms with MobileSAM on two slow cores and far less on a GPU. So the default limit of an image takes nine
+minutes there, less than the half hour that a worker waits for an image. The official parameters pass: 64 x 64 points
+are 4,096 prompts; the crops of SA-1B (4 of 16 x 16 and 16 of 8 x 8 points, and 32 x 32) are 3,072.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Sequence
 from samfleet.errors import InvalidInput
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
 
-BYTES_BESIDE_A_CODE = 256  # of a mask's numbers and objects
+BYTES_BESIDE_A_CODE = 256  # per mask, for its numbers and objects
 
 
 class PromptsTooMany(InvalidInput):
-    """The task asks an image or the job for more prompts than this server accepts; ask for fewer."""
+    """The task needs more prompts for an image or for the job than this server accepts; request fewer."""
 
     code = "prompts_too_many"
 
 
 class MasksTooMany(InvalidInput):
-    """The image has more candidate masks than fit; raise pred_iou_thresh or stability_score_thresh, or ask less."""
+    """The image has more masks than fit; raise pred_iou_thresh or stability_score_thresh, or use fewer prompts."""
 
     code = "masks_too_many"
 
 
 def prompts_per_image(task: EverythingParameters) -> int:
-    """The most prompts that the task puts to the decoder for one image, whatever that shows."""
+    """Return the most prompts that the task can send to the decoder for one image."""
     if task.sampler == "instances":
         return 0
     if task.sampler == "object_aware":
@@ -44,7 +44,7 @@ def prompts_per_image(task: EverythingParameters) -> int:
 
 
 def check_prompts_per_image(asked: int, most: int, what: str) -> None:
-    """`what` names what asks, and what to change."""
+    """Raise `PromptsTooMany` above the limit; `what` tells the user what to change."""
     if asked > most:
         raise PromptsTooMany(
             f"{what}: that is {asked} prompts for one image, and this server accepts {most} "
@@ -58,7 +58,7 @@ def check_task(task: TaskParameters, most: int) -> None:
 
 
 def check_request(task: TaskParameters, prompts: Sequence[Prompt], most: int) -> None:
-    """A prompt of several points counts as so many."""
+    """Raise `PromptsTooMany` above the limit; each point of a prompt counts."""
     check_task(task, most)
     points = sum(max(1, len(prompt.points)) for prompt in prompts)
     check_prompts_per_image(points, most, "send fewer prompts, or fewer points")
@@ -67,7 +67,7 @@ def check_request(task: TaskParameters, prompts: Sequence[Prompt], most: int) ->
 def check_prompts_per_job(asked: int, most: int) -> None:
     if asked > most:
         raise PromptsTooMany(
-            f"the job asks for {asked} prompts (images x prompts per image, of all its runs), and this server accepts "
+            f"the job needs {asked} prompts (images x prompts per image, over all its runs), and this server accepts "
             f"{most} (SAMFLEET_MAX_PROMPTS_PER_JOB); lower points_per_side or crop_n_layers, or submit several jobs"
         )
 

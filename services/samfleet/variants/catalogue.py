@@ -1,4 +1,4 @@
-"""The variants of this version, an explicit list with one line per family, and those of a user's own."""
+"""The variants of this version, an explicit list with one line per family, and the user's own variants."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS 
 COMPONENTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role != "segmenter"}
 
 
-_MOST_MEANT = 3
-_ALIKE = 0.7  # of difflib: a letter or two are wrong, and no other name altogether
+_MOST_SUGGESTIONS = 3
+_LEAST_SIMILARITY = 0.7  # by difflib: a misspelt name, not a different one
 
 
 class VariantNotFound(NotFound):
@@ -60,13 +60,13 @@ class VariantNotFound(NotFound):
 
 
 class VariantNameTaken(Conflict):
-    """There is a variant of this name already; give the file of the variant another name."""
+    """A variant of this name exists already; give the file of the variant another name."""
 
     code = "variant_name_taken"
 
 
 def add_variants(records: Iterable[VariantRecord]) -> None:
-    """Makes variants of a user's own known to this process; those that are known already change nothing."""
+    """Register a user's own variants in this process; those already registered change nothing."""
     for record in records:
         if VARIANTS.setdefault(record.name, record) != record:
             raise VariantNameTaken(
@@ -75,26 +75,26 @@ def add_variants(records: Iterable[VariantRecord]) -> None:
 
 
 def add_variants_of(folder: Path | None) -> None:
-    """Those of a folder of YAML files, for the composition roots; None where no folder is set."""
+    """Register the variants of a folder of YAML files at start-up; None if no folder is set."""
     if folder is not None:
         add_variants(read_variants(folder))
 
 
 def own_variants() -> list[VariantRecord]:
-    """The variants that were added."""
+    """Return the variants that the user added."""
     return [record for record in VARIANTS.values() if record not in RECORDS]
 
 
 def get_variant(name: str) -> VariantRecord:
-    """A variant that can be run."""
+    """Return a variant that can be run."""
     if name in COMPONENTS:
         users = ", ".join(record.name for record in RECORDS if record.detector == COMPONENTS[name])
-        raise VariantNotFound(f"{name!r} is a part of {users} and is not run by itself; run {users}")
+        raise VariantNotFound(f"{name!r} is a part of {users} and cannot be run alone; run {users}")
     return get_record(name)
 
 
 def get_record(name: str) -> VariantRecord:
-    """A variant, or a component whose weights can be fetched and verified by themselves."""
+    """Return a variant, or a component whose weights can be fetched and verified separately."""
     record = VARIANTS.get(name) or COMPONENTS.get(name)
     if record is None:
         raise unknown_variant(name, VARIANTS)
@@ -102,10 +102,14 @@ def get_record(name: str) -> VariantRecord:
 
 
 def unknown_variant(name: str, known: Collection[str]) -> VariantNotFound:
-    """The error that names what was probably meant: `MobileSAM` and `mobilesam` are mobile_sam to people."""
+    """Return an error that suggests similar names: `MobileSAM` and `mobilesam` mean mobile_sam."""
     by_letters = {_letters(one): one for one in sorted(known)}
     letters = _letters(name)
-    alike = [letters] if letters in by_letters else get_close_matches(letters, by_letters, _MOST_MEANT, _ALIKE)
+    alike = (
+        [letters]
+        if letters in by_letters
+        else get_close_matches(letters, by_letters, _MOST_SUGGESTIONS, _LEAST_SIMILARITY)
+    )
     close = [by_letters[found] for found in alike]
     if close:
         return VariantNotFound(

@@ -12,12 +12,12 @@ DATA_FILE = "complexity.json"
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """Of what samfleet runs: the fused encoder and the folded decoder, two operations per multiply-add.
+    """Parameters and operations of the fused encoder and the folded decoder; a multiply-add counts as two operations.
 
     `box_flops` is a whole image with one box prompt and its mask. The grid of 32 x 32 points is counted twice, because
-    masks are drawn only if their score passes: `grid_scored_flops` when none does, `grid_drawn_flops` when all do. It
-    is None where no grid is asked with: the encoder then is the whole network. `detector_flops` come on top of an image
-    whose boxes a detector finds.
+    a mask is drawn only if its score passes: `grid_scored_flops` if none passes, `grid_drawn_flops` if all do. Both are
+    None for a network without point prompts on a grid: there the encoder is the whole network. `detector_flops` are
+    added if a detector finds the boxes of the image.
     """
 
     parameters: int
@@ -30,6 +30,6 @@ class Complexity:
 
 @cache
 def complexities() -> dict[str, Complexity]:
-    """By variant; those whose network is a graph that torch cannot count are left out."""
+    """Return complexities by variant, without the ONNX graphs, which torch cannot count."""
     text = files("samfleet.variants").joinpath(DATA_FILE).read_text()
     return {name: Complexity(**values) for name, values in json.loads(text).items()}

@@ -1,4 +1,4 @@
-"""How a family takes images and prompts and what its masks mean: data, so that no code asks for a variant's name."""
+"""Conventions of a family for images, prompts and masks, as data: no code branches on the name of a variant."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ BOX_POINTS = 2  # a box is two points to every decoder
 
 
 class PromptUnsupported(InvalidInput):
-    """The variant cannot take this prompt."""
+    """The variant does not support this prompt."""
 
     code = "prompt_unsupported"
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How pixels become the network's input.
+    """Preprocessing of pixels to the network's input.
 
-    `mean` and `std` apply to RGB values in [0, 255]. `longest_side` keeps the aspect and pads zeros right and bottom
-    after normalisation; `stretch` does not keep it; `letterbox` keeps it and centres the image on grey
-    (`samfleet_models.networks.yolo.letterbox`). `filter` is Pillow's antialiased one on uint8, OpenCV's without
-    antialiasing, or torch's on floats, antialiased or not. `rounding` of the resized sides is int(x + 0.5), int(x), or
-    to the even at half.
-    `order` is that of the channels in the network's input, `mean` and `std` being of that order too.
+    `mean` and `std` apply to values in [0, 255], in the `order` of the channels in the network's input. `longest_side`
+    keeps the aspect ratio and pads zeros right and bottom after normalisation; `stretch` does not keep it; `letterbox`
+    keeps it and centres the image on grey (`samfleet_models.networks.yolo.letterbox`). `filter` is Pillow's antialiased
+    one on uint8, OpenCV's without antialiasing, or torch's on floats, antialiased or not. `rounding` of the resized
+    sides is int(x + 0.5), int(x), or half to even.
     """
 
     resize: Literal["longest_side", "stretch", "letterbox"] = "longest_side"
@@ -45,10 +44,10 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class PromptRules:
-    """The prompts that a family takes, and how they become tokens (`samfleet_models.mask_generation.prompt_tokens`).
+    """The prompts that a family takes, and their tokens (`samfleet_models.mask_generation.prompt_tokens`).
 
-    `frame_size` is the side in pixels of the square that coordinates live in, where it is not the input's (None).
-    `most_points` counts a box as two. `mixed` is a box with points in one prompt.
+    `frame_size` is the side in pixels of the square that coordinates refer to; None if it is the input's. `most_points`
+    counts a box as two. `mixed` allows a box and points in one prompt.
     """
 
     layout: PromptLayout = "sam"
@@ -62,15 +61,15 @@ class PromptRules:
 
 @dataclass(frozen=True, slots=True)
 class MaskRules:
-    """Which masks answer a prompt and how their logits reach the image's pixels.
+    """Choice of the masks for a prompt, and upsampling of their logits to the image.
 
-    `multimask` are the decoder's masks that answer an ambiguous prompt, all of them or the `best` alone. An unambiguous
-    one is answered by mask 0 (`own`), by mask 0 if it is stable and else the best of the others (`own_if_stable`, SAM
-    2), or by the best of the others where mask 0 has no use (`best`). `grid_best_only` keeps one mask per grid point.
-    `ranked_by` is what "best" and `pred_iou_thresh` go by.
+    `multimask` are the decoder's masks for an ambiguous prompt: all of them are returned, or only the best
+    (`multimask_best_only`). An unambiguous prompt gets mask 0 (`own`), mask 0 if it is stable and otherwise the best of
+    the others (`own_if_stable`, SAM 2), or the best of the others if mask 0 is not used (`best`). `grid_best_only`
+    keeps one mask per grid point. `ranked_by` is the score for "best" and `pred_iou_thresh`.
 
-    `upsampling`: bilinearly to the frame and from there to the image (`through_frame`), in one step (`direct`, bicubic
-    or not), or in one step from the logits cropped to the image's share of the frame (`cropped`).
+    `upsampling` is bilinear to the frame and from there to the image (`through_frame`), in one step (`direct`, or
+    `direct_bicubic`), or in one step from the logits cropped to the image's part of the frame (`cropped`).
     """
 
     upsampling: Upsampling = "through_frame"
@@ -85,7 +84,7 @@ class MaskRules:
 class Conventions:
     """Conventions of one family, taken from its official code; `images.processor` and `prompt_tokens` apply them.
 
-    `samplers` are those of SegEvery that it has means for, `box_sources` where those of `object_aware` take boxes from.
+    `samplers` are the SegEvery samplers that it supports, `box_sources` the sources of boxes for `object_aware`.
     """
 
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -95,17 +94,17 @@ class Conventions:
     box_sources: tuple[BoxSource, ...] = ("annotations", "detections")
 
     def check(self, prompt: Prompt, variant: str) -> None:
-        """Raises `PromptUnsupported` for a prompt that the family has no means to answer."""
+        """Raise `PromptUnsupported` for a prompt that the family does not support."""
         rules = self.prompts
         points = len(prompt.points) + (0 if prompt.box is None else BOX_POINTS)
         if prompt.points and not rules.points:
-            raise PromptUnsupported(f"{variant} takes no points; ask with boxes")
+            raise PromptUnsupported(f"{variant} takes no points; use boxes")
         if prompt.box is not None and not rules.boxes:
-            raise PromptUnsupported(f"{variant} takes no boxes; ask with points")
+            raise PromptUnsupported(f"{variant} takes no boxes; use points")
         if prompt.points and prompt.box is not None and not rules.mixed:
             raise PromptUnsupported(f"{variant} takes points or a box, not both in one prompt; leave one of them out")
         if 0 in prompt.labels and not rules.negative_points:
-            raise PromptUnsupported(f"{variant} takes no background points (label 0); ask with foreground points alone")
+            raise PromptUnsupported(f"{variant} takes no background points (label 0); use foreground points only")
         if rules.most_points is not None and points > rules.most_points:
             raise PromptUnsupported(
                 f"{variant} takes at most {rules.most_points} points, a box counting as {BOX_POINTS}; this prompt "
@@ -113,7 +112,7 @@ class Conventions:
             )
 
     def check_task(self, task: TaskParameters, variant: str) -> None:
-        """Raises `TaskInvalid` for a SegEvery that the family has no means for."""
+        """Raise `TaskInvalid` for a SegEvery task that the family does not support."""
         if not isinstance(task, EverythingParameters):
             return
         if task.sampler not in self.samplers:

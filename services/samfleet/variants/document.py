@@ -1,4 +1,4 @@
-"""Writes `docs/variants.md` from the records: `python -m samfleet.variants.document --write docs/variants.md`."""
+"""Write `docs/variants.md` from the records: `python -m samfleet.variants.document --write docs/variants.md`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from samfleet.variants.task import EverythingParameters
 
 PARITY: Mapping[str, str] = {
     "golden": "outputs of the official code, recorded on stand-in weights",
-    "keys": "keys and shapes of the official checkpoint; no outputs were to be had",
+    "keys": "keys and shapes of the official checkpoint; its outputs were not available",
     "real": "the real weights and their masks on COCO",
     "unverified": "nothing: built from the paper and its published configuration",
 }
@@ -34,36 +34,36 @@ INTRODUCTION = f"""# Variants
 
 *Written by `make generated` from the records in `services/samfleet/variants/records`; edit those.*
 
-`samfleet variants list` shows what is on this machine, `samfleet variants show NAME` all of one variant, and
-`samfleet variants pull NAME` fetches its weights. Where nobody publishes a hash, the first file is pinned; a file that
-no program may fetch is taken by `samfleet variants import NAME FILE`
+`samfleet variants list` shows what is on this machine, `samfleet variants show NAME` the details of one variant.
+`samfleet variants pull NAME` fetches its weights. If no hash is published, the hash of the first file is pinned.
+`samfleet variants import NAME FILE` imports a file that programs may not fetch
 ([command line](cli.md#variants-list-show-pull-and-import)).
 
-Some weights are off until `{SETTING}` names their licence:
+Some weights are disabled until `{SETTING}` names their licence:
 {", ".join(f"{name} {terms}" for name, terms in sorted(RESTRICTED.items()))}.
 """
 
 COUNTED = """
 ## Size and work
 
-Counted by torch's flop counter, two operations per multiply-add, of what samfleet runs: the fused encoder and the
-folded decoder, which computes less than the published modules do. A box is a whole image with one box prompt. The grid
-of 32 x 32 points has two figures, because a mask is drawn only if its score passes: none, and all. Element-wise steps
-count nothing. Variants that rank by stability draw all to know it. Those that find all objects at once are asked with
-no grid. Parameters are those of the image path.
+Operations of the networks that samfleet runs: the fused encoder and the folded decoder, which computes less than the
+published modules. torch's flop counter counts them, with two operations per multiply-add and none for element-wise
+steps. A box is a whole image with one box prompt. The grid of 32 x 32 points has two figures, because a mask is drawn
+only if its score passes: for no mask, and for all masks. Variants that rank by stability draw all masks to compute it.
+Variants that find all objects at once have no grid. Parameters are those of the image path.
 
 | variant | parameters (M) | encoder (GFLOPs) | one box (GFLOPs) | 32 x 32 grid (GFLOPs) |
 |---|---|---|---|---|
 """
 
 PUBLISHED = """
-## What is published
+## Published figures
 
-None of these were measured by samfleet, and most are of other hardware, detectors and prompts: they may be compared
-within a column at best. The survey is "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960), tables 3 to
-7, **as quoted by others who agree with each other; check the paper before citing**. Times are milliseconds per image
-with one box prompt; "grid" is SegEvery with 32 x 32 points, or the variant's own way. mIoU is on COCO with the
-annotations' boxes, AP on COCO with ViTDet's.
+samfleet measured none of these. Most are for other hardware, detectors and prompts: compare them only within a column.
+The survey is "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960), tables 3 to 7, **as quoted by
+others who agree with each other; check the paper before citing**. Times are milliseconds per image with one box prompt;
+"grid" is SegEvery with 32 x 32 points, or with the variant's own method. mIoU is on COCO with boxes from the
+annotations, AP on COCO with boxes from ViTDet.
 
 | variant | the survey's name | parameters (M) | RTX 3090 | RTX 2080 Ti | Xeon 6330, 14 cores | grid | mIoU | AP |
 |---|---|---|---|---|---|---|---|---|
@@ -71,14 +71,14 @@ annotations' boxes, AP on COCO with ViTDet's.
 
 
 def render() -> str:
-    """The whole page."""
-    lines = [INTRODUCTION, _table("variant | name | family | input | weights | licence | held against")]
+    """Return the whole page."""
+    lines = [INTRODUCTION, _table("variant | name | family | input | weights | licence | compared with")]
     lines += [_row(*_overview(record)) for record in RECORDS]
     lines += ["", *(f"- `{name}`: {meaning}." for name, meaning in PARITY.items()), COUNTED.rstrip()]
     lines += [_row(record.name, *_work(counted().get(record.name))) for record in RECORDS]
-    lines += [PUBLISHED.rstrip(), *_survey(), "", "What the authors say themselves:", "", *_claims()]
-    lines += ["", "## One by one", *(line for record in RECORDS for line in _section(record))]
-    lines += ["", "## What is not hosted", "", *(f"- **{name}**: {reason}." for name, reason in NOT_HOSTED.items())]
+    lines += [PUBLISHED.rstrip(), *_survey(), "", "What the authors state:", "", *_claims()]
+    lines += ["", "## Details", *(line for record in RECORDS for line in _section(record))]
+    lines += ["", "## Not hosted", "", *(f"- **{name}**: {reason}." for name, reason in NOT_HOSTED.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -97,13 +97,13 @@ def _overview(record: VariantRecord) -> Iterator[object]:
     yield record.family
     yield f"{record.input_size} px"
     yield "size not published" if None in sizes else f"{sum(size or 0 for size in sizes) / 2**20:.1f} MiB"
-    yield record.weights_licence + (" (off)" if restricted_parts(record.weights_licence) else "")
+    yield record.weights_licence + (" (disabled)" if restricted_parts(record.weights_licence) else "")
     yield f"`{record.parity}`"
 
 
 def _work(complexity: Complexity | None) -> Sequence[str]:
     if complexity is None:
-        return ("not counted: a graph", "", "", "")
+        return ("not counted: an ONNX graph", "", "", "")
     grids = (complexity.grid_scored_flops, complexity.grid_drawn_flops)
     grid = " to ".join(dict.fromkeys(f"{flops / 1e9:,.0f}" for flops in grids if flops))
     if complexity.detector_flops:
@@ -141,7 +141,7 @@ def _hash(checkpoint: Checkpoint) -> str:
 
 
 def _sources(checkpoint: Checkpoint) -> str:
-    return " or ".join(map(_source, checkpoint.sources)) or "nowhere to be pulled from: import a file of your own"
+    return " or ".join(map(_source, checkpoint.sources)) or "no source to pull from: import your own file"
 
 
 def _source(source: Source) -> str:

@@ -1,4 +1,4 @@
-"""How a variant is computed: its precision and its compilation, per variant and per server."""
+"""Execution of a variant: its precision and its compilation, set per variant and per server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExecutionInvalid(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """Written `bf16` or `fp16+compile`. The default is the reference that every other execution is measured against."""
+    """Precision and compilation, written `bf16` or `fp16+compile`. The default is the reference for all others."""
 
     precision: Precision = "fp32"
     compilation: Compilation = "none"
@@ -51,7 +51,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Executions:
-    """The setting `SAMFLEET_EXECUTION`: executions by variant, `*` for all that are not named."""
+    """The setting `SAMFLEET_EXECUTION`: executions by variant, `*` for all others."""
 
     by_variant: Mapping[str, Execution] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -60,7 +60,7 @@ class Executions:
 
     @classmethod
     def parse(cls, setting: str, known: Collection[str]) -> Executions:
-        """`bf16`, `mobile_sam=bf16,sam_vit_b=fp16+compile` or `*=bf16`; the names must be among the `known` ones."""
+        """Parse `bf16`, `mobile_sam=bf16,sam_vit_b=fp16+compile` or `*=bf16`; each variant must be in `known`."""
         found: dict[str, Execution] = {}
         for entry in filter(None, (part.strip() for part in setting.split(","))):
             name, equals, execution = (part.strip() for part in entry.rpartition("="))
@@ -70,7 +70,7 @@ class Executions:
                     f"{entry!r} names no variant; known are {', '.join(sorted(known))}, and {ALL_OTHERS} for all others"
                 )
             if variant in found:
-                raise ExecutionInvalid(f"{setting!r} gives {variant} two executions; leave one of them")
+                raise ExecutionInvalid(f"{setting!r} gives {variant} two executions; keep one of them")
             found[variant] = Execution.parse(execution)
         return cls(found)
 

@@ -1,7 +1,7 @@
-"""Numeric gates: how well an execution's masks agree with fp32's, measured on the hardware that is to serve them.
+"""Numeric gates: agreement of an execution's masks with those of fp32, measured on the hardware that serves them.
 
-A gate is a JSON file that `samfleet variants gate` writes and the engine asks for. It holds for exactly one variant,
-execution, checkpoint, device, torch and source of the engine; anything else needs a gate of its own.
+A gate is a JSON file that `samfleet variants gate` writes and the engine requires. It is valid for exactly one variant,
+execution, checkpoint, device, torch and source of the engine; any other combination needs another gate.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 from samfleet.errors import SamfleetError
 from samfleet.variants.execution import Execution
 
-AGREEING_IOU = 0.9  # of a mask that counts as the same one; the issue's own figure
-PAIRED_IOU = 0.5  # under it two masks show different things, as in COCO's evaluation
+AGREEING_IOU = 0.9  # masks with at least this IoU count as the same; a requirement of the project
+PAIRED_IOU = 0.5  # below it two masks show different objects, as in COCO's evaluation
 
-# What a gate asks for. A mask whose score lies at a threshold appears or goes with the last bits of any rounding, so
-# the share cannot be 1; a wrong kernel or an overflow costs far more than a twentieth of the masks.
+# Requirements of a gate. A mask with a score close to a threshold may appear or disappear by rounding, so the share
+# cannot be 1. A wrong kernel or an overflow changes far more than a twentieth of the masks.
 LEAST_AGREEING_SHARE = 0.95
 LEAST_PAIRED_IOU = 0.97  # edges may move by about a pixel
 LEAST_BOX_IOU = 0.97  # prompted masks have no threshold that would hide a bad one
-LEAST_IMAGES = 5  # one photograph is no evidence for others
-LEAST_MASKS = 100  # under it one mask would weigh more than a hundredth
+LEAST_IMAGES = 5  # one photograph does not represent others
+LEAST_MASKS = 100  # with fewer, one mask would count for more than a hundredth
 
 CODE_FIGURES = 16  # hexadecimal digits of a subject's hash in file names
 
 
 class PrecisionNotGated(SamfleetError):
-    """No gate was passed for this execution on this hardware; run `samfleet variants gate`."""
+    """This execution has not passed a gate on this hardware; run `samfleet variants gate`."""
 
     code = "precision_not_gated"
 
@@ -50,7 +50,7 @@ class GateUnreadable(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class GateSubject:
-    """What a gate holds for. `engine` is the hash of the model code's source, `execution` as `Execution` writes it."""
+    """The combination that a gate is valid for. `engine` hashes the model code; `execution` is as in `Execution`."""
 
     variant: str
     execution: str
@@ -68,17 +68,18 @@ class GateSubject:
 
     @property
     def command(self) -> str:
-        """What measures it."""
+        """Command that measures this gate."""
         return command_of(self.variant, Execution.parse(self.execution))
 
 
 @dataclass(frozen=True, slots=True)
 class GateFigures:
-    """Over all images together.
+    """Figures over all images.
 
-    `agreeing_share` is that of masks with a partner of IoU 0.9 or more, of the larger count of each image, so missing
-    and extra masks count against it. `paired_iou` is the mean over pairs of IoU 0.5 or more. `count_ratio` is the
-    candidate's number of masks by the reference's. Boxes are those of the reference's masks, one prompted mask each.
+    `agreeing_share` is the share of masks with a partner of IoU 0.9 or more. Its base is the larger count of each
+    image, so missing and extra masks lower it. `paired_iou` is the mean over pairs of IoU 0.5 or more. `count_ratio` is
+    the candidate's number of masks divided by the reference's. Boxes are those of the reference's masks; each prompts
+    one mask.
     """
 
     images: int
@@ -100,12 +101,12 @@ LABELS = {
     "candidate_masks": "masks of the candidate",
     "agreeing_share": f"share of masks at IoU {AGREEING_IOU} or more",
     "paired_iou": "mean IoU of paired masks",
-    "count_ratio": "candidate's masks by fp32's",
-    "boxes": "boxes prompted with",
-    "box_agreeing_share": f"share of them at IoU {AGREEING_IOU} or more",
+    "count_ratio": "ratio of the candidate's masks to fp32's",
+    "boxes": "box prompts",
+    "box_agreeing_share": f"share of box-prompted masks at IoU {AGREEING_IOU} or more",
     "box_iou": "mean IoU of box-prompted masks",
     "worst_image": "worst image",
-    "worst_share": "its share",
+    "worst_share": "share of the worst image",
 }
 LEAST: dict[str, float] = {
     "images": LEAST_IMAGES,
@@ -118,9 +119,10 @@ LEAST: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One measurement. `faults` are crashes of the candidate and numbers of it that are none; `measured_at` is UTC.
+    """One measurement.
 
-    `unscored_prompts` are the candidate's whose predicted IoU was no finite number.
+    `faults` are crashes of the candidate and its results that are not numbers; `measured_at` is UTC. `unscored_prompts`
+    counts the candidate's prompts with a predicted IoU that is not a finite number.
     """
 
     subject: GateSubject
@@ -132,9 +134,9 @@ class Gate:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """Why it is not passed, by the thresholds of this version; empty when it is."""
+        """Reasons why the gate is not passed, by the thresholds of this version; empty if it is passed."""
         values = {name: getattr(self.figures, name) for name in LEAST}
-        # `not >=` and not `<`: a figure that is not a number is a finding
+        # `not >=` instead of `<`: a figure that is NaN is a finding
         return self.faults + tuple(
             f"{LABELS[name]} {values[name]:.4g}, needed {least:g}"
             for name, least in LEAST.items()
@@ -146,7 +148,7 @@ class Gate:
         return not self.findings
 
     def to_json(self) -> str:
-        """`passed` and `findings` are for readers; whoever loads a gate decides anew."""
+        """Serialise the gate. `passed` and `findings` are for readers; loading a gate computes them again."""
         fields = {**asdict(self), "passed": self.passed, "findings": self.findings}
         return json.dumps(fields, indent=2, allow_nan=False) + "\n"
 
@@ -163,7 +165,7 @@ class Gate:
         )
 
     def summary(self) -> dict[str, Any]:
-        """What is stored with a run: the figures beside when and how they were measured."""
+        """Return what is stored with a run: the figures, and when and how they were measured."""
         return {
             **asdict(self.figures),
             "points_per_side": self.points_per_side,
@@ -177,7 +179,7 @@ def command_of(variant: str, execution: Execution) -> str:
 
 
 def write_gate(folder: Path, gate: Gate) -> Path:
-    """The file appears whole; an earlier measurement of the same subject is replaced."""
+    """Write the gate's file in one step; replaces an earlier measurement of the same subject."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / gate.subject.file_name
     partial = path.with_name(f".{path.name}.partial")
@@ -189,17 +191,17 @@ def read_gate(path: Path) -> Gate:
     try:
         return Gate.from_json(path.read_text(encoding="utf-8"))
     except (ValueError, KeyError, TypeError) as error:
-        raise GateUnreadable(f"{path} is not a gate's file: {error}; remove it and gate again") from error
+        raise GateUnreadable(f"{path} is not the file of a gate: {error}; remove it and measure again") from error
 
 
 def gates_of(folder: Path, variant: str) -> Iterator[Gate]:
-    """Every gate of a variant in a folder, whatever it holds for, by file name."""
+    """Yield all gates of a variant in a folder, by file name."""
     for path in sorted(folder.glob(f"{variant}@*.json")):
         yield read_gate(path)
 
 
 def require_gate(folder: Path, subject: GateSubject) -> Gate:
-    """The passed gate of exactly this subject, or the error that says which command is to be run."""
+    """Return the passed gate of exactly this subject; otherwise raise an error that names the command to run."""
     path = folder / subject.file_name
     if not path.is_file():
         raise PrecisionNotGated(
@@ -208,7 +210,7 @@ def require_gate(folder: Path, subject: GateSubject) -> Gate:
         )
     gate = read_gate(path)
     if gate.subject != subject:
-        raise GateUnreadable(f"{path} is the gate of something else than its name says; remove it and gate again")
+        raise GateUnreadable(f"{path} is not the gate that its name states; remove it and measure again")
     if not gate.passed:
         raise PrecisionGateFailed(
             f"{subject.variant} in {subject.execution} failed its gate on {subject.device_name}: "

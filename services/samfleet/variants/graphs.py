@@ -1,4 +1,4 @@
-"""What a pair of ONNX graphs calls its inputs and outputs, so that any export is data and none is code."""
+"""Names of the inputs and outputs of a pair of ONNX graphs, as data: another export needs no code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ MaskCount = Literal[1, 3, 4]
 
 @dataclass(frozen=True, slots=True)
 class EncoderGraph:
-    """`image` takes one image of side S, pre-processed; `features` are what the decoder gets, the embedding first."""
+    """Names of an encoder graph.
+
+    `image` takes one preprocessed image of side S; `features` go to the decoder, the embedding first.
+    """
 
     image: str = "input"
     features: tuple[str, ...] = ("output",)
@@ -22,17 +25,17 @@ class EncoderGraph:
 
 @dataclass(frozen=True, slots=True)
 class DecoderGraph:
-    """Inputs and outputs of a prompt encoder and mask decoder in one graph; None where the graph has no such input.
+    """Names of a prompt encoder and mask decoder in one graph; None for inputs that the graph does not have.
 
-    `features` take the encoder's in the same order, `coords` [N, T, 2] are (x, y) in pixels of the frame and
-    `labels` [N, T] say what they are, box corners being 2 and 3; both may have one more dimension in front.
-    `mask_prompt` gets zeros and `has_mask_prompt` says that they mean nothing. `image_size` (height, width) is what
-    the graph resizes `masks` to: it gets the frame's, so that they come in the frame, padding included.
+    `features` take the encoder's features in the same order. `coords` [N, T, 2] are (x, y) in pixels of the frame,
+    `labels` [N, T] are their kinds, 2 and 3 for box corners; both may have one more dimension in front. `mask_prompt`
+    gets zeros and `has_mask_prompt` says that they mean nothing. `image_size` (height, width) is the size to which the
+    graph resizes `masks`: it gets the frame's, so masks come in the frame, padding included.
 
-    `masks` [N, m, h, w] are logits of `mask_count` masks per prompt: one that the graph has chosen, the three that
-    answer an ambiguous prompt, or the one that answers alone and then these three; `ious` [N, m] are their predicted
-    IoUs.
-    At most `prompts_per_run` prompts are given to a graph that leaves their number open, one to any other.
+    `masks` [N, m, h, w] are logits of `mask_count` masks per prompt: one that the graph has chosen; the three for an
+    ambiguous prompt; or the one for an unambiguous prompt and then these three. `ious` [N, m] are their predicted IoUs.
+
+    A graph with an open number of prompts gets at most `prompts_per_run` of them, any other graph gets one.
     """
 
     features: tuple[str, ...] = ("image_embeddings",)
@@ -49,7 +52,7 @@ class DecoderGraph:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What one exporter calls things."""
+    """Names that one exporter uses."""
 
     encoder: EncoderGraph
     decoder: DecoderGraph
@@ -84,7 +87,7 @@ DIALECTS: dict[str, Dialect] = {
 
 
 def mask_rules(count: MaskCount, upsampling: Upsampling = "through_frame") -> MaskRules:
-    """Which of so many masks answer."""
+    """Return the mask rules for a graph with this number of masks."""
     match count:
         case 1:
             return MaskRules(upsampling, multimask=(0,))

@@ -1,8 +1,8 @@
-"""What others have published of the variants, with where it was read; nothing here was measured by samfleet.
+"""Published figures of the variants, with their sources; samfleet measured none of them.
 
 The survey's cells (arXiv 2410.04960, tables 3 to 7) were read in notes that quote it and agree with each other, not in
-its own pages. Repositories count multiply-adds (MACs), half as many as operations, or do not say which. So no two
-sources' figures of work may be compared, nor accuracies of different detectors or prompts.
+the survey itself. Repositories count multiply-adds (MACs), half as many as operations, or do not say which. So figures
+of work from two sources cannot be compared, nor accuracies with different detectors or prompts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SurveyRow:
-    """Of "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960); None is what was not to be had.
+    """Row of "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960); None for unavailable figures.
 
-    Milliseconds per image with one box prompt (table 4) on an RTX 3090, an RTX 2080 Ti and 14 cores of a Xeon Gold
-    6330; of SegEvery with 32 x 32 points (table 5) on the GPU. mIoU on COCO with boxes of the annotations (table 6),
-    AP on COCO with boxes of ViTDet (table 7).
+    Times are milliseconds per image: with one box prompt (table 4) on an RTX 3090, an RTX 2080 Ti and 14 cores of a
+    Xeon Gold 6330, and of SegEvery with 32 x 32 points (table 5) on the GPU. mIoU is on COCO with boxes of the
+    annotations (table 6), AP on COCO with boxes of ViTDet (table 7).
     """
 
     called: str
@@ -32,7 +32,7 @@ class SurveyRow:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement of the authors' own."""
+    """A statement by the authors."""
 
     text: str
     source: str
@@ -68,7 +68,7 @@ CLAIMS: Mapping[str, tuple[Claim, ...]] = {
     ),
     "fastsam_s": (Claim("11.8 M parameters", "documentation of ultralytics"),),
     "mobile_sam": (
-        Claim("9.66 M parameters; 12 ms, 8 of the encoder and 4 of the decoder", "README of ChaoningZhang/MobileSAM"),
+        Claim("9.66 M parameters; 12 ms, 8 in the encoder and 4 in the decoder", "README of ChaoningZhang/MobileSAM"),
     ),
     "mobilesamv2": (
         Claim("prompting and decoding 97 ms against 1,616 ms of a 32 x 32 grid; LVIS mask AR@K 42.5 against 38.9",
@@ -106,24 +106,24 @@ CLAIMS: Mapping[str, tuple[Claim, ...]] = {
     ),
 }  # fmt: skip
 
-# Of the survey's list and its neighbours: what samfleet does not host, and why.
+# Variants in or close to the survey's list that samfleet does not host, and why.
 NOT_HOSTED: Mapping[str, str] = {
     "SqueezeSAM": "neither code nor weights are public",
     "ESAM": "neither code nor weights are public",
     "PQ-SAM": "neither code nor weights are public",
     "Lite-SAM": "no code is public",
     "AoP-SAM": "its repository is a project page without code",
-    "SAM-Lightening": "an anonymous link alone, weights unclear",
+    "SAM-Lightening": "only an anonymous link; the state of the weights is unclear",
     "PicoSAM2": "the survey's list names no repository",
-    "RWKV-SAM": "its weights are announced and not released (S-Lab-1.0)",
-    "PTQ4SAM": "no licence, and no quantised weights: they come of a calibration",
-    "Q-TinySAM": "its file is a pickled module that only running its code could read; and it simulates quantisation",
-    "EdgeSAM 10x": "its weights are announced and not released",
-    "SlimSAM with global pruning": "its files are pickled modules that only running their code could read",
-    "SAMfast": "SAM's weights in another program; samfleet's engine takes its place",
+    "RWKV-SAM": "its weights are announced but not released (S-Lab-1.0)",
+    "PTQ4SAM": "no licence, and no quantised weights: a calibration makes them",
+    "Q-TinySAM": "its file is a pickled module, unreadable without running its code; and it simulates quantisation",
+    "EdgeSAM 10x": "its weights are announced but not released",
+    "SlimSAM with global pruning": "its files are pickled modules, unreadable without running their code",
+    "SAMfast": "SAM's weights in another program; samfleet's engine does the same job",
     "Expedit-SAM": "SAM's weights with a cheaper encoder at run time, not built here",
     "FastSAM3D": "volumes, not images",
     "Surgical SAM 2": "videos, not images",
-    "SuperSAM": "a search over architectures; there is no one model",
-    "RAP-SAM": "stands on the mmdet stack",
+    "SuperSAM": "a search over architectures, not one model",
+    "RAP-SAM": "depends on the mmdet stack",
 }

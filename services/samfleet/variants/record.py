@@ -1,4 +1,4 @@
-"""A variant is one frozen record: what differs between hosted models is data here, never a branch on a name."""
+"""Records of variants: differences between hosted models are data here, never a branch on a name."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class PackageSource:
 
 @dataclass(frozen=True, slots=True)
 class ManualSource:
-    """A page where a person finds the file: no program may fetch from it, such as Google Drive's."""
+    """A page from which a person downloads the file, such as Google Drive's; programs may not fetch from it."""
 
     page: str
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """A file that a user has, which is copied; what happens to it afterwards changes nothing."""
+    """A user's file. It is copied, so later changes to it have no effect."""
 
     path: Path
 
@@ -49,11 +49,11 @@ Source = HttpsSource | PackageSource | ManualSource | FileSource
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One weights file and where it can be had, in the order of trying.
+    """One weights file and its sources, in the order in which they are tried.
 
-    `size_bytes` and `sha256` are None where nothing is published: the first download is pinned. The state dict lies
-    under `state_key` in the file, or at its top level where the file has no such key. A `module` file pickles whole
-    modules, of which tensors alone are read.
+    `size_bytes` and `sha256` are None if not published: the first download is pinned. The state dict is under
+    `state_key` in the file, or at its top level if the file has no such key. A `module` file pickles whole modules;
+    only their tensors are read.
     """
 
     filename: str
@@ -76,10 +76,10 @@ class VariantRecord:
 
     `family` names the entry of `samfleet_models.networks.families` that builds the network; `architecture` holds that
     family's sizes. `input_size` is the side of the square network input in pixels. `companions` are further files by
-    their role ("decoder", "detector"). `parity` says what the implementation was held against: `golden` outputs of the
-    official code, its checkpoint's `keys` and shapes alone, `real` weights and their masks, or nothing (`unverified`).
-    A record whose `role` is "detector" segments nothing: it is a part of other variants, which name it as `detector`,
-    with its checkpoint among their companions.
+    their role ("decoder", "detector"). `parity` says what the implementation was compared with: `golden` outputs of the
+    official code, only the `keys` and shapes of its checkpoint, `real` weights and their masks, or nothing
+    (`unverified`). A record with the `role` "detector" segments nothing: it is a part of other variants, which name it
+    as `detector` and have its checkpoint among their companions.
     """
 
     name: str
@@ -102,12 +102,12 @@ class VariantRecord:
 
     @property
     def frame_size(self) -> int:
-        """Side in pixels of the square that prompts and masks live in."""
+        """Side in pixels of the square that prompts and masks refer to."""
         return self.conventions.prompts.frame_size or self.input_size
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What results say of the model they came from."""
+        """Origin of the model, as stored with results."""
         return {
             "title": self.title,
             "code_licence": self.code_licence,
@@ -117,10 +117,10 @@ class VariantRecord:
         }
 
     def require_accepted(self, accepted: Collection[str]) -> None:
-        """Raises `LicenceNotAccepted` unless the weights' licence is free or among the accepted ones."""
+        """Raise `LicenceNotAccepted` unless the weights' licence is free or among the accepted ones."""
         require_accepted(f"the weights of {self.name}", self.weights_licence, accepted)
 
     @property
     def files(self) -> dict[str, Checkpoint]:
-        """All weights by what they are for; "network" is the checkpoint's."""
+        """All weights files by role; the role of `checkpoint` is "network"."""
         return {"network": self.checkpoint, **self.companions}

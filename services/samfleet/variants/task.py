@@ -1,4 +1,4 @@
-"""What is asked of a variant: SegEvery (`EverythingParameters`) or SegAny (`PromptsParameters` with `Prompt`s)."""
+"""Tasks of a variant: SegEvery (`EverythingParameters`) or SegAny (`PromptsParameters` with `Prompt`s)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MOST_DETECTIONS = 65_536
 Sampler = Literal["grid", "hierarchical", "object_aware", "instances"]
 BoxSource = Literal["annotations", "detections", "detector"]
 
-# What only one sampler takes; the parameters that stand in none belong to both that ask with a grid of points.
+# Parameters of one sampler only; those in neither set belong to both samplers that use a grid of points.
 HIERARCHICAL_ONLY = frozenset({"hierarchical_coarse_factor", "high_score_thresh"})
 OBJECT_AWARE_ONLY = frozenset({"boxes_from", "detection_score_thresh", "detection_nms_thresh", "max_detections"})
-# Those of a network that asks nothing: it finds all objects itself.
+# Parameters of a network that takes no prompts: it finds all objects itself.
 INSTANCES = frozenset(
     {"pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "max_detections"}
 )
@@ -35,15 +35,19 @@ class TaskInvalid(InvalidInput):
 class EverythingParameters:
     """SegEvery, with the names and meanings of the official automatic mask generator.
 
-    Source: `SamAutomaticMaskGenerator` of facebookresearch/segment-anything (automatic_mask_generator.py).
-    `points_per_batch` may be "auto": the backend then chooses. Thresholds are fractions; `min_mask_region_area`
-    is in pixels of the original image.
+    Source: `SamAutomaticMaskGenerator` of facebookresearch/segment-anything (automatic_mask_generator.py). With
+    `points_per_batch` "auto" the backend chooses. Thresholds are fractions; `min_mask_region_area` is in pixels of the
+    original image.
 
-    `sampler` says what the image is asked with (docs/samplers.md): a grid of points, a coarse grid and then what its
-    sure masks leave of the dense one (`hierarchical_coarse_factor` divides the points per side; pixels whose logit is
-    above `high_score_thresh` are sure: SamHierarchicalMaskGenerator of xinghaochen/TinySAM), boxes, one mask each
-    (MobileSAMv2 of ChaoningZhang/MobileSAM, whose defaults the `detection_` thresholds and `max_detections` have), or
-    nothing, the network itself finding all `instances` (FastSAM): their confidence is what `pred_iou_thresh` is of.
+    `sampler` chooses the prompts of the image (docs/samplers.md):
+
+    - `grid`: a grid of points.
+    - `hierarchical`: a coarse grid, then the points of the dense grid outside the sure masks.
+      `hierarchical_coarse_factor` divides the points per side; pixels with a logit above `high_score_thresh` are sure.
+      Source: SamHierarchicalMaskGenerator of xinghaochen/TinySAM.
+    - `object_aware`: boxes, one mask each. Source: MobileSAMv2 of ChaoningZhang/MobileSAM, whose defaults the
+      `detection_` thresholds and `max_detections` have.
+    - `instances`: no prompts, the network finds all objects (FastSAM). `pred_iou_thresh` applies to their confidence.
     """
 
     kind: ClassVar[Literal["everything"]] = "everything"
@@ -93,16 +97,16 @@ class EverythingParameters:
 
     @property
     def prompted(self) -> bool:
-        """Whether the request's prompts say what is segmented, so that none of them means no masks."""
+        """True if only the prompts of the request are segmented, so that a request without prompts has no masks."""
         return self.sampler == "object_aware" and self.boxes_from != "detector"
 
     def to_dict(self) -> dict[str, Any]:
-        """With the parameters that the sampler takes, and no others."""
+        """Return only the parameters that the sampler takes."""
         return {"kind": self.kind, **{name: value for name, value in asdict(self).items() if takes(self.sampler, name)}}
 
 
 def takes(sampler: Sampler, name: str) -> bool:
-    """Whether a parameter of `EverythingParameters` means something to this sampler."""
+    """Return True if the sampler uses this parameter of `EverythingParameters`."""
     if name == "sampler":
         return True
     if sampler == "instances":
@@ -114,8 +118,10 @@ def takes(sampler: Sampler, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PromptsParameters:
-    """SegAny: one answer per prompt. `masks` = "best" keeps the mask of the highest predicted IoU of a multimask
-    prompt (the first on ties), "all" returns its three masks.
+    """SegAny: one result per prompt.
+
+    `masks` = "best" keeps the mask with the highest predicted IoU of a multimask prompt (the first on ties); "all"
+    returns its three masks.
     """
 
     kind: ClassVar[Literal["prompts"]] = "prompts"
@@ -136,10 +142,10 @@ TaskParameters = EverythingParameters | PromptsParameters
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One object asked for, in pixels of the upright original image, x to the right and y down.
+    """A prompt for one object, in pixels of the upright original image, x to the right and y down.
 
-    `points` are (x, y) with `labels` 1 (foreground) or 0 (background); `box` is (x0, y0, x1, y1). At least one of
-    the two is given. `multimask` asks for the three ambiguity-aware masks instead of the single one.
+    `points` are (x, y) with `labels` 1 (foreground) or 0 (background); `box` is (x0, y0, x1, y1). At least one of the
+    two is given. `multimask` requests the three ambiguity-aware masks instead of the single one.
     """
 
     points: tuple[tuple[float, float], ...] = ()
@@ -164,8 +170,9 @@ class Prompt:
 
 
 def task_from_dict(values: Mapping[str, Any], defaults: EverythingParameters | None = None) -> TaskParameters:
-    """Parameters from their JSON form; unknown names, and those of another sampler, are refused, missing ones come
-    from `defaults`.
+    """Parse parameters from their JSON form; missing ones come from `defaults`.
+
+    Raises `TaskInvalid` for unknown names and for parameters of another sampler.
     """
     given = dict(values)
     kind = given.pop("kind", None)
@@ -184,9 +191,9 @@ def task_from_dict(values: Mapping[str, Any], defaults: EverythingParameters | N
     if parameters is PromptsParameters:
         return PromptsParameters(**given)
     task = EverythingParameters(**{**(asdict(defaults) if defaults else {}), **given})
-    if strange := sorted(name for name in given if not takes(task.sampler, name)):
+    if unused := sorted(name for name in given if not takes(task.sampler, name)):
         raise TaskInvalid(
-            f"sampler {task.sampler!r} does not take {', '.join(strange)}; leave them out or name another sampler"
+            f"sampler {task.sampler!r} does not take {', '.join(unused)}; leave them out or name another sampler"
         )
     return task
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses from what a YAML file holds, every value checked against the field's annotation."""
+"""Frozen dataclasses from the contents of a YAML file; every value is checked against the field's annotation."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from samfleet.errors import InvalidInput
 
 Record = TypeVar("Record")
-NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
+NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
 
 
 class FieldInvalid(InvalidInput):
-    """A field holds what it cannot hold."""
+    """A field has an invalid value."""
 
     code = "field_invalid"
 
 
 def changed(record: Record, values: object, where: str) -> Record:
-    """`record`, a dataclass, with the fields that the mapping `values` names; `where` is the mapping's own name."""
+    """Return the dataclass `record` with the fields that `values` names; `where` names the mapping in errors."""
     given = mapping(values, where)
     hints = get_type_hints(type(record))
     known = [field.name for field in fields(record)]  # type: ignore[arg-type]  # any dataclass
     for name in given:
         if name not in known:
-            raise FieldInvalid(f"{where}.{name} is no field; the fields are {', '.join(known)}")
+            raise FieldInvalid(f"{where}.{name} is not a field; the fields are {', '.join(known)}")
     checked = {name: value_of(hints[name], value, f"{where}.{name}") for name, value in given.items()}
     return replace(record, **checked)  # type: ignore[type-var]  # any dataclass
 
@@ -38,7 +38,7 @@ def mapping(value: object, where: str) -> Mapping[str, object]:
 
 
 def value_of(hint: Any, value: object, where: str) -> Any:
-    """What the annotation `hint` makes of a value: lists become tuples, whole numbers become floats."""
+    """Convert a value to the annotation `hint`: lists become tuples, whole numbers become floats."""
     found, fits = _converted(hint, value)
     if not fits:
         quoted = " (in quotes)" if hint is str and isinstance(value, int | float) else ""
@@ -47,16 +47,16 @@ def value_of(hint: Any, value: object, where: str) -> Any:
 
 
 def described(hint: Any) -> str:
-    """An annotation in words."""
+    """Describe an annotation in words."""
     match get_origin(hint), get_args(hint):
         case (origin, choices) if origin is Literal:
             return _any_of([str(choice) for choice in choices])
         case (origin, kinds) if origin in {Union, UnionType}:
             return _any_of([described(kind) for kind in kinds])
         case (origin, (kind, *more)) if origin is tuple and more == [...]:
-            return f"a list of which each is {described(kind)}"
+            return f"a list in which each item is {described(kind)}"
         case (origin, kinds) if origin is tuple:
-            return f"a list of {len(kinds)} of which each is {described(kinds[0])}"
+            return f"a list of {len(kinds)} items, each {described(kinds[0])}"
     return NAMES[hint]
 
 
@@ -65,7 +65,7 @@ def shown(value: object) -> str:
 
 
 def _converted(hint: Any, value: object) -> tuple[Any, bool]:
-    """(value, whether it fits)."""
+    """Return (value, True if it fits the annotation)."""
     origin, kinds = get_origin(hint), get_args(hint)
     if origin is Literal:
         return value, any(value == choice and type(value) is type(choice) for choice in kinds)

@@ -1,4 +1,4 @@
-"""Variants of a user's own: one YAML file per encoder/decoder pair of ONNX graphs (docs/variants-onnx.md)."""
+"""A user's own variants: one YAML file per encoder/decoder pair of ONNX graphs (docs/variants-onnx.md)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCATION = ("file", "url", "sha256", "size_bytes")
 FILES = ("encoder", "decoder")
 RULES = ("preprocessing", "prompts", "masks", "everything", "paper")
 SIDES = range(64, 4097)
-MAX_FILE_BYTES = 2**20  # a thousand times what the examples take
+MAX_FILE_BYTES = 2**20  # a thousand times the size of the examples
 
 
 class VariantFileInvalid(InvalidInput):
@@ -36,7 +36,7 @@ class VariantFileInvalid(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """The fields of a file's top level that are plain values."""
+    """Plain values at the top level of a file."""
 
     title: str = ""
     dialect: str = ""
@@ -48,14 +48,14 @@ class _Facts:
 
 
 def read_variants(folder: Path) -> tuple[VariantRecord, ...]:
-    """Those of all `<name>.yaml` of a folder, by name."""
+    """Read the variants of all `<name>.yaml` files in a folder, by name."""
     if not folder.is_dir():
-        raise VariantFileInvalid(f"{folder} is no folder; make it or correct SAMFLEET_VARIANTS_DIR")
+        raise VariantFileInvalid(f"{folder} is not a folder; create it or correct SAMFLEET_VARIANTS_DIR")
     return tuple(read_variant(path) for path in sorted(folder.iterdir()) if path.suffix in {".yaml", ".yml"})
 
 
 def read_variant(path: Path) -> VariantRecord:
-    import yaml  # here: the model code runs on machines without it, which have no files of this kind
+    import yaml  # here: the model code runs on machines without yaml, which have no such files
 
     try:
         with open_regular(path) as file:
@@ -72,14 +72,14 @@ def read_variant(path: Path) -> VariantRecord:
 
 def _record(path: Path, content: Mapping[str, object]) -> VariantRecord:
     if not NAME.fullmatch(path.stem):
-        raise FieldInvalid("the file's name names the variant; use a to z, 0 to 9, _ and - in it")
+        raise FieldInvalid("the file's name is the name of the variant; use a to z, 0 to 9, _ and - in it")
     sections = {name: content[name] for name in (*FILES, *RULES) if name in content}
     facts = changed(_Facts(), {name: value for name, value in content.items() if name not in sections}, "variant")
     encoder, decoder = _graphs(facts.dialect, {name: mapping(sections.get(name), name) for name in FILES})
     if unknown := [part for part in restricted_parts(facts.weights_licence) if part not in RESTRICTED]:
         raise FieldInvalid(
             f"variant.weights_licence has {', '.join(unknown)}; write {', '.join(sorted({*FREE, *RESTRICTED}))}, where "
-            f"{OWN} stands for terms that you have read and accept"
+            f"{OWN} means terms that you have read and accept"
         )
     if facts.input_size not in SIDES:
         raise FieldInvalid(f"variant.input_size is {facts.input_size}; write the side of the encoder's input in pixels")
@@ -109,7 +109,7 @@ def _record(path: Path, content: Mapping[str, object]) -> VariantRecord:
 
 
 def _graphs(dialect: str, sections: Mapping[str, Mapping[str, object]]) -> tuple[EncoderGraph, DecoderGraph]:
-    """The dialect's, where a section does not say otherwise."""
+    """Return the dialect's graphs, with the names that the sections override."""
     if dialect not in DIALECTS:
         raise FieldInvalid(f"variant.dialect is {dialect or 'missing'}; write one of {', '.join(DIALECTS)}")
     own = {
@@ -134,11 +134,13 @@ def _checkpoint(path: Path, section: str, values: object) -> Checkpoint:
         raise FieldInvalid(f"{section} has {len(location)} of file and url; write one of them")
     source, suffix = _source(path, section, **location)
     if suffix not in SUFFIXES:
-        raise FieldInvalid(f"{section} is a {suffix or 'nameless'} file; give one whose name ends in .onnx or .ort")
+        raise FieldInvalid(
+            f"{section} is a {suffix or 'nameless'} file; use one with a name that ends in .onnx or .ort"
+        )
     sha256 = given.get("sha256")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
         known = source.path if isinstance(source, FileSource) and source.path.is_file() else None
-        advice = f"write sha256: {file_sha256(known)}" if known else "write what `sha256sum` prints of the file"
+        advice = f"write sha256: {file_sha256(known)}" if known else "write the output of `sha256sum` for the file"
         raise FieldInvalid(f"{section}.sha256 is {sha256 or 'missing'}; {advice}")
     size = value_of(int | None, given.get("size_bytes"), f"{section}.size_bytes")
     return Checkpoint(f"{path.stem}.{section}{suffix}", size, sha256, (source,), layout="onnx")
@@ -147,7 +149,7 @@ def _checkpoint(path: Path, section: str, values: object) -> Checkpoint:
 def _source(
     path: Path, section: str, file: str | None = None, url: str | None = None
 ) -> tuple[FileSource | HttpsSource, str]:
-    """Where it is, and its suffix. Paths are relative to the YAML file's folder."""
+    """Return the source and its suffix. Paths are relative to the YAML file's folder."""
     if file is not None:
         found = (path.parent / Path(file).expanduser()).absolute()
         return FileSource(found), found.suffix

@@ -1,4 +1,4 @@
-"""What a device says of itself while it computes."""
+"""State that a device reports while it computes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ CPU = "cpu"
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
-    """Of the whole device, whoever uses it. None is what nobody can say: a CPU has no counters of the last two.
+    """State of a whole device, including the load of other users.
 
-    `id` tells the devices of a server apart: NVIDIA's UUID of a GPU, or `cpu`. `utilization` is the share, 0 to 1, of
-    the last moments in which the device computed anything.
+    None is unknown: a CPU has no counters for the last two. `id` distinguishes the devices of a server: NVIDIA's UUID
+    of a GPU, or `cpu`. `utilization` is the share, 0 to 1, of the last moments in which the device computed anything.
     """
 
     id: str = CPU

@@ -65,14 +65,14 @@ Clock = Literal["host", "cuda_event"]
 
 
 class WireMismatch(SamfleetError):
-    """The worker and the backend do not speak the same version of the contract; deploy the same release on both."""
+    """The worker and the backend use different versions of the contract; deploy the same release on both."""
 
     code = "wire_mismatch"
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRequest:
-    """One image and what is asked of it; for SegEvery `prompts` is empty, or the boxes of `object_aware`."""
+    """One image and its task; for SegEvery `prompts` is empty, or has the boxes of `object_aware`."""
 
     image: bytes
     task: TaskParameters
@@ -81,10 +81,11 @@ class SegmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Milliseconds of one stage: of all work that this image had part in, and of that work this image's share.
+    """Milliseconds of one stage of an image.
 
-    Work on a batch of images is shared equally, a chunk of prompts in the decoder by each image's prompts; what was
-    done for this image alone is in both.
+    `batch_ms` is all work that the image took part in, `amortised_ms` the image's share of it. Work on a batch of
+    images is shared equally, a chunk of prompts in the decoder by each image's prompts. Work for this image alone is in
+    both.
     """
 
     amortised_ms: float
@@ -93,22 +94,26 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class ImageReport:
-    """What the backend says of one image beside its masks.
+    """The backend's report on one image, sent with its masks.
 
-    `stages` has preprocess, encode, decode, postprocess. `execute_ms` is the wall time from the moment Triton
-    handed over the batch to the moment this reply left; a caller's round trip minus it is Triton's queue plus
-    transport. `energy_j` is this image's share of what the whole device used meanwhile, None where it has no counter
-    (`samfleet_models.device.meters.energy`). `prompts_decoded` counts what went through the mask decoder: points of all
-    crops and rounds, or prompts; `unscored_prompts` those of them with a predicted IoU that is no finite number, whose
-    masks no threshold passes. `error_code` is None for a segmented image; else the image could not be segmented
-    and never can.
-    `peak_memory_bytes` is the most that tensors took on a GPU during the batch, and the process's resident peak on a
-    CPU; `peak_reserved_bytes` is what torch held of the GPU for them, its cache included, None on a CPU.
-    `execution` is as `samfleet.variants.execution.Execution` writes it, `warmup_seconds` what compiling took at load,
-    `gate` the figures on which the execution was admitted (`samfleet.variants.gates.Gate.summary`); None for fp32.
+    `stages` has preprocess, encode, decode, postprocess. `execute_ms` is the wall time from the moment Triton handed
+    over the batch to the moment this reply left; a caller's round trip minus it is Triton's queue plus transport.
+    `energy_j` is this image's share of the energy that the whole device used meanwhile, None without a counter
+    (`samfleet_models.device.meters.energy`).
 
-    Fields may be added: a reader that does not know one leaves it out, and one that was not sent has its default. So
-    servers and workers may be renewed in either order. A field that exists never changes its meaning.
+    `prompts_decoded` counts what went through the mask decoder: points of all crops and rounds, or prompts.
+    `unscored_prompts` counts those with a predicted IoU that is not a finite number; no threshold passes their masks.
+    `error_code` is None for a segmented image; otherwise the image could not be segmented and a retry cannot help.
+
+    `peak_memory_bytes` is the most that tensors took on a GPU during the batch, or the process's peak resident size on
+    a CPU. `peak_reserved_bytes` is the GPU memory that torch reserved for them, its cache included; None on a CPU.
+
+    `execution` is in the notation of `samfleet.variants.execution.Execution`, `warmup_seconds` is the time of compiling
+    at load, `gate` has the figures that admitted the execution (`samfleet.variants.gates.Gate.summary`). The last two
+    are None for fp32.
+
+    Fields may be added: readers ignore fields that they do not know, and missing fields have their defaults. So servers
+    and workers may be updated in either order. An existing field never changes its meaning.
     """
 
     width: int = 0
@@ -157,7 +162,7 @@ class SegmentReply:
 
 
 def pack_request(request: SegmentRequest) -> Arrays:
-    """Tensors of a request, each with the leading batch dimension 1."""
+    """Return the tensors of a request, each with the leading batch dimension 1."""
     prompts: list[tuple[bool, int, bool]] = []
     boxes: list[tuple[float, float, float, float]] = []
     points: list[tuple[float, float, int]] = []
@@ -176,7 +181,7 @@ def pack_request(request: SegmentRequest) -> Arrays:
 
 
 def unpack_request(arrays: Arrays, defaults: EverythingParameters | None = None) -> SegmentRequest:
-    """The request of `pack_request`'s tensors; raises `TaskInvalid` or `WireMismatch`."""
+    """Return the request of `pack_request`'s tensors; raises `TaskInvalid` or `WireMismatch`."""
     table, boxes, points = (arrays[name][0] for name in ("PROMPTS", "PROMPT_BOXES", "PROMPT_POINTS"))
     if int(table[:, 0].sum()) != len(boxes) or int(table[:, 1].sum()) != len(points):
         raise WireMismatch("PROMPTS does not agree with PROMPT_BOXES and PROMPT_POINTS")
@@ -197,7 +202,7 @@ def unpack_request(arrays: Arrays, defaults: EverythingParameters | None = None)
 
 
 def pack_reply(reply: SegmentReply) -> Arrays:
-    """Tensors of a reply, each with the leading batch dimension 1."""
+    """Return the tensors of a reply, each with the leading batch dimension 1."""
     masks = reply.masks
     counts = np.array([mask.counts.encode() for mask in masks], dtype=np.object_)
     return {
@@ -211,7 +216,7 @@ def pack_reply(reply: SegmentReply) -> Arrays:
 
 
 def unpack_reply(arrays: Arrays) -> SegmentReply:
-    """The reply of `pack_reply`'s tensors."""
+    """Return the reply of `pack_reply`'s tensors."""
     report = ImageReport.from_json(arrays["REPORT"].reshape(-1)[0])
     size = (report.height, report.width)
     rows = zip(

@@ -1,4 +1,4 @@
-"""Writes each variant's `config.pbtxt` from its record and the wire's tensor tables.
+"""Write each variant's `config.pbtxt` from its record and the wire's tensor tables.
 
     python -m samfleet.wire.model_config --write triton_models/repository
 
@@ -18,13 +18,14 @@ from samfleet.variants.user_records import read_variants
 from samfleet.wire.messages import INPUTS, OUTPUTS, Dims
 
 BACKEND = "sam"
-MAX_QUEUE_DELAY_MICROSECONDS = 5_000  # small beside one image's work; lets requests sent together share a batch
+MAX_QUEUE_DELAY_MICROSECONDS = 5_000  # short compared with one image's work; lets requests sent together share a batch
 
 
 def render_config(record: VariantRecord) -> str:
-    """The model's whole configuration; auto-complete cannot set `allow_ragged_batch`, so nothing is left to it.
+    """Return the complete configuration of the model.
 
-    KIND_AUTO makes one instance per GPU where Triton sees GPUs and one on the CPU elsewhere.
+    Nothing is left to Triton's auto-complete, which cannot set `allow_ragged_batch`. KIND_AUTO makes one instance per
+    GPU if Triton sees GPUs, otherwise one on the CPU.
     """
     return "\n".join(
         [
@@ -42,7 +43,7 @@ def render_config(record: VariantRecord) -> str:
 
 
 def write_configs(repository: Path, records: Iterable[VariantRecord]) -> list[Path]:
-    """Writes one model folder per variant, with the empty version folder that Triton asks for."""
+    """Write one model folder per variant, with the empty version folder that Triton requires."""
     written = []
     for record in records:
         version = repository / record.name / "1"
@@ -65,7 +66,9 @@ def _tensors(kind: str, tensors: Mapping[str, tuple[str, Dims]], *, ragged: bool
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the Triton configuration of every variant.")
     parser.add_argument("--write", type=Path, required=True, metavar="DIR", help="the model repository")
-    parser.add_argument("--variants-dir", type=Path, metavar="DIR", help="write those of this folder's files instead")
+    parser.add_argument(
+        "--variants-dir", type=Path, metavar="DIR", help="write the variants of this folder's files instead"
+    )
     options = parser.parse_args(arguments)
     records = read_variants(options.variants_dir) if options.variants_dir else list(VARIANTS.values())
     for path in write_configs(options.write, records):

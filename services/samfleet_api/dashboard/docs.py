@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI from an installed package, so that it works offline and runs no script of another host."""
+"""`/docs`: Swagger UI from an installed package. It works offline and runs no scripts from other hosts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _page(_request: Request) -> Response:
 
 
 def _assets() -> Path:
-    """Found and not imported: only the files of the package are used."""
+    """Locate the package's static files without importing it."""
     spec = find_spec("fastapi_offline")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("fastapi-offline, which has the files of /docs, is missing; install samfleet[api]")

@@ -1,7 +1,7 @@
-"""The dashboard's pages: one document for all, which reads its address and asks the API, and the files that it uses.
+"""Pages of the dashboard: one HTML document for all of them, and its static files.
 
-The document holds nothing of anybody, so it needs no login; what it asks for does. These are no routes of the API:
-a page takes any parameters, because filters live in its address.
+The document has no user data, so it needs no login; its requests to the API do. These routes are not part of the API:
+a page accepts any query parameters, because its URL holds the filters.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-# Swagger UI has its icons inside its style sheet. An image runs nothing, so it may come from there.
+# Swagger UI's style sheet has its icons as data URLs. Images run no code, so they are allowed.
 DOCS_HEADERS = {
     "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
 }
@@ -48,7 +48,9 @@ def add_dashboard(app: FastAPI) -> None:
 
 
 class DashboardHeaders:
-    """On all below the prefix, and on /docs. Files are asked about each time, so that a new release is seen at once."""
+    """Add security headers to the dashboard and /docs. `no-cache` makes browsers revalidate files, so that a new
+    release is seen at once.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -70,7 +72,7 @@ def _page(_request: Request) -> Response:
 
 
 def _no_page(_request: Request) -> Response:
-    """The same document, which says that there is no such page: a person looks at this."""
+    """Serve the same document with status 404; it shows the error to the user."""
     return FileResponse(STATIC / "page.html", status_code=404)
 
 

@@ -54,7 +54,7 @@ log = get_logger(__name__)
 @router.post(
     "",
     status_code=201,
-    summary="Make a dataset",
+    summary="Create a dataset",
     operation_id="dataset_create",
     responses=problems(
         AnnotationsInvalid,
@@ -82,7 +82,7 @@ def create_dataset(
     engine: EngineValue,
     response: Response,
 ) -> Dataset:
-    """From a folder on the server, which is listed and sealed at once, or open for uploads."""
+    """Create a dataset from a folder on the server, sealed at once, or an empty one that is open for uploads."""
     if isinstance(body, FromDirectory):
         listing = service.list_directory(
             body.directory,
@@ -93,7 +93,7 @@ def create_dataset(
             roots=settings.dataset_roots,
             limits=service.InputLimits.of(settings),
         )
-        with transaction(engine) as session:  # not around the listing, which may take long
+        with transaction(engine) as session:  # opened after the listing, which may take long
             dataset = service.create_from_directory(
                 session, tenant_id, listing, body.name, strict_annotations=body.strict_annotations
             )
@@ -128,9 +128,10 @@ def read_dataset(dataset_id: DatasetId, tenant_id: TenantId, session: ReadSessio
     responses=problems(DatasetNotFound, DatasetInUse),
 )
 def delete(dataset_id: DatasetId, tenant_id: TenantId, session: WriteSessionValue) -> None:
-    """It is gone from all answers at once, its uploads and rows shortly after. May be repeated until they are.
+    """The dataset disappears from all responses at once; its uploads and rows are removed shortly after. Until then,
+    the request may be repeated.
 
-    Refused while a job uses it. Files of a folder on the server stay where they are.
+    Rejected while a job uses the dataset. Files of a folder on the server are kept.
     """
     delete_dataset(session, tenant_id, dataset_id)
     log.info("dataset.deleted", dataset_id=str(dataset_id))
@@ -143,7 +144,7 @@ def delete(dataset_id: DatasetId, tenant_id: TenantId, session: WriteSessionValu
     responses=problems(DatasetNotFound),
 )
 def list_categories(dataset_id: DatasetId, tenant_id: TenantId, session: ReadSessionValue) -> Categories:
-    """All of them, in the order of the annotations file; none without annotations."""
+    """Return all categories in the order of the annotations file; an empty list without annotations."""
     return Categories(items=service.get_dataset(session, tenant_id, dataset_id).categories or [])
 
 
@@ -160,7 +161,7 @@ def list_images(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[DatasetImage]:
-    """In the order of the dataset; of one that is still open, in the order of arrival."""
+    """List images in the order of the dataset, or in the order of upload while it is open."""
     dataset = service.get_dataset(session, tenant_id, dataset_id)
     if dataset.state is DatasetState.SEALED:
         after = decode_cursor(cursor, lambda parts: _after(parts, "position"))
@@ -178,7 +179,7 @@ def _left_out(body: ForUpload) -> Sequence[LeftOut]:
 
 
 def _after(parts: Sequence[str | int], order: str) -> int:
-    """A list changes its order when its dataset is sealed; cursors from before are void then."""
+    """Return the cursor's value. Sealing a dataset changes the order of its list and invalidates earlier cursors."""
     kind, value = parts
     if kind != order:
         raise CursorInvalid

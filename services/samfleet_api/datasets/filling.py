@@ -1,4 +1,4 @@
-"""Uploads into a dataset that is open, and its sealing."""
+"""Uploads to an open dataset, and sealing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 
-IMAGES_PER_REQUEST = 16  # of the largest size; of the usual size a thousand fit
+IMAGES_PER_REQUEST = 16  # of the maximum size; a thousand of the usual size fit
 
 
 async def uploaded_files(
@@ -84,7 +84,7 @@ def add_images(
     engine: EngineValue,
     store: StoreValue,
 ) -> AddedImages:
-    """All files of the request are added, or none. A file name may hold folders, separated by '/'."""
+    """Add all files of the request, or none. A file name may include folders, separated by '/'."""
     added: Sequence[ImageRow] = uploads.add_images(
         engine,
         store,
@@ -99,7 +99,7 @@ def add_images(
 
 @router.put(
     "/{dataset_id}/annotations",
-    summary="Give the annotations",
+    summary="Upload annotations",
     operation_id="dataset_put_annotations",
     openapi_extra=ANNOTATIONS_BODY,
     responses=problems(
@@ -115,14 +115,14 @@ def put_annotations(
     engine: EngineValue,
     store: StoreValue,
 ) -> Dataset:
-    """A COCO instances file; it replaces the one before. It is matched to the images when the dataset is sealed."""
+    """Store a COCO instances file, replacing an earlier one. Sealing the dataset matches it to the images."""
     limits = InputLimits.of(settings).annotations
     return Dataset.of(uploads.put_annotations(engine, store, tenant_id, dataset_id, content, limits))
 
 
 @router.put(
     "/{dataset_id}/detections",
-    summary="Give the detections",
+    summary="Upload detections",
     operation_id="dataset_put_detections",
     openapi_extra=DETECTIONS_BODY,
     responses=problems(
@@ -138,7 +138,7 @@ def put_detections(
     engine: EngineValue,
     store: StoreValue,
 ) -> Dataset:
-    """COCO results with boxes, which prompt the sampler object_aware; they replace the ones before. Their image ids
+    """Store COCO results with boxes, which prompt the sampler object_aware; they replace earlier ones. Their image ids
     are checked when the dataset is sealed: those of the annotations file, or 1, 2, 3, … in the order of the names.
     """
     limits = InputLimits.of(settings).annotations
@@ -170,9 +170,9 @@ def seal_dataset(
     store: StoreValue,
     *,
     strict_annotations: Annotated[
-        bool, Query(description="Refuse images that the annotations do not name, and annotations of other images.")
+        bool, Query(description="Reject images that the annotations do not name, and annotations of other images.")
     ] = False,
 ) -> Dataset:
-    """The list of images becomes final and jobs may use it; images get their order and ids. May be repeated."""
+    """Make the list of images final, so that jobs may use it. Images get their order and ids. May be repeated."""
     limits = InputLimits.of(settings).annotations
     return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits, strict_annotations=strict_annotations))

@@ -1,4 +1,4 @@
-"""How OpenAPI describes the bodies that are read as streams, past any model."""
+"""OpenAPI descriptions of request bodies that are read as streams, without a model."""
 
 from __future__ import annotations
 

@@ -12,25 +12,25 @@ from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetSource, DatasetState
 from samfleet_api.schemas import Name, RequestModel, ServerPath, StorableText
 
-MOST_IMAGES = 2**31 - 1  # what a position in a dataset can hold
+MOST_IMAGES = 2**31 - 1  # maximum of the integer column for positions
 _ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
 
 
 class LeftOut(RequestModel):
-    """Entries of a folder that are no images of the dataset, a folder counted as one."""
+    """Entries of a folder that are not images of the dataset. A subfolder counts as one."""
 
     model_config = ConfigDict(from_attributes=True)
 
     reason: Reason = Field(
-        description="hidden (a dot before the name), system (such as @eaDir), state (a stack's own folder), format (an "
-        "image format that is not read), name (a name that an upload cannot carry), other."
+        description="hidden (the name starts with a dot), system (such as @eaDir), state (a stack's state folder), "
+        "format (an unsupported image format), name (a name that cannot be uploaded), other."
     )
     count: int = Field(ge=1, le=MOST_IMAGES, strict=True)
     examples: list[StorableText] = Field(max_length=MOST_EXAMPLES, description="The first names.")
 
 
 class FromDirectory(RequestModel):
-    """The images below a folder on the server; the dataset is sealed at once."""
+    """Images below a folder on the server. The dataset is sealed at once."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -60,24 +60,24 @@ class FromDirectory(RequestModel):
     )
     name: Name | None = Field(default=None, description="By default the folder's name.")
     include_hidden: bool = Field(
-        default=False, strict=True, description="Take hidden files and folders too, and those of the system."
+        default=False, strict=True, description="Include hidden files and folders, and those of the system."
     )
     strict_annotations: bool = Field(
         default=False,
         strict=True,
-        description="Refuse an image that the annotations do not name, and an annotation of an image that is not here.",
+        description="Reject images that the annotations do not name, and annotations of images that are missing.",
     )
 
 
 class ForUpload(RequestModel):
-    """An empty, open dataset: upload images, then seal it."""
+    """An empty dataset, open for uploads until it is sealed."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"source": "upload", "name": "shelf photographs"}]})
 
     source: Literal["upload"]
     name: Name | None = None
     left_out: list[LeftOut] = Field(
-        default=[], max_length=len(get_args(Reason)), description="What the client leaves out of a folder, to be shown."
+        default=[], max_length=len(get_args(Reason)), description="Entries of a folder that the client did not upload."
     )
 
 
@@ -114,17 +114,17 @@ class Dataset(BaseModel):
     state: DatasetState
     image_count: int
     annotation_count: int | None = Field(
-        description="Null without annotations; before sealing, those of the file as it was sent."
+        description="Null without annotations; before sealing, the number in the uploaded file."
     )
     annotated_image_count: int | None = Field(
-        description="Images that the annotations name; null without annotations and before sealing, as the next two."
+        description="Images that the annotations name; like the next two, null without annotations and before sealing."
     )
     unused_annotation_count: int | None = Field(description="Annotations of images that are not in the dataset.")
-    box_annotation_count: int | None = Field(description="Annotations used that are boxes without a mask.")
+    box_annotation_count: int | None = Field(description="Used annotations that are boxes without a mask.")
     detection_count: int | None = Field(
-        description="Null without detections; before sealing, those of the file as it was sent."
+        description="Null without detections; before sealing, the number in the uploaded file."
     )
-    left_out: list[LeftOut] = Field(description="Entries of the folder that are no images of the dataset.")
+    left_out: list[LeftOut] = Field(description="Entries of the folder that are not images of the dataset.")
     created_at: datetime
     sealed_at: datetime | None
 
@@ -134,7 +134,7 @@ class Dataset(BaseModel):
 
 
 class Categories(BaseModel):
-    """COCO categories, as the annotations file has them."""
+    """COCO categories from the annotations file."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"items": [{"id": 1, "name": "box", "supercategory": "thing"}]}]}
@@ -163,10 +163,10 @@ class DatasetImage(BaseModel):
 
     id: int
     position: int | None = Field(description="Order in the dataset from 0; null until it is sealed.")
-    image_id: int | None = Field(description="COCO id, which results refer to; null until the dataset is sealed.")
+    image_id: int | None = Field(description="COCO id that results refer to; null until the dataset is sealed.")
     file_name: str
     size_bytes: int
-    width: int | None = Field(description="Of the upright image; null until a worker has read it.")
+    width: int | None = Field(description="Width of the upright image in pixels; null until a worker has read it.")
     height: int | None
 
     @classmethod

@@ -14,5 +14,5 @@ router = APIRouter(prefix="/v1/hardware", tags=["hardware"])
     "", summary="List the hardware that has computed results", operation_id="hardware_list", responses=problems()
 )
 def list_hardware(tenant_id: TenantId, session: ReadSessionValue) -> HardwareList:
-    """Here, or on a site whose measurements this tenant took in."""
+    """List hardware of this site and of sites whose measurements this tenant has imported."""
     return HardwareList(items=[Hardware.of(row) for row in known_hardware(session, tenant_id)])

@@ -10,8 +10,8 @@ from samfleet.db.models import Hardware, ReportSeries
 
 
 def known_hardware(session: Session, tenant_id: uuid.UUID) -> Sequence[Hardware]:
-    """What computed here, and what other sites told this tenant about. What they told others, or say no longer, has no
-    series that would show it.
+    """Return the hardware of this site and that in this tenant's imports. Hardware without any visible report series is
+    left out.
     """
     ours = or_(ReportSeries.site_id.is_(None), ReportSeries.tenant_id == tenant_id)
     known = select(ReportSeries.id).where(ReportSeries.hardware_id == Hardware.id, ours).exists()

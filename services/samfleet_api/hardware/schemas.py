@@ -17,12 +17,12 @@ class HardwareName(BaseModel):
     id: uuid.UUID
     device_name: str
     device_kind: str
-    precision: str = Field(description="Of the arithmetic: `fp32`, `bf16` or `fp16`.")
-    compilation: str = Field(description="Of the image encoder: `none`, `compile` or `cuda_graphs`.")
+    precision: str = Field(description="Arithmetic precision: `fp32`, `bf16` or `fp16`.")
+    compilation: str = Field(description="Compilation of the image encoder: `none`, `compile` or `cuda_graphs`.")
 
 
 class Hardware(HardwareName):
-    """What results were computed on, measured inside Triton."""
+    """Hardware and execution that computed results, as measured inside Triton."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -41,7 +41,7 @@ class Hardware(HardwareName):
         }
     )
 
-    fingerprint_sha256: str = Field(description="Equal facts are one hardware.")
+    fingerprint_sha256: str = Field(description="Hash of `facts`: equal facts are the same hardware.")
     facts: dict[str, Any]
     first_seen_at: datetime
 

@@ -1,4 +1,4 @@
-"""Whether the parts behind the API answer, each asked in a thread of its own with one deadline for all."""
+"""Readiness checks of the parts behind the API. Each runs in its own thread; all share one deadline."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from samfleet_api.health.schemas import Check
 from samfleet_api.pools.repository import fresh_heartbeats
 from samfleet_api.pools.schemas import PoolHealth
 
-DEADLINE_SECONDS = 3.0  # a part that takes longer is of no use to a request
-PROBE_KEY = "readyz/probe"  # need not exist: the store has to answer, not to have it
+DEADLINE_SECONDS = 3.0  # a part that takes longer is useless to a request
+PROBE_KEY = "readyz/probe"  # need not exist: any response shows that the store works
 
 log = get_logger(__name__)
 
@@ -33,21 +33,21 @@ class NotReady(SamfleetError):
 def check_database(engine: Engine) -> str:
     with read_only(engine) as session:
         session.execute(text("SELECT 1"))
-    return "answers"
+    return "responds"
 
 
 def check_broker(queue: TaskQueue) -> str:
     queue.ping()
-    return "answers"
+    return "responds"
 
 
 def check_storage(store: ObjectStore) -> str:
     store.exists(PROBE_KEY)
-    return "answers"
+    return "responds"
 
 
 def check_pools(engine: Engine, names: Sequence[str]) -> str:
-    """Every pool of the settings needs a living worker that reaches a ready Triton."""
+    """Require for each configured pool a live worker that reaches a ready Triton."""
     with read_only(engine) as session:
         heartbeats = fresh_heartbeats(session)
     pools = [PoolHealth.of(name, heartbeats) for name in names]
@@ -64,8 +64,8 @@ def _describe(pool: PoolHealth) -> str:
 
 
 class Probes:
-    """Threads that ask. A check that still hangs is not started again beside itself, so that a part that is away takes
-    one thread, however often readiness is asked for, and none of the other checks'.
+    """One thread per check. A check that still hangs is not started again, so that an unavailable part occupies only
+    its own thread, however often readiness is requested.
     """
 
     def __init__(self, deadline_seconds: float = DEADLINE_SECONDS) -> None:
@@ -100,14 +100,14 @@ def _timed(name: str, check: Callable[[], str]) -> Check:
         ok, detail = False, error.message
     except Exception as error:
         log.warning("readiness.failed", check=name, exc_info=error)
-        ok, detail = False, f"does not answer ({type(error).__name__})"
+        ok, detail = False, f"does not respond ({type(error).__name__})"
     return Check(ok=ok, detail=detail, ms=_since(started))
 
 
 def _result(future: Future[Check], started: float) -> Check:
     if future.done():
         return future.result()
-    return Check(ok=False, detail="did not answer in time", ms=_since(started))
+    return Check(ok=False, detail="timed out", ms=_since(started))
 
 
 def _since(started: float) -> float:

@@ -11,19 +11,22 @@ from samfleet_api.problems import problems
 
 router = APIRouter(tags=["health"])
 
-GATES = ("database", "broker", "storage")  # not the pools: jobs are taken while Triton still loads
+GATES = ("database", "broker", "storage")  # not the pools: jobs are accepted while Triton still loads
 
 
-@router.get("/healthz", summary="Is the process alive", operation_id="health_read", responses=problems(public=True))
+@router.get("/healthz", summary="Liveness", operation_id="health_read", responses=problems(public=True))
 async def read_health() -> Health:
     return Health()
 
 
 @router.get(
     "/readyz",
-    summary="Do the parts behind it answer",
+    summary="Readiness of the database, broker and storage",
     operation_id="readiness_read",
-    responses={**problems(public=True), 503: {"model": Readiness, "description": "A part that counts is not ready."}},
+    responses={
+        **problems(public=True),
+        503: {"model": Readiness, "description": "The database, broker or storage is not ready."},
+    },
 )
 async def read_readiness(
     request: Request,
@@ -33,7 +36,7 @@ async def read_readiness(
     queue: QueueValue,
     store: StoreValue,
 ) -> Readiness:
-    """503 unless database, broker and storage answer. Pools are reported and do not count."""
+    """Return 503 unless the database, broker and storage respond. Pools are reported, but do not affect the status."""
     probes: Probes = request.state.probes
     checks = await probes.run(
         {

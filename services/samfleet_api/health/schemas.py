@@ -14,7 +14,7 @@ class Health(BaseModel):
 class Check(BaseModel):
     ok: bool
     detail: str
-    ms: float = Field(description="How long the check took.")
+    ms: float = Field(description="Duration of the check in milliseconds.")
 
 
 class Readiness(BaseModel):
@@ -24,9 +24,9 @@ class Readiness(BaseModel):
                 {
                     "status": "ready",
                     "checks": {
-                        "database": {"ok": True, "detail": "answers", "ms": 1.2},
-                        "broker": {"ok": True, "detail": "answers", "ms": 0.8},
-                        "storage": {"ok": True, "detail": "answers", "ms": 0.3},
+                        "database": {"ok": True, "detail": "responds", "ms": 1.2},
+                        "broker": {"ok": True, "detail": "responds", "ms": 0.8},
+                        "storage": {"ok": True, "detail": "responds", "ms": 0.3},
                         "pools": {"ok": False, "detail": "default: no worker", "ms": 1.1},
                     },
                 }
@@ -35,4 +35,6 @@ class Readiness(BaseModel):
     )
 
     status: Literal["ready", "not_ready"]
-    checks: dict[str, Check] = Field(description="`pools` is reported and does not count: jobs wait for Triton.")
+    checks: dict[str, Check] = Field(
+        description="`pools` is reported, but does not affect `status`: jobs wait for Triton."
+    )

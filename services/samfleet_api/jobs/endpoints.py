@@ -57,7 +57,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="Chosen by the client: the same request sent again with it gives the same job.",
+        description="Chosen by the client: repeating a request with the same key returns the same job.",
     ),
 ]
 
@@ -96,7 +96,7 @@ def create_job(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
-    """One run for each variant on each pool. The answer leaves once the job is safe in the database."""
+    """Create one run per variant and pool. The response is sent after the job is committed to the database."""
     request = JobRequest(
         tenant_id=tenant_id,
         dataset_id=body.dataset_id,
@@ -130,7 +130,8 @@ def list_jobs(
     session: ReadSessionValue,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     name: Annotated[
-        StorableText | None, Query(max_length=200, description="Only jobs whose name has this part, in any case.")
+        StorableText | None,
+        Query(max_length=200, description="Only jobs whose name contains this text, ignoring case."),
     ] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -143,7 +144,7 @@ def list_jobs(
 
 @router.get(
     "/{job_id}",
-    summary="Read a job and how far it is",
+    summary="Read a job and its progress",
     operation_id="job_read",
     response_model_exclude_unset=True,
     responses=problems(JobNotFound),
@@ -160,7 +161,7 @@ def read_job(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> J
     responses=problems(JobNotFound, JobFinished),
 )
 def cancel(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
-    """What is recorded stays and can be read. Cancelling again changes nothing."""
+    """Recorded results are kept and can be read. Cancelling again changes nothing."""
     return view_job(session, cancel_job(session, tenant_id, job_id))
 
 
@@ -177,12 +178,13 @@ def delete(
     tenant_id: TenantId,
     session: WriteSessionValue,
     *,
-    cancel: Annotated[bool, Query(description="Cancel it first where it still runs.")] = False,
-    forget_measurements: Annotated[bool, Query(description="Take its figures out of the reports too.")] = False,
+    cancel: Annotated[bool, Query(description="Cancel it first if it still runs.")] = False,
+    forget_measurements: Annotated[bool, Query(description="Also remove its measurements from the reports.")] = False,
 ) -> None:
-    """It is gone from all answers at once, its masks and rows shortly after. May be repeated until they are.
+    """The job disappears from all responses at once; its masks and rows are removed shortly after. Until then, the
+    request may be repeated.
 
-    What it measured stays in the reports, without images and masks, unless `forget_measurements`.
+    Its measurements stay in the reports, without images and masks, unless `forget_measurements` is set.
     """
     delete_job(session, tenant_id, job_id, cancel=cancel, forget_measurements=forget_measurements)
     log.info("job.deleted", job_id=str(job_id), forget_measurements=forget_measurements)
@@ -190,7 +192,7 @@ def delete(
 
 @router.get(
     "/{job_id}/errors",
-    summary="List the images that failed",
+    summary="List failed images",
     operation_id="job_list_errors",
     responses=problems(JobNotFound, CursorInvalid),
 )
@@ -210,18 +212,18 @@ def list_errors(
 
 @router.get(
     "/{job_id}/errors/groups",
-    summary="Count the images that failed, by what went wrong",
+    summary="Count failed images by error",
     operation_id="job_group_errors",
     responses=problems(JobNotFound),
 )
 def group_errors(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> FailureGroups:
-    """All of them, with the first image of each group; `errors` has the others."""
+    """Return all groups, each with its first image; `errors` lists all images."""
     return view_failure_groups(session, require_job(session, tenant_id, job_id))
 
 
 @router.get(
     "/{job_id}/throughput",
-    summary="Read how many images were recorded when",
+    summary="Read the number of images recorded over time",
     operation_id="job_read_throughput",
     responses=problems(JobNotFound),
 )
@@ -229,7 +231,7 @@ def read_throughput(
     job_id: JobId,
     tenant_id: TenantId,
     session: ReadSessionValue,
-    points: Annotated[int, Query(ge=2, le=500, description="Into how many stretches the time is cut.")] = 60,
+    points: Annotated[int, Query(ge=2, le=500, description="Number of time intervals.")] = 60,
 ) -> JobThroughput:
-    """The images of a shard are recorded all at once, so stretches much shorter than a shard takes show steps."""
+    """All images of a shard are recorded at once, so intervals much shorter than a shard's duration show steps."""
     return view_throughput(session, require_job(session, tenant_id, job_id), points)

@@ -1,4 +1,4 @@
-"""A job as it moves, pushed to a browser: server-sent events, as the HTML standard has them."""
+"""Progress of a job, pushed to browsers as server-sent events (HTML standard)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 MEDIA_TYPE = "text/event-stream"
 INTERVAL = timedelta(seconds=1)
-LONGEST = timedelta(minutes=1)  # a browser comes back by itself, and its key or session is then looked at again
+LONGEST = timedelta(minutes=1)  # browsers reconnect by themselves, and authentication is then checked again
 
 
 async def place_for_stream(request: Request, _tenant: TenantId) -> AsyncIterator[WatchedJobs]:
-    """Held until the answer has ended, however it ends."""
+    """Reserve a place for a stream until its response ends, also on errors."""
     streams: EventStreams = request.state.event_streams
     with streams.place(request.state.caller):
         yield request.state.watched_jobs
@@ -38,8 +38,8 @@ async def place_for_stream(request: Request, _tenant: TenantId) -> AsyncIterator
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "An event `job` with the job as JSON at once and whenever it has changed; the last one has "
-            "a final state. A stream ends after a minute: connect again.",
+            "description": "An event `job` with the job as JSON, at once and after each change; the last one has "
+            "a final state. A stream ends after one minute: reconnect.",
             "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
         },
         **problems(JobNotFound, TooManyEventStreams),
@@ -52,7 +52,7 @@ def follow_job(
     watched: Annotated[WatchedJobs, Depends(place_for_stream)],
 ) -> StreamingResponse:
     with read_only(engine) as session:
-        require_job(session, tenant_id, job_id)  # refused while there is still a status to send
+        require_job(session, tenant_id, job_id)  # checked before the status line is sent
     return StreamingResponse(_events(watched, job_id), media_type=MEDIA_TYPE)
 
 

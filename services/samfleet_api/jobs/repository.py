@@ -26,7 +26,7 @@ class FailedImage:
 
 @dataclass(frozen=True, slots=True)
 class FailedGroup:
-    """Images that failed alike; `first` is the one that the list of failed images has first."""
+    """Failed images with the same code and stage; `first` is the first of them in the list of failed images."""
 
     code: str
     stage: str | None
@@ -36,7 +36,7 @@ class FailedGroup:
 
 
 def coverage_of(session: Session, dataset_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Coverage]:
-    """Of those datasets that have annotations whose use was counted."""
+    """Return the coverage by dataset id, for datasets whose annotations were matched to their images."""
     query = select(Dataset).where(Dataset.id.in_(dataset_ids), Dataset.annotated_image_count.is_not(None))
     return {
         row.id: Coverage(
@@ -74,7 +74,7 @@ def page(
     before: tuple[datetime, uuid.UUID] | None,
     limit: int,
 ) -> Sequence[Job]:
-    """Newest first; `before` is (created_at, id) of the last one seen, `name` a part of the job's name."""
+    """Return jobs, newest first. `before` is (created_at, id) of the last one seen, `name` a part of the job's name."""
     query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
     if state is not None:
         query = query.where(Job.state == state)
@@ -88,7 +88,7 @@ def page(
 def failed_images(
     session: Session, job_id: uuid.UUID, *, after: tuple[uuid.UUID, int] | None, limit: int
 ) -> Sequence[FailedImage]:
-    """Run by run, in the order of the images' ids; `after` is (run_id, image_id) of the last one seen."""
+    """Return failed images ordered by run and image id. `after` is (run_id, image_id) of the last one seen."""
     query = (
         select(ImageResult, DatasetImage.file_name)
         .join(Run, Run.id == ImageResult.run_id)
@@ -102,7 +102,9 @@ def failed_images(
 
 
 def failure_groups(session: Session, job_id: uuid.UUID) -> Sequence[FailedGroup]:
-    """By code and stage, most images first. PostgreSQL counts run by run; here only its few sums are added."""
+    """Group failed images by code and stage, most images first. PostgreSQL counts per run; only these few counts are
+    added here.
+    """
     query = (
         select(
             ImageResult.run_id,
@@ -130,7 +132,7 @@ def failure_groups(session: Session, job_id: uuid.UUID) -> Sequence[FailedGroup]
 def _failed_by_image(
     session: Session, images: Collection[tuple[uuid.UUID, int]]
 ) -> dict[tuple[uuid.UUID, int], FailedImage]:
-    """By (run_id, image_id)."""
+    """Return failed images by (run_id, image_id)."""
     query = (
         select(ImageResult, DatasetImage.file_name)
         .join(DatasetImage, DatasetImage.id == ImageResult.dataset_image_id)

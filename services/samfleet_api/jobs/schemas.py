@@ -22,12 +22,13 @@ def _everything_schema() -> dict[str, Any]:
     }
     return {
         "title": "Everything",
-        "description": "All masks of every image; names and meanings of the official automatic mask generator. "
-        "What is left out comes from the variant; the defaults below are those of most. The sampler says what an "
-        "image is asked with: a grid of points, two grids (hierarchical_coarse_factor, high_score_thresh), boxes of "
-        "the dataset or of the variant's detector, one mask each (boxes_from, detection_score_thresh, "
-        "detection_nms_thresh, max_detections and none of the others), or nothing, the variant finding all instances "
-        "(pred_iou_thresh, box_nms_thresh, stability_score_thresh, stability_score_offset, max_detections).",
+        "description": "All masks of every image (SegEvery). Names and meanings follow the official automatic mask "
+        "generator. Omitted settings come from the variant; the defaults below are those of most variants. The sampler "
+        "chooses the prompts of an image: a grid of points, two grids (hierarchical_coarse_factor, high_score_thresh), "
+        "boxes of the dataset or of the variant's detector with one mask each (only boxes_from, "
+        "detection_score_thresh, detection_nms_thresh and max_detections), or no prompts, if the variant finds all "
+        "instances itself (pred_iou_thresh, box_nms_thresh, stability_score_thresh, stability_score_offset, "
+        "max_detections).",
         "type": "object",
         "required": ["kind"],
         "additionalProperties": False,
@@ -37,7 +38,7 @@ def _everything_schema() -> dict[str, Any]:
 
 PROMPTS_SCHEMA: dict[str, Any] = {
     "title": "Prompts",
-    "description": "One mask for each annotated instance that is not a crowd.",
+    "description": "One mask per annotated instance that is not a crowd (SegAny).",
     "type": "object",
     "required": ["kind", "prompt"],
     "additionalProperties": False,
@@ -47,7 +48,7 @@ PROMPTS_SCHEMA: dict[str, Any] = {
         "from": {"const": "annotations", "default": "annotations"},
         "multimask": {
             "type": "boolean",
-            "description": "Ask for three masks and keep the best; by default so for points and not for boxes.",
+            "description": "Request three masks and keep the best. Default: true for points, false for boxes.",
         },
     },
 }
@@ -82,8 +83,8 @@ class SubmitJob(RequestModel):
     )
 
     dataset_id: uuid.UUID
-    variants: list[StorableText] = Field(min_length=1, max_length=1000, description="One run for each, on each pool.")
-    pools: list[StorableText] = Field(default=[], max_length=1000, description="By default the first known pool.")
+    variants: list[StorableText] = Field(min_length=1, max_length=1000, description="One run per variant and pool.")
+    pools: list[StorableText] = Field(default=[], max_length=1000, description="Default: the first configured pool.")
     task: Task
     name: Name | None = None
     max_failure_rate: float = Field(
@@ -92,21 +93,21 @@ class SubmitJob(RequestModel):
         le=1,
         allow_inf_nan=False,
         strict=True,
-        description="The job fails when a larger share of the images of a run fails.",
+        description="The job fails if a larger share of the images of a run fails.",
     )
     evaluate: bool | None = Field(
         default=None,
         strict=True,
-        description="Evaluate each completed run against the dataset's annotations; by default where it has any.",
+        description="Evaluate each completed run against the dataset's annotations. Default: true if it has any.",
     )
 
 
 class AnnotationCoverage(BaseModel):
-    """How far the annotations and the images of the job's dataset belong together."""
+    """Coverage of the job's dataset by its annotations."""
 
     images: int
-    annotated_images: int = Field(description="That the annotations name.")
-    annotations: int = Field(description="Of images of the dataset.")
+    annotated_images: int = Field(description="Images that the annotations name.")
+    annotations: int = Field(description="Annotations of images of the dataset.")
     unused: int = Field(description="Annotations of other images.")
     boxes: int = Field(description="Annotations that are boxes without a mask.")
 
@@ -154,15 +155,17 @@ class Job(BaseModel):
     task: dict[str, Any] = Field(description="As submitted.")
     task_in_words: str
     evaluate: bool = Field(description="Whether completed runs are evaluated.")
-    annotations: AnnotationCoverage | None = Field(description="Of the dataset; null where it has no annotations.")
+    annotations: AnnotationCoverage | None = Field(
+        description="Coverage of the dataset; null if it has no annotations."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     error: Failure | None
-    stalled: Stalled | None = Field(description="Of the run that has waited longest.")
+    stalled: Stalled | None = Field(description="State of the run that has waited longest.")
     counts: Counts = Field(description="Images times runs.")
     progress: float = Field(ge=0, le=1)
-    images_per_second: float | None = Field(description="Over the wall time since the first claim of any run.")
+    images_per_second: float | None = Field(description="Rate over the wall time since the first claim of any run.")
     eta_seconds: float | None = Field(description="Null while the rate is unknown and after the end.")
     runs: list[Run]
 
@@ -198,14 +201,14 @@ class FirstFailure(BaseModel):
 
 
 class FailureGroup(BaseModel):
-    """The images of a job that failed in the same stage with the same code."""
+    """Images of a job that failed in the same stage with the same code."""
 
     code: str
     stage: str | None
     images: int = Field(description="Images times runs.")
-    message: str = Field(description="Of the first one; others may name other figures.")
+    message: str = Field(description="Message of the first image; those of the others may differ in their values.")
     run_ids: list[uuid.UUID]
-    first: FirstFailure = Field(description="In the order of the list of failed images.")
+    first: FirstFailure = Field(description="First image in the order of the list of failed images.")
 
 
 class FailureGroups(BaseModel):

@@ -12,8 +12,8 @@ from samfleet_api.runs.schemas import RUN_EXAMPLE
 
 
 class ThroughputPoint(BaseModel):
-    at: datetime = Field(description="Begin of the stretch of `seconds_per_point`.")
-    images: int = Field(description="Recorded in it, failed ones included.")
+    at: datetime = Field(description="Start of the interval, which is `seconds_per_point` long.")
+    images: int = Field(description="Images recorded in the interval, including failed ones.")
     failures: int
     images_per_second: float
 
@@ -22,11 +22,11 @@ class RunThroughput(BaseModel):
     run_id: uuid.UUID
     variant: str
     pool: str
-    points: list[ThroughputPoint] = Field(description="At the same times for all runs, empty stretches included.")
+    points: list[ThroughputPoint] = Field(description="At the same times for all runs, including empty intervals.")
 
 
 class JobThroughput(BaseModel):
-    """Images recorded over time, from the first claim to the last record, or to now while the job goes on."""
+    """Images recorded over time, from the first claim to the last record, or to now while the job runs."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -60,7 +60,7 @@ class JobThroughput(BaseModel):
         }
     )
 
-    seconds_per_point: float = Field(description="0 until a shard is claimed; there are no points until then.")
+    seconds_per_point: float = Field(description="0 without any points until a shard is claimed.")
     started_at: datetime | None
     runs: list[RunThroughput]
 

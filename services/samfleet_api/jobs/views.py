@@ -1,4 +1,4 @@
-"""From rows to what the API shows of jobs."""
+"""Conversion of database rows to the API's models of jobs."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ from samfleet_api.runs.views import is_recorded, view_run
 
 
 def view_job(session: Session, job: JobRow) -> Job:
-    """Results are read only of runs that are recorded in full: a job is polled while it runs, and cheap then."""
+    """Build the view of a job. Results are read only for runs that are recorded in full, so that polling a running job
+    is cheap.
+    """
     return view_whole_jobs(session, [job])[0]
 
 
 def view_whole_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
-    """View several jobs at a time as `view_job` does one."""
+    """Build the views of several jobs, like `view_job`."""
     return _view(session, jobs, with_facts=True)
 
 
 def view_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
-    """For lists, without the hardware and quality of the runs: no result row is read."""
+    """Build views for lists, without the hardware and quality of the runs. No result row is read."""
     return _view(session, jobs, with_facts=False)
 
 

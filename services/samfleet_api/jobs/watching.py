@@ -1,4 +1,4 @@
-"""Jobs that are followed, read for all their followers together, and how many may follow."""
+"""Followed jobs: one database read for all followers, and limits on event streams."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ log = get_logger(__name__)
 
 
 class TooManyEventStreams(TooManyRequests):
-    """Too many jobs are followed at a time; end other streams, or read the job every few seconds."""
+    """Too many event streams are open; close others, or poll the job every few seconds."""
 
     code = "too_many_event_streams"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A job as it was last read, as JSON."""
+    """JSON of a job as it was last read."""
 
     data: str
     final: bool
 
 
 class WatchedJobs:
-    """One look at the database a second, however many jobs are followed and however many follow each.
+    """Read all followed jobs once per second, however many jobs and followers there are.
 
-    Made in the event loop that serves the streams. The first stream that finds the last look too old takes another
-    for all; the rest wait for it.
+    Must be created in the event loop that serves the streams. The first stream that finds the last read too old reads
+    for all; the others wait for it.
     """
 
     def __init__(self, engine: Engine, interval_seconds: float) -> None:
@@ -57,7 +57,7 @@ class WatchedJobs:
         self.looks = 0
 
     async def follow(self, job_id: uuid.UUID, seconds: float) -> AsyncIterator[Seen]:
-        """The job at each change, the first time at once, until its end or for that long."""
+        """Yield the job at once and after each change, until it ends or `seconds` have passed."""
         until = time.monotonic() + seconds
         with self._followed(job_id):
             told = None
@@ -88,7 +88,7 @@ class WatchedJobs:
         return self._seen.get(job_id)
 
     async def _look(self) -> None:
-        """A database that is away for a moment ends no stream; it is asked again a second later."""
+        """Read the followed jobs. A database error ends no stream; the next read is a second later."""
         self.looks += 1
         try:
             self._seen = await run_in_threadpool(_read, self._engine, tuple(self._followers))
@@ -104,7 +104,7 @@ def _read(engine: Engine, job_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, 
 
 
 class EventStreams:
-    """Counts streams per key and in this process. Used in the event loop alone, so it needs no lock."""
+    """Limits of open streams, per key and per process. Used only in the event loop, so it needs no lock."""
 
     def __init__(self, most: int, most_of_one: int) -> None:
         self._most = most
@@ -114,9 +114,9 @@ class EventStreams:
     @contextmanager
     def place(self, caller: str) -> Iterator[None]:
         if self._open[caller] >= self._most_of_one:
-            raise _refusal(f"this key has {self._most_of_one} streams of events, the most one key may have")
+            raise _refusal(f"this key has {self._most_of_one} open event streams, the maximum per key")
         if self._open.total() >= self._most:
-            raise _refusal(f"this server sends {self._most} streams of events, the most it sends at a time")
+            raise _refusal(f"this server has {self._most} open event streams, its maximum")
         self._open[caller] += 1
         try:
             yield
@@ -125,5 +125,5 @@ class EventStreams:
 
 
 def _refusal(message: str) -> TooManyEventStreams:
-    advice = "end other streams, or read the job every few seconds"
+    advice = "close others, or poll the job every few seconds"
     return TooManyEventStreams(f"{message}; {advice}", retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -1,4 +1,4 @@
-"""Keys, for admins."""
+"""Endpoints for keys; they need an admin key."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = get_logger(__name__)
     responses=problems(AdminRequired, PayloadTooLarge, TenantNotFound),
 )
 def create(body: CreateKey, admin: Admin, session: WriteSessionValue) -> NewKey:
-    """The answer has the secret, which cannot be read again."""
+    """Create a key. Only this response has the secret; it cannot be read again."""
     tenant = get_tenant(session, body.tenant) if body.tenant else session.get_one(Tenant, admin.tenant_id)
     key, secret = create_key(session, tenant, name=body.name, is_admin=body.admin)
     log.info("key.created", created_key_id=str(key.id), by=str(admin.key_id), admin=key.is_admin)
@@ -60,7 +60,7 @@ def list_keys(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Key]:
-    """List the keys of all tenants, revoked ones included."""
+    """List the keys of all tenants, including revoked ones."""
     if tenant is not None:
         get_tenant(session, tenant)
     before = decode_cursor(cursor, place_in_time)
@@ -78,6 +78,6 @@ def list_keys(
     responses=problems(AdminRequired, KeyNotFound, LastAdminKey),
 )
 def revoke(key_id: KeyId, admin: Admin, session: WriteSessionValue) -> None:
-    """It is refused from now on, and browsers that logged in with it are logged out. May be repeated."""
+    """Reject the key from now on and log out browsers that logged in with it. May be repeated."""
     revoke_key(session, key_id)
     log.info("key.revoked", revoked_key_id=str(key_id), by=str(admin.key_id))

@@ -1,4 +1,4 @@
-"""All SQL of keys."""
+"""SQL queries for keys."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
 
-USE_NOTED_EVERY = timedelta(minutes=1)  # one small write a minute for each key in use
+USE_NOTED_EVERY = timedelta(minutes=1)  # one small write per minute and key in use
 _use_is_old = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USE_NOTED_EVERY)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request. `use_is_old`: the last use that is stored is older than a minute."""
+    """Authenticated sender of a request. `use_is_old`: the stored last use is more than a minute ago."""
 
     key_id: uuid.UUID
     tenant_id: uuid.UUID
@@ -37,14 +37,14 @@ class ListedKey(NamedTuple):
 
 
 def caller_of_key(session: Session, key: str) -> Caller | None:
-    """Found by the key's hash: what is compared is no secret, so its timing says nothing about keys."""
+    """Find the caller by the hash of the key. The hash is not secret, so the timing of the comparison leaks nothing."""
     query = select(*CALLER).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
     row = session.execute(query).one_or_none()
     return Caller(*row) if row else None
 
 
 def mark_used(session: Session, key_id: uuid.UUID) -> None:
-    """Store that the key is in use. A request that finds the row locked leaves it to the one that holds it."""
+    """Update the time of the key's last use. If another request holds the row's lock, skip the update."""
     free = select(ApiKey.id).where(ApiKey.id == key_id, _use_is_old).with_for_update(skip_locked=True, key_share=True)
     session.execute(update(ApiKey).where(ApiKey.id.in_(free)).values(last_used_at=func.now()))
 
@@ -52,7 +52,7 @@ def mark_used(session: Session, key_id: uuid.UUID) -> None:
 def page(
     session: Session, *, tenant: str | None, before: tuple[datetime, uuid.UUID] | None, limit: int
 ) -> Sequence[ListedKey]:
-    """Newest first, revoked ones included; `before` is (created_at, id) of the last one seen."""
+    """Return keys, newest first, including revoked ones. `before` is (created_at, id) of the last one seen."""
     query = select(ApiKey, Tenant.name).join(Tenant, Tenant.id == ApiKey.tenant_id)
     if tenant is not None:
         query = query.where(Tenant.name == tenant)
@@ -75,13 +75,13 @@ def lock(session: Session, key_id: uuid.UUID) -> ApiKey | None:
 
 
 def lock_admins(session: Session) -> Sequence[uuid.UUID]:
-    """The valid admin keys, locked in one order, so that two requests cannot revoke the last two at once."""
+    """Lock the valid admin keys in a fixed order, so that two requests cannot revoke the last two at once."""
     query = select(ApiKey.id).where(ApiKey.is_admin, ApiKey.revoked_at.is_(None)).order_by(ApiKey.id)
     return session.scalars(query.with_for_update()).all()
 
 
 def revoke(session: Session, key: ApiKey) -> None:
-    """End a key and the browser sessions that were opened with it."""
+    """Revoke a key and close the browser sessions that were opened with it."""
     key.revoked_at = func.now()
     for opened in (BrowserSession, LoginLink):
         session.execute(delete(opened).where(opened.api_key_id == key.id))

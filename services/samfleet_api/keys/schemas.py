@@ -29,9 +29,11 @@ class CreateKey(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "laptop of Ann", "tenant": "default"}]})
 
-    name: KeyName = Field(description="Who or what will use the key.")
-    tenant: TenantName | None = Field(default=None, description="Whose data it sees. Left out: your own tenant.")
-    admin: bool = Field(default=False, description="Manages the keys and tenants of the whole server.")
+    name: KeyName = Field(description="Name of the person or program that will use the key.")
+    tenant: TenantName | None = Field(
+        default=None, description="Tenant whose data the key can access. Default: your own tenant."
+    )
+    admin: bool = Field(default=False, description="Allow it to manage the keys and tenants of the whole server.")
 
 
 class Key(BaseModel):
@@ -43,9 +45,9 @@ class Key(BaseModel):
     name: str
     tenant: str
     admin: bool
-    bootstrap: bool = Field(description="It came from SAMFLEET_BOOTSTRAP_API_KEY.")
+    bootstrap: bool = Field(description="True if it was set by SAMFLEET_BOOTSTRAP_API_KEY.")
     created_at: datetime
-    last_used_at: datetime | None = Field(description="Exact to a minute; null: never used.")
+    last_used_at: datetime | None = Field(description="Exact to one minute; null if it was never used.")
     revoked_at: datetime | None
 
     @classmethod
@@ -64,7 +66,7 @@ class Key(BaseModel):
 
 
 class NewKey(Key):
-    """A key with its secret, which is shown this once."""
+    """A key with its secret, which is shown only once."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**_KEY, "key": "sf_…"}]})
 

@@ -1,4 +1,4 @@
-"""The state of the fleet at the moment of a scrape. A part that does not answer is missing, and said to be down."""
+"""State of the fleet during a scrape. A part that does not respond counts as down, and its metrics are left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FleetCollector(Collector):
         self._pools = pools
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: registering must not ask the database."""
+        """Return nothing: registration must not query the database."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

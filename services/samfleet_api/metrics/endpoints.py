@@ -21,10 +21,10 @@ EXAMPLE = 'samfleet_queue_depth{queue="samfleet.pool.default"} 4.0'
     response_class=Response,
     responses={
         **problems(public=True),
-        200: {"description": "Prometheus's text format.", "content": {"text/plain": {"example": EXAMPLE}}},
+        200: {"description": "Prometheus text format.", "content": {"text/plain": {"example": EXAMPLE}}},
     },
 )
 def read_metrics(settings: SettingsValue, engine: EngineValue, queue: QueueValue) -> Response:
-    """What this process counted, and the state of the fleet now: totals over all tenants, and no ids."""
+    """Return the counters of this process and the current state of the fleet: totals over all tenants, without ids."""
     shown = exposition(PoolCollector(engine), FleetCollector(engine, queue, tuple(settings.pools)))
     return Response(generate_latest(shown), media_type=CONTENT_TYPE_LATEST)

@@ -21,14 +21,14 @@ def count_runs(session: Session) -> dict[tuple[str, ...], float]:
 
 
 def count_shards_in_flight(session: Session) -> dict[tuple[str, ...], float]:
-    """By the index of open shards, however many are done."""
+    """Count open shards by pool and state. Uses the index of open shards, so finished ones cost nothing."""
     query = select(Run.pool, Shard.state, func.count()).join(Run, Run.id == Shard.run_id)
     found = session.execute(query.where(Shard.state.in_(IN_FLIGHT)).group_by(Run.pool, Shard.state)).all()
     return {(pool, state.value): count for pool, state, count in found}
 
 
 def longest_waits(session: Session) -> Mapping[str, float]:
-    """Seconds that the longest queued shard of each pool has waited, by the database's clock."""
+    """Return for each pool how many seconds its oldest queued shard has waited, by the database's clock."""
     waited = func.extract("epoch", func.now() - func.min(Shard.queued_at))
     query = select(Run.pool, waited).join(Run, Run.id == Shard.run_id).where(Shard.state == ShardState.QUEUED)
     found = session.execute(query.group_by(Run.pool)).all()

@@ -1,4 +1,4 @@
-"""The devices of a pool, out of what its workers wrote into their heartbeats (`samfleet_worker.triton.devices`)."""
+"""Devices of a pool, from the heartbeats of its workers (`samfleet_worker.triton.devices`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ Heard = Mapping[str, Any]
 
 
 def devices_by_pool(session: Session, heartbeats: Sequence[WorkerHeartbeat]) -> Mapping[str, list[Device]]:
-    """Each device once, however many workers have heard of it: busy for all of them, in the state heard last."""
+    """Return each device once, even if several workers report it: with the sum of their busy shares and the newest
+    state.
+    """
     heard: dict[str, dict[tuple[str, ...], list[Heard]]] = defaultdict(lambda: defaultdict(list))
     for beat in heartbeats:
         for server in beat.detail.get("servers", ()):
@@ -29,7 +31,7 @@ def devices_by_pool(session: Session, heartbeats: Sequence[WorkerHeartbeat]) -> 
 
 
 def _identity(address: str, device: Heard) -> tuple[str, ...]:
-    """A GPU has a name that is its own in the whole world, a CPU only its server's address."""
+    """Return a unique key: the UUID of a GPU; for a CPU, which has none, also the address of its server."""
     return (device["id"], address) if device["id"] == CPU else (device["id"],)
 
 

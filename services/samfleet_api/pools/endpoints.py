@@ -13,9 +13,9 @@ router = APIRouter(prefix="/v1/pools", tags=["pools"], dependencies=[Depends(cur
 
 @router.get("", summary="List pools", operation_id="pool_list", responses=problems())
 def list_pools(settings: SettingsValue, session: ReadSessionValue) -> Pools:
-    """The pools that jobs may name, in the order of the settings; the first is the default one.
+    """List the pools that jobs may name, in the order of the settings. The first is the default.
 
-    A pool is shared, so its queue and its devices are those of all tenants together: numbers, and no names.
+    Tenants share pools, so queue and devices cover all tenants together: numbers without names.
     """
     heartbeats = fresh_heartbeats(session)
     depths, devices = queue_depths(session), devices_by_pool(session, heartbeats)

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, Run, RunState, Shard, ShardState, WorkerHeartbeat
 
-FRESH = timedelta(seconds=30)  # workers beat every few seconds; one that missed several is gone
+FRESH = timedelta(seconds=30)  # workers send a heartbeat every few seconds; one that misses several counts as dead
 OPEN = (RunState.QUEUED, RunState.RUNNING, RunState.FINISHING)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """Of runs that have not ended. In progress is what workers hold, however far they are with it."""
+    """Open work of a pool's runs. `in_progress` counts what workers hold leases on, at any stage."""
 
     images_waiting: int = 0
     images_in_progress: int = 0
@@ -26,21 +26,21 @@ class QueueDepth:
 
 
 def fresh_heartbeats(session: Session) -> Sequence[WorkerHeartbeat]:
-    """Workers that are alive, by the database's clock."""
+    """Return the heartbeats of live workers, by the database's clock."""
     query = select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at > func.now() - FRESH)
     return session.scalars(query.order_by(WorkerHeartbeat.pool, WorkerHeartbeat.worker)).all()
 
 
 @dataclass(frozen=True, slots=True)
 class LastSign:
-    """Of a pool's workers, by the database's clock."""
+    """Latest heartbeat of a pool's workers, by the database's clock."""
 
     seen_at: datetime
     fresh: bool
 
 
 def last_signs(session: Session, pools: Iterable[str]) -> Mapping[str, LastSign]:
-    """By pool; one that never had a worker is not there."""
+    """Return the latest heartbeat by pool. Pools that never had a worker are left out."""
     seen = func.max(WorkerHeartbeat.seen_at)
     query = select(WorkerHeartbeat.pool, seen, seen > func.now() - FRESH).where(WorkerHeartbeat.pool.in_(set(pools)))
     rows = session.execute(query.group_by(WorkerHeartbeat.pool))
@@ -48,15 +48,15 @@ def last_signs(session: Session, pools: Iterable[str]) -> Mapping[str, LastSign]
 
 
 def queue_depths(session: Session) -> Mapping[str, QueueDepth]:
-    """By pool."""
+    """Return the queue depth by pool."""
     return {pool: QueueDepth(*map(int, counts)) for pool, *counts in session.execute(queue_depths_query())}
 
 
 def queue_depths_query() -> Select[Any]:
-    """Reads one row per open run, its first shard, and the shards that are held: never those that wait.
+    """Build a query that reads one row per open run, its first shard and its leased shards, but no waiting shards.
 
-    All shards of a run but the last have the size of the first, so the number that is left follows from the number of
-    images that is left, whichever are done. A job that is not planned yet waits with images alone.
+    All shards of a run except the last have the size of the first, so the number of remaining shards follows from the
+    number of remaining images. A job that is not planned yet has waiting images, but no shards.
     """
     images = Run.total - Run.succeeded - Run.failed
     size = Shard.last_position - Shard.first_position + 1
@@ -85,6 +85,6 @@ def queue_depths_query() -> Select[Any]:
 
 
 def hardware_ids(session: Session, fingerprints: Iterable[str]) -> Mapping[str, uuid.UUID]:
-    """Of hardware that has computed a recorded result."""
+    """Return ids by fingerprint, for hardware that has computed a recorded result."""
     query = select(Hardware.fingerprint_sha256, Hardware.id).where(Hardware.fingerprint_sha256.in_(set(fingerprints)))
     return {row.fingerprint_sha256: row.id for row in session.execute(query)}

@@ -11,48 +11,48 @@ from samfleet.db.models import WorkerHeartbeat
 
 
 class Worker(BaseModel):
-    """A worker process with a fresh sign of life."""
+    """A worker process with a recent heartbeat."""
 
     name: str
     started_at: datetime
     seen_at: datetime
-    triton_ready: bool = Field(description="Whether the pool's Triton servers answer this worker.")
+    triton_ready: bool = Field(description="Whether this worker reaches the pool's Triton servers.")
     detail: dict[str, Any] = Field(
         description="Per Triton server: address, whether it is ready, loaded variants, devices."
     )
 
 
 class Queue(BaseModel):
-    """Work of all tenants for this pool, of runs that have not ended."""
+    """Work of all tenants for this pool, in runs that have not ended."""
 
     model_config = ConfigDict(from_attributes=True)
 
-    images_waiting: int = Field(description="That no worker holds.")
-    images_in_progress: int = Field(description="Of the shards that workers hold, however far they are with them.")
-    shards_waiting: int = Field(description="0 of a job that is not planned yet.")
+    images_waiting: int = Field(description="Images that no worker holds.")
+    images_in_progress: int = Field(description="Images of the shards that workers hold, at any stage.")
+    shards_waiting: int = Field(description="A job that is not planned yet counts as 0 shards.")
     shards_in_progress: int
 
 
 class Device(BaseModel):
-    """What a GPU or CPU said of itself with its last reply. Null is what it cannot say (docs/operations.md)."""
+    """State of a GPU or CPU at its last reply. Values that it does not report are null (docs/operations.md)."""
 
     id: str = Field(description="NVIDIA's UUID of a GPU, or `cpu`.")
-    hardware_id: uuid.UUID | None = Field(description="As in /v1/hardware; null until a result of it is recorded.")
+    hardware_id: uuid.UUID | None = Field(description="Id in /v1/hardware; null until one of its results is recorded.")
     name: str
     kind: str = Field(description="`cuda` or `cpu`.")
     busy_share: float = Field(
-        description="Share of the last minute in which it computed for images that were answered, 0 to 1."
+        description="Share of the last minute in which it computed images that have been returned, 0 to 1."
     )
-    memory_used_bytes: int | None = Field(description="Of the whole device, whoever uses it.")
+    memory_used_bytes: int | None = Field(description="Used memory of the whole device, by all processes.")
     memory_total_bytes: int | None
-    utilization: float | None = Field(description="NVIDIA's own figure for the moment of the last reply, 0 to 1.")
+    utilization: float | None = Field(description="NVIDIA's utilization at the last reply, 0 to 1.")
     power_watts: float | None
-    seen_at: datetime = Field(description="When the last reply came; all but `busy_share` is of that moment.")
+    seen_at: datetime = Field(description="Time of the last reply, to which all values except `busy_share` refer.")
 
 
 class PoolHealth(BaseModel):
     name: str
-    ready: bool = Field(description="Whether a living worker reaches a Triton that is ready. Jobs are taken anyway.")
+    ready: bool = Field(description="Whether a live worker reaches a ready Triton. Jobs are accepted in any case.")
     workers: list[Worker]
 
     @classmethod
@@ -72,7 +72,7 @@ class PoolHealth(BaseModel):
 
 
 class Pool(PoolHealth):
-    """Triton servers on one kind of hardware, the workers that feed them, and what waits for them."""
+    """Triton servers on one kind of hardware, their workers, and the work in their queue."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -115,7 +115,7 @@ class Pool(PoolHealth):
     )
 
     queue: Queue
-    devices: list[Device] = Field(description="Of the servers that are ready: those that have answered a request.")
+    devices: list[Device] = Field(description="Devices of ready servers that have replied to a request.")
 
 
 class Pools(BaseModel):

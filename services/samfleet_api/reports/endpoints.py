@@ -27,7 +27,7 @@ from samfleet_api.strict_json import StrictJsonRoute
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
 prices = APIRouter(prefix="/v1/hardware", tags=["hardware"], route_class=StrictJsonRoute)
 
-Format = Annotated[ReportFormat, Query(alias="format", description="CSV has the same columns as the rows of JSON.")]
+Format = Annotated[ReportFormat, Query(alias="format", description="CSV has the same columns as the JSON rows.")]
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"model": Report, "description": "The rows.", "content": {"text/csv": {"schema": {"type": "string"}}}},
     **problems(ReportInvalid, JobNotFound, VariantNotFound),
@@ -36,28 +36,28 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/latency", summary="Time per image by stage", operation_id="report_latency", responses=RESPONSES)
 def read_latency(query: ReportQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
-    """Percentiles are at most 1 % from the exact ones; `image` is the sum of all stages but the queue."""
+    """Percentiles are within 1 % of the exact ones. `image` is the sum of all stages except the queue."""
     return _answer(latency(session, query), form)
 
 
 @router.get("/stages", summary="Stages of an image's time", operation_id="report_stages", responses=problems())
 def read_stages(_tenant_id: TenantId) -> StageList:
-    """In their order. `on_device` stages are timed by CUDA events on a GPU; a report's `image` is the sum of all stages
-    but `queue`.
+    """List the stages in order. `on_device` stages are timed by CUDA events on a GPU. A report's `image` is the sum of
+    all stages except `queue`.
     """
     return StageList(items=[StageName(name=stage, on_device=stage in DEVICE_STAGES) for stage in STAGES])
 
 
 @router.get("/throughput", summary="Images over time", operation_id="report_throughput", responses=RESPONSES)
 def read_throughput(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
-    """Clocks belong to runs: stages and batch sizes are no groups here, and no filters."""
+    """Throughput is measured per run, so stages and batch sizes are neither groups nor filters here."""
     return _answer(throughput(session, query), form)
 
 
 @router.get("/quality", summary="Agreement with annotations", operation_id="report_quality", responses=RESPONSES)
 def read_quality(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
-    """A row for each dataset: figures of different annotations are never averaged. `miou` is measured image by image;
-    what follows `runs_evaluated` are means over the evaluated runs, which stand at the hour of their last image.
+    """One row per dataset: figures of different annotations are never averaged. `miou` is measured image by image. The
+    columns after `runs_evaluated` are means over evaluated runs, which count in the hour of their last image.
     """
     return _answer(agreement(session, query), form)
 
@@ -66,12 +66,14 @@ def read_quality(query: WholeQueryValue, session: ReadSessionValue, form: Format
 def read_pareto(
     query: WholeQueryValue,
     session: ReadSessionValue,
-    against: Annotated[Against, Query(description="The device's own time, the run's clock, or cost.")] = "device",
-    quality: Annotated[Measure, Query(description="What quality is; `ar` is that of 1000 masks an image.")] = "miou",
+    against: Annotated[Against, Query(description="Device time, wall-clock time of the run, or cost.")] = "device",
+    quality: Annotated[
+        Measure, Query(description="Measure of quality; `ar` counts up to 1000 masks per image.")
+    ] = "miou",
     form: Format = ReportFormat.JSON,
 ) -> Response:
-    """`dominated`: another point of the same dataset and task is no worse in both and better in one. `device` weighs by
-    `images_per_gpu_hour`: runs of one job share their pool's clock, by which `speed` goes.
+    """`dominated`: another point of the same dataset and task is at least as good in both and better in one. `device`
+    uses `images_per_gpu_hour`; `speed` uses wall-clock time, which runs of one job on the same pool share.
     """
     return _answer(pareto(session, query, against, quality), form)
 
@@ -81,13 +83,13 @@ def read_comparison(
     query: ReportQueryValue,
     session: ReadSessionValue,
     engine: EngineValue,
-    by: Annotated[comparing.By, Query(description="What `a` and `b` are.")],
+    by: Annotated[comparing.By, Query(description="Type of `a` and `b`.")],
     a: Annotated[StorableText, Query(max_length=100, description="A variant's name or a hardware's id.")],
-    b: Annotated[StorableText, Query(max_length=100, description="The same for the second.")],
+    b: Annotated[StorableText, Query(max_length=100, description="The second side, of the same type.")],
     form: Format = ReportFormat.JSON,
 ) -> Response:
-    """The ratio of the medians with a 95 % bootstrap interval; without `stage` of whole images. Only the same task on
-    the same dataset is compared; where nothing pairs, `note` says what each side did.
+    """Return the ratio of medians with a 95 % bootstrap interval, of whole images unless `stage` is given. Only the
+    same task on the same dataset is compared. If nothing matches, `note` says what each side has measured.
     """
     if by == "variant":
         require_known_variants(engine, query.tenant_id, (a, b))
@@ -95,20 +97,20 @@ def read_comparison(
     return _answer(comparing.compare(session, query, by, first, second), form)
 
 
-@router.get("/cost", summary="What images cost", operation_id="report_cost", responses=RESPONSES)
+@router.get("/cost", summary="Cost of images", operation_id="report_cost", responses=RESPONSES)
 def read_cost(query: WholeQueryValue, session: ReadSessionValue, form: Format = ReportFormat.JSON) -> Response:
-    """Of the hours that devices computed, at the prices that `PUT /v1/hardware/{id}/price` has set."""
+    """Compute costs from device hours and the prices set by `PUT /v1/hardware/{id}/price`."""
     return _answer(cost(session, query), form)
 
 
 @prices.put(
     "/{hardware_id}/price",
-    summary="Set what an hour of a hardware costs",
+    summary="Set the price per hour of hardware",
     operation_id="hardware_put_price",
     responses=problems(HardwareNotFound),
 )
 def put_price(hardware_id: uuid.UUID, body: Price, tenant_id: TenantId, session: WriteSessionValue) -> HardwarePrice:
-    """For the reports of this key's tenant."""
+    """The price applies to the reports of this key's tenant."""
     set_price(session, tenant_id, hardware_id, body.per_hour, body.currency)
     return HardwarePrice(hardware_id=hardware_id, per_hour=body.per_hour, currency=body.currency)
 
@@ -124,4 +126,4 @@ def _hardware_id(value: str) -> uuid.UUID:
     try:
         return uuid.UUID(value)
     except ValueError as error:
-        raise ReportInvalid(f"{value!r} is not the id of a hardware; GET /v1/hardware lists them") from error
+        raise ReportInvalid(f"{value!r} is not a hardware id; GET /v1/hardware lists them") from error

@@ -1,4 +1,4 @@
-"""Query parameters that all reports share."""
+"""Query parameters of all reports."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ from samfleet_api.short_ids import IdText, whole_job_id
 MAX_VALUES = 100
 DEFAULT_GROUPS = (Dimension.VARIANT, Dimension.HARDWARE)
 
-Texts = Annotated[list[StorableText], Query(max_length=MAX_VALUES, description="Only these; repeat it for several.")]
-Ids = Annotated[list[uuid.UUID], Query(max_length=MAX_VALUES, description="Only these ids; repeat it for several.")]
+Texts = Annotated[
+    list[StorableText], Query(max_length=MAX_VALUES, description="Only these values; repeat the parameter for several.")
+]
+Ids = Annotated[
+    list[uuid.UUID], Query(max_length=MAX_VALUES, description="Only these ids; repeat the parameter for several.")
+]
 JobIds = Annotated[
-    list[IdText], Query(max_length=MAX_VALUES, description="Only these jobs, by id as in paths; repeat it for several.")
+    list[IdText],
+    Query(max_length=MAX_VALUES, description="Only these jobs, by id as in paths; repeat the parameter for several."),
 ]
 Stages = Annotated[
     list[Literal[Stage, "image"]],
-    Query(max_length=MAX_VALUES, description="Only these, in latency and compare; repeat it for several."),
+    Query(
+        max_length=MAX_VALUES, description="Only these stages (latency and compare); repeat the parameter for several."
+    ),
 ]
 Classes = Annotated[
-    list[int], Query(max_length=MAX_VALUES, description="Only these classes, in latency and compare: 0, 1, 2, 4, 8, …")
+    list[int], Query(max_length=MAX_VALUES, description="Only these classes (latency and compare): 0, 1, 2, 4, 8, …")
 ]
 Hour = Annotated[
     Moment | None,
-    Query(description="Of the UTC hours that begin in [since, until).", examples=["2026-11-22T00:00:00Z"]),
+    Query(description="Only UTC hours that begin in [since, until).", examples=["2026-11-22T00:00:00Z"]),
 ]
 
 
@@ -44,7 +51,7 @@ def read_query(
     *,
     group_by: Annotated[
         list[Dimension],
-        Query(max_length=len(Dimension), description="Each value of these has its own rows; repeat it."),
+        Query(max_length=len(Dimension), description="Group rows by this; repeat the parameter for several."),
     ] = list(DEFAULT_GROUPS),  # noqa: B006 - FastAPI copies defaults
     variant: Texts = [],  # noqa: B006
     hardware: Ids = [],  # noqa: B006
@@ -57,7 +64,7 @@ def read_query(
     site: Texts = [],  # noqa: B006
     since: Hour = None,
     until: Hour = None,
-    include_warmup: Annotated[bool, Query(description="Count the first executions after a load too.")] = False,
+    include_warmup: Annotated[bool, Query(description="Include the first executions after a load.")] = False,
 ) -> ReportQuery:
     check_range(since, until)
     _check_classes(batch_size)
@@ -82,19 +89,19 @@ def check_range(since: datetime | None, until: datetime | None) -> None:
 
 
 def _check_classes(sizes: Sequence[int]) -> None:
-    """Another number would be no class and select nothing."""
+    """Reject numbers that are not a class of batch sizes: they would select nothing."""
     for size in sizes:
         if size not in {NO_BATCH, *BATCH_CLASSES, 2 * BATCH_CLASSES[-1]}:
             raise ReportInvalid(
-                f"{size} is not a class of batch sizes; they are {NO_BATCH} and the powers of two to 2048"
+                f"{size} is not a class of batch sizes; classes are {NO_BATCH} and the powers of two up to 2048"
             )
 
 
 def whole_query(query: Annotated[ReportQuery, Depends(read_query)]) -> ReportQuery:
-    """Of a report whose figures no stage and no batch size divides, so none chooses among them either."""
-    if asked := [one.value for one in UNDIVIDED if one in query.group_by or query.filters.get(one)]:
-        names = " and ".join(asked)
-        raise ReportInvalid(f"clocks and masks belong to whole images; leave {names} out, or ask for latency")
+    """Query of a report that is not divided by stage or batch size; filters and groups of these are rejected."""
+    if given := [one.value for one in UNDIVIDED if one in query.group_by or query.filters.get(one)]:
+        names = " and ".join(given)
+        raise ReportInvalid(f"this report covers whole images; omit {names}, or use the latency report")
     return query
 
 

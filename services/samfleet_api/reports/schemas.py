@@ -32,15 +32,19 @@ class ReportFormat(enum.StrEnum):
 
 class StageName(BaseModel):
     name: str = Field(examples=["encode"])
-    on_device: bool = Field(description="Computed on the device; the others run on the host or wait.")
+    on_device: bool = Field(description="Computed on the device; other stages run on the host or are waiting time.")
 
 
 class StageList(BaseModel):
+    """Stages in their order, the waiting in queues first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"name": "encode", "on_device": True}]}]})
+
     items: list[StageName]
 
 
 class Report(BaseModel):
-    """Rows that all have the same columns, always in the same order."""
+    """Rows with the same columns in the same order."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -54,8 +58,8 @@ class Report(BaseModel):
     )
 
     rows: list[dict[str, str | int | float | bool | None]]
-    parameters: dict[str, Any] = Field(description="What the digests under `parameters` in the rows stand for.")
-    note: str | None = Field(default=None, description="In `compare`, why there are no rows.")
+    parameters: dict[str, Any] = Field(description="Parameters by the digests in the rows' `parameters`.")
+    note: str | None = Field(default=None, description="Reason for an empty `compare`.")
 
 
 class Price(BaseModel):

@@ -1,4 +1,4 @@
-"""Content codings of a stream: which one a client takes, and the stream in it (RFC 9110, 12.5.3)."""
+"""Content codings of streams: negotiation (RFC 9110, 12.5.3) and compression."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Protocol
 
 import zstandard
 
-GZIP_LEVEL = 1  # three times as fast as 6; the codes of masks hardly get smaller above it
+GZIP_LEVEL = 1  # three times as fast as level 6, which hardly shrinks RLE masks further
 ZSTD_LEVEL = 3
-GZIP_WINDOW = 31  # zlib's name for a gzip stream with its largest window
+GZIP_WINDOW = 31  # zlib's code for a gzip stream with the largest window
 
 
 class Coding(StrEnum):
-    """Codings in the order of preference: zstd is smaller and takes less time."""
+    """Content codings in order of preference: zstd is smaller and faster."""
 
     ZSTD = "zstd"
     GZIP = "gzip"
@@ -35,7 +35,7 @@ COMPRESSORS: Mapping[Coding, Callable[[], Compressor]] = {
 
 
 def choose_coding(accepted: str | None) -> Coding:
-    """The coding of the largest weight in `Accept-Encoding`. Where nothing is said or fits, the plain stream."""
+    """Return the coding with the largest weight in `Accept-Encoding`; identity without the header or a match."""
     weights: dict[str, float] = {}
     for item in (accepted or "").split(","):
         name, *parameters = (part.strip().casefold() for part in item.split(";"))

@@ -54,7 +54,7 @@ from samfleet_api.short_ids import RunId
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 MAX_IMAGE_ID = 2**63 - 1
-MaxSide = Annotated[int, Query(ge=16, le=8192, description="Largest width and height of the picture in pixels.")]
+MaxSide = Annotated[int, Query(ge=16, le=8192, description="Maximum width and height of the overlay in pixels.")]
 ImageId = Annotated[int, Path(ge=0, le=MAX_IMAGE_ID, description="COCO id of the image in the dataset.")]
 
 
@@ -69,7 +69,7 @@ def read_run(
     tenant_id: TenantId,
     session: ReadSessionValue,
     *,
-    include_warmup: Annotated[bool, Query(description="Count the first executions after a load too.")] = False,
+    include_warmup: Annotated[bool, Query(description="Include the first executions after a load.")] = False,
 ) -> Run:
     run = require_run(session, tenant_id, run_id)
     return view_run(
@@ -83,7 +83,7 @@ def read_run(
 
 @router.get(
     "/{run_id}/images",
-    summary="List a run's images with what became of them",
+    summary="List a run's images with their outcomes",
     operation_id="run_list_images",
     responses=problems(RunNotFound, CursorInvalid),
 )
@@ -91,14 +91,15 @@ def list_run_images(
     run_id: RunId,
     tenant_id: TenantId,
     session: ReadSessionValue,
-    outcome: Annotated[ListedOutcome | None, Query(description="Only those of this outcome.")] = None,
+    outcome: Annotated[ListedOutcome | None, Query(description="Only images with this outcome.")] = None,
     file_name: Annotated[
-        StorableText | None, Query(max_length=1000, description="Only images whose name has this part, in any case.")
+        StorableText | None,
+        Query(max_length=1000, description="Only images whose name contains this text, ignoring case."),
     ] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[ImageOfRun]:
-    """In the order of the dataset, those that wait for their turn included."""
+    """List images in the order of the dataset, including pending ones."""
     run = require_run(session, tenant_id, run_id)
     after = decode_cursor(cursor, lambda parts: number_in(parts[0]))
     rows = repository.page_of_images(session, run, outcome=outcome, name=file_name, after=after, limit=limit + 1)
@@ -116,7 +117,7 @@ def list_run_images(
 def read_run_image(
     run_id: RunId, image_id: ImageId, tenant_id: TenantId, engine: EngineValue, store: StoreValue
 ) -> RunImage:
-    """With the image's own stage times."""
+    """Return the image's masks and stage times."""
     with read_only(engine) as session:
         run = require_run(session, tenant_id, run_id)
         result, image = require_image(session, tenant_id, run_id, image_id)
@@ -126,7 +127,7 @@ def read_run_image(
 
 @router.get(
     "/{run_id}/images/{image_id}/overlay.png",
-    summary="Look at one image's masks",
+    summary="Render one image's masks",
     operation_id="run_read_overlay",
     response_class=Response,
     responses={
@@ -159,7 +160,7 @@ def read_overlay(
     budget: PictureBudget,
     max_side: MaxSide = 1600,
     *,
-    with_masks: Annotated[bool, Query(description="Without them it is the upright image alone.")] = True,
+    with_masks: Annotated[bool, Query(description="If false, render only the upright image.")] = True,
 ) -> Response:
     with read_only(engine) as session:
         result, image = require_image(session, tenant_id, run_id, image_id)

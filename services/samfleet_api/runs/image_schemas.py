@@ -12,7 +12,7 @@ from samfleet_api.runs.schemas import RUN_EXAMPLE
 
 
 class ImageOfRun(BaseModel):
-    """One line of a run's list of images."""
+    """An image in a run's list."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -31,10 +31,10 @@ class ImageOfRun(BaseModel):
 
     image_id: int
     file_name: str
-    outcome: ListedOutcome = Field(description="`pending`: nothing is recorded of it.")
-    mask_count: int | None = Field(description="Null while it is pending.")
-    error_code: str | None = Field(description="Of a failed one; the image itself has the message.")
-    image_ms: float | None = Field(description="All its stages but the queue; null unless it succeeded.")
+    outcome: ListedOutcome = Field(description="`pending`: no result is recorded.")
+    mask_count: int | None = Field(description="Null while the image is pending.")
+    error_code: str | None = Field(description="Error of a failed image; reading the image returns the message.")
+    image_ms: float | None = Field(description="Sum of all stages except the queue; null unless the image succeeded.")
 
     @classmethod
     def of(cls, listed: ListedImage) -> ImageOfRun:
@@ -60,7 +60,7 @@ class ImageError(BaseModel):
 
 
 class RunImage(BaseModel):
-    """What a run made of one image."""
+    """Result of one image in a run."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -107,7 +107,7 @@ class RunImage(BaseModel):
     width: int | None
     height: int | None
     masks: list[dict[str, Any]] = Field(
-        description="In COCO run-length code, with the generator's own fields; `bbox` in pixels: x, y, width, height."
+        description="Masks as COCO RLE with the generator's fields; `bbox` in pixels: x, y, width, height."
     )
     error: ImageError | None
     stages: dict[str, StageTime]
@@ -115,14 +115,15 @@ class RunImage(BaseModel):
     clock: str | None
     warmup: bool | None
     peak_memory_bytes: int | None = Field(
-        description="Most that tensors took on a GPU during the batch; on a CPU the process's most resident memory."
+        description="Peak tensor memory on a GPU during the batch; on a CPU, the peak resident memory of the process."
     )
     peak_reserved_bytes: int | None = Field(
-        description="Most of the GPU's memory that torch held during the batch, its cache included; null on a CPU. "
-        "CUDA's context, libraries' own memory and that of ONNX Runtime are in neither figure."
+        description="Peak GPU memory that torch reserved during the batch, including its cache; null on a CPU. Neither "
+        "value includes the CUDA context or the memory of libraries and ONNX Runtime."
     )
     energy_j: float | None = Field(
-        description="This image's share of the joules that the whole device used; null where it does not count them."
+        description="This image's share of the energy that the whole device used, in joules; null if the device does "
+        "not measure it."
     )
     hardware_id: uuid.UUID | None
     checkpoint_sha256: str | None

@@ -1,4 +1,4 @@
-"""Pictures of images with their masks: drawn within a budget of pixels; small ones are kept in the store."""
+"""Overlays: images with their masks, rendered within a pixel budget. Small ones are cached in the object store."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from samfleet.masks.record import MaskRecord
 from samfleet.storage.store import ObjectNotFound, ObjectStore, StorageFull, StorageUnavailable
 from samfleet_api.runs.views import read_masks
 
-KEPT_SIDES = frozenset(
-    {320, 640}
-)  # what the dashboard's gallery asks for, and twice that; of any side there were too many
+# The size of the dashboard's gallery, and twice that. Caching arbitrary sizes would create too many objects.
+KEPT_SIDES = frozenset({320, 640})
 
 log = get_logger(__name__)
 
@@ -34,7 +33,7 @@ PictureBudget = Annotated[Budget, Depends(picture_budget)]
 
 
 def picture_key(run_id: uuid.UUID, image_id: int, max_side: int, *, with_masks: bool) -> str:
-    """Below the run's prefix, so that it is deleted with the run."""
+    """Return the object key, below the run's prefix, so that the overlay is deleted with the run."""
     return f"{run_prefix(run_id)}pictures/{image_id}-{max_side}{'' if with_masks else '-plain'}.png"
 
 
@@ -48,13 +47,13 @@ def picture_of(
     max_side: int,
     with_masks: bool,
 ) -> bytes:
-    """A PNG. A result never changes once it is recorded, so neither does its picture."""
+    """Return the overlay as PNG. Recorded results never change, so cached overlays stay valid."""
     key = picture_key(result.run_id, result.image_id, max_side, with_masks=with_masks)
     if max_side in KEPT_SIDES:
         try:
             return store.get(key)
         except ObjectNotFound:
-            pass  # nobody asked for it before
+            pass  # not requested before
     masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)] if with_masks else []
     content = read_image(store, image.uri, settings.max_image_bytes)
     picture = render_overlay(content, masks, max_side=max_side, max_pixels=settings.max_pixels, budget=budget)
@@ -67,4 +66,4 @@ def _keep(store: ObjectStore, key: str, picture: bytes) -> None:
     try:
         store.put(key, picture)
     except (StorageFull, StorageUnavailable) as error:
-        log.warning("picture.not_kept", code=error.code, reason=error.message)  # it can be drawn again
+        log.warning("picture.not_kept", code=error.code, reason=error.message)  # it can be rendered again

@@ -15,7 +15,7 @@ from samfleet.rollups.measures import image_ms_sql
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What only the results of a run and its evaluation tell; one pass over all of its rows."""
+    """Facts from a run's results and evaluation. Reading them takes one pass over all of its rows."""
 
     hardware: tuple[Hardware, ...] = ()
     instances: int | None = None
@@ -24,16 +24,16 @@ class RunFacts:
 
 
 class ListedOutcome(enum.StrEnum):
-    """What became of an image so far."""
+    """Outcome of an image so far."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    PENDING = "pending"  # not recorded, and never to be when the run was cancelled or failed
+    PENDING = "pending"  # not recorded; final if the run was cancelled or failed
 
 
 @dataclass(frozen=True, slots=True)
 class ListedImage:
-    """An image of a run's dataset with what is recorded of it, if anything is."""
+    """An image of a run's dataset with its result, if one is recorded."""
 
     position: int
     image_id: int
@@ -95,7 +95,9 @@ def find_image(session: Session, run_id: uuid.UUID, image_id: int) -> tuple[Imag
 def page_of_images(
     session: Session, run: Run, *, outcome: ListedOutcome | None, name: str | None, after: int | None, limit: int
 ) -> Sequence[ListedImage]:
-    """In the order of the dataset; `after` is the position of the last one seen, `name` a part of the file's name."""
+    """Return images in the order of the dataset. `after` is the position of the last one seen, `name` a part of the
+    file name.
+    """
     of_run = (ImageResult.run_id == run.id) & (ImageResult.dataset_image_id == DatasetImage.id)
     query = (
         select(

@@ -1,4 +1,4 @@
-"""Downloads of a run's results: made from its parts while they are sent, so memory stays flat."""
+"""Downloads of a run's results, streamed from its part files with constant memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Format = Annotated[
     Query(
         alias="format",
         description="`coco`: a COCO results array. `instances`: a whole COCO file, with images, annotations and "
-        "categories. `jsonl`: a line per image, failed ones included, as the generator has it.",
+        "categories. `jsonl`: one line per image, including failed ones, with the generator's fields.",
     ),
 ]
 Boxes = Annotated[
@@ -48,11 +48,12 @@ Boxes = Annotated[
     Query(
         alias="boxes",
         description="`pixels`: x, y, width and height of the pixels that a mask covers, as pycocotools computes them. "
-        "`official`: width and height one less, as the official generator writes them. Not for `jsonl`.",
+        "`official`: width and height are one less, as in the official generator. Not for `jsonl`.",
     ),
 ]
 NoneMatch = Annotated[
-    str | None, Header(alias="If-None-Match", description="`ETag` of an answer before: 304 when nothing changed.")
+    str | None,
+    Header(alias="If-None-Match", description="`ETag` of an earlier response: returns 304 if nothing changed."),
 ]
 _SCHEMAS = {
     ExportFormat.COCO: {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]},
@@ -68,10 +69,10 @@ _SCHEMAS = {
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "COCO results, a COCO file or JSON lines; in zstd or gzip where `Accept-Encoding` says.",
+            "description": "COCO results, a COCO file or JSON lines; zstd or gzip according to `Accept-Encoding`.",
             "content": {MEDIA_TYPES[form]: {"schema": schema} for form, schema in _SCHEMAS.items()},
         },
-        304: {"description": "The results are those of `If-None-Match`."},
+        304: {"description": "The results match `If-None-Match`."},
         **problems(RunNotFound, ObjectNotFound, PartFileDamaged, StorageUnavailable),
     },
 )
@@ -87,7 +88,7 @@ def read_results(
     boxes: Boxes = BoxForm.PIXELS,
     none_match: NoneMatch = None,
 ) -> Response:
-    """Streamed. Of a run that goes on, or was cancelled, what is recorded now."""
+    """Stream the results. For a running or cancelled run, these are the results recorded so far."""
     with read_only(engine) as session:
         run = require_run(session, tenant_id, run_id)
         parts = recorded_parts(session, run_id)
@@ -104,7 +105,7 @@ def read_results(
 
 
 def _instances(session: Session, run: RunRow) -> Instances:
-    """The run's model, licences and checkpoint hashes, and the dataset's categories."""
+    """Metadata of a COCO file: the run's model, licences and checkpoint hashes, and the dataset's categories."""
     query = select(Dataset.categories).join(Job, Job.dataset_id == Dataset.id).where(Job.id == run.job_id)
     info = {"description": f"Masks of {run.variant}, made by samfleet", "variant": run.variant, **run.provenance}
     return Instances(info, session.scalars(query).one() or ())
@@ -113,7 +114,7 @@ def _instances(session: Session, run: RunRow) -> Instances:
 def _headers(run_id: RunId, export: Export, parts: list[str], coding: Coding) -> dict[str, str]:
     headers = {
         "Content-Disposition": f'attachment; filename="{run_id}.{FILE_NAMES[export.form]}"',
-        "ETag": f'"{export.version(parts)}-{coding}"',  # the bytes differ by coding, so the tag does
+        "ETag": f'"{export.version(parts)}-{coding}"',  # the bytes differ by coding, so the tag must differ too
         "Vary": "Accept-Encoding",
     }
     return headers if coding is Coding.IDENTITY else {**headers, "Content-Encoding": coding.value}
@@ -125,6 +126,6 @@ def _matches(none_match: str | None, tag: str) -> bool:
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The first chunk is read before the answer starts, while a missing file can still become a 404."""
+    """Read the first chunk before the response starts, while a missing file can still become a 404."""
     first = next(chunks, b"")
     return chain([first], chunks)

@@ -72,7 +72,7 @@ RUN_EXAMPLE: dict[str, Any] = {
 
 
 class Counts(BaseModel):
-    """Images; `in_progress` ones are finished by a worker and not yet recorded."""
+    """Numbers of images. `in_progress`: finished by a worker, but not recorded yet."""
 
     total: int
     succeeded: int
@@ -90,44 +90,46 @@ class Counts(BaseModel):
 
 
 class Failure(BaseModel):
-    """Why a job or run could not be carried out."""
+    """Reason why a job or run failed."""
 
     code: str
     message: str
 
 
 class Stalled(BaseModel):
-    """Why a run or job that goes on does not get on; it goes on by itself when that has passed."""
+    """Reason why a running job or run makes no progress. It continues by itself when the cause is gone."""
 
     code: str
     message: str
-    since: datetime = Field(description="Nothing was recorded since then.")
+    since: datetime = Field(description="Time since which nothing was recorded.")
 
 
 class Provenance(BaseModel):
-    """The model that made the results, as it was described when the job was submitted."""
+    """Model that produced the results, as described when the job was submitted."""
 
     title: str = ""
     code_licence: str = ""
     weights_licence: str = ""
     repository: str = ""
     arxiv: str = ""
-    checkpoint_sha256: list[str] = Field(default_factory=list, description="Of the weights that have answered.")
+    checkpoint_sha256: list[str] = Field(
+        default_factory=list, description="SHA-256 of the weights that produced results."
+    )
 
 
 class Gate(BaseModel):
-    """How the masks of an execution other than fp32 agreed with fp32's when it was admitted on this hardware."""
+    """Agreement of an execution's masks with those of fp32, measured when it was admitted on this hardware."""
 
     hardware_id: uuid.UUID
     execution: str = Field(description="Precision and compilation, such as `bf16` or `fp16+compile`.")
-    warmup_seconds: float | None = Field(description="What compiling took when the variant was loaded.")
+    warmup_seconds: float | None = Field(description="Duration of compilation when the variant was loaded.")
     images: int
-    reference_masks: int = Field(description="Of fp32.")
+    reference_masks: int = Field(description="Number of masks of fp32.")
     candidate_masks: int
-    agreeing_share: float = Field(description="Of the larger side's masks: a partner of IoU 0.9 or more.")
-    paired_iou: float = Field(description="Mean over pairs of IoU 0.5 or more.")
+    agreeing_share: float = Field(description="Share of the larger side's masks with a partner at IoU 0.9 or more.")
+    paired_iou: float = Field(description="Mean IoU of pairs with IoU 0.5 or more.")
     count_ratio: float
-    boxes: int = Field(description="Of fp32's masks, each prompted with once.")
+    boxes: int = Field(description="Number of box prompts: the boxes of fp32's masks, once each.")
     box_agreeing_share: float
     box_iou: float
     worst_image: str
@@ -137,7 +139,7 @@ class Gate(BaseModel):
 
 
 class Stage(BaseModel):
-    """Milliseconds per image over `n` images; of work done for a batch, the image's share."""
+    """Milliseconds per image over `n` images. For work done per batch, an image has its share."""
 
     n: int
     mean_ms: float
@@ -164,22 +166,26 @@ class Run(BaseModel):
     counts: Counts
     masks: int
     images_per_second: float | None = Field(
-        description="Recorded and in-progress images over the wall time since the first claim; null until one is done."
+        description="Recorded and in-progress images over the wall time since the first claim; null before the first."
     )
     hardware: list[HardwareName] = Field(
-        description="What it ran on. Inside a job it is empty until all images of the run are recorded."
+        description="Hardware of the run. Inside a job it is empty until all images of the run are recorded."
     )
     provenance: Provenance
-    gates: list[Gate] = Field(description="One for each hardware where another execution than plain fp32 served.")
-    task: dict[str, Any] = Field(description="With the variant's defaults filled in.")
-    quality: Quality | None = Field(description="Null without annotations, and inside a job until all is recorded.")
-    evaluation: list[Figure] = Field(description="Of a completed run of a job that evaluates; docs/quality.md.")
-    quality_error: Failure | None = Field(description="Why figures are missing; the results are complete.")
+    gates: list[Gate] = Field(description="One for each hardware on which an execution other than plain fp32 served.")
+    task: dict[str, Any] = Field(description="Task with the variant's defaults filled in.")
+    quality: Quality | None = Field(
+        description="Null without annotations, and inside a job until all images are recorded."
+    )
+    evaluation: list[Figure] = Field(
+        description="Metrics of a completed run in a job with evaluation (docs/quality.md)."
+    )
+    quality_error: Failure | None = Field(description="Reason for missing metrics; the results are complete.")
     stages: dict[str, Stage] = Field(
-        default_factory=dict, description="Only when the run itself is read: time per stage, warm-up left out."
+        default_factory=dict, description="Time per stage, without warm-up; only when the run itself is read."
     )
     error: Failure | None
-    stalled: Stalled | None = Field(description="What it waits for; null while images are recorded and after the end.")
+    stalled: Stalled | None = Field(description="Cause of a wait; null while images are recorded and after the end.")
     started_at: datetime | None
     finished_at: datetime | None
 

@@ -1,4 +1,4 @@
-"""Why runs that go on do not get on."""
+"""Reasons why running runs make no progress."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ POOL_WITHOUT_WORKER = "pool_without_worker"
 
 
 def stalled_runs(session: Session, runs: Sequence[Run]) -> Mapping[uuid.UUID, Stalled]:
-    """By the ids of those that wait for something. That no worker is there says more than what the last one met."""
+    """Return the reasons of stalled runs by run id. A missing worker takes precedence over a worker's last reason."""
     waiting = {run.pool for run in runs if run.state is RunState.RUNNING}
     signs = last_signs(session, waiting) if waiting else {}
     found = {}
     for run in runs:
         sign = signs.get(run.pool)
         if run.state is RunState.RUNNING and (sign is None or not sign.fresh):
-            message = f"no worker of pool {run.pool} has given a sign of life for {FRESH.seconds} s; start one"
+            message = f"no worker of pool {run.pool} has sent a heartbeat for {FRESH.seconds} s; start one"
             since = sign.seen_at if sign else run.created_at
             found[run.id] = Stalled(code=POOL_WITHOUT_WORKER, message=message, since=since)
         elif run.stalled_code and run.stalled_since and not is_final(run.state):

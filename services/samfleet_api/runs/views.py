@@ -1,4 +1,4 @@
-"""From rows to what the API shows of runs."""
+"""Conversion of database rows to the API's models of runs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class ImageResultNotFound(NotFound):
 
 
 class ImageNotSegmented(Conflict):
-    """The image failed in this run, so there is no picture of its masks."""
+    """The image failed in this run, so it has no masks to render."""
 
     code = "image_not_segmented"
 
 
 def is_recorded(run: RunRow) -> bool:
-    """No result will be added any more."""
+    """Return whether all results are recorded: no more will be added."""
     return run.state not in {RunState.QUEUED, RunState.RUNNING}
 
 
@@ -49,7 +49,7 @@ def view_run(
     *,
     stalled: Stalled | None,
 ) -> Run:
-    """Without `stages` the field is absent from the answer."""
+    """Build the view of a run. Without `stages` the response omits that field."""
     quality = None
     if facts.instances:
         quality = Quality(miou=facts.iou_sum / facts.instances, instances=facts.instances)
@@ -105,7 +105,7 @@ def require_segmented(result: ImageResult) -> None:
 
 
 def read_masks(store: ObjectStore, result: ImageResult) -> Sequence[dict[str, Any]]:
-    """The image's line of its part file."""
+    """Read an image's masks from its line of the part file."""
     rows = read_jsonl_zst(store, result.part_key)
     row = next(islice(rows, result.part_line, None), None)
     if row is None or row["image_id"] != result.image_id:

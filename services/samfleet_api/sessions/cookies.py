@@ -1,8 +1,8 @@
-"""The cookie of a browser that is logged in, and the token without which it may change nothing.
+"""Session cookie and CSRF token of a logged-in browser.
 
-A browser adds its cookies to requests that other sites make it send. `SameSite=Strict` stops that in present
-browsers; what stops it in all of them is a second secret, which only a page of ours can read and has to repeat in a
-header: OWASP, Cross-Site Request Forgery Prevention Cheat Sheet, "signed double-submit".
+Browsers also add cookies to requests that other sites cause. `SameSite=Strict` prevents that in current browsers. For
+all browsers, unsafe requests must also repeat a second secret in a header, which only our own pages can read: OWASP,
+Cross-Site Request Forgery Prevention Cheat Sheet, "signed double-submit".
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from samfleet.errors import Forbidden
 
 COOKIE = "samfleet_session"
 CSRF_HEADER = "X-CSRF-Token"
-LIFETIME = timedelta(hours=12)  # a working day; logging in again is pasting a key
+LIFETIME = timedelta(hours=12)  # a working day
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class CsrfTokenInvalid(Forbidden):
-    """Requests with the session cookie that change something carry `X-CSRF-Token`; GET /dashboard/session tells it."""
+    """Unsafe requests with the session cookie need the header `X-CSRF-Token`; GET /dashboard/session returns it."""
 
     code = "csrf_token_invalid"
 
@@ -33,7 +33,7 @@ def new_token() -> str:
 
 
 def csrf_token(token: str) -> str:
-    """Follows from the session's token, which no script can read, and says nothing about it."""
+    """Derive the CSRF token from the session token, which scripts cannot read and which it does not reveal."""
     return hmac.new(token.encode(), b"samfleet csrf", hashlib.sha256).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""How the dashboard logs in and out. Programs send their key with every request and need none of this."""
+"""Login and logout of the dashboard. Programs do not need it: they send their key with every request."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class LoginLink(BaseModel):
         json_schema_extra={"examples": [{"path": "/dashboard/login#token=…", "expires_at": "2026-11-22T08:05:00Z"}]}
     )
 
-    path: str = Field(description="Open it below the address of this API. `&next=/dashboard/…` leads to a page.")
+    path: str = Field(
+        description="Path to open below this API's URL. Append `&next=/dashboard/…` to open a certain page."
+    )
     expires_at: datetime
 
 
@@ -63,26 +65,26 @@ class SessionView(BaseModel):
 
 
 class LoginLinkInvalid(Unauthorized):
-    """This login link was used already, or is older than five minutes; make another with `samfleet open`."""
+    """This login link was already used or is older than five minutes; create another with `samfleet open`."""
 
     code = "login_link_invalid"
 
 
 class KeyRequired(Forbidden):
-    """Only a key can make login links, and no browser that logged in; send `Authorization: Bearer <key>`."""
+    """Creating login links needs an API key, not a browser session; send `Authorization: Bearer <key>`."""
 
     code = "key_required"
 
 
 class SessionMissing(Unauthorized):
-    """Nobody is logged in with this browser, or the session is over; log in with an API key."""
+    """This browser is not logged in, or its session has expired; log in with an API key."""
 
     code = "session_missing"
 
 
 @router.post("", status_code=204)
 def log_in(body: Login, request: Request, session: WriteSessionValue) -> Response:
-    """Takes JSON alone, which no form of another site can send: nobody is logged in as somebody else unawares."""
+    """Log in with a key. The body must be JSON, which forms of other sites cannot send: that prevents login CSRF."""
     key_id = repository.key_of_secret(session, body.key)
     if key_id is None:
         _count_wrong(request)
@@ -92,7 +94,9 @@ def log_in(body: Login, request: Request, session: WriteSessionValue) -> Respons
 
 @router.post("/link", status_code=204)
 def log_in_with_link(body: LinkLogin, request: Request, session: WriteSessionValue) -> Response:
-    """Takes JSON alone too, and the login page asks first: a link that somebody sent logs nobody in by itself."""
+    """Log in with a link's token. JSON only, as above. The login page requires a click, so merely opening somebody's
+    link logs nobody in.
+    """
     key_id = repository.take_link(session, body.token)
     if key_id is None:
         _count_wrong(request)
@@ -103,7 +107,7 @@ def log_in_with_link(body: LinkLogin, request: Request, session: WriteSessionVal
 @links.post(
     "",
     status_code=201,
-    summary="Make a link that logs a browser in",
+    summary="Create a link that logs a browser in",
     operation_id="key_create_login_link",
     responses=problems(KeyRequired),
 )
@@ -112,7 +116,9 @@ def create_link(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
     session: WriteSessionValue,
 ) -> LoginLink:
-    """It works once, within five minutes, as the key that asked for it. A browser that logged in cannot make any."""
+    """The link works once, within five minutes, with the access of the requesting key. Browser sessions cannot create
+    links.
+    """
     if credentials is None:
         raise KeyRequired
     token = new_token()
@@ -149,7 +155,7 @@ def read_session(request: Request, engine: EngineValue) -> SessionView:
 
 @router.delete("", status_code=204)
 def log_out(request: Request, session: WriteSessionValue) -> Response:
-    """Logging out twice is no error."""
+    """Close the session. Logging out twice is not an error."""
     response = Response(status_code=204)
     if (token := request.cookies.get(COOKIE)) is not None:
         require_csrf(request, token)

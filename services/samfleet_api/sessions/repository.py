@@ -21,14 +21,14 @@ class OpenSession:
 
 
 def key_of_secret(session: Session, key: str) -> uuid.UUID | None:
-    """The id of the key, or None where it is unknown or revoked."""
+    """Return the id of the key, or None if it is unknown or revoked."""
     return session.scalars(
         select(ApiKey.id).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
     ).one_or_none()
 
 
 def add_link(session: Session, key_id: uuid.UUID, token: str, lifetime: timedelta) -> datetime:
-    """When it ends. Links of anybody that are over are removed on the way."""
+    """Store a login link and return its expiry time. Also deletes all expired links."""
     session.execute(delete(LoginLink).where(LoginLink.expires_at <= func.now()))
     link = LoginLink(api_key_id=key_id, token_sha256=hash_key(token), expires_at=func.now() + lifetime)
     session.add(link)
@@ -37,7 +37,7 @@ def add_link(session: Session, key_id: uuid.UUID, token: str, lifetime: timedelt
 
 
 def take_link(session: Session, token: str) -> uuid.UUID | None:
-    """The id of its key. The link is deleted in the same statement, so of two browsers only one gets in."""
+    """Delete the link and return the id of its key. It is one statement, so only one of two browsers gets in."""
     usable = (
         delete(LoginLink)
         .where(LoginLink.token_sha256 == hash_key(token), LoginLink.expires_at > func.now())
@@ -48,7 +48,7 @@ def take_link(session: Session, token: str) -> uuid.UUID | None:
 
 
 def open_session(session: Session, key_id: uuid.UUID, token: str, lifetime: timedelta) -> None:
-    """Sessions of anybody that are over are removed on the way."""
+    """Store a session. Also deletes all expired sessions."""
     session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= func.now()))
     values = {"api_key_id": key_id, "token_sha256": hash_key(token), "expires_at": func.now() + lifetime}
     session.add(BrowserSession(**values))
@@ -56,9 +56,9 @@ def open_session(session: Session, key_id: uuid.UUID, token: str, lifetime: time
 
 
 def find_session(session: Session, token: str) -> OpenSession | None:
-    """By the token's hash, as keys are found; a revoked key ends its sessions at once."""
+    """Find a session by the hash of its token, as for keys. Revoking a key ends its sessions at once."""
     row = session.execute(
-        select(*CALLER, Tenant.name, ApiKey.name, BrowserSession.expires_at)  # the first four are the caller
+        select(*CALLER, Tenant.name, ApiKey.name, BrowserSession.expires_at)  # the first four columns are the caller
         .join(ApiKey, ApiKey.id == BrowserSession.api_key_id)
         .join(Tenant, Tenant.id == ApiKey.tenant_id)
         .where(

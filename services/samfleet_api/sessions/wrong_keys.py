@@ -1,8 +1,8 @@
-"""Keys are random and beyond guessing; what is limited is the noise of those who try.
+"""Rate limit of wrong keys per address. Keys are too random to guess; the limit reduces noise from attempts.
 
-A right key is served whatever its address has sent before: people behind one proxy share an address, and a stranger
-among them must not lock the others out. So a key is always looked up, which costs no more than any request, and only
-a wrong one is counted and, beyond the limit, told to wait.
+A valid key is accepted regardless of earlier failures from its address: people behind one proxy share an address, and
+one of them must not lock out the others. So each key is looked up, which costs no more than any request. Only wrong
+keys are counted, and rejected with 429 beyond the limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import timedelta
 from samfleet.errors import TooManyRequests
 
 WINDOW = timedelta(minutes=1)
-MOST_ADDRESSES = 10_000  # whose attempts are remembered; more than that is no person mistyping
+MOST_ADDRESSES = 10_000  # in memory; the least recent one is evicted first
 
 
 class TooManyAttempts(TooManyRequests):
@@ -26,7 +26,7 @@ class TooManyAttempts(TooManyRequests):
 
 
 class WrongKeys:
-    """Counts per address, in this process. `clock` gives seconds."""
+    """Counters per address, in this process. `clock` returns seconds."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -35,7 +35,7 @@ class WrongKeys:
         self._times: dict[str, deque[float]] = {}
 
     def count(self, address: str) -> None:
-        """Count a wrong key, or refuse it where the address has sent too many in the last minute."""
+        """Count a wrong key; raise `TooManyAttempts` if the address has sent too many in the last minute."""
         with self._lock:
             now = self._clock()
             times = self._times.pop(address, deque())

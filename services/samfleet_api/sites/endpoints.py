@@ -32,8 +32,8 @@ router = APIRouter(prefix="/v1/sites", tags=["sites"])
 
 MEDIA_TYPE = "application/gzip"
 _PIECE_BYTES = 2**16
-_OVERHEAD_BYTES = 2**16  # of the form around the file
-NameInPath = Annotated[StorableText, Path(max_length=64, description="As `GET /v1/sites` lists it.")]
+_OVERHEAD_BYTES = 2**16  # of the multipart form around the file
+NameInPath = Annotated[StorableText, Path(max_length=64, description="Name in `GET /v1/sites`.")]
 
 
 def read_choice(
@@ -74,7 +74,10 @@ async def uploaded_file(request: Request, settings: SettingsValue, _tenant: Tena
     operation_id="report_export",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "JSON lines in gzip, signed.", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}},
+        200: {
+            "description": "Signed JSON lines, compressed with gzip.",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        },
         **problems(ReportInvalid, JobNotFound, SiteUnnamed, SiteKeyUnusable),
     },
 )
@@ -85,7 +88,9 @@ def export_measurements(
     engine: EngineValue,
     long_requests: LongRequestsValue,
 ) -> StreamingResponse:
-    """Filters choose whole runs, also `since` and `until`. No image, no name of one and no path is in the file."""
+    """Export measurements. All filters, also `since` and `until`, select whole runs. The file has no images, no image
+    names and no paths.
+    """
     if settings.site is None:
         raise SiteUnnamed
     site = Identity(settings.site, open_key(settings.site_key_file))
@@ -95,7 +100,9 @@ def export_measurements(
 
 
 def _exported(engine: Engine, choice: ReportQuery, site: Identity) -> IO[bytes]:
-    """A temporary file. Its snapshot ends before the first byte is sent: a client that reads slowly holds none."""
+    """Write the export to a temporary file. Its database snapshot ends before the first byte is sent, so slow clients
+    hold none.
+    """
     with ExitStack() as until_written:
         file = until_written.enter_context(tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES))
         with read_only(engine) as session:
@@ -114,7 +121,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 @exchange.post(
     "/import",
-    summary="Take in the measurements of another site",
+    summary="Import measurements of another site",
     operation_id="report_import",
     openapi_extra=IMPORT_BODY,
     responses=problems(
@@ -137,10 +144,12 @@ def import_measurements(
     session: WriteSessionValue,
     trust: Annotated[
         StorableText | None,
-        Query(max_length=64, description="The fingerprint of a site that nothing was taken in from yet."),
+        Query(max_length=64, description="Fingerprint of a site to trust; required for its first import."),
     ] = None,
 ) -> Imported:
-    """All of the file or nothing. The same file again changes nothing; a later export of the site replaces its runs."""
+    """Import all of the file or nothing. Importing the same file again changes nothing; a later export of the site
+    replaces its runs.
+    """
     own = read_key(settings.site_key_file)
     found = import_file(
         session,
@@ -155,7 +164,7 @@ def import_measurements(
 
 @router.get("", summary="List sites", operation_id="site_list", responses=problems(SiteKeyUnusable))
 def list_sites(tenant_id: TenantId, settings: SettingsValue, session: ReadSessionValue) -> Sites:
-    """This one, and those that measurements were taken in from."""
+    """List this site and the sites whose measurements were imported."""
     items = [
         Site(
             name=site.name,
@@ -177,12 +186,14 @@ def list_sites(tenant_id: TenantId, settings: SettingsValue, session: ReadSessio
     responses=problems(SiteNotFound),
 )
 def delete_site(site_name: NameInPath, tenant_id: TenantId, session: WriteSessionValue) -> Response:
-    """With all measurements that were taken in from it, and the trust in its key."""
+    """Delete all measurements imported from the site, and the trust in its key."""
     forget_site(session, tenant_id, site_name)
     return Response(status_code=204)
 
 
 def _this_site(settings: Settings) -> ThisSite:
-    """A site that has a name gets its key here, so that its owner can tell the fingerprint before the first export."""
+    """Describe this site. If it has a name, this also creates its key, so that the owner knows the fingerprint before
+    the first export.
+    """
     key = open_key(settings.site_key_file) if settings.site is not None else read_key(settings.site_key_file)
     return ThisSite(name=settings.site, fingerprint=fingerprint(key.public) if key else None)

@@ -15,16 +15,16 @@ _SITE: dict[str, Any] = {
 
 
 class ThisSite(BaseModel):
-    name: str | None = Field(description="Null while `SAMFLEET_SITE` is not set: nothing can be exported then.")
-    fingerprint: str | None = Field(description="Of the key that signs exports; null until there is one.")
+    name: str | None = Field(description="Null if `SAMFLEET_SITE` is not set; export is not possible then.")
+    fingerprint: str | None = Field(description="Fingerprint of the key that signs exports; null before it is created.")
 
 
 class Site(BaseModel):
-    """Another samfleet whose measurements were taken in."""
+    """Another samfleet installation whose measurements were imported."""
 
     name: str
     fingerprint: str
-    exported_at: datetime = Field(description="Of its newest file here, by its own clock.")
+    exported_at: datetime = Field(description="Export time of the newest imported file, by the site's clock.")
     imported_at: datetime
     runs: int
 
@@ -43,7 +43,7 @@ class Sites(BaseModel):
 
 
 class Imported(BaseModel):
-    """What became of the runs in the file."""
+    """Result of an import: numbers of runs."""
 
     model_config = ConfigDict(
         from_attributes=True,
@@ -66,7 +66,7 @@ class Imported(BaseModel):
     exported_at: datetime
     added: int
     replaced: int
-    unchanged: int = Field(description="They were here from this export or a later one.")
+    unchanged: int = Field(description="Runs already imported from this export or a later one.")
 
 
 IMPORT_BODY: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Tenants, for admins."""
+"""Endpoints for tenants; they need an admin key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = get_logger(__name__)
     responses=problems(AdminRequired, PayloadTooLarge, TenantNameTaken),
 )
 def create(body: CreateTenant, admin: Admin, session: WriteSessionValue) -> Tenant:
-    """It has no key yet: POST /v1/keys makes one."""
+    """Create a tenant. It has no key yet; POST /v1/keys creates one."""
     tenant = create_tenant(session, body.name)
     log.info("tenant.created", created_tenant_id=str(tenant.id), by=str(admin.key_id))
     return Tenant.of(tenant)

@@ -1,4 +1,4 @@
-"""All SQL of tenants."""
+"""SQL queries for tenants."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def find(session: Session, name: str) -> Tenant | None:
 
 
 def add(session: Session, name: str) -> Tenant | None:
-    """The new tenant; None when the name is taken."""
+    """Create a tenant. Returns None if the name is taken."""
     statement = insert(Tenant).values(name=name).on_conflict_do_nothing(index_elements=["name"])
     return session.scalars(statement.returning(Tenant)).one_or_none()
 
 
 def page(session: Session, *, before: tuple[datetime, uuid.UUID] | None, limit: int) -> Sequence[Tenant]:
-    """Newest first; `before` is (created_at, id) of the last one seen."""
+    """Return tenants, newest first. `before` is (created_at, id) of the last one seen."""
     query = select(Tenant)
     if before is not None:
         query = query.where(tuple_(Tenant.created_at, Tenant.id) < before)

@@ -14,7 +14,7 @@ TenantName = Annotated[str, StringConstraints(max_length=100, pattern=NAME)]
 
 
 class CreateTenant(RequestModel):
-    """A new tenant: letters, digits, `.`, `_` and `-`."""
+    """A new tenant. Its name may have letters, digits, `.`, `_` and `-`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "robotics"}]})
 
@@ -22,7 +22,7 @@ class CreateTenant(RequestModel):
 
 
 class Tenant(BaseModel):
-    """Whose datasets, jobs and runs the keys of this tenant see, and no others."""
+    """A tenant. Its keys see only its own datasets, jobs and runs."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -8,13 +8,13 @@ from samfleet_api.tenants import repository
 
 
 class TenantNotFound(NotFound):
-    """There is no tenant of this name; GET /v1/tenants lists them."""
+    """There is no tenant with this name; GET /v1/tenants lists them."""
 
     code = "tenant_not_found"
 
 
 class TenantNameTaken(Conflict):
-    """There is a tenant of this name already; choose another name."""
+    """A tenant with this name already exists; choose another name."""
 
     code = "tenant_name_taken"
 
@@ -29,5 +29,5 @@ def get_tenant(session: Session, name: str) -> Tenant:
 def create_tenant(session: Session, name: str) -> Tenant:
     tenant = repository.add(session, name)
     if tenant is None:
-        raise TenantNameTaken(f"there is a tenant {name!r} already; choose another name")
+        raise TenantNameTaken(f"tenant {name!r} already exists; choose another name")
     return tenant

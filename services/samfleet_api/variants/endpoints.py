@@ -12,7 +12,7 @@ router = APIRouter(prefix="/v1/variants", tags=["variants"], dependencies=[Depen
 
 
 class VariantMissing(VariantNotFound):
-    """There is no variant of this name; GET /v1/variants lists them."""
+    """There is no variant with this name; GET /v1/variants lists them."""
 
     code = "variant_not_found"
     status_code = 404

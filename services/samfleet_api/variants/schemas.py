@@ -23,7 +23,7 @@ class Checkpoint(BaseModel):
 
 
 class Variant(BaseModel):
-    """A hosted model, as it can be named in a job."""
+    """A model that jobs can name."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -52,21 +52,21 @@ class Variant(BaseModel):
     family: str
     input_size: int = Field(description="Side of the network's square input in pixels.")
     parity: Literal["golden", "keys", "real", "unverified"] = Field(
-        description="What the implementation was held against: recorded outputs of the official code, the keys and "
-        "shapes of its checkpoint alone, its real weights, or nothing yet."
+        description="Verification of the implementation: `golden` (recorded outputs of the official code), `keys` "
+        "(only keys and shapes of the checkpoint), `real` (its real weights), or `unverified`."
     )
     code_licence: str
     weights_licence: str
     licences_to_accept: list[str] = Field(
-        description="Jobs with this variant are refused until SAMFLEET_ACCEPT_LICENSES names these."
+        description="Jobs with this variant are rejected until SAMFLEET_ACCEPT_LICENSES names these licences."
     )
     repository: str
     paper: Paper
     checkpoint: Checkpoint
     weights_here: bool | None = Field(
-        description="Whether the files are in the weights folder of this API; null where it has none."
+        description="Whether the files are in this API's weights folder; null if it has none."
     )
-    everything: dict[str, Any] = Field(description="What a task `everything` uses where it says nothing else.")
+    everything: dict[str, Any] = Field(description="Default settings of a task `everything`.")
 
     @classmethod
     def of(cls, record: VariantRecord, accepted: Collection[str], weights_dir: Path) -> Variant:

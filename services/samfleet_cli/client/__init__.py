@@ -1,4 +1,4 @@
-"""The REST API as typed calls: transport, client, schemas of its answers.
+"""Typed client of the REST API: transport, calls, and schemas of responses.
 
 Imports `samfleet` and no other folder.
 """

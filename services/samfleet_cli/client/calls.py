@@ -1,4 +1,4 @@
-"""What all calls of the REST API share: one connection, pages, and files in both directions."""
+"""Common parts of all API calls: the connection, pagination, and transfer of files in both directions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from samfleet_cli.files import replacing
 
 PAGE = 1000
 PIECE_BYTES = 1 << 20
-EXCHANGE_SECONDS = 1800  # a file of the largest size is written whole, there and here, before an answer comes
+EXCHANGE_SECONDS = 1800  # the response follows only after a file of the maximum size was written completely
 
 
 class Calls:
-    """Use it in a `with`, or close it."""
+    """Base of the client. Use it in a `with` statement, or call `close`."""
 
     def __init__(self, api_url: str, api_key: str, *, transport: Transport | None = None) -> None:
         self._transport = transport or Transport(api_url, api_key)
@@ -52,7 +52,7 @@ class Calls:
             lambda: self._transport.json(
                 "PUT",
                 route,
-                repeatable=False,  # the pieces of the body are spent after one try; `repeat` opens them anew
+                repeatable=False,  # an attempt consumes the body; the outer `repeat` reopens the file
                 content=_pieces(path),
                 headers=headers,
                 timeout=EXCHANGE_SECONDS,

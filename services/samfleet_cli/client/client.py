@@ -1,4 +1,4 @@
-"""The REST API as typed calls; routes and bodies are documented in `docs/api.md`."""
+"""Typed calls of the REST API. `docs/api.md` documents routes and bodies."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from samfleet_cli.client.calls import EXCHANGE_SECONDS, Calls, without_none
 from samfleet_cli.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet_cli.client.transport import ApiError
 
-_LISTING_SECONDS = 600  # the server lists a folder for two minutes unless `SAMFLEET_LISTING_TIME` says otherwise
+_LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
 
 
 class SamfleetClient(Calls):
-    """Calls that may be repeated without harm are, when the connection fails; a job is submitted under an
+    """Client of the REST API. Idempotent calls are repeated when the connection fails. Jobs are submitted with an
     idempotency key for that reason.
     """
 
@@ -33,7 +33,7 @@ class SamfleetClient(Calls):
         limit: int | None = None,
         **flags: bool,
     ) -> Dataset:
-        """A dataset of files that the server itself can read at these paths; `flags` are other members of the body."""
+        """Create a dataset of files that the server can read at these paths. `flags` are further fields of the body."""
         body = {
             "source": "directory",
             "directory": str(directory),
@@ -50,8 +50,8 @@ class SamfleetClient(Calls):
         return Dataset.model_validate(self._post("/v1/datasets", without_none(body)))
 
     def upload_images(self, dataset_id: str, files: Sequence[tuple[str, Path]]) -> None:
-        """Send (name in the dataset, file) pairs in one request. The server takes all of them or none, so when a
-        repeat is told that the names are taken, the answer to the first request was lost and its files were not.
+        """Send (name in the dataset, file) pairs in one request. The server adds all of them or none. So if a repeat
+        fails because the names are taken, the first request had succeeded and only its response was lost.
         """
         attempts = 0
 
@@ -86,14 +86,14 @@ class SamfleetClient(Calls):
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
 
     def datasets(self) -> Iterator[Dataset]:
-        """All datasets, newest first."""
+        """Yield all datasets, newest first."""
         return map(Dataset.model_validate, self._items("/v1/datasets"))
 
     def delete_dataset(self, dataset_id: str) -> None:
         self._delete(f"/v1/datasets/{dataset_id}")
 
     def dataset_images(self, dataset_id: str) -> Iterator[DatasetImage]:
-        """All images in the dataset's order, fetched page by page."""
+        """Yield all images in the dataset's order, fetched page by page."""
         return map(DatasetImage.model_validate, self._items(f"/v1/datasets/{dataset_id}/images"))
 
     def submit_job(
@@ -123,7 +123,7 @@ class SamfleetClient(Calls):
         return Job.model_validate(self._get(f"/v1/jobs/{job_id}"))
 
     def jobs(self, *, state: str | None = None) -> Iterator[Job]:
-        """All jobs, newest first."""
+        """Yield all jobs, newest first."""
         return map(Job.model_validate, self._items("/v1/jobs", without_none({"state": state})))
 
     def cancel_job(self, job_id: str) -> Job:
@@ -137,22 +137,22 @@ class SamfleetClient(Calls):
         return map(ImageError.model_validate, self._items(f"/v1/jobs/{job_id}/errors"))
 
     def run(self, run_id: str, *, include_warmup: bool = False) -> Run:
-        """One run with the statistics of its stages, without the first images after a load unless asked for."""
+        """Return a run with its stage statistics, by default without warm-up (the first images after a load)."""
         return Run.model_validate(self._get(f"/v1/runs/{run_id}", include_warmup=include_warmup))
 
     def image_result(self, run_id: str, image_id: int) -> ImageResult:
         return ImageResult.model_validate(self._get(f"/v1/runs/{run_id}/images/{image_id}"))
 
     def download_results(self, run_id: str, path: Path, *, format_: str = "coco", boxes: str = "pixels") -> None:
-        """`format_` is `coco`, `instances` or `jsonl`, `boxes` is `pixels` or `official`, as `docs/api.md` has them."""
+        """Download masks. `format_` is `coco`, `instances` or `jsonl`; `boxes` is `pixels` or `official`."""
         self._download(f"/v1/runs/{run_id}/results", path, params={"format": format_, "boxes": boxes})
 
     def download_overlay(self, run_id: str, image_id: int, path: Path) -> None:
-        """A picture of the image with its masks drawn on it, as PNG."""
+        """Download a PNG of the image with its masks drawn on it."""
         self._download(f"/v1/runs/{run_id}/images/{image_id}/overlay.png", path)
 
     def report(self, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """`rows` and `parameters`, as `GET /v1/reports/…` has them."""
+        """Return `rows` and `parameters` of `GET /v1/reports/…`."""
         answer: dict[str, Any] = self._get(f"/v1/reports/{name}", **params)
         return answer
 
@@ -164,7 +164,7 @@ class SamfleetClient(Calls):
         return self._transport.repeat(attempt, repeatable=True)
 
     def hardware(self) -> list[dict[str, Any]]:
-        """What has computed results, as `GET /v1/hardware` has it."""
+        """Return the items of `GET /v1/hardware`: hardware that has computed results."""
         return list(self._get("/v1/hardware")["items"])
 
     def set_price(self, hardware_id: str, per_hour: float, currency: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class SamfleetClient(Calls):
         self._download("/v1/reports/export", path, params=params, timeout=EXCHANGE_SECONDS)
 
     def import_measurements(self, path: Path, trust: str | None) -> dict[str, Any]:
-        """An import changes nothing the second time, so one whose answer was lost is sent again."""
+        """Import a file. Imports are idempotent, so the request is repeated if its response was lost."""
 
         def attempt() -> Any:
             with open_regular(path) as file:
@@ -195,7 +195,7 @@ class SamfleetClient(Calls):
         return answer
 
     def sites(self) -> dict[str, Any]:
-        """`this` one and, under `items`, those that measurements were imported from."""
+        """Return `this` site and, in `items`, the sites with imported measurements."""
         answer: dict[str, Any] = self._get("/v1/sites")
         return answer
 
@@ -203,11 +203,11 @@ class SamfleetClient(Calls):
         self._delete(f"/v1/sites/{quote(name, safe='')}")
 
     def variant_names(self) -> frozenset[str]:
-        """Of all variants that a job may name."""
+        """Return the names of all variants that a job may use."""
         return frozenset(item["name"] for item in self._get("/v1/variants")["items"])
 
     def create_login_link(self) -> str:
-        """The path below the API's address that logs a browser in once."""
+        """Return a path below the API's URL that logs a browser in once."""
         return str(self._post("/v1/login-links", None)["path"])
 
     def create_tenant(self, name: str) -> dict[str, Any]:
@@ -218,7 +218,7 @@ class SamfleetClient(Calls):
         return self._items("/v1/tenants")
 
     def create_key(self, name: str, *, tenant: str | None = None, admin: bool = False) -> dict[str, Any]:
-        """The new key; `key` is its secret, which no other answer has."""
+        """Create a key. `key` in the result is its secret, which no other response has."""
         body = without_none({"name": name, "tenant": tenant, "admin": admin})
         answer: dict[str, Any] = self._post("/v1/keys", body)
         return answer

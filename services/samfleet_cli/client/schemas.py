@@ -1,4 +1,4 @@
-"""What the REST API answers with, as typed values. Fields that a newer server adds are ignored."""
+"""Typed responses of the REST API. Unknown fields of newer servers are ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from samfleet.datasets.coverage import Coverage
 from samfleet.datasets.left_out import LeftOut
 
-SHOWN_ID = 8  # characters, as the dashboard shows ids; every command takes the first six and more
+SHOWN_ID = 8  # characters, as in the dashboard; commands accept the first six or more
 
 
 class _Resource(BaseModel):
@@ -32,7 +32,7 @@ class Dataset(_Resource):
 
     @property
     def coverage(self) -> Coverage | None:
-        """How far annotations and images belong together, where the dataset has annotations."""
+        """Coverage of the images by annotations; None if the dataset has no annotations."""
         if self.annotation_count is None or self.annotated_image_count is None:
             return None
         return Coverage(
@@ -45,7 +45,7 @@ class Dataset(_Resource):
 
 
 class DatasetImage(_Resource):
-    """Width and height are None until a worker has read the image."""
+    """An image of a dataset. Width and height are None until a worker has read it."""
 
     position: int
     image_id: int
@@ -56,7 +56,7 @@ class DatasetImage(_Resource):
 
 
 class Counts(_Resource):
-    """`in_progress` are images that a worker has finished and not yet recorded."""
+    """Numbers of images. `in_progress`: finished by a worker, but not recorded yet."""
 
     total: int
     succeeded: int
@@ -70,7 +70,7 @@ class Failure(_Resource):
 
 
 class Stalled(_Resource):
-    """Why something that goes on does not get on."""
+    """Reason why a running job or run makes no progress."""
 
     code: str
     message: str
@@ -86,7 +86,7 @@ class Hardware(_Resource):
 
 
 class Gate(_Resource):
-    """How the masks of an execution agreed with those of fp32 when it was admitted."""
+    """Agreement of an execution's masks with those of fp32, measured when it was admitted."""
 
     hardware_id: str
     execution: str
@@ -116,7 +116,7 @@ class Provenance(_Resource):
 
 
 class StageTimes(_Resource):
-    """Milliseconds per image."""
+    """Statistics of a stage in milliseconds per image."""
 
     n: int
     mean_ms: float
@@ -126,14 +126,14 @@ class StageTimes(_Resource):
 
 
 class Quality(_Resource):
-    """Mean IoU over annotated instances; None when there was no instance to compare with."""
+    """Mean IoU over annotated instances; None if there were no instances."""
 
     miou: float | None
     instances: int
 
 
 class Figure(_Resource):
-    """One number of a run's evaluation; `docs/quality.md` defines them."""
+    """One metric of a run's evaluation (`docs/quality.md`)."""
 
     metric: str
     area: str
@@ -182,16 +182,16 @@ class Job(_Resource):
 
     @property
     def reasons(self) -> list[str]:
-        """Why it failed: each failed run's sentence, of which `error` is the first."""
+        """Errors of all failed runs; the job's own `error` is the first of them."""
         failed = [(f"{run.variant} on pool {run.pool}: ", run.error) for run in self.runs if run.error]
         whole = [("", self.error)] if self.error else []
         return [f"{where}{error.message} ({error.code})" for where, error in failed or whole]
 
     @property
     def kept(self) -> str:
-        """What a job that failed has all the same, in words."""
+        """Description of the results that a failed job has nevertheless."""
         whole = ", ".join(f"{run.variant} on pool {run.pool}" for run in self.runs if run.state == "completed")
-        recorded = "what failed runs recorded before is kept"
+        recorded = "results that failed runs recorded before are kept"
         return f"complete, with all results: {whole}; {recorded}" if whole else recorded
 
     @property
@@ -209,13 +209,13 @@ class ImageError(_Resource):
 
 
 class ImageStage(_Resource):
-    """Milliseconds: this image's share of the work."""
+    """Time of a stage: this image's share, in milliseconds."""
 
     ms: float
 
 
 class ImageResult(_Resource):
-    """One image of a run; its masks are left out, the results file has them."""
+    """Result of one image in a run, without its masks, which are in the results file."""
 
     image_id: int
     file_name: str

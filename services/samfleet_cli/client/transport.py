@@ -1,4 +1,4 @@
-"""HTTP with this API's manners: a bearer key, problem+json as `ApiError`, and retries where a repeat is harmless."""
+"""HTTP transport: bearer authentication, problem+json as `ApiError`, and retries of idempotent requests."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from samfleet.no_proxy import is_loopback
 
 T = TypeVar("T")
 
-TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a page of results or a batch of uploads is stored well within a minute
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a page of results or a batch of uploads takes well under a minute
 RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0)
-LONGEST_WAITS_SECONDS = 300.0  # for a server that says when to come back, in all
+LONGEST_WAITS_SECONDS = 300.0  # sum of all waits that the server's Retry-After requests
 _WORTH_ANOTHER_TRY = {502, 503, 504}
 _NEVER_WAIT_FOR = {"too_many_attempts"}  # a wrong key stays wrong
 
 
 class ApiError(SamfleetError):
-    """The API refused the request."""
+    """The API rejected the request."""
 
     code = "api_error"
 
@@ -37,45 +37,45 @@ class ApiError(SamfleetError):
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the server, or a gateway before it, says that it cannot answer at present."""
+        """True if the server, or a gateway before it, is temporarily unavailable."""
         return self.status in _WORTH_ANOTHER_TRY
 
     @property
     def wait_seconds(self) -> float | None:
-        """How long a server that has done nothing with the request asks to wait; None where waiting does not help."""
+        """Seconds to wait after the server rejected the request for its rate; None if waiting does not help."""
         if self.status != HTTPStatus.TOO_MANY_REQUESTS or self.problem_code in _NEVER_WAIT_FOR:
             return None
         return self.retry_after_seconds
 
 
 class ApiUnreachable(Unavailable):
-    """The API does not answer."""
+    """The API does not respond."""
 
     code = "api_unreachable"
 
     def __init__(self, api_url: str, reason: str) -> None:
         super().__init__(
-            f"the API at {api_url} does not answer ({reason}); start one on this machine with `samfleet up`, "
+            f"the API at {api_url} does not respond ({reason}); start one on this machine with `samfleet up`, "
             "or check --api-url and SAMFLEET_API_URL"
         )
 
 
 class ApiUrlInvalid(InvalidInput):
-    """The address of the API is not one of http:// or https://."""
+    """The API's URL does not start with http:// or https://."""
 
     code = "api_url_invalid"
 
 
 def _require_http(api_url: str) -> None:
-    """`localhost:8000` reads as an address of the scheme `localhost`, and httpx's error says no more than that."""
+    """Reject URLs without http(s). `localhost:8000` parses as the scheme `localhost`; httpx's error does not help."""
     parts = urlsplit(api_url)
     if parts.scheme not in {"http", "https"}:
         bare = "" if "://" in api_url else f"; did you mean http://{api_url}?"
-        raise ApiUrlInvalid(f"the API's address {api_url} begins neither with http:// nor with https://{bare}")
+        raise ApiUrlInvalid(f"the API's URL {api_url} starts neither with http:// nor with https://{bare}")
 
 
 class Transport:
-    """One connection pool to one API."""
+    """Connection pool to one API."""
 
     def __init__(
         self,
@@ -100,12 +100,12 @@ class Transport:
         self._http.close()
 
     def json(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
-        """The decoded answer. `repeatable` requests are sent again when the connection or a gateway fails."""
+        """Return the decoded response. `repeatable` requests are repeated if the connection or a gateway fails."""
         return self.repeat(lambda: self._json_once(method, path, **request), repeatable=repeatable)
 
     def repeat(self, attempt: Callable[[], T], *, repeatable: bool) -> T:
-        """The result of `attempt`. One that the server refused because of its rate is always made again after the
-        time that the server names, for five minutes at most: nothing was done with it.
+        """Return the result of `attempt`. An attempt that the server rejects for its rate is always repeated after the
+        requested time, for up to five minutes in total: the server has not processed it.
         """
         delays = iter(RETRY_DELAYS_SECONDS if repeatable else ())
         patience = LONGEST_WAITS_SECONDS
@@ -126,7 +126,7 @@ class Transport:
 
     @contextmanager
     def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:
-        """The body of a GET in pieces; raises the same errors as `json`, also when it breaks off half-way."""
+        """Yield the body of a GET in pieces. Raises the same errors as `json`, also if the connection breaks midway."""
         with self._mapped_failures(), self._http.stream("GET", path, **request) as response:
             if response.is_error:
                 response.read()
@@ -134,7 +134,7 @@ class Transport:
             yield response.iter_bytes()
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """One try, for an answer that is good but need not have a body."""
+        """Send one request without retries. A successful response may have no body."""
         with self._mapped_failures():
             response = self._http.request(method, path, **request)
         if response.is_error:
@@ -149,7 +149,7 @@ class Transport:
             raise ApiError(
                 "unexpected_answer",
                 response.status_code,
-                f"{response.request.url} did not answer with JSON; is --api-url the address of a samfleet API?",
+                f"{response.request.url} did not return JSON; is --api-url the URL of a samfleet API?",
             ) from error
 
     @contextmanager
@@ -167,7 +167,7 @@ def _refusal(response: httpx.Response) -> ApiError:
         problem = None
     if not isinstance(problem, dict) or "code" not in problem:
         return ApiError(
-            "unexpected_answer", response.status_code, f"{response.request.url} answered {response.status_code}"
+            "unexpected_answer", response.status_code, f"{response.request.url} returned status {response.status_code}"
         )
     detail = str(problem.get("detail") or problem.get("title") or problem["code"])
     after = response.headers.get("Retry-After", "")
@@ -175,5 +175,5 @@ def _refusal(response: httpx.Response) -> ApiError:
         str(problem["code"]),
         response.status_code,
         detail,
-        retry_after_seconds=float(after) if after.isdecimal() else None,  # the other form, a date, is not ours
+        retry_after_seconds=float(after) if after.isdecimal() else None,  # samfleet never sends the other form, a date
     )

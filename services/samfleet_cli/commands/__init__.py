@@ -1,4 +1,4 @@
-"""A file for each verb, with its options and its output.
+"""One file per command, with its options and its output.
 
-May import every other folder; imports what is heavy when a command runs.
+May import every other folder. Heavy imports happen only when a command runs.
 """

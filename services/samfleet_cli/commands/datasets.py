@@ -14,7 +14,7 @@ app = typer.Typer(help="List and delete datasets.", no_args_is_help=True)
 
 @app.command("list")
 def list_datasets(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
     as_json: AsJson = False,
     plain: Plain = False,
     api_url: ApiUrl = None,
@@ -35,7 +35,7 @@ def list_datasets(
         Column("images", lambda one: one.image_count),
     )
     whole = [dataset.model_dump(mode="json") for dataset in found]
-    print_list(columns, found, form, whole=whole, empty="there is no dataset")
+    print_list(columns, found, form, whole=whole, empty="there are no datasets")
 
 
 @app.command()
@@ -45,7 +45,7 @@ def delete(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Delete a dataset with its uploads. It is refused while jobs use it. Files of a folder on the server stay."""
+    """Delete a dataset with its uploads. Rejected while jobs use it. Files of a folder on the server are kept."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:

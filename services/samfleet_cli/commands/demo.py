@@ -1,4 +1,4 @@
-"""`samfleet demo`: see the whole stack work on real photographs."""
+"""`samfleet demo`: run the whole stack on real photographs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def demo(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Segment a few real photographs and make a page of the masks.
+    """Segment a few real photographs and write an HTML page with the masks.
 
-    The photographs come with scikit-image. They go through every real part: API, PostgreSQL, Redis, Celery worker,
-    Triton. A stack that is not running is started for the duration. Exit codes are those of `samfleet segment`.
+    The photographs come with scikit-image. They pass through all parts: API, PostgreSQL, Redis, Celery worker, Triton.
+    If no stack is running, one is started for the duration. Exit codes are those of `samfleet segment`.
     """
     from samfleet_cli import tables
     from samfleet_cli.connection import choose_api
@@ -36,7 +36,9 @@ def demo(
     console.print(tables.runs_table(summary))
     for run in summary["runs"]:
         console.print(tables.stages_table(run))
-    console.print("Each image's stage times lie beside its result in PostgreSQL; the table is a query over them.")
+    console.print(
+        "PostgreSQL stores the stage times of each image with its result; the table above is a query over them."
+    )
     if summary["errors"]:
         console.print(tables.errors_table(summary["errors"]))
     typer.echo(where_next(shown.page, shown.api_url))
@@ -44,13 +46,13 @@ def demo(
 
 
 def where_next(page: Path, api_url: str) -> str:
-    """What to look at now; `api_url` is empty when the stack has ended with the demo."""
+    """Describe what to look at next. `api_url` is empty if the stack ended with the demo."""
     out = page.parent
     api = (
         f"the dashboard       {api_url}/dashboard/ (`samfleet open` logs a browser in)\n"
         f"  API documentation   {api_url}/docs"
         if api_url
-        else "a stack that stays  samfleet up (then `samfleet open` shows its dashboard)"
+        else "a lasting stack     samfleet up (then `samfleet open` shows its dashboard)"
     )
     return "\n".join(
         (

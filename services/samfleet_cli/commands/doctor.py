@@ -1,4 +1,4 @@
-"""`samfleet doctor`: what this machine lacks, and the command that mends it."""
+"""`samfleet doctor`: list missing requirements of this machine, each with the command that installs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "missing": "[re
 
 
 def doctor(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False) -> None:
-    """Check this machine for what `samfleet up` needs. Exit code 1 when something needed is missing."""
+    """Check this machine's requirements for `samfleet up`. Exit code 1 if something is missing."""
     from samfleet_cli.local_stack.doctor import examine
     from samfleet_cli.local_stack.probes import Probes
     from samfleet_cli.local_stack.settings import StackSettings
@@ -32,13 +32,13 @@ def doctor(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False)
         from rich.console import Console
         from rich.markup import escape
 
-        console = Console(soft_wrap=True)
+        console = Console(soft_wrap=True, emoji=False)
         for check in checks:
             console.print(f"{_MARKS[check.state]:<16} {check.name}: {escape(check.found)}")
             if check.remedy:
                 console.print(f"         → {escape(check.remedy)}")
         console.print(
-            "This machine has what `samfleet up` needs." if complete else "Mend what is missing, then try again."
+            "This machine meets all requirements." if complete else "Install what is missing, then try again."
         )
     if not complete:
         raise typer.Exit(1)

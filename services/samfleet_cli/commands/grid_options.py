@@ -1,4 +1,4 @@
-"""One command-line option per parameter of SegEvery, so that `segment` need not spell out each in its signature."""
+"""Command-line options of SegEvery's parameters, added to `segment` without listing them in its signature."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Annotated, Any
 
 import typer
 
-_PANEL = "SegEvery (--task everything); options not given take the variant's defaults"
+_PANEL = "SegEvery (--task everything); defaults come from the variant"
 
 GRID_OPTIONS: dict[str, tuple[type, str]] = {
     "points_per_side": (int, "Points along one side of the grid."),
-    "points_per_batch": (int, "Points decoded at once; without it the backend chooses."),
-    "pred_iou_thresh": (float, "Least predicted IoU of a mask."),
-    "stability_score_thresh": (float, "Least stability of a mask under a shifted cutoff."),
-    "stability_score_offset": (float, "How far that cutoff is shifted."),
-    "box_nms_thresh": (float, "Box IoU above which the weaker of two masks goes."),
-    "crop_n_layers": (int, "Layers of crops that are segmented beside the whole image."),
-    "crop_nms_thresh": (float, "As --box-nms-thresh, between crops."),
+    "points_per_batch": (int, "Points decoded at once; by default the backend chooses."),
+    "pred_iou_thresh": (float, "Minimum predicted IoU of a mask."),
+    "stability_score_thresh": (float, "Minimum stability score of a mask when its cutoff is shifted."),
+    "stability_score_offset": (float, "Shift of that cutoff."),
+    "box_nms_thresh": (float, "Box IoU above which the lower-scoring of two masks is removed."),
+    "crop_n_layers": (int, "Layers of crops that are segmented in addition to the whole image."),
+    "crop_nms_thresh": (float, "Like --box-nms-thresh, between crops."),
     "crop_overlap_ratio": (float, "Overlap of neighbouring crops, as a fraction of the image."),
-    "crop_n_points_downscale_factor": (int, "Divides the points per side with each layer of crops."),
-    "min_mask_region_area": (int, "Islands and holes smaller than this many pixels go."),
-    "sampler": (str, "What an image is asked with: grid, hierarchical, object_aware, instances (docs/samplers.md)."),
-    "hierarchical_coarse_factor": (int, "hierarchical: divides the points per side in the first round."),
-    "high_score_thresh": (float, "hierarchical: logit above which a pixel is not asked about again."),
-    "boxes_from": (str, "object_aware: annotations, detections or detector; without it, the file that is given."),
-    "detection_score_thresh": (float, "object_aware: a detection must score above this."),
-    "detection_nms_thresh": (float, "object_aware: box IoU above which the weaker detection of a category goes."),
-    "max_detections": (int, "object_aware, instances: most detections of an image, the best ones."),
+    "crop_n_points_downscale_factor": (int, "Divisor of the points per side for each layer of crops."),
+    "min_mask_region_area": (int, "Remove islands and holes smaller than this many pixels."),
+    "sampler": (str, "Prompts of an image: grid, hierarchical, object_aware, instances (docs/samplers.md)."),
+    "hierarchical_coarse_factor": (int, "hierarchical: divisor of the points per side in the first round."),
+    "high_score_thresh": (float, "hierarchical: logit above which a pixel gets no point in the second round."),
+    "boxes_from": (str, "object_aware: annotations, detections or detector; by default the given file."),
+    "detection_score_thresh": (float, "object_aware: detections need a score above this."),
+    "detection_nms_thresh": (float, "object_aware: box IoU above which the lower-scoring detection is removed."),
+    "max_detections": (int, "object_aware, instances: maximum number of detections per image, best first."),
 }
 
 
 def with_grid_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with these options; its parameter `grid` receives those that were given, by name."""
+    """Add these options to a command. Its parameter `grid` receives the given ones by name."""
 
     @wraps(command)
     def wrapper(**options: Any) -> None:
@@ -47,7 +47,7 @@ def with_grid_options(command: Callable[..., None]) -> Callable[..., None]:
         if parameter.name != "grid"
     ]
     added = [_parameter(name, *described) for name, described in GRID_OPTIONS.items()]
-    wrapper.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # what inspect looks for
+    wrapper.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # inspect reads this attribute
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
     return wrapper
 

@@ -1,4 +1,4 @@
-"""`samfleet jobs`: look after jobs that run or have run."""
+"""`samfleet jobs`: manage running and finished jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JobId = Annotated[str, typer.Argument(help="The job's id, or its first six or mo
 @app.command("list")
 def list_jobs(
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
     as_json: AsJson = False,
     plain: Plain = False,
     api_url: ApiUrl = None,
@@ -46,7 +46,7 @@ def list_jobs(
         Column("failed", lambda job: job.counts.failed),
     )
     whole = [job.model_dump(mode="json") for job in found]
-    print_list(columns, found, form, whole=whole, empty="there is no job" + (f" in state {state}" if state else ""))
+    print_list(columns, found, form, whole=whole, empty="there are no jobs" + (f" in state {state}" if state else ""))
 
 
 @app.command()
@@ -71,7 +71,7 @@ def cancel(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Cancel a job. Results that are recorded stay."""
+    """Cancel a job. Recorded results are kept."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
@@ -82,21 +82,21 @@ def cancel(
 @app.command()
 def delete(
     job_id: JobId,
-    cancel: Annotated[bool, flag("--cancel", help="Cancel it first where it still runs.")] = False,
+    cancel: Annotated[bool, flag("--cancel", help="Cancel it first if it still runs.")] = False,
     forget_measurements: Annotated[
-        bool, flag("--forget-measurements", help="Take its figures out of the reports too.")
+        bool, flag("--forget-measurements", help="Also remove its measurements from the reports.")
     ] = False,
     yes: Yes = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Delete a job with its results. Its dataset stays, and its figures in the reports unless told otherwise."""
+    """Delete a job with its results. Its dataset and, by default, its measurements in the reports are kept."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
         job = client.job(job_id)
         if not yes:
-            typer.confirm(f"Delete the job of {_created(job)} ({_variants(job)}, {job.state})?", abort=True)
+            typer.confirm(f"Delete the job created at {_created(job)} ({_variants(job)}, {job.state})?", abort=True)
         client.delete_job(job.id, cancel=cancel, forget_measurements=forget_measurements)
     typer.echo(f"job {job.id} is deleted")
 
@@ -109,7 +109,7 @@ def errors(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """List the images of a job that could not be segmented, and why."""
+    """List the failed images of a job with their errors."""
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.listing import Column, Form, print_list
 
@@ -135,7 +135,7 @@ def follow(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Wait for a job and write its files, as `samfleet segment` does, with the same exit codes."""
+    """Wait for a job and write its files, like `samfleet segment`, with the same exit codes."""
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.output_folder import require_out
     from samfleet_cli.jobs.progress import open_display

@@ -1,4 +1,4 @@
-"""`samfleet keys` and `samfleet tenants`: manage who may use a server, with an admin key."""
+"""`samfleet keys` and `samfleet tenants`: manage access to a server, with an admin key."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ tenants = typer.Typer(help="Create and list tenants. Needs an admin key.", no_ar
 
 @keys.command("create")
 def create_key(
-    name: Annotated[str, typer.Argument(help="Who or what will use the key.")],
+    name: Annotated[str, typer.Argument(help="Name of the person or program that will use the key.")],
     tenant: Annotated[
-        str | None, typer.Option(help="Whose data it sees. Without it: your own tenant.", show_default=False)
+        str | None, typer.Option(help="Tenant whose data the key can access. Default: your own.", show_default=False)
     ] = None,
-    admin: Annotated[bool, flag("--admin", help="It may manage keys and tenants.")] = False,
+    admin: Annotated[bool, flag("--admin", help="Allow the key to manage keys and tenants.")] = False,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Create a key and print it. It is shown this once: the server keeps only its hash."""
+    """Create a key and print it. It is shown only once: the server stores only its hash."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
@@ -49,14 +49,14 @@ def list_keys(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """List keys, newest first, revoked ones included."""
+    """List keys, newest first, including revoked ones."""
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.listing import Form
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.keys(tenant=tenant))
     columns = ("id", "name", "tenant", "admin", "created_at", "last_used_at", "revoked_at")
-    _print_rows(found, columns, Form(as_json, plain), "there is no key")
+    _print_rows(found, columns, Form(as_json, plain), "there are no keys")
 
 
 @keys.command("revoke")
@@ -67,7 +67,7 @@ def revoke_key(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Revoke a key: it is refused at once, and browsers that logged in with it are logged out."""
+    """Revoke a key. It is rejected at once, and browsers that logged in with it are logged out."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
@@ -82,7 +82,7 @@ def create_tenant(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Create a tenant. `samfleet keys create NAME --tenant TENANT` gives it a key."""
+    """Create a tenant. Then `samfleet keys create NAME --tenant TENANT` creates a key for it."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
@@ -101,7 +101,7 @@ def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl 
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    _print_rows(found, ("id", "name", "created_at"), Form(as_json, plain), "there is no tenant")
+    _print_rows(found, ("id", "name", "created_at"), Form(as_json, plain), "there are no tenants")
 
 
 def _print_rows(found: list[dict[str, Any]], names: tuple[str, ...], form: Form, empty: str) -> None:

@@ -1,4 +1,4 @@
-"""`samfleet open`: the dashboard in a browser, logged in."""
+"""`samfleet open`: open the dashboard in a browser, logged in."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from samfleet_cli.commands.options import ApiKey, ApiUrl
 
 def open_dashboard(
     job_id: Annotated[
-        str | None, typer.Argument(metavar="[JOB]", help="A job's id: its page is opened.", show_default=False)
+        str | None, typer.Argument(metavar="[JOB]", help="Id of a job, to open its page.", show_default=False)
     ] = None,
     browser: Annotated[
         bool | None,
         typer.Option(
             "--browser/--no-browser",
-            help="Whether a browser is started; it is if unset, where a person sits before a screen.",
+            help="Start a browser. Default: only with a graphical display and a terminal.",
             metavar="",
             show_default=False,
         ),
@@ -42,6 +42,6 @@ def open_dashboard(
 
 
 def _has_screen() -> bool:
-    """Without one, Python would start a browser for terminals."""
+    """Return whether there is a graphical display. Without one, Python would start a text browser."""
     shown = sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
     return shown and sys.stdout.isatty()

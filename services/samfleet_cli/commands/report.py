@@ -1,4 +1,4 @@
-"""`samfleet report`: what each variant costs on each machine, from the API's reports."""
+"""`samfleet report`: latency, throughput, quality and cost of variants, from the API's reports."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def latency(asked: Asked) -> None:
 @app.command()
 @asks(GROUPS, *IMAGES, WARMUP)
 def throughput(asked: Asked) -> None:
-    """Images per second and per hour of the device, its busy share, the share of waiting."""
+    """Images per second and per device hour, busy share of the device, and share of waiting time."""
     from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "throughput")
@@ -52,7 +52,7 @@ def throughput(asked: Asked) -> None:
 @app.command()
 @asks(GROUPS, *IMAGES)
 def quality(asked: Asked) -> None:
-    """How well masks agree with annotations, by dataset."""
+    """Agreement of masks with annotations, by dataset."""
     from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "quality")
@@ -62,10 +62,10 @@ def quality(asked: Asked) -> None:
 @asks(GROUPS, *IMAGES, WARMUP)
 def pareto(
     asked: Asked,
-    against: Annotated[Against, typer.Option(help="The device's own time, the clock, or cost.")] = Against.DEVICE,
-    quality: Annotated[Quality, typer.Option(help="Which quality; `ar` is that of 1000 masks.")] = Quality.MIOU,
+    against: Annotated[Against, typer.Option(help="Device time, wall-clock time, or cost.")] = Against.DEVICE,
+    quality: Annotated[Quality, typer.Option(help="Measure of quality; `ar` counts up to 1000 masks.")] = Quality.MIOU,
 ) -> None:
-    """Quality against speed or cost, and which points another one beats."""
+    """Quality against speed or cost, and which points are dominated."""
     from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "pareto", against=against.value, quality=quality.value)
@@ -75,11 +75,11 @@ def pareto(
 @asks(GROUPS, *STAGES, WARMUP)
 def compare(
     asked: Asked,
-    by: Annotated[By, typer.Option(help="What -a and -b are.")],
-    a: Annotated[str, typer.Option("-a", help="The first: a variant, or a hardware's name or id.")],
-    b: Annotated[str, typer.Option("-b", help="The second.")],
+    by: Annotated[By, typer.Option(help="Type of -a and -b.")],
+    a: Annotated[str, typer.Option("-a", help="First side: a variant, or the name or id of hardware.")],
+    b: Annotated[str, typer.Option("-b", help="Second side.")],
 ) -> None:
-    """Which of two machines or variants is faster, by how much, and how sure that is."""
+    """Compare two machines or variants: which is faster, by which ratio, with which confidence interval."""
     from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "compare", by=by.value, a=a, b=b)
@@ -88,7 +88,7 @@ def compare(
 @app.command()
 @asks(GROUPS, *IMAGES, WARMUP)
 def cost(asked: Asked) -> None:
-    """What images cost, at the prices that `samfleet report price` has set."""
+    """Cost of images, at the prices set by `samfleet report price`."""
     from samfleet_cli.commands.report_output import print_report
 
     print_report(asked, "cost")
@@ -98,12 +98,14 @@ def cost(asked: Asked) -> None:
 @asks(output=False)
 def price(
     asked: Asked,
-    hardware: Annotated[str, typer.Argument(metavar="HARDWARE", help="Its name, its id or how that begins.")],
-    per_hour: Annotated[float, typer.Argument(metavar="PER_HOUR", min=0, max=1e9, help="What an hour of it costs.")],
+    hardware: Annotated[
+        str, typer.Argument(metavar="HARDWARE", help="Its name, its id or the first characters of its id.")
+    ],
+    per_hour: Annotated[float, typer.Argument(metavar="PER_HOUR", min=0, max=1e9, help="Price per hour.")],
     currency: Annotated[str, typer.Option(help="Three letters of ISO 4217.")] = "USD",
     as_json: AsJson = False,
 ) -> None:
-    """Set what an hour of a hardware costs, in place of what it was."""
+    """Set the price per hour of hardware, replacing an earlier one."""
     from samfleet_cli.commands.report_output import open_api, print_json
     from samfleet_cli.reporting.hardware import hardware_id
 

@@ -1,4 +1,4 @@
-"""The options that reports share. No command spells them out: it says which filters it has and receives an `Asked`."""
+"""Shared options of reports. A command declares its filters and receives their values as an `Asked`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WARMUP = "include_warmup"
 
 def _several(kind: type, help_: str) -> Any:
     return Annotated[
-        list[kind] | None,  # type: ignore[valid-type]  # a type that is handed in
+        list[kind] | None,  # type: ignore[valid-type]  # the type is an argument
         typer.Option(help=help_, rich_help_panel=_PANEL, show_default=False),
     ]
 
@@ -34,28 +34,28 @@ def _hour(help_: str) -> Any:
 
 
 FILTERS: dict[str, Any] = {
-    "group_by": _several(str, "What has rows of its own, such as variant or day; repeat it."),
-    "variant": _several(str, "Only this variant; repeat it for several, as all of these."),
-    "hardware": _several(str, "Only this hardware: its name, its id or how that begins."),
+    "group_by": _several(str, "Group rows by this, such as variant or day; may be repeated."),
+    "variant": _several(str, "Only this variant; like the following filters, may be repeated."),
+    "hardware": _several(str, "Only this hardware: its name, its id or the first characters of its id."),
     "precision": _several(str, "Only this precision, such as bf16 or fp16+compile."),
-    "job": _several(str, "Only the job of this id."),
+    "job": _several(str, "Only the job with this id."),
     "pool": _several(str, "Only this pool."),
-    "dataset": _several(str, "Only the dataset of this name."),
-    "site": _several(str, "Only this site; those measured here are `local`."),
+    "dataset": _several(str, "Only the dataset with this name."),
+    "site": _several(str, "Only this site; `local` is this one."),
     "since": _hour("From this UTC hour on."),
-    "until": _hour("Up to this UTC hour, left out."),
-    "stage": _several(str, "Only this stage; `image` is all but the queue."),
-    "batch_size": _several(int, "Only this class of batches: 0, 1, 2, 4, 8, …"),
+    "until": _hour("Before this UTC hour."),
+    "stage": _several(str, "Only this stage; `image` is the sum of all except the queue."),
+    "batch_size": _several(int, "Only this class of batch sizes: 0, 1, 2, 4, 8, …"),
     "include_warmup": Annotated[
         bool,
-        flag("--include-warmup", help="Count the first executions after a load too.", rich_help_panel=_PANEL),
+        flag("--include-warmup", help="Include the first executions after a load.", rich_help_panel=_PANEL),
     ],
 }
 OUTPUT: dict[str, Any] = {
-    "as_csv": Annotated[bool, flag("--csv", help="Print CSV to stdout, and nothing else there.")],
+    "as_csv": Annotated[bool, flag("--csv", help="Print only CSV to stdout.")],
     "as_json": AsJson,
     "png": Annotated[
-        Path | None, typer.Option(help="Write a chart here; needs samfleet\\[charts].", show_default=False)
+        Path | None, typer.Option(help="Write a chart to this file; needs samfleet\\[charts].", show_default=False)
     ],
 }
 API: dict[str, Any] = {"api_url": ApiUrl, "api_key": ApiKey}
@@ -63,7 +63,7 @@ API: dict[str, Any] = {"api_url": ApiUrl, "api_key": ApiKey}
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`params` are query parameters of the API, but for `hardware`, which may still be names."""
+    """Options of a report. `params` are query parameters of the API, except that `hardware` may still have names."""
 
     params: dict[str, Any]
     api_url: str | None
@@ -74,8 +74,8 @@ class Asked:
 
 
 def asks(*filters: str, output: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The command with these filters, the API's address and, for a table, the choice of its form; its parameter
-    `asked` receives all of that.
+    """Add these filters, the API's URL and, if `output`, the output format to a command. Its parameter `asked` receives
+    them all.
     """
     wanted = {name: FILTERS[name] for name in filters}
     added = {**wanted, **(OUTPUT if output else {}), **API}
@@ -90,7 +90,7 @@ def asks(*filters: str, output: bool = True) -> Callable[[Callable[..., None]], 
 
         own = [one for one in inspect.signature(command, eval_str=True).parameters.values() if one.name != "asked"]
         parameters = [*own, *(_parameter(name, annotation) for name, annotation in added.items())]
-        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect looks for
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # inspect reads this attribute
         wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return wrapper
 

@@ -1,4 +1,4 @@
-"""Reports as a table, CSV, JSON or a chart."""
+"""Output of reports as a table, CSV, JSON or a chart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 
 def print_report(asked: Asked, name: str, **own: Any) -> None:
-    """`own` are parameters of this report alone; those that are None were not given."""
+    """Print a report. `own` has the parameters of this report only; None means not given."""
     if asked.as_csv and asked.as_json:
         raise OutputChosenTwice
     if asked.png is not None:
@@ -40,7 +40,7 @@ def open_api(asked: Asked) -> Iterator[SamfleetClient]:
 
 
 def params_of(client: SamfleetClient, asked: Asked) -> dict[str, Any]:
-    """With ids in place of the machines' names."""
+    """Return the query parameters, with names of hardware replaced by ids."""
     params = dict(asked.params)
     if "hardware" in params:
         params["hardware"] = [hardware_id(client, wanted) for wanted in params["hardware"]]
@@ -66,12 +66,12 @@ def print_json(value: Any) -> None:
 
 
 def print_table(rows: Sequence[Row], note: str | None = None) -> None:
-    """`note` is what the server says of a report without rows."""
+    """Print rows as tables. `note` is the server's explanation of a report without rows."""
     from samfleet_cli import tables
 
     out = tables.console()
     if not rows:
-        out.print(note or "nothing was measured that this asks for", markup=False)
+        out.print(note or "no measurements match", markup=False)
         return
     if not out.is_terminal:
         out.width = max(out.width, PIPED_COLUMNS)

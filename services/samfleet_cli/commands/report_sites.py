@@ -1,4 +1,4 @@
-"""`samfleet report export`, `import`, `sites`, `forget`: one table of machines that never meet."""
+"""`samfleet report export`, `import`, `sites`, `forget`: exchange measurements between sites."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def export(
     asked: Asked,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="Where to; without it NAME_OF_THE_SITE.jsonl.gz.", show_default=False),
+        typer.Argument(metavar="[FILE]", help="Output file. Default: NAME_OF_THE_SITE.jsonl.gz.", show_default=False),
     ] = None,
 ) -> None:
-    """Write the measurements of this site, signed, to a file that other sites can import."""
+    """Write this site's measurements to a signed file that other sites can import."""
     from samfleet_cli.commands.report_output import open_api, params_of
 
     with open_api(asked) as client:
@@ -38,13 +38,13 @@ def import_(
         str | None,
         typer.Option(
             metavar="FINGERPRINT",
-            help="The fingerprint of a site that nothing was imported from yet, as its owner tells it.",
+            help="Fingerprint of the site, confirmed by its owner; needed for the first import from a site.",
             show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in the measurements of another site. The same file again changes nothing, a later one brings news."""
+    """Import measurements of another site. Importing the same file again changes nothing; a later one replaces runs."""
     from samfleet_cli.commands.report_output import open_api, print_json
 
     with open_api(asked) as client:
@@ -81,16 +81,16 @@ def sites(asked: Asked, as_json: AsJson = False, plain: Plain = False) -> None:
         Column("as of", lambda site: datetime.fromisoformat(site["exported_at"])),
         Column("fingerprint", lambda site: site["fingerprint"]),
     )
-    print_list(columns, found["items"], form, whole=found["items"], empty="no measurements were imported yet")
+    print_list(columns, found["items"], form, whole=found["items"], empty="no measurements have been imported")
 
 
 @asks(output=False)
 def forget(
-    asked: Asked, name: Annotated[str, typer.Argument(metavar="NAME", help="As `samfleet report sites` shows it.")]
+    asked: Asked, name: Annotated[str, typer.Argument(metavar="NAME", help="Name shown by `samfleet report sites`.")]
 ) -> None:
-    """Drop all measurements that were imported from a site, and the trust in its key."""
+    """Delete all measurements imported from a site, and the trust in its key."""
     from samfleet_cli.commands.report_output import open_api
 
     with open_api(asked) as client:
         client.forget_site(name)
-    typer.echo(f"forgot {name} and all that was imported from it")
+    typer.echo(f"forgot {name} and all measurements imported from it")

@@ -26,49 +26,52 @@ class TaskName(StrEnum):
 
 
 SourcePath = Annotated[
-    Path, typer.Argument(help="A folder, searched with its sub-folders, or one image.", exists=True, show_default=False)
+    Path, typer.Argument(help="A folder, searched recursively, or one image.", exists=True, show_default=False)
 ]
-Variants = Annotated[list[str], typer.Option(help="A variant's name; repeat it for several.", show_default=False)]
+Variants = Annotated[list[str], typer.Option(help="Name of a variant; may be repeated.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False, show_default=False)]
-JobName = Annotated[str | None, typer.Option("--name", help="A name for the job.", show_default=False)]
+JobName = Annotated[str | None, typer.Option("--name", help="Name of the job.", show_default=False)]
 DatasetName = Annotated[
     str | None,
-    typer.Option("--dataset-name", help="A name for the dataset; without it the folder's.", show_default=False),
+    typer.Option("--dataset-name", help="Name of the dataset. Default: the folder's name.", show_default=False),
 ]
-Task = Annotated[TaskName, typer.Option(help="All masks of an image, or one per annotated object.")]
+Task = Annotated[TaskName, typer.Option(help="All masks of an image, or one mask per annotated object.")]
 Annotations = Annotated[
     Path | None,
     typer.Option(
-        help="COCO instances: the prompts of box and center_point, and ground truth for mIoU.",
+        help="COCO instances file: prompts for box and center_point, and ground truth for mIoU.",
         exists=True,
         dir_okay=False,
         show_default=False,
     ),
 ]
 Hidden = Annotated[
-    bool, flag("--hidden", help="Take hidden files and folders too, and those of the system, such as @eaDir.")
+    bool, flag("--hidden", help="Include hidden files and folders, and those of the system, such as @eaDir.")
 ]
 StrictAnnotations = Annotated[
     bool,
     flag(
         "--strict-annotations",
-        help="Refuse images that --annotations does not name, and annotations of other images.",
+        help="Reject images that --annotations does not name, and annotations of other images.",
     ),
 ]
 Detections = Annotated[
     Path | None,
     typer.Option(
-        help="COCO results: the boxes of --sampler object_aware.", exists=True, dir_okay=False, show_default=False
+        help="COCO results file: boxes for --sampler object_aware.", exists=True, dir_okay=False, show_default=False
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="The first N images in sorted path order.", show_default=False)]
-Pools = Annotated[list[str] | None, typer.Option(help="A pool's name; repeat it for several.", show_default=False)]
-Upload = Annotated[bool, flag("--upload", help="Send the files even if the server could read the folder.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Only the first N images in sorted path order.", show_default=False)
+]
+Pools = Annotated[list[str] | None, typer.Option(help="Name of a pool; may be repeated.", show_default=False)]
+Upload = Annotated[bool, flag("--upload", help="Upload the files even if the server could read the folder.")]
 Multimask = Annotated[
     bool | None,
     flag(
         "--multimask/--single-mask",
-        help="Per prompt, the best of three masks or the single one. Single for box, three for center_point if unset.",
+        help="Per prompt, keep the best of three masks or the single mask. Default: single for box, three for "
+        "center_point.",
         show_default=False,
     ),
 ]
@@ -76,7 +79,7 @@ Evaluate = Annotated[
     bool | None,
     flag(
         "--evaluate/--no-evaluate",
-        help="Whether completed runs are evaluated against --annotations; they are if unset.",
+        help="Evaluate completed runs against --annotations. Default: evaluate.",
         show_default=False,
     ),
 ]
@@ -107,11 +110,11 @@ def segment(
 ) -> None:
     """Segment a folder of images and write COCO files.
 
-    Writes into --out: <variant>.instances.json (a whole COCO file) and <variant>.coco.json (COCO results), with
-    <variant>@<pool> where there are several pools, dataset.json (COCO images) and summary.json (counts, times, errors).
+    Writes to --out: <variant>.instances.json (a complete COCO file) and <variant>.coco.json (COCO results), named
+    <variant>@<pool> for several pools, dataset.json (COCO images) and summary.json (counts, times, errors).
 
-    Exit codes: 0 every image succeeded; 3 some images failed, "errors" in summary.json says why; 4 the job was
-    cancelled; 2 wrong usage; 130 Ctrl-C: the job goes on, the message says how to get back to it; 1 any other error.
+    Exit codes: 0 all images succeeded; 3 some images failed (see "errors" in summary.json); 4 the job was cancelled;
+    2 wrong usage; 130 Ctrl-C: the job continues, and the message says how to resume; 1 any other error.
     """
     files: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
     _require_regular(files)
@@ -138,10 +141,10 @@ def _carry_out(api: ApiChoice, wanted: Segmentation, *, as_json: bool) -> None:
 
 
 def _require_regular(files: Mapping[BoxSource, Path | None]) -> None:
-    """A pipe, such as a shell's `<(…)`, can be read once; these files are read and sent several times."""
+    """Reject pipes, such as a shell's `<(…)`: they can be read only once, but these files are read several times."""
     for name, path in files.items():
         if path is not None and not path.is_file():
-            raise typer.BadParameter(f"--{name}: {path} is a pipe or a device; write it into a file and name that")
+            raise typer.BadParameter(f"--{name}: {path} is a pipe or a device; write it to a file first")
 
 
 def _require_annotations(annotations: Path | None, options: dict[str, bool | None]) -> None:
@@ -153,24 +156,26 @@ def _require_annotations(annotations: Path | None, options: dict[str, bool | Non
 def task_from_options(
     task: TaskName, grid: dict[str, Any], multimask: bool | None, *, files: Sequence[BoxSource]
 ) -> dict[str, Any]:
-    """The API's task object; options that contradict each other are wrong usage. `files` are those that were given."""
+    """Build the API's task object. Contradictory options are wrong usage. `files` lists the given files."""
     if task is TaskName.EVERYTHING:
         if multimask is not None:
-            raise typer.BadParameter("--multimask and --single-mask go with --task box or center_point")
+            raise typer.BadParameter("--multimask and --single-mask need --task box or center_point")
         return _everything(grid, files)
     if grid:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in grid)
-        raise typer.BadParameter(f"{named}: goes with --task everything")
+        raise typer.BadParameter(f"{named}: needs --task everything")
     if "detections" in files:
-        raise typer.BadParameter("--detections goes with --sampler object_aware")
+        raise typer.BadParameter("--detections needs --sampler object_aware")
     if "annotations" not in files:
-        raise typer.BadParameter(f"--task {task.value} takes its prompts from --annotations")
+        raise typer.BadParameter(f"--task {task.value} needs --annotations for its prompts")
     prompts = {"kind": "prompts", "prompt": task.value, "from": "annotations"}
     return prompts if multimask is None else {**prompts, "multimask": multimask}
 
 
 def _everything(grid: dict[str, Any], files: Sequence[BoxSource]) -> dict[str, Any]:
-    """Without --boxes-from, detections are preferred to annotations, which may be there to score the masks."""
+    """Build a SegEvery task. By default, boxes come from detections rather than annotations, which may be given only
+    for the evaluation.
+    """
     values = {"kind": "everything", **grid}
     if grid.get("sampler") == "object_aware" and files:
         values = {**values, "boxes_from": grid.get("boxes_from", files[0])}
@@ -180,7 +185,7 @@ def _everything(grid: dict[str, Any], files: Sequence[BoxSource]) -> dict[str, A
         raise typer.BadParameter(error.message) from error
     if parameters.prompted and parameters.boxes_from not in files:
         wanted = f"--{parameters.boxes_from}" if "boxes_from" in grid else "--detections or --annotations"
-        raise typer.BadParameter(f"--sampler object_aware takes its boxes from {wanted}")
+        raise typer.BadParameter(f"--sampler object_aware needs {wanted} for its boxes")
     if "detections" in files and not parameters.prompted:
-        raise typer.BadParameter("--detections goes with --sampler object_aware")
+        raise typer.BadParameter("--detections needs --sampler object_aware")
     return values

@@ -1,4 +1,4 @@
-"""`samfleet up`, `down` and `status`: the embedded stack from the command line."""
+"""`samfleet up`, `down` and `status`: control the embedded stack."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from samfleet_cli.local_stack.state import StackInfo
 
 _STATE_COLOURS = {"ready": "green", "external": "cyan", "failed": "red", "restarting": "red", "stopped": "dim"}
-_TABLE_WIDTH = 100  # narrower, rich would cut addresses short
+_TABLE_WIDTH = 100  # below this, rich would truncate addresses
 
 
 def up(
-    detach: Annotated[bool, flag("--detach", "-d", help="Start in the background; return when all is ready.")] = False,
-    timeout: Annotated[float, typer.Option(help="With --detach: seconds to wait for all parts to be ready.")] = 300.0,
+    detach: Annotated[
+        bool, flag("--detach", "-d", help="Start in the background; return when all parts are ready.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="With --detach: seconds to wait until all parts are ready.")] = 300.0,
 ) -> None:
     """Start the whole stack on this machine: PostgreSQL, Redis, Triton, API, worker and beat.
 
-    Without --detach it runs until Ctrl-C, which stops all of it.
+    Without --detach, it runs until Ctrl-C, which stops everything.
     """
     from rich.console import Console
 
@@ -37,7 +39,7 @@ def up(
     from samfleet_cli.local_stack.stack import StackDidNotStart, explain_failure, prepare_start, start_stack
     from samfleet_cli.local_stack.weights import pull_missing
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     settings, stack = Settings(), StackSettings()
     require_gates(settings, stack)
     prepare_start(settings, stack)
@@ -61,7 +63,7 @@ def up(
 
 
 def down() -> None:
-    """Stop the stack of this directory and whatever a killed one has left."""
+    """Stop the stack of this directory, and processes that a killed stack has left behind."""
     from samfleet_cli.local_stack.settings import StackSettings
     from samfleet_cli.local_stack.stack import stop_stack
 
@@ -70,7 +72,7 @@ def down() -> None:
 
 
 def status(as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False) -> None:
-    """Say how each part of the stack is."""
+    """Show the state of each part of the stack."""
     from samfleet_cli.local_stack.settings import StackSettings
     from samfleet_cli.local_stack.stack import stack_status
 
@@ -91,7 +93,7 @@ def _print_table(now: StackStatus) -> None:
         pid, last_exit = str(part.pid or ""), _exit_words(part.last_exit)
         since = _local_time(part.since) if part.since else ""
         table.add_row(part.name, f"[{colour}]{part.state}[/]", pid, str(part.restarts), last_exit, since, part.address)
-    console = Console()
+    console = Console(emoji=False)
     console.width = max(console.width, _TABLE_WIDTH)
     console.print(f"stack: {now.state}" + (f", supervisor {now.supervisor_pid}" if now.supervisor_pid else ""))
     if now.api_url:
@@ -117,7 +119,7 @@ def _exit_words(code: int | None) -> str:
 
 
 def _reporter(write: Callable[[str], None]) -> Callable[[Sequence[PartStatus]], None]:
-    """Writes one line for each part that has changed its state."""
+    """Return a function that writes one line for each part whose state has changed."""
     from rich.markup import escape
 
     known: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What `samfleet variants` says of a variant: its record, and what of it is on this machine."""
+"""Rows of `samfleet variants`: a variant's record and its files on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from samfleet_cli.tables import licence_words, size_words
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """This machine's folders and the licences that were accepted on it."""
+    """Folders and accepted licences of this machine."""
 
     weights_dir: Path
     gates_dir: Path
@@ -27,7 +27,7 @@ class Here:
 
 
 def variant_row(record: VariantRecord, here: Here) -> dict[str, Any]:
-    """`present` goes by names and sizes, which is quick; whoever loads the weights checks their hashes."""
+    """Describe a variant. `present` checks only names and sizes, which is quick; loading the weights checks hashes."""
     pins, complexity = read_pins(here.weights_dir), complexities().get(record.name)
     files = [
         {
@@ -82,7 +82,7 @@ VARIANT_COLUMNS = (
     Column("gates passed", lambda row: ", ".join(row["gated"]) or None, folds=True),
 )
 VARIANTS_NOTE = (
-    "compared with: golden is outputs of the official code, real is the published weights and their masks, keys is "
-    "only the keys and shapes of the published weights.\n"
-    "gates passed: what this machine may serve in place of fp32 (`samfleet variants gate`)."
+    "compared with: golden = outputs of the official code; real = masks of the published weights; keys = only keys and "
+    "shapes of the published weights.\n"
+    "gates passed: executions that this machine may serve instead of fp32 (`samfleet variants gate`)."
 )

@@ -1,4 +1,4 @@
-"""`samfleet variants`: what can be run, its weights, and how it may be computed.
+"""`samfleet variants`: available variants, their weights and their gates.
 
 Exit codes: 0 done or passed, 1 a pull or a gate failed, 2 wrong usage.
 """
@@ -26,19 +26,19 @@ WeightsDir = Annotated[
     typer.Option(
         "--weights-dir",
         envvar="SAMFLEET_WEIGHTS_DIR",
-        help="Where checkpoint files lie.  [default: weights in the state folder]",
+        help="Folder of checkpoint files.  [default: weights in the state folder]",
         show_default=False,
     ),
 ]
 StateDir = Annotated[
-    Path, typer.Option("--state-dir", envvar="SAMFLEET_STATE_DIR", help="Where `samfleet up` keeps its files.")
+    Path, typer.Option("--state-dir", envvar="SAMFLEET_STATE_DIR", help="Folder of the files of `samfleet up`.")
 ]
 GatesDir = Annotated[
     Path | None,
     typer.Option(
         "--gates-dir",
         envvar="SAMFLEET_GATES_DIR",
-        help="Where gates lie.  [default: gates in the state folder]",
+        help="Folder of gates.  [default: gates in the state folder]",
         show_default=False,
     ),
 ]
@@ -51,7 +51,7 @@ AcceptLicenses = Annotated[
         show_default=False,
     ),
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="As `samfleet variants list` shows it.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name shown by `samfleet variants list`.")]
 
 
 @app.command("list")
@@ -64,14 +64,14 @@ def list_variants(
     as_json: AsJson = False,
     plain: Plain = False,
 ) -> None:
-    """Show variants and their parts, whether their weights are on this machine, and which executions passed a gate."""
+    """List variants and their parts, whether their weights are on this machine, and which executions passed a gate."""
     from samfleet_cli.commands.variant_rows import VARIANT_COLUMNS, VARIANTS_NOTE, Here, variant_row
     from samfleet_cli.listing import Form, print_list
 
     form = Form(as_json, plain)
     here = Here(weights_dir or state_dir / "weights", gates_dir or state_dir / "gates", _accepted(accept_licenses))
     rows = [variant_row(record, here) for record in (*VARIANTS.values(), *COMPONENTS.values())]
-    print_list(VARIANT_COLUMNS, rows, form, whole=rows, empty="there is no variant", note=VARIANTS_NOTE)
+    print_list(VARIANT_COLUMNS, rows, form, whole=rows, empty="there are no variants", note=VARIANTS_NOTE)
 
 
 @app.command()
@@ -84,7 +84,7 @@ def show(
     accept_licenses: AcceptLicenses = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show one variant and every gate that was measured of it."""
+    """Show one variant and all gates measured for it."""
     from samfleet_cli.commands.variant_rows import Here, variant_row
     from samfleet_cli.local_stack.gates import gates_here
     from samfleet_cli.tables import console, gates_table, variant_table
@@ -97,7 +97,7 @@ def show(
         typer.echo(json.dumps(row, indent=2))
         return
     console().print(variant_table(row))
-    console().print(gates_table(found) if found else "No gate was measured here: it is served in fp32.")
+    console().print(gates_table(found) if found else "No gates measured here: it is served in fp32.")
 
 
 @app.command()
@@ -108,10 +108,12 @@ def gate(
     compilation: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(Compilation))}.")] = "none",
     images: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="Photographs; without it the demo's.", show_default=False),
+        typer.Option(
+            exists=True, file_okay=False, help="Folder of photographs. Default: the demo's.", show_default=False
+        ),
     ] = None,
     grid: Annotated[
-        int | None, typer.Option(min=1, help="Points per side; without it the variant's.", show_default=False)
+        int | None, typer.Option(min=1, help="Points per side. Default: the variant's.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(envvar="SAMFLEET_DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto",
     weights_dir: WeightsDir = None,
@@ -119,7 +121,7 @@ def gate(
     state_dir: StateDir = Path(".samfleet"),
     as_json: AsJson = False,
 ) -> None:
-    """Measure on this machine whether an execution's masks agree with those of fp32; only then may it serve."""
+    """Measure whether an execution's masks agree with those of fp32 on this machine; it may serve only then."""
     from samfleet_cli.model_tools import GateRun, run_gate
 
     try:
@@ -145,13 +147,13 @@ def verify(
         Path,
         typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folders of parity cases, one per variant."),
     ],
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Without any, all of DIR.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all in DIR.")] = None,
     *,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch.", show_default=False)] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of torch threads.", show_default=False)] = None,
 ) -> None:
-    """Hold variants against recorded outputs of their official code: a line each; exit 1 if any fails.
+    """Compare variants with recorded outputs of their official code, one line each. Exit code 1 if any fails.
 
-    The fill.py that lies in DIR or above it is run: it makes the stand-in weights and images.
+    Runs the fill.py in DIR or above it, which generates the synthetic weights and images.
     """
     from samfleet_cli.model_tools import run_verify
 
@@ -160,15 +162,15 @@ def verify(
 
 @app.command()
 def pull(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As `samfleet variants list` shows them.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names shown by `samfleet variants list`.")],
     *,
     weights_dir: WeightsDir = None,
     state_dir: StateDir = Path(".samfleet"),
     accept_licenses: AcceptLicenses = "",
 ) -> None:
-    """Fetch the weights of variants, checked by sha256; an interrupted pull goes on where it stopped.
+    """Download the weights of variants and check their SHA-256. Interrupted downloads are resumed.
 
-    Where no hash is published, that of the first download is pinned, and other bytes are refused from then on.
+    If no hash is published, the hash of the first download is pinned, and different files are rejected afterwards.
     """
     from samfleet.variants.weights.pull import pull as pull_weights
     from samfleet_cli.local_stack.pull_progress import PullProgress
@@ -194,17 +196,17 @@ def pull(
 @app.command("import")
 def import_file(
     name: Name,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The checkpoint as its authors publish it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The checkpoint as published by its authors.")],
     *,
     role: Annotated[
-        str, typer.Option("--as", help="Which of the variant's files this is: `show` lists them.")
+        str, typer.Option("--as", help="Role of the file in the variant; `show` lists the roles.")
     ] = "network",
-    replace: Annotated[bool, flag("--replace", help="Pin this file instead of the one pinned before.")] = False,
+    replace: Annotated[bool, flag("--replace", help="Pin this file instead of an earlier one.")] = False,
     weights_dir: WeightsDir = None,
     state_dir: StateDir = Path(".samfleet"),
     accept_licenses: AcceptLicenses = "",
 ) -> None:
-    """Take weights that you hold: copied, held against the published hash or pinned, and against the network."""
+    """Import weights from a file: copy it, check it against the published hash or pin it, and check that it fits."""
     from samfleet.variants.weights.import_file import import_weights
     from samfleet_cli.model_tools import fit_check
 

@@ -1,4 +1,4 @@
-"""Steps of `samfleet segment` and `samfleet demo`: make a dataset, submit, wait, write result files.
+"""Steps of `samfleet segment` and `samfleet demo`: create a dataset, submit a job, wait, write result files.
 
 May import `connection`, `client`, `local_stack`.
 """

@@ -1,4 +1,4 @@
-"""Making a sealed dataset of what lies on this machine: by path where the server can read it, else by upload."""
+"""Creation of a sealed dataset from local files: by path if the server can read them, otherwise by upload."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from samfleet_cli.client.schemas import Dataset
 from samfleet_cli.client.transport import ApiError
 
 BATCH_FILES = 32
-BATCH_BYTES = 32 * 2**20  # several uploads a second on a slow line, so that the progress bar moves
+BATCH_BYTES = 32 * 2**20  # small enough that the progress bar moves on a slow connection
 
-_ANYWHERE = (Path("/"),)  # which folders may be read is for the file system to say, on one's own machine
-# What the server cannot read and this machine can is sent to it.
+_ANYWHERE = (Path("/"),)  # on the user's own machine, only the file system's permissions limit access
+# Errors after which the files are uploaded: the server cannot read them, but this machine can.
 _NOT_THE_SERVERS = {
     "directory_not_allowed",
     "directory_not_found",
@@ -37,7 +37,7 @@ class SourceNotSupported(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Images of one folder, or one image file, of this machine."""
+    """Images of a local folder, or a single local image file."""
 
     path: Path
     annotations: Path | None = None
@@ -49,15 +49,15 @@ class Source:
 
     @property
     def dataset_name(self) -> str | None:
-        """As it was given, else the name of the folder or file; the root folder has none."""
+        """Given name, or else the name of the folder or file; None for the root folder."""
         return self.name or self.path.resolve().name or None
 
     def listing(self) -> FolderListing:
-        """The first `limit` of the images, which is what a server that reads the folder itself finds."""
+        """List the first `limit` images, as a server that reads the folder itself does."""
         if self.path.is_file():
             if not is_image_name(self.path.name):
                 raise SourceNotSupported(
-                    f"{self.path} is not a folder, nor an image file by its suffix; "
+                    f"{self.path} is neither a folder nor, by its suffix, an image file; "
                     f"images end in {', '.join(IMAGE_SUFFIXES)}"
                 )
             return FolderListing([FoundImage(self.path.name, self.path, self.path.stat().st_size)], ())
@@ -77,8 +77,8 @@ def create_dataset(
     upload: bool = False,
     on_progress: Callable[[UploadProgress], None] = lambda _progress: None,
 ) -> Dataset:
-    """A sealed dataset. The server is asked to read a folder itself, unless `upload`; when it may not, or when what
-    it finds under that path is something else (another machine can have the same path), the files are sent.
+    """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
+    or if it finds different files (another machine may have the same path), the files are uploaded.
     """
     listing = source.listing()
     if source.path.is_dir() and not upload:
@@ -123,7 +123,7 @@ def _by_upload(
         if not _is_sendable(file):
             names.add("name", file.name)
     if not files:
-        raise FileNameInvalid(f"no image can be sent: {describe(names.all())}; rename the files")
+        raise FileNameInvalid(f"no image can be uploaded: {describe(names.all())}; rename the files")
     dataset = client.create_upload_dataset(name=source.dataset_name, left_out=(*listing.left_out, *names.all()))
     sent = 0
     on_progress(UploadProgress(0, len(files)))
@@ -139,7 +139,9 @@ def _by_upload(
 
 
 def _is_sendable(file: FoundImage) -> bool:
-    """Multipart forms turn a double quote into %22, and the server takes a backslash for a folder of Windows."""
+    """Return whether the name survives an upload: multipart forms encode a double quote as %22, and the server reads a
+    backslash as a Windows path separator.
+    """
     return file.fault is None and not {'"', "\\"} & set(file.name)
 
 

@@ -1,4 +1,4 @@
-"""`samfleet demo` behind its options: photographs out of scikit-image, one real job, a page to look at."""
+"""Implementation of `samfleet demo`: photographs from scikit-image, one real job, and an HTML page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from samfleet_cli.jobs.progress import Display
 from samfleet_cli.jobs.result_files import Results, result_name
 from samfleet_cli.jobs.segment import Segmentation, finish_job, start_job
 
-# Photographs inside scikit-image's wheel (others are fetched at first use), with what skimage.data says of each.
+# Photographs in scikit-image's wheel (others are downloaded on first use), with the credits of skimage.data.
 PHOTOGRAPHS = {
     "astronaut.png": "Eileen Collins, NASA, public domain",
     "chelsea.png": "Stefan van der Walt, CC0",
@@ -32,20 +32,20 @@ PHOTOGRAPHS = {
     "hubble_deep_field.jpg": "NASA, public domain",
     "rocket.jpg": "SpaceX, public domain",
 }
-# Pictures with many objects beside them, where counting masks matters more than looking at them.
+# Further images with many objects, for measurements rather than for display.
 OBJECTS = ("coins.png", "ihc.png", "motorcycle_left.png", "motorcycle_right.png", "retina.jpg")
 VARIANT = "mobile_sam"
 
 
 class PhotographsMissing(NotFound):
-    """The demo takes its photographs from scikit-image, which is not installed; `pip install 'samfleet[demo]'`."""
+    """The demo needs photographs from scikit-image, which is not installed; `pip install 'samfleet[demo]'`."""
 
     code = "photographs_missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """`api_url` is empty when the stack has ended with the command."""
+    """Result of the demo. `api_url` is empty if the stack ended with the command."""
 
     job: Job
     results: Results
@@ -54,7 +54,7 @@ class Demonstration:
 
 
 def copy_photographs(folder: Path, more: Sequence[str] = ()) -> list[Path]:
-    """Copy the photographs, and those of scikit-image named by `more`, as they are, into `folder`."""
+    """Copy the photographs, and the images of scikit-image named in `more`, unchanged to `folder`."""
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
         raise PhotographsMissing
@@ -67,8 +67,8 @@ def copy_photographs(folder: Path, more: Sequence[str] = ()) -> list[Path]:
 
 
 def demonstrate(choice: ApiChoice, out: Path, points_per_side: int, display: Display) -> Demonstration:
-    """Segment the photographs through the whole stack and write the results and the page into `out`."""
-    require_out(out, (VARIANT,), force=True)  # the folder is the demo's own
+    """Segment the photographs with the whole stack and write the results and the page to `out`."""
+    require_out(out, (VARIANT,), force=True)  # the demo owns this folder
     images = out / "images"
     copy_photographs(images)
     task = {"kind": "everything", "points_per_side": points_per_side}
@@ -96,7 +96,7 @@ def _gallery(client: SamfleetClient, job: Job, results: Results, out: Path) -> G
         images=[_image(client, run, image, masks, errors, out) for image in dataset["images"]],
         links=(
             (name, "all masks as COCO results"),
-            ("dataset.json", "the images, in COCO's form: load both with pycocotools"),
+            ("dataset.json", "the images in COCO format; pycocotools loads both"),
             ("summary.json", "counts, rate, stage times, errors"),
         ),
     )

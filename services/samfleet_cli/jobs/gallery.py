@@ -1,7 +1,7 @@
-"""One HTML page of overlays that needs nothing beside itself: no script, no font, no server.
+"""Self-contained HTML page of overlays, without scripts, fonts or a server.
 
-Pictures are embedded, so the page can be sent around; links lead to the files beside it. Every value goes through
-`html.escape`, file names above all.
+Overlays are embedded, so the page can be shared; links point to the files next to it. Every value passes through
+`html.escape`, because file names may contain markup.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from samfleet_cli.jobs.result_files import hardware_of, stages_note
 
 @dataclass(frozen=True, slots=True)
 class GalleryImage:
-    """One photograph. `overlay` is a PNG, or None when the image failed with `error`; `original` and `overlay_file`
-    are paths relative to the page; `stages` are milliseconds.
+    """One image. `overlay` is a PNG, or None if the image failed with `error`. `original` and `overlay_file` are paths
+    relative to the page; `stages` are in milliseconds.
     """
 
     file_name: str
@@ -39,7 +39,7 @@ class GalleryImage:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """`run` is one run of `summary.json`; `links` are (path relative to the page, what it is)."""
+    """Contents of the page. `run` is a run of `summary.json`; `links` are (path relative to the page, description)."""
 
     title: str
     job_id: str
@@ -79,12 +79,12 @@ def _image(image: GalleryImage) -> str:
         overlay_data=f"data:image/png;base64,{base64.b64encode(image.overlay).decode()}",
         overlay_href=_href(image.overlay_file),
         original_href=_href(image.original),
-        alt=escape(f"{image.file_name} with {_plural(image.masks, 'mask')} drawn on it in colours"),
+        alt=escape(f"{image.file_name} with {_plural(image.masks, 'coloured mask')}"),
         width=str(image.width),
         height=str(image.height),
         name=escape(image.file_name),
         credit=escape(image.credit),
-        facts=escape(facts + (f" · {work / 1000:.2f} s of work" if work else "")),
+        facts=escape(facts + (f" · {work / 1000:.2f} s processing time" if work else "")),
         times=escape(times),
     )
 

@@ -1,4 +1,4 @@
-"""The folder for results: it is checked before a job is submitted, because a job may take hours."""
+"""Checks of the output folder. They run before a job is submitted, because a job may take hours."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from samfleet.errors import Conflict, InvalidInput, SamfleetError
 
 DATASET_FILE = "dataset.json"
 SUMMARY_FILE = "summary.json"
-FORMS = ("coco", "instances")  # of a run's masks: results for evaluations, and a whole file for other tools
+FORMS = ("coco", "instances")  # of a run's masks: COCO results for evaluation, and a complete COCO file for other tools
 _MOST_NAMED = 3
 
 
 class OutNotWritable(InvalidInput):
-    """The folder of --out cannot be written; give another one."""
+    """The folder of --out is not writable; choose another one."""
 
     code = "out_not_writable"
 
 
 class ResultsExist(Conflict):
-    """The folder of --out has results already; give another folder, or --force to replace them."""
+    """The folder of --out already has results; choose another folder, or --force to replace them."""
 
     code = "results_exist"
 
 
 class ResultsNotWritten(SamfleetError):
-    """The job is over and its files could not be written; `samfleet jobs follow` writes them again."""
+    """The job has ended, but its files could not be written; `samfleet jobs follow` writes them again."""
 
     code = "results_not_written"
 
 
 def require_out(out: Path, variants: Sequence[str], *, force: bool) -> None:
-    """Refuse a folder that cannot be written or made. Without `force`, refuse one that has result files of these
-    variants. The folder is not made yet: a job that is refused later leaves nothing.
+    """Raise an error if the folder cannot be written or created or, without `force`, if it has result files of these
+    variants. The folder is not created yet: a job that is rejected later leaves nothing behind.
     """
     try:
-        tempfile.TemporaryDirectory(dir=_nearest(out)).cleanup()  # permissions do not say it of /proc or a full disk
+        tempfile.TemporaryDirectory(dir=_nearest(out)).cleanup()  # permissions alone do not reveal /proc or a full disk
         names = [path.name for path in out.iterdir()] if out.exists() and not force else []
     except OSError as error:
-        raise OutNotWritable(f"--out {out} cannot be written ({error.strerror}); give another folder") from error
+        raise OutNotWritable(f"--out {out} is not writable ({error.strerror}); choose another folder") from error
     if found := sorted(name for name in names if _is_result(name, variants)):
         more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
         raise ResultsExist(
-            f"--out {out} already has {', '.join(found[:_MOST_NAMED])}{more}; give another folder, or --force to "
+            f"--out {out} already has {', '.join(found[:_MOST_NAMED])}{more}; choose another folder, or --force to "
             "replace these files"
         )
 
 
 def follow_command(job_id: str, out: Path, *, force: bool = False) -> str:
-    """The command that writes the files of a job, ready to be pasted into a shell."""
+    """Return the shell command that writes the files of a job."""
     return f"samfleet jobs follow {job_id} --out {shlex.quote(str(out))}" + (" --force" if force else "")
 
 
 @contextmanager
 def said_if_not_written(job_id: str, out: Path) -> Iterator[None]:
-    """An `OSError` of the block becomes `ResultsNotWritten`, which says how to write the files again."""
+    """Convert an `OSError` of the block to `ResultsNotWritten`, which explains how to write the files again."""
     try:
         yield
     except OSError as error:
         where = error.filename or out
         raise ResultsNotWritten(
-            f"{where} cannot be written ({error.strerror}). The results stay on the server: "
+            f"{where} cannot be written ({error.strerror}). The results are kept on the server: "
             f"`{follow_command(job_id, out, force=True)}` writes the files again"
         ) from error
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the one of those above it that exists."""
+    """Return the folder or its nearest existing parent."""
     return next(one for one in (folder, *folder.absolute().parents) if one.exists())
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a job runs, always on stderr: a live bar on a terminal, else a line now and then."""
+"""Progress of a job on stderr: a live bar on a terminal, otherwise occasional lines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_display(stream: TextIO) -> Display:
 
 
 class PlainDisplay:
-    """One line when something has changed, at most every five seconds, and always the last one."""
+    """Display that writes a line after changes, at most every five seconds, and always the last one."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -80,7 +80,7 @@ class LiveDisplay:
             BarColumn(),
             TextColumn("{task.fields[text]}", markup=False),
             TimeElapsedColumn(),
-            console=Console(file=stream),
+            console=Console(file=stream, emoji=False),
         )
         self._upload = self._progress.add_task("upload", visible=False, text="")
         self._stall = ""
@@ -106,9 +106,9 @@ class LiveDisplay:
 
     def job(self, job: Job) -> None:
         done = job.counts.succeeded + job.counts.failed + job.counts.in_progress
-        if (stall := describe_stall(job)) != self._stall:  # a line of its own, since a bar leaves it no room
+        if (stall := describe_stall(job)) != self._stall:  # on a separate line: the bar has no room for it
             self._stall = stall
-            self.say(stall or "goes on")
+            self.say(stall or "continues")
         self._progress.update(
             self._job,
             description=job.state,
@@ -120,7 +120,7 @@ class LiveDisplay:
 
 
 def describe(job: Job) -> str:
-    """Images done, rate, time left and failures. Images a worker has done but not yet recorded count as done."""
+    """Describe progress: images done (including those not recorded yet), rate, time left and failures."""
     counts = job.counts
     parts = [f"{counts.succeeded + counts.failed + counts.in_progress}/{counts.total} images"]
     if job.images_per_second:
@@ -132,8 +132,8 @@ def describe(job: Job) -> str:
 
 
 def describe_stall(job: Job) -> str:
-    """What a job that does not get on waits for; empty for any other."""
+    """Describe the cause of a stalled job; empty for other jobs."""
     if job.stalled is None or job.is_over:
         return ""
     since = job.stalled.since.astimezone().strftime("%H:%M:%S")
-    return f"waits since {since}: {job.stalled.message} ({job.stalled.code})"
+    return f"waiting since {since}: {job.stalled.message} ({job.stalled.code})"

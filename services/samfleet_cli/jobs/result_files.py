@@ -1,4 +1,4 @@
-"""The files that `samfleet segment` leaves: `docs/cli.md` describes each field."""
+"""Result files of `samfleet segment`. `docs/cli.md` describes each field."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from samfleet_cli.client.schemas import ImageError, Job, Run, StageTimes
 from samfleet_cli.files import write_json
 from samfleet_cli.jobs.output_folder import DATASET_FILE, FORMS, SUMMARY_FILE
 
-UNCLASSIFIED = [{"id": 1, "name": "object"}]  # the category of masks that nothing classified
-FEW_IMAGES = 20  # below, p90 is at most the second slowest image
+UNCLASSIFIED = [{"id": 1, "name": "object"}]  # category of unclassified masks
+FEW_IMAGES = 20  # with fewer, p90 is no lower than the second slowest image
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What was written, and the runs as the server reported them at the end."""
+    """Written files, and the runs as the server reported them at the end."""
 
     runs: tuple[Run, ...]
     summary: dict[str, Any]
@@ -26,7 +26,7 @@ class Results:
 
 
 def write_results(client: SamfleetClient, job: Job, out: Path) -> Results:
-    """Download everything of a job that is over. `summary.json` comes last: where it lies, the others are whole."""
+    """Download all results of an ended job. `summary.json` is written last: if it exists, the others are complete."""
     timed = [_run_with_stages(client, run.id) for run in job.runs]
     runs = tuple(run for run, _warmup in timed)
     files = []
@@ -42,13 +42,13 @@ def write_results(client: SamfleetClient, job: Job, out: Path) -> Results:
 
 
 def result_name(run: Run, runs: Sequence[Run]) -> str:
-    """The variant; with its pool where the job ran on several."""
+    """Return the variant's name, with the pool if the job ran on several."""
     several = len({other.pool for other in runs}) > 1
     return f"{run.variant}@{run.pool}" if several else run.variant
 
 
 def summarise(job: Job, runs: Sequence[tuple[Run, bool]], errors: Sequence[ImageError]) -> dict[str, Any]:
-    """`runs` are pairs of a run and whether its times include the warm-up."""
+    """Build the contents of `summary.json`. `runs` are pairs of a run and whether its times include the warm-up."""
     by_id = {run.id: run for run, _warmup in runs}
     return {
         "job_id": job.id,
@@ -67,7 +67,7 @@ def summarise(job: Job, runs: Sequence[tuple[Run, bool]], errors: Sequence[Image
 
 
 def hardware_of(run: Mapping[str, Any]) -> str:
-    """Of a run of `summary.json`, in words; with the execution where it is not plain fp32."""
+    """Describe the hardware of a run in `summary.json`, with the execution unless it is plain fp32."""
     return ", ".join(_hardware_name(**hardware) for hardware in run["hardware"])
 
 
@@ -77,16 +77,16 @@ def _hardware_name(device_name: str, precision: str = "fp32", compilation: str =
 
 
 def stages_note(run: Mapping[str, Any]) -> str:
-    """Of how many images the times of a run of `summary.json` are, and what that means for its percentiles."""
+    """Describe the number of images behind the times of a run in `summary.json`, with a warning if it is low."""
     timed = max((times["n"] for times in run["stages"].values()), default=0)
     if run["stages_include_warmup"]:
-        words = [f"times of {_images(timed)}, all of the warm-up after a load, which is slower"]
+        words = [f"times of {_images(timed)}, all from the slower warm-up after a load"]
     else:
         left_out = run["images"] - run["failed"] - timed
         words = [f"times of {_images(timed)}"]
-        words += [f"{_images(left_out)} of the warm-up after a load left out"] if left_out > 0 else []
+        words += [f"without {_images(left_out)} of the warm-up after a load"] if left_out > 0 else []
     if timed < FEW_IMAGES:
-        words.append("p90 and p99 of so few images are little more than the slowest one")
+        words.append("with so few images, p90 and p99 mainly reflect the slowest one")
     return "; ".join(words)
 
 
@@ -95,8 +95,8 @@ def _images(count: int) -> str:
 
 
 def _run_with_stages(client: SamfleetClient, run_id: str) -> tuple[Run, bool]:
-    """The run, and whether its times include the warm-up. Warm-up images count only where there are no others: a
-    small first job would have no stages at all.
+    """Return the run and whether its times include the warm-up. Warm-up images count only if there are no others,
+    because otherwise a small first job would have no times at all.
     """
     run = client.run(run_id)
     return (run, False) if run.stages else (client.run(run_id, include_warmup=True), True)
@@ -134,8 +134,8 @@ def _stage(times: StageTimes) -> dict[str, float]:
 
 
 def _dataset(client: SamfleetClient, dataset_id: str, runs: Sequence[Run]) -> dict[str, Any]:
-    """COCO's frame for the results, which are bare lists: its `info` says which models made them. An image that could
-    not be read has no size: its width and height are 0.
+    """Build the COCO dataset for the results, which are bare lists. Its `info` names the models that produced them.
+    Unreadable images have width and height 0.
     """
     images = [
         {

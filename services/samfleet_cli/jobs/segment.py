@@ -1,4 +1,4 @@
-"""From a source on this machine to result files, through the REST API."""
+"""Implementation of `samfleet segment`: from local images to result files, by the REST API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from samfleet_cli.jobs.wait import follow_job
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """What is asked for; `task` is the API's task object."""
+    """Requested segmentation. `task` is the API's task object."""
 
     source: Source
     variants: Sequence[str]
@@ -32,7 +32,7 @@ class Segmentation:
     out: Path
     pools: Sequence[str] = ()
     upload: bool = False
-    evaluate: bool | None = None  # None: where there are annotations
+    evaluate: bool | None = None  # None: evaluate if there are annotations
     name: str | None = None
     force: bool = False
 
@@ -56,15 +56,15 @@ def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) ->
 
 
 def _drop_unused(client: SamfleetClient, dataset_id: str, display: Display) -> None:
-    """The job was refused, so nobody would ever use its dataset."""
+    """Delete the dataset of a rejected job: nothing else uses it."""
     try:
         client.delete_dataset(dataset_id)
     except SamfleetError as error:
-        display.say(f"dataset {dataset_id} is left over and could not be deleted: {error.message}")
+        display.say(f"unused dataset {dataset_id} could not be deleted: {error.message}")
 
 
 def _require_variants(client: SamfleetClient, names: Sequence[str]) -> None:
-    """A misspelt name is found before images are sent."""
+    """Reject misspelt names before images are uploaded."""
     known = client.variant_names()
     for name in names:
         if name not in known:
@@ -72,7 +72,7 @@ def _require_variants(client: SamfleetClient, names: Sequence[str]) -> None:
 
 
 def finish_job(client: SamfleetClient, job_id: str, out: Path, display: Display) -> tuple[Job, Results]:
-    """Wait for a job and write its files; those of a failed or cancelled job hold what was recorded."""
+    """Wait for a job and write its files. For a failed or cancelled job, they have the recorded results."""
     display.say(f"job {job_id}")
     display.say(
         f"dashboard {client.api_url}/dashboard/jobs/{job_id} (`samfleet open {job_id[:SHOWN_ID]}` logs a browser in)"
@@ -83,7 +83,9 @@ def finish_job(client: SamfleetClient, job_id: str, out: Path, display: Display)
 
 
 def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[Job, Results]:
-    """A Ctrl-C leaves the job running and says how to get back to it. `out` is checked before anything is started."""
+    """Run a segmentation. `out` is checked before anything starts. Ctrl-C leaves the job running and prints how to
+    resume.
+    """
     require_out(wanted.out, wanted.variants, force=wanted.force)
     prepare(choice, wanted.variants)
     with display, connect_or_start(choice, display.say) as connection:
@@ -96,13 +98,13 @@ def segment(choice: ApiChoice, wanted: Segmentation, display: Display) -> tuple[
 
 
 def interrupted(job_id: str, wanted: Segmentation, *, temporary: bool) -> str:
-    goes_on = (
-        "interrupted: the job is kept, and goes on at the next `samfleet up`"
+    state = (
+        "interrupted: the job is kept and continues at the next `samfleet up`"
         if temporary
-        else "interrupted: the job goes on"
+        else "interrupted: the job continues"
     )
     return (
-        f"{goes_on}\n"
+        f"{state}\n"
         f"  {follow_command(job_id, wanted.out, force=wanted.force)}   waits for it and writes the files\n"
-        f"  samfleet jobs cancel {job_id}   ends it"
+        f"  samfleet jobs cancel {job_id}   cancels it"
     )

@@ -1,4 +1,4 @@
-"""Waiting for a job: polling that outlives a restart of the API."""
+"""Polling of a job until it ends. It survives a restart of the API."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from samfleet_cli.exit_codes import ExitCode
 
 FIRST_INTERVAL_SECONDS = 0.2
 LONGEST_INTERVAL_SECONDS = 2.0
-PATIENCE_SECONDS = 120.0  # a supervised API that died is back within half a minute
+PATIENCE_SECONDS = 120.0  # the supervisor restarts a crashed API within half a minute
 
 
 class JobFailed(SamfleetError):
-    """The job could not be carried out."""
+    """The job failed."""
 
     code = "job_failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time as this module uses it; tests bring their own."""
+    """Source of time; tests replace it."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -34,7 +34,7 @@ class Clock:
 def follow_job(
     client: SamfleetClient, job_id: str, on_change: Callable[[Job], None], clock: Clock | None = None
 ) -> Job:
-    """The job once it is over. An API that does not answer, or cannot at present, is asked again for two minutes."""
+    """Return the job when it has ended. If the API is temporarily unavailable, retry for up to two minutes."""
     clock = clock or Clock()
     interval = FIRST_INTERVAL_SECONDS
     answered_at = clock.now()
@@ -42,8 +42,8 @@ def follow_job(
         try:
             job = client.job(job_id)
         except (ApiUnreachable, ApiError) as error:
-            for_good = isinstance(error, ApiError) and not error.is_temporary
-            if for_good or clock.now() - answered_at > PATIENCE_SECONDS:
+            permanent = isinstance(error, ApiError) and not error.is_temporary
+            if permanent or clock.now() - answered_at > PATIENCE_SECONDS:
                 raise
         else:
             answered_at = clock.now()
@@ -55,7 +55,7 @@ def follow_job(
 
 
 def exit_code_of(job: Job) -> ExitCode:
-    """What a job that is over means for a script; raises `JobFailed` when it could not be carried out."""
+    """Return the exit code for an ended job. Raises `JobFailed` if the job failed."""
     if job.state == "failed":
         reason = "; ".join(job.reasons) or "the server gives no reason"
         raise JobFailed(f"job {job.id} failed: {reason}; {job.kept}")

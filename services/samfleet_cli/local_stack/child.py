@@ -1,4 +1,4 @@
-"""One supervised process: when it starts, when it counts as ready, when it is started again."""
+"""A supervised process: start, readiness, restarts with back-off, and its log."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from samfleet_cli.local_stack.part import FOR_GOOD, Answer, PartSpec, PartState,
 from samfleet_cli.local_stack.processes import MARKER, ProcessIdentity, identify
 from samfleet_cli.local_stack.watch import Runner, Watch, in_thread
 
-_CANNOT_START = 127  # what a shell reports for a program it cannot run
+_CANNOT_START = 127  # exit code of a shell for a program that it cannot run
 _LOG_BYTES = 64 * 2**20
 _LAST_BYTES = 4096
 _LONGEST_REASON = 500  # characters
 
-supervision = logging.getLogger("samfleet.supervisor")  # on stderr, which is logs/supervisor.log of a detached stack
+supervision = logging.getLogger("samfleet.supervisor")  # to stderr, which is logs/supervisor.log for a detached stack
 
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """How long a part that died waits before its next start. Failures in a row double the delay up to a maximum; a
-    part that held out for `healthy_seconds` begins again at the first. A part that was never ready is given up after
-    `attempts_before_ready`, since a first start that fails this often fails for a reason.
+    """Delays before restarts. Consecutive failures double the delay up to a maximum; the back-off resets after
+    `healthy_seconds` of uptime. A part that was never ready fails permanently after `attempts_before_ready`, because
+    then the cause is not temporary.
     """
 
     first_seconds: float = 0.5
@@ -48,7 +48,7 @@ class BackOff:
 
 
 class Child:
-    """The process of one part across its restarts. Times are seconds of one monotonic clock, given by the caller."""
+    """The process of one part, across its restarts. The caller passes times in seconds of a monotonic clock."""
 
     def __init__(
         self, spec: PartSpec, log: Path, state_dir: Path, back_off: BackOff, run_check: Runner = in_thread
@@ -66,7 +66,7 @@ class Child:
         self._last_exit: int | None = None
         self._reason: str | None = None
         self._was_ready = False
-        self._ready_once = False  # this process, since its start
+        self._ready_once = False  # of the current process
         self._started = 0.0
         self._watch = Watch(spec.name, spec.readiness, run_check) if spec.readiness else None
         self._since = _now()
@@ -91,11 +91,11 @@ class Child:
 
     @property
     def is_settled(self) -> bool:
-        """A one-shot part that has done its work, or a part that was given up."""
+        """True for a one-shot part that has succeeded, and for a part that failed permanently."""
         return self.state is PartState.FAILED or (self.spec.one_shot and self.state is PartState.READY)
 
     def start(self, now: float) -> None:
-        """Start the process in a session of its own: a Ctrl-C at the terminal reaches the supervisor alone."""
+        """Start the process in a new session, so that a Ctrl-C at the terminal reaches only the supervisor."""
         if self.state is PartState.RESTARTING:
             self._restarts += 1
             self._enter(PartState.STARTING)
@@ -123,8 +123,8 @@ class Child:
             self.identity = identify(self._process.pid)
 
     def observe(self, now: float, *, can_answer: bool = True) -> None:
-        """Notice an exit, or what the part answered. `can_answer` is false while a part that this one needs is not
-        ready: then its silence says nothing about it.
+        """Handle an exit or the result of a readiness check. `can_answer` is False while a dependency is not ready;
+        silence is not counted then.
         """
         if self._process is None:
             return
@@ -141,11 +141,11 @@ class Child:
             limit = self.spec.hang_seconds if self._ready_once else self.spec.start_seconds
             silent = self._watch.silent_seconds(now)
             if silent >= limit:
-                self.kill_hanging(f"it did not answer for {silent:.0f} s")
+                self.kill_hanging(f"it did not respond for {silent:.0f} s")
 
     def kill_hanging(self, reason: str) -> None:
-        """Kill a part that cannot go on; the next `observe` finds the exit and has it started again. SIGKILL, since a
-        stopped process takes no other signal.
+        """Kill a part that hangs; the next `observe` notices the exit and schedules a restart. Uses SIGKILL, because a
+        stopped process handles no other signal.
         """
         if self._process is not None:
             self.note(f"killed, because {reason}")
@@ -154,7 +154,7 @@ class Child:
             self._process.kill()
 
     def note(self, text: str) -> None:
-        """Write a line of the supervisor's into the part's log; a disk that is full keeps it from nobody else."""
+        """Write a line of the supervisor to the part's log. If that fails (full disk), log to the supervisor's log."""
         try:
             with self._log.open("a", encoding="utf-8") as log:
                 log.write(f"samfleet: {_now()} {text}\n")
@@ -162,7 +162,7 @@ class Child:
             supervision.warning("%s: %s (its log cannot be written: %s)", self.spec.name, text, error)
 
     def ask_to_stop(self) -> list[ProcessIdentity]:
-        """Send the stop signal; return the processes below, which are to be gone when this one is."""
+        """Send the stop signal. Returns the descendants, which must also have ended when this process has."""
         if self._process is None:
             return []
         below = processes.descendants(self._process.pid)
@@ -170,7 +170,7 @@ class Child:
         return below
 
     def has_ended(self) -> bool:
-        """After a stop was asked for: take the exit, if there is one."""
+        """Return whether the process has ended after a stop request, and clean up if so."""
         if self._process is None:
             return True
         code = self._process.poll()
@@ -195,9 +195,9 @@ class Child:
 
     def _heard(self, answer: Answer) -> None:
         if answer is Answer.FAILED and self._watch and not self._was_ready:
-            self._give_up(self._watch.reason)
+            self._fail(self._watch.reason)
             return
-        # What was ready once stays: a restart that brings back less than before ends no stack that is in use.
+        # A part that was ready before does not fail: a restart that loads fewer models must not end a stack in use.
         ready = answer in {Answer.READY, Answer.FAILED}
         self._was_ready |= ready
         self._ready_once |= ready
@@ -213,18 +213,18 @@ class Child:
             return
         self._failures = self._back_off.failures(self._failures, now - self._started)
         if self._back_off.gives_up(self._failures, self._was_ready) or (code == FOR_GOOD and not self._was_ready):
-            self._give_up(last_words(self._log))
+            self._fail(last_words(self._log))
             return
         self.next_start = now + self._back_off.delay_seconds(self._failures)
         self._enter(PartState.RESTARTING)
 
-    def _give_up(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self._reason = reason
-        self.note(f"given up: {reason}")
+        self.note(f"not restarted: {reason}")
         self._enter(PartState.FAILED)
 
     def _bound_log(self) -> None:
-        """Set a long log aside, the former one is dropped. The process appends, so it goes on in the emptied file."""
+        """Rotate a long log, keeping one former log. The process appends, so it continues in the truncated file."""
         if self._log.stat().st_size > _LOG_BYTES:
             shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
             os.truncate(self._log, 0)
@@ -242,7 +242,7 @@ class Child:
 
     @staticmethod
     def _kill_group(pid: int) -> None:
-        """End what the dead leader left in its process group: its id stays taken while the group has members."""
+        """Kill the rest of a dead leader's process group. Its id is not reused while the group has members."""
         try:
             os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -250,7 +250,7 @@ class Child:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log that says something, which is where programs put the reason of their end."""
+    """Return the last non-empty line of a log, which usually has the reason of an exit."""
     if not log.exists():
         return ""
     with log.open("rb") as file:

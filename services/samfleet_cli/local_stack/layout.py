@@ -1,4 +1,4 @@
-"""Where the embedded stack keeps its files: everything below one state directory."""
+"""Files of the embedded stack, all below one state directory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from samfleet.errors import SamfleetError
 from samfleet_cli.local_stack.plain_paths import is_plain, make_closed, require_usable, temporary_path, temporary_paths
 
-OTHERS = 0o077  # all that a mode gives to accounts other than the owner
-SOCKET_PATH_BYTES = 107  # unix(7): 108 with the zero at the end
+OTHERS = 0o077  # mode bits of accounts other than the owner
+SOCKET_PATH_BYTES = 107  # unix(7): 108 including the terminating zero
 
 
 class StateDirUnwritable(SamfleetError):
-    """The state directory cannot be written; name another one with SAMFLEET_STATE_DIR."""
+    """The state directory is not writable; choose another one with SAMFLEET_STATE_DIR."""
 
     code = "stack_state_dir_unwritable"
 
@@ -45,7 +45,7 @@ class StateDir:
 
     @property
     def temporary_file(self) -> Path:
-        """The supervisor of a stack that a command has started for itself."""
+        """File with the supervisor's identity, for a stack that a command started temporarily."""
         return self.root / "temporary"
 
     @property
@@ -82,7 +82,7 @@ class StateDir:
 
     @property
     def compiled(self) -> Path:
-        """What torch and CUDA compiled, so that the next start finds it."""
+        """Cache of code compiled by torch and CUDA, for later starts."""
         return self.root / "compiled"
 
     @property
@@ -90,7 +90,7 @@ class StateDir:
         return self.root / "site" / "key.pem"
 
     def create(self) -> None:
-        """Make the directories, closed to other accounts. What a former release left open is closed."""
+        """Create the directories without access for other accounts, and remove access that an earlier release left."""
         require_usable(self.root)
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -102,35 +102,35 @@ class StateDir:
                 pass
         except OSError as error:
             raise StateDirUnwritable(
-                f"the state directory {self.root} cannot be written ({error.strerror}); name another one with "
+                f"the state directory {self.root} is not writable ({error.strerror}); choose another one with "
                 "SAMFLEET_STATE_DIR"
             ) from error
 
     def socket_folder(self, name_bytes: int) -> Path:
-        """A folder that this account alone enters, for sockets whose names have at most this many bytes.
+        """Return a folder that only this account may enter, for sockets with names of at most this many bytes.
 
-        It is `run` in the state directory. Where that makes an address longer than the kernel takes, or one that is no
-        URI, it is a folder for temporary files, whose name another account could have taken: then it is refused.
+        Normally it is `run` in the state directory. If the address would be too long for the kernel or not a valid URI,
+        it is a folder for temporary files. Raises an error if another account has taken that folder's name.
         """
         folder = self.root / "run"
         fits = len(bytes(folder)) + name_bytes <= SOCKET_PATH_BYTES
         return make_closed(folder if fits and is_plain(folder) else temporary_path(self.root))
 
     def triton_folder(self) -> Path:
-        """Where files for Triton are written: here, or where this path is one that it cannot use, in a folder for
-        temporary files that this account alone enters.
+        """Return the folder for Triton's files: the state directory or, if Triton cannot use its path, a folder for
+        temporary files that only this account may enter.
         """
         return self.root if is_plain(self.root) else make_closed(temporary_path(self.root))
 
     def remove_temporary(self) -> None:
-        """Remove what the stack has beside the state directory; call it when nothing runs."""
+        """Remove the stack's files outside the state directory. Call it only when nothing runs."""
         for folder in temporary_paths(self.root):
             if folder.exists():
                 shutil.rmtree(make_closed(folder))
 
     def _close(self) -> None:
-        """Take access from other accounts, below first: an interrupted run begins again at the next start. The database
-        is PostgreSQL's own, which keeps it closed.
+        """Remove access for other accounts, deepest entries first, so that an interrupted run is repeated at the next
+        start. PostgreSQL keeps its own directory closed.
         """
         for path, folders, files in os.walk(self.root, topdown=True):
             if path == str(self.root):
@@ -144,7 +144,7 @@ class StateDir:
 
     @staticmethod
     def secret(path: Path) -> str:
-        """The secret in this file, made at the first call; only its owner reads the file."""
+        """Return the secret in this file, creating it at the first call. Only the owner can read the file."""
         if not path.exists():
             StateDir.write_secret(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="utf-8").strip()

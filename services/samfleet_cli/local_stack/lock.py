@@ -1,4 +1,4 @@
-"""One supervisor per state directory: an flock that the kernel drops when the process dies, however it dies."""
+"""Lock that allows one supervisor per state directory: an flock, which the kernel releases when the process dies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StackAlreadyRuns(Conflict):
 
 @contextmanager
 def supervise(path: Path) -> Iterator[ProcessIdentity]:
-    """Be the one supervisor; gives this process's identity, by which others find it while this lasts."""
+    """Hold the supervisor's lock. Yields this process's identity, which others can read from the lock file."""
     identity = identify(os.getpid())
     if identity is None:
         raise ProcessLookupError(f"/proc/{os.getpid()}/stat cannot be read")
@@ -38,7 +38,7 @@ def supervise(path: Path) -> Iterator[ProcessIdentity]:
 
 @contextmanager
 def exclude(path: Path) -> Iterator[TextIO]:
-    """Keep supervisors out, without being one. Raises `StackAlreadyRuns`."""
+    """Keep supervisors from starting, without being one. Raises `StackAlreadyRuns`."""
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,7 +49,7 @@ def exclude(path: Path) -> Iterator[TextIO]:
 
 
 def holder(path: Path) -> ProcessIdentity | None:
-    """The living supervisor, if any. Looking takes no lock, so it never makes an `up` at the same time fail."""
+    """Return the live supervisor, if any. This takes no lock, so it never makes a concurrent `up` fail."""
     try:
         identity = ProcessIdentity(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, json.JSONDecodeError):
@@ -58,7 +58,7 @@ def holder(path: Path) -> ProcessIdentity | None:
 
 
 def refuse_second(path: Path) -> None:
-    """Raise `StackAlreadyRuns` while a supervisor lives, before anything is started for another."""
+    """Raise `StackAlreadyRuns` if a supervisor is alive."""
     if holder(path):
         raise _already_runs(path)
 

@@ -1,6 +1,6 @@
-"""What Triton says of its models: the answer to `RepositoryIndex` of its gRPC protocol.
+"""Parser of Triton's `RepositoryIndex` reply (gRPC), which lists its models and their states.
 
-It is read without tritonclient, which is the worker's alone.
+It does not need tritonclient, which is only the worker's dependency.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ REPOSITORY_INDEX = "/inference.GRPCInferenceService/RepositoryIndex"
 UNAVAILABLE = "UNAVAILABLE"
 _MODELS, _NAME, _STATE, _REASON = 1, 1, 3, 4  # fields of RepositoryIndexResponse and of its ModelIndex
 _VARINT, _BYTES = 0, 2  # wire types; the two messages have no others
-_MORE = 0x80  # the bit of a number's bytes that says that another one follows
+_MORE = 0x80  # continuation bit of a varint
 _PREFIXES = ("Internal: ", "TritonModelException: ")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedModel:
-    """`state` is empty for a model that was never asked for."""
+    """A model in the index. `state` is empty for a model that was never requested."""
 
     name: str
     state: str
@@ -26,7 +26,7 @@ class IndexedModel:
 
     @property
     def said(self) -> str:
-        """The first paragraph of the reason, as one line without Triton's words around it."""
+        """First paragraph of the reason as one line, without Triton's prefixes."""
         line = " ".join(self.reason.partition("\n\n")[0].split())
         for prefix in _PREFIXES:
             line = line.removeprefix(prefix)
@@ -43,7 +43,7 @@ def _model(fields: dict[int, bytes]) -> IndexedModel:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields that hold bytes, with their numbers. Raises ValueError for what is no such message."""
+    """Yield the fields of bytes with their numbers. Raises ValueError for malformed messages."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -52,7 +52,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
             yield key >> 3, message[position : position + size]
             position += size
         elif key & 7 != _VARINT:
-            raise ValueError(f"wire type {key & 7} stands in no answer of RepositoryIndex")
+            raise ValueError(f"wire type {key & 7} is not used in replies of RepositoryIndex")
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Variants of a user's own in the embedded stack: their files, and the model folders that Triton reads."""
+"""User-defined variants in the embedded stack: their files, and the model folders that Triton reads."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ VARIANTS_DIR = "SAMFLEET_VARIANTS_DIR"
 
 
 def know_own_variants(folder: Path) -> None:
-    """To this process, and to all that it starts."""
+    """Register the variants in this process and, by the environment, in its children."""
     add_variants_of(folder)
     os.environ[VARIANTS_DIR] = str(folder.resolve())
 
 
 def write_own_repository(folder: Path) -> Path | None:
-    """Model folders of the own variants that are known; None where there are none. An earlier folder is replaced."""
+    """Write the model folders of user-defined variants, replacing an earlier folder. Returns None if there are none."""
     if folder.exists():
         shutil.rmtree(folder)
     records = own_variants()

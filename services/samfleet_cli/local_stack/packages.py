@@ -1,4 +1,4 @@
-"""Finds the packages whose binaries the stack runs, without importing them: their code has effects at import."""
+"""Location of packages whose binaries the stack runs. They are not imported, because importing has side effects."""
 
 from __future__ import annotations
 

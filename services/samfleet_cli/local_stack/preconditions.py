@@ -1,4 +1,4 @@
-"""What can be known before anything is started: reasons for which no attempt would succeed, told at once."""
+"""Checks before a start: reasons for which no attempt could succeed are reported at once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.unprivileged import ACCOUNT
 
 LEAST_DISK_BYTES = 256 * 2**20  # a new database cluster with its first write-ahead log takes 60 MiB
-# Settings that place a part elsewhere, by the name of its port.
+# Settings that make a part external, by the name of its port.
 _ELSEWHERE = {"postgres": "database_url", "redis": "broker_url", "triton_metrics": "pools"}
 
 
 class PortTaken(Unavailable):
-    """A port that a setting asks for is taken by another program; name another port, or end that program."""
+    """Another program uses a port from the settings; choose another port, or stop that program."""
 
     code = "stack_port_taken"
 
@@ -32,14 +32,14 @@ class AccountUnknown(SamfleetError):
 
 
 class DiskFull(Unavailable):
-    """The disk has no room for the stack's database; make room, or name another folder with SAMFLEET_STATE_DIR."""
+    """The disk is too full for the stack's database; free space, or choose another folder with SAMFLEET_STATE_DIR."""
 
     code = "stack_disk_full"
 
 
 def require_startable(state_dir: StateDir, settings: Settings, stack: StackSettings) -> None:
-    """Raise the reason why the stack of a created state directory cannot start. What an earlier supervisor has left
-    must be gone.
+    """Raise an error if the stack of an existing state directory cannot start. Processes of an earlier supervisor must
+    have ended.
     """
     given = settings.model_fields_set
     _require_ports({name: port for name, port in stack.fixed_ports().items() if _ELSEWHERE.get(name) not in given})
@@ -49,7 +49,7 @@ def require_startable(state_dir: StateDir, settings: Settings, stack: StackSetti
 
 
 def has_account() -> bool:
-    """Return True if the account of this process has a name, without which PostgreSQL makes no cluster."""
+    """Return True if the account of this process has a name, which PostgreSQL needs to create a cluster."""
     try:
         pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -62,8 +62,8 @@ def _require_ports(ports: Mapping[str, int]) -> None:
         if not port_is_free(port):
             variable = f"SAMFLEET_{name.upper()}_PORT"
             raise PortTaken(
-                f"port {port} is taken by another program ({variable}); unset {variable} to have a free one chosen, "
-                f"or end what listens there: ss -ltnp 'sport = {port}'"
+                f"another program uses port {port} ({variable}); unset {variable} to use a free port, or stop that "
+                f"program: ss -ltnp 'sport = {port}'"
             )
 
 
@@ -71,12 +71,12 @@ def _require_account() -> None:
     user_id = os.geteuid()
     if not has_account():
         raise AccountUnknown(
-            f"user ID {user_id} has no entry in /etc/passwd, without which PostgreSQL makes no database; "
+            f"user ID {user_id} has no entry in /etc/passwd, which PostgreSQL needs to create a database; "
             f"{account_remedy()}"
         )
     if user_id == 0 and not any(entry.pw_name == ACCOUNT for entry in pwd.getpwall()):
         raise AccountUnknown(
-            f"root may not run PostgreSQL and there is no account {ACCOUNT}; "
+            f"PostgreSQL does not run as root, and there is no account {ACCOUNT}; "
             f"useradd --system --no-create-home {ACCOUNT}"
         )
 
@@ -90,6 +90,6 @@ def _require_disk(state_dir: StateDir) -> None:
     free = shutil.disk_usage(state_dir.root).free
     if free < LEAST_DISK_BYTES:
         raise DiskFull(
-            f"{free / 2**20:.0f} MiB are free where {state_dir.root} lies, and the stack needs "
-            f"{LEAST_DISK_BYTES / 2**20:.0f} MiB; make room, or name another folder with SAMFLEET_STATE_DIR"
+            f"the disk of {state_dir.root} has {free / 2**20:.0f} MiB free, but the stack needs "
+            f"{LEAST_DISK_BYTES / 2**20:.0f} MiB; free space, or choose another folder with SAMFLEET_STATE_DIR"
         )

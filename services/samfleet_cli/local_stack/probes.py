@@ -1,4 +1,4 @@
-"""What `samfleet doctor` looks at: facts about this machine, each as a function that can be replaced in tests."""
+"""Facts about this machine for `samfleet doctor`, each as a function that tests can replace."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def platform_name() -> str:
 
 
 def glibc_version() -> tuple[int, ...] | None:
-    """None where the C library is another one (musl)."""
+    """Return the glibc version; None for other C libraries (musl)."""
     name, version = platform.libc_ver()
     return tuple(int(number) for number in version.split(".")) if name == "glibc" else None
 
@@ -67,12 +67,12 @@ def available_memory_bytes() -> int:
 
 
 def shared_memory_bytes() -> int | None:
-    path = Path("/dev/shm")  # noqa: S108 - the kernel's shared memory, where Triton's stub maps its own
+    path = Path("/dev/shm")  # noqa: S108 - the kernel's shared memory, which Triton's stub uses
     return shutil.disk_usage(path).free if path.is_dir() else None
 
 
 def gpu() -> str | None:
-    """Name and driver of the first NVIDIA device, None without one."""
+    """Return name and driver of the first NVIDIA device; None without one."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
@@ -85,7 +85,7 @@ def gpu() -> str | None:
 
 
 def torch_cuda() -> int | None:
-    """The CUDA generation that torch is built for, read from its files; None for a build without CUDA, or no torch."""
+    """Return the CUDA generation of the torch build, read from its files; None without CUDA or without torch."""
     spec = find_spec("torch")
     version = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
     if version is None or not version.is_file():
@@ -95,10 +95,10 @@ def torch_cuda() -> int | None:
 
 
 def nvml() -> str | None:
-    """The driver's version as NVIDIA's management library tells it, None where that does not answer."""
+    """Return the driver's version from NVML, NVIDIA's management library; None if it does not respond."""
     try:
         from samfleet_models.device.meters.pynvml_library import PynvmlLibrary
-    except ModuleNotFoundError:  # the check of packages says so
+    except ModuleNotFoundError:  # the check of packages reports this
         return None
     library = PynvmlLibrary()
     if not library.open():
@@ -109,7 +109,7 @@ def nvml() -> str | None:
 
 
 def missing_libraries() -> list[str]:
-    """System libraries that Triton's server or its Python stub asks for and the dynamic linker does not find."""
+    """Return system libraries that Triton's server or Python stub needs and the dynamic linker does not find."""
     linker = shutil.which("ldd")
     try:
         files = locate_triton()
@@ -128,7 +128,7 @@ def missing_libraries() -> list[str]:
 
 
 def is_writable(path: Path) -> bool:
-    """Return True if the folder, or the nearest one above that is there, takes new files."""
+    """Return True if the folder, or its nearest existing parent, is writable."""
     while not path.exists():
         path = path.parent
     return path.is_dir() and os.access(path, os.W_OK | os.X_OK)

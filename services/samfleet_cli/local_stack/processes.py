@@ -1,4 +1,4 @@
-"""Processes of this machine, named so that a recycled process id is never taken for the one it was."""
+"""Processes of this machine, identified so that a reused process id is never confused with the earlier process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 
 from samfleet.errors import SamfleetError
 
-MARKER = "SAMFLEET_STACK"  # environment variable that every child carries: the state directory it belongs to
+MARKER = "SAMFLEET_STACK"  # environment variable of every child: the state directory that it belongs to
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _GONE = (psutil.NoSuchProcess, psutil.ZombieProcess)
 
@@ -27,8 +27,8 @@ class ProcessesRemain(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process id with the kernel's start time in clock ticks after boot (proc(5), field 22 of stat) and that boot's
-    id: the three together never name another process.
+    """A process id with the start time in clock ticks after boot (proc(5), field 22 of stat) and the boot id. Together
+    they identify a process uniquely.
     """
 
     pid: int
@@ -36,17 +36,17 @@ class ProcessIdentity:
     boot_id: str
 
     def is_alive(self) -> bool:
-        """A zombie counts as gone: it holds nothing and its parent may never reap it."""
+        """Return whether the process is alive. Zombies are not: they hold nothing, and may never be reaped."""
         return identify(self.pid) == self
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """None when there is no such process, or only a zombie of it."""
+    """Return the identity of a process; None if it does not exist or is a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
+    fields = stat.rpartition(")")[2].split()  # the name before it may contain spaces and brackets
     state, start_ticks = fields[0], int(fields[19])
     if state in {"Z", "X"}:
         return None
@@ -54,14 +54,14 @@ def identify(pid: int) -> ProcessIdentity | None:
 
 
 def become_subreaper() -> None:
-    """Grandchildren whose parent dies come to this process instead of init, so none of them can get out of sight."""
+    """Make this process the parent of orphaned descendants instead of init, so that none of them escapes."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
 
 
 def reap_others(leaders: Collection[int]) -> None:
-    """Collect dead children that came to this process as their subreaper; leaders are left to who waits for them."""
+    """Reap dead children that this process has inherited as subreaper. Leaders are reaped by their own waiters."""
     while True:
         try:
             dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -81,8 +81,8 @@ def descendants(pid: int) -> list[ProcessIdentity]:
 
 
 def belonging_to(state_dir: Path) -> list[ProcessIdentity]:
-    """Living processes that a stack of this directory has started, whoever is their parent now. PostgreSQL overwrites
-    its environment when it sets its process title; it is known by its working directory, which lies below ours.
+    """Return live processes started by a stack of this directory, regardless of their current parent. PostgreSQL
+    overwrites its environment with its process title, so it is recognised by its working directory below `state_dir`.
     """
     found = []
     for process in psutil.process_iter():
@@ -101,7 +101,7 @@ def belonging_to(state_dir: Path) -> list[ProcessIdentity]:
 def end(
     processes: Iterable[ProcessIdentity], *, grace_seconds: float, first_signal: signal.Signals = signal.SIGTERM
 ) -> None:
-    """Ask with `first_signal`, wait, then kill; return when all are gone."""
+    """End processes: send `first_signal`, wait, then kill. Returns when all have ended."""
     remaining = [process for process in processes if process.is_alive()]
     _signal_all(remaining, first_signal)
     remaining = wait_gone(remaining, grace_seconds)
@@ -111,7 +111,7 @@ def end(
 
 
 def wait_gone(processes: Sequence[ProcessIdentity], seconds: float) -> list[ProcessIdentity]:
-    """Those still alive after at most that time. Children of this process are reaped."""
+    """Wait up to `seconds` and return the processes that are still alive. Children of this process are reaped."""
     deadline = time.monotonic() + seconds
     while True:
         for process in processes:

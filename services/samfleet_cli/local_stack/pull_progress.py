@@ -1,4 +1,4 @@
-"""What a person sees while weights are fetched."""
+"""Progress display for downloads of weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import Progress as Bars
 
 
 class PullProgress:
-    """A bar for each transfer, on standard error."""
+    """Progress bars on stderr, one per transfer."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -20,7 +20,7 @@ class PullProgress:
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, emoji=False),
         )
         self._task: TaskID | None = None
 
@@ -33,13 +33,14 @@ class PullProgress:
 
     def begin(self, what: str, total_bytes: int | None, done_bytes: int) -> None:
         if self._task is not None and not self._bars.tasks[self._task].finished:
-            self._bars.update(self._task, visible=False)  # cut off; the new bar goes on from there
+            self._bars.update(self._task, visible=False)  # interrupted; the new bar continues from there
         self._task = self._bars.add_task(f"{self._name}: {what}", total=total_bytes, completed=done_bytes)
 
     def pinned(self, filename: str, sha256: str) -> None:
         self._bars.console.print(
-            f"{self._name}: nobody publishes a hash of {filename}. What came has sha256 {sha256}, and that is pinned "
-            "from now on: other bytes will be refused. Compare it with somebody else's before you rely on it.",
+            f"{self._name}: no hash of {filename} is published. The downloaded file has sha256 {sha256}, which is now "
+            "pinned: different files will be rejected. Compare the hash with an independent source before you rely on "
+            "it.",
             style="bold yellow",
             soft_wrap=True,
         )

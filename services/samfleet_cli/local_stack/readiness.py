@@ -1,6 +1,6 @@
-"""How the supervisor learns that a part answers. Each check asks the part itself and takes some seconds at most.
+"""Readiness checks of parts. Each check queries the part itself and takes a few seconds at most.
 
-A part that answers "not yet" is busy; only one that does not answer at all is silent and may be taken for hanging.
+A part that replies "not yet" is busy. Only a part that does not reply at all is silent and may count as hanging.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from samfleet.triton_tls import SERVER_NAME, derive_identity
 from samfleet_cli.local_stack.model_index import REPOSITORY_INDEX, UNAVAILABLE, IndexedModel, read_index
 from samfleet_cli.local_stack.part import Answer, NeverReady
 
-_SECONDS = 4.0  # an API that asks its own database and broker gives them three
+_SECONDS = 4.0  # the API's own checks of its database and broker take up to three
 _SERVER_READY = "/inference.GRPCInferenceService/ServerReady"
 _EMPTY_REQUEST = b""
 _READY_ANSWER = b"\x08\x01"  # field 1, a boolean: true
@@ -24,7 +24,7 @@ _READY_ANSWER = b"\x08\x01"  # field 1, a boolean: true
 
 @dataclass(frozen=True, slots=True)
 class HttpReady:
-    """A GET that answers with a status below 400 is ready; any other status is busy."""
+    """Check by HTTP GET: a status below 400 means ready, any other status busy."""
 
     host: str
     port: int
@@ -44,17 +44,17 @@ class HttpReady:
 
 @dataclass(frozen=True, slots=True)
 class TritonReady:
-    """`ServerReady` of Triton's gRPC protocol, the question that `GET /v2/health/ready` asks over HTTP. The messages
-    are spelt out as bytes: tritonclient is the worker's alone.
+    """Check by `ServerReady` of Triton's gRPC protocol, the equivalent of `GET /v2/health/ready`. Messages are raw
+    bytes, because tritonclient is only the worker's dependency.
     """
 
     address: str
     secret: str | None = None
-    models: tuple[str, ...] = ()  # that the server loads at its start
+    models: tuple[str, ...] = ()  # models that the server loads at start
 
     def ask(self) -> Answer:
-        """A server that answers with an error, or that it is not ready, is busy. It answers when it has loaded its
-        models or failed to: raises `NeverReady` for one that it could not load.
+        """Query the server. An error reply or "not ready" means busy. The server replies after it has tried to load its
+        models. Raises `NeverReady` if it could not load one.
         """
         import grpc
 
@@ -88,7 +88,7 @@ class TritonReady:
 
 @dataclass(frozen=True, slots=True)
 class PostgresReady:
-    """A login and a query. PostgreSQL refuses logins with a FATAL message while it replays its log or ends: busy."""
+    """Check by a login and a query. A FATAL message means busy: PostgreSQL replays its log or shuts down."""
 
     conninfo: str
 
@@ -105,7 +105,7 @@ class PostgresReady:
 
 @dataclass(frozen=True, slots=True)
 class RedisReady:
-    """PING, which Redis answers with an error while it loads its append-only file."""
+    """Check by PING. An error reply means busy: Redis loads its append-only file."""
 
     url: str
 
@@ -123,11 +123,10 @@ class RedisReady:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """A ping through the broker to one worker by name: only a worker that consumes from the broker replies. Taking the
-    first reply answers in milliseconds, where `celery inspect ping` starts an interpreter and waits for all.
+    """Check by a ping to a named worker through the broker: only a worker that consumes from the broker replies.
+    Stopping at the first reply takes milliseconds; `celery inspect ping` starts an interpreter and waits for all.
 
-    A broker that is away raises errors of several libraries (kombu's, redis-py's, the socket's); whichever it is, the
-    worker was not heard.
+    If the broker is unavailable, kombu, redis-py or the socket raises an error. All of these count as silence.
     """
 
     broker_url: str
@@ -150,9 +149,9 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class FileWritten:
-    """The beat answers to nobody. It writes its schedule with every task that it sends (`beat_sync_every`): the file is
-    newer than the start, and never older than `within_seconds`. `newer_than` is the time of the start in seconds since
-    the epoch. The database behind the schedule may add a suffix to the name.
+    """Check by a file's modification time, for the beat, which accepts no requests. It writes its schedule with every
+    task that it sends (`beat_sync_every`), so the file must be newer than the start and at most `within_seconds` old.
+    `newer_than` is the time of the start in seconds since the epoch. The file name may have a suffix.
     """
 
     path: Path

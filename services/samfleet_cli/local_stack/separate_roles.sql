@@ -1,6 +1,6 @@
--- For clusters of former releases, where `samfleet` was the superuser that initdb made. Such a role cannot lose that
--- right, so it gets the name `postgres`, and a common role `samfleet` with the same password takes what it owned in this
--- database. One statement: all of it happens, or nothing. It runs without a server, as the role 10 of initdb.
+-- Migration of clusters of earlier releases, where initdb's superuser was named `samfleet`. That role cannot lose its
+-- rights, so it is renamed to `postgres`, and a new ordinary role `samfleet` with the same password gets its objects in
+-- this database. It is one statement, so it is atomic. It runs in single-user mode as role 10, initdb's superuser.
 DO $separate$
 DECLARE
   statement text;
@@ -18,7 +18,7 @@ BEGIN
     )
     SELECT format('ALTER SCHEMA %I OWNER TO samfleet', nspname) FROM ours WHERE nspname <> 'public'
     UNION ALL
-    -- a sequence of a column, which pg_depend calls automatic or internal, follows its table
+    -- a sequence owned by a column (deptype automatic or internal in pg_depend) follows its table
     SELECT format('ALTER TABLE %s OWNER TO samfleet', c.oid::regclass)
     FROM pg_class c JOIN ours ON ours.oid = c.relnamespace
     WHERE c.relowner = 10 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')

@@ -1,6 +1,6 @@
-"""Becomes the wheel's Triton server on all addresses of this machine: the command of deploy/triton-cpu.Dockerfile.
+"""Execute the wheel's Triton server on all addresses of this machine: the command of deploy/triton-cpu.Dockerfile.
 
-It answers only clients that hold `SAMFLEET_TRITON_SECRET`, and does not start without one.
+It accepts only clients with `SAMFLEET_TRITON_SECRET`, and does not start without one.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def main() -> None:
     ports = TRITON_PORTS | stack.fixed_ports()
     command = make_command(stack, settings.weights_dir, ports, "0.0.0.0", folder, tls=tls)  # noqa: S104 - a container's port
     argv = triton_argv(command)
-    # The stub inherits the environment of the server, and neither has use for the secret.
+    # Neither the server nor the stub, which inherits its environment, needs the secret.
     environment = {name: value for name, value in os.environ.items() if name != "SAMFLEET_TRITON_SECRET"}
-    os.execve(argv[0], argv, triton_env(command, environment))  # noqa: S606 - becoming Triton is this module's purpose
+    os.execve(argv[0], argv, triton_env(command, environment))  # noqa: S606 - executing Triton is this module's purpose
 
 
 if __name__ == "__main__":

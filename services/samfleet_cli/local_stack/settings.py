@@ -1,4 +1,4 @@
-"""Settings of the embedded stack alone; those every process shares are in `samfleet.config`."""
+"""Settings of the embedded stack only. Settings of all processes are in `samfleet.config`."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class StackSettings(BaseSettings):
-    """A port that is not set is a free one, the same as at the last start while that is still free."""
+    """Settings of the embedded stack. For an unset port, a free one is chosen, preferably that of the last start."""
 
     model_config = SettingsConfigDict(env_prefix="SAMFLEET_", extra="ignore", frozen=True)
 
-    state_dir: Path = Field(default=Path(".samfleet"), description="Where `samfleet up` keeps everything it writes.")
+    state_dir: Path = Field(default=Path(".samfleet"), description="Folder of all files that `samfleet up` writes.")
     api_port: Port | None = Field(default=None, description="Port of the embedded API.")
     postgres_port: Port | None = Field(default=None, description="Port of the embedded PostgreSQL.")
     redis_port: Port | None = Field(default=None, description="Port of the embedded Redis.")
     triton_metrics_port: Port | None = Field(default=None, description="Prometheus port of the embedded Triton.")
     worker_metrics_port: Port | None = Field(
-        default=None, description="Prometheus port of the embedded worker; those of further pools are free ones."
+        default=None, description="Prometheus port of the embedded worker; workers of further pools get free ports."
     )
     control_metrics_port: Port | None = Field(
         default=None, description="Prometheus port of the embedded control worker."
     )
     variants: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("mobile_sam",),
-        description="Variants that `samfleet up` fetches the weights of and loads at start, separated by commas.",
+        description="Variants whose weights `samfleet up` downloads and loads at start, separated by commas.",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Where the embedded Triton computes.")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="Device of the embedded Triton.")
     execution: str = Field(
         default="fp32",
-        description="Precision and compilation: `bf16`, `mobile_sam=bf16,*=fp32`. All but fp32 need a passed gate.",
+        description="Precision and compilation: `bf16`, `mobile_sam=bf16,*=fp32`. All except fp32 need a passed gate.",
     )
     gates_dir: Path | None = Field(
-        default=None, description="Where gates lie; without it `gates` in the state directory."
+        default=None, description="Folder of gates; by default `gates` in the state directory."
     )
 
     @field_validator(*(f"{name}_port" for name in PORT_NAMES), mode="before")

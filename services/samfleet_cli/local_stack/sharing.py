@@ -1,7 +1,8 @@
-"""Commands that use one stack at a time, and the stack that one of them started: it ends with the last of them.
+"""Sharing of a stack by several commands. A temporary stack, started by one of them, ends with its last user.
 
-Each user holds a shared flock while it uses the stack, which the kernel drops however the user ends. Who goes tries to
-get the lock alone, and stops a temporary stack if it does; who comes meanwhile waits for that and starts another one.
+Each user holds a shared flock while it uses the stack; the kernel releases it when the process ends. A user that ends
+tries to get the lock exclusively and, if it succeeds, stops a temporary stack. A new user waits for that and then
+starts another stack.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class UsedStack:
-    """`temporary`: it ends with its last user."""
+    """A stack in use. `temporary`: it ends with its last user."""
 
     info: StackInfo
     temporary: bool
@@ -41,7 +42,7 @@ class UsedStack:
 
 @contextmanager
 def using(state_dir: Path, say: Say) -> Iterator[None]:
-    """Be one of the users of this directory's stack, whatever becomes of it meanwhile."""
+    """Register as a user of this directory's stack, whether it is running or not."""
     layout = StateDir(state_dir.resolve())
     if not layout.root.is_dir():
         yield
@@ -59,12 +60,12 @@ def using(state_dir: Path, say: Say) -> Iterator[None]:
 
 @contextmanager
 def stack_for(state_dir: Path, on_change: PartsListener, say: Say) -> Iterator[UsedStack]:
-    """The stack of this directory. One that had to be started is stopped when its last user has gone."""
+    """Yield the stack of this directory, starting a temporary one if needed. It is stopped when its last user ends."""
     layout = StateDir(state_dir.resolve())
     layout.create()
     with using(state_dir, say):
         with _opened(layout.starting_file) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # two commands at once start one stack
+            fcntl.flock(file, fcntl.LOCK_EX)  # two concurrent commands start only one stack
             info = running_stack(state_dir)
             if info is None and lock.holder(layout.lock_file):
                 info = wait_until_ready(state_dir, on_change)
@@ -73,7 +74,7 @@ def stack_for(state_dir: Path, on_change: PartsListener, say: Say) -> Iterator[U
 
 
 def is_temporary(state_dir: Path) -> bool:
-    """Return True if a stack runs here that a command has started for itself."""
+    """Return True if a temporary stack, started by a command, is running here."""
     layout = StateDir(state_dir.resolve())
     supervisor = lock.holder(layout.lock_file)
     if supervisor is None or not layout.temporary_file.exists():
@@ -83,8 +84,8 @@ def is_temporary(state_dir: Path) -> bool:
 
 def _start(layout: StateDir, on_change: PartsListener, say: Say) -> StackInfo:
     say(
-        f"no stack runs in {layout.root}: starting one for this command "
-        "(`samfleet up` starts one that stays, and saves this time)"
+        f"no stack is running in {layout.root}: starting one for this command "
+        "(`samfleet up` starts a lasting one, which saves this time)"
     )
     prepare_start(Settings(), StackSettings(state_dir=layout.root))
     info = start_stack(layout.root, on_change)
@@ -95,7 +96,7 @@ def _start(layout: StateDir, on_change: PartsListener, say: Say) -> StackInfo:
 
 
 def _opened(path: Path) -> TextIO:
-    """For its lock; closed to other accounts, which could hold the lock otherwise."""
+    """Open a lock file. Other accounts get no access, because they could hold the lock."""
     path.touch(mode=0o600)
     return path.open("a", encoding="utf-8")
 

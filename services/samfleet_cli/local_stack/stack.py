@@ -1,4 +1,4 @@
-"""The embedded stack as others use it: find a running one, start one in the background, stop it, say how it is."""
+"""Interface of the embedded stack: find a running one, start one in the background, stop it, report its status."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ _LOG_LINES = 15
 
 
 class StackDidNotStart(Unavailable):
-    """The embedded stack did not start; its logs say why, `samfleet doctor` says what this machine lacks."""
+    """The embedded stack did not start; its logs say why, and `samfleet doctor` checks this machine."""
 
     code = "stack_did_not_start"
 
 
 @dataclass(frozen=True, slots=True)
 class StackStatus:
-    """`state` is `degraded` while not all parts are ready, and when the supervisor is gone but processes are left."""
+    """Status of a stack. `degraded`: some parts are not ready, or the supervisor is dead but processes remain."""
 
     state: Literal["running", "stopped", "degraded"]
     supervisor_pid: int | None
     api_url: str | None
     parts: Sequence[PartStatus]
-    metrics: Mapping[str, str] = field(default_factory=dict)  # by part, where a Prometheus finds them
+    metrics: Mapping[str, str] = field(default_factory=dict)  # Prometheus URLs by part
 
 
 def running_stack(state_dir: Path) -> StackInfo | None:
-    """How to reach the stack of this directory, while its supervisor lives."""
+    """Return the addresses of this directory's stack if its supervisor is alive."""
     state = _state_of_running(StateDir(state_dir.resolve()))
     return state.info if state else None
 
 
 def prepare_start(settings: Settings, stack: StackSettings) -> None:
-    """Make the state directory and end what a killed supervisor has left. Raises `StackAlreadyRuns`, or the reason why
-    no attempt to start would succeed.
+    """Create the state directory and end processes that a killed supervisor has left. Raises `StackAlreadyRuns`, or the
+    error of a failed precondition.
     """
     layout = StateDir(stack.state_dir.resolve())
     layout.create()
@@ -69,8 +69,8 @@ def prepare_start(settings: Settings, stack: StackSettings) -> None:
 def start_stack(
     state_dir: Path, on_change: PartsListener | None = None, timeout_seconds: float = _UP_SECONDS
 ) -> StackInfo:
-    """Start a supervisor in the background and wait until its parts are ready. Raises `StackDidNotStart` when one of
-    them cannot be, and then leaves nothing running.
+    """Start a supervisor in the background and wait until its parts are ready. If one fails, raises `StackDidNotStart`
+    and leaves nothing running.
     """
     layout = StateDir(state_dir.resolve())
     layout.create()
@@ -78,7 +78,7 @@ def start_stack(
     supervisor = _spawn_supervisor(layout)
     try:
         return wait_until_ready(state_dir, on_change, timeout_seconds, supervisor)
-    except BaseException:  # a Ctrl-C while waiting included: what we started does not stay
+    except BaseException:  # including Ctrl-C while waiting: what was started here must not stay
         if supervisor:
             _ask_to_end(supervisor)
         if lock.holder(layout.lock_file) is None:
@@ -92,7 +92,7 @@ def wait_until_ready(
     timeout_seconds: float = _UP_SECONDS,
     supervisor: ProcessIdentity | None = None,
 ) -> StackInfo:
-    """`supervisor` is the process we just started, if we did: it has not taken its lock yet."""
+    """Wait until all parts are ready. `supervisor`: a process just started, which may not hold its lock yet."""
     layout = StateDir(state_dir.resolve())
     deadline = time.monotonic() + timeout_seconds
     told: Sequence[PartStatus] = ()
@@ -112,7 +112,7 @@ def wait_until_ready(
 
 
 def stop_stack(state_dir: Path) -> bool:
-    """Stop the stack of this directory and whatever a killed supervisor has left; False when nothing ran."""
+    """Stop the stack of this directory and processes left by a killed supervisor. False if nothing was running."""
     layout = StateDir(state_dir.resolve())
     if not layout.root.is_dir():
         return False
@@ -143,7 +143,7 @@ def stack_status(state_dir: Path) -> StackStatus:
 
 
 def _spawn_supervisor(layout: StateDir) -> ProcessIdentity | None:
-    """A process in a session of its own, that outlives this one. None when it has already ended."""
+    """Start a supervisor in a new session, so that it outlives this process. None if it has already ended."""
     log = str(layout.logs / "supervisor.log")
     write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     pid = os.posix_spawn(
@@ -174,7 +174,7 @@ def _as_left(part: PartStatus, left: set[int]) -> PartStatus:
 
 
 def _ask_to_end(supervisor: ProcessIdentity) -> None:
-    """Twice: the second signal skips the grace periods. A supervisor that does not even do that is killed."""
+    """Send SIGTERM twice, because the second skips the grace periods. If that does not help, kill the supervisor."""
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
         if supervisor.is_alive():
             os.kill(supervisor.pid, number)
@@ -183,7 +183,7 @@ def _ask_to_end(supervisor: ProcessIdentity) -> None:
 
 
 def explain_failure(state_dir: Path) -> str:
-    """Which parts a start failed for, with the ends of their logs."""
+    """Describe the parts that failed to start, with the ends of their logs."""
     layout = StateDir(state_dir.resolve())
     state = read_state(layout.state_file)
     parts = state.parts if state else ()
@@ -191,9 +191,9 @@ def explain_failure(state_dir: Path) -> str:
     names = [part.name for part in wanting if part.state is PartState.FAILED] or [part.name for part in wanting]
     reasons = [f"{part.name}: {part.reason}" for part in wanting if part.reason]
     reason = "; ".join(reasons) or (last_words(layout.logs / "supervisor.log") if not names else "")
-    lines = [f"the stack did not start, for want of {', '.join(names) or 'its supervisor'}: {reason}".rstrip(": ")]
+    lines = [f"the stack did not start because of {', '.join(names) or 'its supervisor'}: {reason}".rstrip(": ")]
     for log in [layout.logs / f"{name}.log" for name in names or ("supervisor",)]:
         if log.exists():
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
             lines += [f"the end of {log}:", *(f"  {line}" for line in tail)]
-    return "\n".join([*lines, "`samfleet doctor` checks what this machine needs"])
+    return "\n".join([*lines, "`samfleet doctor` checks this machine's requirements"])

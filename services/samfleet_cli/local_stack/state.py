@@ -1,4 +1,4 @@
-"""The state file: what the supervisor last knew, for `status`, `down` and the `up` after a crash."""
+"""State file of the supervisor, for `status`, `down` and an `up` after a crash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class StackInfo:
-    """How to reach a stack. It holds secrets: the key and the addresses with their passwords."""
+    """Addresses of a stack. It contains secrets: the key, and passwords in the addresses."""
 
     state_dir: Path
     api_url: str
@@ -33,11 +33,11 @@ class StackState:
     info: StackInfo
     ports: Mapping[str, int]
     parts: Sequence[PartStatus]
-    processes: Sequence[ProcessIdentity] = field(default=())  # of the parts, to be found again after a crash
+    processes: Sequence[ProcessIdentity] = field(default=())  # of the parts, to find them after a crash
 
 
 def write_state(path: Path, state: StackState) -> None:
-    """Replace the file at once, readable by its owner alone."""
+    """Replace the file atomically. Only its owner can read it."""
     content = {"version": _VERSION, **asdict(state)}
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)
@@ -47,14 +47,14 @@ def write_state(path: Path, state: StackState) -> None:
 
 
 def read_state(path: Path) -> StackState | None:
-    """None when there is no file, or none of this version: then nothing is known of a former stack."""
+    """Read the state. Returns None without a file of this version."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     if content.get("version") != _VERSION:
         return None
-    known = {field.name for field in fields(StackInfo)}  # a former release wrote others too
+    known = {field.name for field in fields(StackInfo)}  # earlier releases wrote further fields
     info = {name: value for name, value in content["info"].items() if name in known}
     return StackState(
         supervisor=ProcessIdentity(**content["supervisor"]),

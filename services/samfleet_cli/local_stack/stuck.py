@@ -1,9 +1,8 @@
-"""Finds processes of the stack that cannot go on by themselves: stopped ones (SIGSTOP), and dead ones that their parent
-does not take notice of.
+"""Detection of stuck processes of the stack: stopped ones (SIGSTOP), and dead ones that their parent does not notice.
 
-Triton does not notice that the process of a Python model has died: it stays a zombie, the model stays "ready", and each
-request fails. A worker loads such a model again, and then a living process serves under the same name (the last but one
-argument) beside the zombie, which Triton keeps; where no worker did, the part has to be started again.
+Triton does not notice when the process of a Python model dies: it stays a zombie, the model stays "ready", and each
+request fails. If a worker reloads such a model, a live process serves under the same name (the second to last
+argument), while Triton keeps the zombie. If no worker does, the part must be restarted.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_LOOK_SECONDS = 2.0  # a look reads /proc once: about 5 ms with 200 processes
-_STOPPED_SECONDS = 8.0  # whoever stops a process for a moment, as a debugger does, is let
-_DEAD_SECONDS = 15.0  # a worker that asks the model loads it again within about five
-_STOPPED, _ZOMBIE = "T", "Z"  # proc(5); a process that a debugger holds is in state t and is left alone
+_LOOK_SECONDS = 2.0  # each look reads /proc once: about 5 ms with 200 processes
+_STOPPED_SECONDS = 8.0  # tolerates short stops, such as by a debugger
+_DEAD_SECONDS = 15.0  # a worker that uses the model reloads it within about five
+_STOPPED, _ZOMBIE = "T", "Z"  # proc(5); a process under a debugger has state t and is ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class ProcessState:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """`part` is the pid of the part's leader, which may be the process itself."""
+    """A stuck process. `part` is the pid of its part's leader, which may be the process itself."""
 
     part: int
     process: ProcessState
@@ -39,16 +38,16 @@ class Stuck:
 
 
 class StuckProcesses:
-    """Those below (or at the head of) the parts that have been stuck for long enough, at every look."""
+    """Finder of leaders and descendants of parts that have been stuck for long enough."""
 
     def __init__(self, stopped_seconds: float = _STOPPED_SECONDS, dead_seconds: float = _DEAD_SECONDS) -> None:
         self._patience = {_STOPPED: stopped_seconds, _ZOMBIE: dead_seconds}
         self._next_look = 0.0
-        self._names: dict[tuple[int, int], str] = {}  # of the processes that parts need, while they lived
+        self._names: dict[tuple[int, int], str] = {}  # of processes that parts need, recorded while alive
         self._since: dict[tuple[int, int, str], float] = {}
 
     def find(self, leaders: Mapping[int, bool], now: float) -> list[Stuck]:
-        """`leaders` says for each part's process whether its zombies count."""
+        """Return stuck processes. `leaders` maps the pid of each part's leader to whether its zombies count."""
         if now < self._next_look:
             return []
         self._next_look = now + _LOOK_SECONDS
@@ -64,7 +63,7 @@ class StuckProcesses:
         ]
 
     def _dead(self, needed: list[ProcessState]) -> set[ProcessState]:
-        """Zombies in whose place no other process serves. One that was never seen alive counts as such."""
+        """Return zombies that no other process replaces, including those that were never seen alive."""
         keys = {process: (process.pid, process.start_ticks) for process in needed}
         alive = {process: _name(process.pid) for process in needed if process.state != _ZOMBIE}
         names = {keys[process]: self._names.get(keys[process], "") for process in needed}
@@ -94,7 +93,7 @@ def _process_table() -> dict[int, ProcessState]:
 
 
 def _name(pid: int) -> str:
-    """The model instance that a process of Triton's Python backend serves, such as `mobile_sam_0_0`."""
+    """Return the model instance that a process of Triton's Python backend serves, such as `mobile_sam_0_0`."""
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,7 +1,6 @@
-"""Starts the parts in dependency order, restarts what dies or hangs, stops all of them in reverse.
+"""Supervisor: starts parts in dependency order, restarts dead or hanging ones, and stops all in reverse order.
 
-Whatever goes wrong with one part (its start, its check, its log) is logged and tried again; it ends the supervision of
-no other part.
+Errors with one part (its start, check or log) are logged and retried. They never affect the supervision of other parts.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ ChangeListener = Callable[[Sequence[Child]], None]
 
 
 class Supervisor:
-    """Runs the parts until `request_stop`. One thread, one loop: a part's state changes in no other place.
+    """Run the parts until `request_stop`. All state changes happen in one loop in one thread.
 
-    `on_change` hears of each change of any part's status, in the loop's thread.
+    `on_change` is called in that thread after each change of a part's status.
     """
 
     def __init__(
@@ -51,18 +50,18 @@ class Supervisor:
         self._on_change = on_change
         self._stuck = stuck or StuckProcesses()
         self._told: list[PartStatus] | None = None
-        self._failures: set[str] = set()  # what was logged and has not gone well since
+        self._failures: set[str] = set()  # logged failures that have not been resolved
         self._stop = threading.Event()
         self._hurry = threading.Event()
 
     def request_stop(self) -> None:
-        """Safe in a signal handler. The second request skips the grace period."""
+        """Request a stop. Safe in a signal handler. The second request skips the grace period."""
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
 
     def run(self) -> bool:
-        """Supervise until asked to stop, or until a part is given up; True when all went well. Whatever happens,
+        """Supervise until a stop request (returns True) or until a part fails permanently (returns False). In any case,
         nothing is left running.
         """
         processes.become_subreaper()
@@ -100,15 +99,15 @@ class Supervisor:
     def _guarded(self, what: str) -> Iterator[None]:
         try:
             yield
-        except Exception:  # noqa: BLE001 - whatever it is, the other parts stay supervised; it is logged
+        except Exception:  # noqa: BLE001 - logged; the other parts stay supervised
             if what not in self._failures:  # once, not ten times a second
-                supervision.exception("%s: the supervisor failed here and goes on", what)
+                supervision.exception("%s: the supervisor failed here and continues", what)
             self._failures.add(what)
         else:
             self._failures.discard(what)
 
     def _free_stuck(self, now: float) -> None:
-        """Kill what is stopped; a part that cannot work without a process that has died is killed with it."""
+        """Kill stopped processes, and parts that cannot work without a dead child process."""
         by_pid = {child.identity.pid: child for child in self.children if child.identity}
         for stuck in self._stuck.find({pid: child.spec.needs_children for pid, child in by_pid.items()}, now):
             self._free(by_pid[stuck.part], stuck)
@@ -119,11 +118,11 @@ class Supervisor:
         if pid == stuck.part:
             child.kill_hanging("it was stopped (SIGSTOP)")
         elif stuck.is_stopped:
-            child.note(f"process {pid} below it was stopped (SIGSTOP): killed")
+            child.note(f"killed its process {pid}, which was stopped (SIGSTOP)")
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         else:
-            child.kill_hanging(f"its process {pid} has died and it does not start another")
+            child.kill_hanging(f"its process {pid} died and it does not start another")
 
     def _has_dependencies(self, child: Child) -> bool:
         needed = [self._by_name[name] for name in child.spec.depends_on if name in self._by_name]
@@ -133,7 +132,7 @@ class Supervisor:
         return not child.is_settled and now >= child.next_start and self._has_dependencies(child)
 
     def _shut_down(self) -> None:
-        """Stop what nothing running depends on, level by level, each part within its own grace period."""
+        """Stop parts level by level, first those that no running part depends on. Each has its own grace period."""
         deadlines: dict[str, float] = {}
         below: list[ProcessIdentity] = []
         while running := [child for child in self.children if child.is_running]:
@@ -157,7 +156,7 @@ class Supervisor:
         self._tell()
 
     def _end_strays(self) -> None:
-        """End what a dead part has left: our processes that stand below no living part."""
+        """End processes of dead parts: our processes that descend from no live part."""
         ours = processes.belonging_to(self._state_dir)
         kept: set[int] = set()
         for child in self.children:
@@ -175,6 +174,6 @@ class Supervisor:
     def _tell(self) -> None:
         statuses = [child.status for child in self.children]
         if statuses != self._told:
-            with self._guarded("the state file"):  # a full disk, which has room again later
+            with self._guarded("the state file"):  # may fail on a full disk; retried later
                 self._on_change(self.children)
                 self._told = statuses

@@ -1,4 +1,4 @@
-"""The embedded Triton as a part: the server of the `nvidia-pytriton` wheel over our two folders."""
+"""The embedded Triton as a part: the server of the `nvidia-pytriton` wheel with our repository and backends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from samfleet_cli.local_stack.triton_command import (
     triton_env,
 )
 
-TRITON_PORTS = {"triton_grpc": 8001, "triton_metrics": 8002}  # Triton's own defaults
+TRITON_PORTS = {"triton_grpc": 8001, "triton_metrics": 8002}  # Triton's defaults
 _SOCKET = "triton"
 
 
@@ -47,10 +47,10 @@ def part(state_dir: StateDir, stack: StackSettings, weights: Path, ports: Mappin
         env=triton_env(command, os.environ),
         readiness=TritonReady(command.address, models=tuple(command.models)),
         address=command.address,
-        stop_seconds=15.0,  # beyond the server's own exit_seconds
-        start_seconds=3600.0,  # it listens when its variants are loaded, compiled ones after minutes of warming up
+        stop_seconds=15.0,  # longer than the server's exit_seconds
+        start_seconds=3600.0,  # it listens after loading its variants; compiled ones need minutes of warm-up
         needs_children=True,
-        leaves=(Path("/dev/shm"), f"{shared_memory}*"),  # noqa: S108 - where shm_open(3) keeps its objects
+        leaves=(Path("/dev/shm"), f"{shared_memory}*"),  # noqa: S108 - the folder of shm_open(3)
     )
 
 
@@ -59,7 +59,7 @@ def triton_socket(state_dir: StateDir) -> Path:
 
 
 def address(state_dir: StateDir) -> str:
-    """The embedded Triton as its clients name it."""
+    """Return the address of the embedded Triton for clients."""
     return f"unix:{triton_socket(state_dir)}:{TRITON_PORTS['triton_grpc']}"
 
 
@@ -73,8 +73,8 @@ def make_command(
     socket: Path | None = None,
     tls: TlsFiles | None = None,
 ) -> TritonCommand:
-    """Loads at start the variants whose weights are there; others load on demand. Writes folders into `folder`, whose
-    path must be one that Triton can use.
+    """Build the command. Variants with weights are loaded at start, others on demand. Writes subfolders of `folder`,
+    whose path Triton must be able to use.
     """
     files = locate_triton()
     return TritonCommand(

@@ -1,11 +1,12 @@
-"""How to run the Triton server of the `nvidia-pytriton` wheel: paths in, command line and environment out.
+"""Command line and environment of the Triton server in the `nvidia-pytriton` wheel.
 
-The wheel is used as a carrier only: its server binary, its shared libraries, its Python backend and the stub
-process for this Python. Nothing here starts a process.
+Only the wheel's server binary, shared libraries, Python backend and stub process for this Python are used. Nothing here
+starts a process.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import sysconfig
@@ -19,19 +20,19 @@ from samfleet.errors import SamfleetError
 from samfleet.triton_tls import TlsFiles
 
 CPU_TUNING = {
-    # Large blocks stay in one heap, on huge pages, and up to 1 GiB of it is kept when free: on a virtual machine mask
-    # decoding otherwise spends up to half of its time in page faults (measured: 1.1 million of them, then 20 thousand).
+    # Keep large blocks in one heap, on huge pages, with up to 1 GiB of free memory retained. Otherwise mask decoding on
+    # a virtual machine spends up to half of its time in page faults (measured: 1.1 million instead of 20 thousand).
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
-    # Idle threads sleep: the server shares its cores with the rest of the stack, which spinning threads would starve.
+    # Idle threads sleep, because spinning threads would starve the rest of the stack, which shares the cores.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-UTF8 = {"PYTHONUTF8": "1"}  # of processes that torch's compiler starts; the stub itself does not look at it
-GPU_TUNING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}  # less stays unused between images of many sizes
+UTF8 = {"PYTHONUTF8": "1"}  # for processes started by torch's compiler; the stub itself ignores it
+GPU_TUNING = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}  # less fragmentation with images of many sizes
 CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton", "CUDA_CACHE_PATH": "cuda"}
-TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}  # nvidia-pytriton's version to the server's inside; the binary has no --version
+TRITON_OF_WHEEL = {"0.7.0": "2.51.0"}  # version of nvidia-pytriton: version of its server; the binary has no --version
 
 
 class TritonNotInstalled(SamfleetError):
@@ -41,7 +42,7 @@ class TritonNotInstalled(SamfleetError):
 
 
 class PythonLibraryMissing(SamfleetError):
-    """This Python has no shared library, which Triton's Python backend needs; install the `libpython3.x` package or a
+    """Triton's Python backend needs Python's shared library, which is missing; install the package `libpython3.x`, or a
     Python built with --enable-shared.
     """
 
@@ -50,30 +51,29 @@ class PythonLibraryMissing(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class TritonFiles:
-    """The parts of one Triton installation that the command needs."""
+    """Paths of a Triton installation that the command needs."""
 
     server: Path
     libraries: Path
     python_backend: Path
     stub: Path
     python_library: Path  # the libpython that the stub embeds
-    python_bin: Path  # the folder whose `python3` decides which packages the stub sees
+    python_bin: Path  # folder of the `python3` that determines the stub's packages
     version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TritonCommand:
-    """One server: what it serves and where it listens. It has gRPC and metrics, and no HTTP.
+    """Configuration of one server. It offers gRPC and metrics, but no HTTP.
 
-    With `socket` it listens on that unix socket, which only who may enter the socket's folder reaches. On an address,
-    `tls` keeps out everybody without the secret; without both, whoever reaches the port controls the server.
+    With `socket`, it listens on that Unix socket, which only accounts with access to the socket's folder can reach. On
+    an address, `tls` requires the secret. Without both, anybody who reaches the port controls the server.
 
-    `python_path` holds the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start;
-    others load on demand (explicit model control). `device` is auto, cpu or cuda. `threads` bounds torch on the CPU.
-    `execution` is the setting of that name; what it asks for beyond fp32 needs its gate in the folder `gates`.
-    `own_repository` has the model folders of a user's own variants. The folder `compiled` keeps what is compiled for
-    them. Asked to end, the server waits `exit_seconds` for its models; one whose process died once is waited for in
-    vain.
+    `python_path` has the folders of the samfleet packages (samfleet, samfleet_models). `models` are loaded at start,
+    others on demand (explicit model control). `device` is auto, cpu or cuda. `threads` limits torch on the CPU.
+    `execution` is the setting of that name; every execution except fp32 needs its gate in the folder `gates`.
+    `own_repository` has the model folders of user-defined variants. The folder `compiled` caches compiled code. When
+    stopped, the server waits up to `exit_seconds` for its models; a model whose process once died takes all of it.
     """
 
     files: TritonFiles
@@ -98,7 +98,7 @@ class TritonCommand:
 
     @property
     def address(self) -> str:
-        """The gRPC server as clients name it. Triton adds the port to whatever address it is given, a path too."""
+        """Return the gRPC address for clients. Triton appends the port to any address, also to a path."""
         return f"{self._grpc_host}:{self.grpc_port}"
 
     @property
@@ -117,7 +117,7 @@ class TritonCommand:
 
 
 def locate_triton() -> TritonFiles:
-    """The installation of this interpreter; raises `TritonNotInstalled` or `PythonLibraryMissing`."""
+    """Locate the installation of this interpreter. Raises `TritonNotInstalled` or `PythonLibraryMissing`."""
     spec = find_spec("pytriton")
     if spec is None or spec.origin is None:
         raise TritonNotInstalled
@@ -140,24 +140,24 @@ def locate_triton() -> TritonFiles:
 
 
 def find_python_library() -> Path:
-    """The shared library of this interpreter, where its build says or in the usual folders of a distribution."""
+    """Find the shared library of this interpreter, in its build's folder or the usual folders of distributions."""
     name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
     folders = [Path(str(sysconfig.get_config_var("LIBDIR"))), Path(sys.base_prefix) / "lib"]
     folders += [folder / str(sysconfig.get_config_var("MULTIARCH")) for folder in folders]
     for folder in folders:
-        if (folder / name).exists():
+        if os.access(folder / name, os.R_OK):  # False too where the folder is closed to this account
             return folder / name
     raise PythonLibraryMissing(
         f"{name} is in none of {', '.join(map(str, folders))}; Triton's Python backend embeds it: install the "
-        f"package that carries it (Debian: libpython{name[9:13]}) or a Python built with --enable-shared"
+        f"package that has it (Debian: libpython{name[9:13]}) or a Python built with --enable-shared"
     )
 
 
 def prepare_backends(files: TritonFiles, source: Path, target: Path) -> Path:
-    """Lays the backend directory that Triton reads: its Python backend with this Python's stub, and ours beside it.
+    """Create Triton's backend directory: its Python backend with this Python's stub, and our backends.
 
-    `source` holds one folder per backend of ours (`sam/model.py`). Files are copied: Triton refuses a backend library
-    that a link leads out of its directory. An earlier `target` is replaced.
+    `source` has one folder per backend (`sam/model.py`). Files are copied, because Triton rejects a backend library
+    that is a link to outside its directory. An earlier `target` is replaced.
     """
     if target.exists():
         shutil.rmtree(target)
@@ -182,16 +182,16 @@ def triton_argv(command: TritonCommand) -> list[str]:
         "--disable-auto-complete-config",
         "--exit-on-error=false",
         f"--exit-timeout-secs={command.exit_seconds}",
-        "--strict-readiness=false",  # a variant that failed to load makes a server of others unready otherwise
+        "--strict-readiness=false",  # otherwise one variant that fails to load makes the whole server unready
         *command.network_options(),
     ]
 
 
 def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str]:
-    """The server's whole environment: `base` (HOME, proxies...) plus what the stub process needs.
+    """Return the server's complete environment: `base` (HOME, proxies...) and the variables of the stub process.
 
-    The stub starts Python isolated: PYTHONPATH and PYTHONHOME do not reach it. It finds the packages of the virtual
-    environment whose `python3` comes first on PATH; our backend itself adds the folders named in PYTHONPATH.
+    The stub starts Python in isolated mode, which ignores PYTHONPATH and PYTHONHOME. It uses the packages of the
+    virtual environment whose `python3` comes first on PATH; our backend itself adds the folders in PYTHONPATH.
     """
     files = command.files
     libraries = [str(files.libraries), str(files.python_library.parent), base.get("LD_LIBRARY_PATH", "")]
@@ -199,7 +199,7 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
     env = {
         **GPU_TUNING,
         **caches,
-        **base,  # which may name other folders
+        **base,  # may override these folders
         **CPU_TUNING,
         **UTF8,
         "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
@@ -212,7 +212,7 @@ def triton_env(command: TritonCommand, base: Mapping[str, str]) -> dict[str, str
         **command.extra_env,
     }
     if files.version is not None:
-        env["TRITON_SERVER_VERSION"] = files.version  # the name that NVIDIA's image gives it
+        env["TRITON_SERVER_VERSION"] = files.version  # same name as in NVIDIA's image
     if command.gates is not None:
         env["SAMFLEET_GATES_DIR"] = str(command.gates)
     if command.threads is not None:

@@ -1,6 +1,6 @@
-"""The health check of a Triton container: exits with 0 when the server is ready, with 1 otherwise.
+"""Health check of a Triton container: exits with 0 if the server is ready, otherwise with 1.
 
-`python -m samfleet_cli.local_stack.triton_health [ADDRESS]` asks by gRPC with `SAMFLEET_TRITON_SECRET`.
+`python -m samfleet_cli.local_stack.triton_health [ADDRESS]` queries it by gRPC with `SAMFLEET_TRITON_SECRET`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main(argv: Sequence[str]) -> int:
     address = argv[0] if argv else _ADDRESS
     ready = TritonReady(address, Settings().triton_secret).ask() is Answer.READY
     if not ready:
-        sys.stderr.write(f"Triton at {address} is not ready, or has another SAMFLEET_TRITON_SECRET\n")
+        sys.stderr.write(f"Triton at {address} is not ready, or has a different SAMFLEET_TRITON_SECRET\n")
     return 0 if ready else 1
 
 

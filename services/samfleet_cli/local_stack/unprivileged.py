@@ -1,11 +1,10 @@
-"""Runs a program as another account than root, for PostgreSQL refuses to run as root.
+"""Run a program as an account other than root, because PostgreSQL refuses to run as root.
 
-`python -m samfleet_cli.local_stack.unprivileged -- PROGRAM ARGUMENT...` becomes the account `nobody` and then the
-program, in the same process. That account may not enter the state directory. Opening the directories on the way to
-everybody would be worse than what is done: one capability stays with the program, as Linux ambient capability
-(capabilities(7)), to read and search whatever the modes say, not to write. It also keeps other processes of `nobody`
-away from the program's memory and from `/proc/PID/cwd`, which leads to its files (ptrace(2): the same capabilities are
-needed).
+`python -m samfleet_cli.local_stack.unprivileged -- PROGRAM ARGUMENT...` switches to the account `nobody` and executes
+the program in the same process. That account may not enter the state directory. Instead of opening the directories to
+everybody, the program keeps one ambient capability (capabilities(7)), which lets it read and search regardless of
+modes, but not write. The capability also protects its memory and `/proc/PID/cwd`, which leads to its files, from other
+processes of `nobody` (ptrace(2) needs the same capabilities).
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ class _CapabilityData(ctypes.Structure):
 
 
 def command(argv: Sequence[str]) -> tuple[str, ...]:
-    """The command that runs `argv` unprivileged: itself unless we are root."""
+    """Return the command that runs `argv` unprivileged: `argv` itself unless this process is root."""
     return tuple(argv) if os.geteuid() != 0 else (sys.executable, "-m", __name__, "--", *argv)
 
 
 def give(path: Path) -> None:
-    """Make the unprivileged account the owner, when we are root."""
+    """If this process is root, make the unprivileged account the owner of `path`."""
     if os.geteuid() == 0:
         account = pwd.getpwnam(ACCOUNT)
         os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def _kept_capability() -> int:
-    """Reading and searching alone; containers mostly have only the one that also writes."""
+    """Choose the capability that only reads and searches; most containers have only the one that also writes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     permitted = int(next(line for line in status.splitlines() if line.startswith("CapPrm:")).split()[1], 16)
     return _CAP_DAC_READ_SEARCH if permitted & 1 << _CAP_DAC_READ_SEARCH else _CAP_DAC_OVERRIDE
@@ -59,7 +58,7 @@ def _kept_capability() -> int:
 def _become_account() -> None:
     account = pwd.getpwnam(ACCOUNT)
     capability = _kept_capability()
-    _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)  # else access(2) and setuid(2) clear the capability
+    _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)  # otherwise access(2) and setuid(2) clear the capability
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
@@ -78,14 +77,14 @@ def _prctl(option: int, *values: int) -> None:
 def _check(result: int) -> None:
     if result != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{os.strerror(number)}: cannot keep access to files while leaving root")
+        raise OSError(number, f"{os.strerror(number)}: cannot keep access to files while dropping root")
 
 
 def main(argv: Sequence[str]) -> None:
     program = argv[argv.index("--") + 1 :]
     _become_account()
-    os.chdir("/")  # the account may not be allowed where we are
-    os.execv(program[0], list(program))  # noqa: S606 - becoming the program is this module's purpose
+    os.chdir("/")  # the account may have no access to the current folder
+    os.execv(program[0], list(program))  # noqa: S606 - executing the program is this module's purpose
 
 
 if __name__ == "__main__":

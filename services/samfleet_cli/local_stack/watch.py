@@ -1,4 +1,4 @@
-"""Asks one part whether it is ready, in a thread, so that a part that hangs holds up none of the others."""
+"""Readiness checks of a part in a thread, so that a hanging part does not block the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from samfleet_cli.local_stack.part import Answer, NeverReady, Readiness
 _CHECK_STARTING_SECONDS = 0.25
 _CHECK_READY_SECONDS = 5.0
 _STARTING = {Answer.BUSY, Answer.SILENT}
-_LONGEST_CHECK_SECONDS = 10.0  # every check bounds itself; one that does not return by then is silent
+_LONGEST_CHECK_SECONDS = 10.0  # every check has its own timeout; one that takes longer than this counts as silent
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ class _Asked:
 
 
 class Watch:
-    """The check of one part. At most one thread asks at a time, of the process that runs now.
+    """Checks of one part. At most one thread checks the current process at a time.
 
-    Times are seconds of one monotonic clock, given by the caller. Silence is counted from the first check that found
-    it, never from the last answer: a supervisor that was itself held up for a while blames no part for that.
+    The caller passes times in seconds of a monotonic clock. Silence counts from the first silent check, not from the
+    last reply, so that a delay of the supervisor itself does not count as silence of the part.
     """
 
     def __init__(self, name: str, readiness: Readiness, run: Runner = in_thread) -> None:
@@ -44,16 +44,16 @@ class Watch:
         self._next_check = 0.0
         self._silent_since: float | None = None
         self._told: str | None = None
-        self.reason = ""  # of an answer that the part failed
+        self.reason = ""  # reason of `Answer.FAILED`
 
     def begin(self, now: float) -> None:
-        """A new process was started: what was asked of the former one is of no interest."""
+        """Start watching a new process and discard checks of the former one."""
         self._asked = None
         self._next_check = now
         self._silent_since = None
 
     def look(self, now: float) -> Answer | None:
-        """The answer that has come since the last look, if one has; asks again when it is time to."""
+        """Return the result of a check that has finished since the last look, if any; start the next one when due."""
         if self._asked is None and now >= self._next_check:
             self._asked = asked = _Asked(now)
             self._run(lambda: self._ask(asked))
@@ -71,7 +71,7 @@ class Watch:
         return 0.0 if self._silent_since is None else now - self._silent_since
 
     def excuse(self) -> None:
-        """Count silence from the next check: until now the part could not answer, whatever it does."""
+        """Reset the silence, because the part could not respond until now."""
         self._silent_since = None
 
     def _heard(self, answer: Answer, now: float) -> Answer:

@@ -1,4 +1,4 @@
-"""Weights for the embedded Triton, fetched before it starts: it finds out which are there when it loads."""
+"""Download of weights before the embedded Triton starts, because it looks for them when it loads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from samfleet_cli.local_stack.settings import StackSettings
 
 
 def pull_missing(settings: Settings, stack: StackSettings, variants: Iterable[str] = ()) -> None:
-    """Fetch what is missing of the stack's variants and of `variants`, with a bar on stderr. A Triton that runs
-    elsewhere brings its own.
+    """Download missing weights of the stack's variants and of `variants`, with a progress bar on stderr. An external
+    Triton has its own weights.
     """
     records = [get_variant(name) for name in dict.fromkeys((*stack.variants, *variants))]
     if "pools" in settings.model_fields_set:

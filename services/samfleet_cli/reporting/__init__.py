@@ -1,4 +1,4 @@
-"""Reports as tables and charts.
+"""Tables and charts of reports.
 
 May import `tables`, `jobs`, `client`.
 """

@@ -1,4 +1,4 @@
-"""The chart of a report, by matplotlib, which is an extra."""
+"""Charts of reports with matplotlib, an optional dependency."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ChartNotAvailable(InvalidInput):
 
 
 def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Bars of the report's main figure; for pareto, quality over speed or cost."""
+    """Draw bars of the report's main metric; for pareto, a scatter plot of quality against speed or cost."""
     pyplot = require_pyplot()
     drawn = [row for row in rows if name == "pareto" or row[FIGURES[name]] is not None]
     figure, axes = pyplot.subplots(figsize=(8, 5) if name == "pareto" else (8, 2 + 0.3 * len(drawn)))
@@ -47,7 +47,7 @@ def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _scatter(axes: Any, rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> None:
-    """All points have the same measure of quality and are weighed against the same."""
+    """Draw the points. All rows have the same `quality` and `against`."""
     for row, label in zip(rows, labels, strict=True):
         quality, title = QUALITIES[row["quality"]]
         weighed = WEIGHED[row["against"]]

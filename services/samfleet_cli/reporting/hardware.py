@@ -1,4 +1,4 @@
-"""Which hardware a person means: its id, how that begins, its name, or a part of its name."""
+"""Look-up of hardware by id, first characters of the id, name, or part of the name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.client.schemas import SHOWN_ID
 
 Hardware = dict[str, Any]
-_LEAST_ID = 4  # fewer digits of an id are a name rather
+_LEAST_ID = 4  # shorter strings are taken as names
 
 
 class HardwareUnknown(NotFound):
@@ -22,13 +22,13 @@ class HardwareUnknown(NotFound):
 
 
 class HardwareAmbiguous(InvalidInput):
-    """Several machines have this name; give the id of one, or how it begins."""
+    """Several machines have this name; give the id of one, or its first characters."""
 
     code = "hardware_ambiguous"
 
 
 def hardware_id(client: SamfleetClient, wanted: str) -> str:
-    """An id is taken as it is; a name is looked up."""
+    """Return the hardware id: a full id is returned without a look-up, a name is resolved."""
     try:
         return str(uuid.UUID(wanted))
     except ValueError:
@@ -36,7 +36,7 @@ def hardware_id(client: SamfleetClient, wanted: str) -> str:
 
 
 def find_hardware(known: Sequence[Hardware], wanted: str) -> Hardware:
-    """The whole name goes before a part of it, so that `NVIDIA L4` is not the L40 too."""
+    """Find hardware. A full name takes precedence over a part of one, so that `NVIDIA L4` does not match the L40."""
     text = wanted.casefold()
     ways: tuple[Callable[[Hardware], bool], ...] = (
         lambda one: text in {one["device_name"].casefold(), shown_name(one).casefold()},
@@ -49,14 +49,15 @@ def find_hardware(known: Sequence[Hardware], wanted: str) -> Hardware:
             return found[0]
         if found:
             raise HardwareAmbiguous(
-                f"{wanted!r} is {len(found)} machines; give the id of one, or how it begins: {_listed(found)}"
+                f"{wanted!r} matches {len(found)} machines; give the id of one, or its first characters: "
+                f"{_listed(found)}"
             )
-    here = f"there are: {_listed(known)}" if known else "nothing was measured yet"
-    raise HardwareUnknown(f"no hardware is called {wanted!r}; {here}")
+    here = f"known hardware: {_listed(known)}" if known else "nothing has been measured yet"
+    raise HardwareUnknown(f"no hardware matches {wanted!r}; {here}")
 
 
 def shown_name(one: Hardware) -> str:
-    """As reports have it."""
+    """Return the name that reports use."""
     return machine_name(str(one["device_kind"]), str(one["device_name"]), one["facts"])
 
 

@@ -1,5 +1,5 @@
-"""A report as tables that fit a terminal. What a row is of stands first in each of them, and the figures go over as
-many tables as they need: no number is ever broken or cut.
+"""Layout of a report as tables that fit a terminal. Each table starts with the columns that identify a row; the figures
+are spread over as many tables as needed. Numbers are never wrapped or truncated.
 """
 
 from __future__ import annotations
@@ -12,27 +12,29 @@ from samfleet_cli.client.schemas import SHOWN_ID
 if TYPE_CHECKING:
     from rich.table import Table
 
-# What is mostly the same in all rows; then it stands once, above the tables.
+# Columns that mostly have the same value in all rows; that value is then printed once, above the tables.
 CONTEXT = (
     "site", "code_version", "task_in_words", "parameters", "parameters_b", "dataset", "a", "b", "failures",
     "price_per_hour", "currency", "quality",
 )  # fmt: skip
-SIZES = ("_small", "_medium", "_large")  # twelve columns of quality that only --csv and --json have
+SIZES = ("_small", "_medium", "_large")  # suffixes of twelve quality columns that only --csv and --json have
 FIRST_FIGURES = ("n", "n_a")
 SHOWN_DIGITS = 4
-FOLDED_AT = 16  # names may be folded to this before figures go to another table
+FOLDED_AT = 16  # names are wrapped to this width before figures move to another table
 GAP = 2
-TITLES = {  # it may be a CPU
+TITLES = {  # "device", because it may be a CPU
     "task_in_words": "task",
     "images_per_gpu_hour": "images per device hour",
     "gpu_busy_share": "device busy share",
 }
-UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"  # for what would steer the terminal: others name datasets and machines
+UNPRINTABLE = (
+    "\N{REPLACEMENT CHARACTER}"  # replaces control characters in names of datasets and machines, which others choose
+)
 Row = Mapping[str, Any]
 
 
 def lay_out(rows: Sequence[Row], width: int) -> tuple[str, list[Table]]:
-    """What all rows have in common, and tables of the rest."""
+    """Return a line with the values that all rows share, and tables of the rest."""
     from samfleet_cli import tables
 
     shown, common = _told_apart(rows)
@@ -50,8 +52,8 @@ def lay_out(rows: Sequence[Row], width: int) -> tuple[str, list[Table]]:
 
 
 def _told_apart(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The rows as the tables have them, and what stands above. Ids of machines are shown where names do not do, and
-    figures that no row has are not.
+    """Return the rows for the tables and the shared values. Machine ids are shown only if names are ambiguous; empty
+    columns are hidden.
     """
     names, ids = ({row.get(name) for row in rows} for name in ("hardware", "hardware_id"))
     hidden = {"hardware_id"} if len(names) == len(ids) else set()
@@ -66,13 +68,15 @@ def _told_apart(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, An
 
 
 def _explained(rows: Sequence[Row]) -> set[str]:
-    """Digests, where the words beside them tell the rows apart as well; only --json says what a digest stands for."""
+    """Return digest columns to hide, because the task in words distinguishes the rows as well. Only --json has the
+    parameters behind a digest.
+    """
     if "task_in_words" not in rows[0]:
         return set()
     others = [name for name in ("variant", "hardware_id", "dataset", "task_in_words") if name in rows[0]]
     by_words = {tuple(row[name] for name in others) for row in rows}
     by_digests = {(*(row[name] for name in others), row["parameters"], row.get("parameters_b")) for row in rows}
-    kinds = {"task"} if "dominated" in rows[0] else set()  # pareto's, which the words say more exactly
+    kinds = {"task"} if "dominated" in rows[0] else set()  # pareto's column; the task in words is more precise
     return kinds | ({"parameters", "parameters_b"} if len(by_words) == len(by_digests) else set())
 
 
@@ -85,7 +89,7 @@ def _folds(name: str, cells: Mapping[str, Sequence[str]]) -> bool:
 
 
 def _packed(names: Sequence[str], cells: Mapping[str, Sequence[str]], room: int) -> list[list[str]]:
-    """Neighbours that fit together; at least one in each."""
+    """Split columns into blocks that fit `room`, with at least one column each."""
     blocks: list[list[str]] = []
     left = 0
     for name in names:
@@ -99,7 +103,7 @@ def _packed(names: Sequence[str], cells: Mapping[str, Sequence[str]], room: int)
 
 
 def _widest(name: str, cells: Mapping[str, Sequence[str]]) -> int:
-    """Headings are folded between words."""
+    """Return the width of a column. Headings are wrapped between words."""
     return max(*(len(cell) for cell in cells[name]), *(len(word) for word in _title(name).split()))
 
 
@@ -114,4 +118,4 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.0f}" if abs(value) >= 10**SHOWN_DIGITS else f"{value:.{SHOWN_DIGITS}g}"
-    return "".join(sign if sign.isprintable() else UNPRINTABLE for sign in str(value))
+    return "".join(character if character.isprintable() else UNPRINTABLE for character in str(value))

@@ -1,4 +1,4 @@
-"""What can be run, where, on what, and whether the parts answer."""
+"""The catalogue over HTTP: variants, pools, hardware and readiness."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from samfleet_api.variants.schemas import Variant
 
 @pytest.fixture
 def heartbeats(api: Api) -> Iterator[None]:
-    """In pool `default` one worker with a ready Triton and one that is long gone; none in `other`."""
+    """Pool `default` has one worker with a ready Triton and one long gone; pool `other` has none."""
     now = datetime.now(UTC)
     detail = {"servers": [{"address": "127.0.0.1:1", "ready": True, "variants": ["mobile_sam"]}]}
     ages = {"fresh": timedelta(0), "gone": timedelta(minutes=2)}
@@ -39,7 +39,7 @@ def heartbeats(api: Api) -> Iterator[None]:
         session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker.in_(ages)))
 
 
-def test_variants(tenant: Tenant) -> None:
+def test_variants_are_listed_and_read_by_name(tenant: Tenant) -> None:
     (first, *_) = tenant.http.get("/v1/variants").json()["items"]
     assert (first["name"], first["input_size"]) == ("mobile_sam", 1024)
     assert first["everything"]["points_per_side"] == 32
@@ -48,16 +48,14 @@ def test_variants(tenant: Tenant) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "variant_not_found")
 
 
-def test_a_variant_says_which_licences_are_still_to_be_accepted(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_variant_lists_the_licences_still_to_be_accepted(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     add_variants(monkeypatch, "edgy", weights_licence="S-Lab-1.0")
     shown = tenant.http.get("/v1/variants/edgy").json()
     assert (shown["weights_licence"], shown["licences_to_accept"]) == ("S-Lab-1.0", ["S-Lab-1.0"])
     assert tenant.http.get("/v1/variants/mobile_sam").json()["licences_to_accept"] == []
 
 
-def test_pools_come_from_settings_with_their_living_workers(tenant: Tenant, heartbeats: None) -> None:
+def test_pools_come_from_settings_with_their_live_workers(tenant: Tenant, heartbeats: None) -> None:
     default, other = tenant.http.get("/v1/pools").json()["items"]
     assert (default["name"], default["ready"], [worker["name"] for worker in default["workers"]]) == (
         "default",
@@ -68,8 +66,8 @@ def test_pools_come_from_settings_with_their_living_workers(tenant: Tenant, hear
     assert (other["name"], other["ready"], other["workers"], other["devices"]) == ("other", False, [], [])
 
 
-def test_hardware(api: Api, tenant: Tenant, folder: Path) -> None:
-    """What computed for any tenant."""
+def test_hardware_of_recorded_runs_is_listed(api: Api, tenant: Tenant, folder: Path) -> None:
+    """The list contains the hardware of all tenants."""
     facts = {"device_kind": "cuda", "device_name": uuid.uuid4().hex, "driver": "570"}
 
     def outcome(image: ShardImage) -> ImageOutcome:
@@ -96,7 +94,7 @@ def test_readiness_names_every_part_and_pools_do_not_count(api: Api, heartbeats:
     assert all(check["ms"] >= 0 for check in checks.values())
 
 
-def test_a_broker_that_is_down_is_not_ready(api: Api) -> None:
+def test_the_api_is_not_ready_while_the_broker_is_down(api: Api) -> None:
     api.queue.down = True
     try:
         answer = httpx.get(f"{api.url}/readyz")
@@ -112,7 +110,7 @@ def test_health_and_documentation_need_no_key(api: Api) -> None:
     assert httpx.get(f"{api.url}/openapi.json").json()["info"]["title"] == "samfleet"
 
 
-def test_a_variant_says_whether_its_weights_are_here(tmp_path: Path) -> None:
+def test_a_variant_says_whether_its_weights_are_present(tmp_path: Path) -> None:
     record = get_variant("mobile_sam")
     assert Variant.of(record, (), tmp_path / "nowhere").weights_here is None
     assert Variant.of(record, (), tmp_path).weights_here is False

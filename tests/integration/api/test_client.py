@@ -1,4 +1,4 @@
-"""The command line's client against the real server: both sides read the same contract."""
+"""The command line's client against the real server: both follow the same contract."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def first_fails(image: ShardImage) -> ImageOutcome:
     return failed(image) if image.image_id == 1 else segmented(image)
 
 
-def test_the_client_reads_every_answer_of_the_server(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
+def test_the_client_parses_every_response_of_the_server(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     write_pictures(folder, 3)
     triangle = [[1, 1, 5, 1, 5, 5]]
     annotations = tmp_path / "instances.json"
@@ -51,7 +51,7 @@ def test_the_client_reads_every_answer_of_the_server(api: Api, tenant: Tenant, f
 
 
 def annotations_inside(folder: Path, annotations: Path) -> Path:
-    """A copy that the server may read."""
+    """Copy the annotations into a folder that the server may read."""
     path = folder / "instances.json"
     path.write_bytes(annotations.read_bytes())
     return path

@@ -1,4 +1,4 @@
-"""Reports tell datasets apart by what they hold, not by the names of their folders."""
+"""Reports distinguish datasets by content, not by the names of their folders."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def quality(tenant: Tenant, **params: Any) -> dict[str, int]:
 
 @pytest.fixture
 def two_folders(folder: Path) -> tuple[Path, Path]:
-    """Both are called `images`."""
+    """Two different folders that are both called `images`."""
     found = (folder / "a" / "images", folder / "b" / "images")
     for count, one in enumerate(found, start=2):
         one.mkdir(parents=True)
@@ -61,7 +61,7 @@ def content(api: Api, dataset: dict[str, Any]) -> str:
         return str(session.execute(query, {"id": dataset["id"]}).scalar_one())
 
 
-def test_two_datasets_of_one_name_stay_apart_in_every_report(
+def test_datasets_with_the_same_name_have_separate_rows_in_every_report(
     api: Api, tenant: Tenant, two_folders: tuple[Path, Path]
 ) -> None:
     first, second = (measure(api, tenant, one) for one in two_folders)
@@ -78,7 +78,7 @@ def test_two_datasets_of_one_name_stay_apart_in_every_report(
     assert content(api, first) != content(api, second)
 
 
-def test_the_same_images_are_one_dataset_whatever_its_name(
+def test_the_same_images_are_one_dataset_under_any_name(
     api: Api, tenant: Tenant, two_folders: tuple[Path, Path]
 ) -> None:
     measure(api, tenant, two_folders[0])
@@ -86,7 +86,7 @@ def test_the_same_images_are_one_dataset_whatever_its_name(
     assert quality(tenant) == {"images": 4}
 
 
-def test_what_was_annotated_is_part_of_the_content(
+def test_annotations_are_part_of_the_content(
     api: Api, tenant: Tenant, folder: Path, two_folders: tuple[Path, Path]
 ) -> None:
     images = two_folders[0]
@@ -98,7 +98,7 @@ def test_what_was_annotated_is_part_of_the_content(
     assert len(quality(tenant)) == 3
 
 
-def test_an_upload_has_the_content_of_the_same_folder(
+def test_an_upload_and_a_directory_of_the_same_files_have_equal_content(
     api: Api, tenant: Tenant, folder: Path, two_folders: tuple[Path, Path]
 ) -> None:
     images = two_folders[0]

@@ -43,7 +43,7 @@ def upload(tenant: Tenant, path: str, **files: bytes) -> Any:
     return tenant.http.post(f"{path}/images", files=parts)
 
 
-def test_a_dataset_from_a_directory(tenant: Tenant, folder: Path) -> None:
+def test_a_dataset_is_created_from_a_directory(tenant: Tenant, folder: Path) -> None:
     put_images(folder, "b.jpg", "sub/a.png")
     (folder / "instances.json").write_bytes(coco({"sub/a.png": 9}))
     body = {"source": "directory", "directory": str(folder), "annotations_path": str(folder / "instances.json")}
@@ -63,7 +63,7 @@ def test_a_dataset_from_a_directory(tenant: Tenant, folder: Path) -> None:
     ]
 
 
-def test_how_far_annotations_are_used_is_said_by_the_dataset_and_its_jobs(tenant: Tenant, folder: Path) -> None:
+def test_a_dataset_and_its_jobs_count_used_and_unused_annotations(tenant: Tenant, folder: Path) -> None:
     put_images(folder, "a.jpg", "b.jpg")
     (folder / "instances.json").write_bytes(coco({"images\\b.jpg": 9, "gone.jpg": 10}))
     body = {"source": "directory", "directory": str(folder), "annotations_path": str(folder / "instances.json")}
@@ -89,14 +89,14 @@ def test_strict_annotations_of_an_upload_are_checked_when_it_is_sealed(tenant: T
     assert (sealed["annotated_image_count"], sealed["unused_annotation_count"]) == (1, 1)
 
 
-def test_categories_are_those_of_the_annotations(tenant: Tenant) -> None:
+def test_categories_come_from_the_annotations(tenant: Tenant) -> None:
     path = new_upload(tenant)
     assert tenant.http.get(f"{path}/categories").json() == {"items": []}
     tenant.http.put(f"{path}/annotations", content=coco({"b.jpg": 50}))
     assert tenant.http.get(f"{path}/categories").json() == {"items": [{"id": 1, "name": "thing"}]}
 
 
-def test_what_is_left_out_of_a_folder_is_said(tenant: Tenant, folder: Path) -> None:
+def test_files_left_out_of_a_folder_are_reported(tenant: Tenant, folder: Path) -> None:
     put_images(folder, "a.jpg", ".thumbnails/t.png", "._a.jpg", "b.heic")
     body = {"source": "directory", "directory": str(folder)}
     dataset = tenant.http.post("/v1/datasets", json=body).json()
@@ -110,7 +110,7 @@ def test_what_is_left_out_of_a_folder_is_said(tenant: Tenant, folder: Path) -> N
     assert tenant.http.post("/v1/datasets", json={**body, "include_hidden": True}).json()["image_count"] == 3
 
 
-def test_what_a_client_leaves_out_of_an_upload_is_kept(tenant: Tenant) -> None:
+def test_files_left_out_by_the_client_are_stored(tenant: Tenant) -> None:
     left_out = [{"reason": "name", "count": 2, "examples": ['a "b".png']}]
     made = tenant.http.post("/v1/datasets", json={"source": "upload", "left_out": left_out})
     assert made.json()["left_out"] == left_out
@@ -118,7 +118,7 @@ def test_what_a_client_leaves_out_of_an_upload_is_kept(tenant: Tenant) -> None:
     assert (wrong.status_code, wrong.json()["code"]) == (422, "payload_invalid")
 
 
-def test_limit_and_name(tenant: Tenant, folder: Path) -> None:
+def test_a_dataset_takes_a_limit_and_a_name(tenant: Tenant, folder: Path) -> None:
     put_images(folder, "a.jpg", "b.jpg", "c.jpg")
     body = {"source": "directory", "directory": str(folder), "limit": 2, "name": "two of them"}
     dataset = tenant.http.post("/v1/datasets", json=body).json()
@@ -150,7 +150,7 @@ def test_limit_and_name(tenant: Tenant, folder: Path) -> None:
         ({"detections_path": "{folder}/big.json"}, 413, "detections_too_large"),
     ],
 )
-def test_what_a_directory_may_not_be(
+def test_wrong_directories_are_refused(
     tenant: Tenant, folder: Path, changes: dict[str, Any], status: int, code: str
 ) -> None:
     put_images(folder, "a.jpg")
@@ -162,7 +162,7 @@ def test_what_a_directory_may_not_be(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_uploading_and_sealing(api: Api, tenant: Tenant) -> None:
+def test_images_are_uploaded_and_the_dataset_sealed(api: Api, tenant: Tenant) -> None:
     path = new_upload(tenant)
     answer = upload(tenant, path, **{"b.jpg": b"bb", "sub/Größe 1.jpg": b"s"})
     assert answer.status_code == 201, answer.text
@@ -197,7 +197,7 @@ def test_uploading_and_sealing(api: Api, tenant: Tenant) -> None:
         ({}, 422, "payload_invalid"),
     ],
 )
-def test_what_cannot_be_uploaded(tenant: Tenant, files: dict[str, bytes], status: int, code: str) -> None:
+def test_wrong_uploads_are_refused(tenant: Tenant, files: dict[str, bytes], status: int, code: str) -> None:
     path = new_upload(tenant)
     upload(tenant, path, **{"taken.jpg": b"first"})
     answer = upload(tenant, path, **files) if files else tenant.http.post(f"{path}/images")
@@ -205,7 +205,7 @@ def test_what_cannot_be_uploaded(tenant: Tenant, files: dict[str, bytes], status
     assert tenant.http.get(path).json()["image_count"] == 1
 
 
-def test_a_form_with_anything_else_is_refused(tenant: Tenant) -> None:
+def test_a_form_with_other_fields_is_refused(tenant: Tenant) -> None:
     path = new_upload(tenant)
     for form in ({"files": {"other": ("a.jpg", b"")}}, {"files": {"files": ("a.jpg", b"")}, "data": {"note": "x"}}):
         answer = tenant.http.post(f"{path}/images", **form)
@@ -216,14 +216,14 @@ def test_a_form_with_anything_else_is_refused(tenant: Tenant) -> None:
     assert (broken.status_code, broken.json()["code"]) == (422, "payload_invalid")
 
 
-def test_a_sealed_dataset_is_final(tenant: Tenant, folder: Path) -> None:
+def test_a_sealed_dataset_cannot_be_changed(tenant: Tenant, folder: Path) -> None:
     put_images(folder, "a.jpg")
     path = tenant.http.post("/v1/datasets", json={"source": "directory", "directory": str(folder)}).headers["Location"]
     assert upload(tenant, path, **{"b.jpg": b""}).json()["code"] == "dataset_sealed"
     assert tenant.http.put(f"{path}/annotations", content=coco({"a.jpg": 1})).json()["code"] == "dataset_sealed"
 
 
-def test_annotations_are_limited_and_checked_when_they_arrive(tenant: Tenant) -> None:
+def test_annotations_are_limited_and_checked_on_arrival(tenant: Tenant) -> None:
     path = f"{new_upload(tenant)}/annotations"
     large = tenant.http.put(path, content=b" " * (MAX_ANNOTATIONS_BYTES + 1))
     assert (large.status_code, large.json()["code"]) == (413, "annotations_too_large")
@@ -273,7 +273,7 @@ def test_datasets_come_in_pages_newest_first(tenant: Tenant) -> None:
     assert seen == made[::-1]
 
 
-def test_images_come_in_pages_and_cursors_end_with_sealing(tenant: Tenant) -> None:
+def test_images_come_in_pages_and_sealing_invalidates_cursors(tenant: Tenant) -> None:
     path = new_upload(tenant)
     upload(tenant, path, **{f"{name}.jpg": b"" for name in "cab"})
     first = tenant.http.get(f"{path}/images", params={"limit": 2}).json()

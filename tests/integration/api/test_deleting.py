@@ -1,4 +1,4 @@
-"""Deletion of jobs and datasets over HTTP, for their owner, another tenant and nobody."""
+"""Deletion of jobs and datasets over HTTP, by their owner, another tenant and an anonymous client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samfleet.jobs.clean import CleanLimits, clean
 LIMITS = CleanLimits(timedelta(hours=1), timedelta(days=7), timedelta(hours=1))
 
 
-def test_a_deleted_job_is_gone_from_every_answer(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_a_deleted_job_is_missing_in_every_response(api: Api, tenant: Tenant, folder: Path) -> None:
     headers = {"Idempotency-Key": "once"}
     job = new_job(tenant, folder)
     carry_out(api, job)
@@ -41,7 +41,7 @@ def test_a_deleted_job_is_gone_from_every_answer(api: Api, tenant: Tenant, folde
     assert [row["n"] for row in tenant.http.get("/v1/reports/throughput").json()["rows"]] == [3]
 
 
-def test_measurements_are_forgotten_where_asked_for(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_measurements_are_deleted_on_request(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     carry_out(api, job)
     tenant.http.delete(f"/v1/jobs/{job['id']}", params={"forget_measurements": True})
@@ -67,7 +67,7 @@ def test_a_running_job_and_a_dataset_in_use_are_refused(tenant: Tenant, folder: 
 
 
 @pytest.mark.parametrize("what", ["jobs", "datasets"])
-def test_only_the_owner_deletes(api: Api, tenant: Tenant, other_tenant: Tenant, folder: Path, what: str) -> None:
+def test_only_the_owner_can_delete(api: Api, tenant: Tenant, other_tenant: Tenant, folder: Path, what: str) -> None:
     job = new_job(tenant, folder)
     path = f"/v1/{what}/{job['id' if what == 'jobs' else 'dataset_id']}"
     rival, unknown = (other_tenant.http.delete(one) for one in (path, f"/v1/{what}/{uuid.uuid4()}"))

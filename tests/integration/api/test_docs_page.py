@@ -5,7 +5,7 @@ import httpx
 from fixtures.api.running_api import Api
 
 
-def test_the_documentation_runs_scripts_of_this_server_alone(api: Api) -> None:
+def test_the_documentation_page_loads_scripts_only_from_this_server(api: Api) -> None:
     page = httpx.get(f"{api.url}/docs")
     assert page.status_code == 200
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]

@@ -1,4 +1,4 @@
-"""AP and AR in reports: what the evaluations of runs found, averaged over the runs of a row."""
+"""AP and AR in reports: figures of evaluated runs, averaged over the runs of a row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rows = list[dict[str, Any]]
 
 
 def machine(threads: int, *, encode_ms: float = 4.0, alone: int = 4) -> Outcomes:
-    """Images after the first `alone` ones, on a second machine of twice as many threads."""
+    """Outcomes with the images after the first `alone` ones on a second machine of twice as many threads."""
 
     def outcome(image: ShardImage) -> ImageOutcome:
         made = segmented(image, encode_ms=encode_ms)
@@ -42,7 +42,7 @@ def evaluated(
     api: Api, tenant: Tenant, folder: Path, values: Mapping[str, tuple[float, int]], outcomes: Outcomes = segmented,
     **fields: Any,
 ) -> str:  # fmt: skip
-    """A run whose evaluation found these figures, by their names in reports; its id."""
+    """Record a run whose evaluation has these figures, by their names in reports, and return its id."""
     job = new_job(tenant, folder, **fields)
     carry_out(api, job, outcomes)
     figures = [Figure(*FIGURES[name], value, instances) for name, (value, instances) in values.items()]
@@ -60,7 +60,7 @@ def rows(tenant: Tenant, report: str = "quality", **params: Any) -> Rows:
 
 
 def move_hours(api: Api, run_id: str, days: int) -> None:
-    """A run was all on 10 March; with `days`, what it did on its second machine was so many days later."""
+    """Move a run to 10 March; with `days`, move the part of its second machine so many days later."""
     with transaction(api.engine) as session:
         session.execute(
             text(
@@ -82,7 +82,7 @@ def test_a_figure_is_the_mean_of_runs_weighted_by_their_objects(api: Api, tenant
     assert list(row)[-len(FIGURES) :] == list(FIGURES)
 
 
-def test_a_run_on_two_machines_counts_on_each_and_once_in_all(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_a_run_on_two_machines_counts_on_each_and_once_in_total(api: Api, tenant: Tenant, folder: Path) -> None:
     evaluated(api, tenant, folder, {"ap": (0.7, 40)}, machine(1, alone=8), images=8)
     evaluated(api, tenant, folder, {"ap": (0.4, 20)}, machine(1), images=8)
     found = {row["hardware"]: (row["ap"], row["runs_evaluated"]) for row in rows(tenant)}
@@ -91,7 +91,7 @@ def test_a_run_on_two_machines_counts_on_each_and_once_in_all(api: Api, tenant: 
     assert (all_machines["ap"], all_machines["runs_evaluated"]) == (pytest.approx(0.6), 2)
 
 
-def test_a_run_stands_at_the_hour_of_its_last_image(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_an_evaluation_is_dated_by_the_last_image_of_its_run(api: Api, tenant: Tenant, folder: Path) -> None:
     run_id = evaluated(api, tenant, folder, {"ap": (0.4, 20)}, machine(1), images=8)
     for days in (0, 1):
         move_hours(api, run_id, days)
@@ -107,14 +107,14 @@ def test_a_run_stands_at_the_hour_of_its_last_image(api: Api, tenant: Tenant, fo
     assert [(row["day"], row["ap"]) for row in on_each] == [("2026-03-10", 0.4), ("2026-03-11", 0.4)]
 
 
-def test_a_run_that_failed_image_by_image_has_its_evaluation(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_a_run_whose_images_all_failed_keeps_its_evaluation(api: Api, tenant: Tenant, folder: Path) -> None:
     evaluated(api, tenant, folder, {"ap": (0.0, 6)}, failed)
     (row,) = rows(tenant)
     assert (row["n"], row["failures"], row["instances"], row["miou"], row["ap"]) == (0, 3, 0, None, 0.0)
     assert rows(tenant, "pareto", quality="miou") == []
 
 
-def test_pareto_weighs_the_quality_that_is_asked_for(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_pareto_uses_the_requested_quality_figure(api: Api, tenant: Tenant, folder: Path) -> None:
     evaluated(api, tenant, folder, {"ap": (0.4, 6), "ar_1000": (0.9, 6)}, variants=["mobile_sam"])
     evaluated(api, tenant, folder, {"ap": (0.5, 6)}, variants=["sam_vit_b"])
     for quality, names in (("miou", ["mobile_sam", "sam_vit_b"]), ("ap", ["mobile_sam", "sam_vit_b"])):
@@ -128,11 +128,11 @@ def test_pareto_weighs_the_quality_that_is_asked_for(api: Api, tenant: Tenant, f
     assert (refused.status_code, refused.json()["code"]) == (422, "payload_invalid")
 
 
-def test_only_points_of_one_task_are_weighed(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_only_points_of_the_same_task_are_compared(api: Api, tenant: Tenant, folder: Path) -> None:
     evaluated(api, tenant, folder, {"ar_1000": (0.9, 6)}, variants=["mobile_sam"])
     evaluated(api, tenant, folder, {"ar_1000": (0.9, 6)}, variants=["sam_vit_b"])
     given_away = {"kind": "everything", "sampler": "object_aware", "boxes_from": "annotations"}
-    with transaction(api.engine) as session:  # as if the second had been given the boxes of the annotations
+    with transaction(api.engine) as session:  # as if the second had used the boxes of the annotations
         session.execute(
             text(
                 "UPDATE report_series SET parameters = jsonb_build_object('task', CAST(:task AS jsonb)), "
@@ -155,7 +155,7 @@ def test_only_points_of_one_task_are_weighed(api: Api, tenant: Tenant, folder: P
 
 @pytest.mark.parametrize("report", ["throughput", "quality", "pareto", "cost"])
 @pytest.mark.parametrize("dimension", ["stage", "batch_size"])
-def test_what_cannot_divide_a_report_is_refused(tenant: Tenant, report: str, dimension: str) -> None:
+def test_dimensions_that_a_report_does_not_have_are_refused(tenant: Tenant, report: str, dimension: str) -> None:
     chosen = {"stage": "encode", "batch_size": "8"}[dimension]
     for asked in ({"group_by": ["variant", dimension]}, {dimension: chosen}):
         refused = tenant.http.get(f"/v1/reports/{report}", params=asked)
@@ -163,7 +163,7 @@ def test_what_cannot_divide_a_report_is_refused(tenant: Tenant, report: str, dim
         assert dimension in refused.json()["detail"]
 
 
-def test_what_would_select_nothing_is_refused(tenant: Tenant) -> None:
+def test_filter_values_that_cannot_match_are_refused(tenant: Tenant) -> None:
     size = tenant.http.get("/v1/reports/latency", params={"batch_size": [4, 3]})
     assert (size.status_code, size.json()["code"]) == (422, "report_invalid")
     stage = tenant.http.get("/v1/reports/latency", params={"stage": "encoder"})
@@ -172,7 +172,7 @@ def test_what_would_select_nothing_is_refused(tenant: Tenant) -> None:
         assert rows(tenant, "latency", stage=name, batch_size=[0, 1, 2048]) == []
 
 
-def test_views_have_the_figures_of_the_api(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_sql_views_have_the_same_figures_as_the_api(api: Api, tenant: Tenant, folder: Path) -> None:
     everything = {name: (0.01 * place, 5 + place) for place, name in enumerate(FIGURES, 1)}
     evaluated(api, tenant, folder, {"ap": (0.9, 100), "ar_1000": (0.2, 9)}, machine(2), images=4)
     evaluated(api, tenant, folder, everything, machine(1), images=8)

@@ -21,7 +21,9 @@ def jobs_of(answer: httpx.Response) -> Iterator[dict[str, Any]]:
             yield json.loads(line.removeprefix("data: "))
 
 
-def test_a_job_is_told_at_once_at_every_change_and_at_its_end(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_events_are_sent_at_once_on_every_change_and_at_the_end_of_a_job(
+    api: Api, tenant: Tenant, folder: Path
+) -> None:
     job = new_job(tenant, folder, images=4)
     run_id = job["runs"][0]["id"]
     with tenant.http.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
@@ -38,24 +40,24 @@ def test_a_job_is_told_at_once_at_every_change_and_at_its_end(api: Api, tenant: 
         assert claimed is not None
         record_shard(api, claimed)
         finish_run(api.engine, api.store, uuid.UUID(run_id))
-        assert [one["state"] for one in told][-1] == "completed"  # and the stream has ended by itself
+        assert [one["state"] for one in told][-1] == "completed"  # the stream has ended by itself
 
 
-def test_a_job_that_has_ended_is_told_once(tenant: Tenant, folder: Path) -> None:
+def test_an_ended_job_sends_one_event(tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     tenant.http.post(f"/v1/jobs/{job['id']}/cancel")
     answer = tenant.http.get(f"/v1/jobs/{job['id']}/events")
     assert [one["state"] for one in jobs_of(answer)] == ["cancelled"]
 
 
-def test_nobody_follows_the_job_of_another(tenant: Tenant, other_tenant: Tenant, folder: Path) -> None:
+def test_other_tenants_cannot_follow_a_job(tenant: Tenant, other_tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     answer = other_tenant.http.get(f"/v1/jobs/{job['id']}/events")
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
 
 
 @pytest.mark.parametrize("path", ["/dashboard/", "/dashboard/jobs/x?run=1", "/dashboard/variants?loaded=yes"])
-def test_a_page_is_for_everybody_and_takes_filters(api: Api, path: str) -> None:
+def test_dashboard_pages_need_no_key_and_accept_filters(api: Api, path: str) -> None:
     answer = httpx.get(api.url + path)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
@@ -63,7 +65,7 @@ def test_a_page_is_for_everybody_and_takes_filters(api: Api, path: str) -> None:
     assert "style=" not in answer.text
 
 
-def test_files_are_served_with_their_types_and_nothing_beside_them(api: Api) -> None:
+def test_static_files_are_served_with_their_types_and_nothing_else(api: Api) -> None:
     client = TestClient(api.app)
     for name, media_type in (("app.js", "javascript"), ("style.css", "text/css"), ("icon.svg", "image/svg+xml")):
         answer = client.get(f"/dashboard/static/{name}")

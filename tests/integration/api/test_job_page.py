@@ -1,4 +1,4 @@
-"""What the page of a job asks for: when images were recorded, which failed alike, and the list of a run's images."""
+"""Requests of a job's page: recording times, grouped failures, and the images of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from samfleet_api.pagination import encode_cursor
 
 
 def some_fail(image: ShardImage) -> ImageOutcome:
-    """1, 4 and 5 are truncated, 2 is gone, the others succeed."""
+    """Outcomes: 1, 4 and 5 are truncated, 2 is missing, the others succeed."""
     if image.image_id in {1, 4, 5}:
         return failed(image)
     if image.image_id == 2:
@@ -35,7 +35,7 @@ def read(tenant: Tenant, path: str, **parameters: Any) -> Any:
 
 
 def record_at(api: Api, run_id: str, seconds: dict[int, float]) -> datetime:
-    """Let the shards of these indexes have been recorded so long after a claim an hour ago, which is returned."""
+    """Set when the shards of these indexes were recorded, relative to a claim an hour ago, and return that time."""
     with transaction(api.engine) as session:
         claimed: datetime = session.execute(select(func.now() - timedelta(hours=1))).scalar_one()
         for index, after in seconds.items():
@@ -50,7 +50,7 @@ def images_of(run: dict[str, Any]) -> list[int]:
 
 
 def test_throughput_of_a_finished_job_shows_its_pause(api: Api, tenant: Tenant, folder: Path) -> None:
-    job = new_job(tenant, folder, images=4, pools=["default", "other"])  # two shards for each run
+    job = new_job(tenant, folder, images=4, pools=["default", "other"])  # two shards per run
     carry_out(api, job, some_fail)
     first, second = (run["id"] for run in job["runs"])
     claimed = record_at(api, first, {0: 10, 1: 100})
@@ -74,7 +74,7 @@ def test_throughput_of_a_finished_job_shows_its_pause(api: Api, tenant: Tenant, 
     }
 
 
-def test_throughput_of_a_job_that_goes_on_reaches_to_now(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_throughput_of_a_running_job_extends_to_now(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=8)
     path = f"/v1/jobs/{job['id']}/throughput"
     waiting = read(tenant, path)
@@ -91,7 +91,7 @@ def test_throughput_of_a_job_that_goes_on_reaches_to_now(api: Api, tenant: Tenan
     assert images_of(throughput["runs"][0]) == [len(claimed.images), 0]
 
 
-def test_a_clock_that_is_set_back_loses_no_images(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_a_clock_set_back_loses_no_images(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=4)
     carry_out(api, job, segmented)
     record_at(api, job["runs"][0]["id"], {0: -30, 1: 10})
@@ -100,13 +100,13 @@ def test_a_clock_that_is_set_back_loses_no_images(api: Api, tenant: Tenant, fold
 
 
 @pytest.mark.parametrize("points", [1, 501, "many"])
-def test_how_many_points_there_may_be(tenant: Tenant, folder: Path, points: object) -> None:
+def test_invalid_numbers_of_points_are_refused(tenant: Tenant, folder: Path, points: object) -> None:
     job = new_job(tenant, folder, images=1)
     answer = tenant.http.get(f"/v1/jobs/{job['id']}/throughput", params={"points": str(points)})
     assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
 
 
-def test_failures_that_are_alike_are_counted_together(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_similar_failures_are_counted_together(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=6, pools=["default", "other"])
     assert read(tenant, f"/v1/jobs/{job['id']}/errors/groups") == {"items": []}
     carry_out(api, job, some_fail)
@@ -131,7 +131,7 @@ def test_failures_that_are_alike_are_counted_together(api: Api, tenant: Tenant, 
     assert {name: listed[0][name] for name in truncated["first"]} == truncated["first"]
 
 
-def test_the_images_of_a_run_come_in_the_order_of_the_dataset(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_the_images_of_a_run_are_in_dataset_order(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=12)
     path = f"/v1/runs/{job['runs'][0]['id']}/images"
     assert {image["outcome"] for image in read(tenant, path)["items"]} == {"pending"}
@@ -176,20 +176,22 @@ OUTCOMES = ("succeeded", "failed", "pending")
         ({"cursor": encode_cursor("a")}, "cursor_invalid"),
     ],
 )
-def test_lists_of_images_that_cannot_be(tenant: Tenant, folder: Path, parameters: dict[str, str], code: str) -> None:
+def test_invalid_parameters_of_image_lists_are_refused(
+    tenant: Tenant, folder: Path, parameters: dict[str, str], code: str
+) -> None:
     job = new_job(tenant, folder, images=1)
     answer = tenant.http.get(f"/v1/runs/{job['runs'][0]['id']}/images", params=parameters)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
-def test_a_cursor_past_the_end_gives_nothing(tenant: Tenant, folder: Path) -> None:
+def test_a_cursor_past_the_end_gives_an_empty_page(tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=1)
     assert read(tenant, f"/v1/runs/{job['runs'][0]['id']}/images", cursor=encode_cursor(2**62))["items"] == []
     past = encode_cursor("position", 2**62)
     assert read(tenant, f"/v1/datasets/{job['dataset_id']}/images", cursor=past)["items"] == []
 
 
-def test_another_tenant_sees_none_of_it(api: Api, tenant: Tenant, other_tenant: Tenant, folder: Path) -> None:
+def test_another_tenant_sees_nothing_of_the_job(api: Api, tenant: Tenant, other_tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=2)
     carry_out(api, job, some_fail)
     for path, code in (

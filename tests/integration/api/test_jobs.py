@@ -16,7 +16,7 @@ def every_second_fails(image: ShardImage) -> ImageOutcome:
     return failed(image) if image.image_id % 2 == 0 else segmented(image)
 
 
-def test_a_submitted_job_waits(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_a_submitted_job_is_queued(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, variants=["mobile_sam"], pools=["default", "other"], name="mine")
     assert (job["name"], job["state"], job["progress"], job["error"]) == ("mine", "queued", 0.0, None)
     assert job["counts"] == {"total": 6, "succeeded": 0, "failed": 0, "in_progress": 0}
@@ -65,9 +65,7 @@ def test_the_same_key_gives_the_same_job(tenant: Tenant, folder: Path) -> None:
         ({"unknown": 1}, 422, "payload_invalid"),
     ],
 )
-def test_what_cannot_be_submitted(
-    tenant: Tenant, folder: Path, changes: dict[str, Any], status: int, code: str
-) -> None:
+def test_wrong_jobs_are_refused(tenant: Tenant, folder: Path, changes: dict[str, Any], status: int, code: str) -> None:
     job = new_job(tenant, folder, images=1)
     if changes.get("dataset_id") == "{open}":
         changes = {"dataset_id": tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]}
@@ -76,7 +74,7 @@ def test_what_cannot_be_submitted(
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
-def test_progress_while_it_runs(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_progress_is_reported_while_a_job_runs(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=12)
     plan(api, job, shard_size=4)
     run_id = job["runs"][0]["id"]
@@ -95,7 +93,7 @@ def test_progress_while_it_runs(api: Api, tenant: Tenant, folder: Path) -> None:
     assert job["runs"][0]["hardware"] == []
 
 
-def test_a_finished_job_and_its_errors(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_a_finished_job_lists_its_errors(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=5)
     carry_out(api, job, every_second_fails)
     path = f"/v1/jobs/{job['id']}"
@@ -121,7 +119,7 @@ def test_a_finished_job_and_its_errors(api: Api, tenant: Tenant, folder: Path) -
     assert second["next"] is None
 
 
-def test_cancelling_keeps_what_is_recorded(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_cancelling_keeps_recorded_results(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=8)
     plan(api, job)
     claimed = claim_next(api, job["runs"][0]["id"])
@@ -153,7 +151,7 @@ def test_jobs_are_listed_newest_first_and_by_state(tenant: Tenant, folder: Path)
     assert [item["id"] for item in cancelled] == [first["id"]]
 
 
-def test_jobs_are_found_by_a_part_of_their_name(tenant: Tenant, folder: Path) -> None:
+def test_jobs_are_found_by_part_of_their_name(tenant: Tenant, folder: Path) -> None:
     for name in ("Shelves, 50 % off", "shelves again", "windows", None):
         new_job(tenant, folder, name=name)
 
@@ -161,12 +159,12 @@ def test_jobs_are_found_by_a_part_of_their_name(tenant: Tenant, folder: Path) ->
         return [job["name"] for job in tenant.http.get("/v1/jobs", params={"name": part}).json()["items"]]
 
     assert found("SHELVES") == ["shelves again", "Shelves, 50 % off"]
-    assert found("%") == ["Shelves, 50 % off"]  # no pattern
+    assert found("%") == ["Shelves, 50 % off"]  # not a pattern
     assert found("_") == []
     assert tenant.http.get("/v1/jobs", params={"name": "x" * 201}).status_code == 422
 
 
-def test_a_job_names_its_dataset_and_its_task_in_words(tenant: Tenant, folder: Path) -> None:
+def test_a_job_names_its_dataset_and_describes_its_task(tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     assert job["dataset_name"] == tenant.http.get(f"/v1/datasets/{job['dataset_id']}").json()["name"]
     assert job["task_in_words"].startswith("everything")

@@ -1,4 +1,4 @@
-"""Keys and tenants, as admins manage them."""
+"""Management of keys and tenants by admins."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_only_the_hash_of_a_key_is_stored(api: Api, admin: Tenant) -> None:
     assert key["key"] not in map(str, stored.values())
 
 
-def test_keys_without_admin_manage_nothing(api: Api, tenant: Tenant) -> None:
+def test_keys_without_admin_rights_manage_nothing(api: Api, tenant: Tenant) -> None:
     for method, path in (("GET", "/v1/keys"), ("GET", "/v1/tenants"), ("DELETE", f"/v1/keys/{uuid.uuid4()}")):
         answer = tenant.http.request(method, path)
         assert (answer.status_code, answer.json()["code"]) == (403, "admin_required")
@@ -93,7 +93,7 @@ def test_unknown_keys_and_tenants_are_not_found(admin: Tenant) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\x00", "-a", "a" * 101, "ä"])
-def test_a_bad_name_of_a_tenant_is_refused(admin: Tenant, name: str) -> None:
+def test_an_invalid_tenant_name_is_refused(admin: Tenant, name: str) -> None:
     assert admin.http.post("/v1/tenants", json={"name": name}).status_code == 422
 
 
@@ -117,7 +117,7 @@ def test_a_revoked_key_ends_its_browser_sessions(api: Api, admin: Tenant) -> Non
         assert session.scalars(opened).all() == []
 
 
-def test_an_admin_s_browser_manages_keys_with_its_csrf_token(api: Api, admin: Tenant) -> None:
+def test_a_browser_of_an_admin_manages_keys_with_its_csrf_token(api: Api, admin: Tenant) -> None:
     with httpx.Client(base_url=api.url) as browser:
         browser.post("/dashboard/session", json={"key": admin.key})
         token = browser.get("/dashboard/session").json()["csrf_token"]
@@ -127,7 +127,7 @@ def test_an_admin_s_browser_manages_keys_with_its_csrf_token(api: Api, admin: Te
         assert created.status_code == 201
 
 
-def test_the_last_use_is_written_at_most_once_a_minute(api: Api, tenant: Tenant) -> None:
+def test_the_last_use_of_a_key_is_written_at_most_once_a_minute(api: Api, tenant: Tenant) -> None:
     of_tenant = select(ApiKey.last_used_at).where(ApiKey.tenant_id == tenant.id)
 
     def last_use() -> object:
@@ -166,7 +166,7 @@ def valid_keys(engine: Engine) -> list[tuple[str, bool]]:
         return [(row.key_sha256, row.is_admin) for row in rows]
 
 
-def test_a_changed_bootstrap_key_replaces_the_one_before(database_url: str, engine: Engine) -> None:
+def test_a_changed_bootstrap_key_replaces_the_previous_one(database_url: str, engine: Engine) -> None:
     first, second, other = new_key(), new_key(), new_key()
     register_bootstrap_key(database_url, first)
     register_key(database_url, other, tenant="default", name="bootstrap")
@@ -175,7 +175,7 @@ def test_a_changed_bootstrap_key_replaces_the_one_before(database_url: str, engi
     assert valid_keys(engine) == [(hash_key(other), False), (hash_key(second), True)]
 
 
-def test_a_revoked_bootstrap_key_neither_returns_nor_locks_anybody_out(database_url: str, engine: Engine) -> None:
+def test_a_revoked_bootstrap_key_neither_returns_nor_locks_out_others(database_url: str, engine: Engine) -> None:
     first, second = new_key(), new_key()
     for key in (first, second, first):
         register_bootstrap_key(database_url, key)

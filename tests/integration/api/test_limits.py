@@ -1,4 +1,4 @@
-"""Limits of one client: bodies, requests, streams and threads."""
+"""Limits per client: bodies, requests, streams and threads."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Server = Callable[..., httpx.Client]
 
 @pytest.fixture
 def server(api: Api, tenant: Tenant, tmp_path: Path) -> Iterator[Server]:
-    """Starts a server with other settings on the database of all tests, and gives a client of it."""
+    """Start a server with other settings on the tests' database, and return a client for it."""
     with ExitStack() as stack:
 
         def start(add_routes: Callable[[FastAPI], None] | None = None, **settings: Any) -> httpx.Client:
@@ -60,27 +60,27 @@ def server(api: Api, tenant: Tenant, tmp_path: Path) -> Iterator[Server]:
         ("POST", "/nowhere"),
     ],
 )
-def test_a_body_of_more_than_the_limit_is_refused(api: Api, method: str, path: str, media_type: str) -> None:
+def test_a_body_above_the_limit_is_refused(api: Api, method: str, path: str, media_type: str) -> None:
     answer = httpx.request(method, api.url + path, content=b" " * (2**20 + 1), headers={"Content-Type": media_type})
     assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/datasets", "/dashboard/session"])
-def test_a_body_of_unknown_size_is_read_to_the_limit(api: Api, path: str) -> None:
+def test_a_body_of_unknown_size_is_read_up_to_the_limit(api: Api, path: str) -> None:
     chunks = (b" " * 2**16 for _ in range(20))
     answer = httpx.post(api.url + path, content=chunks, headers={"Content-Type": "multipart/x"})
     assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize(("method", "path"), STREAMED)
-def test_an_upload_needs_a_key_before_it_is_read(api: Api, method: str, path: str) -> None:
+def test_an_upload_without_a_key_is_refused_before_it_is_read(api: Api, method: str, path: str) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     url = api.url + path.format(dataset_id=ID)
     answer = httpx.request(method, url, headers=headers, content=b" " * (2**20 + 1))
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
 
 
-def test_only_routes_that_describe_a_streamed_body_may_be_sent_more(api: Api) -> None:
+def test_only_routes_with_a_streamed_body_accept_larger_bodies(api: Api) -> None:
     described = {
         (method.upper(), path)
         for path, methods in api.app.openapi()["paths"].items()
@@ -98,7 +98,7 @@ def test_a_compressed_body_is_refused(tenant: Tenant) -> None:
 def test_headers_have_a_limit(api: Api) -> None:
     try:
         status = httpx.get(f"{api.url}/healthz", headers={"X-Long": "x" * 2**17}).status_code
-    except httpx.TransportError:  # the server closed with headers unread, before its answer was seen
+    except httpx.TransportError:  # the server closed with headers unread, before its response was seen
         status = 400
     assert status == 400
     assert httpx.get(f"{api.url}/healthz", headers={"X-Long": "x" * 2**15}).status_code == 200
@@ -115,7 +115,7 @@ def test_forms_have_a_limit_of_parts_and_of_headers(tenant: Tenant) -> None:
     assert tenant.http.post(path, content=form, headers=headers).json()["code"] == "payload_invalid"
 
 
-def test_a_form_cannot_choose_how_names_are_read(tenant: Tenant) -> None:
+def test_a_form_cannot_choose_the_encoding_of_names(tenant: Tenant) -> None:
     dataset = tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
     form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="ab.png"\r\n\r\nx\r\n--x--\r\n'
     for charset, status in (("utf-16", 422), ("UTF-8", 201)):
@@ -125,7 +125,7 @@ def test_a_form_cannot_choose_how_names_are_read(tenant: Tenant) -> None:
     assert answer.json()["items"][0]["file_name"] == "ab.png"
 
 
-def test_a_key_has_so_many_requests_a_minute(server: Server) -> None:
+def test_requests_per_minute_are_limited_per_key(server: Server) -> None:
     client = server(requests_per_minute=3)
     answers = [client.get("/v1/jobs") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -136,7 +136,7 @@ def test_a_key_has_so_many_requests_a_minute(server: Server) -> None:
     assert client.get("/healthz").status_code == 200
 
 
-def test_requests_come_back_with_time_and_belong_to_one_key() -> None:
+def test_the_request_budget_refills_over_time_for_each_key() -> None:
     now = 0.0
     rates = Rates(60, clock=lambda: now)
     assert [rates.take("a").remaining for _ in range(60)] == list(range(59, -1, -1))
@@ -150,7 +150,7 @@ def test_requests_come_back_with_time_and_belong_to_one_key() -> None:
     assert rates.take("a").remaining == 59
 
 
-def test_streams_of_events_are_limited_per_key(server: Server, tenant: Tenant, folder: Path) -> None:
+def test_event_streams_are_limited_per_key(server: Server, tenant: Tenant, folder: Path) -> None:
     client = server(event_streams_per_key=2)
     path = f"/v1/jobs/{new_job(tenant, folder)['id']}/events"
     with ExitStack() as streams:
@@ -161,7 +161,7 @@ def test_streams_of_events_are_limited_per_key(server: Server, tenant: Tenant, f
     assert refused.headers["Retry-After"] == "5"
 
 
-def test_streams_are_limited_per_process_and_given_back() -> None:
+def test_streams_are_limited_per_process_and_released_when_closed() -> None:
     streams = watching.EventStreams(most=2, most_of_one=2)
     with streams.place("a"), streams.place("b"), pytest.raises(watching.TooManyEventStreams), streams.place("c"):
         pass
@@ -169,7 +169,7 @@ def test_streams_are_limited_per_process_and_given_back() -> None:
         pass
 
 
-def test_all_followers_share_one_look_at_the_database(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_all_followers_share_one_database_query(api: Api, tenant: Tenant, folder: Path) -> None:
     job_id = uuid.UUID(new_job(tenant, folder)["id"])
 
     async def follow() -> tuple[int, int]:
@@ -182,10 +182,10 @@ def test_all_followers_share_one_look_at_the_database(api: Api, tenant: Tenant, 
 
     told, looks = asyncio.run(follow())
     assert told == 60
-    assert looks <= 7  # one each 0.2 s, not 60
+    assert looks <= 7  # one per 0.2 s, not 60
 
 
-def test_requests_that_hang_leave_the_others_theirs(server: Server, other_tenant: Tenant) -> None:
+def test_hanging_requests_do_not_block_other_tenants(server: Server, other_tenant: Tenant) -> None:
     release, started = threading.Event(), threading.Semaphore(0)
 
     def hang(_tenant: TenantId) -> str:

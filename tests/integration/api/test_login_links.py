@@ -20,7 +20,7 @@ LINKS, SESSION, LOGIN = "/v1/login-links", "/dashboard/session", "/dashboard/ses
 
 @pytest.fixture
 def browser(api: Api) -> Iterator[httpx.Client]:
-    """Keeps cookies and knows no key."""
+    """A client that keeps cookies and has no key."""
     with httpx.Client(base_url=api.url, timeout=30) as http:
         yield http
 
@@ -41,7 +41,7 @@ def code_of(browser: httpx.Client, token: str) -> str:
     return str(answer.json()["code"])
 
 
-def test_a_link_logs_in_once(browser: httpx.Client, tenant: Tenant) -> None:
+def test_a_link_works_once(browser: httpx.Client, tenant: Tenant) -> None:
     token = new_token(tenant)
     answer = browser.post(LOGIN, json={"token": token})
     assert answer.status_code == 204, answer.text
@@ -51,7 +51,7 @@ def test_a_link_logs_in_once(browser: httpx.Client, tenant: Tenant) -> None:
     assert code_of(browser, token) == "login_link_invalid"
 
 
-def test_a_link_ends_after_minutes_and_with_its_key(api: Api, browser: httpx.Client, api_database: str) -> None:
+def test_a_link_expires_after_minutes_and_with_its_key(api: Api, browser: httpx.Client, api_database: str) -> None:
     with new_tenant(api, api_database, admin=True) as admin:
         old = new_token(admin)
         with transaction(api.engine) as session:
@@ -64,7 +64,7 @@ def test_a_link_ends_after_minutes_and_with_its_key(api: Api, browser: httpx.Cli
         assert code_of(browser, token_of(made["path"])) == "login_link_invalid"
 
 
-def test_what_is_kept_of_a_link_opens_nothing(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
+def test_the_stored_form_of_a_link_does_not_log_in(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
     token = new_token(tenant)
     assert code_of(browser, hash_key(token)) == "login_link_invalid"
     with transaction(api.engine) as session:
@@ -73,7 +73,7 @@ def test_what_is_kept_of_a_link_opens_nothing(api: Api, browser: httpx.Client, t
         assert lifetime.scalar().total_seconds() <= 300
 
 
-def test_a_browser_makes_no_links(browser: httpx.Client, tenant: Tenant) -> None:
+def test_a_browser_session_cannot_create_links(browser: httpx.Client, tenant: Tenant) -> None:
     assert browser.post(LINKS).json()["code"] == "unauthorized"
     browser.post(LOGIN, json={"token": new_token(tenant)})
     csrf = browser.get(SESSION).json()["csrf_token"]
@@ -81,13 +81,13 @@ def test_a_browser_makes_no_links(browser: httpx.Client, tenant: Tenant) -> None
     assert (refused.status_code, refused.json()["code"]) == (403, "key_required")
 
 
-def test_no_form_of_another_site_logs_in(browser: httpx.Client, tenant: Tenant) -> None:
+def test_a_form_of_another_site_cannot_log_in(browser: httpx.Client, tenant: Tenant) -> None:
     answer = browser.post(LOGIN, data={"token": new_token(tenant)})
     assert answer.status_code == 422
     assert "Set-Cookie" not in answer.headers
 
 
-def test_wrong_tokens_are_counted_as_wrong_keys_are(api: Api, browser: httpx.Client) -> None:
+def test_wrong_tokens_are_counted_like_wrong_keys(api: Api, browser: httpx.Client) -> None:
     before, api.app.state.wrong_keys = api.app.state.wrong_keys, WrongKeys(2)
     try:
         codes = [browser.post(LOGIN, json={"token": "x"}).json()["code"] for _ in range(3)]
@@ -96,7 +96,7 @@ def test_wrong_tokens_are_counted_as_wrong_keys_are(api: Api, browser: httpx.Cli
     assert codes == ["login_link_invalid", "login_link_invalid", "too_many_attempts"]
 
 
-def test_the_command_line_prints_one(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
+def test_the_command_line_prints_a_link(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
     result = CliRunner().invoke(app, ["open", "--no-browser", "--api-url", api.url, "--api-key", tenant.key])
     assert result.exception is None
     link = result.stdout.strip()

@@ -32,7 +32,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     return samples.get((name, frozenset(labels.items())), 0.0)
 
 
-def test_requests_are_counted_by_the_template_of_their_route(api: Api, tenant: Tenant) -> None:
+def test_requests_are_counted_by_route_template(api: Api, tenant: Tenant) -> None:
     labels = {"method": "GET", "route": "/v1/jobs/{job_id}", "status": "404"}
     before = value(scrape(api.url), "samfleet_http_requests_total", **labels)
     ids = [uuid.uuid4() for _ in range(3)]
@@ -46,7 +46,7 @@ def test_requests_are_counted_by_the_template_of_their_route(api: Api, tenant: T
     assert count >= 3
 
 
-def test_what_no_route_takes_makes_one_series_whatever_is_asked_for(api: Api) -> None:
+def test_requests_without_a_route_are_counted_in_one_series(api: Api) -> None:
     for path in ("/nowhere", f"/{uuid.uuid4()}", "/v1/jobs/../../etc"):
         httpx.get(api.url + path)
     httpx.request("BREW", f"{api.url}/healthz")
@@ -56,7 +56,7 @@ def test_what_no_route_takes_makes_one_series_whatever_is_asked_for(api: Api) ->
     assert "BREW" not in {dict(labels).get("method") for _, labels in shown}
 
 
-def test_the_state_of_the_fleet_is_read_when_asked_for(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_the_state_of_the_fleet_is_read_on_scrape(api: Api, tenant: Tenant, folder: Path) -> None:
     before = scrape(api.url)
     new_job(tenant, folder, images=1)
     after = scrape(api.url)
@@ -75,7 +75,7 @@ def test_the_state_of_the_fleet_is_read_when_asked_for(api: Api, tenant: Tenant,
 
 @pytest.fixture
 def alone(api: Api, tmp_path: Path) -> Iterator[str]:
-    """An API whose database and broker are away."""
+    """An API without its database and broker."""
     engine = connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
     app = create_app(api_settings(tmp_path), parts=Parts(engine, api.store, MemoryTaskQueue(down=True)))
     with serve(app) as url:
@@ -83,7 +83,7 @@ def alone(api: Api, tmp_path: Path) -> Iterator[str]:
     engine.dispose()
 
 
-def test_what_does_not_answer_is_said_to_be_down_and_the_rest_is_there(alone: str) -> None:
+def test_unreachable_parts_are_reported_down_and_other_metrics_remain(alone: str) -> None:
     shown = scrape(alone)
     assert shown["samfleet_dependency_up", frozenset({("dependency", "database")})] == 0
     assert shown["samfleet_dependency_up", frozenset({("dependency", "broker")})] == 0

@@ -1,4 +1,4 @@
-"""Requests that no client of ours sends, and that must be refused and never answered with 500."""
+"""Requests that our clients never send: the server refuses them and never replies with 500."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CURSORS = [
 
 
 @pytest.mark.parametrize("text", CURSORS)
-def test_cursors_that_no_list_gave_out_are_refused(tenant: Tenant, folder: Path, text: str) -> None:
+def test_forged_cursors_are_refused(tenant: Tenant, folder: Path, text: str) -> None:
     job = new_job(tenant, folder)
     paths = (
         "/v1/jobs",
@@ -94,13 +94,13 @@ def test_paths_and_parameters_are_checked(tenant: Tenant, method: str, path: str
         ("POST", "/v1/jobs", '{"task": {"kind": "everything", "pred_iou_thresh": 1e999}}'),
     ],
 )
-def test_numbers_and_texts_of_bodies_are_checked(tenant: Tenant, method: str, path: str, body: str) -> None:
+def test_numbers_and_strings_in_bodies_are_checked(tenant: Tenant, method: str, path: str, body: str) -> None:
     answer = tenant.http.request(method, path, content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
 
 
 @pytest.mark.parametrize("task", ['{"kind": "\\ud800"}', '{"kind": "everything", "\\ud800": 1}', '{"kind": "\\u0000"}'])
-def test_an_error_can_quote_what_cannot_be_encoded(tenant: Tenant, folder: Path, task: str) -> None:
+def test_errors_can_quote_text_that_cannot_be_encoded(tenant: Tenant, folder: Path, task: str) -> None:
     dataset = new_job(tenant, folder)["dataset_id"]
     body = f'{{"dataset_id": "{dataset}", "variants": ["mobile_sam"], "task": {task}}}'
     answer = tenant.http.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
@@ -109,7 +109,7 @@ def test_an_error_can_quote_what_cannot_be_encoded(tenant: Tenant, folder: Path,
 
 
 @pytest.mark.parametrize("share", ['"1e-400"', '"0.5"', "true"])
-def test_a_share_is_a_number(tenant: Tenant, folder: Path, share: str) -> None:
+def test_a_share_must_be_a_number(tenant: Tenant, folder: Path, share: str) -> None:
     dataset = new_job(tenant, folder)["dataset_id"]
     task = '{"kind": "everything"}'
     body = f'{{"dataset_id": "{dataset}", "variants": ["mobile_sam"], "task": {task}, "max_failure_rate": {share}}}'
@@ -132,7 +132,7 @@ def test_allow_names_every_method_of_the_path(api: Api, path: str, methods: set[
     assert set(answer.headers["Allow"].split(", ")) >= methods
 
 
-def test_answers_are_not_guessed_at_and_not_kept(api: Api, tenant: Tenant) -> None:
+def test_responses_forbid_sniffing_and_caching(api: Api, tenant: Tenant) -> None:
     for answer in (tenant.http.get("/v1/jobs"), httpx.get(f"{api.url}/v1/jobs"), tenant.http.get("/v1/nowhere")):
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "no-store"
@@ -140,7 +140,7 @@ def test_answers_are_not_guessed_at_and_not_kept(api: Api, tenant: Tenant) -> No
     assert httpx.get(f"{api.url}/healthz").headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_every_reference_of_the_openapi_document_leads_somewhere(api: Api) -> None:
+def test_every_reference_in_the_openapi_document_resolves(api: Api) -> None:
     document = json.loads(json.dumps(api.app.openapi()))
     schemas = document["components"]["schemas"]
     references = [part.split('"')[0] for part in json.dumps(document).split('"$ref": "')[1:]]

@@ -45,6 +45,7 @@ OPERATIONS = [
     "report_latency",
     "report_pareto",
     "report_quality",
+    "report_stages",
     "report_throughput",
     "run_list_images",
     "run_read",
@@ -80,7 +81,7 @@ def resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 
 def has_example(schema: dict[str, Any], content: dict[str, Any]) -> bool:
-    """On the body itself, on its model, or on the models that it is made of."""
+    """Return whether the body, its model or the models in it have an example."""
     if "example" in content or "examples" in content:
         return True
     model = resolve(schema, content["schema"])
@@ -127,7 +128,7 @@ def test_every_operation_declares_its_errors(schema: dict[str, Any]) -> None:
                 assert all(example["value"]["status"] == int(status) for example in content["examples"].values())
 
 
-def test_the_task_is_described_field_by_field(schema: dict[str, Any]) -> None:
+def test_every_field_of_the_task_is_described(schema: dict[str, Any]) -> None:
     task = schema["components"]["schemas"]["SubmitJob"]["properties"]["task"]
     everything, prompts = task["oneOf"]
     assert everything["properties"]["points_per_side"]["default"] == 32

@@ -1,4 +1,4 @@
-"""What `/v1/pools` says of a pool's queue and devices."""
+"""Queue and devices of a pool in `/v1/pools`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def pools(tenant: Tenant) -> dict[str, Any]:
 
 
 def moved(tenant: Tenant, before: dict[str, Any], pool: str = "default") -> list[int]:
-    """How the queue has changed: other tests leave jobs behind."""
+    """Return the change of the queue; other tests leave jobs in it."""
     return [pools(tenant)[pool]["queue"][name] - before[pool]["queue"][name] for name in EMPTY]
 
 
-def test_a_queue_is_what_waits_and_what_workers_hold(api: Api, tenant: Tenant) -> None:
+def test_a_queue_counts_waiting_and_leased_images_and_shards(api: Api, tenant: Tenant) -> None:
     folder = api.root / uuid.uuid4().hex
     folder.mkdir()
     before = pools(tenant)
@@ -51,7 +51,7 @@ def test_a_queue_is_what_waits_and_what_workers_hold(api: Api, tenant: Tenant) -
     assert moved(tenant, before) == [0, 0, 0, 0]
 
 
-def test_shards_are_counted_right_whichever_of_them_are_done(api: Api, tenant: Tenant) -> None:
+def test_shards_are_counted_correctly_for_any_done_ones(api: Api, tenant: Tenant) -> None:
     folder = api.root / uuid.uuid4().hex
     folder.mkdir()
     before = pools(tenant)
@@ -60,15 +60,15 @@ def test_shards_are_counted_right_whichever_of_them_are_done(api: Api, tenant: T
     (run,) = job["runs"]
     held = [claim_next(api, run["id"]) for _ in range(3)]
     assert held[2] is not None
-    record_shard(api, held[2])  # the one that is smaller
+    record_shard(api, held[2])  # the smaller one
     assert moved(tenant, before) == [0, 8, 0, 2]
     assert held[0] is not None
     record_shard(api, held[0])
     assert moved(tenant, before) == [0, 4, 0, 1]
 
 
-def test_the_shards_that_wait_are_never_read(api: Api) -> None:
-    """With sequential scans forbidden, each table is reached through an index that leaves them out."""
+def test_waiting_shards_are_never_read(api: Api) -> None:
+    """With sequential scans forbidden, each table is read through an index that excludes them."""
     query = queue_depths_query().compile(api.engine, compile_kwargs={"literal_binds": True})
     with read_only(api.engine) as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
@@ -80,8 +80,8 @@ def test_the_shards_that_wait_are_never_read(api: Api) -> None:
 
 @pytest.fixture
 def heard(api: Api) -> Iterator[tuple[str, datetime]]:
-    """Two workers of `default` that share a GPU and a CPU server, each of which the second heard of later."""
-    now = datetime.now(UTC)  # of this test: a worker that was last heard half a minute ago is gone
+    """Two workers of `default` share a GPU and a CPU server; the second worker has the later report of each."""
+    now = datetime.now(UTC)  # of this test: workers not seen for half a minute are gone
     facts = {"device_kind": "cuda", "device_name": "NVIDIA L4", "threads": uuid.uuid4().hex}
     with transaction(api.engine) as session:
         (hardware_id,) = remember_hardware(session, [facts]).values()
@@ -115,9 +115,7 @@ def heard(api: Api) -> Iterator[tuple[str, datetime]]:
         session.execute(delete(Hardware).where(Hardware.id == hardware_id))
 
 
-def test_a_device_is_shown_once_however_many_workers_have_heard_of_it(
-    tenant: Tenant, heard: tuple[str, datetime]
-) -> None:
+def test_a_device_reported_by_several_workers_is_shown_once(tenant: Tenant, heard: tuple[str, datetime]) -> None:
     hardware_id, now = heard
     gpu, *cpus = sorted(pools(tenant)["default"]["devices"], key=lambda device: str(device["kind"] != "cuda"))
     assert gpu == {
@@ -125,13 +123,13 @@ def test_a_device_is_shown_once_however_many_workers_have_heard_of_it(
         "hardware_id": hardware_id,
         "name": "NVIDIA L4",
         "kind": "cuda",
-        "busy_share": 0.75,  # what the two asked of it
+        "busy_share": 0.75,  # the sum of the requests of both
         "memory_used_bytes": 11,
         "memory_total_bytes": 100,
         "utilization": 0.5,
         "power_watts": 70.0,
         "seen_at": (now + timedelta(seconds=1)).isoformat().replace("+00:00", "Z"),
     }
-    assert [cpu["busy_share"] for cpu in cpus] == [1.0, 0.0, 0.0]  # a share never exceeds the whole
+    assert [cpu["busy_share"] for cpu in cpus] == [1.0, 0.0, 0.0]  # a share never exceeds 1
     assert {cpu["hardware_id"] for cpu in cpus} == {None}
     assert pools(tenant)["other"]["devices"] == []

@@ -1,4 +1,4 @@
-"""Whose word about the caller's address and scheme counts."""
+"""Trust in the address and scheme that proxies forward."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Server = Callable[..., httpx.Client]
 
 @pytest.fixture
 def behind(api: Api, tmp_path: Path) -> Iterator[Server]:
-    """Starts a server that trusts these proxies and takes one wrong key a minute from an address."""
+    """Start a server that trusts these proxies and accepts one wrong key a minute per address."""
     with ExitStack() as stack:
 
         def start(*trusted: str) -> httpx.Client:
@@ -38,32 +38,30 @@ def wrong_key(client: httpx.Client, address: str) -> int:
 
 
 @pytest.mark.parametrize("trusted", ["127.0.0.1", "127.0.0.0/8"])
-def test_a_proxy_that_ends_tls_makes_the_cookie_secure(behind: Server, tenant: Tenant, trusted: str) -> None:
+def test_the_cookie_is_secure_behind_a_tls_proxy(behind: Server, tenant: Tenant, trusted: str) -> None:
     answer = behind("10.9.8.7", trusted).post(SESSION, json={"key": tenant.key}, headers=FORWARDED)
     assert answer.status_code == 204
     assert "secure" in answer.headers["Set-Cookie"].lower()
 
 
 @pytest.mark.parametrize("trusted", [(), ("10.0.0.0/8",)], ids=["none", "another"])
-def test_a_caller_that_is_no_proxy_cannot_say_it_came_by_tls(
-    behind: Server, tenant: Tenant, trusted: tuple[str, ...]
-) -> None:
+def test_an_untrusted_caller_cannot_claim_tls(behind: Server, tenant: Tenant, trusted: tuple[str, ...]) -> None:
     answer = behind(*trusted).post(SESSION, json={"key": tenant.key}, headers=FORWARDED)
     assert answer.status_code == 204
     assert "secure" not in answer.headers["Set-Cookie"].lower()
 
 
-def test_addresses_behind_a_proxy_are_counted_apart(behind: Server) -> None:
+def test_addresses_behind_a_proxy_are_counted_separately(behind: Server) -> None:
     client = behind("127.0.0.1")
     assert [wrong_key(client, address) for address in ("203.0.113.7", "203.0.113.7", "203.0.113.8")] == [401, 429, 401]
 
 
-def test_an_address_before_that_of_the_proxy_is_not_believed(behind: Server) -> None:
-    """A caller may send the header itself; the proxy adds the address that it saw at the end."""
+def test_addresses_before_the_one_added_by_the_proxy_are_ignored(behind: Server) -> None:
+    """A caller may send the header itself; the proxy appends the address that it saw."""
     client = behind("127.0.0.1")
     assert [wrong_key(client, f"{spoofed}, 203.0.113.7") for spoofed in ("198.51.100.1", "198.51.100.2")] == [401, 429]
 
 
-def test_a_caller_cannot_choose_the_address_it_is_counted_under(behind: Server) -> None:
+def test_a_caller_cannot_choose_its_counted_address(behind: Server) -> None:
     client = behind()
     assert [wrong_key(client, address) for address in ("203.0.113.7", "203.0.113.8")] == [401, 429]

@@ -18,7 +18,7 @@ from samfleet.jobs.outcomes import ImageOutcome, Quality, ShardImage
 
 SPEEDS = {("mobile_sam", "default"): 4.0, ("mobile_sam", "other"): 8.0, ("sam_vit_b", "default"): 40.0}
 IMAGES = 24
-JOULES = {8: 5.4}  # of an image, by the threads of a machine; the other one counts none
+JOULES = {8: 5.4}  # per image, by the threads of a machine; the other one has no counter
 
 
 def on(threads: int, encode_ms: float, *, quality: float = 1.5) -> Outcomes:
@@ -36,7 +36,7 @@ def on(threads: int, encode_ms: float, *, quality: float = 1.5) -> Outcomes:
 
 @pytest.fixture
 def measured(api: Api, tenant: Tenant, folder: Path) -> dict[str, Any]:
-    """Two variants on one machine, one of them on a second, slower one; image 1 is warm-up, image 2 fails."""
+    """Two variants on one machine, one of them also on a slower one; image 1 is warm-up, image 2 fails."""
     job = new_job(tenant, folder, images=IMAGES, variants=["mobile_sam", "sam_vit_b"])
     runs = {run["variant"]: run for run in job["runs"]}
     carry_out(api, {**job, "runs": [runs["mobile_sam"]]}, on(8, 4.0))
@@ -57,7 +57,7 @@ def machines(tenant: Tenant) -> dict[str, str]:
     return {row["hardware"]: row["hardware_id"] for row in rows(tenant, "latency")}
 
 
-def test_stages_are_listed_in_their_order(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_stages_are_listed_in_order(tenant: Tenant, measured: dict[str, Any]) -> None:
     stages = tenant.http.get("/v1/reports/stages").json()["items"]
     names = [stage["name"] for stage in stages]
     assert names == ["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"]
@@ -81,12 +81,12 @@ def test_latency_has_a_row_for_each_variant_machine_and_stage(tenant: Tenant, me
     assert list(found) == sorted(found)
 
 
-def test_warm_up_is_counted_when_asked_for(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_warm_up_is_counted_on_request(tenant: Tenant, measured: dict[str, Any]) -> None:
     wanted = {"variant": "sam_vit_b", "stage": "encode"}
     assert [row["n"] for row in rows(tenant, "latency", **wanted, include_warmup=True)] == [IMAGES - 1]
 
 
-def test_csv_has_the_columns_of_json(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_csv_and_json_have_the_same_columns(tenant: Tenant, measured: dict[str, Any]) -> None:
     for report in ("latency", "throughput", "quality", "pareto", "cost"):
         answer = tenant.http.get(f"/v1/reports/{report}", params={"format": "csv"})
         assert answer.headers["Content-Type"].startswith("text/csv")
@@ -96,8 +96,8 @@ def test_csv_has_the_columns_of_json(tenant: Tenant, measured: dict[str, Any]) -
         assert len(parsed) == len(as_json) > 0
 
 
-def test_csv_has_no_cell_that_a_spreadsheet_computes(api: Api, tenant: Tenant, folder: Path) -> None:
-    """People name datasets, and other sites their machines."""
+def test_csv_cells_are_escaped_against_spreadsheet_formulas(api: Api, tenant: Tenant, folder: Path) -> None:
+    """Users name datasets, and other sites name their machines."""
     job = new_job(tenant, folder)
     with transaction(api.engine) as session:
         session.execute(
@@ -113,13 +113,13 @@ def test_csv_has_no_cell_that_a_spreadsheet_computes(api: Api, tenant: Tenant, f
 @pytest.mark.parametrize(
     ("group", "count"), [("variant", 2), ("hardware", 2), ("batch_size", 1), ("precision", 1), ("job", 2), ("day", 1)]
 )
-def test_every_dimension_can_stand_alone(tenant: Tenant, measured: dict[str, Any], group: str, count: int) -> None:
+def test_every_dimension_can_group_alone(tenant: Tenant, measured: dict[str, Any], group: str, count: int) -> None:
     found = rows(tenant, "latency", group_by=group, stage="encode")
     assert len({row[group] for row in found}) == count
     assert sum(row["n"] for row in found) == 3 * (IMAGES - 2)
 
 
-def test_unlike_parameters_have_rows_of_their_own(
+def test_different_parameters_have_separate_rows(
     api: Api, tenant: Tenant, folder: Path, measured: dict[str, Any]
 ) -> None:
     finer = new_job(tenant, folder, images=4, task={"kind": "everything", "points_per_side": 4})
@@ -145,7 +145,7 @@ def test_quality_is_the_mean_over_instances(tenant: Tenant, measured: dict[str, 
     assert {row["variant"]: row["instances"] for row in found}["sam_vit_b"] == 2 * (IMAGES - 1)
 
 
-def test_pareto_marks_what_another_beats(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_pareto_marks_dominated_points(tenant: Tenant, measured: dict[str, Any]) -> None:
     for machine in machines(tenant).values():
         price = {"per_hour": 2.0, "currency": "EUR"}
         assert tenant.http.put(f"/v1/hardware/{machine}/price", json=price).status_code == 200
@@ -165,7 +165,7 @@ def test_pareto_marks_what_another_beats(tenant: Tenant, measured: dict[str, Any
             assert point["dominated"] == bool(better)
 
 
-def test_compare_tells_the_faster_machine_and_says_when_it_cannot(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_compare_names_the_faster_machine_or_says_that_it_cannot_tell(tenant: Tenant, measured: dict[str, Any]) -> None:
     slow, fast = (machines(tenant)[f"A CPU ({threads} threads)"] for threads in (2, 8))
     (row,) = rows(tenant, "compare", by="hardware", a=slow, b=fast, stage="encode")
     assert (row["variant"], row["n_a"], row["n_b"], row["verdict"]) == ("mobile_sam", 22, 22, "b is faster")
@@ -177,7 +177,7 @@ def test_compare_tells_the_faster_machine_and_says_when_it_cannot(tenant: Tenant
     assert (variants["stage"], variants["verdict"]) == ("image", "a is faster")
 
 
-def test_a_comparison_needs_two_sides_that_exist(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_both_sides_of_a_comparison_must_exist(tenant: Tenant, measured: dict[str, Any]) -> None:
     for a, b in (("x", "y"), (str(uuid.uuid4()),) * 2):
         answer = tenant.http.get("/v1/reports/compare", params={"by": "hardware", "a": a, "b": b})
         assert (answer.status_code, answer.json()["code"]) == (422, "report_invalid")
@@ -185,8 +185,8 @@ def test_a_comparison_needs_two_sides_that_exist(tenant: Tenant, measured: dict[
     assert (answer.status_code, answer.json()["code"]) == (422, "variant_unknown")
 
 
-def test_only_equal_work_is_compared(api: Api, tenant: Tenant, folder: Path) -> None:
-    """One variant saw small grids and the other large ones, then both the same, then the same on other images."""
+def test_only_the_same_work_is_compared(api: Api, tenant: Tenant, folder: Path) -> None:
+    """One variant has small grids and the other large ones, then both the same, then the same on other images."""
     sides = {"by": "variant", "a": "mobile_sam", "b": "sam_vit_b"}
     grids = ({"kind": "everything", "points_per_side": side} for side in (8, 32))
     for variant, task in zip(("mobile_sam", "sam_vit_b"), grids, strict=True):
@@ -220,7 +220,7 @@ def test_cost_needs_a_price(tenant: Tenant, other_tenant: Tenant, measured: dict
     assert (unknown.status_code, unknown.json()["code"]) == (404, "hardware_not_found")
 
 
-def test_energy_is_known_where_devices_count_it(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_energy_is_reported_for_devices_that_count_it(tenant: Tenant, measured: dict[str, Any]) -> None:
     found = {(row["variant"], row["hardware"]): row for row in rows(tenant, "cost")}
     counted, uncounted = found["mobile_sam", "A CPU (8 threads)"], found["mobile_sam", "A CPU (2 threads)"]
     assert counted["energy_wh"] == pytest.approx(counted["n"] * 5.4 / 3600)  # without the warm-up
@@ -230,7 +230,7 @@ def test_energy_is_known_where_devices_count_it(tenant: Tenant, measured: dict[s
     assert both["wh_per_1000_images"] == pytest.approx(1.5)
 
 
-def test_time_ranges_choose_hours(tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_time_ranges_select_hours(tenant: Tenant, measured: dict[str, Any]) -> None:
     assert rows(tenant, "latency", until="2020-01-01T00:00:00Z") == []
     assert rows(tenant, "throughput", since="2020-01-01T00:00:00Z")
     turned = tenant.http.get(
@@ -239,14 +239,14 @@ def test_time_ranges_choose_hours(tenant: Tenant, measured: dict[str, Any]) -> N
     assert (turned.status_code, turned.json()["code"]) == (422, "report_invalid")
 
 
-def test_tenants_see_only_their_own(tenant: Tenant, other_tenant: Tenant, measured: dict[str, Any]) -> None:
+def test_tenants_see_only_their_own_rows(tenant: Tenant, other_tenant: Tenant, measured: dict[str, Any]) -> None:
     for report in ("latency", "throughput", "quality", "pareto", "cost"):
         assert rows(other_tenant, report) == []
         assert other_tenant.http.get(f"/v1/reports/{report}").json()["parameters"] == {}
 
 
 @pytest.mark.parametrize("view", ["latency", "throughput", "quality", "pareto", "cost"])
-def test_views_for_other_tools_say_the_same(api: Api, tenant: Tenant, measured: dict[str, Any], view: str) -> None:
+def test_sql_views_agree_with_the_api(api: Api, tenant: Tenant, measured: dict[str, Any], view: str) -> None:
     asked = rows(tenant, view, group_by=["variant", "hardware", "dataset"] if view != "latency" else [])
     with read_only(api.engine) as session:
         query = text(f"SELECT * FROM reports.{view} WHERE tenant_id = :tenant ORDER BY variant, hardware_id")
@@ -257,7 +257,7 @@ def test_views_for_other_tools_say_the_same(api: Api, tenant: Tenant, measured: 
     for row in found:
         answer = answers[tuple(str(row[name]) if name in row else None for name in key)]
         skipped = {"hardware", "hardware_id", "parameters"}
-        if row.get("stage") == "queue":  # few unlike times, between which only the API interpolates
+        if row.get("stage") == "queue":  # few distinct times; the API alone interpolates between them
             skipped |= {"p50_ms", "p90_ms", "p95_ms", "p99_ms"}
         for name in set(answer) & set(row) - skipped:
             number = isinstance(row[name], float)
@@ -265,7 +265,7 @@ def test_views_for_other_tools_say_the_same(api: Api, tenant: Tenant, measured: 
 
 
 @pytest.mark.parametrize("view", ["latency", "throughput", "cost"])
-def test_a_run_all_of_whose_images_failed_is_told_everywhere(api: Api, tenant: Tenant, folder: Path, view: str) -> None:
+def test_a_run_whose_images_all_failed_is_in_every_report(api: Api, tenant: Tenant, folder: Path, view: str) -> None:
     carry_out(api, new_job(tenant, folder), failed)
     answers = rows(tenant, view, group_by=["variant", "hardware"])
     assert {(row["hardware"], row["n"], row.get("failures", 3)) for row in answers} == {(None, 0, 3)}

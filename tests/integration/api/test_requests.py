@@ -18,7 +18,7 @@ from samfleet_api.app import create_app
 
 @pytest.fixture
 def crashing(api: Api, tmp_path: Path) -> Iterator[str]:
-    """A server with two routes of its own that fail as nobody foresaw."""
+    """A server with two additional routes that raise unforeseen errors."""
     app: FastAPI = create_app(api_settings(tmp_path), parts=Parts(api.engine, api.store))
 
     def crash() -> None:
@@ -51,12 +51,12 @@ def test_a_crash_shows_no_internals_and_is_logged_with_its_request(
     assert len(records) == 1
 
 
-def test_a_stream_that_breaks_is_cut_and_does_not_look_whole(crashing: str) -> None:
+def test_a_broken_stream_ends_visibly_incomplete(crashing: str) -> None:
     with pytest.raises(httpx.RemoteProtocolError), httpx.stream("GET", f"{crashing}/halfway") as answer:
         answer.read()
 
 
-def test_every_answer_has_a_request_id(api: Api) -> None:
+def test_every_response_has_a_request_id(api: Api) -> None:
     assert len(httpx.get(f"{api.url}/healthz").headers["X-Request-ID"]) == 32
     given = {"X-Request-ID": "abc-1.2_3"}
     assert httpx.get(f"{api.url}/nowhere", headers=given).headers["X-Request-ID"] == "abc-1.2_3"
@@ -72,20 +72,20 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
 def test_a_request_is_logged_once(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         httpx.get(f"{api.url}/nowhere", headers={"X-Request-ID": "logged"})
-        deadline = time.monotonic() + 20  # the line follows the answer
+        deadline = time.monotonic() + 20  # the log line follows the response
         while not logged(caplog) and time.monotonic() < deadline:
             time.sleep(0.01)
     (line,) = logged(caplog)
     assert (line["method"], line["path"], line["status"], line["correlation_id"]) == ("GET", "/nowhere", 404, "logged")
 
 
-def test_a_probe_that_finds_all_well_is_no_news(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+def test_successful_health_probes_are_not_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         httpx.get(f"{api.url}/healthz")
     assert logged(caplog) == []
 
 
-def test_json_bodies_are_limited_whoever_sends_them(api: Api, tenant: Tenant) -> None:
+def test_json_bodies_are_limited_for_every_client(api: Api, tenant: Tenant) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(20):
             yield b" " * 2**16
@@ -99,12 +99,12 @@ def test_json_bodies_are_limited_whoever_sends_them(api: Api, tenant: Tenant) ->
 
 
 @pytest.mark.parametrize("content", [b"{", b"[" * 200_000, b"\xff", b'"text"', b"", b'{"dataset_id": NaN}'])
-def test_what_is_no_json_object_is_refused(tenant: Tenant, content: bytes) -> None:
+def test_bodies_other_than_a_json_object_are_refused(tenant: Tenant, content: bytes) -> None:
     answer = tenant.http.post("/v1/jobs", content=content, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
 
 
-def test_findings_say_where(tenant: Tenant) -> None:
+def test_validation_errors_name_their_location(tenant: Tenant) -> None:
     answer = tenant.http.post("/v1/jobs", json={"dataset_id": "x", "variants": [], "task": {}}).json()
     assert {"body", "dataset_id"} == set(answer["errors"][0]["location"])
     assert answer["detail"].startswith("body.dataset_id: ")
@@ -126,7 +126,7 @@ def test_revoked_and_unknown_keys_are_refused(api: Api, tenant: Tenant) -> None:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_the_key_is_asked_for_before_an_upload_is_read(api: Api) -> None:
+def test_the_key_is_checked_before_an_upload_is_read(api: Api) -> None:
     path = "/v1/datasets/5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
     assert httpx.put(f"{api.url}{path}/annotations", content=b"not json").status_code == 401
     assert httpx.post(f"{api.url}{path}/images", files={"files": b""}).status_code == 401

@@ -35,7 +35,7 @@ def second_fails_and_first_warms_up(image: ShardImage) -> ImageOutcome:
 
 @pytest.fixture
 def run_path(api: Api, tenant: Tenant, folder: Path) -> str:
-    """A completed run over four images: 1 was warm-up, 2 failed."""
+    """A completed run over four images: 1 is warm-up, 2 failed."""
     job = new_job(tenant, folder, images=4)
     carry_out(api, job, second_fails_and_first_warms_up)
     return f"/v1/runs/{job['runs'][0]['id']}"
@@ -62,7 +62,7 @@ def test_a_run_has_its_stage_times(tenant: Tenant, run_path: str) -> None:
 
 
 def annotated_job(tenant: Tenant, folder: Path, **fields: Any) -> dict[str, Any]:
-    """Over two pictures, on the first of which is what `segmented` finds: the left of its two masks."""
+    """A job over two pictures; the annotations of the first one equal the left mask of `segmented`."""
     write_pictures(folder, 2)
     square = [4, 5, 12, 5, 12, 15, 4, 15]
     annotations = {
@@ -91,9 +91,7 @@ def test_a_completed_run_shows_its_evaluation(api: Api, tenant: Tenant, folder: 
     assert limits == [1, 10, 100, 1000]
 
 
-def test_a_job_may_ask_for_no_evaluation_and_not_for_one_without_annotations(
-    api: Api, tenant: Tenant, folder: Path
-) -> None:
+def test_a_job_may_omit_the_evaluation_and_needs_annotations_for_it(api: Api, tenant: Tenant, folder: Path) -> None:
     job = annotated_job(tenant, folder, evaluate=False)
     carry_out(api, job)
     run = tenant.http.get(f"/v1/runs/{job['runs'][0]['id']}").json()
@@ -104,7 +102,7 @@ def test_a_job_may_ask_for_no_evaluation_and_not_for_one_without_annotations(
     assert (answer.status_code, answer.json()["code"]) == (422, "annotations_missing")
 
 
-def test_a_run_says_in_which_precision_it_was_computed_and_how_its_gate_went(
+def test_a_run_shows_its_precision_and_the_result_of_its_gate(
     api: Api, tenant: Tenant, folder: Path, run_path: str
 ) -> None:
     plain = tenant.http.get(run_path).json()
@@ -133,7 +131,7 @@ def test_a_run_says_in_which_precision_it_was_computed_and_how_its_gate_went(
     assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["runs"][0]["gates"] == run["gates"]
 
 
-def test_results_in_both_forms(tenant: Tenant, run_path: str) -> None:
+def test_results_are_available_in_both_formats(tenant: Tenant, run_path: str) -> None:
     coco = tenant.http.get(f"{run_path}/results")
     assert coco.headers["Content-Type"] == "application/json"
     assert "attachment" in coco.headers["Content-Disposition"]
@@ -154,7 +152,7 @@ def test_results_in_both_forms(tenant: Tenant, run_path: str) -> None:
     assert [head.headers.get(name) for name in told] == [lines.headers.get(name) for name in told]
 
 
-def test_results_as_a_whole_coco_file(tenant: Tenant, run_path: str, tmp_path: Path) -> None:
+def test_results_are_available_as_a_complete_coco_file(tenant: Tenant, run_path: str, tmp_path: Path) -> None:
     answer = tenant.http.get(f"{run_path}/results", params={"format": "instances"})
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Content-Disposition"].endswith('.instances.json"')
@@ -168,9 +166,7 @@ def test_results_as_a_whole_coco_file(tenant: Tenant, run_path: str, tmp_path: P
 
 
 @pytest.mark.parametrize("form", ["coco", "instances"])
-def test_boxes_are_in_pixels_unless_asked_for_as_the_generator_has_them(
-    tenant: Tenant, run_path: str, form: str
-) -> None:
+def test_boxes_are_in_pixels_unless_the_official_form_is_requested(tenant: Tenant, run_path: str, form: str) -> None:
     def boxes(**params: str) -> list[list[float]]:
         answer = tenant.http.get(f"{run_path}/results", params={"format": form, **params}).json()
         return [entry["bbox"] for entry in (answer if form == "coco" else answer["annotations"])]
@@ -185,7 +181,7 @@ def test_boxes_are_in_pixels_unless_asked_for_as_the_generator_has_them(
 
 
 @pytest.mark.parametrize("form", ["coco", "instances", "jsonl"])
-def test_results_come_in_the_coding_that_the_client_takes(tenant: Tenant, run_path: str, form: str) -> None:
+def test_results_follow_accept_encoding(tenant: Tenant, run_path: str, form: str) -> None:
     path, params = f"{run_path}/results", {"format": form}
     answers = {
         coding: tenant.http.get(path, params=params, headers={"Accept-Encoding": coding})
@@ -203,7 +199,7 @@ def test_results_come_in_the_coding_that_the_client_takes(tenant: Tenant, run_pa
     assert other_coding.status_code == 200
 
 
-def test_results_of_a_run_that_goes_on_are_those_recorded(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_results_of_a_running_run_are_the_recorded_ones(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=8)
     path = f"/v1/runs/{job['runs'][0]['id']}/results"
     assert tenant.http.get(path).json() == []
@@ -214,13 +210,13 @@ def test_results_of_a_run_that_goes_on_are_those_recorded(api: Api, tenant: Tena
     assert {entry["image_id"] for entry in tenant.http.get(path).json()} == {i.image_id for i in claimed.images}
 
 
-def test_results_that_are_gone_are_an_error_and_not_an_empty_file(api: Api, tenant: Tenant, run_path: str) -> None:
+def test_missing_results_are_an_error_and_not_an_empty_file(api: Api, tenant: Tenant, run_path: str) -> None:
     api.store.delete_prefix(f"{run_path.removeprefix('/v1/')}/parts/")
     answer = tenant.http.get(f"{run_path}/results")
     assert (answer.status_code, answer.json()["code"]) == (404, "object_not_found")
 
 
-def test_one_image(tenant: Tenant, run_path: str) -> None:
+def test_one_image_is_shown_with_its_result_or_error(tenant: Tenant, run_path: str) -> None:
     image = tenant.http.get(f"{run_path}/images/3").json()
     assert (image["file_name"], image["outcome"], image["error"]) == ("2.png", "succeeded", None)
     assert (image["width"], image["height"], len(image["masks"])) == (WIDTH, HEIGHT, 2)
@@ -236,7 +232,7 @@ def test_one_image(tenant: Tenant, run_path: str) -> None:
     assert lost["error"] == {"code": "image_truncated", "message": "the file ends early", "stage": "preprocess"}
 
 
-def test_a_picture_of_one_image(tenant: Tenant, run_path: str) -> None:
+def test_a_picture_of_one_image_is_drawn(tenant: Tenant, run_path: str) -> None:
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
     assert answer.headers["Content-Type"] == "image/png"
     with Image.open(io.BytesIO(answer.content)) as picture:
@@ -264,21 +260,23 @@ def test_a_picture_of_one_image(tenant: Tenant, run_path: str) -> None:
         ("/results?fromat=jsonl", 422, "payload_invalid"),
     ],
 )
-def test_what_a_run_does_not_have(tenant: Tenant, run_path: str, path: str, status: int, code: str) -> None:
+def test_unknown_resources_of_a_run_are_refused(
+    tenant: Tenant, run_path: str, path: str, status: int, code: str
+) -> None:
     answer = tenant.http.get(run_path + path)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_small_pictures_are_kept_below_the_run(tenant: Tenant, folder: Path, run_path: str) -> None:
+def test_small_pictures_are_stored_with_the_run(tenant: Tenant, folder: Path, run_path: str) -> None:
     path, params = f"{run_path}/images/3/overlay.png", {"max_side": 320}
     drawn = tenant.http.get(path, params=params)
-    (folder / "2.png").unlink()  # so nothing can be drawn any more
+    (folder / "2.png").unlink()  # nothing can be drawn any more
     assert tenant.http.get(path, params=params).content == drawn.content
     assert tenant.http.get(path, params={**params, "with_masks": False}).status_code == 422
     assert tenant.http.get(path, params={"max_side": 321}).status_code == 422
 
 
-def test_an_image_file_that_is_gone_has_no_picture(tenant: Tenant, folder: Path, run_path: str) -> None:
+def test_a_missing_image_file_has_no_picture(tenant: Tenant, folder: Path, run_path: str) -> None:
     (folder / "2.png").unlink()
     answer = tenant.http.get(f"{run_path}/images/3/overlay.png")
     assert (answer.status_code, answer.json()["code"]) == (422, "image_missing")
@@ -287,7 +285,7 @@ def test_an_image_file_that_is_gone_has_no_picture(tenant: Tenant, folder: Path,
     assert (answer.status_code, answer.json()["code"]) == (422, "image_unreadable")
 
 
-def test_images_are_found_by_a_part_of_their_name(tenant: Tenant, run_path: str) -> None:
+def test_images_are_found_by_part_of_their_name(tenant: Tenant, run_path: str) -> None:
     def found(**params: str) -> list[str]:
         answer = tenant.http.get(f"{run_path}/images", params=params).json()
         return [image["file_name"] for image in answer["items"]]

@@ -22,35 +22,35 @@ NO_JOB = f"/v1/jobs/{uuid.UUID(int=0)}/cancel"
 
 @pytest.fixture
 def browser(api: Api) -> Iterator[httpx.Client]:
-    """Keeps cookies and knows no key."""
+    """A client that keeps cookies and has no key."""
     with httpx.Client(base_url=api.url, timeout=30) as http:
         yield http
 
 
 @pytest.fixture
 def three_wrong_keys(api: Api) -> Iterator[None]:
-    """The server takes no more from an address in a minute."""
+    """Limit the server to three wrong keys per address and minute."""
     before, api.app.state.wrong_keys = api.app.state.wrong_keys, WrongKeys(3)
     yield
     api.app.state.wrong_keys = before
 
 
 def log_in(browser: httpx.Client, tenant: Tenant) -> str:
-    """The token for requests that change something."""
+    """Log in and return the token for requests that change something."""
     answer = browser.post(SESSION, json={"key": tenant.key})
     assert answer.status_code == 204, answer.text
     token: str = browser.get(SESSION).json()["csrf_token"]
     return token
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(browser: httpx.Client, tenant: Tenant) -> None:
+def test_the_cookie_is_hidden_from_scripts_and_other_sites(browser: httpx.Client, tenant: Tenant) -> None:
     answer = browser.post(SESSION, json={"key": f" {tenant.key}\n"})
     cookie = answer.headers["Set-Cookie"].lower()
     assert all(part in cookie for part in ("httponly", "samesite=strict", "max-age=43200", "path=/"))
-    assert "secure" not in cookie  # on http the browser would drop it
+    assert "secure" not in cookie  # a browser would drop it on http
 
 
-def test_on_https_the_cookie_is_for_https_alone(api: Api, tenant: Tenant) -> None:
+def test_the_cookie_is_secure_on_https(api: Api, tenant: Tenant) -> None:
     from fastapi.testclient import TestClient
 
     with TestClient(api.app, base_url="https://testserver") as client:
@@ -58,7 +58,7 @@ def test_on_https_the_cookie_is_for_https_alone(api: Api, tenant: Tenant) -> Non
     assert "secure" in answer.headers["Set-Cookie"].lower()
 
 
-def test_an_unknown_page_is_a_page(browser: httpx.Client) -> None:
+def test_an_unknown_page_is_a_404_page(browser: httpx.Client) -> None:
     answer = browser.get("/dashboard/foo/bar")
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert "content-security-policy" in answer.headers
@@ -67,7 +67,7 @@ def test_an_unknown_page_is_a_page(browser: httpx.Client) -> None:
     assert browser.get("/dashboard/static/foo.js").status_code == 404
 
 
-def test_what_is_kept_of_a_session_opens_nothing(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
+def test_the_stored_form_of_a_session_does_not_log_in(api: Api, browser: httpx.Client, tenant: Tenant) -> None:
     log_in(browser, tenant)
     token = browser.cookies[COOKIE]
     with transaction(api.engine) as session:
@@ -75,7 +75,7 @@ def test_what_is_kept_of_a_session_opens_nothing(api: Api, browser: httpx.Client
         assert session.query(BrowserSession).filter_by(token_sha256=token).count() == 0
 
 
-def test_a_browser_sees_what_its_key_sees_and_nothing_of_others(
+def test_a_browser_sees_only_data_of_its_tenant(
     api: Api, browser: httpx.Client, tenant: Tenant, other_tenant: Tenant, folder: Path
 ) -> None:
     job = new_job(tenant, folder)
@@ -89,7 +89,7 @@ def test_a_browser_sees_what_its_key_sees_and_nothing_of_others(
         assert stranger.get(f"/v1/runs/{job['runs'][0]['id']}").status_code == 404
 
 
-def test_a_cookie_alone_changes_nothing(browser: httpx.Client, tenant: Tenant, folder: Path) -> None:
+def test_changes_need_more_than_the_cookie(browser: httpx.Client, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     right = log_in(browser, tenant)
     path = f"/v1/jobs/{job['id']}/cancel"
@@ -101,7 +101,7 @@ def test_a_cookie_alone_changes_nothing(browser: httpx.Client, tenant: Tenant, f
     assert browser.post(path, headers={"X-CSRF-Token": right}).json()["state"] == "cancelled"
 
 
-def test_the_token_of_one_session_is_none_for_another(
+def test_a_csrf_token_is_valid_only_for_its_session(
     api: Api, browser: httpx.Client, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     log_in(browser, tenant)
@@ -114,7 +114,7 @@ def test_a_key_needs_no_token(tenant: Tenant) -> None:
     assert tenant.http.post(NO_JOB).status_code == 404
 
 
-def test_after_logging_out_the_cookie_is_worth_nothing(browser: httpx.Client, tenant: Tenant) -> None:
+def test_the_cookie_is_invalid_after_logging_out(browser: httpx.Client, tenant: Tenant) -> None:
     right = log_in(browser, tenant)
     kept = browser.cookies[COOKIE]
     assert browser.request("DELETE", SESSION, headers={"X-CSRF-Token": right}).status_code == 204
@@ -124,7 +124,7 @@ def test_after_logging_out_the_cookie_is_worth_nothing(browser: httpx.Client, te
     assert browser.get(SESSION, headers={"Cookie": f"{COOKIE}={kept}"}).json()["code"] == "session_missing"
 
 
-def test_logging_in_again_ends_the_session_before(browser: httpx.Client, tenant: Tenant) -> None:
+def test_logging_in_again_ends_the_previous_session(browser: httpx.Client, tenant: Tenant) -> None:
     log_in(browser, tenant)
     former = browser.cookies[COOKIE]
     log_in(browser, tenant)
@@ -133,7 +133,7 @@ def test_logging_in_again_ends_the_session_before(browser: httpx.Client, tenant:
 
 
 @pytest.mark.parametrize("ended", ["expired", "revoked"])
-def test_a_session_ends_with_its_time_and_with_its_key(
+def test_a_session_ends_at_its_expiry_and_with_its_key(
     api: Api, browser: httpx.Client, tenant: Tenant, ended: str
 ) -> None:
     log_in(browser, tenant)
@@ -150,10 +150,10 @@ def test_a_session_ends_with_its_time_and_with_its_key(
     assert browser.get(SESSION).status_code == 401
 
 
-def test_many_wrong_keys_are_told_to_wait_and_right_ones_are_served(
+def test_wrong_keys_are_rate_limited_and_right_keys_are_accepted(
     three_wrong_keys: None, browser: httpx.Client, tenant: Tenant
 ) -> None:
-    """A stranger behind the same proxy locks nobody out."""
+    """Another client behind the same proxy locks nobody out."""
     for _ in range(3):
         answer = browser.post(SESSION, json={"key": "sf_wrong"})
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
@@ -174,14 +174,14 @@ def test_wrong_bearer_keys_are_counted_too(three_wrong_keys: None, api: Api) -> 
     assert statuses == [401, 401, 401, 429]
 
 
-def test_a_form_of_another_site_logs_nobody_in(browser: httpx.Client, tenant: Tenant) -> None:
+def test_a_form_of_another_site_cannot_log_in(browser: httpx.Client, tenant: Tenant) -> None:
     for content_type in ("text/plain", "application/x-www-form-urlencoded"):
         answer = browser.post(SESSION, content=f'{{"key": "{tenant.key}"}}', headers={"Content-Type": content_type})
         assert answer.status_code == 422
     assert COOKIE not in browser.cookies
 
 
-def test_attempts_are_forgotten_after_the_window_and_counted_by_address() -> None:
+def test_attempts_are_counted_per_address_within_a_window() -> None:
     now = 0.0
     wrong_keys = WrongKeys(2, clock=lambda: now)
     for _ in range(2):

@@ -20,7 +20,7 @@ def code_of(tenant: Tenant, path: str) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
-def test_ids_in_addresses_may_be_cut_short(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_ids_in_urls_may_be_shortened(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     carry_out(api, job)
     run = job["runs"][0]["id"]
@@ -36,7 +36,7 @@ def test_ids_in_addresses_may_be_cut_short(api: Api, tenant: Tenant, folder: Pat
     assert short == whole != []
 
 
-def test_what_begins_no_id_or_several_is_refused(api: Api, tenant: Tenant) -> None:
+def test_unknown_and_ambiguous_prefixes_are_refused(api: Api, tenant: Tenant) -> None:
     begin = uuid.uuid4().hex[:8]
     with transaction(api.engine) as session:
         for end in ("0", "f"):
@@ -51,7 +51,7 @@ def test_what_begins_no_id_or_several_is_refused(api: Api, tenant: Tenant) -> No
     assert code_of(tenant, f"/v1/reports/latency?job={begin}") == (404, "job_not_found")
 
 
-def test_short_ids_of_another_tenant_are_as_unknown_as_whole_ones(
+def test_short_ids_of_another_tenant_are_unknown_like_full_ones(
     tenant: Tenant, other_tenant: Tenant, folder: Path
 ) -> None:
     job = new_job(tenant, folder)
@@ -59,7 +59,7 @@ def test_short_ids_of_another_tenant_are_as_unknown_as_whole_ones(
     assert code_of(other_tenant, f"/v1/datasets/{job['dataset_id'][:8]}") == (404, "dataset_not_found")
 
 
-def test_the_command_line_takes_them(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_the_command_line_accepts_short_ids(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, name="mine")
     address = ["--api-url", api.url, "--api-key", tenant.key]
     short = job["id"][:6]
@@ -70,5 +70,5 @@ def test_the_command_line_takes_them(api: Api, tenant: Tenant, folder: Path) -> 
     error = CliRunner().invoke(app, ["jobs", "show", "nothex", *address]).exception
     assert isinstance(error, ApiError)
     assert "first 6 characters" in error.message
-    with pytest.raises(ApiError, match="no id begins"):
+    with pytest.raises(ApiError, match="no id starts"):
         raise CliRunner().invoke(app, ["datasets", "delete", "abcdef0", "--yes", *address]).exception or ValueError

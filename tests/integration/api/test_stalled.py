@@ -1,4 +1,4 @@
-"""A job that does not get on says why, until it does or has ended."""
+"""A stalled job shows the reason until it continues or ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fixtures.worker.recorded_jobs import claim_next, new_job, plan, record_shar
 from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.abandon import bounded_planning
-from samfleet.jobs.claim import Blame, release
+from samfleet.jobs.claim import Fault, release
 from samfleet.jobs.stall import Reason
 from samfleet.storage.store import StorageUnavailable
 
@@ -45,7 +45,7 @@ def read(tenant: Tenant, job: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def test_the_reason_of_a_shard_that_went_back_is_told_until_an_image_is_recorded(
+def test_the_reason_of_a_returned_shard_is_shown_until_an_image_is_recorded(
     api: Api, tenant: Tenant, folder: Path
 ) -> None:
     beat(api, timedelta(0))
@@ -57,7 +57,7 @@ def test_the_reason_of_a_shard_that_went_back_is_told_until_an_image_is_recorded
     assert claimed is not None
     with transaction(api.engine) as session:
         away = Reason("triton_unavailable", "Triton at t:8001 does not answer")
-        assert release(session, claimed, error=away, retry_in=MINUTE, max_attempts=5, blame=Blame.NOBODY)
+        assert release(session, claimed, error=away, retry_in=MINUTE, max_attempts=5, fault=Fault.NOBODY)
     now = read(tenant, job)
     assert (now["state"], now["counts"]["succeeded"]) == ("running", 0)
     told = {name: now["stalled"][name] for name in ("code", "message")}
@@ -87,13 +87,13 @@ def test_a_cancelled_job_waits_for_nothing(api: Api, tenant: Tenant, folder: Pat
 @pytest.mark.parametrize(
     ("age", "code"), [(None, "pool_without_worker"), (MINUTE, "pool_without_worker"), (timedelta(0), None)]
 )
-def test_a_pool_without_a_living_worker_is_named(
+def test_a_pool_without_a_live_worker_is_named(
     api: Api, tenant: Tenant, folder: Path, age: timedelta | None, code: str | None
 ) -> None:
     if age is not None:
         beat(api, age)
     job = new_job(tenant, folder, images=4)
-    assert read(tenant, job)["stalled"] is None  # not planned yet: no worker of a pool does that
+    assert read(tenant, job)["stalled"] is None  # not planned yet: workers of a pool do not plan
     plan(api, job)
     stalled = read(tenant, job)["stalled"]
     assert (stalled["code"] if stalled else None) == code
@@ -101,7 +101,7 @@ def test_a_pool_without_a_living_worker_is_named(
         assert "pool default" in stalled["message"]
 
 
-def test_a_job_whose_planning_finds_a_part_away_says_so(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_a_job_shows_that_its_planning_waits_for_an_unavailable_part(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, images=4)
     with pytest.raises(StorageUnavailable), bounded_planning(api.engine, uuid.UUID(job["id"])):
         raise StorageUnavailable("the store does not answer")

@@ -8,10 +8,10 @@ from fixtures.api.running_api import serve
 from samfleet.config import Settings
 from samfleet_api.app import create_app
 
-NOBODY = "127.0.0.1:1"  # a reserved port, where nothing listens
+NOBODY = "127.0.0.1:1"  # a reserved port without a listener
 
 
-def test_the_api_starts_before_its_parts_and_says_which_are_missing(tmp_path: Path) -> None:
+def test_the_api_starts_before_its_parts_and_names_the_missing_ones(tmp_path: Path) -> None:
     settings = Settings(
         database_url=f"postgresql+psycopg://nobody@{NOBODY}/nothing",
         broker_url=f"redis://{NOBODY}/0",

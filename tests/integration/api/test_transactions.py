@@ -1,4 +1,4 @@
-"""The answer leaves after the commit: FastAPI ends `yield` dependencies after the response unless told otherwise."""
+"""Responses are sent after the commit; by default FastAPI ends `yield` dependencies after the response."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOR EACH ROW WHEN (NEW.name = 'refused') EXECUTE FUNCTION refuse();
 """
 
 
-def test_an_answer_can_be_relied_on_at_once(tenant: Tenant, folder: Path) -> None:
+def test_a_response_is_sent_after_the_commit(tenant: Tenant, folder: Path) -> None:
     for _ in range(5):
         job = new_job(tenant, folder, images=1)
         with httpx.Client(base_url=str(tenant.http.base_url), headers=tenant.http.headers) as another_connection:
@@ -32,14 +32,14 @@ def test_an_answer_can_be_relied_on_at_once(tenant: Tenant, folder: Path) -> Non
 
 @pytest.fixture
 def own_api(api: Api, engine: Engine, tmp_path: Path) -> Iterator[Api]:
-    """A server with a database of its own, which a test may break."""
+    """A server with a separate database that a test may break."""
     parts = Parts(engine, api.store)
     app = create_app(api_settings(tmp_path), parts=parts)
     with serve(app) as url:
         yield Api(url, app, engine, api.store, parts.queue, tmp_path)
 
 
-def test_a_failed_commit_is_an_error_and_wakes_nobody(own_api: Api, database_url: str) -> None:
+def test_a_failed_commit_is_an_error_and_sends_no_task(own_api: Api, database_url: str) -> None:
     with own_api.engine.begin() as connection:
         connection.execute(text(REFUSE_AT_COMMIT))
     with new_tenant(own_api, database_url) as tenant:
@@ -60,7 +60,7 @@ def test_a_broker_that_is_down_does_not_lose_the_job(own_api: Api, database_url:
 
 
 def test_every_session_dependency_ends_with_the_endpoint(api: Api) -> None:
-    """The trap itself, on a route of its own: by default the exit of the dependency would come too late."""
+    """A separate route shows the trap: by default the exit of the dependency runs too late."""
     from fastapi.routing import APIRoute
 
     app = FastAPI()
@@ -72,7 +72,7 @@ def test_every_session_dependency_ends_with_the_endpoint(api: Api) -> None:
     assert [dependency.scope for dependency in route.dependant.dependencies] == ["function"]
 
 
-def test_a_database_that_is_down_is_503(own_api: Api) -> None:
+def test_an_unavailable_database_is_503(own_api: Api) -> None:
     own_api.engine.dispose()
     url = own_api.engine.url.set(database=f"gone_{uuid.uuid4().hex}")
 

@@ -36,7 +36,7 @@ def test_a_folder_under_an_allowed_root_is_read_in_place(client: SamfleetClient,
     assert [(image.image_id, image.file_name) for image in images] == [(100, "scene_00.png"), (101, "scene_01.png")]
 
 
-def test_a_folder_elsewhere_is_sent(client: SamfleetClient, tmp_path: Path) -> None:
+def test_a_folder_outside_the_roots_is_uploaded(client: SamfleetClient, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "images" / "be low", 3)
     annotations = write_annotations(tmp_path / "instances.json", scenes)
     (tmp_path / "images" / "zero.png").touch()
@@ -55,7 +55,7 @@ def test_a_folder_elsewhere_is_sent(client: SamfleetClient, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("upload", [False, True])
-def test_detections_go_with_the_folder(client: SamfleetClient, folder: Path, upload: bool) -> None:
+def test_detections_are_sent_with_the_folder(client: SamfleetClient, folder: Path, upload: bool) -> None:
     write_scenes(folder, 2)
     detections = folder / "detections.json"
     detections.write_text('[{"image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}]')
@@ -63,7 +63,7 @@ def test_detections_go_with_the_folder(client: SamfleetClient, folder: Path, upl
     assert (dataset.state, dataset.image_count, dataset.detection_count) == ("sealed", 2, 1)
 
 
-def test_names_of_all_scripts_and_signs_arrive_as_they_are(client: SamfleetClient, tmp_path: Path) -> None:
+def test_names_in_all_scripts_and_symbols_arrive_unchanged(client: SamfleetClient, tmp_path: Path) -> None:
     names = ["it's.png", "büro/日本.png", "per%20cent.png", "semi;colon.png"]
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -72,14 +72,14 @@ def test_names_of_all_scripts_and_signs_arrive_as_they_are(client: SamfleetClien
     assert sorted(image.file_name for image in client.dataset_images(dataset.id)) == sorted(names)
 
 
-def test_pages_are_put_together(client: SamfleetClient, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_are_joined(client: SamfleetClient, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "PAGE", 2)
     write_scenes(folder, 5)
     dataset = create_dataset(client, Source(folder))
     assert [image.position for image in client.dataset_images(dataset.id)] == [0, 1, 2, 3, 4]
 
 
-def test_a_job_from_submission_to_cancelling(client: SamfleetClient, folder: Path) -> None:
+def test_a_job_is_submitted_followed_and_cancelled(client: SamfleetClient, folder: Path) -> None:
     write_scenes(folder, 2)
     dataset = create_dataset(client, Source(folder))
     job = client.submit_job(dataset.id, ["mobile_sam"], EVERYTHING, pools=["default", "other"], name="both")
@@ -102,7 +102,9 @@ def test_a_job_from_submission_to_cancelling(client: SamfleetClient, folder: Pat
         ({"task": {"kind": "prompts", "prompt": "box", "from": "annotations"}}, "annotations_missing"),
     ],
 )
-def test_refusals_keep_their_codes(client: SamfleetClient, folder: Path, change: dict[str, Any], code: str) -> None:
+def test_refusals_keep_their_error_codes(
+    client: SamfleetClient, folder: Path, change: dict[str, Any], code: str
+) -> None:
     write_scenes(folder, 1)
     dataset = create_dataset(client, Source(folder))
     asked: dict[str, Any] = {"variants": ["mobile_sam"], "task": EVERYTHING, **change}
@@ -111,7 +113,7 @@ def test_refusals_keep_their_codes(client: SamfleetClient, folder: Path, change:
     assert (refused.value.problem_code, refused.value.status) == (code, 422)
 
 
-def test_the_commands_about_jobs(api: Api, tenant: Tenant, client: SamfleetClient, folder: Path) -> None:
+def test_the_commands_for_jobs_work(api: Api, tenant: Tenant, client: SamfleetClient, folder: Path) -> None:
     write_scenes(folder, 2)
     job = client.submit_job(create_dataset(client, Source(folder)).id, ["mobile_sam"], EVERYTHING)
     environment = {"SAMFLEET_API_URL": api.url, "SAMFLEET_API_KEY": tenant.key, "COLUMNS": "160"}

@@ -1,6 +1,6 @@
-"""SegEvery over annotated photographs, from the worker's task to what `samfleet` prints: the recorded recall.
+"""SegEvery over annotated photographs, from the worker's task to the output of `samfleet`: the recorded recall.
 
-Triton alone is replaced: a segmenter answers with the masks that the official generator made of these photographs.
+Only Triton is replaced: a segmenter returns the masks that the official generator made of these photographs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def recorded() -> dict[str, Any]:
 
 @pytest.fixture
 def photographs(folder: Path, recorded: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """In `folder`, with their annotations; the recorded answer of each by the digest of its bytes."""
+    """Put the photographs and their annotations into `folder`; return the recorded result of each by the digest of its
+    bytes.
+    """
     data = shared_path("data", "coco_dev")
     document = json.loads((data / "instances.json").read_bytes())
     of_these = [one for one in document["annotations"] if one["image_id"] in recorded["image_ids"]]
@@ -88,7 +90,7 @@ def carry_out(api: Api, job: Job, segmenter: MemorySegmenter) -> None:
 
 
 def recall_of(figures: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """By the names of the recorded figures."""
+    """Return the recall by the names of the recorded figures."""
     names = {area: "" if area == "all" else f"_{area}" for area in AREAS}
     return {
         f"AR@{figure['max_detections']}{names[figure['area']]}": figure["value"]
@@ -97,7 +99,7 @@ def recall_of(figures: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
-def test_a_run_of_everything_ends_with_the_recorded_recall(
+def test_a_segevery_run_has_the_recorded_recall(
     api: Api,
     tenant: Tenant,
     folder: Path,

@@ -25,7 +25,7 @@ LIGHT_PAGE, DARK_PAGE = (0xF6, 0xF7, 0xF9), (0x0E, 0x11, 0x16)
 
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
-    """Real photographs stand in for overlays; a name without a place to break is the worst for a phone."""
+    """The demo's page with photographs for overlays; a long name without a break point is the worst case on a phone."""
     images = []
     for path in copy_photographs(tmp_path / "images"):
         with Image.open(path) as photograph:
@@ -61,7 +61,7 @@ def page(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_all_pictures_show_and_nothing_sticks_out(page: Path, width: int) -> None:
+def test_all_pictures_are_shown_and_nothing_overflows(page: Path, width: int) -> None:
     measured = measure(page, width)
     assert measured["pictures"] == len(PHOTOGRAPHS)
     assert measured["shown"] == len(PHOTOGRAPHS)
@@ -69,7 +69,9 @@ def test_all_pictures_show_and_nothing_sticks_out(page: Path, width: int) -> Non
 
 
 @pytest.mark.parametrize(("dark", "colour"), [(False, LIGHT_PAGE), (True, DARK_PAGE)])
-def test_the_page_follows_the_light_of_its_reader(page: Path, dark: bool, colour: tuple[int, int, int]) -> None:
+def test_the_page_follows_the_colour_scheme_of_the_browser(
+    page: Path, dark: bool, colour: tuple[int, int, int]
+) -> None:
     screenshot = page.with_suffix(".png")
     chromium(
         f"--window-size={DESKTOP},900",
@@ -80,11 +82,11 @@ def test_the_page_follows_the_light_of_its_reader(page: Path, dark: bool, colour
     with Image.open(screenshot) as image:
         assert image.size == (DESKTOP, 900)
         assert image.convert("RGB").getpixel((2, 2)) == colour
-        assert len(image.convert("RGB").getcolors(image.width * image.height) or ()) > 10_000  # photographs are there
+        assert len(image.convert("RGB").getcolors(image.width * image.height) or ()) > 10_000  # with photographs
 
 
 def measure(page: Path, width: int) -> dict[str, int]:
-    """Chromium's windows are at least 500 pixels wide, a frame is as narrow as one likes."""
+    """Measure the page in a frame of any width, because Chromium's windows are at least 500 pixels wide."""
     script = """
         const frame = document.querySelector("iframe");
         frame.onload = () => {

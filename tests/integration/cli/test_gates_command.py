@@ -1,4 +1,4 @@
-"""`samfleet variants gate`, and what `list` and `show` tell of gates; the measurement has its own tests."""
+"""`samfleet variants gate`, and the gates in `list` and `show`; the measurement has separate tests."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ def run(*arguments: str, code: int = 0) -> str:
 
 @pytest.fixture
 def here() -> GateSubject:
-    """A subject that this code and this torch agree with."""
+    """A subject that matches this code and this torch."""
     sha256 = str(get_variant("mobile_sam").checkpoint.sha256)
     return replace(SUBJECT, checkpoint_sha256=sha256, torch=torch.__version__, engine=engine_version())
 
 
 @pytest.fixture
 def gates(here: GateSubject, tmp_path: Path) -> Path:
-    """bf16 passed, fp16 failed, compiled fp16 passed with another engine."""
+    """Gates: bf16 passed, fp16 failed, compiled fp16 passed with another engine."""
     write_gate(tmp_path / "gates", gate(here))
     write_gate(tmp_path / "gates", gate(replace(here, execution="fp16"), agreeing_share=0.5))
     write_gate(tmp_path / "gates", gate(replace(here, execution="fp16+compile", engine="another")))
     return tmp_path / "gates"
 
 
-def test_list_names_the_executions_that_passed(gates: Path, tmp_path: Path) -> None:
+def test_list_names_the_passed_executions(gates: Path, tmp_path: Path) -> None:
     for option, folder in (("--gates-dir", gates), ("--state-dir", tmp_path)):
         rows = {row["name"]: row for row in json.loads(run("list", "--json", option, str(folder)))}
         assert rows["mobile_sam"]["gated"] == ["bf16"]
     assert " bf16 " in run("list", "--gates-dir", str(gates))
 
 
-def test_show_has_every_gate_and_its_state(gates: Path, tmp_path: Path) -> None:
+def test_show_lists_every_gate_and_its_state(gates: Path, tmp_path: Path) -> None:
     shown = json.loads(run("show", "mobile_sam", "--json", "--gates-dir", str(gates)))
     states = {found["subject"]["execution"]: found["state"] for found in shown["gates"]}
-    assert states == {"bf16": "passed", "fp16": "failed", "fp16+compile": "outdated: another engine"}
+    assert states == {"bf16": "passed", "fp16": "failed", "fp16+compile": "outdated: different engine"}
     table = run("show", "mobile_sam", "--gates-dir", str(gates))
-    assert "outdated: another engine" in " ".join(table.split())
+    assert "outdated: different engine" in " ".join(table.split())
     assert "0.9800" in table
-    assert "No gate was measured here" in run("show", "mobile_sam", "--state-dir", str(tmp_path / "none"))
+    assert "No gates measured here" in run("show", "mobile_sam", "--state-dir", str(tmp_path / "none"))
 
 
-def test_a_gate_outlives_neither_its_torch_nor_its_weights(here: GateSubject, tmp_path: Path) -> None:
+def test_a_gate_is_void_with_another_torch_or_other_weights(here: GateSubject, tmp_path: Path) -> None:
     write_gate(tmp_path, gate(replace(here, torch="1.0", checkpoint_sha256="0" * 64)))
     shown = json.loads(run("show", "mobile_sam", "--json", "--gates-dir", str(tmp_path)))
-    assert [found["state"] for found in shown["gates"]] == ["outdated: another weights and torch"]
+    assert [found["state"] for found in shown["gates"]] == ["outdated: different weights and torch"]
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_a_gate_outlives_neither_its_torch_nor_its_weights(here: GateSubject, tm
         (("mobile_sam", "--precision", "bf16", "--images", "nowhere"), "does not exist"),
     ],
 )
-def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_usage_is_refused(arguments: tuple[str, ...], message: str) -> None:
     assert message in " ".join(run("gate", *arguments, code=2).replace("│", " ").split())
 
 
-def test_the_measurement_has_a_process_of_its_own(
+def test_the_measurement_runs_in_a_separate_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_scenes(tmp_path / "images", 4)
@@ -90,9 +90,7 @@ def test_the_measurement_has_a_process_of_its_own(
     assert f"{tmp_path / 'images'} holds 4 images; a gate needs 5 or more" in capfd.readouterr().err
 
 
-def test_without_images_the_photographs_of_the_demo_are_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_photographs_of_the_demo_are_measured_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[list[str], set[str], str]] = []
 
     def record_call(command: list[str], *, env: dict[str, str], check: bool) -> CompletedProcess[Any]:

@@ -29,7 +29,7 @@ def run(api: Api, key: str, *words: str, answer: str | None = None) -> str:
     return result.stdout
 
 
-def test_keys_and_tenants(api: Api, admin: Tenant) -> None:
+def test_keys_and_tenants_are_managed(api: Api, admin: Tenant) -> None:
     name = f"tenant-{uuid.uuid4().hex}"
     assert name in run(api, admin.key, "tenants", "create", name)
     assert name in [one["name"] for one in json.loads(run(api, admin.key, "tenants", "list", "--json"))]
@@ -46,7 +46,7 @@ def test_keys_and_tenants(api: Api, admin: Tenant) -> None:
     assert refused.value.problem_code == "unauthorized"
 
 
-def test_jobs_and_datasets_are_deleted_after_a_question(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_jobs_and_datasets_are_deleted_after_confirmation(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     carry_out(api, job)
     with pytest.raises(SystemExit):

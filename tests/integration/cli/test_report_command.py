@@ -30,14 +30,14 @@ def on(facts: dict[str, Any], encode_ms: float) -> Outcomes:
 
 @pytest.fixture
 def arguments(api: Api, tenant: Tenant, folder: Path) -> list[str]:
-    """Of a tenant that has measured something."""
+    """Connection options of a tenant with measurements."""
     carry_out(api, new_job(tenant, folder, images=3))
     return ["--api-url", api.url, "--api-key", tenant.key]
 
 
 @pytest.fixture
 def machines(api: Api, tenant: Tenant, folder: Path, arguments: list[str]) -> list[str]:
-    """A GPU in two precisions and a faster one whose name begins like the first's."""
+    """A GPU in two precisions, and a faster one whose name starts like the first one's."""
     for name, precision, encode_ms in (("GPU-4", "fp32", 8.0), ("GPU-4", "bf16", 4.0), ("GPU-40", "fp32", 2.0)):
         facts = {"device_kind": "cuda", "device_name": name, "precision": precision}
         carry_out(api, new_job(tenant, folder, images=12), on(facts, encode_ms))
@@ -81,7 +81,7 @@ def test_every_filter_of_the_api_is_an_option(arguments: list[str], name: str) -
         assert rows(name, option, other, *arguments) == []
 
 
-def test_a_report_refuses_what_it_does_not_take(arguments: list[str]) -> None:
+def test_a_report_refuses_options_it_does_not_have(arguments: list[str]) -> None:
     assert rows("latency", "--batch-size", "2", *arguments)
     for words in (["throughput", "--batch-size", "2"], ["latency", "--by", "variant"], ["latencies"]):
         assert CliRunner().invoke(app, ["report", *words, *arguments]).exit_code == 2
@@ -89,7 +89,7 @@ def test_a_report_refuses_what_it_does_not_take(arguments: list[str]) -> None:
 
 def test_a_comparison_names_both_sides(arguments: list[str]) -> None:
     table = run("compare", "--by", "variant", "-a", "mobile_sam", "-b", "sam_vit_b", *arguments)
-    assert table == "nothing was measured of sam_vit_b that the filters let pass\n"
+    assert table == "the filters leave no measurements of sam_vit_b\n"
     with pytest.raises(ApiError, match=r"did you mean sam_vit_b\?") as refused:
         run("compare", "--by", "variant", "-a", "mobile_sam", "-b", "sam-vitb", *arguments)
     assert refused.value.problem_code == "variant_unknown"
@@ -97,7 +97,7 @@ def test_a_comparison_names_both_sides(arguments: list[str]) -> None:
         run("latency", "--variant", "mobilesam", *arguments)
 
 
-def test_rows_of_one_variant_are_told_apart_in_words(
+def test_rows_of_one_variant_are_distinguished_in_words(
     api: Api, tenant: Tenant, folder: Path, arguments: list[str]
 ) -> None:
     task = {"kind": "everything", "points_per_side": 8}
@@ -109,7 +109,7 @@ def test_rows_of_one_variant_are_told_apart_in_words(
     assert [digest for digest in digests if digest in table] == []
 
 
-def test_hardware_goes_by_name_or_the_beginning_of_its_id(machines: list[str]) -> None:
+def test_hardware_is_selected_by_name_or_id_prefix(machines: list[str]) -> None:
     ids = {(row["hardware"], row["precision"]): row["hardware_id"] for row in _by_precision(machines)}
     fast, slow = ids["GPU-40", "fp32"], ids["GPU-4", "fp32"]
     sides = ["compare", "--by", "hardware", "--stage", "encode", *machines]
@@ -118,11 +118,11 @@ def test_hardware_goes_by_name_or_the_beginning_of_its_id(machines: list[str]) -
     assert {row["hardware_id"] for row in rows("cost", "--hardware", "gpu-40", *machines)} == {fast}
     with pytest.raises(HardwareAmbiguous, match=rf"2 machines.*{slow[:8]} GPU-4, fp32"):
         run(*sides, "-a", "GPU-4", "-b", "GPU-40")
-    with pytest.raises(HardwareUnknown, match=r"no hardware is called 'TPU'; there are: .*GPU-40"):
+    with pytest.raises(HardwareUnknown, match=r"no hardware matches 'TPU'; known hardware: .*GPU-40"):
         run(*sides, "-a", "TPU", "-b", "GPU-40")
 
 
-def test_a_price_is_set_by_the_name_of_a_hardware(machines: list[str]) -> None:
+def test_a_price_is_set_by_hardware_name(machines: list[str]) -> None:
     assert "costs 0.81 EUR" in run("price", "GPU-40", "0.81", "--currency", "EUR", *machines)
     (row,) = rows("cost", "--hardware", "GPU-40", *machines)
     assert (row["price_per_hour"], row["currency"]) == (0.81, "EUR")

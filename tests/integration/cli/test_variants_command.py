@@ -45,7 +45,7 @@ def present(listing: str) -> dict[str, bool]:
     return {row["name"]: row["present"] for row in json.loads(listing)}
 
 
-def test_list_and_pull(weights_dir: Path) -> None:
+def test_variants_are_listed_and_pulled(weights_dir: Path) -> None:
     assert present(run("list", "--json")) == dict.fromkeys([*VARIANTS, *COMPONENTS], False)
     assert run("pull", "tiny", "tiny") == f"tiny: {weights_dir / 'tiny.pt'}\n"
     assert present(run("list", "--json")) == dict.fromkeys([*VARIANTS, *COMPONENTS], False) | {"tiny": True}
@@ -57,7 +57,7 @@ def test_the_weights_dir_can_be_given(weights_dir: Path, tmp_path: Path) -> None
     assert (tmp_path / "elsewhere/tiny.pt").read_bytes() == WEIGHTS
 
 
-def test_by_default_weights_lie_in_the_state_folder(
+def test_weights_are_in_the_state_folder_by_default(
     weights_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SAMFLEET_WEIGHTS_DIR")
@@ -70,13 +70,13 @@ def test_a_restricted_licence_is_accepted_by_name(weights_dir: Path, monkeypatch
     assert "AGPL-3.0: off" in run("list")
     assert "set SAMFLEET_ACCEPT_LICENSES=AGPL-3.0 [licence_not_accepted]" in run("pull", "tiny", code=1)
     assert not weights_dir.exists()
-    assert "names GPL; what can be accepted" in run("pull", "tiny", "--accept-licenses", "GPL", code=2)
+    assert "names GPL; the restricted licences" in run("pull", "tiny", "--accept-licenses", "GPL", code=2)
     monkeypatch.setenv("SAMFLEET_ACCEPT_LICENSES", "AGPL-3.0")
     run("pull", "tiny")
     assert "AGPL-3.0: off" not in run("list")
 
 
-def test_a_file_without_a_published_hash_is_held_against_the_network_and_pinned_loudly(
+def test_a_file_without_a_published_hash_is_checked_by_shape_and_pinned_with_a_message(
     weights_dir: Path, file_server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = VARIANTS["tiny"]
@@ -89,23 +89,23 @@ def test_a_file_without_a_published_hash_is_held_against_the_network_and_pinned_
     assert "[weights_do_not_fit]" in run("pull", "mobile_sam", code=1)
     file_server.files["/tiny.pt"] = Served(fitting())
     output = CliRunner().invoke(app, ["pull", "mobile_sam"]).stderr
-    assert "nobody publishes a hash of tiny.pt" in output
-    assert "that is pinned from now on" in output
+    assert "no hash of tiny.pt is published" in output
+    assert "which is now pinned" in output
     (shown,) = json.loads(run("show", "mobile_sam", "--json"))["files"]
     assert (shown["sha256"], shown["published"], shown["present"]) == (sha256(fitting()), False, True)
 
 
-def test_a_file_at_hand_is_imported(weights_dir: Path, tmp_path: Path) -> None:
+def test_a_local_file_is_imported(weights_dir: Path, tmp_path: Path) -> None:
     weights_dir.mkdir()
     state = tmp_path / "mine.pt"
     state.write_bytes(WEIGHTS)
     outcome = CliRunner().invoke(app, ["import", "tiny", str(state)])
-    assert isinstance(outcome.exception, SamfleetError)  # its hash is right, but it is no checkpoint
+    assert isinstance(outcome.exception, SamfleetError)  # its hash is right, but it is not a checkpoint
     assert outcome.exception.code == "weights_do_not_fit"
     assert not (weights_dir / "tiny.pt").exists()
 
 
-def test_an_unknown_variant_is_wrong_usage(weights_dir: Path) -> None:
+def test_an_unknown_variant_is_a_usage_error(weights_dir: Path) -> None:
     assert "known are " in run("pull", "tiny", "nope", code=2)
     assert not weights_dir.exists()
 

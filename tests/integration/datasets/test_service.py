@@ -57,7 +57,7 @@ def listing_of(folder: Path, annotations: Path | None = None, **options: Any) ->
     )
 
 
-def test_a_directory_becomes_a_sealed_dataset(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+def test_a_dataset_from_a_directory_is_sealed(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     dataset = create_from_directory(session, tenant, listing_of(folder))
     assert (dataset.name, dataset.image_count, dataset.annotation_count) == ("photos", 3, None)
     assert dataset.state is DatasetState.SEALED
@@ -72,7 +72,7 @@ def test_a_directory_becomes_a_sealed_dataset(session: Session, tenant: uuid.UUI
     assert images[2].size_bytes == 5
 
 
-def test_annotations_give_the_ids_and_are_kept(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+def test_annotations_define_the_image_ids_and_are_stored(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     triangle = [[0, 0, 4, 0, 4, 3.5]]
     runs = {"size": [3, 2], "counts": "6"}
     document = {
@@ -114,7 +114,7 @@ def annotated_by(path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_what_of_the_annotations_is_used_is_counted(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+def test_used_and_unused_annotations_are_counted(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     path = annotated_by(folder.parent / "instances.json")
     dataset = create_from_directory(session, tenant, listing_of(folder, path))
     assert (dataset.annotated_image_count, dataset.annotation_count) == (1, 4)
@@ -129,15 +129,13 @@ def test_boxes_without_a_mask_are_counted(session: Session, tenant: uuid.UUID, f
     assert session.scalars(select(DatasetAnnotation.segmentation)).one() == []
 
 
-def test_strict_annotations_are_refused_where_anything_is_left_over(
-    session: Session, tenant: uuid.UUID, folder: Path
-) -> None:
+def test_strict_annotations_are_refused_if_any_is_unused(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     path = annotated_by(folder.parent / "instances.json")
     with pytest.raises(AnnotationsUnmatched, match="1 of 3 images annotated, 4 of 8 annotations unused"):
         create_from_directory(session, tenant, listing_of(folder, path), strict_annotations=True)
 
 
-def test_strict_annotations_of_a_limited_folder_may_be_of_other_images(
+def test_strict_annotations_of_a_limited_folder_may_include_other_images(
     session: Session, tenant: uuid.UUID, folder: Path
 ) -> None:
     images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
@@ -157,7 +155,7 @@ def test_a_folder_of_too_many_images_is_refused_unless_limited(folder: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["annotations", "detections"])
-def test_devices_and_pipes_are_refused_at_once(folder: Path, kind: str) -> None:
+def test_devices_and_pipes_are_refused_immediately(folder: Path, kind: str) -> None:
     os.mkfifo(folder.parent / "pipe")
     expected = AnnotationsNotFound if kind == "annotations" else DetectionsNotFound
     with pytest.raises(expected, match="a named pipe, not a regular file"):
@@ -166,7 +164,7 @@ def test_devices_and_pipes_are_refused_at_once(folder: Path, kind: str) -> None:
         listing_of(folder, root=Path("/"), **{kind: Path("/dev/zero")})
 
 
-def test_the_annotations_file_obeys_the_roots_and_the_limit(folder: Path) -> None:
+def test_the_annotations_file_must_be_inside_the_roots_and_the_limit(folder: Path) -> None:
     outside = folder.parent / "outside.json"
     outside.write_text("{}")
     with pytest.raises(DirectoryNotAllowed):
@@ -203,7 +201,9 @@ def annotations_file(folder: Path, **image_ids: int) -> Path:
     return path
 
 
-def test_detections_are_kept_by_the_ids_of_the_names(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+def test_without_annotations_detections_refer_to_ids_in_order_of_names(
+    session: Session, tenant: uuid.UUID, folder: Path
+) -> None:
     listing = listing_of(folder, detections=detections_file(folder, 3, 1, 3))
     dataset = create_from_directory(session, tenant, listing)
     assert (dataset.detection_count, dataset.annotation_count) == (3, None)
@@ -215,16 +215,16 @@ def test_detections_are_kept_by_the_ids_of_the_names(session: Session, tenant: u
     ]
 
 
-def test_detections_are_kept_by_the_ids_of_the_annotations(folder: Path) -> None:
+def test_detections_refer_to_the_image_ids_of_the_annotations(folder: Path) -> None:
     annotations = annotations_file(folder, b=40, elsewhere=41)
     listing = listing_of(folder, annotations, detections=detections_file(folder, 41, 40, 42))
     assert listing.detections is not None
-    assert [one.image_id for one in listing.detections] == [40, 42]  # 42 is what a.jpg is numbered
-    with pytest.raises(DetectionsInvalid, match=r"detections\[1\]: image_id 45 is no image of this dataset"):
+    assert [one.image_id for one in listing.detections] == [40, 42]  # a.jpg has id 42
+    with pytest.raises(DetectionsInvalid, match=r"detections\[1\]: image_id 45 is not an image of this dataset"):
         listing_of(folder, annotations, detections=detections_file(folder, 40, 45))
 
 
-def test_a_limit_may_leave_detections_out(folder: Path) -> None:
+def test_a_limit_may_exclude_detections(folder: Path) -> None:
     path = detections_file(folder, 1, 3, 2)
     listing = listing_of(folder, detections=path, limit=2)
     assert [one.detection_id for one in listing.detections or ()] == [1, 3]
@@ -232,7 +232,7 @@ def test_a_limit_may_leave_detections_out(folder: Path) -> None:
         listing_of(folder, detections=detections_file(folder, 1, 4))
 
 
-def test_the_detections_file_obeys_the_roots_and_the_limit(folder: Path) -> None:
+def test_the_detections_file_must_be_inside_the_roots_and_the_limit(folder: Path) -> None:
     outside = detections_file(folder)
     with pytest.raises(DirectoryNotAllowed):
         listing_of(folder, detections=outside, root=folder)
@@ -242,14 +242,14 @@ def test_the_detections_file_obeys_the_roots_and_the_limit(folder: Path) -> None
         listing_of(folder, detections=outside, max_annotations_bytes=1)
 
 
-def test_another_tenants_dataset_does_not_exist(session: Session, tenant: uuid.UUID, folder: Path) -> None:
+def test_a_dataset_of_another_tenant_is_not_found(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     dataset = create_from_directory(session, tenant, listing_of(folder))
     assert get_dataset(session, tenant, dataset.id) is dataset
     with pytest.raises(DatasetNotFound):
         get_dataset(session, uuid.uuid4(), dataset.id)
 
 
-def test_real_photographs_with_annotations(session: Session, tenant: uuid.UUID) -> None:
+def test_real_photographs_are_read_with_their_annotations(session: Session, tenant: uuid.UUID) -> None:
     data = shared_path("data", "coco_dev")
     dataset = create_from_directory(session, tenant, listing_of(data / "images", data / "instances.json"))
     assert (dataset.image_count, dataset.annotation_count) == (66, 560)

@@ -35,7 +35,7 @@ OF_IMAGES: Any = {"max_image_bytes": 10, "limits": LIMITS}
 
 
 class Uploads:
-    """An open dataset and what a client may do with it."""
+    """An open dataset and the operations of a client on it."""
 
     def __init__(self, engine: Engine, store: MemoryStore) -> None:
         self.engine, self.store = engine, store
@@ -103,7 +103,7 @@ def uploads(engine: Engine, store: MemoryStore) -> Uploads:
     return Uploads(engine, store)
 
 
-def test_images_are_stored_and_numbered_when_sealed(uploads: Uploads) -> None:
+def test_images_are_stored_and_numbered_on_sealing(uploads: Uploads) -> None:
     (uri,) = uploads.add("b.jpg")
     assert uploads.store.get(uri.removeprefix("store:")) == b"image"
     uploads.add("sub/b.jpg", "a.jpg", "Z.jpg")
@@ -113,7 +113,7 @@ def test_images_are_stored_and_numbered_when_sealed(uploads: Uploads) -> None:
     assert uploads.seal() is DatasetState.SEALED
 
 
-def test_a_sealed_dataset_takes_nothing_more(uploads: Uploads) -> None:
+def test_a_sealed_dataset_accepts_no_uploads(uploads: Uploads) -> None:
     uploads.add("a.jpg")
     uploads.seal()
     with pytest.raises(DatasetSealed):
@@ -129,7 +129,7 @@ def test_an_empty_dataset_cannot_be_sealed(uploads: Uploads) -> None:
 
 
 @pytest.mark.parametrize("names", [("a.jpg",), ("new.jpg", "a.jpg"), ("new.jpg", "new.jpg")])
-def test_a_taken_name_refuses_the_whole_request(uploads: Uploads, names: tuple[str, ...]) -> None:
+def test_a_name_already_taken_refuses_the_whole_request(uploads: Uploads, names: tuple[str, ...]) -> None:
     uploads.add("a.jpg", content=b"first")
     with pytest.raises(FileNameTaken, match=names[-1]):
         uploads.add(*names, content=b"second")
@@ -139,7 +139,7 @@ def test_a_taken_name_refuses_the_whole_request(uploads: Uploads, names: tuple[s
 
 def test_a_name_taken_while_bytes_arrive_is_refused_and_cleaned_up(uploads: Uploads) -> None:
     class Slow(io.BytesIO):
-        """Another request finishes first, between this one's check and its record."""
+        """A file during whose upload another request finishes first, between the check and the record."""
 
         def read(self, size: int | None = -1) -> bytes:
             if not self.tell():
@@ -160,7 +160,7 @@ def test_a_name_taken_while_bytes_arrive_is_refused_and_cleaned_up(uploads: Uplo
     assert [uploads.store.get(key) for key in uploads.stored()] == [b"winner"]
 
 
-def test_too_large_and_badly_named_images_leave_nothing(uploads: Uploads) -> None:
+def test_oversized_and_wrongly_named_images_store_nothing(uploads: Uploads) -> None:
     with pytest.raises(ImageTooLarge, match=r"'b\.jpg' has more than 10 bytes"):
         uploads.add_all([("a.jpg", b"fits"), ("b.jpg", b"12345678901")])
     with pytest.raises(FileNameInvalid):
@@ -169,7 +169,7 @@ def test_too_large_and_badly_named_images_leave_nothing(uploads: Uploads) -> Non
     assert uploads.rows() == []
 
 
-def test_annotations_may_come_before_the_images_and_be_replaced(uploads: Uploads) -> None:
+def test_annotations_may_precede_the_images_and_be_replaced(uploads: Uploads) -> None:
     assert uploads.annotate({"wrong.jpg": 1}) == 1
     assert uploads.annotate({"a.jpg": 70, "b.jpg": 60, "missing.jpg": 80}) == 3
     uploads.add("a.jpg", "b.jpg", "c.jpg")
@@ -180,7 +180,7 @@ def test_annotations_may_come_before_the_images_and_be_replaced(uploads: Uploads
     assert len([key for key in uploads.stored() if "annotations" in key]) == 1
 
 
-def test_detections_are_matched_when_sealing_and_may_be_replaced(uploads: Uploads) -> None:
+def test_detections_are_matched_on_sealing_and_may_be_replaced(uploads: Uploads) -> None:
     assert uploads.detect(1, 2, 99) == 3
     assert uploads.detect(60, 80, 60, 71) == 4
     uploads.annotate({"a.jpg": 70, "b.jpg": 60, "missing.jpg": 80})
@@ -196,14 +196,14 @@ def test_detections_are_matched_when_sealing_and_may_be_replaced(uploads: Upload
         uploads.detect(60)
 
 
-def test_detections_without_annotations_count_the_names(uploads: Uploads) -> None:
+def test_detections_without_annotations_refer_to_numbered_names(uploads: Uploads) -> None:
     uploads.add("b.jpg", "a.jpg")
     uploads.detect(2)
     uploads.seal()
     assert uploads.detected() == [(1, 2)]
 
 
-def test_wrong_detections_leave_nothing(uploads: Uploads) -> None:
+def test_wrong_detections_store_nothing(uploads: Uploads) -> None:
     with pytest.raises(DetectionsInvalid, match="must be a JSON list"):
         put_detections(
             uploads.engine, uploads.store, uploads.tenant_id, uploads.dataset_id, io.BytesIO(b"{}"), OF_ANNOTATIONS
@@ -211,7 +211,7 @@ def test_wrong_detections_leave_nothing(uploads: Uploads) -> None:
     assert uploads.stored() == []
 
 
-def test_annotations_that_fit_no_image_are_found_when_sealing(uploads: Uploads) -> None:
+def test_annotations_that_match_no_image_are_found_on_sealing(uploads: Uploads) -> None:
     uploads.annotate({"other.jpg": 1})
     uploads.add("a.jpg")
     with pytest.raises(AnnotationsInvalid, match="none of the file names"):
@@ -220,12 +220,12 @@ def test_annotations_that_fit_no_image_are_found_when_sealing(uploads: Uploads) 
     assert uploads.seal() is DatasetState.SEALED
 
 
-def test_annotations_replaced_while_sealing_are_noticed(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_annotations_replaced_during_sealing_are_detected(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     uploads.annotate({"a.jpg": 1})
     uploads.add("a.jpg")
 
     class Replacing(MemoryStore):
-        """Another request replaces the annotations just after they were read."""
+        """A store in which another request replaces the annotations just after they were read."""
 
         def put_stream(self, key: str, chunks: Iterable[bytes]) -> int:
             return uploads.store.put_stream(key, chunks)
@@ -240,7 +240,7 @@ def test_annotations_replaced_while_sealing_are_noticed(uploads: Uploads, monkey
     assert uploads.rows() == [(None, None, "a.jpg")]
 
 
-def test_a_dataset_takes_only_so_many_images_and_bytes(uploads: Uploads) -> None:
+def test_images_and_bytes_of_a_dataset_are_limited(uploads: Uploads) -> None:
     uploads.add("a", "b", content=b"x" * 10)
     with pytest.raises(DatasetTooLarge, match="more than 5 images"):
         uploads.add("c", "d", "e", "f")

@@ -17,17 +17,17 @@ VIEWS = ("throughput", "cost")
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:
-    command.check(alembic_config(database_url))  # raises when autogenerate would write anything
+    command.check(alembic_config(database_url))  # raises if autogenerate would write anything
 
 
-def test_every_migration_can_be_undone(database_url: str) -> None:
+def test_every_migration_can_be_reverted(database_url: str) -> None:
     command.downgrade(alembic_config(database_url), "base")
     command.upgrade(alembic_config(database_url), "head")
     command.check(alembic_config(database_url))
 
 
 def test_measurements_survive_a_downgrade_and_an_upgrade(database_url: str, engine: Engine) -> None:
-    """Down to the schema without views and up again; a migration that moves data extends this test."""
+    """Downgrade to the schema without views and upgrade again; a migration that moves data extends this test."""
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 8)
     for failures in (1, 0):
@@ -48,7 +48,7 @@ def test_measurements_survive_a_downgrade_and_an_upgrade(database_url: str, engi
         assert [session.execute(text(f"SELECT sum(n) FROM reports.{view}")).scalar_one() for view in VIEWS] == [7, 7]
 
 
-def test_a_schema_of_another_release_is_refused(database_url: str, engine: Engine) -> None:
+def test_a_schema_of_a_different_release_is_refused(database_url: str, engine: Engine) -> None:
     with transaction(engine) as session:
         session.execute(text("UPDATE alembic_version SET version_num = 'feedfacecafe'"))
     with pytest.raises(SchemaUnknown, match="feedfacecafe"):
@@ -57,7 +57,7 @@ def test_a_schema_of_another_release_is_refused(database_url: str, engine: Engin
         assert session.execute(text("SELECT count(*) FROM tenants")).scalar_one() == 0
 
 
-def test_registering_a_key_twice_keeps_one(database_url: str, engine: Engine) -> None:
+def test_a_key_registered_twice_is_stored_once(database_url: str, engine: Engine) -> None:
     key = new_key()
     register_key(database_url, key)
     register_key(database_url, key)

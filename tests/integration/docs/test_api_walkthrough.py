@@ -1,4 +1,4 @@
-"""The commands of `docs/api.md`, run as they stand; a worker's own functions do the work between them."""
+"""The commands of `docs/api.md` run as written; functions of the worker do the work between them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
 
 
 def run(commands: str, folder: Path, **variables: str) -> str:
-    """Variables and functions live on from one block to the next, as in a terminal."""
+    """Run the commands; variables and functions persist from one block to the next, as in a terminal."""
     keep = "declare -p DATASET JOB RUN > state 2> /dev/null || true"
     script = f"set -euo pipefail\ntouch state\nsource ./state\n{commands}\n{keep}\n"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}

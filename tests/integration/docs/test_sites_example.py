@@ -1,4 +1,4 @@
-"""The example of docs/sites.md, word by word, on two sites."""
+"""The example of docs/sites.md runs word for word on two sites."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_example_works(sites: dict[str, SiteApi], tmp_path: Path, monkeypatc
     assert "h200-lab" not in run("samfleet report latency", laptop)
 
 
-def test_an_export_takes_the_name_of_the_site(
+def test_an_export_file_is_named_after_the_site(
     sites: dict[str, SiteApi], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -24,8 +24,8 @@ from samfleet.db.models import JobState, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.claim import (
-    Blame,
     ClaimedShard,
+    Fault,
     LeaseLost,
     claim,
     expire_leases,
@@ -43,12 +43,12 @@ QUEUE = MemoryTaskQueue()
 
 
 def take(engine: Engine, shard_id: int, worker: str) -> ClaimedShard | None:
-    """Claim as a worker that has nothing else at work."""
+    """Claim a shard as a worker without any other work."""
     with transaction(engine) as session:
         return claim(session, shard_id, worker, MINUTE, alone=True)
 
 
-def test_a_claim_brings_all_that_a_worker_needs(engine: Engine) -> None:
+def test_a_claim_returns_all_that_a_worker_needs(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 6, annotated=True, task={"kind": "prompts", "prompt": "box"})
     claimed = claim_one(engine, run)
     assert (claimed.run_id, claimed.variant, claimed.pool, claimed.token) == (run.id, "mobile_sam", "default", 1)
@@ -59,7 +59,7 @@ def test_a_claim_brings_all_that_a_worker_needs(engine: Engine) -> None:
     assert 0 <= claimed.queue_shard_ms < 60_000
 
 
-def test_detections_come_with_a_claim_that_asks_for_them(engine: Engine) -> None:
+def test_detections_come_with_a_claim_that_requests_them(engine: Engine) -> None:
     claimed = claim_one(engine, start_job(engine, QUEUE, 3, detected=True, task=DETECTED))
     assert [[d.detection_id for d in image.detections] for image in claimed.images] == [[], [2, 3], [4, 5]]
     first = claimed.images[1].detections[0]
@@ -69,7 +69,7 @@ def test_detections_come_with_a_claim_that_asks_for_them(engine: Engine) -> None
     assert all(image.instances for image in other.images)
 
 
-def test_of_many_claims_at_once_one_wins(engine: Engine) -> None:
+def test_only_one_of_many_concurrent_claims_succeeds(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     shard = shards_of(engine, run)[0]
     workers = 4
@@ -87,7 +87,7 @@ def test_of_many_claims_at_once_one_wins(engine: Engine) -> None:
     assert shards_of(engine, run)[0].token == 1
 
 
-def test_a_held_shard_is_not_to_be_had_until_its_lease_runs_out(engine: Engine) -> None:
+def test_a_leased_shard_cannot_be_claimed_until_its_lease_expires(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     first = claim_one(engine, run)
     assert take(engine, first.shard_id, "w2") is None
@@ -101,7 +101,7 @@ def test_a_held_shard_is_not_to_be_had_until_its_lease_runs_out(engine: Engine) 
     assert (third.token, third.attempts, third.suspect) == (3, 1, True)
 
 
-def test_a_shard_that_lost_a_lease_is_claimed_only_by_a_worker_that_has_nothing_else(engine: Engine) -> None:
+def test_a_shard_with_a_lost_lease_is_claimed_only_by_a_worker_without_other_work(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     first = claim_one(engine, run)
     with transaction(engine) as session:
@@ -120,7 +120,7 @@ def test_a_shard_that_lost_a_lease_is_claimed_only_by_a_worker_that_has_nothing_
     assert (claimed.suspect, claimed.attempts) == (True, 0)
 
 
-def test_a_slow_worker_cannot_renew_release_or_record(engine: Engine) -> None:
+def test_a_worker_with_an_expired_lease_cannot_renew_release_or_record(engine: Engine) -> None:
     run, store = start_job(engine, QUEUE, 4), MemoryStore()
     slow = claim_one(engine, run)
     run_out(engine, slow)
@@ -142,7 +142,7 @@ def test_a_slow_worker_cannot_renew_release_or_record(engine: Engine) -> None:
     assert len(results_of(engine, run)) == 4
 
 
-def test_two_workers_recording_at_once_write_once(engine: Engine) -> None:
+def test_concurrent_records_of_a_shard_write_once(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     claimed = claim_one(engine, run)
     barrier = Barrier(2)
@@ -162,7 +162,7 @@ def test_two_workers_recording_at_once_write_once(engine: Engine) -> None:
     assert len(results_of(engine, run)) == 4
 
 
-def test_a_renewal_prolongs_and_shows_progress(engine: Engine) -> None:
+def test_a_renewal_extends_the_lease_and_stores_the_progress(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     claimed = claim_one(engine, run, lease=timedelta(seconds=1))
     before = shards_of(engine, run)[0].lease_expires_at
@@ -195,11 +195,11 @@ def test_a_released_shard_waits_and_counts_an_attempt(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("blame", "counts"),
-    [(Blame.SHARD, (1, 2)), (Blame.NOBODY, (0, 0)), (Blame.UNCERTAIN, (0, 1))],
+    ("fault", "counts"),
+    [(Fault.SHARD, (1, 2)), (Fault.NOBODY, (0, 0)), (Fault.UNCERTAIN, (0, 1))],
 )
-def test_only_what_is_the_shards_own_fault_counts(engine: Engine, blame: Blame, counts: tuple[int, int]) -> None:
-    """An uncertain failure counts from the second one on: then the shard was alone."""
+def test_only_failures_caused_by_the_shard_count(engine: Engine, fault: Fault, counts: tuple[int, int]) -> None:
+    """An uncertain failure counts from the second one on, because then the shard ran alone."""
     run = start_job(engine, QUEUE, 4)
     attempts = []
     for _ in range(2):
@@ -209,12 +209,12 @@ def test_only_what_is_the_shards_own_fault_counts(engine: Engine, blame: Blame, 
         assert claimed is not None
         with transaction(engine) as session:
             assert release(
-                session, claimed, error=Reason("triton_unavailable", "no"), retry_in=MINUTE, max_attempts=5, blame=blame
+                session, claimed, error=Reason("triton_unavailable", "no"), retry_in=MINUTE, max_attempts=5, fault=fault
             )
         attempts.append(shards_of(engine, run)[0].attempts)
     shard = shards_of(engine, run)[0]
     assert tuple(attempts) == counts
-    assert (shard.suspect, shard.waits) == (blame is Blame.UNCERTAIN, 2 if blame is Blame.NOBODY else 0)
+    assert (shard.suspect, shard.waits) == (fault is Fault.UNCERTAIN, 2 if fault is Fault.NOBODY else 0)
 
 
 def test_a_shard_handed_back_counts_no_attempt(engine: Engine) -> None:
@@ -247,7 +247,7 @@ def test_the_last_attempt_fails_the_run_with_its_reason(engine: Engine) -> None:
         assert not renew(session, held.shard_id, held.token, 1, MINUTE)
 
 
-def test_leases_that_ran_out_are_taken_back(engine: Engine) -> None:
+def test_expired_leases_are_taken_back(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 12)
     lost, alive = claim_one(engine, run, worker="dead"), claim_one(engine, run)
     run_out(engine, lost)
@@ -286,7 +286,7 @@ def test_a_cancelled_job_stops_its_workers_and_keeps_its_results(engine: Engine)
     assert job.finished_at is not None
 
 
-def test_claims_of_other_states_are_no_errors(engine: Engine) -> None:
+def test_claims_of_shards_in_other_states_return_nothing(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4, in_flight=0)
     assert take(engine, shards_of(engine, run)[0].id, "w") is None
     assert take(engine, 10**9, "w") is None

@@ -1,4 +1,4 @@
-"""Deleted jobs and datasets go away with all its objects and nothing else, on files and on S3."""
+"""Deleted jobs and datasets are removed with all their objects and nothing else, on files and on S3."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def delete(engine: Engine, job: Job, **options: bool) -> None:
         delete_job(session, job.tenant_id, job.id, **options)
 
 
-def test_a_deleted_job_goes_with_its_objects_and_its_dataset_stays(engine: Engine, store: ObjectStore) -> None:
+def test_deleting_a_job_removes_its_objects_and_keeps_its_dataset(engine: Engine, store: ObjectStore) -> None:
     job, run = finished_job(engine, store)
     other, _ = finished_job(engine, store, 5)
     store.put(f"runs/{run.id}/thumbnails/1.webp", b"x")
@@ -100,7 +100,7 @@ def test_a_deleted_job_goes_with_its_objects_and_its_dataset_stays(engine: Engin
     assert clean(engine, store, PATIENT) == Cleaned()
 
 
-def test_what_a_deleted_job_measured_stays_in_the_reports(engine: Engine) -> None:
+def test_measurements_of_a_deleted_job_stay_in_the_reports(engine: Engine) -> None:
     store = MemoryStore()
     job, run = finished_job(engine, store)
     with transaction(engine) as session:
@@ -117,7 +117,7 @@ def test_what_a_deleted_job_measured_stays_in_the_reports(engine: Engine) -> Non
         assert session.execute(text("SELECT ap FROM reports.quality")).scalars().all() == [0.5]
 
 
-def test_measurements_can_be_forgotten_too(engine: Engine) -> None:
+def test_measurements_can_be_deleted_too(engine: Engine) -> None:
     store = MemoryStore()
     job, _ = finished_job(engine, store)
     delete(engine, job, forget_measurements=True)
@@ -143,7 +143,7 @@ def test_a_running_job_is_cancelled_first_or_refused(engine: Engine, store: Obje
     assert (keys(store), count(engine, RemovedPrefix)) == ([], 0)
 
 
-def test_a_dataset_is_deleted_with_its_uploads_once_no_job_uses_it(engine: Engine, store: ObjectStore) -> None:
+def test_a_dataset_and_its_uploads_are_deleted_once_no_job_uses_it(engine: Engine, store: ObjectStore) -> None:
     dataset, kept = uploaded(engine, store), uploaded(engine, store)
     seal(engine, store, dataset.tenant_id, dataset.id, OF_INPUTS.annotations)
     with transaction(engine) as session:
@@ -177,7 +177,7 @@ def test_a_job_and_the_deletion_of_its_dataset_exclude_each_other(engine: Engine
         delete_dataset(session, other.tenant_id, other.id)
 
 
-def test_an_upload_to_a_deleted_dataset_is_refused_and_leaves_nothing(engine: Engine, store: ObjectStore) -> None:
+def test_an_upload_to_a_deleted_dataset_is_refused_and_stores_nothing(engine: Engine, store: ObjectStore) -> None:
     dataset = uploaded(engine, store)
     with transaction(engine) as session:
         delete_dataset(session, dataset.tenant_id, dataset.id)
@@ -188,7 +188,7 @@ def test_an_upload_to_a_deleted_dataset_is_refused_and_leaves_nothing(engine: En
     assert keys(store) == []
 
 
-def test_removal_goes_on_where_it_stopped(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_removal_continues(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()
     job, run = finished_job(engine, store)
     delete(engine, job)
@@ -202,7 +202,7 @@ def test_removal_goes_on_where_it_stopped(engine: Engine, monkeypatch: pytest.Mo
 
 
 class Failing(MemoryStore):
-    """Cannot remove one run."""
+    """A store that cannot remove one run."""
 
     broken = ""
 
@@ -212,7 +212,7 @@ class Failing(MemoryStore):
         super().delete_prefix(prefix)
 
 
-def test_one_job_that_cannot_be_removed_does_not_keep_the_others(engine: Engine) -> None:
+def test_one_job_that_cannot_be_removed_does_not_block_the_others(engine: Engine) -> None:
     store = Failing()
     job, run = finished_job(engine, store)
     other, _ = finished_job(engine, store, 5)
@@ -224,7 +224,7 @@ def test_one_job_that_cannot_be_removed_does_not_keep_the_others(engine: Engine)
     assert clean(engine, store, LIMITS).jobs_removed == 1
 
 
-def test_only_one_process_cleans_at_a_time(engine: Engine) -> None:
+def test_one_process_cleans_at_a_time(engine: Engine) -> None:
     store = MemoryStore()
     job, _ = finished_job(engine, store)
     delete(engine, job)
@@ -234,7 +234,7 @@ def test_only_one_process_cleans_at_a_time(engine: Engine) -> None:
     assert clean(engine, store, LIMITS).jobs_removed == 1
 
 
-def test_a_dataset_that_is_never_sealed_is_deleted(engine: Engine, store: ObjectStore) -> None:
+def test_a_dataset_never_sealed_is_deleted(engine: Engine, store: ObjectStore) -> None:
     stale, fresh, sealed = (uploaded(engine, store) for _ in range(3))
     seal(engine, store, sealed.tenant_id, sealed.id, OF_INPUTS.annotations)
     with transaction(engine) as session:
@@ -245,7 +245,7 @@ def test_a_dataset_that_is_never_sealed_is_deleted(engine: Engine, store: Object
         assert set(session.scalars(select(Dataset.id))) == {fresh.id, sealed.id}
 
 
-def test_objects_that_nothing_refers_to_are_deleted_and_no_others(engine: Engine, store: ObjectStore) -> None:
+def test_only_unreferenced_objects_are_deleted(engine: Engine, store: ObjectStore) -> None:
     dataset = uploaded(engine, store)
     _, run = finished_job(engine, store)
     kept = [
@@ -267,12 +267,12 @@ def test_objects_that_nothing_refers_to_are_deleted_and_no_others(engine: Engine
     ]
     for key in orphans:
         store.put(key, b"x")
-    assert clean(engine, store, PATIENT).orphans_deleted == 0  # all are young
+    assert clean(engine, store, PATIENT).orphans_deleted == 0  # all are recent
     assert clean(engine, store, LIMITS).orphans_deleted == len(orphans)
     assert keys(store) == kept
 
 
-def test_a_walk_over_many_objects_goes_on_in_the_next_pass(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_walk_over_many_objects_continues_in_the_next_pass(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("samfleet.jobs.orphans.OBJECTS_AT_ONCE", 3)
     store = MemoryStore()
     for number in range(4):

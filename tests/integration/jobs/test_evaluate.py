@@ -1,4 +1,4 @@
-"""Runs that end with an evaluation, over real rows and parts."""
+"""Evaluation at the end of runs, over real rows and parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from samfleet.storage.memory_store import MemoryStore
 
 IMAGES = 4
 SIDE = 8
-SQUARE = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]  # what every image of the dataset has
+SQUARE = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]  # the annotations of every image in the dataset
 HALF = [[2.0, 2.0, 4.0, 2.0, 4.0, 6.0, 2.0, 6.0]]
 
 
@@ -38,7 +38,7 @@ def mask(polygons: list[list[float]]) -> MaskRecord:
 
 
 def recorded(engine: Engine, store: MemoryStore, **fields: Any) -> Run:
-    """A run with all images recorded: the first failed, the second half right, the others right."""
+    """A run with all images recorded: the first failed, the second is half right, the others are right."""
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, IMAGES, annotated=True, **{"task": BOXES, **fields})
     claimed = claim_one(engine, run)
@@ -83,7 +83,7 @@ def test_a_prompted_run_ends_with_miou_and_precision(engine: Engine) -> None:
     assert (job.evaluate, run.state, run.quality_error_code) == (True, RunState.COMPLETED, None)
 
 
-def test_a_run_prompted_by_boxes_in_everything_is_measured_both_ways(engine: Engine) -> None:
+def test_an_object_aware_run_is_measured_both_ways(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store, task=ANNOTATED)
     finish_run(engine, store, run.id)
@@ -93,7 +93,7 @@ def test_a_run_prompted_by_boxes_in_everything_is_measured_both_ways(engine: Eng
     assert found["ar", "all", 1000] == pytest.approx((0 + 0.1 + 1 + 1) / 4)
 
 
-def test_a_job_may_leave_the_evaluation_out(engine: Engine) -> None:
+def test_a_job_may_skip_the_evaluation(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store, evaluate=False)
     finish_run(engine, store, run.id)
@@ -101,7 +101,7 @@ def test_a_job_may_leave_the_evaluation_out(engine: Engine) -> None:
     assert reload(engine, run)[1].state is RunState.COMPLETED
 
 
-def test_an_evaluation_that_fails_loses_no_result(engine: Engine) -> None:
+def test_a_failed_evaluation_loses_no_result(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store)
     with transaction(engine) as session:
@@ -116,7 +116,7 @@ def test_an_evaluation_that_fails_loses_no_result(engine: Engine) -> None:
         assert json.loads(b"".join(iter_export(store, recorded_parts(session, run.id), Export(ExportFormat.COCO))))
 
 
-def test_an_evaluation_that_ends_its_workers_is_given_up(engine: Engine) -> None:
+def test_an_evaluation_that_repeatedly_ends_its_worker_is_abandoned(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store)
     with transaction(engine) as session:
@@ -127,7 +127,7 @@ def test_an_evaluation_that_ends_its_workers_is_given_up(engine: Engine) -> None
     assert "ended 5 times" in (run.quality_error_message or "")
 
 
-def test_federated_annotations_have_no_precision_and_say_so(engine: Engine) -> None:
+def test_federated_annotations_have_no_precision_and_a_reason(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store)
     with transaction(engine) as session:
@@ -137,7 +137,7 @@ def test_federated_annotations_have_no_precision_and_say_so(engine: Engine) -> N
     assert reload(engine, run)[1].quality_error_code == "annotations_federated"
 
 
-def test_a_long_evaluation_is_not_taken_for_lost(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_evaluation_shows_signs_of_life(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()
     run = recorded(engine, store)
     before = reload(engine, run)[1].sent_at
@@ -158,7 +158,7 @@ def test_an_evaluation_needs_annotations(engine: Engine) -> None:
         assert make_job(session, queue, dataset).evaluate is False
 
 
-def test_a_repeated_request_asks_for_the_same_evaluation(engine: Engine) -> None:
+def test_the_evaluation_is_part_of_an_idempotent_request(engine: Engine) -> None:
     with transaction(engine) as session:
         dataset = make_dataset(session, 1, annotated=True)
         first = make_job(session, MemoryTaskQueue(), dataset, idempotency_key="one")
@@ -169,7 +169,7 @@ def test_a_repeated_request_asks_for_the_same_evaluation(engine: Engine) -> None
         assert [job.evaluate for job in session.scalars(select(Job).order_by(Job.evaluate))] == [False, True]
 
 
-def test_boxes_without_masks_leave_the_figures_out_and_say_so(engine: Engine) -> None:
+def test_boxes_without_masks_give_no_figures_and_a_reason(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store)
     with transaction(engine) as session:
@@ -181,7 +181,7 @@ def test_boxes_without_masks_leave_the_figures_out_and_say_so(engine: Engine) ->
     assert "2 of 8 annotations are boxes without a mask" in (done.quality_error_message or "")
 
 
-def test_annotations_of_another_size_leave_the_figures_out_and_say_both_sizes(engine: Engine) -> None:
+def test_annotations_of_another_size_give_no_figures_and_name_both_sizes(engine: Engine) -> None:
     store = MemoryStore()
     run = recorded(engine, store)
     far = [[20.0, 2.0, 26.0, 2.0, 26.0, 6.0]]

@@ -27,7 +27,7 @@ def ranges(engine: Engine, run: Run) -> list[tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize(("images", "size"), [(1, 4), (32, 4), (66, 9), (256, 32), (100_000, 32)])
-def test_small_datasets_are_cut_finer(images: int, size: int) -> None:
+def test_small_datasets_have_smaller_shards(images: int, size: int) -> None:
     assert choose_shard_size(images, 32) == size
     assert choose_shard_size(images, 2) == 2
 
@@ -58,16 +58,16 @@ def test_a_second_plan_changes_nothing(engine: Engine) -> None:
     assert len(queue.sent) == 2
 
 
-def test_a_plan_goes_on_where_a_killed_one_stopped(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_continues_after_a_killed_planner(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "PAGE_SHARDS", 2)
     queue = MemoryTaskQueue()
     run = submitted(engine, queue, 20)
-    assert plan._write_page(engine, run, 4, 0)  # one page of two shards, then the planner died
-    plan_job(engine, queue, run.job_id, shard_size=2, shards_in_flight=1)  # and the setting was changed
+    assert plan._write_page(engine, run, 4, 0)  # one page of two shards, then the planner is killed
+    plan_job(engine, queue, run.job_id, shard_size=2, shards_in_flight=1)  # the setting changes
     assert ranges(engine, run) == [(index, 4 * index, 4 * index + 3) for index in range(5)]
 
 
-def test_two_planners_at_once_write_each_shard_once(engine: Engine) -> None:
+def test_concurrent_planners_write_each_shard_once(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = submitted(engine, queue, 40)
     barrier = Barrier(2)
@@ -93,7 +93,7 @@ def test_a_cancelled_job_is_not_planned(engine: Engine) -> None:
     assert reload(engine, run)[0].state is JobState.CANCELLED
 
 
-def test_two_dispatchers_at_once_keep_the_limit(engine: Engine) -> None:
+def test_concurrent_dispatchers_keep_the_limit(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, 40, in_flight=0)
     barrier = Barrier(3)

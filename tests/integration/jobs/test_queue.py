@@ -31,7 +31,7 @@ def queue(broker_url: str) -> Iterator[CeleryTaskQueue]:
         yield queue
 
 
-def test_a_task_lies_in_its_queue_by_name_as_json(queue: CeleryTaskQueue, broker_url: str) -> None:
+def test_a_task_is_queued_by_name_as_json(queue: CeleryTaskQueue, broker_url: str) -> None:
     queue.ping()
     with bound_contextvars(correlation_id="from the request"):
         queue.send(TaskName.SEGMENT, 7, queue=pool_queue("default"))
@@ -44,7 +44,7 @@ def test_a_task_lies_in_its_queue_by_name_as_json(queue: CeleryTaskQueue, broker
     assert message["headers"][CORRELATION_HEADER] == "from the request"
 
 
-def test_tasks_are_counted_while_they_lie_in_their_queue(queue: CeleryTaskQueue, broker_url: str) -> None:
+def test_queued_tasks_are_counted(queue: CeleryTaskQueue, broker_url: str) -> None:
     assert queue.waiting(pool_queue("default")) == 0
     for shard_id in (1, 2):
         queue.send(TaskName.SEGMENT, shard_id, queue=pool_queue("default"))
@@ -55,7 +55,7 @@ def test_tasks_are_counted_while_they_lie_in_their_queue(queue: CeleryTaskQueue,
     assert queue.waiting(pool_queue("default")) == 0
 
 
-def test_a_broker_that_is_away_is_said_within_seconds(tmp_path: Path) -> None:
+def test_an_unreachable_broker_is_reported_within_seconds(tmp_path: Path) -> None:
     started = time.monotonic()
     with closing(CeleryTaskQueue(f"redis+socket://{tmp_path / 'nobody.sock'}")) as queue:
         with pytest.raises(QueueUnavailable, match="SAMFLEET_BROKER_URL"):
@@ -68,7 +68,7 @@ def test_a_broker_that_is_away_is_said_within_seconds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("down", [False, True])
-def test_waking_up_follows_the_commit_and_never_fails_it(session: Session, down: bool) -> None:
+def test_tasks_are_sent_after_the_commit_and_never_fail_it(session: Session, down: bool) -> None:
     queue = MemoryTaskQueue(down=down)
     wake_after_commit(session, queue, TaskName.DISPATCH, "run", countdown_seconds=2.0)
     assert queue.sent == []
@@ -77,7 +77,7 @@ def test_waking_up_follows_the_commit_and_never_fails_it(session: Session, down:
     assert queue.sent == expected
 
 
-def test_the_double_refuses_as_the_real_one_does() -> None:
+def test_the_test_double_raises_the_errors_of_the_real_queue() -> None:
     queue: TaskQueue = MemoryTaskQueue(down=True)
     with pytest.raises(QueueUnavailable):
         queue.send(TaskName.SWEEP, queue="samfleet.control")

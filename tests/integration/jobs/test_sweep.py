@@ -24,7 +24,7 @@ NOTHING = Swept(0, 0, 0, 0, 0, 0)
 LONG_AGO = text("now() - interval '1 day'")
 
 
-def test_nothing_to_do_is_nothing_done(engine: Engine) -> None:
+def test_a_sweep_without_work_changes_nothing(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     start_job(engine, queue, 12, in_flight=2)
     sent = list(queue.sent)
@@ -32,7 +32,7 @@ def test_nothing_to_do_is_nothing_done(engine: Engine) -> None:
     assert queue.sent == sent
 
 
-def test_a_dead_worker_s_shard_is_dispatched_again(engine: Engine) -> None:
+def test_the_shard_of_a_dead_worker_is_dispatched_again(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, 12, in_flight=2)
     claimed = claim_one(engine, run)
@@ -45,7 +45,7 @@ def test_a_dead_worker_s_shard_is_dispatched_again(engine: Engine) -> None:
     assert (shard.suspect, shard.attempts) == (True, 0)
 
 
-def test_no_lease_expires_until_a_database_that_was_away_has_heard_of_renewals(engine: Engine) -> None:
+def test_no_lease_expires_before_workers_can_renew_after_a_database_restart(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, 4)
     claimed = claim_one(engine, run)
@@ -58,7 +58,7 @@ def test_no_lease_expires_until_a_database_that_was_away_has_heard_of_renewals(e
     assert sweep(engine, queue, MemoryStore(), LIMITS).leases_expired == 0
 
 
-def test_everything_that_redis_lost_is_sent_again_and_not_every_time(engine: Engine) -> None:
+def test_tasks_lost_by_redis_are_sent_again_but_not_in_every_sweep(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(down=True), MemoryStore()
     with bound_contextvars(correlation_id="asked-by-ann"), transaction(engine) as session:
         run = start_job(engine, queue, 12, in_flight=2)
@@ -80,7 +80,7 @@ def test_everything_that_redis_lost_is_sent_again_and_not_every_time(engine: Eng
     assert sweep(engine, queue, store, LIMITS) == NOTHING
 
 
-def test_shards_whose_tasks_wait_for_busy_workers_are_not_sent_again(engine: Engine) -> None:
+def test_tasks_waiting_for_busy_workers_are_not_sent_again(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     start_job(engine, queue, 12, in_flight=2)
     with transaction(engine) as session:
@@ -90,7 +90,7 @@ def test_shards_whose_tasks_wait_for_busy_workers_are_not_sent_again(engine: Eng
     assert queue.sent == sent
 
 
-def test_a_shard_whose_back_off_is_over_gets_its_place(engine: Engine) -> None:
+def test_a_shard_is_dispatched_when_its_back_off_ends(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, 4)
     for retry_in in (timedelta(hours=1), timedelta(0)):
@@ -106,7 +106,7 @@ def test_a_shard_whose_back_off_is_over_gets_its_place(engine: Engine) -> None:
         sweep(engine, queue, MemoryStore(), LIMITS)
 
 
-def test_two_sweeps_at_once_do_the_work_once(engine: Engine) -> None:
+def test_concurrent_sweeps_do_the_work_once(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, 40, in_flight=4)
     for _ in range(4):
@@ -126,17 +126,17 @@ def test_two_sweeps_at_once_do_the_work_once(engine: Engine) -> None:
     assert sorted(shard.suspect for shard in shards_of(engine, run)) == [False] * 6 + [True] * 4
 
 
-def test_parts_that_no_result_refers_to_are_deleted_once_they_are_old(engine: Engine) -> None:
+def test_old_unreferenced_parts_are_deleted(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 4)
     record_one(engine, queue, store, claim_one(engine, run))
     finish_run(engine, store, run.id)
     orphan = part_key(run.id, 0, 9)
     store.put(orphan, b"written by a worker that had lost its lease")
-    assert sweep(engine, queue, store, LIMITS) == NOTHING  # the run has only just finished
+    assert sweep(engine, queue, store, LIMITS) == NOTHING  # the run finished recently
     with transaction(engine) as session:
         session.execute(update(Run).values(finished_at=LONG_AGO))
-    assert sweep(engine, queue, store, LIMITS) == NOTHING  # the part is young: its writer may be at work
+    assert sweep(engine, queue, store, LIMITS) == NOTHING  # the part is recent: its writer may be running
     assert reload(engine, run)[1].tidied_at is None
     eager = SweepLimits(2, 3, orphan_grace=timedelta(microseconds=1))
     assert sweep(engine, queue, store, eager).parts_deleted == 1
@@ -145,7 +145,7 @@ def test_parts_that_no_result_refers_to_are_deleted_once_they_are_old(engine: En
     assert reload(engine, run)[1].tidied_at is not None
 
 
-def test_workers_long_gone_are_forgotten(engine: Engine) -> None:
+def test_rows_of_workers_long_gone_are_deleted(engine: Engine) -> None:
     with transaction(engine) as session:
         for name, seen in (("old", text("now() - interval '2 days'")), ("new", func.now())):
             session.add(

@@ -1,4 +1,4 @@
-"""Whose shard a worker takes when a place is free."""
+"""Choice of the shard that a worker takes when a place is free."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def messages(queue: MemoryTaskQueue) -> list[int]:
 
 
 def take(engine: Engine, message: int) -> Shard | None:
-    """Take a shard as a worker does with a message."""
+    """Take a shard as a worker does on a message."""
     with transaction(engine) as session:
         claimed = claim(session, fairest_shard(session, message), "worker", MINUTE)
         return None if claimed is None else session.get_one(Shard, claimed.shard_id)
 
 
-def test_a_small_job_has_the_next_free_place_beside_a_big_one(engine: Engine) -> None:
+def test_a_small_job_gets_the_next_free_place_next_to_a_big_one(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     big = start_job(engine, queue, 80)
     busy = [take(engine, message) for message in messages(queue)[:4]]  # all places of the worker
@@ -36,7 +36,7 @@ def test_a_small_job_has_the_next_free_place_beside_a_big_one(engine: Engine) ->
     assert free.run_id == small.id
 
 
-def test_every_message_has_a_shard_whatever_was_taken_before_it(engine: Engine) -> None:
+def test_every_message_finds_a_shard_in_any_order(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     runs = [start_job(engine, queue, 24), start_job(engine, queue, 12), start_job(engine, queue, 4)]
     taken = [take(engine, message) for message in messages(queue)]
@@ -47,7 +47,7 @@ def test_every_message_has_a_shard_whatever_was_taken_before_it(engine: Engine) 
     assert take(engine, messages(queue)[0]) is None
 
 
-def test_jobs_of_other_pools_have_no_part_in_it(engine: Engine) -> None:
+def test_jobs_of_other_pools_are_ignored(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     big = start_job(engine, queue, 12)
     take(engine, messages(queue)[0])

@@ -1,4 +1,4 @@
-"""A Triton that listens on a network answers nobody who has not its secret."""
+"""A Triton that listens on a network replies only to clients with its secret."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("identity", [None, derive_identity("of another server")], ids=["no TLS", "another secret"])
-def test_nobody_without_the_secret_is_answered(address: str, call: str, identity: TlsIdentity | None) -> None:
+def test_clients_without_the_secret_are_refused(address: str, call: str, identity: TlsIdentity | None) -> None:
     with closing(connect(address, identity)) as client, pytest.raises(InferenceServerException) as refused:
         CALLS[call](client)
     assert refused.value.status() == "StatusCode.UNAVAILABLE"
 
 
-def test_a_worker_with_the_secret_is_answered(address: str) -> None:
+def test_a_worker_with_the_secret_is_served(address: str) -> None:
     with closing(connect(address, derive_identity(TLS_SECRET))) as client:
         assert client.is_server_ready()
         assert any(model.name == "mobile_sam" for model in client.get_model_repository_index().models)
@@ -60,13 +60,13 @@ def test_readiness_needs_the_secret_too(address: str) -> None:
 
 
 @pytest.mark.usefixtures("dead_proxy")
-def test_no_proxy_stands_before_a_server_of_a_network(address: str) -> None:
+def test_network_servers_are_reached_without_a_proxy(address: str) -> None:
     assert TritonReady(address, TLS_SECRET).ask() is Answer.READY
     with closing(connect(address, derive_identity(TLS_SECRET))) as client:
         assert client.is_server_ready()
 
 
-def test_a_server_for_a_network_does_not_start_without_a_secret(tmp_path: Path) -> None:
+def test_a_network_server_does_not_start_without_a_secret(tmp_path: Path) -> None:
     environment = {**os.environ, "SAMFLEET_WEIGHTS_DIR": str(tmp_path)}
     command = (sys.executable, "-m", "samfleet_cli.local_stack.serve_triton")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)

@@ -1,4 +1,4 @@
-"""The roles of the embedded PostgreSQL, in new clusters and in those of former releases."""
+"""Roles of the embedded PostgreSQL, in new clusters and in those of earlier releases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = 30
 
 @contextmanager
 def serving(data: Path, password_file: Path) -> Iterator[str]:
-    """The role's connection string, while the server of this cluster runs."""
+    """Run the server of this cluster and yield the connection string of the role."""
     (port,) = free_ports(1)
     password = password_file.read_text()
     _, part = postgres.parts(data, password_file, password, port)
@@ -56,7 +56,7 @@ def password_file(layout: StateDir) -> Path:
 
 
 def make_old_cluster(data: Path, password_file: Path) -> None:
-    """Make a cluster of former releases: its one role comes from initdb and may do anything."""
+    """Create a cluster as in earlier releases: its only role is initdb's and has all rights."""
     data.mkdir(mode=0o700)
     handed = data.with_suffix(".password")
     handed.write_text(password_file.read_text())
@@ -88,7 +88,7 @@ def check_rights(connection: psycopg.Connection) -> None:
     connection.execute("CREATE TABLE made_by_a_migration (id integer)")
 
 
-def test_a_new_cluster_has_a_role_without_rights_beyond_its_database(layout: StateDir, password_file: Path) -> None:
+def test_the_role_of_a_new_cluster_has_no_rights_beyond_its_database(layout: StateDir, password_file: Path) -> None:
     postgres.initialise_cluster(layout.postgres_data, password_file)
     with serving(layout.postgres_data, password_file) as conninfo, connected(conninfo) as connection:
         check_rights(connection)
@@ -96,7 +96,7 @@ def test_a_new_cluster_has_a_role_without_rights_beyond_its_database(layout: Sta
 
 def test_the_role_of_an_old_cluster_loses_its_rights_and_keeps_its_data(layout: StateDir, password_file: Path) -> None:
     make_old_cluster(layout.postgres_data, password_file)
-    for _ in range(2):  # the second start finds it done
+    for _ in range(2):  # the second start has nothing to do
         postgres.initialise_cluster(layout.postgres_data, password_file)
     with serving(layout.postgres_data, password_file) as conninfo, connected(conninfo) as connection:
         check_rights(connection)

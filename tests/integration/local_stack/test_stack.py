@@ -1,4 +1,4 @@
-"""The supervisor with the real PostgreSQL and Redis, killed in every way."""
+"""The supervisor with the real PostgreSQL and Redis, under every kind of kill."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ Supervisor = subprocess.Popen[bytes]
 
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Iterator[Path]:
-    """Entered by PostgreSQL as another account when the tests run as root, though pytest closes its folders."""
+    """A state directory that PostgreSQL can enter as another account when the tests run as root; pytest closes its
+    folders.
+    """
     directory = tmp_path / "state"
     yield directory
     if directory.exists():
@@ -83,7 +85,7 @@ def processes_of(supervisor: Supervisor) -> list[ProcessIdentity]:
     return found
 
 
-def test_the_parts_answer_and_termination_leaves_no_process(state_dir: Path) -> None:
+def test_all_parts_respond_and_termination_leaves_no_process(state_dir: Path) -> None:
     with supervised(state_dir) as supervisor:
         info = wait_ready(state_dir)
         with psycopg.connect(plain_address(info)) as connection:
@@ -105,7 +107,7 @@ def test_the_parts_answer_and_termination_leaves_no_process(state_dir: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis"])
-def test_a_killed_part_is_started_again_and_the_status_says_so(state_dir: Path, name: str) -> None:
+def test_a_killed_part_is_restarted_and_counted_in_the_status(state_dir: Path, name: str) -> None:
     with supervised(state_dir):
         info = wait_ready(state_dir)
         with psycopg.connect(plain_address(info)) as connection:
@@ -125,7 +127,7 @@ def test_a_killed_part_is_started_again_and_the_status_says_so(state_dir: Path, 
             assert connection.execute("SELECT value FROM kept").fetchone() == (42,)
 
 
-def test_a_new_supervisor_heals_what_a_killed_one_left(state_dir: Path) -> None:
+def test_a_new_supervisor_recovers_the_stack_of_a_killed_one(state_dir: Path) -> None:
     with supervised(state_dir) as first:
         info = wait_ready(state_dir)
         with redis.Redis.from_url(info.broker_url) as client:
@@ -151,7 +153,7 @@ def test_a_new_supervisor_heals_what_a_killed_one_left(state_dir: Path) -> None:
     assert not [process for process in started if process.is_alive()]
 
 
-def test_stopping_clears_what_a_killed_supervisor_left(state_dir: Path) -> None:
+def test_stopping_ends_processes_left_by_a_killed_supervisor(state_dir: Path) -> None:
     with supervised(state_dir) as supervisor:
         wait_ready(state_dir)
         orphans = processes_of(supervisor)
@@ -177,7 +179,7 @@ def test_a_second_supervisor_is_refused(state_dir: Path) -> None:
         assert stack_status(state_dir).state == "running"
 
 
-def test_a_part_that_never_gets_ready_ends_the_start(state_dir: Path) -> None:
+def test_a_part_that_never_becomes_ready_fails_the_start(state_dir: Path) -> None:
     with supervised(state_dir, "crasher") as supervisor:
         assert supervisor.wait(60) == 1
 
@@ -185,13 +187,13 @@ def test_a_part_that_never_gets_ready_ends_the_start(state_dir: Path) -> None:
     assert (crasher.state, crasher.restarts, crasher.last_exit) == (PartState.FAILED, 4, 1)
     assert crasher.reason == "the crasher says no"
     assert explain_failure(state_dir).splitlines()[0] == (
-        "the stack did not start, for want of crasher: crasher: the crasher says no"
+        "the stack did not start because of crasher: crasher: the crasher says no"
     )
     assert "the crasher says no" in (state_dir / "logs" / "crasher.log").read_text(encoding="utf-8")
     assert leftovers(StateDir(state_dir)) == []
 
 
-def test_a_supervisor_that_cannot_start_says_why(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_supervisor_that_cannot_start_reports_the_reason(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMFLEET_API_PORT", "not a port")
 
     with pytest.raises(StackDidNotStart, match="api_port"):
@@ -200,7 +202,7 @@ def test_a_supervisor_that_cannot_start_says_why(state_dir: Path, monkeypatch: p
     assert leftovers(StateDir(state_dir)) == []
 
 
-def test_grandchildren_in_sessions_of_their_own_end_with_their_part(state_dir: Path) -> None:
+def test_grandchildren_in_separate_sessions_end_with_their_part(state_dir: Path) -> None:
     with supervised(state_dir, "family"):
         wait_ready(state_dir)
         leader = part(stack_status(state_dir), "family").pid

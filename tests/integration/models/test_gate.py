@@ -1,4 +1,4 @@
-"""A gate from its measurement to the engine that asks for it, on a tiny variant with random weights."""
+"""A gate from its measurement to the engine that requires it, on a tiny variant with random weights."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from samfleet_models.serving.engine import Engine, EngineSettings
 from samfleet_models.tools import gate_measurement
 from samfleet_models.tools.gate import main
 
-# Every mask of every point stays, so that few points make the hundred masks that a gate asks for.
+# Every mask of every point is kept, so few points give the hundred masks that a gate requires.
 ALL_MASKS = EverythingParameters(pred_iou_thresh=-10, stability_score_thresh=0, box_nms_thresh=1.0)
 BF16 = Execution("bf16")
 encode_plainly = SamNetwork.encode
-pytestmark = pytest.mark.skipif(torch.bfloat16 not in onednn.TYPES, reason="needs a processor that computes in bf16")
+pytestmark = pytest.mark.skipif(torch.bfloat16 not in onednn.TYPES, reason="needs a CPU with bf16")
 
 
 @pytest.fixture(scope="module")
 def variant(tmp_path_factory: pytest.TempPathFactory) -> VariantRecord:
-    """Its checkpoint lies in the folder of the fixture `weights`."""
+    """A tiny variant with its checkpoint in the folder of the fixture `weights`."""
     record, _ = tiny_variant(tmp_path_factory.getbasetemp())
     return replace(record, everything=ALL_MASKS)
 
@@ -52,7 +52,7 @@ def variant(tmp_path_factory: pytest.TempPathFactory) -> VariantRecord:
 def folders(
     variant: VariantRecord, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """With `images` in it; the command finds weights and gates by their variables."""
+    """A folder with `images`; the command finds weights and gates by environment variables."""
     monkeypatch.setitem(VARIANTS, "tiny", variant)
     monkeypatch.setenv("SAMFLEET_WEIGHTS_DIR", str(tmp_path_factory.getbasetemp()))
     monkeypatch.setenv("SAMFLEET_GATES_DIR", str(tmp_path / "gates"))
@@ -82,7 +82,7 @@ def ask(engine: Engine) -> SegmentReply:
 
 @pytest.fixture
 def noisy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A candidate whose embeddings are off by a tenth of their range: what a wrong kernel would do."""
+    """A candidate whose embeddings are off by a tenth of their range, as after a wrong kernel."""
 
     def encode(network: SamNetwork, pixels: Tensor) -> Features:
         (embeddings,) = encode_plainly(network, pixels)
@@ -96,7 +96,7 @@ def noisy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def test_a_passed_gate_opens_the_engine_and_travels_with_its_replies(
+def test_a_passed_gate_admits_the_engine_and_is_in_its_replies(
     variant: VariantRecord, checkpoint: Path, folders: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(PrecisionNotGated, match="run `samfleet variants gate tiny --precision bf16`"):
@@ -117,7 +117,7 @@ def test_a_passed_gate_opens_the_engine_and_travels_with_its_replies(
         loaded(variant, checkpoint, folders, Execution("fp16"))
 
 
-def test_what_the_hardware_cannot_compute_is_not_measured(
+def test_unsupported_precisions_are_not_measured(
     folders: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onednn, "TYPES", {torch.float32})
@@ -132,7 +132,7 @@ def test_fp32_needs_no_gate(variant: VariantRecord, checkpoint: Path) -> None:
     assert (report.execution, report.gate, report.hardware["precision"]) == ("fp32", None, "fp32")
 
 
-def test_without_a_folder_of_gates_nothing_else_loads(variant: VariantRecord, checkpoint: Path) -> None:
+def test_only_fp32_loads_without_a_folder_of_gates(variant: VariantRecord, checkpoint: Path) -> None:
     for execution in (BF16, Execution("fp32", "compile")):
         with pytest.raises(PrecisionNotGated, match="set SAMFLEET_GATES_DIR"):
             Engine(variant, checkpoint, EngineSettings(device="cpu", execution=execution))
@@ -148,7 +148,7 @@ def test_a_worse_candidate_fails_and_is_not_served(
         loaded(variant, checkpoint, folders)
 
 
-def test_numbers_that_are_none_fail_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_embeddings_fail_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def encode(network: SamNetwork, pixels: Tensor) -> Features:
         (embeddings,) = encode_plainly(network, pixels)
         return (embeddings * (1.0 if network.execution.is_reference else math.nan),)
@@ -162,8 +162,8 @@ def test_numbers_that_are_none_fail_a_gate(folders: Path, monkeypatch: pytest.Mo
     assert found.unscored_prompts > 5
 
 
-def test_a_prompt_that_loses_its_score_fails_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SegEvery drops its masks by their score, and the other masks agree well enough."""
+def test_a_prompt_without_a_finite_score_fails_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SegEvery drops its masks by score, and the other masks agree well enough."""
     score = FoldedDecoder.score
     lost: list[Tensor] = []
 
@@ -202,7 +202,7 @@ def test_a_crash_fails_a_gate(folders: Path, monkeypatch: pytest.MonkeyPatch, wh
     assert (found.figures.images, found.figures.candidate_masks, found.figures.agreeing_share) == (5, 0, 0.0)
 
 
-def test_what_cannot_be_measured_says_so(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gate_that_cannot_be_measured_reports_the_reason(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert measure(folders, "--precision", "fp32") == 1
     assert "[gate_of_reference]" in capsys.readouterr().err
     write_bad_files(folders / "images")
@@ -213,7 +213,7 @@ def test_what_cannot_be_measured_says_so(folders: Path, capsys: pytest.CaptureFi
     assert not (folders / "gates").exists()
 
 
-def test_the_file_can_be_printed_instead_of_the_table(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_gate_file_can_be_printed_instead_of_the_table(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert measure(folders, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     (path,) = (folders / "gates").iterdir()
@@ -221,7 +221,7 @@ def test_the_file_can_be_printed_instead_of_the_table(folders: Path, capsys: pyt
     assert (printed["passed"], printed["points_per_side"]) == (True, 3)
 
 
-def test_the_measurement_needs_none_of_the_other_parts() -> None:
+def test_the_measurement_needs_no_other_part() -> None:
     """It runs on a GPU machine that has torch, numpy, pillow, scipy and pycocotools."""
     absent = (
         "alembic",

@@ -1,4 +1,4 @@
-"""A user's own pair, from its YAML file to masks out of a real Triton."""
+"""A user's ONNX pair, from its YAML file to masks from a real Triton."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REQUEST = SegmentRequest(bright_square(160, 120), PromptsParameters(), (Prompt(b
 
 @pytest.fixture
 def variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the file of `my_pair`, which is not known yet."""
+    """A folder with the file of `my_pair`, which is not registered yet."""
     unknown_again(monkeypatch, "my_pair")
     folder = tmp_path / "variants"
     folder.mkdir()
@@ -49,7 +49,7 @@ def variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_through_the_engine(variants: Path, tmp_path: Path) -> None:
+def test_the_engine_segments_with_a_user_variant(variants: Path, tmp_path: Path) -> None:
     add_variants_of(variants)
     record = get_variant("my_pair")
     engine = Engine(record, pull(record, tmp_path / "weights"), EngineSettings(device="cpu"))
@@ -60,7 +60,9 @@ def test_through_the_engine(variants: Path, tmp_path: Path) -> None:
     assert reply.masks[0].predicted_iou == pytest.approx(0.9)
 
 
-def test_through_the_command_line(variants: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_pulls_and_lists_a_user_variant(
+    variants: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SAMFLEET_VARIANTS_DIR", str(variants))
     folders = ["--weights-dir", str(tmp_path / "weights"), "--state-dir", str(tmp_path)]
     pulled = CliRunner().invoke(app, ["variants", "pull", "my_pair", *folders[:2]])
@@ -70,7 +72,7 @@ def test_through_the_command_line(variants: Path, tmp_path: Path, monkeypatch: p
     assert row["present"]
 
 
-def test_through_triton(variants: Path, tmp_path: Path) -> None:
+def test_triton_serves_a_user_variant(variants: Path, tmp_path: Path) -> None:
     add_variants_of(variants)
     weights = tmp_path / "weights"
     pull(get_variant("my_pair"), weights)
@@ -91,15 +93,15 @@ def test_through_triton(variants: Path, tmp_path: Path) -> None:
     assert reply.masks[0].area == pytest.approx(60 * 60, rel=0.15)
 
 
-def test_model_folders_for_a_triton_elsewhere(variants: Path, tmp_path: Path) -> None:
+def test_model_folders_are_written_for_an_external_triton(variants: Path, tmp_path: Path) -> None:
     model_config.main(["--write", str(tmp_path / "models"), "--variants-dir", str(variants)])
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["my_pair"]
     assert 'string_value: "my_pair"' in (tmp_path / "models" / "my_pair" / "config.pbtxt").read_text()
 
 
 @pytest.mark.parametrize("has_files", [True, False])
-def test_a_triton_in_a_gpu_container_is_given_them(variants: Path, tmp_path: Path, *, has_files: bool) -> None:
-    """The start script of the image, with a `tritonserver` that only says how it was started."""
+def test_the_gpu_container_of_triton_gets_user_variants(variants: Path, tmp_path: Path, *, has_files: bool) -> None:
+    """Run the start script of the image with a `tritonserver` that only prints its arguments."""
     if not has_files:
         (variants / "my_pair.yaml").unlink()
     programs = tmp_path / "programs"
@@ -122,7 +124,7 @@ def test_a_triton_in_a_gpu_container_is_given_them(variants: Path, tmp_path: Pat
     assert {"--load-model=mobile_sam", "--load-model=my_pair", "--model-control-mode=explicit"} <= set(told)
 
 
-def test_folders_of_variants_that_are_gone_are_removed(variants: Path, tmp_path: Path) -> None:
+def test_folders_of_removed_variants_are_deleted(variants: Path, tmp_path: Path) -> None:
     add_variants_of(variants)
     assert write_own_repository(tmp_path / "models") == tmp_path / "models"
     del VARIANTS["my_pair"]

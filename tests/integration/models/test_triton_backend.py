@@ -51,7 +51,7 @@ def ask(client: triton_grpc.InferenceServerClient, request: SegmentRequest) -> S
 
 
 def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:
-    """Executions by batch size, from Triton's own statistics."""
+    """Return executions by batch size, from Triton's statistics."""
     (stats,) = client.get_inference_statistics(MODEL).model_stats
     return {entry.batch_size: entry.compute_infer.count for entry in stats.batch_stats}
 
@@ -59,7 +59,7 @@ def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:
 def executions_since(
     client: triton_grpc.InferenceServerClient, before: dict[int, int], requests: int
 ) -> dict[int, int]:
-    """What `requests` took. Replies leave before their batch has ended, and Triton counts it only then."""
+    """Return the executions of `requests`. Replies are sent before their batch ends, and Triton counts it only then."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         executed = {size: count - before.get(size, 0) for size, count in batch_sizes(client).items()}
@@ -91,7 +91,7 @@ def test_concurrent_requests_of_every_shape_share_batches(triton: triton_grpc.In
     assert {reply.report.batch_size for reply in replies} - {1}
 
 
-def test_a_bad_image_does_not_disturb_its_batch_mates(triton: triton_grpc.InferenceServerClient) -> None:
+def test_a_bad_image_does_not_affect_the_other_images_of_its_batch(triton: triton_grpc.InferenceServerClient) -> None:
     good = SegmentRequest(bright_square(120, 90), PromptsParameters(), (square_prompt(120, 90),))
     images = [b"hello, I am a text file", b"", bright_square(120, 90)[:60]]
     bad = [SegmentRequest(image, PromptsParameters(), good.prompts) for image in images]
@@ -112,7 +112,7 @@ def test_no_prompts_give_no_masks(triton: triton_grpc.InferenceServerClient) -> 
     assert reply.report.stages["encode"].batch_ms == 0
 
 
-def test_everything_in_one_pixel(triton: triton_grpc.InferenceServerClient) -> None:
+def test_segevery_runs_on_one_pixel(triton: triton_grpc.InferenceServerClient) -> None:
     reply = ask(
         triton, SegmentRequest(bright_square(1, 1), EverythingParameters(points_per_side=2, pred_iou_thresh=0.0))
     )
@@ -120,7 +120,7 @@ def test_everything_in_one_pixel(triton: triton_grpc.InferenceServerClient) -> N
     assert all(mask.size == (1, 1) for mask in reply.masks)
 
 
-def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClient) -> None:
+def test_the_report_has_times_hardware_and_device(triton: triton_grpc.InferenceServerClient) -> None:
     request = SegmentRequest(bright_square(96, 96), EverythingParameters(points_per_side=2))
     ask(triton, request)
     report = ask(triton, request).report
@@ -139,7 +139,7 @@ def test_the_report_says_what_ran_where(triton: triton_grpc.InferenceServerClien
     assert report.energy_j is None
 
 
-def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(
+def test_an_invalid_task_is_a_reply_and_broken_tensors_are_an_error(
     triton: triton_grpc.InferenceServerClient,
 ) -> None:
     arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters()))
@@ -155,7 +155,7 @@ def test_an_invalid_task_is_an_answer_and_broken_tensors_are_an_error(
         infer(triton, arrays)
 
 
-def test_weights_that_are_missing_or_changed_are_named(tmp_path: Path) -> None:
+def test_missing_and_changed_weights_are_named(tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     weights.mkdir()
     with (
@@ -180,7 +180,7 @@ def test_restricted_weights_are_not_loaded_before_their_licence_is_accepted(tmp_
         client.load_model("edgesam")
 
 
-def test_a_coarse_factor_of_one_is_the_grid(triton: triton_grpc.InferenceServerClient) -> None:
+def test_a_coarse_factor_of_one_equals_the_grid(triton: triton_grpc.InferenceServerClient) -> None:
     grid = EverythingParameters(points_per_side=6)
     whole = replace(grid, sampler="hierarchical", hierarchical_coarse_factor=1)
     picture = bright_square(120, 90)
@@ -190,7 +190,7 @@ def test_a_coarse_factor_of_one_is_the_grid(triton: triton_grpc.InferenceServerC
     assert expected.report.prompts_decoded == found.report.prompts_decoded == 36
 
 
-def test_a_sure_mask_spares_points(triton: triton_grpc.InferenceServerClient) -> None:
+def test_a_confident_mask_saves_prompts(triton: triton_grpc.InferenceServerClient) -> None:
     task = EverythingParameters(points_per_side=8, sampler="hierarchical", hierarchical_coarse_factor=2)
     reply = ask(triton, SegmentRequest(bright_square(160, 160), task))
     square = 2 * (160 // 4)
@@ -198,7 +198,7 @@ def test_a_sure_mask_spares_points(triton: triton_grpc.InferenceServerClient) ->
     assert 16 <= reply.report.prompts_decoded < 16 + 64
 
 
-def test_boxes_are_segmented_as_everything(triton: triton_grpc.InferenceServerClient) -> None:
+def test_segevery_segments_given_boxes(triton: triton_grpc.InferenceServerClient) -> None:
     boxes = (square_prompt(160, 120), square_prompt(80, 60))
     task = EverythingParameters(sampler="object_aware")
     reply = ask(triton, SegmentRequest(bright_square(160, 120), task, boxes))
@@ -209,7 +209,7 @@ def test_boxes_are_segmented_as_everything(triton: triton_grpc.InferenceServerCl
     assert (nothing.masks, nothing.report.error_code, nothing.report.prompts_decoded) == ((), None, 0)
 
 
-def test_a_precision_without_its_gate_is_refused_and_says_what_to_run(tmp_path: Path) -> None:
+def test_a_precision_without_its_gate_is_refused_with_the_command_to_run(tmp_path: Path) -> None:
     weights = weights_dir()
     with (
         running_triton(tmp_path, weights, models=[], execution="mobile_sam=bf16", gates=tmp_path) as command,
@@ -233,9 +233,9 @@ def passed_gate(execution: Execution) -> Gate:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
-def test_a_compiled_variant_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stub runs in the locale C, in which torch's compiler could not read its templates."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))  # nothing of an earlier compilation
+def test_a_compiled_variant_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub runs in the C locale, in which torch's compiler could not read its templates."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))  # no earlier compilation
     monkeypatch.setenv("LC_ALL", "C")
     write_gate(tmp_path / "gates", passed_gate(Execution("fp32", "compile")))
     with (
@@ -253,7 +253,7 @@ def test_a_compiled_variant_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (reply.report.execution, len(reply.masks)) == ("fp32+compile", 1)
 
 
-def test_with_its_gate_a_precision_serves_and_says_so(tmp_path: Path) -> None:
+def test_a_precision_with_its_gate_is_served_and_reported(tmp_path: Path) -> None:
     passed = passed_gate(Execution("bf16"))
     write_gate(tmp_path / "gates", passed)
     with (

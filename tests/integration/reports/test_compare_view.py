@@ -1,4 +1,4 @@
-"""The interval of `reports.compare`, which SQL takes from order statistics."""
+"""The confidence interval of `reports.compare`, computed in SQL from order statistics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ HOUR = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def covered(batches: int, low: int, high: int) -> float:
-    """How often the true median lies between the order statistics of these ranks."""
+    """Return how often the true median lies between the order statistics of these ranks."""
     held: int = sum(math.comb(batches, count) for count in range(low, high))
     return held / (1 << batches)
 
 
-def test_bounds_hold_the_median_as_often_as_they_say(session: Session) -> None:
+def test_bounds_contain_the_median_with_the_stated_probability(session: Session) -> None:
     query = text("SELECT batches, low, high FROM generate_series(1, 600) AS batches, reports.median_bounds(batches)")
     found = session.execute(query).all()
     assert [row.batches for row in found if row.low is None or row.high is None] == list(range(1, 9))
@@ -36,7 +36,7 @@ def test_bounds_hold_the_median_as_often_as_they_say(session: Session) -> None:
 
 
 def measured(session: Session, tenant: Tenant, median_ms: float, seed: int, *, images: int, batch: int) -> uuid.UUID:
-    """A machine that computed so many images, in batches whose images take equally long."""
+    """A machine with so many measured images, in batches whose images take equally long."""
     machine = Hardware(fingerprint_sha256=uuid.uuid4().hex * 2, device_kind="cpu", device_name="A CPU", facts={})
     machine.first_seen_at = HOUR
     session.add(machine)
@@ -58,7 +58,7 @@ def measured(session: Session, tenant: Tenant, median_ms: float, seed: int, *, i
     return machine.id
 
 
-def test_its_interval_is_no_narrower_than_the_bootstrap(session: Session) -> None:
+def test_the_interval_is_not_narrower_than_the_bootstrap(session: Session) -> None:
     for number, (images, batch) in enumerate([(IMAGES, 1), (IMAGES, 8), (90, 8), (12, 2), (6, 1)]):
         tenant = Tenant(name=f"compared {number}")
         session.add(tenant)

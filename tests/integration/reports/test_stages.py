@@ -15,7 +15,7 @@ IMAGES = 11
 
 @pytest.fixture
 def run(session: Session) -> Run:
-    """Image n took n ms to encode; images 0 and 1 were warm-up, image 2 failed."""
+    """A run in which image n took n ms to encode; images 0 and 1 were warm-up, image 2 failed."""
     dataset = make_dataset(session, IMAGES)
     job = make_job(session, MemoryTaskQueue(), dataset)
     run = session.scalars(select(Run).where(Run.job_id == job.id)).one()
@@ -36,7 +36,7 @@ def run(session: Session) -> Run:
     return run
 
 
-def test_percentiles_are_exact_and_leave_out_warmup_and_failures(session: Session, run: Run) -> None:
+def test_percentiles_are_exact_and_exclude_warmup_and_failures(session: Session, run: Run) -> None:
     stages = stage_statistics(session, run.id)
     values = np.arange(3, IMAGES)
     encode = stages["encode"]
@@ -46,11 +46,11 @@ def test_percentiles_are_exact_and_leave_out_warmup_and_failures(session: Sessio
     assert measured == pytest.approx(np.percentile(values, [50, 90, 95, 99]))
 
 
-def test_warmup_is_counted_when_asked_for(session: Session, run: Run) -> None:
+def test_warmup_is_counted_on_request(session: Session, run: Run) -> None:
     assert stage_statistics(session, run.id, include_warmup=True)["encode"].n == IMAGES - 1
 
 
-def test_the_queue_is_both_queues_and_what_nobody_measured_is_left_out(session: Session, run: Run) -> None:
+def test_queue_time_covers_both_queues_and_unmeasured_stages_are_left_out(session: Session, run: Run) -> None:
     stages = stage_statistics(session, run.id)
     assert list(stages) == ["queue", "encode"]
     assert (stages["queue"].n, stages["queue"].p99_ms, stages["queue"].p50_ms) == (8, 105.0, 102.5)

@@ -12,7 +12,7 @@ from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
 
 
 def summed(session: Session, *sketches: tuple[int, list[int]]) -> bytes:
-    """As reports ask PostgreSQL for it."""
+    """Return the sum as reports query it from PostgreSQL."""
     numbers = [
         select(func.rollup_histogram(first, literal(counts, ARRAY(Integer))).label("histogram"))
         for first, counts in sketches
@@ -40,7 +40,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("sketches", CASES)
-def test_the_sum_of_numbers_is_the_sketch_of_all(session: Session, sketches: list[tuple[int, list[int]]]) -> None:
+def test_the_sum_of_packed_sketches_is_the_merged_sketch(
+    session: Session, sketches: list[tuple[int, list[int]]]
+) -> None:
     histograms, first = unpack([summed(session, *sketches)])
     found = {first + place: int(count) for place, count in enumerate(histograms[0]) if count}
     assert found == added(*sketches)
@@ -52,13 +54,13 @@ def test_several_sums_share_their_first_bucket(session: Session) -> None:
     assert histograms.tolist() == [[0, 0, 0, 0, 1, 2], [0] * 6, [4, 0, 0, 0, 0, 0]]
 
 
-def test_a_hundred_sketches_lose_no_image(session: Session) -> None:
+def test_a_hundred_added_sketches_lose_no_image(session: Session) -> None:
     rng = np.random.default_rng(3)
     sketches = [(int(rng.integers(-345, 900)), rng.integers(0, 2**31, 150).tolist()) for _ in range(100)]
     histograms, _ = unpack([summed(session, *sketches)])
     assert int(histograms.sum()) == sum(sum(counts) for _, counts in sketches)
 
 
-def test_nothing_has_no_buckets() -> None:
+def test_no_sketches_have_no_buckets() -> None:
     histograms, first = unpack([])
     assert (histograms.shape, first) == ((0, 0), 0)

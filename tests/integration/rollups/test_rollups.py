@@ -26,7 +26,7 @@ def times(encode: float) -> dict[str, StageTime]:
 
 
 def rollups_of(engine: Engine, run: Run) -> list[dict[str, Any]]:
-    """All that is stored of a run, without the ids of series."""
+    """Return all rollups of a run, without the ids of series."""
     with read_only(engine) as session:
         rows = session.execute(
             select(ReportSeries, Rollup)
@@ -63,7 +63,7 @@ def test_a_shard_is_counted_in_the_transaction_that_records_it(engine: Engine) -
     assert unreached["image"]["hardware_id"] == rows["image"]["hardware_id"] is not None
 
 
-def test_shards_of_an_hour_are_one_rollup(engine: Engine) -> None:
+def test_shards_of_the_same_hour_share_one_rollup(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 12)
     for encode in (2.0, 4.0, 800.0):
@@ -71,10 +71,10 @@ def test_shards_of_an_hour_are_one_rollup(engine: Engine) -> None:
     encodes = [row for row in rollups_of(engine, run) if row["stage"] == "encode"]
     assert sum(row["n"] for row in encodes) == 12
     assert sum(row["sum_ms"] for row in encodes) == pytest.approx(4 * 806.0)
-    assert len(encodes) <= 2  # the hour may have changed meanwhile
+    assert len(encodes) <= 2  # the hour may have changed in between
 
 
-def test_counting_anew_gives_the_same(engine: Engine) -> None:
+def test_a_rebuild_gives_the_same_rollups(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 40)
     for number, encode in enumerate(np.random.default_rng(1).lognormal(2, 1, 9)):
@@ -94,7 +94,7 @@ def test_counting_anew_gives_the_same(engine: Engine) -> None:
     assert rollups_of(engine, run) == recorded
 
 
-def test_a_clock_that_is_set_back_gives_no_negative_time(engine: Engine) -> None:
+def test_a_clock_set_back_gives_no_negative_time(engine: Engine) -> None:
     """The claim of a shard may then be later than its record."""
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 4)
@@ -111,7 +111,7 @@ def test_a_clock_that_is_set_back_gives_no_negative_time(engine: Engine) -> None
     assert rollups_of(engine, run) == recorded
 
 
-def test_energy_is_summed_over_all_images_and_counted_of_those_that_succeeded(engine: Engine) -> None:
+def test_energy_is_summed_over_all_images_and_counted_for_successful_ones(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 8)
     claimed = claim_one(engine, run)
@@ -119,7 +119,7 @@ def test_energy_is_summed_over_all_images_and_counted_of_those_that_succeeded(en
     outcomes[0] = replace(outcomes[0], masks=(), error=ImageError("image_too_large", "too large", "decode"))
     with transaction(engine) as session:
         record(session, queue, claimed, outcomes, part_key="p", store_ms=1.0, shards_in_flight=1)
-    record_one(engine, queue, store, claim_one(engine, run))  # a device that counts nothing
+    record_one(engine, queue, store, claim_one(engine, run))  # a device without an energy counter
     recorded = rollups_of(engine, run)
     energy = {row["stage"]: (row["energy_j"], row["energy_images"]) for row in recorded}
     assert energy.pop("image") == (10.0, 3)
@@ -130,7 +130,7 @@ def test_energy_is_summed_over_all_images_and_counted_of_those_that_succeeded(en
     assert rollups_of(engine, run) == recorded
 
 
-def test_results_that_are_replaced_are_counted_once_after_a_rebuild(engine: Engine) -> None:
+def test_replaced_results_are_counted_once_after_a_rebuild(engine: Engine) -> None:
     queue, store = MemoryTaskQueue(), MemoryStore()
     run = start_job(engine, queue, 4)
     record_one(engine, queue, store, claim_one(engine, run), failed=2)
@@ -141,7 +141,7 @@ def test_results_that_are_replaced_are_counted_once_after_a_rebuild(engine: Engi
     assert sum(row["n"] for row in rollups_of(engine, run) if row["stage"] == "image") == 2
 
 
-def test_a_shard_that_was_taken_over_counts_nothing(engine: Engine) -> None:
+def test_a_rolled_back_record_counts_nothing(engine: Engine) -> None:
     queue = MemoryTaskQueue()
     run = start_job(engine, queue, 4)
     claimed = claim_one(engine, run)
@@ -163,6 +163,6 @@ def test_deleting_a_job_deletes_its_rollups(engine: Engine) -> None:
     assert rollups_of(engine, other)
 
 
-def test_a_run_that_is_gone_has_nothing_to_count(engine: Engine) -> None:
+def test_a_deleted_run_has_no_rollups(engine: Engine) -> None:
     with transaction(engine) as session:
         assert rebuild_run(session, Run(id=None).id) == 0

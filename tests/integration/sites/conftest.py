@@ -22,13 +22,13 @@ def running(
 
 @pytest.fixture
 def lab(running: tuple[RunningSite, RunningSite]) -> Iterator[SiteApi]:
-    """Exports."""
+    """The site that exports."""
     with open_site(running[0]) as site:
         yield site
 
 
 @pytest.fixture
 def laptop(running: tuple[RunningSite, RunningSite]) -> Iterator[SiteApi]:
-    """Imports."""
+    """The site that imports."""
     with open_site(running[1]) as site:
         yield site

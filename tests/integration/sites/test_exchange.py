@@ -27,7 +27,7 @@ from samfleet_api.long_requests import LongRequests
 from samfleet_api.sites.endpoints import export_measurements
 
 REPORTS = ("latency", "throughput", "quality", "pareto", "cost")
-THEIR_OWN = {"site", "hardware_id", "dataset"}  # what a row on one site and its copy on another do not share
+THEIR_OWN = {"site", "hardware_id", "dataset"}  # fields that differ between a row and its copy on another site
 
 
 def kept(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def kept(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def counts(site: SiteApi) -> dict[str, int]:
-    """Rows of all tenants of the site."""
+    """Count the rows of all tenants of the site."""
     names = ("sites", "report_series", "rollups", "series_quality", "hardware")
     with read_only(site.api.engine) as session:
         return {name: session.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in names}
@@ -45,7 +45,7 @@ def lines_of(content: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in gzip.decompress(content).splitlines()]
 
 
-def test_every_report_has_the_rows_of_both_sites(lab: SiteApi, laptop: SiteApi) -> None:
+def test_every_report_shows_the_rows_of_both_sites(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200", 2.0)
     laptop.measure("Laptop GPU", 20.0)
     before = {report: laptop.rows(report) for report in REPORTS}
@@ -60,7 +60,7 @@ def test_every_report_has_the_rows_of_both_sites(lab: SiteApi, laptop: SiteApi) 
         assert {row["site"] for row in laptop.rows(report)} == {"lab", "local"}
     found = laptop.rows("quality")
     assert [row["miou_evaluated"] for row in found] == [0.75, 0.75]
-    assert len({row["dataset"] for row in found}) == 1  # the same images, whatever the folders are called
+    assert len({row["dataset"] for row in found}) == 1  # the same images under any folder name
 
 
 def test_machines_of_two_sites_are_compared(lab: SiteApi, laptop: SiteApi) -> None:
@@ -81,11 +81,11 @@ def test_the_same_file_twice_changes_nothing(lab: SiteApi, laptop: SiteApi) -> N
     laptop.take(content, lab.fingerprint)
     before, rows = counts(laptop), laptop.rows("latency")
     assert laptop.take(content).json()["unchanged"] == 1
-    assert laptop.take(gzip.decompress(content)).json()["unchanged"] == 1  # plain is as good
+    assert laptop.take(gzip.decompress(content)).json()["unchanged"] == 1  # an uncompressed file works too
     assert (counts(laptop), laptop.rows("latency")) == (before, rows)
 
 
-def test_images_that_reached_no_machine_are_told_too(lab: SiteApi, laptop: SiteApi) -> None:
+def test_images_that_reached_no_machine_are_exported_too(lab: SiteApi, laptop: SiteApi) -> None:
     job = lab.submit()
     carry_out(lab.api, job, failed)
     content = lab.export()
@@ -95,8 +95,8 @@ def test_images_that_reached_no_machine_are_told_too(lab: SiteApi, laptop: SiteA
     assert (row["n"], row["failures"], row["hardware"]) == (0, 12, None)
 
 
-def test_a_run_that_lost_a_series_there_loses_it_here(lab: SiteApi, laptop: SiteApi) -> None:
-    """As when all images of a machine are tried again on another."""
+def test_a_series_removed_at_the_origin_is_removed_by_the_next_import(lab: SiteApi, laptop: SiteApi) -> None:
+    """A run loses a series when all images of a machine are repeated on another one."""
     job = lab.measure("H200", 2.0)
     with transaction(lab.api.engine) as session:
         (series,) = session.query(ReportSeries).filter_by(tenant_id=lab.tenant.id)
@@ -111,8 +111,8 @@ def test_a_run_that_lost_a_series_there_loses_it_here(lab: SiteApi, laptop: Site
     assert {row["hardware"] for row in laptop.rows("latency")} == {"L4"}
 
 
-def test_a_machine_that_is_theirs_no_longer_is_shown_to_nobody(lab: SiteApi, laptop: SiteApi) -> None:
-    """Another tenant would learn what somebody else was told."""
+def test_a_machine_removed_at_the_origin_is_shown_to_no_tenant(lab: SiteApi, laptop: SiteApi) -> None:
+    """Otherwise another tenant would see imported facts."""
     job = lab.measure("H200 of a secret site", 2.0)
     assert laptop.take(lab.export(), lab.fingerprint).json()["added"] == 1
     with transaction(lab.api.engine) as session:
@@ -125,7 +125,7 @@ def test_a_machine_that_is_theirs_no_longer_is_shown_to_nobody(lab: SiteApi, lap
             assert "H200 of a secret site" not in machines
 
 
-def test_two_imports_at_once_store_a_run_once(lab: SiteApi, laptop: SiteApi) -> None:
+def test_concurrent_imports_store_a_run_once(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200", 2.0)
     content, trust = lab.export(), lab.fingerprint
     with ThreadPoolExecutor(4) as threads:
@@ -134,7 +134,7 @@ def test_two_imports_at_once_store_a_run_once(lab: SiteApi, laptop: SiteApi) -> 
     assert {row["n"] for row in laptop.rows("latency", stage="encode")} == {12}
 
 
-def test_a_later_export_replaces_and_an_older_one_takes_nothing_back(lab: SiteApi, laptop: SiteApi) -> None:
+def test_a_later_export_replaces_rows_and_an_older_one_changes_nothing(lab: SiteApi, laptop: SiteApi) -> None:
     first = lab.measure("H200", 2.0)
     (run,) = first["runs"]
     older = lab.export()
@@ -165,7 +165,7 @@ def test_filters_export_whole_runs(lab: SiteApi, laptop: SiteApi) -> None:
     assert laptop.take(lab.export()).json()["added"] == 1
 
 
-def test_what_was_imported_is_not_exported_again(lab: SiteApi, laptop: SiteApi) -> None:
+def test_imported_rows_are_not_exported_again(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200", 2.0)
     laptop.take(lab.export(), lab.fingerprint)
     assert [line["kind"] for line in lines_of(laptop.export())] == ["header", "signature"]
@@ -186,8 +186,8 @@ def test_nothing_private_leaves_a_site(lab: SiteApi) -> None:
         assert secret not in told
 
 
-def test_a_client_that_reads_slowly_holds_no_snapshot(lab: SiteApi) -> None:
-    """Nor a connection: a few of them would take all that the API has."""
+def test_a_slow_client_holds_no_database_snapshot(lab: SiteApi) -> None:
+    """It holds no connection either: a few of them would take all that the API has."""
     lab.measure("H200", 2.0)
     settings = Settings(site="lab", site_key_file=lab.running.key_file)
 
@@ -201,7 +201,7 @@ def test_a_client_that_reads_slowly_holds_no_snapshot(lab: SiteApi) -> None:
     assert [line["kind"] for line in lines_of(asyncio.run(read()))][-1] == "signature"
 
 
-def test_a_price_of_theirs_is_forgotten_with_a_machine(lab: SiteApi, laptop: SiteApi) -> None:
+def test_deleting_a_site_deletes_the_prices_of_its_machines(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200 with a price", 2.0)
     laptop.take(lab.export(), lab.fingerprint)
     (machine,) = {row["hardware_id"] for row in laptop.rows("latency")}
@@ -218,7 +218,7 @@ def test_a_site_without_a_name_cannot_export(lab: SiteApi, tmp_path: Path) -> No
         assert site.tenant.http.get("/v1/sites").json() == {"this": {"name": None, "fingerprint": None}, "items": []}
 
 
-def test_each_tenant_has_its_own(lab: SiteApi, laptop: SiteApi) -> None:
+def test_imported_sites_are_separate_per_tenant(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200 of this test", 2.0)
     laptop.take(lab.export(), lab.fingerprint)
     with new_tenant(laptop.api, laptop.running.database_url) as other:
@@ -232,7 +232,7 @@ def test_each_tenant_has_its_own(lab: SiteApi, laptop: SiteApi) -> None:
     assert laptop.rows("latency")
 
 
-def test_a_site_is_forgotten_with_all_that_it_told(lab: SiteApi, laptop: SiteApi) -> None:
+def test_deleting_a_site_deletes_all_its_rows(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200", 2.0)
     before = counts(laptop)
     laptop.take(lab.export(), lab.fingerprint)

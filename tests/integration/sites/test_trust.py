@@ -20,7 +20,7 @@ def code_of(answer: httpx.Response, status: int) -> str:
 
 
 def written(lines: list[dict[str, Any]], key_file: Path) -> bytes:
-    """A file of these lines, signed by the key that lies there."""
+    """Return a file of these lines, signed with the key in that file."""
     key = open_key(key_file)
     content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
     digest = hashlib.sha256(content)
@@ -29,7 +29,7 @@ def written(lines: list[dict[str, Any]], key_file: Path) -> bytes:
 
 
 def lines_of(content: bytes) -> list[dict[str, Any]]:
-    """All but the signature."""
+    """Return all lines except the signature."""
     return [json.loads(line) for line in gzip.decompress(content).splitlines()][:-1]
 
 
@@ -38,7 +38,7 @@ def key_file(lab: SiteApi) -> Path:
     return lab.running.key_file
 
 
-def test_an_unknown_site_is_taken_only_by_its_fingerprint(lab: SiteApi, laptop: SiteApi) -> None:
+def test_an_unknown_site_is_accepted_only_with_its_fingerprint(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200", 2.0)
     content = lab.export()
     refused = laptop.take(content)
@@ -51,7 +51,7 @@ def test_an_unknown_site_is_taken_only_by_its_fingerprint(lab: SiteApi, laptop: 
     assert code_of(laptop.take(content, "0" * 32), 403) == "site_not_trusted"
 
 
-def test_a_name_stays_with_its_key(lab: SiteApi, laptop: SiteApi, tmp_path: Path) -> None:
+def test_the_name_of_a_site_is_bound_to_its_key(lab: SiteApi, laptop: SiteApi, tmp_path: Path) -> None:
     lab.measure("H200", 2.0)
     laptop.take(lab.export(), lab.fingerprint)
     with serve_site("lab", lab.running.database_url, tmp_path) as running, open_site(running) as other:
@@ -64,7 +64,7 @@ def test_a_name_stays_with_its_key(lab: SiteApi, laptop: SiteApi, tmp_path: Path
         assert laptop.take(other.export(), other.fingerprint).status_code == 200
 
 
-def test_a_site_that_takes_another_name_has_its_rows_under_it(lab: SiteApi, laptop: SiteApi, key_file: Path) -> None:
+def test_the_rows_of_a_renamed_site_move_to_its_new_name(lab: SiteApi, laptop: SiteApi, key_file: Path) -> None:
     lab.measure("H200", 2.0)
     older = lab.export()
     laptop.take(older, lab.fingerprint)
@@ -74,12 +74,12 @@ def test_a_site_that_takes_another_name_has_its_rows_under_it(lab: SiteApi, lapt
     assert laptop.take(older).json()["site"] == "berlin"
 
 
-def test_ones_own_measurements_are_refused(laptop: SiteApi) -> None:
+def test_a_site_refuses_its_own_export(laptop: SiteApi) -> None:
     laptop.measure("Laptop GPU", 20.0)
     assert code_of(laptop.take(laptop.export(), laptop.fingerprint), 409) == "site_is_this_one"
 
 
-def test_a_newer_version_is_told_from_damage(lab: SiteApi, laptop: SiteApi, key_file: Path) -> None:
+def test_a_newer_file_version_is_distinguished_from_damage(lab: SiteApi, laptop: SiteApi, key_file: Path) -> None:
     header, *rest = lines_of(lab.export())
     newer = written([{**header, "version": VERSION + 1, "more": 1}, *rest], key_file)
     assert code_of(laptop.take(newer, lab.fingerprint), 422) == "site_file_too_new"
@@ -91,7 +91,7 @@ def test_a_file_signed_by_another_key_is_refused(lab: SiteApi, laptop: SiteApi, 
     assert code_of(laptop.take(forged, lab.fingerprint), 422) == "site_signature_invalid"
 
 
-def test_of_a_damaged_file_nothing_is_stored(lab: SiteApi, laptop: SiteApi) -> None:
+def test_a_damaged_file_stores_nothing(lab: SiteApi, laptop: SiteApi) -> None:
     lab.measure("H200", 2.0)
     whole, trust = lab.export(), lab.fingerprint
     flipped = [whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :] for at in range(20, len(whole) - 20, 97)]
@@ -119,7 +119,7 @@ def test_of_a_damaged_file_nothing_is_stored(lab: SiteApi, laptop: SiteApi) -> N
         ("figure", {"series": 123_456_789}),
     ],
 )
-def test_what_a_trusted_site_signs_is_still_checked(
+def test_files_of_a_trusted_site_are_still_validated(
     lab: SiteApi, laptop: SiteApi, key_file: Path, kind: str, change: dict[str, Any]
 ) -> None:
     lab.measure("H200", 2.0)
@@ -132,7 +132,7 @@ def test_what_a_trusted_site_signs_is_still_checked(
     assert laptop.tenant.http.get("/v1/sites").json()["items"] == []
 
 
-def test_a_row_that_is_there_twice_is_refused(lab: SiteApi, laptop: SiteApi, key_file: Path) -> None:
+def test_a_duplicate_row_is_refused(lab: SiteApi, laptop: SiteApi, key_file: Path) -> None:
     lab.measure("H200", 2.0)
     lines = lines_of(lab.export())
     doubled = [line for line in lines for _ in range(2 if line["kind"] == "rollup" else 1)]
@@ -140,12 +140,12 @@ def test_a_row_that_is_there_twice_is_refused(lab: SiteApi, laptop: SiteApi, key
     assert laptop.rows("latency") == []
 
 
-def test_a_file_may_not_unpack_to_more_than_is_allowed(lab: SiteApi, laptop: SiteApi) -> None:
+def test_the_uncompressed_size_of_a_file_is_limited(lab: SiteApi, laptop: SiteApi) -> None:
     bomb = gzip.compress(gzip.decompress(lab.export()) + b" " * 2**22)
     assert code_of(laptop.take(bomb, lab.fingerprint), 413) == "site_file_too_large"
     assert code_of(laptop.take(b"x" * 2**22, lab.fingerprint), 413) == "payload_too_large"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"[]\n", b"\x1f\x8b", b"null\n", b"variant,p50_ms\n", b"\xff\xfe\n"])
-def test_what_is_no_export_is_refused(laptop: SiteApi, content: bytes) -> None:
+def test_files_other_than_an_export_are_refused(laptop: SiteApi, content: bytes) -> None:
     assert code_of(laptop.take(content), 422) == "site_file_damaged"

@@ -1,4 +1,4 @@
-"""No space left and no larger files allowed, both answered by the kernel itself."""
+"""A full disk and a limit of file size, both raised by the real kernel."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def check(outcome: dict[str, Any], reason: str) -> None:
     assert outcome["keys"] == outcome["files"] == ["parts/after", "parts/kept"]
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_file(tmp_path: Path) -> None:
     check(json.loads(run_on_small_disk(WRITER, tmp_path, 256)), "the disk is full")
 
 
-def test_a_file_size_limit_leaves_nothing_half_written(tmp_path: Path) -> None:
+def test_a_file_size_limit_leaves_no_partial_file(tmp_path: Path) -> None:
     check(json.loads(run_script(WRITER, tmp_path, "100000")), "the file size limit is reached")

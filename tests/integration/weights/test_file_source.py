@@ -25,12 +25,12 @@ def test_a_file_is_copied(own_file: Path, tmp_path: Path) -> None:
     assert names(tmp_path / "weights") == {"tiny.pt"}
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable, match=r"nowhere\.pt: there is no such file"):
         pull(record_with(FileSource(tmp_path / "nowhere.pt")), tmp_path)
 
 
-def test_another_file_is_refused(own_file: Path, tmp_path: Path) -> None:
+def test_a_file_with_another_hash_is_refused(own_file: Path, tmp_path: Path) -> None:
     record = record_with(FileSource(own_file))
     own_file.write_bytes(WEIGHTS[1:])
     with pytest.raises(WeightsHashMismatch, match="the record names another file"):
@@ -38,6 +38,6 @@ def test_another_file_is_refused(own_file: Path, tmp_path: Path) -> None:
     assert names(tmp_path / "weights") == set()
 
 
-def test_copying_needs_space(own_file: Path, tmp_path: Path) -> None:
+def test_copying_needs_free_space(own_file: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsNoSpace):
         pull(record_with(FileSource(own_file)), tmp_path / "weights", free=lambda _: 1000)

@@ -18,7 +18,7 @@ from samfleet.variants.weights.pull import WeightsUnavailable, pull
 from samfleet.variants.weights.verify import WeightsHashMismatch, WeightsMissing, verified_weights
 
 
-def test_a_good_download(record: VariantRecord, tmp_path: Path) -> None:
+def test_a_download_is_verified_and_stored(record: VariantRecord, tmp_path: Path) -> None:
     progress = Recorder()
     path = pull(record, tmp_path / "made" / "here", progress=progress)
     assert path == tmp_path / "made/here/tiny.pt"
@@ -29,13 +29,15 @@ def test_a_good_download(record: VariantRecord, tmp_path: Path) -> None:
     assert verified_weights(path.parent, record) == path
 
 
-def test_what_is_there_is_not_fetched_again(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
+def test_present_weights_are_not_downloaded_again(
+    record: VariantRecord, file_server: FileServer, tmp_path: Path
+) -> None:
     pull(record, tmp_path)
     pull(record, tmp_path)
     assert len(file_server.requests) == 1
 
 
-def test_a_wrong_file_in_its_place_is_replaced(record: VariantRecord, tmp_path: Path) -> None:
+def test_a_wrong_file_in_place_is_replaced(record: VariantRecord, tmp_path: Path) -> None:
     (tmp_path / "tiny.pt").write_bytes(b"cut short")
     with pytest.raises(WeightsHashMismatch, match=f"{sha256(b'cut short')}, expected is {sha256(WEIGHTS)}"):
         verified_weights(tmp_path, record)
@@ -56,7 +58,7 @@ def test_a_wrong_hash_is_refused_and_removed(record: VariantRecord, served: Serv
     assert names(tmp_path) == set()
 
 
-def test_a_wrong_hash_outweighs_sources_that_do_not_answer(
+def test_a_wrong_hash_is_reported_before_unreachable_sources(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     served.data = bytes(len(WEIGHTS))
@@ -75,14 +77,14 @@ def test_a_file_of_another_size_is_refused(
     assert names(tmp_path) == set()
 
 
-def test_a_missing_file_gives_way_to_the_next_source(
+def test_the_next_source_is_used_if_a_file_is_missing(
     record: VariantRecord, file_server: FileServer, tmp_path: Path
 ) -> None:
     sources = (HttpsSource(f"{file_server.url}/missing"), *record.checkpoint.sources)
     assert pull(record, tmp_path, sources=sources).read_bytes() == WEIGHTS
 
 
-def test_all_failures_are_told_together(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
+def test_all_failures_are_reported_together(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
     file_server.files["/loop"] = Served(status=302, location="/loop")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -100,7 +102,7 @@ def test_all_failures_are_told_together(record: VariantRecord, file_server: File
     assert raised.value.retryable
 
 
-def test_no_source_at_all(record: VariantRecord, tmp_path: Path) -> None:
+def test_a_record_without_a_source_is_reported(record: VariantRecord, tmp_path: Path) -> None:
     with pytest.raises(WeightsUnavailable, match="names no source"):
         pull(record, tmp_path, sources=())
 
@@ -112,7 +114,7 @@ def test_redirects_are_followed(record: VariantRecord, file_server: FileServer, 
     assert file_server.ranges() == [None, None, "bytes=1000-", "bytes=1000-"]
 
 
-def test_too_little_space_is_noticed_before_the_transfer(record: VariantRecord, tmp_path: Path) -> None:
+def test_too_little_space_is_reported_before_the_transfer(record: VariantRecord, tmp_path: Path) -> None:
     with pytest.raises(WeightsNoSpace, match=r"0\.5 MiB free and 1\.0 MiB are needed"):
         pull(record, tmp_path, free=lambda _: 500_000)
     assert names(tmp_path) == set()
@@ -136,7 +138,7 @@ print([path.name for path in folder.iterdir() if path.name.endswith(".part")])
 """
 
 
-def test_a_disk_that_fills_up_all_the_same(
+def test_a_disk_that_fills_during_the_transfer_is_reported(
     record: VariantRecord, file_server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
@@ -146,15 +148,15 @@ def test_a_disk_that_fills_up_all_the_same(
     assert parts == "[]"
 
 
-def test_a_folder_that_is_none(record: VariantRecord, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(record: VariantRecord, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WeightsFolderUnusable, match="cannot be used"):
         pull(record, tmp_path / "file")
 
 
 def test_a_second_pull_waits_for_the_first(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
-    """The first is played by a lock held here: the second asks the server nothing until it is free, and then finds
-    the file there.
+    """A lock that this test holds replaces the first pull: the second sends no request until it is free, and then finds
+    the file.
     """
     descriptor = os.open(tmp_path / ".tiny.pt.lock", os.O_CREAT | os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -167,7 +169,7 @@ def test_a_second_pull_waits_for_the_first(record: VariantRecord, file_server: F
     assert file_server.requests == []
 
 
-def test_pulls_at_the_same_time_fetch_once(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
+def test_concurrent_pulls_download_once(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
     pulls = [threading.Thread(target=pull, args=(record, tmp_path)) for _ in range(4)]
     for thread in pulls:
         thread.start()

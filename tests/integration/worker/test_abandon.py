@@ -1,4 +1,4 @@
-"""Tasks that fail each time they are sent again."""
+"""Tasks that fail each time they are sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 
 def sweep_and_work(services: Services, times: int) -> int:
-    """Sweep when the last sending is long ago and do what was sent; how many tasks that were."""
+    """Sweep as if the last sending was long ago, execute the sent tasks, and return how many they were."""
     app, queue = create_app(services.settings, lambda _: services), services.queue
     assert isinstance(queue, MemoryTaskQueue)
     done = 0
@@ -64,7 +64,7 @@ def test_a_job_that_cannot_be_planned_fails_with_the_reason(engine: Engine) -> N
 
 
 def recorded(services: Services) -> Run:
-    """A run whose images are all recorded."""
+    """A run with all images recorded."""
     run = start_job(services.engine, services.queue, 2)
     record_one(services.engine, services.queue, services.store, claim_one(services.engine, run))
     return run
@@ -84,20 +84,20 @@ def test_a_run_that_cannot_be_finished_fails_and_keeps_its_results(engine: Engin
 
 
 class AwayStore(MemoryStore):
-    """Does not answer when it is read."""
+    """A store that is unavailable when it is read."""
 
     def open(self, key: str) -> BinaryIO:
         raise StorageUnavailable(f"{key} cannot be read")
 
 
 class OddStore(MemoryStore):
-    """Fails with a text that PostgreSQL cannot store."""
+    """A store that fails with a text that PostgreSQL cannot store."""
 
     def open(self, key: str) -> BinaryIO:
         raise ValueError(f"odd\0 {key}\nmore lines")
 
 
-def test_giving_up_is_recorded_whatever_the_error_says(engine: Engine) -> None:
+def test_a_run_is_abandoned_for_any_error_text(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter())
     run = recorded(services)
     assert sweep_and_work(replace(services, store=OddStore()), MOST_FAILURES + 1) == MOST_FAILURES
@@ -107,7 +107,7 @@ def test_giving_up_is_recorded_whatever_the_error_says(engine: Engine) -> None:
     assert "more lines" not in (run.error_message or "")
 
 
-def test_a_store_that_is_away_counts_for_nothing(engine: Engine) -> None:
+def test_an_unavailable_store_is_not_counted_as_a_failure(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter())
     run = recorded(services)
     away = replace(services, store=AwayStore())

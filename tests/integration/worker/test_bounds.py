@@ -13,18 +13,18 @@ from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 
-def test_image_files_in_memory_are_bounded(engine: Engine) -> None:
+def test_the_bytes_of_images_in_memory_are_bounded(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = replace(make_services(engine, segmenter, images_in_flight=4), image_bytes=Budget(1))
     run = start_job(engine, services.queue, 6, uris=upload(services, 6))
     for shard in shards_of(engine, run):
         segment_shard(services, shard.id)
-    assert segmenter.peak_in_flight == 1  # each is larger than the budget, so each goes alone
+    assert segmenter.peak_in_flight == 1  # each is larger than the budget, so each runs alone
     assert len(results_of(engine, run)) == 6
 
 
-def test_prompts_of_annotations_of_another_size_are_the_image_s_error(engine: Engine) -> None:
-    """Store a code that datasets made before such sizes were refused may hold: it would be decoded into 4 GiB."""
+def test_annotations_of_another_size_are_an_error_of_the_image(engine: Engine) -> None:
+    """Store a run length as in datasets created before such sizes were refused; decoding it would take 4 GiB."""
     services = make_services(engine, MemorySegmenter())
     task = {"kind": "prompts", "prompt": "box"}
     run = start_job(engine, services.queue, 1, uris=upload_picture(services), annotated=True, task=task)
@@ -38,7 +38,7 @@ def test_prompts_of_annotations_of_another_size_are_the_image_s_error(engine: En
     assert "[65535, 65535], the image has [" in (result.error_message or "")
 
 
-def test_annotations_of_another_size_cost_the_figure_and_not_masks_without_prompts(engine: Engine) -> None:
+def test_annotations_of_another_size_leave_unprompted_masks_without_figures(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter())
     run = start_job(engine, services.queue, 1, uris=upload(services, 1), annotated=True)
     far = {"bbox": [100.0, 2.0, 4.0, 4.0], "segmentation": [[100.0, 2.0, 104.0, 2.0, 104.0, 6.0]]}
@@ -50,7 +50,7 @@ def test_annotations_of_another_size_cost_the_figure_and_not_masks_without_promp
     assert (result.outcome, result.quality_instances) == (Outcome.SUCCEEDED, None)
 
 
-def test_a_box_without_a_mask_prompts_and_is_not_measured(engine: Engine) -> None:
+def test_a_box_without_a_mask_is_a_prompt_and_is_not_measured(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
     task = {"kind": "prompts", "prompt": "box"}

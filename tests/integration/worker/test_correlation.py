@@ -1,4 +1,4 @@
-"""From a line of the worker's log to the request that caused it, and the other way."""
+"""Correlation of the worker's log lines with the requests that caused them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATIENCE = 20
 
 
 class Lines(logging.Handler):
-    """Our lines as they are logged, whichever thread does it; caplog would lose its place to `configure_logging`."""
+    """Log lines of all threads as they are written; caplog would be removed by `configure_logging`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def logged() -> Iterator[Lines]:
         root.setLevel(level)
 
 
-def test_a_line_of_a_shard_names_the_request_that_submitted_its_job(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_log_lines_of_a_shard_name_the_request_that_submitted_its_job(api: Api, tenant: Tenant, folder: Path) -> None:
     with journey(api, tenant) as way, logged() as lines:
         job = way.submit(folder, 5, {"X-Request-ID": "asked-by-ann"})
         names = way.carry_out()
@@ -90,15 +90,15 @@ def test_a_line_of_a_shard_names_the_request_that_submitted_its_job(api: Api, te
     assert (submitted["correlation_id"], submitted["job_id"]) == ("asked-by-ann", job["id"])
 
 
-def test_work_that_a_sweep_sends_again_still_names_the_request(engine: Engine) -> None:
+def test_tasks_sent_again_by_a_sweep_still_name_the_request(engine: Engine) -> None:
     queue = MemoryTaskQueue()
-    # a lease shorter than the database has been up: none expires before
+    # a lease shorter than the uptime of the database: none expires before
     services = replace(make_services(engine, MemorySegmenter(), lease=timedelta(seconds=1)), queue=queue)
     app = create_app(services.settings, lambda _: services)
     with bound_contextvars(correlation_id="asked-by-ann"):
         run = start_job(engine, queue, 8, uris=upload(services, 8), shard_size=4)
         claim_one(engine, run, worker="a dead one", lease=timedelta(0))
-    with transaction(engine) as session:  # of the other shard the broker lost the message
+    with transaction(engine) as session:  # the broker lost the message of the other shard
         session.execute(update(Shard).values(sent_at=text("now() - interval '1 day'")))
     queue.sent.clear()
     with logged() as lines:
@@ -115,7 +115,7 @@ def test_work_that_a_sweep_sends_again_still_names_the_request(engine: Engine) -
     assert swept["correlation_id"] != "asked-by-ann"
 
 
-def test_a_request_about_a_job_names_it(api: Api, tenant: Tenant, folder: Path) -> None:
+def test_log_lines_of_a_request_about_a_job_name_the_job(api: Api, tenant: Tenant, folder: Path) -> None:
     with journey(api, tenant) as way:
         job = way.submit(folder, 1, {})
         with logged() as lines:
@@ -124,7 +124,7 @@ def test_a_request_about_a_job_names_it(api: Api, tenant: Tenant, folder: Path) 
             assert lines.wait_for("request.finished", path=path)["job_id"] == job["id"]
 
 
-def test_the_id_crosses_a_real_broker(engine: Engine, broker_url: str) -> None:
+def test_the_request_id_passes_through_a_real_broker(engine: Engine, broker_url: str) -> None:
     services = make_services(engine, MemorySegmenter(), broker_url=broker_url)
     app = create_app(services.settings, lambda _: services)
     with (
@@ -138,7 +138,7 @@ def test_the_id_crosses_a_real_broker(engine: Engine, broker_url: str) -> None:
     assert (failed["correlation_id"], failed["job_id"]) == ("through redis", "not an id")
 
 
-def test_the_thread_that_renews_a_lease_logs_with_the_shard_s_ids(engine: Engine) -> None:
+def test_the_lease_renewal_thread_logs_the_ids_of_the_shard(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter())
     run = start_job(engine, services.queue, 1)
     nobody = connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")

@@ -20,7 +20,7 @@ def rows(engine: Engine) -> list[WorkerHeartbeat]:
         return list(session.scalars(select(WorkerHeartbeat)))
 
 
-def test_a_row_says_who_lives_and_what_triton_has_loaded(engine: Engine) -> None:
+def test_a_row_names_the_worker_and_the_loaded_variants(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
     write_heartbeat(services)
@@ -37,7 +37,7 @@ def test_a_row_says_who_lives_and_what_triton_has_loaded(engine: Engine) -> None
     assert second.seen_at > first.seen_at
 
 
-def test_it_says_what_was_heard_of_the_devices(engine: Engine) -> None:
+def test_a_row_has_the_last_reported_devices(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
     segmenter.segment("mobile_sam", SegmentRequest(b"", EverythingParameters()))
@@ -52,7 +52,7 @@ def test_it_says_what_was_heard_of_the_devices(engine: Engine) -> None:
     assert row.detail["servers"][0]["devices"] == []
 
 
-def test_the_thread_keeps_the_row_fresh_and_takes_it_back(engine: Engine) -> None:
+def test_the_thread_refreshes_the_row_and_removes_it_at_the_end(engine: Engine) -> None:
     heartbeat = Heartbeat(make_services(engine, MemorySegmenter()), interval_seconds=0.02)
     heartbeat.start()
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -1,4 +1,4 @@
-"""The file by which a container's health check knows that a worker takes tasks: a real worker on a real Redis."""
+"""The liveness file that a container's health check reads, from a real worker on a real Redis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         pause.wait(0.01)
 
 
-def test_the_file_is_touched_while_the_worker_takes_tasks(
+def test_the_file_is_touched_while_the_worker_accepts_tasks(
     engine: Engine, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "TOUCH_SECONDS", 0.05)

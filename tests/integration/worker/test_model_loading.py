@@ -1,4 +1,4 @@
-"""Whose variant is loaded, on a real database with the shipped segmenter double."""
+"""Choice of the loaded variant, on a real database with the shipped segmenter double."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def two_runs(engine: Engine, segmenter: MemorySegmenter, images: int = 8) -> tup
 
 
 def offer_again(services: Services, run: Run) -> None:
-    """What the dispatcher does when the wait is over."""
+    """Dispatch the run as the dispatcher does when its wait ends."""
     with transaction(services.engine) as session:
         session.execute(update(Shard).where(Shard.run_id == run.id).values(not_before=None))
         dispatch_run(session, services.queue, run.id, 100)
@@ -62,7 +62,7 @@ def test_a_variant_is_loaded_before_the_first_image(engine: Engine) -> None:
     assert len(results_of(engine, first)) == len(results_of(engine, second)) == 8
 
 
-def test_one_that_does_not_fit_waits_for_the_work_in_flight(engine: Engine) -> None:
+def test_a_variant_that_does_not_fit_waits_for_work_in_flight(engine: Engine) -> None:
     segmenter = MemorySegmenter(most_loaded=1)
     services, first, second = two_runs(engine, segmenter)
     work_on(services, first, 1)
@@ -83,7 +83,7 @@ def test_one_that_does_not_fit_waits_for_the_work_in_flight(engine: Engine) -> N
     assert reload(engine, second)[1].waiting_since is None
 
 
-def test_after_a_turn_the_one_at_work_lets_the_waiting_one_in(engine: Engine) -> None:
+def test_a_run_yields_to_a_waiting_one_after_its_turn(engine: Engine) -> None:
     segmenter = MemorySegmenter(most_loaded=1)
     services, first, second = two_runs(engine, segmenter)
     work_on(services, first, 1)
@@ -92,7 +92,7 @@ def test_after_a_turn_the_one_at_work_lets_the_waiting_one_in(engine: Engine) ->
         session.execute(update(Run).where(Run.id == second.id).values(waiting_since=LONG_AGO))
     work_on(services, first)
     assert states(services, first) == {ShardState.DONE, ShardState.PENDING}
-    offer_again(services, first)  # queued, but not leased: that does not keep the place any more
+    offer_again(services, first)  # queued, but not leased: that no longer keeps the place
     offer_again(services, second)
     work_on(services, second)
     assert states(services, second) == {ShardState.DONE}
@@ -101,7 +101,7 @@ def test_after_a_turn_the_one_at_work_lets_the_waiting_one_in(engine: Engine) ->
     assert states(services, first) == {ShardState.DONE}
 
 
-def test_within_its_own_turn_a_run_lets_nobody_in(engine: Engine) -> None:
+def test_a_run_does_not_yield_within_its_turn(engine: Engine) -> None:
     segmenter = MemorySegmenter(most_loaded=1)
     services, first, second = two_runs(engine, segmenter)
     work_on(services, first, 1)
@@ -112,7 +112,7 @@ def test_within_its_own_turn_a_run_lets_nobody_in(engine: Engine) -> None:
     assert states(services, first) == {ShardState.DONE}
 
 
-def test_what_is_leased_keeps_its_place_however_long_others_wait(engine: Engine) -> None:
+def test_a_variant_with_leased_shards_stays_loaded_while_others_wait(engine: Engine) -> None:
     segmenter = MemorySegmenter(most_loaded=1)
     services, first, second = two_runs(engine, segmenter)
     work_on(services, first, 1)
@@ -123,7 +123,7 @@ def test_what_is_leased_keeps_its_place_however_long_others_wait(engine: Engine)
     assert segmenter.loads == ["first"]
 
 
-def test_the_least_recently_used_goes(engine: Engine) -> None:
+def test_the_least_recently_used_variant_is_unloaded(engine: Engine) -> None:
     segmenter = MemorySegmenter(most_loaded=2)
     services, first, second = two_runs(engine, segmenter)
     work_on(services, first)
@@ -131,7 +131,7 @@ def test_the_least_recently_used_goes(engine: Engine) -> None:
     assert segmenter.loaded == ["first", "second"]
 
 
-def test_a_variant_that_was_unloaded_meanwhile_is_loaded_again(engine: Engine) -> None:
+def test_a_variant_unloaded_meanwhile_is_loaded_again(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services, first, _ = two_runs(engine, segmenter)
 
@@ -145,7 +145,7 @@ def test_a_variant_that_was_unloaded_meanwhile_is_loaded_again(engine: Engine) -
     assert {result.error_code for result in results_of(engine, first)} == {None}
 
 
-def test_threads_that_want_the_same_load_it_once(engine: Engine) -> None:
+def test_concurrent_threads_load_a_variant_once(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services, first, _ = two_runs(engine, segmenter, images=16)
     threads = [threading.Thread(target=segment_shard, args=(services, shard.id)) for shard in shards_of(engine, first)]
@@ -157,7 +157,7 @@ def test_threads_that_want_the_same_load_it_once(engine: Engine) -> None:
     assert len(results_of(engine, first)) == 16
 
 
-def test_a_failed_load_fails_its_run_and_no_other(engine: Engine) -> None:
+def test_a_failed_load_fails_only_its_run(engine: Engine) -> None:
     segmenter = MemorySegmenter(refuse={"second": VariantLoadFailed("no weights; samfleet variants pull second")})
     services, first, second = two_runs(engine, segmenter)
     work_on(services, second)
@@ -169,9 +169,7 @@ def test_a_failed_load_fails_its_run_and_no_other(engine: Engine) -> None:
     assert job.state is JobState.RUNNING
 
 
-def test_a_licence_that_this_worker_does_not_accept_fails_the_run(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_licence_not_accepted_by_the_worker_fails_the_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter = MemorySegmenter()
     services, first, _ = two_runs(engine, segmenter)
     add_variants(monkeypatch, "first", weights_licence="AGPL-3.0")
@@ -181,7 +179,7 @@ def test_a_licence_that_this_worker_does_not_accept_fails_the_run(
     assert segmenter.loads == []
 
 
-def test_an_error_of_an_image_is_not_taken_for_a_missing_variant(engine: Engine) -> None:
+def test_an_image_error_is_not_taken_for_a_missing_variant(engine: Engine) -> None:
     segmenter = MemorySegmenter(before=raise_for(1, KeyError("stages")))
     services, first, _ = two_runs(engine, segmenter)
     work_on(services, first, 1)
@@ -189,5 +187,5 @@ def test_an_error_of_an_image_is_not_taken_for_a_missing_variant(engine: Engine)
     assert shards_of(engine, first)[0].attempts == 1
 
 
-def test_a_turn_is_a_minute_unless_it_is_set(engine: Engine) -> None:
+def test_a_turn_is_one_minute_by_default(engine: Engine) -> None:
     assert make_services(engine, MemorySegmenter()).settings.variant_turn == timedelta(minutes=1)

@@ -17,7 +17,7 @@ def work_on_all(services: Services, run: Run) -> None:
         segment_shard(services, shard.id)
 
 
-def test_detections_are_prompts_and_their_masks_say_so(engine: Engine) -> None:
+def test_detections_are_prompts_and_their_masks_refer_to_them(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
     run = start_job(engine, services.queue, 2, uris=upload(services, 2), annotated=True, detected=True, task=DETECTED)
@@ -34,7 +34,7 @@ def test_detections_are_prompts_and_their_masks_say_so(engine: Engine) -> None:
     assert (mask["detection_score"], mask["prompt_box"]) == (0.75, [2, 2, 4, 4])
 
 
-def test_annotated_boxes_are_prompts_of_everything(engine: Engine) -> None:
+def test_annotated_boxes_are_prompts_of_segevery(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
     run = start_job(engine, services.queue, 1, uris=upload_picture(services), annotated=True, task=ANNOTATED)

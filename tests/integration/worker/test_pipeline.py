@@ -21,7 +21,7 @@ from samfleet_worker.triton.errors import (
 )
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter, one_mask_each
 
-PATIENCE = 20  # seconds after which a test that waits has failed
+PATIENCE = 20  # seconds after which a waiting test fails
 
 
 def test_a_shard_goes_from_claim_to_record(engine: Engine) -> None:
@@ -39,11 +39,11 @@ def test_a_shard_goes_from_claim_to_record(engine: Engine) -> None:
     assert reload(engine, run)[1].state is RunState.FINISHING
     finish_run(engine, services.store, run.id)
     assert reload(engine, run)[0].state is JobState.COMPLETED
-    work_on_all(services, run)  # the messages come a second time
+    work_on_all(services, run)  # the messages arrive a second time
     assert len(results_of(engine, run)) == 4
 
 
-def test_several_images_are_at_triton_at_a_time(engine: Engine) -> None:
+def test_several_images_are_in_flight_to_triton(engine: Engine) -> None:
     together = Barrier(4)
 
     def meet(_request: SegmentRequest) -> None:
@@ -71,14 +71,14 @@ def test_boxes_come_from_the_annotations_and_are_measured(engine: Engine) -> Non
     segment_shard(services, shards_of(engine, run)[0].id)
     assert [prompt.box for prompt in segmenter.requests[0].prompts] == [(2, 2, 6, 6)]
     result = results_of(engine, run)[0]
-    # the double answers 4 x 4 full pixels; of the square at (2, 2) only 2 x 2 lie inside
+    # the double returns 4 x 4 full pixels; only 2 x 2 of the square at (2, 2) lie inside
     assert result.quality_instances == 1
     assert result.quality_iou_sum == pytest.approx(4 / 16)
     mask = next(iter(read_parts(services.store, [result.part_key])))["masks"][0]
     assert (mask["category_id"], mask["annotation_id"], mask["prompt_index"]) == (7, 1000, 0)
 
 
-def test_bad_images_are_rows_and_the_others_go_on(engine: Engine) -> None:
+def test_bad_images_are_recorded_and_the_others_continue(engine: Engine) -> None:
     def respond(variant: str, request: SegmentRequest) -> SegmentReply:
         if request.image == b"image 3":
             error = ImageReport(error_code="image_truncated", error_message="half of it", error_stage="preprocess")
@@ -106,7 +106,7 @@ def test_bad_images_are_rows_and_the_others_go_on(engine: Engine) -> None:
     assert (run.succeeded, run.failed, run.state) == (1, 5, RunState.FINISHING)
 
 
-def test_many_workers_and_doubled_messages_record_each_image_once(engine: Engine) -> None:
+def test_many_workers_and_duplicate_messages_record_each_image_once(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter(), shards_in_flight=3)
     run = start_job(engine, services.queue, 40, uris=upload(services, 40), in_flight=3)
     done: set[int] = set()

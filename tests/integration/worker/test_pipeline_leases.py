@@ -1,4 +1,4 @@
-"""Shards at work: leases that are renewed, lost or handed back, and calls that are cancelled."""
+"""Running shards: leases that are renewed, lost or returned, and calls that are cancelled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
-PATIENCE = 20  # seconds after which a test that waits has failed
+PATIENCE = 20  # seconds after which a waiting test fails
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -45,7 +45,7 @@ def _lease_is_over(engine: Engine, shard_id: int) -> bool:
 
 
 class Gate:
-    """Lets the first request in and holds it there until it is opened."""
+    """Hold the first request until the gate is opened."""
 
     def __init__(self) -> None:
         self.reached, self.open = Event(), Event()
@@ -66,7 +66,7 @@ def held_at_gate(engine: Engine, gate: Gate) -> tuple[Services, Shard, threading
     return services, shard, worker
 
 
-def test_a_suspect_runs_alone_and_the_others_wait_for_it(engine: Engine) -> None:
+def test_a_suspect_shard_runs_alone_and_the_others_wait(engine: Engine) -> None:
     gate, running, peak = Event(), [], []
 
     def before(request: SegmentRequest) -> None:
@@ -94,7 +94,7 @@ def test_a_suspect_runs_alone_and_the_others_wait_for_it(engine: Engine) -> None
 
 
 def test_a_lease_is_not_renewed_while_no_image_finishes(engine: Engine) -> None:
-    """The work hangs, and its worker lives: another one gets the shard, and the hanging process is ended."""
+    """The work hangs while its worker lives: another worker gets the shard, and the hanging process is ended."""
     gate = Gate()
     ended: list[str] = []
     segmenter = MemorySegmenter(before=gate)
@@ -148,7 +148,7 @@ def test_a_lease_is_renewed_as_long_as_the_work_takes(engine: Engine) -> None:
 def test_a_worker_that_lost_its_shard_stops_and_records_nothing(engine: Engine) -> None:
     gate = Gate()
     _, shard, worker = held_at_gate(engine, gate)
-    with transaction(engine) as session:  # as if the lease had run out: another worker takes the shard
+    with transaction(engine) as session:  # as if the lease had expired: another worker takes the shard
         past = text("now() - interval '1 second'")
         session.execute(update(Shard).where(Shard.id == shard.id).values(lease_expires_at=past))
         stolen = claim(session, shard.id, "thief", timedelta(hours=1), alone=True)
@@ -162,7 +162,7 @@ def test_a_worker_that_lost_its_shard_stops_and_records_nothing(engine: Engine) 
         assert session.execute(text("SELECT count(*) FROM image_results")).scalar_one() == 0
 
 
-def test_a_cancelled_shard_is_left_at_the_next_image(engine: Engine) -> None:
+def test_a_cancelled_shard_stops_at_the_next_image(engine: Engine) -> None:
     gate = Gate()
     _, shard, worker = held_at_gate(engine, gate)
     with transaction(engine) as session:
@@ -176,7 +176,7 @@ def test_a_cancelled_shard_is_left_at_the_next_image(engine: Engine) -> None:
         assert session.execute(text("SELECT count(*) FROM image_results")).scalar_one() == 0
 
 
-def test_a_worker_that_is_to_end_hands_its_shard_back_unharmed(engine: Engine) -> None:
+def test_a_stopping_worker_returns_its_shard_unchanged(engine: Engine) -> None:
     gate = Gate()
     services, shard, worker = held_at_gate(engine, gate)
     sent(services).clear()
@@ -189,8 +189,8 @@ def test_a_worker_that_is_to_end_hands_its_shard_back_unharmed(engine: Engine) -
     assert sent(services) == [SentTask("jobs.dispatch", (str(shard.run_id),), "samfleet.control")]
 
 
-def test_a_cancelled_job_leaves_its_slot_without_waiting_for_triton(engine: Engine) -> None:
-    """The requests at Triton would not end by themselves."""
+def test_a_cancelled_job_frees_its_slot_without_waiting_for_triton(engine: Engine) -> None:
+    """The requests at Triton would not end without cancellation."""
     gate = Gate()
     segmenter = MemorySegmenter(before=gate, cancel=gate.open.set)
     services = make_services(engine, segmenter)
@@ -207,7 +207,7 @@ def test_a_cancelled_job_leaves_its_slot_without_waiting_for_triton(engine: Engi
     assert shards_of(engine, run)[0].state is ShardState.CANCELLED
 
 
-def test_a_worker_that_stops_cancels_what_is_at_triton_and_hands_back_uncounted(engine: Engine) -> None:
+def test_a_stopping_worker_cancels_its_triton_calls_and_returns_the_shard_uncounted(engine: Engine) -> None:
     gate = Gate()
     services = make_services(engine, MemorySegmenter(before=gate, cancel=gate.open.set))
     run = start_job(engine, services.queue, 4, uris=upload(services, 4))

@@ -23,12 +23,12 @@ from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 OURS = {"variant": "mobile_sam", "pool": "default"}
 
 
-def test_what_was_recorded_is_counted_once(engine: Engine) -> None:
+def test_recorded_images_are_counted_once(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter(before=raise_for(2, InferenceRejected("wrong shape"))))
     run = start_job(engine, services.queue, 4, uris=upload(services, 4))
     shards = shards_of(engine, run)
     with sampled() as change:
-        for shard in (*shards, *shards):  # the messages come twice
+        for shard in (*shards, *shards):  # the messages arrive twice
             segment_shard(services, shard.id)
     assert change("samfleet_images_total", **OURS, outcome="succeeded") == 3
     assert change("samfleet_images_total", **OURS, outcome="failed") == 1
@@ -49,7 +49,7 @@ def test_what_was_recorded_is_counted_once(engine: Engine) -> None:
         (RuntimeError("a mistake"), "released"),
     ],
 )
-def test_a_shard_that_was_not_recorded_counts_no_image(engine: Engine, error: Exception, outcome: str) -> None:
+def test_a_shard_not_recorded_counts_no_image(engine: Engine, error: Exception, outcome: str) -> None:
     services = make_services(engine, MemorySegmenter(before=raise_for(0, error)))
     run = start_job(engine, services.queue, 2, uris=upload(services, 2))
     with sampled() as change:
@@ -75,8 +75,8 @@ def test_a_lost_lease_is_counted(engine: Engine) -> None:
     assert change("samfleet_shard_duration_seconds_count", **OURS, outcome="lost") == 1
 
 
-def test_sweeps_say_what_they_did_and_tasks_how_they_ended(engine: Engine) -> None:
-    # a lease shorter than the database has been up: none expires before
+def test_actions_of_sweeps_and_outcomes_of_tasks_are_counted(engine: Engine) -> None:
+    # a lease shorter than the uptime of the database: none expires before
     services = make_services(engine, MemorySegmenter(), lease=timedelta(seconds=1))
     run = start_job(engine, services.queue, 1, uris=upload(services, 1))
     with transaction(engine) as session:
@@ -93,7 +93,7 @@ def test_sweeps_say_what_they_did_and_tasks_how_they_ended(engine: Engine) -> No
     assert change("samfleet_task_duration_seconds_count", task="jobs.plan", outcome="crashed") == 1
 
 
-def test_a_worker_serves_its_metrics_on_a_port_of_its_own(engine: Engine) -> None:
+def test_a_worker_serves_metrics_on_its_own_port(engine: Engine) -> None:
     server = MetricsServer(engine, "127.0.0.1", 0)
     try:
         shown = httpx.get(server.url).text

@@ -23,7 +23,7 @@ def app_of(services: Services) -> WorkerApp:
 
 
 def pump(app: WorkerApp, queue: MemoryTaskQueue) -> list[str]:
-    """Carry out what was sent, in order, until nothing more is sent; the names of the tasks."""
+    """Execute sent tasks in order until no more are sent, and return their names."""
     names = []
     while queue.sent:
         sent = queue.sent.pop(0)
@@ -32,7 +32,7 @@ def pump(app: WorkerApp, queue: MemoryTaskQueue) -> list[str]:
     return names
 
 
-def test_messages_carry_a_job_from_its_submission_to_its_end(engine: Engine) -> None:
+def test_messages_drive_a_job_from_submission_to_its_end(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter(), shards_in_flight=1)
     assert isinstance(services.queue, MemoryTaskQueue)
     with transaction(engine) as session:
@@ -45,14 +45,14 @@ def test_messages_carry_a_job_from_its_submission_to_its_end(engine: Engine) -> 
     assert len(results_of(engine, run)) == 10
 
 
-def test_every_task_name_has_its_task(engine: Engine) -> None:
+def test_every_task_name_has_a_task(engine: Engine) -> None:
     app = app_of(make_services(engine, MemorySegmenter()))
     assert set(TaskName) <= set(app.tasks)
     assert all(app.tasks[name].acks_late for name in TaskName)
     assert app.conf.beat_schedule["sweep"]["task"] == TaskName.SWEEP
 
 
-def test_what_a_task_cannot_do_is_logged_and_left_to_the_sweeper(engine: Engine) -> None:
+def test_a_failed_task_is_logged_and_left_to_the_sweeper(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter())
     app = app_of(services)
     with capture_logs() as logs:
@@ -61,17 +61,17 @@ def test_what_a_task_cannot_do_is_logged_and_left_to_the_sweeper(engine: Engine)
         ("task.failed", "error", ("not an id",))
     ]
     for name in (TaskName.PLAN, TaskName.DISPATCH, TaskName.FINISH):
-        app.tasks[name].apply(args=(str(uuid.uuid4()),), throw=True)  # deleted meanwhile: nothing to do
+        app.tasks[name].apply(args=(str(uuid.uuid4()),), throw=True)  # deleted in between: nothing to do
 
 
-def test_a_sweep_of_an_idle_system_says_nothing(engine: Engine) -> None:
+def test_a_sweep_of_an_idle_system_logs_nothing(engine: Engine) -> None:
     app = app_of(make_services(engine, MemorySegmenter()))
     with capture_logs() as logs:
         app.tasks[TaskName.SWEEP].apply(throw=True)
     assert [line["event"] for line in logs if line["log_level"] != "debug"] == []
 
 
-def test_a_pool_without_servers_is_refused_at_start() -> None:
+def test_a_pool_missing_in_the_settings_is_refused_at_start() -> None:
     with pytest.raises(PoolNotConfigured, match="has only default"):
         bootstrap(Settings(pool="moon"))
 

@@ -17,7 +17,7 @@ def test_one_trace_leads_from_the_request_to_the_last_task(api: Api, tenant: Ten
         with journey(api, tenant) as way:
             job = way.submit(folder, 3, CALLER)
             way.carry_out()
-        deadline = time.monotonic() + 20  # the request's span ends after its answer has left
+        deadline = time.monotonic() + 20  # the request's span ends after its response was sent
         while "POST /v1/jobs" not in {span.name for span in finished()}:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -36,7 +36,7 @@ def test_one_trace_leads_from_the_request_to_the_last_task(api: Api, tenant: Ten
     assert len(fetches) == 3
     shards = sorted((span for span in spans if span.name == "shard"), key=lambda span: span.start_time)
     assert way_up(shards[0]) == ["shard", "shards.segment", "send shards.segment", *plan]
-    # a shard's record sends the next one, so later shards stand below earlier ones
+    # recording a shard sends the next one, so spans of later shards are children of earlier ones
     assert way_up(shards[1])[:5] == ["shard", "shards.segment", "send shards.segment", "record", "shard"]
     assert {way_up(span)[1] for span in spans if span.name in {"fetch", "store", "record"}} == {"shard"}
     assert [way_up(span)[-1] for span in spans if span.name == "jobs.finish"] == ["POST /v1/jobs"]

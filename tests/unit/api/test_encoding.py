@@ -26,7 +26,7 @@ from samfleet_api.runs.encoding import Coding, choose_coding, encoded
         ("br", "identity"),
     ],
 )
-def test_the_coding_follows_what_the_client_takes(accepted: str | None, chosen: str) -> None:
+def test_the_coding_follows_accept_encoding(accepted: str | None, chosen: str) -> None:
     assert choose_coding(accepted).value == chosen
 
 

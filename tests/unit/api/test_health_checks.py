@@ -22,20 +22,20 @@ def test_one_slow_part_does_not_hide_the_others() -> None:
         return "at last"
 
     probes = Probes(deadline_seconds=1)
-    asked = {"slow": hang, "good": lambda: "answers", "refusing": refuse, "broken": crash}
+    asked = {"slow": hang, "good": lambda: "responds", "refusing": refuse, "broken": crash}
     checks = asyncio.run(probes.run(asked))
     release.set()
     probes.close()
     assert {name: (check.ok, check.detail) for name, check in checks.items()} == {
-        "slow": (False, "did not answer in time"),
-        "good": (True, "answers"),
+        "slow": (False, "timed out"),
+        "good": (True, "responds"),
         "refusing": (False, "not today"),
-        "broken": (False, "does not answer (RuntimeError)"),
+        "broken": (False, "does not respond (RuntimeError)"),
     }
     assert checks["slow"].ms >= 1000
 
 
-def test_a_part_that_hangs_is_asked_once_however_often_readiness_is_asked_for() -> None:
+def test_a_hanging_part_is_checked_once_for_many_readiness_requests() -> None:
     release, calls = threading.Event(), []
 
     def hang() -> str:
@@ -45,7 +45,7 @@ def test_a_part_that_hangs_is_asked_once_however_often_readiness_is_asked_for() 
 
     probes = Probes(deadline_seconds=0.05)
     for _ in range(20):
-        checks = asyncio.run(probes.run({"slow": hang, "good": lambda: "answers"}))
+        checks = asyncio.run(probes.run({"slow": hang, "good": lambda: "responds"}))
         assert (checks["slow"].ok, checks["good"].ok) == (False, True)
     assert len(calls) == 1
     release.set()

@@ -5,7 +5,7 @@ import pytest
 from samfleet_api.pagination import CursorInvalid, cut_page, decode_cursor, encode_cursor
 
 
-def test_a_cursor_gives_back_what_went_in() -> None:
+def test_a_cursor_round_trips() -> None:
     cursor = encode_cursor("position", 2**62, "Größe")
     assert decode_cursor(cursor, tuple) == ("position", 2**62, "Größe")
     assert cursor.isascii()
@@ -14,7 +14,7 @@ def test_a_cursor_gives_back_what_went_in() -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "!", "a", encode_cursor(2**63), encode_cursor("x")[:-1], "e30", "W251bGxd"])
-def test_other_texts_are_refused(cursor: str) -> None:
+def test_malformed_cursors_are_refused(cursor: str) -> None:
     with pytest.raises(CursorInvalid):
         decode_cursor(cursor, lambda parts: parts[0])
 

@@ -5,7 +5,7 @@ from benchmarks.environment import ALLOCATORS, child_environment, read_environme
 PARENT = {"PATH": "/bin", "MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "glibc.malloc.check=1", "LD_PRELOAD": "x.so"}
 
 
-def test_a_child_gets_its_allocators_settings_and_no_other() -> None:
+def test_a_child_process_gets_the_settings_of_its_allocator_only() -> None:
     assert child_environment("default", PARENT) == {"PATH": "/bin"}
     assert child_environment("tuned", PARENT) == {"PATH": "/bin", **ALLOCATORS["tuned"]}
 

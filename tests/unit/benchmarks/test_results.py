@@ -19,11 +19,11 @@ def side(contender: Contender, *seconds: float, gflop: float | None = None) -> S
     return Side(contender, samples, gflop)
 
 
-def test_ratios_are_taken_pair_by_pair() -> None:
+def test_ratios_are_computed_per_pair() -> None:
     assert Ratio.of([10.0, 30.0, 8.0], [2.0, 3.0, 4.0]) == Ratio(5.0, 2.0, 10.0)
 
 
-def test_a_pairing_compares_each_stage_too() -> None:
+def test_a_pairing_also_compares_each_stage() -> None:
     pairing = Pairing.of(EVERYTHING, side(ENGINE, 1.0, 2.0), side(PLAIN, 4.0, 4.0))
     assert pairing.ratio == Ratio(3.0, 2.0, 4.0)
     assert pairing.stages["decode"] == Ratio(3.0, 2.0, 4.0)
@@ -40,11 +40,11 @@ def test_a_pairing_compares_each_stage_too() -> None:
         (Case("decode", 1024, ""), Contender("transformers", "tuned"), True),
     ],
 )
-def test_a_contender_takes_the_cases_it_has(case: Case, contender: Contender, taken: bool) -> None:
+def test_a_contender_takes_only_the_cases_it_supports(case: Case, contender: Contender, taken: bool) -> None:
     assert contender.takes(case) is taken
 
 
-def test_the_file_holds_derived_figures_and_no_path(tmp_path: Path) -> None:
+def test_the_file_has_derived_figures_and_no_path(tmp_path: Path) -> None:
     environment = Environment("now", "abc", {"device_name": "A CPU"}, "3.11", "Linux", {}, {}, None, (0.0, 0.0, 0.0))
     case = Case("decode", 64, "/somewhere/coffee.png")
     pairing = Pairing.of(case, side(ENGINE, 2.0, gflop=100.0), side(PLAIN, 8.0, gflop=300.0))

@@ -18,7 +18,7 @@ from samfleet_cli.connection import (
 )
 
 
-def test_a_named_api_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_explicit_api_url_is_used_as_given(tmp_path: Path) -> None:
     told: list[str] = []
     with connect_or_start(ApiChoice("http://api.test/", "key", tmp_path), told.append) as connection:
         assert connection.client.api_url == "http://api.test"
@@ -26,17 +26,17 @@ def test_a_named_api_is_taken_as_it_is(tmp_path: Path) -> None:
     assert told == []
 
 
-def test_a_named_api_needs_a_key(tmp_path: Path) -> None:
+def test_an_explicit_api_url_needs_a_key(tmp_path: Path) -> None:
     with pytest.raises(ApiKeyMissing, match="SAMFLEET_API_KEY"), connect(ApiChoice("http://api.test", None, tmp_path)):
         pass
 
 
-def test_without_an_api_or_a_stack_one_is_told_how_to_start_it(tmp_path: Path) -> None:
+def test_a_missing_api_and_stack_is_an_error_that_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(StackNotRunning, match="samfleet up"), connect(ApiChoice(None, None, tmp_path / "none")):
         pass
 
 
-def test_the_state_directory_is_the_one_of_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_commands_use_the_state_directory_of_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert choose_api(None, None).state_dir == Path(".samfleet")
     monkeypatch.setenv("SAMFLEET_STATE_DIR", str(tmp_path))
     assert choose_api(None, None).state_dir == tmp_path
@@ -52,7 +52,7 @@ def test_an_unknown_variant_is_refused_before_a_stack_is_started(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_lets_what_was_started_be_stopped(number: signal.Signals) -> None:
+def test_a_signal_exits_with_its_code_and_restores_the_handler(number: signal.Signals) -> None:
     former = signal.getsignal(number)
     with pytest.raises(SystemExit) as ended, _ended_by_signals():
         signal.raise_signal(number)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +35,7 @@ def shown(capsys: pytest.CaptureFixture[str], form: Form | None = None, *rows: d
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Of as many columns as the test asks for."""
+    """A terminal with as many columns as the test requests."""
 
     def console() -> Console:
         return Console(highlight=False, width=request.param, force_terminal=True, color_system=None)
@@ -41,7 +43,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
     monkeypatch.setattr(tables, "console", console)
 
 
-def test_a_pipe_has_a_line_for_each_item_with_whole_ids_and_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_a_line_per_item_with_full_ids_and_names(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = [line for line in shown(capsys).splitlines() if NAME in line]
     assert ID in line
     assert WORDS in line
@@ -49,7 +51,7 @@ def test_a_pipe_has_a_line_for_each_item_with_whole_ids_and_names(capsys: pytest
 
 @pytest.mark.parametrize("terminal", [80, 110], indirect=True)
 @pytest.mark.usefixtures("terminal")
-def test_a_narrow_terminal_has_short_ids_and_unbroken_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_narrow_terminal_shows_short_ids_and_unbroken_names(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys)
     assert ID not in text
     (line,) = [line for line in text.splitlines() if NAME in line]
@@ -59,25 +61,25 @@ def test_a_narrow_terminal_has_short_ids_and_unbroken_names(capsys: pytest.Captu
 
 @pytest.mark.parametrize("terminal", [240], indirect=True)
 @pytest.mark.usefixtures("terminal")
-def test_a_wide_terminal_has_whole_ids(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wide_terminal_shows_full_ids(capsys: pytest.CaptureFixture[str]) -> None:
     assert ID in shown(capsys)
 
 
-def test_plain_is_a_line_of_fields_between_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_output_separates_fields_by_tabs(capsys: pytest.CaptureFixture[str]) -> None:
     line = shown(capsys, Form(plain=True), {**ROW, "words": "two\tfields\nno"})
     assert line == f"{ID}\t{NAME}\ttwo fields no\t2026-11-28T00:00:00+00:00\ttrue\t\n"
 
 
-def test_json_is_what_the_command_gives(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_is_the_value_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(shown(capsys, Form(as_json=True))) == [{"id": ID}]
 
 
-def test_one_form_at_a_time() -> None:
+def test_two_output_forms_at_once_are_refused() -> None:
     with pytest.raises(OutputChosenTwice):
         Form(as_json=True, plain=True)
 
 
-def test_an_empty_list_is_said_and_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_list_prints_a_message_instead_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     print_list(COLUMNS, [], Form(), whole=[], empty="there is nothing")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "there is nothing\n")
@@ -102,7 +104,28 @@ def test_a_job_without_errors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli(monkeypatch, api, "jobs", "errors", "j1") == "no image failed\n"
 
 
-def test_flags_ask_for_no_value_and_brackets_are_shown() -> None:
+def test_colons_in_texts_are_no_emoji(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rich would write a cross for `:x:`, such as in the line for /etc/passwd that `samfleet doctor` advises."""
+    tables.console().print(tables.table_of(("name",), [("a:cat:b",)]))
+    tables.console().print("samfleet:x:1", markup=False)
+    out = capsys.readouterr().out
+    assert "a:cat:b" in out
+    assert "samfleet:x:1" in out
+
+
+def test_every_console_leaves_colons_alone() -> None:
+    """Console() without emoji=False stands nowhere in the commands."""
+    folder = Path(main.__file__).parent
+    calls = [
+        (path.name, call)
+        for path in folder.rglob("*.py")
+        for call in re.findall(r"\bConsole\([^)\n]*", path.read_text())
+    ]
+    assert len(calls) >= 5
+    assert [found for found in calls if "emoji=False" not in found[1]] == []
+
+
+def test_help_shows_flags_without_a_value_and_brackets_verbatim() -> None:
     for words in (["jobs", "list"], ["report", "latency"], ["variants", "list"], ["segment"], ["up"]):
         text = CliRunner().invoke(main.app, [*words, "--help"], env={"COLUMNS": "160", "TERM": "dumb"}).output
         assert [line for line in text.splitlines() if "<bool>" in line and "--help" not in line] == []

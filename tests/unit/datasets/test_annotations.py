@@ -35,7 +35,7 @@ def read(value: Any) -> CocoInstances:
 
 
 def read_bytes(content: bytes, limits: AnnotationLimits | None = None) -> CocoInstances:
-    """Checked whole, annotations too."""
+    """Read the annotations from bytes and check them to the last one."""
     instances = read_annotations(lambda: io.BytesIO(content), limits)
     tuple(instances.annotations())
     return instances
@@ -51,7 +51,7 @@ def test_a_plain_file_is_read() -> None:
     assert annotation.segmentation == SQUARE
 
 
-def test_what_coco_tools_do_without_is_derived() -> None:
+def test_optional_coco_fields_are_derived() -> None:
     (annotation,) = read(document(bbox=None, area=None, iscrowd=None)).annotations()
     assert (annotation.bbox, annotation.area, annotation.iscrowd) == ((10, 10, 10, 10), 100, False)
     assert read({"images": [], "annotations": []}).categories == ()
@@ -67,7 +67,7 @@ def test_null_counts_as_missing(name: str) -> None:
 
 @pytest.mark.parametrize("segmentation", [[], None, "absent"])
 def test_a_box_alone_is_an_annotation_without_a_mask(segmentation: Any) -> None:
-    """As CVAT's rectangles and Roboflow's boxes are."""
+    """CVAT's rectangles and Roboflow's boxes have this form."""
     value = document(bbox=[1, 2, 30, 4.5], area=None)
     if segmentation == "absent":
         del value["annotations"][0]["segmentation"]
@@ -79,14 +79,14 @@ def test_a_box_alone_is_an_annotation_without_a_mask(segmentation: Any) -> None:
     assert (tally.used, tally.boxes) == (1, 1)
 
 
-def test_names_of_before_an_export_are_kept() -> None:
+def test_original_names_from_exports_are_kept() -> None:
     value = document()
     value["images"][0]["extra"] = {"name": "photo.jpg"}
     value["images"][1]["extra"] = {"name": 5}
     assert read(value).originals == {7: "photo.jpg"}
 
 
-def test_unknown_members_of_runs_are_dropped() -> None:
+def test_unknown_members_of_run_lengths_are_dropped() -> None:
     runs = {"size": [50, 60], "counts": [3000], "note": "\x00"}
     (annotation,) = read(document(segmentation=runs, iscrowd=1)).annotations()
     assert annotation.segmentation == {"size": [50, 60], "counts": [3000]}
@@ -99,7 +99,7 @@ def test_unknown_members_of_runs_are_dropped() -> None:
         ({"id": "5"}, r"annotations\[0\]: id must be a whole number"),
         ({"id": True}, r"annotations\[0\]: id must be"),
         ({"id": 2**70}, r"annotations\[0\]: id must be"),
-        ({"image_id": 9}, r"annotations\[0\] \(id 5\): image_id 9 is not among images"),
+        ({"image_id": 9}, r"annotations\[0\] \(id 5\): image_id 9 is not in images"),
         ({"category_id": 1.5}, r"\(id 5\): category_id must be"),
         ({"bbox": [1, 2, 3]}, "bbox must be four numbers"),
         ({"bbox": [1, 2, -3, 4]}, "negative width or height"),
@@ -153,7 +153,7 @@ def test_an_error_names_the_part_of_the_file(changes: dict[str, Any], reason: st
         (b'{"images": [' + b"9" * 5000 + b"]}", "not JSON"),
     ],
 )
-def test_what_is_no_json_object_is_refused(content: bytes, reason: str) -> None:
+def test_files_other_than_a_json_object_are_refused(content: bytes, reason: str) -> None:
     with pytest.raises(AnnotationsInvalid, match=reason):
         read_bytes(content)
 
@@ -169,7 +169,7 @@ def test_only_annotations_of_the_datasets_images_are_kept() -> None:
         instances.require_any([9])
 
 
-def test_a_real_file_is_read_whole() -> None:
+def test_a_real_file_is_read_completely() -> None:
     path = shared_path("data", "coco_dev", "instances.json")
     instances = read_annotations(lambda: path.open("rb"))
     annotations = list(instances.annotations())
@@ -177,7 +177,7 @@ def test_a_real_file_is_read_whole() -> None:
     assert sum(annotation.iscrowd for annotation in annotations) == 8
 
 
-def test_images_may_stand_behind_the_annotations() -> None:
+def test_the_images_may_follow_the_annotations() -> None:
     value = document()
     (annotation,) = read({name: value[name] for name in ("annotations", "categories", "images")}).annotations()
     assert annotation.image_id == 7
@@ -216,7 +216,7 @@ def test_a_segmentation_far_larger_than_an_image_is_refused(changes: dict[str, A
     ("content", "reason"),
     [
         (b'{"images": [], "images": [], "annotations": []}', "'images' twice"),
-        (b'{"images": [], "annotations": []} x', "goes on after the end"),
+        (b'{"images": [], "annotations": []} x', "continues after the end"),
         (b'{"images": [], "annotations": [] "x"}', "where ','"),
         (b'{"images" []}', "names in double quotes"),
         (b"{images: []}", "names in double quotes"),
@@ -224,13 +224,13 @@ def test_a_segmentation_far_larger_than_an_image_is_refused(changes: dict[str, A
         (b'{"images": [{"id": 1, "file_name": "' + b"a" * 1025 + b'"}]}', "1 to 1024 characters"),
     ],
 )
-def test_objects_that_are_no_json_or_too_much_are_refused(content: bytes, reason: str) -> None:
+def test_malformed_and_oversized_objects_are_refused(content: bytes, reason: str) -> None:
     with pytest.raises(AnnotationsInvalid, match=reason):
         read_bytes(content)
 
 
 def test_memory_stays_flat_while_a_large_file_is_read() -> None:
-    """26 MiB of polygons, which as one document take ten times as much memory."""
+    """Read 26 MiB of polygons; parsing them as one document takes ten times as much memory."""
     entry = json.dumps({**document()["annotations"][0], "segmentation": [[1.25, 2.5, 3.75, 4.5] * 100]})
     pieces = [json.dumps({"images": document()["images"]})[:-1] + ', "annotations": [']
     pieces += [("," if number else "") + entry.replace('"id": 5', f'"id": {number}') for number in range(12_000)]

@@ -30,6 +30,6 @@ def test_holes_push_the_point_away() -> None:
     assert centre_point(mask) == (2, 2)
 
 
-def test_an_empty_mask_has_none() -> None:
+def test_an_empty_mask_has_no_centre_point() -> None:
     with pytest.raises(MaskEmpty):
         centre_point(np.zeros((3, 3), dtype=bool))

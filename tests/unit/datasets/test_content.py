@@ -22,7 +22,7 @@ def test_files_and_uploads_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("size", "kind"), [(0, ImageEmpty), (LIMIT + 1, ImageTooLarge)])
-def test_a_size_that_will_not_do(tmp_path: Path, size: int, kind: type[ImageFailed]) -> None:
+def test_files_of_wrong_size_are_refused(tmp_path: Path, size: int, kind: type[ImageFailed]) -> None:
     (tmp_path / "a.png").write_bytes(b"x" * size)
     store = MemoryStore()
     store.put("a", b"x" * size)
@@ -31,7 +31,7 @@ def test_a_size_that_will_not_do(tmp_path: Path, size: int, kind: type[ImageFail
             read_image(store, uri, LIMIT)
 
 
-def test_a_file_that_is_gone_or_no_file(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for uri in ((tmp_path / "gone.jpg").as_uri(), "store:uploads/gone.jpg"):
         with pytest.raises(ImageMissing, match=r"gone\.jpg"):
             read_image(MemoryStore(), uri, LIMIT)
@@ -52,8 +52,8 @@ def test_a_file_that_became_a_pipe_fails_at_once(tmp_path: Path) -> None:
         read_image(MemoryStore(), (tmp_path / "a.jpg").as_uri(), LIMIT)
 
 
-def test_a_link_that_is_put_in_after_the_check_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check is made to see the path as it was, which is what a swap between check and opening looks like."""
+def test_a_link_created_after_the_check_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check sees the path as it was, as in a swap between check and opening."""
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret/a.jpg").write_bytes(b"secret")
     (tmp_path / "photos").symlink_to("secret")

@@ -49,7 +49,7 @@ def test_images_are_found_in_all_folders_and_sorted_by_path(root: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc", "/nowhere/at/all", "{root}/../outside", "{root}-sibling"])
-def test_other_folders_are_refused_whether_they_exist_or_not(root: Path, path: str) -> None:
+def test_folders_outside_the_roots_are_refused_alike_if_they_exist_or_not(root: Path, path: str) -> None:
     (root.parent / "outside").mkdir()
     with pytest.raises(DirectoryNotAllowed, match="SAMFLEET_DATASET_ROOTS"):
         list_images(path.format(root=root), [root])
@@ -61,13 +61,13 @@ def test_without_roots_everything_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["relative", "", "/a\x00b", "/a\ud800b"])
-def test_what_is_no_absolute_path_is_refused(root: Path, path: str) -> None:
+def test_relative_paths_are_refused(root: Path, path: str) -> None:
     with pytest.raises(DirectoryNotFound, match="absolute path"):
         resolve_allowed(path, [root])
 
 
 @pytest.mark.parametrize("name", ["missing", "file.jpg", "n" * 300, "n/" * 3000])
-def test_what_is_no_directory_is_not_found(root: Path, name: str) -> None:
+def test_a_path_that_is_not_a_directory_is_not_found(root: Path, name: str) -> None:
     put(root / "file.jpg")
     with pytest.raises(DirectoryNotFound, match="not a directory"):
         list_images(str(root / name), [root])
@@ -99,13 +99,13 @@ def test_links_out_of_the_roots_are_refused_by_name(root: Path, kind: str) -> No
         list_images(str(root / "photos"), [root])
 
 
-def test_other_links_out_of_the_roots_do_not_matter(root: Path) -> None:
+def test_links_out_of_the_roots_to_other_files_are_ignored(root: Path) -> None:
     put(root / "photos/a.jpg")
     (root / "photos/notes").symlink_to(put(root.parent / "notes.txt"))
     assert names(root / "photos", root) == ["a.jpg"]
 
 
-def test_a_second_root_may_be_linked_to_and_a_root_may_be_a_link(root: Path) -> None:
+def test_links_into_another_root_are_followed_and_a_root_may_be_a_link(root: Path) -> None:
     other = put(root.parent / "other/a.jpg").parent
     (root / "photos/other").symlink_to(other)
     (root.parent / "link").symlink_to(root)
@@ -113,7 +113,7 @@ def test_a_second_root_may_be_linked_to_and_a_root_may_be_a_link(root: Path) -> 
     assert [image.name for image in found] == ["other/a.jpg"]
 
 
-def test_a_broken_link_is_listed_so_that_its_error_shows(root: Path) -> None:
+def test_a_broken_link_is_listed_and_its_error_shows(root: Path) -> None:
     (root / "photos/gone.jpg").symlink_to(root / "nowhere.jpg")
     (image,) = list_images(str(root / "photos"), [root]).images
     assert (image.name, image.size_bytes) == ("gone.jpg", 0)
@@ -122,7 +122,7 @@ def test_a_broken_link_is_listed_so_that_its_error_shows(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "listed"), [(b"broken-\xff.jpg", "broken-\\xff.jpg"), (b"new\nline.jpg", "new\\x0aline.jpg")]
 )
-def test_a_name_that_cannot_be_carried_is_one_image_with_a_fault(root: Path, name: bytes, listed: str) -> None:
+def test_an_unusable_name_is_listed_as_an_image_with_a_fault(root: Path, name: bytes, listed: str) -> None:
     put(root / "photos" / os.fsdecode(name))
     put(root / "photos/good.jpg")
     images = list_images(str(root / "photos"), [root]).images
@@ -133,7 +133,7 @@ def test_a_name_that_cannot_be_carried_is_one_image_with_a_fault(root: Path, nam
         read_image(MemoryStore(), bad.uri, 100)
 
 
-def test_an_escaped_name_is_no_other_file_s(root: Path) -> None:
+def test_an_escaped_name_never_equals_the_name_of_another_file(root: Path) -> None:
     put(root / "photos" / os.fsdecode(b"a\xff.jpg"))
     put(root / "photos/a\\xff.jpg")
     images = list_images(str(root / "photos"), [root]).images
@@ -141,14 +141,14 @@ def test_an_escaped_name_is_no_other_file_s(root: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_named(root: Path) -> None:
+def test_an_unreadable_folder_is_named(root: Path) -> None:
     (root / "photos/secret").mkdir(mode=0o000)
     with pytest.raises(DirectoryUnreadable, match="secret"):
         list_images(str(root / "photos"), [root])
 
 
 def test_links_that_double_the_names_at_every_level_are_refused_early(root: Path) -> None:
-    """Forty levels have 2**40 names; only as many folders are looked at as the limit of names lets pass."""
+    """Forty levels have 2**40 names; the listing visits no more folders than the limit of names allows."""
     for level in range(40):
         (root / f"{level}").mkdir()
         for side in "ab":
@@ -173,7 +173,7 @@ def test_deep_nesting_is_refused_by_default(root: Path) -> None:
     assert len(list_images(str(root), [root], limits=ListingLimits(depth=400)).images) == 1
 
 
-def test_entries_count_whether_they_are_images_or_not(root: Path) -> None:
+def test_all_entries_count_towards_the_limit(root: Path) -> None:
     for name in ("1.txt", "2.txt", "3.jpg"):
         put(root / "photos" / name)
     limits = ListingLimits(entries=3)
@@ -183,19 +183,19 @@ def test_entries_count_whether_they_are_images_or_not(root: Path) -> None:
         list_images(str(root / "photos"), [root], limit=1, limits=limits)
 
 
-def test_a_listing_that_takes_too_long_ends(root: Path) -> None:
+def test_a_listing_that_takes_too_long_is_stopped(root: Path) -> None:
     put(root / "photos/a.jpg")
     with pytest.raises(DirectoryTooLarge, match="SAMFLEET_LISTING_TIME"):
         list_images(str(root / "photos"), [root], limits=ListingLimits(seconds=-1.0))
 
 
 @pytest.mark.parametrize("path", ["/proc", "/proc/self", "/sys", "/dev"])
-def test_folders_of_the_kernel_are_never_read(path: str) -> None:
+def test_kernel_folders_are_never_read(path: str) -> None:
     with pytest.raises(DirectoryNotAllowed, match=r"operating system|leaves the allowed"):
         list_images(path, [Path("/")])
 
 
-def test_links_into_folders_of_the_kernel_are_refused(root: Path) -> None:
+def test_links_into_kernel_folders_are_refused(root: Path) -> None:
     (root / "photos/memory.jpg").symlink_to("/proc/kcore")
     with pytest.raises(DirectoryNotAllowed, match=r"'memory\.jpg' is a symbolic link"):
         list_images(str(root / "photos"), [Path("/")])
@@ -214,7 +214,7 @@ def test_a_folder_that_vanishes_while_it_is_listed_is_named(root: Path, monkeypa
 
 
 def photos_of_many_systems(folder: Path) -> Path:
-    """Two photographs among what macOS, NAS boxes, desktops and notebooks leave beside them."""
+    """Create two photographs and the files that macOS, NAS boxes, desktops and notebooks add to folders."""
     for name in ("a.jpg", "sub/b.jfif", "._a.jpg", "sub/._b.jpg", ".Trash-1000/old.jpg", ".thumbnails/t.png"):
         put(folder / name)
     for name in ("@eaDir/a.jpg/THUMB.jpg", "__MACOSX/sub/._b.jpg", "Thumbs.db", "desktop.ini", "c.heic", "d.GIF"):
@@ -225,7 +225,7 @@ def photos_of_many_systems(folder: Path) -> Path:
     return folder
 
 
-def test_what_systems_leave_beside_photographs_is_left_out_and_counted(root: Path) -> None:
+def test_files_added_by_operating_systems_are_left_out_and_counted(root: Path) -> None:
     found = list_images(str(photos_of_many_systems(root / "photos")), [root])
     assert [image.name for image in found.images] == ["a.jpg", "sub/b.jfif"]
     assert {one.reason: (one.count, one.examples) for one in found.left_out} == {
@@ -237,7 +237,7 @@ def test_what_systems_leave_beside_photographs_is_left_out_and_counted(root: Pat
     }
 
 
-def test_hidden_files_can_be_asked_for_and_the_state_of_a_stack_cannot(root: Path) -> None:
+def test_hidden_files_can_be_requested_but_never_the_state_of_a_stack(root: Path) -> None:
     found = list_images(str(photos_of_many_systems(root / "photos")), [root], with_hidden=True)
     names = {image.name for image in found.images}
     assert {".Trash-1000/old.jpg", "@eaDir/a.jpg/THUMB.jpg", "._a.jpg", "a.jpg"} <= names
@@ -245,21 +245,21 @@ def test_hidden_files_can_be_asked_for_and_the_state_of_a_stack_cannot(root: Pat
     assert {one.reason for one in found.left_out} == {"state", "format", "other"}
 
 
-def test_a_hidden_folder_can_be_named_itself(root: Path) -> None:
+def test_a_hidden_folder_can_be_the_dataset_itself(root: Path) -> None:
     put(root / ".cache/a.jpg")
     assert names(root / ".cache", root) == ["a.jpg"]
 
 
-def test_a_few_names_of_many_are_kept_whatever_order_they_come_in(root: Path) -> None:
+def test_the_first_names_in_order_are_kept_as_examples(root: Path) -> None:
     put(root / "photos/a.jpg")
     for number in range(20):
         put(root / f"photos/{number:02}.txt")
     (one,) = list_images(str(root / "photos"), [root]).left_out
     assert (one.count, one.examples) == (20, ("00.txt", "01.txt", "02.txt", "03.txt", "04.txt"))
-    assert str(one) == "20 no images by suffix (00.txt, 01.txt, 02.txt, 03.txt, 04.txt, …)"
+    assert str(one) == "20 without an image suffix (00.txt, 01.txt, 02.txt, 03.txt, 04.txt, …)"
 
 
-def test_a_folder_of_left_out_files_alone_says_so(root: Path) -> None:
+def test_a_folder_with_only_left_out_files_is_reported(root: Path) -> None:
     put(root / "photos/a.heic")
-    with pytest.raises(DatasetEmpty, match=r"left out: 1 of other formats \(a\.heic\)"):
+    with pytest.raises(DatasetEmpty, match=r"left out: 1 in other formats \(a\.heic\)"):
         list_images(str(root / "photos"), [root])

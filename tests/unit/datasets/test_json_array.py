@@ -21,7 +21,7 @@ def entries(text: str | bytes) -> list[Any]:
 
 
 @pytest.mark.parametrize("values", [[], [1], [12345, -1.5e10], [{"a": [1, "]"]}, None, True, "Größe,"], [[], [[]]]])
-def test_any_window_gives_what_json_gives(window: int, values: list[Any]) -> None:
+def test_every_window_size_parses_like_json(window: int, values: list[Any]) -> None:
     for text in (json.dumps(values), json.dumps(values, indent=1, ensure_ascii=False) + "\n "):
         assert entries(text) == values
 
@@ -36,19 +36,19 @@ def test_any_window_gives_what_json_gives(window: int, values: list[Any]) -> Non
         ("[1 2]", "has '2' after entry 0"),
         ("[1,]", "is not JSON in entry 1"),
         ("[{1: 2}]", "is not JSON in entry 0: Expecting property name"),
-        ("[1] 2", "goes on after the end"),
+        ("[1] 2", "continues after the end"),
         ("[1, NaN]", "has NaN in entry 1"),
         (b'["\xff"]', "is not UTF-8"),
         ("[1" + "0" * 5000 + "]", "is not JSON in entry 0"),
         ("[" * 100_000, "nested too deeply in entry 0"),
     ],
 )
-def test_what_is_wrong_is_said(text: str | bytes, message: str) -> None:
+def test_malformed_input_is_refused_with_the_reason(text: str | bytes, message: str) -> None:
     with pytest.raises(JsonArrayInvalid, match=message):
         entries(text)
 
 
-def test_entries_come_before_the_rest_is_read() -> None:
+def test_entries_are_yielded_before_the_rest_is_read() -> None:
     class Endless(io.RawIOBase):
         def read(self, size: int = -1) -> bytes:
             return b"[1, 2" if not self.read_before() else b", 3" * 10
@@ -62,7 +62,7 @@ def test_entries_come_before_the_rest_is_read() -> None:
     assert [next(found) for _ in range(40)] == [1, 2] + [3] * 38
 
 
-def test_a_broken_entry_is_not_sought_through_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_entry_fails_without_reading_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_array, "WINDOW_BYTES", 8)
     monkeypatch.setattr(json_array, "MOST_CHARACTERS", 64)
     file = io.BytesIO(b'[{"a": x' + b" " * 1000)

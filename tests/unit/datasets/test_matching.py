@@ -14,7 +14,7 @@ def test_the_relative_path_wins_over_the_last_part() -> None:
     assert assign_image_ids(["x/a", "y/a"], {"x/a": 10, "a": 20}) == [10, 21]  # two images are named a
 
 
-def test_the_last_part_counts_where_it_is_unique_on_both_sides() -> None:
+def test_the_last_part_matches_if_it_is_unique_on_both_sides() -> None:
     assert assign_image_ids(["val/a", "val/b"], {"a": 10, "train/b": 20}) == [10, 20]
     assert assign_image_ids(["x/a", "y/a"], {"a": 10}) == [11, 12]
     assert assign_image_ids(["a"], {"x/a": 10, "y/a": 20}) == [21]
@@ -53,16 +53,16 @@ def test_unmatched_images_get_ids_after_the_largest() -> None:
         ("train/b.jpg", "images/train/b.jpg"),
     ],
 )
-def test_names_of_tools_are_matched(image: str, entry: str) -> None:
+def test_names_written_by_annotation_tools_are_matched(image: str, entry: str) -> None:
     assert assign_image_ids([image, "other.jpg"], {entry: 10, "gone.jpg": 20}) == [10, 21]
 
 
-def test_the_name_of_before_an_export_matches_where_the_exported_one_does_not() -> None:
+def test_the_original_name_matches_if_the_exported_one_does_not() -> None:
     annotated = {"my-photo_jpg.rf.0a1b.jpg": 10, "c_png.rf.0a1b.jpg": 20}
     assert assign_image_ids(["my photo!.jpg", "c.png"], annotated, {10: "my photo!.jpg"}) == [10, 20]
 
 
-def test_folders_tell_equal_file_names_apart() -> None:
+def test_folders_distinguish_equal_file_names() -> None:
     annotated = {"images/val/a.jpg": 10, "images/train/a.jpg": 20}
     assert assign_image_ids(["train/a.jpg", "val/a.jpg", "test/a.jpg"], annotated) == [20, 10, 21]
 
@@ -78,19 +78,19 @@ def test_folders_tell_equal_file_names_apart() -> None:
         (["x/a.jpg", "y/a.jpg"], ["z/a.jpg"]),
     ],
 )
-def test_what_is_ambiguous_stays_unmatched(images: list[str], entries: list[str]) -> None:
+def test_ambiguous_names_stay_unmatched(images: list[str], entries: list[str]) -> None:
     ids = {entry: 10 + number for number, entry in enumerate(entries)}
     assert not set(assign_image_ids(images, ids)) & set(ids.values())
 
 
-def test_an_exact_name_is_not_taken_by_another() -> None:
-    """The second image would match by its file name what the first has exactly."""
+def test_an_exact_match_precedes_a_match_by_file_name() -> None:
+    """The file name of the second image matches the exact name of the first."""
     assert assign_image_ids(["a.jpg", "sub/a.jpg"], {"a.jpg": 10, "b.jpg": 20}) == [10, 21]
     assert assign_image_ids(["x/a.jpg", "y/a.jpg"], {"x/a.jpg": 10, "z/a.jpg": 20}) == [10, 21]
     assert assign_image_ids(["a%20b.jpg", "a b.jpg"], {"a%20b.jpg": 10, "a b.jpg": 20}) == [10, 20]
 
 
-def test_many_names_are_matched_in_little_time_and_memory() -> None:
+def test_matching_many_names_needs_little_time_and_memory() -> None:
     names = [f"sub/{number:06}.jpg" for number in range(20_000)]
     entries = {f"C:\\all\\{number:06}.jpg": number for number in range(20_000)}
     assert assign_image_ids(names, entries) == list(range(20_000))

@@ -8,7 +8,7 @@ from samfleet.datasets.names import FileNameInvalid, check_file_name, check_uplo
 @pytest.mark.parametrize(
     "name", ["a.jpg", "sub/folder/a.jpg", "Grüße 写真 🖼.png", "..a.jpg", "with space.png", "a" * 255, "no-suffix"]
 )
-def test_plain_relative_paths_are_taken(name: str) -> None:
+def test_plain_relative_paths_are_accepted(name: str) -> None:
     assert check_file_name(name) == name
 
 
@@ -49,7 +49,7 @@ def test_a_name_that_cannot_be_stored_is_escaped_and_cut(name: str, storable: st
     assert storable_name(name) == storable
 
 
-def test_images_are_known_by_suffix_in_any_case() -> None:
+def test_images_are_recognised_by_suffix_in_any_case() -> None:
     suffixes = (".jpg", ".JPEG", ".jpe", ".JFIF", ".mpo", ".Png", ".webp", ".bmp", ".tif", ".TIFF")
     assert all(is_image_name(f"x{suffix}") for suffix in suffixes)
     assert not any(is_image_name(name) for name in ("x.gif", "x.jpg.txt", "jpg"))

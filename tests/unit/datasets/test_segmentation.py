@@ -12,7 +12,7 @@ MAX_PIXELS = 100_000_000
 
 
 def random_mask(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """HW, uint8, 0 or 1, in runs of all lengths."""
+    """Return a random mask: HW, uint8, 0 or 1, in runs of all lengths."""
     rng = np.random.default_rng(seed)
     flips = rng.random((37 + seed, 23)) < rng.choice([0.01, 0.1, 0.5])
     return np.asfortranarray((np.cumsum(flips) % 2).reshape(flips.shape).astype(np.uint8))
@@ -27,7 +27,7 @@ def test_compressed_counts_decode_as_pycocotools_encodes_them(seed: int) -> None
 
 
 @pytest.mark.parametrize("compressed", [True, False])
-def test_the_extent_of_runs_is_that_of_pycocotools(compressed: bool) -> None:
+def test_the_extent_of_run_lengths_equals_that_of_pycocotools(compressed: bool) -> None:
     encoded = coco_mask.encode(random_mask(5))
     counts = encoded["counts"].decode()
     value = {"size": list(encoded["size"]), "counts": counts if compressed else decode_counts(counts)}
@@ -62,8 +62,8 @@ def test_the_extent_of_polygons_covers_all_of_them() -> None:
         ({"size": [2, 2, 1], "counts": [4]}, "size must be"),
         ({"size": [2, 2]}, "counts must be"),
         ({"size": [2, 2], "counts": [5]}, "describe 5 pixels, but size"),
-        ({"size": [2, 2], "counts": [-1, 5]}, "whole numbers from 0"),
-        ({"size": [2, 2], "counts": [2.0, 2]}, "whole numbers from 0"),
+        ({"size": [2, 2], "counts": [-1, 5]}, "whole numbers, 0 or more"),
+        ({"size": [2, 2], "counts": [2.0, 2]}, "whole numbers, 0 or more"),
         ({"size": [2, 2], "counts": "x"}, "found 'x'"),
         ({"size": [2, 2], "counts": "é"}, "found 'é'"),
         ({"size": [2, 2], "counts": "o" * 40}, "found 'o'"),
@@ -73,11 +73,11 @@ def test_the_extent_of_polygons_covers_all_of_them() -> None:
         ({"size": [70_000, 70_000], "counts": [4_900_000_000]}, "more pixels than the limit"),
     ],
 )
-def test_what_does_not_decode_is_refused(value: Any, reason: str) -> None:
+def test_undecodable_segmentations_are_refused(value: Any, reason: str) -> None:
     with pytest.raises(SegmentationInvalid, match=reason):
         check_segmentation(value, None, MAX_PIXELS)
 
 
-def test_runs_must_have_the_size_of_the_image() -> None:
+def test_run_lengths_must_have_the_size_of_the_image() -> None:
     with pytest.raises(SegmentationInvalid, match=r"which is \[3, 3\]"):
         check_segmentation({"size": [2, 2], "counts": [4]}, (3, 3), MAX_PIXELS)

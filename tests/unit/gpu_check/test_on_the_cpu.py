@@ -30,7 +30,7 @@ def test_a_step_runs_the_real_engine_and_writes_its_figures(tmp_path: Path) -> N
 
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
-def test_every_part_is_reported_in_the_small_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_step_is_reported_in_the_small_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = [*words(tmp_path, shared_path("parity")), "--variants", "mobile_sam", "--triton", "--minutes", "14"]
     code = main(given)
     written = capsys.readouterr().out

@@ -28,7 +28,7 @@ def run_of(folder: Path, script: Callable[[Step], str], minutes: float = 9.0) ->
     return Run(Options(str(folder), str(folder / "work"), minutes=minutes), command, os.environ)
 
 
-def test_a_step_that_crashes_is_reported_and_the_next_goes_on(tmp_path: Path) -> None:
+def test_a_crashed_step_is_reported_and_the_next_one_runs(tmp_path: Path) -> None:
     crash = "import sys; print('the last words'); sys.exit(7)"
     run = run_of(tmp_path, lambda step: crash if step.name == "gates" else WRITES)
     results = list(run.results(STEPS[:3]))
@@ -40,7 +40,7 @@ def test_a_step_that_crashes_is_reported_and_the_next_goes_on(tmp_path: Path) ->
     assert "crashed" in "\n".join(table(results))
 
 
-def test_a_step_that_hangs_is_ended_with_what_it_had_found(tmp_path: Path) -> None:
+def test_a_hanging_step_is_ended_and_keeps_its_results(tmp_path: Path) -> None:
     hangs = (
         "import json, sys, time; "
         "json.dump({'step': 'parity', 'status': 'running', 'items': [], 'current': 'one'}, open(sys.argv[1], 'w')); "
@@ -53,20 +53,20 @@ def test_a_step_that_hangs_is_ended_with_what_it_had_found(tmp_path: Path) -> No
     assert result["current"] == "one"
 
 
-def test_steps_without_time_are_skipped_and_say_so(tmp_path: Path) -> None:
+def test_steps_without_remaining_time_are_reported_as_skipped(tmp_path: Path) -> None:
     results = list(run_of(tmp_path, lambda step: WRITES, minutes=0.1).results(STEPS[:2]))
     assert [result["status"] for result in results] == ["skipped", "skipped"]
     assert (tmp_path / "2-gates.json").exists()
     assert not summary(results, 1.0)["passed"]
 
 
-def test_the_time_left_is_shared_among_the_steps_to_come() -> None:
+def test_the_remaining_time_is_divided_among_the_remaining_steps() -> None:
     steps = [Step("a", "a", 30, ""), Step("b", "b", 10, "")]
     assert limit(80, steps[0], steps) == 60
     assert limit(80, steps[1], steps[1:]) == 80
 
 
-def test_items_are_written_at_once_with_their_errors(tmp_path: Path) -> None:
+def test_items_and_their_errors_are_written_immediately(tmp_path: Path) -> None:
     path = tmp_path / "step.json"
     recorder = Recorder(path, "parity", {"torch": "2"})
     with recorder.item("one") as figures:
@@ -85,7 +85,7 @@ def test_items_are_written_at_once_with_their_errors(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["status"] == "failed"
 
 
-def test_an_item_may_hold_others(tmp_path: Path) -> None:
+def test_items_can_be_nested(tmp_path: Path) -> None:
     path = tmp_path / "step.json"
     recorder = Recorder(path, "segevery", {})
     with recorder.item("loading"):
@@ -97,13 +97,13 @@ def test_an_item_may_hold_others(tmp_path: Path) -> None:
     assert "current" not in written
 
 
-def test_a_step_that_showed_nothing_has_not_passed(tmp_path: Path) -> None:
+def test_a_step_without_results_has_not_passed(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "step.json", "parity", {})
     assert recorder.finish() == "empty"
     assert recorder.finish(ValueError("no cases")) == "failed"
 
 
-def test_numpy_1_is_unpacked_for_the_stub_alone(tmp_path: Path) -> None:
+def test_numpy_1_is_unpacked_only_for_the_stub(tmp_path: Path) -> None:
     for name, member in (("numpy-1.26.4-cp312.whl", "numpy/one.py"), ("pycocotools-2.whl", "pycocotools/two.py")):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(member, "")
@@ -114,7 +114,7 @@ def test_numpy_1_is_unpacked_for_the_stub_alone(tmp_path: Path) -> None:
     assert not (site_of(options) / "numpy").exists()
 
 
-def test_options_reach_a_step_as_they_were_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_reach_a_step_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         "--out",
         str(tmp_path),

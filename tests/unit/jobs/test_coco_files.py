@@ -1,4 +1,4 @@
-"""COCO files of results: whether tools read them, and whether what they read is right."""
+"""COCO files of results: tools can read them, and read the right values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CATEGORIES = [{"id": 3, "name": "cat", "supercategory": "animal"}, {"id": 9, "na
 
 
 def mask(left: int, top: int, right: int, bottom: int, **fields: Any) -> dict[str, Any]:
-    """A rectangle's mask as a part has it, its box as the official generator writes it."""
+    """Return a rectangle's mask as stored in a part, with its box as the official generator writes it."""
     bits = np.zeros(SIZE, dtype=np.bool_)
     bits[top:bottom, left:right] = True
     box = [left, top, right - left - 1, bottom - top - 1] if bits.any() else [0, 0, 0, 0]
@@ -49,7 +49,7 @@ def whole(rows: list[dict[str, Any]], categories: list[dict[str, Any]] | None = 
 @pytest.mark.parametrize(
     "area", [(2, 3, 12, 9), (0, 0, 40, 30), (4, 4, 5, 20), (7, 29, 40, 30), (39, 29, 40, 30), (3, 3, 3, 3)]
 )
-def test_boxes_are_those_of_pycocotools(area: tuple[int, int, int, int]) -> None:
+def test_boxes_equal_those_of_pycocotools(area: tuple[int, int, int, int]) -> None:
     made = mask(*area)
     expected = coco.toBbox({"size": list(SIZE), "counts": made["segmentation"]["counts"].encode()})
     assert box_of(made, BoxForm.PIXELS) == expected.tolist()
@@ -58,36 +58,36 @@ def test_boxes_are_those_of_pycocotools(area: tuple[int, int, int, int]) -> None
     assert box_of(made, BoxForm.OFFICIAL) == made["bbox"]
 
 
-def test_a_whole_file_has_images_annotations_and_categories() -> None:
+def test_a_complete_file_has_images_annotations_and_categories() -> None:
     file = whole(EVERYTHING)
     assert list(file) == ["info", "images", "annotations", "categories"]
     assert file["info"] == INFO
     assert file["images"][0] == {"id": 5, "width": 40, "height": 30, "file_name": "bild ä 5.jpg"}
-    assert [image["id"] for image in file["images"]] == [5, 6, 8]  # 7 has no size, for it could not be read
+    assert [image["id"] for image in file["images"]] == [5, 6, 8]  # 7 has no size because it could not be read
     assert [(one["id"], one["image_id"]) for one in file["annotations"]] == [(1, 5), (2, 5), (3, 8)]
     assert {(one["category_id"], one["iscrowd"]) for one in file["annotations"]} == {(1, 0)}
     assert file["categories"] == [{"id": 1, "name": "object"}]
 
 
-def test_categories_are_those_of_the_dataset_and_whatever_else_is_used() -> None:
+def test_categories_are_those_of_the_dataset_and_of_the_masks() -> None:
     file = whole(BOXES, CATEGORIES)
     assert file["categories"] == [*CATEGORIES, {"id": 44, "name": "category 44"}]
     assert [one["category_id"] for one in file["annotations"]] == [9, 44]
     assert [category["id"] for category in whole(BOXES)["categories"]] == [9, 44]
 
 
-def test_masks_without_a_class_take_none_of_the_dataset() -> None:
-    """A person is category 1 in COCO, and what SegEvery finds is no person for that."""
+def test_masks_without_a_class_get_no_category_of_the_dataset() -> None:
+    """A person is category 1 in COCO; SegEvery's masks without a class must not become persons."""
     people = [{"id": 1, "name": "person"}]
     assert whole(EVERYTHING, people)["categories"] == [{"id": 1, "name": "object"}]
     assert whole([row(5)], people)["categories"] == people
 
 
-def test_a_file_without_a_mask_is_a_file() -> None:
+def test_a_file_without_masks_is_valid() -> None:
     assert whole([row(7, failed=True)]) == {"info": INFO, "images": [], "annotations": [], "categories": []}
 
 
-def test_official_boxes_on_request() -> None:
+def test_official_boxes_are_written_on_request() -> None:
     (entry,) = json.loads(b"".join(iter_results([row(5, mask(2, 3, 12, 9))], BoxForm.OFFICIAL)))
     assert entry["bbox"] == [2, 3, 9, 5]
     file = json.loads(b"".join(iter_instances(lambda: EVERYTHING, Instances({}), BoxForm.OFFICIAL)))
@@ -95,7 +95,7 @@ def test_official_boxes_on_request() -> None:
 
 
 @pytest.mark.parametrize("rows", [EVERYTHING, BOXES], ids=["everything", "boxes"])
-def test_pycocotools_reads_the_whole_file(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_pycocotools_reads_the_complete_file(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = tmp_path / "instances.json"
     path.write_bytes(b"".join(iter_instances(lambda: rows, Instances(INFO, CATEGORIES))))
     with contextlib.redirect_stdout(io.StringIO()):

@@ -51,7 +51,7 @@ def stored(*parts: list[dict[str, Any]]) -> tuple[MemoryStore, list[str]]:
     return store, [f"{number}.zst" for number in range(len(parts))]
 
 
-def test_coco_entries() -> None:
+def test_coco_entries_have_the_documented_fields() -> None:
     first, second, third = json.loads(b"".join(iter_results(rows())))
     assert first == second
     assert first == {
@@ -112,7 +112,7 @@ def test_jsonl_has_a_line_for_every_image() -> None:
     }
 
 
-def test_nothing_found_is_an_empty_array() -> None:
+def test_no_masks_are_an_empty_array() -> None:
     assert json.loads(b"".join(iter_results([part_row(FAILED)]))) == []
 
 
@@ -127,7 +127,7 @@ def test_pycocotools_loads_the_export(tmp_path: Path) -> None:
     assert loaded.annToMask(loaded.dataset["annotations"][2]).sum() == 24
 
 
-def test_files_come_in_chunks() -> None:
+def test_files_are_streamed_in_chunks() -> None:
     many = [part_row(everything(number)) for number in range(6000)]
     chunks = list(iter_export(*stored(many), Export(ExportFormat.COCO)))
     assert len(chunks) > 1
@@ -135,7 +135,7 @@ def test_files_come_in_chunks() -> None:
     assert b"".join(chunks) == b"".join(iter_results(many))
 
 
-def test_the_version_follows_the_parts_and_what_is_made_of_them() -> None:
+def test_the_version_depends_on_the_parts_and_the_export() -> None:
     exports = [
         *(Export(form) for form in ExportFormat),
         Export(ExportFormat.COCO, BoxForm.OFFICIAL),

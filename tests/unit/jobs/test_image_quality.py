@@ -42,7 +42,7 @@ def uncompressed(mask: NDArray[np.uint8]) -> dict[str, Any]:
     return {"size": list(mask.shape), "counts": counts if flat[0] == 0 else [0, *counts]}
 
 
-def test_polygons_and_both_codes_mean_the_same_pixels() -> None:
+def test_polygons_and_both_run_length_forms_give_the_same_pixels() -> None:
     expected = pixels(2, 2, 6, 6).astype(bool)
     compressed = coco.encode(np.asfortranarray(pixels(2, 2, 6, 6)))
     text = {"size": compressed["size"], "counts": compressed["counts"].decode()}
@@ -50,14 +50,14 @@ def test_polygons_and_both_codes_mean_the_same_pixels() -> None:
         assert np.array_equal(annotation_mask(segmentation, HEIGHT, WIDTH), expected)
 
 
-def test_polygons_join_and_one_of_two_points_encloses_nothing() -> None:
+def test_polygons_are_united_and_one_of_two_points_is_empty() -> None:
     two = [*SQUARE, [7.0, 2.0, 9.0, 2.0, 9.0, 6.0, 7.0, 6.0]]
     assert annotation_mask(two, HEIGHT, WIDTH).sum() == 16 + 8
     assert annotation_mask([*SQUARE, [0.0, 0.0, 9.0, 9.0]], HEIGHT, WIDTH).sum() == 16
     assert annotation_mask([[0.0, 0.0, 9.0, 9.0]], HEIGHT, WIDTH).sum() == 0
 
 
-def test_prompts_are_measured_by_their_best_mask() -> None:
+def test_prompts_are_scored_by_their_best_mask() -> None:
     masks = [
         record(pixels(2, 2, 6, 6), prompt=1, score=0.2),
         record(pixels(2, 2, 6, 4), prompt=1, score=0.8),
@@ -71,7 +71,7 @@ def test_prompts_are_measured_by_their_best_mask() -> None:
     assert prompted_quality(masks, [], HEIGHT, WIDTH) is None
 
 
-def test_everything_takes_the_mask_that_fits_each_instance() -> None:
+def test_segevery_uses_the_best_mask_for_each_instance() -> None:
     masks = [record(pixels(0, 0, 12, 10)), record(pixels(2, 2, 6, 6))]
     other = annotation([[7.0, 8.0, 9.0, 8.0, 9.0, 12.0, 7.0, 12.0]])
     quality = everything_quality(masks, [annotation(SQUARE), other], HEIGHT, WIDTH)

@@ -28,7 +28,7 @@ def progress(**changes: Any) -> Progress:
     return Progress(**{**values, **changes})
 
 
-def test_while_it_runs_the_clock_does_too() -> None:
+def test_the_clock_runs_while_the_job_runs() -> None:
     assert progress().images_per_second == 2.0
     assert progress().eta_seconds == 25.0
     assert progress().fraction == 0.5
@@ -40,13 +40,13 @@ def test_the_first_shard_counts_before_it_is_recorded() -> None:
     assert (first.images_per_second, first.eta_seconds) == (2.0, 45.0)
 
 
-def test_once_all_is_recorded_the_last_record_stops_the_clock() -> None:
+def test_the_last_record_stops_the_clock() -> None:
     done = progress(succeeded=90, in_progress=0, last_record=after(50))
     assert (done.images_per_second, done.eta_seconds) == (2.0, 0.0)
     assert progress(succeeded=90, in_progress=0, last_record=after(50), ended=True).eta_seconds is None
 
 
-def test_what_was_cancelled_is_measured_to_its_last_record() -> None:
+def test_a_cancelled_run_is_measured_to_its_last_record() -> None:
     cancelled = progress(ended=True, now=after(1000))
     assert (cancelled.images_per_second, cancelled.eta_seconds) == (2.0, None)
 
@@ -60,7 +60,7 @@ def test_what_was_cancelled_is_measured_to_its_last_record() -> None:
         {"ended": True, "last_record": None},
     ],
 )
-def test_the_rate_is_unknown_until_something_is_done(changes: dict[str, Any]) -> None:
+def test_the_rate_is_unknown_until_the_first_image_is_done(changes: dict[str, Any]) -> None:
     assert progress(**changes).images_per_second is None
     assert progress(**changes).eta_seconds is None
 

@@ -22,7 +22,7 @@ def test_the_tables_name_every_state() -> None:
     assert set(SHARD_TRANSITIONS) == set(ShardState)
 
 
-def test_final_states_are_those_without_a_way_out() -> None:
+def test_final_states_have_no_transition() -> None:
     assert {state for state in JobState if is_final(state)} == {
         JobState.COMPLETED,
         JobState.FAILED,
@@ -31,12 +31,12 @@ def test_final_states_are_those_without_a_way_out() -> None:
     assert {state.value for state in RunState if is_final(state)} == {"completed", "failed", "cancelled"}
 
 
-def test_done_shards_come_from_leases_only() -> None:
+def test_only_leased_shards_become_done() -> None:
     assert shard_sources(ShardState.DONE) == (ShardState.LEASED,)
     assert ShardState.DONE not in shard_sources(ShardState.CANCELLED)
 
 
-def test_a_change_that_the_tables_do_not_know_is_refused() -> None:
+def test_transitions_missing_in_the_tables_are_refused() -> None:
     with pytest.raises(TransitionForbidden, match="is completed and cannot become running"):
         move_job(Session(), Job(state=JobState.COMPLETED), JobState.RUNNING)
     with pytest.raises(TransitionForbidden, match="is queued and cannot become completed"):

@@ -12,7 +12,7 @@ from samfleet.variants.task import EverythingParameters, PromptsParameters, Task
 RECORD = get_variant("mobile_sam")
 
 
-def test_everything_takes_missing_fields_from_the_variant() -> None:
+def test_segevery_takes_missing_fields_from_the_variant() -> None:
     task = parse_job_task({"kind": "everything", "points_per_side": 8})
     assert task.resolve(RECORD) == {**RECORD.everything.to_dict(), "points_per_side": 8}
     assert task.to_dict() == {"kind": "everything", "points_per_side": 8}
@@ -26,7 +26,7 @@ def test_a_resolved_task_parses_to_itself() -> None:
 
 
 @pytest.mark.parametrize(("prompt", "multimask"), [("box", False), ("center_point", True)])
-def test_multimask_follows_the_prompt_unless_it_is_given(prompt: str, multimask: bool) -> None:
+def test_multimask_defaults_by_prompt(prompt: str, multimask: bool) -> None:
     task = parse_job_task({"kind": "prompts", "prompt": prompt})
     full = {"kind": "prompts", "prompt": prompt, "from": "annotations", "multimask": multimask}
     assert task.resolve(RECORD) == full
@@ -36,7 +36,7 @@ def test_multimask_follows_the_prompt_unless_it_is_given(prompt: str, multimask:
 
 
 @pytest.mark.parametrize("boxes_from", ["annotations", "detections"])
-def test_object_aware_is_prompted_by_boxes_of_the_dataset(boxes_from: str) -> None:
+def test_object_aware_sampling_uses_boxes_of_the_dataset(boxes_from: str) -> None:
     task = parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": boxes_from})
     assert task.prompted_by(RECORD) == boxes_from
     resolved = task.resolve(RECORD)
@@ -51,7 +51,7 @@ def test_object_aware_is_prompted_by_boxes_of_the_dataset(boxes_from: str) -> No
     assert parse_job_task(resolved).resolve(RECORD) == resolved
 
 
-def test_the_variant_may_have_a_sampler_of_its_own() -> None:
+def test_a_variant_may_have_its_own_sampler() -> None:
     own = replace(RECORD, everything=EverythingParameters(sampler="object_aware"))
     assert parse_job_task({"kind": "everything"}).prompted_by(own) == "detections"
     with pytest.raises(TaskInvalid, match="'object_aware' does not take points_per_side"):
@@ -71,12 +71,12 @@ def test_the_variant_may_have_a_sampler_of_its_own() -> None:
         ({"kind": "prompts", "prompt": "box", "masks": "all"}, "unknown parameter masks"),
     ],
 )
-def test_what_is_wrong_is_said(values: dict[str, Any], message: str) -> None:
+def test_a_wrong_task_is_refused_with_the_reason(values: dict[str, Any], message: str) -> None:
     with pytest.raises(TaskInvalid, match=message):
         parse_job_task(values)
 
 
-def test_a_variant_s_own_detector_needs_nothing_of_the_dataset() -> None:
+def test_a_variant_with_a_detector_needs_no_boxes_of_the_dataset() -> None:
     record = get_variant("mobilesamv2")
     task = parse_job_task({"kind": "everything"})
     assert task.prompted_by(record) is None
@@ -94,7 +94,7 @@ def test_a_variant_s_own_detector_needs_nothing_of_the_dataset() -> None:
         parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": "detector"}).resolve(RECORD)
 
 
-def test_a_network_of_instances_takes_no_grid() -> None:
+def test_a_network_that_finds_instances_takes_no_grid() -> None:
     record = get_variant("fastsam_s")
     assert parse_job_task({"kind": "everything"}).resolve(record) == {
         "kind": "everything",

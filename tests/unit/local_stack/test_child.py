@@ -20,7 +20,7 @@ READY, BUSY, SILENT = Answer.READY, Answer.BUSY, Answer.SILENT
 
 
 class Answers:
-    """Says what it was given, in turn, the last of it again and again; an exception is raised."""
+    """A readiness check that returns the given results in order and repeats the last one; exceptions are raised."""
 
     def __init__(self, *answers: Answer | Exception) -> None:
         self.answers = list(answers)
@@ -56,7 +56,7 @@ def _until_ended(child: Child, now: float) -> None:
         child.observe(now)
 
 
-def test_a_program_that_is_not_there_is_tried_again_later(tmp_path: Path, children: list[Child]) -> None:
+def test_a_missing_program_is_retried_later(tmp_path: Path, children: list[Child]) -> None:
     child = _child(PartSpec("part", ("/no/such/program",)), tmp_path, children)
 
     child.start(100.0)
@@ -65,7 +65,7 @@ def test_a_program_that_is_not_there_is_tried_again_later(tmp_path: Path, childr
     assert "/no/such/program" in (tmp_path / "part.log").read_text(encoding="utf-8")
 
 
-def test_a_one_shot_part_is_ready_when_it_has_ended_well(tmp_path: Path, children: list[Child]) -> None:
+def test_a_one_shot_part_is_ready_after_exit_code_0(tmp_path: Path, children: list[Child]) -> None:
     child = _child(PartSpec("part", ("true",), one_shot=True), tmp_path, children)
 
     child.start(0.0)
@@ -74,7 +74,7 @@ def test_a_one_shot_part_is_ready_when_it_has_ended_well(tmp_path: Path, childre
     assert (child.state, child.status.last_exit, child.is_settled) == (PartState.READY, 0, True)
 
 
-def test_a_long_running_part_that_ends_well_is_started_again(tmp_path: Path, children: list[Child]) -> None:
+def test_a_long_running_part_is_restarted_after_exit_code_0(tmp_path: Path, children: list[Child]) -> None:
     child = _child(PartSpec("part", ("true",)), tmp_path, children)
 
     child.start(0.0)
@@ -83,7 +83,7 @@ def test_a_long_running_part_that_ends_well_is_started_again(tmp_path: Path, chi
     assert child.state is PartState.RESTARTING
 
 
-def test_a_part_that_no_longer_answers_is_starting_again(tmp_path: Path, children: list[Child]) -> None:
+def test_an_unresponsive_part_is_in_state_starting(tmp_path: Path, children: list[Child]) -> None:
     child = _child(PartSpec("part", SLEEP, readiness=Answers(SILENT, READY, SILENT)), tmp_path, children)
     child.start(0.0)
 
@@ -95,7 +95,7 @@ def test_a_part_that_no_longer_answers_is_starting_again(tmp_path: Path, childre
     assert states == [PartState.STARTING, PartState.STARTING, PartState.READY, PartState.READY, PartState.STARTING]
 
 
-def test_a_long_log_is_set_aside_while_the_part_goes_on(
+def test_a_long_log_is_rotated_while_the_part_runs(
     tmp_path: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("samfleet_cli.local_stack.child._LOG_BYTES", 4)
@@ -108,7 +108,7 @@ def test_a_long_log_is_set_aside_while_the_part_goes_on(
     assert child.is_running
 
 
-def test_what_a_killed_part_leaves_is_removed(tmp_path: Path, children: list[Child]) -> None:
+def test_files_left_by_a_killed_part_are_removed(tmp_path: Path, children: list[Child]) -> None:
     left, kept = tmp_path / "region-1", tmp_path / "other"
     child = _child(PartSpec("part", SLEEP, leaves=(tmp_path, "region-*")), tmp_path, children)
     child.start(0.0)
@@ -137,7 +137,7 @@ def _states(child: Child, *times: float, can_answer: bool = True) -> list[PartSt
     return states
 
 
-def test_a_check_that_raises_says_not_ready_and_is_logged_once(
+def test_a_check_that_raises_means_not_ready_and_is_logged_once(
     tmp_path: Path, children: list[Child], caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = Answers(ConnectionError("closed by server"), ConnectionError("closed by server"), READY)
@@ -151,7 +151,7 @@ def test_a_check_that_raises_says_not_ready_and_is_logged_once(
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_part_that_hangs_is_killed_and_started_again(tmp_path: Path, children: list[Child], *, stopped: bool) -> None:
+def test_a_hanging_part_is_killed_and_restarted(tmp_path: Path, children: list[Child], *, stopped: bool) -> None:
     child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, SILENT), hang_seconds=20), tmp_path, children)
     child.start(0.0)
     assert child.identity is not None
@@ -164,10 +164,10 @@ def test_a_part_that_hangs_is_killed_and_started_again(tmp_path: Path, children:
     _until_ended(child, 26.0)
 
     assert (child.state, child.status.last_exit) == (PartState.RESTARTING, -signal.SIGKILL)
-    assert "killed, because it did not answer for 20 s" in (tmp_path / "part.log").read_text(encoding="utf-8")
+    assert "killed, because it did not respond for 20 s" in (tmp_path / "part.log").read_text(encoding="utf-8")
 
 
-def test_a_part_that_never_answers_after_its_start_is_killed_later(tmp_path: Path, children: list[Child]) -> None:
+def test_a_part_that_never_responds_is_killed_after_its_start_time(tmp_path: Path, children: list[Child]) -> None:
     spec = PartSpec("part", SLEEP, readiness=Answers(SILENT), hang_seconds=20, start_seconds=100)
     child = _child(spec, tmp_path, children)
     child.start(0.0)
@@ -178,25 +178,25 @@ def test_a_part_that_never_answers_after_its_start_is_killed_later(tmp_path: Pat
     assert child.status.last_exit == -signal.SIGKILL
 
 
-def test_a_part_that_answers_not_yet_is_left_alone(tmp_path: Path, children: list[Child]) -> None:
+def test_a_part_that_reports_not_ready_is_not_killed(tmp_path: Path, children: list[Child]) -> None:
     child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, BUSY), hang_seconds=20), tmp_path, children)
     child.start(0.0)
     assert _states(child, 0.0, 10.0, 1000.0, 10_000.0)[1:] == [PartState.STARTING] * 3
     assert child.is_running
 
 
-def test_a_part_is_not_blamed_while_what_it_needs_is_away(tmp_path: Path, children: list[Child]) -> None:
+def test_a_part_is_not_killed_while_its_dependencies_are_down(tmp_path: Path, children: list[Child]) -> None:
     child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, SILENT), hang_seconds=20), tmp_path, children)
     child.start(0.0)
     _states(child, 0.0)
     _states(child, 5.1, 100.0, 200.0, can_answer=False)
-    _states(child, 201.0, 220.0)  # its time begins when its dependencies are back
+    _states(child, 201.0, 220.0)  # its time starts when its dependencies are back
     assert child.is_running
     _states(child, 221.1)
     _until_ended(child, 222.0)
 
 
-def test_a_check_that_does_not_return_counts_as_silence(tmp_path: Path, children: list[Child]) -> None:
+def test_a_check_that_never_returns_counts_as_no_response(tmp_path: Path, children: list[Child]) -> None:
     spec = PartSpec("part", SLEEP, readiness=Answers(READY), hang_seconds=20)
     runs: list[Callable[[], None]] = []
     child = Child(spec, tmp_path / "part.log", tmp_path, BackOff(), run_check=runs.append)
@@ -215,7 +215,7 @@ def test_a_check_that_does_not_return_counts_as_silence(tmp_path: Path, children
     _until_ended(child, 36.0)
 
 
-def test_a_supervisor_that_was_held_up_blames_no_part(tmp_path: Path, children: list[Child]) -> None:
+def test_a_delayed_supervisor_kills_no_part(tmp_path: Path, children: list[Child]) -> None:
     child = _child(
         PartSpec("part", SLEEP, readiness=Answers(READY, SILENT, READY), hang_seconds=20), tmp_path, children
     )
@@ -224,9 +224,7 @@ def test_a_supervisor_that_was_held_up_blames_no_part(tmp_path: Path, children: 
     assert child.is_running
 
 
-def test_a_part_that_says_that_it_will_never_be_ready_is_given_up_at_once(
-    tmp_path: Path, children: list[Child]
-) -> None:
+def test_a_part_that_can_never_become_ready_fails_at_once(tmp_path: Path, children: list[Child]) -> None:
     never = NeverReady("Triton cannot load mobile_sam: no compiler")
     child = _child(PartSpec("part", SLEEP, readiness=Answers(SILENT, never)), tmp_path, children)
     child.start(0.0)
@@ -236,7 +234,7 @@ def test_a_part_that_says_that_it_will_never_be_ready_is_given_up_at_once(
     assert never.message in (tmp_path / "part.log").read_text()
 
 
-def test_a_part_that_was_ready_stays_so_when_it_has_lost_something(tmp_path: Path, children: list[Child]) -> None:
+def test_a_ready_part_stays_ready_when_a_later_check_says_never_ready(tmp_path: Path, children: list[Child]) -> None:
     child = _child(PartSpec("part", SLEEP, readiness=Answers(READY, NeverReady("one model less"))), tmp_path, children)
     child.start(0.0)
     for now in (0.0, 6.0, 6.1):
@@ -244,7 +242,7 @@ def test_a_part_that_was_ready_stays_so_when_it_has_lost_something(tmp_path: Pat
     assert (child.state, child.status.reason) == (PartState.READY, None)
 
 
-def test_a_part_that_ends_for_good_is_started_no_second_time(tmp_path: Path, children: list[Child]) -> None:
+def test_a_part_that_exits_for_good_is_not_restarted(tmp_path: Path, children: list[Child]) -> None:
     program = f"import sys; print('first'); print('the reason [code]\\n'); sys.exit({FOR_GOOD})"
     child = _child(PartSpec("part", (sys.executable, "-c", program), one_shot=True), tmp_path, children)
     child.start(0.0)

@@ -21,8 +21,8 @@ os.fchmod(made, 0o400)
 """
 
 
-@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="the filter knows two architectures")
-def test_a_confined_program_opens_no_file_to_others(tmp_path: Path) -> None:
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="the filter supports two architectures")
+def test_a_confined_program_cannot_open_files_to_other_accounts(tmp_path: Path) -> None:
     path = tmp_path / "made"
     done = subprocess.run(
         command((sys.executable, "-c", PROGRAM, str(path))), capture_output=True, text=True, check=True
@@ -31,7 +31,7 @@ def test_a_confined_program_opens_no_file_to_others(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
 
 
-def test_without_it_the_same_program_opens_the_file(tmp_path: Path) -> None:
+def test_the_unconfined_program_opens_the_file(tmp_path: Path) -> None:
     path = tmp_path / "made"
     done = subprocess.run((sys.executable, "-c", PROGRAM, str(path)), capture_output=True, text=True, check=True)
     assert done.stdout == ""

@@ -46,7 +46,7 @@ def _examine(probes: Probes, **ports: int) -> dict[str, Check]:
     return {check.name: check for check in checks}
 
 
-def test_a_good_machine_needs_nothing() -> None:
+def test_a_suitable_machine_passes_all_checks() -> None:
     checks = _examine(GOOD, api=8080)
 
     assert {check.state for check in checks.values()} == {"ok"}
@@ -56,18 +56,18 @@ def test_a_good_machine_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("state_dir", "state", "words"),
     [
-        ("/home/jörg/my st", "ok", "Triton, which cannot use it, is given /"),
+        ("/home/jörg/my st", "ok", "Triton cannot use this path and gets /"),
         ("/x/new\nline", "missing", "'/x/new\\nline'"),
     ],
 )
-def test_the_path_of_the_state_directory_is_looked_at(state_dir: str, state: str, words: str) -> None:
+def test_the_path_of_the_state_directory_is_checked(state_dir: str, state: str, words: str) -> None:
     checks = {check.name: check for check in examine(GOOD, state_dir=Path(state_dir), fixed_ports={})}
     check = checks["path of the state directory"]
     assert check.state == state
     assert words in check.found
 
 
-def test_an_account_without_a_name_and_a_closed_folder_are_told() -> None:
+def test_an_account_without_a_name_and_an_unwritable_folder_are_reported() -> None:
     checks = _examine(replace(GOOD, has_account=_answer(False), is_writable=_answer(False), user_id=_answer(12345)))
     account, folder = checks["account for PostgreSQL"], checks["state directory"]
     assert (account.state, folder.state) == ("missing", "missing")
@@ -76,7 +76,7 @@ def test_an_account_without_a_name_and_a_closed_folder_are_told() -> None:
     assert "SAMFLEET_STATE_DIR" in (folder.remedy or "")
 
 
-def test_no_gpu_is_no_fault() -> None:
+def test_a_missing_gpu_is_not_an_error() -> None:
     assert _examine(GOOD)["GPU"] == Check("GPU", "ok", "none with a working NVIDIA driver: the CPU is used")
 
 
@@ -109,7 +109,7 @@ def test_a_gpu_needs_a_driver_as_new_as_torch_s_cuda(gpu: str, cuda: int | None,
         ("", None),
     ],
 )
-def test_torch_says_its_cuda_without_being_imported(
+def test_the_cuda_version_of_torch_is_read_without_an_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, generation: int | None
 ) -> None:
     (tmp_path / "torch").mkdir()
@@ -121,7 +121,7 @@ def test_torch_says_its_cuda_without_being_imported(
     assert torch_cuda() == generation
 
 
-def test_nvml_is_missed_only_beside_a_gpu() -> None:
+def test_nvml_is_required_only_with_a_gpu() -> None:
     with_gpu = replace(GOOD, gpu=_answer("NVIDIA L4, 570.1"))
     assert _examine(GOOD)["NVML"].state == "ok"
     silent = _examine(with_gpu)["NVML"]
@@ -131,7 +131,7 @@ def test_nvml_is_missed_only_beside_a_gpu() -> None:
     assert answering.found.startswith("driver 570.1: energy")
 
 
-def test_the_driver_is_named_by_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_driver_version_comes_from_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
     library = install(monkeypatch, [])
     assert nvml() == "570.86"
     assert library.opened == 0
@@ -156,7 +156,7 @@ def test_the_driver_is_named_by_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
         (replace(GOOD, port_is_free=_answer(False)), "port 8080", "unset SAMFLEET_API_PORT"),
     ],
 )
-def test_what_is_missing_comes_with_its_remedy(probes: Probes, name: str, remedy: str) -> None:
+def test_missing_requirements_come_with_a_remedy(probes: Probes, name: str, remedy: str) -> None:
     check = _examine(probes, api=8080)[name]
 
     assert check.state == "missing"
@@ -172,18 +172,18 @@ def test_what_is_missing_comes_with_its_remedy(probes: Probes, name: str, remedy
         (replace(GOOD, shared_memory_bytes=_answer(64 * 2**20)), "shared memory"),
     ],
 )
-def test_little_is_a_warning(probes: Probes, name: str) -> None:
+def test_scarce_resources_are_a_warning(probes: Probes, name: str) -> None:
     check = _examine(probes)[name]
 
     assert check.state == "warning"
     assert check.remedy
 
 
-def test_another_user_than_root_needs_no_other_account() -> None:
+def test_users_other_than_root_need_no_other_account() -> None:
     assert "account for PostgreSQL" not in _examine(replace(GOOD, user_id=_answer(1000)))
 
 
-def test_the_probes_of_this_machine_answer(tmp_path: Path) -> None:
+def test_the_probes_work_on_this_machine(tmp_path: Path) -> None:
     checks = examine(Probes(), state_dir=tmp_path / "not" / "yet", fixed_ports={})
 
     assert {check.name for check in checks} >= {

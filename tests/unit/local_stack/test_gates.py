@@ -20,7 +20,7 @@ HERE = replace(SUBJECT, checkpoint_sha256=str(get_variant("mobile_sam").checkpoi
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StackSettings:
-    """It asks for bf16."""
+    """A stack whose execution is bf16."""
     monkeypatch.setattr(gates, "installed_version", lambda _: SUBJECT.torch)
     return StackSettings(state_dir=tmp_path, execution="mobile_sam=bf16")
 
@@ -29,12 +29,12 @@ def test_a_stack_in_fp32_needs_no_gate(tmp_path: Path) -> None:
     require_gates(Settings(), StackSettings(state_dir=tmp_path))
 
 
-def test_a_stack_starts_only_with_gates_that_passed(stack: StackSettings, tmp_path: Path) -> None:
+def test_a_stack_starts_only_with_passed_gates(stack: StackSettings, tmp_path: Path) -> None:
     with pytest.raises(PrecisionNotGated, match=r"has no gate in .*/gates; run `samfleet variants gate mobile_sam"):
         require_gates(Settings(), stack)
     write_gate(tmp_path / "gates", gate(replace(HERE, execution="fp16")))
     write_gate(tmp_path / "gates", gate(replace(HERE, torch="1.0")))
-    with pytest.raises(PrecisionNotGated, match="what lies there is outdated: another torch; run"):
+    with pytest.raises(PrecisionNotGated, match="gates there: outdated: different torch; run"):
         require_gates(Settings(), stack)
     write_gate(tmp_path / "gates", gate(HERE, agreeing_share=0.9))
     with pytest.raises(PrecisionGateFailed, match=r"share of masks at IoU 0.9 or more 0.9, needed 0.95; serve it"):
@@ -49,12 +49,12 @@ def test_a_misspelt_execution_is_refused_before_anything_starts(tmp_path: Path) 
             require_gates(Settings(), StackSettings(state_dir=tmp_path, execution=execution))
 
 
-def test_variants_that_a_command_names_are_asked_for_too(stack: StackSettings) -> None:
+def test_gates_are_also_required_for_variants_named_by_a_command(stack: StackSettings) -> None:
     other = stack.model_copy(update={"variants": ()})
     require_gates(Settings(), other)
     with pytest.raises(PrecisionNotGated):
         require_gates(Settings(), other, ["mobile_sam"])
 
 
-def test_a_triton_elsewhere_has_its_own_gates(stack: StackSettings) -> None:
+def test_an_external_triton_checks_its_own_gates(stack: StackSettings) -> None:
     require_gates(Settings(pools={"gpu": ("triton:8001",)}), stack)

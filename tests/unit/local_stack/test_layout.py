@@ -13,12 +13,12 @@ def modes(root: Path) -> set[int]:
     return {stat.S_IMODE(path.stat().st_mode) for path in (root, *root.rglob("*"))}
 
 
-def test_all_is_closed_to_other_accounts(tmp_path: Path) -> None:
+def test_all_files_are_closed_to_other_accounts(tmp_path: Path) -> None:
     StateDir(tmp_path / "state").create()
     assert modes(tmp_path / "state") == {0o700}
 
 
-def test_what_a_former_release_left_open_is_closed(tmp_path: Path) -> None:
+def test_files_left_open_by_an_earlier_release_are_closed(tmp_path: Path) -> None:
     root = tmp_path / "state"
     part = root / "storage" / "runs" / "1" / "parts" / "0.jsonl.zst"
     part.parent.mkdir(parents=True)
@@ -45,14 +45,14 @@ def test_postgresql_keeps_its_own_folder(tmp_path: Path) -> None:
     assert stat.S_IMODE((root / "postgres").stat().st_mode) == 0o750
 
 
-def test_a_socket_lies_in_the_state_directory_where_its_name_fits(tmp_path: Path) -> None:
+def test_a_socket_lies_in_the_state_directory_if_its_path_is_short_enough(tmp_path: Path) -> None:
     layout = StateDir(tmp_path / "s")
     layout.create()
     name_bytes = SOCKET_PATH_BYTES - len(bytes(layout.root / "run"))
     assert layout.socket_folder(name_bytes) == layout.root / "run"
 
 
-def test_a_socket_with_a_long_name_lies_in_a_closed_folder_elsewhere(
+def test_a_socket_with_a_long_path_lies_in_a_private_folder_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
@@ -63,7 +63,7 @@ def test_a_socket_with_a_long_name_lies_in_a_closed_folder_elsewhere(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
+def test_a_folder_open_to_other_accounts_is_refused(tmp_path: Path) -> None:
     layout = StateDir(tmp_path / "s")
     layout.create()
     (layout.root / "run").mkdir(mode=0o700)

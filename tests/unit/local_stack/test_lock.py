@@ -12,7 +12,7 @@ from samfleet_cli.local_stack.lock import StackAlreadyRuns
 from samfleet_cli.local_stack.processes import identify
 
 
-def test_a_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
+def test_a_second_holder_gets_an_error_that_names_the_first(tmp_path: Path) -> None:
     path = tmp_path / "lock"
 
     with (
@@ -43,11 +43,11 @@ def test_a_recycled_process_id_holds_nothing(tmp_path: Path) -> None:
     assert lock.holder(path) is None
 
 
-def test_nobody_holds_a_lock_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_lock_has_no_holder(tmp_path: Path) -> None:
     assert lock.holder(tmp_path / "lock") is None
 
 
-def test_the_lock_says_nothing_after_its_holder_let_go(tmp_path: Path) -> None:
+def test_a_released_lock_names_no_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with lock.supervise(path):
         pass
@@ -55,7 +55,7 @@ def test_the_lock_says_nothing_after_its_holder_let_go(tmp_path: Path) -> None:
     assert lock.holder(path) is None
 
 
-def test_who_only_keeps_supervisors_out_is_not_taken_for_one(tmp_path: Path) -> None:
+def test_an_exclusion_of_supervisors_is_not_reported_as_a_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
 
     with lock.exclude(path):

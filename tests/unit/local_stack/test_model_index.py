@@ -6,7 +6,7 @@ from tritonclient.grpc.service_pb2 import RepositoryIndexResponse
 from samfleet_cli.local_stack.model_index import IndexedModel, read_index
 
 
-def test_the_answer_is_read_as_tritonclient_s_own_messages_write_it() -> None:
+def test_responses_encoded_by_tritonclient_are_read() -> None:
     answer = RepositoryIndexResponse()
     answer.models.add(name="mobile_sam", version="1", state="READY")
     reason = (
@@ -20,11 +20,11 @@ def test_the_answer_is_read_as_tritonclient_s_own_messages_write_it() -> None:
     assert failed.said == "weights_missing: no ü " + "x" * 300
 
 
-def test_an_empty_answer_has_no_models() -> None:
+def test_an_empty_response_has_no_models() -> None:
     assert read_index(b"") == []
 
 
 @pytest.mark.parametrize("answer", [b"\x0a", b"\x0d\x00\x00\x00\x00", b"\xff\xff"])
-def test_what_is_no_such_message_is_refused(answer: bytes) -> None:
-    with pytest.raises(ValueError, match=r"stands in no answer|ends within"):
+def test_malformed_messages_are_refused(answer: bytes) -> None:
+    with pytest.raises(ValueError, match=r"is not used in replies|ends within"):
         read_index(answer)

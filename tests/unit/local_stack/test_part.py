@@ -17,10 +17,10 @@ def test_dependencies_come_first() -> None:
     assert names == ["redis", "postgres", "migrate", "worker"]
 
 
-def test_a_dependency_that_is_external_is_no_obstacle() -> None:
+def test_an_external_dependency_is_ignored() -> None:
     assert [part.name for part in in_start_order([_part("api", "postgres")])] == ["api"]
 
 
-def test_a_circle_names_its_parts() -> None:
+def test_a_dependency_cycle_names_its_parts() -> None:
     with pytest.raises(DependencyCycle, match="one, two"):
         in_start_order([_part("one", "two"), _part("two", "one"), _part("three")])

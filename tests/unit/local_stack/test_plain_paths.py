@@ -34,7 +34,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_triton_s_files_and_socket_lie_elsewhere_for_a_path_that_it_cannot_use(
+def test_triton_files_and_socket_move_away_from_a_path_that_triton_cannot_use(
     tmp_path: Path, temporary: Path, name: str
 ) -> None:
     layout = StateDir(tmp_path / name)
@@ -49,7 +49,7 @@ def test_triton_s_files_and_socket_lie_elsewhere_for_a_path_that_it_cannot_use(
     assert list(temporary.iterdir()) == []
 
 
-def test_a_plain_state_directory_holds_them_itself(tmp_path: Path, temporary: Path) -> None:
+def test_a_plain_state_directory_contains_them(tmp_path: Path, temporary: Path) -> None:
     layout = StateDir(tmp_path / "st-1.0_x+y=z@w")
     layout.create()
     assert layout.triton_folder() == layout.root
@@ -67,7 +67,7 @@ def test_two_state_directories_have_two_folders(tmp_path: Path, temporary: Path)
     assert len(folders) == len(ODD)
 
 
-def test_a_folder_of_somebody_else_is_neither_used_nor_removed(tmp_path: Path, temporary: Path) -> None:
+def test_a_folder_of_another_account_is_neither_used_nor_removed(tmp_path: Path, temporary: Path) -> None:
     layout = StateDir(tmp_path / "with space")
     layout.create()
     taken = plain_paths.temporary_path(layout.root)
@@ -81,13 +81,13 @@ def test_a_folder_of_somebody_else_is_neither_used_nor_removed(tmp_path: Path, t
 
 
 @pytest.mark.parametrize("name", ["new\nline", "esc\x1b", os.fsdecode(b"latin-\xfc")])
-def test_a_path_that_no_file_could_name_is_refused_at_once(tmp_path: Path, name: str) -> None:
+def test_an_impossible_path_is_refused_at_once(tmp_path: Path, name: str) -> None:
     with pytest.raises(PathUnusable, match="SAMFLEET_STATE_DIR"):
         StateDir(tmp_path / name).create()
     assert not (tmp_path / name).exists()
 
 
-def test_without_a_plain_folder_for_temporary_files_the_reason_is_told(
+def test_a_missing_plain_temporary_folder_is_an_error_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "t m p").mkdir()
@@ -97,9 +97,7 @@ def test_without_a_plain_folder_for_temporary_files_the_reason_is_told(
     require_usable(tmp_path / "plain")
 
 
-def test_a_folder_that_runs_no_programs_is_passed_over(
-    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_noexec_folder_is_skipped(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain_paths, "_runs_programs", lambda folder: folder != temporary)
     with pytest.raises(PathUnusable):
         require_usable(tmp_path / "with space")

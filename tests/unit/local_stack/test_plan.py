@@ -28,7 +28,7 @@ def _external() -> Settings:
     )
 
 
-def test_what_is_set_is_external_and_not_started(tmp_path: Path) -> None:
+def test_configured_services_are_external_and_not_started(tmp_path: Path) -> None:
     plan = _plan(tmp_path, _external())
 
     assert [part.name for part in plan.parts] == ["migrate", "api", "control", "worker-a100", "worker-l4", "beat"]
@@ -40,7 +40,7 @@ def test_what_is_set_is_external_and_not_started(tmp_path: Path) -> None:
     )
 
 
-def test_each_worker_serves_one_pool_and_none_the_control_queue(tmp_path: Path) -> None:
+def test_each_worker_serves_one_pool_and_no_worker_the_control_queue(tmp_path: Path) -> None:
     workers = {part.name: part for part in _plan(tmp_path, _external()).parts}
 
     assert workers["control"].argv[-1] == "samfleet.control"
@@ -49,7 +49,7 @@ def test_each_worker_serves_one_pool_and_none_the_control_queue(tmp_path: Path) 
     assert workers["worker-a100"].argv[-1] == "samfleet.pool.a100"
 
 
-def test_no_secret_shows_in_a_command_line_or_an_address(tmp_path: Path) -> None:
+def test_no_secret_appears_in_a_command_line_or_an_address(tmp_path: Path) -> None:
     settings = Settings(pools={"elsewhere": ("gpu:8001",)})
     plan = _plan(tmp_path, settings)
     secrets = [
@@ -63,7 +63,7 @@ def test_no_secret_shows_in_a_command_line_or_an_address(tmp_path: Path) -> None
     assert stat.S_IMODE((tmp_path / "redis" / "redis.conf").stat().st_mode) == 0o600
 
 
-def test_the_children_read_the_settings_as_they_were_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_children_read_the_planned_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = _plan(tmp_path, Settings(pools={"elsewhere": ("gpu:8001",)}), api_port=8123)
     worker = next(part for part in plan.parts if part.name == "worker")
     for name, value in worker.env.items():
@@ -81,20 +81,20 @@ def test_the_children_read_the_settings_as_they_were_planned(tmp_path: Path, mon
     assert plan.info.api_url == "http://127.0.0.1:8123"
 
 
-def test_the_key_that_is_set_is_the_key(tmp_path: Path) -> None:
+def test_the_configured_key_is_used(tmp_path: Path) -> None:
     key = "k" * 24
 
     assert _plan(tmp_path, Settings(pools={"elsewhere": ("gpu:8001",)}, bootstrap_api_key=key)).info.api_key == key
 
 
-def test_the_api_alone_signs_with_the_key_of_the_state_directory(tmp_path: Path) -> None:
+def test_only_the_api_signs_with_the_key_of_the_state_directory(tmp_path: Path) -> None:
     plans = [_plan(tmp_path, settings) for settings in (_external(), Settings(site_key_file=tmp_path / "mine.pem"))]
     keys = [{part.name: part.env.get("SAMFLEET_SITE_KEY_FILE") for part in plan.parts} for plan in plans]
     assert keys[0] == {**dict.fromkeys(keys[0]), "api": str(tmp_path / "site" / "key.pem")}
     assert keys[1]["api"] == str(tmp_path / "mine.pem")
 
 
-def test_each_process_shows_its_metrics_on_a_port_of_its_own(tmp_path: Path) -> None:
+def test_each_process_serves_metrics_on_its_own_port(tmp_path: Path) -> None:
     plan = _plan(tmp_path, _external(), api_port=8123)
     parts = {part.name: part for part in plan.parts}
     urls = metrics_urls(plan.ports)
@@ -107,7 +107,7 @@ def test_each_process_shows_its_metrics_on_a_port_of_its_own(tmp_path: Path) -> 
     assert "SAMFLEET_METRICS_PORT" not in parts["api"].env
 
 
-def test_the_api_knows_the_weights_unless_a_triton_elsewhere_has_its_own(tmp_path: Path) -> None:
+def test_the_api_knows_the_weights_unless_an_external_triton_has_its_own(tmp_path: Path) -> None:
     elsewhere = {part.name: part for part in _plan(tmp_path / "elsewhere", _external()).parts}
     shared = Settings(pools={"a100": ("gpu1:8001",)}, weights_dir=tmp_path / "weights")
     shared_too = {part.name: part for part in _plan(tmp_path / "shared", shared).parts}

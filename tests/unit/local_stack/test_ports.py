@@ -5,20 +5,20 @@ import socket
 from samfleet_cli.local_stack.ports import LOOPBACK, choose_ports, port_is_free
 
 
-def test_every_name_gets_a_port_of_its_own() -> None:
+def test_every_name_gets_a_different_port() -> None:
     ports = choose_ports([f"part{number}" for number in range(20)], {})
 
     assert len(set(ports.values())) == 20
     assert all(port_is_free(port) for port in ports.values())
 
 
-def test_the_former_port_is_kept_while_it_is_free() -> None:
+def test_the_previous_port_is_kept_if_it_is_free() -> None:
     former = choose_ports(["api"], {})
 
     assert choose_ports(["redis", "api"], former)["api"] == former["api"]
 
 
-def test_a_former_port_that_is_taken_gives_way() -> None:
+def test_a_previous_port_that_is_taken_is_replaced() -> None:
     with socket.socket() as other:
         other.bind((LOOPBACK, 0))
         other.listen()

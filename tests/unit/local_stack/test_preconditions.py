@@ -41,31 +41,31 @@ def stack(layout: StateDir, **fields: Any) -> StackSettings:
     return StackSettings(state_dir=layout.root, **fields)
 
 
-def test_a_machine_that_has_all_may_start(layout: StateDir) -> None:
+def test_a_machine_that_meets_all_preconditions_passes(layout: StateDir) -> None:
     require_startable(layout, Settings(), stack(layout))
 
 
-def test_a_port_that_another_program_has_is_told_with_its_setting(layout: StateDir, taken: int) -> None:
+def test_a_port_in_use_is_reported_with_its_setting(layout: StateDir, taken: int) -> None:
     with pytest.raises(PortTaken, match=rf"port {taken} .*SAMFLEET_API_PORT"):
         require_startable(layout, Settings(), stack(layout, api_port=taken))
     with pytest.raises(PortTaken):
         make_plan(Settings(), stack(layout, api_port=taken), {})
 
 
-def test_a_port_of_a_part_that_runs_elsewhere_is_not_looked_at(layout: StateDir, taken: int) -> None:
+def test_ports_of_external_parts_are_not_checked(layout: StateDir, taken: int) -> None:
     elsewhere = Settings(broker_url="redis://elsewhere:6379/0")
     require_startable(layout, elsewhere, stack(layout, redis_port=taken))
     with pytest.raises(PortTaken):
         require_startable(layout, Settings(), stack(layout, redis_port=taken))
 
 
-def test_an_account_without_a_name_is_told_how_to_get_one(layout: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_without_a_name_is_an_error_with_a_remedy(layout: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1_234_567)
     with pytest.raises(AccountUnknown, match=r"user ID 1234567 .*>> /etc/passwd"):
         require_startable(layout, Settings(), stack(layout))
     require_startable(layout, Settings(database_url="postgresql+psycopg://elsewhere/x"), stack(layout))
     (layout.postgres_data).mkdir()
-    (layout.postgres_data / "PG_VERSION").touch()  # PostgreSQL asks for the name when it makes a cluster
+    (layout.postgres_data / "PG_VERSION").touch()  # PostgreSQL requires the name when it creates a cluster
     require_startable(layout, Settings(), stack(layout))
 
 
@@ -76,14 +76,14 @@ def test_root_needs_the_account_that_runs_postgresql(layout: StateDir, monkeypat
         require_startable(layout, Settings(), stack(layout))
 
 
-def test_a_full_disk_is_told_before_anything_is_written(layout: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(layout: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(100, 100, 3 * 2**20))
-    with pytest.raises(DiskFull, match="3 MiB are free"):
+    with pytest.raises(DiskFull, match="has 3 MiB free"):
         require_startable(layout, Settings(), stack(layout))
 
 
 @pytest.mark.parametrize("where", ["file/state", "sys"])
-def test_a_state_directory_that_cannot_be_written_is_told(tmp_path: Path, where: str) -> None:
+def test_an_unwritable_state_directory_is_reported(tmp_path: Path, where: str) -> None:
     (tmp_path / "file").touch()
     root = Path("/proc/1/samfleet") if where == "sys" else tmp_path / where
     with pytest.raises(StateDirUnwritable, match="SAMFLEET_STATE_DIR"):

@@ -19,7 +19,7 @@ STUBBORN = (
 )
 
 
-def test_a_living_process_has_an_identity_that_is_its_own() -> None:
+def test_a_living_process_has_a_unique_identity() -> None:
     identity = identify(os.getpid())
 
     assert identity is not None
@@ -47,7 +47,7 @@ def test_end_leaves_a_recycled_process_id_alone() -> None:
         process.kill()
 
 
-def test_end_kills_what_ignores_the_signal() -> None:
+def test_end_kills_processes_that_ignore_the_signal() -> None:
     with subprocess.Popen(STUBBORN, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -59,7 +59,7 @@ def test_end_kills_what_ignores_the_signal() -> None:
         assert not identity.is_alive()
 
 
-def test_what_a_stack_started_is_found_by_its_mark(tmp_path: Path) -> None:
+def test_processes_of_a_stack_are_found_by_its_mark(tmp_path: Path) -> None:
     with subprocess.Popen(SLEEP, env={**os.environ, MARKER: str(tmp_path)}, start_new_session=True) as process:
         found = belonging_to(tmp_path)
 
@@ -70,11 +70,11 @@ def test_what_a_stack_started_is_found_by_its_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 5.0])
-def test_waiting_for_nothing_returns_at_once(seconds: float) -> None:
+def test_waiting_for_no_process_returns_at_once(seconds: float) -> None:
     assert wait_gone([], seconds) == []
 
 
-def test_waiting_returns_what_is_still_there() -> None:
+def test_waiting_returns_the_processes_still_alive() -> None:
     with subprocess.Popen(SLEEP) as process:
         identity = identify(process.pid)
         assert identity is not None

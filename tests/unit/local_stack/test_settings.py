@@ -40,7 +40,7 @@ def test_only_ports_that_are_set_are_fixed(monkeypatch: pytest.MonkeyPatch) -> N
         StackSettings()
 
 
-def test_addresses_of_kubernetes_services_are_no_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_of_kubernetes_services_are_not_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PORT_NAMES:
         monkeypatch.setenv(f"SAMFLEET_{name.upper()}_PORT", "tcp://10.96.0.12:8080")
     assert StackSettings().fixed_ports() == {}

@@ -1,4 +1,4 @@
-"""Users of one stack that come and go, over a supervisor that only holds its lock."""
+"""Shared use of one stack by several commands, over a supervisor that only holds its lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from samfleet_cli.local_stack.state import StackInfo, StackState, write_state
 
 
 class Stacks:
-    """What starts and stops them; `events` in their order."""
+    """Functions that start and stop a stack; `events` records their order."""
 
     def __init__(self, root: Path) -> None:
         self.layout = StateDir(root)
@@ -55,7 +55,7 @@ def used(stacks: Stacks) -> ExitStack:
     return held
 
 
-def test_a_stack_that_was_started_ends_with_its_only_user(stacks: Stacks) -> None:
+def test_a_started_stack_stops_with_its_only_user(stacks: Stacks) -> None:
     with used(stacks):
         assert is_temporary(stacks.layout.root)
         assert stacks.events == ["started"]
@@ -66,7 +66,7 @@ def test_a_stack_that_was_started_ends_with_its_only_user(stacks: Stacks) -> Non
 
 
 @pytest.mark.parametrize("first_out", [0, 1])
-def test_a_stack_that_was_started_outlives_all_but_its_last_user(stacks: Stacks, first_out: int) -> None:
+def test_a_started_stack_stops_with_its_last_user(stacks: Stacks, first_out: int) -> None:
     both = [used(stacks), used(stacks)]
     both[first_out].close()
     assert stacks.events == ["started"]
@@ -74,7 +74,7 @@ def test_a_stack_that_was_started_outlives_all_but_its_last_user(stacks: Stacks,
     assert stacks.events == ["started", "stopped"]
 
 
-def test_a_command_that_only_asks_keeps_the_stack_too(stacks: Stacks) -> None:
+def test_a_command_that_only_uses_the_stack_keeps_it_running_too(stacks: Stacks) -> None:
     starter = used(stacks)
     with using(stacks.layout.root, lambda _text: None):
         starter.close()
@@ -82,14 +82,14 @@ def test_a_command_that_only_asks_keeps_the_stack_too(stacks: Stacks) -> None:
     assert stacks.events == ["started", "stopped"]
 
 
-def test_a_stack_that_stays_is_stopped_by_no_user(stacks: Stacks) -> None:
+def test_users_never_stop_a_permanent_stack(stacks: Stacks) -> None:
     stacks.start()
     with stack_for(stacks.layout.root, lambda _parts: None, lambda _text: None) as stack:
         assert not stack.temporary
     assert stacks.events == ["started"]
 
 
-def test_the_mark_of_a_former_stack_does_not_make_a_later_one_temporary(stacks: Stacks) -> None:
+def test_a_mark_of_an_earlier_stack_does_not_make_a_later_one_temporary(stacks: Stacks) -> None:
     with used(stacks):
         mark = stacks.layout.temporary_file.read_text()
     stacks.start()
@@ -97,7 +97,7 @@ def test_the_mark_of_a_former_stack_does_not_make_a_later_one_temporary(stacks: 
     assert not is_temporary(stacks.layout.root)
 
 
-def test_an_error_of_a_user_ends_its_use(stacks: Stacks) -> None:
+def test_an_error_in_a_command_ends_its_use_of_the_stack(stacks: Stacks) -> None:
     with pytest.raises(KeyboardInterrupt), used(stacks):
         raise KeyboardInterrupt
     assert stacks.events == ["started", "stopped"]
@@ -118,7 +118,7 @@ def test_two_commands_at_once_start_one_stack(stacks: Stacks) -> None:
     assert stacks.events == ["started", "stopped"]
 
 
-def test_nothing_is_written_where_there_is_no_state(tmp_path: Path) -> None:
+def test_nothing_is_written_without_a_state_directory(tmp_path: Path) -> None:
     with using(tmp_path / "none", lambda _text: None):
         pass
     assert not (tmp_path / "none").exists()

@@ -23,7 +23,7 @@ def _state(state_dir: Path) -> StackState:
     return StackState(ProcessIdentity(5, 6, "boot"), info, {"api": 1}, parts, [ProcessIdentity(7, 8, "boot")])
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_the_state_file_round_trips(tmp_path: Path) -> None:
     path = tmp_path / "stack.json"
 
     write_state(path, _state(tmp_path))
@@ -41,7 +41,7 @@ def test_only_the_owner_reads_the_secrets(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["stack.json"]
 
 
-def test_no_file_a_torn_file_and_another_version_say_nothing(tmp_path: Path) -> None:
+def test_missing_torn_and_other_version_files_read_as_no_state(tmp_path: Path) -> None:
     path = tmp_path / "stack.json"
     assert read_state(path) is None
 
@@ -52,7 +52,7 @@ def test_no_file_a_torn_file_and_another_version_say_nothing(tmp_path: Path) -> 
     assert read_state(path) is None
 
 
-def test_a_secret_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_secret_is_created_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
     layout = StateDir(tmp_path)
 
     secret = layout.secret(layout.api_key_file)

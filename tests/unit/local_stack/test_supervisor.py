@@ -1,4 +1,4 @@
-"""Steps of the supervisor over small processes, with a clock of the test's own."""
+"""Steps of the supervisor over small processes, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Ready:
 
 
 class Breaks:
-    """A check whose library raises something that nobody foresaw."""
+    """A check whose library raises an unforeseen exception."""
 
     def ask(self) -> Answer:
         raise RuntimeError("Error 111 connecting to 127.0.0.1: refused")
@@ -42,7 +42,7 @@ class Breaks:
 
 @pytest.fixture
 def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Supervisor]]:
-    """A supervisor whose parts have been started; this process's other children are nobody's to reap."""
+    """A supervisor with started parts; it does not reap other children of this process."""
     monkeypatch.setattr(processes, "reap_others", lambda _leaders: None)
     made: list[Supervisor] = []
 
@@ -102,13 +102,13 @@ def test_a_check_that_breaks_leaves_the_other_parts_supervised(supervise: Callab
     assert pid_of(supervisor, 1) != good
 
 
-def test_a_log_that_cannot_be_written_ends_the_supervision_of_no_other_part(
+def test_an_unwritable_log_leaves_the_other_parts_supervised(
     supervise: Callable[..., Supervisor],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(supervision, "disabled", False)  # a command of another test may have configured logging
+    monkeypatch.setattr(supervision, "disabled", False)  # another test's command may have configured logging
     monkeypatch.setattr(supervision, "handlers", [caplog.handler])
     caplog.set_level(logging.INFO, logger=supervision.name)
     (tmp_path / "mute.log").mkdir()
@@ -131,7 +131,7 @@ def test_a_state_file_that_cannot_be_written_is_written_later(supervise: Callabl
     step_until(supervisor, 1.0, lambda: told[-1:] == [PartState.READY])
 
 
-def test_a_stopped_part_is_killed_and_started_again(supervise: Callable[..., Supervisor]) -> None:
+def test_a_stopped_part_is_killed_and_restarted(supervise: Callable[..., Supervisor]) -> None:
     supervisor = supervise(PartSpec("part", SLEEP))
     stopped = pid_of(supervisor)
     os.kill(stopped, signal.SIGSTOP)
@@ -143,7 +143,7 @@ def test_a_stopped_part_is_killed_and_started_again(supervise: Callable[..., Sup
     assert supervisor.children[0].status.last_exit == -signal.SIGKILL
 
 
-def test_a_stopped_process_below_a_part_is_killed_alone(supervise: Callable[..., Supervisor]) -> None:
+def test_only_the_stopped_child_process_of_a_part_is_killed(supervise: Callable[..., Supervisor]) -> None:
     supervisor = supervise(PartSpec("part", (sys.executable, "-c", PARENT)))
     leader = pid_of(supervisor)
     below = child_of(leader)
@@ -151,13 +151,13 @@ def test_a_stopped_process_below_a_part_is_killed_alone(supervise: Callable[...,
     wait_state(below, psutil.STATUS_STOPPED)
     for now in (10.0, 15.0):
         supervisor._step(now)
-    wait_state(below, psutil.STATUS_ZOMBIE)  # its parent does not take notice of it, and need not
+    wait_state(below, psutil.STATUS_ZOMBIE)  # its parent does not notice, and need not
     for now in (20.0, 25.0, 30.0):
         supervisor._step(now)
     assert pid_of(supervisor) == leader
 
 
-def test_a_part_that_needs_its_children_is_killed_for_a_dead_one(supervise: Callable[..., Supervisor]) -> None:
+def test_a_part_that_needs_its_children_is_killed_when_one_dies(supervise: Callable[..., Supervisor]) -> None:
     supervisor = supervise(PartSpec("part", (sys.executable, "-c", PARENT), needs_children=True))
     leader = pid_of(supervisor)
     child_of(leader).kill()
@@ -165,4 +165,4 @@ def test_a_part_that_needs_its_children_is_killed_for_a_dead_one(supervise: Call
     supervisor._step(10.0)
     assert pid_of(supervisor) == leader
     step_until(supervisor, 15.0, lambda: supervisor.children[0].status.restarts == 1)
-    assert "has died and it does not start another" in (supervisor._logs / "part.log").read_text()
+    assert "died and it does not start another" in (supervisor._logs / "part.log").read_text()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +54,7 @@ def test_a_server_on_a_socket_opens_no_port_for_grpc(command: TritonCommand) -> 
     assert on_socket.address == "unix:/closed/triton:1"
 
 
-def test_a_server_with_tls_asks_its_clients_for_a_certificate(command: TritonCommand, tmp_path: Path) -> None:
+def test_a_server_with_tls_requires_a_client_certificate(command: TritonCommand, tmp_path: Path) -> None:
     tls = TlsFiles(tmp_path / "key", tmp_path / "certificate", tmp_path / "authority")
     argv = triton_argv(replace(command, tls=tls))
     assert {"--grpc-use-ssl=true", "--grpc-use-ssl-mutual=true", f"--grpc-root-cert={tls.authority}"} <= set(argv)
@@ -76,7 +78,7 @@ def test_the_stub_finds_our_python_first(command: TritonCommand) -> None:
     assert "SAMFLEET_THREADS" not in triton_env(command, {})
 
 
-def test_what_was_compiled_is_kept_where_the_user_says_nothing_else(command: TritonCommand) -> None:
+def test_compiled_code_is_cached_unless_the_user_sets_another_place(command: TritonCommand) -> None:
     env = triton_env(replace(command, compiled=Path("/state/compiled")), {"TRITON_CACHE_DIR": "/mine"})
     assert env["TORCHINDUCTOR_CACHE_DIR"] == "/state/compiled/inductor"
     assert env["CUDA_CACHE_PATH"] == "/state/compiled/cuda"
@@ -110,6 +112,20 @@ def test_the_backend_directory_holds_copies_and_replaces_an_earlier_one(command:
     assert not any(path.is_symlink() for path in command.backends.rglob("*"))
 
 
-def test_this_python_has_its_library() -> None:
+def test_a_library_that_cannot_be_read_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another account's home, such as that of a virtual environment made by root."""
+    closed, readable = tmp_path / "closed", tmp_path / "base" / "lib"
+    name = find_python_library().name
+    for folder in (closed, readable):
+        folder.mkdir(parents=True)
+        (folder / name).touch()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: closed not in Path(path).parents and access(path, mode))
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: {"LIBDIR": str(closed)}.get(name, ""))
+    monkeypatch.setattr(sys, "base_prefix", str(readable.parent))
+    assert find_python_library() == readable / name
+
+
+def test_the_library_of_this_python_is_found() -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert find_python_library().name == f"libpython{version}.so.1.0"

@@ -28,7 +28,7 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description tiff:Orien
 
 
 def exif_of(orientation: int | str | None) -> bytes:
-    """A text makes a tag of type ASCII, which Pillow alone does not write."""
+    """Return Exif data with this orientation; a text makes a tag of type ASCII, which Pillow alone does not write."""
     if not isinstance(orientation, str):
         exif = Image.Exif()
         if orientation is not None:
@@ -41,7 +41,7 @@ def exif_of(orientation: int | str | None) -> bytes:
 
 
 def turned(kind: str, orientation: int | str | None) -> bytes:
-    """A file of 40 x 30 stored pixels."""
+    """Return an image file of 40 x 30 stored pixels with an orientation."""
     exif = exif_of(orientation)
     options = {"lossless": True} if kind == "WEBP" else {}
     return encoded(gradient(), kind, exif=exif, **options)
@@ -52,7 +52,7 @@ def drawn(data: bytes) -> Image.Image:
 
 
 def assert_one_size(data: bytes, size: tuple[int, int]) -> None:
-    """The worker, the model and the picture agree on what is upright, and the pixels of the last two too."""
+    """Check that the worker, the model and the picture agree on the upright size, the last two on the pixels too."""
     pixels = read_image(data)
     assert upright_size(data, 10_000) == size
     assert (pixels.shape[1], pixels.shape[0]) == size
@@ -63,17 +63,17 @@ def assert_one_size(data: bytes, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", [None, *range(1, 10)])
-def test_every_part_takes_the_same_size_for_upright(kind: str, orientation: int | None) -> None:
+def test_every_part_agrees_on_the_upright_size(kind: str, orientation: int | None) -> None:
     assert_one_size(turned(kind, orientation), (30, 40) if orientation in {5, 6, 7, 8} else (40, 30))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize(("orientation", "size"), [("6", (30, 40)), ("3", (40, 30)), ("no number", (40, 30))])
-def test_an_orientation_in_letters_counts_in_every_part(kind: str, orientation: str, size: tuple[int, int]) -> None:
+def test_every_part_reads_an_orientation_stored_as_text(kind: str, orientation: str, size: tuple[int, int]) -> None:
     assert_one_size(turned(kind, orientation), size)
 
 
-def test_an_orientation_in_letters_of_a_tiff_s_own_tag_counts_in_every_part() -> None:
+def test_every_part_reads_an_orientation_stored_as_text_in_a_tiff_tag() -> None:
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags.tagtype[ORIENTATION] = 2
     tags[ORIENTATION] = "6"
@@ -82,7 +82,7 @@ def test_an_orientation_in_letters_of_a_tiff_s_own_tag_counts_in_every_part() ->
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_an_orientation_of_xmp_alone_counts_in_every_part(kind: str, orientation: int) -> None:
+def test_every_part_reads_an_orientation_stored_only_in_xmp(kind: str, orientation: int) -> None:
     packet = XMP % orientation
     if kind == "TIFF":
         tags = TiffImagePlugin.ImageFileDirectory_v2()
@@ -111,7 +111,7 @@ def test_sizes_are_checked_before_decoding() -> None:
         (b"RIFF\xff\x00\x00\x00WEBPVP8 ", ImageTruncated),
     ],
 )
-def test_every_part_says_the_same_of_what_is_no_image(data: bytes, error: type[ImageFailed]) -> None:
+def test_every_part_gives_the_same_error_for_a_file_that_is_no_image(data: bytes, error: type[ImageFailed]) -> None:
     for part in (lambda: upright_size(data, LIMIT), lambda: read_image(data), lambda: render_overlay(data, [])):
         with pytest.raises(error):
             part()
@@ -129,7 +129,7 @@ def test_every_part_says_the_same_of_what_is_no_image(data: bytes, error: type[I
         (np.zeros((4, 5), np.uint64), "64 bits of unsigned integers"),
     ],
 )
-def test_pixels_of_a_kind_that_cannot_be_read_are_named(values: NDArray[Any], kind: str, bigtiff: bool) -> None:
+def test_unsupported_pixel_formats_are_named(values: NDArray[Any], kind: str, bigtiff: bool) -> None:
     colour = {"photometric": "rgb"} if values.ndim == 3 else {}
     data = tiff(values, bigtiff=bigtiff, **colour)
     for part in (lambda: upright_size(data, LIMIT), lambda: read_image(data), lambda: render_overlay(data, [])):
@@ -137,6 +137,6 @@ def test_pixels_of_a_kind_that_cannot_be_read_are_named(values: NDArray[Any], ki
             part()
 
 
-def test_a_tiff_whose_tags_are_damaged_is_unreadable() -> None:
+def test_a_tiff_with_damaged_tags_is_unreadable() -> None:
     with pytest.raises(ImageUnreadable):
         read_image(b"II*\x00\xff\xff\xff\xff")

@@ -31,7 +31,7 @@ def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
 
 
 def rendered(content: bytes, masks: list[MaskRecord], **options: Any) -> NDArray[np.uint8]:
-    """HW3, uint8, RGB."""
+    """Return the rendered picture: HW3, uint8, RGB."""
     with Image.open(io.BytesIO(render_overlay(content, masks, **options))) as picture:
         assert picture.format == "PNG"
         return np.asarray(picture)
@@ -40,7 +40,7 @@ def rendered(content: bytes, masks: list[MaskRecord], **options: Any) -> NDArray
 GREY = encoded(Image.new("RGB", (20, 10), (100, 100, 100)))
 
 
-def test_masks_are_tinted_and_outlined_and_the_rest_stays() -> None:
+def test_masks_are_tinted_and_outlined_and_other_pixels_are_unchanged() -> None:
     picture = rendered(GREY, [box_mask((10, 20), 2, 4, 8, 12)])
     colour = np.array(mask_colour(0))
     assert (picture[0, 0] == 100).all()
@@ -50,19 +50,19 @@ def test_masks_are_tinted_and_outlined_and_the_rest_stays() -> None:
     assert (picture[5, 12] == 100).all()
 
 
-def test_small_masks_lie_on_top_and_keep_the_colour_of_their_place() -> None:
+def test_small_masks_lie_on_top_and_keep_the_colour_of_their_index() -> None:
     small, large = box_mask((10, 20), 3, 3, 6, 6), box_mask((10, 20), 1, 1, 9, 19)
     picture = rendered(GREY, [small, large])
     assert (picture[3, 3] == np.array(mask_colour(0))).all()
     assert (picture[1, 1] == np.array(mask_colour(1))).all()
 
 
-def test_the_edge_of_the_picture_is_no_outline() -> None:
+def test_the_edge_of_the_picture_gets_no_outline() -> None:
     picture = rendered(GREY, [box_mask((10, 20), 0, 0, 10, 20)])
     assert (picture == picture[0, 0]).all()
 
 
-def test_an_image_is_turned_upright_as_its_masks_are() -> None:
+def test_images_are_turned_upright_like_their_masks() -> None:
     sideways = Image.new("RGB", (20, 10), (100, 100, 100))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -83,7 +83,7 @@ def test_large_images_are_scaled_down_with_their_masks(form: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I;16"])
-def test_every_mode_becomes_a_picture(mode: str) -> None:
+def test_images_of_every_mode_are_rendered(mode: str) -> None:
     image = (
         Image.new("I;16", (8, 8), 40_000) if mode == "I;16" else Image.new("RGB", (8, 8), (90, 90, 90)).convert(mode)
     )
@@ -94,7 +94,7 @@ def test_every_mode_becomes_a_picture(mode: str) -> None:
         assert picture[7, 7].tolist() == [round(40_000 / 257)] * 3
 
 
-def test_what_cannot_be_decoded_is_said() -> None:
+def test_undecodable_images_are_refused_with_the_reason() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     cut = encoded(Image.fromarray(noise))[:5000]
     with pytest.raises(ImageUnreadable, match="nothing can be drawn on it"):
@@ -102,7 +102,7 @@ def test_what_cannot_be_decoded_is_said() -> None:
 
 
 def grey_files() -> dict[str, bytes]:
-    """Greys of more than 8 bits, of every kind that the model reads."""
+    """Grey images of more than 8 bits, one for each kind that the model reads."""
     ramp = np.linspace(0, 1, 40 * 30).reshape(30, 40)
     with_nodata = np.where(ramp < 0.2, -32767, ramp).astype(np.float32)
     return {
@@ -120,7 +120,7 @@ def grey_files() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", grey_files())
 @pytest.mark.parametrize("strip_pixels", [2**20, 100])
-def test_wide_greys_are_drawn_as_the_model_sees_them(
+def test_grey_images_of_more_than_8_bits_are_drawn_as_the_model_sees_them(
     kind: str, strip_pixels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = grey_files()[kind]
@@ -128,7 +128,7 @@ def test_wide_greys_are_drawn_as_the_model_sees_them(
     np.testing.assert_array_equal(rendered(content, []), read_image(content))
 
 
-def test_pixels_are_counted_before_anything_is_decoded() -> None:
+def test_pixels_are_counted_before_decoding() -> None:
     with pytest.raises(ImageTooLarge, match="20 x 10 pixels"):
         render_overlay(GREY, [], max_pixels=199)
 
@@ -140,7 +140,7 @@ def test_formats_that_the_model_does_not_read_are_refused(form: str) -> None:
         render_overlay(content, [])
 
 
-def test_a_picture_waits_for_its_pixels_and_says_when_it_waited_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_waits_for_its_pixel_budget_and_times_out_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("samfleet.masks.overlay.BUDGET_SECONDS", 0.01)
     budget = Budget(1000)
     assert render_overlay(GREY, [], budget=budget)
@@ -149,7 +149,7 @@ def test_a_picture_waits_for_its_pixels_and_says_when_it_waited_too_long(monkeyp
     assert render_overlay(GREY, [], budget=budget)
 
 
-def test_colours_in_a_row_differ() -> None:
+def test_consecutive_colours_differ() -> None:
     colours = [np.array(mask_colour(index)) for index in range(64)]
     nearest = min(np.abs(a - b).sum() for a, b in pairwise(colours))
     assert nearest > 100

@@ -18,7 +18,7 @@ def runs_of(masks: NDArray[np.bool_]) -> Runs:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
-def test_areas_and_boxes_are_those_of_the_masks(share: float) -> None:
+def test_areas_and_boxes_equal_those_of_the_masks(share: float) -> None:
     masks = random_masks(share)
     runs = runs_of(masks)
     assert runs.areas().tolist() == masks.sum((1, 2)).tolist()
@@ -29,7 +29,7 @@ def test_areas_and_boxes_are_those_of_the_masks(share: float) -> None:
 
 @pytest.mark.parametrize("corner", [(0, 0), (3, 0), (3, 2)])
 @pytest.mark.parametrize("height", [8, 12])
-def test_placed_masks_lie_in_the_larger_image(corner: tuple[int, int], height: int) -> None:
+def test_placed_masks_lie_at_their_place_in_the_larger_image(corner: tuple[int, int], height: int) -> None:
     corner = (corner[0], min(corner[1], height - 8))
     masks = random_masks(0.6)
     whole = np.zeros((6, height, 20), dtype=bool)
@@ -39,7 +39,7 @@ def test_placed_masks_lie_in_the_larger_image(corner: tuple[int, int], height: i
         np.testing.assert_array_equal(decode_mask(code, (height, 20)), mask)
 
 
-def test_taken_masks_keep_their_runs() -> None:
+def test_selected_masks_keep_their_runs() -> None:
     masks = random_masks(0.5)
     masks[1] = False
     keep = np.array([True, True, False, True, False, False])

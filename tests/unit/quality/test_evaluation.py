@@ -1,4 +1,4 @@
-"""Streamed figures against pycocotools' on made-up masks, with crowds, ties, and images in another order."""
+"""Streamed figures against pycocotools' on synthetic masks, with crowds, ties, and images in another order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGES = (3, 1, 7, 40, 5)
 
 
 def rectangle(random: np.random.Generator) -> dict[str, Any]:
-    """Of whole eighths of the image, so that equal masks and equal overlaps occur."""
+    """Return a rectangle of whole eighths of the image; equal masks and equal overlaps occur."""
     pixels = np.zeros((SIDE, SIDE), dtype=np.uint8, order="F")
     top, left, height, width = random.integers(0, 6, 2).tolist() + random.integers(1, 8, 2).tolist()
     pixels[20 * top : 20 * (top + height), 20 * left : 20 * (left + width)] = 1
@@ -67,14 +67,14 @@ def evaluated(
 @pytest.mark.parametrize(
     "protocol", [CLASS_AWARE, replace(CLASS_AGNOSTIC, with_precision=True), replace(CLASS_AWARE, limits=(1, 3))]
 )
-def test_figures_equal_those_of_the_official_tool(protocol: Protocol, seed: int) -> None:
+def test_figures_equal_those_of_pycocotools(protocol: Protocol, seed: int) -> None:
     document, results = make_up(np.random.default_rng(seed))
     assert_same_figures(evaluated(protocol, document, results), official(document, results, protocol), protocol)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_recalls_weighted_by_instances_are_the_recall_of_all(seed: int) -> None:
-    """So reports may average the AR of runs."""
+def test_recalls_weighted_by_instances_average_to_the_total_recall(seed: int) -> None:
+    """Reports may therefore average the AR of runs."""
     document, results = make_up(np.random.default_rng(seed))
     parts = [evaluated(CLASS_AGNOSTIC, document, results, images) for images in (IMAGES[:2], IMAGES[2:])]
     whole = evaluated(CLASS_AGNOSTIC, document, results)
@@ -84,7 +84,7 @@ def test_recalls_weighted_by_instances_are_the_recall_of_all(seed: int) -> None:
             assert recalled == pytest.approx(whole.instances(area) * (whole.recall(area, limit) or 0.0), rel=1e-12)
 
 
-def test_a_stream_of_nothing_has_no_figures() -> None:
+def test_an_empty_stream_has_no_figures() -> None:
     evaluation = Evaluation(CLASS_AWARE)
     evaluation.add(1, [], [])
     assert evaluation.recall("all", 1) is None

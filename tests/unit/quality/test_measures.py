@@ -30,11 +30,11 @@ FREQUENT = [{"id": 1, "name": "cat", "frequency": "c"}]
         (BOXES, FREQUENT, Measures(agreement=True, federated=True)),
     ],
 )
-def test_measures_follow_the_task(task: Any, categories: Any, measures: Measures) -> None:
+def test_the_measures_depend_on_the_task_and_the_categories(task: Any, categories: Any, measures: Measures) -> None:
     assert Measures.of(task, categories) == measures
 
 
-def test_lvis_is_read_and_known_as_federated() -> None:
+def test_lvis_annotations_are_read_and_recognised_as_federated() -> None:
     document = json.loads(shared_path("ref", "coco_eval", "lvis_val_100.json").read_bytes())
     instances = read_annotations(lambda: io.BytesIO(json.dumps(document).encode()))
     assert len(list(instances.annotations())) == len(document["annotations"])

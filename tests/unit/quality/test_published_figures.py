@@ -1,4 +1,4 @@
-"""The figures that COCO's authors publish for the results that come with their tools."""
+"""Figures published by COCO's authors for the results that their tools include."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def found(entry: Entry, shapes: Shapes) -> Found:
 
 
 @pytest.mark.parametrize("shapes", ["segm", "bbox"])
-def test_the_fake_results_of_coco(shapes: Shapes) -> None:
+def test_the_figures_of_the_fake_results_of_coco_are_reproduced(shapes: Shapes) -> None:
     document = json.loads(shared_path("ref", "coco_eval", "instances_val2014_100.json").read_bytes())
     name = f"instances_val2014_fake{shapes}100_results.json"
     results = json.loads(shared_path("ref", "coco_eval", name).read_bytes())
     protocol = replace(CLASS_AWARE, shapes=shapes)
     ours, annotations, detections = Evaluation(protocol), by_image(document["annotations"]), by_image(results)
-    for image in sorted(document["images"], key=lambda image: image["id"] % 97):  # not in the order of the ids
+    for image in sorted(document["images"], key=lambda image: image["id"] % 97):  # in another order than the ids
         truths = [truth(entry, image, shapes) for entry in annotations.get(image["id"], ())]
         ours.add(image["id"], truths, [found(entry, shapes) for entry in detections.get(image["id"], ())])
     precisions = {area: ours.precisions(area) for area in AREAS}

@@ -1,4 +1,4 @@
-"""Whole runs, as their parts hold them, against recorded figures of the official tools."""
+"""Whole runs in their stored parts against recorded figures of the official tools."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def recorded_masks(image_id: int, setting: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("entry", ["pps16", "pps16_minarea100", "pps32", "pps8_crop1"])
-def test_recall_of_recorded_masks_is_that_of_the_official_tool(entry: str) -> None:
+def test_recall_of_recorded_masks_equals_that_of_the_official_tool(entry: str) -> None:
     document = coco_dev()
     recorded = json.loads(shared_path("ref", "dev", "amg_ar.json").read_bytes())["results"][entry]
     images = {image["id"]: image for image in document["images"]}
@@ -109,7 +109,7 @@ def test_precision_without_categories_is_recorded_too() -> None:
         ("sam2_hiera_t_box", None, 0.7614),
     ],
 )
-def test_prompted_masks_of_coco_dev(name: str, mode: str | None, rounded: float) -> None:
+def test_prompted_masks_of_coco_dev_have_the_recorded_figures(name: str, mode: str | None, rounded: float) -> None:
     document = coco_dev()
     reference = json.loads(shared_path("ref", "dev", "predictor", f"{name}.json").read_bytes())
     summary = reference["summary"][mode] if mode else reference["summary"]
@@ -147,7 +147,7 @@ def prompted_mask(instance: Entry, mode: str | None) -> dict[str, Any]:
     }
 
 
-def test_an_image_that_failed_has_missed_its_instances() -> None:
+def test_instances_of_a_failed_image_count_as_missed() -> None:
     square = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]
     rle = {"size": [8, 8], "counts": annotation_rle(square, 8, 8)["counts"].decode()}
     annotated = {1: [Annotated(10, 7, 16.0, False, square)], 2: [Annotated(11, 7, 16.0, False, square)]}
@@ -164,12 +164,12 @@ def test_an_image_that_failed_has_missed_its_instances() -> None:
     assert not any(figure.area in {"medium", "large"} for figure in figures)
 
 
-def test_nothing_is_measured_where_nothing_is_annotated() -> None:
+def test_images_without_annotations_are_not_measured() -> None:
     rows = [{"image_id": 1, "height": 8, "width": 8, "masks": []}]
     assert evaluate_run(rows, lambda _: {}, Measures(recall=True, precision=True, agreement=True)) == []
 
 
-def test_annotations_of_another_size_are_said_with_both_sizes() -> None:
+def test_annotations_of_another_size_are_refused_with_both_sizes() -> None:
     far = Annotated(10, 7, 16.0, False, [[30.0, 2.0, 36.0, 2.0, 36.0, 6.0]])
     mask = {"category_id": 0, "predicted_iou": 0.9, "area": 16, "segmentation": annotation_rle([], 8, 8)}
     rows = [{"image_id": 5, "height": 8, "width": 8, "masks": [mask]}]
@@ -178,8 +178,8 @@ def test_annotations_of_another_size_are_said_with_both_sizes() -> None:
         evaluate_run(rows, lambda _: {5: [far]}, Measures(recall=True), lambda _: {5: (40, 30)})
 
 
-def test_no_more_than_a_few_images_are_held() -> None:
-    """Annotations are asked for a page at a time, before the next row is read."""
+def test_only_a_few_images_are_in_memory_at_a_time() -> None:
+    """Annotations are requested one page at a time, before the next row is read."""
     read: list[int] = []
     asked: list[int] = []
 

@@ -25,16 +25,16 @@ WIDTH, HEIGHT = 240, 160
 @pytest.mark.parametrize(
     ("shapes", "stated"),
     [
-        ([INSIDE, square(300, 200, 400, 300)], (480, 320)),  # made before the image was shrunk
-        ([square(100, 100, 150, 230)], (160, 240)),  # made for the image as it is stored, before it was turned
-        ([Shape([], (300.0, 200.0, 100.0, 100.0))], (480, 320)),  # a box alone
+        ([INSIDE, square(300, 200, 400, 300)], (480, 320)),  # annotated before the image was reduced
+        ([square(100, 100, 150, 230)], (160, 240)),  # annotated on the image as stored, before it was turned upright
+        ([Shape([], (300.0, 200.0, 100.0, 100.0))], (480, 320)),  # only a box
         ([square(240, 10, 260, 30)], None),
         ([square(10, 170, 30, 190)], None),
         ([Shape({"size": [320, 480], "counts": []})], (240, 160)),
         ([Shape({"size": [240, 160], "counts": []})], None),
     ],
 )
-def test_what_proves_another_size(shapes: list[Shape], stated: tuple[int, int] | None) -> None:
+def test_annotations_that_prove_another_image_size(shapes: list[Shape], stated: tuple[int, int] | None) -> None:
     with pytest.raises(AnnotationSizeMismatch, match=str(WIDTH)):
         check_size(shapes, stated, WIDTH, HEIGHT)
 
@@ -45,14 +45,14 @@ def test_what_proves_another_size(shapes: list[Shape], stated: tuple[int, int] |
         ([INSIDE], (480, 320)),
         ([INSIDE], (160, 240)),
         ([INSIDE], None),
-        ([square(200, 100, 300, 220)], (WIDTH, HEIGHT)),  # beyond the edge, as tools leave it
+        ([square(200, 100, 300, 220)], (WIDTH, HEIGHT)),  # beyond the edge, as tools write it
         ([square(200, 100, 300, 220)], None),
-        ([square(200, 100, 900, 900)], (480, 320)),  # beyond the stated size too, so that proves nothing
+        ([square(200, 100, 900, 900)], (480, 320)),  # beyond the stated size too, which proves nothing
         ([square(230, 150, 241, 161)], (480, 320)),
         ([square(500, 500, 510, 510)], (WIDTH, HEIGHT)),
         ([Shape({"size": [HEIGHT, WIDTH], "counts": []})], None),
         ([], (480, 320)),
     ],
 )
-def test_what_does_not(shapes: list[Shape], stated: tuple[int, int] | None) -> None:
+def test_annotations_that_do_not_prove_another_image_size(shapes: list[Shape], stated: tuple[int, int] | None) -> None:
     check_size(shapes, stated, WIDTH, HEIGHT)

@@ -26,11 +26,11 @@ from samfleet.variants.task import EverythingParameters
         ({"kind": {"odd": 1}}, '{"kind": {"odd": 1}}'),
     ],
 )  # fmt: skip
-def test_a_task_is_said_by_what_sets_it_apart(task: Any, words: str) -> None:
+def test_a_task_is_described_by_its_distinguishing_fields(task: Any, words: str) -> None:
     assert task_words(task) == words
 
 
-def test_no_two_tasks_have_the_same_words() -> None:
+def test_different_tasks_have_different_descriptions() -> None:
     tasks = [record.everything.to_dict() for record in VARIANTS.values()]
     different = {str(sorted(task.items())) for task in tasks}
     assert len({task_words(task) for task in tasks}) == len(different)

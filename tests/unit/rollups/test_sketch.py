@@ -33,42 +33,42 @@ def sketched(values: NDArray[Any], fractions: tuple[float, ...] = FRACTIONS) -> 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5000.0])
 @pytest.mark.parametrize("count", [1, 2, 7, 4000])
-def test_percentiles_stay_within_the_bound_of_the_exact_ones(scale: float, count: int) -> None:
+def test_percentiles_are_within_the_error_bound(scale: float, count: int) -> None:
     values = np.random.default_rng(count).lognormal(np.log(scale), 0.8, count)
     exact = np.percentile(values, [100 * fraction for fraction in FRACTIONS])
     assert np.abs(sketched(values) / exact - 1).max() <= RELATIVE_ERROR * (1 + 1e-9)
 
 
-def test_two_far_modes_are_told_apart_as_exactly() -> None:
+def test_percentiles_between_two_distant_modes_are_within_the_error_bound() -> None:
     values = np.array([1.0] * 50 + [1000.0] * 50)
     assert sketched(values, (0.5,))[0] == pytest.approx(np.percentile(values, 50), rel=RELATIVE_ERROR)
 
 
-def test_times_below_a_microsecond_count_as_none() -> None:
+def test_times_below_a_microsecond_count_as_zero() -> None:
     assert bucket_of(0.0) is bucket_of(LEAST_MS / 2) is None
     assert list(sketched(np.array([0.0, 0.0, 3.0]), (0.5,))) == [0.0]
 
 
-def test_one_histogram_reads_as_many() -> None:
+def test_one_histogram_gives_the_percentiles_of_the_batch_function() -> None:
     histogram, fractions = np.array([3, 0, 5, 1]), np.array([0.0, 0.2, 0.5, 0.77, 1.0])
     many = percentiles(histogram[None, :], -2, np.array([2]), tuple(fractions))[0]
     assert percentiles_of_one(histogram, -2, 2, fractions) == pytest.approx(many)
 
 
-def test_nothing_gives_no_percentile() -> None:
+def test_an_empty_histogram_has_no_percentile() -> None:
     assert np.isnan(percentiles(np.zeros((1, 0), dtype=np.int64), 0, np.zeros(1, dtype=np.int64), (0.5,))).all()
 
 
-def test_what_is_too_long_is_in_the_last_bucket() -> None:
+def test_times_beyond_the_range_are_in_the_last_bucket() -> None:
     assert bucket_of(GREATEST_MS * 10) == bucket_of(GREATEST_MS)
 
 
-def test_every_bucket_holds_what_it_stands_for() -> None:
+def test_every_bucket_contains_its_representative_value() -> None:
     buckets = np.arange(-340, 1000)
     assert [bucket_of(value) for value in bucket_values(buckets)] == list(buckets)
 
 
-def test_merging_is_adding() -> None:
+def test_merging_histograms_adds_their_counts() -> None:
     left, right, both = Tally(), Tally(), Tally()
     for value in np.random.default_rng(3).lognormal(2, 1, 200):
         (left if value < 7 else right).add_time(value)

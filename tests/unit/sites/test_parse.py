@@ -1,4 +1,4 @@
-"""Whatever happens to a file on its way, it is taken as it was written or not at all."""
+"""Export files of sites are either read as they were written or refused completely."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def content() -> bytes:
 
 
 def read(data: bytes) -> list[str]:
-    """Every line of a file that passes, as it was written."""
+    """Return every line of a file that passes verification, as it was written."""
     file = io.BytesIO(data)
     header = verify(file, MOST)
     return [header.model_dump_json(), *(line.model_dump_json() for line in read_content(file, MOST))]
@@ -63,12 +63,12 @@ def packed(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("pack", [packed, bytes, gzip.compress])
-def test_a_whole_file_reads_as_it_was_written(content: bytes, pack: type[bytes]) -> None:
+def test_an_intact_file_is_read_as_it_was_written(content: bytes, pack: type[bytes]) -> None:
     assert read(pack(content)) == [line.decode() for line in content.splitlines()[:-1]]
 
 
-def test_every_changed_byte_is_found(content: bytes) -> None:
-    """Plain, so that nothing but the signature protects it."""
+def test_every_changed_byte_is_detected(content: bytes) -> None:
+    """The file is not compressed, so only the signature protects it."""
     for at in range(len(content)):
         for flipped in (1, 0x20, 0x80):
             damaged = content[:at] + bytes([content[at] ^ flipped]) + content[at + 1 :]
@@ -76,8 +76,8 @@ def test_every_changed_byte_is_found(content: bytes) -> None:
                 read(damaged)
 
 
-def test_every_changed_byte_of_a_packed_file_is_found_or_changes_nothing(content: bytes) -> None:
-    """Gzip's header has a time and a system, and its last byte of data bits that mean nothing."""
+def test_every_changed_byte_of_a_compressed_file_is_detected_or_has_no_effect(content: bytes) -> None:
+    """Gzip's header has a time and a system, and the last byte of its data has unused bits."""
     whole, lines, taken = packed(content), read(content), 0
     for at in range(len(whole)):
         for flipped in (1, 0x20, 0x80):
@@ -91,7 +91,7 @@ def test_every_changed_byte_of_a_packed_file_is_found_or_changes_nothing(content
 
 
 @pytest.mark.parametrize("pack", [packed, bytes])
-def test_every_cut_is_found(content: bytes, pack: type[bytes]) -> None:
+def test_every_truncation_is_detected(content: bytes, pack: type[bytes]) -> None:
     whole = pack(content)
     for length in range(len(whole)):
         with pytest.raises(SiteFileDamaged):
@@ -99,13 +99,13 @@ def test_every_cut_is_found(content: bytes, pack: type[bytes]) -> None:
 
 
 @pytest.mark.parametrize("pack", [packed, bytes])
-def test_what_follows_the_end_is_found(content: bytes, pack: type[bytes]) -> None:
+def test_trailing_data_is_detected(content: bytes, pack: type[bytes]) -> None:
     for more in (b"x", b"\n", content, packed(content)):
         with pytest.raises(REFUSED):
             read(pack(content) + more)
 
 
-def test_lines_cannot_be_moved_dropped_or_doubled(content: bytes) -> None:
+def test_moved_dropped_and_duplicated_lines_are_detected(content: bytes) -> None:
     *lines, end = content.splitlines(keepends=True)
     for at in range(len(lines)):
         for changed in (lines[:at] + lines[at + 1 :], [*lines, lines[at]], [lines[at], *lines]):
@@ -113,7 +113,7 @@ def test_lines_cannot_be_moved_dropped_or_doubled(content: bytes) -> None:
                 read(b"".join(changed) + end)
 
 
-def test_noise_is_refused() -> None:
+def test_random_bytes_are_refused() -> None:
     noise = random.Random(5)
     for _ in range(200):
         data = noise.randbytes(noise.randrange(400))
@@ -123,7 +123,7 @@ def test_noise_is_refused() -> None:
 
 
 IMPOSSIBLE = (
-    {"n": 2**53},  # a thousand of these are more than PostgreSQL and numpy count
+    {"n": 2**53},  # a thousand of these exceed the range of PostgreSQL and numpy
     {"failures": 2**31},
     {"started_at": NOW + timedelta(seconds=1)},
     {"instances": 3, "iou_sum": 3.1},
@@ -132,23 +132,23 @@ IMPOSSIBLE = (
 
 
 @pytest.mark.parametrize("change", IMPOSSIBLE)
-def test_figures_that_no_run_can_have_are_refused(change: dict[str, Any]) -> None:
-    """Reports would have negative times and rates, mIoU above 1, or an internal error."""
+def test_impossible_figures_are_refused(change: dict[str, Any]) -> None:
+    """Such figures would give negative times and rates, mIoU above 1, or an internal error in reports."""
     possible = ROLLUP.model_dump() | {"instances": 3, "iou_sum": 3.0, "started_at": NOW}
     RollupLine.model_validate(possible)
     with pytest.raises(ValidationError):
         RollupLine.model_validate(possible | change)
 
 
-def test_a_line_without_an_end_takes_no_memory(content: bytes) -> None:
+def test_an_endless_line_takes_no_memory(content: bytes) -> None:
     with pytest.raises(SiteFileDamaged):
         verify(io.BytesIO(gzip.compress(b"[" * 2**22)), 2**30)
     with pytest.raises(SiteFileTooLarge):
         verify(io.BytesIO(gzip.compress(content * 100)), len(content))
 
 
-def test_all_that_is_kept_of_a_run_is_exported() -> None:
-    """A new column has to go into the file's lines too."""
+def test_every_stored_column_of_a_run_is_exported() -> None:
+    """A new column must be added to the lines of the file too."""
     kept = {column.name for column in Rollup.__table__.columns if column.computed is None}
     assert set(ROLLUP_COLUMNS) == kept - {"series_id"}
     for model, owner in ((RunQuality, "run_id"), (SeriesQuality, "series_id")):

@@ -13,7 +13,7 @@ from samfleet.storage.factory import StorageUrlInvalid, open_store
         ("ftp://host/x", "does not start with"),
         ("file://relative/path", "absolute"),
         ("file:relative", "absolute"),
-        ("s3:///no-bucket", "names no bucket"),
+        ("s3:///no-bucket", "has no bucket"),
     ],
 )
 def test_a_wrong_url_is_explained(url: str, reason: str) -> None:

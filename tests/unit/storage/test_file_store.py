@@ -44,15 +44,15 @@ def test_links_inside_the_root_are_followed_and_loops_end(store: FileStore, tmp_
     assert [path.name for path in (tmp_path / "root").iterdir() if path.name == "folder"] == []
 
 
-def test_an_object_is_never_a_folder(store: FileStore) -> None:
+def test_an_object_and_a_folder_never_share_a_path(store: FileStore) -> None:
     store.put("a", b"")
     store.put("b/c", b"")
     for key in ("a/b", "b"):
-        with pytest.raises(StorageKeyInvalid, match="stands where a folder is needed"):
+        with pytest.raises(StorageKeyInvalid, match="exists where a folder is needed"):
             store.put(key, b"")
 
 
-def test_what_a_killed_writer_left_is_invisible_and_discarded_by_age(store: FileStore, tmp_path: Path) -> None:
+def test_files_of_a_killed_writer_are_invisible_and_deleted_by_age(store: FileStore, tmp_path: Path) -> None:
     store.put("a", b"")
     left = tmp_path / "root/.samfleet-tmp/0123"
     left.write_bytes(b"half")
@@ -63,7 +63,7 @@ def test_what_a_killed_writer_left_is_invisible_and_discarded_by_age(store: File
     assert not left.exists()
 
 
-def test_an_unknown_disk_error_is_worth_another_try(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_disk_error_is_retryable(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
@@ -73,8 +73,8 @@ def test_an_unknown_disk_error_is_worth_another_try(store: FileStore, monkeypatc
     assert list(store.list("")) == []
 
 
-def test_writers_and_a_deleter_of_the_same_folder(store: FileStore) -> None:
-    """The deleter removes emptied folders under the writers, who make them again."""
+def test_writers_succeed_while_their_folder_is_deleted(store: FileStore) -> None:
+    """The deleter removes emptied folders while writers use them; the writers create them again."""
 
     def write() -> None:
         for index in range(100):

@@ -22,7 +22,7 @@ def store() -> MemoryStore:
 
 
 @pytest.mark.parametrize("count", [0, 1, 5000])
-def test_rows_come_back(store: MemoryStore, count: int) -> None:
+def test_rows_round_trip(store: MemoryStore, count: int) -> None:
     size = write_jsonl_zst(store, "part", iter(ROWS[:count]))
     assert size == store.size("part")
     assert list(read_jsonl_zst(store, "part")) == ROWS[:count]
@@ -42,7 +42,7 @@ def test_joined_parts_read_as_one(store: MemoryStore) -> None:
     assert list(read_jsonl_zst(store, "all")) == ROWS[:20]
 
 
-def test_every_truncation_is_noticed(store: MemoryStore) -> None:
+def test_every_truncation_is_detected(store: MemoryStore) -> None:
     write_jsonl_zst(store, "part", ROWS[:3])
     whole = store.get("part")
     for length in range(len(whole)):
@@ -51,7 +51,7 @@ def test_every_truncation_is_noticed(store: MemoryStore) -> None:
             list(read_jsonl_zst(store, "cut"))
 
 
-def test_a_flipped_bit_is_noticed(store: MemoryStore) -> None:
+def test_a_flipped_bit_is_detected(store: MemoryStore) -> None:
     write_jsonl_zst(store, "part", ROWS)
     data = bytearray(store.get("part"))
     data[len(data) // 2] ^= 1
@@ -60,14 +60,14 @@ def test_a_flipped_bit_is_noticed(store: MemoryStore) -> None:
         list(read_jsonl_zst(store, "part"))
 
 
-def test_rows_before_the_end_of_a_truncated_file_are_not_the_whole(store: MemoryStore) -> None:
+def test_a_file_without_its_last_bytes_is_refused(store: MemoryStore) -> None:
     write_jsonl_zst(store, "part", ROWS)
     store.put("part", store.get("part")[:-4])
-    with pytest.raises(PartFileDamaged, match="cut short"):
+    with pytest.raises(PartFileDamaged, match="truncated"):
         list(read_jsonl_zst(store, "part"))
 
 
-def test_not_json_inside(store: MemoryStore) -> None:
+def test_rows_that_are_not_json_are_refused(store: MemoryStore) -> None:
     store.put("part", zstandard.compress(b"{oops\n"))
     with pytest.raises(PartFileDamaged, match="not JSON"):
         list(read_jsonl_zst(store, "part"))

@@ -20,7 +20,7 @@ from samfleet.storage.store import (
 
 TRANSPORT = ("Connection", "Timeout", "Incomplete", "Stream", "SSL", "Checksum", "HTTPClient")
 IDENTITY = ("Credential", "Token", "SSO", "Login", "MFA")
-# Names that look like one of the above and are mistakes of configuration or of this program.
+# Names that look like those above, but mean a mistake in the configuration or in this program.
 NEITHER = {
     "InvalidChecksumConfigError",
     "UnknownCredentialError",
@@ -43,7 +43,7 @@ def expected(name: str) -> type[SamfleetError]:
     return StorageForbidden if name == "MetadataRetrievalError" else StorageRefused
 
 
-def test_every_botocore_error_has_its_meaning() -> None:
+def test_every_botocore_error_is_mapped() -> None:
     kinds = [kind for kind in subclasses(BotoCoreError) if kind.__module__ == "botocore.exceptions"]
     assert len(kinds) > 80
     got = {kind.__name__: exception_meaning(kind) for kind in kinds}
@@ -68,7 +68,7 @@ def test_every_botocore_error_has_its_meaning() -> None:
         ("PermanentRedirect", 301, StorageRefused),
     ],
 )
-def test_every_answer_has_its_meaning(code: str, status: int, kind: type[SamfleetError]) -> None:
+def test_every_response_is_mapped(code: str, status: int, kind: type[SamfleetError]) -> None:
     error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")  # type: ignore[typeddict-item] # botocore fills only some fields
     assert meaning(error) is kind
     with pytest.raises(kind, match="s3://bucket/key") as raised, mapped("s3://bucket/key"):
@@ -76,9 +76,9 @@ def test_every_answer_has_its_meaning(code: str, status: int, kind: type[Samflee
     assert raised.value.__cause__ is error
 
 
-def test_a_store_that_is_not_there() -> None:
+def test_an_unreachable_store_is_unavailable() -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         store = open_store(
             "s3://bucket",
             s3_endpoint_url=f"http://127.0.0.1:{taken.getsockname()[1]}",

@@ -19,7 +19,7 @@ from samfleet_models.mask_generation.samplers import HierarchicalPoints
 
 
 def points_asked(task: EverythingParameters) -> int:
-    """Ask as the engine does for an image without any sure pixel."""
+    """Return the number of points that the engine prompts for an image without any confident pixel."""
     total = 0
     for crop in crops(1000, 1500, task.crop_n_layers, task.crop_overlap_ratio):
         side = layer_points_per_side(task.points_per_side, task.crop_n_points_downscale_factor, crop.layer)
@@ -41,7 +41,7 @@ def points_asked(task: EverythingParameters) -> int:
     ],
 )
 @pytest.mark.parametrize("sampler", ["grid", "hierarchical"])
-def test_prompts_are_counted_as_the_engine_asks(sampler: Any, given: dict[str, Any]) -> None:
+def test_prompts_are_counted_as_in_the_engine(sampler: Any, given: dict[str, Any]) -> None:
     task = EverythingParameters(sampler=sampler, **given)
     counted, asked = prompts_per_image(task), points_asked(task)
     assert counted == asked if sampler == "grid" else asked <= counted <= 2 * asked
@@ -62,7 +62,7 @@ def test_official_parameters_pass(given: dict[str, Any]) -> None:
     check_task(EverythingParameters(**given), MAX_PROMPTS_PER_IMAGE)
 
 
-def test_too_many_prompts_are_refused_with_the_numbers_and_what_to_change() -> None:
+def test_too_many_prompts_are_refused_with_the_numbers_and_a_remedy() -> None:
     task = EverythingParameters(points_per_side=256, crop_n_layers=4)
     with pytest.raises(PromptsTooMany) as raised:
         check_task(task, MAX_PROMPTS_PER_IMAGE)
@@ -73,18 +73,18 @@ def test_too_many_prompts_are_refused_with_the_numbers_and_what_to_change() -> N
             EverythingParameters(sampler="object_aware", boxes_from="detector", max_detections=40_000),
             MAX_PROMPTS_PER_IMAGE,
         )
-    with pytest.raises(PromptsTooMany, match=r"asks for 11 prompts .* accepts 10 \(SAMFLEET_MAX_PROMPTS_PER_JOB\)"):
+    with pytest.raises(PromptsTooMany, match=r"needs 11 prompts .* accepts 10 \(SAMFLEET_MAX_PROMPTS_PER_JOB\)"):
         check_prompts_per_job(11, 10)
 
 
-def test_points_of_prompts_count() -> None:
+def test_points_of_prompts_are_counted() -> None:
     many = Prompt(points=((1.0, 1.0),) * 6, labels=(1,) * 6)
     check_request(PromptsParameters(), [many, Prompt(box=(0, 0, 1, 1))], 7)
     with pytest.raises(PromptsTooMany, match="that is 7 prompts"):
         check_request(PromptsParameters(), [many, Prompt(box=(0, 0, 1, 1))], 6)
 
 
-def test_masks_are_bounded_by_their_bytes() -> None:
+def test_the_number_of_masks_is_bounded_by_their_bytes() -> None:
     check_masks(100, 100)
     with pytest.raises(Exception, match=r"more than 100 bytes \(SAMFLEET_MAX_MASK_BYTES\)"):
         check_masks(101, 100)

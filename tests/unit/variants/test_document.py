@@ -33,6 +33,6 @@ def test_every_figure_has_a_source() -> None:
     )
 
 
-def test_what_is_not_hosted_is_said_with_its_reason() -> None:
+def test_weights_that_are_not_hosted_are_listed_with_the_reason() -> None:
     page = render()
     assert all(f"- **{name}**: {reason}." in page for name, reason in NOT_HOSTED.items())

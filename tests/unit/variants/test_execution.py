@@ -8,7 +8,7 @@ KNOWN = ("mobile_sam", "sam_vit_b")
 
 
 @pytest.mark.parametrize("text", ["fp32", "bf16", "fp16+compile", "fp32+cuda_graphs"])
-def test_an_execution_is_written_as_it_is_read(text: str) -> None:
+def test_an_execution_round_trips_through_its_text(text: str) -> None:
     assert str(Execution.parse(text)) == text
 
 
@@ -29,7 +29,7 @@ def test_only_plain_fp32_is_the_reference() -> None:
         ("bf16,sam_vit_b=fp32", "bf16", "fp32"),
     ],
 )
-def test_a_setting_gives_every_variant_its_execution(setting: str, mobile_sam: str, sam_vit_b: str) -> None:
+def test_a_setting_assigns_every_variant_its_execution(setting: str, mobile_sam: str, sam_vit_b: str) -> None:
     executions = Executions.parse(setting, KNOWN)
     assert [str(executions.of(name)) for name in KNOWN] == [mobile_sam, sam_vit_b]
 
@@ -46,7 +46,7 @@ def test_a_setting_gives_every_variant_its_execution(setting: str, mobile_sam: s
         ("bf16,*=fp16", "gives \\* two executions"),
     ],
 )
-def test_a_wrong_setting_says_what_is_wrong(setting: str, message: str) -> None:
+def test_a_wrong_setting_is_refused_with_the_reason(setting: str, message: str) -> None:
     with pytest.raises(ExecutionInvalid, match=message) as error:
         Executions.parse(setting, KNOWN)
     assert error.value.code == "execution_invalid"

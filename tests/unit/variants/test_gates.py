@@ -22,7 +22,7 @@ from samfleet.variants.gates import (
 )
 
 
-def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_a_gate_file_round_trips(tmp_path: Path) -> None:
     written = gate(faults=("coffee.png: ValueError: no",))
     path = write_gate(tmp_path / "gates", written)
     assert read_gate(path) == written
@@ -39,7 +39,7 @@ def test_a_new_measurement_replaces_the_old_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(GateSubject)])
-def test_a_gate_holds_for_exactly_what_was_measured(tmp_path: Path, name: str) -> None:
+def test_a_gate_is_valid_only_for_its_measured_configuration(tmp_path: Path, name: str) -> None:
     write_gate(tmp_path, gate())
     other = replace(SUBJECT, **{name: "fp16+compile" if name == "execution" else "other"})
     with pytest.raises(PrecisionNotGated) as error:
@@ -48,7 +48,7 @@ def test_a_gate_holds_for_exactly_what_was_measured(tmp_path: Path, name: str) -
     assert other.command in error.value.message
 
 
-def test_the_command_is_complete() -> None:
+def test_the_suggested_command_is_complete() -> None:
     assert SUBJECT.command == "samfleet variants gate mobile_sam --precision bf16"
     compiled = replace(SUBJECT, execution="fp16+cuda_graphs")
     assert compiled.command == "samfleet variants gate mobile_sam --precision fp16 --compilation cuda_graphs"
@@ -65,18 +65,18 @@ def test_the_command_is_complete() -> None:
         ({"reference_masks": 99}, "masks of fp32 99, needed 100"),
     ],
 )
-def test_one_bad_figure_fails_a_gate(figures: dict[str, Any], finding: str) -> None:
+def test_one_figure_out_of_bounds_fails_a_gate(figures: dict[str, Any], finding: str) -> None:
     assert gate().passed
     assert gate(**figures).findings == (finding,)
 
 
-def test_a_failed_gate_is_no_leave_to_serve(tmp_path: Path) -> None:
+def test_a_failed_gate_does_not_permit_serving(tmp_path: Path) -> None:
     write_gate(tmp_path, gate(agreeing_share=0.9, paired_iou=0.9))
     with pytest.raises(PrecisionGateFailed, match=r"0\.9, needed 0\.95; .*0\.9, needed 0\.97; serve it in fp32"):
         require_gate(tmp_path, SUBJECT)
 
 
-def test_a_pass_is_decided_from_the_figures_and_not_from_the_word(tmp_path: Path) -> None:
+def test_a_pass_is_decided_from_the_figures_and_not_from_the_stored_verdict(tmp_path: Path) -> None:
     path = write_gate(tmp_path, gate(agreeing_share=0.2))
     path.write_text(path.read_text().replace('"passed": false', '"passed": true'))
     with pytest.raises(PrecisionGateFailed):
@@ -91,15 +91,15 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
         require_gate(tmp_path, SUBJECT)
 
 
-def test_a_renamed_file_is_no_gate(tmp_path: Path) -> None:
+def test_a_renamed_file_is_not_a_gate(tmp_path: Path) -> None:
     path = write_gate(tmp_path, gate())
     other = replace(SUBJECT, torch="2.14.0")
     path.rename(tmp_path / other.file_name)
-    with pytest.raises(GateUnreadable, match="something else"):
+    with pytest.raises(GateUnreadable, match="not the gate that its name states"):
         require_gate(tmp_path, other)
 
 
-def test_gates_of_one_variant(tmp_path: Path) -> None:
+def test_gates_are_listed_per_variant(tmp_path: Path) -> None:
     assert list(gates_of(tmp_path / "none", "mobile_sam")) == []
     fp16 = replace(SUBJECT, execution="fp16")
     for subject in (SUBJECT, fp16, replace(SUBJECT, variant="mobile_sam_2")):
@@ -107,7 +107,7 @@ def test_gates_of_one_variant(tmp_path: Path) -> None:
     assert [found.subject for found in gates_of(tmp_path, "mobile_sam")] == [SUBJECT, fp16]
 
 
-def test_what_is_stored_with_a_run_has_every_figure() -> None:
+def test_the_gate_stored_with_a_run_has_every_figure() -> None:
     summary = gate().summary()
     assert {field.name for field in fields(GateFigures)} <= summary.keys()
     assert summary["measured_at"] == "2026-11-22T12:00:00+00:00"

@@ -7,11 +7,11 @@ import pytest
 from samfleet.variants.weights.registries import NPM, PYPI, PipConfig, Registries, parse_pip_config
 
 
-def test_defaults() -> None:
+def test_the_defaults_are_the_public_registries() -> None:
     assert parse_pip_config("") == PipConfig((PYPI,), (), None, None)
 
 
-def test_the_environment_comes_before_the_command_before_the_rest() -> None:
+def test_the_environment_precedes_the_command_and_the_command_the_rest() -> None:
     listing = r"""
 :env:.find-links='/wheels /more'
 :env:.disable-pip-version-check='1'
@@ -30,12 +30,12 @@ global.proxy='http://proxy:3128'
     )
 
 
-def test_no_index_leaves_find_links() -> None:
+def test_no_index_keeps_find_links() -> None:
     listing = "global.no-index='true'\nglobal.find-links='/wheels'"
     assert parse_pip_config(listing) == PipConfig((), ("/wheels",))
 
 
-def test_this_machines_pip_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_configuration_of_pip_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "pip.conf"
     config.write_text("[global]\nextra-index-url = https://extra/simple\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
@@ -47,8 +47,8 @@ def test_this_machines_pip_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert pip.find_links == (str(tmp_path),)
 
 
-def test_npm_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A stand-in for npm answers as npm does, scope and all."""
+def test_the_configuration_of_npm_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A stand-in for npm prints what npm prints, including the scope."""
     program = tmp_path / "npm"
     program.write_text(
         "#!/bin/sh\n"

@@ -15,7 +15,7 @@ from samfleet.variants.task import (
 )
 
 
-def test_the_defaults_are_those_of_the_official_generator() -> None:
+def test_the_defaults_equal_those_of_the_official_generator() -> None:
     parameters = EverythingParameters()
     assert parameters.points_per_side == 32
     assert parameters.pred_iou_thresh == 0.88
@@ -34,7 +34,7 @@ def test_the_defaults_are_those_of_the_official_generator() -> None:
         PromptsParameters("all"),
     ],
 )
-def test_a_task_survives_its_json_form(task: EverythingParameters | PromptsParameters) -> None:
+def test_a_task_round_trips_through_json(task: EverythingParameters | PromptsParameters) -> None:
     assert task_from_dict(task.to_dict()) == task
 
 
@@ -80,7 +80,7 @@ def test_a_wrong_task_is_refused_with_the_reason(values: dict[str, Any], message
         task_from_dict(values)
 
 
-def test_the_json_form_has_what_the_sampler_takes() -> None:
+def test_the_json_form_has_the_fields_of_the_sampler() -> None:
     grid = EverythingParameters().to_dict()
     assert grid["sampler"] == "grid"
     assert not (HIERARCHICAL_ONLY | OBJECT_AWARE_ONLY) & grid.keys()

@@ -40,7 +40,7 @@ def write(tmp_path: Path) -> WriteFile:
     return write
 
 
-def test_the_least_that_describes_a_pair(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
+def test_a_minimal_record_describes_a_pair(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
     record = read_variant(write(fields))
     assert (record.name, record.title, record.family, record.input_size) == ("my_pair", "my_pair", "onnx", 1024)
     assert record.checkpoint.filename == "my_pair.encoder.onnx"
@@ -52,7 +52,7 @@ def test_the_least_that_describes_a_pair(fields: Fields, write: WriteFile, tmp_p
     assert record.parity == "unverified"
 
 
-def test_all_that_can_be_said(fields: Fields, write: WriteFile) -> None:
+def test_a_record_may_have_all_fields(fields: Fields, write: WriteFile) -> None:
     fields["encoder"] |= {"image": "pixels", "features": ["embedding"], "layout": "hwc", "size_bytes": 12}
     fields["decoder"] |= {"features": ["embedding"], "mask_count": 3, "has_mask_prompt": None, "prompts_per_run": 2}
     fields |= {
@@ -88,33 +88,33 @@ def test_all_that_can_be_said(fields: Fields, write: WriteFile) -> None:
         ("encoder", "a.onnx", "encoder is 'a.onnx'; write its fields below it, each as `name: value`"),
         ("encoder.file", None, "encoder has 0 of file and url; write one of them"),
         ("encoder.url", "https://x.org/a.onnx", "encoder has 2 of file and url"),
-        ("encoder.file", "encoder.pt", "encoder is a .pt file; give one whose name ends in .onnx or .ort"),
+        ("encoder.file", "encoder.pt", "encoder is a .pt file; use one with a name that ends in .onnx or .ort"),
         ("encoder.sha256", None, "encoder.sha256 is missing; write sha256: {sha256}"),
         ("encoder.sha256", "12", "encoder.sha256 is 12; write sha256: {sha256}"),
         ("encoder.layout", "chw", "encoder.layout is 'chw'; write nchw, nhwc or hwc"),
         ("encoder.features", ["a", "b"], "encoder.features has 2 names and decoder.features 1"),
-        ("encoder.features", "a", "encoder.features is 'a'; write a list of which each is a text"),
-        ("encoder.imge", "x", "encoder.imge is no field; the fields are image, features, layout"),
+        ("encoder.features", "a", "encoder.features is 'a'; write a list in which each item is a string"),
+        ("encoder.imge", "x", "encoder.imge is not a field; the fields are image, features, layout"),
         ("encoder.size_bytes", "big", "encoder.size_bytes is 'big'; write a whole number or null"),
         ("decoder.url", "ftp://x.org/a.onnx", "decoder.url is ftp://x.org/a.onnx; write an address that begins with"),
-        ("decoder.sha256", None, "decoder.sha256 is missing; write what `sha256sum` prints of the file"),
+        ("decoder.sha256", None, "decoder.sha256 is missing; write the output of `sha256sum` for the file"),
         ("decoder.mask_count", 2, "decoder.mask_count is 2; write 1, 3 or 4"),
-        ("decoder.coords", 5, r"decoder.coords is 5; write a text \(in quotes\)"),
+        ("decoder.coords", 5, r"decoder.coords is 5; write a string \(in quotes\)"),
         ("input_size", 3, "variant.input_size is 3; write the side of the encoder's input in pixels"),
         ("input_size", "1024", "variant.input_size is '1024'; write a whole number"),
-        ("weights_licence", "CC-BY-4.0", "weights_licence has CC-BY-4.0; write AGPL-3.0, .* LicenseRef-own stands for"),
-        ("colour", "red", "variant.colour is no field; the fields are title, dialect"),
+        ("weights_licence", "CC-BY-4.0", "weights_licence has CC-BY-4.0; write AGPL-3.0, .* LicenseRef-own means"),
+        ("colour", "red", "variant.colour is not a field; the fields are title, dialect"),
         (
             "preprocessing",
             {"mean": [1, 2]},
-            r"preprocessing.mean is \[1, 2\]; write a list of 3 of which each is a num",
+            r"preprocessing.mean is \[1, 2\]; write a list of 3 items, each a num",
         ),
         ("prompts", {"boxes": 1}, "prompts.boxes is 1; write true or false"),
         ("masks", {"upsampling": "up"}, "masks.upsampling is 'up'; write through_frame, direct,"),
         ("everything", {"points_per_side": 0}, "points_per_side"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_to_write(
+def test_a_wrong_field_is_named_with_the_expected_value(
     fields: Fields, write: WriteFile, path: str, value: object, message: str
 ) -> None:
     section, dot, name = path.partition(".")
@@ -130,25 +130,25 @@ def test_a_wrong_field_is_named_with_what_to_write(
 
 
 @pytest.mark.parametrize("content", ["a: [", "- a list", "", "\x00"])
-def test_files_that_are_no_yaml_table(tmp_path: Path, content: str) -> None:
+def test_files_other_than_a_yaml_table_are_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(content)
     with pytest.raises(VariantFileInvalid, match=r"broken\.yaml"):
         read_variant(path)
 
 
-def test_names_come_from_the_files(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
+def test_names_come_from_the_file_names(fields: Fields, write: WriteFile, tmp_path: Path) -> None:
     write(fields).rename(tmp_path / "My Pair.yaml")
-    with pytest.raises(VariantFileInvalid, match="the file's name names the variant; use a to z"):
+    with pytest.raises(VariantFileInvalid, match="the file's name is the name of the variant; use a to z"):
         read_variants(tmp_path)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VariantFileInvalid, match="SAMFLEET_VARIANTS_DIR"):
         read_variants(tmp_path / "nowhere")
 
 
-def test_they_join_the_catalogue(
+def test_user_records_join_the_catalogue(
     fields: Fields, write: WriteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown_again(monkeypatch, "my_pair")

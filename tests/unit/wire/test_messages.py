@@ -71,21 +71,21 @@ def assert_declared(arrays: Arrays, declared: dict[str, tuple[str, tuple[int, ..
         SegmentRequest(b"x", EverythingParameters(sampler="hierarchical", hierarchical_coarse_factor=2)),
     ],
 )
-def test_a_request_survives_the_wire(request_: SegmentRequest) -> None:
+def test_a_request_round_trips(request_: SegmentRequest) -> None:
     arrays = pack_request(request_)
     assert_declared(arrays, INPUTS)
     assert unpack_request(arrays) == request_
 
 
 @pytest.mark.parametrize("masks", [MASKS, ()])
-def test_a_reply_survives_the_wire(masks: tuple[MaskRecord, ...]) -> None:
+def test_a_reply_round_trips(masks: tuple[MaskRecord, ...]) -> None:
     reply = SegmentReply(masks, REPORT)
     arrays = pack_reply(reply)
     assert_declared(arrays, OUTPUTS)
     assert unpack_reply(arrays) == reply
 
 
-def test_a_report_of_another_release_is_read_without_what_only_one_of_the_two_knows() -> None:
+def test_a_report_of_another_release_is_read_with_the_common_fields() -> None:
     written = json.loads(REPORT.to_json())
     of_older = {name: value for name, value in written.items() if name != "device"}
     assert ImageReport.from_json(json.dumps(of_older)) == replace(REPORT, device=None)
@@ -93,14 +93,14 @@ def test_a_report_of_another_release_is_read_without_what_only_one_of_the_two_kn
     assert ImageReport.from_json(json.dumps(of_newer)) == REPORT
 
 
-def test_prompt_tensors_that_disagree_are_refused() -> None:
+def test_inconsistent_prompt_tensors_are_refused() -> None:
     arrays = pack_request(SegmentRequest(b"", PromptsParameters(), PROMPTS))
     arrays["PROMPT_POINTS"] = arrays["PROMPT_POINTS"][:, :-1]
     with pytest.raises(WireMismatch):
         unpack_request(arrays)
 
 
-def test_a_task_is_checked_again_on_arrival() -> None:
+def test_a_received_task_is_validated_again() -> None:
     arrays = pack_request(SegmentRequest(b"", EverythingParameters()))
     arrays["TASK"] = np.array([[b'{"kind": "everything", "points_per_side": 0}']], dtype=np.object_)
     with pytest.raises(TaskInvalid):
@@ -108,5 +108,5 @@ def test_a_task_is_checked_again_on_arrival() -> None:
 
 
 @pytest.mark.parametrize("mask", MASKS)
-def test_a_mask_survives_its_json_form(mask: MaskRecord) -> None:
+def test_a_mask_round_trips_through_json(mask: MaskRecord) -> None:
     assert MaskRecord.from_dict(mask.to_dict()) == mask

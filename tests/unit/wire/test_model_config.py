@@ -16,7 +16,7 @@ MODELS = REPOSITORY / "triton_models" / "repository"
 
 
 @pytest.mark.parametrize("record", VARIANTS.values(), ids=list(VARIANTS))
-def test_the_committed_file_says_what_the_record_says(record: VariantRecord) -> None:
+def test_the_committed_file_matches_the_record(record: VariantRecord) -> None:
     text = (MODELS / record.name / "config.pbtxt").read_text()
     assert text == render_config(record), "run python -m samfleet.wire.model_config --write triton_models/repository"
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
@@ -33,7 +33,7 @@ def test_the_committed_file_says_what_the_record_says(record: VariantRecord) -> 
     assert all(tensor.allow_ragged_batch for tensor in config.input)
 
 
-def test_the_repository_holds_the_variants_and_nothing_else() -> None:
+def test_the_repository_contains_exactly_the_variants() -> None:
     assert {path.name for path in MODELS.iterdir()} == set(VARIANTS)
     assert all((MODELS / name / "1").is_dir() for name in VARIANTS)
 

@@ -20,7 +20,7 @@ FOUND = (
     ("score", "nms", "most", "kept"),
     [
         (0.4, 0.95, 9, [2, 4, 5, 1]),  # the score must be exceeded
-        (0.3, 0.89, 9, [2, 4, 5, 3]),  # the first goes, the third is of another category
+        (0.3, 0.89, 9, [2, 4, 5, 3]),  # the first is removed, the third is of another category
         (0.3, 0.9, 9, [2, 4, 5, 1, 3]),  # as must the IoU
         (0.3, 0.5, 2, [2, 4]),
         (0.9, 0.5, 2, []),
@@ -32,5 +32,5 @@ def test_the_best_boxes_stay(score: float, nms: float, most: int, kept: Sequence
     assert [detection.detection_id for detection in chosen] == kept
 
 
-def test_no_detections_are_no_boxes() -> None:
+def test_no_detections_give_no_boxes() -> None:
     assert select_detections((), score_thresh=0.0, nms_thresh=0.5, most=3) == ()

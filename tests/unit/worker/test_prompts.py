@@ -37,32 +37,32 @@ def prompts_of(task: JobTask, image: ShardImage, data: bytes | None = None) -> t
     return build_prompts(task, image, origins, png() if data is None else data, 1000)
 
 
-def test_boxes_are_corners_unrounded() -> None:
+def test_boxes_are_unrounded_corners() -> None:
     assert prompts_of(BOX, IMAGE) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)
 
 
-def test_a_centre_point_is_the_deepest_pixel() -> None:
+def test_a_centre_point_is_the_pixel_farthest_from_the_edge() -> None:
     assert prompts_of(POINT, IMAGE, png()) == (Prompt(points=((4.0, 5.0),), labels=(1,), multimask=True),)
 
 
-def test_an_object_too_thin_for_a_pixel_is_prompted_at_its_box() -> None:
+def test_an_object_thinner_than_a_pixel_is_prompted_at_its_box() -> None:
     thin = replace(INSTANCE, segmentation=[[2.0, 3.0, 2.1, 3.0, 2.1, 3.1]], bbox=(2.0, 3.0, 0.5, 0.25))
     prompts = prompts_of(POINT, replace(IMAGE, annotations=(thin,)), png())
     assert prompts[0].points == ((2.25, 3.125),)
 
 
-def test_nothing_annotated_is_nothing_prompted() -> None:
+def test_an_image_without_annotations_has_no_prompts() -> None:
     assert prompts_of(POINT, replace(IMAGE, annotations=(CROWD,))) == ()
     assert prompts_of(parse_job_task({"kind": "everything"}), IMAGE) == ()
 
 
-def test_a_box_of_negative_width_is_the_image_s_error() -> None:
+def test_a_box_of_negative_width_is_an_error_of_the_image() -> None:
     wrong = replace(INSTANCE, bbox=(2.0, 3.0, -1.0, 4.0))
     with pytest.raises(PromptInvalid, match="annotation 2 cannot be used"):
         prompts_of(BOX, replace(IMAGE, annotations=(wrong,)))
 
 
-def test_object_aware_asks_for_single_masks_of_boxes() -> None:
+def test_object_aware_sampling_requests_single_masks_of_boxes() -> None:
     assert prompts_of(ANNOTATED, IMAGE) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)
     assert prompts_of(DETECTED, IMAGE) == (Prompt(box=(0.0, 1.0, 8.0, 10.0)),)
     assert prompts_of(DETECTED, replace(IMAGE, detections=())) == ()
@@ -70,7 +70,7 @@ def test_object_aware_asks_for_single_masks_of_boxes() -> None:
     assert [prompt.box for prompt in prompts_of(every, IMAGE)] == [(0.0, 1.0, 8.0, 10.0), (2.0, 1.0, 10.0, 10.0)]
 
 
-def test_nothing_is_asked_for_where_the_backend_finds_the_boxes() -> None:
+def test_no_prompts_are_sent_if_the_backend_finds_the_boxes() -> None:
     task = parse_job_task({**EVERYTHING, "boxes_from": "detector"})
     assert prompt_origins(task, task.parameters(get_variant("mobilesamv2")), IMAGE) == ()
 
@@ -92,8 +92,8 @@ def test_polygons_far_beyond_the_image_are_refused_before_they_are_drawn() -> No
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
-def test_a_centre_point_lies_in_the_upright_image_whatever_the_format(kind: str, orientation: int) -> None:
-    """The object lies beyond the shorter side; a TIFF's was drawn into an image of exchanged sides."""
+def test_centre_points_are_in_the_upright_image_for_every_format(kind: str, orientation: int) -> None:
+    """The object lies beyond the shorter side; in a TIFF it was drawn into an image with exchanged sides."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     upright = Image.new("RGB", (48, 20))
@@ -107,8 +107,8 @@ def test_a_centre_point_lies_in_the_upright_image_whatever_the_format(kind: str,
 
 
 @pytest.mark.parametrize("task", [BOX, POINT, ANNOTATED])
-def test_annotations_of_another_size_prompt_nothing(task: JobTask) -> None:
-    """The file states 24 x 20, the image has 12 x 10, and the object lies where only the stated size has pixels."""
+def test_annotations_of_another_size_are_refused(task: JobTask) -> None:
+    """The file states 24 x 20, the image has 12 x 10; the object lies outside the image but inside the stated size."""
     far = replace(INSTANCE, segmentation=[[12.0, 3.0, 17.0, 3.0, 17.0, 8.0]], bbox=(12.0, 3.0, 5.0, 5.0))
     image = replace(IMAGE, annotations=(INSTANCE, far), stated_size=(24, 20))
     with pytest.raises(AnnotationSizeMismatch, match=r"state 24 x 20 and reach to \(17, 8\), the image has 12 x 10"):
@@ -116,5 +116,5 @@ def test_annotations_of_another_size_prompt_nothing(task: JobTask) -> None:
 
 
 @pytest.mark.parametrize("stated", [(10, 12), (24, 20), None])
-def test_a_wrong_stated_size_beside_right_coordinates_prompts(stated: tuple[int, int] | None) -> None:
+def test_a_wrong_stated_size_with_right_coordinates_still_gives_prompts(stated: tuple[int, int] | None) -> None:
     assert prompts_of(BOX, replace(IMAGE, stated_size=stated)) == (Prompt(box=(2.25, 3.5, 7.25, 8.0)),)

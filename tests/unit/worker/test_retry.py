@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from samfleet.jobs.claim import Blame
+from samfleet.jobs.claim import Fault
 from samfleet.jobs.queue import QueueUnavailable
 from samfleet.jobs.stall import Reason
 from samfleet.storage.store import StorageFull, StorageUnavailable
@@ -23,22 +23,22 @@ from samfleet_worker.triton.errors import (
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(0, 1), (1, 2), (2, 4), (4, 16), (5, 30), (24, 30), (10_000, 30)])
-def test_back_off_doubles_up_to_half_a_minute(attempts: int, seconds: int) -> None:
+def test_the_delay_doubles_up_to_30_seconds(attempts: int, seconds: int) -> None:
     decision = decide(TritonTimeout("late"), attempts)
     assert decision == TryAgain(timedelta(seconds=seconds), Reason("triton_timeout", "late"), surprising=False)
     waiting = decide(TritonUnavailable("down"), 0, attempts)
-    assert waiting == TryAgain(timedelta(seconds=seconds), Reason("triton_unavailable", "down"), False, Blame.NOBODY)
+    assert waiting == TryAgain(timedelta(seconds=seconds), Reason("triton_unavailable", "down"), False, Fault.NOBODY)
 
 
 @pytest.mark.parametrize("error", [TritonTimeout("late"), StorageFull("full")])
-def test_what_is_down_is_tried_again_without_a_traceback(error: Exception) -> None:
+def test_an_unavailable_service_is_retried_without_a_traceback(error: Exception) -> None:
     decision = decide(error, 0)
     assert isinstance(decision, TryAgain)
     assert not decision.surprising
 
 
 @pytest.mark.parametrize("error", [VariantLoadFailed("no weights"), TritonRefused("no"), TaskInvalid("bad")])
-def test_what_cannot_mend_itself_fails_the_run(error: VariantLoadFailed) -> None:
+def test_permanent_errors_fail_the_run(error: VariantLoadFailed) -> None:
     assert decide(error, 0) == FailRun(error.code, error.message)
 
 
@@ -54,28 +54,28 @@ AWAY = [
 
 
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
-def test_a_part_that_is_away_counts_for_no_shard(error: Exception) -> None:
+def test_an_unavailable_service_counts_no_attempt_of_the_shard(error: Exception) -> None:
     decision = decide(error, 24, 3)
     assert isinstance(decision, TryAgain)
-    assert (decision.blame, decision.after, decision.surprising) == (Blame.NOBODY, timedelta(seconds=8), False)
+    assert (decision.fault, decision.after, decision.surprising) == (Fault.NOBODY, timedelta(seconds=8), False)
 
 
 @pytest.mark.parametrize(
-    ("error", "blame"),
+    ("error", "fault"),
     [
-        (TritonTimeout("late"), Blame.SHARD),
-        (InferenceFailed("boom"), Blame.SHARD),
-        (ZeroDivisionError(), Blame.SHARD),
-        (ModelProcessDied("the stub process is not healthy"), Blame.UNCERTAIN),
+        (TritonTimeout("late"), Fault.SHARD),
+        (InferenceFailed("boom"), Fault.SHARD),
+        (ZeroDivisionError(), Fault.SHARD),
+        (ModelProcessDied("the stub process is not healthy"), Fault.UNCERTAIN),
     ],
 )
-def test_what_a_shard_may_have_done_counts(error: Exception, blame: Blame) -> None:
+def test_errors_a_shard_may_have_caused_count_against_it(error: Exception, fault: Fault) -> None:
     decision = decide(error, 0)
     assert isinstance(decision, TryAgain)
-    assert decision.blame is blame
+    assert decision.fault is fault
 
 
-def test_what_nobody_foresaw_is_tried_again_and_shown() -> None:
+def test_unforeseen_errors_are_retried_and_logged_with_a_traceback() -> None:
     decision = decide(ZeroDivisionError("division by zero"), 0)
     assert decision == TryAgain(
         timedelta(seconds=1), Reason("internal_error", "ZeroDivisionError: division by zero"), surprising=True

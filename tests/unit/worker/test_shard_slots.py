@@ -18,7 +18,7 @@ def test_shards_run_side_by_side() -> None:
         assert second
 
 
-def test_a_worker_that_is_to_end_lets_nobody_wait() -> None:
+def test_a_stopping_worker_ends_all_waits() -> None:
     company, stopping = Company(), Event()
 
     def wait_alone() -> bool:
@@ -33,7 +33,7 @@ def test_a_worker_that_is_to_end_lets_nobody_wait() -> None:
             assert not joined
 
 
-def test_the_place_of_one_that_was_alone_is_free_again() -> None:
+def test_an_exclusive_slot_is_freed_afterwards() -> None:
     company, stopping = Company(), Event()
     for alone in (True, True, False):
         with company.joined(alone=alone, stopping=stopping) as joined:

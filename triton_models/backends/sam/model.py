@@ -1,17 +1,16 @@
-"""The Python-based Triton backend `sam`: every variant's model names it and says which variant it is.
+"""The Python-based Triton backend `sam`. Every variant's model uses it and names its variant in its parameters.
 
-Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda),
-SAMFLEET_THREADS (of torch on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_MAX_PROMPTS_PER_IMAGE, SAMFLEET_MAX_MASK_BYTES and
+Settings come from the environment: SAMFLEET_WEIGHTS_DIR (required), SAMFLEET_DEVICE (auto, cpu, cuda), SAMFLEET_THREADS
+(torch's threads on the CPU), SAMFLEET_MAX_PIXELS, SAMFLEET_MAX_PROMPTS_PER_IMAGE, SAMFLEET_MAX_MASK_BYTES and
 SAMFLEET_DECODE_PIXELS (limits of one image), SAMFLEET_EXECUTION (precision and compilation by variant),
-SAMFLEET_GATES_DIR (where the gates lie without which only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes),
-SAMFLEET_GPU_MEMORY_SHARE (of the GPU's memory that the process of a variant may take),
-SAMFLEET_ACCEPT_LICENSES (restricted licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (variants of a
-user's own).
+SAMFLEET_GATES_DIR (folder of the gates; without a gate only fp32 is served), SAMFLEET_MEMORY_KEPT_FREE (bytes),
+SAMFLEET_GPU_MEMORY_SHARE (share of the GPU's memory for a variant's process), SAMFLEET_ACCEPT_LICENSES (restricted
+licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (the user's own variants).
 """
 
 from __future__ import annotations
 
-# ruff: noqa: E402 — the packages are imported after the folders they lie in are known
+# ruff: noqa: E402 — the packages are imported after their folders are on the path
 import json
 import os
 import sys
@@ -22,7 +21,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-# Triton's stub starts Python isolated, without PYTHONPATH; the folders in it are where a checkout's packages lie.
+# Triton's stub starts Python isolated, without PYTHONPATH, which has the folders of a checkout's packages.
 sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(":") if path and path not in sys.path]
 
 from samfleet.errors import SamfleetError, describe
@@ -49,7 +48,7 @@ from samfleet_models.serving.utf8 import use_utf8
 
 
 class TritonPythonModel:
-    _failure = SamfleetError()  # of the last batch that ended early
+    _failure = SamfleetError()  # error of the last batch that ended early
     _device_lost = False
 
     def initialize(self, args: dict[str, str]) -> None:
@@ -72,29 +71,32 @@ class TritonPythonModel:
             pb_utils.Logger.log_info(f"{record.name} was compiled in {self._engine.warmup_seconds:.1f} s")
 
     def execute(self, requests: list[Any]) -> None:
-        """Answers every request through its own sender, so that a reply leaves while batch mates are still at work.
+        """Reply to every request through its own sender, as soon as its result is ready.
 
-        What is wrong with one request is that request's answer. After an error of this program the requests that were
-        not answered yet are tried one by one, so that only the one that causes it hears of it.
+        An error of one request is that request's reply. After an error of this program, the remaining requests are
+        tried one by one, so that only the one that causes it gets the error.
         """
         senders = {position: request.get_response_sender() for position, request in enumerate(requests)}
         batch = dict(self._readable(requests, senders))
         cancelled = {position: Cancellation(requests[position].is_cancelled) for position in batch}
-        self._answer(batch, cancelled, senders)
+        self._reply(batch, cancelled, senders)
         for position in list(senders):
-            self._answer({position: batch[position]}, cancelled, senders)
+            self._reply({position: batch[position]}, cancelled, senders)
             if position in senders:
                 _send(senders.pop(position), self._failure)
         if self._device_lost:
-            pb_utils.Logger.log_error("the GPU refuses every call of this process after that error: it ends")
-            os._exit(1)  # the model is loaded anew in another process; no clean-up could use the device
+            pb_utils.Logger.log_error("the GPU refuses every call of this process after this error; the process exits")
+            os._exit(1)  # Triton reloads the model in another process; clean-up could not use the device
 
-    def _answer(self, batch: dict[int, Arrays], cancelled: dict[int, Cancellation], senders: dict[int, Any]) -> None:
-        """Removes the sender of each request that was answered; `_failure` says why there are others."""
+    def _reply(self, batch: dict[int, Arrays], cancelled: dict[int, Cancellation], senders: dict[int, Any]) -> None:
+        """Serve the batch and remove the sender of each request that got a reply.
+
+        `_failure` explains the remaining ones.
+        """
         try:
             for position, outcome in serve(self._engine, batch, cancelled):
                 _send(senders.pop(position), outcome)
-        except Exception as error:  # noqa: BLE001 — Triton must get an answer to every request
+        except Exception as error:  # noqa: BLE001 — Triton must get a reply to every request
             pb_utils.Logger.log_error(traceback.format_exc())
             self._device_lost |= leaves_device_unusable(error)
             self._failure = SamfleetError(f"{type(error).__name__}: {error}")
@@ -103,7 +105,7 @@ class TritonPythonModel:
         for position, request in enumerate(requests):
             try:
                 yield position, _arrays(request)
-            except Exception as error:  # noqa: BLE001 — such as an element of a string tensor that is not whole
+            except Exception as error:  # noqa: BLE001 — such as a truncated element of a string tensor
                 _send(senders.pop(position), WireMismatch(f"the request's tensors cannot be read: {describe(error)}"))
 
     def finalize(self) -> None:
@@ -111,7 +113,7 @@ class TritonPythonModel:
 
 
 def _load(record: VariantRecord, checkpoint: Path, settings: EngineSettings) -> Engine:
-    if checkpoint.is_file():  # the engine says what to do about a missing one
+    if checkpoint.is_file():  # the engine reports a missing file
         device = choose_device(settings.device, settings.gpu)
         limit_memory(device, parse_share(os.environ.get("SAMFLEET_GPU_MEMORY_SHARE", "")))
         kept_free = int(os.environ.get("SAMFLEET_MEMORY_KEPT_FREE") or 0)
@@ -150,8 +152,8 @@ def _send(sender: Any, outcome: Arrays | SamfleetError) -> None:
 
 def _response(outcome: Arrays | SamfleetError) -> Any:
     if isinstance(outcome, RequestCancelled):
-        gone = pb_utils.TritonError(f"{outcome.code}: {outcome.message}", pb_utils.TritonError.CANCELLED)
-        return pb_utils.InferenceResponse(error=gone)
+        cancelled = pb_utils.TritonError(f"{outcome.code}: {outcome.message}", pb_utils.TritonError.CANCELLED)
+        return pb_utils.InferenceResponse(error=cancelled)
     if isinstance(outcome, SamfleetError):
         return pb_utils.InferenceResponse(error=pb_utils.TritonError(f"{outcome.code}: {outcome.message}"))
     return pb_utils.InferenceResponse([pb_utils.Tensor(name, array) for name, array in outcome.items()])

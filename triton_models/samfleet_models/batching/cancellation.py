@@ -1,4 +1,4 @@
-"""Requests that their client gave up: the work on one ends between two chunks, its batch mates go on."""
+"""Cancelled requests: work on one ends between two chunks, and the rest of its batch continues."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from samfleet.errors import SamfleetError
 
-INTERVAL_SECONDS = 0.1  # Triton's stub asks the server by a message and waits for the answer
+INTERVAL_SECONDS = 0.1  # Triton's stub sends the server a message and waits for the reply
 
 Cancelled = Callable[[], bool]
 
 
 class RequestCancelled(SamfleetError):
-    """The client gave this request up; what was computed for it is dropped."""
+    """The client cancelled this request; its results are dropped."""
 
     code = "request_cancelled"
 
@@ -23,7 +23,7 @@ def never() -> bool:
 
 
 class Cancellation:
-    """Asks whether a request was cancelled, at most once an interval. A request stays cancelled."""
+    """Checks at most once per interval whether a request was cancelled. A cancelled request stays cancelled."""
 
     def __init__(
         self,

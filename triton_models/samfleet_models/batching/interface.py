@@ -1,4 +1,4 @@
-"""The interface of a variant's network, whatever it is made of."""
+"""The interface of a variant's network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from samfleet_models.modeling.common import Features
 
 
 class Network(Protocol):
-    """A variant's network on one device. Not thread-safe but for its `processor`."""
+    """A variant's network on one device. Only its `processor` is thread-safe."""
 
     @property
     def processor(self) -> Processor: ...
@@ -27,13 +27,13 @@ class Network(Protocol):
     def device(self) -> torch.device: ...
 
     def load(self, files: Mapping[str, Path]) -> None:
-        """Load the record's `files`, all checked by hash. Raises the errors of `checkpoints.loading`."""
+        """Load the record's `files`, whose hashes are already verified. Raises the errors of `checkpoints.loading`."""
         ...
 
     def to(self, device: torch.device) -> Any: ...
 
     def warm_up(self) -> float | None:
-        """Build the forms that run from the parameters. Return the seconds of compilation, None if nothing compiles."""
+        """Build the execution form from the parameters. Return the seconds of compilation, None if nothing compiles."""
         ...
 
     def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
@@ -41,7 +41,7 @@ class Network(Protocol):
         ...
 
     def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
-        """Return the task of a request, not begun. `features` are those of the whole image."""
+        """Return the task of a request, not yet started. `features` are those of the whole image."""
         ...
 
     @property
@@ -55,9 +55,9 @@ class Network(Protocol):
 
     @property
     def graph_bytes(self) -> int:
-        """Unused memory of captured CUDA graphs, which serves nothing else; 0 without any."""
+        """Unused memory of captured CUDA graphs, which nothing else can use; 0 without graphs."""
         ...
 
     def release_memory(self) -> None:
-        """Give cached memory back after a failure. Call it after the `except`: its traceback holds tensors."""
+        """Release cached memory after a failure. Call it after the `except` block: its traceback holds tensors."""
         ...

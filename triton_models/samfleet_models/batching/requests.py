@@ -1,8 +1,8 @@
 """Requests to the mask decoder as data: the prompts of one image, and the masks that come back.
 
 Segmenting one image is a generator: it yields a `DecodeRequest`, is sent the `DecodeResult`, and returns the masks of
-the image. It may yield as many requests as it likes. `samfleet_models.batching.scheduler` runs several of these
-generators and decodes their requests together.
+the image. It may yield any number of requests. `samfleet_models.batching.scheduler` runs several of these generators
+and decodes their requests together.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from samfleet_models.postprocess.pixel_probe import Probe
 
 @dataclass(frozen=True, slots=True)
 class MaskChoice:
-    """Which of the decoder's masks are upsampled at all, chosen by their predicted IoUs.
+    """The choice of the decoder's masks to upsample, made by their predicted IoUs.
 
-    `offered` [P, 4] bool marks the masks that may answer each prompt. Their IoU must exceed `above` (None: no bound).
-    Prompts marked by `best` [P] bool keep their highest mask alone, the first on ties.
+    `offered` [P, 4] bool marks the candidate masks of each prompt. Their IoU must exceed `above` (None: no bound).
+    Prompts marked by `best` [P] bool keep only their highest mask, the first on ties.
     """
 
     offered: Tensor
@@ -52,13 +52,13 @@ class MaskChoice:
         return wanted if self.above is None else wanted & (ious > self.above)
 
     def unscored(self, rows: slice, ious: Tensor) -> int:
-        """Count the prompts `rows` with an offered mask whose IoU is not finite; no threshold passes such a mask."""
+        """Count the prompts `rows` that have an offered mask with a non-finite IoU; no threshold passes such a mask."""
         return int((self.offered[rows] & ~ious.isfinite()).any(1).sum())
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A crop or the whole image as the decoder sees it: its context, its frame, and its place in the image."""
+    """A crop or the whole image, as input of the decoder: its context, its frame, and its place in the image."""
 
     context: Any
     frame: ImageFrame
@@ -67,7 +67,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class DecodeRequest:
-    """P prompts of equally many points on one view, on the host.
+    """P prompts with the same number of points on one view, on the host.
 
     `coords` [P, T, 2] (x, y) in pixels of the network input, `labels` [P, T] int64 of
     `samfleet_models.modeling.prompt_encoder.Label`. `at_most` bounds how many prompts go through the decoder together.
@@ -87,15 +87,15 @@ class DecodeRequest:
 
     @property
     def kind(self) -> tuple[int, torch.dtype, int | Literal["auto"]]:
-        """Requests of one kind may share chunks: their coordinates can be stacked, and they have one bound."""
+        """The key of requests that may share chunks: their coordinates can be stacked, and they have the same bound."""
         return self.coords.shape[1], self.coords.dtype, self.at_most
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """The masks that passed, ordered by prompt; per mask the row of its prompt in the request and its predicted IoU.
+    """The masks that passed, ordered by prompt. Each has the row of its prompt in the request and its predicted IoU.
 
-    `sure` [n] bool marks the pixels of the request's probe that any mask is sure of; None without a probe.
+    `sure` [n] bool marks the pixels of the request's probe that at least one mask is sure of; None without a probe.
     """
 
     masks: EncodedMasks
@@ -123,5 +123,5 @@ ImageTask = Generator[DecodeRequest | Pause, DecodeResult, tuple[MaskRecord, ...
 
 
 def decode(request: DecodeRequest) -> Generator[DecodeRequest, DecodeResult, DecodeResult]:
-    """Yield a request and return its result. Tasks call it by `yield from`, because a bare `yield` has no type."""
+    """Yield a request and return its result. Tasks call it with `yield from`, because a bare `yield` has no type."""
     return (yield request)

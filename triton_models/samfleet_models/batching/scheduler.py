@@ -1,7 +1,7 @@
-"""Decodes the prompts of several images in chunks that they share.
+"""Decodes the prompts of several images in shared chunks.
 
-A chunk is filled from the images that began first, so that each image ends early and few are in progress at a time: an
-image begins only when the others leave room in a chunk. This is for GPUs, which pay per launch, and whose chunks hold
+A chunk is filled from the images that began first, so that each image ends early and few are in progress at a time. An
+image begins only when the others leave space in a chunk. This helps GPUs, which pay per launch, and whose chunks hold
 more prompts than one image has. On a CPU a few prompts fill a chunk. Sharing made no difference there (measured with 1,
 4 and 25 prompts per image), so the rule is the same and fewer images are in progress.
 """
@@ -29,13 +29,13 @@ from samfleet_models.device.transfers import to_device
 from samfleet_models.images.loading import Failure, out_of_memory
 from samfleet_models.postprocess.masks import MaskEncoder, begin_encoding
 
-IMAGES_IN_PROGRESS = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each: what their prompts share
+IMAGES_IN_PROGRESS = {"cpu": 4, "cuda": 64}  # 30 to 45 MB each, for the context that an image's prompts share
 Outcome = tuple[MaskRecord, ...] | Failure
 
 
 @dataclass(slots=True, eq=False)
 class ScheduledImage:
-    """One image of a batch: its task, which has not begun, and the clock of its stages.
+    """One image of a batch: its task, not yet started, and the clock of its stages.
 
     The scheduler counts `prompts_decoded`, `unscored_prompts` (`MaskChoice.unscored`) and `mask_bytes` (of the masks
     received). `cancelled` returns True once the client has cancelled the request.
@@ -93,7 +93,7 @@ class ChunkSlice:
 
 
 class PromptScheduler:
-    """Runs the tasks of a batch's images and decodes their requests together. For one thread."""
+    """Runs the tasks of a batch's images and decodes their requests together. Use it from one thread."""
 
     def __init__(self, network: Network, max_mask_bytes: int = MAX_MASK_BYTES) -> None:
         self._network = network
@@ -104,7 +104,7 @@ class PromptScheduler:
 
     @torch.inference_mode()
     def run(self, images: Iterable[ScheduledImage]) -> Iterator[tuple[int, Outcome]]:
-        """Yield (position, masks) of every image as soon as they are ready.
+        """Yield (position, masks) of every image as soon as its masks are ready.
 
         Out of memory halves the chunk; an image fails when one of its prompts alone does not fit. An image whose
         request was cancelled fails before the next chunk, which contains none of its prompts.
@@ -118,7 +118,7 @@ class PromptScheduler:
                 self._begin(waiting.popleft())
             elif chunk:
                 self._decode_chunk(chunk)
-            del chunk  # or it would keep the tensors of finished images
+            del chunk  # it would keep the tensors of finished images in memory
             while self._finished:
                 yield self._finished.popleft()
 
@@ -152,7 +152,7 @@ class PromptScheduler:
         self._finished.append((image.position, outcome))
 
     def _next_chunk(self) -> tuple[list[ChunkSlice], int]:
-        """Return prompts of the kind that the oldest image requests next, and the room left for more of them."""
+        """Return prompts of the kind that the oldest image requests next, and the space left for more of them."""
         chunk: list[ChunkSlice] = []
         room = 1
         for pending in self._pending.values():
@@ -190,7 +190,7 @@ class PromptScheduler:
     def _fail(self, chunk: list[ChunkSlice], error: SamfleetError) -> None:
         """Decode the images of a failed chunk one by one, and fail the one that fails alone.
 
-        The decoder may refuse a request, such as a graph that was exported for another number of points.
+        The decoder may refuse a request, for example when a graph was exported for another number of points.
         """
         if len(chunk) > 1:
             for part in chunk:
@@ -241,7 +241,7 @@ class PromptScheduler:
         drawn_ious: Sequence[Tensor],
         low_res: Sequence[Tensor],
     ) -> list[tuple[DecodeResult, int]]:
-        """Encode the masks of a chunk. A GPU draws all of them before the host encodes the last, and seldom waits."""
+        """Encode the masks of a chunk. A GPU draws all of them before the host encodes the last, so it seldom waits."""
         begun, results = [], []
         with MaskEncoder(self._network.device) as encoder:
             for part, masks, scores, logits in zip(chunk, wanted, drawn_ious, low_res, strict=True):
@@ -256,9 +256,9 @@ class PromptScheduler:
 def begin_result(
     request: DecodeRequest, rows: slice, wanted: Tensor, ious: Tensor, low_res: Tensor, encoder: MaskEncoder
 ) -> Callable[[], DecodeResult]:
-    """Begin to encode the masks `wanted` [p, 4] bool of the prompts `rows`; the callable returned waits for them.
+    """Start encoding the masks `wanted` [p, 4] bool of the prompts `rows`. The returned callable waits for them.
 
-    `ious` [n] float32 on the host and `low_res` [n, S/4, S/4] are those of the wanted masks, in their order.
+    `ious` [n] float32 on the host and `low_res` [n, S/4, S/4] belong to the wanted masks, in their order.
     """
     view = request.view
     encoded = begin_encoding(low_res, view.frame, view.placement, request.selection, encoder)

@@ -1,6 +1,6 @@
-"""The containers that checkpoints are published in: torch's own, the same inside a zip archive, and safetensors.
+"""The containers of published checkpoints: torch's own, torch's inside a zip archive, and safetensors.
 
-Which one a file is shows in its first bytes, whatever its name. Nothing but tensors is ever made of one.
+A file's first bytes identify its container, whatever its name. Reading creates only tensors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-LENGTH = struct.Struct("<Q")  # of the header that a safetensors file begins with
+LENGTH = struct.Struct("<Q")  # length of the header at the start of a safetensors file
 TYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -30,15 +30,15 @@ TYPES = {
 
 
 def read_state_file(path: Path) -> object:
-    """What lies in the file; of a damaged one nearly any exception."""
+    """Return the content of the file. A damaged file may raise nearly any exception."""
     if _is_safetensors(path):
         return read_safetensors(path)
-    with _inner_file(path) or path.open("rb") as file:  # opened, for torch judges a path by its suffix
+    with _inner_file(path) or path.open("rb") as file:  # passed opened, because torch judges a path by its suffix
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Format: https://github.com/huggingface/safetensors#format."""
+    """Read a safetensors file; format: https://github.com/huggingface/safetensors#format."""
     content = memoryview(bytearray(path.read_bytes()))
     (length,) = LENGTH.unpack(content[: LENGTH.size])
     header, body = content[LENGTH.size : LENGTH.size + length], content[LENGTH.size + length :]
@@ -57,7 +57,7 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _inner_file(path: Path) -> io.BytesIO | None:
-    """The one .pt file of a zip archive. torch's own files are such archives too, and hold none."""
+    """Return the only .pt file of a zip archive. torch's own files are zip archives too, but contain none."""
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:

@@ -1,6 +1,6 @@
-"""SAM's keys in the layout of Hugging Face's SamModel, which SlimSAM is published in, as the official ones.
+"""Maps SAM's keys in Hugging Face's SamModel layout, in which SlimSAM is published, to the official ones.
 
-The tensors are the same. Read in models/sam/convert_sam_to_hf.py of huggingface/transformers.
+The tensors are the same. Source: models/sam/convert_sam_to_hf.py of huggingface/transformers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAMES = {
     r"_(head|mlps\.\d+)\.layers\.0\.": r"_\1.hidden.",  # the middle of three
     r"_(head|mlps\.\d+)\.(proj_in|hidden|proj_out)\.": r"_\1.layers.\2.",
 }
-PLACES = {  # what stands at 0, 1, ... of the official sequence; activations have no keys
+PLACES = {  # names of items 0, 1, ... of the official sequence; activations have no keys
     r"image_encoder\.neck": ("conv1", "layer_norm1", "conv2", "layer_norm2"),
     r"mask_downscaling": ("conv1", "layer_norm1", "", "conv2", "layer_norm2", "", "conv3"),
     r"output_upscaling": ("conv1", "layer_norm", "", "conv2"),
@@ -28,7 +28,7 @@ PLACES = {  # what stands at 0, 1, ... of the official sequence; activations hav
 
 
 def official_key(key: str) -> str:
-    """The key of segment_anything for one of transformers' SamModel."""
+    """Return the key of segment_anything for a key of transformers' SamModel."""
     for pattern, name in NAMES.items():
         key = re.sub(pattern, name, key)
     for sequence, names in PLACES.items():

@@ -1,8 +1,8 @@
-"""State dicts out of published files, by the layout that a record names.
+"""Reads state dicts from published files, by the layout that a record names.
 
 A `module` file is a pickle of whole modules, as ultralytics writes them. Its classes are not needed and none of its
-code runs: torch's restricted unpickler reads it, and whatever class it names becomes an inert shell that only holds
-what the file says of it. The tensors are then collected under the keys that `state_dict()` of the real module gives.
+code runs: torch's restricted unpickler reads it, and every class it names becomes an inert shell that only stores the
+file's attributes. The tensors are then collected under the keys that `state_dict()` of the real module would have.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from samfleet_models.checkpoints.loading import CheckpointUnreadable, read_state
 
 T = TypeVar("T")
 
-# Packages that such files name beside ultralytics; what comes from any other is refused, though no shell could run it.
+# Packages that such files name. Names of any other package are refused, although a shell could not run them.
 HARMLESS = frozenset({"_codecs", "collections", "numpy", "pathlib", "torch", "types", "ultralytics"})
 
 
 class Shell:
-    """Stands for every class and function that a pickle names. It takes anything and does nothing."""
+    """Replaces every class and function that a pickle names. It accepts any arguments and does nothing."""
 
     def __new__(cls, *_arguments: Any) -> Self:
         return super().__new__(cls)
@@ -33,20 +33,20 @@ class Shell:
     def __init__(self, *_arguments: Any) -> None: ...
 
     def __setstate__(self, state: Any) -> None:
-        """Modules have a dictionary for a state; whatever has another needs none here."""
+        """Store a module's state, which is a dictionary; other states are not needed."""
         if isinstance(state, dict):
             self.__dict__.update(state)
 
 
 def read_published(checkpoint: Checkpoint, path: Path) -> dict[str, Tensor]:
-    """The state dict in the file of a record's checkpoint."""
+    """Return the state dict in the file of a record's checkpoint."""
     return READERS[checkpoint.layout](path, checkpoint.state_key)
 
 
 def read_modules(path: Path, key: str | None = None) -> dict[str, Tensor]:
-    """The tensors of the module pickled under `key` of a file's table, or as the whole file, by their usual keys.
+    """Return the tensors, by their usual keys, of a module pickled under `key` of a file's table or as the whole file.
 
-    A plain table of tensors is taken too, there or as the whole file.
+    A plain table of tensors is accepted too, under `key` or as the whole file.
     """
     found = _unpickled(path)
     if isinstance(found, dict) and key is not None and key in found:
@@ -54,14 +54,18 @@ def read_modules(path: Path, key: str | None = None) -> dict[str, Tensor]:
     if isinstance(found, Shell):
         found = dict(_tensors(found))
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        raise CheckpointUnreadable(f"{path} holds neither a module nor a table of tensors, at its top or under {key!r}")
+        raise CheckpointUnreadable(
+            f"{path} contains neither a module nor a table of tensors, at its top level or under {key!r}"
+        )
     return found
 
 
 def _unpickled(path: Path) -> Any:
     names = _guarded(lambda: get_unsafe_globals_in_checkpoint(path), path)
     if strange := sorted(name for name in names if name.partition(".")[0] not in HARMLESS):
-        raise CheckpointUnreadable(f"{path} names {', '.join(strange)}, which no checkpoint needs; it is not read")
+        raise CheckpointUnreadable(
+            f"{path} names {', '.join(strange)}, which no checkpoint needs; the file is not read"
+        )
     with safe_globals([(Shell, name) for name in names]):
         return _guarded(lambda: torch.load(path, map_location="cpu", weights_only=True), path)
 
@@ -69,16 +73,16 @@ def _unpickled(path: Path) -> Any:
 def _guarded(read: Callable[[], T], path: Path) -> T:
     try:
         return read()
-    except Exception as error:  # unpickling a damaged file raises nearly anything
+    except Exception as error:  # unpickling a damaged file can raise nearly any exception
         raise CheckpointUnreadable(f"{path} is not a PyTorch checkpoint of modules or tensors: {error}") from error
 
 
 def _tensors(module: Shell, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Parameters, buffers that belong to the state, then those of the submodules: as `Module.state_dict` goes."""
-    passing = vars(module).get("_non_persistent_buffers_set", ())
+    """Yield parameters, persistent buffers, then those of the submodules, in the order of `Module.state_dict`."""
+    non_persistent = vars(module).get("_non_persistent_buffers_set", ())
     for kind in ("_parameters", "_buffers"):
         for name, value in _table(module, kind).items():
-            if isinstance(value, Tensor) and name not in passing:
+            if isinstance(value, Tensor) and name not in non_persistent:
                 yield prefix + name, value.detach()
     for name, part in _table(module, "_modules").items():
         if isinstance(part, Shell):

@@ -19,7 +19,7 @@ SHOWN_KEYS = 8
 
 
 class CheckpointMissing(SamfleetError):
-    """The weights file is not there; run `samfleet variants pull NAME`."""
+    """The weights file does not exist; run `samfleet variants pull NAME`."""
 
     code = "checkpoint_missing"
 
@@ -47,12 +47,12 @@ class LoadsWeights(Protocol):
 
 
 def load_weights(network: LoadsWeights, record: VariantRecord, path: Path) -> None:
-    """Loads the record's official files: its checkpoint is `path`, the companions lie beside it under their names."""
+    """Load the record's official files: its checkpoint is `path`, the companions are in the same folder."""
     network.load(checked_files(record, path))
 
 
 def checked_files(record: VariantRecord, path: Path) -> dict[str, Path]:
-    """The record's files by what they are for; the sha256 of each is checked before anything is read from it."""
+    """Return the record's files by role. The sha256 of each file is verified before it is read."""
     companions = {role: path.with_name(checkpoint.filename) for role, checkpoint in record.companions.items()}
     paths = {"network": path, **companions}
     for role, checkpoint in record.files.items():
@@ -77,27 +77,27 @@ def file_sha256(path: Path) -> str:
 
 
 def read_state(path: Path, key: str | None = None) -> dict[str, Tensor]:
-    """The state dict in a file; nothing but tensors is unpickled.
+    """Return the state dict in a file; only tensors are unpickled.
 
-    It lies under `key` or, where the file has no such key, at its top level, as the loaders of EfficientViT take it.
+    It is under `key` or, if the file has no such key, at its top level, as in the loaders of EfficientViT.
     """
     try:
         state = read_state_file(path)
-    except Exception as error:  # unpickling a damaged file raises nearly anything
-        raise CheckpointUnreadable(f"{path} is no checkpoint of tensors: {_reason(error)}") from error
+    except Exception as error:  # unpickling a damaged file can raise nearly any exception
+        raise CheckpointUnreadable(f"{path} is not a checkpoint of tensors: {_reason(error)}") from error
     if key is not None and isinstance(state, dict):
         state = state.get(key, state)
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         place = "at its top level" if key is None else f"at its top level or under {key!r}"
-        raise CheckpointUnreadable(f"{path} holds no flat table of tensors {place}")
+        raise CheckpointUnreadable(f"{path} has no flat table of tensors {place}")
     return state
 
 
 def _reason(error: Exception) -> str:
-    """Torch's advice to unpickle freely is not for files that come from elsewhere."""
+    """Return a short reason, without torch's advice to unpickle freely, which does not suit downloaded files."""
     if isinstance(error, pickle.UnpicklingError):
-        return "it pickles something that is neither tensor nor number, of which nothing was run; get the official file"
-    return f"{str(error).partition('. ')[0]}; it may have been cut off on its way"
+        return "it pickles objects other than tensors and numbers; none of them was run; get the official file"
+    return f"{str(error).partition('. ')[0]}; the download may be incomplete"
 
 
 def load_state(
@@ -106,7 +106,10 @@ def load_state(
     own_key: Callable[[str], str] = str,
     unread: nn.Module | None = None,
 ) -> None:
-    """Strict load that names every missing, unexpected and wrongly shaped key; `own_key` and `unread`: see `Family`."""
+    """Load strictly; an error names every missing, unexpected and wrongly shaped key.
+
+    For `own_key` and `unread` see `Family`.
+    """
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     names = fitting_keys(network, shapes, own_key, unread)
     network.load_state_dict({names[key]: value for key, value in state.items() if key in names}, strict=True)
@@ -118,13 +121,13 @@ def fitting_keys(
     own_key: Callable[[str], str] = str,
     unread: nn.Module | None = None,
 ) -> dict[str, str]:
-    """The network's own key of every key of a checkpoint that it reads; raises `CheckpointMismatch`.
+    """Map every key that the network reads from a checkpoint to its own key. Raises `CheckpointMismatch`.
 
-    `shapes` are the checkpoint's, so that nothing of it needs to be read for this.
+    `shapes` are the checkpoint's, so that no tensor needs to be read.
     """
     skipped = {key: tuple(value.shape) for key, value in unread.state_dict().items()} if unread else {}
     own = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    renamed = not own.keys() <= shapes.keys()  # some are published under our names too, and own_key is not for those
+    renamed = not own.keys() <= shapes.keys()  # some files use our names already, and own_key does not apply to them
     names = {key: own_key(key) if renamed else key for key in shapes if key not in skipped}
     expected = skipped | {key: own[name] for key, name in names.items() if name in own}
     problems = {

@@ -1,4 +1,4 @@
-"""Keys of SAM 2's checkpoints and of those made after it, in this repository's network."""
+"""Maps keys of checkpoints of SAM 2 and its successors to this repository's network."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LINEAR = {"0": "lin1", "1": "lin2"}
 
 
 def own_key_of_sam2(official: str) -> str:
-    """The key in the network of an official one.
+    """Return the network's key for an official one.
 
-    What depends on the image alone belongs to the image encoder here, also where SAM 2 keeps it in the mask decoder.
-    Keys of the parts that segment video stay as they are.
+    Parameters that depend only on the image belong to the image encoder here, even if SAM 2 has them in the mask
+    decoder. Keys of the video parts are unchanged.
     """
     if official.startswith(WITH_THE_IMAGE):
         return f"image_encoder.{official.removeprefix('sam_mask_decoder.')}"

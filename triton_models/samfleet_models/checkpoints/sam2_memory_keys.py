@@ -1,8 +1,8 @@
-"""The parts of a SAM 2 checkpoint that segment video and that no single image reads.
+"""The parts of a SAM 2 checkpoint that segment video and are not read for single images.
 
-They are stated as modules so that loading can check every published key and shape; nothing ever runs them. All sizes of
-a family have the same, whatever its `architecture`. Names and shapes as sam2/modeling of facebookresearch/sam2 and, for
-the spatial perceiver, of facebookresearch/EdgeTAM.
+They are declared as modules so that loading can check every published key and shape; they never run. All sizes of a
+family have the same parts, whatever its `architecture`. Names and shapes follow sam2/modeling of facebookresearch/sam2
+and, for the spatial perceiver, facebookresearch/EdgeTAM.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from samfleet_models.modeling.transformer import DIM
 MEMORY = 64  # channels of a frame in the memory
 FRAMES = 7
 FEED_FORWARD = 2048
-MASK_WIDTHS = (1, 4, 16, 64, DIM)  # a mask on its way to the embedding's grid
+MASK_WIDTHS = (1, 4, 16, 64, DIM)  # channels of a mask while it is downsampled to the embedding's grid
 FUSER_LAYERS = 2
 LATENTS = 256
 
 
 class Part(nn.Module):
-    """Modules and, by their shapes, bare parameters under the given names."""
+    """Modules, and bare parameters given by their shapes, under the given names."""
 
     def __init__(self, **children: nn.Module | tuple[int, ...]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""SAM 2's single answers: mask 0 where it is stable, else the best of the masks for ambiguous prompts.
+"""SAM 2's single masks: mask 0 if it is stable, else the best of the masks for ambiguous prompts.
 
 After dynamic_multimask_via_stability of sam2/modeling/sam/mask_decoder.py (arXiv 2408.00714).
 """
@@ -15,14 +15,14 @@ from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.mask_decoder import MULTI, SINGLE
 
-DELTA = 0.05  # of the logits on either side of the mask's edge
+DELTA = 0.05  # logit offset on either side of the mask's edge
 STABLE = 0.98
 
 
 class DynamicSingle:
-    """A decoder that gives another mask than mask 0, with its IoU, where mask 0 is not stable.
+    """A decoder that replaces mask 0, and its IoU, if mask 0 is not stable.
 
-    `inner` draws both: nearly all of the work is in the features that all masks of a prompt are drawn from.
+    `inner` draws both masks: most of the work is in the features, which all masks of a prompt share.
     """
 
     def __init__(self, inner: Decoder) -> None:
@@ -45,7 +45,7 @@ class DynamicSingle:
             return self.inner.draw(scored, rows, masks)
         counts = 1 + (masks == SINGLE).long()
         places = torch.arange(len(rows)).repeat_interleave(counts)
-        own = counts.cumsum(0) - counts  # of each mask in what is drawn; its other one lies behind it
+        own = counts.cumsum(0) - counts  # index of each mask among the drawn ones; its alternative follows it
         ambiguous = torch.tensor(MULTI)
         both = masks[places]
         both[own[single] + 1] = ambiguous[scored.ious[rows[single]][:, ambiguous].argmax(1)]
@@ -60,6 +60,9 @@ class DynamicSingle:
 
 
 def stability(logits: Tensor) -> Tensor:
-    """[n] of `logits` [n, h, w]: how much of the mask at a lower threshold is left at a higher one; 1 of no mask."""
+    """Return [n] of `logits` [n, h, w]: the share of the mask at a lower threshold that remains at a higher one.
+
+    An empty mask has 1.
+    """
     inner, outer = ((logits > threshold).sum((1, 2)).float() for threshold in (DELTA, -DELTA))
     return (inner / outer).masked_fill_(outer == 0, 1.0)

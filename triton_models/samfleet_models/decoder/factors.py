@@ -1,4 +1,4 @@
-"""The image tokens of many prompts as products of a shared part and small ones."""
+"""The image tokens of many prompts as products of a shared part and small factors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Factors:
 
     In the terms of `samfleet_models.decoder.two_way_pass`, `image` is (r₁ B)ᵀ [P, 2 J + 1, N], `tokens` is
     W [P, 2 J + 1, 256] and `scale` is r₁ r₀ [P, 1, N]; during the second layer they do not contain r₁ yet. `image` has
-    the type of scoring and lies in a workspace: the next pass overwrites it. The others are float32.
+    the type of scoring and is in a workspace: the next pass overwrites it. The others are float32.
     """
 
     image: Tensor
@@ -29,7 +29,7 @@ class Factors:
     def taken(
         cls, workspace: Workspace, prompts: int, pairs: int, pixels: int, dtype: torch.dtype = torch.float32
     ) -> Factors:
-        """Uninitialised, for `pairs` (J) of heads and tokens."""
+        """Return uninitialised factors for `pairs` (J) of heads and tokens."""
         image = workspace.take("image", prompts, 2 * pairs + 1, pixels, dtype=dtype)
         return cls(
             image=image,
@@ -38,7 +38,7 @@ class Factors:
         )
 
     def group(self, rows: slice | Tensor) -> Factors:
-        """Of some prompts; a slice makes no copy."""
+        """Return the factors of some prompts; a slice makes no copy."""
         return Factors(self.image[rows], self.tokens[rows], self.scale[rows])
 
     @property

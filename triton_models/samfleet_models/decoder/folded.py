@@ -1,4 +1,4 @@
-"""SAM's mask decoder in two steps: score all prompts, then draw the masks that are wanted."""
+"""SAM's mask decoder in two steps: score all prompts, then draw the wanted masks."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ from samfleet_models.modeling.mask_decoder import MaskDecoder
 from samfleet_models.modeling.prompt_encoder import PointEncoder
 from samfleet_models.modeling.transformer import HEADS
 
-# Prompts whose image-sized tensors are at work together. In the transformer a GPU's product for one head of 256 prompts
-# writes 32 MB, which takes longer than its launch; of 64 prompts it does not. Drawing writes eight times as much.
+# Prompts whose image-sized tensors are computed together. In the transformer a GPU's product for one head of 256
+# prompts writes 32 MB, which takes longer than its launch; for 64 prompts it does not. Drawing writes eight times as
+# much.
 SCORED_TOGETHER = {"cpu": 1, "cuda": 256}
 DRAWN_TOGETHER = {"cpu": 1, "cuda": 64}
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPrompts:
-    """P prompts after the transformer: predicted `ious` [P, 4] on the host and what drawing their masks needs.
+    """P prompts after the transformer: predicted `ious` [P, 4] on the host and the inputs for drawing their masks.
 
-    `contexts` has the image of each. Mask 0 answers alone, masks 1 to 3 together. All but `ious` is void after the
-    decoder's next `score`.
+    `contexts` has the image of each prompt. Mask 0 is the single mask, masks 1 to 3 are the multimask output.
+    Everything but `ious` is invalid after the decoder's next `score`.
     """
 
     ious: Tensor
@@ -48,21 +49,25 @@ class ScoredPrompts:
 
 
 def scored_bytes(pixels: int, tokens: int) -> int:
-    """What a prompt of `tokens` keeps until it is drawn, the decoder's own included, on `pixels` image tokens."""
+    """Return the bytes that a prompt of `tokens` keeps until it is drawn, on `pixels` image tokens.
+
+    `tokens` includes the decoder's own.
+    """
     pairs = HEADS * tokens
     return 4 * pixels * (2 * pairs + 2)  # `image` and `scale` in float32
 
 
 def scratch_bytes(pixels: int, tokens: int) -> int:
-    """What the transformer takes for a prompt at work, beside what it keeps."""
+    """Return the bytes that the transformer needs for a prompt in progress, in addition to `scored_bytes`."""
     pairs = HEADS * tokens
-    return 4 * pixels * (4 * pairs + 1)  # weights, their softmax's copy, and the spread of the second layer in float32
+    # Weights, the copy of their softmax, and the spread of the second layer, in float32.
+    return 4 * pixels * (4 * pairs + 1)
 
 
 class FoldedDecoder:
-    """Prompt encoder and mask decoder whose parameters are final, float32 and on their device. Not thread-safe.
+    """Prompt encoder and mask decoder with final parameters, float32 and on their device. Not thread-safe.
 
-    What is computed in which type of a `precision` is said in `samfleet_models.decoder.numerics`.
+    `samfleet_models.decoder.numerics` says which part of a `precision` is computed in which type.
     """
 
     def __init__(
@@ -74,7 +79,7 @@ class FoldedDecoder:
         self._device = device
         self._types = Types.of(precision, device)
         self._workspace = Workspace(device)
-        self._lanes = PromptThreads(device)
+        self._threads = PromptThreads(device)
         with torch.inference_mode():
             self._weights = FoldedWeights.of(mask_decoder, self._types.drawing)
             self._drawing = _drawing(mask_decoder, self._weights)
@@ -82,21 +87,24 @@ class FoldedDecoder:
 
     @property
     def lanes(self) -> int:
-        """Threads among which the prompts of a chunk are shared out."""
-        return self._lanes.count
+        """Number of threads that share the prompts of a chunk."""
+        return self._threads.count
 
     @torch.inference_mode()
     def prepare(self, features: Features) -> ImageContext:
-        """What all prompts of one image share; `features` are those that `MaskDecoder.image_features` takes."""
+        """Return the context that all prompts of one image share.
+
+        `features` are the input of `MaskDecoder.image_features`.
+        """
         image, dense = self._mask_decoder.image_features(features), self._prompt_encoder.dense
         return ImageContext.of(self._weights, self._positions, image, dense, self._types)
 
     @torch.inference_mode()
     def score(self, images: ImageContext | Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
-        """The transformer and the IoU head on P prompts of one image, or of several.
+        """Run the transformer and the IoU head on P prompts of one or several images.
 
-        Of several, `images` has the context of every prompt, those of one image together. `coords` [P, T, 2] (x, y) in
-        pixels of the network input; `labels` [P, T] of `samfleet_models.modeling.prompt_encoder.Label`.
+        For several images, `images` has the context of every prompt, with those of one image adjacent. `coords` [P, T,
+        2] (x, y) in pixels of the network input; `labels` [P, T] of `samfleet_models.modeling.prompt_encoder.Label`.
         """
         coords, labels = to_device(coords, self._device), to_device(labels, self._device)
         contexts = [images] * len(coords) if isinstance(images, ImageContext) else images
@@ -109,14 +117,14 @@ class FoldedDecoder:
             part = TwoWayPass(self._mask_decoder.transformer, self._weights, contexts[rows], scratch, group)
             return part.run(prompt[rows], factors.group(rows))
 
-        tokens = torch.cat(self._lanes.map(transformed, self._lanes.shares(len(prompt))))
+        tokens = torch.cat(self._threads.map(transformed, self._threads.shares(len(prompt))))
         return ScoredPrompts(self._mask_decoder.predicted_ious(tokens).float().cpu(), tokens, factors, contexts)
 
     @torch.inference_mode()
     def draw(self, scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """The `masks` [n] of the prompts `rows` [n], which ascend; both on the host. Logits have the precision's type.
+        """Draw the `masks` [n] of the prompts `rows` [n], ascending; both on the host.
 
-        Masks are 0 to 3, and of a `RefinedMaskDecoder` also `REFINED_ALONE`.
+        Logits have the precision's type. Masks are 0 to 3; a `RefinedMaskDecoder` also has `REFINED_ALONE`.
         """
         side = scored.contexts[0].side
         kernels = self._mask_decoder.mask_kernels(scored.tokens, rows, masks).to(self._types.drawing)
@@ -134,24 +142,24 @@ class FoldedDecoder:
             self._drawing.draw(context, factors, kernels[own], counts[span], logits[own], scratch)
 
         groups = list(image_groups([scored.contexts[prompt] for prompt in prompts], size))
-        self._lanes.map(draw_group, groups)
+        self._threads.map(draw_group, groups)
         return DrawnMasks(logits, self._mask_decoder.ious_of(scored.ious, rows, masks))
 
     def _fitting(self, most: int, each: int) -> int:
-        """How many prompts are at work at once: at most so many, and as many as the memory has room for."""
+        """Return the number of prompts to process at once: at most `most`, limited by free memory."""
         if most == 1:
             return 1
         fitting = memory_for_chunks(self._device) // each
         return most if fitting >= most else max(1, few_sizes(fitting))
 
     def release_memory(self) -> None:
-        """Gives the workspace back, after a failure."""
+        """Release the workspaces after a failure."""
         self._workspace.release()
-        self._lanes.release_memory()
+        self._threads.release_memory()
 
 
 def _rows(prompts: Sequence[int], device: torch.device) -> slice | Tensor:
-    """Ascending `prompts` as a slice where they follow one another, which copies nothing, else as an index."""
+    """Return ascending `prompts` as a slice if they are consecutive, which copies nothing, else as an index."""
     first, last = prompts[0], prompts[-1]
     if last - first + 1 == len(prompts):
         return slice(first, last + 1)

@@ -1,4 +1,4 @@
-"""The mask decoder's parameters, multiplied out once when a checkpoint is loaded.
+"""The mask decoder's parameters, premultiplied once when a checkpoint is loaded.
 
 Every product of two parameters is formed here, in float64. `samfleet_models.decoder.two_way_pass` states the algebra.
 """
@@ -15,12 +15,12 @@ from samfleet_models.decoder.output_upscaling import UpScaling
 from samfleet_models.modeling.mask_decoder import MaskDecoder
 from samfleet_models.modeling.transformer import DIM, HEADS, Attention
 
-SCALE = (DIM // 2 // HEADS) ** -0.5  # of the logits in the cross attentions
+SCALE = (DIM // 2 // HEADS) ** -0.5  # scale of the logits in the cross attentions
 
 
 @dataclass(frozen=True, slots=True)
 class ToImage:
-    """Tokens ask the image. `query` is scaled; `out` carries what constant keys and values add up to.
+    """Token-to-image attention. `query` is scaled; `out` includes the contribution of constant keys and values.
 
     `key` and `value` [128, 256] act on image tokens before the gain of their LayerNorm; `value_heads` [H, 256, 16] and
     `key_heads` [H, 16, 256] are the same matrices per head. `position_key` [128, 256] acts on positions.
@@ -43,10 +43,10 @@ class ToImage:
 
 @dataclass(frozen=True, slots=True)
 class ToTokens:
-    """The image asks the tokens. `key` is scaled.
+    """Image-to-token attention. `key` is scaled.
 
-    `query` [128, 256] acts on image tokens before the gain of their LayerNorm, `position_query` on positions, its bias
-    holding all constants. `out` [H, 16, 256] turns a head's values into image channels, without their mean.
+    `query` [128, 256] acts on image tokens before the gain of their LayerNorm, `position_query` on positions; its bias
+    includes all constants. `out` [H, 16, 256] maps a head's values to image channels, without their mean.
     """
 
     key: Affine
@@ -63,7 +63,10 @@ class ToTokens:
 
 @dataclass(frozen=True, slots=True)
 class FoldedWeights:
-    """`gained_out` [H, 16, 256] is the first layer's `out` behind its gain; `shift` [256] what both layers add."""
+    """Premultiplied parameters of a decoder.
+
+    `gained_out` [H, 16, 256] is the first layer's `out` after its gain; `shift` [256] is the sum that both layers add.
+    """
 
     to_image: tuple[ToImage, ToImage, ToImage]
     to_tokens: tuple[ToTokens, ToTokens]
@@ -75,7 +78,7 @@ class FoldedWeights:
 
     @classmethod
     def of(cls, decoder: MaskDecoder, drawing: torch.dtype) -> FoldedWeights:
-        """Of a decoder with its final parameters, float32, on their device; `drawing` is the type to draw in."""
+        """Fold a decoder with final parameters, float32, on their device; `drawing` is the type to draw in."""
         first, second = decoder.transformer.blocks
         gains = [wide(block.norm4.weight) for block in (first, second)]
         shifts = [wide(block.norm4.bias) for block in (first, second)]
@@ -101,7 +104,10 @@ class FoldedWeights:
 
 
 def _to_image(attention: Attention, gain: Tensor, shift: Tensor) -> ToImage:
-    """Keys and values read gain · x + shift. What is constant over the image cancels in the softmax over it."""
+    """Fold an attention whose keys and values read gain · x + shift.
+
+    Terms constant over the image cancel in the softmax over it.
+    """
     key, value, out = (wide(part.weight) for part in (attention.k_proj, attention.v_proj, attention.out_proj))
     constant = wide(attention.v_proj.bias) + value @ shift
     return ToImage(
@@ -130,5 +136,5 @@ def _scaled(linear: nn.Linear) -> Affine:
 
 
 def _heads_out(matrix: Tensor) -> Tensor:
-    """[H, 16, 256] of an output projection [256, 128], each row without its mean over the channels."""
+    """Return [H, 16, 256] of an output projection [256, 128], each row without its mean over the channels."""
     return narrow(centred(matrix, 0).T.reshape(HEADS, -1, DIM))

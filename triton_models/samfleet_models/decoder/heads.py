@@ -1,7 +1,7 @@
-"""What turns embeddings and prompts into masks, by kind of head: `Family.heads` names one.
+"""Decoder heads, which turn embeddings and prompts into masks. `Family.heads` names one.
 
-The decoders made after SAM's are SAM 2's (arXiv 2408.00714), HQ-SAM's (arXiv 2306.01567), EfficientSAM's (arXiv
-2312.00863) and EfficientViT-SAM's (arXiv 2402.05008). In what they differ is data here; one engine computes them all.
+SAM's decoder has successors in SAM 2 (arXiv 2408.00714), HQ-SAM (arXiv 2306.01567), EfficientSAM (arXiv 2312.00863) and
+EfficientViT-SAM (arXiv 2402.05008). Their differences are data here; one engine computes all of them.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from samfleet_models.modeling.transformer import TransformerShape, attended_with
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """`prompt_encoder(frame_size, embedding_size)` and `mask_decoder()` make what checkpoints load into.
+    """The parts of a decoder. Checkpoints load into `prompt_encoder(frame_size, embedding_size)` and `mask_decoder()`.
 
-    `fold` makes of both, loaded, what computes in a type.
+    `fold` turns both, once loaded, into a decoder that computes in a given type.
     """
 
     prompt_encoder: Callable[[int, int], nn.Module]
@@ -66,5 +66,5 @@ EFFICIENT_SAM = Heads(
 
 
 def hq_sam(early_channels: int) -> Heads:
-    """For an encoder whose early layer, behind the embedding in its features, has so many channels."""
+    """Return the heads for an encoder whose features have an early layer of `early_channels` after the embedding."""
     return Heads(PromptEncoder, partial(RefinedMaskDecoder, early_channels), FoldedDecoder)

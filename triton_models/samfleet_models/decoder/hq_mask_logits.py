@@ -1,8 +1,8 @@
-"""HQ-SAM's masks: SAM's with the logits of one more mask added, which is drawn from finer features.
+"""HQ-SAM's masks: SAM's logits plus those of one more mask, drawn from finer features.
 
-Those are two 3 x 3 convolutions of a prompt's up-scaled features, plus features of the image. The second convolution is
-linear and only the product of its result with one kernel is wanted: its weights meet that kernel first, and 64 channels
-become 1 instead of 32. It is then 9 products per pixel, each added where its tap belongs.
+The finer features are two 3 x 3 convolutions of a prompt's up-scaled features, plus features of the image. The second
+convolution is linear, and only the product of its result with one kernel is needed. So its weights are multiplied with
+that kernel first, and 64 channels become 1 instead of 32. It is then 9 products per pixel, each added at its tap.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ TAPS = 9
 
 @dataclass(frozen=True, slots=True)
 class RefinedDrawing:
-    """Kernels [k, 32 + 32], the second halves alike for all masks of a prompt: they refine.
+    """Draws with kernels [k, 32 + 32], whose second halves, equal for all masks of a prompt, refine.
 
-    `first` and `norm` are weight and bias of the first convolution and of the LayerNorm behind it, in the type of
-    drawing. `taps` [32, 64 * 9] and `bias` [32] are those of the second, mirrored: what a pixel adds to its neighbours.
+    `first` and `norm` are weight and bias of the first convolution and of the LayerNorm after it, in the type of
+    drawing. `taps` [32, 64 * 9] and `bias` [32] are those of the second convolution, mirrored: the contribution of a
+    pixel to its neighbours.
     """
 
     up_scaling: UpScaling
@@ -65,7 +66,7 @@ class RefinedDrawing:
         )
 
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
-        spatial = CHANNELS + 3 * 2 * CHANNELS + 2 * TAPS  # features, convolved, normed, one to spare; the taps
+        spatial = CHANNELS + 3 * 2 * CHANNELS + 2 * TAPS  # features, convolved, normalised, one to spare; the taps
         return PlainDrawing(self.up_scaling).bytes_per_prompt(pixels, tokens) + 4 * SUBPIXELS**2 * pixels * spatial
 
     def draw(
@@ -85,7 +86,7 @@ class RefinedDrawing:
         torch.add(logits.view(out.shape), refinement[owners], out=out)
 
     def _features(self, context: ImageContext, factors: Factors, workspace: Workspace) -> Tensor:
-        """[g, 4 * side, 4 * side, 32], valid until the next prompts are drawn."""
+        """Return [g, 4 * side, 4 * side, 32], valid until the next prompts are drawn."""
         side, count = context.side, len(factors.tokens)
         dtype = context.pixels.first.dtype
         whole = workspace.take("features", count, 4 * side, 4 * side, CHANNELS, dtype=dtype)
@@ -98,7 +99,7 @@ class RefinedDrawing:
         return whole
 
     def _refinement(self, context: ImageContext, features: Tensor, kernels: Tensor) -> Tensor:
-        """Logits [g, 4 * side, 4 * side] float32 of the refining `kernels` [g, 32]."""
+        """Return the logits [g, 4 * side, 4 * side] float32 of the refining `kernels` [g, 32]."""
         height, width = features.shape[1:3]
         hidden = functional.conv2d(features.permute(0, 3, 1, 2), *self.first, padding=1).permute(0, 2, 3, 1)
         normed = functional.layer_norm(hidden, hidden.shape[3:], *self.norm, self.norm_epsilon)

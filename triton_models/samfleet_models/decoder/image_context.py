@@ -1,4 +1,4 @@
-"""What the prompts of one image share, computed once per image."""
+"""The data that all prompts of one image share, computed once per image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Positions:
     """Projected positions of the N image tokens, equal for all images of a size.
 
     `keys` [H, 16, N] of the three token-to-image attentions and `queries` [H, 16, N] of the two image-to-token ones,
-    whose constants are in them.
+    which include their constants.
     """
 
     keys: tuple[Tensor, Tensor, Tensor]
@@ -30,7 +30,7 @@ class Positions:
 
     @classmethod
     def of(cls, weights: FoldedWeights, features: Tensor) -> Positions:
-        """Of positional `features` [N, 256], in float32."""
+        """Project positional `features` [N, 256], in float32."""
         first, second, final = (table(part.position_key, features) for part in weights.to_image)
         early, late = (
             table(part.position_query.weight, features) + part.position_query.bias.view(HEADS, -1, 1)
@@ -46,13 +46,13 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class ImageContext:
-    """Tables [H, 16, N] of an image's N tokens K, projected for every place where prompts meet them.
+    """Tables [H, 16, N] of an image's N tokens K, projected for every attention between prompts and image.
 
     With K₀ = K centred over the channels and K₁ = K₀ · gain centred: `keys`, `values` and `queries` per attention, of K
     in the first layer (positions included), of K₀ in the second and K₁ in the final attention; `echoes` are the images
-    of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second).
-    `norms` [1, N] are |K₀|² and |K₁|², `shift` [1, N] is twice K₁ · shift; both are divided by the 256 channels.
-    `norms` are float32, `pixels` of the type of drawing, all others of that of scoring.
+    of K₀ and K₁ under the output projections that a variance needs: (K₀, first), (K₁, first), (K₁, second). `norms` [1,
+    N] are |K₀|² and |K₁|², `shift` [1, N] is twice K₁ · shift; both are divided by the 256 channels. `norms` are
+    float32, `pixels` of the type of drawing, all others of that of scoring.
     """
 
     positions: Positions
@@ -66,19 +66,22 @@ class ImageContext:
 
     @property
     def size(self) -> int:
-        """N."""
+        """The number N of image tokens."""
         return len(self.pixels.first)
 
     @property
     def side(self) -> int:
-        """Of the square embedding, whose pixels are the N tokens."""
+        """Side of the square embedding, whose pixels are the N tokens."""
         return math.isqrt(self.size)
 
     @classmethod
     def of(
         cls, weights: FoldedWeights, positions: Positions, features: ImageFeatures, dense: Tensor, types: Types
     ) -> ImageContext:
-        """Of one image's `features`, `dense` [1, 256] added to the embedding; computed in float32, kept in `types`."""
+        """Make the context of one image's `features`, with `dense` [1, 256] added to the embedding.
+
+        It is computed in float32 and kept in `types`.
+        """
         tokens = (features.embedding[0].flatten(1).T + dense).contiguous()  # [N, 256]
         first, second, final = weights.to_image
         early, late = weights.to_tokens
@@ -110,7 +113,7 @@ class ImageContext:
 
 
 def image_groups(contexts: Sequence[ImageContext], most: int) -> Iterator[tuple[slice, ImageContext]]:
-    """At most so many neighbours of one image together; `contexts` has the image of every prompt."""
+    """Yield slices of at most `most` neighbours of one image; `contexts` has the image of every prompt."""
     start = 0
     for _, neighbours in groupby(contexts, key=id):
         same = list(neighbours)
@@ -121,5 +124,5 @@ def image_groups(contexts: Sequence[ImageContext], most: int) -> Iterator[tuple[
 
 
 def table(matrix: Tensor, tokens: Tensor) -> Tensor:
-    """[H, 16, N] of `matrix` [128, 256] on `tokens` [N, 256]."""
+    """Return [H, 16, N]: `matrix` [128, 256] applied to `tokens` [N, 256]."""
     return torch.mm(matrix, tokens.T).view(HEADS, -1, len(tokens))

@@ -1,4 +1,4 @@
-"""What a decoder does, whichever heads it has: prompts are scored first, and of their masks the wanted ones drawn."""
+"""The interface of all decoders: score the prompts first, then draw only the wanted masks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from samfleet_models.modeling.common import Features
 
 
 class Scored(Protocol):
-    """P prompts scored: predicted `ious` [P, M], float32 on the host.
+    """P scored prompts: predicted `ious` [P, M], float32 on the host.
 
-    All else is the decoder's own and void after its next `score`.
+    Everything else is private to the decoder and invalid after its next `score`.
 
-    Mask 0 answers alone, masks 1 to 3 together.
+    Mask 0 is the single mask, masks 1 to 3 are the multimask output.
     """
 
     @property
@@ -24,9 +24,9 @@ class Scored(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DrawnMasks:
-    """`logits` [n, S/4, S/4] and the predicted `ious` [n] of what was drawn, float32 on the host.
+    """`logits` [n, S/4, S/4] and predicted `ious` [n] of the drawn masks, float32 on the host.
 
-    A decoder may draw another mask than it was asked for, so these IoUs are the answer's and not those scored before.
+    A decoder may draw another mask than the requested one, so these IoUs may differ from those scored before.
     """
 
     logits: Tensor
@@ -38,30 +38,30 @@ class Decoder(Protocol):
 
     @property
     def lanes(self) -> int:
-        """Threads among which the prompts of a chunk are shared out."""
+        """Number of threads that share the prompts of a chunk."""
         ...
 
     def prepare(self, features: Features) -> Any:
-        """What all prompts of one image share.
+        """Return the context that all prompts of one image share.
 
-        `features` [1, ...] are what the image encoder gives: the embedding [1, 256, h, w] first, then what else the
-        decoder wants of it.
+        `features` [1, ...] are the outputs of the image encoder: the embedding [1, 256, h, w] first, then any other
+        features that the decoder needs.
         """
         ...
 
     def score(self, images: Any, coords: Tensor, labels: Tensor) -> Scored:
-        """The predicted IoUs of P prompts of one image, or of several.
+        """Return the predicted IoUs of P prompts of one or several images.
 
-        `images` is what `prepare` gave; of several images, a sequence with the context of every prompt, those of one
-        image together. `coords` [P, T, 2] (x, y) in pixels of the frame; `labels` [P, T] of
+        `images` is the result of `prepare`; for several images, a sequence with the context of every prompt, with those
+        of one image adjacent. `coords` [P, T, 2] (x, y) in pixels of the frame; `labels` [P, T] of
         `samfleet_models.modeling.prompt_encoder.Label`; both may be on the host.
         """
         ...
 
     def draw(self, scored: Any, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """The `masks` [n] of the prompts `rows` [n], which ascend; both on the host."""
+        """Draw the `masks` [n] of the prompts `rows` [n], ascending; both on the host."""
         ...
 
     def release_memory(self) -> None:
-        """Gives all work tensors back, after a failure; what was scored is void."""
+        """Release all work tensors after a failure; scored prompts become invalid."""
         ...

@@ -1,7 +1,7 @@
 """Masks from the features of `samfleet_models.decoder.output_upscaling`.
 
-A mask's kernel meets the 32 channels of every mask pixel as one product, so masks that nobody asked for are never
-formed.
+A mask's kernel is multiplied with the 32 channels of every mask pixel in one product, so masks that are not requested
+are never formed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.mask_decoder import MASKS
 from samfleet_models.modeling.transformer import DIM, HEADS
 
-PAIRS = {torch.float32: torch.int64, torch.bfloat16: torch.int32, torch.float16: torch.int32}  # of two numbers
-TILE = {"cpu": 16, "cuda": 64}  # rows of the embedding drawn together; 16 keep the buffers near the cores (measured)
+# The type that stores a pair of numbers as one.
+PAIRS = {torch.float32: torch.int64, torch.bfloat16: torch.int32, torch.float16: torch.int32}
+TILE = {"cpu": 16, "cuda": 64}  # embedding rows drawn together; 16 keep the buffers in the cores' caches (measured)
 
 
 class Drawing(Protocol):
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
-        """What drawing takes for a prompt of so many `tokens`, on an embedding of `pixels` image tokens."""
+        """Return the bytes that drawing needs for a prompt of `tokens`, on an embedding of `pixels` image tokens."""
         ...
 
     def draw(
@@ -40,21 +41,21 @@ class Drawing(Protocol):
         out: Tensor,
         workspace: Workspace,
     ) -> None:
-        """Logits `out` [k, 4 * side, 4 * side] of the `kernels` [k, C] of g prompts of one image.
+        """Write the logits `out` [k, 4 * side, 4 * side] of the `kernels` [k, C] of g prompts of one image.
 
-        `counts` says how many kernels each prompt has, in order. `kernels` and `out` have the type of drawing.
+        `counts` is the number of kernels of each prompt, in order. `kernels` and `out` have the type of drawing.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PlainDrawing:
-    """Kernels [k, 32] on the features, some rows of the embedding at a time."""
+    """Draws with kernels [k, 32] on the features, some rows of the embedding at a time."""
 
     up_scaling: UpScaling
 
     def bytes_per_prompt(self, pixels: int, tokens: int) -> int:
-        channels = 2 * DIM + SUBPIXELS * DIM // 2  # of both convolutions, and of the normed pixels between them
+        channels = 2 * DIM + SUBPIXELS * DIM // 2  # both convolutions, and the normalised pixels between them
         return 4 * pixels * (channels + 2 * (2 * HEADS * tokens + 1) + 2 * SUBPIXELS**2 * MASKS)
 
     def draw(
@@ -68,7 +69,7 @@ class PlainDrawing:
     ) -> None:
         side = context.side
         pair = PAIRS[out.dtype]
-        pairs = out.view(pair)  # two neighbours in x move as one
+        pairs = out.view(pair)  # two neighbours in x are copied as one number
         blocks = pairs.view(-1, side, 2, 2, side, 2)  # y, y of the sub-pixel, y of its sub-pixel, x, x of the sub-pixel
         spans = row_spans(side, TILE[out.device.type])
         tiles = self.up_scaling.features(context.pixels, factors, spans, workspace)
@@ -79,12 +80,12 @@ class PlainDrawing:
 
 
 def row_spans(side: int, rows: int) -> list[slice]:
-    """The image tokens of at most so many `rows` of the embedding each, all of them in order."""
+    """Return slices of image tokens, at most `rows` rows of the embedding each, all of them in order."""
     return [slice(top * side, min(top + rows, side) * side) for top in range(0, side, rows)]
 
 
 def each_prompt(kernels: Tensor, counts: Sequence[int], features: Tensor) -> Tensor:
-    """[k, m] of `kernels` [k, 32] on their own prompts' `features` [g, m, 32]."""
+    """Return [k, m]: `kernels` [k, 32] applied to the `features` [g, m, 32] of their prompts."""
     if len(counts) == 1:
         return product(kernels[None], features.transpose(1, 2))[0]
     if len(set(counts)) == 1:

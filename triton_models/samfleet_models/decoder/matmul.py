@@ -1,7 +1,7 @@
-"""The matrix products of the folded decoder, in the shapes and through the libraries that measure best.
+"""The matrix products of the folded decoder, with the shapes and libraries that measured fastest.
 
 A table is [H, D, N]: for each of H heads, D channels of all N image tokens. Nothing is expanded per prompt in memory:
-the loop runs over whichever of prompts and heads are fewer, the other is the batch of one library call.
+the loop runs over prompts or heads, whichever are fewer, and the other is the batch of one library call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from samfleet_models.ops.onednn import by_onednn
 
 
 def product(left: Tensor, right: Tensor, add: Tensor | None = None) -> Tensor:
-    """`left` [P, m, k] · `right` [P, k, n], plus `add` [P, m, n], which may be overwritten.
+    """Return `left` [P, m, k] · `right` [P, k, n], plus `add` [P, m, n], which may be overwritten.
 
     A single prompt on a CPU goes through oneDNN (`samfleet_models.ops.onednn`).
     """
@@ -29,7 +29,7 @@ def product(left: Tensor, right: Tensor, add: Tensor | None = None) -> Tensor:
 
 
 def over_image(queries: Tensor, table: Tensor, out: Tensor, *, add: bool = False) -> Tensor:
-    """`out` [P, H, T, N] = `queries` [P, H, T, D] · `table` [H, D, N], or added to it."""
+    """Write `out` [P, H, T, N] = `queries` [P, H, T, D] · `table` [H, D, N], or add it to `out`."""
     if len(queries) < HEADS:
         parts = [(query, table, target) for query, target in zip(queries, out, strict=True)]
     else:
@@ -44,7 +44,7 @@ def over_image(queries: Tensor, table: Tensor, out: Tensor, *, add: bool = False
 
 
 def from_image(weights: Tensor, table: Tensor) -> Tensor:
-    """[P, H, T, D] = `weights` [P, H, T, N] · `table` [H, D, N] transposed."""
+    """Return [P, H, T, D] = `weights` [P, H, T, N] · `table` [H, D, N] transposed."""
     columns = table.transpose(1, 2)
     if len(weights) < HEADS:
         return torch.stack([torch.bmm(weight, columns) for weight in weights])
@@ -55,24 +55,24 @@ def from_image(weights: Tensor, table: Tensor) -> Tensor:
 
 
 def by_head(x: Tensor) -> Tensor:
-    """[P, H, T, C] of [P, H * T, C], as a view."""
+    """Return [P, H, T, C] of [P, H * T, C], as a view."""
     prompts, pairs, channels = x.shape
     return x.view(prompts, HEADS, pairs // HEADS, channels)
 
 
 def split_heads(x: Tensor) -> Tensor:
-    """[P, H, T, D] of [P, T, H * D]."""
+    """Return [P, H, T, D] of [P, T, H * D]."""
     prompts, tokens, _ = x.shape
     return x.view(prompts, tokens, HEADS, -1).transpose(1, 2).contiguous()
 
 
 def join_heads(x: Tensor) -> Tensor:
-    """[P, T, H * D] of [P, H, T, D]."""
+    """Return [P, T, H * D] of [P, H, T, D]."""
     return x.transpose(1, 2).flatten(2)
 
 
 def each_head(x: Tensor, matrices: Tensor) -> Tensor:
-    """[P, H, T, E] = `x` [P, H, T, D] · `matrices` [H, D, E], a few rows only."""
+    """Return [P, H, T, E] = `x` [P, H, T, D] · `matrices` [H, D, E], for a few rows only."""
     prompts, heads, tokens, _ = x.shape
     rows = torch.bmm(x.transpose(0, 1).flatten(1, 2), matrices)  # [H, P * T, E]
     return rows.view(heads, prompts, tokens, -1).transpose(0, 1).contiguous()

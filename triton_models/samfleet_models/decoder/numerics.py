@@ -1,4 +1,4 @@
-"""Number types of the decoder, and parameters on their way from the published network into folded ones."""
+"""Number types of the decoder, and the conversion of published parameters into folded ones."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def narrow(x: Tensor) -> Tensor:
 
 
 def centred(x: Tensor, dim: int) -> Tensor:
-    """Without its mean along `dim`: what a LayerNorm over it would take away."""
+    """Subtract the mean along `dim`, as a LayerNorm over it does."""
     return x - x.mean(dim, keepdim=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Types:
-    """Of what is image-sized and belongs to a prompt: `scoring` in the transformer, `drawing` in the up-scaling.
+    """Types of the image-sized tensors of a prompt: `scoring` in the transformer, `drawing` in the up-scaling.
 
-    Products accumulate in float32; softmax and LayerNorm compute in it. What has a row per token, the variances behind
-    the image's LayerNorms and their scales are float32 throughout.
+    Products accumulate in float32; softmax and LayerNorm compute in float32. Tensors with a row per token, the
+    variances of the image's LayerNorms and their scales are always float32.
     """
 
     scoring: torch.dtype = torch.float32
@@ -47,7 +47,9 @@ class Types:
 
     @classmethod
     def of(cls, precision: torch.dtype, device: torch.device) -> Types:
-        """On a CPU scoring stays float32: it waits for memory and not for products, gained nothing from bf16 (measured)
-        and lost masks by it.
+        """Choose the types for a precision and a device.
+
+        On a CPU scoring stays float32: it is bound by memory, not by products. It gained nothing from bf16 (measured)
+        and lost masks.
         """
         return cls(torch.float32 if device.type == "cpu" else precision, precision)

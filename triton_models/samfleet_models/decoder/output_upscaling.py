@@ -1,9 +1,9 @@
 """The up-scaling of SAM's mask decoder as matrix products, from the factors of `samfleet_models.decoder.two_way_pass`.
 
 A transposed convolution whose kernel equals its stride is a linear map per pixel: 256 channels become 4 sub-pixels of
-64, and after a norm and GELU each of these 4 sub-pixels of 32. On x = gain · r₁ · (r₀ K₁ + B W) + shift the first
-map U is (r₁ r₀) · (K₁ U) + (r₁ B) · (W U) + constants: K₁ U is made once per image, W U has a few rows. What an image
-adds behind a convolution (SAM 2's skips) is laid out like the convolution's result and joins the constants.
+64, and after a norm and GELU each of these 4 sub-pixels of 32. On x = gain · r₁ · (r₀ K₁ + B W) + shift the first map U
+is (r₁ r₀) · (K₁ U) + (r₁ B) · (W U) + constants. K₁ U is computed once per image; W U has few rows. Terms that an image
+adds after a convolution (SAM 2's skips) have the layout of the convolution's result and join the constants.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from samfleet_models.modeling.mask_decoder import ImageFeatures, MaskDecoder
 from samfleet_models.modeling.transformer import DIM
 from samfleet_models.ops.onednn import linear
 
-SUBPIXELS = 4  # a transposed convolution of kernel and stride 2 makes of one pixel
-FirstConvolution = Callable[[slice], Tensor]  # of some image tokens: [g, n, 4 * 64]
+SUBPIXELS = 4  # outputs per pixel of a transposed convolution with kernel and stride 2
+FirstConvolution = Callable[[slice], Tensor]  # result for some image tokens: [g, n, 4 * 64]
 
 
 class Norm(Protocol):
     def tiles(self, first: FirstConvolution, spans: Sequence[slice]) -> Iterator[Tensor]:
-        """The normed pixels [g * n * 4, 64] of each span of image tokens, which may be overwritten."""
+        """Yield the normalised pixels [g * n * 4, 64] of each span of image tokens; they may be overwritten."""
         ...
 
 
@@ -51,7 +51,10 @@ class ChannelNorm:
 
 @dataclass(frozen=True, slots=True)
 class PromptNorm:
-    """A GroupNorm of one group: over all channels and pixels of a prompt, so all come before the first is normed."""
+    """A GroupNorm of one group, over all channels and pixels of a prompt.
+
+    It needs all of them before the first result.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -68,11 +71,11 @@ class PromptNorm:
 
 @dataclass(frozen=True, slots=True)
 class PixelTerms:
-    """What one image adds to the drawing of all its prompts, in the type of drawing.
+    """The terms that one image adds to the drawing of all its prompts, in the type of drawing.
 
-    `first` [N, 4 * 64] are its tokens K₁ under the first convolution, `constants` [N, 4 * 64] what is added to that
-    for any prompt, `second` [N * 4, 4 * 32] what is added behind the second one. `refined` [16 N, 32], row by row, are
-    the features of the image that a refining mask is drawn from.
+    `first` [N, 4 * 64] are its tokens K₁ after the first convolution. `constants` [N, 4 * 64] are added to that for any
+    prompt, `second` [N * 4, 4 * 32] is added after the second convolution. `refined` [16 N, 32], row by row, are the
+    features of the image from which a refining mask is drawn.
     """
 
     first: Tensor
@@ -95,7 +98,7 @@ class UpScaling:
 
     @classmethod
     def of(cls, decoder: MaskDecoder, gain: Tensor, shift: Tensor, dtype: torch.dtype) -> Self:
-        """`gain` and `shift` [256] are those of the last LayerNorm, float64."""
+        """Build from a decoder. `gain` and `shift` [256] are those of the last LayerNorm, float64."""
         first, norm, _, second, _ = decoder.output_upscaling
         matrix = wide(torch.as_tensor(first.weight)).permute(0, 2, 3, 1).reshape(DIM, -1)  # [256, 4 * 64]
         bias = wide(torch.as_tensor(first.bias)).repeat(SUBPIXELS)
@@ -110,7 +113,7 @@ class UpScaling:
         )
 
     def terms(self, k1: Tensor, features: ImageFeatures) -> PixelTerms:
-        """Of one image whose tokens are `k1` [N, 256]."""
+        """Return the terms of one image with tokens `k1` [N, 256]."""
         dtype = self.first_bias.dtype
         constants = self.first_bias.expand(len(k1), -1)
         if features.coarse is not None:
@@ -127,13 +130,13 @@ class UpScaling:
     def features(
         self, terms: PixelTerms, factors: Factors, spans: Sequence[slice], workspace: Workspace
     ) -> Iterator[Tensor]:
-        """Features [g, n * 16, 32] of the mask pixels of each span of n image tokens, for g prompts of one image.
+        """Yield the features [g, n * 16, 32] of the mask pixels of each span of n image tokens.
 
-        They are ordered (token, sub-pixel, sub-pixel).
+        They belong to g prompts of one image and are ordered (token, sub-pixel, sub-pixel).
         """
         dtype, count = self.first_bias.dtype, len(factors.tokens)
         projected = product(factors.tokens, self.first.expand(count, -1, -1)).to(dtype)  # W U
-        image = _turned(factors.image, dtype, workspace)
+        image = _transposed(factors.image, dtype, workspace)
 
         def first(span: slice) -> Tensor:
             base = terms.first[span]
@@ -154,7 +157,7 @@ class UpScaling:
 
 
 def by_pixel(maps: Tensor, factor: int) -> Tensor:
-    """[N, factor² * C] of `maps` [1, C, factor * h, factor * w], as convolutions of stride 2 lay sub-pixels out.
+    """Return [N, factor² * C] of `maps` [1, C, factor * h, factor * w], with sub-pixels as in convolutions of stride 2.
 
     `factor` is 2 or 4; with 4 the sub-pixels of a sub-pixel are innermost.
     """
@@ -173,15 +176,15 @@ def _norm(module: nn.Module, dtype: torch.dtype) -> Norm:
         return ChannelNorm(weight, bias, module.eps)
     if isinstance(module, nn.GroupNorm) and module.num_groups == 1:
         return PromptNorm(weight, bias, module.eps)
-    raise TypeError("a LayerNorm2d or a GroupNorm of one group is expected behind the first transposed convolution")
+    raise TypeError("a LayerNorm2d or a GroupNorm of one group is expected after the first transposed convolution")
 
 
-def _turned(image: Tensor, dtype: torch.dtype, workspace: Workspace) -> Tensor:
-    """[g, N, 2 J + 1] of `image` [g, 2 J + 1, N]; one prompt's as a matrix, for which torch has a fast way."""
+def _transposed(image: Tensor, dtype: torch.dtype, workspace: Workspace) -> Tensor:
+    """Return [g, N, 2 J + 1] of `image` [g, 2 J + 1, N]; for one prompt as a matrix, which torch transposes faster."""
     prompts, rows, pixels = image.shape
-    turned = workspace.take("turned", prompts, pixels, rows, dtype=dtype)
+    transposed = workspace.take("turned", prompts, pixels, rows, dtype=dtype)
     if prompts == 1:
-        turned[0].copy_(image[0].to(dtype).T)
+        transposed[0].copy_(image[0].to(dtype).T)
     else:
-        turned.copy_(image.transpose(1, 2))
-    return turned
+        transposed.copy_(image.transpose(1, 2))
+    return transposed

@@ -1,4 +1,4 @@
-"""Masks ranked by their stability instead of a predicted IoU, for networks that were not trained to predict one."""
+"""Ranks masks by stability instead of predicted IoU, for networks that were not trained to predict one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from samfleet_models.device.transfers import to_device
 from samfleet_models.modeling.common import Features
 from samfleet_models.postprocess.threshold import stability_scores
 
-OFFSET = 1.0  # EdgeSAM's predictor has this number, whatever offset its generator takes for the threshold that follows
+OFFSET = 1.0  # EdgeSAM's predictor uses this offset, whatever offset its generator uses for the later threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """P prompts: the stability of their masks as `ious` [P, M] on the host.
+    """P prompts with the stability of their masks as `ious` [P, M] on the host.
 
-    `logits` [P, M, S/4, S/4] are what was drawn.
+    `logits` [P, M, S/4, S/4] are the drawn masks.
     """
 
     ious: Tensor
@@ -28,11 +28,12 @@ class Ranked:
 
 
 class StabilityRanked:
-    """A decoder that ranks by the stability of low-resolution logits; what they are taken from is another decoder's.
+    """A decoder that ranks by the stability of low-resolution logits, which another decoder draws.
 
     The IoU head of EdgeSAM was not distilled (arXiv 2312.06660), so its authors evaluate and generate by stability:
-    `predict_torch` in edge_sam/predictor.py of chongzhou96/EdgeSAM. So scoring draws all masks, which takes 1 MB per
-    prompt at 1024 pixels, a quarter more than an ambiguous prompt without thresholds takes; drawing picks among them.
+    `predict_torch` in edge_sam/predictor.py of chongzhou96/EdgeSAM. So scoring draws all masks. This takes 1 MB per
+    prompt at 1024 pixels, a quarter more than an ambiguous prompt without thresholds takes. Drawing then selects from
+    them.
     """
 
     def __init__(self, decoder: Decoder) -> None:

@@ -1,7 +1,7 @@
-"""Threads that work side by side, each alone on its own prompts.
+"""Threads that process prompts in parallel, each its own prompts.
 
-What the decoder makes of one prompt fits the caches of one core, and torch's own threads, which share out every single
-step of it, gain next to nothing there (measured: two cores as fast as one). One thread to a prompt uses them all.
+The decoder's tensors for one prompt fit the caches of one core. torch's own threads, which split every single step,
+gain almost nothing there (measured: two cores as fast as one). One thread per prompt uses all cores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class PromptThreads:
-    """As many threads as torch has on a CPU, each with a workspace; on other devices the caller's thread alone."""
+    """A pool of as many threads as torch has on a CPU, each with a workspace. Other devices use the caller's thread."""
 
     def __init__(self, device: torch.device) -> None:
         self.count = torch.get_num_threads() if device.type == "cpu" else 1
@@ -30,22 +30,25 @@ class PromptThreads:
         self._pool = self._started(self._workspaces[1:]) if self.count > 1 else None
 
     def map(self, work: Callable[[Workspace, Item], Result], items: Sequence[Item]) -> list[Result]:
-        """`work` on every item, in their order; the first of its exceptions once no item is at work any more."""
+        """Run `work` on every item and return the results in order.
+
+        An exception is raised after all items have ended; if there are several, the first.
+        """
         if self._pool is None or len(items) == 1:
             return [work(self._own, item) for item in items]
         inference = torch.is_inference_mode_enabled()
 
-        def in_lane(item: Item) -> Result:
+        def on_thread(item: Item) -> Result:
             with torch.inference_mode(inference):
-                return work(self._lane.workspace, item)
+                return work(self._local.workspace, item)
 
-        jobs = [self._pool.submit(in_lane, item) for item in items]
+        jobs = [self._pool.submit(on_thread, item) for item in items]
         wait(jobs)
         return [job.result() for job in jobs]
 
     def shares(self, count: int) -> list[slice]:
-        """0 … `count` in as many parts of nearly one size as there are lanes; none is empty."""
-        ends = [count * lane // self.count for lane in range(self.count + 1)]
+        """Split 0 … `count` into as many nearly equal parts as there are threads; none is empty."""
+        ends = [count * thread // self.count for thread in range(self.count + 1)]
         return [slice(start, stop) for start, stop in pairwise(ends) if stop > start]
 
     def release_memory(self) -> None:
@@ -53,15 +56,18 @@ class PromptThreads:
             workspace.release()
 
     def _started(self, workspaces: list[Workspace]) -> ThreadPoolExecutor:
-        """All threads at once: torch takes the number of threads of the last one that set it for every new thread."""
-        self._lane = threading.local()
+        """Start all threads at once.
+
+        torch gives every new thread the number of threads that was set last.
+        """
+        self._local = threading.local()
         begun = threading.Barrier(len(workspaces) + 1)
         waiting = iter(workspaces)
 
         def begin() -> None:
-            torch.set_num_threads(1)  # of this thread,
-            torch.get_num_threads()  # which takes the number set last, and that only when first asked
-            self._lane.workspace = next(waiting)
+            torch.set_num_threads(1)  # for this thread
+            torch.get_num_threads()  # a thread adopts the number set last on its first query
+            self._local.workspace = next(waiting)
             begun.wait()
 
         pool = ThreadPoolExecutor(len(workspaces), thread_name_prefix="lane", initializer=begin)

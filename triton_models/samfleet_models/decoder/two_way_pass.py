@@ -1,29 +1,29 @@
-"""The two-way transformer of SAM without a single image-sized tensor of 256 channels per prompt.
+"""The two-way transformer of SAM without any image-sized tensor of 256 channels per prompt.
 
 Exact in real arithmetic; the plain form is in Segment Anything (arXiv 2304.02643, appendix A). Per prompt there are T
 tokens, per image N tokens, 8 heads of 16 channels; J = 8 · T counts (head, token) pairs. Rows are image tokens n.
 
-The first image-to-token attention adds A₀ · V₀ to the image tokens K, with A₀ [N, J] its weights and V₀ [J, 256] the
-tokens' values already behind the output projection. A LayerNorm takes a mean away, and centring is linear: with K₀ and
-V₀ centred over the channels once, K shared by all prompts,
+The first image-to-token attention adds A₀ · V₀ to the image tokens K. A₀ [N, J] are its weights and V₀ [J, 256] the
+tokens' values after the output projection. A LayerNorm subtracts a mean, and centring is linear. With K₀ and V₀
+centred over the channels once, and K shared by all prompts,
 
     LN(K + A₀ V₀ + bias) = gain · r₀ · (K₀ + A₀ V₀) + shift        r₀ [N] = 1 / sqrt(variance + ε)
     variance             = (|K₀|² + Σⱼ A₀ⱼ · (2 K₀·V₀ⱼ + (A₀ G)ⱼ)) / 256        G = V₀ V₀ᵀ [J, J]
 
-The second one adds A₁ V₁. Collecting what belongs to a prompt into B = [r₀ A₀, A₁, 1] [N, 2 J + 1] and W = [V₀ gained,
-V₁, shift], all centred again, and K₁ = K₀ · gain centred,
+The second one adds A₁ V₁. The terms of a prompt are collected into B = [r₀ A₀, A₁, 1] [N, 2 J + 1] and W = [V₀ gained,
+V₁, shift], all centred again. With K₁ = K₀ · gain centred,
 
     LN(… + A₁ V₁ + bias) = gain · r₁ · (r₀ K₁ + B W) + shift
     variance             = (r₀² |K₁|² + Σⱼ Bⱼ · (2 r₀ K₁·Wⱼ + (B W Wᵀ)ⱼ)) / 256
 
 The division by 256 comes before the sums: it is exact in every type, and the terms stay within float16's 65504.
 
-So the image-sized tensors of a prompt are r₁ B and the column r₁ r₀, and whatever a later layer asks of the image
-tokens (keys, queries, values, the up-scaling) is the same projection of K₀ or K₁, made once per image, plus one of W,
-a few rows:
+So the image-sized tensors of a prompt are r₁ B and the column r₁ r₀. Everything that a later layer needs from the image
+tokens (keys, queries, values, the up-scaling) is a projection of K₀ or K₁, computed once per image, plus the same
+projection of W, which has few rows:
 
     q · keyᵀ   = r₀ · (q · (K₀ Wkᵀ)ᵀ) + (q Wk V₀ᵀ) · (r₀ A₀)ᵀ + q · positionᵀ + constants, which a softmax cancels
-    a · value  = (a r₀) · (K₀ Wvᵀ)    + (a · r₀ A₀) · (V₀ Wvᵀ) + constants, which the output's bias holds
+    a · value  = (a r₀) · (K₀ Wvᵀ)    + (a · r₀ A₀) · (V₀ Wvᵀ) + constants, which the output's bias includes
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from samfleet_models.decoder.matmul import by_head, each_head, from_image, join_
 from samfleet_models.decoder.workspace import Workspace
 from samfleet_models.modeling.transformer import DIM, TwoWayTransformer
 
-SECOND, FINAL = 1, 2  # places in the tuples of token-to-image attentions
+SECOND, FINAL = 1, 2  # indices in the tuples of token-to-image attentions
 TWICE_A_MEAN = 2 / DIM  # a power of two
 
 
 class TwoWayPass:
-    """One pass of P prompts through the transformer, `contexts` being the images' of each.
+    """One pass of P prompts through the transformer; `contexts` has the image of each prompt.
 
-    Token-sized steps take all prompts together, image-sized ones at most `group` neighbours of one image.
+    Token-sized steps process all prompts together, image-sized steps at most `group` adjacent prompts of one image.
     """
 
     def __init__(
@@ -66,38 +66,38 @@ class TwoWayPass:
         self._dtype = contexts[0].shift.dtype
 
     def run(self, prompt: Tensor, factors: Factors) -> Tensor:
-        """The final tokens [P, T, 256]; the image tokens are written into `factors`."""
+        """Return the final tokens [P, T, 256]; the image tokens are written into `factors`."""
         first, second = self._transformer.blocks
         factors.image[:, -1] = 1
         factors.tokens[:, -1] = self._weights.shift
         tokens = first.attend_to_each_other(prompt, prompt)
-        tokens = first.norm2(tokens + self._ask_image(tokens + prompt))
+        tokens = first.norm2(tokens + self._attend_image(tokens + prompt))
         tokens = first.feed_forward(tokens)
         values = split_heads(self._weights.to_tokens[0].value(tokens))
         updates = each_head(values, self._weights.to_tokens[0].out).flatten(1, 2)  # V₀ [P, J, 256]
         self._update_first(tokens + prompt, values, updates, factors)
         tokens = second.attend_to_each_other(tokens, prompt)
-        tokens = second.norm2(tokens + self._ask_updated(tokens + prompt, updates, factors))
+        tokens = second.norm2(tokens + self._attend_updated(tokens + prompt, updates, factors))
         tokens = second.feed_forward(tokens)
         self._update_second(tokens, prompt, values, updates, factors)
-        answer = self._ask_final(tokens + prompt, factors)
-        return torch.as_tensor(self._transformer.norm_final_attn(tokens + answer))
+        final = self._attend_final(tokens + prompt, factors)
+        return torch.as_tensor(self._transformer.norm_final_attn(tokens + final))
 
-    def _ask_image(self, asking: Tensor) -> Tensor:
-        """The first token-to-image attention: keys and values are those of the image itself."""
+    def _attend_image(self, query_tokens: Tensor) -> Tensor:
+        """First token-to-image attention: keys and values are projections of the image tokens."""
         place = self._weights.to_image[0]
-        queries = self._narrow(split_heads(place.query(asking)))
-        answers = []
+        queries = self._narrow(split_heads(place.query(query_tokens)))
+        attended = []
         for rows, context in self._groups:
             weights = over_image(queries[rows], context.keys[0], self._scratch("weights", queries[rows]))
             torch.softmax(weights, -1, out=weights)
-            answers.append(from_image(weights, context.values[0]))
-        return place.out(join_heads(torch.cat(answers).float()))
+            attended.append(from_image(weights, context.values[0]))
+        return place.out(join_heads(torch.cat(attended).float()))
 
-    def _update_first(self, asked: Tensor, values: Tensor, updates: Tensor, factors: Factors) -> None:
-        """The first image-to-token attention: r₀ and r₀ A₀ into `factors`."""
+    def _update_first(self, key_tokens: Tensor, values: Tensor, updates: Tensor, factors: Factors) -> None:
+        """First image-to-token attention: writes r₀ and r₀ A₀ into `factors`."""
         place = self._weights.to_tokens[0]
-        keys, doubled = self._narrow(split_heads(place.key(asked))), self._narrow(values * TWICE_A_MEAN)
+        keys, doubled = self._narrow(split_heads(place.key(key_tokens))), self._narrow(values * TWICE_A_MEAN)
         products = self._narrow(_mean_products(updates))  # G / 256 [P, J, J]
         for rows, context in self._groups:
             part = factors.group(rows)
@@ -110,12 +110,12 @@ class TwoWayPass:
             torch.rsqrt(variance.clamp_min_(0).add_(self._weights.epsilons[0]), out=part.scale)
             flat.mul_(part.scale)
 
-    def _ask_updated(self, asking: Tensor, updates: Tensor, factors: Factors) -> Tensor:
-        """The second token-to-image attention: keys and values of LN(K + A₀ V₀), never formed."""
+    def _attend_updated(self, query_tokens: Tensor, updates: Tensor, factors: Factors) -> Tensor:
+        """Second token-to-image attention: keys and values of LN(K + A₀ V₀), which is never formed."""
         place = self._weights.to_image[SECOND]
-        queries = split_heads(place.query(asking))
+        queries = split_heads(place.query(query_tokens))
         against = self._narrow(torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), updates.transpose(1, 2)))
-        queries, answers = self._narrow(queries), []
+        queries, attended = self._narrow(queries), []
         for rows, context in self._groups:
             part = factors.group(rows)
             early = part.early.flatten(1, 2)
@@ -125,13 +125,13 @@ class TwoWayPass:
             torch.softmax(weights, -1, out=weights)
             gathered = product(weights, early.transpose(1, 2))  # a · r₀ A₀ [g, J, J]
             seen = each_head(by_head(torch.bmm(gathered.float(), updates[rows])), place.value_heads)
-            answers.append(seen.add_(from_image(by_head(weights.mul_(part.scale)), context.values[SECOND])))
-        return place.out(join_heads(torch.cat(answers)))
+            attended.append(seen.add_(from_image(by_head(weights.mul_(part.scale)), context.values[SECOND])))
+        return place.out(join_heads(torch.cat(attended)))
 
     def _update_second(
         self, tokens: Tensor, prompt: Tensor, early_values: Tensor, updates: Tensor, factors: Factors
     ) -> None:
-        """The second image-to-token attention: A₁ and W into `factors`, which are final then."""
+        """Second image-to-token attention: writes A₁ and W into `factors`, which are then final."""
         place = self._weights.to_tokens[1]
         keys, values = split_heads(place.key(tokens + prompt)), split_heads(place.value(tokens))
         pairs = updates.shape[1]
@@ -160,12 +160,12 @@ class TwoWayPass:
             part.image.mul_(second)
             part.scale.mul_(second)
 
-    def _ask_final(self, asking: Tensor, factors: Factors) -> Tensor:
-        """The final token-to-image attention: keys and values of the finished image tokens, never formed."""
+    def _attend_final(self, query_tokens: Tensor, factors: Factors) -> Tensor:
+        """Final token-to-image attention: keys and values of the final image tokens, which are never formed."""
         place = self._weights.to_image[FINAL]
-        queries = split_heads(place.query(asking))
+        queries = split_heads(place.query(query_tokens))
         against = torch.bmm(each_head(queries, place.key_heads).flatten(1, 2), factors.tokens.transpose(1, 2))
-        queries, against, answers = self._narrow(queries), self._narrow(against), []
+        queries, against, attended = self._narrow(queries), self._narrow(against), []
         for rows, context in self._groups:
             part = factors.group(rows)
             shared = over_image(queries[rows], context.keys[FINAL], self._scratch("weights", queries[rows]))
@@ -174,18 +174,18 @@ class TwoWayPass:
             torch.softmax(weights, -1, out=weights)
             gathered = product(weights, part.image.transpose(1, 2))  # [g, J, 2 J + 1]
             seen = each_head(by_head(torch.bmm(gathered.float(), part.tokens)), place.value_heads)
-            answers.append(seen.add_(from_image(by_head(weights.mul_(part.scale)), context.values[FINAL])))
-        return place.out(join_heads(torch.cat(answers)))
+            attended.append(seen.add_(from_image(by_head(weights.mul_(part.scale)), context.values[FINAL])))
+        return place.out(join_heads(torch.cat(attended)))
 
     def _narrow(self, x: Tensor) -> Tensor:
-        """In the type of what meets the image: products of it accumulate in float32, their results are rounded."""
+        """Convert to the type of image-sized operands. Products in it accumulate in float32 and are then rounded."""
         return x.to(self._dtype)
 
     def _scratch(self, name: str, queries: Tensor) -> Tensor:
-        """[g, H, T, N] for the logits of `queries` [g, H, T, 16]."""
+        """Return [g, H, T, N] for the logits of `queries` [g, H, T, 16]."""
         return self._workspace.take(name, *queries.shape[:3], self._pixels, dtype=self._dtype)
 
 
 def _mean_products(rows: Tensor) -> Tensor:
-    """[P, k, k] means over the channels of the products of `rows` [P, k, 256] with one another."""
+    """Return [P, k, k]: means over the channels of the products of all pairs of `rows` [P, k, 256]."""
     return torch.bmm(rows, rows.transpose(1, 2)).div_(DIM)

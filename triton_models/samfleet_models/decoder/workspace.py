@@ -1,4 +1,4 @@
-"""Memory that is used again and again, so that no chunk pays for fresh pages."""
+"""Reused memory, so that chunks do not pay for fresh pages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 
 class Workspace:
-    """Named buffers of one device. A buffer grows when it must and is never given back otherwise.
+    """Named buffers of one device. A buffer grows when needed and is never shrunk.
 
-    What `take` returns is valid until the same name is taken again; nobody may keep it for longer.
+    The result of `take` is valid until the same name is taken again; do not keep it longer.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -19,17 +19,17 @@ class Workspace:
         self._buffers: dict[str, Tensor] = {}
 
     def take(self, name: str, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """An uninitialised contiguous tensor."""
+        """Return an uninitialised contiguous tensor."""
         size = prod(shape)
         buffer = self._buffers.get(name)
         if buffer is None or buffer.numel() < size or buffer.dtype != dtype:
             self._buffers.pop(name, None)
-            del buffer  # the old one must be free before the new one is asked for
+            del buffer  # the old buffer must be freed before the new one is allocated
             buffer = self._buffers[name] = torch.empty(size, dtype=dtype, device=self._device)
         return buffer[:size].view(shape)
 
     def release(self) -> None:
-        """Gives all memory back; whatever was taken is void."""
+        """Release all memory; tensors taken before become invalid."""
         self._buffers.clear()
 
     @property

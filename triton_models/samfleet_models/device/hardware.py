@@ -1,4 +1,4 @@
-"""What this process computes on, as a flat record that names one kind of hardware and software."""
+"""The hardware and software that this process computes on, as a flat record."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ NVIDIA_VERSION = Path("/proc/driver/nvidia/version")
 
 
 def choose_device(wanted: str, gpu: int = 0) -> torch.device:
-    """`wanted` is auto, cpu, cuda (the GPU of index `gpu`) or cuda:N; auto takes the GPU where CUDA works."""
+    """Return the device for `wanted`: auto, cpu, cuda (the GPU of index `gpu`) or cuda:N.
+
+    auto takes the GPU if CUDA works.
+    """
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device("cuda", gpu) if wanted == "cuda" else torch.device(wanted)
 
 
 def prepare_device(device: torch.device, threads: int | None) -> None:
-    """Process-wide settings of torch: the GPU in use, true float32 on it, and threads on the CPU (None: torch's own).
+    """Apply process-wide settings of torch: the GPU in use, true float32 on it, and threads on the CPU.
 
-    By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change which masks pass a threshold, and cuBLAS
-    may add parts of a product of halves in half precision.
+    `threads` None keeps torch's number. By default cuDNN convolves float32 in TF32, with errors of 1e-3 that change
+    which masks pass a threshold, and cuBLAS may add parts of a product of halves in half precision.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-        torch.backends.cudnn.allow_tf32 = False  # before the newer setting, or reading this one raises
+        torch.backends.cudnn.allow_tf32 = False  # must precede the newer setting, or reading this one raises
         torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # made at import
         torch.backends.cuda.matmul.fp32_precision = "ieee"
         torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
@@ -44,7 +47,7 @@ def prepare_device(device: torch.device, threads: int | None) -> None:
 def fingerprint(
     device: torch.device, triton_version: str | None = None, execution: Execution | None = None
 ) -> dict[str, Any]:
-    """The hardware record of the reports; equal records mean comparable timings."""
+    """Return the hardware record of the reports; equal records mean comparable timings."""
     execution = execution or Execution()
     cuda = device.type == "cuda"
     properties = torch.cuda.get_device_properties(device) if cuda else None
@@ -65,20 +68,20 @@ def fingerprint(
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Starts a new peak on CUDA; the host's peak is the process's and cannot be reset."""
+    """Start a new peak on CUDA. The host's peak belongs to the process and cannot be reset."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Most memory in use since the reset: tensors on CUDA, the resident process on the CPU."""
+    """Return the most memory in use since the reset: tensors on CUDA, the resident process on the CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def peak_reserved_bytes(device: torch.device) -> int | None:
-    """Most of a GPU's memory that torch held since the reset, what it keeps to use again included; None on a CPU.
+    """Return the most GPU memory that torch reserved since the reset, including its cache; None on a CPU.
 
     CUDA's context, libraries' own memory and ONNX Runtime's arena are in neither peak.
     """
@@ -96,7 +99,7 @@ def _host_memory_bytes() -> int | None:
 
 
 def _nvidia_driver() -> str | None:
-    """The version in "NVRM version: NVIDIA UNIX x86_64 Kernel Module  560.35.03  Fri Aug 16 ..."."""
+    """Read the version in "NVRM version: NVIDIA UNIX x86_64 Kernel Module  560.35.03  Fri Aug 16 ..."."""
     if not NVIDIA_VERSION.exists():
         return None
     words = NVIDIA_VERSION.read_text().split("\n", 1)[0].split()

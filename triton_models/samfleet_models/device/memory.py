@@ -1,4 +1,4 @@
-"""Free memory of a device, the size of chunks that fits into it, and how a lack of memory shows."""
+"""Free memory of a device, chunk sizes that fit into it, and detection of out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from samfleet_models.device.gpu_memory import free_gpu_bytes, unused_bytes
 
 # A load reads the file, builds the network from it and fuses that: three copies at the worst moment.
 COPIES_OF_WEIGHTS = 3
-WORKING_BYTES = 768 * 2**20  # an image's SegEvery at 32 x 32 points, Python and torch themselves (563 MiB measured)
-COPIES_ON_GPU = 2  # the published network and what is fused from it
-# Features of an image, the least chunk of prompts and libraries' work space: reasoned from ViT-H's attention (1 GB),
-# not measured; chunks and drawing take what they find free.
+WORKING_BYTES = 768 * 2**20  # an image's SegEvery at 32 x 32 points, Python and torch (563 MiB measured)
+COPIES_ON_GPU = 2  # the published network and the fused one
+# Features of an image, the smallest chunk of prompts and the libraries' work space: estimated from ViT-H's attention
+# (1 GB), not measured. Chunks and drawing adapt to the free memory.
 WORKING_BYTES_ON_GPU = 1536 * 2**20
 MEMORY_INFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
@@ -30,9 +30,10 @@ class DeviceMemoryShort(SamfleetError):
 
 
 def check_free_memory(weights_bytes: int, device: torch.device, kept_free_bytes: int = 0) -> None:
-    """Raises `DeviceMemoryShort`, on which the worker unloads the variant that was used longest ago and tries again.
+    """Raise `DeviceMemoryShort` if the variant does not fit.
 
-    `kept_free_bytes` are the device's. On a GPU the host must have room too: the file is read and fused there.
+    The worker then unloads the least recently used variant and tries again. `kept_free_bytes` are the device's. On a
+    GPU the host needs free memory too: the file is read and fused there.
     """
     host = torch.device("cpu")
     on_host = COPIES_OF_WEIGHTS * weights_bytes + WORKING_BYTES
@@ -59,7 +60,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def free_host_bytes(memory_info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> int:
-    """What the kernel could give out without swapping, and what the container's limit (cgroup v2) leaves of it."""
+    """Return the bytes available without swapping, within the container's limit (cgroup v2)."""
     available, limit = _meminfo_bytes(memory_info, "MemAvailable"), _limit_bytes(cgroup)
     if limit is None:
         return available
@@ -69,7 +70,7 @@ def free_host_bytes(memory_info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> i
 
 
 def total_host_bytes(memory_info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> int:
-    """The machine's memory, or the container's limit where that is less."""
+    """Return the machine's memory, or the container's limit if that is lower."""
     total, limit = _meminfo_bytes(memory_info, "MemTotal"), _limit_bytes(cgroup)
     return total if limit is None else min(total, limit)
 
@@ -86,11 +87,11 @@ def _limit_bytes(cgroup: Path) -> int | None:
 
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-USUAL_CACHE_BYTES = 16 * 2**20  # where the system does not tell
-FREE_SHARE = 0.25  # of a GPU's free memory for the decoder's chunk; masks at full resolution need more than it does
+USUAL_CACHE_BYTES = 16 * 2**20  # used if the system does not report it
+FREE_SHARE = 0.25  # of a GPU's free memory for the decoder's chunk; full-resolution masks need more than the decoder
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 CPU_ALLOCATOR_FAILURE = "DefaultCPUAllocator: can't allocate memory"
-# What libraries of CUDA say when they find no memory of their own; torch raises plain RuntimeErrors for them.
+# Messages of CUDA libraries that run out of memory; torch raises plain RuntimeErrors for them.
 GPU_ALLOCATION_FAILURES = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
@@ -106,13 +107,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class NotEnoughMemory:
-    """What the allocator said."""
+    """The allocator's message after a failed allocation."""
 
     message: str
 
 
 def attempt(work: Callable[[], Result]) -> Result | NotEnoughMemory:
-    """What `work` gives, or that memory ran out. Its tensors are free by then: no traceback holds them any more."""
+    """Return the result of `work`, or `NotEnoughMemory`. Its tensors are then free: no traceback refers to them."""
     try:
         return work()
     except (MemoryError, RuntimeError) as error:
@@ -122,9 +123,9 @@ def attempt(work: Callable[[], Result]) -> Result | NotEnoughMemory:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Many lacks of memory are plain RuntimeErrors, which only their message tells from a fault of the program.
+    """Test whether an error is a lack of memory. Many are plain RuntimeErrors, recognised only by their message.
 
-    A capture of CUDA graphs that runs out of memory ends with an error of its own, in whose context the lack stands.
+    A CUDA graph capture that runs out of memory ends with another error, which has the original one in its context.
     """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
@@ -136,25 +137,26 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def leaves_device_unusable(error: Exception) -> bool:
-    """True for CUDA errors after which every call of the process fails, such as an illegal access to memory."""
+    """Return True for CUDA errors after which every call of the process fails, such as an illegal memory access."""
     return isinstance(error, torch.AcceleratorError) and not is_out_of_memory(error)
 
 
 def largest_cache_bytes(caches: Path = CACHES) -> int:
-    """The last-level cache of the first core as Linux describes it, "32768K"."""
+    """Return the size of the first core's last-level cache, which Linux writes as "32768K"."""
     sizes = [path.read_text().strip() for path in caches.glob("index*/size")]
     return max((int(size[:-1]) * UNITS[size[-1]] for size in sizes if size[-1:] in UNITS), default=USUAL_CACHE_BYTES)
 
 
 def few_sizes(count: int) -> int:
-    """The largest power of two up to `count`, 0 for less than 1: CUDA's libraries choose other kernels by size, and
-    results differ by the rounding of these.
+    """Return the largest power of two up to `count`, 0 for less than 1.
+
+    CUDA's libraries choose kernels by size, and their results differ by rounding.
     """
     return 1 << count.bit_length() - 1 if count > 0 else 0
 
 
 def memory_for_chunks(device: torch.device, in_graphs: int = 0) -> int:
-    """Bytes that a chunk's tensors should stay within for the best speed.
+    """Return the bytes that a chunk's tensors should not exceed for the best speed.
 
     `in_graphs` is unused memory of captured graphs, which no chunk may use.
     """

@@ -1,4 +1,4 @@
-"""Time of the stages: CUDA events on a GPU, the host's clock on a CPU."""
+"""Stage times: CUDA events on a GPU, the host's clock on a CPU."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from samfleet.wire.stages import BACKEND_STAGES, HOST_STAGES
 class StageClock:
     """Adds up the time of named stages; a stage may be entered many times.
 
-    On CUDA the stages are timed by events in the stream, so host work between kernels counts and nothing waits until
-    `milliseconds` is asked. Stages of `HOST_STAGES` use the host's clock everywhere.
+    On CUDA the stages are timed by events in the stream. Host work between kernels counts, and nothing waits until
+    `milliseconds` is called. Stages of `HOST_STAGES` use the host's clock on every device.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -26,7 +26,7 @@ class StageClock:
         self._sums: dict[str, float] = defaultdict(float)
         self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
         self._joint: list[tuple[StageClock, float]] = []
-        self.stage = "preprocess"  # the stage entered last: where a failure happened
+        self.stage = "preprocess"  # the stage entered last, to which a failure is assigned
 
     @property
     def kind(self) -> Clock:
@@ -51,11 +51,11 @@ class StageClock:
                 self._sums[stage] += (time.perf_counter() - begun) * 1e3
 
     def join(self, clock: StageClock, share: float) -> None:
-        """Of what `clock` measures for several images, `share` was done for this one."""
+        """Assign this image `share` of the time that `clock` measures for several images."""
         self._joint.append((clock, share))
 
     def milliseconds(self) -> dict[str, float]:
-        """The sum per stage so far, without joint work; on CUDA this waits for the stages that are not finished."""
+        """Return the sum per stage so far, without joint work. On CUDA it waits for unfinished stages."""
         for stage, start, end in self._events:
             if not end.query():  # type: ignore[no-untyped-call] # as torch has it
                 end.synchronize()
@@ -64,7 +64,7 @@ class StageClock:
         return dict(self._sums)
 
     def stage_times(self) -> dict[str, StageTime]:
-        """Of one image: its share of what several images went through together, and what was done for it alone."""
+        """Return the times of one image: its share of joint work plus its own work."""
         parts = [(self.milliseconds(), 1.0), *((clock.milliseconds(), share) for clock, share in self._joint)]
         return {
             stage: StageTime(

@@ -1,6 +1,6 @@
-"""Copies between host and device that do not make the host wait longer than it must.
+"""Copies between host and device that do not block the host unnecessarily.
 
-torch copies from and to ordinary memory by waiting for the stream. From pinned memory a copy is only queued, and torch
+torch copies from and to pageable memory by waiting for the stream. From pinned memory a copy is only queued, and torch
 keeps that memory until the copy is done.
 """
 
@@ -14,27 +14,27 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A tensor on its way to the host; `done` is None where it is there."""
+    """A tensor being copied to the host; `done` is None if it is already there."""
 
     target: Tensor
     done: torch.cuda.Event | None = None
 
     def landed(self) -> Tensor:
-        """On the host. Any thread may wait for it."""
+        """Wait for the copy and return the tensor on the host. Any thread may call it."""
         if self.done is not None:
             self.done.synchronize()
         return self.target
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """`tensor` on `device`; nothing waits for the copy."""
+    """Return `tensor` on `device`; nothing waits for the copy."""
     if device.type != "cuda" or tensor.device == device or not tensor.numel():
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def begin_to_host(tensor: Tensor) -> Crossing:
-    """Queues the copy of `tensor` to the host, into pinned memory; nothing waits for it."""
+    """Queue the copy of `tensor` to the host, into pinned memory; nothing waits for it."""
     if tensor.device.type != "cuda":
         return Crossing(tensor.cpu())
     target = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to the input of a network: decoding, resizing, normalisation, padding.
+"""The steps from an image file's bytes to a network's input: decoding, resizing, normalisation, padding.
 
 May import `ops` and `device`.
 """

@@ -1,14 +1,14 @@
-"""From an image file's bytes to upright RGB pixels.
+"""Decodes an image file's bytes to upright RGB pixels.
 
-The rules, for every file alike:
+The rules for all files:
 
 - JPEG, PNG, WebP, BMP and TIFF; of several pages or frames the first.
-- The orientation is applied; unreadable EXIF data count as none (`samfleet.masks.image_file`).
-- Grey, palette, 1-bit, YCbCr and CMYK become RGB as Pillow's `convert("RGB")` does; colour profiles are not applied.
-- Alpha is dropped, not composited: the colours stored under transparent pixels show, as in the official reading.
+- The orientation is applied; unreadable EXIF data are ignored (`samfleet.masks.image_file`).
+- Grey, palette, 1-bit, YCbCr and CMYK become RGB as in Pillow's `convert("RGB")`; colour profiles are not applied.
+- Alpha is dropped, not composited: the colours stored under transparent pixels show, as in the official code.
 - Grey of more than 8 bits is scaled or stretched (`samfleet.masks.greys`), where Pillow would clip; 16-bit colour keeps
   its high bytes.
-- Pixels are counted in the header and refused above a limit before anything is decoded.
+- Pixels are counted in the header, and an image above the limit is refused before anything is decoded.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from samfleet.masks.greys import Stretch, stretch_of, strips
 from samfleet.masks.image_file import check_pixels, open_image, turn_after_loading
 
 DEFAULT_MAX_PIXELS = 100_000_000
-DEFAULT_DECODE_PIXELS = 100_000_000  # a decoded image takes up to 16 bytes a pixel until it is RGB alone
+DEFAULT_DECODE_PIXELS = 100_000_000  # a decoded image takes up to 16 bytes a pixel until only RGB is left
 
 
 class PixelBudget:
-    """Bounds the pixels of all images that are decoded at the same time. One larger than the budget is decoded alone.
+    """Bounds the total pixels of images that are decoded at the same time. An image above the budget is decoded alone.
 
-    For any number of threads.
+    Thread-safe.
     """
 
     def __init__(self, pixels: int) -> None:
@@ -42,7 +42,7 @@ class PixelBudget:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Waits until there is room for so many pixels, and holds it for the block."""
+        """Wait until `pixels` fit into the budget, and reserve them for the block."""
         pixels = min(pixels, self._pixels)
         with self._freed:
             self._freed.wait_for(lambda: self._taken + pixels <= self._pixels)
@@ -58,9 +58,10 @@ class PixelBudget:
 def read_image(
     data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, budget: PixelBudget | None = None
 ) -> NDArray[np.uint8]:
-    """Upright pixels of an image file: HWC uint8 RGB. Raises a subclass of `ImageFailed` that names the fault.
+    """Return the upright pixels of an image file: HWC uint8 RGB.
 
-    The `budget` is what images decoded at the same time share.
+    Raises a subclass of `ImageFailed` that names the fault. Images that are decoded at the same time share the
+    `budget`.
     """
     with open_image(data) as image:
         check_pixels(image, max_pixels)
@@ -71,7 +72,7 @@ def read_image(
             if turn is None:
                 return _to_rgb(image, stretch)
             with image.transpose(turn) as upright:
-                image.close()  # or its pixels would be held beside those that are turned
+                image.close()  # frees its pixels while the transposed ones are converted
                 return _to_rgb(upright, stretch)
 
 
@@ -80,7 +81,7 @@ def _load(image: Image.Image) -> None:
         image.load()
     except MemoryError:
         raise
-    except Exception as error:  # on damaged files Pillow's plugins raise nearly anything
+    except Exception as error:  # on damaged files Pillow's plugins raise nearly any exception
         if isinstance(error, EOFError) or "truncated" in str(error).lower():
             raise ImageTruncated from error
         raise ImageUnreadable(f"the image's pixels cannot be decoded: {error}") from error
@@ -98,4 +99,6 @@ def _colours(strip: Image.Image) -> NDArray[np.uint8]:
     try:
         return np.asarray(strip.convert("RGB"))
     except ValueError as error:
-        raise ImageFormatUnsupported(f"pixels of kind {strip.mode} cannot become RGB; convert the image") from error
+        raise ImageFormatUnsupported(
+            f"pixels of mode {strip.mode} cannot be converted to RGB; convert the image"
+        ) from error

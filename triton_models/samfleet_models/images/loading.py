@@ -1,4 +1,4 @@
-"""The host's share of a batch: files decoded and resized in parallel, tasks checked."""
+"""The host's part of a batch: decodes and resizes files in parallel, and checks tasks."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ class OutOfMemory(SamfleetError):
 
 
 class Processor(Protocol):
-    """How a network's images are read; used by several threads at once."""
+    """Reads a network's images; used by several threads at once."""
 
     @property
     def conventions(self) -> Conventions: ...
 
     def frame(self, height: int, width: int) -> ImageFrame:
-        """Where an image of that size lies for prompts and masks."""
+        """Return the frame of an image of that size for prompts and masks."""
         ...
 
     def resize(self, image: Pixels) -> Resized:
-        """HWC RGB as large as it is in the network's input."""
+        """Return HWC RGB at its size in the network's input."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An upright image, HWC uint8 RGB, the same resized for the network, and its frame."""
+    """An upright image, HWC uint8 RGB, a copy resized for the network, and its frame."""
 
     pixels: Pixels
     resized: Resized
@@ -47,7 +47,7 @@ class LoadedImage:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one image of a batch has no masks, and the stage in which that showed."""
+    """The error of an image without masks, and the stage in which it occurred."""
 
     error: SamfleetError
     stage: str
@@ -59,7 +59,7 @@ def out_of_memory(lack: NotEnoughMemory, stage: str) -> Failure:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Load one image; `pixels` is what all that are decoded at the same time share."""
+    """Limits of loading one image; `pixels` is shared by all images that are decoded at the same time."""
 
     max_pixels: int
     max_prompts: int
@@ -67,7 +67,7 @@ class Limits:
 
 
 def load(request: SegmentRequest, variant: str, processor: Processor, limits: Limits) -> LoadedImage | Failure:
-    """The image of a request. What is wrong with the image or its task comes back as a value."""
+    """Load the image of a request. Errors of the image or its task are returned as a value."""
     try:
         _check_task(request)
         check_request(request.task, request.prompts, limits.max_prompts)
@@ -91,7 +91,7 @@ def _check_task(request: SegmentRequest) -> None:
         return
     if not request.task.prompted:
         raise TaskInvalid(
-            "a task of kind 'everything' takes prompts for the sampler 'object_aware' only, with boxes that are given; "
+            "a task of kind 'everything' takes prompts only with the sampler 'object_aware', and only boxes; "
             "leave them out or send kind 'prompts'"
         )
     if any(prompt.box is None or prompt.points or prompt.multimask for prompt in request.prompts):

@@ -1,4 +1,4 @@
-"""What a family does with an image before its network sees it: one object of the record's conventions."""
+"""A family's image processing before the network: one object from the record's conventions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from samfleet_models.images.transforms import ImageFrame, Pixels, Resized, resiz
 
 @dataclass(frozen=True, slots=True)
 class ImageProcessor:
-    """`input_size` is the side of the network's input, `frame_size` that of the square of prompts and masks."""
+    """Resizes and normalises images by a record's conventions.
+
+    `input_size` is the side of the network's input, `frame_size` that of the square of prompts and masks.
+    """
 
     input_size: int
     frame_size: int
@@ -26,14 +29,14 @@ class ImageProcessor:
         return cls(record.input_size, record.frame_size, record.conventions)
 
     def frame(self, height: int, width: int) -> ImageFrame:
-        """Where an image of that size lies for prompts and masks."""
+        """Return the frame of an image of that size for prompts and masks."""
         rules = self.conventions
         return ImageFrame.of(height, width, self.frame_size, rules.preprocessing, rules.masks.upsampling)
 
     def resize(self, image: Pixels) -> Resized:
-        """HWC RGB as large as it is in the network's input."""
+        """Return HWC RGB at its size in the network's input."""
         return resize_image(image, self.input_size, self.conventions.preprocessing)
 
     def network_input(self, resized: Sequence[Resized], device: torch.device) -> Tensor:
-        """[B, 3, S, S] float32."""
+        """Return the input [B, 3, S, S] float32."""
         return to_network_input(resized, self.input_size, self.conventions.preprocessing, device)

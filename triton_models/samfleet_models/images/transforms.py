@@ -1,4 +1,4 @@
-"""From an upright RGB image to the network's input, exactly as the official code of the family does it.
+"""Converts an upright RGB image to the network's input, exactly as the official code of the family does.
 
 Sources: segment_anything/utils/transforms.py (`ResizeLongestSide`) and modeling/sam.py (`Sam.preprocess`);
 sam2/utils/transforms.py and efficient_sam/efficient_sam.py for the stretched ones; nanosam/utils/predictor.py.
@@ -26,11 +26,11 @@ PILLOW_FILTERS = {"pillow_bilinear": Image.Resampling.BILINEAR, "pillow_bicubic"
 
 @dataclass(frozen=True, slots=True)
 class ImageFrame:
-    """How one image (or crop) lies in a square of `input_size` pixels: sides in pixels, (height, width).
+    """The position of one image (or crop) in a square of `input_size` pixels; sides are (height, width) in pixels.
 
-    Prompts and masks live there, and the network's input is this square, or one of another size filled alike. The image
-    resized to `resized` fills the top left corner; the rest is padding. Coordinates are scaled per axis by the resized
-    sides, or by `uniform_scale` where it is given. `upsampling`: see `MaskRules`.
+    Prompts and masks use this square. The network's input is the same square, or one of another size filled the same
+    way. The image, resized to `resized`, fills the top left corner; the rest is padding. Coordinates are scaled per
+    axis by the resized sides, or by `uniform_scale` if it is set. `upsampling`: see `MaskRules`.
     """
 
     original: tuple[int, int]
@@ -48,13 +48,13 @@ class ImageFrame:
         rule: Preprocessing | None = None,
         upsampling: Upsampling = "through_frame",
     ) -> ImageFrame:
-        """By the rule's way to resize; SAM's without one."""
+        """Make the frame with the rule's way of resizing, or SAM's without a rule."""
         rule = rule or Preprocessing()
         uniform = input_size / max(height, width) if rule.rounding == "floor" else None
         return cls((height, width), resized_size(height, width, input_size, rule), input_size, upsampling, uniform)
 
     def to_input(self, coords: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pixel coordinates [..., 2] (x, y) of the original, in the frame of the network input."""
+        """Convert pixel coordinates [..., 2] (x, y) of the original to the frame of the network input."""
         (height, width), (new_height, new_width) = self.original, self.resized
         scale = [new_width / width, new_height / height] if self.uniform_scale is None else [self.uniform_scale] * 2
         scaled: NDArray[np.float64] = coords * np.array(scale)
@@ -62,7 +62,7 @@ class ImageFrame:
 
 
 def resized_size(height: int, width: int, input_size: int, rule: Preprocessing) -> tuple[int, int]:
-    """(height, width) in a square of `input_size`; at least one pixel remains of a thin image."""
+    """Return (height, width) in a square of `input_size`; a thin image keeps at least one pixel."""
     if rule.resize == "stretch":
         return input_size, input_size
     if rule.rounding == "floor":
@@ -72,7 +72,10 @@ def resized_size(height: int, width: int, input_size: int, rule: Preprocessing) 
 
 
 def _floored_size(height: int, width: int, input_size: int) -> tuple[int, int]:
-    """By the operations of `preprocess_image` (nanosam/utils/predictor.py): others round 49/49 of 1024 down to 1023."""
+    """Compute the size as `preprocess_image` does (nanosam/utils/predictor.py).
+
+    Other orders of the operations round 49/49 of 1024 down to 1023.
+    """
     aspect = width / height
     if aspect >= 1:
         return max(1, int(input_size / aspect)), input_size
@@ -80,12 +83,15 @@ def _floored_size(height: int, width: int, input_size: int) -> tuple[int, int]:
 
 
 def resize_to_frame(image: Pixels, frame: ImageFrame) -> Pixels:
-    """HWC uint8 RGB resized by Pillow's antialiased bilinear filter, HWC uint8."""
+    """Resize HWC uint8 RGB with Pillow's antialiased bilinear filter; returns HWC uint8."""
     return _by_pillow(image, frame.resized, Image.Resampling.BILINEAR)
 
 
 def resize_image(image: Pixels, input_size: int, rule: Preprocessing) -> Resized:
-    """HWC RGB of the network's input without its padding: uint8, or float32 in [0, 255] where floats are resized."""
+    """Return HWC RGB of the network's input without padding.
+
+    It is uint8, or float32 in [0, 255] if floats are resized.
+    """
     height, width, _ = image.shape
     size = resized_size(height, width, input_size, rule)
     if rule.filter in PILLOW_FILTERS:
@@ -99,7 +105,7 @@ def resize_image(image: Pixels, input_size: int, rule: Preprocessing) -> Resized
 
 
 def to_network_input(resized: Sequence[Resized], input_size: int, rule: Preprocessing, device: torch.device) -> Tensor:
-    """[B, 3, S, S] float32 on `device` from resized HWC RGB images: normalised first, then padded with zeros."""
+    """Return [B, 3, S, S] float32 on `device` from resized HWC RGB images: first normalised, then padded with zeros."""
     mean, std = (to_device(torch.tensor(values), device).view(3, 1, 1) for values in (rule.mean, rule.std))
     batch = torch.zeros(len(resized), 3, input_size, input_size, device=device)
     for row, image in zip(batch, resized, strict=True):

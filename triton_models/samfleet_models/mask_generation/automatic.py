@@ -1,7 +1,7 @@
-"""SegEvery: all masks of an image, deciding at every step as the official automatic mask generator does.
+"""SegEvery: all masks of an image, with the decisions of the official automatic mask generator.
 
-Source: segment_anything/automatic_mask_generator.py. What differs cannot be seen in the result: masks under the IoU
-threshold are dropped before they are drawn at all, and each chunk leaves only run-length codes behind.
+Source: segment_anything/automatic_mask_generator.py. Two differences do not affect the result: masks below the IoU
+threshold are dropped before they are drawn, and each chunk keeps only run-length codes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EncodeCrop = Callable[[Crop], Features]
 
 
 class AutomaticMaskGenerator:
-    """One image's SegEvery. `encode` gives the features of a crop, the whole image included."""
+    """SegEvery on one image. `encode` returns the features of a crop, including the whole image."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class AutomaticMaskGenerator:
             return found.records(self._size)
 
     def _crop(self, crop: Crop) -> SamplerTask:
-        """The crop's masks, duplicates within it removed in favour of the higher predicted IoU."""
+        """Return the crop's masks after NMS within the crop, which keeps the higher predicted IoU."""
         found = yield from POINT_SAMPLERS[self._parameters.sampler](self._view(crop))
         with self._clock.measure("postprocess"):
             return found.take(nms(found.masks.boxes, found.ious, self._parameters.box_nms_thresh))
@@ -82,7 +82,7 @@ def _smaller_crops_first(found: Candidates, iou_threshold: float) -> NDArray[np.
 def _without_small_regions(
     found: Candidates, size: tuple[int, int], parameters: EverythingParameters
 ) -> Generator[Pause, DecodeResult, Candidates]:
-    """Small holes, then small islands removed; duplicates that this made removed in favour of untouched masks."""
+    """Remove small holes, then small islands, then the duplicates that this created; untouched masks win."""
     masks = found.masks
     counts, boxes, areas = list(masks.counts), masks.boxes.copy(), masks.areas.copy()
     untouched = np.ones(len(found), dtype=np.float32)

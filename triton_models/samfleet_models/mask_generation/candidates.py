@@ -1,4 +1,4 @@
-"""The masks found so far in one image, as parallel arrays, between the decoder and the final records."""
+"""Masks found so far in one image, as parallel arrays, before they become records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samfleet_models.postprocess.masks import EncodedMasks
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """`masks` in whole-image pixels; per mask its predicted IoU, its point (x, y) and its crop (x0, y0, x1, y1)."""
+    """Masks in whole-image pixels, each with its predicted IoU, its point (x, y) and its crop (x0, y0, x1, y1)."""
 
     masks: EncodedMasks
     ious: NDArray[np.float32]
@@ -37,7 +37,7 @@ class Candidates:
         )
 
     def records(self, size: tuple[int, int]) -> tuple[MaskRecord, ...]:
-        """In this order; `size` is the image's (height, width)."""
+        """Return the masks as records in this order; `size` is the image's (height, width)."""
         masks = self.masks
         return tuple(
             MaskRecord(
@@ -55,7 +55,7 @@ class Candidates:
 
 
 def xywh(box: NDArray[np.float32]) -> tuple[float, float, float, float]:
-    """(x, y, width, height) as the official generator writes it: inclusive maxima minus minima."""
+    """Return (x, y, width, height) as the official generator does: inclusive maxima minus minima."""
     x0, y0, x1, y1 = box.tolist()
     return x0, y0, x1 - x0, y1 - y0
 

@@ -25,7 +25,7 @@ class Crop:
 
 
 def point_grid(points_per_side: int) -> NDArray[np.float64]:
-    """[n * n, 2] (x, y) in (0, 1), row by row, the outer points half a step from the edge."""
+    """Return a grid [n * n, 2] (x, y) in (0, 1), row by row. The outer points are half a step from the edge."""
     offset = 1 / (2 * points_per_side)
     side = np.linspace(offset, 1 - offset, points_per_side)
     x, y = np.meshgrid(side, side)
@@ -34,15 +34,15 @@ def point_grid(points_per_side: int) -> NDArray[np.float64]:
 
 
 def layer_points_per_side(points_per_side: int, downscale: int, layer: int) -> int:
-    """Points per side in a crop of `layer`; at least one, where the official code would divide by zero."""
+    """Return the points per side in a crop of `layer`: at least one, where the official code would divide by zero."""
     return max(1, int(points_per_side / downscale**layer))
 
 
 def crops(height: int, width: int, layers: int, overlap_ratio: float) -> list[Crop]:
-    """The whole image, then per layer i = 1.. the (2^i)^2 overlapping crops, column by column.
+    """Return the whole image, then per layer i = 1.. the (2^i)^2 overlapping crops, column by column.
 
-    Neighbours of the first layer overlap by `overlap_ratio` of the short side, later ones by less in proportion.
-    Crops that a small image leaves without pixels are left out.
+    Neighbours of the first layer overlap by `overlap_ratio` of the short side; later layers overlap proportionally
+    less. Crops without pixels, which occur in small images, are omitted.
     """
     found = [Crop((0, 0, width, height), 0)]
     for layer in range(1, layers + 1):

@@ -1,4 +1,4 @@
-"""SegAny: one answer per prompt, as `SamPredictor.predict` gives it (segment_anything/predictor.py)."""
+"""SegAny: the masks of each prompt, as `SamPredictor.predict` returns them (segment_anything/predictor.py)."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def segment_prompts(
     parameters: PromptsParameters,
     clock: StageClock,
 ) -> ImageTask:
-    """The masks of all prompts of one image, in the prompts' order.
+    """Return the masks of all prompts of one image, in the order of the prompts.
 
-    A prompt gives one mask; a multimask prompt gives the best of three, or all three for `masks="all"`, where the
-    family has no other rule (`MaskRules`).
+    A prompt returns one mask. A multimask prompt returns the best of three, or all three for `masks="all"`, unless the
+    family has another rule (`MaskRules`).
     """
     with clock.measure("decode"):
         view = View(network.decoder.prepare(features), frame, CropPlacement.whole(*frame.original))
     found: dict[int, list[MaskRecord]] = defaultdict(list)
     conventions = network.processor.conventions
     tokens = [prompt_tokens(prompt, frame, conventions.prompts.layout) for prompt in prompts]
-    for indices in _alike(tokens):
+    for indices in _group_by_length(tokens):
         own = [tokens[index] for index in indices]
         choice = _choice([prompts[index] for index in indices], parameters, conventions.masks)
         result = yield from decode(_request(view, own, choice))
@@ -52,10 +52,10 @@ def segment_prompts(
     return tuple(record for index in range(len(prompts)) for record in found[index])
 
 
-def _alike(tokens: Sequence[Tokens]) -> list[list[int]]:
-    """Indices of prompts that share one tensor, their tokens being equally many; the fewest first.
+def _group_by_length(tokens: Sequence[Tokens]) -> list[list[int]]:
+    """Return the indices of prompts with the same number of tokens, which share a tensor; the shortest first.
 
-    All images ask in this order, so that they meet in the same chunks.
+    All images send their requests in this order, so that they share chunks.
     """
     groups: dict[int, list[int]] = defaultdict(list)
     for index, (_, labels) in enumerate(tokens):
@@ -64,7 +64,7 @@ def _alike(tokens: Sequence[Tokens]) -> list[list[int]]:
 
 
 def _choice(prompts: Sequence[Prompt], parameters: PromptsParameters, rules: MaskRules) -> MaskChoice:
-    """One mask for each prompt, but all that the rules name for a multimask prompt where all are asked for."""
+    """Offer one mask per prompt, or all that the rules name for a multimask prompt when all are requested."""
     all_of_multimask = parameters.masks == "all" and not rules.multimask_best_only
     single = rules.multimask if rules.single == "best" else (SINGLE,)
     offered = torch.zeros(len(prompts), MASKS, dtype=torch.bool)
@@ -85,7 +85,7 @@ def _request(view: View, tokens: Sequence[Tokens], choice: MaskChoice) -> Decode
 
 
 def _records(result: DecodeResult, size: tuple[int, int], indices: Sequence[int]) -> Iterator[tuple[int, MaskRecord]]:
-    """(prompt index, mask); `indices` are those of the request's prompts."""
+    """Yield (prompt index, mask); `indices` are those of the request's prompts."""
     read = result.masks
     for row, counts in enumerate(read.counts):
         index = indices[result.prompts[row]]

@@ -1,4 +1,4 @@
-"""From a prompt in an image's pixels to the coordinates and labels that a family's prompt encoder takes."""
+"""Converts prompts in image pixels to the coordinates and labels of a family's prompt encoder."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Labels = NDArray[np.int64]
 Layout = Callable[[Coords, Labels, Coords | None], tuple[Coords, Labels]]
 
 CORNERS = np.array([Label.BOX_TOP_LEFT, Label.BOX_BOTTOM_RIGHT])
-EFFICIENT_SAM_POINTS = 6  # its decoder was made for so many and is always given so many
+EFFICIENT_SAM_POINTS = 6  # the decoder expects exactly this many
 
 
 def _sam(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, Labels]:
-    """The points, then the box or, without one, a padding point (segment_anything/modeling/prompt_encoder.py)."""
+    """Concatenate the points and the box, or a padding point (segment_anything/modeling/prompt_encoder.py)."""
     last, kinds = (np.zeros((1, 2)), np.array([Label.PADDING])) if box is None else (box, CORNERS)
     return np.concatenate([points, last]), np.concatenate([labels, kinds])
 
 
 def _unpadded(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, Labels]:
-    """The points, then the box, and nothing else (nanosam/utils/predictor.py)."""
+    """Concatenate the points and the box, without padding (nanosam/utils/predictor.py)."""
     if box is None:
         return points, labels
     return np.concatenate([points, box]), np.concatenate([labels, CORNERS])
 
 
 def _sam2(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, Labels]:
-    """The box, then the points, and always a padding point (sam2/sam2_image_predictor.py)."""
+    """Concatenate the box, the points and always a padding point (sam2/sam2_image_predictor.py)."""
     first, kinds = (np.zeros((0, 2)), np.zeros(0, np.int64)) if box is None else (box, CORNERS)
     return (
         np.concatenate([first, points, np.zeros((1, 2))]),
@@ -45,7 +45,7 @@ def _sam2(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, L
 
 
 def _efficient_sam(points: Coords, labels: Labels, box: Coords | None) -> tuple[Coords, Labels]:
-    """The box, then the points, filled up with padding points at (-1, -1) (efficient_sam/efficient_sam.py)."""
+    """Concatenate the box and the points, padded with points at (-1, -1) (efficient_sam/efficient_sam.py)."""
     first, kinds = (np.zeros((0, 2)), np.zeros(0, np.int64)) if box is None else (box, CORNERS)
     given = np.concatenate([first, points])
     given = np.where(given < 0, -1.0, given)
@@ -67,9 +67,9 @@ LAYOUTS: dict[PromptLayout, Layout] = {
 def prompt_tokens(
     prompt: Prompt, frame: ImageFrame, layout: PromptLayout = "sam"
 ) -> tuple[NDArray[np.float32], Labels]:
-    """Coordinates [T, 2] in the frame and labels [T] of `samfleet_models.modeling.prompt_encoder.Label`.
+    """Return coordinates [T, 2] in the frame and labels [T] of `samfleet_models.modeling.prompt_encoder.Label`.
 
-    Scaled in float64, then float32, as the official predictors do.
+    Coordinates are scaled in float64, then rounded to float32, as in the official predictors.
     """
     points = frame.to_input(np.array(prompt.points, dtype=np.float64).reshape(-1, 2))
     box = None if prompt.box is None else frame.to_input(np.array(prompt.box, dtype=np.float64).reshape(2, 2))
@@ -78,9 +78,9 @@ def prompt_tokens(
 
 
 def point_prompts(points: Coords, layout: PromptLayout = "sam") -> tuple[Tensor, Tensor]:
-    """One foreground point of [P, 2] per prompt: coords [P, T, 2] and labels [P, T].
+    """Make one prompt with a foreground point of each of `points` [P, 2]: coords [P, T, 2] and labels [P, T].
 
-    Coordinates stay float64: so they reach the prompt encoder in the official generator.
+    Coordinates stay float64, as in the official generator.
     """
     foreground = np.array([Label.FOREGROUND], dtype=np.int64)
     laid: Sequence[tuple[Coords, Labels]] = [LAYOUTS[layout](point[None], foreground, None) for point in points]

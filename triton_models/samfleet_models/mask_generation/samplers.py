@@ -1,4 +1,4 @@
-"""Point samplers of SegEvery: each asks one crop of an image about points, as often as it likes."""
+"""Point samplers of SegEvery: each prompts one crop of an image with points, in any number of rounds."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ ProbedTask = Generator[DecodeRequest, DecodeResult, tuple[Candidates, NDArray[np
 
 @dataclass(frozen=True, slots=True)
 class HierarchicalPoints:
-    """Points [n, 2] (x, y) in (0, 1) of the hierarchical sampler, row by row: `first` is the coarse grid, `dense` the
-    full one, and `asked` [n] marks the points of `dense` that `first` has too.
+    """Points [n, 2] (x, y) in (0, 1) of the hierarchical sampler, row by row.
+
+    `first` is the coarse grid, `dense` the full one, and `asked` [n] marks the points of `dense` that `first` also has.
 
     Source: "hierarchical segmenting everything" of TinySAM (arXiv 2312.13789; tinysam/hierarchical_mask_generator.py).
-    Its code lays the second round's points at whole-pixel steps around the coarse ones. Here they are points of the
-    dense grid, so that the sampler `grid` finds with the same point whatever the second round finds.
+    Its code places the points of the second round at whole-pixel steps around the coarse ones. Here they are points of
+    the dense grid, so that every mask of the second round is one that the sampler `grid` finds with the same point.
     """
 
     first: Points
@@ -43,28 +44,28 @@ class HierarchicalPoints:
         return cls(point_grid(coarse), point_grid(points_per_side), np.logical_and.outer(known, known).ravel())
 
     def second(self, sure: NDArray[np.bool_]) -> Points:
-        """Of the dense grid what is neither asked about nor `sure` [dense points]."""
+        """Return the points of the dense grid that are neither in the first round nor `sure` [dense points]."""
         rest: Points = self.dense[~(self.asked | sure)]
         return rest
 
 
 def pixels_of(points: Points, size: tuple[int, int]) -> NDArray[np.int64]:
-    """[n, 2] (x, y): the pixels of an image of `size` (height, width) that `points` in (0, 1) lie in."""
+    """Return [n, 2] (x, y): the pixels that contain `points` in (0, 1), in an image of `size` (height, width)."""
     pixels: NDArray[np.int64] = (points * np.array(size[::-1])).astype(np.int64)
     return pixels
 
 
 def _coincides(j: int, dense: int, coarse: int) -> bool:
-    """Whether (2 j + 1) / (2 dense) is (2 i + 1) / (2 coarse) for a whole i."""
+    """Test whether (2 j + 1) / (2 dense) equals (2 i + 1) / (2 coarse) for an integer i."""
     twice, rest = divmod((2 * j + 1) * coarse, dense)
     return rest == 0 and twice % 2 == 1
 
 
 @dataclass(frozen=True, slots=True)
 class CropView:
-    """One crop of an image, as a sampler sees it.
+    """One crop of an image, as input of a sampler.
 
-    A sampler is a function `(CropView) -> SamplerTask` that decodes by `found = yield from view.points(...)`. Its
+    A sampler is a function `(CropView) -> SamplerTask` that decodes with `found = yield from view.points(...)`. Its
     requests may share the decoder's chunks with those of other images.
     """
 
@@ -75,16 +76,22 @@ class CropView:
 
     @property
     def points_per_side(self) -> int:
-        """Of the dense grid; coarser in the crops of later layers."""
+        """Points per side of the dense grid; coarser in the crops of later layers."""
         downscale = self.parameters.crop_n_points_downscale_factor
         return layer_points_per_side(self.parameters.points_per_side, downscale, self.crop.layer)
 
     def points(self, points: Points) -> SamplerTask:
-        """The masks that pass of one foreground point each, `points` [n, 2] (x, y) in (0, 1) of the crop."""
+        """Decode one foreground point per prompt and return the masks that pass.
+
+        `points` [n, 2] (x, y) are in (0, 1) of the crop.
+        """
         return self._found((yield from decode(self._request(points))), points)
 
     def probed_points(self, points: Points, probe: Probe) -> ProbedTask:
-        """The same, and which of the probe's pixels those masks are sure of; of at least one point."""
+        """Decode like `points`, and also mark the probe's pixels that those masks are sure of.
+
+        Takes at least one point.
+        """
         result = yield from decode(self._request(points, probe))
         sure = np.zeros(len(probe.pixels), dtype=np.bool_) if result.sure is None else result.sure
         return self._found(result, points), sure
@@ -118,12 +125,12 @@ class CropView:
 
 
 def sample_grid(view: CropView) -> SamplerTask:
-    """The official generator's way: a regular grid."""
+    """Sample a regular grid, as the official generator does."""
     return view.points(point_grid(view.points_per_side))
 
 
 def sample_two_rounds(view: CropView) -> SamplerTask:
-    """TinySAM's way: a coarse grid, then the points of the dense one where no mask that passed is sure of itself."""
+    """Sample a coarse grid, then the dense points where no mask that passed is sure, as TinySAM does."""
     parameters = view.parameters
     rounds = HierarchicalPoints.of(view.points_per_side, parameters.hierarchical_coarse_factor)
     probe = Probe(pixels_of(rounds.dense, view.crop.size), parameters.high_score_thresh)
@@ -139,5 +146,5 @@ POINT_SAMPLERS: dict[Sampler, Callable[[CropView], SamplerTask]] = {
 
 
 def _active(threshold: float) -> float | None:
-    """Thresholds at or below zero are switched off."""
+    """Return None for thresholds at or below zero, which are switched off."""
     return threshold if threshold > 0.0 else None

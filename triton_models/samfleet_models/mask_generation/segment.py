@@ -1,4 +1,4 @@
-"""The work that a request means for a network of an encoder and a decoder."""
+"""Chooses the segmentation task for a request, for networks made of an encoder and a decoder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from samfleet_models.modeling.common import Features
 def segment_image(
     network: Network, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock
 ) -> ImageTask:
-    """What answers the request; `features` are those of the whole image."""
+    """Return the task that computes the request's masks; `features` are those of the whole image."""
     task = request.task
     if not isinstance(task, EverythingParameters) or task.prompted:
-        answer = PromptsParameters() if isinstance(task, EverythingParameters) else task
-        return segment_prompts(network, features, image.frame, request.prompts, answer, clock)
+        parameters = PromptsParameters() if isinstance(task, EverythingParameters) else task
+        return segment_prompts(network, features, image.frame, request.prompts, parameters, clock)
 
     def encode(crop: Crop) -> Features:
         if crop.layer == 0:

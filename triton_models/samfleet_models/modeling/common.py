@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-Features = tuple[Tensor, ...]  # of images: embeddings [B, 256, h, w], then what else a family's decoder wants, [B, ...]
+Features = tuple[Tensor, ...]  # of images: embeddings [B, 256, h, w], then other inputs of a family's decoder, [B, ...]
 
 
 class LayerNorm2d(nn.Module):

@@ -1,6 +1,6 @@
 """EfficientSAM's prompt encoder, and its heads' keys in our network.
 
-Layout and keys as efficient_sam/efficient_sam_decoder.py of yformer/EfficientSAM (arXiv 2312.00863).
+Layout and keys follow efficient_sam/efficient_sam_decoder.py of yformer/EfficientSAM (arXiv 2312.00863).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OWN_NAMES = {
 
 
 class EfficientPromptEncoder(PointEncoder):
-    """Padding points keep their positional features; background points have no embedding of their own."""
+    """EfficientSAM's encoder: padding points keep their positional features; background points have no embedding."""
 
     def __init__(self, input_size: int, embedding_size: int) -> None:
         super().__init__(input_size, embedding_size)
@@ -46,7 +46,7 @@ class EfficientPromptEncoder(PointEncoder):
 
 
 def efficient_sam_key(key: str) -> str:
-    """The key in our network of an official key of the heads; those of other parts stay as they are."""
+    """Map an official key of the heads to the key in our network; keys of other parts are unchanged."""
     if not key.startswith(MASK_DECODER):
         return key
     for official, own in OWN_NAMES.items():

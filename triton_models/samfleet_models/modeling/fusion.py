@@ -1,10 +1,10 @@
-"""Layers of a loaded image encoder in the form that runs fastest: one step where the published module has several.
+"""Fast forms of a loaded image encoder's layers: one step where the published module has several.
 
-A convolution takes in its batch normalisation, a linear layer the gain and shift of the LayerNorm before it, both in
+A convolution absorbs its batch normalisation, a linear layer the gain and shift of the LayerNorm before it, both in
 float64; activations and residual additions happen in the same pass. Images stay [B, C, H, W] with channels last in
 memory, so that `permute(0, 2, 3, 1)` is the [B, H, W, C] of attention and feed-forward layers without a copy. All
-parameters become buffers that share storage with the published module where nothing was folded: the result may be
-moved and converted without touching the module it was made of.
+parameters become buffers, which share storage with the published module if nothing was folded. The result may be moved
+and converted without affecting the original module.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FusedLinear(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """LayerNorm2d by torch's own kernel: with channels last it normalises rows."""
+    """LayerNorm2d by torch's own kernel, which normalises rows of channels-last tensors."""
 
     weight: Tensor
     bias: Tensor
@@ -93,7 +93,7 @@ def activate_(x: Tensor, activation: Activation) -> Tensor:
 
 
 def fold_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the one convolution that equals `convolution` and then `norm` at inference."""
+    """Return weight and bias of the single convolution that equals `convolution` and then `norm` at inference."""
     mean, variance = norm.running_mean, norm.running_var
     if mean is None or variance is None:
         raise TypeError("a batch normalisation without running statistics cannot be folded")
@@ -105,11 +105,11 @@ def fold_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Ten
 
 
 def fuse_pair(pair: nn.Module, activation: Activation = "none") -> FusedConvolution:
-    """Of a module whose children are a convolution and its batch normalisation."""
+    """Fuse a module whose children are a convolution and its batch normalisation."""
     match list(pair.children()):
         case [nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
             return FusedConvolution(convolution, *fold_norm(convolution, norm), activation)
-    raise TypeError(f"a convolution and its batch normalisation are fused, not {pair}")
+    raise TypeError(f"expected a convolution and its batch normalisation, not {pair}")
 
 
 def fuse_linear(layer: nn.Linear, activation: Activation = "none") -> FusedLinear:
@@ -117,7 +117,10 @@ def fuse_linear(layer: nn.Linear, activation: Activation = "none") -> FusedLinea
 
 
 def fold_after_norm(norm: nn.LayerNorm, layer: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Weight and bias of `layer` with the gain and shift of the `norm` before it: it takes merely normalised rows."""
+    """Return weight and bias of `layer` that include the gain and shift of the `norm` before it.
+
+    The folded layer takes rows that are only normalised.
+    """
     weight = layer.weight.double() * norm.weight.double()
     bias = layer.weight.double() @ norm.bias.double() + layer.bias.double()
     return weight.to(layer.weight.dtype), bias.to(layer.weight.dtype)
@@ -128,12 +131,12 @@ def fuse_after_norm(norm: nn.LayerNorm, layer: nn.Linear, activation: Activation
 
 
 def normalised(x: Tensor, eps: float) -> Tensor:
-    """`x` [..., C] with mean 0 and variance 1 over C."""
+    """Return `x` [..., C] with mean 0 and variance 1 over C."""
     return functional.layer_norm(x, x.shape[-1:], eps=eps)
 
 
 def fuse_neck(neck: nn.Sequential) -> nn.Sequential:
-    """Of SAM's neck: convolutions without bias and LayerNorm2d in turn."""
+    """Fuse SAM's neck: alternating convolutions without bias and LayerNorm2d."""
     parts: list[nn.Module] = []
     for part in neck:
         if isinstance(part, nn.Conv2d):

@@ -1,7 +1,7 @@
 """The parameters of HQ-SAM's mask decoder (arXiv 2306.01567), under the official keys.
 
-One more token draws one more mask, from features that keep an early layer of the encoder, and that mask's logits are
-added to those of the mask that SAM would give. Layout and keys as segment_anything/modeling/mask_decoder_hq.py of
+An additional token draws an additional mask, from features that include an early layer of the encoder. The logits of
+that mask are added to those of SAM's mask. Layout and keys follow segment_anything/modeling/mask_decoder_hq.py of
 SysCV/sam-hq; `samfleet_models.decoder.hq_mask_logits` draws with them.
 """
 
@@ -15,12 +15,12 @@ from samfleet_models.modeling.common import LayerNorm2d, Mlp
 from samfleet_models.modeling.mask_decoder import MASKS, DecoderShape, ImageFeatures, MaskDecoder
 from samfleet_models.modeling.transformer import DIM
 
-REFINED_ALONE = MASKS  # the number of the mask that is drawn without SAM's; the IoU predicted for it is mask 0's
+REFINED_ALONE = MASKS  # index of the refining mask drawn without SAM's; its predicted IoU is that of mask 0
 CHANNELS = DIM // 8
 
 
 class RefinedMaskDecoder(MaskDecoder):
-    """`early_channels` are those of the encoder's early layer, [1, C, h, w] behind the embedding in its features."""
+    """HQ-SAM's decoder. `early_channels` is C of the early layer [1, C, h, w] after the embedding in the features."""
 
     def __init__(self, early_channels: int, shape: DecoderShape | None = None) -> None:
         super().__init__(shape)
@@ -48,13 +48,13 @@ class RefinedMaskDecoder(MaskDecoder):
         return super().ious_of(ious, rows, masks % REFINED_ALONE)
 
     def mask_kernels(self, tokens: Tensor, rows: Tensor, masks: Tensor) -> Tensor:
-        """Kernels [n, 32 + 32]: of the masks, zeros for `REFINED_ALONE`, and of what refines them."""
+        """Return kernels [n, 32 + 32]: those of the masks, zeros for `REFINED_ALONE`, and those that refine them."""
         refining = self.hf_mlp(tokens[to_device(rows, tokens.device), super().own_tokens.shape[0]])
         return torch.cat([super().mask_kernels(tokens, rows, masks), refining], dim=1)
 
 
 def _enlarging(channels: int, hidden: int) -> nn.Sequential:
-    """[1, C, h, w] to [1, 32, 4 h, 4 w]."""
+    """Make the layers from [1, C, h, w] to [1, 32, 4 h, 4 w]."""
     return nn.Sequential(
         nn.ConvTranspose2d(channels, hidden, 2, stride=2),
         LayerNorm2d(hidden),

@@ -1,6 +1,6 @@
-"""The parameters of SAM's mask decoder and of those made after it, under the official keys.
+"""The parameters of SAM's mask decoder and its successors, under the official keys.
 
-Layout and keys as segment_anything/modeling/mask_decoder.py; `samfleet_models.folded` computes with them.
+Layout and keys follow segment_anything/modeling/mask_decoder.py; `samfleet_models.decoder.folded` computes with them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MULTI = tuple(range(1, MASKS))  # the three ambiguity-aware masks
 
 @dataclass(frozen=True, slots=True)
 class DecoderShape:
-    """In what mask decoders differ; SAM's by default.
+    """The differences between mask decoders; SAM's by default.
 
-    With an `object_score` (SAM 2) its token stands before all others; the head that reads it is loaded and never run:
-    an image's answer does not ask whether the object is there. `bounded_ious` have passed a sigmoid. The transformer's
-    activation is also that of the heads; `up_scaling_norm` makes, of 64 channels, what follows the first convolution.
+    With an `object_score` (SAM 2) its token comes before all others. The head that reads it is loaded but never run,
+    because an image's masks do not depend on it. `bounded_ious` have passed a sigmoid. The transformer's activation is
+    also that of the heads; `up_scaling_norm` makes the layer after the first convolution for 64 channels.
     """
 
     transformer: TransformerShape = field(default_factory=TransformerShape)
@@ -37,10 +37,10 @@ class DecoderShape:
 
 @dataclass(frozen=True, slots=True)
 class ImageFeatures:
-    """What a decoder takes of one image, whose `embedding` is [1, 256, h, w].
+    """The features of one image that a decoder takes; `embedding` is [1, 256, h, w].
 
-    `coarse` [1, 64, 2 h, 2 w] and `fine` [1, 32, 4 h, 4 w] are added behind the two convolutions of the up-scaling,
-    `refined` [1, 32, 4 h, 4 w] to the features that a refining mask is drawn from.
+    `coarse` [1, 64, 2 h, 2 w] and `fine` [1, 32, 4 h, 4 w] are added after the two convolutions of the up-scaling,
+    `refined` [1, 32, 4 h, 4 w] to the features from which a refining mask is drawn.
     """
 
     embedding: Tensor
@@ -72,16 +72,16 @@ class MaskDecoder(nn.Module):
 
     @property
     def own_tokens(self) -> Tensor:
-        """[K, 256] before those of a prompt: an object score's, the IoUs', the masks'."""
+        """Tokens [K, 256] that precede those of a prompt: an object score's, the IoUs', the masks'."""
         first = [self.obj_score_token.weight] if self.shape.object_score else []
         return torch.cat([*first, self.iou_token.weight, self.mask_tokens.weight])
 
     def output_tokens(self, prompt: Tensor) -> Tensor:
-        """The decoder's own tokens before those of the `prompt` [P, T, 256]: [P, K + T, 256]."""
+        """Prepend the decoder's own tokens to those of the `prompt` [P, T, 256]: [P, K + T, 256]."""
         return torch.cat([self.own_tokens.expand(len(prompt), -1, -1), prompt], dim=1)
 
     def image_features(self, features: tuple[Tensor, ...]) -> ImageFeatures:
-        """Of what an encoder gives of one image: the embedding, then the skips where there are any, the fine first."""
+        """Name an encoder's features of one image: the embedding, then any skips, the fine one first."""
         embedding, *skips = features
         if not skips:
             return ImageFeatures(embedding)
@@ -89,16 +89,16 @@ class MaskDecoder(nn.Module):
         return ImageFeatures(embedding, coarse=coarse, fine=fine)
 
     def predicted_ious(self, tokens: Tensor) -> Tensor:
-        """[P, 4] of final `tokens` [P, K + T, 256]."""
+        """Return the predicted IoUs [P, 4] of final `tokens` [P, K + T, 256]."""
         ious = torch.as_tensor(self.iou_prediction_head(tokens[:, self._iou_place]))
         return ious.sigmoid() if self.shape.bounded_ious else ious
 
     def ious_of(self, ious: Tensor, rows: Tensor, masks: Tensor) -> Tensor:
-        """Those [n] predicted for the `masks` [n] of the prompts `rows` [n], out of `ious` [P, 4]."""
+        """Return the IoUs [n] of the `masks` [n] of the prompts `rows` [n], from `ious` [P, 4]."""
         return ious[rows, masks]
 
     def mask_kernels(self, tokens: Tensor, rows: Tensor, masks: Tensor) -> Tensor:
-        """Kernels [n, 32] for the `masks` [n] (0 to 3) of prompts `rows` [n], both on the host.
+        """Return kernels [n, 32] for the `masks` [n] (0 to 3) of prompts `rows` [n], both on the host.
 
         `tokens` [P, K + T, 256] are final.
         """

@@ -1,6 +1,7 @@
-"""SAM's prompt encoder: points and box corners become tokens.
+"""SAM's prompt encoder, which turns points and box corners into tokens.
 
-Layout and keys as segment_anything/modeling/prompt_encoder.py; Fourier features after Tancik et al. (arXiv 2006.10739).
+Layout and keys follow segment_anything/modeling/prompt_encoder.py; Fourier features after Tancik et al. (arXiv
+2006.10739).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MASK_CHANNELS = 16
 
 
 class Label(IntEnum):
-    """What a prompt coordinate is; foreground and background are the values of the official predictor."""
+    """The kind of a prompt coordinate; foreground and background have the values of the official predictor."""
 
     PADDING = -1
     BACKGROUND = 0
@@ -38,16 +39,16 @@ class RandomFourierFeatures(nn.Module):
         self.register_buffer("positional_encoding_gaussian_matrix", torch.zeros(2, DIM // 2))
 
     def forward(self, coords: Tensor) -> Tensor:
-        """[..., 256] features of [..., 2] (x, y) in [0, 1]."""
+        """Return features [..., 256] of [..., 2] (x, y) in [0, 1]."""
         matrix = self.positional_encoding_gaussian_matrix
         angles = 2 * math.pi * ((2 * coords.to(matrix.dtype) - 1) @ matrix)
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 class PointEncoder(nn.Module, ABC):
-    """What the decoder wants of any prompt encoder.
+    """The interface of prompt encoders that the decoder uses.
 
-    `input_size` is the side of the square frame in pixels that coordinates live in.
+    `input_size` is the side of the square frame in pixels in which coordinates are given.
     """
 
     def __init__(self, input_size: int, embedding_size: int) -> None:
@@ -58,15 +59,18 @@ class PointEncoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
-        """Tokens [B, T, 256] of `coords` [B, T, 2] (x, y) in pixels of the frame and `labels` [B, T] (`Label`)."""
+        """Return tokens [B, T, 256].
+
+        `coords` are [B, T, 2] (x, y) in pixels of the frame, `labels` [B, T] (`Label`).
+        """
 
     @property
     @abstractmethod
     def dense(self) -> Tensor:
-        """[1, 256], added to every pixel of an embedding where no mask is prompted."""
+        """The vector [1, 256] that is added to every pixel of an embedding without a mask prompt."""
 
     def image_positions(self) -> Tensor:
-        """Positional features [1, N, 256] of the embedding's pixels, row by row."""
+        """Return positional features [1, N, 256] of the embedding's pixels, row by row."""
         size, matrix = self.embedding_size, self.pe_layer.positional_encoding_gaussian_matrix
         centres = (torch.arange(size, device=matrix.device, dtype=torch.float32) + 0.5) / size
         y, x = torch.meshgrid(centres, centres, indexing="ij")
@@ -75,7 +79,10 @@ class PointEncoder(nn.Module, ABC):
 
 
 class PromptEncoder(PointEncoder):
-    """SAM's. `mask_downscaling` is never run: no task gives a mask prompt. Its keys belong to the checkpoint."""
+    """SAM's prompt encoder.
+
+    `mask_downscaling` is never run, because no task has a mask prompt; its keys belong to the checkpoint.
+    """
 
     def __init__(self, input_size: int, embedding_size: int) -> None:
         super().__init__(input_size, embedding_size)
@@ -93,8 +100,9 @@ class PromptEncoder(PointEncoder):
         self.no_mask_embed = nn.Embedding(1, DIM)
 
     def forward(self, coords: Tensor, labels: Tensor) -> Tensor:
-        """Coordinates are shifted to pixel centres and normalised in their own dtype, then become the weights' dtype:
-        the official generator hands over float64, the official predictor float32.
+        """Encode points. Coordinates are shifted to pixel centres and normalised in their own dtype, then cast.
+
+        The cast is to the weights' dtype. The official generator passes float64, the official predictor float32.
         """
         features = self.pe_layer((coords + 0.5) / self.input_size)
         features = features * (labels != Label.PADDING).unsqueeze(-1)

@@ -1,7 +1,8 @@
-"""The parameters of the two-way transformer of SAM's mask decoder, and the parts of it that see tokens alone.
+"""The parameters of the two-way transformer of SAM's mask decoder, and its parts that use only tokens.
 
-Segment Anything (arXiv 2304.02643, appendix A); layout and keys as segment_anything/modeling/transformer.py.
-What passes between tokens and image is computed in `samfleet_models.folded`; the plain form is the tests' reference.
+Segment Anything (arXiv 2304.02643, appendix A); layout and keys follow segment_anything/modeling/transformer.py.
+`samfleet_models.decoder.two_way_pass` computes the attention between tokens and image; the plain form is the tests'
+reference.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from samfleet_models.ops.onednn import linear
 DIM = 256
 HEADS = 8
 
-Activation = Callable[[Tensor], Tensor]  # may overwrite what it is given
+Activation = Callable[[Tensor], Tensor]  # may overwrite its argument
 
 
 class Attention(nn.Module):
@@ -47,8 +48,8 @@ def attended(attention: Attention, tokens: Tensor, _: Tensor) -> Tensor:
 
 
 def attended_by_position(attention: Attention, tokens: Tensor, positions: Tensor) -> Tensor:
-    asking = tokens + positions
-    return torch.as_tensor(tokens + attention(asking, asking, tokens))
+    positioned = tokens + positions
+    return torch.as_tensor(tokens + attention(positioned, positioned, tokens))
 
 
 def attended_with_residual(attention: Attention, tokens: Tensor, _: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def attended_with_residual(attention: Attention, tokens: Tensor, _: Tensor) -> T
 
 
 def positioned_and_attended(attention: Attention, tokens: Tensor, positions: Tensor) -> Tensor:
-    """The positions stay in the tokens."""
+    """Add the positions to the tokens, where they stay, and attend."""
     return attended_with_residual(attention, tokens + positions, positions)
 
 
@@ -73,9 +74,9 @@ class FeedForward(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class TransformerShape:
-    """In what two-way transformers differ; SAM's by default.
+    """The differences between two-way transformers; SAM's by default.
 
-    Its first block adds no position to its self-attention and replaces the tokens by the result, without residual.
+    SAM's first block adds no position to its self-attention and replaces the tokens by the result, without residual.
     """
 
     activation: Activation = torch.relu_
@@ -99,7 +100,7 @@ class TwoWayBlock(nn.Module):
         self.cross_attn_image_to_token = Attention(downsample=2)
 
     def attend_to_each_other(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """The self-attention step on `tokens` [P, T, 256]."""
+        """Run the self-attention step on `tokens` [P, T, 256]."""
         return torch.as_tensor(self.norm1(self._self_attention(self.self_attn, tokens, positions)))
 
     def feed_forward(self, tokens: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Networks by family: SAM's kind of heads here, ONNX graphs in `onnx`, detectors (FastSAM, MobileSAMv2) in `yolo`.
+"""Networks by family: those with SAM's kind of heads here, ONNX graphs in `onnx`, FastSAM and MobileSAMv2 in `yolo`.
 
 May import from `mask_generation` down.
 """

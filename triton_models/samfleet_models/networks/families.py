@@ -1,4 +1,4 @@
-"""Image encoders by family: the explicit list that `VariantRecord.family` names."""
+"""Image encoders by family: the list of values of `VariantRecord.family`."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def heads_of_tiny_vit(architecture: Mapping[str, object]) -> Heads:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What a family's networks are made of.
+    """The parts of a family's networks.
 
-    `build` makes the published encoder, which checkpoints load into, of a record's architecture and input size. `fuse`
-    makes of such an encoder, loaded, the one that runs: the same function in fewer steps for this input size, from
-    pixels [B, 3, S, S] to embeddings [B, 256, h, w], or to a tuple of them and what else the family's decoder wants.
-    `own_key` is the name in `SamNetwork` of what a published checkpoint calls by another. `unread` makes, of the
-    architecture, a module on the meta device with the published keys that no image path reads. `heads_of` makes the
-    heads of an architecture where they depend on it.
+    `build` makes the published encoder, which checkpoints load into, from a record's architecture and input size.
+    `fuse` turns such a loaded encoder into the one that runs: the same function in fewer steps for this input size,
+    from pixels [B, 3, S, S] to embeddings [B, 256, h, w], or to a tuple of them and the other features that the
+    family's decoder needs. `own_key` maps a name of a published checkpoint to the name in `SamNetwork`. `unread` makes,
+    from the architecture, a module on the meta device with the published keys that no image path reads. `heads_of`
+    makes the heads from an architecture if they depend on it.
     """
 
     build: Callable[[Mapping[str, object], int], nn.Module]

@@ -1,4 +1,4 @@
-"""Every family's network by the name that `VariantRecord.family` has."""
+"""Networks of all families, by the name in `VariantRecord.family`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.networks.yolo.detector_prompted import DetectorPrompted
 from samfleet_models.networks.yolo.network import InstanceNetwork
 
-# Families that are no image encoder with SAM's kind of heads.
+# Families other than image encoders with SAM's kind of heads.
 OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
     "onnx": OnnxNetwork,
     "yolo": lambda record, execution: InstanceNetwork(record, execution).eval(),
@@ -21,11 +21,11 @@ OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
 
 
 def network_of(record: VariantRecord, execution: Execution | None = None) -> Network:
-    """Ready for the record's official weights."""
+    """Make the network of a record, ready to load its official weights."""
     network = (OTHERS.get(record.family) or build_network)(record, execution)
     return network if record.detector is None else DetectorPrompted(network, record.detector, execution)
 
 
 def build_network(record: VariantRecord, execution: Execution | None = None) -> SamNetwork:
-    """The untrained network of a record whose family has SAM's kind of heads."""
+    """Make the untrained network of a record whose family has SAM's kind of heads."""
     return SamNetwork(record, FAMILIES[record.family], execution).eval()

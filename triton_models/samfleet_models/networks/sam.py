@@ -1,4 +1,4 @@
-"""A variant whose heads are SAM's: the family's image encoder and its two heads, under the official keys."""
+"""A variant with SAM's kind of heads: the family's image encoder and its two heads, under the official keys."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from samfleet_models.precision.compilation import CompiledEncoder, Encode, batch
 from samfleet_models.precision.dtypes import DTYPES
 
 STRIDE = 16  # network input pixels per embedding pixel
-IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # a CPU takes a tenth longer for each of two, 0.4 GB more for every one
+IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # two at once take a CPU a tenth longer each, and 0.4 GB more per image
 MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
 
 
 class SamNetwork(nn.Module):
-    """What checkpoints load into. It computes through forms of its parts that are made from them when first needed."""
+    """The network that checkpoints load into. It computes with fused forms of its parts, made when first needed."""
 
-    prompt_encoder: Any  # of the family's own kind
+    prompt_encoder: Any  # its type depends on the family
     mask_decoder: Any
 
     def __init__(self, record: VariantRecord, family: Family, execution: Execution | None = None) -> None:
@@ -54,26 +54,26 @@ class SamNetwork(nn.Module):
         self._decoder: Decoder | None = None
 
     def load(self, files: Mapping[str, Path]) -> None:
-        """The decoder's weights may be a file of their own, whose keys are not those of the other."""
+        """Load the weights. The decoder's may be in a separate file, whose keys do not overlap with the other's."""
         published: dict[str, Tensor] = {}
         for role in sorted(files.keys() & {"network", "decoder"}):
             published |= read_state(files[role], self._record.files[role].state_key)
         self.load_published(published)
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Loads a state dict under the published keys, strictly."""
+        """Load a state dict under the published keys, strictly."""
         unread = self._family.unread
         load_state(self, state, self._family.own_key, unread(self._record.architecture) if unread else None)
 
     def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raises `CheckpointMismatch` unless these are the shapes of the published keys; no memory is touched."""
+        """Raise `CheckpointMismatch` unless these are the shapes of the published keys. Allocates no memory."""
         unread = self._family.unread
         fitting_keys(self, shapes, self._family.own_key, unread(self._record.architecture) if unread else None)
 
     def encode(self, pixels: Tensor) -> Features:
-        """Float32 features of B images, the embeddings [B, 256, h, w] first, channels last in memory.
+        """Return float32 features of B images, the embeddings [B, 256, h, w] first, channels last in memory.
 
-        `pixels` [B, 3, S, S] float32 are preprocessed. For the types of the arithmetic see `samfleet_models.precision`.
+        `pixels` [B, 3, S, S] float32 are preprocessed. For the arithmetic types see `samfleet_models.precision`.
         """
         if self._encoder is None:
             self.warm_up()
@@ -81,10 +81,10 @@ class SamNetwork(nn.Module):
 
     @torch.inference_mode()
     def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
-        """Each image's features [1, ...], as many images at a time as suits the device."""
+        """Return each image's features [1, ...], computed for as many images at a time as suits the device."""
         features: list[Features] = []
         for start in range(0, len(resized), self.images_per_pass):
-            with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
+            with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # by where it runs
                 pixels = self.processor.network_input(resized[start : start + self.images_per_pass], self.device)
             with clock.measure("encode"):
                 together = self.encode(pixels)
@@ -95,13 +95,13 @@ class SamNetwork(nn.Module):
         return segment_image(self, request, image, features, clock)
 
     def warm_up(self) -> float | None:
-        """Makes the encoder that runs of the present parameters; the seconds that compiling it took, if it is."""
+        """Make the fused encoder from the current parameters. Return the seconds of compilation, None without it."""
         dtype, compilation = DTYPES[self.execution.precision], self.execution.compilation
         fused = self._family.fuse(self.image_encoder.to(self.device), self._record.input_size).to(dtype)
         if self.device.type == "cuda" and dtype is not torch.float32:
-            self.image_encoder.to("cpu")  # all of it that runs was copied; it would keep gigabytes of the GPU
+            self.image_encoder.to("cpu")  # its running parts were copied; it would occupy gigabytes of the GPU
 
-        def encode(pixels: Tensor) -> Features:  # the module itself would join the official keys
+        def encode(pixels: Tensor) -> Features:  # a module as attribute would add its keys to the official ones
             features = fused(pixels.to(dtype))
             return tuple(part.float() for part in (features if isinstance(features, tuple) else (features,)))
 
@@ -120,7 +120,7 @@ class SamNetwork(nn.Module):
 
     @property
     def decoder(self) -> Decoder:
-        """The prompt encoder and mask decoder, folded from the present parameters when first asked for."""
+        """The prompt encoder and mask decoder, folded from the current parameters on first use."""
         if self._decoder is None:
             dtype = DTYPES[self.execution.precision]
             folded = self._heads.fold(self.prompt_encoder, self.mask_decoder, dtype)
@@ -129,7 +129,7 @@ class SamNetwork(nn.Module):
         return self._decoder
 
     def _apply(self, *args: Any, **options: Any) -> Self:
-        """Parameters move or change type: what was made from them is void."""
+        """Drop the fused forms when parameters move or change type."""
         self._encoder = self._decoder = None
         return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
 
@@ -139,15 +139,15 @@ class SamNetwork(nn.Module):
 
     @property
     def images_per_pass(self) -> int:
-        """How many images `encode` takes at a time for the best speed."""
+        """Number of images that `encode` takes at a time for the best speed."""
         return IMAGES_PER_PASS[self.device.type]
 
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
-        """How many prompts of so many `points` the decoder takes at a time; results depend on it by rounding alone.
+        """Return how many prompts of `points` points the decoder takes at a time. It affects results only by rounding.
 
-        What is asked for is an upper bound: no request may fill the memory of a server that others use. "auto" keeps
-        what the decoder remembers of a chunk within the last-level cache of a CPU or a share of a GPU's free memory,
-        and gives every lane as much to do.
+        `asked` is an upper bound: no request may fill the memory of a shared server. "auto" keeps the decoder's state
+        of a chunk within the last-level cache of a CPU or a share of a GPU's free memory, and gives every thread the
+        same number of prompts.
         """
         most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked != "auto":
@@ -161,7 +161,7 @@ class SamNetwork(nn.Module):
         return max(1, fitting - fitting % min(self.decoder.lanes, max(1, fitting)))
 
     def release_memory(self) -> None:
-        """Gives cached memory back after a failure; only outside the `except`, whose traceback still holds tensors."""
+        """Release cached memory after a failure. Call it after the `except` block, whose traceback holds tensors."""
         if self._decoder is not None:
             self._decoder.release_memory()
         if self.device.type == "cuda":

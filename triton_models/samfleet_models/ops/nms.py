@@ -1,18 +1,18 @@
-"""Non-maximum suppression of boxes, deciding as torchvision's `batched_nms` does for one category."""
+"""Non-maximum suppression of boxes, with the decisions of torchvision's `batched_nms` for one category."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 64  # boxes decided together: their pairs with thousands of others stay in the cache
+BLOCK = 64  # boxes processed together: their pairs with thousands of others fit the cache
 
 
 def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou_threshold: float) -> NDArray[np.int64]:
-    """Indices of the kept boxes, by descending score, the earlier first on ties.
+    """Return the indices of the kept boxes, by descending score, the earlier first on ties.
 
-    `boxes` are [n, 4] (x0, y0, x1, y1). A box goes when its IoU with a kept one is above the threshold: the IoU in
-    float32 against the threshold in float64, as torchvision's CPU kernel compares them.
+    `boxes` are [n, 4] (x0, y0, x1, y1). A box is removed when its IoU with a kept one is above the threshold: the IoU
+    in float32 against the threshold in float64, as torchvision's CPU kernel compares them.
     """
     order: NDArray[np.int64] = np.argsort(-scores, kind="stable")
     boxes = boxes.astype(np.float32)
@@ -30,7 +30,7 @@ def nms(boxes: NDArray[np.float32], scores: NDArray[np.float32], iou_threshold: 
 def _over(
     kept: NDArray[np.float32], others: NDArray[np.float32], threshold: np.float32, workspace: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """[kept, others]: which pairs have an IoU above the threshold; it is 0 where the union is empty."""
+    """Mark [kept, others] the pairs with an IoU above the threshold; the IoU is 0 if the union is empty."""
     shape = len(kept), len(others)
     overlap, extent, term = workspace[:, : shape[0] * shape[1]].reshape(3, *shape)
     x0, y0, x1, y1 = kept.T[:, :, None]
@@ -46,13 +46,13 @@ def _over(
 
 
 def _float32_below(value: float) -> np.float32:
-    """The float32 that no float32 lies between and `value`: above it and above `value` are the same."""
+    """Return the largest float32 up to `value`; a float32 is above one exactly if it is above the other."""
     nearest = np.float32(value)
     return nearest if float(nearest) <= value else np.nextafter(nearest, np.float32(-np.inf))
 
 
 def _survivors(overlapping: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Of boxes in order, given which pairs overlap: those that no earlier survivor overlaps."""
+    """Return the boxes, in order, that no earlier survivor overlaps, given the overlapping pairs."""
     alive = np.ones(len(overlapping), dtype=bool)
     for i, row in enumerate(overlapping):
         if alive[i]:

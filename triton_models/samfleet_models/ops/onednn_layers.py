@@ -1,7 +1,7 @@
-"""The layers of oneDNN with the activation in the same pass, where `samfleet_models.ops.onednn.by_onednn` holds.
+"""oneDNN's layers with the activation in the same pass, for tensors that `ops.onednn.by_onednn` accepts.
 
-They are operators of our own. torch's compiler refuses to meet its own ones in what it compiles, and takes these as
-they are; what it makes of a float32 linear layer itself goes through MKL.
+They are custom operators. torch's compiler rejects its own oneDNN operators in the code that it compiles, but accepts
+these. Its own float32 linear layers go through MKL.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def convolution(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    """Channels last in memory, as `weight` must be."""
+    """Convolve channels-last `x` with `weight`, which must be channels-last too."""
     numbers = (stride, padding, dilation, groups)
     return torch.as_tensor(CONVOLUTION(x, weight, bias, activation, *numbers))
 
@@ -52,7 +52,7 @@ LINEAR, CONVOLUTION = torch.ops.samfleet.linear, torch.ops.samfleet.convolution
 
 @torch.library.impl("samfleet::linear", "CPU")
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation) -> Tensor:
-    run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - the module says why
+    run = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - see the module docstring
     name, algorithm = ONEDNN[activation]
     return torch.as_tensor(run(x, weight, bias, name, [], algorithm))
 
@@ -68,7 +68,7 @@ def _convolution(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    run = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - the module says why
+    run = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - see the module docstring
     name, algorithm = ONEDNN[activation]
     return torch.as_tensor(run(x, weight, bias, padding, stride, dilation, groups, name, [], algorithm))
 

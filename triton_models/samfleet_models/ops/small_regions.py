@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 def remove_small_regions(mask: Mask, min_area: int, mode: Literal["holes", "islands"]) -> tuple[Mask, bool]:
-    """The mask without holes (or islands) of fewer than `min_area` pixels, and whether it changed.
+    """Remove holes (or islands) of fewer than `min_area` pixels; return the mask and whether it changed.
 
     Regions are 8-connected, holes too. If every island is small, the largest stays, the first in row-major order on
     ties.

@@ -1,4 +1,4 @@
 """Comparison of a variant with recorded outputs of its official code: `samfleet variants verify`.
 
-May import from `networks` down; nothing but `tools` imports it.
+May import from `networks` down; only `tools` imports it.
 """

@@ -1,4 +1,4 @@
-"""What a comparison found, and what is allowed of it."""
+"""The results of a comparison, and its tolerances."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-HALF = 2.0**-10  # relative: what was recorded in float16 has lost so much, rounding and all
-LARGE_LOGITS = 20.0  # where `meta.json` allows more to logits that are large, the recorded ones are beyond this
+HALF = 2.0**-10  # relative error of values recorded in float16
+LARGE_LOGITS = 20.0  # logits beyond this are large, for which `meta.json` may allow more
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """What a variant may be off by. None: `share` of the range of what was recorded.
+    """The errors that a variant may have. None means `share` of the range of the recorded values.
 
-    `grey_levels` of pixels, `mask_iou` the least overlap of a final mask; `ious` of the IoU head and stabilities.
+    `grey_levels` applies to pixels; `mask_iou` is the least overlap of a final mask; `ious` applies to the IoU head and
+    stabilities.
     """
 
     pixels: float | None = None
@@ -33,10 +34,10 @@ class Tolerances:
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> Tolerances:
-        """Those of a `meta.json`: numbers under `tolerance` by the names here, or the sentence of the recorder.
+        """Read the tolerances of a `meta.json`: numbers under `tolerance` by the names here, or a recorded sentence.
 
-        Where the recorder found the stand-in network ill-conditioned (how far its embedding moves when the input grows
-        by 1e-5 is in `perturbation_check_case0`), what is suggested is widened by as much.
+        The recorder may have found the stand-in network ill-conditioned; `perturbation_check_case0` has the change of
+        its embedding when the input grows by 1e-5. The suggested tolerances are then widened by as much.
         """
         given = meta.get("tolerance") or meta.get("tolerances")
         if isinstance(given, Mapping):
@@ -61,7 +62,7 @@ def _number(sentence: str, word: str) -> float | None:
 
 @dataclass(slots=True)
 class Worst:
-    """The worst of one kind of comparison, as a multiple of what is allowed: above 1 fails."""
+    """The worst error of one kind of comparison, as a multiple of the tolerance: above 1 fails."""
 
     error: float = 0.0
     allowed: float = 0.0
@@ -81,7 +82,10 @@ class Worst:
 
 @dataclass(slots=True)
 class Verdict:
-    """Of one variant: how many keys fit, the worst of each comparison, what could not be compared and what broke."""
+    """The result of one variant.
+
+    It has the number of matching keys, the worst error of each comparison, the skipped comparisons and the problems.
+    """
 
     variant: str
     keys: int = 0
@@ -97,9 +101,9 @@ class Verdict:
         self.worst.setdefault(kind, Worst()).note(error, allowed)
 
     def compare(self, kind: str, found: NDArray[Any], recorded: NDArray[Any], allowed: float) -> None:
-        """Largest absolute difference; what was recorded in float16 is allowed its own rounding on top."""
+        """Note the largest absolute difference; values recorded in float16 may also be off by their rounding."""
         if found.shape != recorded.shape:
-            self.problems.append(f"{kind} has shape {found.shape}, recorded is {recorded.shape}")
+            self.problems.append(f"{kind} has shape {found.shape}, recorded was {recorded.shape}")
             return
         halved = recorded.dtype == np.float16
         rounding = float(np.abs(recorded).max()) * HALF if halved else 0.0
@@ -111,7 +115,7 @@ class Verdict:
         )
 
     def line(self) -> str:
-        """One line: name, verdict, keys, worst errors."""
+        """Return one line: name, verdict, keys, worst errors."""
         parts = [f"{kind} {worst.error:.2g} (≤ {worst.allowed:.2g})" for kind, worst in self.worst.items()]
         shown = "; ".join([f"{self.keys} keys", *(parts or ["keys alone"]), *self.problems])
         unread = f"; not compared: {', '.join(self.skipped)}" if self.skipped else ""
@@ -119,11 +123,11 @@ class Verdict:
 
 
 def span(values: NDArray[Any]) -> float:
-    """The range of what was recorded."""
+    """Return the range of the recorded values."""
     return float(values.max()) - float(values.min())
 
 
 def host(values: Tensor) -> NDArray[Any]:
-    """The array of a tensor on any device."""
+    """Return a tensor on any device as an array."""
     array: NDArray[Any] = values.cpu().numpy()
     return array

@@ -1,7 +1,7 @@
-"""Compares networks that find all instances at once: pixels, predictions, prototypes, boxes, masks, answers to prompts.
+"""Compares networks that find all instances at once: pixels, predictions, prototypes, boxes, masks, prompted masks.
 
-Predictions are those of the network that serves; detections, masks and answers go the way that a request's do, with the
-thresholds that were recorded.
+Predictions come from the serving network; detections, masks and prompted masks take the same path as a request's, with
+the recorded thresholds.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from samfleet_models.parity.cases import Case
 from samfleet_models.parity.findings import Tolerances, Verdict, host, span
 
 Array = NDArray[Any]
-ANSWER = re.compile(r"prompt_mask_(?P<prompt>\d+)|auto_mask_(?P<auto>[a-z]+)")
+MASK_NAME = re.compile(r"prompt_mask_(?P<prompt>\d+)|auto_mask_(?P<auto>[a-z]+)")
 UNCOMPARED = re.compile(r"(probe__.*|(masks|.*_mask_[a-z\d]+)_shape|conf|conf_margin|nms_iou|auto_points|auto_box)$")
-# Which of the recorded points an automatic prompt has, and their labels.
+# Indices of the recorded points of each automatic prompt, and their labels.
 AUTO = {"a": ([0], (1,)), "b": ([1], (1,)), "c": ([0, 1], (1, 1)), "d": ([0, 1, 2], (1, 1, 0))}
-TURNING_PIXELS = 2  # their logits lie next to zero: masks of a few pixels would fail by one of them
+TURNING_PIXELS = 2  # pixels with logits close to zero; a single one would fail a mask of a few pixels
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network at work on one case: `predictions` [5 + C, N], `prototypes` [C, h, w] of one that makes masks."""
+    """A network and the case it is compared on: `predictions` [5 + C, N], `prototypes` [C, h, w] if it has masks."""
 
     network: InstanceNetwork
     case: Case
@@ -52,8 +52,8 @@ class Subject:
                 continue
             if name in CHECKS:
                 CHECKS[name](self, recorded)
-            elif found := ANSWER.fullmatch(name):
-                self._check_mask(self._answer(found["prompt"], found["auto"]), self._recorded(name)[0])
+            elif found := MASK_NAME.fullmatch(name):
+                self._check_mask(self._prompted_mask(found["prompt"], found["auto"]), self._recorded(name)[0])
             else:
                 self.verdict.skipped.append(name)
 
@@ -63,7 +63,7 @@ class Subject:
         self.verdict.compare("pixels", found, recorded, self.tolerances.pixels or grey)
 
     def check_predictions(self, recorded: Array) -> None:
-        """Row by row: pixels, scores and coefficients have ranges of their own."""
+        """Compare row by row, because pixels, scores and coefficients have different ranges."""
         for found, row in zip(host(self.predictions[:, ::4]), recorded, strict=True):
             self.verdict.compare("predictions", found / span(row), row / span(row), self.tolerances.share)
 
@@ -71,12 +71,12 @@ class Subject:
         self._check("prototypes", self.prototypes[::2, ::4, ::4], recorded, span(recorded))
 
     def check_count(self, recorded: Array) -> None:
-        found = int((self.predictions[SCORE] > self._asked.pred_iou_thresh).sum())
+        found = int((self.predictions[SCORE] > self._parameters.pred_iou_thresh).sum())
         self.verdict.note("candidates", abs(found - int(recorded)), 0)
 
     def check_boxes(self, recorded: Array) -> None:
         if len(self._detections) != len(recorded):
-            self.verdict.problems.append(f"{len(self._detections)} detections, recorded are {len(recorded)}")
+            self.verdict.problems.append(f"{len(self._detections)} detections, recorded were {len(recorded)}")
             return
         self._check("boxes", torch.from_numpy(self._detections.boxes), recorded[:, BOX], span(recorded[:, BOX]))
         self._check("scores", torch.from_numpy(self._detections.scores), recorded[:, SCORE], 1.0)
@@ -91,7 +91,7 @@ class Subject:
     def check_areas(self, recorded: Array) -> None:
         found = self._instances.masks.areas
         if len(found) != len(recorded):
-            self.verdict.problems.append(f"{len(found)} masks, recorded are {len(recorded)}")
+            self.verdict.problems.append(f"{len(found)} masks, recorded were {len(recorded)}")
             return
         allowed = np.maximum(TURNING_PIXELS, (1 - self.tolerances.mask_iou) * recorded)
         self.verdict.note("areas", float((np.abs(found - recorded) / allowed).max(initial=0.0)), 1.0)
@@ -110,16 +110,16 @@ class Subject:
         bits = np.unpackbits(self.case.golden[name], count=int(np.prod(shape)))
         return np.asarray(bits.reshape(shape).astype(bool))
 
-    def _answer(self, prompt: str | None, auto: str | None) -> str:
+    def _prompted_mask(self, prompt: str | None, auto: str | None) -> str:
         if prompt is not None:
-            asked = self.case.prompts[int(prompt)]
+            wanted = self.case.prompts[int(prompt)]
         elif auto == "box":
             x0, y0, x1, y1 = map(float, self.case.golden["auto_box"])
-            asked = Prompt(box=(x0, y0, x1, y1))
+            wanted = Prompt(box=(x0, y0, x1, y1))
         else:
             which, labels = AUTO[str(auto)]
-            asked = Prompt(tuple((float(x), float(y)) for x, y in self.case.golden["auto_points"][which]), labels)
-        return answer(asked, 0, self._instances).counts
+            wanted = Prompt(tuple((float(x), float(y)) for x, y in self.case.golden["auto_points"][which]), labels)
+        return answer(wanted, 0, self._instances).counts
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -127,7 +127,7 @@ class Subject:
         return height, width
 
     @property
-    def _asked(self) -> EverythingParameters:
+    def _parameters(self) -> EverythingParameters:
         conf, iou = float(self.case.golden["conf"]), float(self.case.golden["nms_iou"])
         return EverythingParameters(
             sampler="instances", pred_iou_thresh=conf, box_nms_thresh=iou, stability_score_thresh=0.0
@@ -135,17 +135,17 @@ class Subject:
 
     @cached_property
     def _detections(self) -> Detections:
-        return self.network.detections(self.predictions, self._size, of_instances(self._asked))
+        return self.network.detections(self.predictions, self._size, of_instances(self._parameters))
 
     @cached_property
     def _instances(self) -> Instances:
-        return self.network.instances(self._detections, self.prototypes, self._size, self._asked)
+        return self.network.instances(self._detections, self.prototypes, self._size, self._parameters)
 
 
 def _shape(of: Callable[[Subject], Tensor]) -> Callable[[Subject, Array], None]:
     def check(subject: Subject, recorded: Array) -> None:
         if list(of(subject).shape) != recorded.tolist():
-            subject.verdict.problems.append(f"shape {list(of(subject).shape)}, recorded is {recorded.tolist()}")
+            subject.verdict.problems.append(f"shape {list(of(subject).shape)}, recorded was {recorded.tolist()}")
 
     return check
 

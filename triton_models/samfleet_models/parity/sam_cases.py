@@ -1,6 +1,6 @@
 """Compares networks with SAM's kind of heads: pixels, embedding, logits, IoU head, stabilities, final masks.
 
-Logits and IoUs are those of the production decoder; masks go the whole way that a request's do.
+Logits and IoUs come from the production decoder; masks take the whole path of a request's.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from samfleet_models.postprocess.upsample import upscale
 Array = NDArray[Any]
 KEY = re.compile(r"(?P<what>low_res|low_res_probe|iou|stability|mask)_(?P<prompt>\d+)_(?P<mode>[a-z]+)(_probe|_s2)?$")
 STATISTICS = re.compile(r"(embedding|interm|high_res_\d+)_(mean|std)$")
-FEATURES = {"interm": 1, "high_res_0": 1, "high_res_1": 2}  # which of the features, by its recorded name
+FEATURES = {"interm": 1, "high_res_0": 1, "high_res_1": 2}  # index of the features, by recorded name
 CLAMPED = 32.0  # SAM 2's predictor clamps the logits that it returns
 UNCOMPARED = re.compile(r"(pixels_shape|probe__.*|.*_shape|fell_back_\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A network at work on one case."""
+    """A network and the case it is compared on."""
 
     network: SamNetwork
     case: Case
@@ -63,7 +63,7 @@ class Subject:
             elif name in FEATURES:
                 found = self.features[FEATURES[name]][0, ::4, ::8, ::8]
                 self.verdict.compare("skips", host(found), recorded, self.tolerances.share * span(recorded))
-            elif not self._check_answer(name, recorded):
+            elif not self._check_output(name, recorded):
                 self.verdict.skipped.append(name)
 
     def check_embedding(self, recorded: Array) -> None:
@@ -89,16 +89,16 @@ class Subject:
         scale = span(host(self.features[FEATURES.get(what, 0)]))
         self.verdict.compare(f"{what} statistics", host(found), recorded, self.tolerances.share * scale)
 
-    def _check_answer(self, name: str, recorded: Array) -> bool:
+    def _check_output(self, name: str, recorded: Array) -> bool:
         found = KEY.match(name)
-        answers = ANSWERS.get(found["mode"]) if found else None
-        if found is None or answers is None:
+        outputs = OUTPUTS.get(found["mode"]) if found else None
+        if found is None or outputs is None:
             return False
         prompt = self.case.prompts[int(found["prompt"])]
         if found["what"] == "mask":
             self._check_masks(prompt, found["mode"], recorded, self.case.golden[f"{name}_shape"])
             return True
-        logits, ious, stabilities = answers(self, prompt)
+        logits, ious, stabilities = outputs(self, prompt)
         match found["what"]:
             case "iou":
                 self.verdict.compare("IoU head", host(ious), recorded, self.tolerances.ious)
@@ -120,16 +120,16 @@ class Subject:
         self.verdict.compare("logits", host(logits[:, ::stride, ::stride]), recorded, allowed)
 
     def _largest_logit(self) -> float:
-        """Of all that were recorded: where some are large, the small ones too are differences of large numbers."""
+        """Return the largest recorded logit: if some are large, even small ones are differences of large numbers."""
         return max(
             float(np.abs(values).max()) for name, values in self.case.golden.items() if name.startswith("low_res")
         )
 
     def _check_masks(self, prompt: Prompt, mode: str, packed: Array, shape: Array) -> None:
         recorded = np.unpackbits(packed, count=int(np.prod(shape))).reshape(shape).astype(bool)
-        masks = ANSWERED[mode](self, prompt)
+        masks = FINAL_MASKS[mode](self, prompt)
         if masks.shape != recorded.shape:
-            self.verdict.problems.append(f"masks {mode} have shape {masks.shape}, recorded is {recorded.shape}")
+            self.verdict.problems.append(f"masks {mode} have shape {masks.shape}, recorded was {recorded.shape}")
             return
         for found, wanted in zip(masks, recorded, strict=True):
             union = np.count_nonzero(found | wanted)
@@ -137,7 +137,7 @@ class Subject:
             self.verdict.note("masks", 1 - overlap, 1 - self.tolerances.mask_iou)
 
     def drawn(self, decoder: Decoder, prompt: Prompt, masks: list[int]) -> tuple[Tensor, Tensor]:
-        """Logits [m, h, w] and IoUs [m] of the decoder's `masks` for one prompt."""
+        """Return logits [m, h, w] and IoUs [m] of the decoder's `masks` for one prompt."""
         layout = self.network.processor.conventions.prompts.layout
         tokens = prompt_tokens(prompt, self.frame, layout)
         coords, labels = (torch.from_numpy(part)[None].to(self.network.device) for part in tokens)
@@ -146,7 +146,7 @@ class Subject:
         return drawn.logits.float().clone(), drawn.ious.float().clone()
 
     def served(self, prompt: Prompt) -> NDArray[np.bool_]:
-        """[m, h, w]: the masks with which a request is answered."""
+        """Return the masks [m, h, w] that a request would get."""
         clock = StageClock(self.network.device)
         parameters = PromptsParameters(masks="all")
         task = segment_prompts(self.network, self.features, self.frame, [prompt], parameters, clock)
@@ -156,7 +156,7 @@ class Subject:
         return np.stack([decode_mask(mask.counts, mask.size).astype(bool) for mask in masks])
 
 
-DecodeResult = Callable[[Subject, Prompt], tuple[Tensor, Tensor, Tensor]]
+DecoderOutputs = Callable[[Subject, Prompt], tuple[Tensor, Tensor, Tensor]]
 
 
 def _several(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
@@ -192,14 +192,14 @@ def _refined(subject: Subject, prompt: Prompt) -> tuple[Tensor, Tensor, Tensor]:
     return logits, ious, ious
 
 
-ANSWERS: Mapping[str, DecodeResult] = {
+OUTPUTS: Mapping[str, DecoderOutputs] = {
     "multi": _several,
     "single": _one,
     "static": _static,
     "all": _all,
     "hqonly": _refined,
 }
-ANSWERED: Mapping[str, Callable[[Subject, Prompt], NDArray[np.bool_]]] = {
+FINAL_MASKS: Mapping[str, Callable[[Subject, Prompt], NDArray[np.bool_]]] = {
     "multi": lambda subject, prompt: subject.served(replace(prompt, multimask=True)),
     "single": lambda subject, prompt: subject.served(prompt),
     "all": lambda subject, prompt: thresholded(_all(subject, prompt)[0], subject.frame),
@@ -214,7 +214,7 @@ SIMPLE: Mapping[str, Callable[[Subject, Array], None]] = {
 
 
 def bare(decoder: Decoder) -> Decoder:
-    """Without what ranks or replaces its masks."""
+    """Return the innermost decoder, without those that rank or replace its masks."""
     while (inner := getattr(decoder, "inner", None)) is not None:
         decoder = inner
     return decoder

@@ -1,6 +1,6 @@
-"""`python -m samfleet_models.parity.verify DIR`: every folder of parity cases, a line per variant.
+"""`python -m samfleet_models.parity.verify DIR`: verifies every folder of parity cases, one line per variant.
 
-Exit codes: 0 all passed, 1 one failed or could not be held against its cases, 2 the folder has no cases.
+Exit codes: 0 all passed, 1 a variant failed or could not be compared, 2 the folder has no cases.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 
 def verify(folder: Path, only: frozenset[str] = frozenset()) -> Iterator[Verdict]:
-    """Of every variant in `folder`, or of those named, as each is done."""
+    """Yield the verdict of every variant in `folder`, or of those named, as soon as it is known."""
     for cases in find_cases(folder):
         if not only or cases.variant in only:
             yield verify_variant(cases)
@@ -38,7 +38,7 @@ def verify(folder: Path, only: frozenset[str] = frozenset()) -> Iterator[Verdict
 def verify_variant(
     cases: VariantCases, device: torch.device = CPU, state: Mapping[str, Tensor] | None = None
 ) -> Verdict:
-    """`state` is the stand-in checkpoint where it was rebuilt before."""
+    """Compare a variant with its cases. `state` is the stand-in checkpoint if it was rebuilt before."""
     verdict = Verdict(cases.variant)
     try:
         record = get_record(cases.variant)
@@ -46,13 +46,13 @@ def verify_variant(
         _check_cases(record, cases, verdict, device, state)
     except CasesInvalid:
         raise
-    except (SamfleetError, RuntimeError, ValueError) as error:  # torch says by the latter two what does not fit
+    except (SamfleetError, RuntimeError, ValueError) as error:  # torch raises the latter two for mismatches
         verdict.problems.append(f"{type(error).__name__}: {error}")
     return verdict
 
 
 def check_keys(record: VariantRecord, cases: VariantCases) -> int:
-    """On the meta device: no memory is taken for the largest ones."""
+    """Check the keys on the meta device, which allocates no memory even for the largest variants."""
     with torch.device("meta"):
         network = _network(record)
     shapes = cases.shapes()
@@ -81,7 +81,7 @@ def _network(record: VariantRecord) -> SamNetwork | InstanceNetwork:
     network = network_of(record)
     if isinstance(network, SamNetwork | InstanceNetwork):
         return network
-    raise ValueError(f"{record.name} is put together of parts; hold each against its own cases")
+    raise ValueError(f"{record.name} is composed of several networks; compare each with its own cases")
 
 
 def _check_case(network: SamNetwork | InstanceNetwork, case: Case, tolerances: Tolerances, verdict: Verdict) -> None:
@@ -94,7 +94,7 @@ def _check_case(network: SamNetwork | InstanceNetwork, case: Case, tolerances: T
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m samfleet_models.parity.verify", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("variants", nargs="*", help="without any, all that the folder has")
+    parser.add_argument("variants", nargs="*", help="default: all variants of the folder")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args(arguments)
     if options.threads:

@@ -1,4 +1,4 @@
-"""One mask after another at full resolution, a band of columns at a time, in memory that is used again and again."""
+"""Upsamples one mask after another to full resolution, a band of columns at a time, in reused memory."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.upsample import OVERSHOOT, Taps, cropped_size, last_step, upscaling_taps
 
 Floats = NDArray[np.float32]
-BAND_FLOATS = 2**19  # 2 MiB, a share of the last cache; a mask of 640x480 is one band, so it is drawn once
-SERIAL_PRODUCT = 2**18  # multiplications; OpenBLAS wakes no threads for smaller matrix products
-ROUNDINGS = 20  # at most 8 of `upscale`, 8 here and 2 of the weights, each of half a unit in the last place; 2 to spare
+BAND_FLOATS = 2**19  # 2 MiB, a part of the last-level cache; a mask of 640x480 is one band, so it is drawn once
+SERIAL_PRODUCT = 2**18  # multiplications; OpenBLAS starts no threads for smaller matrix products
+ROUNDINGS = 20  # at most 8 of `upscale`, 8 here and 2 of the weights, each half a unit in the last place; 2 to spare
 UNIT = 2.0**-24  # relative error of one float32 operation
 
 
 class Canvas:
-    """Draws `upscale` of single masks transposed, all its interpolation steps in one, so with other roundings.
+    """Draws `upscale` of single masks, transposed. All interpolation steps are merged into one, so roundings differ.
 
-    Every value is within `tolerance` of the exact one, for the mask begun. An axis is a product with a banded matrix,
-    cut into small dense ones: down the columns first, which transposes in passing, then along the rows.
+    Every value is within `tolerance` of the exact one, for the current mask. Each axis is a product with a banded
+    matrix, cut into small dense blocks: down the columns first, which also transposes, then along the rows.
     """
 
     def __init__(self, low_res: Floats, frame: ImageFrame) -> None:
@@ -28,7 +28,7 @@ class Canvas:
         low_height, low_width = cropped_size(low, frame) if frame.upsampling == "cropped" else low
         self.size = frame.original
         self.tolerance = 0.0
-        self._error = ROUNDINGS * UNIT * OVERSHOOT[last_step(low, frame)[1]] ** 2  # of the largest logit
+        self._error = ROUNDINGS * UNIT * OVERSHOOT[last_step(low, frame)[1]] ** 2  # relative to the largest logit
         self._low_res = low_res[:, :low_height, :low_width]
         self._y = Strips(upscaling_taps(low, frame, 0), low_height, low_width)
         self._x = Strips(upscaling_taps(low, frame, 1), low_width, height)
@@ -41,7 +41,7 @@ class Canvas:
         self._drawn: slice | None = None
 
     def begin(self, mask: int) -> None:
-        """Starts row `mask` of the logits; one with infinities or NaN has no finite tolerance and cannot be drawn."""
+        """Start row `mask` of the logits. A mask with infinities or NaN has no finite tolerance and cannot be drawn."""
         rows = self._low_res[mask]
         self.tolerance = self._error * max(float(rows.max()), -float(rows.min()))
         if not np.isfinite(self.tolerance):
@@ -55,7 +55,7 @@ class Canvas:
         self._drawn = None
 
     def band(self, columns: slice) -> Floats:
-        """[columns, height] of the mask begun; overwritten by the next band, not drawn again if it is the last."""
+        """Return [columns, height] of the current mask. The next band overwrites it; the band drawn last is cached."""
         height = self.size[0]
         if self._drawn != columns:
             strips = slice(columns.start // self._x.outputs, -(-columns.stop // self._x.outputs))
@@ -66,16 +66,17 @@ class Canvas:
         return self._band.reshape(-1, height)[: columns.stop - columns.start]
 
     def above(self, band: Floats, threshold: float) -> NDArray[np.bool_]:
-        """Which of the band's pixels are; overwritten by the next call."""
+        """Mark the band's pixels above `threshold`; the next call overwrites the result."""
         flags = self._flags[: len(band)]
         np.greater(band, np.float32(threshold), out=flags)
         return flags
 
 
 class Strips:
-    """A banded matrix as equal dense pieces: `outputs` rows each, and the few inputs that they depend on.
+    """A banded matrix as dense blocks of equal size: `outputs` rows each, and the few inputs that they depend on.
 
-    `weights` are [strips, outputs, inputs], rows after the last being zeros. Whole bytes of bits fit a strip.
+    `weights` are [strips, outputs, inputs]; rows after the last are zeros. `outputs` is a multiple of 8, so the bits of
+    a strip fill whole bytes.
     """
 
     def __init__(self, taps: Taps, inputs: int, row_length: int) -> None:
@@ -102,6 +103,6 @@ class Strips:
         return len(self.weights)
 
     def gathered(self, rows: Floats, strips: slice) -> Floats:
-        """[strips, inputs, columns] of `rows` [inputs, columns]."""
+        """Return [strips, inputs, columns] of `rows` [inputs, columns]."""
         gathered: Floats = rows[self._inputs[strips]]
         return gathered

@@ -1,4 +1,7 @@
-"""Reads the decoder's low-resolution logits: full-resolution masks, their stability, boxes, areas and codes."""
+"""Turns the decoder's low-resolution logits into full-resolution masks.
+
+Each mask has its stability, box, area and run-length code.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,16 @@ from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.threshold import Drawn, draw, draw_parts
 
 BITS_AT_A_TIME = 8 * 2**20  # bytes of packed masks between drawing and coding on a CPU
-PARTS_AT_A_TIME = 2  # of masks between drawing on a GPU and coding
+PARTS_AT_A_TIME = 2  # mask batches between drawing on a GPU and coding
 EDGE_TOLERANCE = 20.0  # pixels; is_box_near_crop_edge of segment_anything/utils/amg.py
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which masks are read on. None keeps all; `stability_offset` is used for the score in any case."""
+    """The criteria of masks to keep. `stability_thresh` None keeps all.
+
+    `stability_offset` is used for the score in any case.
+    """
 
     stability_offset: float = 1.0
     stability_thresh: float | None = None
@@ -35,7 +41,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class CropPlacement:
-    """Where a frame's masks lie in the whole image: the crop (x0, y0, x1, y1) and the image's (height, width)."""
+    """The position of a frame's masks in the whole image: the crop (x0, y0, x1, y1) and the image's (height, width)."""
 
     crop: tuple[int, int, int, int]
     image: tuple[int, int]
@@ -79,10 +85,10 @@ class EncodedMasks:
 
 
 class MaskEncoder:
-    """Codes masks in a thread while a GPU draws the next ones; two parts at most wait in memory."""
+    """Encodes masks in a thread while a GPU draws the next ones; at most two parts wait in memory."""
 
     def __init__(self, device: torch.device) -> None:
-        # The thread waits for events of this GPU; without the initializer it would open a context on the first one.
+        # The thread waits for events of this GPU; without the initializer it would open a context on the first GPU.
         prepare = partial(torch.cuda.set_device, device) if device.type == "cuda" else None
         self._pool = ThreadPoolExecutor(1, "coding", prepare)
         self._waiting: deque[Future[EncodedMasks]] = deque(maxlen=PARTS_AT_A_TIME)
@@ -101,7 +107,7 @@ class MaskEncoder:
 
 
 def encode_masks(low_res: Tensor, frame: ImageFrame, placement: CropPlacement, selection: Selection) -> EncodedMasks:
-    """Masks of `low_res` logits [n, S/4, S/4], without keeping the logits of any at full resolution."""
+    """Return the masks of `low_res` logits [n, S/4, S/4], without keeping logits at full resolution."""
     with MaskEncoder(low_res.device) as coder:
         return begin_encoding(low_res, frame, placement, selection, coder)()
 
@@ -109,9 +115,9 @@ def encode_masks(low_res: Tensor, frame: ImageFrame, placement: CropPlacement, s
 def begin_encoding(
     low_res: Tensor, frame: ImageFrame, placement: CropPlacement, selection: Selection, coder: MaskEncoder
 ) -> Callable[[], EncodedMasks]:
-    """What gives the result of `encode_masks`. On a GPU the masks are drawn and `coder` may still be coding them.
+    """Return a callable that returns the result of `encode_masks`.
 
-    On a CPU all is done.
+    On a GPU the masks are drawn and `coder` may still be encoding them. On a CPU everything is done.
     """
     offset, least = selection.stability_offset, selection.stability_thresh
 
@@ -122,7 +128,7 @@ def begin_encoding(
 
     if low_res.device.type != "cpu":
         jobs = [
-            coder.submit(lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now: the loop goes on
+            coder.submit(lambda part=part: coded(part.landed()))  # type: ignore[misc]  # bound now, because the loop continues
             for part in draw_parts(low_res, frame, offset, least)
         ]
         return lambda: EncodedMasks.joined([job.result() for job in jobs])
@@ -136,7 +142,7 @@ def begin_encoding(
 
 
 def mask_boxes(masks: Tensor) -> Tensor:
-    """[n, 4] int64 (x0, y0, x1, y1), inclusive, of bool masks [n, h, w]; zeros for an empty mask."""
+    """Return the boxes [n, 4] int64 (x0, y0, x1, y1), inclusive, of bool masks [n, h, w]; zeros for an empty mask."""
     rows, columns = masks.any(2).byte(), masks.any(1).byte()
     ends = [
         columns.argmax(1),
@@ -148,7 +154,7 @@ def mask_boxes(masks: Tensor) -> Tensor:
 
 
 def cut_by_crop(boxes: NDArray[np.float32], placement: CropPlacement) -> NDArray[np.bool_]:
-    """Which boxes (whole image) touch an edge of the crop that is no edge of the image: objects cut in two."""
+    """Mark boxes (whole image) that touch an edge of the crop inside the image: objects that the crop cuts in two."""
     height, width = placement.image
     image = np.array([0, 0, width, height], dtype=np.float32)
     crop = np.array(placement.crop, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Looks up single pixels in masks that are never drawn for it."""
+"""Looks up single pixels in masks without drawing the masks."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.postprocess.upsample import upscaling_taps
 
 Pixels = NDArray[np.int64]
-VALUES_AT_A_TIME = 2**22  # looked up together: 16 MiB
+VALUES_AT_A_TIME = 2**22  # values looked up together: 16 MiB
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Of which `pixels` [n, 2] (x, y) of a crop any mask is sure: there its logit is above `threshold`.
+    """Tests which `pixels` [n, 2] (x, y) of a crop have a logit above `threshold` in any mask.
 
-    TinySAM's `high_score_thresh` (tinysam/hierarchical_mask_generator.py) asks this of whole masks at full size. Here
-    only the columns and rows of the pixels are interpolated, so values may differ in the last bits.
+    TinySAM's `high_score_thresh` (tinysam/hierarchical_mask_generator.py) tests whole masks at full size. Here only the
+    columns and rows of the pixels are interpolated, so values may differ in the last bits.
     """
 
     pixels: Pixels
     threshold: float
 
     def sure(self, low_res: Tensor, frame: ImageFrame) -> NDArray[np.bool_]:
-        """[n] of the masks whose logits are `low_res` [m, S/4, S/4]."""
+        """Return [n] bool: the pixels that any of the masks with logits `low_res` [m, S/4, S/4] is sure of."""
         xs, column = np.unique(self.pixels[:, 0], return_inverse=True)
         ys, row = np.unique(self.pixels[:, 1], return_inverse=True)
         height, width = low_res.shape[1:]
@@ -44,7 +44,7 @@ class Probe:
 
 
 def _weights(low: tuple[int, int], frame: ImageFrame, axis: int, places: Pixels) -> Tensor:
-    """[places, low] float32: what each of `low` logits along an axis adds to the pixels there."""
+    """Return [places, low] float32: the weight of each of the `low` logits along an axis in the pixels at `places`."""
     taps = upscaling_taps(low, frame, axis)
     weights = np.zeros((len(places), low[axis]), dtype=np.float32)
     for indices, parts in zip(taps.indices[:, places], taps.weights[:, places], strict=True):

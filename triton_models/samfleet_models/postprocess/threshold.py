@@ -1,7 +1,7 @@
-"""From logits to packed masks of the sure ones: stability first, pixels only for the masks that pass.
+"""Turns logits into packed masks: stability first, then pixels only for the masks that pass.
 
-Values near a threshold are decided by `upscale`'s own arithmetic, all others by the quicker canvas, so that every bit
-and count is that of `upscale`.
+Values near a threshold are decided by the arithmetic of `upscale`, all others by the faster canvas. Every bit and every
+count is therefore equal to that of `upscale`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from samfleet_models.postprocess.banded_upsample import Canvas
 from samfleet_models.postprocess.upsample import Indices, pixel_logits, pixelwise, upscale
 
 MASK_THRESHOLD = 0.0
-UNSURE_PIXELS = 64  # of one mask; drawing all of it exactly costs less than deciding more of them one by one
-Thresholds = tuple[float, float, float]  # of sure pixels, of possible pixels, of the mask
-BYTES_PER_PIXEL = 13  # of a mask at full resolution: float32, bools, their transposed and padded copies, products
+UNSURE_PIXELS = 64  # of one mask; drawing the whole mask exactly costs less than deciding more pixels one by one
+Thresholds = tuple[float, float, float]  # for sure pixels, for possible pixels, for the mask
+BYTES_PER_PIXEL = 13  # of a full-size mask: float32, bools, their transposed and padded copies, products
 DENSE_BYTES = {"cpu": 128 * 2**20, "cuda": 2 * 2**30}
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The masks that passed: their rows in the logits, [n, packed_bytes] uint8 down the columns, and stability."""
+    """The masks that passed: rows in the logits, bits [n, packed_bytes] uint8 by columns, and stability."""
 
     rows: NDArray[np.int64]
     bits: NDArray[np.uint8]
@@ -51,27 +51,27 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class DrawnOnDevice:
-    """As `Drawn`, with the bits on their way from the device: uint8 [n, packed_bytes]."""
+    """Like `Drawn`, but the bits (uint8 [n, packed_bytes]) are still being copied from the device."""
 
     rows: NDArray[np.int64]
     bits: Crossing
     stability: NDArray[np.float32]
 
     def landed(self) -> Drawn:
-        """Waits for the bits. Any thread may do so."""
+        """Wait for the bits. Any thread may call it."""
         bits: NDArray[np.uint8] = self.bits.landed().numpy()
         return Drawn(self.rows, bits, self.stability)
 
 
 def draw(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
-    """Masks of float32 logits [n, S/4, S/4] whose stability score is at least `least`; None passes all."""
+    """Return the masks of float32 logits [n, S/4, S/4] with a stability score of at least `least`; None passes all."""
     if low_res.device.type == "cpu" and pixelwise(low_res, frame):
         return _draw_banded(low_res, frame, offset, least)
     return draw_whole(low_res, frame, offset, least)
 
 
 def draw_whole(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
-    """Draw by `upscale` alone."""
+    """Draw with `upscale` only."""
     height, width = frame.original
     nothing = Drawn(
         np.zeros(0, np.int64), np.zeros((0, packed_bytes(height * width)), np.uint8), np.zeros(0, np.float32)
@@ -80,9 +80,9 @@ def draw_whole(low_res: Tensor, frame: ImageFrame, offset: float, least: float |
 
 
 def draw_parts(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Iterator[DrawnOnDevice]:
-    """Draw by `upscale` alone, a bounded number at a time, fewer where memory runs out; only bits leave the device.
+    """Draw with `upscale` only, a bounded number at a time, fewer when memory runs out; only bits leave the device.
 
-    Logits of any type are taken as float32. A part is given while its bits are still on their way.
+    Logits of any type are converted to float32. A part is yielded while its bits are still being copied.
     """
     height, width = frame.original
     per_mask = 4 * frame.input_size**2 + BYTES_PER_PIXEL * height * width
@@ -103,14 +103,17 @@ def draw_parts(low_res: Tensor, frame: ImageFrame, offset: float, least: float |
 def _drawn_if_it_fits(
     low_res: Tensor, frame: ImageFrame, offset: float, least: float | None
 ) -> DrawnOnDevice | NotEnoughMemory:
-    """Raises what the allocator raises where one mask alone does not fit: then the caller must free something."""
+    """Draw the part, or return `NotEnoughMemory`. Raise the allocator's error if a single mask does not fit.
+
+    The caller must free memory then.
+    """
     if len(low_res) == 1:
         return _drawn_together(low_res, frame, offset, least)
     return attempt(lambda: _drawn_together(low_res, frame, offset, least))
 
 
 def _drawn_together(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> DrawnOnDevice:
-    """The host waits for the scores, which say how many masks are packed."""
+    """Draw a part. The host waits for the scores, which determine the number of packed masks."""
     logits = upscale(low_res, frame)
     stability = stability_scores(logits, offset).cpu()
     rows = (stability >= least).nonzero()[:, 0] if least is not None else torch.arange(len(stability))
@@ -122,9 +125,9 @@ def _drawn_together(low_res: Tensor, frame: ImageFrame, offset: float, least: fl
 
 
 def stability_scores(logits: Tensor, offset: float) -> Tensor:
-    """Per mask of [n, h, w]: pixels above the threshold + offset, over pixels above the threshold - offset.
+    """Return per mask of [n, h, w]: pixels above the threshold + offset, over pixels above the threshold - offset.
 
-    0 where neither has any, for which the official code gives NaN.
+    The score is 0 if neither has any, where the official code returns NaN.
     """
     high = (logits > MASK_THRESHOLD + offset).sum((-2, -1), dtype=torch.int32)
     low = (logits > MASK_THRESHOLD - offset).sum((-2, -1), dtype=torch.int32)
@@ -136,7 +139,7 @@ def _scores(high: Tensor, low: Tensor) -> Tensor:
 
 
 def _packed(masks: Tensor) -> Tensor:
-    """[n, packed_bytes] uint8 of bool [n, h, w], packed where they are: one eighth is copied."""
+    """Return [n, packed_bytes] uint8 of bool [n, h, w], packed on the device, so that one eighth is copied."""
     count, height, width = masks.shape
     columns = masks.new_zeros(count, packed_bytes(height * width) * 8)
     columns[:, : height * width] = masks.transpose(1, 2).reshape(count, height * width)
@@ -148,7 +151,7 @@ def _packed(masks: Tensor) -> Tensor:
 class _Sketch:
     """A mask that may pass: `counts` of pixels surely above each of the three thresholds, `bits` surely set.
 
-    `unsure` [3, k] are the pixels left to decide: number of the threshold, x, y.
+    `unsure` [3, k] are the undecided pixels: index of the threshold, x, y.
     """
 
     row: int
@@ -158,14 +161,14 @@ class _Sketch:
 
 
 def _draw_banded(low_res: Tensor, frame: ImageFrame, offset: float, least: float | None) -> Drawn:
-    """As many threads as torch has, a whole mask to each: no step of one is worth the wait for another core."""
+    """Draw with as many threads as torch has, a whole mask in each; no step of a mask is worth splitting over cores."""
     thresholds = (MASK_THRESHOLD + offset, MASK_THRESHOLD - offset, MASK_THRESHOLD)
     logits = low_res.numpy()
-    turns = iter(range(len(low_res)))  # shared: each thread takes the next row
+    next_rows = iter(range(len(low_res)))  # shared: each thread takes the next row
 
     def sketches() -> list[_Sketch | int]:
         canvas = Canvas(logits, frame)
-        return [found for row in turns if (found := _sketch(canvas, row, thresholds, least)) is not None]
+        return [found for row in next_rows if (found := _sketch(canvas, row, thresholds, least)) is not None]
 
     threads = min(torch.get_num_threads(), len(low_res))
     with ThreadPoolExecutor(max(1, threads)) as pool:
@@ -180,7 +183,7 @@ def _draw_banded(low_res: Tensor, frame: ImageFrame, offset: float, least: float
 
 
 def _best_score(canvas: Canvas, thresholds: Thresholds) -> np.float32:
-    """The highest stability score that the mask begun can have, its unsure pixels all counted in its favour."""
+    """Return the highest possible stability score of the current mask, with all unsure pixels counted in its favour."""
     high, low, slack = 0, 0, canvas.tolerance
     for columns in canvas.bands:
         band = canvas.band(columns)
@@ -190,7 +193,7 @@ def _best_score(canvas: Canvas, thresholds: Thresholds) -> np.float32:
 
 
 def _sketch(canvas: Canvas, row: int, thresholds: Thresholds, least: float | None) -> _Sketch | int | None:
-    """None for a mask that cannot pass; its row where too much is unsure."""
+    """Return the sketch of a mask, None if it cannot pass, or its row if too many pixels are unsure."""
     canvas.begin(row)
     if not np.isfinite(canvas.tolerance):
         return row
@@ -220,7 +223,7 @@ def _sketch(canvas: Canvas, row: int, thresholds: Thresholds, least: float | Non
 def _settled(
     sketches: list[_Sketch], low_res: Tensor, frame: ImageFrame, thresholds: Thresholds, least: float | None
 ) -> Drawn:
-    """The sketches that pass, their unsure pixels decided."""
+    """Return the sketches that pass, after deciding their unsure pixels."""
     height, width = frame.original
     rows = np.array([sketch.row for sketch in sketches], dtype=np.int64)
     bits = np.stack([np.zeros(packed_bytes(height * width), dtype=np.uint8), *(sketch.bits for sketch in sketches)])[1:]

@@ -1,4 +1,4 @@
-"""Low-resolution logits at full resolution, as `ImageFrame.upsampling` says: of whole masks, and of single pixels."""
+"""Upsamples low-resolution logits as `ImageFrame.upsampling` specifies: whole masks, or single pixels."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from samfleet_models.images.transforms import ImageFrame
 Indices = NDArray[np.int64]
 Interpolation = Literal["bilinear", "bicubic"]
 TAPS: dict[Interpolation, int] = {"bilinear": 2, "bicubic": 4}
-OVERSHOOT: dict[Interpolation, float] = {"bilinear": 1.0, "bicubic": 1.375}  # weights add up to it at most, unsigned
-UPSCALING = 4  # the network's input is so many times as wide as its logits
-PATCH = (6, 28)  # low-resolution pixels: what two neighbouring input pixels depend on, and SMALL_KERNEL exceeded
-SMALL_KERNEL = 128  # torch rounds otherwise where output height + width are no more (_use_vectorized_kernel_cond_2d)
-PIXELS_AT_A_TIME = 8  # of `pixel_logits`: its work tensors stay in the cache
+OVERSHOOT: dict[Interpolation, float] = {"bilinear": 1.0, "bicubic": 1.375}  # upper bound of the sum of |weights|
+UPSCALING = 4  # width of the network's input over that of its logits
+PATCH = (6, 28)  # low-resolution pixels: two adjacent input pixels depend on them, and SMALL_KERNEL is exceeded
+SMALL_KERNEL = 128  # torch rounds differently up to this output height + width (_use_vectorized_kernel_cond_2d)
+PIXELS_AT_A_TIME = 8  # in `pixel_logits`: its work tensors stay in the cache
 
 
 def upscale(low_res: Tensor, frame: ImageFrame) -> Tensor:
-    """Logits [n, h, w] of the original image.
+    """Return the logits [n, h, w] of the original image.
 
     `through_frame` is `Sam.postprocess_masks` (modeling/sam.py): to the frame's size, padding cut off, to the original.
     `cropped` takes the image's share of the logits (`upscale_mask` of nanosam/utils/predictor.py).
@@ -38,7 +38,10 @@ def upscale(low_res: Tensor, frame: ImageFrame) -> Tensor:
 
 
 def last_step(low: Sequence[int], frame: ImageFrame) -> tuple[tuple[int, int], Interpolation]:
-    """What `upscale` interpolates onto the original, (height, width) for logits of the size `low`, and how."""
+    """Return the (height, width) that `upscale` interpolates to the original, and the method.
+
+    `low` is the size of the logits.
+    """
     match frame.upsampling:
         case "through_frame":
             return frame.resized, "bilinear"
@@ -51,15 +54,15 @@ def last_step(low: Sequence[int], frame: ImageFrame) -> tuple[tuple[int, int], I
 
 
 def cropped_size(low: Sequence[int], frame: ImageFrame) -> tuple[int, int]:
-    """(height, width) of an image's share of logits of the size `low`."""
+    """Return the (height, width) of an image's share of logits of the size `low`."""
     height, width = (int(side * part / max(frame.original)) for side, part in zip(low, frame.original, strict=True))
     return max(1, height), max(1, width)
 
 
 def resized(maps: Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear") -> Tensor:
-    """[n, h, w] at another size, pixels being areas and not points.
+    """Resize [n, h, w] with pixels as areas, not points.
 
-    A batch of single channels: torch rounds otherwise for three channels on one thread.
+    Uses a batch of single channels: on one thread torch rounds three channels differently.
     """
     return functional.interpolate(maps[:, None], size, mode=interpolation, align_corners=False)[:, 0]
 
@@ -72,7 +75,7 @@ class Taps:
     weights: NDArray[np.float64]
 
     def then(self, after: Taps) -> Taps:
-        """Both interpolations in one, its taps being neighbours from the lowest input on."""
+        """Merge both interpolations into one. Its taps are consecutive inputs from the lowest on."""
         indices = self.indices[:, after.indices].reshape(-1, after.indices.shape[1])  # [taps * taps, n]
         weights = (self.weights[:, after.indices] * after.weights).reshape(indices.shape)
         lowest = indices.min(axis=0)
@@ -86,7 +89,7 @@ class Taps:
 
 @lru_cache(maxsize=32)
 def resizing_taps(inputs: int, outputs: int, interpolation: Interpolation) -> Taps:
-    """Of one axis, neighbours from the lowest on, with torch's own weights: what it makes of the unit vectors."""
+    """Return the taps of one axis: consecutive inputs with torch's weights, read from resized unit vectors."""
     units = resized(torch.eye(inputs)[None], (outputs, inputs), interpolation)[0].numpy()
     lowest = (units != 0).argmax(axis=1)
     lowest = np.minimum.accumulate(lowest[::-1])[::-1]  # bicubic weights may be 0 where a later output's are not
@@ -103,12 +106,12 @@ def resizing_indices(inputs: int, outputs: int, interpolation: Interpolation) ->
 
 @lru_cache(maxsize=32)
 def two_step_taps(low: int, full: int, inside: int, original: int) -> Taps:
-    """One axis of `upscale` through the frame: `low` to `full` pixels, of which the first `inside` go to `original`."""
+    """Return one axis of `upscale` through the frame: `low` to `full` pixels, then the first `inside` to `original`."""
     return resizing_taps(low, full, "bilinear").then(resizing_taps(inside, original, "bilinear"))
 
 
 def upscaling_taps(low: Sequence[int], frame: ImageFrame, axis: int) -> Taps:
-    """One axis (0: y, 1: x) of `upscale` on logits of the size `low`."""
+    """Return one axis (0: y, 1: x) of `upscale` on logits of the size `low`."""
     inside, interpolation = last_step(low, frame)
     if frame.upsampling == "through_frame":
         return two_step_taps(low[axis], frame.input_size, inside[axis], frame.original[axis])
@@ -116,7 +119,7 @@ def upscaling_taps(low: Sequence[int], frame: ImageFrame, axis: int) -> Taps:
 
 
 def pixelwise(low_res: Tensor, frame: ImageFrame) -> bool:
-    """Whether `pixel_logits` meets the kernel that `upscale` meets; for bicubic ones torch has but one."""
+    """Test whether `pixel_logits` uses the same kernel as `upscale`; for bicubic, torch has only one."""
     if frame.upsampling == "direct_bicubic":
         return True
     if min(frame.original) < SMALL_KERNEL:
@@ -128,10 +131,10 @@ def pixelwise(low_res: Tensor, frame: ImageFrame) -> bool:
 
 
 def pixel_logits(low_res: Tensor, frame: ImageFrame, masks: Indices, y: Indices, x: Indices) -> Tensor:
-    """`upscale(low_res, frame)[masks, y, x]` to the last bit, without drawing the masks.
+    """Return `upscale(low_res, frame)[masks, y, x]` to the last bit, without drawing the masks.
 
-    torch's kernels interpolate along rows, round, and then down columns, so each axis can be done alone by the same
-    kernel, with all values but the few in question left out. Only for frames that `pixelwise` accepts.
+    torch's kernels interpolate along rows, round, and then down columns. So the same kernel can process each axis
+    alone, with only the values in question. Only for frames that `pixelwise` accepts.
     """
     if not len(masks):
         return low_res.new_zeros(0)
@@ -141,7 +144,7 @@ def pixel_logits(low_res: Tensor, frame: ImageFrame, masks: Indices, y: Indices,
 
 def _pixel_logits(low_res: Tensor, frame: ImageFrame, masks: Tensor, y: Tensor, x: Tensor) -> Tensor:
     (height, width), interpolation = last_step(low_res.shape[1:], frame)
-    rows = resizing_indices(height, frame.original[0], interpolation)[:, y]  # [taps, k] of what the last step reads
+    rows = resizing_indices(height, frame.original[0], interpolation)[:, y]  # [taps, k] input rows of the last step
     columns = resizing_indices(width, frame.original[1], interpolation)[:, x]
     if frame.upsampling == "through_frame":
         values = _input_logits(low_res, masks, rows, columns)  # [k, taps, taps]
@@ -155,7 +158,10 @@ def _pixel_logits(low_res: Tensor, frame: ImageFrame, masks: Tensor, y: Tensor, 
 
 
 def _input_logits(low_res: Tensor, masks: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """[k, 2, 2] of the input frame, from patches: UPSCALING is a power of two, so each repeats the same weights."""
+    """Return [k, 2, 2] of the input frame, from patches.
+
+    UPSCALING is a power of two, so each patch repeats the same weights.
+    """
     patch = [min(part, side) for part, side in zip(PATCH, low_res.shape[1:], strict=True)]
     corners = [
         (first[0] // UPSCALING - part // 2 + 1).clamp(0, side - part)
@@ -169,7 +175,7 @@ def _input_logits(low_res: Tensor, masks: Tensor, rows: Tensor, columns: Tensor)
 
 
 def _spread(values: Tensor, places: Tensor, length: int) -> Tensor:
-    """[k, length, c] of zeros with `values` [k, p, c] at `places` [p, k]; equal places carry equal values."""
+    """Return [k, length, c] zeros with `values` [k, p, c] at `places` [p, k]; equal places have equal values."""
     spread = values.new_zeros(len(values), length, values.shape[2])
     spread[torch.arange(len(values))[:, None], places.T] = values
     return spread

@@ -1,4 +1,4 @@
-"""Which executions may serve: the reference always, every other one after its gate."""
+"""Decides which executions may serve: the reference always, every other one only with a passed gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from samfleet_models.version import engine_version
 
 
 def gate_subject(record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], sha256: str) -> GateSubject:
-    """Return what a gate of this execution is valid for. `hardware` is that of `device.hardware.fingerprint`."""
+    """Return the conditions for which a gate of this execution is valid.
+
+    `hardware` is from `device.hardware.fingerprint`.
+    """
     return GateSubject(
         variant=record.name,
         execution=str(execution),
@@ -29,13 +32,13 @@ def gate_subject(record: VariantRecord, execution: Execution, hardware: Mapping[
 def admit(
     record: VariantRecord, execution: Execution, hardware: Mapping[str, Any], sha256: str, gates_dir: Path | None
 ) -> Gate | None:
-    """The gate on which an execution may serve, None for the reference; raises what `require_gate` does."""
+    """Return the gate that admits an execution, None for the reference. Raises the errors of `require_gate`."""
     if execution.is_reference:
         return None
     subject = gate_subject(record, execution, hardware, sha256)
     if gates_dir is None:
         raise PrecisionNotGated(
-            f"{record.name} in {execution} needs a gate and no folder of gates is named; set SAMFLEET_GATES_DIR and "
-            f"run `{subject.command}` on this machine"
+            f"{record.name} in {execution} needs a gate, and no folder of gates is configured; set SAMFLEET_GATES_DIR "
+            f"and run `{subject.command}` on this machine"
         )
     return require_gate(gates_dir, subject)

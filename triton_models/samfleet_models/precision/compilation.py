@@ -1,7 +1,7 @@
 """An image encoder compiled or captured for fixed batch sizes, before the first request needs it.
 
-`compile` is torch.compile: kernels written for these very shapes. `cuda_graphs` records what the encoder launches and
-replays it as one, which spares the host: one batch of an efficient encoder is hundreds of short kernels.
+`compile` is torch.compile: kernels generated for these exact shapes. `cuda_graphs` records the encoder's launches and
+replays them as one, which relieves the host: one batch of an efficient encoder is hundreds of short kernels.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from samfleet_models.modeling.common import Features
 
 Encode = Callable[[Tensor], Features]
 
-LARGEST_BATCH = 8  # what Triton batches by default; larger ones go through in parts
-RUNS_BEFORE_CAPTURE = 3  # libraries choose kernels and allocate workspaces, which no capture may do
+LARGEST_BATCH = 8  # Triton's default batch size; larger batches are split
+RUNS_BEFORE_CAPTURE = 3  # libraries choose kernels and allocate workspaces, which is not allowed during capture
 
 
 class GraphsNeedCuda(SamfleetError):
@@ -44,13 +44,16 @@ class CompilerMissing(SamfleetError):
 
 
 class CompiledEncoder:
-    """Takes any number of images; they go through in batches of the prepared `sizes`, which hold 1, largest first."""
+    """Encodes any number of images in batches of the prepared `sizes`, largest first; `sizes` must include 1."""
 
     def __init__(self, encode: Encode, compilation: str, device: torch.device, side: int, sizes: Sequence[int]) -> None:
-        """`encode` takes pixels [B, 3, side, side] float32 on `device`; `compilation` is compile or cuda_graphs."""
+        """Check the requirements. `encode` takes pixels [B, 3, side, side] float32 on `device`.
+
+        `compilation` is compile or cuda_graphs.
+        """
         if compilation == "cuda_graphs" and device.type != "cuda":
             raise GraphsNeedCuda(
-                f"CUDA graphs need a CUDA device and this variant runs on {device}; choose `compile` or no compilation"
+                f"CUDA graphs need a CUDA device, and this variant runs on {device}; choose `compile` or no compilation"
             )
         if compilation == "compile":
             require_compiler()
@@ -63,7 +66,7 @@ class CompiledEncoder:
 
     @torch.inference_mode()
     def warm_up(self) -> float:
-        """Prepares all sizes and runs each once; the seconds that this took, minutes on a CPU."""
+        """Prepare all sizes and run each once. Return the seconds that this took, which may be minutes on a CPU."""
         begun = time.perf_counter()
         self._prepared = self._prepare()
         for size in self._sizes:
@@ -91,12 +94,12 @@ class CompiledEncoder:
         return torch.zeros(size, 3, self._side, self._side, device=self._device)
 
     def _compile(self) -> dict[int, Encode]:
-        """Isolated: torch counts the variants of a function's code over all encoders of the process, and stops at 8."""
-        compiled = torch.compile(self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True)  # type: ignore[call-overload]  # torch's overloads leave the last one out
+        """Compile in isolation: torch allows 8 variants of a function's code over all encoders of the process."""
+        compiled = torch.compile(self._encode, dynamic=False, fullgraph=True, isolate_recompiles=True)  # type: ignore[call-overload]  # torch's overloads lack the last argument
         return dict.fromkeys(self._sizes, compiled)
 
     def _capture(self) -> dict[int, Encode]:
-        """The largest first: its memory then serves the others, none of which ever runs beside another."""
+        """Capture the largest size first: the others, which never run concurrently, then reuse its memory."""
         pool = torch.cuda.graph_pool_handle()
         captured: dict[int, Encode] = {
             size: CapturedBatch(self._encode, self._blank(size), pool) for size in self._sizes
@@ -106,7 +109,7 @@ class CompiledEncoder:
 
 
 class CapturedBatch:
-    """What `encode` launches for one batch size, from `pixels` that stay in place to features that do."""
+    """The recorded launches of `encode` for one batch size, with fixed buffers for `pixels` and features."""
 
     def __init__(self, encode: Encode, pixels: Tensor, pool: Any) -> None:
         self._pixels = pixels
@@ -127,7 +130,7 @@ class CapturedBatch:
 
 
 def batch_sizes(most: int) -> list[int]:
-    """Powers of two up to `most` or `LARGEST_BATCH`: few to prepare, and no batch is padded."""
+    """Return the powers of two up to `most` or `LARGEST_BATCH`: few to prepare, and no batch is padded."""
     return [2**power for power in range(min(most, LARGEST_BATCH).bit_length())]
 
 
@@ -142,7 +145,10 @@ def require_compiler() -> None:
 
 
 def require_headers() -> None:
-    """What is compiled, for a CPU and for a GPU, is called from Python through its C interface."""
+    """Raise `PythonHeadersMissing` if Python's headers are missing.
+
+    Compiled code, on CPU and GPU, is called through Python's C interface.
+    """
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if not header.exists():
         raise PythonHeadersMissing(

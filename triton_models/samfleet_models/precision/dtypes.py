@@ -1,14 +1,14 @@
-"""What is computed in which type.
+"""The number type of each part of the computation.
 
 | part | in bf16 and fp16 |
 |---|---|
-| parameters of the published network, and what is folded and fused from them | float32 and float64, rounded last |
+| parameters of the published network, and of the folded and fused ones | float32 and float64, rounded last |
 | image encoder: weights and activations of its fused layers | the precision; products are summed in float32 |
 | LayerNorm | the precision in and out; statistics and normalisation in float32, inside torch's kernel |
 | softmax of the attention | queries, keys, values, biases in the precision; logits and sums in float32, in the kernel |
-| embedding, as it leaves the encoder | float32, of numbers that the precision can write |
-| prompt encoder, mask decoder | as `samfleet_models.decoder.numerics` says |
-| thresholds, stability, boxes, masks, run-length codes | what they are in fp32 |
+| embedding, as returned by the encoder | float32, with values that the precision can represent |
+| prompt encoder, mask decoder | see `samfleet_models.decoder.numerics` |
+| thresholds, stability, boxes, masks, run-length codes | the same types as in fp32 |
 
 In fp32 everything is float32, and on CUDA without TF32 (`samfleet_models.device.hardware.prepare_device`).
 """
@@ -33,7 +33,10 @@ class PrecisionUnsupported(SamfleetError):
 
 
 def require_supported(precision: Precision, device: torch.device) -> None:
-    """Where numbers of a type are converted for every product, everything works and takes many times as long."""
+    """Raise `PrecisionUnsupported` if the device lacks arithmetic of the type.
+
+    Numbers are then converted for every product, which works but takes many times as long.
+    """
     dtype = DTYPES[precision]
     if device.type == "cuda":
         supported = dtype is not torch.bfloat16 or torch.cuda.get_device_capability(device) >= BF16_SINCE

@@ -1,4 +1,4 @@
-"""How far two sets of masks of the same images agree."""
+"""Agreement between two sets of masks of the same images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samfleet.variants.gates import AGREEING_IOU, PAIRED_IOU, GateFigures
 
 @dataclass(frozen=True, slots=True)
 class ImageAgreement:
-    """One image: how many masks each side has, the IoUs of their pairs and those of the box-prompted masks."""
+    """Agreement on one image: mask counts of both sides, IoUs of their pairs and of the box-prompted masks."""
 
     name: str
     reference_masks: int
@@ -34,7 +34,7 @@ class ImageAgreement:
 
     @property
     def share(self) -> float:
-        """Of the larger side's masks; where neither side has any they agree."""
+        """Share of agreeing masks among the larger side's; 1 if neither side has any."""
         return self.agreeing / self.larger if self.larger else 1.0
 
 
@@ -43,7 +43,7 @@ def compare_images(
     masks: tuple[Sequence[MaskRecord], Sequence[MaskRecord]],
     boxed: tuple[Sequence[MaskRecord], Sequence[MaskRecord]],
 ) -> ImageAgreement:
-    """`masks` and `boxed` are the reference's and the candidate's; a box whose answer is missing agrees with IoU 0."""
+    """Compare one image. `masks` and `boxed` are the reference's and the candidate's; a missing box mask has IoU 0."""
     reference, candidate = masks
     return ImageAgreement(
         name, len(reference), len(candidate), tuple(pair_ious(reference, candidate)), tuple(_same_prompt_ious(*boxed))
@@ -51,7 +51,7 @@ def compare_images(
 
 
 def pair_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> list[float]:
-    """IoUs of the pairs of `PAIRED_IOU` or more, best first: greedily, every mask in one pair at most."""
+    """Return the IoUs of pairs of at least `PAIRED_IOU`, matched greedily, best first; no mask is in two pairs."""
     table = _ious(reference, candidate)
     rows, columns = np.nonzero(table >= PAIRED_IOU)
     order = np.argsort(-table[rows, columns], kind="stable")
@@ -67,7 +67,7 @@ def pair_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) 
 
 
 def figures_of(images: Sequence[ImageAgreement]) -> GateFigures:
-    """Sums over all images, so that an image with many masks weighs as much as its masks do."""
+    """Sum over all images, so that images weigh in proportion to their masks."""
     paired = [iou for image in images for iou in image.paired]
     boxes = [iou for image in images for iou in image.boxes]
     reference, candidate, larger, agreeing = (
@@ -91,20 +91,20 @@ def figures_of(images: Sequence[ImageAgreement]) -> GateFigures:
 
 
 def unusable_scores(masks: Sequence[MaskRecord]) -> bool:
-    """Whether a score of a mask is not a finite number."""
+    """Test for a mask with a score that is not a finite number."""
     return not all(math.isfinite(mask.predicted_iou) and math.isfinite(mask.stability_score) for mask in masks)
 
 
 def _same_prompt_ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> list[float]:
-    answers = {mask.prompt_index: mask for mask in candidate}
+    by_prompt = {mask.prompt_index: mask for mask in candidate}
     return [
-        float(_ious([mask], [answers[mask.prompt_index]])[0, 0]) if mask.prompt_index in answers else 0.0
+        float(_ious([mask], [by_prompt[mask.prompt_index]])[0, 0]) if mask.prompt_index in by_prompt else 0.0
         for mask in reference
     ]
 
 
 def _ious(reference: Sequence[MaskRecord], candidate: Sequence[MaskRecord]) -> NDArray[np.float64]:
-    """[reference, candidate] by pycocotools. Two empty masks agree: it would say 0 divided by 0."""
+    """Return [reference, candidate] by pycocotools. Two empty masks agree, where pycocotools would divide 0 by 0."""
     if not reference or not candidate:
         return np.zeros((len(reference), len(candidate)))
     codes = [[{"size": mask.size, "counts": mask.counts.encode()} for mask in side] for side in (reference, candidate)]

@@ -1,4 +1,4 @@
-"""The engine (one loaded variant, batches of requests) and the handler between its requests and Triton's tensors.
+"""The engine (one loaded variant, batches of requests) and the handler that converts Triton's tensors to requests.
 
 May import from `networks` down.
 """

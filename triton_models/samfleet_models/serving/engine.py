@@ -1,4 +1,4 @@
-"""Runs batches of requests through one loaded variant; knows nothing of Triton."""
+"""Runs batches of requests through one loaded variant. Does not depend on Triton."""
 
 from __future__ import annotations
 
@@ -38,14 +38,16 @@ from samfleet_models.modeling.common import Features
 from samfleet_models.networks.registry import network_of
 from samfleet_models.precision.admission import admit
 
-ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as the networks do it: between them a cancelled request is left out
+ENCODED_AT_A_TIME = {"cpu": 1, "cuda": 64}  # as in the networks; cancelled requests are dropped between batches
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """`device` is auto, cpu or cuda, `gpu` the index auto takes; `threads` bounds torch on the CPU (None: its own).
+    """Settings of an engine.
 
-    Every execution but the reference needs its passed gate in `gates_dir`; only what measures may be `ungated`.
+    `device` is auto, cpu or cuda, `gpu` the index that auto takes; `threads` bounds torch on the CPU (None: torch's own
+    number). Every execution except the reference needs its passed gate in `gates_dir`; only measurements may be
+    `ungated`.
     """
 
     device: str = "auto"
@@ -64,7 +66,7 @@ class EngineSettings:
 
 @dataclass(slots=True)
 class Batch:
-    """What the images of one call share: the time of `loading` is all images', that of `encoding` the encoded ones'."""
+    """State shared by the images of one call: `loading` times all images, `encoding` the encoded ones."""
 
     size: int
     loading: StageClock
@@ -75,7 +77,7 @@ class Batch:
 
 
 class Engine:
-    """One variant on one device. Not thread-safe: one batch at a time, as a Triton instance calls it."""
+    """One variant on one device. Not thread-safe: it runs one batch at a time, as a Triton instance calls it."""
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class Engine:
         settings: EngineSettings | None = None,
         meter: DeviceMeter | None = None,
     ) -> None:
-        """`meter` is the device's own where none is given."""
+        """Load the variant. `meter` defaults to the device's own."""
         settings = settings or EngineSettings()
         self.record = record
         self.device = choose_device(settings.device, settings.gpu)
@@ -112,21 +114,21 @@ class Engine:
     def segment(
         self, requests: Sequence[SegmentRequest], cancelled: Sequence[Cancelled] = ()
     ) -> Iterator[tuple[int, SegmentReply]]:
-        """(position, reply) of every request, each as soon as it is ready, not in order.
+        """Yield (position, reply) of every request, each as soon as it is ready, not in order.
 
-        `cancelled` tells of each request whether its client has given it up; none means that none does. It is asked
-        before an image is read and encoded and between the decoder's chunks, and the reply to such a request is the
-        error `request_cancelled`.
+        `cancelled` has a function per request that returns whether its client has cancelled it; empty means never. It
+        is called before an image is read and encoded and between the decoder's chunks. A cancelled request gets the
+        error `request_cancelled` as its reply.
 
-        A bad image or task, or an image too large for the memory, becomes a reply with an error and leaves the others
-        alone; any other exception is a fault of this program and ends the iteration. A request without prompts in a
-        task that is prompted has no masks; its image is still read and judged, but not encoded.
+        A bad image or task, or an image too large for the memory, becomes a reply with an error and does not affect the
+        others. Any other exception is a bug in this program and ends the iteration. A request without prompts in a
+        prompted task has no masks; its image is still read and checked, but not encoded.
         """
         batch = self._begin(len(requests))
         reset_peak_memory(self.device)
-        given_up = dict(enumerate(cancelled or [never] * len(requests)))
+        cancellations = dict(enumerate(cancelled or [never] * len(requests)))
         images: dict[int, LoadedImage] = {}
-        for position, loaded in self._load(requests, given_up, batch):
+        for position, loaded in self._load(requests, cancellations, batch):
             request = requests[position]
             if isinstance(loaded, Failure):
                 yield position, self._failed(batch, loaded)
@@ -137,31 +139,31 @@ class Engine:
         if not images:
             return
         batch.warmup = self._is_first({type(requests[position].task).__name__ for position in images})
-        works: dict[int, ScheduledImage] = {}
-        for position, features in self._features(images, given_up, batch).items():
+        scheduled: dict[int, ScheduledImage] = {}
+        for position, features in self._features(images, cancellations, batch).items():
             if isinstance(features, Failure):
                 yield position, self._failed(batch, features, images.pop(position))
                 continue
             clock = self._clock(batch, encoded=len(images))
             task = self.network.segment(requests[position], images[position], features, clock)
-            works[position] = ScheduledImage(position, task, clock, cancelled=given_up[position])
-        for position, outcome in PromptScheduler(self.network, self._max_mask_bytes).run(works.values()):
-            yield position, self._ended(batch, images.pop(position), works.pop(position), outcome)
+            scheduled[position] = ScheduledImage(position, task, clock, cancelled=cancellations[position])
+        for position, outcome in PromptScheduler(self.network, self._max_mask_bytes).run(scheduled.values()):
+            yield position, self._ended(batch, images.pop(position), scheduled.pop(position), outcome)
         give_back_unused(self.device, self.network.graph_bytes)
 
     def _ended(
-        self, batch: Batch, image: LoadedImage, work: ScheduledImage, outcome: tuple[MaskRecord, ...] | Failure
+        self, batch: Batch, image: LoadedImage, task: ScheduledImage, outcome: tuple[MaskRecord, ...] | Failure
     ) -> SegmentReply:
         if isinstance(outcome, Failure):
             return self._failed(batch, outcome, image)
-        counts = {"prompts_decoded": work.prompts_decoded, "unscored_prompts": work.unscored_prompts}
-        return self._reply(batch, image, work.clock, outcome, **counts)
+        counts = {"prompts_decoded": task.prompts_decoded, "unscored_prompts": task.unscored_prompts}
+        return self._reply(batch, image, task.clock, outcome, **counts)
 
     def _is_first(self, kinds: set[str]) -> bool:
-        """True for a batch that pays for lazy initialisation and the choice of kernels.
+        """Return True for a batch that pays for lazy initialisation and kernel selection.
 
-        That is the first that reaches the network. On a GPU it is the first of each kind of task, whose chunks of
-        other sizes need other kernels and memory.
+        That is the first batch that reaches the network. On a GPU it is the first of each kind of task, because chunks
+        of other sizes need other kernels and memory.
         """
         paid = kinds if self.device.type == "cuda" else {"any"}
         first = not paid <= self._warm
@@ -169,7 +171,7 @@ class Engine:
         return first
 
     def refuse(self, error: SamfleetError) -> SegmentReply:
-        """The reply to a request that could not even be unpacked."""
+        """Return the reply to a request that could not be unpacked."""
         return self._failed(self._begin(1), Failure(error, "preprocess"))
 
     def _begin(self, size: int) -> Batch:
@@ -177,34 +179,34 @@ class Engine:
         return Batch(size, StageClock(self.device), StageClock(self.device), energy)
 
     def _load(
-        self, requests: Sequence[SegmentRequest], given_up: Mapping[int, Cancelled], batch: Batch
+        self, requests: Sequence[SegmentRequest], cancellations: Mapping[int, Cancelled], batch: Batch
     ) -> Iterator[tuple[int, LoadedImage | Failure]]:
         name, processor = self.record.name, self.network.processor
-        wanted = [position for position in given_up if not given_up[position]()]
+        wanted = [position for position in cancellations if not cancellations[position]()]
         with batch.loading.measure("preprocess"):
             loaded = list(
                 self._pool.map(lambda position: load(requests[position], name, processor, self._limits), wanted)
             )
         yield from zip(wanted, loaded, strict=True)
-        for position in given_up.keys() - set(wanted):
+        for position in cancellations.keys() - set(wanted):
             yield position, Failure(RequestCancelled(), "preprocess")
 
     def _features(
-        self, images: Mapping[int, LoadedImage], given_up: Mapping[int, Cancelled], batch: Batch
+        self, images: Mapping[int, LoadedImage], cancellations: Mapping[int, Cancelled], batch: Batch
     ) -> dict[int, Features | Failure]:
-        """Encode all images but those whose request was cancelled before."""
+        """Encode all images except those of cancelled requests."""
         found: dict[int, Features | Failure] = {}
         size = ENCODED_AT_A_TIME[self.device.type]
         for start in range(0, len(images), size):
             part = list(images)[start : start + size]
-            gone = [position for position in part if given_up[position]()]
-            found |= dict.fromkeys(gone, Failure(RequestCancelled(), "encode"))
-            if wanted := {position: images[position] for position in part if position not in gone}:
+            dropped = [position for position in part if cancellations[position]()]
+            found |= dict.fromkeys(dropped, Failure(RequestCancelled(), "encode"))
+            if wanted := {position: images[position] for position in part if position not in dropped}:
                 found |= self._encode(wanted, batch)
         return found
 
     def _encode(self, images: Mapping[int, LoadedImage], batch: Batch) -> dict[int, Features | Failure]:
-        """The features of all images together; one by one where that does not fit."""
+        """Return the features of all images together, or one by one if they do not fit together."""
         together = attempt(lambda: self.network.embed([image.resized for image in images.values()], batch.encoding))
         if not isinstance(together, NotEnoughMemory):
             return dict(zip(images, together, strict=True))
@@ -217,7 +219,7 @@ class Engine:
         return outcomes
 
     def _clock(self, batch: Batch, encoded: int = 0) -> StageClock:
-        """One image's, which has its share of what the batch did for all that were read and for all `encoded`."""
+        """Make an image's clock, with its share of the batch's work for all images read and for all `encoded`."""
         clock = StageClock(self.device)
         clock.join(batch.loading, 1 / batch.size)
         if encoded:

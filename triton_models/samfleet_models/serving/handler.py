@@ -1,4 +1,4 @@
-"""Between the wire's tensors and the engine: one request's fault stays its own."""
+"""Converts between the wire's tensors and the engine. A bad request does not affect the others of its batch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from samfleet_models.serving.engine import Engine
 def serve(
     engine: Engine, batch: Mapping[int, Arrays], cancelled: Mapping[int, Cancelled] | None = None
 ) -> Iterator[tuple[int, Arrays | SamfleetError]]:
-    """(position, reply tensors) of every request of a batch, each as soon as it is ready.
+    """Yield (position, reply tensors) of every request of a batch, each as soon as it is ready.
 
-    An invalid task is a reply with an error, like a bad image; tensors that break the contract are a `WireMismatch`,
-    and a request that was cancelled has `RequestCancelled`.
+    An invalid task becomes a reply with an error, like a bad image. Tensors that break the contract become a
+    `WireMismatch`, and a cancelled request becomes `RequestCancelled`.
     """
     requests: dict[int, SegmentRequest] = {}
     for position, arrays in batch.items():
@@ -26,11 +26,11 @@ def serve(
             yield position, pack_reply(engine.refuse(error))
         except WireMismatch as error:
             yield position, error
-        except Exception as error:  # noqa: BLE001 — tensors that hold anything raise nearly anything
-            yield position, WireMismatch(f"the request's tensors do not hold what the contract says: {describe(error)}")
+        except Exception as error:  # noqa: BLE001 — arbitrary tensors can raise nearly any exception
+            yield position, WireMismatch(f"the request's tensors break the contract: {describe(error)}")
     positions = list(requests)
-    asked = [(cancelled or {}).get(position, never) for position in positions]
-    for index, reply in engine.segment(list(requests.values()), asked):
+    cancellations = [(cancelled or {}).get(position, never) for position in positions]
+    for index, reply in engine.segment(list(requests.values()), cancellations):
         yield positions[index], _packed(reply)
 
 

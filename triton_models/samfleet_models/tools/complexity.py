@@ -1,7 +1,7 @@
 """Counts parameters and operations of every variant: `python -m samfleet_models.tools.complexity --write FILE`.
 
-The encoder runs on the meta device and the decoder on zeros, so that the largest variants take neither memory nor time:
-operations depend on shapes alone.
+The encoder runs on the meta device and the decoder on zeros, so that the largest variants need neither memory nor time:
+operations depend only on shapes.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from samfleet_models.networks.yolo.network import InstanceNetwork
 from samfleet_models.tools.flops import count_flops
 
 GRID_POINTS = 32 * 32
-POINTS_COUNTED = 8  # each prompt costs the same; so many are counted and multiplied
+POINTS_COUNTED = 8  # each prompt costs the same; this many are counted and scaled up
 
 
 class NotCountable(InvalidInput):
-    """Only networks of torch are counted."""
+    """Only torch networks can be counted."""
 
     code = "not_countable"
 
 
 def count_complexity(record: VariantRecord) -> Complexity:
-    """Of a variant whose network is not a graph."""
+    """Count a variant whose network is not an ONNX graph."""
     with torch.device("meta"):
         network = network_of(replace(record, detector=None))
     if isinstance(network, InstanceNetwork):
@@ -91,7 +91,7 @@ def _parameters(network: nn.Module) -> int:
 
 
 def _encode(network: SamNetwork | InstanceNetwork, input_size: int) -> tuple[int, Features]:
-    """The operations, and features of zeros in the shapes that come out."""
+    """Return the operations, and zeros in the shapes of the features."""
     found: list[Tensor] = []
     with torch.inference_mode(), torch.device("meta"):
         pixels = torch.zeros(1, 3, input_size, input_size)
@@ -110,7 +110,7 @@ def _zero_decoder(network: SamNetwork) -> Decoder:
 
 
 def _decode(decoder: Decoder, context: object, coords: Tensor, labels: Tensor, masks: Sequence[int]) -> tuple[int, int]:
-    """Operations of scoring the prompts, and of drawing these masks of each."""
+    """Return the operations of scoring the prompts and of drawing these masks of each."""
     scored: list[object] = []
     scoring = count_flops(lambda: scored.append(decoder.score(context, coords, labels)))
     rows = torch.arange(len(coords)).repeat_interleave(len(masks))
@@ -127,7 +127,7 @@ def _box(record: VariantRecord) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Of several, torch would count one alone."""
+    """Use one thread, because torch counts only the calling thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,7 @@
-"""Whether weight files fit a variant's network: `python -m samfleet_models.tools.fit NAME network=FILE decoder=FILE`.
+"""Checks that weights fit a variant's network: `python -m samfleet_models.tools.fit NAME network=FILE decoder=FILE`.
 
-The network is built on the meta device, so even the largest takes no memory beside what is read. Exit codes: 0 all keys
-and shapes fit, 1 they do not.
+The network is built on the meta device, so even the largest takes no memory in addition to the files. Exit codes: 0 all
+keys and shapes fit, 1 they do not.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from samfleet_models.networks.registry import network_of
 
 
 def check_fit(record: VariantRecord, files: Mapping[str, Path]) -> None:
-    """Raises what `samfleet_models.checkpoints.loading` names; `files` are the record's, by what they are for."""
+    """Raise an error of `samfleet_models.checkpoints.loading` if the files, given by role, do not fit."""
     with torch.device("meta"):
         network = network_of(record)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*which is a no-op", category=UserWarning)  # as it is meant to be
+        warnings.filterwarnings("ignore", message=".*which is a no-op", category=UserWarning)  # intended here
         network.load(files)
 
 

@@ -1,8 +1,8 @@
-"""Floating-point operations of a piece of work.
+"""Counts the floating-point operations of a function.
 
-Products and convolutions are counted by torch's flop counter from the shapes that really run, two operations per
-multiply-add; element-wise steps count nothing. So a path that folds arithmetic away is credited only with what is
-left. Torch counts what the calling thread does, and that on the meta device too, where nothing is computed.
+torch's flop counter counts products and convolutions from the actual shapes, two operations per multiply-add;
+element-wise steps count nothing. So folded arithmetic is not counted. torch counts only the calling thread, and also
+works on the meta device, where nothing is computed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> in
 
 
 def _added_product(_: Shape, a: Shape, b: Shape, *__: Any, **___: Any) -> int:
-    """Of matrices [n, k] and [k, m], or of as many of each as the first dimension says."""
+    """Count a product of matrices [n, k] and [k, m], or of a batch of them along the first dimension."""
     return 2 * math.prod(a) * b[-1]
 
 
@@ -44,9 +44,12 @@ def _convolution(_: Shape, weight: Shape, *__: Any, out_shape: Shape, **___: Any
 
 
 def _uncounted() -> dict[Any, Callable[..., int]]:
-    """Products that torch's table leaves out: the CPU's attention, in-place and fused additions, oneDNN's layers."""
+    """Return counters for products that torch's table lacks.
+
+    They are the CPU's attention, in-place and fused additions, and oneDNN's layers.
+    """
     aten, mkldnn = torch.ops.aten, torch.ops.mkldnn
-    layers = [mkldnn._linear_pointwise] if hasattr(mkldnn, "_linear_pointwise") else []  # noqa: SLF001 - its name
+    layers = [mkldnn._linear_pointwise] if hasattr(mkldnn, "_linear_pointwise") else []  # noqa: SLF001 - it has no public name
     return {
         **dict.fromkeys(layers, _linear),
         onednn_layers.LINEAR: _linear,

@@ -1,9 +1,9 @@
-"""Measures whether an execution may serve a variant on this machine, and writes the gate that the engine asks for.
+"""Measures whether an execution may serve a variant on this machine, and writes the gate that the engine requires.
 
     python -m samfleet_models.tools.gate mobile_sam --precision bf16 --images photographs/
 
-`samfleet variants gate` runs it. Alone it needs nothing but torch, numpy, pillow, scipy and pycocotools, so that it
-runs on a machine that has just those and a GPU. Exit codes: 0 passed, 1 failed or not measured, 2 wrong usage.
+`samfleet variants gate` runs it. It needs only torch, numpy, pillow, scipy and pycocotools, so it runs on a machine
+that has just those and a GPU. Exit codes: 0 passed, 1 failed or not measured, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 class GateImagesMissing(InvalidInput):
-    """A gate needs more images than there are."""
+    """The folder has too few images for a gate."""
 
     code = "gate_images_missing"
 
 
 class ReferenceNeedsNoGate(InvalidInput):
-    """Plain fp32 is what gates measure against; name another precision or a compilation."""
+    """Plain fp32 is the reference of all gates; name another precision or a compilation."""
 
     code = "gate_of_reference"
 
@@ -78,7 +78,7 @@ def _measure_and_write(options: argparse.Namespace) -> tuple[Gate, Path]:
 
 
 def _report(gate: Gate, path: Path) -> str:
-    """The figures as a table, what is wanted of them beside."""
+    """Return the figures as a table, next to the required values."""
     subject, width = gate.subject, max(map(len, LABELS.values()))
     lines = [
         f"{subject.variant} in {subject.execution} against fp32, {gate.points_per_side} points per side",
@@ -108,22 +108,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--grid", type=int, metavar="N", help="points per side; by default the variant's")
     parser.add_argument("--device", default=os.environ.get("SAMFLEET_DEVICE", "auto"), help="auto, cpu, cuda, cuda:N")
     parser.add_argument(
-        "--threads", type=int, default=_threads(), help="of torch on the CPU, SAMFLEET_THREADS if unset"
+        "--threads", type=int, default=_threads(), help="torch's threads on the CPU; default: SAMFLEET_THREADS"
     )
     parser.add_argument("--weights-dir", type=Path, default=folder("SAMFLEET_WEIGHTS_DIR", "weights"), metavar="DIR")
     parser.add_argument("--gates-dir", type=Path, default=folder("SAMFLEET_GATES_DIR", "gates"), metavar="DIR")
-    parser.add_argument("--json", action="store_true", help="print the file and no table")
+    parser.add_argument("--json", action="store_true", help="print the file instead of the table")
     return parser
 
 
 def _threads() -> int | None:
-    """As many as the backend takes: how sums are split over threads changes their last bits."""
+    """Return the backend's number of threads, because splitting sums over threads changes their last bits."""
     threads = os.environ.get("SAMFLEET_THREADS")
     return int(threads) if threads else None
 
 
 def _folder_of_variable(variable: str, name: str) -> Path:
-    """What the variable names, else a folder of the state directory."""
+    """Return the folder in the variable, else a folder of the state directory."""
     named = os.environ.get(variable)
     return Path(named) if named else Path(os.environ.get("SAMFLEET_STATE_DIR", ".samfleet")) / name
 

@@ -1,4 +1,4 @@
-"""Measures a gate: the same images through fp32 and through the candidate, in batches as Triton would make them."""
+"""Measures a gate: the same images in fp32 and in the candidate execution, in batches like Triton's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from samfleet_models.precision.dtypes import require_supported
 from samfleet_models.precision.mask_agreement import compare_images, figures_of, unusable_scores
 from samfleet_models.serving.engine import Engine, EngineSettings
 
-BOXES_PER_IMAGE = 32  # enough to see a fault; each costs the decoder a prompt
+BOXES_PER_IMAGE = 32  # enough to detect a fault; each costs the decoder a prompt
 
 Masks = tuple[MaskRecord, ...]
 Boxes = tuple[Prompt, ...]
@@ -30,22 +30,22 @@ Say = Callable[[str], None]
 
 
 class GateImageUnusable(InvalidInput):
-    """An image cannot be segmented in fp32 either; leave it out of the gate."""
+    """An image fails in fp32 too; exclude it from the gate."""
 
     code = "gate_image_unusable"
 
 
 class GateMasksMissing(InvalidInput):
-    """fp32 finds too few masks in these images for a gate; give it more images, or ask with more points."""
+    """fp32 finds too few masks in these images for a gate; add images, or use more points."""
 
     code = "gate_masks_missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one image got: all its masks, and one mask for each of the `boxes`. `fault` says what went wrong.
+    """Results for one image: all its masks, and one mask for each of the `boxes`. `fault` describes an error.
 
-    `unscored` prompts of either request had a predicted IoU that is no finite number.
+    `unscored` counts prompts of both requests whose predicted IoU is not a finite number.
     """
 
     masks: Masks = ()
@@ -63,11 +63,10 @@ def measure_gate(
     task: EverythingParameters,
     say: Say,
 ) -> Gate:
-    """The gate of `settings.execution` on this machine, of SegEvery with `task` and of prompts with boxes of its masks.
+    """Measure the gate of `settings.execution` on this machine: SegEvery with `task`, then box prompts from its masks.
 
-    A candidate that cannot be loaded, crashes, or scores with something that is no number fails it by a fault. Raises
-    `PrecisionUnsupported` where the hardware has no such arithmetic, and `GateMasksMissing` before the candidate is
-    loaded.
+    A candidate that cannot be loaded, crashes, or returns scores that are not numbers fails with a fault. Raises
+    `PrecisionUnsupported` if the hardware lacks the arithmetic, and `GateMasksMissing` before the candidate is loaded.
     """
     device = choose_device(settings.device, settings.gpu)
     require_supported(settings.execution.precision, device)
@@ -80,7 +79,7 @@ def measure_gate(
             reference += _sound(part, _answers(engine, part, task))
             say(f"fp32: {len(reference)} of {len(images)} images")
     _require_masks(reference, task.points_per_side)
-    del engine  # both at once might not fit
+    del engine  # both might not fit into memory together
     candidate = _candidate_answers(record, checkpoint, replace(settings, ungated=True), images, task, reference, say)
     return Gate(
         subject=subject,
@@ -113,7 +112,7 @@ def _candidate_answers(
                 boxes = [answer.boxes for answer in reference[len(answers) : len(answers) + len(part)]]
                 answers += _answers(engine, part, task, boxes)
                 say(f"{settings.execution}: {len(answers)} of {len(images)} images")
-    except Exception as error:  # noqa: BLE001 - whatever a kernel or a compiler raises fails the gate, and is in its file
+    except Exception as error:  # noqa: BLE001 - any error of a kernel or compiler fails the gate and is recorded
         crash = Answer(fault=f"{type(error).__name__}: {error}")
         answers += [crash] * (len(images) - len(answers))
     return answers
@@ -122,11 +121,11 @@ def _candidate_answers(
 def _answers(
     engine: Engine, images: Sequence[Path], task: EverythingParameters, boxes: Sequence[Boxes] | None = None
 ) -> list[Answer]:
-    """Of one batch. Without `boxes` those of the masks found are taken."""
+    """Return the results of one batch. Without `boxes`, those of the masks found are used."""
     files = [image.read_bytes() for image in images]
-    found = _ask(engine, files, task, [()] * len(files))
-    asked = [_boxes(reply) for reply in found] if boxes is None else boxes
-    boxed = _ask(engine, files, PromptsParameters(), asked)
+    found = _segment(engine, files, task, [()] * len(files))
+    prompted = [_boxes(reply) for reply in found] if boxes is None else boxes
+    boxed = _segment(engine, files, PromptsParameters(), prompted)
     return [
         Answer(
             every.masks,
@@ -135,18 +134,20 @@ def _answers(
             _fault(every) or _fault(one_each),
             every.report.unscored_prompts + one_each.report.unscored_prompts,
         )
-        for every, prompts, one_each in zip(found, asked, boxed, strict=True)
+        for every, prompts, one_each in zip(found, prompted, boxed, strict=True)
     ]
 
 
-def _ask(engine: Engine, files: Sequence[bytes], task: TaskParameters, prompts: Sequence[Boxes]) -> list[SegmentReply]:
+def _segment(
+    engine: Engine, files: Sequence[bytes], task: TaskParameters, prompts: Sequence[Boxes]
+) -> list[SegmentReply]:
     requests = [SegmentRequest(file, task, own) for file, own in zip(files, prompts, strict=True)]
     replies = dict(engine.segment(requests))
     return [replies[position] for position in range(len(requests))]
 
 
 def _boxes(reply: SegmentReply) -> Boxes:
-    """Of the first masks, which score best; the whole image where there is none, so that no image goes unprompted."""
+    """Return the boxes of the first, best-scoring masks, or the whole image if there are none."""
     whole = (0.0, 0.0, float(reply.report.width), float(reply.report.height))
     found = [(x, y, x + width, y + height) for x, y, width, height in (mask.bbox for mask in reply.masks)]
     return tuple(Prompt(box=box) for box in found[:BOXES_PER_IMAGE] or [whole])
@@ -155,7 +156,7 @@ def _boxes(reply: SegmentReply) -> Boxes:
 def _fault(reply: SegmentReply) -> str | None:
     if reply.report.error_code is not None:
         return f"{reply.report.error_code}: {reply.report.error_message}"
-    if unscored := reply.report.unscored_prompts:  # SegEvery drops their masks, so that no score of a mask shows it
+    if unscored := reply.report.unscored_prompts:  # SegEvery drops these masks, so no mask's score reveals them
         return f"the scores of {unscored} prompts are not finite numbers"
     return "a score is not a finite number" if unusable_scores(reply.masks) else None
 
@@ -163,17 +164,17 @@ def _fault(reply: SegmentReply) -> str | None:
 def _sound(images: Sequence[Path], answers: list[Answer]) -> list[Answer]:
     for image, answer in zip(images, answers, strict=True):
         if answer.fault:
-            raise GateImageUnusable(f"{image} fails in fp32: {answer.fault}; leave it out")
+            raise GateImageUnusable(f"{image} fails in fp32: {answer.fault}; exclude it")
     return answers
 
 
 def _require_masks(reference: Sequence[Answer], points_per_side: int) -> None:
-    """Before the candidate is compiled, which may take minutes: with fewer masks it could not pass."""
+    """Check the number of masks before compiling the candidate, which may take minutes; with fewer it cannot pass."""
     found = sum(len(answer.masks) for answer in reference)
     if found < LEAST_MASKS:
         raise GateMasksMissing(
             f"fp32 finds {found} masks in {len(reference)} images with {points_per_side} points per side, and a gate "
-            f"needs {LEAST_MASKS}; give --images with more photographs, or --grid with a larger number"
+            f"needs {LEAST_MASKS}; give more photographs with --images, or a larger --grid"
         )
 
 

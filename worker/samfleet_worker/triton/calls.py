@@ -1,4 +1,4 @@
-"""The requests of one shard that are at Triton now, so that all can be cancelled together."""
+"""Requests of one shard at Triton, so that all can be cancelled together."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from samfleet.errors import Unavailable
 
 
 class CallCancelled(Unavailable):
-    """The worker cancelled this request, because its shard is given up."""
+    """The worker cancelled this request, because its shard was abandoned."""
 
     code = "call_cancelled"
 
 
 class OpenCalls:
-    """Safe to share between threads. After `cancel` no further call is opened."""
+    """Open requests, safe to share between threads. No further request is opened after `cancel`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,7 +42,7 @@ class OpenCalls:
 
     @contextmanager
     def opened(self, cancel: Callable[[], object]) -> Iterator[None]:
-        """`cancel` ends the call from another thread while the block runs."""
+        """Register a call while the block runs; `cancel` ends the call from another thread."""
         with self._lock:
             self._number += 1
             number = self._number

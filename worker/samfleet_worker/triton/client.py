@@ -1,7 +1,7 @@
-"""Inference over gRPC on the servers of one pool, in turn.
+"""Inference over gRPC on the servers of one pool, by round robin.
 
-tritonclient's gRPC client may be shared between threads for everything but streams (its own documentation), so each
-server has one client, one connection and any number of requests on it.
+tritonclient's gRPC client may be shared between threads for everything but streams (its documentation says so). So
+each server has one client, one connection and any number of requests on it.
 """
 
 from __future__ import annotations
@@ -39,14 +39,17 @@ from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
 
 WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
 
-PROBE = SegmentRequest(b"0", EverythingParameters())  # no image: answered with an error after no work at all
-UNIX_SOCKET = "unix:"  # how gRPC writes addresses of this kind
+PROBE = SegmentRequest(b"0", EverythingParameters())  # not an image: the backend replies with an error without any work
+UNIX_SOCKET = "unix:"  # prefix of such addresses in gRPC
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class TritonSegmenter:
-    """`secret` is what the servers were started with (`SAMFLEET_TRITON_SECRET`), None for servers without one."""
+    """Segmenter on the Triton servers of a pool.
+
+    `secret` is the servers' `SAMFLEET_TRITON_SECRET`, None for servers without one.
+    """
 
     def __init__(
         self, addresses: Sequence[str], timeout: timedelta, most_loaded: int | None = None, secret: str | None = None
@@ -58,7 +61,7 @@ class TritonSegmenter:
         self._turn = itertools.count()
 
     def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
-        """Ask the next server in turn, and the others when it is away; raises what the last one said."""
+        """Send the request to the next server, and to the others if it is away; raises the error of the last one."""
         inputs, calls = _inputs(request), calls or OpenCalls()
         first = next(self._turn)
         away = TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
@@ -72,13 +75,13 @@ class TritonSegmenter:
         raise away
 
     def has(self, variant: str) -> bool:
-        return all(self._of_each(lambda server: server.room.has(variant)))
+        return all(self._on_each(lambda server: server.room.has(variant)))
 
     def load(self, variant: str, at_work: frozenset[str]) -> None:
-        self._of_each(lambda server: server.room.load(variant, at_work))
+        self._on_each(lambda server: server.room.load(variant, at_work))
 
     def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:
-        self._of_each(lambda server: server.revive(variant, at_work, asked_at))
+        self._on_each(lambda server: server.revive(variant, at_work, asked_at))
 
     def status(self) -> tuple[ServerStatus, ...]:
         return tuple(server.status() for server in self._servers)
@@ -87,17 +90,17 @@ class TritonSegmenter:
         for server in self._servers:
             server.close()
 
-    def _of_each(self, ask: Callable[[_Server], Answer]) -> list[Answer]:
-        """What every server answers; one that is away is passed over unless all are."""
-        answers, away = [], TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
+    def _on_each(self, call: Callable[[_Server], Result]) -> list[Result]:
+        """Return the results of all servers; one that is away is skipped unless all are."""
+        results, away = [], TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
         for server in self._servers:
             try:
-                answers.append(ask(server))
+                results.append(call(server))
             except TritonUnavailable as error:
                 away = error
-        if not answers:
+        if not results:
             raise away
-        return answers
+        return results
 
 
 class _Server:
@@ -108,8 +111,8 @@ class _Server:
         self._timeout_seconds = timeout_seconds
         self._client = client
         self._devices = DeviceBook()
-        self._died: set[str] = set()  # variants whose process was found dead and has answered nothing since
-        self._revived: dict[str, float] = {}  # when, by this process's monotonic clock
+        self._died: set[str] = set()  # variants whose process was found dead and has not replied since
+        self._revived: dict[str, float] = {}  # time of each restart, by this process's monotonic clock
         self.room = LoadedVariants(self._client, address, most_loaded)
 
     def segment(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> TimedReply:
@@ -120,7 +123,7 @@ class _Server:
             span("triton", kind="client", server__address=self._address, samfleet__variant=variant),
         ):
             try:
-                return self._ask(variant, inputs, started, calls)
+                return self._infer(variant, inputs, started, calls)
             except SamfleetError as error:
                 outcome = error.code
                 if isinstance(error, ModelProcessDied):
@@ -131,32 +134,35 @@ class _Server:
             finally:
                 TRITON_REQUESTS.labels(variant, outcome).observe(time.perf_counter() - started)
 
-    def _ask(self, variant: str, inputs: list[InferInput], started: float, calls: OpenCalls) -> TimedReply:
-        """Triton in its OpenTelemetry mode takes the trace context from the call's metadata as its spans' parent."""
+    def _infer(self, variant: str, inputs: list[InferInput], started: float, calls: OpenCalls) -> TimedReply:
+        """Send the request and unpack the reply.
+
+        In its OpenTelemetry mode Triton takes the trace context from the call's metadata as the parent of its spans.
+        """
         with mapped_errors(self._address):
             result = self._wait(variant, inputs, calls)
             round_trip_ms = (time.perf_counter() - started) * 1e3
             arrays = {name: result.as_numpy(name) for name in OUTPUTS}
         if missing := sorted(name for name, array in arrays.items() if array is None):
-            raise WireMismatch(f"Triton at {self._address} answered without {', '.join(missing)}; deploy one release")
+            raise WireMismatch(f"Triton at {self._address} replied without {', '.join(missing)}; deploy one release")
         reply = unpack_reply(arrays)
         self._died.discard(variant)
         self._devices.hear(reply.report)
         return TimedReply(reply, round_trip_ms)
 
     def _wait(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> InferResult:
-        """Triton hears of a cancelled call, of one whose time is over and of a caller that died, and ends its work."""
+        """Wait for the result. Triton ends its work on a cancelled call, after the timeout, and for a dead caller."""
         calls.check()
-        answer: SimpleQueue[tuple[InferResult | None, InferenceServerException | None]] = SimpleQueue()
+        reply: SimpleQueue[tuple[InferResult | None, InferenceServerException | None]] = SimpleQueue()
         call = self._client.async_infer(
             variant,
             inputs,
-            lambda result, error: answer.put((result, error)),
+            lambda result, error: reply.put((result, error)),
             client_timeout=self._timeout_seconds,
             headers=trace_headers() or None,
         )
         with calls.opened(call.cancel):
-            result, error = answer.get()
+            result, error = reply.get()
         if error is None:
             return result
         if calls.cancelled and status_name(error) == "CANCELLED":
@@ -164,7 +170,7 @@ class _Server:
         raise error
 
     def _is_live(self) -> bool:
-        """Tells an image that takes too long from a server that answers nobody."""
+        """Return True if the server is live, which distinguishes a slow image from a dead server."""
         try:
             return bool(self._client.is_server_live(client_timeout=CONTROL_SECONDS))
         except InferenceServerException:
@@ -223,7 +229,7 @@ class _Server:
 
 
 def connect(address: str, identity: TlsIdentity | None) -> InferenceServerClient:
-    """A client without a limit on the size of messages and without a proxy; a unix socket has no use for TLS."""
+    """Return a client without a limit on message size and without a proxy; a unix socket needs no TLS."""
     arguments: list[tuple[str, int | str]] = [
         ("grpc.max_send_message_length", MAX_GRPC_MESSAGE_SIZE),
         ("grpc.max_receive_message_length", MAX_GRPC_MESSAGE_SIZE),

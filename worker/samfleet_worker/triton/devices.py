@@ -1,8 +1,8 @@
-"""What this worker heard of a server's devices, for its heartbeat: each one's last state, and how busy it was.
+"""State and load of a server's devices as its replies report them, for this worker's heartbeat.
 
-A device is busy while it encodes, decodes and draws masks: the stages of which every reply tells the image's share. So
-it works the same on CPUs, costs no query, and counts only what this worker asked for; whoever reads the heartbeats adds
-up those of a pool. Work that was not answered yet is not in it.
+A device is busy while it encodes, decodes and draws masks; every reply has the image's share of these stages. This
+works the same on CPUs, needs no query, and counts only requests of this worker; a reader of the heartbeats adds up
+those of a pool. Work without a reply yet is not counted.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ WINDOW_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class DeviceUse:
-    """As it lies in the heartbeat, in types that JSON has. `busy_share` is of the last `WINDOW_SECONDS`; it is above 1
-    where several images are worked on side by side.
+    """Use of a device as stored in the heartbeat, in JSON's types.
+
+    `busy_share` covers the last `WINDOW_SECONDS`; it is above 1 if several images are processed side by side.
     """
 
     id: str
@@ -49,7 +50,7 @@ class _Heard:
 
 
 class DeviceBook:
-    """Of one server. Safe to share between threads; the cost of a reply does not depend on how many there were."""
+    """Devices of one server. Safe to share between threads; the cost of a reply does not depend on their number."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class DeviceBook:
         self._lock = threading.Lock()
 
     def hear(self, report: ImageReport) -> None:
-        """Call it as soon as the reply is there: its work is taken to have ended just now."""
+        """Record a reply as soon as it arrives: its work is taken to have ended just now."""
         if not report.hardware:
             return
         state = report.device or DeviceState()
@@ -82,7 +83,7 @@ class DeviceBook:
 
 
 def _spread(report: ImageReport, ended: float) -> list[tuple[int, float]]:
-    """An image's share of the device's time, evenly over the seconds of the window in which its batch was at work."""
+    """Spread an image's share of the device's time evenly over the seconds of the window in which its batch ran."""
     busy_ms = sum(stage.amortised_ms for name, stage in report.stages.items() if name in DEVICE_STAGES)
     if not busy_ms:
         return []
@@ -98,7 +99,7 @@ def _spread(report: ImageReport, ended: float) -> list[tuple[int, float]]:
 
 
 def _use(heard: _Heard, until: int) -> DeviceUse:
-    """The window is of whole seconds, so the one that is not over yet is left out."""
+    """Summarise a device over whole seconds; the current second is not complete and is left out."""
     busy_ms = sum(heard.busy_ms.get(second, 0.0) for second in range(until - WINDOW_SECONDS, until))
     hardware, state = heard.report.hardware, heard.state
     return DeviceUse(

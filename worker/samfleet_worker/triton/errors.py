@@ -1,14 +1,14 @@
-"""What can go wrong between the worker and Triton, and the one table that says so in our words.
+"""Errors between the worker and Triton, and the table that maps Triton's errors to them.
 
-| error | whose fault | what follows |
+| error | at fault | what follows |
 |---|---|---|
-| TritonUnavailable | nobody | another server is asked; then the shard goes back, uncounted |
+| TritonUnavailable | nobody | another server is tried; then the shard is released, uncounted |
 | TritonTimeout | the server or an image | the shard is tried again |
 | InferenceFailed | the server or the image | the shard is tried again; later such an image is recorded as failed |
-| InferenceRejected | the image | its row says so |
-| ModelNotLoaded | nobody | the worker has the variant loaded and asks again |
-| ModelProcessDied | the server or an image | the worker has it started again and asks again; then the shard goes back |
-| VariantWaits | nobody | the shard goes back, uncounted, until there is room |
+| InferenceRejected | the image | its row has the error |
+| ModelNotLoaded | nobody | the worker loads the variant and repeats the request |
+| ModelProcessDied | the server or an image | it is restarted and the request is repeated; then the shard is released |
+| VariantWaits | nobody | the shard is released, uncounted, until there is room |
 | VariantLoadFailed, TritonRefused | the deployment | the run fails with Triton's reason |
 """
 
@@ -36,7 +36,7 @@ class TritonTimeout(Unavailable):
 
 
 class InferenceFailed(Unavailable):
-    """Triton met an internal error while it segmented."""
+    """Triton had an internal error during the segmentation."""
 
     code = "inference_failed"
 
@@ -54,13 +54,13 @@ class ModelNotLoaded(Unavailable):
 
 
 class ModelProcessDied(Unavailable):
-    """The process that serves the variant inside Triton has died, and Triton starts no other."""
+    """The process that serves the variant inside Triton has died, and Triton does not restart it."""
 
     code = "model_process_died"
 
 
 class VariantWaits(Unavailable):
-    """Triton has no room for the variant beside those at work; its shards wait until it has."""
+    """Triton has no room for the variant next to the busy ones; its shards wait until it has."""
 
     code = "variant_waits"
 
@@ -72,7 +72,7 @@ class VariantLoadFailed(SamfleetError):
 
 
 class TritonRefused(SamfleetError):
-    """The server at this address refuses to work for us; check SAMFLEET_POOLS and what stands before Triton."""
+    """The server at this address refuses our requests; check SAMFLEET_POOLS and what is in front of Triton."""
 
     code = "triton_refused"
 
@@ -96,7 +96,7 @@ BY_STATUS: Mapping[str, type[SamfleetError]] = {
     "DATA_LOSS": InferenceFailed,
     "UNAUTHENTICATED": TritonRefused,
 }
-# Triton gives these under several statuses, and differently between versions (src/core of triton-inference-server).
+# Triton sends these with several statuses, which differ between versions (src/core of triton-inference-server).
 BY_MESSAGE: Mapping[str, type[SamfleetError]] = {
     "unknown model": ModelNotLoaded,
     "is not ready": ModelNotLoaded,
@@ -107,11 +107,11 @@ BY_MESSAGE: Mapping[str, type[SamfleetError]] = {
     "model is unloading": TritonUnavailable,
 }
 
-# How a load says that the device or the machine is full: our backend's check, CUDA's and the system's allocator.
+# Messages of a load without enough memory: of our backend's check, CUDA's and the system's allocator.
 MEMORY_WORDS = ("device_memory_short", "out of memory", "cannot allocate memory")
 
 
-# Triton's and pybind11's words around what a Python backend raised in `initialize`; seen with 2.51.
+# Text of Triton and pybind11 around an error from a Python backend's `initialize`; seen with 2.51.
 LOAD_PREFIX = re.compile(
     r"load failed for model '[^']*': version \d+ is at UNAVAILABLE state: (Internal: )?(TritonModelException: )?"
 )
@@ -124,17 +124,17 @@ def is_out_of_memory(error: InferenceServerException) -> bool:
 
 
 def status_name(error: InferenceServerException) -> str:
-    """`UNAVAILABLE` out of tritonclient's `StatusCode.UNAVAILABLE`; empty for errors of the client itself."""
+    """Return `UNAVAILABLE` for tritonclient's `StatusCode.UNAVAILABLE`; empty for errors of the client itself."""
     return str(error.status() or "").rpartition(".")[2]
 
 
-def said_in(error: InferenceServerException) -> str:
-    """Triton's words for people; a Python backend's exceptions bring their traceback along, which is for the log."""
+def message_of(error: InferenceServerException) -> str:
+    """Return Triton's message without the traceback that a Python backend adds, which is for the log."""
     return TRACEBACK.sub("", str(error.message() or error)).strip()
 
 
 def from_triton(error: InferenceServerException, address: str) -> SamfleetError:
-    message = said_in(error)
+    message = message_of(error)
     lowered = message.lower()
     kind = next((kind for words, kind in BY_MESSAGE.items() if words in lowered), None)
     kind = kind or BY_STATUS.get(status_name(error), InferenceFailed)
@@ -151,7 +151,7 @@ def mapped_errors(address: str) -> Iterator[None]:
 
 @contextmanager
 def mapped_control_errors(address: str) -> Iterator[None]:
-    """Map errors of questions that a server answers from memory: one that takes too long for them is away."""
+    """Map errors of queries that a server handles in memory: one that takes too long for them is away."""
     try:
         with mapped_errors(address):
             yield
@@ -160,7 +160,7 @@ def mapped_control_errors(address: str) -> Iterator[None]:
 
 
 def from_load(error: InferenceServerException, address: str, variant: str) -> SamfleetError:
-    """The same for a failed load: a server that is away is worth another try, anything else will not mend itself."""
+    """Map the error of a failed load: a server that is away is worth another try, other errors are final."""
     mapped = from_triton(error, address)
     if isinstance(mapped, TritonUnavailable | TritonTimeout) and status_name(error) in {
         "UNAVAILABLE",
@@ -169,5 +169,5 @@ def from_load(error: InferenceServerException, address: str, variant: str) -> Sa
         "DEADLINE_EXCEEDED",
     }:
         return mapped
-    reason = LOAD_PREFIX.sub("", said_in(error)).rstrip("; \n")
+    reason = LOAD_PREFIX.sub("", message_of(error)).rstrip("; \n")
     return VariantLoadFailed(f"Triton at {address} cannot load variant {variant}: {reason}")

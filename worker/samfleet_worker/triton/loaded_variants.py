@@ -1,7 +1,7 @@
-"""What one Triton server has loaded, and room for one variant more.
+"""Variants that one Triton server has loaded, and unloading to make room for one more.
 
-Triton itself is the truth: its repository index says what is loaded, its statistics when each was last used. Loading
-what is loaded, and two loads of one variant at a time, cost it nothing (tried with 2.51).
+Triton is the source of truth: its repository index lists what is loaded, its statistics say when each was last used.
+Loading a loaded variant, or one variant twice at a time, costs it nothing (tried with 2.51).
 """
 
 from __future__ import annotations
@@ -24,22 +24,25 @@ from samfleet_worker.triton.errors import (
 log = get_logger(__name__)
 
 LOAD_SECONDS = 600.0  # reading weights from a cold disk and warming a GPU up
-UNLOAD_SECONDS = 120.0  # Triton answers what the variant still has in its queue before it lets go of the memory
+UNLOAD_SECONDS = 120.0  # Triton completes the variant's queue before it frees the memory
 POLL_SECONDS = 0.05
 WEIGHTS_SECONDS = 60.0
-WEIGHTS_WORDS = "samfleet variants pull"  # what every refusal of missing weights advises
-CONTROL_SECONDS = 5.0  # questions that a server answers from memory
+WEIGHTS_WORDS = "samfleet variants pull"  # the advice in every error about missing weights
+CONTROL_SECONDS = 5.0  # queries that a server handles in memory
 
 
 class LoadedVariants:
-    """Not for two threads at a time: whoever loads holds the pool's lock (`samfleet_worker.model_loading`)."""
+    """Variants of one server.
+
+    Not for two threads at a time: to load, hold the pool's lock (`samfleet_worker.model_loading`).
+    """
 
     def __init__(self, client: InferenceServerClient, address: str, most_loaded: int | None) -> None:
         self._client = client
         self._address = address
         self._most_loaded = most_loaded
-        self._without_weights: dict[str, tuple[float, str]] = {}  # when a load failed for it, and with what reason
-        self._too_full: dict[str, frozenset[str]] = {}  # what was loaded when a variant did not fit in beside it
+        self._without_weights: dict[str, tuple[float, str]] = {}  # time and reason of the failed load
+        self._too_full: dict[str, frozenset[str]] = {}  # what was loaded when a variant did not fit
 
     def has(self, variant: str) -> bool:
         with mapped_control_errors(self._address):
@@ -49,9 +52,9 @@ class LoadedVariants:
         return frozenset(name for name, state in self._index() if state == "READY")
 
     def load(self, variant: str, at_work: frozenset[str]) -> None:
-        """Load the variant, and unload as many as that takes: the least recently used first, never one `at_work`.
+        """Load the variant, and unload as many others as needed: the least recently used first, never one `at_work`.
 
-        Raises `VariantWaits` where only those are left, and `VariantLoadFailed` with Triton's reason.
+        Raises `VariantWaits` if only those are left, and `VariantLoadFailed` with Triton's reason.
         """
         while True:
             others = self.loaded() - {variant}
@@ -65,7 +68,7 @@ class LoadedVariants:
                 full = is_out_of_memory(error)
                 _measure_load(variant, "no_memory" if full else "failed", started)
                 if not others or not full:
-                    said = str(error.message() or error)  # whole, with the traceback that no user is shown
+                    said = str(error.message() or error)  # whole, with the traceback that users do not see
                     log.warning("variant.load_failed", variant=variant, address=self._address, said=said)
                     failed = from_load(error, self._address, variant)
                     if WEIGHTS_WORDS in said:
@@ -81,8 +84,10 @@ class LoadedVariants:
                 return
 
     def revive(self, variant: str, at_work: frozenset[str]) -> None:
-        """Load a variant again whose process has died. Triton waits for the dead one for ever when it unloads, and
-        loads beside that (tried with 2.51), so the end of the unloading is not waited for.
+        """Load a variant again whose process has died.
+
+        When Triton unloads the dead process, it never stops waiting for it, but it loads another meanwhile (tried with
+        2.51). So this does not wait for the end of the unloading.
         """
         with mapped_control_errors(self._address):
             self._client.unload_model(variant, client_timeout=CONTROL_SECONDS)
@@ -90,12 +95,16 @@ class LoadedVariants:
         log.warning("variant.revived", variant=variant, address=self._address)
 
     def without_weights(self) -> dict[str, str]:
-        """Variants that lacked their weights within the last minute: files may be put there at any time."""
+        """Return variants that lacked their weights within the last minute; files may be added at any time."""
         now = time.monotonic()
         return {name: said for name, (at, said) in self._without_weights.items() if now - at < WEIGHTS_SECONDS}
 
     def _known_not_to_fit(self, variant: str, others: frozenset[str], at_work: frozenset[str]) -> bool:
-        """A load that lacks memory costs seconds of the server's time, so it is not tried again beside the same."""
+        """Return True if the variant does not fit next to the others.
+
+        A load that lacks memory costs seconds of the server's time, so it is not repeated with the same variants
+        loaded.
+        """
         if self._most_loaded is not None and len(others) >= self._most_loaded:
             return True
         too_full = self._too_full.get(variant)
@@ -105,20 +114,20 @@ class LoadedVariants:
         idle = others - at_work
         if not idle:
             raise VariantWaits(
-                f"Triton at {self._address} has no room for {variant} beside {', '.join(sorted(others))}, "
-                "which are at work; it is loaded when one of them is done"
+                f"Triton at {self._address} has no room for {variant} next to {', '.join(sorted(others))}, "
+                "which are busy; it is loaded when one of them is done"
             )
         last_used = self._last_used()
         self._unload(min(sorted(idle), key=lambda name: last_used.get(name, 0)))
 
     def _last_used(self) -> dict[str, int]:
-        """Milliseconds since 1970 of the end of the last batch, 0 for what was never used."""
+        """Return the end of each variant's last batch in milliseconds since 1970, 0 if it was never used."""
         with mapped_control_errors(self._address):
             statistics = self._client.get_inference_statistics(client_timeout=CONTROL_SECONDS)
         return {model.name: model.last_inference for model in statistics.model_stats}
 
     def _unload(self, variant: str) -> None:
-        """Returns when the memory is free: Triton says yes at once and unloads after that."""
+        """Unload a variant; return when the memory is free, because Triton confirms at once and unloads after that."""
         with mapped_control_errors(self._address):
             self._client.unload_model(variant, client_timeout=CONTROL_SECONDS)
         deadline = time.monotonic() + UNLOAD_SECONDS

@@ -1,4 +1,4 @@
-"""A segmenter without Triton: answers by a function, for tests and for trying the worker out."""
+"""Segmenter without Triton: a function makes the replies, for tests and for trying out the worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL_MASK = "0`0"  # the run-length code of 4 x 4 set pixels
 
 
 def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
-    """A 4 x 4 image, all of it one mask: one per prompt, or one for SegEvery."""
+    """Return whole-image masks of a 4 x 4 image: one per prompt, or one for SegEvery."""
     everything = not request.task.prompted
     masks = tuple(
         MaskRecord(
@@ -49,12 +49,12 @@ def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
 
 @dataclass(slots=True)
 class MemorySegmenter:
-    """`respond` makes the reply and `before` runs first: it may wait at a gate or raise what Triton would.
+    """Segmenter with replies from `respond`. `before` runs first: it may block, or raise what Triton would.
 
-    `cancel` runs when a request is cancelled that waits in `before`: it opens the gate.
-    `requests` keeps what was asked, in order; `peak_in_flight` is the most requests there ever were at one time.
-    `loaded` is what a server would have loaded, the least recently used first, at most `most_loaded`; `loads` lists
-    every load, `revived` every process started again, and loading one of `refuse` raises what stands there.
+    `cancel` runs when a request that waits in `before` is cancelled, and must unblock it. `requests` keeps the requests
+    in order; `peak_in_flight` is the largest number of simultaneous requests. `loaded` is what a server would have
+    loaded, the least recently used first, at most `most_loaded`. `loads` lists every load and `revived` every restarted
+    process; loading a variant in `refuse` raises its error.
     """
 
     respond: Callable[[str, SegmentRequest], SegmentReply] = one_mask_each

@@ -1,4 +1,4 @@
-"""What the worker asks of inference; `TritonSegmenter` is the real one, `MemorySegmenter` the double."""
+"""Interface of the worker to inference; `TritonSegmenter` is the real one, `MemorySegmenter` the double."""
 
 from __future__ import annotations
 
@@ -25,44 +25,46 @@ class ServerStatus:
     ready: bool
     version: str = ""
     variants: tuple[str, ...] = ()  # loaded and ready
-    devices: tuple[DeviceUse, ...] = ()  # those of which a reply has told since the worker began
+    devices: tuple[DeviceUse, ...] = ()  # those that replies have reported since the worker started
     died: tuple[str, ...] = ()  # loaded, but the process that serves it has died
     without_weights: Mapping[str, str] = field(
         default_factory=dict
-    )  # variants that just failed to load for it, and why
+    )  # variants that recently failed to load without them, and why
 
 
 class Segmenter(Protocol):
     """Safe to share between threads; the errors are those of `samfleet_worker.triton.errors`."""
 
     def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
-        """Raises `ModelNotLoaded` where the variant is not: loading is the worker's decision, not the request's.
+        """Segment one image; raises `ModelNotLoaded` if the variant is not loaded, because only the worker loads
+        variants.
 
-        The call is one of `calls` while it lasts, and raises `CallCancelled` when those are cancelled.
+        The call is in `calls` while it lasts, and raises `CallCancelled` if these are cancelled.
         """
         ...
 
     def has(self, variant: str) -> bool:
-        """Whether every server of the pool that answers has it loaded."""
+        """Return True if every server of the pool that is not away has the variant loaded."""
         ...
 
     def load(self, variant: str, at_work: frozenset[str]) -> None:
-        """Load it on every server that answers, at the cost of variants that are not `at_work`.
+        """Load the variant on every server that is not away; variants that are not `at_work` may be unloaded for it.
 
-        Raises `VariantWaits` where those leave no room. For one thread of one process of the pool at a time.
+        Raises `VariantWaits` if the others leave no room. For one thread of one process of the pool at a time.
         """
         ...
 
     def revive(self, variant: str, at_work: frozenset[str], asked_at: float) -> None:
-        """Start the variant's process again on every server where it has died; `asked_at` is the time (monotonic) of
-        the request that found it dead: what was started again since needs nothing.
+        """Restart the variant's process on every server where it has died.
 
-        Raises `TritonUnavailable` where that fails. For one thread of one process of the pool at a time, as `load`.
+        `asked_at` is the time (monotonic) of the request that found it dead: a process restarted since then is left
+        alone. Raises `TritonUnavailable` if the restart fails. For one thread of one process of the pool at a time,
+        like `load`.
         """
         ...
 
     def status(self) -> tuple[ServerStatus, ...]:
-        """Every server of the pool as it is now; one that does not answer is not ready, never an error."""
+        """Return the state of every server of the pool; one that does not answer is not ready, never an error."""
         ...
 
     def close(self) -> None: ...

@@ -25,10 +25,10 @@ class DatasetState(enum.StrEnum):
 class Dataset(HasId, HasCreatedAt, Base):
     """A list of images; once sealed it never changes.
 
-    `content_sha256` is of the list (names, sizes, ids, order), the annotations and the detections, not of the name: two
-    datasets that have it in common are the same to reports. The database computes it (`dataset_content`).
+    `content_sha256` hashes the list (names, sizes, ids, order), the annotations and the detections, but not the
+    dataset's name: reports treat two datasets with the same hash as one. The database computes it (`dataset_content`).
 
-    `deleted_at` hides a dataset from its tenant; its rows and objects are removed after that.
+    `deleted_at` hides a dataset from its tenant; its rows and objects are removed later.
     """
 
     __tablename__ = "datasets"
@@ -40,13 +40,14 @@ class Dataset(HasId, HasCreatedAt, Base):
     state: Mapped[DatasetState] = mapped_column(text_enum(DatasetState, "state"), default=DatasetState.OPEN)
     image_count: Mapped[int] = mapped_column(default=0)
     annotation_count: Mapped[int | None]  # None: no annotations were given
-    annotated_image_count: Mapped[int | None]  # that the annotations name; None before sealing too, as the next two
-    unused_annotation_count: Mapped[int | None]  # of images that are not here
-    box_annotation_count: Mapped[int | None]  # without a mask
+    # The next three are None until the dataset is sealed, and without annotations.
+    annotated_image_count: Mapped[int | None]  # images listed in the annotations file
+    unused_annotation_count: Mapped[int | None]  # annotations of images that are not in the dataset
+    box_annotation_count: Mapped[int | None]  # annotations without a mask
     annotations_key: Mapped[str | None]  # the uploaded annotations file, read when an upload is sealed
     detection_count: Mapped[int | None]  # None: no detections were given
-    detections_key: Mapped[str | None]  # as `annotations_key`
-    categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, carried into exports
+    detections_key: Mapped[str | None]  # like `annotations_key`
+    categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, copied into exports
     content_sha256: Mapped[str | None] = mapped_column(String(64))  # None until the dataset is sealed
     left_out: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"), default=list)
     sealed_at: Mapped[datetime | None]
@@ -61,8 +62,10 @@ class Dataset(HasId, HasCreatedAt, Base):
 
 
 class DatasetImage(Base):
-    """One image. `position` orders the dataset from 0; `image_id` is its COCO id; `uri` is `file:///…` for a file
-    under an allowed root or `store:<key>` for an upload. Width and height are known once a worker has read it.
+    """One image of a dataset.
+
+    `position` is its index in the dataset, from 0. `image_id` is its COCO id. `uri` is `file:///…` for a file under an
+    allowed root or `store:<key>` for an upload. Width and height are set once a worker has read the image.
     """
 
     __tablename__ = "dataset_images"
@@ -76,7 +79,7 @@ class DatasetImage(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     width: Mapped[int | None]
     height: Mapped[int | None]
-    stated_width: Mapped[int | None] = mapped_column(BigInteger)  # by the annotations file, which may be wrong
+    stated_width: Mapped[int | None] = mapped_column(BigInteger)  # from the annotations file, which may be wrong
     stated_height: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
@@ -87,7 +90,7 @@ class DatasetImage(Base):
 
 
 class DatasetAnnotation(Base):
-    """One COCO instance annotation: ground truth for quality and the source of box and point prompts.
+    """One COCO instance annotation: ground truth for quality and source of box and point prompts.
 
     `bbox` is (x, y, width, height) in pixels; `segmentation` is COCO polygons or RLE, as given.
     """
@@ -111,8 +114,9 @@ class DatasetAnnotation(Base):
 
 
 class DatasetDetection(Base):
-    """One box that a detector found: a prompt of the sampler `object_aware`. `bbox` is (x, y, width, height) in
-    pixels; `detection_id` counts from 1 in the order of the file.
+    """One detected box: a prompt of the sampler `object_aware`.
+
+    `bbox` is (x, y, width, height) in pixels; `detection_id` counts from 1 in the order of the file.
     """
 
     __tablename__ = "dataset_detections"

@@ -18,7 +18,7 @@ class JobState(enum.StrEnum):
     QUEUED = "queued"  # committed, not yet planned
     RUNNING = "running"  # shards exist
     COMPLETED = "completed"  # every image has its row; some may have failed
-    FAILED = "failed"  # could not be carried out, `error_code` says why
+    FAILED = "failed"  # could not be completed; `error_code` says why
     CANCELLED = "cancelled"
 
 
@@ -32,7 +32,7 @@ class RunState(enum.StrEnum):
 
 
 class ShardState(enum.StrEnum):
-    PENDING = "pending"  # waits for a place in flight
+    PENDING = "pending"  # waits for a free slot in flight
     QUEUED = "queued"  # a task was sent for it
     LEASED = "leased"  # a worker holds it until `lease_expires_at`
     DONE = "done"  # its image results are recorded
@@ -40,21 +40,21 @@ class ShardState(enum.StrEnum):
 
 
 class Job(HasId, HasCreatedAt, Base):
-    """`deleted_at` hides a job from its tenant; its rows and objects are removed after that."""
+    """A job of a tenant. `deleted_at` hides it from the tenant; its rows and objects are removed later."""
 
     __tablename__ = "jobs"
 
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
     name: Mapped[str | None] = mapped_column(String(200))
-    task: Mapped[dict[str, Any]] = mapped_column(JSONB)  # as submitted, checked
+    task: Mapped[dict[str, Any]] = mapped_column(JSONB)  # as submitted, validated
     state: Mapped[JobState] = mapped_column(text_enum(JobState, "state"), default=JobState.QUEUED)
     image_count: Mapped[int]
     max_failure_rate: Mapped[float] = mapped_column(default=1.0)
     evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_sha256: Mapped[str] = mapped_column(String(64))
-    correlation_id: Mapped[str | None] = mapped_column(String(128))  # of the request that submitted it, for the logs
+    correlation_id: Mapped[str | None] = mapped_column(String(128))  # of the submitting request, for the logs
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]
     sent_at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last `jobs.plan`
@@ -72,7 +72,7 @@ class Job(HasId, HasCreatedAt, Base):
 
 
 class JobEvent(Base):
-    """Append-only: every change of state of a job or one of its runs, and what caused it."""
+    """Append-only log of every change of state of a job or one of its runs, with the cause."""
 
     __tablename__ = "job_events"
 
@@ -86,13 +86,13 @@ class JobEvent(Base):
 
 
 class Run(HasId, HasCreatedAt, Base):
-    """One variant on one pool inside one job. Counters change only in the transaction that records a shard.
+    """One variant on one pool in one job. Counters change only in the transaction that records a shard.
 
-    `gates` holds, by hardware id, the execution that served the run there and the figures of the gate that admitted it.
-    Plain fp32 has none. `provenance` is what the record said of the model when the job was submitted, and under
-    `checkpoint_sha256` the hashes of the weights that have answered. `waiting_since` is set while the run waits for
-    room for its variant in its pool's Triton, and `turn_since` when such a wait ended (`samfleet.jobs.variant_turns`).
-    The `stalled_` columns say why it does not get on, and since when (`samfleet.jobs.stall`).
+    `gates` has, by hardware id, the execution that served the run there and the figures of the gate that admitted it;
+    plain fp32 has none. `provenance` is the provenance in the variant's record at submission, plus `checkpoint_sha256`:
+    the hashes of the weights that computed results. `waiting_since` is set while the run waits for memory for its
+    variant in its pool's Triton, `turn_since` when such a wait ended (`samfleet.jobs.variant_turns`).
+    The `stalled_` columns say why the run makes no progress, and since when (`samfleet.jobs.stall`).
     """
 
     __tablename__ = "runs"
@@ -113,7 +113,7 @@ class Run(HasId, HasCreatedAt, Base):
     quality_error_code: Mapped[str | None] = mapped_column(String(64))  # why figures of `run_quality` are missing
     quality_error_message: Mapped[str | None]
     evaluations_begun: Mapped[int] = mapped_column(default=0, server_default=text("0"))
-    sent_at: Mapped[datetime | None]  # the last `jobs.finish`, or a sign of life from it
+    sent_at: Mapped[datetime | None]  # the last `jobs.finish`, or the last heartbeat of that task
     finish_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     waiting_since: Mapped[datetime | None]
     turn_since: Mapped[datetime | None]
@@ -122,7 +122,7 @@ class Run(HasId, HasCreatedAt, Base):
     stalled_since: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    tidied_at: Mapped[datetime | None]  # when the parts that no result refers to were deleted
+    tidied_at: Mapped[datetime | None]  # when its unreferenced parts were deleted
 
     __table_args__ = (
         UniqueConstraint("job_id", "variant", "pool"),
@@ -136,9 +136,9 @@ class Shard(Base):
     """Images `first_position` to `last_position` (inclusive) of a run's dataset.
 
     `token` is the fencing token: it grows with every claim, and only the holder of the newest one may record.
-    `progress` counts images that the holder has finished but not yet recorded; it is for people, not for truth.
-    `failed` counts those of a done shard that failed.
-    `queued_at` is when the shard got its place in flight, `sent_at` when a task was last sent for it.
+    `progress` counts images that the holder has finished but not yet recorded; it is only for display.
+    `failed` counts the failed images of a done shard.
+    `queued_at` is when the shard got its slot in flight, `sent_at` when a task was last sent for it.
     """
 
     __tablename__ = "shards"
@@ -150,9 +150,9 @@ class Shard(Base):
     last_position: Mapped[int]
     state: Mapped[ShardState] = mapped_column(text_enum(ShardState, "state"), default=ShardState.PENDING)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
-    attempts: Mapped[int] = mapped_column(default=0)  # claims that ended without a record, by the shard's own fault
-    waits: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # those that ended by nobody's fault
-    suspect: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # has lost a lease: runs alone
+    attempts: Mapped[int] = mapped_column(default=0)  # claims that failed because of the shard
+    waits: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # claims that failed because of a server
+    suspect: Mapped[bool] = mapped_column(default=False, server_default=text("false"))  # lost a lease, so it runs alone
     progress: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     worker: Mapped[str | None] = mapped_column(String(200))

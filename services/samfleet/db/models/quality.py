@@ -9,10 +9,10 @@ from samfleet.db.base import Base
 
 
 class RunQuality(Base):
-    """One figure of a completed run against its dataset's annotations (`docs/quality.md` defines them).
+    """One quality figure of a completed run against its dataset's annotations (`docs/quality.md` defines them).
 
-    `metric` is `miou`, `ar`, `ap`, `ap50` or `ap75`, `area` all, small, medium or large. There is no row where no
-    instance of that size is annotated.
+    `metric` is `miou`, `ar`, `ap`, `ap50` or `ap75`; `area` is all, small, medium or large. A size without annotated
+    instances has no row.
     """
 
     __tablename__ = "run_quality"

@@ -25,14 +25,14 @@ from samfleet.site_names import LOCAL_SITE
 
 
 class ReportSeries(Base):
-    """What a measurement belongs to: a run on one hardware with one checkpoint, here or on another site.
+    """Key of measurements: a run on one hardware with one checkpoint, on this or another site.
 
-    It repeats what it needs of its run, job and dataset, because those of another site are not in this database; such
-    a series has no `run_id` but a `site_id`, and `exported_at`, when the site wrote the figures down. A series of this
-    site outlives its job; then it has neither.
-    `dataset` is a label, which within a tenant stands for one content of a dataset (`samfleet.rollups.dataset_labels`);
-    `dataset_content` is that content, None where it is not known.
-    `parameters_sha256` is of `parameters`: what must be equal for two figures to be averaged.
+    It copies the fields it needs of its run, job and dataset, because those of another site are not in this database.
+    A series of another site has no `run_id` but a `site_id` and `exported_at`, the time of the export. A series of this
+    site outlives its job; then it has neither a `run_id` nor a `site_id`.
+    `dataset` is a label, unique within a tenant for one content of a dataset (`samfleet.rollups.dataset_labels`);
+    `dataset_content` is the hash of that content, None if unknown.
+    `parameters_sha256` hashes `parameters`, which must be equal for two figures to be averaged.
     """
 
     __tablename__ = "report_series"
@@ -64,13 +64,13 @@ class ReportSeries(Base):
 
 
 class Rollup(Base):
-    """Times of the images of an hour, as a sketch: `counts` by bucket from `first_bucket` on (see `samfleet.rollups`).
+    """Stage times of the images of an hour as a sketch: `counts` by bucket from `first_bucket` on (`samfleet.rollups`).
 
-    `n` images succeeded and went through the stage; `failures` failed in it. Stage `image` is all stages but the queue:
-    its failures are all failures, and it alone has `started_at` (the first claim of a shard), `ended_at` (the last
-    record) and the sums of quality and of energy: `energy_j` of all images, `energy_images` that succeeded and have it.
-    Hours are UTC; the hour of an image is that of its recording. The database makes `histogram`, the sketch as one
-    number that it can add (`samfleet.rollups.histogram`).
+    `n` images succeeded and went through the stage; `failures` failed in it. The stage `image` covers all stages except
+    the queue: its failures are all failures. Only it has `started_at` (the first claim of a shard), `ended_at` (the
+    last record) and the sums of quality and energy: `energy_j` of all images, `energy_images` that succeeded and have
+    an energy. Hours are UTC; an image belongs to the hour of its recording. The database computes `histogram`, the
+    sketch as one number that it can add (`samfleet.rollups.histogram`).
     """
 
     __tablename__ = "rollups"
@@ -97,7 +97,7 @@ class Rollup(Base):
 
 
 class HardwarePrice(Base):
-    """What an hour of a hardware costs a tenant."""
+    """Price of an hour of a hardware for a tenant."""
 
     __tablename__ = "hardware_prices"
 

@@ -18,7 +18,7 @@ class Outcome(enum.StrEnum):
 
 
 class Hardware(HasId, Base):
-    """A fingerprint measured inside Triton; equal facts are one row."""
+    """A hardware fingerprint measured in Triton; equal facts share one row."""
 
     __tablename__ = "hardware"
 
@@ -38,15 +38,15 @@ class Hardware(HasId, Base):
 
 
 class ImageResult(HasCreatedAt, Base):
-    """Exactly one row per (run, image): the outcome, where its masks lie, and what each stage took.
+    """Result of an image in a run: the outcome, the place of its masks, and the time of each stage.
 
-    Times are milliseconds. `<stage>_ms` is this image's share, `<stage>_batch_ms` the whole batch's. Queue time is
-    kept in its two halves: `queue_shard_ms` from the sending of the shard's task to its claim, `queue_triton_ms`
-    the round trip to Triton less its execution. `energy_j` is this image's share of the joules that the whole device
-    used. Part `part_key` holds the masks on line `part_line`, from 0.
+    There is exactly one row per (run, image). Times are milliseconds: `<stage>_ms` is this image's share,
+    `<stage>_batch_ms` the time of the whole batch. Queue time has two parts: `queue_shard_ms` from the sending of the
+    shard's task to its claim, `queue_triton_ms` the round trip to Triton minus its execution. `energy_j` is this
+    image's share of the joules used by the whole device. The masks are in part `part_key` on line `part_line`, from 0.
 
-    Images and shards are deleted only after their results. A foreign key for each would read all results for every
-    image and shard that is deleted, or need an index that nothing else reads, so there is none.
+    Images and shards are deleted only after their results. They have no foreign keys: deleting an image or a shard
+    would scan all results, or need an index that no query uses.
     """
 
     __tablename__ = "image_results"
@@ -70,7 +70,7 @@ class ImageResult(HasCreatedAt, Base):
     clock: Mapped[str | None] = mapped_column(String(16))
     warmup: Mapped[bool | None]
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    peak_reserved_bytes: Mapped[int | None] = mapped_column(BigInteger)  # None: not of a GPU
+    peak_reserved_bytes: Mapped[int | None] = mapped_column(BigInteger)  # None: not on a GPU
     energy_j: Mapped[float | None]  # None: the device has no counter
     queue_shard_ms: Mapped[float | None]
     queue_triton_ms: Mapped[float | None]
@@ -95,7 +95,7 @@ class ImageResult(HasCreatedAt, Base):
 
 
 class WorkerHeartbeat(Base):
-    """The last sign of life of each worker process, and whether its pool's Triton servers answer."""
+    """The last heartbeat of each worker process, with the state of its pool's Triton servers."""
 
     __tablename__ = "worker_heartbeats"
 

@@ -10,11 +10,10 @@ from samfleet.db.base import Base, HasCreatedAt, HasId
 
 
 class Site(HasId, HasCreatedAt, Base):
-    """Another samfleet whose measurements a tenant takes in. It is its public key; its name is a label, which it may
-    change.
+    """Another samfleet server whose measurements a tenant imports.
 
-    `public_key` is 64 hexadecimal digits (Ed25519). `exported_at` is of the newest file that was taken in, by the
-    site's own clock.
+    Its public key identifies it; its name is a label that may change. `public_key` is 64 hexadecimal digits (Ed25519).
+    `exported_at` is the export time of the newest imported file, by the clock of that site.
     """
 
     __tablename__ = "sites"
@@ -29,7 +28,7 @@ class Site(HasId, HasCreatedAt, Base):
 
 
 class SeriesQuality(Base):
-    """A figure of a run that is not in this database: of another site, or deleted. `RunQuality` has the others."""
+    """Quality figure of a run that is deleted or belongs to another site. `RunQuality` has those of the other runs."""
 
     __tablename__ = "series_quality"
 

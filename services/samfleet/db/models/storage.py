@@ -9,9 +9,9 @@ from samfleet.db.base import Base
 
 
 class RemovedPrefix(Base):
-    """A folder of the store that was removed, and is removed again at `due_at`.
+    """A folder of the store that was removed, to be removed again at `due_at`.
 
-    A worker or an upload that was under way may have written into it after the first time.
+    A worker or an upload in progress may have written to it after the first removal.
     """
 
     __tablename__ = "removed_prefixes"
@@ -21,7 +21,7 @@ class RemovedPrefix(Base):
 
 
 class StoreWalk(Base):
-    """How far a walk over the keys of the store is: it goes on behind the key `after`, not before `due_at`."""
+    """Position of a walk over the keys of the store: it resumes after the key `after`, not before `due_at`."""
 
     __tablename__ = "store_walks"
 

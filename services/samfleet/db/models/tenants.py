@@ -16,10 +16,10 @@ class Tenant(HasId, HasCreatedAt, Base):
 
 
 class ApiKey(HasId, HasCreatedAt, Base):
-    """A bearer key; only the SHA-256 of it is kept (keys are random, so a slow hash would add nothing).
+    """A bearer key. Only its SHA-256 is stored; keys are random, so a slow hash would add nothing.
 
-    An admin key manages the keys and tenants of the whole server. The bootstrap key is the one of the settings.
-    `last_used_at` is exact to a minute.
+    An admin key manages the keys and tenants of the whole server. The bootstrap key comes from the settings.
+    `last_used_at` is accurate to a minute.
     """
 
     __tablename__ = "api_keys"
@@ -34,7 +34,7 @@ class ApiKey(HasId, HasCreatedAt, Base):
 
 
 class LoginLink(HasCreatedAt, Base):
-    """Logs a browser in once, in place of a key. Of its random token only the SHA-256 is kept."""
+    """A link that logs a browser in once, without a key. Only the SHA-256 of its random token is stored."""
 
     __tablename__ = "login_links"
 
@@ -44,7 +44,7 @@ class LoginLink(HasCreatedAt, Base):
 
 
 class BrowserSession(HasId, HasCreatedAt, Base):
-    """A browser that logged in with a key, and ends with it. Of its random cookie only the SHA-256 is kept."""
+    """A login of a browser with a key; it ends with the key. Only the SHA-256 of its random cookie is stored."""
 
     __tablename__ = "browser_sessions"
 

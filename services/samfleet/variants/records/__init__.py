@@ -1,1 +1,1 @@
-"""The records of the variants, a module per family."""
+"""The records of the variants, one module per family."""

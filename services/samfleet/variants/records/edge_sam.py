@@ -1,7 +1,7 @@
-"""EdgeSAM: trained once, three times as long, and as its exports to ONNX and Core ML compute it.
+"""EdgeSAM, EdgeSAM-3x (trained three times as long), and EdgeSAM as its exports to ONNX and Core ML compute it.
 
-Its licence, S-Lab License 1.0, allows no commercial use. Its authors rank masks by stability, the IoU head not
-having been distilled (README of chongzhou96/EdgeSAM).
+Its licence, S-Lab License 1.0, allows no commercial use. Its authors rank masks by stability, because the IoU head was
+not distilled (README of chongzhou96/EdgeSAM).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 from samfleet.variants.conventions import Conventions, MaskRules
 from samfleet.variants.record import Checkpoint, HttpsSource, Paper, VariantRecord
 
-LICENCE = "S-Lab-1.0"  # of NTU; not in the list of SPDX
+LICENCE = "S-Lab-1.0"  # from NTU; not in the SPDX list
 WEIGHTS = "https://huggingface.co/spaces/chongzhou/EdgeSAM/resolve/main/weights/"
 EDGE_SAM = Checkpoint(
     filename="edge_sam.pth",

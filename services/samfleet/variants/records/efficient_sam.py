@@ -12,7 +12,7 @@ _CONVENTIONS = Conventions(
     prompts=PromptRules(layout="efficient_sam", negative_points=False, most_points=6),
     masks=MaskRules(upsampling="direct_bicubic", grid_best_only=True),
 )
-# EfficientSAM_segment_everything_example.ipynb of its repository, whose grid lies half a step further up and left
+# From EfficientSAM_segment_everything_example.ipynb of its repository, whose grid is half a step further up and left
 _EVERYTHING = EverythingParameters(pred_iou_thresh=0.7, stability_score_thresh=0.9, min_mask_region_area=100)
 
 
@@ -55,7 +55,7 @@ RECORDS = (
         (
             "efficient_sam_vitt.pt",
             40_982_470,
-            "dff858b19600a46461cbb7de98f796b23a7a888d9f5e34c0b033f7d6eb9e4e6a",  # as others give it
+            "dff858b19600a46461cbb7de98f796b23a7a888d9f5e34c0b033f7d6eb9e4e6a",  # as stated by third parties
         ),
     ),
     _record("efficient_sam_s", "EfficientSAM-S", (384, 6), ("efficient_sam_vits.pt.zip", None, None)),

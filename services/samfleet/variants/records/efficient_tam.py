@@ -9,7 +9,7 @@ from samfleet.variants.records.sam2 import CONVENTIONS, EVERYTHING, STATE_KEY
 def _efficient_tam(
     name: str, title: str, *, filename: str, checkpoint: tuple[int, str], dim: int, heads: int, input_size: int = 1024
 ) -> VariantRecord:
-    """`checkpoint` are the file's bytes and sha256."""
+    """Return a record; `checkpoint` is the file's size in bytes and its sha256."""
     size_bytes, sha256 = checkpoint
     return VariantRecord(
         name=name,

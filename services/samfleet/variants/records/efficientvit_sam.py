@@ -1,4 +1,4 @@
-"""EfficientViT-SAM: L0 to L2 see 512 pixels a side, XL0 and XL1 1024; prompts and masks of all live in 1024."""
+"""EfficientViT-SAM: L0 to L2 take 512 pixels a side, XL0 and XL1 1024; prompts and masks of all refer to 1024."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _record(size: str, architecture: Mapping[str, object], input_size: int, sha2
     )
 
 
-# The hashes are those that InterDigitalInc/CompressAI-Vision (scripts/install.sh) checks its downloads by.
+# The hashes are those with which InterDigitalInc/CompressAI-Vision (scripts/install.sh) checks its downloads.
 RECORDS = (
     _record(
         "l0",

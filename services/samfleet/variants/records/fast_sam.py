@@ -1,4 +1,4 @@
-"""FastSAM: every object in one pass of YOLOv8-seg; prompts choose among them."""
+"""FastSAM: YOLOv8-seg finds all objects in one pass; prompts choose from these."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _fast_sam(name: str, title: str, filename: str, architecture: Mapping[str, o
             layout="module",
         ),
         input_size=1024,
-        code_licence="AGPL-3.0",  # of the ultralytics code that it is made with; its own is Apache-2.0
+        code_licence="AGPL-3.0",  # of the ultralytics code that it uses; its own code is Apache-2.0
         weights_licence="AGPL-3.0",
         repository="https://github.com/CASIA-IVA-Lab/FastSAM",
         paper=Paper("Fast Segment Anything", "2306.12156"),

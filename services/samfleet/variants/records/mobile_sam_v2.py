@@ -1,7 +1,7 @@
 """MobileSAMv2: a detector finds the objects, MobileSAM's decoder draws one mask for each of its boxes.
 
-The official script takes its decoder from `Prompt_guided_Mask_Decoder.pt` and its encoder from the archive that holds
-the detector. Here both are MobileSAM's published ones, so any box gets the same mask from `mobile_sam`.
+The official script takes its decoder from `Prompt_guided_Mask_Decoder.pt` and its encoder from the archive with the
+detector. Here both are MobileSAM's published ones, so a box gets the same mask as with `mobile_sam`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from samfleet.variants.task import EverythingParameters
 
 _REPOSITORY = "https://github.com/ChaoningZhang/MobileSAM"
 _PAPER = Paper("MobileSAMv2: Faster Segment Anything to Everything", "2312.09579")
-_LICENCE = "AGPL-3.0"  # of the detector, which is made with ultralytics
+_LICENCE = "AGPL-3.0"  # of the detector, which uses ultralytics
 _MOBILE_SAM = next(record for record in tiny_vit.RECORDS if record.name == "mobile_sam")
 
 _OBJECT_AWARE = VariantRecord(
@@ -58,7 +58,7 @@ _MOBILE_SAM_V2 = replace(
     everything=replace(_MOBILE_SAM.everything, sampler="object_aware", boxes_from="detector"),
     companions={"detector": _OBJECT_AWARE.checkpoint},
     detector=_OBJECT_AWARE,
-    parity="unverified",  # as a whole: both parts are held against recorded outputs of their own
+    parity="unverified",  # as a whole: each part is compared with its own recorded outputs
 )
 
 RECORDS = (_MOBILE_SAM_V2, _OBJECT_AWARE)

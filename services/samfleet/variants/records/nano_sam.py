@@ -1,4 +1,4 @@
-"""NanoSAM: its own image encoder before MobileSAM's decoder, whose file it takes as published."""
+"""NanoSAM: a ResNet image encoder with MobileSAM's decoder, whose file is used as published."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NANO_SAM = VariantRecord(
         "encoder": {"widths": (64, 128, 256, 512), "depths": (2, 2, 2, 2)},
         "decoder_file_encoder": MOBILE_SAM.architecture,
     },
-    # What nanosam/tools/train.py writes as `checkpoint.pth`. Its authors publish the encoder as an ONNX graph alone, on
-    # Google Drive, with the normalisations folded away: there is no file to pull, only one's own to import.
+    # The `checkpoint.pth` that nanosam/tools/train.py writes. The authors publish the encoder only as an ONNX graph on
+    # Google Drive, with the normalisations folded in. So there is no file to pull, and users import their own.
     checkpoint=Checkpoint(filename="nanosam_resnet18.pth", size_bytes=None, sha256=None, sources=(), state_key="model"),
     companions={"decoder": MOBILE_SAM.checkpoint},
     input_size=1024,

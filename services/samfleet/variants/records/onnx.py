@@ -1,4 +1,4 @@
-"""Encoder/decoder pairs that others have exported to ONNX and published as packages."""
+"""Encoder/decoder pairs that third parties have exported to ONNX and published as packages."""
 
 from __future__ import annotations
 

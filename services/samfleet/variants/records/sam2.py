@@ -1,4 +1,4 @@
-"""SAM 2.1, of which single images need the image encoder, the prompt encoder and the mask decoder."""
+"""SAM 2.1. Single images need only its image encoder, prompt encoder and mask decoder."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ CONVENTIONS = Conventions(
     PromptRules(layout="sam2"),
     MaskRules(upsampling="direct", single="own_if_stable"),
 )
-"""Those of `SAM2ImagePredictor` (sam2/sam2_image_predictor.py and sam2/utils/transforms.py), kept by its successors."""
+"""Conventions of `SAM2ImagePredictor` (sam2/sam2_image_predictor.py, sam2/utils/transforms.py) and its successors."""
 
 EVERYTHING = EverythingParameters(pred_iou_thresh=0.8)
-"""The defaults of `SAM2AutomaticMaskGenerator` (sam2/automatic_mask_generator.py)."""
+"""Defaults of `SAM2AutomaticMaskGenerator` (sam2/automatic_mask_generator.py)."""
 
 STATE_KEY = "model"
 
@@ -26,7 +26,7 @@ def _hiera(
     checkpoint: tuple[int, str],
     architecture: dict[str, object],
 ) -> VariantRecord:
-    """`published` is the size in the names of the files; `checkpoint` the file's bytes and sha256."""
+    """Return a record; `published` is the size in file names, `checkpoint` the file's size in bytes and its sha256."""
     size_bytes, sha256 = checkpoint
     filename = f"sam2.1_hiera_{published}.pt"
     mirror = f"sam2.1-hiera-{published.replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""SAM-HQ: one more mask, made with an early layer of the encoder, refines each of SAM's."""
+"""SAM-HQ: one more mask, computed with an early layer of the encoder, refines each of SAM's masks."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def _record(
         weights_licence="Apache-2.0",
         repository="https://github.com/SysCV/sam-hq",
         paper=Paper("Segment Anything in High Quality", "2306.01567"),
-        conventions=Conventions(masks=MaskRules(multimask_best_only=True)),  # it refines the best of the three alone
+        conventions=Conventions(masks=MaskRules(multimask_best_only=True)),  # only the best of the three is refined
         parity=parity,
     )
 
 
-# The hashes are those that others give for the official files, such as finegrain-ai/refiners.
+# The hashes are stated by third parties for the official files, such as finegrain-ai/refiners.
 RECORDS = (
     _record(
         "Tiny",

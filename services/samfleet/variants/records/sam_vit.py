@@ -1,4 +1,4 @@
-"""Segment Anything with its own encoders."""
+"""Segment Anything with its original ViT encoders."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _record(
     )
 
 
-# The hashes are those that others give for the official files, such as micro-sam (computational-cell-analytics).
+# The hashes are stated by third parties for the official files, such as micro-sam (computational-cell-analytics).
 _FILES = {
     "B": ("sam_vit_b_01ec64.pth", 375_042_383, "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"),
     "L": ("sam_vit_l_0b3195.pth", 1_249_524_607, "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"),

@@ -1,4 +1,4 @@
-"""SlimSAM, SAM's ViT-B with narrower layers throughout. Its files have the keys of transformers' SamModel."""
+"""SlimSAM: SAM's ViT-B with narrower layers throughout. Its files have the keys of transformers' SamModel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from samfleet.variants.records.sam_vit import BASE
 
 
 def _record(share: int, embed_dim: int, mlp_dim: int) -> VariantRecord:
-    """`share` is the percentage of the encoder that was pruned."""
+    """Return a record; `share` is the percentage of the encoder that was pruned."""
     published = f"SlimSAM-uniform-{share}"
     return VariantRecord(
         name=f"slimsam_uniform_{share}",

@@ -60,7 +60,7 @@ _TINY_SAM = VariantRecord(
     weights_licence="Apache-2.0",
     repository="https://github.com/xinghaochen/TinySAM",
     paper=Paper("TinySAM: Pushing the Envelope for Efficient Segment Anything Model", "2312.13789"),
-    conventions=Conventions(masks=MaskRules(single="best")),  # its predictor returns masks 1 to 3, whatever is asked
+    conventions=Conventions(masks=MaskRules(single="best")),  # its predictor always returns masks 1 to 3
     everything=EverythingParameters(sampler="hierarchical"),
     parity="golden",
 )

@@ -9,13 +9,14 @@ import httpx
 
 from samfleet.variants.weights.registries import PipConfig
 
-# A machine without internet learns so in five seconds a source; a server that has begun may pause for thirty.
+# Without internet each source fails after five seconds; a server that has started to send may pause for thirty.
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
 def open_client(pip: PipConfig | None = None) -> httpx.Client:
-    """Trusts the system's certificates (SSL_CERT_FILE included), certifi's and pip's; proxies come from the
-    environment unless pip names its own.
+    """Return a client that trusts the certificates of the system (SSL_CERT_FILE included), certifi and pip.
+
+    Proxies come from the environment unless pip configures one.
     """
     trust = ssl.create_default_context()
     trust.load_verify_locations(certifi.where())

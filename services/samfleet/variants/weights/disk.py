@@ -1,4 +1,4 @@
-"""Writing large files without surprises: room is asked for first, and a disk that fills up all the same is named."""
+"""Writing of large files: free space is checked first, and a disk that fills up anyway is named in the error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class WeightsNoSpace(SamfleetError):
-    """There is no room for the weights; free some space or choose another folder."""
+    """There is not enough disk space for the weights; free some space or choose another folder."""
 
     code = "weights_no_space"
     status_code = 507
 
 
 class WeightsFolderUnusable(Forbidden):
-    """The weights folder cannot be written; choose another one or mend its permissions."""
+    """The weights folder cannot be written; choose another one or fix its permissions."""
 
     code = "weights_folder_unusable"
 
@@ -45,7 +45,7 @@ def check_space(folder: Path, needed: int, free: FreeBytes) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """On a full disk the file is removed: what fills the disk would be in the way of everything else."""
+    """Map errors of the disk. If the disk is full, remove the file, which would block all other writers."""
     try:
         yield
     except OSError as error:
@@ -59,14 +59,14 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def write_all(file: FileIO, chunk: bytes) -> None:
-    """Unbuffered, because a buffer would meet the full disk a second time when the file is closed."""
+    """Write a chunk to an unbuffered file: a buffer would hit the full disk a second time on closing."""
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) :]
 
 
 def place(path: Path, target: Path) -> None:
-    """Gives a finished file its name in one step that survives a power cut."""
+    """Give a finished file its final name, in one step that survives a power cut."""
     with disk_errors(path):
         _sync(path)
         path.replace(target)

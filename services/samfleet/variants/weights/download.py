@@ -1,8 +1,8 @@
-"""One file over HTTP, going on where an earlier try stopped, and checked by sha256 before anyone reads it.
+"""Download of one file over HTTP: resumed where an earlier try stopped, and checked by sha256 before it is read.
 
-A server that ignores the range, or whose file has changed since (If-Range), sends the whole file and it starts again.
-Servers without validators are asked for the rest all the same: should that be the rest of another file, the hash
-tells, and the file is fetched once more as a whole.
+If the server ignores the range, or its file has changed since (If-Range), it sends the whole file and the download
+starts again. The rest is requested also from servers without validators. If it belongs to another file, the hash does
+not match and the whole file is fetched once more.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from samfleet.variants.weights.part_file import Origin, PartFile
 from samfleet.variants.weights.progress import Progress
 from samfleet.variants.weights.verify import WeightsHashMismatch, check_sha256
 
-MAX_CUTS = 5  # a connection that breaks more often will not get better now; the part file stays for the next pull
-RANGE_ANSWERS = {httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
+MAX_CUTS = 5  # after more interruptions the pull fails; the part file stays for the next one
+RANGE_STATUSES = {httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE}
 
 
 class SourceFailed(SamfleetError):
@@ -35,8 +35,10 @@ class Downloader:
     free_bytes: FreeBytes
 
     def download(self, part: PartFile, sha256: str | None, size_bytes: int | None = None) -> None:
-        """On return `part.path` is the whole file with the right hash. `size_bytes` and `sha256` are None where they
-        are not known; then nothing could tell the rest of another file, so only what has a validator is gone on with.
+        """Download the whole file with the right hash to `part.path`.
+
+        `size_bytes` and `sha256` are None if unknown. Without a hash nothing would detect that the rest belongs to
+        another file, so the download resumes only if the server sent an ETag or Last-Modified.
         """
         origin = part.origin()
         if sha256 is None and origin is not None and origin.validator is None:
@@ -69,18 +71,18 @@ class Downloader:
         if origin and origin.total_bytes == part.size:
             return
         with self.client.stream("GET", part.url, headers=_headers(part, origin)) as response:
-            going_on = origin is not None and _continues(response, part.size, origin)
-            if going_on or response.status_code == httpx.codes.OK:
-                self._accept(response, part, part.size if going_on else 0, size_bytes)
+            resuming = origin is not None and _continues(response, part.size, origin)
+            if resuming or response.status_code == httpx.codes.OK:
+                self._accept(response, part, part.size if resuming else 0, size_bytes)
                 return
-            if origin is None or response.status_code not in RANGE_ANSWERS:
-                raise SourceFailed(f"the server answers {response.status_code} {response.reason_phrase}")
-        part.discard()  # it does not fit to the file that the server has now
+            if origin is None or response.status_code not in RANGE_STATUSES:
+                raise SourceFailed(f"the server replied {response.status_code} {response.reason_phrase}")
+        part.discard()  # it does not match the file that the server has now
         self._request(part, size_bytes)
 
     def _accept(self, response: httpx.Response, part: PartFile, offset: int, size_bytes: int | None) -> None:
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise SourceFailed("the server sends a web page and not the file: a login, or a page about it")
+            raise SourceFailed("the server sent a web page and not the file: a login, or a page about it")
         length = response.headers.get("Content-Length")
         total = offset + int(length) if length else None
         _check_size(total, size_bytes)
@@ -95,15 +97,15 @@ class Downloader:
         with disk_errors(part.path):
             file = part.path.open("ab", buffering=0)
         with file:
-            # Raw: a .tar.gz labelled as gzip-encoded must stay the file that the hash was made of. As it arrives:
-            # what waits for a chunk to fill up is lost when the connection breaks.
+            # Raw: a .tar.gz labelled as gzip-encoded must stay the file that was hashed. No fixed chunk size: bytes
+            # that wait for a full chunk are lost when the connection breaks.
             for chunk in response.iter_raw():
                 with disk_errors(part.path):
                     write_all(file, chunk)
                 self.progress.advance(len(chunk))
                 if size_bytes is not None and file.tell() > size_bytes:
                     part.discard()
-                    raise SourceFailed(f"the server sends more than the {size_bytes} bytes that are expected")
+                    raise SourceFailed(f"the server sent more than the expected {size_bytes} bytes")
 
 
 def _headers(part: PartFile, origin: Origin | None) -> dict[str, str]:
@@ -129,9 +131,9 @@ def _validator(response: httpx.Response) -> str | None:
 
 def _check_size(total: int | None, size_bytes: int | None) -> None:
     if None not in {total, size_bytes} and total != size_bytes:
-        raise SourceFailed(f"the server announces {total} bytes and {size_bytes} are expected")
+        raise SourceFailed(f"the server announced {total} bytes, expected are {size_bytes}")
 
 
 def _reason(error: Exception, received: int) -> str:
     text = str(error).partition("\n")[0] or type(error).__name__
-    return f"{text} (after {received} bytes; the next pull goes on from there)" if received else text
+    return f"{text} (after {received} bytes; the next pull resumes there)" if received else text

@@ -1,4 +1,4 @@
-"""Weights that a user holds already."""
+"""Weights from a user's file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK_BYTES = 1 << 20
 
 
 def fetch_file(source: FileSource, checkpoint: Checkpoint, weights_dir: Path, downloader: Downloader) -> Path:
-    """A checked copy, not yet in its place."""
+    """Return a checked copy, not yet under its final name."""
     if not source.path.is_file():
         raise SourceFailed("there is no such file")
     copy = weights_dir / f".{checkpoint.filename}.copied"

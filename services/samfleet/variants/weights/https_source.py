@@ -1,4 +1,4 @@
-"""Weights as their authors publish them."""
+"""Weights from the URL where their authors publish them."""
 
 from __future__ import annotations
 

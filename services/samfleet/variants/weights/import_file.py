@@ -1,4 +1,4 @@
-"""Take weights that somebody holds already: copied, hashed, held against the record, pinned."""
+"""Import of a user's weights file: copied, hashed, checked against the record, pinned."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def import_weights(
     check: Check | None = None,
     replace: bool = False,
 ) -> tuple[Path, str]:
-    """The path and sha256 of the copy in `weights_dir`.
+    """Import a file; return the path and sha256 of the copy in `weights_dir`.
 
-    A published hash must be met. Where none is published the file's own is pinned; another pin holds unless `replace`.
-    `check` raises when the file does not fit the record's network.
+    The file must have the published hash. If none is published, its own hash is pinned; an earlier pin must match
+    unless `replace` is set. `check` raises if the file does not fit the record's network.
     """
     record.require_accepted(accepted)
     if role not in record.files:
         raise WeightsRoleUnknown(f"{record.name} has no file {role!r}; it has {', '.join(record.files)}")
     if not file.is_file():
-        raise WeightsFileNotFound(f"{file} is no file")
+        raise WeightsFileNotFound(f"{file} is not a file")
     checkpoint = record.files[role]
     target = weights_dir / checkpoint.filename
     with disk_errors(target):
@@ -96,5 +96,5 @@ def _check_hash(record: VariantRecord, file: Path, found: str, published: str | 
     if pinned not in {None, found}:
         raise WeightsHashMismatch(
             f"{file} has sha256 {found}, pinned for {record.name} is {pinned}; "
-            "if you trust this file more than the one that was pinned, import it with --replace"
+            "if you trust this file more than the pinned one, import it with --replace"
         )

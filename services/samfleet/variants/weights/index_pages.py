@@ -1,4 +1,4 @@
-"""Finding an archive's address: the simple repository API of Python indexes (PEP 503, 691), packuments of npm."""
+"""Look-up of an archive's URL: the simple repository API of Python indexes (PEP 503, 691), packuments of npm."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ACCEPT = f"{JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 
 def sdist_urls(client: httpx.Client, page: str, package: str, version: str) -> Iterator[str]:
-    """Addresses of the source archives of this version on a page of links: a project's page, or one of find-links.
+    """Yield the URLs of this version's source archives on a page of links: a project's page, or one of find-links.
 
-    `page` is an http(s) or file address or a local path; a folder without index.html is listed as it is.
+    `page` is an http(s) or file URL or a local path; a folder without index.html is listed as it is.
     """
     for url in _links(client, page):
         stem, gzipped, _ = unquote(url.rpartition("/")[2]).partition(".tar.gz")
@@ -34,17 +34,17 @@ def project_page(index_url: str, package: str) -> str:
 
 
 def npm_tarball_url(client: httpx.Client, registry: str, package: str, version: str) -> str:
-    answer = client.get(f"{registry}/{quote(package, safe='@')}", headers={"Accept": "application/json"})
-    if answer.is_error:
-        raise SourceFailed(f"{registry} answers {answer.status_code} {answer.reason_phrase} for {package}")
+    reply = client.get(f"{registry}/{quote(package, safe='@')}", headers={"Accept": "application/json"})
+    if reply.is_error:
+        raise SourceFailed(f"{registry} replied {reply.status_code} {reply.reason_phrase} for {package}")
     try:
-        return str(answer.json()["versions"][version]["dist"]["tarball"])
+        return str(reply.json()["versions"][version]["dist"]["tarball"])
     except (ValueError, KeyError, TypeError):
         raise SourceFailed(f"{registry} does not have {package} {version}") from None
 
 
 def local_path(url: str) -> Path | None:
-    """The path of a file address or a plain path; None for an address on the network."""
+    """Return the path of a file URL or a plain path; None for a URL on the network."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Path(url2pathname(parts.path))
@@ -64,19 +64,19 @@ def _links(client: httpx.Client, page: str) -> Iterator[str]:
 
 
 def _remote_links(client: httpx.Client, page: str) -> Iterator[str]:
-    answer = client.get(page, headers={"Accept": ACCEPT})
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return  # a project that this index does not have
-    if answer.is_error:
-        raise SourceFailed(f"{page} answers {answer.status_code} {answer.reason_phrase}")
-    if answer.headers.get("Content-Type", "").startswith(JSON):
+    reply = client.get(page, headers={"Accept": ACCEPT})
+    if reply.status_code == httpx.codes.NOT_FOUND:
+        return  # this index does not have the project
+    if reply.is_error:
+        raise SourceFailed(f"{page} replied {reply.status_code} {reply.reason_phrase}")
+    if reply.headers.get("Content-Type", "").startswith(JSON):
         try:
-            addresses = [file["url"] for file in answer.json()["files"]]
+            addresses = [file["url"] for file in reply.json()["files"]]
         except (ValueError, KeyError, TypeError):
             raise SourceFailed(f"{page} does not follow the simple repository API") from None
-        yield from (urldefrag(urljoin(str(answer.url), address)).url for address in addresses)
+        yield from (urldefrag(urljoin(str(reply.url), address)).url for address in addresses)
     else:
-        yield from _html_links(answer.text, str(answer.url))
+        yield from _html_links(reply.text, str(reply.url))
 
 
 def _html_links(text: str, base: str) -> Iterator[str]:

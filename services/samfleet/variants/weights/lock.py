@@ -10,8 +10,9 @@ from samfleet.variants.weights.disk import disk_errors
 
 @contextmanager
 def file_lock(target: Path) -> Iterator[None]:
-    """Held by one process at a time; the kernel drops it with the process. The lock file stays: removing it would
-    let two processes hold locks on two files of one name.
+    """Hold a lock that one process can have at a time; the kernel releases it when the process ends.
+
+    The lock file stays: removing it would let two processes lock two files with the same name.
     """
     path = target.with_name(f".{target.name}.lock")
     with disk_errors(path):

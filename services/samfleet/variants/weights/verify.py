@@ -1,4 +1,4 @@
-"""Where weights lie and whether they are the right ones. Nothing reads a checkpoint that has not passed here."""
+"""Location and verification of weights. A checkpoint is read only after it was verified here."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def weights_path(weights_dir: Path, record: VariantRecord) -> Path:
 
 
 def has_weights(weights_dir: Path, record: VariantRecord) -> bool:
-    """By name and size, which is quick; whoever loads the weights checks their hashes."""
+    """Check the files by name and size, which is quick; loading checks their hashes."""
     files = [(weights_dir / checkpoint.filename, checkpoint.size_bytes) for checkpoint in record.files.values()]
     return all(path.is_file() and size in {None, path.stat().st_size} for path, size in files)
 
 
 def verified_weights(weights_dir: Path, record: VariantRecord) -> Path:
-    """The path of the variant's weights, which exist with all their companions and have the right sha256."""
+    """Return the path of the variant's weights; they and their companions exist and have the right sha256."""
     for checkpoint in record.files.values():
         verify_file(weights_dir, record, checkpoint)
     return weights_path(weights_dir, record)
@@ -48,7 +48,7 @@ def verify_file(weights_dir: Path, record: VariantRecord, checkpoint: Checkpoint
 
 
 def check_sha256(path: Path, expected: str | None, advice: str) -> None:
-    """Where no hash is known (None) any file passes; its own is pinned."""
+    """Raise `WeightsHashMismatch` for another hash. With None (no hash is known) any file passes and is pinned."""
     if expected is not None and (found := file_sha256(path)) != expected:
         raise WeightsHashMismatch(f"{path.name} has sha256 {found}, expected is {expected}; {advice}")
 

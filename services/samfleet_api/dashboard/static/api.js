@@ -1,8 +1,14 @@
-// The API with the cookie of this browser. Whoever is not logged in is taken to the login page and back.
+// Client of the API, authenticated by this browser's session cookie. Without a session it redirects to the login page,
+// which returns to the page that was requested.
 
 let csrfToken = "";
 
 class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} detail
+   */
   constructor(status, code, detail) {
     super(detail);
     this.status = status;
@@ -11,27 +17,37 @@ class Refused extends Error {
 }
 
 export async function readSession() {
+  /** @type {Api.SessionView} */
   const session = await get("/dashboard/session");
   csrfToken = session.csrf_token;
   return session;
 }
 
+/** @type {<Reply>(path: string) => Promise<Reply>} */
 export const get = (path) => send("GET", path);
+/** @type {(path: string, body?: unknown) => Promise<unknown>} */
 export const post = (path, body) => send("POST", path, body);
+/** @type {(path: string, body: unknown) => Promise<unknown>} */
 export const put = (path, body) => send("PUT", path, body);
+/** @type {(path: string) => Promise<unknown>} */
 export const remove = (path) => send("DELETE", path);
 
+/** @type {(method: string, path: string, body?: unknown) => Promise<any>} */
 async function send(method, path, body) {
+  /** @type {Record<string, string>} */
   const headers = { "X-CSRF-Token": csrfToken };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {
     answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw new Refused(0, "unreachable", "The API does not answer. Is it running, and is this machine online?");
+    throw new Refused(0, "unreachable", "The API does not respond. Is it running, and is this machine online?");
   }
   if (answer.ok) return answer.status === 204 ? null : answer.json();
-  const problem = await answer.json().catch(() => ({ code: "unknown", detail: `The API answered ${answer.status}.` }));
+  /** @type {Pick<Api.Problem, "code" | "detail">} */
+  const problem = await answer
+    .json()
+    .catch(() => ({ code: "unknown", detail: `The API returned status ${answer.status}.` }));
   if (answer.status === 401 && location.pathname !== "/dashboard/login") goToLogin();
   throw new Refused(answer.status, problem.code, problem.detail);
 }
@@ -40,25 +56,30 @@ function goToLogin() {
   location.assign(`/dashboard/login?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
-// Calls `show` with the job at once and at each change, until it has ended. Returns what stops it.
+// Call `show` with the job immediately and after each change, until the job ends. Returns a function that stops this.
+/** @type {(id: string, show: (job: Api.Job) => void) => () => void} */
 export function followJob(id, show) {
   const source = new EventSource(`/v1/jobs/${id}/events`);
   source.addEventListener("job", (event) => {
+    /** @type {Api.Job} */
     const job = JSON.parse(event.data);
     if (hasEnded(job)) source.close();
     show(job);
   });
   source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) readSession().catch(() => undefined); // over: this leads to the login
+    if (source.readyState === EventSource.CLOSED) readSession().catch(() => undefined); // the session ended: this redirects to the login
   });
   return () => source.close();
 }
 
+/** @param {{ state: string }} job */
 export const hasEnded = (job) => ["completed", "failed", "cancelled"].includes(job.state);
 
-// The filters of a page are its address: reading, and writing without a new entry in the history.
+// The filters of a page are the query parameters of its URL. `filter` reads one; `addressWith` returns the URL with changes.
+/** @param {string} name */
 export const filter = (name, otherwise = "") => new URLSearchParams(location.search).get(name) ?? otherwise;
 
+/** @param {Record<string, string | false | null | undefined>} changes */
 export function addressWith(changes) {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(changes)) {

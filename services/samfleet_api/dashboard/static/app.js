@@ -1,9 +1,10 @@
-// Chooses the page by the address, and loads its script alone. Every page is a function `show` that fills <main>.
+// Entry point: choose the page by the URL and load only its script. Each page exports a function `show` that fills <main>.
 
 import { readSession, remove } from "/dashboard/static/api.js";
 import { failure, h, notice } from "/dashboard/static/dom.js";
 import { loadStages } from "/dashboard/static/stages.js";
 
+/** @type {[RegExp, string][]} */
 const PAGES = [
   [/^\/dashboard\/$/, "overview"],
   [/^\/dashboard\/jobs\/([^/]+)$/, "job"],
@@ -11,16 +12,21 @@ const PAGES = [
   [/^\/dashboard\/reports(?:\/[^/]+)?$/, "reports"],
   [/^\/dashboard\/variants$/, "variants"],
 ];
+/** @type {[string, string][]} */
 const LINKS = [
   ["/dashboard/", "Overview"],
   ["/dashboard/reports", "Reports"],
   ["/dashboard/variants", "Variants"],
 ];
 
+/** @param {string} path */
 const isOf = (path) => location.pathname === path || location.pathname.startsWith(`${path}/`);
 
+/** @param {Api.SessionView} session */
 function showHeader(session) {
+  /** @param {[string, string]} target */
   const link = ([path, text]) => h("a", { href: path, "aria-current": isOf(path) ? "page" : null }, text);
+  /** @type {HTMLButtonElement} */
   const leave = h("button", { type: "button", onclick: () => logOut(leave) }, "Log out");
   const bar = h(
     "div",
@@ -30,19 +36,21 @@ function showHeader(session) {
     h("span", { class: "soft", title: `Tenant ${session.tenant}` }, session.tenant),
     leave,
   );
-  document.getElementById("header").replaceChildren(bar);
+  document.getElementById("header")?.replaceChildren(bar);
 }
 
+/** @param {HTMLButtonElement} button */
 async function logOut(button) {
   button.disabled = true;
   await remove("/dashboard/session");
   location.assign("/dashboard/login");
 }
 
+/** @type {(name: string) => Promise<{ show(main: HTMLElement, ...parts: string[]): unknown }>} */
 const page = (name) => import(`/dashboard/static/pages/${name}.js`);
 
 async function start() {
-  const main = document.getElementById("content");
+  const main = /** @type {HTMLElement} */ (document.getElementById("content"));
   try {
     if (location.pathname === "/dashboard/login") return (await page("login")).show(main);
     for (const [pattern, name] of PAGES) {
@@ -53,7 +61,7 @@ async function start() {
       return await show(main, ...match.slice(1));
     }
     showHeader(await readSession());
-    main.replaceChildren(notice("There is no such page", location.pathname));
+    main.replaceChildren(notice("Page not found", location.pathname));
   } catch (error) {
     if (error.status !== 401) main.replaceChildren(failure(error));
   }

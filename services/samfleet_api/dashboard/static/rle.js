@@ -1,9 +1,11 @@
-// COCO's compressed run lengths: 5 bits a character from '0' on, the sixth says that more follow, and from the third
-// run on the difference to the run before last. Runs go down the columns, background first (pycocotools, maskApi.c).
+// COCO's compressed RLE: each character holds 5 bits, offset by '0', and its sixth bit says that more follow. From the
+// third on, runs are stored as differences to the run before last. Column-major, background first (pycocotools, maskApi.c).
 
+/** @param {string} counts */
 function runsOf(counts) {
+  /** @type {number[]} */
   const runs = [];
-  for (let at = 0; at < counts.length;) {
+  for (let at = 0; at < counts.length; ) {
     let value = 0,
       shift = 0,
       code;
@@ -18,7 +20,8 @@ function runsOf(counts) {
   return runs;
 }
 
-// Calls `paint` with the row-major index of every pixel of the mask.
+// Call `paint` with the row-major index of every pixel of the mask.
+/** @type {(lengths: Api.RunLengths, paint: (index: number) => void) => void} */
 export function eachPixel({ counts, size: [height, width] }, paint) {
   let at = 0;
   runsOf(counts).forEach((run, index) => {
@@ -27,7 +30,8 @@ export function eachPixel({ counts, size: [height, width] }, paint) {
   });
 }
 
-// At [x, y] of an image: whether the mask covers it.
+// Return whether the mask covers the pixel (x, y).
+/** @type {(lengths: Api.RunLengths, x: number, y: number) => boolean} */
 export function covers({ counts, size: [height, width] }, x, y) {
   if (x < 0 || y < 0 || x >= width || y >= height) return false;
   let left = x * height + y;

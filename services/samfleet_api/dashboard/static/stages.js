@@ -1,11 +1,14 @@
-// The stages of an image's time, in the API's order; asked for once a page.
+// Names of the stages in the API's order, loaded once per page.
 
 import { get } from "/dashboard/static/api.js";
 
+/** @type {string[]} */
 let names = [];
 
 export async function loadStages() {
-  names = (await get("/v1/reports/stages")).items.map((stage) => stage.name);
+  /** @type {Api.StageList} */
+  const stages = await get("/v1/reports/stages");
+  names = stages.items.map((stage) => stage.name);
 }
 
 export const stageNames = () => names;

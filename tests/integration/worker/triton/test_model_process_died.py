@@ -1,4 +1,4 @@
-"""A dead model process and missing weights on a real Triton, as the worker learns of them."""
+"""A dead model process and missing weights on a real Triton, as seen by the worker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTES = timedelta(minutes=5)
 NOBODY: frozenset[str] = frozenset()
 PATIENCE_SECONDS = 120
 
-# A model that wants room for itself: it refuses while as many others as MOST are loaded, as a full device would.
+# A model that refuses to load while MOST others are loaded, as on a full device.
 SMALL_MODEL = """
 import glob, os, time
 import numpy as np
@@ -52,8 +52,8 @@ instance_group [ {{ count: 1, kind: KIND_CPU }} ]
 """
 
 
-def test_a_dead_process_is_found_by_its_requests_and_told_until_it_is_revived(tmp_path: Path) -> None:
-    """With a real variant: the server is not ready meanwhile, and a second one who revives finds it alive."""
+def test_a_dead_process_is_detected_by_requests_and_reported_until_revived(tmp_path: Path) -> None:
+    """With a real variant, the server is not ready meanwhile, and a second client that revives it finds it alive."""
     request = SegmentRequest(picture(), EverythingParameters(points_per_side=1))
     with (
         running_triton(tmp_path, weights_dir(), ["mobile_sam"]) as command,
@@ -68,14 +68,14 @@ def test_a_dead_process_is_found_by_its_requests_and_told_until_it_is_revived(tm
         assert (status.ready, status.died) == (False, ("mobile_sam",))
         segmenter.revive("mobile_sam", NOBODY, asked_at)
         loads = processes_of("mobile_sam_0_0", command.backends)
-        segmenter.revive("mobile_sam", NOBODY, asked_at)  # by time
-        segmenter.revive("mobile_sam", NOBODY, time.monotonic())  # by asking
+        segmenter.revive("mobile_sam", NOBODY, asked_at)  # by elapsed time
+        segmenter.revive("mobile_sam", NOBODY, time.monotonic())  # by a request
         assert processes_of("mobile_sam_0_0", command.backends) == loads
         segmenter.segment("mobile_sam", request)
         assert segmenter.status()[0].ready
 
 
-def test_missing_weights_are_told_for_a_while(tmp_path: Path) -> None:
+def test_missing_weights_are_reported_for_a_while(tmp_path: Path) -> None:
     with (
         running_triton(tmp_path, tmp_path, []) as command,
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
@@ -85,4 +85,4 @@ def test_missing_weights_are_told_for_a_while(tmp_path: Path) -> None:
             segmenter.load("mobile_sam", NOBODY)
         (status,) = segmenter.status()
         assert list(status.without_weights) == ["mobile_sam"]
-        assert (status.ready, client.is_server_ready()) == (True, True)  # a failed load makes nobody unready
+        assert (status.ready, client.is_server_ready()) == (True, True)  # a failed load makes no server unready

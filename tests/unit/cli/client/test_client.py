@@ -9,7 +9,7 @@ from fixtures.api.api_double import ApiDouble, dataset, image, job, page, refusa
 from samfleet_cli.client.transport import ApiError
 
 
-def test_a_job_is_submitted_under_one_key_however_often_it_is_sent() -> None:
+def test_retries_of_a_submission_use_the_same_idempotency_key() -> None:
     api = ApiDouble({"POST /v1/jobs": [refusal(503, "database_unavailable"), httpx.Response(202, json=job())]})
     submitted = api.client().submit_job("d1", ["mobile_sam"], {"kind": "everything"}, pools=["local"])
     assert submitted.id == "j1"
@@ -32,7 +32,7 @@ def test_pages_are_followed_to_the_end() -> None:
     assert [request.url.params.get("cursor") for request in api.requests] == [None, "c2"]
 
 
-def test_a_directory_is_named_not_sent(tmp_path: Path) -> None:
+def test_a_server_directory_is_sent_by_path_only(tmp_path: Path) -> None:
     api = ApiDouble({"POST /v1/datasets": dataset()})
     api.client().create_directory_dataset(tmp_path, annotations=tmp_path / "a.json", limit=3)
     assert api.body(0) == {
@@ -43,7 +43,7 @@ def test_a_directory_is_named_not_sent(tmp_path: Path) -> None:
     }
 
 
-def test_files_whose_first_answer_was_lost_are_not_an_error(tmp_path: Path) -> None:
+def test_files_are_accepted_when_the_first_response_was_lost(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"123")
     route = "POST /v1/datasets/d1/images"
     lost = ApiDouble({route: [refusal(504, "gateway_timeout"), refusal(409, "file_name_taken")]})
@@ -55,7 +55,7 @@ def test_files_whose_first_answer_was_lost_are_not_an_error(tmp_path: Path) -> N
         taken.client().upload_images("d1", [("a.jpg", tmp_path / "a.jpg")])
 
 
-def test_annotations_are_sent_whole_again_after_a_failure(tmp_path: Path) -> None:
+def test_a_failed_annotation_upload_restarts_from_the_beginning(tmp_path: Path) -> None:
     path = tmp_path / "instances.json"
     path.write_text('{"images": []}')
     api = ApiDouble({"PUT /v1/datasets/d1/annotations": [refusal(503, "unavailable"), dataset()]})
@@ -64,7 +64,7 @@ def test_annotations_are_sent_whole_again_after_a_failure(tmp_path: Path) -> Non
     assert {request.headers["Content-Length"] for request in api.requests} == {"14"}
 
 
-def test_a_download_takes_its_place_only_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_download_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "mobile_sam.coco.json"
     target.write_text("of an earlier run")
     refused = ApiDouble({"GET /v1/runs/r1/results": refusal(404, "run_not_found")})
@@ -84,7 +84,7 @@ def test_fields_of_a_newer_server_are_ignored() -> None:
     assert api.client().run("r1").masks == 7
 
 
-def test_the_name_of_a_site_is_no_way_to_another_route() -> None:
+def test_a_site_name_cannot_reach_another_route() -> None:
     api = ApiDouble({"DELETE /v1/sites/x/../../jobs": refusal(404, "site_not_found")})
     with pytest.raises(ApiError):
         api.client().forget_site("x/../../jobs")

@@ -49,13 +49,13 @@ def test_a_problem_becomes_an_api_error() -> None:
     ],
     ids=["error page", "page", "json of another server"],
 )
-def test_an_answer_of_something_else_is_said_to_be_one(response: httpx.Response) -> None:
+def test_a_response_of_another_server_is_reported_as_such(response: httpx.Response) -> None:
     with pytest.raises(ApiError, match=r"http://api\.test/v1/jobs") as caught:
         transport(lambda _request: response).json("GET", "/v1/jobs", repeatable=False)
     assert caught.value.problem_code == "unexpected_answer"
 
 
-def test_a_lost_connection_is_tried_again_only_where_a_repeat_is_harmless() -> None:
+def test_a_lost_connection_is_retried_only_for_idempotent_requests() -> None:
     requests: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -74,7 +74,7 @@ def test_a_lost_connection_is_tried_again_only_where_a_repeat_is_harmless() -> N
     assert requests == ["POST"]
 
 
-def test_a_gateway_error_is_tried_again_and_a_refusal_is_not() -> None:
+def test_gateway_errors_are_retried_and_refusals_are_not() -> None:
     answers = [problem(503, "broker_unavailable"), problem(502, "bad_gateway"), httpx.Response(200, json=1)]
     assert transport(lambda _request: answers.pop(0)).json("GET", "/v1/jobs", repeatable=True) == 1
 
@@ -89,14 +89,14 @@ def limited(code: str, seconds: int | str) -> httpx.Response:
     return answer
 
 
-def test_a_refusal_for_the_rate_is_waited_out_even_where_a_repeat_is_not_harmless() -> None:
+def test_rate_limits_are_waited_out_even_for_requests_that_are_not_idempotent() -> None:
     answers = [limited("rate_limited", 7), limited("rate_limited", 2), httpx.Response(201, json=1)]
     slept: list[float] = []
     assert transport(lambda _request: answers.pop(0), slept).json("POST", "/v1/datasets", repeatable=False) == 1
     assert slept == [7, 2]
 
 
-def test_a_server_that_never_takes_the_request_is_not_waited_for_without_end() -> None:
+def test_waiting_for_a_rate_limit_is_bounded() -> None:
     slept: list[float] = []
     with pytest.raises(ApiError) as caught:
         transport(lambda _request: limited("rate_limited", 60), slept).json("GET", "/v1/jobs", repeatable=True)
@@ -113,7 +113,7 @@ def test_a_server_that_never_takes_the_request_is_not_waited_for_without_end() -
     ],
     ids=["wrong key", "a date", "no time"],
 )
-def test_where_waiting_does_not_help_the_refusal_is_told_at_once(answer: httpx.Response) -> None:
+def test_a_refusal_that_waiting_cannot_resolve_is_raised_at_once(answer: httpx.Response) -> None:
     slept: list[float] = []
     with pytest.raises(ApiError, match="do this"):
         transport(lambda _request: answer, slept).json("GET", "/v1/jobs", repeatable=True)
@@ -126,7 +126,7 @@ class BreaksOff(httpx.SyncByteStream):
         raise httpx.ReadError("connection lost")
 
 
-def test_a_stream_that_breaks_off_raises_as_an_unreachable_api() -> None:
+def test_a_broken_stream_raises_the_unreachable_error() -> None:
     broken = transport(lambda _request: httpx.Response(200, stream=BreaksOff()))
     with pytest.raises(ApiUnreachable, match="connection lost"), broken.stream("/results") as pieces:
         list(pieces)

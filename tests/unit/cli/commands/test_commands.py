@@ -83,22 +83,22 @@ def test_boxes_come_from_the_file_that_is_given(
             {"sampler": "object_aware", "boxes_from": "detections"},
             None,
             ["annotations"],
-            "boxes from --detections",
+            "needs --detections",
         ),
-        (TaskName.EVERYTHING, {}, None, ["detections"], "goes with --sampler object_aware"),
+        (TaskName.EVERYTHING, {}, None, ["detections"], "needs --sampler object_aware"),
         (TaskName.BOX, {"box_nms_thresh": 0.5}, None, ["annotations"], "--box-nms-thresh"),
-        (TaskName.BOX, {}, None, ["annotations", "detections"], "goes with --sampler object_aware"),
+        (TaskName.BOX, {}, None, ["annotations", "detections"], "needs --sampler object_aware"),
         (TaskName.CENTER_POINT, {}, None, [], "--annotations"),
     ],
 )
-def test_contradictions_are_wrong_usage(
+def test_contradictory_options_are_a_usage_error(
     task: TaskName, grid: dict[str, Any], multimask: bool | None, files: Sequence[BoxSource], message: str
 ) -> None:
     with pytest.raises(typer.BadParameter, match=message):
         task_from_options(task, grid, multimask, files=files)
 
 
-def test_wrong_usage_ends_with_2(tmp_path: Path) -> None:
+def test_usage_errors_exit_with_2(tmp_path: Path) -> None:
     code, text = invoke("segment", str(tmp_path), "--variant", "mobile_sam", "--task", "box", "--out", "out")
     assert code == 2
     assert "--annotations" in text
@@ -115,7 +115,7 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
     assert ended.value.code == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("samfleet: no stack runs in ")
+    assert shown.err.startswith("samfleet: no stack is running in ")
     assert shown.err.endswith("[stack_not_running]\n")
     assert shown.err.count("\n") == 1
 
@@ -125,7 +125,7 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
     [
         ("http://127.0.0.1:9", "samfleet up"),
         ("localhost:9", "did you mean http://localhost:9? [api_url_invalid]"),
-        ("ftp://localhost:9", "begins neither with http:// nor with https:// [api_url_invalid]"),
+        ("ftp://localhost:9", "starts neither with http:// nor with https:// [api_url_invalid]"),
     ],
 )
 def test_an_unreachable_api_says_what_to_do(
@@ -146,20 +146,20 @@ def test_an_evaluation_needs_annotations(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("amount", ["inf", "nan", "-1", "1e10"])
-def test_a_price_is_an_amount_of_money(amount: str) -> None:
+def test_a_price_must_be_an_amount_of_money(amount: str) -> None:
     code, text = invoke("report", "price", "L4", "--api-key", "k", "--", amount)
     assert code == 2
     assert "PER_HOUR" in text
 
 
 @pytest.mark.parametrize("option", ["--annotations", "--detections"])
-def test_a_pipe_is_refused_in_a_sentence(tmp_path: Path, option: str) -> None:
-    """A shell's `<(…)` is one."""
+def test_a_pipe_is_refused_with_one_sentence(tmp_path: Path, option: str) -> None:
+    """A shell passes a pipe for `<(…)`."""
     os.mkfifo(tmp_path / "pipe")
     arguments = [str(tmp_path), "--variant", "mobile_sam", "--out", str(tmp_path / "out")]
     code, text = invoke("segment", *arguments, option, str(tmp_path / "pipe"))
     assert code == 2
-    assert "is a pipe or a device; write it into a file and name that" in " ".join(text.replace("│", " ").split())
+    assert "is a pipe or a device; write it to a file first" in " ".join(text.replace("│", " ").split())
 
 
 def test_strict_annotations_need_annotations(tmp_path: Path) -> None:
@@ -167,9 +167,7 @@ def test_strict_annotations_need_annotations(tmp_path: Path) -> None:
     assert (code, "--strict-annotations needs --annotations" in text) == (2, True)
 
 
-def test_a_job_that_does_not_get_on_says_why(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stalled_job_shows_its_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     stalled = {"code": "triton_unavailable", "message": "Triton does not answer", "since": "2026-11-28T12:00:00Z"}
     _print_job(Job.model_validate(job(state="running", stalled=stalled)), as_json=False)
     assert "Triton does not answer (triton_unavailable)" in capsys.readouterr().out

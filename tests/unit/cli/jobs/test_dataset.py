@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_files_come_in_sorted_order_of_their_relative_names(folder: Path) -> None:
+def test_files_are_sorted_by_relative_name(folder: Path) -> None:
     assert [file.name for file in Source(folder).listing().images] == ["a/z.png", "b.JPG"]
     assert [file.name for file in Source(folder, limit=1).listing().images] == ["a/z.png"]
 
@@ -80,7 +80,7 @@ def test_a_folder_that_the_server_cannot_read_is_sent(folder: Path, tmp_path: Pa
     ]
 
 
-def test_another_folder_under_the_same_path_on_the_server_is_noticed(folder: Path) -> None:
+def test_a_different_folder_at_the_same_server_path_is_uploaded_instead(folder: Path) -> None:
     api = ApiDouble(
         {
             "POST /v1/datasets": [dataset(), dataset(id="u1", state="open")],
@@ -97,7 +97,7 @@ def test_other_refusals_are_errors(folder: Path) -> None:
         create_dataset(api.client(), Source(folder))
 
 
-def test_uploads_go_in_batches_and_can_be_asked_for(tmp_path: Path) -> None:
+def test_uploads_can_be_requested_and_go_in_batches(tmp_path: Path) -> None:
     for index in range(BATCH_FILES + 1):
         (tmp_path / f"{index:03}.png").write_bytes(b"x")
     api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
@@ -112,7 +112,7 @@ def test_one_image_is_a_dataset_of_one(folder: Path) -> None:
     assert api.uploaded_names() == ["b.JPG"]
 
 
-def test_names_that_an_upload_cannot_carry_are_left_out_and_said(tmp_path: Path) -> None:
+def test_names_that_cannot_be_uploaded_are_left_out_and_reported(tmp_path: Path) -> None:
     for name in ('a "b".png', "c\\d.png", os.fsdecode(b"e\xff.png"), "good.png"):
         (tmp_path / name).write_bytes(b"x")
     api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
@@ -122,15 +122,15 @@ def test_names_that_an_upload_cannot_carry_are_left_out_and_said(tmp_path: Path)
     assert api.body(0)["left_out"] == [{"reason": "name", "count": 3, "examples": examples}]
 
 
-def test_an_upload_of_no_sendable_name_is_refused(tmp_path: Path) -> None:
+def test_an_upload_without_any_valid_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'a "b".png').touch()
     api = ApiDouble({})
-    with pytest.raises(FileNameInvalid, match="by names that cannot be sent"):
+    with pytest.raises(FileNameInvalid, match="with names that cannot be sent"):
         create_dataset(api.client(), Source(tmp_path), upload=True)
     assert api.requests == []
 
 
-def test_an_upload_leaves_out_what_the_server_would_and_says_so(folder: Path) -> None:
+def test_an_upload_applies_and_reports_the_file_filter_of_the_server(folder: Path) -> None:
     (folder / ".thumbnails").mkdir()
     (folder / ".thumbnails" / "t.png").touch()
     api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
@@ -141,7 +141,7 @@ def test_an_upload_leaves_out_what_the_server_would_and_says_so(folder: Path) ->
     assert ".thumbnails/t.png" in api.uploaded_names()
 
 
-def test_hidden_files_are_asked_for_by_path(folder: Path) -> None:
+def test_hidden_files_are_requested_for_a_server_path(folder: Path) -> None:
     images = page(image(0, "a/z.png"), image(1, "b.JPG"))
     api = ApiDouble({"POST /v1/datasets": dataset(), "GET /v1/datasets/d1/images": images})
     create_dataset(api.client(), Source(folder, hidden=True))
@@ -149,7 +149,7 @@ def test_hidden_files_are_asked_for_by_path(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("upload", [False, True])
-def test_strict_annotations_are_asked_for_by_path_and_by_upload(folder: Path, upload: bool) -> None:
+def test_strict_annotations_are_requested_for_paths_and_uploads(folder: Path, upload: bool) -> None:
     images = page(image(0, "a/z.png"), image(1, "b.JPG"))
     made = dataset(id="u1") if upload else dataset()
     api = ApiDouble({"POST /v1/datasets": made, "GET /v1/datasets/d1/images": images, **UPLOAD})

@@ -11,7 +11,7 @@ from samfleet_cli.jobs.demo import PHOTOGRAPHS, PhotographsMissing, copy_photogr
 from samfleet_cli.jobs.segment import Segmentation, interrupted
 
 
-def test_the_photographs_are_in_the_installed_package(tmp_path: Path) -> None:
+def test_the_photographs_come_from_the_installed_package(tmp_path: Path) -> None:
     copied = copy_photographs(tmp_path / "images")
     assert [path.name for path in copied] == list(PHOTOGRAPHS)
     for path in copied:
@@ -27,7 +27,7 @@ def test_a_machine_without_scikit_image_is_told_what_to_install(
         copy_photographs(tmp_path)
 
 
-def test_where_to_look_next_depends_on_whether_the_stack_stays() -> None:
+def test_the_next_steps_depend_on_whether_the_stack_keeps_running() -> None:
     page = Path("demo-output/index.html")
     assert "http://127.0.0.1:8000/docs" in where_next(page, "http://127.0.0.1:8000")
     assert "samfleet up" in where_next(page, "")
@@ -36,6 +36,6 @@ def test_where_to_look_next_depends_on_whether_the_stack_stays() -> None:
 def test_an_interrupted_job_can_be_found_again() -> None:
     wanted = Segmentation(Source(Path("images")), ["mobile_sam"], {}, Path("my out"), force=True)
     staying = interrupted("j1", wanted, temporary=False)
-    assert "the job goes on\n" in staying
+    assert "the job continues\n" in staying
     assert "samfleet jobs follow j1 --out 'my out' --force" in staying
     assert "at the next `samfleet up`" in interrupted("j1", wanted, temporary=True)

@@ -54,7 +54,7 @@ def photograph(name: str = "cat.png", masks: int = 2) -> GalleryImage:
     )
 
 
-def test_the_page_needs_nothing_beside_itself() -> None:
+def test_the_page_loads_no_other_file() -> None:
     page = Page(render_gallery(gallery(photograph())))
     assert all(source.startswith("data:image/png;base64,") for source in page.all("img", "src"))
     assert not {tag for tag, _attrs in page.tags} & {"script", "link", "iframe"}
@@ -62,16 +62,16 @@ def test_the_page_needs_nothing_beside_itself() -> None:
     assert page.all("meta", "name") == ["viewport", "color-scheme"]
 
 
-def test_counts_times_and_alternative_texts() -> None:
+def test_the_page_shows_counts_times_and_alternative_texts() -> None:
     text = render_gallery(gallery(photograph(), photograph("one.png", masks=1)))
     assert "2 photographs, 3 masks, 0.25 images per second" in text
-    assert Page(text).all("img", "alt")[1] == "one.png with 1 mask drawn on it in colours"
-    assert "40 x 30 pixels · 0.12 s of work" in text
+    assert Page(text).all("img", "alt")[1] == "one.png with 1 coloured mask"
+    assert "40 x 30 pixels · 0.12 s processing time" in text
     assert "queue 900 ms · encode 120 ms · store 4 ms" in text
     assert text.index('scope="row">queue') < text.index('scope="row">encode')
 
 
-def test_values_cannot_become_markup_or_placeholders() -> None:
+def test_values_are_escaped_and_never_read_as_placeholders() -> None:
     text = render_gallery(gallery(photograph(EVIL), GalleryImage("x", "images/x", 0, 0, 0, error="<b>bad</b>")))
     assert "<script" not in text
     assert "&lt;script&gt;&quot;alert&quot;&lt;/script&gt;$title &amp; co.jpg" in text

@@ -14,12 +14,12 @@ def running(succeeded: int, **changes: Any) -> Job:
     return Job.model_validate(job(**{"state": "running", "counts": counts, "eta_seconds": 41.4, **changes}))
 
 
-def test_a_job_in_words() -> None:
+def test_progress_lines_describe_a_job() -> None:
     assert describe(running(10)) == "15/66 images · 1.5 images/s · 0:00:41 left · 2 failed"
     assert describe(running(0, images_per_second=None, eta_seconds=None)) == "5/66 images · 2 failed"
 
 
-def test_plain_lines_come_when_something_changed_but_not_often() -> None:
+def test_plain_lines_appear_on_changes_and_are_rate_limited() -> None:
     now = 0.0
     stream = io.StringIO()
     display = PlainDisplay(stream, clock=lambda: now)
@@ -31,14 +31,14 @@ def test_plain_lines_come_when_something_changed_but_not_often() -> None:
     assert shown == ["5/66", "7/66", "66/66"]
 
 
-def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
+def test_a_stream_other_than_a_terminal_gets_plain_lines() -> None:
     stream = io.StringIO()
     with open_display(stream) as display:
         display.uploading(UploadProgress(3, 3))
     assert stream.getvalue() == "uploading: 3/3 files\n"
 
 
-def test_the_live_bar_shows_names_as_they_are() -> None:
+def test_the_live_bar_shows_names_verbatim() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -68,7 +68,7 @@ def test_a_plain_line_says_what_a_job_waits_for() -> None:
     assert "Triton" not in over
 
 
-def test_the_live_display_says_once_what_a_job_waits_for_and_that_it_goes_on() -> None:
+def test_the_live_display_says_once_why_a_job_waits_and_that_it_continues() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -78,4 +78,4 @@ def test_the_live_display_says_once_what_a_job_waits_for_and_that_it_goes_on() -
         for stalled in (STALLED, STALLED, None):
             display.job(running(0, stalled=stalled))
     assert stream.getvalue().count("Triton does not answer") == 1
-    assert stream.getvalue().count("goes on") == 1
+    assert stream.getvalue().count("continues") == 1

@@ -80,7 +80,7 @@ def api() -> ApiDouble:
     )
 
 
-def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
+def test_the_files_match_the_documentation(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     counts = {"total": 2, "succeeded": 1, "failed": 1, "in_progress": 0}
     double = api()
@@ -105,40 +105,40 @@ def test_the_files_are_what_the_documentation_says(tmp_path: Path) -> None:
     assert summary == SUMMARY
 
 
-def test_masks_that_nothing_classified_have_a_category(tmp_path: Path) -> None:
+def test_unclassified_masks_have_a_category(tmp_path: Path) -> None:
     double = api()
     double.answers["GET /v1/datasets/d1/categories"] = {"items": []}
     write_results(double.client(), Job.model_validate(job()), tmp_path)
     assert json.loads((tmp_path / "dataset.json").read_text())["categories"] == [{"id": 1, "name": "object"}]
 
 
-def test_the_pool_is_in_the_name_only_where_there_are_several() -> None:
+def test_file_names_contain_the_pool_only_if_there_are_several() -> None:
     one, other = Run.model_validate(run()), Run.model_validate(run(pool="gpu"))
     assert result_name(one, [one]) == "mobile_sam"
     assert result_name(other, [one, other]) == "mobile_sam@gpu"
 
 
-def test_warm_up_images_count_where_there_are_no_others(tmp_path: Path) -> None:
+def test_warm_up_images_count_if_there_are_no_others(tmp_path: Path) -> None:
     double = api()
     finished = double.answers["GET /v1/runs/r1"]
     double.answers["GET /v1/runs/r1"] = [{**finished, "stages": {}}, finished]
     results = write_results(double.client(), Job.model_validate(job()), tmp_path)
     (summary,) = results.summary["runs"]
     assert set(summary["stages"]) == {"encode"}
-    assert "all of the warm-up" in stages_note(summary)
+    assert "all from the slower warm-up" in stages_note(summary)
     asked = [request.url.params["include_warmup"] for request in double.requests if request.url.path == "/v1/runs/r1"]
     assert asked == ["false", "true"]
 
 
-def test_percentiles_of_few_images_say_so() -> None:
+def test_percentiles_of_few_images_are_marked() -> None:
     times = {"mean_ms": 2.0, "p50_ms": 2.0, "p90_ms": 3.0, "p99_ms": 4.0}
     few = {**SUMMARY["runs"][0], "images": 5, "failed": 0, "stages": {"encode": {"n": 1, **times}}}
     many = {**few, "images": 404, "stages": {"encode": {"n": 400, **times}}}
     assert stages_note(few) == (
-        "times of 1 image; 4 images of the warm-up after a load left out; "
-        "p90 and p99 of so few images are little more than the slowest one"
+        "times of 1 image; without 4 images of the warm-up after a load; "
+        "with so few images, p90 and p99 mainly reflect the slowest one"
     )
-    assert stages_note(many) == "times of 400 images; 4 images of the warm-up after a load left out"
+    assert stages_note(many) == "times of 400 images; without 4 images of the warm-up after a load"
     shown = io.StringIO()
     Console(file=shown, width=160).print(stages_table(many))
     assert re.search(r"encode\W+400\W", shown.getvalue())
@@ -156,7 +156,7 @@ def test_an_execution_other_than_fp32_is_in_the_summary_with_its_gate() -> None:
     assert hardware_of({"hardware": [{**hardware, "compilation": "compile"}]}) == "A GPU (bf16+compile)"
 
 
-def test_a_run_that_failed_says_so_in_the_summary_and_the_table() -> None:
+def test_a_failed_run_is_marked_in_the_summary_and_the_table() -> None:
     error = {"code": "variant_load_failed", "message": "no weights"}
     runs = [Run.model_validate(run(variant="a", state="failed", error=error)), Run.model_validate(run(variant="b"))]
     summary = summarise(Job.model_validate(job(state="failed")), [(one, False) for one in runs], [])
@@ -169,7 +169,7 @@ def test_a_run_that_failed_says_so_in_the_summary_and_the_table() -> None:
     assert "completed" not in shown.getvalue().rpartition("job j1")[2]
 
 
-def test_a_run_that_was_evaluated_has_its_figures() -> None:
+def test_an_evaluated_run_has_its_figures() -> None:
     figure = {"metric": "ar", "area": "all", "max_detections": 1000, "value": 0.25, "instances": 4}
     error = {"code": "annotations_federated", "message": "AP is left out"}
     evaluated = Run.model_validate(run(evaluation=[figure], quality_error=error))
@@ -183,7 +183,7 @@ def test_a_run_that_was_evaluated_has_its_figures() -> None:
     assert "AP is left out [annotations_federated]" in text
 
 
-def test_the_summary_says_how_far_annotations_were_used() -> None:
+def test_the_summary_says_how_many_annotations_were_used() -> None:
     counted = {"images": 2, "annotated_images": 1, "annotations": 4, "unused": 4, "boxes": 0}
     annotated = Job.model_validate(job(annotations=counted))
     assert summarise(annotated, [], [])["annotations"] == counted

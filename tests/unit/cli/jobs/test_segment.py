@@ -9,7 +9,7 @@ from samfleet_cli.jobs.progress import PlainDisplay
 from samfleet_cli.jobs.segment import Segmentation, start_job
 
 
-def test_what_is_left_out_or_unused_is_said_before_the_job_starts(tmp_path: Path) -> None:
+def test_left_out_files_and_unused_annotations_are_reported_before_the_job_starts(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"123")
     (tmp_path / "b.png").write_bytes(b"123")
     left_out = [{"reason": "hidden", "count": 7, "examples": [".DS_Store"]}]

@@ -25,7 +25,7 @@ class FakeTime:
         return Clock(now=lambda: self.now, sleep=self.sleep)
 
 
-def test_a_job_is_asked_for_until_it_is_over() -> None:
+def test_a_job_is_polled_until_it_ends() -> None:
     api = ApiDouble({"GET /v1/jobs/j1": [job(state="queued"), *[job(state="running")] * 8, job()]})
     seen: list[str] = []
     time = FakeTime()
@@ -35,7 +35,7 @@ def test_a_job_is_asked_for_until_it_is_over() -> None:
     assert max(time.slept) == LONGEST_INTERVAL_SECONDS
 
 
-def test_an_api_that_restarts_is_waited_for() -> None:
+def test_waiting_continues_while_the_api_restarts() -> None:
     answers = [job(state="running"), *[None] * 30, job()]
 
     class Restarts(ApiDouble):
@@ -47,7 +47,7 @@ def test_an_api_that_restarts_is_waited_for() -> None:
     assert follow_job(Restarts({}).client(), "j1", lambda _job: None, FakeTime().clock()).state == "completed"
 
 
-def test_an_api_whose_database_is_away_is_waited_for() -> None:
+def test_waiting_continues_while_the_database_is_down() -> None:
     away = {"type": "about:blank", "title": "Away", "code": "database_unavailable", "detail": "wait", "status": 503}
     answers = [job(state="running"), *[None] * 30, job()]
 
@@ -59,7 +59,7 @@ def test_an_api_whose_database_is_away_is_waited_for() -> None:
     assert follow_job(Away({}).client(), "j1", lambda _job: None, FakeTime().clock()).state == "completed"
 
 
-def test_a_job_that_was_deleted_is_not_waited_for() -> None:
+def test_waiting_ends_when_the_job_is_deleted() -> None:
     time = FakeTime()
     gone = httpx.Response(404, json={"code": "job_not_found", "detail": "no job j1"})
     with pytest.raises(ApiError, match="no job j1"):
@@ -67,7 +67,7 @@ def test_a_job_that_was_deleted_is_not_waited_for() -> None:
     assert time.slept == []
 
 
-def test_an_api_that_stays_away_is_an_error() -> None:
+def test_an_api_that_stays_unreachable_is_an_error() -> None:
     class Gone(ApiDouble):
         def __call__(self, request: httpx.Request) -> httpx.Response:
             raise httpx.ConnectError("refused")
@@ -80,7 +80,7 @@ def test_an_api_that_stays_away_is_an_error() -> None:
     ("state", "failed", "expected"),
     [("completed", 0, ExitCode.OK), ("completed", 1, ExitCode.IMAGES_FAILED), ("cancelled", 0, ExitCode.CANCELLED)],
 )
-def test_exit_codes(state: str, failed: int, expected: ExitCode) -> None:
+def test_the_exit_code_follows_the_state_of_the_job(state: str, failed: int, expected: ExitCode) -> None:
     counts = {"total": 2, "succeeded": 2 - failed, "failed": failed}
     assert exit_code_of(Job.model_validate(job(state=state, counts=counts))) is expected
 
@@ -108,8 +108,10 @@ def test_a_failed_job_says_what_is_complete() -> None:
     missing = {"code": "variant_load_failed", "message": "the weights are missing"}
     runs = [run(variant="a", state="failed", error=missing), run(variant="b"), run(variant="c", state="cancelled")]
     failed = Job.model_validate(job(state="failed", error=missing, runs=runs))
-    assert failed.kept == "complete, with all results: b on pool local; what failed runs recorded before is kept"
+    assert (
+        failed.kept == "complete, with all results: b on pool local; results that failed runs recorded before are kept"
+    )
     with pytest.raises(JobFailed, match="complete, with all results: b on pool local"):
         exit_code_of(failed)
     alone = Job.model_validate(job(state="failed", error=missing, runs=runs[:1]))
-    assert alone.kept == "what failed runs recorded before is kept"
+    assert alone.kept == "results that failed runs recorded before are kept"

@@ -44,7 +44,7 @@ def test_the_latencies_of_long_names_fit_100_columns() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
-def test_figures_that_do_not_fit_go_to_another_table(width: int) -> None:
+def test_columns_that_do_not_fit_move_to_another_table(width: int) -> None:
     figures = {f"figure_{number}": 0.12345 + number for number in range(20)}
     rows = [row(**figures), row(stage="encode", **figures)]
     _, table = shown(rows, width)
@@ -68,25 +68,25 @@ def test_a_comparison_shows_its_verdict_and_whole_digests() -> None:
     assert "3f2a9c10b7d4" in table
 
 
-def test_what_differs_between_rows_has_a_column() -> None:
+def test_fields_that_differ_between_rows_have_a_column() -> None:
     context, table = shown([row(site="local"), row(site="laptop")])
     assert "laptop" in table
     assert context == "code version 0.1.0, parameters 3f2a9c10b7d4, failures 0"
 
 
-def test_machines_of_one_name_are_told_apart_by_their_ids() -> None:
+def test_machines_with_the_same_name_are_distinguished_by_id() -> None:
     _, table = shown([row(), row(hardware_id="22222222-2")])
     assert "11111111" in table
     assert "22222222" in table
     assert "hardware id" not in titles([row(), row(hardware="another", hardware_id="22222222-2")])[0]
 
 
-def test_figures_that_no_row_has_have_no_column() -> None:
+def test_figures_missing_in_all_rows_have_no_column() -> None:
     rows = [row(ap=None, ar_1=0.2, ar_1_small=0.3), row(ap=None, ar_1=None, ar_1_small=None)]
     assert titles(rows, 200)[0][-2:] == ["p99 ms", "ar 1"]
 
 
-def test_a_name_from_elsewhere_cannot_steer_the_terminal() -> None:
+def test_control_characters_in_imported_names_are_escaped() -> None:
     rows = [row(hardware="GPU\x1b[2J\x9b1m\n", dataset="a\x1b]0;b"), row(hardware="other", dataset="c")]
     context, table = shown(rows)
     assert "GPU�[2J�1m" in table

@@ -1,4 +1,4 @@
-"""Images of a batch that share the decoder's chunks hear what they would hear alone."""
+"""Images of a batch share the decoder's chunks and get the same results as alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def segment(engine: Engine, requests: Sequence[SegmentRequest]) -> dict[int, Seg
 
 
 class Chunks:
-    """Listens to the decoder: per chunk the number of prompts of each image in it, in order."""
+    """Record for each chunk of the decoder how many prompts of each image it has, in order."""
 
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[list[int]] = []
@@ -78,9 +78,7 @@ def test_prompts_of_all_images_share_chunks(tiny_engine: Engine, monkeypatch: py
         check_alike(together[position], expected)
 
 
-def test_grids_of_several_images_share_what_room_a_chunk_has(
-    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_grids_of_several_images_fill_shared_chunks(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = [request(width, task=GRID) for width in (40, 50, 60)]
     alone = [segment(tiny_engine, [one])[0] for one in requests]
     monkeypatch.setattr(tiny_engine.network, "prompts_per_pass", lambda *_, **__: 7)
@@ -91,14 +89,16 @@ def test_grids_of_several_images_share_what_room_a_chunk_has(
         assert len(together[position].masks) == len(expected.masks) > 0
 
 
-def test_no_image_is_held_to_the_bound_of_another(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_points_per_batch_of_one_image_does_not_limit_the_others(
+    tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bounded = EverythingParameters(points_per_side=2, points_per_batch=1)
     chunks = Chunks(tiny_engine, monkeypatch)
     segment(tiny_engine, [request(40, task=GRID), request(50, task=bounded), request(60, task=GRID)])
     assert chunks.seen == [[9, 9], [1], [1], [1], [1]]
 
 
-def test_replies_leave_as_soon_as_their_last_prompt_is_answered(
+def test_replies_are_sent_when_their_last_prompt_is_decoded(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiny_engine.network, "prompts_per_pass", lambda *_, **__: 4)
@@ -111,7 +111,7 @@ def test_replies_leave_as_soon_as_their_last_prompt_is_answered(
     assert at == {0: 1, 1: 2, 2: 2}
 
 
-def test_only_so_many_images_are_at_work(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_images_in_progress_is_limited(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(scheduler.IMAGES_IN_PROGRESS, "cpu", 2)
     chunks = Chunks(tiny_engine, monkeypatch)
     replies = segment(tiny_engine, [request(40 + width, POINT) for width in range(5)])
@@ -119,7 +119,7 @@ def test_only_so_many_images_are_at_work(tiny_engine: Engine, monkeypatch: pytes
     assert sorted(replies) == list(range(5))
 
 
-def test_what_an_image_s_prompts_share_goes_with_its_last_one(
+def test_the_context_of_an_image_is_released_with_its_last_prompt(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiny_engine.network, "prompts_per_pass", lambda *_, **__: 4)
@@ -129,18 +129,18 @@ def test_what_an_image_s_prompts_share_goes_with_its_last_one(
     assert all(alive <= unanswered for alive, unanswered in zip(at_work, (3, 2, 1, 0), strict=True))
 
 
-def test_a_chunk_s_time_is_shared_by_prompts(tiny_engine: Engine) -> None:
+def test_the_time_of_a_chunk_is_divided_by_prompts(tiny_engine: Engine) -> None:
     replies = segment(tiny_engine, [request(40, *[POINT] * 3), request(50, POINT)])
     many, one = (replies[position].report.stages["decode"] for position in range(2))
     assert many.amortised_ms < many.batch_ms
-    shared = 4 / 3 * (one.batch_ms - one.amortised_ms)  # what the chunk took: all but a quarter of it is in this
+    shared = 4 / 3 * (one.batch_ms - one.amortised_ms)  # the time of the chunk: this has all but a quarter of it
     assert many.batch_ms - many.amortised_ms == pytest.approx(shared / 4)
 
 
-def test_the_image_that_does_not_fit_is_named_and_the_others_answered(
+def test_an_image_too_large_for_the_memory_fails_and_the_others_succeed(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As torch's CPU allocator says it: a plain RuntimeError."""
+    """The error is that of torch's CPU allocator: a plain RuntimeError."""
     requests = [request(40, *[POINT] * 2), request(50, *[BOX] * 3), request(60, *[POINT] * 2)]
     alone = [segment(tiny_engine, [one])[0] for one in requests]
     begin = scheduler.begin_result
@@ -161,7 +161,7 @@ def test_the_image_that_does_not_fit_is_named_and_the_others_answered(
         check_alike(replies[position], alone[position])
 
 
-def test_a_prompt_that_the_decoder_cannot_take_fails_its_image_alone(
+def test_a_prompt_that_the_decoder_refuses_fails_only_its_image(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = segment(tiny_engine, [request(40, POINT), request(60, POINT)])
@@ -181,7 +181,7 @@ def test_a_prompt_that_the_decoder_cannot_take_fails_its_image_alone(
         check_alike(replies[position], expected)
 
 
-def test_an_image_that_fails_between_its_questions_fails_alone(
+def test_an_image_that_fails_between_decode_requests_fails_alone(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare = tiny_engine.network.decoder.prepare
@@ -199,7 +199,7 @@ def test_an_image_that_fails_between_its_questions_fails_alone(
     assert replies[1].report.error_stage == "decode"
 
 
-def test_answers_carry_the_scores_of_what_was_drawn(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_have_the_scores_of_the_drawn_masks(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = tiny_engine.network.decoder.draw
 
     def another(scored: ScoredPrompts, rows: Tensor, masks: Tensor) -> DrawnMasks:
@@ -210,7 +210,7 @@ def test_answers_carry_the_scores_of_what_was_drawn(tiny_engine: Engine, monkeyp
     assert [[mask.predicted_iou for mask in replies[position].masks] for position in range(2)] == [[0, 0.125], [0.25]]
 
 
-def test_a_cancelled_image_leaves_the_next_chunk_and_the_others_hear_the_same(
+def test_a_cancelled_image_leaves_the_next_chunk_and_other_results_are_unchanged(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = [request(width, task=GRID) for width in (40, 50, 60)]
@@ -225,7 +225,7 @@ def test_a_cancelled_image_leaves_the_next_chunk_and_the_others_hear_the_same(
         check_alike(replies[position], alone[position])
 
 
-def test_an_image_cancelled_while_it_waits_is_neither_read_nor_encoded(
+def test_an_image_cancelled_while_it_waits_is_neither_decoded_nor_encoded(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chunks = Chunks(tiny_engine, monkeypatch)
@@ -241,19 +241,19 @@ def test_an_image_cancelled_while_it_waits_is_neither_read_nor_encoded(
 
 
 def test_small_regions_are_not_removed_for_a_cancelled_request(tiny_engine: Engine) -> None:
-    """Each mask of a large image takes long, and the decoder is not asked between them."""
+    """Each mask of a large image takes long, and no decoder chunk runs between them."""
     task = replace(GRID, min_mask_region_area=5)
     turns = [0]
 
     def cancelled() -> bool:
         turns[0] += 1
-        return turns[0] > 5  # read, encoded, begun, one chunk: then it is the masks' turn
+        return turns[0] > 5  # after decoding, encoding, setup and one chunk, the masks follow
 
     reply = dict(tiny_engine.segment([request(40, task=task)], [cancelled]))[0]
     assert (reply.report.error_code, reply.report.error_stage) == ("request_cancelled", "postprocess")
 
 
-def test_a_request_is_asked_after_at_most_once_an_interval() -> None:
+def test_cancellation_is_checked_at_most_once_per_interval() -> None:
     now, asked = [0.0], [0]
 
     def gone() -> bool:
@@ -281,7 +281,7 @@ def test_an_image_that_keeps_too_many_masks_fails_alone(tiny: tuple[VariantRecor
     assert replies[1].report.error_code is None
 
 
-def test_the_backend_refuses_too_many_prompts_itself(tiny: tuple[VariantRecord, Path]) -> None:
+def test_the_backend_refuses_too_many_prompts(tiny: tuple[VariantRecord, Path]) -> None:
     record, path = tiny
     engine = Engine(record, path, EngineSettings(device="cpu", max_prompts=9))
     try:

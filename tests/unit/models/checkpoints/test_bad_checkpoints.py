@@ -1,4 +1,4 @@
-"""Weights that are not what they should be, in every layout: refused with a reason, and nothing of them run."""
+"""Damaged or malicious weights in every layout are refused with a reason, and none of their code runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Variant = tuple[VariantRecord, Path]
 
 
 def as_published(record: VariantRecord, path: Path, state: State) -> None:
-    """A torch file, its table under the key that the record names."""
+    """Write a torch file with its table under the key that the record names."""
     key = record.checkpoint.state_key
     torch.save({key: state} if key else state, path)
 
@@ -39,7 +39,7 @@ def as_safetensors(record: VariantRecord, path: Path, state: State) -> None:
 
 @dataclass(frozen=True)
 class Layout:
-    """`variant` is a tiny one, written as `write` writes it."""
+    """A layout to damage; `variant` is a tiny one in the form that `write` writes."""
 
     variant: str
     write: Callable[[VariantRecord, Path, State], None] = as_published
@@ -64,7 +64,7 @@ def reshaped(state: State) -> State:
 
 
 class Commands:
-    """What a pickle that runs a command is made of."""
+    """An object whose pickle runs a command when it is loaded."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -74,7 +74,7 @@ class Commands:
 
 
 def repinned(variant: Variant) -> Variant:
-    """With the hash of what the file now holds: someone has trusted it."""
+    """Return the variant pinned to the hash of the changed file, as if someone trusted it."""
     record, path = variant
     return replace(record, checkpoint=replace(record.checkpoint, sha256=file_sha256(path))), path
 
@@ -97,7 +97,7 @@ def layout(request: pytest.FixtureRequest) -> Layout:
 
 
 @pytest.mark.parametrize(("change", "named"), [(renamed, "1 missing: .*1 unexpected: "), (reshaped, "1 wrong shape: ")])
-def test_a_table_that_does_not_fit_is_refused_by_key(
+def test_a_table_that_does_not_fit_is_refused_and_the_keys_named(
     layout: Layout, change: Callable[[State], State], named: str, tmp_path: Path
 ) -> None:
     variant, state = made(layout, tmp_path)
@@ -121,7 +121,7 @@ def test_a_truncated_file_is_refused(layout: Layout, kept: float, tmp_path: Path
 
 
 @pytest.mark.parametrize("container", ["torch", "old torch", "pickle"])
-def test_no_code_of_a_file_runs(layout: Layout, container: str, tmp_path: Path) -> None:
+def test_code_in_a_file_never_runs(layout: Layout, container: str, tmp_path: Path) -> None:
     variant, state = made(layout, tmp_path)
     touched = tmp_path / "touched"
     content = {**state, "more": Commands(f"touch {touched}")}

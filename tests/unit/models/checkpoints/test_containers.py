@@ -1,4 +1,4 @@
-"""The containers that checkpoints are published in."""
+"""Container formats of published checkpoints."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def same(found: dict[str, Tensor]) -> bool:
     return found.keys() == STATE.keys() and all(torch.equal(found[key], STATE[key]) for key in STATE)
 
 
-def test_safetensors_are_read_whatever_their_name(tmp_path: Path) -> None:
+def test_safetensors_are_read_under_any_file_name(tmp_path: Path) -> None:
     path = tmp_path / "model.bin"
     path.write_bytes(safetensors(STATE))
     assert same(read_state(path))
 
 
-def test_torchs_own_files_are_read_whatever_their_name(tmp_path: Path) -> None:
-    """torch itself goes by this suffix; weights that a user hands in are copied under the published file's name."""
+def test_torch_files_are_read_under_any_file_name(tmp_path: Path) -> None:
+    """torch recognises files by this suffix; weights from a user are copied under the published file's name."""
     path = tmp_path / "model.safetensors"
     torch.save(STATE, path)
     assert same(read_state(path))
 
 
-def test_a_zipped_checkpoint_is_read_where_it_lies(tmp_path: Path) -> None:
+def test_a_zipped_checkpoint_is_read_in_place(tmp_path: Path) -> None:
     torch.save({"model": STATE}, tmp_path / "inner.pt")
     path = tmp_path / "inner.pt.zip"
     with zipfile.ZipFile(path, "w") as archive:

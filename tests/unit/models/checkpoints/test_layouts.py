@@ -1,4 +1,4 @@
-"""Files that pickle whole modules: read without their classes, and without running anything of them."""
+"""Files that pickle whole modules are read without their classes, and none of their code runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PUBLISHED = Checkpoint("some.pt", None, None, (), state_key="model", layout="mod
 
 
 def in_module(name: str, *classes: type) -> types.ModuleType:
-    """A module in `sys.modules` that these classes say they come from."""
+    """Create a module in `sys.modules` that these classes claim as theirs."""
     module = types.ModuleType(name)
     for own in classes:
         own.__module__, own.__qualname__ = name, own.__name__
@@ -35,7 +35,7 @@ def in_module(name: str, *classes: type) -> types.ModuleType:
 
 @pytest.fixture
 def ultralytics() -> Iterator[dict[str, type]]:
-    """The package that such files are written with, while they are written; gone when they are read."""
+    """The package that writes such files; it exists while they are written and is gone when they are read."""
 
     class Conv(nn.Module):
         def __init__(self) -> None:
@@ -101,7 +101,7 @@ def test_modules_are_read_without_their_classes(ultralytics: dict[str, type], tm
         assert torch.equal(state[key], value)
 
 
-def test_a_module_alone_and_a_plain_table_are_read_too(ultralytics: dict[str, type], tmp_path: Path) -> None:
+def test_a_bare_module_and_a_plain_table_are_read_too(ultralytics: dict[str, type], tmp_path: Path) -> None:
     model = ultralytics["model"]()
     expected = dict(model.state_dict())
     torch.save(model, tmp_path / "alone")
@@ -130,7 +130,7 @@ class Malicious:
 
 
 class Sneaky(Malicious):
-    """By a name of an allowed package, whose function would run code."""
+    """A pickle that names an allowed package, but a function in it that would run code."""
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return torch.hub.load_state_dict_from_url, (f"file://{self.target}",)
@@ -155,7 +155,7 @@ def test_functions_of_allowed_packages_do_not_run_either(tmp_path: Path, monkeyp
     assert read_published(PUBLISHED, tmp_path / "sneaky.pt").keys() == {"weight"}
 
 
-def test_what_holds_no_tensors_is_refused(tmp_path: Path) -> None:
+def test_files_without_tensors_are_refused(tmp_path: Path) -> None:
     contents: dict[str, object] = {"empty": {}, "words": {"model": "yolov8s"}, "counter": collections.Counter("aab")}
     for name, content in contents.items():
         torch.save(content, tmp_path / name)

@@ -58,7 +58,7 @@ def test_only_tables_of_tensors_are_read(tmp_path: Path) -> None:
         read_state(tmp_path / "nested")
 
 
-def test_a_table_lies_under_its_key_or_at_the_top(tmp_path: Path) -> None:
+def test_the_table_may_lie_under_a_key_or_at_the_top(tmp_path: Path) -> None:
     table = {"weight": torch.ones(2)}
     torch.save({"model": table, "epoch": 3}, tmp_path / "nested")
     torch.save(table, tmp_path / "flat")
@@ -68,7 +68,7 @@ def test_a_table_lies_under_its_key_or_at_the_top(tmp_path: Path) -> None:
         read_state(tmp_path / "nested", "state_dict")
 
 
-def test_every_key_that_does_not_fit_is_named(tiny: tuple[VariantRecord, Path]) -> None:
+def test_all_mismatched_keys_are_named(tiny: tuple[VariantRecord, Path]) -> None:
     record, path = tiny
     state = read_state(path)
     state["surplus"] = state.pop("mask_decoder.iou_token.weight")
@@ -80,8 +80,8 @@ def test_every_key_that_does_not_fit_is_named(tiny: tuple[VariantRecord, Path]) 
     assert "image_encoder.head.bias (7,) instead of (1000,)" in caught.value.message
 
 
-def test_foreign_names_are_translated_and_own_ones_left(tiny: tuple[VariantRecord, Path]) -> None:
-    """Names may swap places, so that a file under our own would come out wrong if it were translated."""
+def test_foreign_names_are_translated_and_own_names_are_unchanged(tiny: tuple[VariantRecord, Path]) -> None:
+    """Names may be swapped; translating a file with our own names would load it wrongly."""
     record, path = tiny
     state = read_state(path)
     first, second = "mask_decoder.transformer.layers.0.norm1.bias", "mask_decoder.transformer.layers.0.norm2.bias"
@@ -100,8 +100,8 @@ def test_foreign_names_are_translated_and_own_ones_left(tiny: tuple[VariantRecor
         assert torch.equal(network.state_dict()[first], expected)
 
 
-def test_loaded_weights_are_used_everywhere(tiny: tuple[VariantRecord, Path]) -> None:
-    """The attention biases too, which the official module ignores when they are loaded after eval()."""
+def test_loaded_weights_are_used_in_all_layers(tiny: tuple[VariantRecord, Path]) -> None:
+    """This includes the attention biases, which the official module ignores when they are loaded after eval()."""
     record, path = tiny
     state = read_state(path)
     network = build_network(record)

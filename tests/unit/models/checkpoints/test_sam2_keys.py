@@ -1,4 +1,4 @@
-"""Official keys of the SAM 2 line in our network."""
+"""Mapping of official keys of the SAM 2 line to our network."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from samfleet_models.checkpoints.sam2_memory_keys import edge_tam_memory, effici
         ("no_mem_pos_enc", "no_mem_pos_enc"),
     ],
 )
-def test_keys_of_the_image_path_are_ours_and_the_others_stay(official: str, own: str) -> None:
+def test_keys_of_the_image_path_are_mapped_and_others_are_unchanged(official: str, own: str) -> None:
     assert own_key_of_sam2(official) == own
 
 
-def test_what_segments_video_takes_no_memory() -> None:
+def test_weights_for_video_take_no_memory() -> None:
     counts = [len(part({}).state_dict()) for part in (sam2_memory, efficient_tam_memory, edge_tam_memory)]
     assert counts == [160, 157, 149]
     assert all(value.is_meta for part in (sam2_memory, edge_tam_memory) for value in part({}).state_dict().values())

@@ -1,4 +1,4 @@
-"""SAM 2's single answers through the folded decoder, against the plain rule on all four masks."""
+"""SAM 2's single-mask output of the folded decoder against the plain rule on all four masks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def plane(*values: float) -> Tensor:
     return torch.tensor(values).view(1, 1, -1)
 
 
-def test_stability_is_the_share_that_is_left_at_the_higher_threshold() -> None:
+def test_stability_is_the_share_of_pixels_above_the_higher_threshold() -> None:
     assert stability(plane(1, 0.2, 0, -0.04, -1)).item() == 0.5
     assert stability(plane(0.05, -0.05)).item() == 0
     assert stability(plane(-0.05, -3)).item() == 1
@@ -37,14 +37,14 @@ def test_stability_is_the_share_that_is_left_at_the_higher_threshold() -> None:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_unstable_single_answers_are_the_best_of_the_others(
+def test_unstable_single_masks_are_replaced_by_the_best_other_mask(
     decoder: DynamicSingle, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompt_encoder, mask_decoder, _ = pair(KIND, 8)
     inner = FoldedDecoder(prompt_encoder, mask_decoder, precision)
     decoder, (coords, labels) = DynamicSingle(inner), prompts(8, COUNT, 2)
     logits, ious = draw_all(inner, KIND.features(8), coords, labels, KIND.masks)
-    middle = float(stability(logits[:, 0]).median())  # so that some prompts fall back and some do not
+    middle = float(stability(logits[:, 0]).median())  # some prompts fall back and some do not
     monkeypatch.setattr(dynamic_multimask, "STABLE", middle)
     monkeypatch.setattr("reference.plain_sam2.STABLE", middle)
     expected, expected_ious = single_answers(logits, ious)
@@ -58,8 +58,8 @@ def test_unstable_single_answers_are_the_best_of_the_others(
 
 
 @torch.inference_mode()
-def test_ambiguous_answers_stay_what_they_are(decoder: DynamicSingle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dynamic_multimask, "STABLE", 2.0)  # no mask 0 is
+def test_multimask_results_are_unchanged(decoder: DynamicSingle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dynamic_multimask, "STABLE", 2.0)  # no mask 0 is stable
     coords, labels = prompts(8, COUNT, 2)
     logits, ious = draw_all(decoder.inner, KIND.features(8), coords, labels, KIND.masks)
     scored = decoder.score(decoder.prepare(KIND.features(8)), coords, labels)

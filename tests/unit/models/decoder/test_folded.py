@@ -1,4 +1,4 @@
-"""The folded decoder against the plain one on random weights: every path, chunk and choice of masks."""
+"""The folded decoder against the plain one on random weights, for every path, chunk and choice of masks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COUNT = 11
 
 @pytest.fixture
 def state(tiny: tuple[VariantRecord, Path]) -> dict[str, Tensor]:
-    """Of the tiny variant, with gains and biases that are not 1 and 0."""
+    """State of the tiny variant with gains other than 1 and biases other than 0."""
     generator = torch.Generator().manual_seed(1)
     return {
         key: value + 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
@@ -62,7 +62,7 @@ def embedding_of(seed: int) -> Tensor:
 @torch.inference_mode()
 @pytest.mark.parametrize("group", [1, 3, 64])
 @pytest.mark.parametrize("points", [1, 2, 5, 40])
-def test_masks_and_scores_equal_the_plain_ones(
+def test_masks_and_scores_equal_those_of_the_plain_decoder(
     network: SamNetwork,
     state: dict[str, Tensor],
     points: int,
@@ -79,7 +79,7 @@ def test_masks_and_scores_equal_the_plain_ones(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("group", [1, 3, 64])
-def test_prompts_of_several_images_are_answered_as_if_alone(
+def test_prompts_of_several_images_give_the_same_results_as_alone(
     network: SamNetwork, state: dict[str, Tensor], group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_together(monkeypatch, group)
@@ -98,7 +98,7 @@ def test_prompts_of_several_images_are_answered_as_if_alone(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("group", [1, 4])
-def test_only_the_chosen_masks_are_drawn_in_their_order(
+def test_only_chosen_masks_are_drawn_in_the_given_order(
     network: SamNetwork, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_together(monkeypatch, group)
@@ -114,7 +114,7 @@ def test_only_the_chosen_masks_are_drawn_in_their_order(
 
 
 @torch.inference_mode()
-def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_is_split_to_fit_the_memory(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     work_together(monkeypatch, 64)
     drawn: list[Sequence[int]] = []
 
@@ -136,7 +136,7 @@ def test_no_more_prompts_are_drawn_together_than_fit(network: SamNetwork, monkey
 
 @torch.inference_mode()
 @pytest.mark.parametrize(("fitting", "groups"), [(COUNT, [COUNT]), (7, [4, 4, 3]), (0, [1] * COUNT)])
-def test_no_more_prompts_are_scored_together_than_fit(
+def test_scoring_is_split_to_fit_the_memory(
     network: SamNetwork, fitting: int, groups: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_together(monkeypatch, COUNT)
@@ -164,7 +164,7 @@ def test_the_masks_are_the_same_without_onednn(network: SamNetwork, monkeypatch:
     torch.testing.assert_close(other_ious, ious, atol=LOGIT_TOLERANCE, rtol=0)
 
 
-def test_nothing_of_one_chunk_or_image_stays_in_the_next(network: SamNetwork) -> None:
+def test_no_state_leaks_between_chunks_or_images(network: SamNetwork) -> None:
     alone = [decode_all(network, embedding_of(seed), *prompts(2, count)) for seed, count in ((0, 11), (1, 3))]
     network.decoder.release_memory()
     decode_all(network, embedding_of(2), *prompts(6, 13))
@@ -175,7 +175,7 @@ def test_nothing_of_one_chunk_or_image_stays_in_the_next(network: SamNetwork) ->
 
 
 @torch.inference_mode()
-def test_new_parameters_are_folded_anew(network: SamNetwork, state: dict[str, Tensor]) -> None:
+def test_new_parameters_are_folded_again(network: SamNetwork, state: dict[str, Tensor]) -> None:
     before, _ = decode_all(network, embedding_of(0), *prompts(2))
     other = {key: value * 1.1 if key.startswith("mask_decoder") else value for key, value in state.items()}
     load_state(network, other)

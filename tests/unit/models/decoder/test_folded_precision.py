@@ -1,4 +1,4 @@
-"""The folded decoder in bf16 and fp16 against itself in float32, on random weights."""
+"""The folded decoder in bf16 and fp16 against the same decoder in float32, on random weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def network(tiny: tuple[VariantRecord, Path]) -> SamNetwork:
 
 
 def answers(network: SamNetwork, precision: torch.dtype, device: torch.device = CPU) -> tuple[Tensor, Tensor]:
-    """IoUs and logits, on the host."""
+    """Return IoUs and logits on the host."""
     network.to(device)
     decoder = FoldedDecoder(network.prompt_encoder, network.mask_decoder, precision)
     generator = torch.Generator().manual_seed(3)
@@ -45,7 +45,7 @@ def answers(network: SamNetwork, precision: torch.dtype, device: torch.device = 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("precision", list(TOLERANCE))
-def test_on_a_cpu_only_the_drawing_is_rounded(network: SamNetwork, precision: torch.dtype) -> None:
+def test_a_cpu_rounds_only_the_drawing(network: SamNetwork, precision: torch.dtype) -> None:
     expected_ious, expected = answers(network, torch.float32)
     ious, logits = answers(network, precision)
     assert torch.equal(ious, expected_ious)
@@ -57,7 +57,7 @@ def test_on_a_cpu_only_the_drawing_is_rounded(network: SamNetwork, precision: to
 
 @torch.inference_mode()
 @pytest.mark.parametrize("precision", list(TOLERANCE))
-def test_where_scoring_is_rounded_too_scores_and_logits_stay_close(
+def test_scores_and_logits_stay_close_when_scoring_is_rounded_too(
     network: SamNetwork, precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected_ious, expected = answers(network, torch.float32)
@@ -71,7 +71,7 @@ def test_where_scoring_is_rounded_too_scores_and_logits_stay_close(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("precision", [torch.float32, *TOLERANCE])
-def test_a_device_answers_as_the_cpu_does_in_fp32(
+def test_a_device_agrees_with_the_cpu_in_fp32(
     network: SamNetwork, precision: torch.dtype, device: torch.device
 ) -> None:
     expected_ious, expected = answers(network, torch.float32)
@@ -83,10 +83,8 @@ def test_a_device_answers_as_the_cpu_does_in_fp32(
 
 
 @torch.inference_mode()
-def test_updates_whose_squares_float16_cannot_hold_are_scored(
-    network: SamNetwork, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The variance behind a LayerNorm is a mean over 256 channels, whose sum passes 65504 here."""
+def test_updates_with_squares_beyond_float16_are_scored(network: SamNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variance of a LayerNorm is a mean over 256 channels; its sum exceeds 65504 here."""
     for block in network.mask_decoder.transformer.blocks:
         block.cross_attn_image_to_token.out_proj.weight.mul_(500)
     expected, _ = answers(network, torch.float32)
@@ -96,7 +94,7 @@ def test_updates_whose_squares_float16_cannot_hold_are_scored(
     torch.testing.assert_close(ious, expected, atol=TOLERANCE[torch.float16], rtol=0)
 
 
-def test_a_gpu_rounds_both() -> None:
+def test_a_gpu_rounds_scoring_and_drawing() -> None:
     half, device = torch.float16, torch.device("cuda", 0)
     assert Types.of(half, device) == Types(half, half)
     assert Types.of(torch.float32, device) == Types()

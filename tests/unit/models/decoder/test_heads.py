@@ -1,4 +1,4 @@
-"""The heads of every family through the folded decoder, against their plain forms on random parameters."""
+"""Decoder heads of every family in the folded decoder against their plain forms, on random parameters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(logits: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> Non
 @torch.inference_mode()
 @pytest.mark.parametrize("group", [1, 3, 64])
 @pytest.mark.parametrize("points", [1, 2, 6])
-def test_masks_and_scores_equal_the_plain_ones(
+def test_masks_and_scores_equal_those_of_the_plain_heads(
     kind: Kind, points: int, group: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_together(monkeypatch, group)
@@ -45,7 +45,7 @@ def test_masks_and_scores_equal_the_plain_ones(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("size", [10, 20, 32])
-def test_embeddings_have_any_size(kind: Kind, size: int) -> None:
+def test_embeddings_may_have_any_size(kind: Kind, size: int) -> None:
     prompt_encoder, mask_decoder, plain = pair(kind, size)
     expected, _ = plain(kind.features(size), *prompts(size, 2, 2))
     decoder = FoldedDecoder(prompt_encoder, mask_decoder)
@@ -97,7 +97,7 @@ def test_masks_are_the_same_without_onednn(kind: Kind, monkeypatch: pytest.Monke
 
 
 @torch.inference_mode()
-def test_what_does_not_fit_together_is_drawn_apart(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_that_do_not_fit_together_are_drawn_in_parts(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     work_together(monkeypatch, 64)
     prompt_encoder, mask_decoder, _ = pair(kind, 8)
     decoder = FoldedDecoder(prompt_encoder, mask_decoder)
@@ -107,13 +107,13 @@ def test_what_does_not_fit_together_is_drawn_apart(kind: Kind, monkeypatch: pyte
     check(apart, logits)
 
 
-def test_the_norms_of_efficientvit_have_their_epsilon() -> None:
+def test_the_norms_of_efficientvit_have_its_epsilon() -> None:
     decoder = EFFICIENT_VIT_SAM.mask_decoder()
     norms = [module for module in decoder.modules() if isinstance(module, torch.nn.LayerNorm)]
     assert {norm.eps for norm in norms} == {1e-6}
     assert len(norms) == 9
 
 
-def test_efficient_sam_adds_nothing_to_the_image() -> None:
+def test_efficient_sam_adds_no_embedding_to_the_image() -> None:
     prompt_encoder, _, _ = pair(KINDS["efficient"], 8)
     assert not prompt_encoder.dense.any()

@@ -1,4 +1,4 @@
-"""Masks ranked by stability, on a tiny network of random weights whose logits are far from zero."""
+"""Ranking of masks by stability, on a tiny network of random weights whose logits are far from zero."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ POINT = Prompt(points=((20, 15),), labels=(1,), multimask=True)
 
 @pytest.fixture
 def ranked(tiny: tuple[VariantRecord, Path], tmp_path: Path) -> tuple[VariantRecord, Path]:
-    """The tiny variant with other weights, ranked by stability."""
+    """The tiny variant with other weights and ranking by stability."""
     generator = torch.Generator().manual_seed(1)
     state = {
         key: value + 0.1 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
@@ -44,13 +44,13 @@ def ranked(tiny: tuple[VariantRecord, Path], tmp_path: Path) -> tuple[VariantRec
 
 
 def stability_of(logits: Tensor) -> Tensor:
-    """[...] of [..., h, w]: pixels surely inside among those that may be inside."""
+    """Return the stability of [..., h, w] as [...]: the surely inside pixels divided by the possibly inside ones."""
     inside, possible = ((logits > threshold).sum((-2, -1)) for threshold in (1.0, -1.0))
     return inside / possible.clamp(min=1)
 
 
 @torch.inference_mode()
-def test_scores_are_those_of_what_is_drawn(ranked: tuple[VariantRecord, Path]) -> None:
+def test_scores_are_those_of_the_drawn_masks(ranked: tuple[VariantRecord, Path]) -> None:
     record, path = ranked
     network = build_network(record)
     network.load_published(read_state(path))
@@ -73,7 +73,7 @@ def test_scores_are_those_of_what_is_drawn(ranked: tuple[VariantRecord, Path]) -
     assert 0 < float(scored.ious.min()) < float(scored.ious.max()) < 1
 
 
-def test_the_most_stable_mask_answers_and_grids_keep_the_stable_ones(ranked: tuple[VariantRecord, Path]) -> None:
+def test_the_most_stable_mask_is_returned_and_grids_keep_the_stable_ones(ranked: tuple[VariantRecord, Path]) -> None:
     engine = Engine(*ranked, EngineSettings(device="cpu"))
     every = answers(engine, PromptsParameters(masks="all"), POINT)
     (best,) = answers(engine, PromptsParameters(masks="best"), POINT)

@@ -25,12 +25,12 @@ def test_results_come_in_the_items_order(lanes: PromptThreads) -> None:
     assert lanes.map(lambda _, item: item, []) == []
 
 
-def test_every_lane_has_one_thread_of_torch_and_a_workspace_of_its_own(lanes: PromptThreads) -> None:
+def test_every_thread_runs_torch_single_threaded_with_its_own_workspace(lanes: PromptThreads) -> None:
     together = threading.Barrier(lanes.count)
 
     def look(scratch: Workspace, _: int) -> tuple[int, int]:
         together.wait(timeout=60)
-        torch.ones(2**20).add_(1)  # large enough that torch would share it out
+        torch.ones(2**20).add_(1)  # large enough that torch would divide it among threads
         return torch.get_num_threads(), id(scratch)
 
     seen = lanes.map(look, range(lanes.count))
@@ -39,7 +39,7 @@ def test_every_lane_has_one_thread_of_torch_and_a_workspace_of_its_own(lanes: Pr
     assert torch.get_num_threads() == 3
 
 
-def test_new_threads_of_others_keep_torchs_number(lanes: PromptThreads) -> None:
+def test_other_threads_keep_the_thread_count_of_torch(lanes: PromptThreads) -> None:
     seen: list[int] = []
     other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
     other.start()
@@ -47,7 +47,7 @@ def test_new_threads_of_others_keep_torchs_number(lanes: PromptThreads) -> None:
     assert seen == [lanes.count] == [3]
 
 
-def test_inference_mode_is_the_callers(lanes: PromptThreads) -> None:
+def test_inference_mode_follows_the_caller(lanes: PromptThreads) -> None:
     def modes() -> set[bool]:
         return set(lanes.map(lambda _, __: torch.is_inference_mode_enabled(), range(8)))
 
@@ -56,7 +56,7 @@ def test_inference_mode_is_the_callers(lanes: PromptThreads) -> None:
         assert modes() == {True}
 
 
-def test_an_exception_comes_when_nothing_is_at_work_any_more(lanes: PromptThreads) -> None:
+def test_an_exception_is_raised_after_all_work_has_ended(lanes: PromptThreads) -> None:
     at_work, ended = threading.Event(), threading.Event()
 
     def work(_: Workspace, item: int) -> None:
@@ -72,13 +72,13 @@ def test_an_exception_comes_when_nothing_is_at_work_any_more(lanes: PromptThread
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, []), (1, [1]), (2, [1, 1]), (7, [2, 2, 3]), (9, [3, 3, 3])])
-def test_shares_are_nearly_equal_and_none_is_empty(lanes: PromptThreads, count: int, expected: list[int]) -> None:
+def test_shares_are_nearly_equal_and_never_empty(lanes: PromptThreads, count: int, expected: list[int]) -> None:
     shares = lanes.shares(count)
     assert [share.stop - share.start for share in shares] == expected
     assert [row for share in shares for row in range(share.start, share.stop)] == list(range(count))
 
 
-def test_released_memory_is_taken_anew(lanes: PromptThreads) -> None:
+def test_released_memory_is_allocated_again(lanes: PromptThreads) -> None:
     lanes.map(lambda scratch, _: scratch.take("x", 5).fill_(1), range(6))
     lanes.release_memory()
     assert lanes.map(lambda scratch, _: scratch.size_bytes, range(3)) == [0, 0, 0]

@@ -31,11 +31,11 @@ def more_than_any_machine_has() -> torch.Tensor:
     return torch.empty(2**50)
 
 
-def test_what_fits_is_the_result() -> None:
+def test_the_result_is_returned_if_the_memory_suffices() -> None:
     assert attempt(lambda: 3) == 3
 
 
-def test_a_lack_of_memory_is_a_value() -> None:
+def test_out_of_memory_is_returned_as_a_value() -> None:
     said = attempt(more_than_any_machine_has)  # torch's CPU allocator raises a plain RuntimeError
     assert isinstance(said, NotEnoughMemory)
     assert "can't allocate memory" in said.message
@@ -43,13 +43,13 @@ def test_a_lack_of_memory_is_a_value() -> None:
     assert attempt(raise_error(MemoryError("of the host"))) == NotEnoughMemory("of the host")
 
 
-def test_a_device_has_memory_for_chunks_and_says_when_it_runs_out(device: torch.device) -> None:
+def test_a_device_has_memory_for_chunks_and_reports_out_of_memory(device: torch.device) -> None:
     assert memory_for_chunks(device) >= 2**20
     assert isinstance(attempt(lambda: torch.empty(2**50, device=device)), NotEnoughMemory)
 
 
 @pytest.mark.parametrize("said", GPU_ALLOCATION_FAILURES)
-def test_a_lack_that_a_library_of_cuda_meets_is_a_value(said: str) -> None:
+def test_out_of_memory_in_a_cuda_library_is_returned_as_a_value(said: str) -> None:
     assert attempt(raise_error(RuntimeError(f"{said} when calling a function"))) == NotEnoughMemory(
         f"{said} when calling a function"
     )
@@ -58,7 +58,7 @@ def test_a_lack_that_a_library_of_cuda_meets_is_a_value(said: str) -> None:
     assert not leaves_device_unusable(lack)
 
 
-def test_a_lack_behind_an_invalidated_capture_is_a_value() -> None:
+def test_out_of_memory_during_a_graph_capture_is_returned_as_a_value() -> None:
     def capture() -> None:
         try:
             raise torch.OutOfMemoryError("of the GPU")
@@ -77,12 +77,12 @@ def test_an_illegal_access_leaves_the_device_unusable() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a size does not match"), ValueError("can't allocate memory")])
-def test_other_errors_are_faults_of_the_program(error: Exception) -> None:
+def test_other_errors_are_raised(error: Exception) -> None:
     with pytest.raises(type(error)):
         attempt(raise_error(error))
 
 
-def test_the_last_cache_decides(tmp_path: Path) -> None:
+def test_the_largest_cache_limits_the_chunks_on_a_cpu(tmp_path: Path) -> None:
     assert largest_cache_bytes(tmp_path) == USUAL_CACHE_BYTES
     for index, size in enumerate(("48K\n", "1024K\n", "32M\n")):
         (tmp_path / f"index{index}").mkdir()

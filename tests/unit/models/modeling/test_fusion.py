@@ -1,4 +1,4 @@
-"""Every fused layer against the published layers that it stands for."""
+"""Every fused layer against the published layers that it replaces."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 @pytest.fixture(params=["onednn", "torch"])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test of a layer runs through oneDNN's operators and through torch's own."""
+    """Run each layer test with oneDNN's operators and with torch's."""
     if request.param == "torch":
         monkeypatch.setattr(onednn, "AVAILABLE", False)
     elif not onednn.AVAILABLE:
@@ -50,7 +50,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     ("inner", "outer", "kernel", "stride", "groups"),
     [(3, 8, 3, 2, 1), (8, 12, 1, 1, 1), (8, 8, 3, 1, 8), (8, 8, 3, 2, 8)],
 )
-def test_a_convolution_takes_in_its_normalisation(
+def test_a_normalisation_is_fused_into_its_convolution(
     inner: int, outer: int, kernel: int, stride: int, groups: int, activation: Activation
 ) -> None:
     pair = randomised(ConvNorm(inner, outer, kernel, stride, groups))
@@ -71,7 +71,7 @@ def test_a_bias_before_the_normalisation_is_folded_in_float64() -> None:
 @pytest.mark.parametrize(
     "other", [nn.Sequential(nn.Conv2d(3, 3, 1)), nn.Sequential(nn.Conv2d(3, 3, 1), nn.GELU()), nn.GELU()]
 )
-def test_what_is_no_pair_is_refused(other: nn.Module) -> None:
+def test_layers_that_are_no_pair_are_refused(other: nn.Module) -> None:
     with pytest.raises(TypeError, match="its batch normalisation"):
         fuse_pair(other)
 
@@ -94,7 +94,7 @@ def test_a_linear_layer_adds_after_its_activation(activation: Activation) -> Non
 
 
 @torch.inference_mode()
-def test_a_linear_layer_takes_in_the_gain_and_shift_of_the_norm_before_it() -> None:
+def test_gain_and_shift_of_a_norm_are_fused_into_the_next_linear_layer() -> None:
     norm, layer = nn.LayerNorm(6), nn.Linear(6, 10)
     expected = randomised(nn.Sequential(norm, layer))
     x = noise(5, 6)
@@ -103,7 +103,7 @@ def test_a_linear_layer_takes_in_the_gain_and_shift_of_the_norm_before_it() -> N
 
 
 @torch.inference_mode()
-def test_channels_are_normalised_as_by_layer_norm_2d() -> None:
+def test_channels_are_normalised_like_by_layer_norm_2d() -> None:
     norm = LayerNorm2d(7)
     randomised(norm)
     x = noise(2, 7, 5, 4)
@@ -112,12 +112,12 @@ def test_channels_are_normalised_as_by_layer_norm_2d() -> None:
         torch.testing.assert_close(fused(image), norm(x), atol=TOLERANCE, rtol=TOLERANCE)
 
 
-def test_a_neck_of_other_parts_is_refused() -> None:
+def test_a_neck_with_other_layers_is_refused() -> None:
     with pytest.raises(TypeError, match="no part of SAM's neck"):
         fuse_neck(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()))
 
 
-def test_fused_layers_may_be_converted_without_touching_what_they_were_made_of() -> None:
+def test_converting_fused_layers_does_not_change_the_original_layers() -> None:
     layer = nn.Linear(4, 4)
     fused = fuse_linear(layer)
     assert fused.weight.data_ptr() == layer.weight.data_ptr()

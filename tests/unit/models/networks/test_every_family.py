@@ -1,6 +1,6 @@
-"""Every family through the whole engine, tiny and with random weights: what holds for any of them.
+"""Every family through the whole engine, tiny and with random weights: properties that hold for all of them.
 
-A new family is covered by a line in `fixtures.models.tiny_families`, without which this fails.
+A new family is covered by a line in `fixtures.models.tiny_families`; without it a test here fails.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def segment(engine: Engine, *requests: SegmentRequest) -> list[SegmentReply]:
 
 
 def assert_same(found: Sequence[MaskRecord], expected: Sequence[MaskRecord]) -> None:
-    """But for what rounding may turn: a pixel or two whose logits are next to nothing."""
+    """Compare masks up to rounding: a pixel or two whose logits are almost zero may differ."""
     assert len(found) == len(expected)
     for own, other in zip(found, expected, strict=True):
         assert np.count_nonzero(decode_mask(own.counts, own.size) != decode_mask(other.counts, other.size)) <= 2
@@ -73,8 +73,8 @@ def ask(size: tuple[int, int], *prompts: Prompt) -> SegmentRequest:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_answers_as_the_cpu_does(variant: tuple[VariantRecord, Path], engine: Engine) -> None:
-    """Its interpolation and its products round otherwise."""
+def test_a_gpu_gives_the_results_of_the_cpu(variant: tuple[VariantRecord, Path], engine: Engine) -> None:
+    """Interpolation and matrix products of a GPU round differently."""
     requests = [ask(size, *PROMPTS) for size in SIZES]
     gpu = Engine(*variant, EngineSettings(device="cuda"))
     try:
@@ -86,12 +86,12 @@ def test_a_gpu_answers_as_the_cpu_does(variant: tuple[VariantRecord, Path], engi
 
 
 def test_there_is_a_tiny_variant_of_every_family() -> None:
-    """A family without one: give it a line in `fixtures.models.tiny_families`."""
+    """If a family has none, give it a line in `fixtures.models.tiny_families`."""
     assert {get_variant(name).family for name in NAMES} == {*FAMILIES, *registry.OTHERS}
 
 
-def test_masks_of_a_batch_say_what_they_hold(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All images go through the encoder together, as they do on a GPU."""
+def test_masks_of_a_batch_have_consistent_fields(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All images go through the encoder together, as on a GPU."""
     monkeypatch.setitem(sam.IMAGES_PER_PASS, "cpu", len(SIZES))
     monkeypatch.setitem(engine_module.ENCODED_AT_A_TIME, "cpu", len(SIZES))
     conventions = engine.record.conventions
@@ -111,8 +111,10 @@ def test_masks_of_a_batch_say_what_they_hold(engine: Engine, monkeypatch: pytest
                 assert mask.bbox == (*corner, columns.max() - corner[0], rows.max() - corner[1])
 
 
-def test_a_batch_answers_as_its_images_and_prompts_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to rounding, which a matrix product of another size does otherwise."""
+def test_a_batch_gives_the_results_of_its_images_and_prompts_alone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results agree up to rounding, because a matrix product of another size rounds differently."""
     requests = [ask(size, BOX, AMBIGUOUS) for size in SIZES[:2]]
     with monkeypatch.context() as patched:
         patched.setitem(sam.IMAGES_PER_PASS, "cpu", len(requests))
@@ -124,7 +126,7 @@ def test_a_batch_answers_as_its_images_and_prompts_alone(engine: Engine, monkeyp
         assert_same(reply.masks, expected)
 
 
-def test_everything_by_the_record_and_with_crops(engine: Engine) -> None:
+def test_segevery_runs_with_the_record_s_parameters_and_with_crops(engine: Engine) -> None:
     task = engine.record.everything
     if task.sampler == "instances":
         tasks = [replace(task, pred_iou_thresh=0.01)]
@@ -139,7 +141,7 @@ def test_everything_by_the_record_and_with_crops(engine: Engine) -> None:
     assert_same(replies[-1].masks, replies[1 if len(tasks) > 1 else 0].masks)
 
 
-def test_given_boxes_are_answered_as_prompts_are(engine: Engine) -> None:
+def test_given_boxes_give_the_same_masks_as_box_prompts(engine: Engine) -> None:
     boxes = EverythingParameters(sampler="object_aware")
     image = encoded(gradient(*SIZES[0]))
     everything, prompted = segment(
@@ -150,10 +152,10 @@ def test_given_boxes_are_answered_as_prompts_are(engine: Engine) -> None:
     assert everything.masks == prompted.masks
 
 
-def test_a_prompt_that_it_has_no_means_for_is_refused_alone(engine: Engine) -> None:
+def test_an_unsupported_prompt_fails_only_its_request(engine: Engine) -> None:
     rules = engine.record.conventions.prompts
     if engine.record.family == "onnx":
-        pytest.skip("a graph takes as many points as it was exported for")
+        pytest.skip("a graph accepts only the number of points it was exported for")
     many = Prompt(points=((9.0, 9.0),) * 30, labels=(1,) * 30)
     refused = {
         many: rules.most_points is not None,
@@ -166,12 +168,12 @@ def test_a_prompt_that_it_has_no_means_for_is_refused_alone(engine: Engine) -> N
     assert codes == [*("prompt_unsupported" if each else None for each in refused.values()), None]
 
 
-def test_half_precision_leaves_the_loaded_weights_alone(
+def test_half_precision_does_not_change_the_loaded_weights(
     variant: tuple[VariantRecord, Path], device: torch.device
 ) -> None:
     record, path = variant
     if record.family == "onnx":
-        pytest.skip("computes in the precision that it was exported in")
+        pytest.skip("runs in the precision it was exported in")
     settings = EngineSettings(device=device.type, execution=Execution("bf16"), ungated=True)
     reduced = Engine(record, path, settings, HostMeter())
     try:

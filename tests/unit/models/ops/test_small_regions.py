@@ -17,7 +17,7 @@ def test_small_holes_are_filled_and_large_ones_stay() -> None:
     np.testing.assert_array_equal(filled, drawn("#######", "###..##", "###..##", "#######"))
 
 
-def test_small_islands_go_and_diagonal_neighbours_are_connected() -> None:
+def test_small_islands_are_removed_and_diagonal_neighbours_are_connected() -> None:
     mask = drawn("#..##", ".#...", "....#")
     clean, changed = remove_small_regions(mask, 2, "islands")
     assert changed
@@ -37,7 +37,7 @@ def test_the_largest_island_stays_when_all_are_small() -> None:
     np.testing.assert_array_equal(clean, drawn("...##", "....."))
 
 
-def test_a_full_mask_and_no_islands_stay() -> None:
+def test_full_and_empty_masks_are_unchanged() -> None:
     for mask in (np.zeros((3, 3), dtype=bool), np.ones((3, 3), dtype=bool)):
         for mode in ("holes", "islands"):
             same, _ = remove_small_regions(mask, 5, mode)

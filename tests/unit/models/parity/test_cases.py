@@ -1,4 +1,4 @@
-"""`variants verify` on a folder of its layout: a tiny variant whose recorded outputs come from the network itself."""
+"""`variants verify` on recorded cases of a tiny variant; their outputs come from the network itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def record(tiny: tuple[VariantRecord, Path], monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def folder(record: VariantRecord, tmp_path: Path) -> Path:
-    """As another implementation would have recorded it."""
+    """A folder as another implementation would have recorded it."""
     own = tmp_path / "cases" / "tiny"
     own.mkdir(parents=True)
     (tmp_path / "cases" / "fill.py").write_text(FILL)
@@ -69,7 +69,7 @@ def folder(record: VariantRecord, tmp_path: Path) -> Path:
 def outputs(network: SamNetwork, image: Any) -> dict[str, Any]:
     pixels = network.processor.network_input([network.processor.resize(image)], network.device)
     features = network.encode(pixels)
-    subject = Subject(network, None, None, None, network.processor.frame(60, 90), features)  # type: ignore[arg-type]  # only asked for answers
+    subject = Subject(network, None, None, None, network.processor.frame(60, 90), features)  # type: ignore[arg-type]  # only its results are used
     arrays: dict[str, Any] = {"pixels_probe": pixels[0, :, ::16, ::16], "embedding_probe": features[0][0, :, ::8, ::8]}
     arrays |= {"embedding_c4": features[0][0, ::4].half(), "embedding_mean": features[0][0].flatten(1).mean(1)}
     for number, values in enumerate(PROMPTS):
@@ -91,7 +91,7 @@ def changed(folder: Path, name: str, change: float) -> None:
     np.savez(path, **values)
 
 
-def test_what_was_recorded_comes_out_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_outputs_are_reproduced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(folder)]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("tiny ")
@@ -104,7 +104,7 @@ def test_what_was_recorded_comes_out_again(folder: Path, capsys: pytest.CaptureF
     ("name", "kind"),
     [("pixels_probe", "pixels"), ("embedding_probe", "embedding"), ("iou_1_single", "IoU head")],
 )
-def test_another_output_fails(folder: Path, name: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_different_output_fails(folder: Path, name: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     changed(folder, name, 0.5)
     assert main([str(folder)]) == 1
     assert "FAILED" in capsys.readouterr().out
@@ -112,7 +112,7 @@ def test_another_output_fails(folder: Path, name: str, kind: str, capsys: pytest
     assert [found for found, worst in verdict.worst.items() if worst.excess > 1] == [kind]
 
 
-def test_another_mask_fails(folder: Path) -> None:
+def test_a_different_mask_fails(folder: Path) -> None:
     path = folder / "tiny" / "case0.npz"
     with np.load(path) as arrays:
         values = dict(arrays)
@@ -122,12 +122,12 @@ def test_another_mask_fails(folder: Path) -> None:
     assert verdict.worst["masks"].excess > 1
 
 
-def test_what_is_no_number_fails(folder: Path) -> None:
+def test_a_nan_output_fails(folder: Path) -> None:
     changed(folder, "embedding_probe", float("nan"))
     assert not verify_variant(find_cases(folder)[0]).passed
 
 
-def test_other_keys_fail_without_any_case(folder: Path) -> None:
+def test_different_keys_fail_before_any_case_runs(folder: Path) -> None:
     path = folder / "tiny" / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["mask_decoder.iou_tokens"] = manifest.pop("mask_decoder.iou_token.weight")
@@ -138,7 +138,7 @@ def test_other_keys_fail_without_any_case(folder: Path) -> None:
     assert "1 missing: mask_decoder.iou_token.weight; 1 unexpected: mask_decoder.iou_tokens" in verdict.line()
 
 
-def test_what_nobody_compares_is_said(folder: Path) -> None:
+def test_outputs_that_are_not_compared_are_reported(folder: Path) -> None:
     path = folder / "tiny" / "case0.npz"
     with np.load(path) as arrays:
         values = dict(arrays)
@@ -181,7 +181,7 @@ def test_tolerances_come_from_the_recorder() -> None:
     )
 
 
-def test_an_ill_conditioned_network_is_allowed_what_its_recorder_saw() -> None:
+def test_the_tolerance_of_an_ill_conditioned_network_is_the_recorded_deviation() -> None:
     sentence = "embedding_probe 1e-4, low_res_probe 2e-4, iou 1e-4"
     moved = {"suggested_tolerance": sentence, "perturbation_check_case0": {"embedding_max_abs": 3e-4}}
     found = Tolerances.of(moved)

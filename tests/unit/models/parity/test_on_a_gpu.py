@@ -1,4 +1,4 @@
-"""Recorded cases on the stand-in for a GPU: what is compared is brought to the host, whatever was recorded."""
+"""Recorded cases on the stand-in for a GPU: every compared value is copied to the host, for any recorded output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMES = ["fastsam_s", *(pytest.param(name, marks=pytest.mark.heavy) for name in 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_official_results_come_out(name: str) -> None:
+def test_official_results_are_reproduced(name: str) -> None:
     (cases,) = find_cases(shared_path("parity") / name)
     state = cases.state()
     with StandInGpu():

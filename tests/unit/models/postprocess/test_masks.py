@@ -28,19 +28,19 @@ def random_logits(count: int) -> torch.Tensor:
     return torch.randn(count, 16, 16, generator=torch.Generator().manual_seed(0)) * 3
 
 
-def test_boxes_have_inclusive_maxima_and_zeros_for_nothing() -> None:
+def test_boxes_have_inclusive_maxima_and_are_zero_for_empty_masks() -> None:
     masks = torch.zeros(3, 5, 7, dtype=torch.bool)
     masks[0, 1:3, 2:6] = True
     masks[2, 4, 6] = True
     assert mask_boxes(masks).tolist() == [[2, 1, 5, 2], [0, 0, 0, 0], [6, 4, 6, 4]]
 
 
-def test_stability_is_the_share_of_sure_pixels() -> None:
+def test_stability_is_the_share_of_confident_pixels() -> None:
     logits = torch.tensor([[[2.0, 0.5, -0.5, -2.0]], [[-3.0, -3.0, -3.0, -3.0]]])
     assert stability_scores(logits, 1.0).tolist() == pytest.approx([1 / 3, 0.0])
 
 
-def test_codes_boxes_and_areas_agree_with_each_other() -> None:
+def test_run_lengths_boxes_and_areas_agree_with_each_other() -> None:
     masks = encode_masks(random_logits(6), FRAME, CropPlacement.whole(30, 40), Selection())
     assert masks.source.tolist() == list(range(6))
     for counts, box, area in zip(masks.counts, masks.boxes, masks.areas, strict=True):
@@ -50,7 +50,7 @@ def test_codes_boxes_and_areas_agree_with_each_other() -> None:
         assert box.tolist() == [x.min(), y.min(), x.max(), y.max()]
 
 
-def test_the_number_drawn_at_a_time_changes_nothing() -> None:
+def test_the_number_of_masks_drawn_together_does_not_change_them() -> None:
     whole = encode_masks(random_logits(7), FRAME, CropPlacement.whole(30, 40), Selection(stability_thresh=0.42))
     single = [
         encode_masks(
@@ -71,7 +71,7 @@ def test_a_crop_lies_at_its_place_in_the_image() -> None:
         np.testing.assert_array_equal(decode_mask(whole, (60, 80))[5:35, 10:50], decode_mask(part, (30, 40)))
 
 
-def test_only_edges_inside_the_image_cut_objects() -> None:
+def test_objects_are_cut_only_at_crop_edges_inside_the_image() -> None:
     placement = CropPlacement((0, 0, 100, 100), (100, 300))
     boxes = np.array([[30, 0, 60, 99], [30, 30, 85, 60], [30, 30, 79, 60]], dtype=np.float32)
     assert masks.cut_by_crop(boxes, placement).tolist() == [False, True, False]
@@ -85,10 +85,12 @@ def test_no_logits_give_no_masks() -> None:
 
 @pytest.mark.parametrize("selection", [Selection(), Selection(stability_thresh=0.42)])
 @pytest.mark.parametrize("at_a_time", [1, 2, 100])
-def test_a_device_reads_what_the_cpu_reads(
+def test_a_device_gives_the_masks_of_the_cpu(
     device: torch.device, selection: Selection, at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many masks are drawn together. A GPU's interpolation may round a pixel at a threshold otherwise."""
+    """This holds for any number of masks drawn together. A GPU's interpolation may round a pixel at a threshold
+    differently.
+    """
     placement = CropPlacement((10, 5, 50, 35), (60, 80))
     expected = encode_masks(random_logits(7), FRAME, placement, selection)
     per_mask = 4 * FRAME.input_size**2 + threshold.BYTES_PER_PIXEL * 30 * 40
@@ -103,7 +105,7 @@ def test_a_device_reads_what_the_cpu_reads(
 
 
 @pytest.mark.parametrize("most", [5, 2, 1])
-def test_a_lack_of_memory_halves_how_many_are_drawn_together(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_halves_the_number_of_masks_drawn_together(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     logits = random_logits(11)
     frame = ImageFrame.of(60, 90, 4 * logits.shape[-1])
     expected = draw_whole(logits, frame, 1.0, None)
@@ -118,11 +120,11 @@ def test_a_lack_of_memory_halves_how_many_are_drawn_together(most: int, monkeypa
     assert np.array_equal(found.bits, expected.bits)
     assert np.array_equal(found.rows, expected.rows)
     monkeypatch.setattr(threshold, "upscale", lambda *_: limited(logits, frame))
-    with pytest.raises(torch.OutOfMemoryError):  # one alone does not fit: the caller frees something else
+    with pytest.raises(torch.OutOfMemoryError):  # a single one does not fit: the caller frees other memory
         draw_whole(logits[:1], frame, 1.0, None)
 
 
-def test_masks_are_coded_while_the_next_ones_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_encoded_while_the_next_ones_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     second_drawn = Event()
     landed = DrawnOnDevice.landed
 
@@ -146,7 +148,7 @@ def test_masks_are_coded_while_the_next_ones_are_drawn(monkeypatch: pytest.Monke
     assert found.source.tolist() == list(range(7))
 
 
-def test_two_parts_wait_for_their_coding_and_no_third(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_most_two_parts_wait_for_their_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     first_may_end = Event()
     waited: list[list[Future[EncodedMasks]]] = []
 

@@ -19,7 +19,7 @@ SIZES = [(480, 640), (427, 640), (1, 1), (3, 2000), (1024, 1024), (333, 177), (1
 
 
 def blobs(count: int, cells: int = 10) -> torch.Tensor:
-    """Smooth logits with a little noise, as a decoder's are: [count, 256, 256]."""
+    """Return smooth logits with a little noise, like those of a decoder: [count, 256, 256]."""
     generator = torch.Generator().manual_seed(count)
     coarse = torch.randn(count, 1, cells, cells, generator=generator) * 8
     smooth = torch.nn.functional.interpolate(coarse, (SIDE // 4, SIDE // 4), mode="bicubic")[:, 0]
@@ -54,7 +54,7 @@ def framed(size: tuple[int, int], upsampling: Upsampling) -> ImageFrame:
 
 @pytest.mark.parametrize("size", [*SIZES, pytest.param((3000, 4000), marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("selection", [Selection(), Selection(0.7, 0.6, drop_cut_by_crop=True)])
-def test_every_bit_is_that_of_the_slow_path(
+def test_every_bit_equals_that_of_the_slow_path(
     size: tuple[int, int], selection: Selection, upsampling: Upsampling
 ) -> None:
     frame, placement = framed(size, upsampling), CropPlacement.whole(*size)
@@ -64,14 +64,14 @@ def test_every_bit_is_that_of_the_slow_path(
 
 
 @pytest.mark.parametrize("crop", [(100, 50, 500, 350), (0, 0, 400, 480), (200, 100, 640, 480)])
-def test_crops_lie_where_the_slow_path_puts_them(crop: tuple[int, int, int, int], upsampling: Upsampling) -> None:
+def test_crops_are_placed_as_by_the_slow_path(crop: tuple[int, int, int, int], upsampling: Upsampling) -> None:
     frame, placement = framed((crop[3] - crop[1], crop[2] - crop[0]), upsampling), CropPlacement(crop, (480, 640))
     for selection in (Selection(), Selection(drop_cut_by_crop=True)):
         slow = read_masks_slowly(blobs(6, 20), frame, placement, selection)
         assert_same(encode_masks(blobs(6, 20), frame, placement, selection), slow)
 
 
-def test_logits_on_a_threshold_and_beyond_all_numbers(upsampling: Upsampling) -> None:
+def test_logits_at_a_threshold_and_infinite_logits_equal_the_slow_path(upsampling: Upsampling) -> None:
     frame, placement = framed((200, 300), upsampling), CropPlacement.whole(200, 300)
     hard = torch.cat([flat(0.0, 1.0, -1.0, 5.0, -5.0, float("inf"), float("nan")), blobs(1).round()])
     for selection in (Selection(), Selection(stability_thresh=0.5)):
@@ -82,15 +82,15 @@ def test_logits_on_a_threshold_and_beyond_all_numbers(upsampling: Upsampling) ->
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("count", [1, 3])
-def test_single_pixels_equal_the_drawn_ones(threads: int, count: int, upsampling: Upsampling) -> None:
-    """At any number of threads and masks: for three on one thread torch has another kernel."""
+def test_single_pixels_equal_those_of_drawn_masks(threads: int, count: int, upsampling: Upsampling) -> None:
+    """This holds for any number of threads and masks; for three masks on one thread torch has another kernel."""
     low_res, before = noise(count), torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         for size in ((480, 640), (1500, 129), (256, 256), (177, 130)):
             frame = framed(size, upsampling)
             random = np.random.default_rng(0)
-            masks, y, x = (random.integers(0, end, 99) for end in (count, *size))  # the last 3 are a block of their own
+            masks, y, x = (random.integers(0, end, 99) for end in (count, *size))  # the last 3 form a separate block
             y[:4], x[2:6] = 0, size[1] - 1
             y[6:10], x[8:12] = size[0] - 1, 0
             assert pixelwise(low_res, frame)
@@ -100,16 +100,14 @@ def test_single_pixels_equal_the_drawn_ones(threads: int, count: int, upsampling
         torch.set_num_threads(before)
 
 
-def test_masks_that_resemble_real_ones_are_never_drawn_whole(
-    monkeypatch: pytest.MonkeyPatch, upsampling: Upsampling
-) -> None:
+def test_masks_like_real_ones_are_never_drawn_whole(monkeypatch: pytest.MonkeyPatch, upsampling: Upsampling) -> None:
     monkeypatch.delattr(threshold, "draw_whole")
     frame, placement = framed((480, 640), upsampling), CropPlacement.whole(480, 640)
     assert len(encode_masks(blobs(4), frame, placement, Selection()).counts) == 4
 
 
-def test_small_images_are_left_to_torch(upsampling: Upsampling) -> None:
-    only = upsampling == "direct_bicubic"  # for which torch has one kernel, whatever the size
+def test_small_images_are_upsampled_by_torch(upsampling: Upsampling) -> None:
+    only = upsampling == "direct_bicubic"  # torch has one kernel for it at any size
     assert pixelwise(noise(1), framed((SMALL_KERNEL - 1, 640), upsampling)) == only
 
 
@@ -125,8 +123,8 @@ def test_the_canvas_stays_within_its_tolerance(size: tuple[int, int], upsampling
 
 
 @pytest.mark.parametrize("outputs", [1, 7, 100, 256, 257, 511, 512, 640, 2000])
-def test_few_neighbours_make_an_output(outputs: int) -> None:
-    """Whose magnitudes add up to no more than the canvas counts on, lowest first, none before the output before's."""
+def test_resizing_weights_are_bounded_and_their_indices_ascend(outputs: int) -> None:
+    """Magnitudes add up to no more than the canvas assumes; indices ascend per output and from output to output."""
     for interpolation, most in OVERSHOOT.items():
         taps = resizing_taps(256, outputs, interpolation)
         assert np.allclose(taps.weights.sum(axis=0), 1, atol=1e-6)

@@ -15,7 +15,7 @@ from samfleet_models.postprocess.upsample import upscale
 
 @pytest.mark.parametrize("upsampling", get_args(Upsampling))
 @pytest.mark.parametrize("size", [(480, 640), (1, 1), (3, 200), (150, 40), (31, 57)])
-def test_pixels_are_those_of_the_drawn_masks(
+def test_probed_pixels_equal_those_of_the_drawn_masks(
     size: tuple[int, int], upsampling: Upsampling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pixel_probe, "VALUES_AT_A_TIME", 2 * 32 * 32)
@@ -31,7 +31,7 @@ def test_pixels_are_those_of_the_drawn_masks(
         assert (sure == (values > threshold))[clear].all()
 
 
-def test_sure_is_what_lies_well_inside_a_mask() -> None:
+def test_pixels_well_inside_a_mask_are_confident() -> None:
     frame = ImageFrame.of(64, 128, 128)
     low_res = torch.full((2, 32, 32), -10.0)
     low_res[0, 4:12, 4:20] = 10.0  # pixels 16..47 down, 16..79 across
@@ -41,6 +41,6 @@ def test_sure_is_what_lies_well_inside_a_mask() -> None:
     assert Probe(pixels, 4.0).sure(low_res, frame).tolist() == [True, False, True, False, True, True]
 
 
-def test_no_masks_are_sure_of_nothing() -> None:
+def test_no_masks_give_no_confident_pixels() -> None:
     assert not Probe(np.array([[1, 1]]), -5.0).sure(torch.zeros(0, 32, 32), ImageFrame.of(4, 4, 128)).any()
     assert Probe(np.zeros((0, 2), np.int64), 0.0).sure(torch.zeros(2, 32, 32), ImageFrame.of(4, 4, 128)).shape == (0,)

@@ -1,4 +1,4 @@
-"""Compiled encoders: what is refused, and that the results are those of the encoder as it is."""
+"""Compiled encoders: refused configurations, and results equal to those of the encoder that is not compiled."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ __all__ = ["tiny"]
 CPU = torch.device("cpu")
 TOLERANCE = 1e-5  # of embeddings of up to about 3
 
-# importing torch's compiler meets a deprecation of torch's own
-# and on a GPU its compiler says that TF32 exists
+# importing torch's compiler raises a deprecation warning of torch, and on a GPU the compiler warns about TF32
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores:UserWarning"),
@@ -63,7 +62,7 @@ def test_graphs_are_refused_on_a_cpu(tiny: tuple[VariantRecord, Path]) -> None:
     assert caught.value.code == "graphs_need_cuda"
 
 
-def test_a_missing_compiler_is_said_before_anything_is_compiled() -> None:
+def test_a_missing_compiler_is_reported_before_compilation() -> None:
     import torch._inductor.config as inductor
 
     with inductor.patch({"cpp.cxx": ("no-such-compiler",)}), pytest.raises(CompilerMissing, match="CXX") as caught:
@@ -71,7 +70,7 @@ def test_a_missing_compiler_is_said_before_anything_is_compiled() -> None:
     assert caught.value.code == "compiler_missing"
 
 
-def test_missing_headers_are_said_before_anything_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_headers_are_reported_before_compilation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation, "require_compiler", lambda: None)
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
     for device in (CPU, torch.device("cuda", 0)):
@@ -80,7 +79,7 @@ def test_missing_headers_are_said_before_anything_is_compiled(tmp_path: Path, mo
     assert caught.value.code == "python_headers_missing"
 
 
-def test_captured_graphs_leave_less_for_chunks(
+def test_captured_graphs_reduce_the_memory_for_chunks(
     tiny: tuple[VariantRecord, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Captured:
@@ -117,11 +116,11 @@ def test_nothing_runs_before_the_warm_up() -> None:
 
 
 @pytest.mark.parametrize(("most", "sizes"), [(1, [1]), (6, [1, 2, 4]), (64, [1, 2, 4, 8])])
-def test_few_sizes_make_up_every_batch(most: int, sizes: list[int]) -> None:
+def test_every_batch_is_composed_of_few_compiled_sizes(most: int, sizes: list[int]) -> None:
     assert batch_sizes(most) == sizes
 
 
-def test_nothing_is_compiled_unless_asked_for(tiny: tuple[VariantRecord, Path]) -> None:
+def test_nothing_is_compiled_unless_requested(tiny: tuple[VariantRecord, Path]) -> None:
     assert loaded(tiny, "none").warm_up() is None
 
 
@@ -141,7 +140,7 @@ def test_a_compiled_encoder_gives_the_same_embeddings(tiny: tuple[VariantRecord,
 
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
-def test_a_batch_goes_through_in_the_sizes_that_were_compiled() -> None:
+def test_a_batch_is_split_into_the_compiled_sizes() -> None:
     needs_compiler()
     encoder = CompiledEncoder(doubled, "compile", CPU, 8, [1, 2, 4])
     encoder.warm_up()
@@ -151,9 +150,9 @@ def test_a_batch_goes_through_in_the_sizes_that_were_compiled() -> None:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
-def test_a_process_may_hold_many_compiled_encoders() -> None:
+def test_a_process_may_have_many_compiled_encoders() -> None:
     needs_compiler()
-    for side in range(8, 18):  # one more than torch compiles of one code by default
+    for side in range(8, 18):  # one more than torch compiles for one code object by default
 
         def scaled(pixels: Tensor, side: int = side) -> Features:
             return (side * pixels,)
@@ -177,7 +176,9 @@ def _without_tf32() -> Iterator[None]:
 @pytest.mark.usefixtures("_without_tf32")
 @pytest.mark.parametrize("compilation", ["cuda_graphs", "compile"])
 @torch.inference_mode()
-def test_a_gpu_replays_what_it_would_compute(tiny: tuple[VariantRecord, Path], compilation: Compilation) -> None:
+def test_a_replayed_graph_gives_the_computed_results(
+    tiny: tuple[VariantRecord, Path], compilation: Compilation
+) -> None:
     plain, compiled = (loaded(tiny, kind).cuda() for kind in ("none", compilation))
     assert compiled.warm_up() is not None
     for images in (1, 3, 8, 11):

@@ -36,7 +36,7 @@ def loaded(tiny: tuple[VariantRecord, Path], precision: Precision) -> SamNetwork
 
 @pytest.mark.usefixtures("_inference")
 @pytest.mark.parametrize(("precision", "within"), [("bf16", 0.05), ("fp16", 0.01)])
-def test_embeddings_leave_as_float32_near_those_of_fp32(
+def test_embeddings_are_float32_and_close_to_those_of_fp32(
     tiny: tuple[VariantRecord, Path], pixels: Tensor, precision: Precision, within: float
 ) -> None:
     expected = loaded(tiny, "fp32").encode(pixels)[0]
@@ -47,7 +47,9 @@ def test_embeddings_leave_as_float32_near_those_of_fp32(
 
 
 @pytest.mark.usefixtures("_inference")
-def test_what_checkpoints_load_into_stays_in_fp32(tiny: tuple[VariantRecord, Path], pixels: Tensor) -> None:
+def test_the_parameters_that_checkpoints_load_into_stay_in_fp32(
+    tiny: tuple[VariantRecord, Path], pixels: Tensor
+) -> None:
     network = loaded(tiny, "bf16")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     first = network.encode(pixels)[0]

@@ -21,7 +21,7 @@ SIDE = 20
 
 
 def stripe(left: int, right: int, prompt_index: int | None = None) -> MaskRecord:
-    """Columns `left` to `right` of a square image: IoUs are ratios of widths."""
+    """Return the columns `left` to `right` of a square image; IoUs are ratios of widths."""
     bits = np.zeros((SIDE, SIDE), dtype=np.bool_)
     bits[:, left:right] = True
     area = SIDE * (right - left)
@@ -36,43 +36,43 @@ def compared(
     return compare_images("a.png", (reference, candidate), boxed)
 
 
-def test_the_best_pair_comes_first_and_a_mask_is_used_once() -> None:
-    # a-x 0.9, a-y 1.0, b-x 1.0 would be lost to a taker in the order of the masks
+def test_the_best_pair_is_matched_first_and_a_mask_only_once() -> None:
+    # a-x 0.9, a-y 1.0, b-x 1.0 would be lost when matching in the order of the masks
     a, b = stripe(0, 10), stripe(0, 9)
     assert pair_ious([a, b], [replace(b), replace(a)]) == [1.0, 1.0]
     assert pair_ious([a], [a, a, b]) == [1.0]
     assert pair_ious([stripe(0, 10), stripe(0, 8)], [stripe(0, 9)]) == [pytest.approx(0.9)]
 
 
-def test_masks_that_share_less_than_half_are_no_pair() -> None:
+def test_masks_with_an_iou_below_one_half_are_not_paired() -> None:
     assert pair_ious([stripe(0, 10)], [stripe(6, 16)]) == []
     assert pair_ious([stripe(0, 10)], [stripe(0, 5)]) == [pytest.approx(0.5)]
 
 
-def test_extra_and_missing_masks_count_against_the_share() -> None:
+def test_extra_and_missing_masks_lower_the_agreement() -> None:
     mask = stripe(0, 10)
     assert compared([mask], [mask, stripe(10, 20)]).share == 0.5
     assert compared([mask, stripe(10, 20)], [mask]).share == 0.5
     assert compared([mask], [stripe(0, 8)]).share == 0.0
 
 
-def test_where_neither_side_has_masks_they_agree() -> None:
+def test_two_empty_sets_of_masks_agree() -> None:
     assert compared([], []).share == 1.0
     assert compared([stripe(0, 3)], []).share == 0.0
 
 
-def test_empty_masks_of_both_sides_agree() -> None:
+def test_empty_masks_on_both_sides_agree() -> None:
     assert pair_ious([stripe(3, 3)], [stripe(5, 5)]) == [1.0]
     assert pair_ious([stripe(3, 3)], [stripe(3, 4)]) == []
 
 
-def test_boxes_are_compared_prompt_by_prompt() -> None:
+def test_boxes_are_compared_per_prompt() -> None:
     asked = [stripe(0, 10, 0), stripe(10, 20, 1)]
     assert compared([], [], (asked, [asked[1], stripe(0, 5, 0)])).boxes == pytest.approx((0.5, 1.0))
     assert compared([], [], (asked, asked[:1])).boxes == (1.0, 0.0)
 
 
-def test_figures_are_of_all_images_those_of_unequal_counts_included() -> None:
+def test_figures_cover_all_images_also_those_with_unequal_counts() -> None:
     images = [
         ImageAgreement("same.png", 8, 8, (1.0,) * 8, (1.0,)),
         ImageAgreement("extra.png", 1, 2, (0.95,), (0.8,)),
@@ -90,14 +90,14 @@ def test_figures_are_of_all_images_those_of_unequal_counts_included() -> None:
     assert (figures.worst_image, figures.worst_share) == ("moved.png", 0.0)
 
 
-def test_figures_of_nothing_are_no_agreement() -> None:
+def test_figures_of_no_image_show_no_agreement() -> None:
     figures = figures_of([])
     assert (figures.images, figures.agreeing_share, figures.worst_image) == (0, 0.0, "")
     empty = figures_of([ImageAgreement("none.png", 0, 0, ())])
     assert (empty.agreeing_share, empty.count_ratio) == (1.0, 1.0)
 
 
-def test_scores_that_are_no_numbers_are_seen() -> None:
+def test_nan_scores_are_detected() -> None:
     assert not unusable_scores([stripe(0, 3)])
     assert unusable_scores([stripe(0, 3), replace(stripe(0, 3), predicted_iou=math.nan)])
     assert unusable_scores([replace(stripe(0, 3), stability_score=math.inf)])

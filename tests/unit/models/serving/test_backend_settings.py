@@ -24,7 +24,7 @@ BACKEND = REPOSITORY / "triton_models" / "backends" / "sam" / "model.py"
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The backend's module, which Triton's stub would import."""
+    """The backend's module as Triton's stub would import it."""
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", ModuleType("triton_python_backend_utils"))
     spec = spec_from_file_location("sam_backend", BACKEND)
     assert spec is not None
@@ -34,7 +34,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def test_a_variant_takes_its_share_of_a_gpu(
+def test_a_variant_is_limited_to_its_share_of_a_gpu(
     backend: Any, tiny: tuple[VariantRecord, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[object, ...]] = []
@@ -50,7 +50,7 @@ def test_a_variant_takes_its_share_of_a_gpu(
         backend._load(*tiny, EngineSettings(device="cuda"))
 
 
-def test_what_is_no_share_loads_nothing(
+def test_an_invalid_share_prevents_loading(
     backend: Any, tiny: tuple[VariantRecord, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAMFLEET_GPU_MEMORY_SHARE", "half")

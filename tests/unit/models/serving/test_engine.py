@@ -22,7 +22,7 @@ from samfleet_models.serving.engine import Engine
 __all__ = ["tiny", "tiny_engine"]
 
 
-def test_answers_come_in_the_order_of_the_prompts(tiny_engine: Engine) -> None:
+def test_masks_are_in_the_order_of_the_prompts(tiny_engine: Engine) -> None:
     prompts = [POINT, BOX, POINTS, BOTH, POINT, BOX] * 3
     (together,) = segment(tiny_engine, [prompts_request(*prompts)])
     assert [mask.prompt_index for mask in together.masks] == list(range(len(prompts)))
@@ -32,7 +32,7 @@ def test_answers_come_in_the_order_of_the_prompts(tiny_engine: Engine) -> None:
         assert abs(alone.masks[0].area - mask.area) <= 2
 
 
-def test_all_masks_of_a_multimask_prompt_and_the_best_of_them(tiny_engine: Engine) -> None:
+def test_a_multimask_prompt_returns_all_masks_or_the_best_one(tiny_engine: Engine) -> None:
     every, best = segment(
         tiny_engine, [prompts_request(POINTS, POINT, masks="all"), prompts_request(POINTS, POINT, masks="best")]
     )
@@ -53,7 +53,7 @@ def test_masks_are_in_pixels_of_the_upright_image(tiny_engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3, 2)])
-def test_the_smallest_and_thinnest_images_work(tiny_engine: Engine, size: tuple[int, int]) -> None:
+def test_the_smallest_and_thinnest_images_are_segmented(tiny_engine: Engine, size: tuple[int, int]) -> None:
     crops = EverythingParameters(
         points_per_side=2,
         pred_iou_thresh=-1.0,
@@ -85,7 +85,7 @@ def test_masks_of_crops_lie_where_their_points_are(tiny_engine: Engine, monkeypa
 
 
 def replace_by_discs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decoder that answers every point with a sharp disc around it, of 2 low-resolution pixels."""
+    """Replace the decoder by one that returns a sharp disc of 2 low-resolution pixels around every point."""
     decoder = cast("FoldedDecoder", engine.network.decoder)
     score = decoder.score
     seen: list[Tensor] = []
@@ -104,7 +104,7 @@ def replace_by_discs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder, "draw", draw_discs)
 
 
-def test_points_per_batch_changes_nothing(tiny_engine: Engine) -> None:
+def test_points_per_batch_does_not_change_the_masks(tiny_engine: Engine) -> None:
     chunked = [
         EverythingParameters(points_per_side=4, points_per_batch=size, pred_iou_thresh=-1.0, stability_score_thresh=0.0)
         for size in (1, 5, 64)
@@ -113,7 +113,7 @@ def test_points_per_batch_changes_nothing(tiny_engine: Engine) -> None:
     assert len({len(reply.masks) for reply in replies}) == 1
 
 
-def test_failures_stay_with_their_image(tiny_engine: Engine) -> None:
+def test_failures_do_not_affect_other_images(tiny_engine: Engine) -> None:
     replies = segment(
         tiny_engine,
         [
@@ -130,7 +130,7 @@ def test_failures_stay_with_their_image(tiny_engine: Engine) -> None:
     assert all(reply.report.error_stage == "preprocess" for reply in replies[1:4])
 
 
-def test_without_prompts_nothing_is_encoded(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_without_prompts_is_not_encoded(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sam_network(tiny_engine), "encode", refuse)
     good, bad = segment(tiny_engine, [prompts_request(), SegmentRequest(b"text", PromptsParameters())])
     assert good.report.error_code is None
@@ -138,7 +138,7 @@ def test_without_prompts_nothing_is_encoded(tiny_engine: Engine, monkeypatch: py
     assert bad.report.error_code == "image_unreadable"
 
 
-def test_a_fault_of_the_program_is_no_answer(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_programming_error_is_raised_and_not_replied(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny_engine.network.decoder, "score", refuse)
     with pytest.raises(AssertionError, match="called"):
         segment(tiny_engine, [prompts_request(POINT)])

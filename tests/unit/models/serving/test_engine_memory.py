@@ -1,4 +1,4 @@
-"""An engine on a device whose memory is too small."""
+"""An engine on a device with too little memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_batch_too_large_for_the_memory_is_encoded_one_by_one(
 
 
 @pytest.mark.parametrize("stage", ["score", "draw"])
-def test_out_of_memory_halves_the_chunk_and_goes_on(
+def test_out_of_memory_halves_the_chunk_and_decoding_continues(
     tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     requests = [prompts_request(*[POINT] * 20), SegmentRequest(bright_square(40, 30), EVERYTHING)]
@@ -68,7 +68,7 @@ def test_an_image_too_large_for_the_memory_fails_alone(tiny_engine: Engine, monk
 def limit_memory(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, stage: str, *, prompts: int, points: int = 0
 ) -> list[int]:
-    """Lets one step of the decoder run out of memory beyond `prompts` of more than `points` points; lists the sizes."""
+    """Let one step of the decoder run out of memory beyond `prompts` of more than `points` points; list the sizes."""
     decoder = engine.network.decoder
     work = getattr(decoder, stage)
     sizes: list[int] = []
@@ -85,14 +85,14 @@ def limit_memory(
     return sizes
 
 
-def test_no_request_decides_alone_over_the_memory(tiny_engine: Engine) -> None:
+def test_the_chunk_size_is_bounded_for_every_request(tiny_engine: Engine) -> None:
     network = sam_network(tiny_engine)
     assert network.prompts_per_pass(3) == 3
     assert network.prompts_per_pass(65_536) == 64
     assert 1 <= network.prompts_per_pass(points=500) <= network.prompts_per_pass() <= 64
 
 
-def test_a_chunk_is_as_much_work_for_every_lane(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chunk_divides_evenly_among_the_threads(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     network = sam_network(tiny_engine)
     monkeypatch.setattr(type(network.decoder), "lanes", 5)
     assert network.prompts_per_pass() % 5 == 0

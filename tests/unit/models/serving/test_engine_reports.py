@@ -1,4 +1,4 @@
-"""What replies tell besides masks: times, warm-up, the device and its energy."""
+"""Figures in replies besides masks: times, warm-up, the device and its energy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["tiny", "tiny_engine"]
 
 
 class CountingMeter(MemoryMeter):
-    """Uses as much between any two questions."""
+    """A meter that counts the same use between any two readings."""
 
     STEP = 5.0
 
@@ -38,7 +38,7 @@ def test_the_first_execution_is_warm_up(tiny_engine: Engine) -> None:
     assert (first, second, third) == (False, True, False)
 
 
-def test_shared_time_is_divided_and_replies_leave_early(tiny_engine: Engine) -> None:
+def test_shared_time_is_divided_and_replies_are_sent_early(tiny_engine: Engine) -> None:
     replies = segment(tiny_engine, [prompts_request(POINT)] * 4)
     for reply in replies:
         encode = reply.report.stages["encode"]
@@ -56,7 +56,7 @@ def test_the_hardware_record_is_flat_and_complete(tiny_engine: Engine) -> None:
     assert all(isinstance(value, str | int | None) for value in hardware.values())
 
 
-def test_every_reply_tells_of_the_device(tiny_engine: Engine) -> None:
+def test_every_reply_describes_the_device(tiny_engine: Engine) -> None:
     good, bad = segment(
         tiny_engine, [prompts_request(POINT), SegmentRequest(b"no image", PromptsParameters(), (POINT,))]
     )
@@ -77,12 +77,12 @@ def test_the_images_of_a_batch_share_its_energy(tiny_engine: Engine, monkeypatch
 
 
 def test_prompts_that_lose_their_score_are_counted(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thresholds drop their masks, so that no score of a mask shows it."""
+    """Thresholds drop these masks, so no score of a returned mask shows it."""
     score = FoldedDecoder.score
 
     def losing(decoder: FoldedDecoder, *question: Any) -> ScoredPrompts:
         scored = score(decoder, *question)
-        scored.ious[0, 2], scored.ious[1, 0] = math.nan, math.inf  # mask 0 answers no point of SegEvery
+        scored.ious[0, 2], scored.ious[1, 0] = math.nan, math.inf  # no point of SegEvery uses mask 0
         return scored
 
     before = segment(tiny_engine, [SegmentRequest(bright_square(40, 30), EVERYTHING)])[0].report

@@ -1,4 +1,4 @@
-"""The SAM 2 line through the whole engine, at a tiny size, from a file that is laid out as the published ones."""
+"""The SAM 2 line through the whole engine at a tiny size, from a file in the published layout."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FEED_FORWARD = re.compile(r"(?<=\.mlp\.)lin([12])(?=\.)")
 
 
 def published_key(own: str) -> str:
-    """The inverse of `own_key_of_sam2`."""
+    """Invert `own_key_of_sam2`."""
     if own.startswith(("image_encoder.conv_s", "image_encoder.no_mem_embed")):
         key = own.removeprefix("image_encoder.")
         return f"sam_mask_decoder.{key}" if key.startswith("conv_s") else key
@@ -68,7 +68,7 @@ def answer(engine: Engine, request: SegmentRequest) -> SegmentReply:
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_the_published_layout_loads_and_answers(name: str, tmp_path: Path) -> None:
+def test_the_published_layout_loads_and_segments(name: str, tmp_path: Path) -> None:
     file = bright_square(160, 90)
     box = Prompt(box=(10.0, 10.0, 80.0, 60.0))
     clicks = Prompt(points=((40.0, 30.0), (5.0, 5.0)), labels=(1, 0), multimask=True)
@@ -88,7 +88,7 @@ def test_the_published_layout_loads_and_answers(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("key", ["memory_attention.norm.weight", "sam_mask_decoder.conv_s0.bias"])
 def test_a_checkpoint_without_a_published_key_is_refused(key: str, tmp_path: Path) -> None:
-    """Also without one that nothing reads: it is not the file that was published."""
+    """This includes a key that nothing reads: without it the file is not the published one."""
     record, path = written("sam2_1_hiera_t", tmp_path, without=key)
     with pytest.raises(CheckpointMismatch, match="1 missing"):
         Engine(record, path, EngineSettings(device="cpu"))

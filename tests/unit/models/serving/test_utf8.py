@@ -13,8 +13,8 @@ print(before, use_utf8(), open("/proc/self/status").encoding)
 """
 
 
-def test_files_are_utf8_in_a_process_that_began_in_the_locale_c() -> None:
-    """As Triton's stub does: isolated, so that no variable changes the encoding."""
+def test_files_are_utf8_in_a_process_started_in_the_c_locale() -> None:
+    """The process is isolated like Triton's stub, so no variable changes the encoding."""
     command = (sys.executable, "-I", "-X", "utf8=0", "-c", PROGRAM, ":".join(sys.path))
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

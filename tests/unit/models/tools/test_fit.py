@@ -20,7 +20,7 @@ def fitting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_all_keys_and_shapes_fit(fitting: Path) -> None:
+def test_a_matching_file_fits(fitting: Path) -> None:
     check_fit(RECORD, {"network": fitting})
     assert main(["mobile_sam", f"network={fitting}"]) == 0
 

@@ -37,7 +37,7 @@ def book(clock: Clock) -> DeviceBook:
 
 
 def report(ms: float, execute_ms: float | None = None, device: DeviceState | None = None) -> ImageReport:
-    """An image that took `ms` of the device, and as much of the host."""
+    """Return the report of an image that took `ms` of the device, and as much of the host."""
     shares = {"encode": ms / 4, "decode": ms / 4, "postprocess": ms / 2, "preprocess": ms}
     stages = {name: StageTime(share, 2 * share) for name, share in shares.items()}
     return ImageReport(stages=stages, execute_ms=execute_ms or ms, hardware=CPU, device=device)
@@ -49,7 +49,7 @@ def test_nothing_is_known_before_the_first_reply(book: DeviceBook) -> None:
     assert book.devices() == ()
 
 
-def test_a_device_is_what_its_last_reply_said(book: DeviceBook, clock: Clock) -> None:
+def test_the_state_of_a_device_comes_from_its_last_reply(book: DeviceBook, clock: Clock) -> None:
     book.hear(report(1, device=DeviceState("GPU-1", 5, 10, 0.25, 70.0)))
     book.hear(report(1, device=DeviceState("GPU-2", 6, 10)))
     clock.seconds += 3
@@ -62,7 +62,7 @@ def test_a_device_is_what_its_last_reply_said(book: DeviceBook, clock: Clock) ->
     assert json.loads(json.dumps(asdict(first)))["memory_used_bytes"] == 7
 
 
-def test_a_server_that_says_nothing_of_its_device_is_busy_all_the_same(book: DeviceBook, clock: Clock) -> None:
+def test_a_server_without_a_device_record_still_counts_as_busy(book: DeviceBook, clock: Clock) -> None:
     clock.seconds += 0.5
     book.hear(report(300))
     clock.seconds += 1
@@ -73,10 +73,10 @@ def test_a_server_that_says_nothing_of_its_device_is_busy_all_the_same(book: Dev
 
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("seconds_each", [0.05, 0.7, 5.0])
-def test_a_device_that_always_computes_is_wholly_busy(
+def test_a_device_that_always_computes_is_fully_busy(
     book: DeviceBook, clock: Clock, batch: int, seconds_each: float
 ) -> None:
-    """Whether images come alone, or each with its share of a batch that comes at once."""
+    """Images come alone, or each with its share of a batch that replies at once."""
     until = clock.seconds + 3 * WINDOW_SECONDS
     while clock.seconds < until:
         clock.seconds += batch * seconds_each
@@ -86,7 +86,7 @@ def test_a_device_that_always_computes_is_wholly_busy(
     assert device.busy_share == pytest.approx(1.0, abs=0.02)
 
 
-def test_half_of_the_time_is_half_busy_and_a_minute_later_it_is_idle(book: DeviceBook, clock: Clock) -> None:
+def test_half_of_the_time_counts_as_half_busy_and_a_minute_later_as_idle(book: DeviceBook, clock: Clock) -> None:
     for _ in range(100):
         clock.seconds += 2
         book.hear(report(1000))
@@ -97,12 +97,12 @@ def test_half_of_the_time_is_half_busy_and_a_minute_later_it_is_idle(book: Devic
     assert book.devices()[0].busy_share == 0
 
 
-def test_of_an_image_that_took_longer_than_the_window_only_the_window_counts(book: DeviceBook, clock: Clock) -> None:
+def test_an_image_longer_than_the_window_counts_only_for_the_window(book: DeviceBook, clock: Clock) -> None:
     book.hear(report(1e3 * 10 * WINDOW_SECONDS))
     assert book.devices()[0].busy_share == pytest.approx(1.0, abs=1e-6)
 
 
-def test_old_seconds_are_forgotten(book: DeviceBook, clock: Clock) -> None:
+def test_old_seconds_are_discarded(book: DeviceBook, clock: Clock) -> None:
     for _ in range(1000):
         clock.seconds += 1
         book.hear(report(100))

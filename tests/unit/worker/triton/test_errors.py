@@ -28,15 +28,15 @@ def said(message: str, status: str | None = None) -> InferenceServerException:
 
 
 @pytest.mark.parametrize("status", [status.name for status in grpc.StatusCode])
-def test_every_grpc_status_has_its_error(status: str) -> None:
+def test_every_grpc_status_is_mapped(status: str) -> None:
     assert type(from_triton(said("words", status), "triton:8001")) is BY_STATUS[status]
 
 
-def test_the_table_names_no_status_that_does_not_exist() -> None:
+def test_the_table_names_only_existing_statuses() -> None:
     assert set(BY_STATUS) == {status.name for status in grpc.StatusCode}
 
 
-def test_every_mapped_error_stands_in_our_tree_and_is_raised_by_the_table() -> None:
+def test_every_mapped_error_is_in_our_tree_and_raised_from_the_table() -> None:
     ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__}
     assert all(issubclass(kind, SamfleetError) for kind in ours)
     assert ours - {*BY_STATUS.values(), *BY_MESSAGE.values()} == {VariantLoadFailed, VariantWaits}
@@ -55,7 +55,7 @@ def test_every_mapped_error_stands_in_our_tree_and_is_raised_by_the_table() -> N
         ("a mistake of the client itself", None, InferenceFailed),
     ],
 )
-def test_what_triton_says(message: str, status: str | None, kind: type[SamfleetError]) -> None:
+def test_messages_of_triton_are_mapped_to_errors(message: str, status: str | None, kind: type[SamfleetError]) -> None:
     mapped = from_triton(said(message, status), "triton:8001")
     assert type(mapped) is kind
     assert mapped.message == f"Triton at triton:8001: {message}"
@@ -64,7 +64,7 @@ def test_what_triton_says(message: str, status: str | None, kind: type[SamfleetE
 FAILED = "load failed for model 'mobile_sam': version 1 is at UNAVAILABLE state: Internal: "
 
 
-def test_a_load_fails_for_good_unless_the_server_is_away() -> None:
+def test_a_failed_load_is_permanent_unless_the_server_is_unreachable() -> None:
     failed = from_load(said(FAILED + "checkpoint is not ready", "INTERNAL"), "triton:8001", "mobile_sam")
     assert isinstance(failed, VariantLoadFailed)
     assert failed.message == "Triton at triton:8001 cannot load variant mobile_sam: checkpoint is not ready"
@@ -82,12 +82,12 @@ def test_a_load_fails_for_good_unless_the_server_is_away() -> None:
         ("RuntimeError: two\nlines", "RuntimeError: two\nlines"),
     ],
 )
-def test_a_failed_load_shows_what_the_backend_said_and_no_traceback(raised: str, shown: str) -> None:
+def test_a_failed_load_shows_the_backend_message_without_a_traceback(raised: str, shown: str) -> None:
     words = f"{FAILED}{raised}\n\nAt:\n  /opt/backends/sam/model.py(50): initialize\n;\n"
     assert from_load(said(words, "INTERNAL"), "a", "v").message == f"Triton at a cannot load variant v: {shown}"
 
 
-def test_a_failed_request_shows_no_traceback_either() -> None:
+def test_a_failed_request_shows_no_traceback() -> None:
     words = "Failed to process the request(s) for model 'v', message: ValueError: no\n\nAt:\n  model.py(60): execute\n"
     failed = from_triton(said(words, "INTERNAL"), "a")
     assert failed.message == "Triton at a: Failed to process the request(s) for model 'v', message: ValueError: no"
@@ -102,10 +102,10 @@ def test_a_failed_request_shows_no_traceback_either() -> None:
         ("checkpoint_missing: mobile_sam.pt does not exist", False),
     ],
 )
-def test_which_loads_lacked_memory(reason: str, lacks: bool) -> None:
+def test_loads_that_lacked_memory_are_recognised(reason: str, lacks: bool) -> None:
     assert is_out_of_memory(said(f"load failed for model 'v': {reason}", "INTERNAL")) is lacks
 
 
-def test_a_server_that_does_not_answer_a_control_question_is_away() -> None:
+def test_a_server_that_does_not_respond_to_a_control_request_is_unreachable() -> None:
     with pytest.raises(TritonUnavailable, match="t:8001 does not answer"), mapped_control_errors("t:8001"):
         raise InferenceServerException("Deadline Exceeded", "StatusCode.DEADLINE_EXCEEDED")

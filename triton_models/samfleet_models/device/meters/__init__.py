@@ -1,4 +1,4 @@
 """Readings of a device: memory, utilization, power, energy.
 
-Imports no other folder but `device`.
+Imports only `device`.
 """

@@ -12,7 +12,7 @@ from samfleet.wire.device_state import DeviceState
 
 @dataclass(frozen=True, slots=True)
 class CudaMeter:
-    """What CUDA itself says of a GPU, or of a part of one: its memory. `memory_bytes` gives free and total."""
+    """CUDA's own readings of a GPU, or of a part of one: its memory. `memory_bytes` returns free and total."""
 
     uuid: str
     memory_bytes: Callable[[], tuple[int, int]]
@@ -26,7 +26,7 @@ class CudaMeter:
     def state(self) -> DeviceState:
         try:
             free, total = self.memory_bytes()
-        except RuntimeError:  # what is wrong with the device is for the work on it to say
+        except RuntimeError:  # the computation reports the device's fault
             return DeviceState(self.kind + self.uuid)
         return DeviceState(self.kind + self.uuid, memory_used_bytes=total - free, memory_total_bytes=total)
 
@@ -34,4 +34,4 @@ class CudaMeter:
         return None
 
     def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing; nothing was opened."""

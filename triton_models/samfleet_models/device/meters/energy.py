@@ -7,14 +7,14 @@ from samfleet_models.device.meters.meter import DeviceMeter
 
 
 class BatchEnergy:
-    """Shares out among a batch's images what the device uses while the batch is in it.
+    """Distributes the energy that the device uses during a batch over the batch's images.
 
-    A reply leaves before its batch has ended, so an image is given its part of what was used so far and not yet given
-    away: in proportion to its time in all stages. The last one gets the rest. So the images' joules add up to the
-    batch's, whatever each one's part is worth, and idle moments between kernels are paid for.
+    A reply is sent before its batch has ended. An image therefore gets a part of the energy used so far and not yet
+    distributed, in proportion to its time in all stages. The last image gets the rest. So the images' joules add up to
+    the batch's, and idle moments between kernels are included; the part of a single image is approximate.
 
-    The counter is the whole device's. With several models at work on it, each counts what all of them use, and the sum
-    over the models is an upper bound. NVML has no counter of one process.
+    The counter covers the whole device. If several models use it at the same time, each counts the energy of all, and
+    the sum over the models is an upper bound. NVML has no counter per process.
     """
 
     def __init__(self, meter: DeviceMeter, images: int, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -27,7 +27,7 @@ class BatchEnergy:
         self._given_ms = 0.0
 
     def share(self, ms: float) -> float | None:
-        """Joules of the next image whose reply leaves; `ms` is its share of the batch's time."""
+        """Return the joules of the next image whose reply is sent; `ms` is its share of the batch's time."""
         self._waiting -= 1
         now = self._meter.joules() if self._begun is not None else None
         if now is None or self._begun is None:

@@ -14,6 +14,6 @@ def open_meter(device: torch.device) -> DeviceMeter:
     cuda = CudaMeter.of(device)
     try:
         from samfleet_models.device.meters.pynvml_library import PynvmlLibrary
-    except ModuleNotFoundError:  # benchmarks and gates run on machines that have little more than torch
+    except ModuleNotFoundError:  # benchmarks and gates run on machines with little more than torch installed
         return cuda
     return meter_of_gpu(cuda, PynvmlLibrary())

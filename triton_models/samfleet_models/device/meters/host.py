@@ -7,10 +7,10 @@ from samfleet_models.device.memory import CGROUP, MEMORY_INFO, free_host_bytes, 
 
 
 class HostMeter:
-    """Of a CPU: its memory is the machine's, or what a container may take of it.
+    """A CPU's meter: its memory is the machine's, or the container's limit.
 
-    Its energy is unknown. RAPL's counters (`/sys/class/powercap`) belong to root since CVE-2020-8694, and they count
-    all that the machine does.
+    Its energy is unknown. RAPL's counters (`/sys/class/powercap`) are readable only by root since CVE-2020-8694, and
+    they count the work of the whole machine.
     """
 
     def __init__(self, memory_info: Path = MEMORY_INFO, cgroup: Path = CGROUP) -> None:
@@ -21,7 +21,7 @@ class HostMeter:
         try:
             total = total_host_bytes(self._memory_info, self._cgroup)
             used = total - free_host_bytes(self._memory_info, self._cgroup)
-        except (OSError, LookupError, ValueError):  # another kernel, or a container that hides a part
+        except (OSError, LookupError, ValueError):  # another kernel, or a container that hides these files
             return DeviceState(CPU)
         return DeviceState(CPU, memory_used_bytes=max(0, used), memory_total_bytes=total)
 
@@ -29,4 +29,4 @@ class HostMeter:
         return None
 
     def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing; nothing was opened."""

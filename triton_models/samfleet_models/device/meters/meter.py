@@ -1,4 +1,4 @@
-"""What a device reports about itself: memory, utilization, power. `open_meter` chooses who is asked."""
+"""The readings that a device reports: memory, utilization, power. `open_meter` chooses their source."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from samfleet.wire.device_state import DeviceState
 
 
 class DeviceMeter(Protocol):
-    """Of one device. Nothing that fails to answer is an error: it is unknown (None)."""
+    """A meter of one device. A failed reading is not an error: its value is None."""
 
     def state(self) -> DeviceState: ...
 
     def joules(self) -> float | None:
-        """What the whole device has used since some moment; only differences mean something."""
+        """Return the energy of the whole device since a fixed moment; only differences are meaningful."""
         ...
 
     def close(self) -> None: ...
@@ -24,7 +24,7 @@ class DeviceMeter(Protocol):
 
 @dataclass(slots=True)
 class MemoryMeter:
-    """A meter without a device: shows `shown`, and uses what a test adds to `used_joules`."""
+    """A meter without a device: returns `shown`, and the energy that a test adds to `used_joules`."""
 
     shown: DeviceState = field(default_factory=DeviceState)
     used_joules: float | None = None
@@ -41,11 +41,11 @@ class MemoryMeter:
         self.used_joules = None
 
 
-FRESH_SECONDS = 1.0  # asking a GPU for all of it takes a millisecond, and replies may come by the hundred a second
+FRESH_SECONDS = 1.0  # a full reading of a GPU takes a millisecond, and there may be hundreds of replies per second
 
 
 class DeviceWatch:
-    """Asks a device at most once a second, however many replies tell of it."""
+    """Reads a device at most once a second, however many replies include the reading."""
 
     def __init__(self, meter: DeviceMeter, clock: Callable[[], float] = time.monotonic) -> None:
         self.meter = meter

@@ -1,8 +1,8 @@
-"""GPUs as NVIDIA's management library shows them.
+"""GPU readings from NVIDIA's management library.
 
-CUDA and NVML number GPUs differently, and CUDA_VISIBLE_DEVICES and containers renumber those of CUDA alone. So a GPU is
-found by its UUID, never by an index. A part of a divided GPU (MIG) has no meters of its own: NVML's figures are of the
-whole GPU, which others use too, and are left alone.
+CUDA and NVML number GPUs differently, and CUDA_VISIBLE_DEVICES and containers renumber only CUDA's. So a GPU is found
+by its UUID, never by an index. A part of a divided GPU (MIG) has no meters: NVML's figures cover the whole GPU, which
+others use too, and are not used.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from typing import Any, Protocol
 from samfleet.wire.device_state import DeviceState
 from samfleet_models.device.meters.cuda import CudaMeter
 
-KINDS = ("GPU-", "MIG-")  # NVML writes the kind of a device before its UUID, CUDA leaves it out
+KINDS = ("GPU-", "MIG-")  # NVML writes the kind of a device before its UUID, CUDA omits it
 
 
 class Nvml(Protocol):
-    """As much of the library as is asked. What it refuses or does not know is None, never an error.
+    """The part of the library that is used. Values that it refuses or does not know are None, never an error.
 
-    `gpu` is whatever `find` gave out.
+    `gpu` is a result of `find`.
     """
 
     def open(self) -> bool:
-        """Whether library and driver are there."""
+        """Return whether library and driver are available."""
         ...
 
     def find(self, uuid: str) -> Any: ...
 
     def is_whole(self, gpu: Any) -> bool:
-        """Neither a part of a GPU nor one that is divided into parts."""
+        """Return True for a GPU that is neither a part of one nor divided into parts."""
         ...
 
     def memory_bytes(self, gpu: Any) -> tuple[int, int] | None:
-        """Used and total."""
+        """Return used and total bytes."""
         ...
 
     def utilization(self, gpu: Any) -> float | None:
-        """Share of the last sample period in which a kernel ran, 0 to 1."""
+        """Return the share of the last sample period in which a kernel ran, 0 to 1."""
         ...
 
     def power_watts(self, gpu: Any) -> float | None: ...
 
     def joules(self, gpu: Any) -> float | None:
-        """Since the driver was loaded; counted by Volta and newer ones."""
+        """Return the energy since the driver was loaded; available since Volta."""
         ...
 
     def close(self) -> None: ...
 
 
 class NvmlMeter:
-    """Of a whole GPU; closes the library with itself."""
+    """The meter of a whole GPU. Closing it closes the library."""
 
     def __init__(self, nvml: Nvml, gpu: Any, uuid: str) -> None:
         self._nvml = nvml
@@ -76,7 +76,7 @@ class NvmlMeter:
 
 
 def meter_of_gpu(cuda: CudaMeter, nvml: Nvml) -> NvmlMeter | CudaMeter:
-    """NVML's where it knows the GPU of CUDA's UUID as a whole one, else CUDA's own."""
+    """Return NVML's meter if it finds the GPU of CUDA's UUID as a whole one, else CUDA's own."""
     if not nvml.open():
         return cuda
     for kind in KINDS:
@@ -92,7 +92,7 @@ def meter_of_gpu(cuda: CudaMeter, nvml: Nvml) -> NvmlMeter | CudaMeter:
 
 @dataclass(frozen=True, slots=True)
 class MemoryGpu:
-    """A GPU that a test makes up; None is what it does not support. `divided` says that it is in MIG mode."""
+    """A fake GPU for tests; None marks unsupported values. `divided` means that it is in MIG mode."""
 
     uuid: str
     memory_bytes: tuple[int, int] | None = None
@@ -104,7 +104,7 @@ class MemoryGpu:
 
 @dataclass(slots=True)
 class MemoryNvml:
-    """NVML without a driver; `gpus` are in NVML's own order. `opened` counts who has not closed it."""
+    """NVML without a driver; `gpus` are in NVML's own order. `opened` counts the open handles."""
 
     gpus: Sequence[MemoryGpu] = ()
     installed: bool = True

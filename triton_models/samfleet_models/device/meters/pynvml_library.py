@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import pynvml
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
 class PynvmlLibrary:
     def open(self) -> bool:
-        """False without a driver, which is no fault: most machines have none."""
+        """Return False without a driver. That is no fault: most machines have none."""
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError:
@@ -23,43 +23,43 @@ class PynvmlLibrary:
         return True
 
     def find(self, uuid: str) -> Any:
-        return _answer(pynvml.nvmlDeviceGetHandleByUUID, uuid)
+        return _value(pynvml.nvmlDeviceGetHandleByUUID, uuid)
 
     def is_whole(self, gpu: Any) -> bool:
-        """GPUs that cannot be divided do not know the question."""
-        part, mode = _answer(pynvml.nvmlDeviceIsMigDeviceHandle, gpu), _answer(pynvml.nvmlDeviceGetMigMode, gpu)
+        """Treat GPUs that do not support the query as whole; they cannot be divided."""
+        part, mode = _value(pynvml.nvmlDeviceIsMigDeviceHandle, gpu), _value(pynvml.nvmlDeviceGetMigMode, gpu)
         return not part and not (mode and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE)
 
     def memory_bytes(self, gpu: Any) -> tuple[int, int] | None:
-        memory = _answer(pynvml.nvmlDeviceGetMemoryInfo, gpu)
+        memory = _value(pynvml.nvmlDeviceGetMemoryInfo, gpu)
         return (memory.used, memory.total) if memory is not None else None
 
     def utilization(self, gpu: Any) -> float | None:
-        rates = _answer(pynvml.nvmlDeviceGetUtilizationRates, gpu)
+        rates = _value(pynvml.nvmlDeviceGetUtilizationRates, gpu)
         return rates.gpu / 100 if rates is not None else None
 
     def power_watts(self, gpu: Any) -> float | None:
-        return _thousandth(_answer(pynvml.nvmlDeviceGetPowerUsage, gpu))
+        return _thousandth(_value(pynvml.nvmlDeviceGetPowerUsage, gpu))
 
     def joules(self, gpu: Any) -> float | None:
-        return _thousandth(_answer(pynvml.nvmlDeviceGetTotalEnergyConsumption, gpu))
+        return _thousandth(_value(pynvml.nvmlDeviceGetTotalEnergyConsumption, gpu))
 
     def driver(self) -> str | None:
-        """The driver's version; only while it is open."""
-        return _answer(pynvml.nvmlSystemGetDriverVersion)
+        """Return the driver's version. NVML must be open."""
+        return _value(pynvml.nvmlSystemGetDriverVersion)
 
     def close(self) -> None:
-        _answer(pynvml.nvmlShutdown)
+        _value(pynvml.nvmlShutdown)
 
 
-def _answer(ask: Callable[..., Answer], *arguments: Any) -> Answer | None:
-    """None for what this device or driver does not support, and for what it fails to say now."""
+def _value(query: Callable[..., Value], *arguments: Any) -> Value | None:
+    """Return None for values that the device or driver does not support or fails to read."""
     try:
-        return ask(*arguments)
+        return query(*arguments)
     except pynvml.NVMLError:
         return None
 
 
 def _thousandth(amount: int | None) -> float | None:
-    """NVML counts in milliwatts and millijoules."""
+    """Convert NVML's milliwatts and millijoules."""
     return amount / 1000 if amount is not None else None

@@ -1,4 +1,4 @@
-"""Image encoders: of each the published modules, and the fused form that runs.
+"""Image encoders: for each the published modules and the fused form that runs.
 
 May import `ops` and `device`.
 """

@@ -12,7 +12,7 @@ from samfleet_models.modeling.image_encoders.repvit_trunk import FusedRepVitTrun
 
 
 class Trunk(nn.Module):
-    """The published trunk holds the network of another library in `body`."""
+    """Wraps another library's network in `body`, as the published trunk does."""
 
     def __init__(self, body: RepVitTrunk) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Trunk(nn.Module):
 
 
 def build_edge_tam(architecture: Mapping[str, object], input_size: int) -> PyramidEncoder:
-    """The encoder of a record's `architecture`; it takes any input of whole grids, so `input_size` sets nothing."""
+    """Build the encoder of a record's `architecture`. Any input of whole grids fits; `input_size` is unused."""
     del input_size
     sizes = cast("dict[str, Any]", dict(architecture))
     return PyramidEncoder(Trunk(RepVitTrunk(**sizes)), sizes["channels"])

@@ -1,7 +1,7 @@
 """EfficientSAM's image encoder: a plain vision transformer whose blocks all attend over the whole grid.
 
-EfficientSAM (arXiv 2312.00863); layout and keys as efficient_sam/efficient_sam_encoder.py of yformer/EfficientSAM, so
-its checkpoints load strictly.
+EfficientSAM (arXiv 2312.00863); layout and keys follow efficient_sam/efficient_sam_encoder.py of yformer/EfficientSAM,
+so its checkpoints load strictly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 from samfleet_models.modeling.image_encoders.vit import Attention, FeedForward, PatchEmbed, VitBlock, sam_neck
 
 MLP_RATIO = 4
-PRETRAINED_GRID = 14  # tokens a side of the 224 px images that the backbone was pre-trained on
+PRETRAINED_GRID = 14  # tokens per side of the 224 px images of the backbone's pre-training
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class EfficientSamSizes:
 
 
 class EfficientSamEncoder(nn.Module):
-    """[B, 3, S, S] to [B, 256, S/16, S/16]."""
+    """Maps [B, 3, S, S] to [B, 256, S/16, S/16]."""
 
     def __init__(self, sizes: EfficientSamSizes) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class EfficientSamEncoder(nn.Module):
         self.neck = sam_neck(dim)
 
     def positions(self, grid: int) -> Tensor:
-        """[1, grid, grid, C] of the pre-trained positions; that of the class token, the first, is left out."""
+        """Return the pre-trained positions [1, grid, grid, C], without the first, which is the class token's."""
         square = self.pos_embed[:, 1:].view(1, PRETRAINED_GRID, PRETRAINED_GRID, -1).permute(0, 3, 1, 2)
         resized = functional.interpolate(square, size=(grid, grid), mode="bicubic", align_corners=False)
         return resized.permute(0, 2, 3, 1)
@@ -57,6 +57,6 @@ class EfficientSamEncoder(nn.Module):
 
 
 def build_efficient_sam(architecture: Mapping[str, object], input_size: int) -> nn.Module:
-    """The encoder of a record's `architecture`; it takes any square input, so `input_size` sets nothing."""
+    """Build the encoder of a record's `architecture`. Any square input fits; `input_size` is unused."""
     del input_size
     return EfficientSamEncoder(EfficientSamSizes(**cast("dict[str, Any]", dict(architecture))))

@@ -1,6 +1,6 @@
-"""EfficientTAM's image encoder: a plain ViT with windows, and SAM's neck; no features but the embedding.
+"""EfficientTAM's image encoder: a plain ViT with windows, and SAM's neck; the embedding is its only feature.
 
-EfficientTAM (arXiv 2411.18933); layout and keys as efficient_track_anything/modeling/backbones of
+EfficientTAM (arXiv 2411.18933); layout and keys follow efficient_track_anything/modeling/backbones of
 yformer/EfficientTAM, so its checkpoints load strictly.
 """
 
@@ -22,12 +22,15 @@ from samfleet_models.modeling.image_encoders.window_blocks_fused import FusedPat
 from samfleet_models.modeling.transformer import DIM
 
 PATCH = 16
-PRETRAINED_GRID = 14  # 224 pixels: the side of the learned position embeddings
+PRETRAINED_GRID = 14  # side of the learned position embeddings, for 224 pixels
 
 
 @dataclass(frozen=True, slots=True)
 class PlainVitSizes:
-    """Blocks attend in windows of `window` tokens a side, those of `global_blocks` to the whole grid."""
+    """Sizes of a plain ViT.
+
+    Blocks attend in windows of `window` tokens per side, `global_blocks` over the whole grid.
+    """
 
     dim: int
     heads: int
@@ -37,7 +40,10 @@ class PlainVitSizes:
 
 
 class PlainVit(nn.Module):
-    """[B, 3, S, S] to [B, dim, S/16, S/16]. The first position embedding is that of a class token that is not here."""
+    """Maps [B, 3, S, S] to [B, dim, S/16, S/16].
+
+    The first position embedding belongs to a class token that is not used here.
+    """
 
     def __init__(self, sizes: PlainVitSizes) -> None:
         super().__init__()
@@ -54,7 +60,7 @@ class PlainVit(nn.Module):
         return x.permute(0, 3, 1, 2)
 
     def positions(self, grid: int) -> Tensor:
-        """[1, grid, grid, dim], scaled from the grid of the pre-training."""
+        """Return [1, grid, grid, dim], scaled from the grid of the pre-training."""
         learned = self.pos_embed[:, 1:].view(1, PRETRAINED_GRID, PRETRAINED_GRID, -1).permute(0, 3, 1, 2)
         return functional.interpolate(learned, size=(grid, grid), mode="bicubic").permute(0, 2, 3, 1)
 
@@ -72,14 +78,14 @@ class Neck(nn.Module):
 
     @property
     def only(self) -> nn.Sequential:
-        """The published neck is a list of one level."""
+        """The only level of the published neck, which is a list."""
         return cast("nn.Sequential", self.convs[0])
 
 
 class EfficientTam(nn.Module):
-    """[B, 3, S, S] to the embedding [B, 256, S/16, S/16].
+    """Maps [B, 3, S, S] to the embedding [B, 256, S/16, S/16].
 
-    `no_mem_embed` says that there is no earlier frame; the image predictor adds it to the embedding.
+    `no_mem_embed` marks the absence of an earlier frame; the image predictor adds it to the embedding.
     """
 
     def __init__(self, sizes: PlainVitSizes) -> None:
@@ -94,7 +100,7 @@ class EfficientTam(nn.Module):
 
 
 class FusedEfficientTam(nn.Module):
-    """`encoder` from its present parameters, for inputs of `input_size` pixels a side."""
+    """`encoder` fused from its current parameters, for inputs of `input_size` pixels per side."""
 
     no_memory: Tensor
 
@@ -112,7 +118,7 @@ class FusedEfficientTam(nn.Module):
 
 
 def build_efficient_tam(architecture: Mapping[str, object], input_size: int) -> EfficientTam:
-    """The encoder of a record's `architecture`; it takes any square input, so `input_size` sets nothing."""
+    """Build the encoder of a record's `architecture`. Any square input fits; `input_size` is unused."""
     del input_size
     return EfficientTam(PlainVitSizes(**cast("dict[str, Any]", dict(architecture))))
 

@@ -1,6 +1,6 @@
-"""EfficientViT-SAM: convolutional stages, linear attention in the last ones, three of them joined by a neck.
+"""EfficientViT-SAM: convolutional stages, linear attention in the last ones, and a neck that joins three of them.
 
-EfficientViT-SAM (arXiv 2402.05008); layout and keys as efficientvit/models/efficientvit/{backbone,sam}.py of
+EfficientViT-SAM (arXiv 2402.05008); layout and keys follow efficientvit/models/efficientvit/{backbone,sam}.py of
 mit-han-lab/efficientvit, so its checkpoints load strictly.
 """
 
@@ -26,13 +26,13 @@ from samfleet_models.modeling.image_encoders.efficientvit_blocks import (
 )
 
 EMBEDDING_CHANNELS = 256
-DOWNSAMPLING_EXPANSION = 4  # times that of the stage, in its first block
+DOWNSAMPLING_EXPANSION = 4  # expansion of a stage's first block over that of the stage
 Kind = Literal["res", "fmb", "mb", "att", "att@3"]
 
 
 @dataclass(frozen=True, slots=True)
 class EfficientVitSizes:
-    """Per stage: channels, blocks after the first, their kind, their expansion, and whether they have `fewer_norms`.
+    """Sizes per stage: channels, blocks after the first, their kind and expansion, and whether they have `fewer_norms`.
 
     "att" aggregates 5x5 pixels, "att@3" 3x3. The neck joins `neck_stages`, in their order in the checkpoint, on a grid
     of `embedding_side` pixels.
@@ -51,7 +51,7 @@ class EfficientVitSizes:
 
 
 class Steps(nn.Module):
-    """Modules in turn, under the official key `op_list`."""
+    """Modules in sequence, under the official key `op_list`."""
 
     def __init__(self, *modules: nn.Module) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Backbone(nn.Module):
         self.stages = nn.ModuleList(_stage(sizes, index) for index in range(len(sizes.widths)))
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """What leaves each stage: stage i has 1/2^(i+1) of the input's side."""
+        """Return the output of each stage: stage i has 1/2^(i+1) of the input's side."""
         features: list[Tensor] = []
         for stage in self.stages:
             features.append(stage(features[-1] if features else pixels))
@@ -77,7 +77,7 @@ class Backbone(nn.Module):
 
 
 class Neck(nn.Module):
-    """Several stages, each brought to the width and side of the embedding, in sum, and refined."""
+    """Brings several stages to the width and side of the embedding, adds them, and refines the sum."""
 
     def __init__(self, sizes: EfficientVitSizes) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Neck(nn.Module):
 
 
 class EfficientVit(nn.Module):
-    """Image encoder: [B, 3, S, S] to [B, 256, 64, 64]."""
+    """Image encoder: maps [B, 3, S, S] to [B, 256, 64, 64]."""
 
     def __init__(self, sizes: EfficientVitSizes) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class EfficientVit(nn.Module):
 
 
 def at_side(x: Tensor, side: int) -> Tensor:
-    """[B, C, side, side] by bicubic interpolation without antialiasing, which changes nothing at that side already."""
+    """Resize to [B, C, side, side] by bicubic interpolation without antialiasing; a no-op if it has that side."""
     if x.shape[2:] == (side, side):
         return x
     return functional.interpolate(x, (side, side), mode="bicubic", align_corners=False)
@@ -141,6 +141,6 @@ def _block(sizes: EfficientVitSizes, index: int) -> nn.Module:
 
 
 def build_efficientvit(architecture: Mapping[str, object], input_size: int) -> nn.Module:
-    """The encoder of a record's `architecture`; its embedding has one side for every `input_size`."""
+    """Build the encoder of a record's `architecture`; its embedding has the same side for every `input_size`."""
     del input_size
     return EfficientVit(EfficientVitSizes(**cast("dict[str, Any]", dict(architecture))))

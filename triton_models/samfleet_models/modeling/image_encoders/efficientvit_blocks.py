@@ -1,6 +1,6 @@
 """The blocks of EfficientViT's large models.
 
-EfficientViT (arXiv 2205.14756); keys as efficientvit/models/nn/ops.py of mit-han-lab/efficientvit. Every epsilon is
+EfficientViT (arXiv 2205.14756); keys follow efficientvit/models/nn/ops.py of mit-han-lab/efficientvit. Every epsilon is
 1e-6, not torch's 1e-5: efficientvit/sam_model_zoo.py sets it after building. Every GELU is the tanh approximation.
 """
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 EPSILON = 1e-6
-LEAST_WEIGHT = 1e-15  # added to a token's attention weights in sum: nothing attended to gives 0, not NaN
+LEAST_WEIGHT = 1e-15  # added to the sum of a token's attention weights: zero weights give 0, not NaN
 
 
 class Convolution(nn.Module):
     """Convolution, batch normalisation if `norm`, GELU if `active`; keys `conv` and `norm`.
 
-    A layer that is not normalised has a bias, unless told otherwise.
+    By default a layer has a bias if it is not normalised.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ResBlock(nn.Module):
 
 
 class FusedMBConv(nn.Module):
-    """Inverted residual block whose widening is the 3x3 convolution."""
+    """Inverted residual block whose expansion is the 3x3 convolution."""
 
     def __init__(self, inner: int, outer: int, expand: int, *, stride: int = 1, fewer_norms: bool = False) -> None:
         super().__init__()
@@ -84,10 +84,10 @@ class MBConv(nn.Module):
 
 
 class LinearAttention(nn.Module):
-    """Multi-scale attention whose kernel is ReLU instead of softmax, so that it costs the same for every token.
+    """Multi-scale attention with a ReLU kernel instead of softmax, so that its cost per token is constant.
 
-    Heads of `dim` channels, each q, k, v in turn; a second set of them sees its neighbourhood of `scale` pixels first.
-    The official module multiplies in another order below `dim` tokens, which no published size has.
+    Heads have `dim` channels, each q, k, v in sequence. A second set of heads aggregates its neighbourhood of `scale`
+    pixels first. The official module multiplies in another order below `dim` tokens, which no published size has.
     """
 
     def __init__(self, width: int, dim: int, scale: int) -> None:
@@ -106,7 +106,7 @@ class LinearAttention(nn.Module):
         return torch.as_tensor(self.proj(self._attend(scales)))
 
     def _attend(self, qkv: Tensor) -> Tensor:
-        """[B, heads * 3 * dim, H, W] to [B, heads * dim, H, W]."""
+        """Map [B, heads * 3 * dim, H, W] to [B, heads * dim, H, W]."""
         heads = qkv.reshape(len(qkv), -1, 3, self.dim, qkv.shape[2] * qkv.shape[3])
         q, k, v = heads.unbind(2)  # [B, heads, dim, N]
         q, k = torch.relu(q), torch.relu(k)
@@ -117,7 +117,7 @@ class LinearAttention(nn.Module):
 
 
 class Residual(nn.Module):
-    """`main` and what went into it, unless the block changes the shape (`shortcut` false)."""
+    """Adds the input to the output of `main`, unless the block changes the shape (`shortcut` false)."""
 
     def __init__(self, main: nn.Module, *, shortcut: bool = True) -> None:
         super().__init__()

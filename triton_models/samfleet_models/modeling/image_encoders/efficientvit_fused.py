@@ -29,7 +29,7 @@ class FusedResidual(nn.Module):
 
 
 class FusedLinearAttention(nn.Module):
-    """Sums over the image are float32 in every precision: they run over thousands of pixels."""
+    """Linear attention. Sums over the image are float32 in every precision: they run over thousands of pixels."""
 
     def __init__(self, attention: LinearAttention) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class FusedLinearAttention(nn.Module):
         return torch.as_tensor(self.proj(torch.cat(scales, dim=-1).permute(0, 3, 1, 2)))
 
     def _attend(self, qkv: Tensor) -> Tensor:
-        """[B, H, W, heads * dim] of [B, heads * 3 * dim, H, W] with channels last."""
+        """Return [B, H, W, heads * dim] of [B, heads * 3 * dim, H, W] with channels last."""
         rows = qkv.permute(0, 2, 3, 1)  # [B, H, W, C]
         heads = rows.reshape(len(rows), -1, qkv.shape[1] // (3 * self.dim), 3, self.dim).permute(
             3, 0, 2, 1, 4
@@ -66,7 +66,7 @@ class FusedNeck(nn.Module):
         self.middle = nn.Sequential(fuse(neck.middle), *(fuse(step) for step in neck.output_ops))
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """The interpolation is float32 in every precision, as in the official code."""
+        """Join the stages. The interpolation is float32 in every precision, as in the official code."""
         parts = zip(self.inputs, self.stages, strict=True)
         joined = sum(at_side(_precise(step(features[stage])), self.side) for step, stage in parts)
         return torch.as_tensor(self.middle(torch.as_tensor(joined).to(features[0].dtype)))
@@ -87,7 +87,7 @@ class FusedEfficientVit(nn.Module):
 
 
 def fuse(module: nn.Module) -> nn.Module:
-    """Of any part that is a chain of convolutions, attentions and residual blocks of these."""
+    """Fuse any part that is a chain of convolutions, attentions and residual blocks of these."""
     return nn.Sequential(*_parts(module))
 
 
@@ -112,7 +112,7 @@ def fuse_convolution(layer: Convolution) -> FusedConvolution:
 
 
 def _precise(x: Tensor) -> Tensor:
-    """In float32, or float64 if `x` is."""
+    """Convert to float32, or keep float64."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -123,6 +123,6 @@ def _plain(convolution: nn.Module) -> FusedConvolution:
 
 
 def fuse_efficientvit(encoder: EfficientVit, input_size: int) -> nn.Module:
-    """[B, 3, S, S] to [B, 256, 64, 64] like `encoder`, from its present parameters."""
+    """Return an encoder [B, 3, S, S] to [B, 256, 64, 64] like `encoder`, fused from its current parameters."""
     del input_size
     return FusedEfficientVit(encoder)

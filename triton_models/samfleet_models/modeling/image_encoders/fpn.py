@@ -1,8 +1,8 @@
-"""SAM 2's neck: features of four grids as 256 channels each, the coarsest added to the one before it.
+"""SAM 2's neck: features of four grids as 256 channels each; the coarsest is added to the one before it.
 
-Feature pyramid networks (arXiv 1612.03144); keys and arithmetic as sam2/modeling/backbones/image_encoder.py of
-facebookresearch/sam2. Of the pyramid's levels the image path reads three: the embedding (1/16 of the input), and
-those of 1/8 and 1/4 through a convolution of the mask decoder, which depends on the image alone.
+Feature pyramid networks (arXiv 1612.03144); keys and arithmetic follow sam2/modeling/backbones/image_encoder.py of
+facebookresearch/sam2. The image path reads three levels of the pyramid: the embedding (1/16 of the input), and those of
+1/8 and 1/4 through a convolution of the mask decoder, which depends only on the image.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 from samfleet_models.modeling.fusion import FusedConvolution
 from samfleet_models.modeling.transformer import DIM
 
-SKIP_CHANNELS = (DIM // 8, DIM // 4)  # of the skips at 1/4 and 1/8 of the input
+SKIP_CHANNELS = (DIM // 8, DIM // 4)  # channels of the skips at 1/4 and 1/8 of the input
 Encoded = tuple[Tensor, Tensor, Tensor]
 
 
@@ -31,14 +31,14 @@ class Lateral(nn.Module):
 
 
 class FeaturePyramid(nn.Module):
-    """`channels` and the features are in order of the trunk, finest first; the keys count from the coarsest."""
+    """The pyramid. `channels` and features are in the trunk's order, finest first; the keys count from the coarsest."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.convs = nn.ModuleList(Lateral(count) for count in reversed(channels))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """[B, 256, G, G] of the three finest `features`; only the third takes in the fourth."""
+        """Return [B, 256, G, G] of the three finest `features`; only the third includes the fourth."""
         coarsest, third, second, first = (
             conv(feature) for conv, feature in zip(self.convs, reversed(features), strict=True)
         )
@@ -48,7 +48,7 @@ class FeaturePyramid(nn.Module):
 class PyramidEncoder(nn.Module):
     """A trunk and the pyramid: embedding [B, 256, S/16, S/16], skips [B, 32, S/4, S/4] and [B, 64, S/8, S/8].
 
-    `no_mem_embed` says that there is no earlier frame; the image predictor adds it to the embedding.
+    `no_mem_embed` marks the absence of an earlier frame; the image predictor adds it to the embedding.
     """
 
     def __init__(self, trunk: nn.Module, channels: Sequence[int]) -> None:
@@ -66,9 +66,10 @@ class PyramidEncoder(nn.Module):
 
 
 class FusedPyramidEncoder(nn.Module):
-    """`encoder` from its present parameters, around the fused form of its trunk.
+    """`encoder` fused from its current parameters, around the fused form of its trunk.
 
-    Nothing lies between a level's convolution and the one of the mask decoder: they are one, of an eighth of the work.
+    There is no step between a level's convolution and that of the mask decoder, so both become one with an eighth of
+    the work.
     """
 
     def __init__(self, encoder: PyramidEncoder, trunk: nn.Module) -> None:
@@ -88,13 +89,13 @@ class FusedPyramidEncoder(nn.Module):
 
 
 def doubled(x: Tensor) -> Tensor:
-    """Every pixel of [B, C, G, G] as 2x2 equal ones."""
+    """Repeat every pixel of [B, C, G, G] as 2x2 equal ones."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def _convolution(lateral: nn.Module) -> nn.Conv2d:
     if not isinstance(lateral, Lateral):
-        raise TypeError(f"{lateral} is no level of a feature pyramid")
+        raise TypeError(f"{lateral} is not a level of a feature pyramid")
     return lateral.conv
 
 
@@ -104,7 +105,7 @@ def _double(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
 
 
 def _product(first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the 1x1 convolution that equals `first` and then `second`."""
+    """Return weight and bias of the 1x1 convolution that equals `first` and then `second`."""
     (inner, inner_bias), (outer, outer_bias) = _double(first), _double(second)
     matrix = outer.flatten(1)
     return (matrix @ inner.flatten(1))[:, :, None, None], matrix @ inner_bias + outer_bias

@@ -1,7 +1,7 @@
-"""Hiera as SAM 2 uses it: four stages of transformer blocks, each at half the grid of the one before.
+"""Hiera as used by SAM 2: four stages of transformer blocks, each at half the grid of the one before.
 
 Hiera (arXiv 2306.00989), its position embeddings in windows (arXiv 2311.05613), SAM 2 (arXiv 2408.00714); layout and
-keys as sam2/modeling/backbones/hieradet.py of facebookresearch/sam2, so its checkpoints load strictly.
+keys follow sam2/modeling/backbones/hieradet.py of facebookresearch/sam2, so its checkpoints load strictly.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ KERNEL, STRIDE, PADDING = 7, 4, 3
 
 @dataclass(frozen=True, slots=True)
 class HieraSizes:
-    """`embed_dim` and `heads` are the first stage's, doubled by each one after it; `stages` counts blocks.
+    """Sizes of Hiera. `embed_dim` and `heads` are the first stage's and double with each stage; `stages` counts blocks.
 
-    `window_spec` holds each stage's window side, `global_att_blocks` the blocks that attend to the whole grid instead,
+    `window_spec` has each stage's window side, `global_att_blocks` the blocks that attend over the whole grid instead,
     `position_grid` the side of the learned position embeddings before they are scaled to the grid.
     """
 
@@ -35,7 +35,7 @@ class HieraSizes:
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """The last block of every stage."""
+        """Index of the last block of every stage."""
         return tuple(count - 1 for count in accumulate(self.stages))
 
     @property
@@ -44,7 +44,7 @@ class HieraSizes:
 
 
 class Hiera(nn.Module):
-    """[B, 3, S, S] to the features of all stages, [B, C, S/4, S/4] first, each other one at half the grid."""
+    """Maps [B, 3, S, S] to the features of all stages: [B, C, S/4, S/4] first, each later one at half the grid."""
 
     def __init__(self, sizes: HieraSizes) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Hiera(nn.Module):
         return run_stages(self.blocks, self.sizes.ends, x + self.positions(x.shape[1]))
 
     def positions(self, grid: int) -> Tensor:
-        """[1, grid, grid, C]: one embedding scaled to the grid and one repeated in every window of the first stage."""
+        """Return [1, grid, grid, C]: an embedding scaled to the grid, plus one per window of the first stage."""
         window = self.pos_embed_window
         times = grid // window.shape[-1]
         scaled = functional.interpolate(self.pos_embed, size=(grid, grid), mode="bicubic")
@@ -68,7 +68,7 @@ class Hiera(nn.Module):
 
 
 def run_stages(blocks: nn.ModuleList, ends: tuple[int, ...], tokens: Tensor) -> list[Tensor]:
-    """Of `tokens` [B, G, G, C], those [B, C, G, G] that leave each of the blocks `ends`."""
+    """Run `tokens` [B, G, G, C] through the blocks and return the output [B, C, G, G] of each block in `ends`."""
     features = []
     for index, block in enumerate(blocks):
         tokens = block(tokens)
@@ -78,7 +78,10 @@ def run_stages(blocks: nn.ModuleList, ends: tuple[int, ...], tokens: Tensor) -> 
 
 
 def _blocks(sizes: HieraSizes) -> list[WindowBlock]:
-    """A stage's first block still has the windows of the stage before: it halves them with the grid."""
+    """Make the blocks.
+
+    A stage's first block uses the window side of the stage before, because it halves the windows with the grid.
+    """
     blocks: list[WindowBlock] = []
     inner = sizes.embed_dim
     for stage, (count, outer) in enumerate(zip(sizes.stages, sizes.channels, strict=True)):

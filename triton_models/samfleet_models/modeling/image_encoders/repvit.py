@@ -1,4 +1,4 @@
-"""RepViT with SAM's neck, as RepViT-SAM and EdgeSAM use it under their official keys.
+"""RepViT with SAM's neck, under the official keys of RepViT-SAM and EdgeSAM.
 
 RepViT-SAM (arXiv 2312.05760), sam/repvit_sam/modeling/repvit.py of THU-MIG/RepViT; EdgeSAM (arXiv 2312.06660),
 edge_sam/modeling/rep_vit.py of chongzhou96/EdgeSAM.
@@ -32,10 +32,10 @@ Upsampling = Literal["bicubic", "bilinear"]
 
 @dataclass(frozen=True, slots=True)
 class RepVitSizes:
-    """Per stage: channels and blocks, not counting the one that leads to it from the stage before.
+    """Sizes per stage: channels and blocks, without the block that leads to it from the stage before.
 
-    With `upsampling` the last stage has half the embedding's resolution, is enlarged that way and added to the stage
-    before it; without, it keeps that stage's resolution and goes to the neck alone.
+    With `upsampling` the last stage has half the embedding's resolution, is upsampled with that mode and added to the
+    stage before it. Without, it keeps that stage's resolution and only it goes to the neck.
     """
 
     channels: tuple[int, ...]
@@ -45,12 +45,12 @@ class RepVitSizes:
 
     @property
     def last_stage(self) -> int:
-        """Steps of the last stage among the encoder's features."""
+        """Number of steps of the last stage in the encoder's features."""
         return 1 + self.depths[-1]
 
 
 class RepVit(nn.Module):
-    """Image encoder: [B, 3, S, S] to [B, 256, S/16, S/16]."""
+    """Image encoder: maps [B, 3, S, S] to [B, 256, S/16, S/16]."""
 
     def __init__(self, sizes: RepVitSizes) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class RepVit(nn.Module):
 
 
 class TwoScaleRepVit(RepVit):
-    """The same, with the last two stages in the embedding."""
+    """A RepVit whose embedding combines the last two stages."""
 
     def __init__(self, sizes: RepVitSizes, upsampling: Upsampling) -> None:
         super().__init__(sizes)
@@ -88,7 +88,7 @@ class TwoScaleRepVit(RepVit):
 
 
 def upsampled(x: Tensor, mode: Upsampling) -> Tensor:
-    """Twice as high and wide; bicubic with torch's a = -0.75."""
+    """Double height and width; bicubic with torch's a = -0.75."""
     return functional.interpolate(x, scale_factor=2, mode=mode, align_corners=False)
 
 
@@ -102,7 +102,7 @@ def _stages(sizes: RepVitSizes) -> Iterator[nn.Module]:
             yield _block(nn.Sequential(spatial, nn.Identity(), channel), outer)
         dim = sizes.channels[stage]
         for index in range(depth):
-            excited = index % 2 == 0 and index + 1 < depth  # every other one, never the last
+            excited = index % 2 == 0 and index + 1 < depth  # every other block, never the last
             excite = SqueezeExcite(dim) if excited else nn.Identity()
             yield _block(nn.Sequential(RepVggDw(dim, sizes.branch_norms), excite), dim)
 
@@ -113,7 +113,7 @@ def _block(token_mixer: nn.Module, dim: int) -> nn.Sequential:
 
 
 def build_repvit(architecture: Mapping[str, object], input_size: int) -> RepVit:
-    """The encoder of a record's `architecture`; it takes any square input, so `input_size` sets nothing."""
+    """Build the encoder of a record's `architecture`. Any square input fits; `input_size` is unused."""
     del input_size
     sizes = RepVitSizes(**cast("dict[str, Any]", dict(architecture)))
     return RepVit(sizes) if sizes.upsampling is None else TwoScaleRepVit(sizes, sizes.upsampling)

@@ -1,8 +1,8 @@
-"""The blocks that all forms of RepViT are made of; their arrangement under official keys is each form's own.
+"""The blocks of all forms of RepViT; each form arranges them under its own official keys.
 
-RepViT (arXiv 2307.09283); layers as sam/repvit_sam/modeling/repvit.py of THU-MIG/RepViT, edge_sam/modeling/rep_vit.py
-of chongzhou96/EdgeSAM and timm/models/repvit.py of huggingface/pytorch-image-models, which name the same ones
-differently.
+RepViT (arXiv 2307.09283); layers follow sam/repvit_sam/modeling/repvit.py of THU-MIG/RepViT,
+edge_sam/modeling/rep_vit.py of chongzhou96/EdgeSAM and timm/models/repvit.py of huggingface/pytorch-image-models, which
+name the same layers differently.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch.nn import functional
 
 from samfleet_models.modeling.image_encoders.tiny_vit import ConvNorm
 
-WIDENING = 2  # of the channels between the two convolutions of a channel mixer
+WIDENING = 2  # factor of the channels between the two convolutions of a channel mixer
 BranchNorms = Literal["each", "sum"]
 
 
 class RepVggDw(nn.Module):
-    """Depth-wise 3x3 and 1x1 convolutions and the identity, added.
+    """Sum of depth-wise 3x3 and 1x1 convolutions and the identity.
 
-    With `norms` "each" the two convolutions have a batch normalisation of their own (EdgeSAM, EdgeTAM); with "sum" the
-    first has one, and another follows the sum (RepViT-SAM).
+    With `norms` "each" both convolutions have a batch normalisation (EdgeSAM, EdgeTAM). With "sum" only the first has
+    one, and another follows the sum (RepViT-SAM).
     """
 
     def __init__(self, dim: int, norms: BranchNorms) -> None:
@@ -37,7 +37,7 @@ class RepVggDw(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Channels weighted by what two small layers make of their means over the image."""
+    """Weights channels with two small layers on their means over the image."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class SqueezeExcite(nn.Module):
 
 
 class Residual(nn.Sequential):
-    """What its steps make of the input, added to it."""
+    """Adds the input to the output of its steps."""
 
     def forward(self, x: Tensor) -> Tensor:
         out = x
@@ -61,15 +61,15 @@ class Residual(nn.Sequential):
 
 
 def mixing(dim: int) -> tuple[ConvNorm, nn.GELU, ConvNorm]:
-    """The steps of a channel mixer, which a `Residual` adds to their input."""
+    """Return the steps of a channel mixer, which a `Residual` adds to their input."""
     return ConvNorm(dim, WIDENING * dim), nn.GELU(), ConvNorm(WIDENING * dim, dim)
 
 
 def embedding(dim: int) -> tuple[ConvNorm, nn.GELU, ConvNorm]:
-    """The steps from pixels to the first stage: a quarter of the resolution."""
+    """Return the steps from pixels to the first stage: a quarter of the resolution."""
     return ConvNorm(3, dim // 2, 3, stride=2), nn.GELU(), ConvNorm(dim // 2, dim, 3, stride=2)
 
 
 def narrowing(inner: int, outer: int, stride: int) -> tuple[ConvNorm, ConvNorm]:
-    """The steps from one stage's resolution and channels to the next one's, without a step between them."""
+    """Return the two steps from one stage's resolution and channels to the next one's."""
     return ConvNorm(inner, inner, 3, stride=stride, groups=inner), ConvNorm(inner, outer)

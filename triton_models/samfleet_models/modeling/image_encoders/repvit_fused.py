@@ -26,7 +26,7 @@ class FusedResidual(nn.Module):
 
 
 class FusedExcite(nn.Module):
-    """In place: before it there is always a convolution, whose output nobody else reads."""
+    """Squeeze-excite in place: its input is always the output of a convolution that nothing else reads."""
 
     def __init__(self, part: SqueezeExcite) -> None:
         super().__init__()
@@ -39,7 +39,10 @@ class FusedExcite(nn.Module):
 
 
 class FusedTwoScale(nn.Module):
-    """Both stages are projected by the neck's first convolution too, which commutes with sums and enlarging."""
+    """A fused TwoScaleRepVit.
+
+    Both projections absorb the neck's first convolution, which commutes with sums and upsampling.
+    """
 
     def __init__(self, encoder: TwoScaleRepVit) -> None:
         super().__init__()
@@ -60,7 +63,7 @@ class FusedTwoScale(nn.Module):
 
 
 def fuse_repvit(encoder: RepVit, input_size: int) -> nn.Module:
-    """[B, 3, S, S] to [B, 256, S/16, S/16] like `encoder`, from its present parameters; of any S."""
+    """Return an encoder [B, 3, S, S] to [B, 256, S/16, S/16] like `encoder`, from its current parameters, for any S."""
     del input_size
     if isinstance(encoder, TwoScaleRepVit):
         return FusedTwoScale(encoder)
@@ -68,9 +71,9 @@ def fuse_repvit(encoder: RepVit, input_size: int) -> nn.Module:
 
 
 def fuse_steps(part: nn.Module) -> nn.Sequential:
-    """The same function as a module of RepViT's blocks, from their present parameters.
+    """Return the fused function of a module of RepViT's blocks, from their current parameters.
 
-    A container computes its children in their order, whatever they are called.
+    A container runs its children in order, whatever their names.
     """
     return nn.Sequential(*_fused(part))
 
@@ -97,11 +100,11 @@ def _fused(part: nn.Module) -> Iterator[nn.Module]:
 
 @torch.no_grad()
 def fuse_branches(part: RepVggDw) -> FusedConvolution:
-    """The one depth-wise convolution that its branches are together; sums and normalisations in float64."""
+    """Merge the branches into one depth-wise convolution; sums and normalisations in float64."""
     exact = deepcopy(part).double()
     convolution, weight, bias = _folded(exact.conv)
     _, point, shift = _folded(exact.conv1)
-    weight = weight + functional.pad(point + 1, (1, 1, 1, 1))  # the centre of a 3x3 kernel; the identity is 1 there
+    weight = weight + functional.pad(point + 1, (1, 1, 1, 1))  # the centre of a 3x3 kernel, where the identity is 1
     bias = bias + shift
     if isinstance(exact.bn, nn.BatchNorm2d):
         convolution.weight, convolution.bias = nn.Parameter(weight), nn.Parameter(bias)
@@ -111,17 +114,17 @@ def fuse_branches(part: RepVggDw) -> FusedConvolution:
 
 
 def _folded(branch: nn.Module) -> tuple[nn.Conv2d, Tensor, Tensor]:
-    """A convolution, weight and bias of it with its batch normalisation, if it has one."""
+    """Return a convolution, and its weight and bias with its batch normalisation folded in, if it has one."""
     match [branch, *branch.children()]:
         case [nn.Conv2d(bias=Tensor() as bias) as convolution]:
             return convolution, convolution.weight, bias
         case [_, nn.Conv2d() as convolution, nn.BatchNorm2d() as norm]:
             return convolution, *fold_norm(convolution, norm)
-    raise TypeError(f"{branch} is no branch of RepVggDw")
+    raise TypeError(f"{branch} is not a branch of RepVggDw")
 
 
 def _in_one(first: nn.Module, second: nn.Module) -> FusedConvolution:
-    """Of two modules, one after the other, that are a 1x1 convolution without bias each."""
+    """Merge two consecutive modules that are each a 1x1 convolution without bias."""
     match [part for module in (first, second) for part in module.modules() if isinstance(part, nn.Conv2d)]:
         case [nn.Conv2d(bias=None) as inner, nn.Conv2d(bias=None) as outer]:
             weight = torch.einsum("oi,ikyx->okyx", outer.weight[:, :, 0, 0].double(), inner.weight.double())

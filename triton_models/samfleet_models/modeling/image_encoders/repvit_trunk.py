@@ -26,9 +26,9 @@ DEPTHS = (2, 2, 14, 2)
 
 
 class RepVitTrunk(nn.Module):
-    """[B, 3, S, S] to the maps of all stages: [B, channels[i], S / 2^(i + 2), S / 2^(i + 2)].
+    """Maps [B, 3, S, S] to the maps of all stages: [B, channels[i], S / 2^(i + 2), S / 2^(i + 2)].
 
-    `depths` leaves out the block before each halving of the resolution, which timm counts to the halving.
+    `depths` excludes the block before each halving of the resolution, which timm counts as part of the halving.
     """
 
     def __init__(self, channels: Sequence[int] = CHANNELS, depths: Sequence[int] = DEPTHS) -> None:
@@ -48,7 +48,7 @@ class RepVitTrunk(nn.Module):
 
 
 class FusedRepVitTrunk(nn.Module):
-    """The maps of a loaded RepVitTrunk, channels last in memory, from its present parameters."""
+    """A loaded RepVitTrunk fused from its current parameters; its maps have channels last in memory."""
 
     def __init__(self, trunk: RepVitTrunk) -> None:
         super().__init__()

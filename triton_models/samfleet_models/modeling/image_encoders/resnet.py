@@ -1,6 +1,6 @@
-"""NanoSAM's image encoder: a ResNet whose last map is doubled in size, and a learned position.
+"""NanoSAM's image encoder: a ResNet whose last map is doubled in size, plus a learned position.
 
-ResNet (arXiv 1512.03385) under timm's keys, the rest as nanosam/models/timm_image_encoder.py of
+ResNet (arXiv 1512.03385) under timm's keys; the rest follows nanosam/models/timm_image_encoder.py of
 NVIDIA-AI-IOT/nanosam, so the checkpoint of its training loads strictly.
 """
 
@@ -21,7 +21,7 @@ STRIDE = 16  # network input pixels per embedding pixel
 
 @dataclass(frozen=True, slots=True)
 class ResNetSizes:
-    """Per stage: channels and blocks of two 3x3 convolutions."""
+    """Sizes per stage: channels and blocks of two 3x3 convolutions."""
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]
@@ -46,7 +46,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """[B, 3, S, S] to the last stage's [B, C, S/32, S/32]."""
+    """Maps [B, 3, S, S] to the last stage's [B, C, S/32, S/32]."""
 
     def __init__(self, sizes: ResNetSizes) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class ResNet(nn.Module):
 
 
 class NanoSamEncoder(nn.Module):
-    """[B, 3, S, S] to [B, 256, S/16, S/16]; `pos_embedding` fixes S."""
+    """Maps [B, 3, S, S] to [B, 256, S/16, S/16]; `pos_embedding` fixes S."""
 
     def __init__(self, sizes: ResNetSizes, input_size: int) -> None:
         super().__init__()
@@ -99,18 +99,18 @@ class NanoSamEncoder(nn.Module):
 
 
 def build_resnet(architecture: Mapping[str, object], input_size: int) -> nn.Module:
-    """NanoSAM's encoder of the `encoder` in a record's `architecture`."""
+    """Build NanoSAM's encoder from the `encoder` in a record's `architecture`."""
     sizes = cast("Mapping[str, Any]", architecture["encoder"])
     return NanoSamEncoder(ResNetSizes(**sizes), input_size)
 
 
 def nano_sam_key(published: str) -> str:
-    """The encoder's checkpoint has keys of its own; the decoder's has SAM's."""
+    """Add the prefix of the encoder, whose checkpoint has its own keys; the decoder's has SAM's."""
     return published if published.startswith(("prompt_encoder.", "mask_decoder.")) else f"image_encoder.{published}"
 
 
 def decoder_file_encoder(architecture: Mapping[str, object]) -> nn.Module:
-    """MobileSAM's image encoder, on the meta device: most of the file that the decoder comes in, and never read."""
+    """Make MobileSAM's image encoder on the meta device. It is most of the decoder's file and never read."""
     sizes = cast("Mapping[str, object]", architecture["decoder_file_encoder"])
     with torch.device("meta"):
         return nn.ModuleDict({"image_encoder": build_tiny_vit(sizes, input_size=0)})

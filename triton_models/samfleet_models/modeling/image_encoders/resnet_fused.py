@@ -50,7 +50,7 @@ class Position(nn.Module):
 
 
 def fuse_resnet(encoder: NanoSamEncoder, input_size: int) -> nn.Module:
-    """[B, 3, S, S] to [B, 256, S/16, S/16] like `encoder`, from its present parameters."""
+    """Return an encoder [B, 3, S, S] to [B, 256, S/16, S/16] like `encoder`, fused from its current parameters."""
     del input_size
     backbone = encoder.backbone
     parts: list[nn.Module] = [
@@ -66,6 +66,6 @@ def fuse_resnet(encoder: NanoSamEncoder, input_size: int) -> nn.Module:
             case nn.ConvTranspose2d():
                 parts.append(Doubling(part))
     if not isinstance(last, nn.Conv2d):
-        raise TypeError(f"a convolution ends the encoder, not {last}")
+        raise TypeError(f"the encoder must end with a convolution, not {last}")
     parts.append(FusedConvolution(last, last.weight, last.bias, "none"))
     return nn.Sequential(*parts, Position(encoder.pos_embedding))

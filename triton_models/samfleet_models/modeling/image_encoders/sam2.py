@@ -14,7 +14,7 @@ from samfleet_models.modeling.image_encoders.window_blocks_fused import FusedPat
 
 
 class FusedHiera(nn.Module):
-    """`trunk` from its present parameters, for inputs of `input_size` pixels a side."""
+    """`trunk` fused from its current parameters, for inputs of `input_size` pixels per side."""
 
     def __init__(self, trunk: Hiera, input_size: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class FusedHiera(nn.Module):
 
 
 def build_sam2(architecture: Mapping[str, object], input_size: int) -> PyramidEncoder:
-    """The encoder of a record's `architecture`; it takes any input of whole grids, so `input_size` sets nothing."""
+    """Build the encoder of a record's `architecture`. Any input of whole grids fits; `input_size` is unused."""
     del input_size
     sizes = HieraSizes(**cast("dict[str, Any]", dict(architecture)))
     return PyramidEncoder(Hiera(sizes), sizes.channels)

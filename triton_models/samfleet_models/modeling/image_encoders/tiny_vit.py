@@ -1,6 +1,6 @@
-"""TinyViT as MobileSAM uses it: convolutions, then three stages of windowed attention, then SAM's neck.
+"""MobileSAM's TinyViT: convolutions, then three stages of windowed attention, then SAM's neck.
 
-TinyViT (arXiv 2207.10666), MobileSAM (arXiv 2306.14289); layout and keys as mobile_sam/modeling/tiny_vit_sam.py of
+TinyViT (arXiv 2207.10666), MobileSAM (arXiv 2306.14289); layout and keys follow mobile_sam/modeling/tiny_vit_sam.py of
 ChaoningZhang/MobileSAM, so its checkpoint loads strictly.
 """
 
@@ -22,9 +22,9 @@ CLASSES = 1000
 
 @dataclass(frozen=True, slots=True)
 class TinyVitSizes:
-    """Per stage: channels, blocks, heads and window side. Stage 0 is convolutional: its heads and window are unused.
+    """Sizes per stage: channels, blocks, heads and window side. Stage 0 is convolutional and uses no heads or window.
 
-    `intermediate` is the stage whose output the encoder returns beside the embedding, None for no such output.
+    `intermediate` is the stage whose output the encoder also returns, None for no such output.
     """
 
     embed_dims: tuple[int, ...]
@@ -85,8 +85,8 @@ class PatchMerging(nn.Module):
 class WindowAttention(nn.Module):
     """Attention inside one window with a learned bias per head and distance (|dy|, |dx|).
 
-    The bias table is gathered at every call. The official module keeps the gathered copy in a buffer that only
-    `eval()` refreshes, so that weights loaded afterwards are silently ignored.
+    The bias table is gathered at every call. The official module keeps the gathered copy in a buffer that only `eval()`
+    refreshes, so weights loaded afterwards are silently ignored.
     """
 
     attention_bias_idxs: Tensor
@@ -105,7 +105,7 @@ class WindowAttention(nn.Module):
         self.register_buffer("attention_bias_idxs", index, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[windows, tokens, dim] to the same shape."""
+        """Map [windows, tokens, dim] to the same shape."""
         qkv = self.qkv(self.norm(x)).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # head by head: q, k, v
         q, k, v = qkv.chunk(3, dim=-1)
         bias = self.attention_biases[:, self.attention_bias_idxs].unsqueeze(0)  # [1, heads, tokens, tokens]
@@ -143,10 +143,10 @@ class TinyVitBlock(nn.Module):
         return x + mixed
 
     def _attend(self, x: Tensor) -> Tensor:
-        """Attention in windows of [B, H, W, C].
+        """Attend in windows of [B, H, W, C].
 
-        The grid is padded with zeros right and bottom before the attention's own normalisation, so padded tokens take
-        part in the softmax, as they did in training.
+        The grid is padded with zeros on the right and bottom before the attention's own normalisation, so padded tokens
+        take part in the softmax, as in training.
         """
         batch, height, width, channels = x.shape
         side = self.window
@@ -173,10 +173,10 @@ class Stage(nn.Module):
 
 
 class TinyVit(nn.Module):
-    """Image encoder: [B, 3, S, S] to [B, 256, S/16, S/16], with `intermediate` a stage's output [B, C, H, W] besides.
+    """Image encoder: maps [B, 3, S, S] to [B, 256, S/16, S/16].
 
-    `norm_head` and `head` classify ImageNet in the backbone's pre-training and are never run here; their keys belong
-    to the checkpoint.
+    With `intermediate` it also returns a stage's output [B, C, H, W]. `norm_head` and `head` classify ImageNet in the
+    backbone's pre-training and are never run here; their keys belong to the checkpoint.
     """
 
     def __init__(self, sizes: TinyVitSizes) -> None:
@@ -220,7 +220,7 @@ def _stage(sizes: TinyVitSizes, index: int) -> Stage:
 
 
 def build_tiny_vit(architecture: Mapping[str, object], input_size: int) -> nn.Module:
-    """The encoder of a record's `architecture`; it takes any square input, so `input_size` sets nothing."""
+    """Build the encoder of a record's `architecture`. Any square input fits; `input_size` is unused."""
     del input_size
     return TinyVit(tiny_vit_sizes(architecture))
 

@@ -22,7 +22,7 @@ class FusedMBConv(nn.Module):
 
 
 class FusedBlock(nn.Module):
-    """A TinyVitBlock on a square grid of `grid` pixels a side."""
+    """A TinyVitBlock on a square grid of `grid` pixels per side."""
 
     def __init__(self, block: TinyVitBlock, grid: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class FusedBlock(nn.Module):
 
 
 class FusedTinyVit(nn.Module):
-    """[B, 3, S, S] to [B, 256, S/16, S/16], beside it the output of the stage `intermediate` if there is one."""
+    """Maps [B, 3, S, S] to [B, 256, S/16, S/16], and also returns the output of the stage `intermediate` if set."""
 
     def __init__(self, encoder: TinyVit, input_size: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class FusedTinyVit(nn.Module):
 
 
 def _fuse_stage(stage: nn.Module, grid: int) -> tuple[nn.Sequential, int]:
-    """The stage for a square grid of `grid` pixels a side, and the side of the grid that it leaves."""
+    """Return the stage for a square grid of `grid` pixels per side, and the side of its output grid."""
     parts: list[nn.Module] = []
     for part in stage.modules():
         match part:
@@ -82,5 +82,5 @@ def _fuse_stage(stage: nn.Module, grid: int) -> tuple[nn.Sequential, int]:
 
 
 def fuse_tiny_vit(encoder: TinyVit, input_size: int) -> nn.Module:
-    """What `encoder` computes on inputs of `input_size`, from its present parameters."""
+    """Return the function of `encoder` on inputs of `input_size`, fused from its current parameters."""
     return FusedTinyVit(encoder, input_size)

@@ -1,9 +1,12 @@
 """TinyViT's attention in windows of a square grid, in which all padding of a window is one key.
 
 The published module pads the grid with zeros to whole windows before the LayerNorm. So padded tokens have equal keys k
-and equal values; they differ in their learned bias b alone, and a query q gives all of them together the weight
-sum exp(q·k + b) = exp(q·k + log sum exp b): that of one key whose bias is the logsumexp of theirs. Padded queries are
-dropped in the end. So windows hold real tokens, and those at the right and bottom edge one key more.
+and equal values, and differ only in their learned bias b. A query q gives all of them together the weight
+
+    sum exp(q·k + b) = exp(q·k + log sum exp b),
+
+that of one key whose bias is the logsumexp of theirs. Padded queries are dropped in the end. So windows contain real
+tokens, and those at the right and bottom edge one more key.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from samfleet_models.modeling.image_encoders.tiny_vit import WindowAttention
 
 
 class Region(nn.Module):
-    """Windows of equal size: `tokens` [windows, T] are places in the grid, `bias` [1, heads, T, T or T + 1]."""
+    """Windows of equal size: `tokens` [windows, T] are indices in the grid, `bias` [1, heads, T, T or T + 1]."""
 
     tokens: Tensor
     bias: Tensor
@@ -31,12 +34,12 @@ class Region(nn.Module):
         self.register_buffer("bias", bias[None])
 
     def places(self, batch: int, pixels: int) -> Tensor:
-        """Rows [batch * windows * T] of these tokens among those of all images of `pixels` each."""
+        """Return the rows [batch * windows * T] of these tokens among those of all images, which have `pixels` each."""
         firsts = torch.arange(0, batch * pixels, pixels, device=self.tokens.device)
         return (firsts[:, None] + self.tokens.flatten()).flatten()
 
     def attend(self, qkv: Tensor, padding: Tensor) -> Tensor:
-        """[n, C] of `qkv` [n, 3 C], head by head: q, k, v; `padding` [3 C] are those of a padded token."""
+        """Return [n, C] of `qkv` [n, 3 C], head by head: q, k, v; `padding` [3 C] is that of a padded token."""
         _, heads, tokens, keys = self.bias.shape
         windows = qkv.view(-1, tokens, qkv.shape[-1])
         if keys > tokens:
@@ -73,9 +76,9 @@ class FusedAttention(nn.Module):
 
 
 def regions(table: Tensor, side: int, grid: int) -> Iterator[Region]:
-    """Whole windows, those cut by the right edge, by the bottom edge and by both; only those that there are.
+    """Yield the non-empty regions: whole windows, and those cut by the right edge, by the bottom edge and by both.
 
-    `table` [heads, side², side²] are the biases of a whole window.
+    `table` [heads, side², side²] has the biases of a whole window.
     """
     places, inside = (torch.arange(length**2, device=table.device).view(length, length) for length in (grid, side))
     whole = grid // side * side
@@ -93,7 +96,7 @@ def _outside(inside: Tensor, height: int, width: int) -> Tensor:
 
 
 def _bias(table: Tensor, real: Tensor, padded: Tensor) -> Tensor:
-    """[heads, T, T or T + 1] of `table` [heads, T, side²]; the last column stands for all padding."""
+    """Return [heads, T, T or T + 1] of `table` [heads, T, side²]; the last column represents all padding."""
     if not len(padded):
         return table[:, :, real]
     together = table[:, :, padded].double().logsumexp(-1, keepdim=True).to(table.dtype)

@@ -1,8 +1,8 @@
 """SAM's plain vision transformer: attention in windows of 14, four blocks over the whole grid, then SAM's neck.
 
-Segment Anything (arXiv 2304.02643), ViTDet (arXiv 2203.16527); layout and keys as segment_anything/modeling/
+Segment Anything (arXiv 2304.02643), ViTDet (arXiv 2203.16527); layout and keys follow segment_anything/modeling/
 image_encoder.py of facebookresearch/segment-anything, so its checkpoints load strictly. SAM-HQ (arXiv 2306.01567) runs
-the same encoder and reads one block's output besides; SlimSAM (arXiv 2312.05284) is one with narrower layers.
+the same encoder and also reads one block's output; SlimSAM (arXiv 2312.05284) has narrower layers.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ EPS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class VitSizes:
-    """`global_blocks` attend over the whole grid, all others in windows of `window_size` tokens a side.
+    """Sizes of a ViT. `global_blocks` attend over the whole grid, others in windows of `window_size` tokens per side.
 
-    `intermediate` is the block whose output the encoder returns beside the embedding, None for no such output.
+    `intermediate` is the block whose output the encoder also returns, None for no such output.
     """
 
     embed_dim: int
@@ -39,7 +39,7 @@ class VitSizes:
 
 
 class PatchEmbed(nn.Module):
-    """[B, 3, S, S] to tokens [B, S/16, S/16, C]."""
+    """Maps [B, 3, S, S] to tokens [B, S/16, S/16, C]."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class PatchEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention among tokens of a square of `side` a side, with learned biases by row and column distance.
+    """Attention among the tokens of a square of `side` per side, with learned biases by row and column distance.
 
     Without a `side` there are no such biases, and the grid may have any size.
     """
@@ -67,7 +67,10 @@ class Attention(nn.Module):
             self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, dim // heads))
 
     def tables(self) -> tuple[Tensor, Tensor] | None:
-        """By row and by column: [side, side, d], what a query at the first place is multiplied with for a key."""
+        """Return the tables [side, side, d] for rows and columns.
+
+        They are the vectors that a query at the first index is multiplied with for a key at the second.
+        """
         if self.side is None:
             return None
         places = torch.arange(self.side, device=self.rel_pos_h.device)
@@ -75,7 +78,7 @@ class Attention(nn.Module):
         return self.rel_pos_h[distances], self.rel_pos_w[distances]
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, H, W, C] to the same shape. The biases come from queries that are not scaled."""
+        """Map [B, H, W, C] to the same shape. The biases use unscaled queries."""
         qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 4, 1, 2, 5)
         q, k, v = qkv.unbind(0)  # [B, heads, H, W, d]
         bias, tables = None, self.tables()
@@ -90,7 +93,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Widens and narrows with GELU in between, under the official names of the two layers."""
+    """Widens and narrows with GELU in between; the two layers have their official names."""
 
     def __init__(self, dim: int, hidden: int, names: tuple[str, str]) -> None:
         super().__init__()
@@ -108,7 +111,7 @@ class FeedForward(nn.Module):
 
 
 class VitBlock(nn.Module):
-    """Attention and feed-forward on [B, H, W, C]; `window` 0 stands for the whole grid."""
+    """Attention and feed-forward on [B, H, W, C]; `window` 0 means the whole grid."""
 
     def __init__(self, attention: Attention, mlp: FeedForward, window: int) -> None:
         super().__init__()
@@ -126,7 +129,10 @@ class VitBlock(nn.Module):
         return out
 
     def _in_windows(self, x: Tensor) -> Tensor:
-        """The grid is padded with zeros right and bottom after its normalisation: such tokens take part as biases."""
+        """Attend in windows.
+
+        The normalised grid is zero-padded on the right and bottom; padding tokens act as biases.
+        """
         height, width = x.shape[1:3]
         side = self.window
         x = functional.pad(x, (0, 0, 0, -width % side, 0, -height % side))
@@ -134,14 +140,14 @@ class VitBlock(nn.Module):
 
 
 def to_windows(x: Tensor, side: int) -> Tensor:
-    """[B, H, W, C] to [windows, side, side, C], those of an image row by row."""
+    """Split [B, H, W, C] into [windows, side, side, C], row by row per image."""
     batch, height, width, numbers = x.shape
     parts = x.reshape(batch, height // side, side, width // side, side, numbers)
     return parts.transpose(2, 3).reshape(-1, side, side, numbers)
 
 
 def from_windows(windows: Tensor, shape: torch.Size) -> Tensor:
-    """`windows` [windows, side, side, any] as [B, H, W, any] of the grid's `shape`."""
+    """Join `windows` [windows, side, side, any] into [B, H, W, any] of the grid's `shape`."""
     side = windows.shape[1]
     batch, height, width, _ = shape
     parts = windows.reshape(batch, height // side, width // side, side, side, -1)
@@ -158,7 +164,7 @@ def sam_neck(dim: int) -> nn.Sequential:
 
 
 class Vit(nn.Module):
-    """Image encoder: [B, 3, S, S] to [B, 256, S/16, S/16], and with `intermediate` [B, C, S/16, S/16]."""
+    """Image encoder: maps [B, 3, S, S] to [B, 256, S/16, S/16], and with `intermediate` also to [B, C, S/16, S/16]."""
 
     def __init__(self, sizes: VitSizes, grid: int) -> None:
         super().__init__()
@@ -169,7 +175,7 @@ class Vit(nn.Module):
         self.neck = sam_neck(sizes.embed_dim)
 
     def positions(self, _grid: int) -> Tensor:
-        """[1, S/16, S/16, C], what is added to the tokens."""
+        """Return [1, S/16, S/16, C], which is added to the tokens."""
         return self.pos_embed
 
     def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -191,7 +197,7 @@ def _block(sizes: VitSizes, index: int, grid: int) -> VitBlock:
 
 
 def build_vit(architecture: Mapping[str, object], input_size: int) -> nn.Module:
-    """The encoder of a record's `architecture` for square inputs of `input_size`, which its positions belong to."""
+    """Build the encoder of a record's `architecture` for square inputs of `input_size`, which fixes its positions."""
     return Vit(vit_sizes(architecture), input_size // PATCH)
 
 

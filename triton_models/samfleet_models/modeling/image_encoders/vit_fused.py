@@ -21,13 +21,13 @@ from samfleet_models.modeling.image_encoders.efficient_sam import EfficientSamEn
 from samfleet_models.modeling.image_encoders.vit import PATCH, Attention, Vit, VitBlock, from_windows, to_windows
 from samfleet_models.modeling.image_encoders.vit_attention import attend
 
-HEAD_UNIT = 8  # numbers: attention kernels of GPUs take heads of whole units only
+HEAD_UNIT = 8  # channels: GPU attention kernels need heads of whole units
 
 
 class FusedAttention(nn.Module):
     """LayerNorm, attention and residual addition of a VitBlock on [B, H, W, C].
 
-    Heads are filled up with zeros to whole units, which changes no product of a query with a key or a table.
+    Heads are zero-padded to whole units, which changes no product of a query with a key or a table.
     """
 
     padding: Tensor
@@ -43,7 +43,7 @@ class FusedAttention(nn.Module):
         self.qkv = FusedLinear(_fill_heads(weight, depth, 0), _fill_heads(bias, depth, 0))
         padding = _fill_heads(attention.qkv.bias, depth, 0)
         self.proj = FusedLinear(_fill_heads(attention.proj.weight, depth, 1), attention.proj.bias)
-        self.register_buffer("padding", padding.detach())  # of the published layer: it pads what is normalised already
+        self.register_buffer("padding", padding.detach())  # bias of the published layer, which pads normalised tokens
         for name, table in zip(("rows", "columns"), attention.tables() or (None, None), strict=True):
             self.register_buffer(name, None if table is None else _fill_heads(table, depth, 2).detach())
 
@@ -59,7 +59,7 @@ class FusedAttention(nn.Module):
         return joined
 
     def _padded(self, qkv: Tensor) -> Tensor:
-        """To whole windows, right and bottom; q, k and v of tokens that are zero are the layer's bias."""
+        """Pad to whole windows on the right and bottom; q, k and v of zero tokens are the layer's bias."""
         batch, height, width, numbers = qkv.shape
         down, right = -height % self.window, -width % self.window
         if not down and not right:
@@ -74,7 +74,7 @@ class FusedAttention(nn.Module):
 
 
 def _fill_heads(parameter: Tensor, depth: int, dim: int) -> Tensor:
-    """`parameter` with each `depth` numbers along `dim`, those of a head, filled up with zeros to whole units."""
+    """Return `parameter` with every `depth` numbers along `dim`, those of a head, zero-padded to whole units."""
     last = torch.unflatten(parameter.movedim(dim, -1), -1, (-1, depth))
     return functional.pad(last, (0, -depth % HEAD_UNIT)).flatten(-2).movedim(-1, dim).contiguous()
 
@@ -95,7 +95,7 @@ class FusedVitBlock(nn.Module):
 
 
 class FusedVit(nn.Module):
-    """[B, 3, S, S] to [B, 256, S/16, S/16], and [B, C, S/16, S/16] of the block `intermediate` if there is one."""
+    """Maps [B, 3, S, S] to [B, 256, S/16, S/16], and also to [B, C, S/16, S/16] of the block `intermediate` if set."""
 
     positions: Tensor
 
@@ -120,10 +120,10 @@ class FusedVit(nn.Module):
 
 
 def fuse_vit(encoder: Vit, input_size: int) -> nn.Module:
-    """What `encoder` computes, from its present parameters."""
+    """Return the function of `encoder`, fused from its current parameters."""
     return FusedVit(encoder, input_size, encoder.intermediate)
 
 
 def fuse_efficient_sam(encoder: EfficientSamEncoder, input_size: int) -> nn.Module:
-    """What `encoder` computes on inputs of `input_size`, from its present parameters."""
+    """Return the function of `encoder` on inputs of `input_size`, fused from its current parameters."""
     return FusedVit(encoder, input_size, None)

@@ -1,6 +1,6 @@
 """Transformer blocks on a grid of tokens, with attention in windows or over the whole grid.
 
-ViTDet (arXiv 2203.16527) and Hiera (arXiv 2306.00989) as SAM 2 and EfficientTAM use them; keys and arithmetic as
+ViTDet (arXiv 2203.16527) and Hiera (arXiv 2306.00989) as used by SAM 2 and EfficientTAM; keys and arithmetic follow
 modeling/backbones/hieradet.py of facebookresearch/sam2 and modeling/backbones/vitdet.py of yformer/EfficientTAM.
 """
 
@@ -15,7 +15,7 @@ MLP_RATIO = 4
 
 
 class PatchEmbed(nn.Module):
-    """Patches of an image [B, 3, S, S] as a grid of tokens [B, G, G, dim]."""
+    """Maps an image [B, 3, S, S] to a grid of tokens [B, G, G, dim]."""
 
     def __init__(self, dim: int, kernel: int, stride: int, padding: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class PatchEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Its `qkv` gives all heads' queries, then all keys, then all values."""
+    """Attention parameters. `qkv` returns all heads' queries, then all keys, then all values."""
 
     def __init__(self, inner: int, outer: int, heads: int) -> None:
         super().__init__()
@@ -48,10 +48,10 @@ class GeluMlp(nn.Module):
 
 
 class WindowBlock(nn.Module):
-    """[B, G, G, inner] to [B, G, G, outer], or to half the grid where the channels change.
+    """Maps [B, G, G, inner] to [B, G, G, outer], or to half the grid if the channels change.
 
     `window` is the side of the attention's windows in tokens of the incoming grid, 0 for the whole grid. A block that
-    changes the channels pools: its queries before the attention, and its residual, which is a projection of the
+    changes the channels pools its queries before the attention, and its residual, which is a projection of the
     normalised tokens.
     """
 
@@ -78,29 +78,29 @@ class WindowBlock(nn.Module):
 
 
 def attend(qkv: Tensor, padding: Tensor, heads: int, window: int, *, pool: bool) -> Tensor:
-    """Attention of every window of a square grid `qkv` [B, G, G, 3 C]: [B, G, G, C], or half the grid with `pool`.
+    """Attend in every window of a square grid `qkv` [B, G, G, 3 C]. Return [B, G, G, C], or half the grid with `pool`.
 
     The published modules pad the normalised tokens with zeros to whole windows, and padded tokens take part in the
     softmax: their queries, keys and values are the bias of the layer, `padding` [3 C].
     """
     side = window or qkv.shape[1]
     channels = qkv.shape[-1] // 3
-    queries, asked = qkv[..., :channels], side
+    queries, query_side = qkv[..., :channels], side
     if pool:
-        queries, asked = pooled(queries), side // 2
-    q = _heads(split_windows(queries, asked, padding[:channels]), heads)
+        queries, query_side = pooled(queries), side // 2
+    q = _heads(split_windows(queries, query_side, padding[:channels]), heads)
     k, v = (_heads(part, heads) for part in split_windows(qkv[..., channels:], side, padding[channels:]).chunk(2, -1))
     out = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-    return join_windows(out, asked, queries.shape[1])
+    return join_windows(out, query_side, queries.shape[1])
 
 
 def pooled(x: Tensor) -> Tensor:
-    """Greatest values of 2x2 tokens of [B, G, G, C]."""
+    """Return the maxima of 2x2 tokens of [B, G, G, C]."""
     return functional.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
 
 
 def split_windows(x: Tensor, side: int, padding: Tensor) -> Tensor:
-    """[B * windows, side², C] of a grid [B, G, G, C], filled up right and bottom with `padding` [C]."""
+    """Return [B * windows, side², C] of a grid [B, G, G, C], padded on the right and bottom with `padding` [C]."""
     batch, grid, _, channels = x.shape
     count = -(-grid // side)
     if count * side > grid:
@@ -112,7 +112,7 @@ def split_windows(x: Tensor, side: int, padding: Tensor) -> Tensor:
 
 
 def join_windows(windows: Tensor, side: int, grid: int) -> Tensor:
-    """The inverse of `split_windows`, without what was filled up."""
+    """Invert `split_windows` and remove the padding."""
     count = -(-grid // side)
     x = windows.reshape(-1, count, count, side, side, windows.shape[-1]).transpose(2, 3)
     return x.reshape(-1, count * side, count * side, windows.shape[-1])[:, :grid, :grid]

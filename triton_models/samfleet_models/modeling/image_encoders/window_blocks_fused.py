@@ -1,4 +1,4 @@
-"""The blocks of `window_blocks` for inference, with the LayerNorms folded into the layers behind them."""
+"""The blocks of `window_blocks` for inference, with the LayerNorms folded into the layers after them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from samfleet_models.modeling.image_encoders.window_blocks import EPS, PatchEmbe
 
 
 class FusedPatches(nn.Module):
-    """Tokens [B, G, G, C] of an image [B, 3, S, S], `positions` [1, G, G, C] added."""
+    """Maps an image [B, 3, S, S] to tokens [B, G, G, C] plus `positions` [1, G, G, C]."""
 
     positions: Tensor
 
@@ -30,7 +30,7 @@ class FusedWindowBlock(nn.Module):
         super().__init__()
         first, second = block.mlp.layers
         if not isinstance(first, nn.Linear) or not isinstance(second, nn.Linear):
-            raise TypeError(f"{block.mlp} is no feed-forward network of two linear layers")
+            raise TypeError(f"{block.mlp} is not a feed-forward network of two linear layers")
         self.heads, self.window = block.attn.heads, block.window
         self.qkv = fuse_after_norm(block.norm1, block.attn.qkv)
         self.register_buffer("padding", block.attn.qkv.bias.detach())

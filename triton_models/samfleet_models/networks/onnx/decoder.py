@@ -1,6 +1,6 @@
 """A prompt encoder and mask decoder as one ONNX graph, in the two steps of `samfleet_models.decoder.interface`.
 
-A graph gives a prompt's masks together with their predicted IoUs, so scoring runs it and drawing picks.
+A graph returns a prompt's masks together with their predicted IoUs, so scoring runs it and drawing selects.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.mask_decoder import MASKS
 from samfleet_models.networks.onnx.graph import Array, Graph, GraphMismatch
 
-FIRST_MASK: dict[MaskCount, int] = {
-    1: 0,
-    3: 1,
-    4: 0,
-}  # which of `samfleet_models.decoder.interface` a graph's first one is
-LOGITS_PER_PIXEL = 4  # along a side of the embedding: what a mask prompt has
+# Index of a graph's first mask in the numbering of `samfleet_models.decoder.interface`.
+FIRST_MASK: dict[MaskCount, int] = {1: 0, 3: 1, 4: 0}
+LOGITS_PER_PIXEL = 4  # side of a mask prompt over that of the embedding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxImage:
-    """What the graph is fed of an image, by input, the same for every prompt."""
+    """The graph's inputs that come from the image, by name, equal for every prompt."""
 
     features: dict[str, Array]
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxScored:
-    """P prompts: `ious` [P, 4], minus infinity for masks that the graph does not give, and `logits` [P, m, h, w]."""
+    """P prompts: `ious` [P, 4], minus infinity for masks that the graph does not return, and `logits` [P, m, h, w]."""
 
     ious: Tensor
     logits: Tensor
 
 
 class OnnxDecoder:
-    """`names` says what the graph calls what; prompts and masks live in a square of `frame_size` pixels."""
+    """Decodes with a graph, whose inputs and outputs `names` maps.
 
-    lanes = 1  # ONNX Runtime shares out the operators of one run by itself
+    Prompts and masks use a square of `frame_size` pixels.
+    """
+
+    lanes = 1  # ONNX Runtime distributes the operators of one run itself
 
     def __init__(self, graph: Graph, names: DecoderGraph, frame_size: int, device: torch.device) -> None:
         optional = (names.mask_prompt, names.has_mask_prompt, names.image_size)
@@ -58,13 +58,13 @@ class OnnxDecoder:
         self._prompts_per_run = prompts or names.prompts_per_run
 
     def prepare(self, features: Features) -> OnnxImage:
-        """`features` [1, ...] as the encoder's graph gives them."""
+        """Keep `features` [1, ...] as the encoder's graph returns them."""
         return OnnxImage(
             {name: array.cpu().numpy() for name, array in zip(self._names.features, features, strict=True)}
         )
 
     def score(self, images: OnnxImage | Sequence[OnnxImage], coords: Tensor, labels: Tensor) -> OnnxScored:
-        """Runs the graph on the prompts of each image, as many at a time as it takes."""
+        """Run the graph on the prompts of each image, as many at a time as it accepts."""
         contexts = [images] * len(coords) if isinstance(images, OnnxImage) else images
         points, kinds = coords.cpu().numpy(), labels.cpu().numpy()
         parts = [self._run(contexts[rows.start], points[rows], kinds[rows]) for rows in self._runs(contexts)]
@@ -75,15 +75,15 @@ class OnnxDecoder:
         return OnnxScored(placed, logits.float())
 
     def draw(self, scored: OnnxScored, rows: Tensor, masks: Tensor) -> DrawnMasks:
-        """The `masks` [n] (0 to 3) of the prompts `rows` [n]; logits stay on the host, as the graph gives them."""
+        """Return the `masks` [n] (0 to 3) of the prompts `rows` [n]. Logits stay on the host."""
         chosen = masks - FIRST_MASK[self._names.mask_count]
         return DrawnMasks(scored.logits[rows, chosen], scored.ious[rows, masks])
 
     def release_memory(self) -> None:
-        """Nothing is kept between two calls."""
+        """Do nothing; nothing is kept between two calls."""
 
     def _runs(self, contexts: Sequence[OnnxImage]) -> Iterator[slice]:
-        """Neighbours of one image, at most so many as the graph takes."""
+        """Yield slices of adjacent prompts of one image, at most as many as the graph accepts."""
         start = 0
         for end in range(1, len(contexts) + 1):
             full = end - start == self._prompts_per_run
@@ -92,7 +92,7 @@ class OnnxDecoder:
                 start = end
 
     def _run(self, image: OnnxImage, coords: Array, labels: Array) -> tuple[Array, Array]:
-        """Logits [p, m, h, w] and IoUs [p, m] of p prompts; `coords` [p, T, 2], `labels` [p, T]."""
+        """Return logits [p, m, h, w] and IoUs [p, m] of p prompts; `coords` [p, T, 2], `labels` [p, T]."""
         names, leading = self._names, (1,) * len(self._leading)
         feeds = {
             **image.features,
@@ -113,11 +113,11 @@ class OnnxDecoder:
         return int(image.features[self._names.features[0]].shape[-1])
 
     def _shaped(self, output: Array, prompts: int, dimensions: int) -> Array:
-        """Without dimensions in front, and as the record says."""
+        """Remove leading dimensions and check the shape against the record."""
         shaped: Array = output.reshape(output.shape[max(0, output.ndim - dimensions) :])
         if shaped.shape[:2] != (prompts, self._names.mask_count):
             raise GraphMismatch(
-                f"{self._graph.path.name} gives {output.shape} for {prompts} prompts; its record says that there are "
+                f"{self._graph.path.name} returns {output.shape} for {prompts} prompts; its record says "
                 f"{self._names.mask_count} masks for each: correct mask_count in the record"
             )
         return shaped

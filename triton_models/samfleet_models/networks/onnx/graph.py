@@ -1,4 +1,4 @@
-"""One ONNX graph in ONNX Runtime: what it takes and gives is checked when it is loaded."""
+"""One ONNX graph in ONNX Runtime. Its inputs and outputs are checked when it is loaded."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ TYPES: dict[str, type[np.generic]] = {
     "tensor(bool)": np.bool_,
 }
 CUDA = "CUDAExecutionProvider"
-MEMORY_SHARE = 0.5  # of what this process may take of the GPU: a variant has two graphs, each with an arena of its own
+MEMORY_SHARE = 0.5  # share of this process's GPU memory: a variant has two graphs, each with its own arena
 ALLOCATION_FAILURES = ("failed to allocate", "bad_alloc", "out of memory", "alloc_failed")
 
 
 class GraphUnreadable(SamfleetError):
-    """The file is no ONNX graph that this ONNX Runtime can run."""
+    """The file is not an ONNX graph that this ONNX Runtime can run."""
 
     code = "onnx_unreadable"
 
@@ -42,7 +42,7 @@ class GraphMismatch(SamfleetError):
 
 
 class GraphFailed(SamfleetError):
-    """The graph cannot compute what it is given; its encoder, input size or names may be another export's."""
+    """The graph cannot compute its inputs; its encoder, input size or names may belong to another export."""
 
     code = "onnx_failed"
 
@@ -63,14 +63,14 @@ class GraphFellBack(SamfleetError):
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input: the type it takes, and its shape, None where the graph leaves a side open."""
+    """An input: its type, and its shape, with None for sides that the graph leaves open."""
 
     dtype: type[np.generic]
     shape: tuple[int | None, ...]
 
 
 class Graph:
-    """Computes on `device`; on a CPU with as many threads as torch, which sleep when they are idle as torch's do."""
+    """Computes on `device`. On a CPU it uses as many threads as torch, which sleep when idle, as torch's do."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self.path = path
@@ -79,7 +79,7 @@ class Graph:
         self._outputs = [port.name for port in self._session.get_outputs()]
 
     def require(self, inputs: Iterable[str], outputs: Iterable[str]) -> None:
-        """That its inputs are these and its outputs these or more."""
+        """Check that the inputs are exactly these and that the outputs include these."""
         takes, gives = set(inputs), set(outputs)
         if takes != self.inputs.keys() or not gives <= set(self._outputs):
             raise GraphMismatch(
@@ -88,7 +88,7 @@ class Graph:
             )
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
-        """Arrays of the type that the graph gives; what is fed becomes what it takes."""
+        """Return arrays of the graph's own types; `feeds` are converted to the types of its inputs."""
         fed = {name: np.ascontiguousarray(array, self.inputs[name].dtype) for name, array in feeds.items()}
         try:
             found: list[Array] = self._session.run(list(outputs), fed)
@@ -110,27 +110,27 @@ def _open(path: Path, device: torch.device) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # exports warn about initialisers that nothing uses
+    options.log_severity_level = 3  # exports warn about unused initialisers
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # its own exceptions have no common base but this
+    except Exception as error:  # ONNX Runtime's exceptions have no other common base
         raise GraphUnreadable(f"{path} cannot be run by ONNX Runtime {onnxruntime.__version__}: {error}") from error
-    session.disable_fallback()  # else a run that fails on the GPU makes the session anew on the CPU and goes on there
+    session.disable_fallback()  # else a run that fails on the GPU recreates the session on the CPU and continues there
     if device.type == "cuda" and CUDA not in session.get_providers():
         raise GraphFellBack(
             f"{path.name} would run on {', '.join(session.get_providers())} and not on {device}: ONNX Runtime "
-            f"{onnxruntime.__version__} could not start CUDA beside torch {torch.__version__}, which is built for CUDA "
+            f"{onnxruntime.__version__} could not start CUDA with torch {torch.__version__}, which is built for CUDA "
             f"{torch.version.cuda}; install an onnxruntime-gpu for that CUDA, or serve with SAMFLEET_DEVICE=cpu"
         )
     return session
 
 
 def cuda_options(device: torch.device) -> dict[str, Any]:
-    """Options of the CUDA provider: true float32, no exhaustive search of cuDNN's kernels, an arena with a limit.
+    """Return the CUDA provider's options: true float32, no exhaustive search of cuDNN's kernels, an arena with a limit.
 
-    By default the search takes the largest workspace that there is, and the arena doubles with each growth and never
-    shrinks; torch and the check of free memory do not see either.
+    By default the search takes the largest available workspace, and the arena doubles with each growth and never
+    shrinks. Neither is visible to torch or to the check of free memory.
     """
     return {
         "device_id": device.index or 0,
@@ -144,7 +144,7 @@ def cuda_options(device: torch.device) -> dict[str, Any]:
 def _port(port: Any, path: Path) -> Port:
     dtype = TYPES.get(port.type)
     if dtype is None:
-        raise GraphMismatch(f"{path.name} takes {port.name} as {port.type}; known are {', '.join(TYPES)}")
+        raise GraphMismatch(f"{path.name} takes {port.name} as {port.type}; known types are {', '.join(TYPES)}")
     return Port(dtype, tuple(side if isinstance(side, int) else None for side in port.shape))
 
 

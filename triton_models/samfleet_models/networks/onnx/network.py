@@ -1,4 +1,4 @@
-"""A variant of two ONNX graphs, in the place of a torch network."""
+"""A variant of two ONNX graphs, in place of a torch network."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ PROMPTS_PER_PASS = 64  # 0.8 MB of logits for each of three masks
 
 
 class GraphExecutionFixed(InvalidInput):
-    """An ONNX graph computes in the precision it was exported in; serve the variant in plain fp32."""
+    """An ONNX graph computes in the precision in which it was exported; serve the variant in plain fp32."""
 
     code = "onnx_execution_fixed"
 
 
 class OnnxNetwork:
-    """`record.architecture` names what both graphs take and give; they are opened by `warm_up`, on the device then."""
+    """A network of two graphs, whose names are in `record.architecture`. `warm_up` opens them on the current device."""
 
     def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
         if execution is not None and not execution.is_reference:
@@ -58,7 +58,7 @@ class OnnxNetwork:
         return self
 
     def warm_up(self) -> None:
-        """Opens the graphs and runs them once: what does not fit shows here and not in a request."""
+        """Open the graphs and run them once, so that a mismatch shows here and not in a request."""
         names = self._encoder_names
         self._encoder = Graph(self._files["network"], self.device)
         self._encoder.require((names.image,), names.features)
@@ -70,7 +70,7 @@ class OnnxNetwork:
         self._decoder.score(context, box, torch.tensor([[Label.BOX_TOP_LEFT, Label.BOX_BOTTOM_RIGHT]]))
 
     def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
-        """One image after the other: most exports have a batch of one baked in."""
+        """Encode one image after the other, because most exports have a fixed batch size of one."""
         features = []
         for image in resized:
             with clock.measure("preprocess"):
@@ -80,7 +80,7 @@ class OnnxNetwork:
         return features
 
     def _features(self, pixels: Tensor) -> Features:
-        """On the host, of `pixels` [1, 3, S, S]."""
+        """Return features on the host for `pixels` [1, 3, S, S]."""
         if self._encoder is None:
             self.warm_up()
         names = self._encoder_names
@@ -98,8 +98,8 @@ class OnnxNetwork:
             self.warm_up()
         return cast("OnnxDecoder", self._decoder)
 
-    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:  # noqa: ARG002 - the protocol's
-        """How many prompts share a chunk; how many a run of the graph takes is the decoder's affair."""
+    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:  # noqa: ARG002 - part of the protocol
+        """Return the number of prompts in a chunk; the decoder splits it into runs of the graph."""
         return PROMPTS_PER_PASS if asked == "auto" else min(asked, PROMPTS_PER_PASS)
 
     @property
@@ -107,4 +107,4 @@ class OnnxNetwork:
         return 0
 
     def release_memory(self) -> None:
-        """ONNX Runtime keeps its arenas; what was scored is freed with the chunk."""
+        """Do nothing: ONNX Runtime keeps its arenas, and scored prompts are freed with the chunk."""

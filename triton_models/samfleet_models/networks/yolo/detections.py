@@ -1,4 +1,4 @@
-"""From a detector's predictions to the objects that it means: thresholds, suppression of doubles, edges.
+"""Selects objects from a detector's predictions: thresholds, non-maximum suppression, edges.
 
 The rules and their order are those of `non_max_suppression` and of the predictors of CASIA-IVA-Lab/FastSAM
 (fastsam/predict.py, fastsam/utils.py) and ChaoningZhang/MobileSAM (MobileSAMv2/mobilesamv2/promt_mobilesamv2).
@@ -17,7 +17,7 @@ from samfleet_models.device.transfers import to_device
 from samfleet_models.networks.yolo.letterbox import Letterbox
 from samfleet_models.ops.nms import nms
 
-EDGE = 20.0  # pixels of the network input: a side closer to the frame lies on it
+EDGE = 20.0  # pixels of the network input: a side closer to the frame is moved onto it
 WHOLE_FRAME_IOU = 0.9
 BOX = slice(0, 4)
 SCORE = 4
@@ -25,7 +25,10 @@ SCORE = 4
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """A detection needs a score above `score`; of two whose boxes have an IoU above `nms` the better stays."""
+    """Thresholds of detections: a score above `score`, and of two boxes with an IoU above `nms` the better one stays.
+
+    At most `most` detections are kept.
+    """
 
     score: float
     nms: float
@@ -36,8 +39,8 @@ class Thresholds:
 class Detections:
     """The objects found in one image, best first.
 
-    `boxes` [n, 4] (x0, y0, x1, y1) float32 and `scores` [n] float32 in (0, 1); `coefficients` [n, C] stay where the
-    network runs.
+    `boxes` [n, 4] (x0, y0, x1, y1) float32 and `scores` [n] float32 in (0, 1); `coefficients` [n, C] stay on the
+    network's device.
     """
 
     boxes: NDArray[np.float32]
@@ -49,7 +52,7 @@ class Detections:
 
 
 def detect(predictions: Tensor, thresholds: Thresholds) -> Detections:
-    """Of the predictions [5 + C, N] of one image; boxes in pixels of the network input."""
+    """Return the objects in the predictions [5 + C, N] of one image; boxes in pixels of the network input."""
     table = predictions[: SCORE + 1].float().cpu()  # boxes and scores, in one copy
     candidates = (table[SCORE] > thresholds.score).nonzero()[:, 0]
     centre, size = table[BOX, candidates].T.numpy().reshape(-1, 2, 2).transpose(1, 0, 2)
@@ -61,7 +64,7 @@ def detect(predictions: Tensor, thresholds: Thresholds) -> Detections:
 
 
 def snapped(boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Boxes whose sides lie on the frame of the network input, (height, width), where they nearly did."""
+    """Move box sides that are close to the frame of the network input, (height, width), onto it."""
     height, width = shape
     x0, y0, x1, y1 = boxes.T
     sides = [
@@ -75,9 +78,9 @@ def snapped(boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
 
 
 def with_whole_frames(boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Boxes that nearly fill the network input, (height, width), made to fill it.
+    """Enlarge boxes that nearly fill the network input, (height, width), to fill it.
 
-    Each keeps its own score and mask. The official code means that too, and stops with an error on two such boxes.
+    Each keeps its own score and mask. The official code intends this too, but fails on two such boxes.
     """
     height, width = shape
     sides = np.minimum(boxes[:, 2:], [width, height]) - np.maximum(boxes[:, :2], 0)
@@ -89,9 +92,10 @@ def with_whole_frames(boxes: NDArray[np.float32], shape: tuple[int, int]) -> NDA
 
 
 def in_image(boxes: NDArray[np.float32], letterbox: Letterbox) -> NDArray[np.float32]:
-    """Boxes in pixels of the image, cut at its edges.
+    """Return boxes in pixels of the image, clipped at its edges.
 
-    Padding is subtracted as half of what remains, rounded: in whole pixels, though the image may begin one beside.
+    Half of the remaining space is subtracted as padding, rounded to whole pixels, so it may be off by one from the
+    image's actual corner.
     """
     (height, width), shape = letterbox.original, letterbox.shape
     gain = min(shape[0] / height, shape[1] / width)

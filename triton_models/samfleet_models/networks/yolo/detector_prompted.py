@@ -1,4 +1,4 @@
-"""A variant with a detector of its own: SegEvery asks its decoder with the boxes that the detector finds.
+"""A variant with its own detector: SegEvery prompts its decoder with the boxes that the detector finds.
 
 Source: `MobileSAMv2/Inference.py` of ChaoningZhang/MobileSAM.
 """
@@ -30,7 +30,7 @@ DETECTOR = "detector"  # the companion file
 
 
 class DetectorPrompted:
-    """`network` answers everything; where boxes are from the detector, that looks at the image first."""
+    """Delegates all requests to `network`. If boxes come from the detector, the detector runs on the image first."""
 
     def __init__(self, network: Network, detector: VariantRecord, execution: Execution | None = None) -> None:
         self._network = network
@@ -67,17 +67,20 @@ class DetectorPrompted:
         features: Features,
         clock: StageClock,
     ) -> ImageTask:
-        """One mask per box of the detector, the surest first. Nobody gave the prompts, so no mask names one."""
+        """Return one mask per detected box, highest score first.
+
+        The prompts are not the client's, so no mask has a prompt index.
+        """
         found = self.detect(image, task, clock)
         boxes = tuple(Prompt(box=(x0, y0, x1, y1)) for x0, y0, x1, y1 in found.boxes.tolist())
         if not boxes:
             return ()
-        asked = replace(request, task=replace(task, boxes_from="detections"), prompts=boxes)
-        masks = yield from self._network.segment(asked, image, features, clock)
+        prompted = replace(request, task=replace(task, boxes_from="detections"), prompts=boxes)
+        masks = yield from self._network.segment(prompted, image, features, clock)
         return tuple(replace(mask, prompt_index=None) for mask in masks)
 
     def detect(self, image: LoadedImage, task: EverythingParameters, clock: StageClock) -> Detections:
-        """The objects of one image, boxes in its pixels."""
+        """Return the objects of one image, with boxes in its pixels."""
         processor, size = self._detector.processor, image.frame.original
         with clock.measure("preprocess"):
             resized = processor.resize(image.pixels)

@@ -1,7 +1,7 @@
-"""From an upright RGB image to the input of a detector: scaled to a rectangle of whole cells, centred on grey.
+"""Converts an upright RGB image to the input of a detector: scaled, and centred on grey in a rectangle of whole cells.
 
 The rules are those of ultralytics 8.0.120 as FastSAM and MobileSAMv2 run it (`LetterBox` with `auto`, one image shape
-per call); the resizing is OpenCV's INTER_LINEAR of 8-bit images, which no other library does with these roundings.
+per call). The resizing is OpenCV's INTER_LINEAR for 8-bit images; no other library has the same roundings.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from samfleet_models.images.transforms import Pixels, Resized
 
 CELL = 32  # network input pixels per cell of the coarsest grid
 GREY = 114
-ONE = 2048  # weights of the two neighbours on an axis, as whole numbers, add up to this
+ONE = 2048  # sum of the integer weights of the two neighbours on an axis
 
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How an image lies in the network input: sides in pixels, (height, width), and the corner that it begins at.
+    """The position of an image in the network input: sides in pixels, (height, width), and its top left corner.
 
     The input is the smallest rectangle of whole cells around the image scaled to `resized`, whose longest side is the
     network's input size; small images are scaled up.
@@ -47,7 +47,7 @@ class Letterbox:
 
 
 def letterboxed(image: Pixels, box: Letterbox) -> Pixels:
-    """HWC uint8 of the network input's shape, of an HWC uint8 image."""
+    """Return HWC uint8 of the network input's shape from an HWC uint8 image."""
     out = np.full((*box.shape, image.shape[2]), GREY, dtype=np.uint8)
     (top, left), (height, width) = box.corner, box.resized
     out[top : top + height, left : left + width] = resize_bilinear(image, box.resized)
@@ -55,17 +55,17 @@ def letterboxed(image: Pixels, box: Letterbox) -> Pixels:
 
 
 def to_pixels(letterboxes: Sequence[Resized], rule: Preprocessing, device: torch.device) -> Tensor:
-    """[B, 3, H, W] float32 on `device`, of HWC uint8 RGB images of one shape."""
+    """Return [B, 3, H, W] float32 on `device` from HWC uint8 RGB images of one shape."""
     mean, std = (to_device(torch.tensor(values), device).view(3, 1, 1) for values in (rule.mean, rule.std))
     batch = to_device(torch.from_numpy(np.stack(letterboxes)), device).permute(0, 3, 1, 2)
     return ((batch if rule.order == "rgb" else batch.flip(1)) - mean) / std
 
 
 def resize_bilinear(image: Pixels, size: tuple[int, int]) -> Pixels:
-    """HWC uint8 resized to `size` (height, width) as OpenCV does it: two neighbours an axis, also when shrinking.
+    """Resize HWC uint8 to `size` (height, width) as OpenCV does: two neighbours per axis, also when shrinking.
 
-    Weights are whole numbers of 11 bits, and what the columns give is cut by 4 bits before the rows are weighed, each
-    product of which is cut too (modules/imgproc/src/resize.cpp of opencv/opencv).
+    Weights are integers of 11 bits. The sums over columns are shifted by 4 bits before they are multiplied by the row
+    weights, and each of those products is shifted too (modules/imgproc/src/resize.cpp of opencv/opencv).
     """
     if image.shape[:2] == size:
         return image
@@ -74,9 +74,9 @@ def resize_bilinear(image: Pixels, size: tuple[int, int]) -> Pixels:
     x_weights[:, x[0] == x[1]] = [[ONE], [0]]  # beyond the outermost centres; rows keep their weights there
     needed, places = np.unique(y, return_inverse=True)
     rows = image[needed].astype(np.int32)
-    lying = rows[:, x[0]] * x_weights[0][:, None] + rows[:, x[1]] * x_weights[1][:, None]
-    lying >>= 4
-    upper, lower = (lying[place] for place in places.reshape(y.shape))
+    across = rows[:, x[0]] * x_weights[0][:, None] + rows[:, x[1]] * x_weights[1][:, None]
+    across >>= 4
+    upper, lower = (across[place] for place in places.reshape(y.shape))
     upper *= y_weights[0][:, None, None]
     lower *= y_weights[1][:, None, None]
     out: Pixels = (((upper >> 16) + (lower >> 16) + 2) >> 2).astype(np.uint8)
@@ -84,7 +84,10 @@ def resize_bilinear(image: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _neighbours(inner: int, outer: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Per output place of an axis its two input places [2, outer] and their weights [2, outer], which add up to ONE."""
+    """Return the two inputs [2, outer] of each output index of an axis, and their weights [2, outer].
+
+    The two weights add up to ONE.
+    """
     centres = ((np.arange(outer) + 0.5) * (inner / outer) - 0.5).astype(np.float32)
     first = np.floor(centres).astype(np.int64)
     share = centres - first.astype(np.float32)

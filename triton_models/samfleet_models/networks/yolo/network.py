@@ -1,4 +1,4 @@
-"""A variant that finds all objects of an image at once: SegEvery is what it finds, prompts choose among that."""
+"""A variant that finds all objects of an image at once. SegEvery returns all of them; prompts select from them."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ IMAGES_PER_PASS = {"cpu": 1, "cuda": 16}
 
 
 class CompilationUnsupported(SamfleetError):
-    """The variant takes images of many shapes, which are not compiled for; serve it without compilation."""
+    """The variant takes images of many shapes, which cannot be compiled; serve it without compilation."""
 
     code = "compilation_unsupported"
 
 
 class InstanceNetwork(nn.Module):
-    """The published network of a record, and what runs of it. It asks no decoder anything."""
+    """The published network of a record and its fused form. It yields no decode requests."""
 
     def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
         super().__init__()
@@ -63,31 +63,31 @@ class InstanceNetwork(nn.Module):
         self.load_published(read_published(self._record.checkpoint, files["network"]))
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Loads a state dict under the published keys, strictly."""
+        """Load a state dict under the published keys, strictly."""
         load_state(self.network, state)
         self._running = None
 
     def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raises `CheckpointMismatch` unless these are the shapes of the published keys; no memory is touched."""
+        """Raise `CheckpointMismatch` unless these are the shapes of the published keys. Allocates no memory."""
         fitting_keys(self.network, shapes)
 
     def warm_up(self) -> float | None:
         if self.execution.compilation != "none":
             raise CompilationUnsupported(
-                f"{self._record.name} takes images of many shapes and cannot be prepared by "
+                f"{self._record.name} takes images of many shapes and does not support "
                 f"{self.execution.compilation}; serve it in {self.execution.precision} alone"
             )
         dtype = DTYPES[self.execution.precision]
         fused = fuse_yolo(self.network).to(dtype)
 
-        def run(pixels: Tensor) -> Features:  # the module itself would join the official keys
+        def run(pixels: Tensor) -> Features:  # a module as attribute would add its keys to the official ones
             return tuple(part.float() for part in fused(pixels.to(dtype)) if part is not None)
 
         self._running = run
         return None
 
     def encode(self, pixels: Tensor) -> Features:
-        """Predictions [B, 5 + C, N] and, of a network that makes masks, prototypes [B, C, H/4, W/4], float32.
+        """Return predictions [B, 5 + C, N] and, if the network has masks, prototypes [B, C, H/4, W/4], float32.
 
         `pixels` [B, 3, H, W] float32 are preprocessed.
         """
@@ -97,15 +97,15 @@ class InstanceNetwork(nn.Module):
 
     @torch.inference_mode()
     def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
-        """Each image's features [1, ...]; images of one shape go through the network together."""
-        alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        """Return each image's features [1, ...]; images of one shape go through the network together."""
+        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, image in enumerate(resized):
-            alike[image.shape].append(index)
+            by_shape[image.shape].append(index)
         features: dict[int, Features] = {}
-        for indices in alike.values():
+        for indices in by_shape.values():
             for start in range(0, len(indices), self.images_per_pass):
                 part = indices[start : start + self.images_per_pass]
-                with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # where it is computed
+                with clock.measure("preprocess" if self.device.type == "cpu" else "encode"):  # by where it runs
                     pixels = self.processor.network_input([resized[index] for index in part], self.device)
                 with clock.measure("encode"):
                     together = self.encode(pixels)
@@ -113,7 +113,7 @@ class InstanceNetwork(nn.Module):
         return [features[index] for index in range(len(resized))]
 
     def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
-        yield from ()  # no questions
+        yield from ()  # a generator without decode requests
         task = request.task
         asked = task if isinstance(task, EverythingParameters) and not task.prompted else self._record.everything
         with clock.measure("decode"):
@@ -125,7 +125,7 @@ class InstanceNetwork(nn.Module):
             return tuple(answer(prompt, index, instances) for index, prompt in enumerate(request.prompts))
 
     def detections(self, predictions: Tensor, size: tuple[int, int], thresholds: Thresholds) -> Detections:
-        """The objects in the predictions [5 + C, N] of an image of `size` (height, width), boxes in its pixels."""
+        """Return the objects in predictions [5 + C, N] of an image of `size` (height, width), boxes in its pixels."""
         found = detect(predictions, thresholds)
         letterbox = self.processor.letterbox(*size)
         boxes = snapped(found.boxes, letterbox.shape)
@@ -136,13 +136,13 @@ class InstanceNetwork(nn.Module):
     def instances(
         self, found: Detections, prototypes: Tensor, size: tuple[int, int], asked: EverythingParameters
     ) -> Instances:
-        """The masks of detections, of those that are stable enough if that is asked for."""
+        """Return the masks of detections, filtered by stability if `asked` has a threshold."""
         least = asked.stability_score_thresh if asked.stability_score_thresh > 0.0 else None
         return draw_instances(found, prototypes, size, (asked.stability_score_offset, least))
 
     @property
     def decoder(self) -> Decoder:
-        raise TypeError(f"{self._record.name} has no decoder: its works ask nothing")
+        raise TypeError(f"{self._record.name} has no decoder: its tasks yield no decode requests")
 
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
         del asked, points
@@ -157,7 +157,7 @@ class InstanceNetwork(nn.Module):
             torch.cuda.empty_cache()
 
     def _apply(self, *args: Any, **options: Any) -> Self:
-        """Parameters move or change type: what was made from them is void."""
+        """Drop the fused form when parameters move or change type."""
         self._running = None
         return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
 
@@ -171,5 +171,5 @@ class InstanceNetwork(nn.Module):
 
 
 def of_instances(asked: EverythingParameters) -> Thresholds:
-    """What the sampler `instances` calls the thresholds of a detector."""
+    """Return a detector's thresholds from the parameters of the sampler `instances`."""
     return Thresholds(asked.pred_iou_thresh, asked.box_nms_thresh, asked.max_detections)

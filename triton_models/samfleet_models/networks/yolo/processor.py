@@ -1,4 +1,4 @@
-"""What detectors do with an image before their network sees it, by a record's conventions."""
+"""A detector's image processing before the network, by a record's conventions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samfleet_models.networks.yolo.letterbox import Letterbox, letterboxed, to_p
 
 @dataclass(frozen=True, slots=True)
 class LetterboxProcessor:
-    """`input_size` is the longest side of an image in the network's input."""
+    """Letterboxes images; `input_size` is the longest side of an image in the network's input."""
 
     input_size: int
     conventions: Conventions
@@ -26,16 +26,16 @@ class LetterboxProcessor:
         return cls(record.input_size, record.conventions)
 
     def frame(self, height: int, width: int) -> ImageFrame:
-        """Prompts and masks are in the image's own pixels: of a frame only its size is used."""
+        """Return the frame, of which only the size is used: prompts and masks are in the image's own pixels."""
         return ImageFrame.of(height, width, self.input_size, self.conventions.preprocessing)
 
     def letterbox(self, height: int, width: int) -> Letterbox:
         return Letterbox.of(height, width, self.input_size)
 
     def resize(self, image: Pixels) -> Resized:
-        """HWC uint8 RGB as the network's input shows it, its padding included."""
+        """Return HWC uint8 RGB as in the network's input, including its padding."""
         return letterboxed(image, self.letterbox(*image.shape[:2]))
 
     def network_input(self, letterboxes: Sequence[Resized], device: torch.device) -> Tensor:
-        """[B, 3, H, W] float32 of images of one shape."""
+        """Return [B, 3, H, W] float32 of images of one shape."""
         return to_pixels(letterboxes, self.conventions.preprocessing, device)

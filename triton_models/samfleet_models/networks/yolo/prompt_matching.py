@@ -1,4 +1,4 @@
-"""Which of an image's objects a prompt means: FastSAM answers prompts by choosing among what it has found.
+"""Matches prompts to the objects found in an image, as FastSAM does.
 
 The rules are `point_prompt` and `box_prompt` of CASIA-IVA-Lab/FastSAM (fastsam/prompt.py).
 """
@@ -23,7 +23,7 @@ FOREGROUND = 1
 
 
 def answer(prompt: Prompt, index: int, found: Instances) -> MaskRecord:
-    """The one mask of a prompt of points or of a box; an empty one where no foreground point hits anything."""
+    """Return the mask of a point or box prompt, an empty one if no foreground point hits an object."""
     if prompt.box is not None:
         return _of_box(prompt.box, index, found)
     return _of_points(prompt, index, found)
@@ -43,9 +43,10 @@ def record_of(found: Instances, row: int, prompt_index: int | None = None) -> Ma
 
 
 def _of_box(box: Sequence[float], index: int, found: Instances) -> MaskRecord:
-    """The object whose mask has the highest IoU with the box, its sides rounded to pixels; the first on ties.
+    """Return the object whose mask has the highest IoU with the box, its sides rounded to pixels; the first on ties.
 
-    So a box that touches no object gets the surest, as in the official code: its predicted IoU is 0 then.
+    So a box that touches no object gets the one with the highest score, as in the official code; its predicted IoU is
+    then 0.
     """
     if not len(found):
         return _empty(found.size, index)
@@ -60,10 +61,10 @@ def _of_box(box: Sequence[float], index: int, found: Instances) -> MaskRecord:
 
 
 def _of_points(prompt: Prompt, index: int, found: Instances) -> MaskRecord:
-    """All objects under foreground points, without those under background points: the largest first, so that what a
-    smaller one takes away or gives back decides.
+    """Return the union of the objects under foreground points, without those under background points.
 
-    The score is that of the surest object under a foreground point, and so is the stability.
+    Objects are processed from the largest, so that smaller ones override. Score and stability are those of the
+    highest-scoring object under a foreground point.
     """
     hits = [_under(point, found) for point in prompt.points]
     mask = np.zeros(found.size, dtype=np.bool_)
@@ -91,7 +92,7 @@ def _of_points(prompt: Prompt, index: int, found: Instances) -> MaskRecord:
 
 
 def _under(point: tuple[float, float], found: Instances) -> NDArray[np.bool_]:
-    """[n]: the objects that cover the pixel of a point; a point beside the image has the pixel next to it."""
+    """Mark [n] the objects that cover the pixel of a point; a point outside the image uses the nearest pixel."""
     height, width = found.size
     pixel = np.zeros(found.size, dtype=np.bool_)
     pixel[min(max(int(point[1]), 0), height - 1), min(max(int(point[0]), 0), width - 1)] = True
@@ -99,7 +100,7 @@ def _under(point: tuple[float, float], found: Instances) -> NDArray[np.bool_]:
 
 
 def _ious(found: Instances, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[n]: of every object with a mask [height, width]."""
+    """Return the IoUs [n] of every object with a mask [height, width]."""
     if not len(found):
         return np.zeros(0)
     other = _code(encode_mask(mask), found.size)

@@ -1,7 +1,7 @@
-"""Masks of detections in the image's pixels: prototypes mixed by each one's coefficients, scaled up, cut to its box.
+"""Masks of detections in the image's pixels: prototypes mixed by coefficients, scaled up, cut to the box.
 
-The rule is `process_mask_native` of ultralytics 8.0.120, which FastSAM uses (`retina_masks`). Of each mask only what
-its box shows is computed, with torch's own interpolation weights.
+The rule is `process_mask_native` of ultralytics 8.0.120, which FastSAM uses (`retina_masks`). Of each mask only the
+part inside its box is computed, with torch's own interpolation weights.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """The objects of one image, best first: their `masks`, whose `source` is the row in the detections, and scores."""
+    """The objects of one image, best first: scores and `masks`, whose `source` is the row in the detections."""
 
     masks: EncodedMasks
     scores: NDArray[np.float32]
-    size: tuple[int, int]  # of the image: height, width
+    size: tuple[int, int]  # height and width of the image
 
     def __len__(self) -> int:
         return len(self.masks.counts)
@@ -37,18 +37,18 @@ class Instances:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of a mask that its box shows: `logits` [h, w], the top left of which is at `corner` (x, y)."""
+    """The part of a mask inside its box: `logits` [h, w], whose top left pixel is at `corner` (x, y)."""
 
     corner: tuple[int, int]
     logits: Floats
 
     def stability(self, offset: float) -> float:
-        """As `samfleet_models.postprocess.threshold.stability_scores`, within the box."""
+        """Compute `samfleet_models.postprocess.threshold.stability_scores` within the box."""
         low = np.count_nonzero(self.logits > MASK_THRESHOLD - offset)
         return np.count_nonzero(self.logits > MASK_THRESHOLD + offset) / low if low else 0.0
 
     def runs(self, size: tuple[int, int]) -> Runs:
-        """Of the mask, in an image of `size`."""
+        """Return the runs of the mask in an image of `size`."""
         height, width = self.logits.shape
         columns = np.ascontiguousarray((self.logits > MASK_THRESHOLD).T)[None]
         return Runs.of_bits(pack_columns(columns), (height, width)).placed(self.corner, size)
@@ -57,10 +57,10 @@ class Window:
 def draw_instances(
     found: Detections, prototypes: Tensor, size: tuple[int, int], stability: tuple[float, float | None]
 ) -> Instances:
-    """Masks of detections whose boxes are in pixels of an image of `size` (height, width).
+    """Return the masks of detections whose boxes are in pixels of an image of `size` (height, width).
 
-    `prototypes` are [C, h, w]. `stability` is the offset of the stability score and the least that passes, None for
-    all.
+    `prototypes` are [C, h, w]. `stability` is the offset of the stability score and the lowest score that passes, None
+    for all.
     """
     offset, least = stability
     pixels = _without_padding(prototypes, size)
@@ -79,7 +79,7 @@ def draw_instances(
 
 
 def _without_padding(prototypes: Tensor, size: tuple[int, int]) -> Tensor:
-    """The part of [C, h, w] that shows the image; its padding is cut off by whole cells, downwards."""
+    """Return the part of [C, h, w] that shows the image; the padding is cut off in whole cells, rounded down."""
     rows, columns = prototypes.shape[1:]
     gain = min(rows / size[0], columns / size[1])
     top, left = (rows - size[0] * gain) / 2, (columns - size[1] * gain) / 2
@@ -87,7 +87,10 @@ def _without_padding(prototypes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _window(logits: Floats, box: Floats, taps: Sequence[Taps], size: tuple[int, int]) -> Window:
-    """Of [h, w]. A box shows the pixels whose numbers are at or after its beginning and before its end."""
+    """Cut a window from logits [h, w].
+
+    A box covers the pixels with indices at or after its start and before its end.
+    """
     left, top, right, bottom = np.ceil(box).astype(np.int64).clip(0, [*size[::-1], *size[::-1]]).tolist()
     (upper, lower), (above, below) = _cut(taps[0], top, bottom)
     (before, after), (near, far) = _cut(taps[1], left, right)

@@ -1,8 +1,8 @@
-"""YOLOv8-seg: every object of an image in one pass, as a box, a score and the coefficients of its mask.
+"""YOLOv8-seg: every object of an image in one pass, as a box, a score and mask coefficients.
 
-The layout and keys are those of the published checkpoints of FastSAM (arXiv 2306.12156, CASIA-IVA-Lab/FastSAM) and of
-MobileSAMv2's detector (arXiv 2312.09579, ChaoningZhang/MobileSAM), both made with ultralytics 8.0.120, so what those
-files hold loads strictly.
+Layout and keys are those of the published checkpoints of FastSAM (arXiv 2306.12156, CASIA-IVA-Lab/FastSAM) and of
+MobileSAMv2's detector (arXiv 2312.09579, ChaoningZhang/MobileSAM). Both were made with ultralytics 8.0.120, and their
+files load strictly.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from torch.nn import functional
 from samfleet_models.networks.yolo.yolov8_blocks import C2f, ConvNorm, PyramidPooling
 
 STRIDES = (8, 16, 32)  # network input pixels per cell of the three grids
-PYRAMID = (15, 18, 21)  # the layers that give those grids
+PYRAMID = (15, 18, 21)  # the layers that output those grids
 HEAD = 22
-CLASSES = 1  # any object
-# Layer: what it is joined with, after it was doubled in height and width where it comes from a coarser grid.
+CLASSES = 1  # one class: any object
+# Layer: its two inputs; the first is doubled in height and width if it comes from a coarser grid.
 JOINED = {12: (9, 6), 15: (12, 4), 18: (16, 12), 21: (19, 9)}
 DOUBLED = (12, 15)
 
 
 @dataclass(frozen=True, slots=True)
 class YoloSizes:
-    """`depth` and `width` multiply the blocks and channels of the largest layout, channels up to `max_channels`.
+    """Sizes of a layout. `depth` and `width` scale the largest layout's blocks and channels, up to `max_channels`.
 
-    A side of a box is the mean of a distribution over `bins` distances. Without `prototypes` there are boxes and
-    coefficients but nothing to make masks of.
+    A side of a box is the mean of a distribution over `bins` distances. Without `prototypes` the network returns boxes
+    and coefficients but no masks.
     """
 
     depth: float
@@ -42,7 +42,7 @@ class YoloSizes:
     prototypes: bool = True
 
     def channels(self, full: int) -> int:
-        """A multiple of 8 at or above the scaled width."""
+        """Return the scaled width, rounded up to a multiple of 8."""
         return -int(-min(full, self.max_channels) * self.width // 8) * 8
 
     def blocks(self, full: int) -> int:
@@ -50,7 +50,7 @@ class YoloSizes:
 
 
 class Prototypes(nn.Module):
-    """[B, C, H, W] of the finest grid to the prototypes [B, coefficients, 2H, 2W] that masks are mixed from."""
+    """Maps the finest grid [B, C, H, W] to the prototypes [B, coefficients, 2H, 2W] that masks are mixed from."""
 
     def __init__(self, inner: int, hidden: int, outer: int) -> None:
         super().__init__()
@@ -72,14 +72,14 @@ class Distances(nn.Module):
         self.conv = nn.Conv2d(bins, 1, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 4 * bins, N] to [B, 4, N], in cells."""
+        """Map [B, 4 * bins, N] to [B, 4, N], in cells."""
         batch, channels, cells = x.shape
         shares = x.view(batch, 4, channels // 4, cells).transpose(1, 2).softmax(1)  # [B, bins, 4, N]
         return torch.as_tensor(self.conv(shares)).view(batch, 4, cells)
 
 
 class Head(nn.Module):
-    """Three grids to predictions [B, 5 + coefficients, N] and prototypes, if it has any.
+    """Maps three grids to predictions [B, 5 + coefficients, N] and prototypes, if it has any.
 
     N counts the cells of the finest grid, row by row, then of the others. The rows are the box's centre and size in
     pixels of the network input, the score in (0, 1), and the coefficients.
@@ -102,14 +102,16 @@ class Head(nn.Module):
             torch.cat([layer(grid).flatten(2) for layer, grid in zip(branch, grids, strict=True)], dim=2)
             for branch in (self.cv2, self.cv3, self.cv4)
         )
-        boxes = boxes_of(self.dfl(distances).float(), [grid.shape[2:] for grid in grids])  # half has no odd pixels
+        # float32, because 16-bit types cannot represent every pixel number
+        boxes = boxes_of(self.dfl(distances).float(), [grid.shape[2:] for grid in grids])
         predictions = torch.cat([boxes, scores.float().sigmoid(), coefficients.float()], dim=1)
         return predictions, self.proto(grids[0]) if hasattr(self, "proto") else None
 
 
 class YoloSeg(nn.Module):
-    """[B, 3, H, W] in [0, 1], sides multiples of 32, to what `Head` gives. Its layers are numbered as published; the
-    numbers that are missing double a grid or join two, and have no parameters.
+    """Maps [B, 3, H, W] in [0, 1], sides multiples of 32, to the outputs of `Head`.
+
+    Layers are numbered as published; the missing numbers double a grid or join two, and have no parameters.
     """
 
     def __init__(self, sizes: YoloSizes) -> None:
@@ -153,9 +155,9 @@ class YoloSeg(nn.Module):
 
 
 def boxes_of(distances: Tensor, shapes: Sequence[torch.Size]) -> Tensor:
-    """[B, 4, N] centre and size in pixels, of the distances to the left, top, right and bottom in cells.
+    """Return centre and size [B, 4, N] in pixels from the distances to the left, top, right and bottom in cells.
 
-    They are measured from the centre of each cell of the grids of these shapes.
+    Distances are measured from the centre of each cell of the grids of these shapes.
     """
     corners, strides, device = [], [], distances.device
     for (rows, columns), stride in zip(shapes, STRIDES, strict=True):
@@ -173,5 +175,5 @@ def _branch(inner: int, hidden: int, outer: int) -> nn.Sequential:
 
 
 def build_yolo(architecture: Mapping[str, object]) -> YoloSeg:
-    """The network of a record's `architecture`."""
+    """Build the network of a record's `architecture`."""
     return YoloSeg(YoloSizes(**cast("dict[str, Any]", dict(architecture))))

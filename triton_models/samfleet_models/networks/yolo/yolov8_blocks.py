@@ -1,4 +1,4 @@
-"""Blocks of YOLOv8 under the keys of ultralytics' checkpoints: convolutions with SiLU, split and joined again."""
+"""Blocks of YOLOv8 under the keys of ultralytics' checkpoints: convolutions with SiLU, split and joined."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bottleneck(nn.Module):
 
 
 class C2f(nn.Module):
-    """Half of the channels goes through one bottleneck after the other; every step of it is kept and joined."""
+    """Runs half of the channels through a chain of bottlenecks; every step is kept and concatenated."""
 
     def __init__(self, inner: int, outer: int, blocks: int, *, residual: bool = False) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class C2f(nn.Module):
 
 
 class PyramidPooling(nn.Module):
-    """The greatest value of ever larger windows beside the values themselves (SPPF)."""
+    """Concatenates the input with its maxima over increasingly large windows (SPPF)."""
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()

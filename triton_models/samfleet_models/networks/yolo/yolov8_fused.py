@@ -1,4 +1,4 @@
-"""YOLOv8-seg for inference: the steps of `yolo`, every convolution with its batch normalisation and SiLU in one."""
+"""YOLOv8-seg for inference: the steps of `yolov8`, with each convolution, its batch normalisation and SiLU in one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from samfleet_models.networks.yolo.yolov8_blocks import ConvNorm
 
 
 class FusedTransposed(nn.Module):
-    """The transposed convolution of the prototypes, its parameters as buffers like those of all fused layers."""
+    """The transposed convolution of the prototypes, with parameters as buffers, as in all fused layers."""
 
     weight: torch.Tensor
     bias: torch.Tensor
@@ -27,7 +27,7 @@ class FusedTransposed(nn.Module):
 
 
 def fuse_yolo(network: YoloSeg) -> nn.Module:
-    """What `network` computes, from its present parameters."""
+    """Return the function of `network`, fused from its current parameters."""
     with torch.device("meta"):
         fused = YoloSeg(network.sizes)
     for name, layer in list(network.named_modules()):

@@ -5,10 +5,13 @@ import { linear } from "/dashboard/static/charts/scale.js";
 
 const HALF = 7;
 
-// rows: {name, value, tip, colour, length}; `most` fixes the end of the axis where the measure has one
+// rows: {name, value, tip, colour, length}; `most` is the upper bound of the axis if the metric has one
+/** @type {(label: string, groups: Charts.Group<Charts.BarRow>[], axis: string, most?: number | null) => HTMLElement} */
 export function bars(label, groups, axis, most = null) {
   const end = most ?? Math.max(...groups.flatMap((group) => group.rows.map((row) => row.length)), 0);
+  /** @type {(from: number, to: number) => Charts.Scale} */
   const scale = (from, to) => linear(0, end, from, to);
+  /** @type {(row: Charts.BarRow, y: number, at: Charts.Scale) => Node[]} */
   const mark = (row, y, at) => [
     svg("rect", {
       class: `filled ${row.colour} length`,

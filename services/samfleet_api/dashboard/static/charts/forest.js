@@ -1,25 +1,28 @@
-// Ratios with their intervals beside the line at 1, where both sides are equally fast.
+// Forest plot of ratios with their intervals. The reference line at 1 means equally fast.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, legend, shape } from "/dashboard/static/charts/plot.js";
 import { drawRows } from "/dashboard/static/charts/rows.js";
 import { logarithmic, paddedLog } from "/dashboard/static/charts/scale.js";
 
-// rows: {name, value, tip, ratio, low, high, certain}; low and high are null where too little was measured
+// rows: {name, value, tip, ratio, low, high, certain}; low and high are null if there are too few measurements
+/** @type {(label: string, groups: Charts.Group<Charts.RatioRow>[], axis: string) => HTMLElement} */
 export function forest(label, groups, axis) {
   const all = groups.flatMap((group) =>
     group.rows.flatMap((row) => [row.ratio, row.low ?? row.ratio, row.high ?? row.ratio]),
   );
   const bounds = paddedLog([...all, 0.8, 1.25], 1.1);
+  /** @type {(from: number, to: number) => Charts.Scale} */
   const scale = (from, to) => logarithmic(...bounds, from, to);
+  /** @type {(at: Charts.Scale, bottom: number) => Node[]} */
   const under = (at, bottom) => [svg("line", { class: "one", x1: at(1), x2: at(1), y1: 0, y2: bottom + 4 })];
   return figure(
     label,
     (width) => drawRows(groups, { scale, axis, mark, under }, width),
     legend([
-      { name: "the interval leaves out 1: one is faster", colour: "c0", shape: "square", line: true },
+      { name: "the interval excludes 1: one is faster", colour: "c0", shape: "square", line: true },
       {
-        name: "it spans 1, or too little was measured: cannot tell",
+        name: "the interval includes 1, or there are too few measurements: cannot tell",
         colour: "soft",
         shape: "square",
         line: true,
@@ -29,11 +32,12 @@ export function forest(label, groups, axis) {
   );
 }
 
+/** @type {(row: Charts.RatioRow, y: number, at: Charts.Scale) => Node[]} */
 function mark(row, y, at) {
   const colour = row.certain ? "c0" : "soft",
     x = at(row.ratio);
   const whisker =
-    row.low === null
+    row.low === null || row.high === null
       ? []
       : [
           svg("line", { class: `stroke ${colour} interval`, x1: at(row.low), x2: at(row.high), y1: y, y2: y }),

@@ -1,4 +1,4 @@
-// Values over time: one line a series, told apart by colour and by the form of its points.
+// Line chart of values over time. Each series has its own colour and marker shape.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, shape, text, tipped } from "/dashboard/static/charts/plot.js";
@@ -10,11 +10,24 @@ const LEFT = 46,
   RIGHT = 16,
   MOST_FORMS = 20;
 
-// series: {name, colour, shape, dashed?, points: [{at, value, tip}]}; ticks(first, last, most) are the times at the axis, and `moment` names one
+/**
+ * @typedef {object} FrameOptions
+ * @property {number} width
+ * @property {number} height
+ * @property {string} yTitle
+ * @property {Charts.LinesOptions["moment"]} moment
+ * @property {Charts.LinesOptions["ticks"]} ticks
+ * @property {number} first
+ * @property {number} last
+ */
+
+// series: {name, colour, shape, dashed?, points: [{at, value, tip}]}; ticks(first, last, most) returns the times of the axis ticks, and `moment` formats one
+/** @type {(label: string, series: Charts.Line[], options: Charts.LinesOptions) => HTMLElement} */
 export function lines(label, series, { y: yTitle, moment, ticks, air, height = 240, from = null, until = null }) {
   const points = series.flatMap((one) => one.points);
   const first = from ?? Math.min(...points.map((point) => point.at)),
     last = until ?? Math.max(...points.map((point) => point.at));
+  /** @param {number} width */
   const draw = (width) => {
     const alone = first === last;
     const sx = linear(alone ? first - air : first, alone ? last + air : last, LEFT + 6, width - RIGHT);
@@ -30,6 +43,7 @@ export function lines(label, series, { y: yTitle, moment, ticks, air, height = 2
   return figure(label, draw);
 }
 
+/** @type {(sx: Charts.Scale, sy: Charts.Scale, options: FrameOptions) => Node[]} */
 function frame(sx, sy, { width, height, yTitle, moment, ticks, first, last }) {
   const ys = sy.ticks(4),
     most = Math.max(1, Math.floor((width - LEFT) / 80)),
@@ -46,6 +60,7 @@ function frame(sx, sy, { width, height, yTitle, moment, ticks, first, last }) {
   ];
 }
 
+/** @type {(one: Charts.Line, sx: Charts.Scale, sy: Charts.Scale) => Node[]} */
 function drawn(one, sx, sy) {
   const path = one.points.map((point) => `${sx(point.at)},${sy(point.value)}`).join(" ");
   const line = svg("polyline", { class: `stroke line ${one.colour} ${one.dashed ? "dashed" : ""}`, points: path });

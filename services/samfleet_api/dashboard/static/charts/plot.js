@@ -1,19 +1,22 @@
-// What all charts share: a figure drawn for the width that it has, marks told apart by form as well as colour, and a tip
-// under the pointer. Each chart is for the eye; what it shows stands in the table beside it, which is for everybody.
+// Parts of all charts: a figure that redraws when its width changes, markers that differ in shape as well as colour, and
+// a tooltip. Each chart comes with a table of the same values, for readers who cannot see it.
 
 import { h, svg } from "/dashboard/static/dom.js";
 
 const COLOURS = 7;
+/** @type {Charts.Shape[]} */
 export const SHAPES = ["circle", "square", "triangle", "diamond", "plus", "down", "bar"];
-export const PHONE = 560; // pixels of drawing below which labels go above their marks
+export const PHONE = 560; // width in pixels below which labels go above their marks
 
-const letters = document.createElement("canvas").getContext("2d");
+const letters = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
 
+/** @param {string} text */
 export function textWidth(text, size = 12) {
   letters.font = `${size}px ${getComputedStyle(document.body).fontFamily}`;
   return letters.measureText(text).width;
 }
 
+/** @type {(text: string, width: number, size?: number) => string} */
 export function fit(text, width, size = 12) {
   if (textWidth(text, size) <= width) return text;
   let short = text;
@@ -22,6 +25,7 @@ export function fit(text, width, size = 12) {
 }
 
 // draw: width => {height, marks}
+/** @type {(label: string, draw: (width: number) => Charts.Drawing, ...below: Dom.Child[]) => HTMLElement} */
 export function figure(label, draw, ...below) {
   const tip = h("div", { class: "tip", hidden: true });
   const plot = h("div", { class: "plot" }, tip);
@@ -48,8 +52,9 @@ export function figure(label, draw, ...below) {
   return h("figure", {}, plot, ...below);
 }
 
+/** @type {(plot: HTMLElement, tip: HTMLElement, event: PointerEvent) => void} */
 function point(plot, tip, event) {
-  const mark = event.target.closest("[data-tip]");
+  const mark = /** @type {Element} */ (event.target).closest("[data-tip]");
   tip.hidden = !mark;
   if (!mark) return;
   tip.textContent = mark.getAttribute("data-tip");
@@ -60,11 +65,14 @@ function point(plot, tip, event) {
   tip.style.top = `${y > tip.offsetHeight + 16 ? y - tip.offsetHeight - 12 : y + 16}px`;
 }
 
+/** @type {(text: string, ...children: Dom.Child[]) => SVGGElement} */
 export const tipped = (text, ...children) => svg("g", { class: "mark", "data-tip": text }, ...children);
 
+/** @type {(x: number, y: number, content: string, attributes?: Dom.Attributes) => SVGTextElement} */
 export const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
 
-// One closed path for each form, of about the same area.
+// Return a marker as one closed path. All shapes have about the same area.
+/** @type {(name: Charts.Shape, x: number, y: number, size?: number, attributes?: Dom.Attributes) => SVGPathElement} */
 export function shape(name, x, y, size = 5, attributes = {}) {
   const s = size,
     outlines = {
@@ -79,11 +87,15 @@ export function shape(name, x, y, size = 5, attributes = {}) {
   return svg("path", { d: outlines[name], "data-shape": name, ...attributes });
 }
 
+/** @param {number} index */
 export const shapeOf = (index) => SHAPES[index % SHAPES.length];
+/** @param {number} index */
 export const colourOf = (index) => `c${index % COLOURS}`;
 
 // items: [{name, colour, shape?, hollow?, dashed?}]
+/** @param {Charts.LegendItem[]} items */
 export function legend(items) {
+  /** @param {Charts.LegendItem} item */
   const sample = (item) =>
     svg(
       "svg",

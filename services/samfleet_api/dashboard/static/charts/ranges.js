@@ -1,26 +1,31 @@
-// How long most images take and how long the slow ones do: a bar up to the median, whiskers to p90, p95 and p99.
+// Latency percentiles: a bar up to the median, whiskers to p90, p95 and p99.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, legend, shape } from "/dashboard/static/charts/plot.js";
 import { drawRows } from "/dashboard/static/charts/rows.js";
 import { linear, logarithmic, paddedLog, spread } from "/dashboard/static/charts/scale.js";
 
-const WIDE = 40; // a longest median so many times the shortest is drawn on a logarithmic axis
+const WIDE = 40; // ratio of the largest to the smallest value above which the axis is logarithmic
 const HALF = 7;
 
-// rows: {name, value, tip, colour, percentiles: [p50, p90, p95, p99]} in the unit that `unit` names
+// rows: {name, value, tip, colour, percentiles: [p50, p90, p95, p99]}, in `unit`
+/** @type {(label: string, groups: Charts.Group<Charts.RangeRow>[], unit: string) => HTMLElement} */
 export function ranges(label, groups, unit) {
   const all = groups.flatMap((group) => group.rows.flatMap((row) => row.percentiles)).filter((value) => value > 0);
   const log = all.length > 0 && spread(all) > WIDE;
+  /** @type {(from: number, to: number) => Charts.Scale} */
   const scale = (from, to) =>
     log ? logarithmic(...paddedLog(all), from, to) : linear(0, Math.max(...all, 0), from, to);
+  /** @type {(row: Charts.RangeRow, y: number, at: Charts.Scale) => Node[]} */
   const mark = (row, y, at) => range(row, y, at, log);
   const axis = `${unit} per image${log ? ", logarithmic" : ""}`;
   return figure(label, (width) => drawRows(groups, { scale, axis, mark }, width), legend(key(log)));
 }
 
+/** @type {(row: Charts.RangeRow, y: number, at: Charts.Scale, log: boolean) => Node[]} */
 function range(row, y, at, log) {
   const [p50, p90, p95, p99] = row.percentiles.map(at);
+  /** @type {(x: number, half: number, name: string) => SVGLineElement} */
   const tick = (x, half, name) =>
     svg("line", { class: `stroke ${row.colour} ${name}`, x1: x, x2: x, y1: y - half, y2: y + half });
   const median = log
@@ -42,8 +47,10 @@ function range(row, y, at, log) {
   ];
 }
 
+/** @type {(log: boolean) => Charts.LegendItem[]} */
 function key(log) {
   const line = svg("line", { class: "stroke soft", x1: 1, x2: 25, y1: 7, y2: 7 });
+  /** @param {number} half */
   const tick = (half) => [
     line.cloneNode(),
     svg("line", { class: "stroke soft", x1: 13, x2: 13, y1: 7 - half, y2: 7 + half }),

@@ -1,4 +1,4 @@
-// Charts of one row for each thing that was measured, its name at the left (above it on a phone) and its value at the right.
+// Charts with one row per measurement: the name at the left (above the mark on a phone), the value at the right.
 
 import { svg } from "/dashboard/static/dom.js";
 import { fit, PHONE, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
@@ -10,6 +10,13 @@ const GAP = 14,
   LETTERS = 7;
 
 // groups: [{name, rows}]; a row has {name, value, tip}. options: {scale: (from, to) => scale, axis, mark: (row, y, scale) => nodes, under?}
+/**
+ * @template {Charts.Row} Row
+ * @param {Charts.Group<Row>[]} groups
+ * @param {Charts.RowsOptions<Row>} options
+ * @param {number} width
+ * @returns {Charts.Drawing}
+ */
 export function drawRows(groups, options, width) {
   const phone = width < PHONE,
     rows = groups.flatMap((group) => group.rows);
@@ -48,6 +55,10 @@ export function drawRows(groups, options, width) {
   };
 }
 
+/**
+ * @param {Charts.Row} row
+ * @param {{ phone: boolean, names: number, width: number, top: number, middle: number }} place
+ */
 function labels(row, { phone, names, width, top, middle }) {
   if (!phone)
     return [
@@ -61,7 +72,8 @@ function labels(row, { phone, names, width, top, middle }) {
   ];
 }
 
-// Lines from top to bottom, numbers below, and what they are in its own line.
+// Grid lines from top to bottom, numbers below them, and the title of the axis on the last line.
+/** @type {(scale: Charts.Scale, title: string, place: Record<"bottom" | "from" | "to" | "top", number>) => Node[]} */
 function axis(scale, title, { bottom, from, to, top }) {
   const ticks = scale.ticks(Math.max(2, Math.floor((to - from) / 90)));
   const lines = ticks.map((tick) =>

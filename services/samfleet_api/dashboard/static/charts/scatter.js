@@ -1,8 +1,12 @@
-// Points with names that keep out of each other's way, and the line of those that nothing beats.
+// Scatter plot with labels that do not overlap, and the Pareto front as a step line.
 
 import { svg } from "/dashboard/static/dom.js";
 import { figure, fit, legend, shape, text, textWidth, tipped } from "/dashboard/static/charts/plot.js";
 import { linear, logarithmic, padded, paddedLog, spread, tickText } from "/dashboard/static/charts/scale.js";
+
+/** @typedef {Charts.ScatterPoint & { px: number, py: number }} Placed a point and its pixels */
+/** @typedef {{ x: number, y: number, width: number, height: number }} Box */
+/** @typedef {[number, number]} Pair */
 
 const WIDE = 8,
   LEFT = 46,
@@ -12,13 +16,20 @@ const WIDE = 8,
   LINE = 15,
   REACH = 10;
 
-// points: {x, y, name, tip, colour, shape, dominated}; `better` is where better points lie: "right" or "left"
+// points: {x, y, name, tip, colour, shape, dominated}; `better` is the direction of better values of x: "right" or "left"
+/**
+ * @param {string} label
+ * @param {Charts.ScatterPoint[]} points
+ * @param {{ x: string, y: string, better: string, items: Charts.LegendItem[] }} options
+ */
 export function scatter(label, points, { x: xTitle, y: yTitle, better, items }) {
   const across = points.map((point) => point.x),
     up = points.map((point) => point.y);
   const log = spread(across) > WIDE;
+  /** @param {number} width */
   const draw = (width) => {
     const height = Math.round(Math.min(440, Math.max(300, width * 0.42)));
+    /** @type {Pair} */
     const bounds = [LEFT, width - RIGHT];
     const sx = log ? logarithmic(...paddedLog(across, 1.35), ...bounds) : linear(...padded(across, 0.15, 0), ...bounds);
     const sy = linear(...padded(up, 0.2, 0, 1), height - BOTTOM, TOP);
@@ -42,25 +53,37 @@ export function scatter(label, points, { x: xTitle, y: yTitle, better, items }) 
     legend([
       ...items,
       {
-        name: "hollow and grey: another point is no worse in both and better in one",
+        name: "hollow and grey: dominated (another point is at least as good in both and better in one)",
         shape: "circle",
         hollow: true,
         colour: "soft",
       },
-      { name: `the front; ${arrow} is better`, line: true, colour: "front" },
+      { name: `the Pareto front; ${arrow} is better`, line: true, colour: "front" },
     ]),
   );
 }
 
-// What quality is to be had at least at a speed, or at most for a cost: nothing lies between two points of the front.
+// Corners of the step line: the best quality at a given minimum speed or maximum cost. It is constant between two points.
+/** @type {(front: Placed[], better: string) => Pair[]} */
 function steps(front, better) {
   return front.flatMap((point, index) => {
     const before = front[index - 1];
+    /** @type {Pair | undefined} */
     const corner = before && (better === "right" ? [before.px, point.py] : [point.px, before.py]);
-    return [corner, [point.px, point.py]].filter(Boolean);
+    /** @type {Pair} */
+    const end = [point.px, point.py];
+    return corner ? [corner, end] : [end];
   });
 }
 
+/**
+ * @param {Charts.Scale} sx
+ * @param {Charts.Scale} sy
+ * @param {number} width
+ * @param {number} height
+ * @param {string} xTitle
+ * @param {string} yTitle
+ */
 function frame(sx, sy, width, height, xTitle, yTitle) {
   const xs = sx.ticks(Math.max(2, Math.floor((width - LEFT) / 90))),
     ys = sy.ticks(5),
@@ -75,6 +98,7 @@ function frame(sx, sy, width, height, xTitle, yTitle) {
   ];
 }
 
+/** @type {(points: Placed[], corners: Pair[], width: number, height: number) => Node[]} */
 function marksOf(points, corners, width, height) {
   const walls = corners.slice(1).map(([x, y], index) => between(corners[index], [x, y]));
   const taken = [...points.map((point) => box(point.px - 7, point.py - 7, 14, 14)), ...walls];
@@ -101,14 +125,18 @@ function marksOf(points, corners, width, height) {
   });
 }
 
+/** @type {(x: number, y: number, width: number, height: number) => Box} */
 const box = (x, y, width, height) => ({ x, y, width, height });
+/** @type {(one: Pair, other: Pair) => Box} */
 const between = ([x1, y1], [x2, y2]) =>
   box(Math.min(x1, x2) - 1, Math.min(y1, y2) - 1, Math.abs(x1 - x2) + 2, Math.abs(y1 - y2) + 2);
+/** @type {(a: Box, b: Box) => number} */
 const overlap = (a, b) =>
   Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
   Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
 
-// The first of the places around a point that covers nothing, else the one that covers least.
+// Choose a place for a label around its point: the first that overlaps nothing, else the one with the least overlap.
+/** @type {(point: Placed, room: number, taken: Box[], width: number, height: number) => Box} */
 function place(point, room, taken, width, height) {
   const spots = [1, 2.2, 3.6].flatMap((reach) => {
     const d = REACH * reach,
@@ -127,6 +155,7 @@ function place(point, room, taken, width, height) {
   const fits = spots
     .map(([x, y]) => box(x, y, room, LINE))
     .filter((one) => one.x >= LEFT && one.x + room <= width && one.y >= TOP - 8 && one.y + LINE <= height - BOTTOM);
+  /** @param {Box} one */
   const cost = (one) => taken.reduce((sum, other) => sum + overlap(one, other), 0);
   const free = fits.find((one) => cost(one) === 0);
   return (

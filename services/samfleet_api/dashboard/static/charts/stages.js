@@ -1,4 +1,4 @@
-// Where the time of images goes, stage by stage: side by side for many images, one after the other for a single one.
+// Time per stage: stacked bars of means for runs, a waterfall for a single image.
 
 import { svg } from "/dashboard/static/dom.js";
 import { milliseconds, timeUnit } from "/dashboard/static/format.js";
@@ -10,9 +10,11 @@ import { stageNames } from "/dashboard/static/stages.js";
 const HALF = 9,
   AIR = 1;
 
-// A stage has its colour on every page.
+// A stage has the same colour on every page.
+/** @param {string} stage */
 const colour = (stage) => colourOf(Math.max(0, stageNames().indexOf(stage)));
 
+/** @type {(stage: string, name: string, ms: number, from: number, to: number, y: number) => SVGGElement} */
 function segment(stage, name, ms, from, to, y) {
   const width = Math.max(to - from - AIR, 1),
     room = textWidth(stage, 11) + 8 < width;
@@ -24,13 +26,15 @@ function segment(stage, name, ms, from, to, y) {
 }
 
 // rows: [{name, parts: {stage: ms}}]
+/** @type {(label: string, stages: string[], rows: { name: string, parts: Record<string, number> }[]) => HTMLElement} */
 export function stackedBars(label, stages, rows) {
   const list = rows.map((row) => {
     const total = Object.values(row.parts).reduce((sum, ms) => sum + ms, 0);
-    return { ...row, total, value: milliseconds(total), tip: `${row.name}\n${milliseconds(total)} in all` };
+    return { ...row, total, value: milliseconds(total), tip: `${row.name}\n${milliseconds(total)} in total` };
   });
   const most = Math.max(...list.map((row) => row.total), 0);
   const unit = timeUnit([most]);
+  /** @type {(row: typeof list[number], y: number, at: Charts.Scale) => Node[]} */
   const mark = (row, y, at) => {
     let from = 0;
     return stages.map((stage) => {
@@ -40,6 +44,7 @@ export function stackedBars(label, stages, rows) {
       return segment(stage, row.name, ms, at(start * unit.factor), at(from * unit.factor), y);
     });
   };
+  /** @type {Charts.RowsOptions<typeof list[number]>} */
   const options = { scale: (from, to) => linear(0, most * unit.factor, from, to), axis: unit.name, mark };
   return figure(
     label,
@@ -48,7 +53,8 @@ export function stackedBars(label, stages, rows) {
   );
 }
 
-// parts: [[stage, ms]] one after the other
+// parts: [[stage, ms]] in chronological order
+/** @type {(label: string, parts: [string, number][]) => HTMLElement} */
 export function waterfall(label, parts) {
   let before = 0;
   const list = parts.map(([stage, ms]) => {
@@ -63,7 +69,9 @@ export function waterfall(label, parts) {
     return row;
   });
   const unit = timeUnit([before]);
+  /** @type {(scale: Charts.Scale, ms: number) => number} */
   const at = (scale, ms) => scale(ms * unit.factor);
+  /** @type {(row: typeof list[number], y: number, scale: Charts.Scale) => Node[]} */
   const mark = (row, y, scale) => [
     svg("rect", {
       class: `filled ${colour(row.name)} length`,
@@ -74,6 +82,7 @@ export function waterfall(label, parts) {
       rx: 2,
     }),
   ];
+  /** @type {Charts.RowsOptions<typeof list[number]>} */
   const options = { scale: (from, to) => linear(0, before * unit.factor, from, to), axis: unit.name, mark };
   return figure(label, (width) => drawRows([{ name: "", rows: list }], options, width));
 }

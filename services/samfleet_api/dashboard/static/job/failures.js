@@ -3,16 +3,20 @@ import { h, table } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
+/** @type {(section: HTMLElement, job: Api.Job) => Promise<void>} */
 export async function showFailures(section, job) {
   const { succeeded, failed } = job.counts;
   if (!failed) {
     const text = succeeded || !hasEnded(job) ? "No image has failed." : "No image was segmented, so none has failed.";
     return section.replaceChildren(h("p", { class: "soft" }, text));
   }
-  const groups = (await get(`/v1/jobs/${job.id}/errors/groups`)).items;
+  /** @type {Api.FailureGroups} */
+  const { items: groups } = await get(`/v1/jobs/${job.id}/errors/groups`);
   const names = new Map(job.runs.map((run) => [run.id, runName(run, job.runs)]));
+  /** @param {Api.FailureGroup} group */
   const first = ({ first: one }) =>
     h("a", { href: `/dashboard/runs/${one.run_id}/images/${one.image_id}` }, one.file_name);
+  /** @param {string} id */
   const link = (id) =>
     h("li", {}, h("a", { href: `${addressWith({ run: id, outcome: "failed", cursor: "" })}#gallery` }, names.get(id)));
   section.replaceChildren(
@@ -22,8 +26,8 @@ export async function showFailures(section, job) {
         { title: "Code", value: (group) => h("code", {}, group.code) },
         { title: "Images", number: true, value: (group) => count(group.images) },
         { title: "Stage", value: (group) => group.stage ?? "–" },
-        { title: "First of them", value: first },
-        { title: "What it says", value: (group) => group.message },
+        { title: "First image", value: first },
+        { title: "Message", value: (group) => group.message },
         {
           title: "Runs",
           value: (group) =>

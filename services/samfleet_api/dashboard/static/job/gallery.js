@@ -4,7 +4,9 @@ import { count, milliseconds } from "/dashboard/static/format.js";
 import { runName } from "/dashboard/static/job/runs.js";
 
 const PICTURES = 24;
+/** @param {Api.Run} run */
 const notDone = (run) => (hasEnded(run) ? "not segmented" : "not segmented yet");
+/** @type {(run: Api.Run) => [string, string][]} */
 const outcomes = (run) => [
   ["", "all"],
   ["succeeded", "segmented"],
@@ -12,23 +14,26 @@ const outcomes = (run) => [
   ["pending", notDone(run)],
 ];
 
+/** @type {(run: Api.Run, image: Api.ImageOfRun) => HTMLElement} */
 function preview(run, image) {
   if (image.outcome === "failed")
     return h("div", { class: "missing bad" }, h("strong", {}, "failed"), h("code", {}, image.error_code));
   if (image.outcome === "pending") return h("div", { class: "missing" }, notDone(run));
+  /** @type {HTMLImageElement} */
   const shown = h("img", {
     src: `/v1/runs/${run.id}/images/${image.image_id}/overlay.png?max_side=320`,
     alt: "",
     loading: "lazy",
-    onerror: () => shown.replaceWith(h("div", { class: "missing" }, "the picture could not be loaded")),
+    onerror: () => shown.replaceWith(h("div", { class: "missing" }, "the image could not be loaded")),
   });
   return shown;
 }
 
+/** @type {(run: Api.Run, image: Api.ImageOfRun) => HTMLElement} */
 function tile(run, image) {
   const figures =
     image.outcome === "succeeded"
-      ? `${image.mask_count === 1 ? "1 mask" : `${count(image.mask_count)} masks`} · ${milliseconds(image.image_ms)}`
+      ? `${image.mask_count === 1 ? "1 mask" : `${count(image.mask_count ?? 0)} masks`} · ${milliseconds(image.image_ms ?? 0)}`
       : "";
   const inner = [
     preview(run, image),
@@ -42,17 +47,21 @@ function tile(run, image) {
   return h("li", { "data-outcome": image.outcome }, whole);
 }
 
+/** @type {(run: Api.Run) => Promise<Api.ImageOfRunPage>} */
 const listed = (run) => {
-  const query = new URLSearchParams({ limit: PICTURES });
+  const query = new URLSearchParams({ limit: String(PICTURES) });
   for (const name of ["outcome", "file_name", "cursor"]) if (filter(name)) query.set(name, filter(name));
   return get(`/v1/runs/${run.id}/images?${query}`);
 };
 
-// Returns what renews it: the tiles that have changed, in their places.
+// Show the gallery. Returns a function that replaces the tiles of images that were pending and now have a result.
+/** @type {(section: HTMLElement, job: Api.Job) => Promise<() => Promise<void>>} */
 export async function showGallery(section, job) {
   const run = job.runs.find((one) => one.id === filter("run")) ?? job.runs[0];
   const page = await listed(run);
+  /** @param {Record<string, string>} changes */
   const go = (changes) => location.assign(`${addressWith({ ...changes, cursor: "" })}#gallery`);
+  /** @type {(name: string, label: string, options: [string, string][], chosen: string) => HTMLElement} */
   const choose = (name, label, options, chosen) =>
     h(
       "label",
@@ -60,7 +69,7 @@ export async function showGallery(section, job) {
       label,
       h(
         "select",
-        { onchange: (event) => go({ [name]: event.target.value }) },
+        { onchange: (/** @type {Dom.FieldEvent<HTMLSelectElement>} */ event) => go({ [name]: event.target.value }) },
         options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
       ),
     );
@@ -71,25 +80,25 @@ export async function showGallery(section, job) {
     { class: "filters" },
     choose(
       "run",
-      "Masks of",
+      "Run",
       job.runs.map((one) => [one.id, runName(one, job.runs)]),
       run.id,
     ),
     h("label", {}, "File name", search),
-    choose("outcome", "Show", outcomes(run), filter("outcome")),
+    choose("outcome", "Outcome", outcomes(run), filter("outcome")),
   );
   const tiles = page.items.map((image) => tile(run, image));
   const first =
     filter("cursor") && h("a", { class: "button", href: `${addressWith({ cursor: "" })}#gallery` }, "First images");
   const further =
     page.next &&
-    h("a", { class: "button", href: `${addressWith({ run: run.id, cursor: page.next })}#gallery` }, "Further images");
+    h("a", { class: "button", href: `${addressWith({ run: run.id, cursor: page.next })}#gallery` }, "More images");
   const pages = h("nav", { class: "pages", "aria-label": "Pages of images" }, [first, further].filter(Boolean));
   section.replaceChildren(
     filters,
     tiles.length
       ? h("ul", { class: "gallery" }, tiles)
-      : notice("No such images", "This run has no image that matches."),
+      : notice("No matching images", "No image of this run matches these filters."),
     ...(first || further ? [pages] : []),
   );
   const shown = new Map(page.items.map((image, index) => [image.image_id, tiles[index]]));

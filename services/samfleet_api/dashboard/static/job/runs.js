@@ -2,20 +2,22 @@ import { h, table } from "/dashboard/static/dom.js";
 import { count, rate } from "/dashboard/static/format.js";
 import { stateOf } from "/dashboard/static/pages/overview.js";
 
+/** @type {Record<Api.Figure["metric"], string>} */
 const METRICS = { miou: "mIoU", ar: "AR", ap: "AP", ap50: "AP at IoU 0.5", ap75: "AP at IoU 0.75" };
 
+/** @param {Api.Job} job */
 export function runsTable(job) {
   return table(
-    "Runs: one variant on one pool each",
+    "Runs: one per variant and pool",
     [
       { title: "Variant", value: (run) => run.variant },
       { title: "Pool", value: (run) => run.pool },
       { title: "State", value: stateOf },
       ...(job.runs.some((run) => run.error)
-        ? [{ title: "Why it failed", value: (run) => run.error?.message ?? "" }]
+        ? [{ title: "Error", value: (/** @type {Api.Run} */ run) => run.error?.message ?? "" }]
         : []),
       ...(job.runs.some((run) => run.stalled)
-        ? [{ title: "What it waits for", value: (run) => run.stalled?.message ?? "" }]
+        ? [{ title: "Waiting for", value: (/** @type {Api.Run} */ run) => run.stalled?.message ?? "" }]
         : []),
       {
         title: "Done",
@@ -52,14 +54,17 @@ export function runsTable(job) {
   );
 }
 
+/** @type {(run: Pick<Api.Run, "variant" | "pool">, runs: Pick<Api.Run, "variant" | "pool">[]) => string} */
 export function runName(run, runs) {
   const alone = runs.filter((other) => other.variant === run.variant).length === 1;
   return alone ? run.variant : `${run.variant} on ${run.pool}`;
 }
 
+/** @param {Api.Figure} figure */
 const keyOf = (figure) => [figure.metric, figure.area, figure.max_detections].join(" ");
 
-// `miou` of a run is there as soon as its images are recorded; the evaluation, with its sizes, comes after its end.
+// `miou` of a run is available as soon as its images are recorded. The evaluation, with figures by size, follows its end.
+/** @type {(figure: Api.Figure, all: Api.Figure[]) => string} */
 function titleOf(figure, all) {
   const limits = new Set(
     all.filter((one) => one.metric === figure.metric && one.area === figure.area).map((one) => one.max_detections),
@@ -73,6 +78,7 @@ function titleOf(figure, all) {
     .join(", ");
 }
 
+/** @type {(section: HTMLElement, job: Api.Job) => void} */
 export function showQuality(section, job) {
   const runs = job.runs.filter((run) => run.quality || run.evaluation.length || run.quality_error);
   section.hidden = !runs.length;
@@ -82,11 +88,13 @@ export function showQuality(section, job) {
   const kinds = [...new Map(all.map((figure) => [keyOf(figure), figure])).values()].sort(
     (a, b) => order.indexOf(a.metric) - order.indexOf(b.metric),
   );
+  /** @type {(kind: Api.Figure) => Dom.Column<Api.Run>} */
   const figure = (kind) => ({
     title: titleOf(kind, all),
     number: true,
     value: (run) => run.evaluation.find((one) => keyOf(one) === keyOf(kind))?.value.toFixed(4) ?? "–",
   });
+  /** @type {Dom.Column<Api.Run>[]} */
   const columns = [
     { title: "Run", value: (run) => runName(run, job.runs) },
     {
@@ -96,14 +104,14 @@ export function showQuality(section, job) {
     },
     ...(kinds.some((kind) => keyOf(kind).startsWith("miou all"))
       ? []
-      : [{ title: "mIoU", number: true, value: (run) => run.quality?.miou.toFixed(4) ?? "–" }]),
+      : [{ title: "mIoU", number: true, value: (/** @type {Api.Run} */ run) => run.quality?.miou.toFixed(4) ?? "–" }]),
     ...kinds.map(figure),
     ...(runs.some((run) => run.quality_error)
-      ? [{ title: "What is missing", value: (run) => run.quality_error?.message ?? "" }]
+      ? [{ title: "Evaluation error", value: (/** @type {Api.Run} */ run) => run.quality_error?.message ?? "" }]
       : []),
   ];
   section.replaceChildren(
     h("h2", {}, "Agreement with annotations"),
-    table("Of all images of the dataset", columns, runs, "dense"),
+    table("Quality over all images of the dataset", columns, runs, "dense"),
   );
 }

@@ -5,9 +5,11 @@ import { bytes, count, milliseconds } from "/dashboard/static/format.js";
 import { covers, eachPixel } from "/dashboard/static/rle.js";
 
 const SIDE = 1600;
-const CLOCKS = { host: "the host's clock", cuda_event: "CUDA events, on the GPU" };
-const STEP = 137.508; // the golden angle in degrees keeps neighbours in the list apart in colour
+/** @type {Record<string, string>} */
+const CLOCKS = { host: "host clock", cuda_event: "CUDA events on the GPU" };
+const STEP = 137.508; // golden angle in degrees: neighbours in the list get clearly different hues
 
+/** @param {number} index */
 function colourOf(index) {
   const hue = ((index * STEP) % 360) / 60,
     x = 1 - Math.abs((hue % 2) - 1);
@@ -22,11 +24,12 @@ function colourOf(index) {
   return sector.map((part) => Math.round(60 + 195 * part));
 }
 
-// The canvas has the pixels of the image, and the style sheet lays it over the picture.
+// Draw the masks. The canvas has the image's resolution, and the style sheet lays it over the picture.
+/** @type {(canvas: HTMLCanvasElement, masks: Api.Mask[], hidden: Set<number>, hot: number | null) => void} */
 function draw(canvas, masks, hidden, hot) {
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const pixels = context.createImageData(canvas.width, canvas.height);
-  const colours = new Uint32Array(pixels.data.buffer); // one write a pixel: ABGR on every machine that runs a browser
+  const colours = new Uint32Array(pixels.data.buffer); // one write per pixel; ABGR on little-endian machines
   masks.forEach((mask, index) => {
     if (hidden.has(index)) return;
     const [red, green, blue] = colourOf(index);
@@ -39,11 +42,14 @@ function draw(canvas, masks, hidden, hot) {
   context.putImageData(pixels, 0, 0);
 }
 
-// Large masks first, so that small ones lie on top and are found first under the pointer.
+// Largest masks first, so that small ones are drawn on top and are found first under the pointer.
+/** @param {Api.Mask[]} masks */
 const bySize = (masks) => [...masks].sort((a, b) => b.area - a.area);
 
+/** @type {(image: Api.RunImage, masks: Api.Mask[]) => HTMLElement} */
 function viewer(image, masks) {
   const hidden = new Set(filter("hidden").split(",").filter(Boolean).map(Number));
+  /** @type {number | null} */
   let hot = null;
   const canvas = h("canvas", { width: image.width, height: image.height });
   const source = `/v1/runs/${image.run_id}/images/${image.image_id}/overlay.png?max_side=${SIDE}&with_masks=false`;
@@ -55,27 +61,33 @@ function viewer(image, masks) {
   });
   const rows = masks.map((mask, index) => maskRow(mask, index, hidden, redraw, heat));
   function redraw() {
-    rows.forEach((row, index) => (row.querySelector("input").checked = !hidden.has(index)));
+    rows.forEach((row, index) => {
+      /** @type {HTMLInputElement} */ (row.querySelector("input")).checked = !hidden.has(index);
+    });
     draw(canvas, masks, hidden, hot);
     history.replaceState(null, "", addressWith({ hidden: [...hidden].sort((a, b) => a - b).join(",") }));
   }
+  /** @param {number | null} index */
   function heat(index) {
     if (index === hot) return;
     hot = index;
-    rows.forEach((row, at) => row.querySelector("label").classList.toggle("hot", at === hot));
+    rows.forEach((row, at) => {
+      row.querySelector("label")?.classList.toggle("hot", at === hot);
+    });
     draw(canvas, masks, hidden, hot);
   }
   canvas.addEventListener("pointermove", (event) => {
     const box = canvas.getBoundingClientRect();
-    const x = Math.floor(((event.clientX - box.left) / box.width) * image.width),
-      y = Math.floor(((event.clientY - box.top) / box.height) * image.height);
+    const x = Math.floor(((event.clientX - box.left) / box.width) * canvas.width),
+      y = Math.floor(((event.clientY - box.top) / box.height) * canvas.height);
     const found = masks.findLastIndex((mask, index) => !hidden.has(index) && covers(mask.segmentation, x, y));
     heat(found < 0 ? null : found);
   });
   canvas.addEventListener("pointerleave", () => heat(null));
+  /** @param {boolean} visible */
   const all = (visible) => () => {
     hidden.clear();
-    if (!visible) masks.forEach((_, index) => hidden.add(index));
+    if (!visible) for (const index of masks.keys()) hidden.add(index);
     redraw();
   };
   const buttons = h(
@@ -99,7 +111,15 @@ function viewer(image, masks) {
   );
 }
 
+/**
+ * @param {Api.Mask} mask
+ * @param {number} index
+ * @param {Set<number>} hidden
+ * @param {() => void} redraw
+ * @param {(index: number | null) => void} heat
+ */
 function maskRow(mask, index, hidden, redraw, heat) {
+  /** @param {Dom.FieldEvent<HTMLInputElement>} event */
   const toggle = (event) => {
     if (event.target.checked) hidden.delete(index);
     else hidden.add(index);
@@ -107,7 +127,7 @@ function maskRow(mask, index, hidden, redraw, heat) {
   };
   const box = h("input", { type: "checkbox", onchange: toggle, onfocus: () => heat(index), onblur: () => heat(null) });
   const swatch = h("span", { class: "swatch" });
-  swatch.style.background = `rgb(${colourOf(index).join(" ")})`; // set by script on the element, which the policy allows
+  swatch.style.background = `rgb(${colourOf(index).join(" ")})`; // set by script: the content security policy forbids a style attribute
   const quality =
     mask.predicted_iou === null || mask.predicted_iou === undefined ? "" : `, IoU ${mask.predicted_iou.toFixed(2)}`;
   const text = `${index + 1}: ${count(mask.area)} px${quality}`;
@@ -124,11 +144,13 @@ function maskRow(mask, index, hidden, redraw, heat) {
   );
 }
 
+/** @type {(image: Api.RunImage) => HTMLElement[]} */
 function times(image) {
+  /** @type {[string, number][]} */
   const parts = Object.entries(image.stages).map(([stage, time]) => [stage, time.ms]);
-  if (!parts.length) return [notice("No times", "The image failed before anything was measured.")];
+  if (!parts.length) return [notice("No times", "The image failed before any stage was measured.")];
   return [
-    h("div", { class: "card" }, waterfall("Stages of this image, one after the other", parts)),
+    h("div", { class: "card" }, waterfall("Stages of this image in order", parts)),
     table(
       "Stages of this image",
       [
@@ -145,7 +167,9 @@ function times(image) {
   ];
 }
 
+/** @type {(main: HTMLElement, runId: string, imageId: string) => Promise<void>} */
 export async function show(main, runId, imageId) {
+  /** @type {[Api.RunImage, Api.Run]} */
   const [image, run] = await Promise.all([get(`/v1/runs/${runId}/images/${imageId}`), get(`/v1/runs/${runId}`)]);
   document.title = `${image.file_name} · samfleet`;
   const picture = image.error
@@ -161,13 +185,13 @@ export async function show(main, runId, imageId) {
     ["Pool", run.pool],
     ["Size", image.width && `${image.width} × ${image.height} pixels`],
     ["Batch", image.batch_size && `${image.batch_size} images${image.warmup ? ", warm-up" : ""}`],
-    ["Times by", CLOCKS[image.clock] ?? image.clock],
+    ["Clock", image.clock && (CLOCKS[image.clock] ?? image.clock)],
     ["Energy", image.energy_j !== null && `${image.energy_j.toFixed(2)} J`],
     [
-      image.clock === "cuda_event" ? "Peak memory of tensors" : "Peak memory of the process",
+      image.clock === "cuda_event" ? "Peak tensor memory" : "Peak process memory",
       image.peak_memory_bytes && bytes(image.peak_memory_bytes),
     ],
-    ["Peak memory held by torch", image.peak_reserved_bytes && bytes(image.peak_reserved_bytes)],
+    ["Peak memory reserved by torch", image.peak_reserved_bytes && bytes(image.peak_reserved_bytes)],
   ]);
   main.replaceChildren(
     h("p", {}, h("a", { href: `/dashboard/jobs/${run.job_id}?run=${run.id}` }, "Back to the job")),

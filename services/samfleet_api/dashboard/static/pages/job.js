@@ -11,12 +11,14 @@ import { flatten, shown } from "/dashboard/static/reports/identity.js";
 
 const RENEWED_AT_MOST_EVERY_MS = 2000;
 
-// Its kind and prompt by themselves, then what was set: "prompts, box, from annotations".
+// Describe a task: its kind and prompt, then its settings by name, e.g. "prompts, box, from annotations".
+/** @param {Api.Task} task */
 function taskOf({ kind, prompt, ...settings }) {
   const set = flatten(settings).map(([name, one]) => `${name.replaceAll("_", " ")} ${shown(one)}`);
   return [kind, prompt && shown(prompt), ...set].filter(Boolean).join(", ");
 }
 
+/** @param {Api.Job} job */
 function cancelButton(job) {
   const problem = h("span", { class: "bad", role: "alert" });
   const cancel = async () => {
@@ -32,7 +34,8 @@ function cancelButton(job) {
   return h("p", {}, button, " ", problem);
 }
 
-// What moves with every event: the bar, its line and the table of runs.
+// The parts of the page that every event updates: the progress bar, its line and the table of runs.
+/** @param {Api.Job} job */
 function progress(job) {
   const state = h("span"),
     bar = h("progress", { max: 1, "aria-label": "Progress" }),
@@ -43,6 +46,7 @@ function progress(job) {
     cancel = cancelButton(job),
     runs = h("section", { id: "runs" }),
     quality = h("section", { id: "quality" });
+  /** @param {Api.Job} now */
   const update = (now) => {
     state.replaceChildren(stateOf(now));
     bar.value = now.progress;
@@ -66,10 +70,11 @@ function progress(job) {
   return { state, bar, line, error, stalled, about, cancel, runs, quality, update };
 }
 
-// Events come with every shard; what costs several requests is asked for once in a while, and once more after the last.
+// Throttle `renew`, which needs several requests: events come with every shard. The last event always leads to a call.
+/** @type {(renew: (job: Api.Job) => unknown) => (job: Api.Job) => void} */
 function onceInAWhile(renew) {
   let last = 0,
-    waiting = null;
+    waiting = 0;
   return (now) => {
     clearTimeout(waiting);
     waiting = setTimeout(
@@ -82,9 +87,11 @@ function onceInAWhile(renew) {
   };
 }
 
+/** @type {(main: HTMLElement, asked: string) => Promise<void>} */
 export async function show(main, asked) {
+  /** @type {Api.Job} */
   const job = await get(`/v1/jobs/${asked}`);
-  const { id } = job; // the address may have its first characters alone
+  const { id } = job; // the URL may have only its first characters
   document.title = `${nameOf(job)} · samfleet`;
   const [throughput, stages, failures, gallery] = ["throughput", "stages", "failures", "gallery"].map((name) =>
     h("section", { id: name }, h("p", { class: "loading" }, "Loading…")),
@@ -111,6 +118,7 @@ export async function show(main, asked) {
     h("h2", {}, "Images"),
     gallery,
   );
+  /** @param {Api.Job} now */
   const details = (now) =>
     Promise.all([showThroughput(throughput, now), showStages(stages, now), showFailures(failures, now)]);
   const [renewGallery] = await Promise.all([showGallery(gallery, job), details(job)]);
@@ -118,7 +126,7 @@ export async function show(main, asked) {
   if (hasEnded(job)) return;
   const renew = onceInAWhile((now) =>
     Promise.all([details(now), renewGallery()]).catch((problem) =>
-      stages.replaceChildren(notice("The times are not known", problem.message)),
+      stages.replaceChildren(notice("The times could not be loaded", problem.message)),
     ),
   );
   let recorded = job.counts.succeeded + job.counts.failed;

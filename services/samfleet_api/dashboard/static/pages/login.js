@@ -1,16 +1,18 @@
 import { filter, post } from "/dashboard/static/api.js";
 import { h } from "/dashboard/static/dom.js";
 
-// Only a page of this dashboard: an address from elsewhere must not become the way on from here.
+// Return `next` only if it is a page of this dashboard; anything else would be an open redirect.
+/** @param {string} next */
 function wayOn(next) {
   const target = new URL(next, location.origin);
   const ours = target.origin === location.origin && target.pathname.startsWith("/dashboard/");
   return ours ? target.pathname + target.search : "/dashboard/";
 }
 
-// The token stands behind the #, which browsers send to no server and in no Referer.
+// The token is in the fragment, which browsers never send to a server or in a Referer header.
 const linkOf = () => new URLSearchParams(location.hash.slice(1));
 
+/** @param {HTMLElement} main */
 export function show(main) {
   document.title = "Log in · samfleet";
   const link = linkOf();
@@ -18,7 +20,8 @@ export function show(main) {
   showForm(main);
 }
 
-// A button and no login by itself: whoever is sent the link of somebody else should not be logged in unawares.
+// A button instead of an automatic login: opening another person's link must not log somebody in unawares (login CSRF).
+/** @type {(main: HTMLElement, link: URLSearchParams) => void} */
 function showLink(main, link) {
   history.replaceState(null, "", location.pathname);
   const button = h("button", { class: "main", type: "button", onclick: logIn }, "Log in");
@@ -36,6 +39,7 @@ function showLink(main, link) {
   button.focus();
 }
 
+/** @type {(main: HTMLElement, message?: string) => void} */
 function showForm(main, message = "") {
   const key = h("input", {
     id: "key",
@@ -46,6 +50,7 @@ function showForm(main, message = "") {
   });
   const problem = h("p", { id: "problem", class: "bad", role: "alert" }, message);
   const button = h("button", { class: "main", type: "submit" }, "Log in");
+  /** @param {Event} event */
   async function logIn(event) {
     event.preventDefault();
     button.disabled = true;

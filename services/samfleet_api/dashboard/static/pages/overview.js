@@ -3,37 +3,43 @@ import { facts, h, notice, table } from "/dashboard/static/dom.js";
 import { count, duration, moment, nameOf, percent, rate } from "/dashboard/static/format.js";
 
 const STATES = ["queued", "running", "completed", "failed", "cancelled"];
+/** @type {Record<string, string>} */
 const TONES = { completed: "good", failed: "bad", queued: "wait" };
 const ASKED_EVERY_MS = 5000;
 const PUSHED = 2;
 const HEARD_LATELY_S = 90;
 
+/** @param {{ state: string }} thing */
 export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, thing.state);
 
-// The element lives as long as the job is followed: only what changed is replaced, so focus stays where it is.
+// The card stays in the document while the job is followed. Updates replace only its contents, so it keeps the focus.
+/** @param {Api.Job} job */
 function progressCard(job) {
   const bar = h("progress", { max: 1, "aria-label": `Progress of ${nameOf(job)}` });
   const line = h("p", { class: "soft" });
   const state = h("span");
   const link = h("a", { href: `/dashboard/jobs/${job.id}` }, nameOf(job));
   const card = h("article", { class: "card" }, h("div", { class: "head" }, h("h3", {}, link), state), bar, line);
-  card.update = (now) => {
+  /** @param {Api.Job} now */
+  const update = (now) => {
     bar.value = now.progress;
     state.replaceChildren(stateOf(now));
     line.replaceChildren(progressLine(now));
   };
-  card.update(job);
-  return card;
+  update(job);
+  return Object.assign(card, { update });
 }
 
+/** @param {Api.Job} job */
 export function progressLine(job) {
   const { total, succeeded, failed, in_progress: computed } = job.counts;
-  const known = job.images_per_second !== null;
+  const speed = job.images_per_second,
+    known = speed !== null;
   return [
     `${count(succeeded + failed)} of ${count(total)} images`,
-    computed && !hasEnded(job) && `${count(computed)} more computed, not stored yet`,
+    computed && !hasEnded(job) && `${count(computed)} more computed, not recorded yet`,
     failed && `${count(failed)} failed`,
-    known && rate(job.images_per_second),
+    known && rate(speed),
     !known && !hasEnded(job) && "rate not known yet",
     job.eta_seconds !== null && `${duration(job.eta_seconds)} left`,
   ]
@@ -41,15 +47,19 @@ export function progressLine(job) {
     .join(" · ");
 }
 
-// A browser opens six connections to one server, in all its tabs together: two jobs are pushed, the others asked for.
+// A browser opens at most six connections to one server across all tabs: two jobs use server-sent events, the others
+// are polled.
+/** @param {HTMLElement} section */
 function runningBoard(section) {
-  const cards = new Map(),
-    pushed = new Set(),
+  /** @type {Map<string, ReturnType<typeof progressCard>>} */
+  const cards = new Map();
+  const pushed = new Set(),
     ended = new Set();
   const grid = h("div", { class: "cards" });
+  /** @param {Api.Job} job */
   function place(job) {
     if (cards.has(job.id)) {
-      if (!pushed.has(job.id)) cards.get(job.id).update(job);
+      if (!pushed.has(job.id)) cards.get(job.id)?.update(job);
       return;
     }
     const card = progressCard(job);
@@ -63,34 +73,38 @@ function runningBoard(section) {
     });
   }
   return async () => {
+    /** @type {Api.JobPage[]} */
     const pages = await Promise.all(["running", "queued"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)));
     const jobs = pages.flatMap((page) => page.items);
     const gone = [...cards.keys()].filter(
       (id) => !pushed.has(id) && !ended.has(id) && !jobs.some((job) => job.id === id),
     );
-    for (const job of await Promise.all(gone.map((id) => get(`/v1/jobs/${id}`)))) {
-      cards.get(job.id).update(job);
+    /** @type {Api.Job[]} */
+    const others = await Promise.all(gone.map((id) => get(`/v1/jobs/${id}`)));
+    for (const job of others) {
+      cards.get(job.id)?.update(job);
       if (hasEnded(job)) ended.add(job.id);
     }
     jobs.forEach(place);
     if (!cards.size)
       section.replaceChildren(
-        notice("Nothing is running", "A job that you submit with “samfleet segment” or POST /v1/jobs is shown here until it ends."),
+        notice(
+          "No job is running",
+          "Jobs submitted with “samfleet segment” or POST /v1/jobs are shown here until they end.",
+        ),
       );
     else if (grid.parentNode !== section) section.replaceChildren(grid);
   };
 }
 
-// What a device cannot say (a CPU knows of no power) is left out.
+// Values that a device does not report (a CPU has no power reading) are left out.
+/** @param {Api.Device} one */
 function device(one) {
   const seen = (Date.now() - Date.parse(one.seen_at)) / 1000;
+  const used = one.memory_used_bytes ?? 0;
   const memory =
     one.memory_total_bytes &&
-    gauge(
-      "Memory",
-      one.memory_used_bytes / one.memory_total_bytes,
-      `${gib(one.memory_used_bytes)} of ${gib(one.memory_total_bytes)} GiB`,
-    );
+    gauge("Memory", used / one.memory_total_bytes, `${gib(used)} of ${gib(one.memory_total_bytes)} GiB`);
   const more = [
     one.utilization !== null && `utilization ${percent(one.utilization)}`,
     one.power_watts !== null && `${one.power_watts.toFixed(0)} W`,
@@ -106,8 +120,10 @@ function device(one) {
   );
 }
 
+/** @param {number} bytes */
 const gib = (bytes) => (bytes / 2 ** 30).toFixed(1);
 
+/** @type {(name: string, share: number, text: string) => HTMLElement} */
 function gauge(name, share, text) {
   return h(
     "div",
@@ -118,20 +134,24 @@ function gauge(name, share, text) {
   );
 }
 
+/** @param {Api.Pool} pool */
 function poolCard(pool) {
   const servers = pool.workers.flatMap((worker) =>
     (worker.detail.servers ?? []).map((server) => ({ ...server, worker: worker.name })),
   );
   const health = pool.ready
     ? h("span", { class: "state good" }, "ready")
-    : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not answer" : "no worker");
+    : h("span", { class: "state bad" }, pool.workers.length ? "Triton does not respond" : "no worker");
   const { queue } = pool;
+  /** @type {(images: number, shards: number) => string} */
   const work = (images, shards) =>
     `${count(images)} ${images === 1 ? "image" : "images"} in ${count(shards)} ${shards === 1 ? "shard" : "shards"}`;
+  /** @type {[string, string][]} */
   const depth = [
     ["Waiting", work(queue.images_waiting, queue.shards_waiting)],
-    ["Taken by workers", work(queue.images_in_progress, queue.shards_in_progress)],
+    ["In progress", work(queue.images_in_progress, queue.shards_in_progress)],
   ];
+  /** @type {[string, string][]} */
   const lines = servers.map((server) => [
     server.address,
     `${server.ready ? "ready" : "not ready"}${server.variants?.length ? `, loaded: ${server.variants.join(", ")}` : ""}`,
@@ -146,19 +166,24 @@ function poolCard(pool) {
   );
 }
 
+/** @param {HTMLElement} section */
 async function showPools(section) {
-  const pools = (await get("/v1/pools")).items;
+  /** @type {Api.Pools} */
+  const { items: pools } = await get("/v1/pools");
   section.replaceChildren(h("div", { class: "cards" }, pools.map(poolCard)));
 }
 
-// From the first claim to the end, or until now.
+// Time from the first claim to the end, or until now.
+/** @param {Api.Job} job */
 function took(job) {
   if (!job.started_at) return "–";
   const until = job.finished_at ? Date.parse(job.finished_at) : Date.now();
   return duration(Math.max(0, until - Date.parse(job.started_at)) / 1000);
 }
 
+/** @param {Api.JobPage} page */
 function jobsTable(page) {
+  /** @type {Dom.Column<Api.Job>[]} */
   const columns = [
     { title: "Job", value: (job) => h("a", { href: `/dashboard/jobs/${job.id}` }, nameOf(job)) },
     { title: "State", value: stateOf },
@@ -182,18 +207,22 @@ function jobsTable(page) {
   return table("Jobs, newest first", columns, page.items);
 }
 
+/** @param {HTMLElement} section */
 async function showJobs(section) {
   const state = filter("state");
   const query = new URLSearchParams({
-    limit: 25,
+    limit: "25",
     ...(state && { state }),
     ...(filter("name") && { name: filter("name") }),
     ...(filter("cursor") && { cursor: filter("cursor") }),
   });
+  /** @type {Api.JobPage} */
   const page = await get(`/v1/jobs?${query}`);
   const options = ["", ...STATES].map((name) => h("option", { value: name, selected: name === state }, name || "any"));
+  /** @param {Dom.FieldEvent<HTMLSelectElement>} event */
   const choose = (event) => location.assign(addressWith({ state: event.target.value, cursor: "" }));
   const search = h("input", { type: "search", value: filter("name") });
+  /** @param {Event} event */
   const find = (event) => {
     event.preventDefault();
     location.assign(addressWith({ name: search.value.trim(), cursor: "" }));
@@ -208,10 +237,11 @@ async function showJobs(section) {
   const older = page.next ? h("p", {}, h("a", { href: addressWith({ cursor: page.next }) }, "Older jobs")) : null;
   const list = page.items.length
     ? jobsTable(page)
-    : notice("No jobs here", state || filter("name") ? "No job matches." : "Nothing has been submitted yet.");
+    : notice("No jobs", state || filter("name") ? "No job matches." : "No job has been submitted yet.");
   section.replaceChildren(filters, list, ...(older ? [older] : []));
 }
 
+/** @param {HTMLElement} main */
 export async function show(main) {
   document.title = "Overview · samfleet";
   const [running, pools, jobs] = ["running", "pools", "jobs"].map((id) =>
@@ -234,7 +264,7 @@ export async function show(main) {
   setInterval(async () => {
     const problem = await Promise.all([showRunning(), showPools(pools)]).then(
       () => "",
-      (error) => `What you see is not up to date. ${error.message}`,
+      (error) => `This page is out of date. ${error.message}`,
     );
     if (said.textContent !== problem) said.replaceChildren(problem);
   }, ASKED_EVERY_MS);

@@ -1,4 +1,4 @@
-// Reports: one page of its own for each question, with the same filters. Everything that was chosen is in the address.
+// Reports: one page per report, all with the same filters. All choices are query parameters of the URL.
 
 import { get } from "/dashboard/static/api.js";
 import { failure, h, notice } from "/dashboard/static/dom.js";
@@ -22,14 +22,28 @@ import {
 import { throughput } from "/dashboard/static/reports/throughput.js";
 import { trend } from "/dashboard/static/reports/trend.js";
 
+/** @type {Record<string, Reports.Definition<any, any>>} */
 const REPORTS = { latency, throughput, quality, pareto, compare, cost, trend };
-const MOST_ROWS = 60; // more than these no eye compares; the table has them all
+const MOST_ROWS = 60; // a chart with more rows is unreadable; the table has them all
 
+/**
+ * @typedef {object} Page
+ * @property {string} name
+ * @property {Reports.Definition<any, any>} report
+ * @property {Reports.Known} known
+ * @property {HTMLElement} controls
+ * @property {HTMLElement} results
+ * @property {HTMLElement} said
+ * @property {number} [turn] number of the last request
+ * @property {string} [shown] query of the address that is shown
+ */
+
+/** @param {HTMLElement} main */
 export async function show(main) {
   const name = reportName(),
     report = REPORTS[name];
   if (!report)
-    return main.replaceChildren(notice("There is no such report", `Reports are ${Object.keys(REPORTS).join(", ")}.`));
+    return main.replaceChildren(notice("Report not found", `Reports are ${Object.keys(REPORTS).join(", ")}.`));
   document.title = `${report.title} · Reports · samfleet`;
   const bar = h("div"),
     controls = h("div", { class: "controls" }),
@@ -39,11 +53,12 @@ export async function show(main) {
   main.replaceChildren(h("h1", {}, "Reports"), tabs(name), h("p", { class: "lead" }, report.lead), status);
   const known = await readKnown();
   if (!known.any) return status.replaceWith(nothingMeasured());
+  /** @type {Page} */
   const page = { name, report, known, controls, results, said };
   const showFilters = () =>
     bar.replaceChildren(
-      filters(known, (anew) => {
-        if (anew) showFilters();
+      filters(known, (redrawn) => {
+        if (redrawn) showFilters();
         renew(page);
       }),
     );
@@ -52,35 +67,41 @@ export async function show(main) {
   document.addEventListener("pointerdown", closePickers);
   addEventListener("hashchange", openParameters);
   addEventListener("popstate", () => {
-    if (page.shown === location.search) return; // only the part after # is another
+    if (page.shown === location.search) return; // only the fragment changed
     showFilters();
     renew(page);
   });
-  centre(main.querySelector(".tabs"));
+  centre(/** @type {HTMLElement} */ (main.querySelector(".tabs")));
   await renew(page);
   openParameters();
 }
 
+/** @param {string} current */
 function tabs(current) {
+  /** @param {[string, { title: string }]} entry */
   const link = ([name, { title }]) =>
     h("a", { href: `/dashboard/reports/${name}`, "aria-current": name === current ? "page" : null }, title);
   return h("nav", { class: "tabs", "aria-label": "Reports" }, Object.entries(REPORTS).map(link));
 }
 
-// By hand: `scrollIntoView` makes Tab go on from the tab, past the link over the header.
+// Not `scrollIntoView`: it moves the starting point of keyboard navigation to the tab, past the skip link.
+/** @param {HTMLElement} row */
 function centre(row) {
-  const current = row.querySelector("[aria-current]");
+  const current = /** @type {HTMLElement} */ (row.querySelector("[aria-current]"));
   row.scrollLeft = current.offsetLeft - row.offsetLeft - (row.clientWidth - current.offsetWidth) / 2;
 }
 
-// The filters of the moment go along to the other reports.
+// Pass the current filters on to the other reports.
 function carryFilters() {
   const query = filtersOnly();
   query.delete("stage");
-  for (const link of document.querySelectorAll(".tabs a")) link.search = query;
+  /** @type {NodeListOf<HTMLAnchorElement>} */
+  const links = document.querySelectorAll(".tabs a");
+  for (const link of links) link.search = String(query);
 }
 
-// Answers may come in another order than the questions: only that of the last one is shown.
+// Responses may arrive out of order: show only the response to the latest request.
+/** @param {Page} page */
 async function renew(page) {
   const { report, known, controls, results } = page,
     changed = () => renew(page);
@@ -93,6 +114,7 @@ async function renew(page) {
   const query = asked(asksFor, own);
   results.setAttribute("aria-busy", "true");
   try {
+    /** @type {Api.Report} */
     const answer = await get(requestOf(asksFor, query));
     if (page.turn === turn) keepingFocus(results, () => fill(page, asksFor, query, answer));
   } catch (error) {
@@ -102,6 +124,7 @@ async function renew(page) {
   }
 }
 
+/** @type {(page: Page, asksFor: string, query: URLSearchParams, answer: Api.Report) => void} */
 function fill(page, asksFor, query, answer) {
   const { report, known, results, said } = page;
   const rows = answer.rows.filter(report.measured),
@@ -117,14 +140,16 @@ function fill(page, asksFor, query, answer) {
       ? h(
           "p",
           { class: "soft" },
-          `Drawn are the first ${MOST_ROWS} of ${count(rows.length)} rows. Filter to see the others.`,
+          `The chart shows the first ${MOST_ROWS} of ${count(rows.length)} rows. Filter to see the others.`,
         )
       : null;
   const card = h(
     "section",
     { class: "card" },
     toolbar(report.caption, asksFor, query),
-    charts.length ? charts : notice("Nothing to draw yet", report.unmeasured ?? "No image of these has been measured."),
+    charts.length
+      ? charts
+      : notice("Nothing to plot yet", report.unmeasured ?? "None of these images has been measured."),
     rest ?? "",
   );
   const more = report.more?.(answer, known, () => renew(page));
@@ -135,33 +160,37 @@ function fill(page, asksFor, query, answer) {
       rowsTable(report.caption, answer, known, report.columns(answer.rows)),
       parametersOf(answer),
       again(asksFor, query),
-    ].filter(Boolean),
+    ].filter((part) => part !== null && part !== undefined),
   );
 }
 
-// The API says best why a comparison is empty.
+// The API's note explains best why a comparison is empty.
+/** @type {(report: Reports.Definition<any, any>, answer: Api.Report) => HTMLElement} */
 function nothingHere(report, answer) {
   const filtered = filtersOnly().size > 0;
   const clear = h("p", {}, h("a", { href: location.pathname }, "Remove all filters"));
   return notice(
     "No rows",
     answer.note ??
-      [filtered ? "Nothing that was measured passes these filters." : "", report.empty ?? ""].filter(Boolean).join(" "),
+      [filtered ? "No measurement matches these filters." : "", report.empty ?? ""].filter(Boolean).join(" "),
     ...(filtered ? [clear] : []),
   );
 }
 
+/** @param {Error & { status: number }} error */
 function refused(error) {
   const shown = failure(error);
   if (error.status !== 422) return shown;
-  shown.querySelector("h2").replaceChildren("A filter in this address is not valid");
-  shown.querySelector("button").replaceWith(h("a", { href: location.pathname }, "Start without filters"));
+  shown.querySelector("h2")?.replaceChildren("A filter in this URL is invalid");
+  shown.querySelector("button")?.replaceWith(h("a", { href: location.pathname }, "Start without filters"));
   return shown;
 }
 
-// What is drawn anew has the same ids, so whoever goes by keyboard stays where they were.
+// Keep the keyboard focus across a redraw: the new elements have the same ids.
+/** @type {(container: HTMLElement, draw: () => void) => void} */
 function keepingFocus(container, draw) {
-  const id = container.contains(document.activeElement) && document.activeElement.id;
+  const focused = document.activeElement;
+  const id = container.contains(focused) && focused?.id;
   draw();
   if (id) document.getElementById(id)?.focus();
 }

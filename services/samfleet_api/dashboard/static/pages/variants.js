@@ -2,13 +2,15 @@ import { addressWith, filter, get } from "/dashboard/static/api.js";
 import { facts, h, notice } from "/dashboard/static/dom.js";
 import { bytes, count } from "/dashboard/static/format.js";
 
+/** @type {Record<Api.Variant["parity"], [string, string]>} */
 const PARITY = {
-  golden: ["good", "agrees with recorded outputs of the official code"],
+  golden: ["good", "matches recorded outputs of the official code"],
   real: ["good", "checked with its real weights"],
-  keys: ["wait", "keys and shapes of the checkpoint checked"],
+  keys: ["wait", "checkpoint keys and shapes checked"],
   unverified: ["soft", "not verified"],
 };
 
+/** @type {(pools: Api.Pool[]) => Map<string, Set<string>>} */
 function loadedWhere(pools) {
   const places = new Map();
   for (const pool of pools)
@@ -21,6 +23,7 @@ function loadedWhere(pools) {
   return places;
 }
 
+/** @param {Api.Variant} variant */
 function licence(variant) {
   const missing = variant.licences_to_accept;
   const state = missing.length
@@ -29,14 +32,16 @@ function licence(variant) {
   return h("span", {}, `weights ${variant.weights_licence}, code ${variant.code_licence}: `, state);
 }
 
+/** @param {Api.Variant} variant */
 function weightsOf({ name, checkpoint, weights_here: here }) {
   const size = checkpoint.size_bytes ? `, ${bytes(checkpoint.size_bytes)}` : "";
-  if (here === null) return `known to the workers alone${size}`;
+  if (here === null) return `only the workers know${size}`;
   return here
-    ? h("span", { class: "good" }, `here${size}`)
-    : h("span", { class: "wait" }, `not here${size}: `, h("code", {}, `samfleet variants pull ${name}`));
+    ? h("span", { class: "good" }, `present${size}`)
+    : h("span", { class: "wait" }, `missing${size}: `, h("code", {}, `samfleet variants pull ${name}`));
 }
 
+/** @type {(variant: Api.Variant, places: Map<string, Set<string>>) => HTMLElement} */
 function card(variant, places) {
   const [tone, meaning] = PARITY[variant.parity];
   const { checkpoint, paper } = variant;
@@ -47,7 +52,7 @@ function card(variant, places) {
     ["Licence", licence(variant)],
     ["Parity", h("span", { class: tone }, meaning)],
     ["Weights", weightsOf(variant)],
-    ["Loaded", places.has(variant.name) ? [...places.get(variant.name)].join(", ") : "on no server"],
+    ["Loaded", [...(places.get(variant.name) ?? ["no server"])].join(", ")],
     ["Input", `${variant.input_size} × ${variant.input_size} pixels`],
     ["Family", variant.family],
     ["Paper", arxiv],
@@ -68,8 +73,10 @@ function card(variant, places) {
   );
 }
 
+/** @param {HTMLElement} main */
 export async function show(main) {
   document.title = "Variants · samfleet";
+  /** @type {[Api.Variants, Api.Pools]} */
   const [variants, pools] = await Promise.all([get("/v1/variants"), get("/v1/pools")]);
   const places = loadedWhere(pools.items);
   const list = h("div", { class: "cards" });
@@ -95,7 +102,9 @@ export async function show(main) {
     );
     said.replaceChildren(`${count(kept.length)} of ${count(variants.items.length)} variants`);
     list.replaceChildren(
-      ...(kept.length ? kept.map((one) => card(one, places)) : [notice("No variant matches", "Remove a filter to see more.")]),
+      ...(kept.length
+        ? kept.map((one) => card(one, places))
+        : [notice("No variant matches", "Remove a filter to see more.")]),
     );
     history.replaceState(
       null,

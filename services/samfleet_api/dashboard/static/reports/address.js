@@ -1,5 +1,5 @@
-// A report is its address: the filters have the names that the API gives them, so the same words make the request,
-// the CSV file and the command that answer the same question.
+// The URL of a report page holds all of its state. Filters have the names of the API's parameters, so the API request,
+// the CSV file and the command that reproduce the report are built from the same query.
 
 const FILTERS = [
   "variant",
@@ -16,14 +16,18 @@ const FILTERS = [
   "include_warmup",
 ];
 const OF_STAGES = ["latency", "compare"];
+/** @type {Record<string, string>} */
 const OPTIONS = { a: "-a", b: "-b" };
 
 export const reportName = () => location.pathname.split("/")[3] ?? "latency";
 
+/** @param {string} name */
 export const values = (name) => new URLSearchParams(location.search).getAll(name);
+/** @param {string} name */
 export const value = (name, otherwise = "") => values(name)[0] ?? otherwise;
 
 // changes: {name: text, list or nothing}
+/** @param {Record<string, string | string[] | false | undefined>} changes */
 function changed(changes) {
   const query = new URLSearchParams(location.search);
   for (const [name, now] of Object.entries(changes)) {
@@ -34,6 +38,7 @@ function changed(changes) {
   return query;
 }
 
+/** @param {Record<string, string | string[] | false | undefined>} changes */
 export function go(changes) {
   const query = changed(changes);
   history.pushState(null, "", location.pathname + (query.size ? `?${query}` : ""));
@@ -42,8 +47,9 @@ export function go(changes) {
 export const filtersOnly = () =>
   new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => FILTERS.includes(name)));
 
-// What the API is asked: the filters of the address, and the report's own parameters in place of those of the same name.
-// Clocks and annotations belong to whole images, so only times are filtered by stages and batches.
+// Return the query for the API: the filters of the URL, overridden by the report's own parameters of the same name.
+// Only reports of stage times take `stage` and `batch_size`; throughput and quality are measured for whole images.
+/** @type {(report: string, own: [string, string][]) => URLSearchParams} */
 export function asked(report, own) {
   const query = filtersOnly();
   if (!OF_STAGES.includes(report)) for (const name of ["stage", "batch_size"]) query.delete(name);
@@ -52,21 +58,25 @@ export function asked(report, own) {
   return query;
 }
 
+/** @type {(report: string, query: URLSearchParams) => string} */
 export const requestOf = (report, query) => `/v1/reports/${report}${query.size ? `?${query}` : ""}`;
 
+/** @type {(report: string, query: URLSearchParams) => string} */
 export function csvOf(report, query) {
   const wanted = new URLSearchParams(query);
   wanted.append("format", "csv");
   return requestOf(report, wanted);
 }
 
+/** @type {(report: string, query: URLSearchParams) => string} */
 export const curlOf = (report, query) =>
   `curl -H "Authorization: Bearer $SAMFLEET_API_KEY" '${location.origin}${requestOf(report, query)}'`;
 
+/** @type {(report: string, query: URLSearchParams) => string} */
 export function commandOf(report, query) {
   const words = [...query].flatMap(([name, one]) => {
     if (name === "include_warmup") return one === "true" ? ["--include-warmup"] : [];
-    if (["since", "until"].includes(name)) return [`--${name}`, one.replace(/Z$/, "")]; // the command's clock is UTC
+    if (["since", "until"].includes(name)) return [`--${name}`, one.replace(/Z$/, "")]; // the command takes times in UTC
     return [
       OPTIONS[name] ?? `--${name.replace("_", "-")}`,
       /^[\w.:+-]+$/.test(one) ? one : `'${one.replaceAll("'", "'\\''")}'`,

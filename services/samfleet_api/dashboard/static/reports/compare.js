@@ -4,29 +4,37 @@ import { forest } from "/dashboard/static/charts/forest.js";
 import { go, value } from "/dashboard/static/reports/address.js";
 import { choice } from "/dashboard/static/reports/filters.js";
 import { differences, keysOf, labelOf } from "/dashboard/static/reports/identity.js";
-import { stageChoice, stages } from "/dashboard/static/reports/latency.js";
+import { ofStage, stageChoice, stages } from "/dashboard/static/reports/latency.js";
 import { decimals, ms, number, whole } from "/dashboard/static/reports/units.js";
 
-// With one machine there is nothing to compare but variants.
+/** @typedef {Reports.Measured<Api.ComparisonRow, "ratio">} Compared */
+
+// With only one machine, the default is to compare variants.
+/** @param {Reports.Known} known */
 const by = (known) => {
   const asked = value("by", known.hardware.size < 2 ? "variant" : "hardware");
   return asked === "variant" ? "variant" : "hardware";
 };
+/** @type {(known: Reports.Known) => [string, string][]} */
 const choices = (known) => (by(known) === "variant" ? known.variants.map((name) => [name, name]) : [...known.hardware]);
+/** @type {(id: string, known: Reports.Known) => string} */
 const nameOf = (id, known) => (by(known) === "variant" ? id : (known.hardware.get(id) ?? id));
 
-// What the address names, even where nothing was measured on it: the API then says what is wrong with it.
+// Return the two sides that the URL names, even if they have no measurements: the API then returns the error.
+/** @type {(known: Reports.Known) => [string | undefined, string | undefined]} */
 function sides(known) {
   const keys = choices(known).map(([key]) => key);
   const a = value("a") || keys[0];
   return [a, value("b") || keys.find((key) => key !== a)];
 }
 
+/** @type {(list: [string, string][], key: string | undefined) => [string, string][]} */
 const withOwn = (list, key) => (key === undefined || list.some(([one]) => one === key) ? list : [...list, [key, key]]);
 
+/** @type {Reports.Definition<Api.ComparisonRow, "ratio">} */
 export const compare = {
   title: "Compare",
-  lead: "Two machines or two variants: the ratio of their median times with a 95 % interval. Images of one batch share its time, so they count as one measurement.",
+  lead: "Two machines or two variants: the ratio of their median times with a 95 % confidence interval. Images of one batch share its time, so they count as one measurement.",
   controls(known, changed) {
     const [a, b] = sides(known),
       list = choices(known);
@@ -64,13 +72,13 @@ export const compare = {
   ask(known) {
     const [a, b] = sides(known);
     if (a === undefined || b === undefined) return { instead: tooFew(known) };
-    return { own: [["by", by(known)], ["a", a], ["b", b], ...stages().map((name) => ["stage", name])] };
+    return { own: [["by", by(known)], ["a", a], ["b", b], ...stages().map(ofStage)] };
   },
   measured: (row) => row.ratio !== null,
   empty:
-    "The two have nothing in common: only the same task on the same dataset is compared, and for machines the same variant.",
+    "The two sides have no measurements in common. A comparison needs the same task on the same dataset and, between machines, the same variant.",
   charts(rows, answer, known) {
-    const [a, b] = sides(known).map((id) => nameOf(id, known));
+    const [a, b] = /** @type {[string, string]} */ (sides(known)).map((id) => nameOf(id, known));
     const names = namesOf(rows, answer, known);
     const list = rows.map((row) => ({
       name: names(row),
@@ -88,7 +96,7 @@ export const compare = {
         forest(
           `Ratio of the medians of ${a} and ${b}`,
           [{ name: "", rows: list }],
-          "← A is faster · ratio of medians · B is faster →",
+          "← A is faster · ratio of medians (A / B) · B is faster →",
         ),
       ],
       [
@@ -114,38 +122,50 @@ export const compare = {
   ],
 };
 
+/** @param {Reports.Known} known */
 function tooFew(known) {
   const only = choices(known)
     .map(([, name]) => name)
     .join("");
   const things = by(known) === "variant" ? "variants" : "machines";
   return notice(
-    `Two ${things} are needed`,
+    `A comparison needs two ${things}`,
     only
-      ? `So far only ${only} was measured. A job with several ${by(known) === "variant" ? "variants" : "pools"} measures more.`
-      : `No ${things} were measured.`,
+      ? `So far only ${only} has been measured. A job with several ${by(known) === "variant" ? "variants" : "pools"} measures more.`
+      : `No ${things} have been measured.`,
   );
 }
 
+/**
+ * @param {Api.ComparisonRow[]} rows
+ * @param {Api.Report} answer
+ * @param {Reports.Known} known
+ * @returns {(row: Api.ComparisonRow) => string}
+ */
 function namesOf(rows, answer, known) {
   const dimensions = keysOf(rows).filter((name) => name !== by(known) && (name !== "stage" || stages().length > 1));
   const differs = differences(rows, answer.parameters, keysOf(rows));
+  /** @param {Api.ComparisonRow} row */
   const first = (row) =>
     [...dimensions.map((name) => labelOf(row, name, known)), differs(row)].filter(Boolean).join(" · ");
+  /** @param {Api.ComparisonRow} row */
   const twice = (row) => rows.filter((one) => first(one) === first(row)).length > 1;
   return (row) =>
-    [first(row), twice(row) && `B with ${row.parameters_b}`].filter(Boolean).join(" · ") || "All that both have";
+    [first(row), twice(row) && `B with ${row.parameters_b}`].filter(Boolean).join(" · ") || "All common measurements";
 }
 
+/** @param {Compared} row */
 const interval = (row) =>
-  row.ratio_low === null
+  row.ratio_low === null || row.ratio_high === null
     ? `${row.ratio.toFixed(2)} (no interval)`
     : `${row.ratio.toFixed(2)} (${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)})`;
 
+/** @type {(row: Compared, a: string, b: string) => string} */
 function sentence(row, a, b) {
-  if (row.ratio_low === null) return "cannot tell; a side has fewer than five batches, too few for an interval.";
+  if (row.ratio_low === null || row.ratio_high === null)
+    return "cannot tell; one side has fewer than five batches, too few for an interval.";
   if (row.verdict === "cannot tell")
-    return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} spans 1.`;
+    return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} includes 1.`;
   const [faster, slower, times] = row.verdict === "a is faster" ? [a, b, 1 / row.ratio] : [b, a, row.ratio];
   return `${faster} is ${times.toFixed(2)} times as fast as ${slower}.`;
 }

@@ -8,12 +8,15 @@ import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, money, number, whole } from "/dashboard/static/reports/units.js";
 
 const energy = () => value("metric") === "energy";
+/** @param {Api.CostRow} row */
 const perThousand = (row) => money(row.cost_per_1000_images, row.currency);
+/** @param {Api.CostRow} row */
 const wattHours = (row) => money(row.wh_per_1000_images, "Wh");
 
+/** @type {Reports.Definition<Api.CostRow, "cost_per_1000_images" | "wh_per_1000_images">} */
 export const cost = {
   title: "Cost",
-  lead: "What the hours that a device computed cost, idle and waiting left out, and the energy that GPUs counted.",
+  lead: "Cost of the hours that a device spent computing, without idle and waiting time, and the energy that GPUs measured.",
   controls: (_known, changed) => [
     choice(
       "metric",
@@ -31,21 +34,23 @@ export const cost = {
   measured: (row) => row[energy() ? "wh_per_1000_images" : "cost_per_1000_images"] !== null,
   get unmeasured() {
     return energy()
-      ? "None of this hardware counts its energy: NVIDIA's GPUs from Volta on do."
-      : "No hardware here has a price yet. Set what an hour of it costs below; prices are those of your tenant.";
+      ? "None of this hardware measures its energy. NVIDIA GPUs do, from Volta on."
+      : "No hardware here has a price yet. Set its price per hour below; prices belong to your tenant.";
   },
   charts(rows, answer, known) {
     const by = value("by_row", "variant");
     if (energy()) {
+      /** @type {Reports.Make<typeof rows[number], Charts.BarRow>} */
       const make = (row, name) => ({
         ...look(row, otherThan(by), known),
         length: row.wh_per_1000_images,
         value: wattHours(row),
         tip: `${name}\n${wattHours(row)} per 1000 images`,
       });
-      return [[null, bars("Energy of 1000 images", grouped(rows, answer, known, by, make), "Wh per 1000 images")]];
+      return [[null, bars("Energy per 1000 images", grouped(rows, answer, known, by, make), "Wh per 1000 images")]];
     }
     const currencies = [...new Set(rows.map((row) => row.currency))];
+    /** @type {Reports.Make<typeof rows[number], Charts.BarRow>} */
     const make = (row, name) => ({
       ...look(row, otherThan(by), known),
       length: row.cost_per_1000_images,
@@ -55,7 +60,7 @@ export const cost = {
     return currencies.map((currency) => [
       currencies.length > 1 ? currency : null,
       bars(
-        `Cost of 1000 images in ${currency}`,
+        `Cost per 1000 images in ${currency}`,
         grouped(
           rows.filter((row) => row.currency === currency),
           answer,
@@ -73,20 +78,22 @@ export const cost = {
     number("Device hours", "hours", decimals(4)),
     { title: "Price per hour", number: true, value: (row) => money(row.price_per_hour, row.currency) },
     { title: "Cost", number: true, value: (row) => money(row.cost, row.currency) },
-    { title: "Cost of 1000 images", number: true, value: perThousand },
+    { title: "Cost per 1000 images", number: true, value: perThousand },
     { title: "Energy", number: true, value: (row) => money(row.energy_wh, "Wh") },
-    { title: "Energy of 1000 images", number: true, value: wattHours },
+    { title: "Energy per 1000 images", number: true, value: wattHours },
   ],
   more: (answer, known, changed) => prices(answer, known, changed),
 };
 
+/** @type {(answer: Api.Report, known: Reports.Known, changed: Reports.Changed) => HTMLElement} */
 function prices(answer, known, changed) {
-  const set = new Map(answer.rows.map((row) => [row.hardware_id, row]));
+  const rows = /** @type {Api.CostRow[]} */ (answer.rows);
+  const set = new Map(rows.map((row) => [row.hardware_id, row]));
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, "Price of an hour"),
-    h("p", { class: "soft" }, "Of your tenant, for every run that was or will be measured."),
+    h("h2", {}, "Price per hour"),
+    h("p", { class: "soft" }, "Prices belong to your tenant and apply to all past and future runs."),
     h(
       "ul",
       { class: "prices" },
@@ -95,6 +102,12 @@ function prices(answer, known, changed) {
   );
 }
 
+/**
+ * @param {string} id
+ * @param {string | undefined} name
+ * @param {Api.CostRow | undefined} row
+ * @param {Reports.Changed} changed
+ */
 function form(id, name, row, changed) {
   const amount = h("input", {
     id: `price-${id}`,
@@ -116,6 +129,7 @@ function form(id, name, row, changed) {
     "aria-describedby": `said-${id}`,
   });
   const said = h("span", { id: `said-${id}`, role: "status" });
+  /** @param {Event} event */
   const save = async (event) => {
     event.preventDefault();
     said.replaceChildren();

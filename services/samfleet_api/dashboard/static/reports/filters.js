@@ -1,17 +1,20 @@
-// The filters of a report as lists of boxes that open below their buttons. They write the address and nothing else.
+// Filters of a report: drop-down lists of checkboxes. They change only the URL.
 
 import { h } from "/dashboard/static/dom.js";
 import { filtersOnly, go, value, values } from "/dashboard/static/reports/address.js";
 
+/** @type {(label: string, chosen: string[], choices: Map<string, string>) => (HTMLElement | string)[]} */
 function summaryText(label, chosen, choices) {
   if (!chosen.length) return [h("span", { class: "soft" }, `${label}: `), "any"];
   const first = choices.get(chosen[0]) ?? chosen[0];
   return [h("span", { class: "soft" }, `${label}: `), chosen.length === 1 ? first : `${first} + ${chosen.length - 1}`];
 }
 
+/** @type {(name: string, label: string, choices: Map<string, string>, changed: Reports.Changed) => HTMLElement} */
 function picker(name, label, choices, changed) {
   for (const one of values(name)) if (!choices.has(one)) choices.set(one, one);
   const summary = h("summary", {}, ...summaryText(label, values(name), choices));
+  /** @param {[string, string]} choice */
   const box = ([key, text]) =>
     h(
       "label",
@@ -21,7 +24,9 @@ function picker(name, label, choices, changed) {
     );
   const boxes = h("div", { class: "choices", role: "group", "aria-label": label }, [...choices].map(box));
   boxes.addEventListener("change", () => {
-    const chosen = [...boxes.querySelectorAll("input:checked")].map((input) => input.value);
+    /** @type {NodeListOf<HTMLInputElement>} */
+    const checked = boxes.querySelectorAll("input:checked");
+    const chosen = [...checked].map((input) => input.value);
     go({ [name]: chosen });
     summary.replaceChildren(...summaryText(label, chosen, choices));
     picked.classList.toggle("chosen", chosen.length > 0);
@@ -41,7 +46,8 @@ function picker(name, label, choices, changed) {
   return picked;
 }
 
-// Hours are UTC in the address and in the field, whatever the clock of this machine says.
+// Field for an hour, in UTC both in the URL and in the field, independent of the local time zone.
+/** @type {(name: string, label: string, changed: Reports.Changed) => HTMLElement} */
 function hour(name, label, changed) {
   const field = h("input", {
     type: "datetime-local",
@@ -56,9 +62,12 @@ function hour(name, label, changed) {
   return h("label", { class: "field" }, `${label} (UTC)`, field);
 }
 
+/** @param {string[]} list */
 const plain = (list) => new Map(list.map((one) => [one, one]));
 
+/** @type {(known: Reports.Known, changed: Reports.Changed) => HTMLElement} */
 export function filters(known, changed) {
+  /** @type {[string, string, Map<string, string>][]} */
   const lists = [
     ["variant", "Variant", plain(known.variants)],
     ["hardware", "Hardware", new Map(known.hardware)],
@@ -94,7 +103,7 @@ export function filters(known, changed) {
       { class: "span" },
       hour("since", "Since", changed),
       hour("until", "Until", changed),
-      h("label", { class: "row" }, warm, "With warm-up"),
+      h("label", { class: "row" }, warm, "Include warm-up"),
       clear,
     ),
   );
@@ -106,9 +115,17 @@ export function filters(known, changed) {
   );
 }
 
-const FOLDED_BELOW = 640; // pixels; on a phone the filters would fill the screen
+const FOLDED_BELOW = 640; // width in pixels; on a phone the filters would fill the screen
 
-// A view of a report, chosen by name: options are [[value, text]]; `also` changes with it.
+// Drop-down list that selects a view of a report. options: [[value, text]]; `also` has parameters that change with it.
+/**
+ * @param {string} name
+ * @param {string} label
+ * @param {[string, string][]} options
+ * @param {string | undefined} chosen
+ * @param {Reports.Changed} changed
+ * @param {Record<string, string>} [also]
+ */
 export function choice(name, label, options, chosen, changed, also = {}) {
   const select = h(
     "select",
@@ -122,8 +139,10 @@ export function choice(name, label, options, chosen, changed, also = {}) {
   return h("label", { class: "field" }, label, select);
 }
 
-// One open list at a time, and none when the page is used elsewhere.
+// Close open drop-down lists when the pointer is pressed outside them.
+/** @param {Event} event */
 export function closePickers(event) {
-  for (const list of document.querySelectorAll("details.picker[open]"))
-    if (!list.contains(event.target)) list.open = false;
+  /** @type {NodeListOf<HTMLDetailsElement>} */
+  const open = document.querySelectorAll("details.picker[open]");
+  for (const list of open) if (!list.contains(/** @type {Node | null} */ (event.target))) list.open = false;
 }

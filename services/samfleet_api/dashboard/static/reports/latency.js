@@ -6,26 +6,36 @@ import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js"
 import { images, ms, number } from "/dashboard/static/reports/units.js";
 import { stageNames } from "/dashboard/static/stages.js";
 
+/** @type {("p50_ms" | "p90_ms" | "p95_ms" | "p99_ms")[]} */
 const PERCENTILES = ["p50_ms", "p90_ms", "p95_ms", "p99_ms"];
+/** @type {[string, string][]} */
 const GROUPS = [
   ["variant", "Variant"],
   ["hardware", "Hardware"],
 ];
-const stageTexts = () => [["image", "whole image"], ...stageNames().map((name) => [name, name])];
+/** @type {(name: string) => [string, string]} */
+const byName = (name) => [name, name];
+const stageTexts = () => [/** @type {[string, string]} */ (["image", "whole image"]), ...stageNames().map(byName)];
 
+/** @type {(name: string) => [string, string]} */
+export const ofStage = (name) => ["stage", name];
 export const stages = () => (values("stage").length ? values("stage") : ["image"]);
+/** @param {Reports.Changed} changed */
 export const stageChoice = (changed) => choice("stage", "Stage", stageTexts(), stages()[0], changed);
+/** @param {Reports.Changed} changed */
 export const groupChoice = (changed) => choice("by_row", "Grouped by", GROUPS, value("by_row", "variant"), changed);
 
+/** @type {Reports.Definition<Api.LatencyRow, "p50_ms" | "p90_ms" | "p95_ms" | "p99_ms">} */
 export const latency = {
   title: "Latency",
-  lead: "Time of one image, by variant and hardware. Where a batch was computed at once, an image has its share of the time.",
+  lead: "Time per image, by variant and hardware. If a batch was computed at once, each image has its share of the batch's time.",
   controls: (_known, changed) => [stageChoice(changed), groupChoice(changed)],
-  ask: () => ({ own: stages().map((name) => ["stage", name]) }),
+  ask: () => ({ own: stages().map(ofStage) }),
   measured: (row) => row.p50_ms !== null,
   charts(rows, answer, known) {
     const by = value("by_row", "variant"),
       unit = timeUnit(rows.map((row) => row.p99_ms));
+    /** @type {Reports.Make<typeof rows[number], Charts.RangeRow>} */
     const make = (row, name) => ({
       ...look(row, otherThan(by), known),
       value: milliseconds(row.p50_ms),
@@ -33,14 +43,7 @@ export const latency = {
       percentiles: PERCENTILES.map((field) => row[field] * unit.factor),
     });
     return [
-      [
-        null,
-        ranges(
-          "Latency: median and slow images of each variant and hardware",
-          grouped(rows, answer, known, by, make),
-          unit.name,
-        ),
-      ],
+      [null, ranges("Latency percentiles by variant and hardware", grouped(rows, answer, known, by, make), unit.name)],
     ];
   },
   caption: "Latency",

@@ -5,43 +5,45 @@ import { choice } from "/dashboard/static/reports/filters.js";
 import { differences, keysOf, labelOf, look } from "/dashboard/static/reports/identity.js";
 import { decimals, money, number, significant, whole } from "/dashboard/static/reports/units.js";
 
+/** @typedef {Reports.Measured<Api.ParetoRow, "miou" | "ap" | "ar_1000">} Weighed */
+
+/** @type {Record<string, "miou" | "ap" | "ar_1000">} */
 const QUALITY = { miou: "miou", ap: "ap", ar: "ar_1000" };
+/** @type {[string, string][]} */
 const QUALITIES = [
   ["miou", "mIoU"],
   ["ap", "AP"],
   ["ar", "AR, 1000 masks"],
 ];
 const kind = () => (value("quality") in QUALITY ? value("quality") : "miou");
-const title = () => QUALITIES.find(([key]) => key === kind())[1];
+const title = () => new Map(QUALITIES).get(kind()) ?? "";
 const against = () => (value("against") in FIGURES ? value("against") : "device");
+/** @type {[string, string][]} */
 const CHOICES = [
   ["device", "device time"],
   ["speed", "images/s"],
   ["cost", "cost"],
 ];
+/** @type {Record<string, ["images_per_gpu_hour" | "images_per_second" | "cost_per_1000_images", string, string]>} */
 const FIGURES = {
-  device: ["images_per_gpu_hour", "images per hour of the device", "right"],
+  device: ["images_per_gpu_hour", "images per device hour", "right"],
   speed: ["images_per_second", "images per second", "right"],
   cost: ["cost_per_1000_images", "per 1000 images", "left"],
 };
+/** @type {Record<string, Dom.Column<Api.ParetoRow>>} */
 const WEIGHED = {
   device: number("Images per device hour", "images_per_gpu_hour", significant),
   speed: number("Images/s", "images_per_second", significant),
-  cost: { title: "Cost of 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
+  cost: { title: "Cost per 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
 };
 
+/** @type {Reports.Definition<Api.ParetoRow, "miou" | "ap" | "ar_1000">} */
 export const pareto = {
   title: "Pareto",
-  lead: "Quality against speed or cost. What another variant or machine beats in both is hollow; the line joins what nothing beats. Runs of one job share the clock of their pool, and so images/s; device time tells them apart.",
+  lead: "Quality against speed or cost. Dominated points are hollow and grey; a step line joins the Pareto front. Runs of one job share the wall-clock time of their pool and therefore images/s; device time distinguishes them.",
   controls: (_known, changed) => [
     choice("quality", "Quality", QUALITIES, kind(), changed),
-    choice(
-      "against",
-      "against",
-      CHOICES,
-      against(),
-      changed,
-    ),
+    choice("against", "against", CHOICES, against(), changed),
   ],
   ask: () => ({
     own: [
@@ -54,10 +56,11 @@ export const pareto = {
     const annotations =
       kind() === "miou" ? "A point needs annotations in its dataset" : "A point needs an evaluated run";
     return against() === "cost"
-      ? `${annotations} and a price for its hardware; prices are set on the page of costs.`
-      : `${annotations}, so that there is quality to weigh.`;
+      ? `${annotations} and a price for its hardware. Set prices on the Cost page.`
+      : `${annotations}.`;
   },
   charts(rows, answer, known) {
+    /** @type {Map<string, Weighed[]>} */
     const apart = new Map();
     for (const row of rows) {
       const name = [row.dataset, row.task, row.currency].filter(Boolean).join(" · ");
@@ -66,7 +69,7 @@ export const pareto = {
     return [...apart].map(([name, list]) => [`Dataset ${name}`, one(name, list, answer, known)]);
   },
   get caption() {
-    return `Quality against ${CHOICES.find(([key]) => key === against())[1]}`;
+    return `Quality against ${new Map(CHOICES).get(against())}`;
   },
   columns: () => [
     { title: "Task", value: (row) => row.task },
@@ -77,11 +80,12 @@ export const pareto = {
     {
       title: "Dominated",
       value: (row) =>
-        row.dominated ? h("span", { class: "soft" }, "yes") : h("span", { class: "good" }, "no, on the front"),
+        row.dominated ? h("span", { class: "soft" }, "yes") : h("span", { class: "good" }, "no, on the Pareto front"),
     },
   ],
 };
 
+/** @type {(dataset: string, rows: Weighed[], answer: Api.Report, known: Reports.Known) => HTMLElement} */
 function one(dataset, rows, answer, known) {
   const [field, unit, better] = FIGURES[against()],
     differs = differences(rows, answer.parameters, keysOf(rows));
@@ -89,7 +93,7 @@ function one(dataset, rows, answer, known) {
   const points = rows.map((row) => {
     const name = [labelOf(row, "variant", known), differs(row)].filter(Boolean).join(" · "),
       quality = row[QUALITY[kind()]];
-    const tip = `${name} on ${labelOf(row, "hardware", known)}\n${title()} ${quality.toFixed(4)} · ${significant(row[field])} ${row.currency ?? ""} ${unit}\n${row.dominated ? "another point beats it" : "on the front"}`;
+    const tip = `${name} on ${labelOf(row, "hardware", known)}\n${title()} ${quality.toFixed(4)} · ${significant(row[field])} ${row.currency ?? ""} ${unit}\n${row.dominated ? "dominated" : "on the Pareto front"}`;
     return { x: row[field], y: quality, name, tip, dominated: row.dominated, ...look(row, "hardware", known) };
   });
   const items = machines.map((row) => ({ name: labelOf(row, "hardware", known), ...look(row, "hardware", known) }));

@@ -5,7 +5,8 @@ import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js"
 import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, images, number, whole } from "/dashboard/static/reports/units.js";
 
-// Of the evaluation of whole runs all but the first, which is measured image by image.
+// The first metric is measured image by image; the others come from the evaluation of whole runs.
+/** @type {Record<Api.QualityFigure, string>} */
 const METRICS = {
   miou: "mIoU",
   miou_evaluated: "mIoU, evaluated",
@@ -26,13 +27,17 @@ const METRICS = {
   ar_1000_medium: "AR, medium",
   ar_1000_large: "AR, large",
 };
-const metric = () => (value("metric") in METRICS ? value("metric") : "miou");
+const metric = () => /** @type {Api.QualityFigure} */ (value("metric") in METRICS ? value("metric") : "miou");
+/** @param {Api.QualityRow[]} rows */
 const figures = (rows) =>
-  Object.keys(METRICS).filter((name) => rows.some((row) => row[name] !== null && row[name] !== undefined));
+  /** @type {Api.QualityFigure[]} */ (Object.keys(METRICS)).filter((name) =>
+    rows.some((row) => row[name] !== null && row[name] !== undefined),
+  );
 
+/** @type {Reports.Definition<Api.QualityRow, Api.QualityFigure>} */
 export const quality = {
   title: "Quality",
-  lead: "How well masks agree with the annotations of the dataset. mIoU: the mean over instances of the best mask's intersection over union; AP and AR: of runs that were evaluated.",
+  lead: "Agreement of masks with the annotations of the dataset. mIoU is the mean over instances of the best mask's IoU (intersection over union). AP and AR are available for evaluated runs.",
   controls: (_known, changed) => [
     choice("metric", "Figure", Object.entries(METRICS), metric(), changed),
     groupChoice(changed),
@@ -40,13 +45,14 @@ export const quality = {
   ask: () => ({ own: [] }),
   measured: (row) => row[metric()] !== null && row[metric()] !== undefined,
   empty:
-    "No run of these had annotations to agree with. Add a COCO file to a dataset before sealing it, and its jobs are measured here.",
+    "None of these runs had annotations. Add a COCO file to a dataset before sealing it; its jobs are then measured here.",
   get unmeasured() {
-    return `No run of these has ${METRICS[metric()]}. AP and AR come with jobs that evaluate; the table says what there is.`;
+    return `None of these runs has ${METRICS[metric()]}. AP and AR need a job with evaluation; the table shows the available figures.`;
   },
   charts(rows, answer, known) {
     const by = value("by_row", "variant"),
       name = METRICS[metric()];
+    /** @type {Reports.Make<typeof rows[number], Charts.BarRow>} */
     const make = (row, title) => ({
       ...look(row, otherThan(by), known),
       length: row[metric()],

@@ -1,10 +1,13 @@
-// What stands around every chart: its file, the ways to have it again, its table and what its digests mean.
+// Parts of every report around its chart: links and CSV file, ways to reproduce it, its table and its parameter digests.
 
 import { facts, h, notice, table } from "/dashboard/static/dom.js";
 import { count } from "/dashboard/static/format.js";
 import { commandOf, csvOf, curlOf } from "/dashboard/static/reports/address.js";
 import { differences, flatten, keysOf, labelOf, shown } from "/dashboard/static/reports/identity.js";
 
+/** @typedef {"site" | "code_version"} Origin */
+
+/** @type {Record<Reports.Dimension, string>} */
 const TITLES = {
   variant: "Variant",
   hardware: "Hardware",
@@ -17,12 +20,13 @@ const TITLES = {
   dataset: "Dataset",
 };
 
+/** @type {(text: () => string, name: string) => HTMLElement[]} */
 function copyButton(text, name) {
   const said = h("span", { class: "soft", role: "status" });
   const copy = async () => {
     const done = await (navigator.clipboard?.writeText(text()) ?? Promise.reject()).then(
       () => "Copied",
-      () => "Select it and copy it by hand",
+      () => "Could not copy; select the text and copy it",
     );
     said.replaceChildren(done);
     setTimeout(() => said.replaceChildren(), 4000);
@@ -30,6 +34,7 @@ function copyButton(text, name) {
   return [said, h("button", { type: "button", onclick: copy }, name)];
 }
 
+/** @type {(title: string, text: string) => HTMLElement} */
 const line = (title, text) =>
   h(
     "div",
@@ -39,6 +44,7 @@ const line = (title, text) =>
     h("div", {}, ...copyButton(() => text, "Copy")),
   );
 
+/** @type {(title: string, report: string, query: URLSearchParams) => HTMLElement} */
 export function toolbar(title, report, query) {
   return h(
     "div",
@@ -49,30 +55,38 @@ export function toolbar(title, report, query) {
   );
 }
 
+/** @type {(report: string, query: URLSearchParams) => HTMLElement} */
 export function again(report, query) {
   return h(
     "details",
     { class: "card" },
-    h("summary", {}, "Repeat this report: link, API request, command"),
+    h("summary", {}, "Reproduce this report: link, API request, command"),
     line("This page", location.href),
-    line("Request to the API", curlOf(report, query)),
+    line("API request", curlOf(report, query)),
     line("Command", commandOf(report, query)),
   );
 }
 
-// Columns that tell rows apart, then those of the report. What all rows have in common is said once, in the caption.
+// Table of the rows: first the columns that distinguish them, then those of the report. The caption has what all rows share.
+/**
+ * @param {string} caption
+ * @param {Api.Report} answer
+ * @param {Reports.Known} known
+ * @param {Dom.Column<Api.ReportRow>[]} measured
+ */
 export function rowsTable(caption, answer, known, measured) {
   const { rows, parameters } = answer,
     dimensions = keysOf(rows);
   const differs = differences(rows, parameters, dimensions);
-  const constant = [
+  const constant = /** @type {[Origin, string][]} */ ([
     ["site", "site"],
     ["code_version", "code"],
-  ].filter(([name]) => name in rows[0] && new Set(rows.map((row) => row[name])).size === 1);
-  const varying = [
+  ]).filter(([name]) => name in rows[0] && new Set(rows.map((row) => row[name])).size === 1);
+  const varying = /** @type {[Origin, string][]} */ ([
     ["site", "Site"],
     ["code_version", "Code"],
-  ].filter(([name]) => name in rows[0] && !constant.some(([other]) => other === name));
+  ]).filter(([name]) => name in rows[0] && !constant.some(([other]) => other === name));
+  /** @param {Api.ReportRow} row */
   const digest = (row) =>
     h(
       "span",
@@ -81,23 +95,28 @@ export function rowsTable(caption, answer, known, measured) {
       differs(row) ? h("span", { class: "soft small" }, differs(row)) : null,
     );
   const columns = [
-    ...dimensions.map((name) => ({ title: TITLES[name], value: (row) => labelOf(row, name, known) })),
-    ...varying.map(([name, title]) => ({ title, value: (row) => row[name] })),
+    ...dimensions.map((name) => ({
+      title: TITLES[name],
+      value: (/** @type {Api.ReportRow} */ row) => labelOf(row, name, known),
+    })),
+    ...varying.map(([name, title]) => ({ title, value: (/** @type {Api.ReportRow} */ row) => row[name] })),
     ...measured,
     { title: "Parameters", value: digest },
   ];
   const common = constant.map(([name, title]) => `${title} ${rows[0][name]}`).join(", ");
   return table(
-    `${caption} · ${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`}${common ? ` · all of ${common}` : ""}`,
+    `${caption} · ${rows.length === 1 ? "1 row" : `${count(rows.length)} rows`}${common ? ` · all with ${common}` : ""}`,
     columns,
     rows,
     "dense",
   );
 }
 
+/** @param {Api.Report} answer */
 export function parametersOf(answer) {
   const all = Object.entries(answer.parameters);
   if (!all.length) return null;
+  /** @param {[string, Api.Parameters]} entry */
   const one = ([digest, parameters]) =>
     h(
       "details",
@@ -114,14 +133,16 @@ export function parametersOf(answer) {
   );
 }
 
+/** @param {Api.Parameters} parameters */
 function short(parameters) {
   const { kind, prompt, points_per_side: side, sampler } = parameters.task ?? {};
   return [kind, prompt, side && `${side} points per side`, sampler !== "grid" && sampler].filter(Boolean).join(", ");
 }
 
-// A digest in the table opens what it stands for.
+// Open the parameters that the URL's fragment names: digests in the table link to them.
 export function openParameters() {
-  const target = location.hash.startsWith("#parameters-") && document.getElementById(location.hash.slice(1));
+  const named = location.hash.startsWith("#parameters-") && document.getElementById(location.hash.slice(1));
+  const target = /** @type {HTMLDetailsElement | false | null} */ (named);
   if (!target) return;
   target.open = true;
   target.scrollIntoView({ block: "center" });
@@ -130,8 +151,8 @@ export function openParameters() {
 export function nothingMeasured() {
   return notice(
     "Nothing measured yet",
-    "Reports come with the first images that a job records: submit one, and look again when its bar has moved.",
+    "Reports need recorded images. Submit a job and return when its progress bar has moved.",
     h("pre", {}, h("code", {}, "samfleet segment ~/photos --variant mobile_sam --out out")),
-    h("p", {}, h("a", { href: "/dashboard/" }, "To the overview")),
+    h("p", {}, h("a", { href: "/dashboard/" }, "Go to the overview")),
   );
 }

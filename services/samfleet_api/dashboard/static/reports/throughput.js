@@ -5,17 +5,21 @@ import { grouped, look, otherThan } from "/dashboard/static/reports/identity.js"
 import { groupChoice } from "/dashboard/static/reports/latency.js";
 import { decimals, images, number, share, significant, whole } from "/dashboard/static/reports/units.js";
 
+/** @typedef {"images_per_second" | "images_per_gpu_hour" | "gpu_busy_share" | "queue_share"} Metric */
+
+/** @type {Record<Metric, [string, (value: number | null) => string, number | null]>} */
 const METRICS = {
   images_per_second: ["Images per second", significant, null],
-  images_per_gpu_hour: ["Images per hour of the device", whole, null],
-  gpu_busy_share: ["Share of the time that the device was busy", share, null],
-  queue_share: ["Share of the time spent waiting", share, 1],
+  images_per_gpu_hour: ["Images per device hour", whole, null],
+  gpu_busy_share: ["Share of time that the device was busy", share, null],
+  queue_share: ["Share of time spent waiting", share, 1],
 };
-const metric = () => (value("metric") in METRICS ? value("metric") : "images_per_second");
+const metric = () => /** @type {Metric} */ (value("metric") in METRICS ? value("metric") : "images_per_second");
 
+/** @type {Reports.Definition<Api.ThroughputRow, Metric>} */
 export const throughput = {
   title: "Throughput",
-  lead: "Images over the wall time of their runs, from the first claim of a shard to the last record. Runs of one job share the clock of their pool; images per hour of the device go by each one's own.",
+  lead: "Images per wall-clock time of their runs, from the first claim of a shard to the last recorded image. Runs of one job share the wall-clock time of their pool; images per device hour count only device time (encode, decode, postprocess).",
   controls: (_known, changed) => [
     choice(
       "metric",
@@ -31,6 +35,7 @@ export const throughput = {
   charts(rows, answer, known) {
     const by = value("by_row", "variant"),
       [title, format, most] = METRICS[metric()];
+    /** @type {Reports.Make<typeof rows[number], Charts.BarRow>} */
     const make = (row, name) => ({
       ...look(row, otherThan(by), known),
       length: row[metric()],

@@ -5,30 +5,45 @@ import { lines } from "/dashboard/static/charts/lines.js";
 import { value } from "/dashboard/static/reports/address.js";
 import { choice } from "/dashboard/static/reports/filters.js";
 import { differences, keysOf, labelOf, look, otherThan } from "/dashboard/static/reports/identity.js";
-import { groupChoice, latency, stageChoice, stages } from "/dashboard/static/reports/latency.js";
+import { groupChoice, latency, ofStage, stageChoice, stages } from "/dashboard/static/reports/latency.js";
 import { throughput } from "/dashboard/static/reports/throughput.js";
 import { significant } from "/dashboard/static/reports/units.js";
 
+/** @typedef {"images_per_second" | "p50_ms" | "p95_ms"} Figure */
+/** @typedef {Reports.Measured<Api.TrendRow, Figure>} Measured */
+/**
+ * @typedef {object} PanelOptions
+ * @property {Reports.Known} known
+ * @property {(row: Api.ReportRow) => string} differs
+ * @property {{ name: string, factor: number }} unit
+ * @property {{ from: number, until: number }} span
+ */
+
 const DAY = 86_400_000;
+/** @type {[string, string][]} */
 const METRICS = [
   ["p50_p95", "p50 and p95"],
   ["images_per_second", "images per second"],
 ];
 const speed = () => value("metric") === "images_per_second";
 const by = () => value("by_row", "variant");
+/** @param {Api.ReportRow} row */
 const at = (row) => Date.parse(`${row.day}T00:00:00Z`);
 
+/** @type {(first: number, last: number, most: number) => number[]} */
 function days(first, last, most) {
   const stride = Math.max(1, Math.ceil(((last - first) / DAY + 1) / most)) * DAY;
   return Array.from({ length: Math.floor((last - first) / stride) + 1 }, (_, index) => first + index * stride);
 }
 
+/** @param {number} time */
 const moment = (time) =>
   new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
+/** @type {Reports.Definition<Api.TrendRow, Figure>} */
 export const trend = {
   title: "Trend",
-  lead: "Day by day, in UTC. Each panel has an axis of its own.",
+  lead: "Values by day, in UTC. Each panel has its own axis.",
   controls: (_known, changed) => [
     choice("metric", "Figure", METRICS, speed() ? "images_per_second" : "p50_p95", changed),
     ...(speed() ? [] : [stageChoice(changed)]),
@@ -37,18 +52,21 @@ export const trend = {
   ask: () => ({
     report: speed() ? "throughput" : "latency",
     own: [
-      ...["variant", "hardware", "day"].map((name) => ["group_by", name]),
-      ...(speed() ? [] : stages().map((name) => ["stage", name])),
+      ["group_by", "variant"],
+      ["group_by", "hardware"],
+      ["group_by", "day"],
+      ...(speed() ? [] : stages().map(ofStage)),
     ],
   }),
   measured: (row) => row[speed() ? "images_per_second" : "p50_ms"] !== null,
   charts(rows, answer, known) {
-    const panels = new Map(),
-      differs = differences(
-        rows,
-        answer.parameters,
-        keysOf(rows).filter((name) => name !== "day"),
-      );
+    /** @type {Map<string, Measured[]>} */
+    const panels = new Map();
+    const differs = differences(
+      rows,
+      answer.parameters,
+      keysOf(rows).filter((name) => name !== "day"),
+    );
     const unit = speed() ? { name: "images/s", factor: 1 } : timeUnit(rows.map((row) => row.p95_ms));
     const span = { from: Math.min(...rows.map(at)), until: Math.max(...rows.map(at)) };
     for (const row of rows) {
@@ -61,28 +79,39 @@ export const trend = {
   get caption() {
     return speed() ? "Images per second by day" : "Latency by day";
   },
-  columns: () => (speed() ? throughput.columns() : latency.columns()),
+  columns: (rows) => (speed() ? throughput.columns(rows) : latency.columns(rows)),
 };
 
-// Two series of one machine have its colour, and a form each.
+// Series of the same machine share its colour, but have different shapes.
+/** @type {(look: Charts.Look, forms: Set<Charts.Shape>) => Charts.Look} */
 function ownForm({ colour, shape }, forms) {
   const free = [shape, ...SHAPES].find((name) => !forms.has(name)) ?? shape;
   forms.add(free);
   return { colour, shape: free };
 }
 
+/** @type {(title: string, rows: Measured[], options: PanelOptions) => HTMLElement} */
 function panel(title, rows, { known, differs, unit, span }) {
+  /** @type {Map<string, Measured[]>} */
   const series = new Map();
   for (const row of rows) {
     const name = [labelOf(row, otherThan(by()), known), differs(row)].filter(Boolean).join(" · ");
     series.set(name, [...(series.get(name) ?? []), row]);
   }
+  /** @type {Set<Charts.Shape>} */
   const forms = new Set();
   const named = [...series].map(([name, list]) => ({
     name,
     list: list.sort((a, b) => at(a) - at(b)),
     ...ownForm(look(list[0], otherThan(by()), known), forms),
   }));
+  /**
+   * @param {typeof named[number]} one
+   * @param {Figure} field
+   * @param {string} text
+   * @param {(value: number) => string} format
+   * @returns {Charts.Line}
+   */
   const line = (one, field, text, format, dashed = false) => ({
     ...one,
     dashed,
@@ -97,6 +126,7 @@ function panel(title, rows, { known, differs, unit, span }) {
       ? [line(one, "images_per_second", "images/s", significant)]
       : [line(one, "p50_ms", "p50", milliseconds), line(one, "p95_ms", "p95", milliseconds, true)],
   );
+  /** @type {Charts.LegendItem[]} */
   const both = [
     { name: "solid: p50", colour: "soft", line: true },
     { name: "dashed: p95", colour: "soft", line: true, dashed: true, shape: "circle", hollow: true },

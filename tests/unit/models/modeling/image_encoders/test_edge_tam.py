@@ -10,7 +10,7 @@ TINY = {"channels": (8, 16, 32, 64), "depths": (1, 1, 2, 1)}
 
 
 @torch.inference_mode()
-def test_the_fused_encoder_is_the_published_one() -> None:
+def test_the_fused_encoder_equals_the_published_one() -> None:
     encoder = build_edge_tam(TINY, 64).eval()
     with torch.no_grad():
         for index, parameter in enumerate(encoder.parameters()):

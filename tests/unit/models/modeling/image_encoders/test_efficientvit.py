@@ -57,7 +57,7 @@ SIZES = {
 @torch.inference_mode()
 @pytest.mark.parametrize("name", list(SIZES))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_fused_encoder_is_the_published_one(name: str, dtype: torch.dtype) -> None:
+def test_the_fused_encoder_equals_the_published_one(name: str, dtype: torch.dtype) -> None:
     encoder = EfficientVit(SIZES[name])
     randomised(encoder).to(dtype)
     pixels = noise(2, 3, 128, 128).to(dtype)
@@ -70,7 +70,7 @@ def test_the_fused_encoder_is_the_published_one(name: str, dtype: torch.dtype) -
 
 
 def test_every_norm_has_the_epsilon_that_the_model_zoo_sets() -> None:
-    """Those of the two-way transformer too, which has torch's own elsewhere."""
+    """This includes the norms of the two-way transformer, which have torch's epsilon in other families."""
     with torch.device("meta"):
         network = build_network(get_variant("efficientvit_sam_l0"))
         others = build_network(get_variant("mobile_sam"))
@@ -79,7 +79,7 @@ def test_every_norm_has_the_epsilon_that_the_model_zoo_sets() -> None:
     assert others.mask_decoder.transformer.norm_final_attn.eps == 1e-5
 
 
-def test_a_small_input_has_prompts_and_masks_in_the_large_frame() -> None:
+def test_prompts_and_masks_of_a_small_input_are_in_the_large_frame() -> None:
     processor = ImageProcessor.of(get_variant("efficientvit_sam_l0"))
     frame = processor.frame(300, 600)
     assert processor.resize(np.zeros((300, 600, 3), np.uint8)).shape == (256, 512, 3)
@@ -89,7 +89,7 @@ def test_a_small_input_has_prompts_and_masks_in_the_large_frame() -> None:
 
 
 @torch.inference_mode()
-def test_attention_weighs_values_by_rectified_products() -> None:
+def test_attention_weights_are_rectified_products() -> None:
     attention = randomised(LinearAttention(8, 4, 3))
     assert isinstance(attention, LinearAttention)
     qkv = noise(2, 2 * 8 * 3, 5, 6)
@@ -110,13 +110,13 @@ def test_a_token_that_attends_to_nothing_gets_zeros() -> None:
 
 
 @torch.inference_mode()
-def test_sums_over_the_image_outgrow_half_precision() -> None:
+def test_sums_over_the_image_exceed_half_precision() -> None:
     attention = FusedLinearAttention(LinearAttention(8, 4, 3)).half()
     out = attention._attend(torch.full((1, 2 * 8 * 3, 32, 32), 20.0, dtype=torch.float16))
     torch.testing.assert_close(out, torch.full_like(out, 20.0))
 
 
-def test_requests_are_answered_in_the_larger_frame(tmp_path: Path) -> None:
+def test_an_engine_segments_in_the_larger_frame(tmp_path: Path) -> None:
     official = get_variant("efficientvit_sam_l0")
     path = tmp_path / "small.pt"
     record = replace(
@@ -138,7 +138,7 @@ def test_requests_are_answered_in_the_larger_frame(tmp_path: Path) -> None:
     assert {mask.size for mask in reply.masks} == {(20, 50)}
 
 
-def test_a_map_of_the_right_side_is_left_alone() -> None:
+def test_a_feature_map_of_the_right_side_is_unchanged() -> None:
     grid = noise(1, 2, 8, 8)
     torch.testing.assert_close(
         at_side(grid, 8),

@@ -1,4 +1,4 @@
-"""NanoSAM's conventions, and its weights in two files, the decoder's being MobileSAM's as published."""
+"""NanoSAM's conventions, and its weights in two files; the decoder's file is MobileSAM's published one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FRAMING = ImageProcessor.of(NANO_SAM)
     ("size", "resized"),
     [((333, 1000), (340, 1024)), ((1000, 333), (1024, 340)), ((49, 49), (1024, 1024)), ((93, 128), (743, 1024))],
 )
-def test_sides_are_cut_off_by_the_official_operations(size: tuple[int, int], resized: tuple[int, int]) -> None:
+def test_sides_are_truncated_like_in_the_official_code(size: tuple[int, int], resized: tuple[int, int]) -> None:
     assert FRAMING.frame(*size).resized == resized
 
 
@@ -43,7 +43,7 @@ def test_coordinates_have_one_scale() -> None:
     assert labels.tolist() == [1]
 
 
-def test_no_point_is_padding() -> None:
+def test_no_padding_point_is_added() -> None:
     frame = FRAMING.frame(1024, 1024)
     _, labels = prompt_tokens(Prompt(((5.0, 6.0),), (0,), (1.0, 2.0, 3.0, 4.0)), frame, "unpadded")
     assert labels.tolist() == [0, 2, 3]
@@ -51,7 +51,7 @@ def test_no_point_is_padding() -> None:
     assert (coords.tolist(), kinds.tolist()) == ([[[5.0, 6.0]], [[7.0, 8.0]]], [[1], [1]])
 
 
-def test_logits_are_cropped_before_they_are_enlarged() -> None:
+def test_logits_are_cropped_before_upsampling() -> None:
     low_res = torch.arange(256.0).repeat(1, 256, 1)  # as many as its column
     frame = FRAMING.frame(300, 200)
     drawn = upscale(low_res, frame)
@@ -61,7 +61,7 @@ def test_logits_are_cropped_before_they_are_enlarged() -> None:
 
 
 def small(folder: Path, decoder_state: Mapping[str, Tensor]) -> tuple[VariantRecord, Path, SamNetwork]:
-    """A small NanoSAM's record, its encoder's file beside the decoder's, and the network whose weights they are."""
+    """Return the record of a small NanoSAM with both weight files, and the network with the same weights."""
     record = replace(
         NANO_SAM,
         name="small",
@@ -83,7 +83,7 @@ def small(folder: Path, decoder_state: Mapping[str, Tensor]) -> tuple[VariantRec
 
 
 def mobile_sam_encoder() -> dict[str, Tensor]:
-    """What the published decoder file holds beside the decoder; only keys and shapes matter."""
+    """Return the encoder part of the published decoder file; only keys and shapes matter."""
     with torch.device("meta"):
         encoder = build_network(get_variant("mobile_sam")).image_encoder
     return {f"image_encoder.{key}": torch.zeros(()).expand(value.shape) for key, value in encoder.state_dict().items()}
@@ -108,8 +108,8 @@ def test_the_decoder_file_must_be_the_published_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(50, 20), (20, 50), (1, 400)])
-def test_requests_are_answered(tmp_path: Path, size: tuple[int, int]) -> None:
-    """An ambiguous prompt by any of the four masks; a grid point too."""
+def test_an_engine_segments_with_both_files(tmp_path: Path, size: tuple[int, int]) -> None:
+    """An ambiguous prompt and a grid point may choose any of the four masks."""
     record, path, _ = small(tmp_path, mobile_sam_encoder())
     picture = bright_square(*size)
     grid = EverythingParameters(

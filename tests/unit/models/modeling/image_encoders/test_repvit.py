@@ -1,4 +1,4 @@
-"""RepViT's encoders at small sizes: shapes, and their fused form against the published one in float64."""
+"""RepViT's encoders at small sizes: shapes, and the fused form against the published one in float64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samfleet_models.modeling.image_encoders.repvit_fused import fuse_branches, 
 from samfleet_models.ops import onednn
 
 SIDE = 96
-TOLERANCE = 1e-5  # of the range of what is compared
+TOLERANCE = 1e-5  # of the range of the compared values
 SIZES: dict[str, object] = {"channels": (16, 24, 32, 48), "depths": (3, 2, 4, 2)}
 ARCHITECTURES: dict[str, Mapping[str, object]] = {
     "repvit_sam": {**SIZES, "branch_norms": "sum"},
@@ -32,7 +32,9 @@ def encoder(request: pytest.FixtureRequest) -> RepVit:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("library", ["onednn", "torch"])
-def test_the_fused_encoder_is_the_same_function(encoder: RepVit, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fused_encoder_equals_the_published_one(
+    encoder: RepVit, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(onednn, "AVAILABLE", onednn.AVAILABLE and library == "onednn")
     pixels = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     exact = copy.deepcopy(encoder).double()(pixels.double())
@@ -53,7 +55,7 @@ def test_the_fused_encoder_runs_in_half_precision(encoder: RepVit, dtype: torch.
 
 @torch.inference_mode()
 @pytest.mark.parametrize("norms", ["each", "sum"])
-def test_branches_become_one_convolution(norms: BranchNorms) -> None:
+def test_branches_are_fused_into_one_convolution(norms: BranchNorms) -> None:
     part = filled(RepVggDw(8, norms))
     x = torch.randn(2, 8, 9, 7, generator=torch.Generator().manual_seed(1))
     fused = fuse_branches(part)
@@ -61,19 +63,19 @@ def test_branches_become_one_convolution(norms: BranchNorms) -> None:
     assert fused.weight.shape == (8, 1, 3, 3)
 
 
-def test_what_is_fused_shares_nothing_that_it_changed() -> None:
+def test_fused_layers_share_no_changed_tensor() -> None:
     encoder = filled(build_repvit(ARCHITECTURES["repvit_sam"], SIDE))
     before = copy.deepcopy(encoder.state_dict())
     fuse_repvit(encoder, SIDE)
     torch.testing.assert_close(encoder.state_dict(), before, atol=0, rtol=0)
 
 
-def test_a_layer_that_is_not_of_repvit_is_refused() -> None:
+def test_layers_of_other_networks_are_refused() -> None:
     with pytest.raises(TypeError, match="no part of RepViT"):
         fuse_steps(nn.Sequential(nn.Tanh()))
 
 
-def test_only_the_encoder_that_enlarges_has_half_the_resolution_in_its_last_stage() -> None:
+def test_only_the_upsampling_encoder_halves_the_resolution_in_its_last_stage() -> None:
     strides = {
         name: [part.stride[0] for part in build_repvit(sizes, SIDE).modules() if isinstance(part, nn.Conv2d)].count(2)
         for name, sizes in ARCHITECTURES.items()

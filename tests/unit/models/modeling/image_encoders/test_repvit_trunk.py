@@ -1,4 +1,4 @@
-"""EdgeTAM's trunk at a small size: its maps, and its fused form."""
+"""EdgeTAM's trunk at a small size: its feature maps and its fused form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_the_maps_halve_from_stage_to_stage() -> None:
 
 
 @torch.inference_mode()
-def test_the_fused_trunk_is_the_same_function() -> None:
+def test_the_fused_trunk_equals_the_published_one() -> None:
     trunk = filled(RepVitTrunk(CHANNELS, DEPTHS))
     pixels = torch.randn(2, 3, 96, 64, generator=torch.Generator().manual_seed(1))
     exact = copy.deepcopy(trunk).double()(pixels.double())
@@ -29,7 +29,7 @@ def test_the_fused_trunk_is_the_same_function() -> None:
         assert (ours - theirs).abs().max() <= TOLERANCE * (theirs.max() - theirs.min())
 
 
-def test_every_other_block_squeezes() -> None:
+def test_every_other_block_has_squeeze_and_excitation() -> None:
     keys = RepVitTrunk(CHANNELS, DEPTHS).state_dict()
     squeezing = sorted({key.partition(".se.")[0] for key in keys if ".se." in key})
     assert squeezing == [

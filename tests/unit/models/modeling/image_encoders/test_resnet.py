@@ -14,7 +14,7 @@ SIZES = ResNetSizes(widths=(4, 8, 8, 16), depths=(1, 2, 1, 2))
 
 @torch.inference_mode()
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-def test_the_fused_encoder_is_the_published_one(dtype: torch.dtype, tolerance: float) -> None:
+def test_the_fused_encoder_equals_the_published_one(dtype: torch.dtype, tolerance: float) -> None:
     encoder = NanoSamEncoder(SIZES, 128)
     randomised(encoder).to(dtype)
     pixels = noise(2, 3, 128, 128).to(dtype)

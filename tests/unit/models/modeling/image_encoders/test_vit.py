@@ -1,4 +1,4 @@
-"""The vision transformers that run against the published ones, on small random networks."""
+"""Our vision transformers against the published ones, on small random networks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZE = 112  # 7 tokens a side
 VIT: Mapping[str, object] = {
     "embed_dim": 20,
     "depth": 3,
-    "num_heads": 2,  # of 10 numbers, which is no whole unit
+    "num_heads": 2,  # of 10 numbers, not a multiple of the vector width
     "mlp_dim": 36,
     "global_blocks": (1,),
     "window_size": 3,
@@ -35,7 +35,7 @@ TINY_VIT: Mapping[str, object] = {
     "window_sizes": (7, 7, 14, 7),
     "intermediate": 1,
 }
-SMALL_TILES = [vit_attention.CPU_TILE_BYTES, 2048, 64]  # all at once, heads in turn, some queries of a head
+SMALL_TILES = [vit_attention.CPU_TILE_BYTES, 2048, 64]  # all at once, one head after another, some queries of a head
 
 
 def random_encoder(encoder: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -67,7 +67,7 @@ def tile_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("window", [3, 7, 14])
 @pytest.mark.usefixtures("tile_bytes")
-def test_a_vit_keeps_its_outputs(dtype: torch.dtype, tolerance: float, window: int) -> None:
+def test_a_vit_equals_the_published_one(dtype: torch.dtype, tolerance: float, window: int) -> None:
     encoder = random_encoder(build_vit({**VIT, "window_size": window}, SIZE), dtype)
     pixels = pixels_of(dtype)
     expected, found = outputs(encoder, pixels), outputs(fuse_vit(encoder, SIZE), pixels)  # type: ignore[arg-type]  # a Vit
@@ -79,7 +79,7 @@ def test_a_vit_keeps_its_outputs(dtype: torch.dtype, tolerance: float, window: i
 @torch.inference_mode()
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @pytest.mark.usefixtures("tile_bytes")
-def test_an_efficient_sam_keeps_its_output(dtype: torch.dtype, tolerance: float) -> None:
+def test_an_efficient_sam_equals_the_published_one(dtype: torch.dtype, tolerance: float) -> None:
     encoder = random_encoder(build_efficient_sam(EFFICIENT_SAM, SIZE), dtype)
     pixels = pixels_of(dtype)
     (expected,), (found,) = outputs(encoder, pixels), outputs(fuse_efficient_sam(encoder, SIZE), pixels)  # type: ignore[arg-type]  # its encoder
@@ -87,7 +87,7 @@ def test_an_efficient_sam_keeps_its_output(dtype: torch.dtype, tolerance: float)
 
 
 @torch.inference_mode()
-def test_a_tiny_vit_returns_the_stage_it_is_asked_for() -> None:
+def test_a_tiny_vit_returns_the_requested_stage() -> None:
     encoder = random_encoder(build_tiny_vit(TINY_VIT, 128), torch.float64)
     pixels = pixels_of(torch.float64, 128)
     expected, found = outputs(encoder, pixels), outputs(fuse_tiny_vit(encoder, 128), pixels)  # type: ignore[arg-type]  # a TinyVit
@@ -97,7 +97,7 @@ def test_a_tiny_vit_returns_the_stage_it_is_asked_for() -> None:
 
 
 @torch.inference_mode()
-def test_only_a_tile_of_the_scores_is_made(tile_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_scores_are_computed_in_tiles(tile_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     plain = vit_attention._tile
 

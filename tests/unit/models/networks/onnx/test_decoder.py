@@ -35,7 +35,7 @@ def boxes(count: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("name", DIALECTS)
 @pytest.mark.parametrize("prompts", [1, "prompts"])
-def test_every_dialect_answers_the_prompts_of_several_images(tmp_path: Path, name: str, prompts: int | str) -> None:
+def test_every_dialect_decodes_prompts_of_several_images(tmp_path: Path, name: str, prompts: int | str) -> None:
     names = DIALECTS[name]
     tested = decoder(tmp_path, names, prompts=prompts)
     dark, bright = (tested.prepare(features(value, names)) for value in (-1.0, 3.0))
@@ -51,7 +51,7 @@ def test_every_dialect_answers_the_prompts_of_several_images(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize(("count", "given"), [(4, {0, 1, 2, 3}), (3, {1, 2, 3}), (1, {0})])
-def test_masks_that_the_graph_does_not_give_are_never_chosen(tmp_path: Path, count: MaskCount, given: set[int]) -> None:
+def test_masks_missing_in_the_graph_are_never_chosen(tmp_path: Path, count: MaskCount, given: set[int]) -> None:
     names = dialect(count=count)
     tested = decoder(tmp_path, names)
     scored = tested.score(tested.prepare(features(1.0, names)), *boxes(2))
@@ -62,27 +62,27 @@ def test_masks_that_the_graph_does_not_give_are_never_chosen(tmp_path: Path, cou
     assert drawn.logits.mean((1, 2)).tolist() == pytest.approx([1 + OFFSETS[first]] * 2)
 
 
-def test_graphs_may_have_a_dimension_before_the_prompts(tmp_path: Path) -> None:
+def test_graphs_may_have_a_batch_dimension_before_the_prompts(tmp_path: Path) -> None:
     names = dialect()
     tested = decoder(tmp_path, names, prompts="prompts", leading=True)
     scored = tested.score(tested.prepare(features(1.0, names)), *boxes(5))
     assert scored.logits.shape == (5, 4, SIDE, SIDE)
 
 
-def test_other_names_are_refused_with_those_that_the_graph_has(tmp_path: Path) -> None:
+def test_unknown_tensor_names_are_refused_with_those_of_the_graph(tmp_path: Path) -> None:
     path = write_decoder(tmp_path / "decoder.onnx", dialect())
     with pytest.raises(GraphMismatch, match="takes image_embeddings, point_coords, point_labels and gives masks, sco"):
         OnnxDecoder(Graph(path, CPU), DIALECTS["sam"].decoder, SIDE, CPU)
 
 
-def test_another_number_of_masks_is_refused(tmp_path: Path) -> None:
+def test_a_wrong_number_of_masks_is_refused(tmp_path: Path) -> None:
     graph = Graph(write_decoder(tmp_path / "decoder.onnx", dialect()), CPU)
     tested = OnnxDecoder(graph, dialect(count=3).decoder, SIDE, CPU)
     with pytest.raises(GraphMismatch, match="correct mask_count"):
         tested.score(tested.prepare(features(1.0, dialect())), *boxes(1))
 
 
-def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
+def test_a_file_other_than_a_graph_is_refused(tmp_path: Path) -> None:
     whole = write_encoder(tmp_path / "encoder.onnx", dialect()).read_bytes()
     for content in (b"", b"no graph at all", whole[: len(whole) // 2]):
         (tmp_path / "broken.onnx").write_bytes(content)

@@ -60,10 +60,12 @@ def test_boxes_find_the_bright_square_in_images_of_a_batch(tmp_path: Path, name:
 @pytest.mark.parametrize(
     ("count", "single", "multi"), [(4, [0.5], [0.6, 0.9, 0.7]), (3, [0.9], None), (1, [0.9], [0.9])]
 )
-def test_which_masks_answer(tmp_path: Path, count: MaskCount, single: list[float], multi: list[float] | None) -> None:
+def test_the_mask_count_decides_which_masks_are_returned(
+    tmp_path: Path, count: MaskCount, single: list[float], multi: list[float] | None
+) -> None:
     dialect = DIALECTS["edgesam"]
     variant = onnx_variant(tmp_path, replace(dialect, decoder=replace(dialect.decoder, mask_count=count)))
-    best = box_request(80, 80, answer="all")  # an unambiguous prompt has one mask all the same
+    best = box_request(80, 80, answer="all")  # an unambiguous prompt still has one mask
     one, all_three = segment(variant, best, box_request(80, 80, multimask=True, answer="all"))
     assert [mask.predicted_iou for mask in one.masks] == pytest.approx(single)
     assert [mask.predicted_iou for mask in all_three.masks] == pytest.approx(multi or [0.6, 0.9, 0.7])
@@ -77,7 +79,7 @@ def test_encoders_take_any_layout(tmp_path: Path, layout: Layout) -> None:
     assert reply.masks[0].area == pytest.approx((SIDE // 2) ** 2, rel=0.15)
 
 
-def test_everything_with_a_grid_and_crops(tmp_path: Path) -> None:
+def test_segevery_runs_with_a_grid_and_crops(tmp_path: Path) -> None:
     task = EverythingParameters(points_per_side=3, crop_n_layers=1, pred_iou_thresh=0.8, stability_score_thresh=0)
     (reply,) = segment(onnx_variant(tmp_path, DIALECTS["sam2"]), SegmentRequest(bright_square(128, 128), task))
     assert reply.report.error_code is None
@@ -85,7 +87,7 @@ def test_everything_with_a_grid_and_crops(tmp_path: Path) -> None:
     assert {round(mask.predicted_iou, 3) for mask in reply.masks} == {0.9}
 
 
-def test_a_pair_that_does_not_fit_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+def test_a_mismatched_pair_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
     record, path = onnx_variant(tmp_path, DIALECTS["edgesam"])
     wrong: Dialect = DIALECTS["efficientvit"]
     other = replace(record, architecture={"encoder": wrong.encoder, "decoder": wrong.decoder})
@@ -93,7 +95,7 @@ def test_a_pair_that_does_not_fit_is_refused_when_it_is_loaded(tmp_path: Path) -
         pass
 
 
-def test_the_decoder_is_checked_by_hash_too(tmp_path: Path) -> None:
+def test_the_hash_of_the_decoder_is_checked_too(tmp_path: Path) -> None:
     record, path = onnx_variant(tmp_path, DIALECTS["edgesam"])
     (tmp_path / "decoder.onnx").write_bytes(path.read_bytes())
     with pytest.raises(CheckpointHashMismatch, match=r"decoder\.onnx has sha256"), engine_of((record, path)):

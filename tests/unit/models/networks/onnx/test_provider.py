@@ -16,7 +16,7 @@ GPU = torch.device("cuda", 1)
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU of 8 GB of which torch may take a half."""
+    """A GPU of 8 GB; torch may take half of it."""
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=8_000_000_000))
     monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 0.5)
 
@@ -43,7 +43,7 @@ def test_a_runtime_without_cuda_is_refused(monkeypatch: pytest.MonkeyPatch, card
 
 
 class RecordingSession:
-    """Takes what ONNX Runtime is asked for and says that it is used."""
+    """A session that records the requested options and reports that they are used."""
 
     def __init__(self, path: str, options: object, providers: list[object]) -> None:
         self.asked = providers
@@ -64,7 +64,7 @@ class RecordingSession:
     get_outputs = get_inputs
 
 
-def test_a_session_on_the_gpu_is_kept_and_never_made_anew_on_the_cpu(
+def test_a_session_on_the_gpu_is_kept_and_never_recreated_on_the_cpu(
     monkeypatch: pytest.MonkeyPatch, card: None, encoder: Path
 ) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA])
@@ -74,7 +74,7 @@ def test_a_session_on_the_gpu_is_kept_and_never_made_anew_on_the_cpu(
     assert not RecordingSession.last.fallback
 
 
-def test_an_arena_grows_as_asked_up_to_half_of_what_the_process_may_take(card: None) -> None:
+def test_an_arena_grows_as_requested_up_to_half_of_the_memory_of_the_process(card: None) -> None:
     options = cuda_options(GPU)
     assert options["device_id"] == 1
     assert options["gpu_mem_limit"] == 2_000_000_000

@@ -1,4 +1,4 @@
-"""Variants that find all instances themselves, and variants with a detector, in a complete engine."""
+"""Variants that find all instances in one pass, and variants with a detector, in a complete engine."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def request(task: TaskParameters, *prompts: Prompt, size: tuple[int, int] = (40,
     return SegmentRequest(encoded(gradient(*size)), task, prompts)
 
 
-def test_everything_is_all_instances_best_first(fast: Engine) -> None:
+def test_segevery_returns_all_instances_best_first(fast: Engine) -> None:
     (reply,) = segment(fast, request(INSTANCES))
     assert reply.report.error_code is None
     assert reply.report.prompts_decoded == 0
@@ -93,7 +93,7 @@ def test_images_of_several_shapes_share_a_batch(fast: Engine) -> None:
         assert (reply.report.width, reply.report.height) == size
 
 
-def test_thresholds_are_those_of_the_task(fast: Engine) -> None:
+def test_thresholds_come_from_the_task(fast: Engine) -> None:
     every, sure, few, stable = segment(
         fast,
         request(INSTANCES),
@@ -108,7 +108,7 @@ def test_thresholds_are_those_of_the_task(fast: Engine) -> None:
 
 
 @pytest.mark.parametrize("masks", ["best", "all"])
-def test_every_prompt_has_one_answer(fast: Engine, masks: str) -> None:
+def test_every_prompt_gives_one_mask(fast: Engine, masks: str) -> None:
     parameters = PromptsParameters(masks=masks)  # type: ignore[arg-type]  # one of its two words
     (reply,) = segment(fast, request(parameters, POINT, BOX, POINT, BOX))
     assert [mask.prompt_index for mask in reply.masks] == [0, 1, 2, 3]
@@ -116,7 +116,7 @@ def test_every_prompt_has_one_answer(fast: Engine, masks: str) -> None:
     assert reply.masks[1].counts == reply.masks[3].counts
 
 
-def test_given_boxes_choose_among_the_instances(fast: Engine) -> None:
+def test_given_boxes_select_instances(fast: Engine) -> None:
     boxes, prompted = segment(
         fast, request(EverythingParameters(sampler="object_aware"), BOX), request(PromptsParameters(), BOX)
     )
@@ -132,7 +132,7 @@ def test_given_boxes_choose_among_the_instances(fast: Engine) -> None:
         (PromptsParameters(), (replace(BOX, points=((1, 1),), labels=(1,)),), "prompt_unsupported", "not both"),
     ],
 )
-def test_what_it_cannot_answer_is_refused(
+def test_unsupported_requests_are_refused(
     fast: Engine, task: TaskParameters, prompts: tuple[Prompt, ...], code: str, words: str
 ) -> None:
     good, bad = segment(fast, request(INSTANCES), request(task, *prompts))
@@ -141,7 +141,7 @@ def test_what_it_cannot_answer_is_refused(
     assert words in str(bad.report.error_message)
 
 
-def test_others_do_not_find_instances_and_have_no_detector(tiny_engine: Engine) -> None:
+def test_other_variants_refuse_instances_and_boxes_from_a_detector(tiny_engine: Engine) -> None:
     instances, detector = segment(tiny_engine, request(INSTANCES), request(DETECTED))
     assert "its samplers are grid, hierarchical, object_aware" in str(instances.report.error_message)
     assert "takes no boxes_from 'detector'" in str(detector.report.error_message)
@@ -158,7 +158,7 @@ def test_boxes_of_the_detector_prompt_the_decoder(detecting: Engine) -> None:
     assert (empty.report.error_code, empty.masks, empty.report.prompts_decoded) == (None, (), 0)
 
 
-def test_its_masks_are_those_of_the_boxes_when_given(detecting: Engine) -> None:
+def test_detector_boxes_give_the_same_masks_as_given_boxes(detecting: Engine) -> None:
     network = detecting.network
     assert isinstance(network, DetectorPrompted)
     seen: list[tuple[float, float, float, float]] = []
@@ -169,7 +169,7 @@ def test_its_masks_are_those_of_the_boxes_when_given(detecting: Engine) -> None:
         seen.extend(tuple(box) for box in found.boxes.tolist())
         return found
 
-    network.detect = watched  # type: ignore[method-assign,assignment]  # it looks on
+    network.detect = watched  # type: ignore[method-assign,assignment]  # a spy
     try:
         (own,) = segment(detecting, request(DETECTED))
     finally:
@@ -179,7 +179,7 @@ def test_its_masks_are_those_of_the_boxes_when_given(detecting: Engine) -> None:
     assert [mask.counts for mask in own.masks] == [mask.counts for mask in asked.masks]
 
 
-def test_with_a_detector_all_else_is_served_too(detecting: Engine) -> None:
+def test_a_variant_with_a_detector_serves_all_other_tasks_too(detecting: Engine) -> None:
     points, grid = segment(
         detecting, request(PromptsParameters(), POINT), request(EverythingParameters(points_per_side=2))
     )
@@ -187,7 +187,7 @@ def test_with_a_detector_all_else_is_served_too(detecting: Engine) -> None:
     assert grid.report.prompts_decoded == 4
 
 
-def test_the_detector_s_file_is_needed_and_checked(detecting: Engine, tmp_path: Path) -> None:
+def test_the_detector_file_is_required_and_checked(detecting: Engine, tmp_path: Path) -> None:
     record = detecting.record
     with pytest.raises(CheckpointMissing, match=r"tiny\.pt"):
         Engine(record, tmp_path / "tiny.pt", EngineSettings(device="cpu"))
@@ -200,14 +200,14 @@ def test_weights_of_another_size_are_refused(fast: Engine, tmp_path: Path) -> No
         Engine(wrong, path, EngineSettings(device="cpu"))
 
 
-def test_images_of_many_shapes_are_not_compiled_for(fast: Engine) -> None:
+def test_compilation_is_refused_for_inputs_of_many_shapes(fast: Engine) -> None:
     network = network_of(fast.record, Execution("fp32", "compile"))
     with pytest.raises(CompilationUnsupported, match="serve it in fp32 alone"):
         network.warm_up()
 
 
 @torch.inference_mode()
-def test_half_precision_finds_nearly_the_same(fast: Engine) -> None:
+def test_half_precision_finds_nearly_the_same_instances(fast: Engine) -> None:
     network = network_of(fast.record, Execution("bf16"))
     assert isinstance(network, InstanceNetwork)
     assert isinstance(fast.network, InstanceNetwork)
@@ -220,7 +220,7 @@ def test_half_precision_finds_nearly_the_same(fast: Engine) -> None:
     assert float(off[:, :4].mean()) < 1.0
 
 
-def test_new_weights_void_what_was_fused(fast: Engine) -> None:
+def test_new_weights_invalidate_the_fused_network(fast: Engine) -> None:
     network = network_of(fast.record)
     assert isinstance(network, InstanceNetwork)
     network.load_published(fast.network.network.state_dict())  # type: ignore[attr-defined]  # an instance network
@@ -230,11 +230,11 @@ def test_new_weights_void_what_was_fused(fast: Engine) -> None:
     assert not torch.allclose(network.encode(pixels)[0], before, atol=1e-2)
 
 
-def test_parts_are_built_for_other_variants_too(tiny: tuple[VariantRecord, Path]) -> None:
+def test_the_network_of_other_variants_is_built_too(tiny: tuple[VariantRecord, Path]) -> None:
     assert isinstance(network_of(tiny[0]), SamNetwork)
 
 
-def test_an_image_that_cannot_be_read_leaves_the_others_alone(fast: Engine) -> None:
+def test_an_unreadable_image_does_not_affect_the_others(fast: Engine) -> None:
     bad, good = segment(fast, SegmentRequest(b"no image", INSTANCES), SegmentRequest(bright_square(50, 20), INSTANCES))
     assert bad.report.error_code == "image_unreadable"
     assert good.report.error_code is None

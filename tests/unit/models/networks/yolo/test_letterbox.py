@@ -29,7 +29,7 @@ def test_the_input_is_the_smallest_rectangle_of_whole_cells(
     assert (box.resized, box.corner, box.shape) == (resized, corner, shape)
 
 
-def test_what_is_no_image_is_grey() -> None:
+def test_padding_is_grey() -> None:
     image = np.full((50, 100, 3), 200, np.uint8)
     box = Letterbox.of(50, 100, 224)
     out = letterboxed(image, box)
@@ -42,7 +42,7 @@ def test_what_is_no_image_is_grey() -> None:
 
 
 @pytest.mark.parametrize("size", [(37, 61), (90, 150), (64, 24), (1, 1)])
-def test_resizing_is_bilinear_between_two_neighbours(size: tuple[int, int]) -> None:
+def test_resizing_interpolates_linearly_between_two_neighbours(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
     planes = torch.from_numpy(image).permute(2, 0, 1)[None].double()
     exact = torch.nn.functional.interpolate(planes, size, mode="bilinear", align_corners=False)[0]
@@ -50,7 +50,7 @@ def test_resizing_is_bilinear_between_two_neighbours(size: tuple[int, int]) -> N
     assert off.max() <= 1.0
 
 
-def test_channels_come_in_the_order_of_the_rule() -> None:
+def test_channels_are_in_the_order_of_the_rule() -> None:
     image = np.zeros((32, 32, 3), np.uint8)
     image[:, :, 0] = 255
     device = torch.device("cpu")

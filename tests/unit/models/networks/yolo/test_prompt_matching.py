@@ -1,4 +1,4 @@
-"""Masks of detections, and which of them a prompt means."""
+"""Masks of detections, and the detections that a prompt selects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCORES = (0.9, 0.8, 0.7)
 
 
 def prototypes() -> Tensor:
-    """[2, 16, 32] of a 64 x 128 network input: 1 everywhere, and the distance to the middle column."""
+    """Prototypes [2, 16, 32] of a 64 x 128 network input: 1 everywhere, and the distance to the middle column."""
     return torch.stack([torch.ones(16, 32), (torch.arange(32.0) - 15.5).expand(16, 32)])
 
 
@@ -36,7 +36,7 @@ def detections(*coefficients: tuple[float, float]) -> Detections:
 
 @pytest.fixture
 def found() -> Instances:
-    """Three filled boxes: a large one, a small one in it, one beside."""
+    """Three filled boxes: a large one, a small one inside it, and one next to them."""
     return draw_instances(detections((5, 0), (5, 0), (5, 0)), prototypes(), SIZE, (1.0, None))
 
 
@@ -67,8 +67,8 @@ def test_pixels_are_where_the_logits_are_positive() -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 120), (61, 33), (300, 417), (1, 1), (1, 90)])
-def test_masks_are_those_of_whole_images_cut_to_their_boxes(size: tuple[int, int]) -> None:
-    """As the official code draws them: everything, and then the cut."""
+def test_masks_equal_whole_image_masks_cut_to_their_boxes(size: tuple[int, int]) -> None:
+    """The official code draws masks of the whole image and cuts them afterwards."""
     generator = torch.Generator().manual_seed(0)
     letterbox = Letterbox.of(*size, 128)
     sheets = torch.randn(4, letterbox.shape[0] // 4, letterbox.shape[1] // 4, generator=generator)
@@ -87,12 +87,12 @@ def test_masks_are_those_of_whole_images_cut_to_their_boxes(size: tuple[int, int
     for row, (x0, y0, x1, y1) in enumerate(boxes):
         cut = whole[row].where((x >= x0) & (x < x1) & (y >= y0) & (y < y1), -torch.inf)
         official = (cut > 0).numpy()
-        assert (decode_mask(found.masks.counts[row], size) != official).sum() <= 1  # its logit may be next to 0
+        assert (decode_mask(found.masks.counts[row], size) != official).sum() <= 1  # its logit may be close to 0
         if (low := int((cut > -0.5).sum())) > 100:
             assert found.masks.stability[row] == pytest.approx(int((cut > 0.5).sum()) / low, abs=0.02)
 
 
-def test_unstable_masks_go_when_asked(found: Instances) -> None:
+def test_unstable_masks_are_removed_on_request(found: Instances) -> None:
     given = detections((5, 0), (0.5, 0), (5, 0))
     kept = draw_instances(given, prototypes(), SIZE, (1.0, 0.9))
     assert kept.scores.tolist() == pytest.approx([0.9, 0.7])
@@ -100,7 +100,7 @@ def test_unstable_masks_go_when_asked(found: Instances) -> None:
     assert kept.masks.counts == [found.masks.counts[0], found.masks.counts[2]]
 
 
-def test_nothing_found_is_nothing_drawn() -> None:
+def test_no_detections_give_no_masks() -> None:
     none = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), torch.zeros(0, 2))
     found = draw_instances(none, prototypes(), SIZE, (1.0, None))
     assert len(found) == 0
@@ -110,26 +110,26 @@ def test_nothing_found_is_nothing_drawn() -> None:
         assert not decode_mask(empty.counts, SIZE).any()
 
 
-def test_a_point_means_all_that_it_hits(found: Instances) -> None:
+def test_a_point_selects_all_objects_it_hits(found: Instances) -> None:
     assert (mask(found, Prompt(((30.5, 30.9),), (1,))) == box(0)).all()
     assert (mask(found, Prompt(((30, 30), (80, 30)), (1, 1))) == (box(0) | box(2))).all()
     assert not mask(found, Prompt(((60, 30),), (1,))).any()
     assert not mask(found, Prompt(((30, 30),), (0,))).any()
 
 
-def test_a_background_point_takes_away_and_a_smaller_object_gives_back(found: Instances) -> None:
+def test_a_background_point_removes_an_object_and_a_smaller_one_restores_its_pixels(found: Instances) -> None:
     ring = Prompt(((12, 12), (30, 30)), (1, 0))
     assert not mask(found, ring).any()  # the background point lies in the large box too
     assert (mask(found, Prompt(((30, 30), (12, 12)), (1, 0))) == box(1)).all()
 
 
-def test_points_beside_the_image_mean_its_edge() -> None:
+def test_points_outside_the_image_are_moved_to_its_edge() -> None:
     whole = Detections(np.array([(0, 0, 120, 60)], np.float32), np.array([0.9], np.float32), torch.tensor([[5.0, 0]]))
     found = draw_instances(whole, prototypes(), SIZE, (1.0, None))
     assert mask(found, Prompt(((-5, 900),), (1,))).all()
 
 
-def test_the_answer_to_points_scores_as_the_surest_object_that_they_hit(found: Instances) -> None:
+def test_points_get_the_highest_score_of_the_objects_they_hit(found: Instances) -> None:
     both = answer(Prompt(((30, 30), (80, 30)), (1, 1)), 1, found)
     assert both.predicted_iou == pytest.approx(0.9)
     assert both.bbox == (10, 5, 99, 49)
@@ -137,13 +137,13 @@ def test_the_answer_to_points_scores_as_the_surest_object_that_they_hit(found: I
     assert both.prompt_index == 1
 
 
-def test_a_box_means_the_object_that_fits_best(found: Instances) -> None:
+def test_a_box_selects_the_object_that_fits_best(found: Instances) -> None:
     assert (mask(found, Prompt(box=(19, 21, 41, 40))) == box(1)).all()
     assert (mask(found, Prompt(box=(8, 8, 52.4, 51))) == box(0)).all()
     assert (mask(found, Prompt(box=(-10, -10, 500, 500))) == box(2)).all()
 
 
-def test_a_box_that_touches_nothing_gets_the_surest_object_and_no_score(found: Instances) -> None:
+def test_a_box_that_hits_nothing_gets_the_most_confident_object_and_no_score(found: Instances) -> None:
     given = answer(Prompt(box=(112, 0, 119, 4)), 2, found)
     assert (decode_mask(given.counts, SIZE) == box(0)).all()
     assert given.predicted_iou == 0

@@ -12,7 +12,7 @@ CASES = [("fastsam_s", 417, 11_811_475), ("fastsam_x", 657, 71_812_195), ("mobil
 
 
 @pytest.mark.parametrize(("name", "keys", "numbers"), CASES)
-def test_sizes_give_the_published_networks(name: str, keys: int, numbers: int) -> None:
+def test_each_size_gives_the_published_network(name: str, keys: int, numbers: int) -> None:
     with torch.device("meta"):
         network = build_yolo(get_record(name).architecture)
     state = network.state_dict()
@@ -24,7 +24,7 @@ def test_sizes_give_the_published_networks(name: str, keys: int, numbers: int) -
 
 @torch.inference_mode()
 @pytest.mark.parametrize("prototypes", [True, False])
-def test_the_fused_network_computes_the_same(prototypes: bool) -> None:
+def test_the_fused_network_gives_the_same_results(prototypes: bool) -> None:
     network = tiny_yolo(prototypes=prototypes)
     pixels = torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(1))
     plain, fused = network(pixels), fuse_yolo(network)(pixels)
@@ -39,7 +39,7 @@ def test_the_fused_network_computes_the_same(prototypes: bool) -> None:
 
 
 @torch.inference_mode()
-def test_fusing_leaves_the_published_network_alone() -> None:
+def test_fusing_does_not_change_the_published_network() -> None:
     network = tiny_yolo()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     fuse_yolo(network).to(torch.bfloat16)

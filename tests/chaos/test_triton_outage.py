@@ -1,4 +1,4 @@
-"""A Triton of its own that goes away in a job and comes back: the job ends, and no attempt was counted."""
+"""A separate Triton stops during a job and returns: the job ends, and no attempt is counted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from samfleet_cli.local_stack.own_variants import write_own_repository
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(2400)]
 
 IMAGES = 400
-AWAY_SECONDS = float(os.environ.get("CHAOS_AWAY_SECONDS", "40"))  # at two attempts the run failed after three
+AWAY_SECONDS = float(os.environ.get("CHAOS_AWAY_SECONDS", "40"))  # with two attempts the run fails after three
 PATIENCE_SECONDS = 240
 
 
@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 240
 def worker(
     engine: Engine, database_url: str, broker_url: str, tmp_path: Path
 ) -> Iterator[tuple[CeleryTaskQueue, ExitStack, int, Path]]:
-    """A real worker process that serves the address of a Triton, and what stops the one that is started there."""
+    """A real worker process for the address of a Triton, and a function that stops the Triton started there."""
     (grpc,) = free_ports(1)
     with tiny_variant(tmp_path) as variants, closing(CeleryTaskQueue(broker_url)) as queue, ExitStack() as triton:
         environment = {
@@ -68,7 +68,7 @@ def start_triton(triton: ExitStack, port: int, folder: Path) -> None:
     )
 
 
-def test_a_job_ends_after_a_triton_that_was_away_is_back(
+def test_a_job_completes_after_an_outage_of_triton(
     engine: Engine, worker: tuple[CeleryTaskQueue, ExitStack, int, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue, triton, port, folder = worker

@@ -1,4 +1,4 @@
-"""What a Prometheus, somebody who reads logs and `/v1/pools` see of one job on the whole real stack."""
+"""Metrics, logs and `/v1/pools` during one job on the whole real stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from fixtures.servers.running_stack import Samfleet, until
 
 
 def samples(url: str) -> dict[str, float]:
-    """By the name that Prometheus stores, summed over labels (prometheus-client's own parser renames Triton's)."""
+    """Return samples by the name that Prometheus stores, summed over labels.
+
+    prometheus-client's own parser renames Triton's metrics.
+    """
     found: dict[str, float] = {}
     for name, value in re.findall(r"^(\w+)(?:\{.*\})? (\S+)$", httpx.get(url, timeout=30).text, re.MULTILINE):
         found[name] = found.get(name, 0.0) + float(value)
@@ -27,7 +30,7 @@ def lines(state_dir: Path, part: str, event: str) -> list[dict[str, str]]:
     return [line for line in found if line.get("event") == event]
 
 
-def test_a_job_is_seen_by_prometheus_and_in_every_log(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_a_job_appears_in_prometheus_and_in_every_log(samfleet: Samfleet, tmp_path: Path) -> None:
     urls = samfleet("status", "--json").json()["metrics"]
     assert set(urls) == {"api", "triton", "control", "worker"}
     assert f"metrics of worker: {urls['worker']}" in samfleet("status").stdout
@@ -64,7 +67,7 @@ def the_pool(samfleet: Samfleet) -> dict[str, Any]:
     return pool
 
 
-def test_a_pool_tells_how_busy_its_device_is(samfleet: Samfleet, tmp_path: Path) -> None:
+def test_a_pool_shows_how_busy_its_device_is(samfleet: Samfleet, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "images", 3)
     finished = samfleet(
         *("segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 8),

@@ -1,4 +1,4 @@
-"""Every page in light and dark, on a desk and on a phone, with nothing that sticks out."""
+"""Every page in light and dark, on a desktop and on a phone, without overflow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 @pytest.mark.parametrize(("device", "size"), [("desk", DESKTOP), ("phone", PHONE)])
-def test_nothing_sticks_out_in_any_look(
+def test_nothing_overflows_in_any_look(
     browser: Browser,
     api: Api,
     measured: Tenant,

@@ -1,4 +1,4 @@
-"""Errors in a shard: what is retried, whose fault counts, and what ends a run."""
+"""Errors in a shard: which are retried, which count against the shard, and which end a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from samfleet_worker.triton.errors import (
 )
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
-PATIENCE = 20  # seconds after which a test that waits has failed
+PATIENCE = 20  # seconds after which a waiting test fails
 
 
 def queue_again(engine: Engine) -> None:
@@ -32,7 +32,7 @@ def queue_again(engine: Engine) -> None:
         session.execute(update(Shard).values(state=ShardState.QUEUED, queued_at=text("now()")))
 
 
-def test_a_dead_triton_is_a_retry_and_never_a_failed_image(engine: Engine) -> None:
+def test_a_dead_triton_causes_a_retry_and_never_a_failed_image(engine: Engine) -> None:
     segmenter = MemorySegmenter(before=raise_for(2, TritonUnavailable("connection refused")))
     services = make_services(engine, segmenter)
     run = start_job(engine, services.queue, 4, uris=upload(services, 4))
@@ -47,7 +47,7 @@ def test_a_dead_triton_is_a_retry_and_never_a_failed_image(engine: Engine) -> No
 
 
 @pytest.mark.parametrize("error", [TritonUnavailable("refused"), StorageUnavailable("refused"), StorageFull("full")])
-def test_a_part_that_is_away_for_hours_costs_no_attempt(engine: Engine, error: Exception) -> None:
+def test_a_part_unavailable_for_hours_costs_no_attempt(engine: Engine, error: Exception) -> None:
     away = [True]
 
     def before(_: SegmentRequest) -> None:
@@ -68,8 +68,8 @@ def test_a_part_that_is_away_for_hours_costs_no_attempt(engine: Engine, error: E
     assert len(results_of(engine, run)) == 4
 
 
-def test_a_database_that_goes_away_loses_no_work(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The images are done; the record waits for the database, and so does what is given back."""
+def test_a_database_outage_loses_no_work(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images are finished; the record and the release of the shard wait for the database."""
     monkeypatch.setattr("samfleet_worker.database.RETRY_SECONDS", 0.01)
     asked: list[str] = []
 
@@ -93,7 +93,7 @@ def test_a_database_that_goes_away_loses_no_work(engine: Engine, monkeypatch: py
     assert shards_of(engine, run)[0].attempts == 0
 
 
-def test_a_dead_model_process_is_started_again_and_asked_again(engine: Engine) -> None:
+def test_a_dead_model_process_is_restarted_and_the_request_repeated(engine: Engine) -> None:
     dead = [True]
 
     def before(request: SegmentRequest) -> None:
@@ -109,7 +109,7 @@ def test_a_dead_model_process_is_started_again_and_asked_again(engine: Engine) -
     assert len(results_of(engine, run)) == 4
 
 
-def test_an_image_that_kills_the_model_process_is_blamed_once_its_shard_is_alone(engine: Engine) -> None:
+def test_an_image_that_kills_the_model_process_fails_once_its_shard_runs_alone(engine: Engine) -> None:
     segmenter = MemorySegmenter(before=raise_for(1, ModelProcessDied("Stub process is not healthy.")))
     services = make_services(engine, segmenter)
     run = start_job(engine, services.queue, 8, uris=upload(services, 8))
@@ -124,7 +124,7 @@ def test_an_image_that_kills_the_model_process_is_blamed_once_its_shard_is_alone
     assert codes == [None, "model_process_died", *[None] * 6]
 
 
-def test_a_variant_that_does_not_load_fails_the_run_with_triton_s_reason(engine: Engine) -> None:
+def test_a_variant_that_does_not_load_fails_the_run_with_the_reason_of_triton(engine: Engine) -> None:
     def before(_: SegmentRequest) -> None:
         raise VariantLoadFailed("mobile_sam.pt is missing; samfleet variants pull mobile_sam")
 
@@ -138,7 +138,7 @@ def test_a_variant_that_does_not_load_fails_the_run_with_triton_s_reason(engine:
     )
 
 
-def test_a_full_store_is_a_retry_that_leaves_nothing_half_written(engine: Engine) -> None:
+def test_a_full_store_causes_a_retry_and_leaves_no_partial_file(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter())
     assert isinstance(services.store, MemoryStore)
     run = start_job(engine, services.queue, 4, uris=upload(services, 4))
@@ -151,7 +151,7 @@ def test_a_full_store_is_a_retry_that_leaves_nothing_half_written(engine: Engine
     assert list(services.store.list("runs/")) == []
 
 
-def test_what_nobody_foresaw_is_retried_and_bounded(engine: Engine) -> None:
+def test_unforeseen_errors_are_retried_a_limited_number_of_times(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter(before=raise_for(1, KeyError("stages"))), max_shard_attempts=2)
     run = start_job(engine, services.queue, 4, uris=upload(services, 4))
     shard_id = shards_of(engine, run)[0].id
@@ -164,7 +164,7 @@ def test_what_nobody_foresaw_is_retried_and_bounded(engine: Engine) -> None:
     assert run.error_message == "shard 0 failed 2 times; the last time: KeyError: 'stages'"
 
 
-def test_an_image_that_breaks_triton_again_and_again_is_blamed_in_the_end(engine: Engine) -> None:
+def test_an_image_that_repeatedly_breaks_triton_fails_in_the_end(engine: Engine) -> None:
     services = make_services(engine, MemorySegmenter(before=raise_for(1, InferenceFailed("boom"))))
     run = start_job(engine, services.queue, 4, uris=upload(services, 4))
     for attempt in range(3):

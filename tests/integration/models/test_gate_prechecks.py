@@ -1,4 +1,4 @@
-"""What a gate can know before it measures the candidate, which compiling makes take minutes."""
+"""Checks of a gate before it measures the candidate, whose compilation takes minutes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from samfleet_models.tools.gate import _parser, main
 ALL_MASKS = EverythingParameters(pred_iou_thresh=-10, stability_score_thresh=0, box_nms_thresh=1.0)
 
 
-def test_photographs_with_too_few_masks_are_told_before_anything_is_compiled(
+def test_photographs_with_too_few_masks_are_reported_before_compilation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record, _ = tiny_variant(tmp_path)
@@ -33,7 +33,7 @@ def test_photographs_with_too_few_masks_are_told_before_anything_is_compiled(
     assert not (tmp_path / "gates").exists()
 
 
-def test_a_gate_takes_as_many_threads_as_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gate_uses_as_many_threads_as_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["tiny", "--images", "images"]
     monkeypatch.setenv("SAMFLEET_THREADS", "3")
     assert _parser().parse_args(arguments).threads == 3

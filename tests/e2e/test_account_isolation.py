@@ -1,4 +1,4 @@
-"""Another account of the machine gets nothing of the running stack."""
+"""Another account of the machine cannot access the running stack."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from fixtures.servers.running_stack import Samfleet
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.state import read_state
 
-STRANGER = 65533  # neither this account nor the one that PostgreSQL runs as under root
+STRANGER = 65533  # neither this account nor the one that runs PostgreSQL under root
 AS_STRANGER = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
 READ_ALL = 'for path; do { ls "$path/" || head -c 1 "$path"; } >/dev/null 2>&1 && echo "$path"; done; true'
 
 
 def got_by_stranger(folder: Path, *paths: str) -> list[str]:
-    """List what another account opens, by names below `folder`, in which it stands: so no folder above keeps it out."""
+    """List the files that another account can open, by names below `folder`.
+
+    Its process starts in `folder`, so no parent folder protects the files.
+    """
     done = subprocess.run(
         ("/bin/sh", "-c", READ_ALL, "sh", *paths),
         cwd=folder,
@@ -46,7 +49,7 @@ def processes(samfleet: Samfleet) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def used(samfleet: Samfleet, tmp_path_factory: pytest.TempPathFactory) -> Samfleet:
-    """The stack after a job, so that its store has uploads and parts."""
+    """The stack after a job, so its store has uploads and parts."""
     folder = tmp_path_factory.mktemp("job")
     scenes = write_scenes(folder / "images", 1)
     finished = samfleet(
@@ -59,7 +62,7 @@ def used(samfleet: Samfleet, tmp_path_factory: pytest.TempPathFactory) -> Samfle
 
 def test_no_file_of_the_stack_is_open_to_others(used: Samfleet) -> None:
     root = used.info.state_dir
-    others = {root / "postgres", root / "triton_backends"}  # PostgreSQL's own, and copies of what pip installed
+    others = {root / "postgres", root / "triton_backends"}  # PostgreSQL's files, and copies of files that pip installed
     paths = [root, *(path for path in root.rglob("*") if not others & {path, *path.parents})]
     opened = {str(path) for path in paths if not path.is_symlink() and path.stat().st_mode & 0o077}
     assert any(path.suffix == ".zst" for path in paths)
@@ -67,7 +70,7 @@ def test_no_file_of_the_stack_is_open_to_others(used: Samfleet) -> None:
 
 
 @AS_STRANGER
-def test_another_account_reads_nothing(used: Samfleet) -> None:
+def test_another_account_can_read_no_file(used: Samfleet) -> None:
     root = used.info.state_dir
     folders = [path for path in (root, *root.rglob("*")) if path.is_dir() and path.stat().st_uid == os.geteuid()]
     assert {"storage", "logs", "run"} <= {folder.name for folder in folders}
@@ -80,7 +83,7 @@ def test_another_account_reads_nothing(used: Samfleet) -> None:
 
 
 @AS_STRANGER
-def test_another_account_reads_no_shared_memory_and_no_environment(used: Samfleet) -> None:
+def test_another_account_can_read_no_shared_memory_and_no_environment(used: Samfleet) -> None:
     shared = [str(path) for path in Path("/dev/shm").glob("samfleet-*")]
     assert shared
     environments = [f"/proc/{process.pid}/environ" for process in processes(used)]
@@ -111,7 +114,7 @@ def test_triton_listens_on_no_network(used: Samfleet) -> None:
 @AS_STRANGER
 def test_another_account_cannot_connect_to_triton(used: Samfleet, monkeypatch: pytest.MonkeyPatch) -> None:
     path = triton_socket(used)
-    monkeypatch.chdir(path.parent)  # so that no folder above decides
+    monkeypatch.chdir(path.parent)  # so no parent folder decides
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path.name)
     os.seteuid(STRANGER)
@@ -122,7 +125,7 @@ def test_another_account_cannot_connect_to_triton(used: Samfleet, monkeypatch: p
         os.seteuid(0)
 
 
-def test_the_database_role_may_not_leave_its_database(used: Samfleet) -> None:
+def test_the_database_role_has_no_access_beyond_its_database(used: Samfleet) -> None:
     url = used.info.database_url.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(url, autocommit=True) as connection:
         role = connection.execute(

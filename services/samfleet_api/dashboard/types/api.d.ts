@@ -1,0 +1,340 @@
+// Written by `make generated` from the models of the REST API; edit those.
+
+declare namespace Api {
+  interface AnnotationCoverage {
+    images: number;
+    annotated_images: number;
+    annotations: number;
+    unused: number;
+    boxes: number;
+  }
+
+  interface Checkpoint {
+    filename: string;
+    size_bytes: number | null;
+    sha256: string | null;
+  }
+
+  interface Counts {
+    total: number;
+    succeeded: number;
+    failed: number;
+    in_progress: number;
+  }
+
+  interface Device {
+    id: string;
+    hardware_id: string | null;
+    name: string;
+    kind: string;
+    busy_share: number;
+    memory_used_bytes: number | null;
+    memory_total_bytes: number | null;
+    utilization: number | null;
+    power_watts: number | null;
+    seen_at: string;
+  }
+
+  interface Failure {
+    code: string;
+    message: string;
+  }
+
+  interface FailureGroup {
+    code: string;
+    stage: string | null;
+    images: number;
+    message: string;
+    run_ids: string[];
+    first: FirstFailure;
+  }
+
+  interface FailureGroups {
+    items: FailureGroup[];
+  }
+
+  interface FieldError {
+    location: (string | number)[];
+    message: string;
+    type: string;
+  }
+
+  interface Figure {
+    metric: "miou" | "ar" | "ap" | "ap50" | "ap75";
+    area: "all" | "small" | "medium" | "large";
+    max_detections: number;
+    value: number;
+    instances: number;
+  }
+
+  interface FirstFailure {
+    run_id: string;
+    image_id: number;
+    file_name: string;
+  }
+
+  interface Gate {
+    hardware_id: string;
+    execution: string;
+    warmup_seconds: number | null;
+    images: number;
+    reference_masks: number;
+    candidate_masks: number;
+    agreeing_share: number;
+    paired_iou: number;
+    count_ratio: number;
+    boxes: number;
+    box_agreeing_share: number;
+    box_iou: number;
+    worst_image: string;
+    worst_share: number;
+    points_per_side: number;
+    measured_at: string;
+  }
+
+  interface HardwareName {
+    id: string;
+    device_name: string;
+    device_kind: string;
+    precision: string;
+    compilation: string;
+  }
+
+  interface ImageError {
+    code: string;
+    message: string;
+    stage: string | null;
+  }
+
+  interface ImageOfRun {
+    image_id: number;
+    file_name: string;
+    outcome: ListedOutcome;
+    mask_count: number | null;
+    error_code: string | null;
+    image_ms: number | null;
+  }
+
+  interface ImageOfRunPage {
+    items: ImageOfRun[];
+    next: string | null;
+  }
+
+  interface Job {
+    id: string;
+    name: string | null;
+    state: JobState;
+    dataset_id: string;
+    dataset_name: string | null;
+    task: Task;
+    task_in_words: string;
+    evaluate: boolean;
+    annotations: AnnotationCoverage | null;
+    created_at: string;
+    started_at: string | null;
+    finished_at: string | null;
+    error: Failure | null;
+    stalled: Stalled | null;
+    counts: Counts;
+    progress: number;
+    images_per_second: number | null;
+    eta_seconds: number | null;
+    runs: Run[];
+  }
+
+  interface JobPage {
+    items: Job[];
+    next: string | null;
+  }
+
+  type JobState = "queued" | "running" | "completed" | "failed" | "cancelled";
+
+  interface JobThroughput {
+    seconds_per_point: number;
+    started_at: string | null;
+    runs: RunThroughput[];
+  }
+
+  type ListedOutcome = "succeeded" | "failed" | "pending";
+
+  type Outcome = "succeeded" | "failed";
+
+  interface Paper {
+    title: string;
+    arxiv: string;
+  }
+
+  interface Pool {
+    name: string;
+    ready: boolean;
+    workers: Worker[];
+    queue: Queue;
+    devices: Device[];
+  }
+
+  interface Pools {
+    items: Pool[];
+  }
+
+  interface Problem {
+    type?: string;
+    title: string;
+    status: number;
+    code: string;
+    detail: string;
+    instance?: string | null;
+    errors?: FieldError[] | null;
+  }
+
+  interface Provenance {
+    title?: string;
+    code_licence?: string;
+    weights_licence?: string;
+    repository?: string;
+    arxiv?: string;
+    checkpoint_sha256?: string[];
+  }
+
+  interface Quality {
+    miou: number;
+    instances: number;
+  }
+
+  interface Queue {
+    images_waiting: number;
+    images_in_progress: number;
+    shards_waiting: number;
+    shards_in_progress: number;
+  }
+
+  interface Report {
+    rows: ReportRow[];
+    parameters: Record<string, Parameters>;
+    note?: string | null;
+  }
+
+  interface Run {
+    id: string;
+    job_id: string;
+    variant: string;
+    pool: string;
+    state: RunState;
+    counts: Counts;
+    masks: number;
+    images_per_second: number | null;
+    hardware: HardwareName[];
+    provenance: Provenance;
+    gates: Gate[];
+    task: Record<string, unknown>;
+    quality: Quality | null;
+    evaluation: Figure[];
+    quality_error: Failure | null;
+    stages?: Record<string, Stage>;
+    error: Failure | null;
+    stalled: Stalled | null;
+    started_at: string | null;
+    finished_at: string | null;
+  }
+
+  interface RunImage {
+    run_id: string;
+    image_id: number;
+    file_name: string;
+    outcome: Outcome;
+    width: number | null;
+    height: number | null;
+    masks: Mask[];
+    error: ImageError | null;
+    stages: Record<string, StageTime>;
+    batch_size: number | null;
+    clock: string | null;
+    warmup: boolean | null;
+    peak_memory_bytes: number | null;
+    peak_reserved_bytes: number | null;
+    energy_j: number | null;
+    hardware_id: string | null;
+    checkpoint_sha256: string | null;
+    code_licence: string;
+    weights_licence: string;
+  }
+
+  type RunState = "queued" | "running" | "finishing" | "completed" | "failed" | "cancelled";
+
+  interface RunThroughput {
+    run_id: string;
+    variant: string;
+    pool: string;
+    points: ThroughputPoint[];
+  }
+
+  interface SessionView {
+    tenant: string;
+    key_name: string;
+    expires_at: string;
+    csrf_token: string;
+  }
+
+  interface Stage {
+    n: number;
+    mean_ms: number;
+    p50_ms: number;
+    p90_ms: number;
+    p95_ms: number;
+    p99_ms: number;
+  }
+
+  interface StageList {
+    items: StageName[];
+  }
+
+  interface StageName {
+    name: string;
+    on_device: boolean;
+  }
+
+  interface StageTime {
+    ms: number;
+    batch_ms: number | null;
+  }
+
+  interface Stalled {
+    code: string;
+    message: string;
+    since: string;
+  }
+
+  interface ThroughputPoint {
+    at: string;
+    images: number;
+    failures: number;
+    images_per_second: number;
+  }
+
+  interface Variant {
+    name: string;
+    title: string;
+    family: string;
+    input_size: number;
+    parity: "golden" | "keys" | "real" | "unverified";
+    code_licence: string;
+    weights_licence: string;
+    licences_to_accept: string[];
+    repository: string;
+    paper: Paper;
+    checkpoint: Checkpoint;
+    weights_here: boolean | null;
+    everything: Record<string, unknown>;
+  }
+
+  interface Variants {
+    items: Variant[];
+  }
+
+  interface Worker {
+    name: string;
+    started_at: string;
+    seen_at: string;
+    triton_ready: boolean;
+    detail: WorkerDetail;
+  }
+}

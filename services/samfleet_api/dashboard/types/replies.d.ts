@@ -1,0 +1,138 @@
+// Parts of the API's replies that its models leave open, by hand; api.d.ts refers to them.
+
+declare namespace Api {
+  interface Task {
+    kind: string;
+    prompt?: string;
+    [setting: string]: unknown;
+  }
+
+  /** The parameters of a run, which the digest in a report's row names. */
+  interface Parameters {
+    task?: Partial<Task>;
+    [name: string]: unknown;
+  }
+
+  /** A mask in COCO's compressed run-length code. */
+  interface RunLengths {
+    counts: string;
+    /** Height and width in pixels. */
+    size: [number, number];
+  }
+
+  interface Mask {
+    segmentation: RunLengths;
+    area: number;
+    predicted_iou?: number | null;
+  }
+
+  interface WorkerDetail {
+    servers?: { address: string; ready: boolean; variants?: string[] }[];
+  }
+
+  /** Columns of every report. A dimension is present only if the report is grouped by it. */
+  interface ReportRow {
+    variant: string;
+    hardware: string | null;
+    hardware_id: string | null;
+    stage: string;
+    batch_size: number;
+    precision: string | null;
+    job: string | null;
+    day: string;
+    pool: string;
+    dataset: string | null;
+    site: string;
+    code_version: string;
+    parameters: string;
+    task_in_words: string;
+  }
+
+  interface MeasuredRow extends ReportRow {
+    n: number;
+    failures: number;
+  }
+
+  interface LatencyRow extends MeasuredRow {
+    mean_ms: number | null;
+    p50_ms: number | null;
+    p90_ms: number | null;
+    p95_ms: number | null;
+    p99_ms: number | null;
+  }
+
+  interface ThroughputRow extends MeasuredRow {
+    wall_seconds: number;
+    images_per_second: number | null;
+    images_per_gpu_hour: number | null;
+    gpu_busy_share: number | null;
+    queue_share: number | null;
+  }
+
+  /** The day by day report: rows of latency or of throughput, so the figures of the other one are absent. */
+  type TrendRow = LatencyRow & ThroughputRow;
+
+  type QualityFigure =
+    | "miou"
+    | "miou_evaluated"
+    | "miou_small"
+    | "miou_medium"
+    | "miou_large"
+    | "ap"
+    | "ap50"
+    | "ap75"
+    | "ap_small"
+    | "ap_medium"
+    | "ap_large"
+    | "ar_1"
+    | "ar_10"
+    | "ar_100"
+    | "ar_1000"
+    | "ar_1000_small"
+    | "ar_1000_medium"
+    | "ar_1000_large";
+
+  interface QualityRow extends MeasuredRow, Record<QualityFigure, number | null> {
+    instances: number;
+    runs_evaluated: number;
+  }
+
+  interface ParetoRow extends ReportRow {
+    n: number;
+    instances: number;
+    miou: number | null;
+    ap: number | null;
+    ar_1000: number | null;
+    images_per_gpu_hour: number;
+    images_per_second: number;
+    cost_per_1000_images: number;
+    /** Present if weighed against cost. */
+    currency?: string | null;
+    task: string;
+    dominated: boolean;
+  }
+
+  interface ComparisonRow extends ReportRow {
+    parameters_b: string;
+    n_a: number;
+    n_b: number;
+    p50_a_ms: number;
+    p50_b_ms: number;
+    ratio: number | null;
+    /** Both bounds are null if a side has too few batches for an interval. */
+    ratio_low: number | null;
+    ratio_high: number | null;
+    verdict: "a is faster" | "b is faster" | "cannot tell";
+  }
+
+  interface CostRow extends ReportRow {
+    n: number;
+    hours: number;
+    price_per_hour: number | null;
+    currency: string | null;
+    cost: number | null;
+    cost_per_1000_images: number | null;
+    energy_wh: number | null;
+    wh_per_1000_images: number | null;
+  }
+}
