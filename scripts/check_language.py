@@ -95,7 +95,8 @@ def read_allowed(text: str) -> list[Allowance]:
             parts = entry.split(maxsplit=2)
             if len(parts) < 3:  # noqa: PLR2004 - path, rule, text
                 raise ValueError(f"language_allowed.txt: {entry!r} needs a path, a rule and a text or *")
-            found.append(Allowance(*parts))
+            glob, rule, words = parts
+            found.append(Allowance(glob, rule, words))
     return found
 
 

@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    command = [MKDOCS, "build", "--strict", "--site-dir", site]
+    command = [str(MKDOCS), "build", "--strict", "--site-dir", str(site)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     return subprocess.run(
         command, cwd=source, env=environment, capture_output=True, text=True, check=False, timeout=240
