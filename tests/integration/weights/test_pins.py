@@ -106,10 +106,8 @@ def test_a_manual_download_page_is_named(unpublished: VariantRecord, tmp_path: P
     page = ManualSource("https://drive.example/view")
     with pytest.raises(WeightsUnavailable) as raised:
         pull(unpublished, tmp_path, sources=[page])
-    assert (
-        "https://drive.example/view: this page is for people; download the file there by hand" in raised.value.message
-    )
-    assert "give it to `samfleet variants import tiny FILE`" in raised.value.message
+    assert "https://drive.example/view: this page is for people; download the file there" in raised.value.message
+    assert "import it with `samfleet variants import tiny FILE`" in raised.value.message
 
 
 def test_a_damaged_pin_table_is_not_treated_as_empty(unpublished: VariantRecord, tmp_path: Path) -> None:
