@@ -27,7 +27,7 @@ def machine(tmp_path: Path) -> Path:
     (tmp_path / "bin").mkdir()
     for name in ("make", "bash", "grep", "mkdir", "cp", "touch"):
         (tmp_path / "bin" / name).symlink_to(shutil.which(name) or pytest.fail(f"no {name}"))
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
@@ -78,7 +78,7 @@ def test_pypi_is_used_with_a_message_if_the_torch_index_is_missing(machine: Path
     answer = _setup(machine, INDEX_FAILS="1")
 
     assert answer.returncode == 0
-    assert "https://cpu.example does not answer" in answer.stderr
+    assert "https://cpu.example does not reply" in answer.stderr
     assert ".[dev]" in _installs(machine)[-1]
 
 

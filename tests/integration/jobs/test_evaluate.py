@@ -124,7 +124,7 @@ def test_an_evaluation_that_repeatedly_ends_its_worker_is_abandoned(engine: Engi
     finish_run(engine, store, run.id)
     _, run = reload(engine, run)
     assert (run.state, run.quality_error_code) == (RunState.COMPLETED, "evaluation_failed")
-    assert "ended 5 times" in (run.quality_error_message or "")
+    assert "died 5 times" in (run.quality_error_message or "")
 
 
 def test_federated_annotations_have_no_precision_and_a_reason(engine: Engine) -> None:

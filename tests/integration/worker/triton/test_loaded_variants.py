@@ -138,7 +138,7 @@ def test_a_variant_in_use_stays_loaded_even_if_it_was_used_earlier(
         use(administrator, "b")
         segmenter.load("c", frozenset({"a"}))
         assert loaded(segmenter) == ("a", "c")
-        with pytest.raises(VariantWaits, match="no room for b beside a, c"):
+        with pytest.raises(VariantWaits, match="no room for b next to a, c"):
             segmenter.load("b", frozenset({"a", "c"}))
         assert loaded(segmenter) == ("a", "c")
 
