@@ -17,7 +17,15 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 BIN = Path("node_modules", ".bin")
 STAMP = Path("node_modules", ".installed-lock.json")  # a copy of the lock file that npm has installed
-NPM_CI = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=0")
+NPM_CI = (
+    "ci",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000",
+)
 TYPES = ("tsc", "--project", ".")
 LINT = ("biome", "check", "--error-on-warnings")
 FIX = ("biome", "check", "--write")
