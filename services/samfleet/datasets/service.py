@@ -112,9 +112,8 @@ def list_directory(
     instances = detections = None
     if annotations_path:
         errors = (AnnotationsNotFound, AnnotationsTooLarge)
-        instances = read_annotations(
-            partial(_opened, annotations_path, roots, limits.file_bytes, *errors), limits.annotations
-        )
+        opened = partial(_opened, annotations_path, roots, limits.file_bytes, *errors)
+        instances = read_annotations(opened, limits.annotations)
     if detections_path:
         with _opened(detections_path, roots, limits.file_bytes, DetectionsNotFound, DetectionsTooLarge) as file:
             detections = read_detections(file, limits.annotations)

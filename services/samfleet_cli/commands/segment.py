@@ -117,8 +117,7 @@ def segment(
     2 wrong usage; 130 Ctrl-C: the job continues, and the message says how to resume; 1 any other error.
     """
     files: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
-    _require_regular(files)
-    asked = task_from_options(task, grid, multimask, files=[name for name, path in files.items() if path])
+    asked = task_from_options(task, grid, multimask, files=_require_regular(files))
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
     from samfleet_cli.connection import choose_api
     from samfleet_cli.jobs.dataset import Source
@@ -140,11 +139,16 @@ def _carry_out(api: ApiChoice, wanted: Segmentation, *, as_json: bool) -> None:
     raise typer.Exit(exit_code_of(job))
 
 
-def _require_regular(files: Mapping[BoxSource, Path | None]) -> None:
-    """Reject pipes, such as a shell's `<(…)`: they can be read only once, but these files are read several times."""
-    for name, path in files.items():
-        if path is not None and not path.is_file():
+def _require_regular(files: Mapping[BoxSource, Path | None]) -> list[BoxSource]:
+    """Return the names of the files that are given.
+
+    Pipes are rejected, such as a shell's `<(…)`: they can be read only once, but these files are read several times.
+    """
+    given = {name: path for name, path in files.items() if path is not None}
+    for name, path in given.items():
+        if not path.is_file():
             raise typer.BadParameter(f"--{name}: {path} is a pipe or a device; write it to a file first")
+    return list(given)
 
 
 def _require_annotations(annotations: Path | None, options: dict[str, bool | None]) -> None:
