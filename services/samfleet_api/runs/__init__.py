@@ -1,0 +1,4 @@
+"""Routes of runs and their images: results, masks, pictures, exports.
+
+May import `samfleet` and the modules at the root of `samfleet_api`.
+"""

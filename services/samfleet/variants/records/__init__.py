@@ -1,1 +1,4 @@
-"""The records of the variants, one module per family."""
+"""The records of the variants, one module per family.
+
+May import `variants.record` and what describes conventions and tasks.
+"""
