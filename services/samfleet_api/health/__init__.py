@@ -1,4 +1,4 @@
 """`/healthz` and `/readyz`: checks of the database, the broker, the store and the pools.
 
-May import `samfleet` and the modules at the root of `samfleet_api`.
+May import `pools`, `samfleet` and the modules at the root of `samfleet_api`.
 """

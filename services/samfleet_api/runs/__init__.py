@@ -1,4 +1,4 @@
 """Routes of runs and their images: results, masks, pictures, exports.
 
-May import `samfleet` and the modules at the root of `samfleet_api`.
+May import `hardware` and `pools`, `samfleet` and the modules at the root of `samfleet_api`.
 """

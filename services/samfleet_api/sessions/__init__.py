@@ -1,4 +1,4 @@
 """The browser's login: sessions, cookies, login links, wrong keys.
 
-May import `samfleet` and the modules at the root of `samfleet_api`.
+May import `keys`, `samfleet` and the modules at the root of `samfleet_api`.
 """

@@ -1,4 +1,4 @@
 """Routes of other sites: import and export of measurements, trust.
 
-May import `samfleet` and the modules at the root of `samfleet_api`.
+May import `reports`, `samfleet` and the modules at the root of `samfleet_api`.
 """
