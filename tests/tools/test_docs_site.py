@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MKDOCS = ROOT / ".venv/docs/bin/mkdocs"
-TEXTS = ("docs", "mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
+TEXTS = ("docs", "examples", "mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE")
 FOREIGN = re.compile(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=\"https?://[^>]*>")
 
 pytestmark = [
