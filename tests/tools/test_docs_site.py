@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MKDOCS = ROOT / ".venv/docs/bin/mkdocs"
-TEXTS = ("docs", "examples", "mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE")
+TEXTS = ["docs", "examples", "mkdocs.yml", "LICENSE"]
+TEXTS += [f"{name}.md" for name in ("README", "CONTRIBUTING", "CODE_OF_CONDUCT", "CHANGELOG", "SECURITY")]
 FOREIGN = re.compile(r"<(?:script|img|iframe|link)[^>]+(?:src|href)=\"https?://[^>]*>")
 
 pytestmark = [
