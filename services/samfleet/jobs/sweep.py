@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState, WorkerHeartbeat
@@ -133,15 +133,15 @@ def _resend_shards(engine: Engine, queue: TaskQueue, pool: str, after: timedelta
     return len(sent)
 
 
+def _mark_sent(table: type[Job | Run], *stale: ColumnElement[bool]) -> Update:
+    """Set `sent_at` of at most `MOST_AT_ONCE` stale rows that no other transaction holds."""
+    rows = select(table.id).where(*stale).limit(MOST_AT_ONCE)
+    free = rows.with_for_update(skip_locked=True, key_share=True).cte("stale")
+    return update(table).where(table.id.in_(select(free.c.id))).values(sent_at=func.now())
+
+
 def _resend_plans(session: Session, queue: TaskQueue, after: timedelta) -> int:
-    stale = (
-        select(Job.id)
-        .where(Job.state == JobState.QUEUED, Job.sent_at < func.now() - after)
-        .limit(MOST_AT_ONCE)
-        .with_for_update(skip_locked=True, key_share=True)
-        .cte("stale")
-    )
-    chosen = update(Job).where(Job.id.in_(select(stale.c.id))).values(sent_at=func.now())
+    chosen = _mark_sent(Job, Job.state == JobState.QUEUED, Job.sent_at < func.now() - after)
     sent = session.execute(chosen.returning(Job.id, Job.correlation_id)).all()
     for job_id, correlation in sent:
         wake_after_commit(session, queue, TaskName.PLAN, str(job_id), correlation=correlation)
@@ -149,14 +149,7 @@ def _resend_plans(session: Session, queue: TaskQueue, after: timedelta) -> int:
 
 
 def _resend_finishes(session: Session, queue: TaskQueue, after: timedelta) -> int:
-    stale = (
-        select(Run.id)
-        .where(Run.state == RunState.FINISHING, Run.sent_at < func.now() - after)
-        .limit(MOST_AT_ONCE)
-        .with_for_update(skip_locked=True, key_share=True)
-        .cte("stale")
-    )
-    chosen = update(Run).where(Run.id.in_(select(stale.c.id))).values(sent_at=func.now())
+    chosen = _mark_sent(Run, Run.state == RunState.FINISHING, Run.sent_at < func.now() - after)
     sent = session.scalars(chosen.returning(Run.id)).all()
     of_jobs = select(Run.id, Job.correlation_id).join(Job, Job.id == Run.job_id).where(Run.id.in_(sent))
     for run_id, correlation in session.execute(of_jobs):

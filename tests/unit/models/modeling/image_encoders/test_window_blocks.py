@@ -82,7 +82,7 @@ def test_windows_are_merged_without_their_padding() -> None:
 
 
 def test_padded_tokens_are_attended_to() -> None:
-    """In a window of one real token, its output is the mean of its value and of three paddings."""
+    """The output of the one real token in a window is the mean of its value and of three paddings."""
     qkv = torch.tensor([0.0, 0.0, 8.0]).view(1, 1, 1, 3)
     padding = torch.tensor([5.0, 0.0, 4.0])
     assert attend(qkv, padding, heads=1, window=2, pool=False).item() == pytest.approx(5.0)
