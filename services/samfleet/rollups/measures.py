@@ -1,4 +1,4 @@
-"""Measures of an image: its stage times, their sum, and its batch-size class.
+"""Measures of an image: its stage times, their sums, and its batch-size class.
 
 Each measure is defined twice: in Python for the rows that a worker records, and in SQL for stored rows.
 `tests/integration/rollups` compares the two.
@@ -6,7 +6,7 @@ Each measure is defined twice: in Python for the rows that a worker records, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Integer, case, cast, func, literal
@@ -14,10 +14,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from samfleet.db.models import ImageResult, Shard
 from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, LOG_GAMMA
-from samfleet.wire.stages import IMAGE, STAGES
+from samfleet.wire.stages import BACKEND_STAGES, IMAGE, MODEL, STAGES
 
 QUEUE = "queue"  # the one stage that is the sum of two columns
 COLUMNS = tuple(f"{stage}_ms" for stage in STAGES if stage != QUEUE)
+MODEL_COLUMNS = tuple(f"{stage}_ms" for stage in BACKEND_STAGES)
 QUEUES = ("queue_shard_ms", "queue_triton_ms")
 BATCH_CLASSES = tuple(1 << power for power in range(11))  # 1, 2, 3 to 4, 5 to 8, …
 NO_BATCH = 0  # never reached Triton
@@ -42,18 +43,33 @@ STAGE_SQL: dict[str, ColumnElement[float | None]] = {
 
 
 def image_ms_sql() -> ColumnElement[float]:
+    return _sum_sql(COLUMNS)
+
+
+def model_ms_sql() -> ColumnElement[float | None]:
+    """Return the time inside Triton; null if the image was never there."""
+    times = [_column(name) for name in MODEL_COLUMNS]
+    return case((func.num_nonnulls(*times) > 0, _sum_sql(MODEL_COLUMNS)))
+
+
+def _sum_sql(names: Iterable[str]) -> ColumnElement[float]:
     total: ColumnElement[float] = literal(0.0, Float)
-    for name in COLUMNS:
+    for name in names:
         total = total + func.coalesce(_column(name), 0.0)
     return total
 
 
 def measures(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return milliseconds by stage, and their sum as `image`; for a stage that ran per batch, the image's share."""
+    """Return milliseconds by stage; for a stage that ran per batch, the image's share.
+
+    `image` is the sum of all stages except the queue, `model` of those inside Triton.
+    """
     known = {name.removesuffix("_ms"): row[name] for name in COLUMNS if row.get(name) is not None}
     queues = [row[name] for name in QUEUES if row.get(name) is not None]
     queued = {QUEUE: sum(queues)} if queues else {}
-    return {**queued, **known, IMAGE: sum((row.get(name) or 0.0 for name in COLUMNS), 0.0)}
+    inside = [known[stage] for stage in BACKEND_STAGES if stage in known]
+    modelled = {MODEL: sum(inside)} if inside else {}
+    return {**queued, **known, **modelled, IMAGE: sum((row.get(name) or 0.0 for name in COLUMNS), 0.0)}
 
 
 def batch_class(size: int | None) -> int:

@@ -15,10 +15,18 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import ImageResult, Job, Outcome, ReportSeries, Run, Shard
-from samfleet.rollups.measures import STAGE_SQL, batch_class_sql, bucket_sql, claimed_sql, hour_sql, image_ms_sql
+from samfleet.rollups.measures import (
+    STAGE_SQL,
+    batch_class_sql,
+    bucket_sql,
+    claimed_sql,
+    hour_sql,
+    image_ms_sql,
+    model_ms_sql,
+)
 from samfleet.rollups.store import merge
 from samfleet.rollups.tally import Cell, Tally
-from samfleet.wire.stages import IMAGE
+from samfleet.wire.stages import IMAGE, MODEL
 
 MACHINE = (ImageResult.hardware_id, ImageResult.checkpoint_sha256)
 
@@ -86,7 +94,7 @@ def _images(run_id: uuid.UUID) -> CTE:
             ImageResult.quality_instances,
             ImageResult.quality_iou_sum,
             ImageResult.energy_j,
-            array([*STAGE_SQL.values(), image_ms_sql()]).label("times"),
+            array([*STAGE_SQL.values(), model_ms_sql(), image_ms_sql()]).label("times"),
         )
         .join(Shard, Shard.id == ImageResult.shard_id)
         .where(ImageResult.run_id == run_id)
@@ -95,7 +103,7 @@ def _images(run_id: uuid.UUID) -> CTE:
 
 
 def _times(images: CTE) -> Select[Any]:
-    names = func.unnest(literal([*STAGE_SQL, IMAGE], ARRAY(Text)))
+    names = func.unnest(literal([*STAGE_SQL, MODEL, IMAGE], ARRAY(Text)))
     c = images.c
     spread = (
         select(

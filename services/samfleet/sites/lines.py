@@ -25,13 +25,13 @@ from pydantic import (
 from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH, STAGE_SQL
 from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
 from samfleet.site_names import SITE_NAME
-from samfleet.wire.stages import IMAGE
+from samfleet.wire.stages import IMAGE, MODEL
 
 FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
 VERSION = 2  # 1 had no `dataset_content`
 _BUCKETS = (bucket_of(LEAST_MS) or 0, bucket_of(GREATEST_MS) or 0)
 _MOST_MEAN_IOU = 1 + 1e-9  # sums of floats are rounded
-_STAGES = frozenset({*STAGE_SQL, IMAGE})
+_STAGES = frozenset({*STAGE_SQL, MODEL, IMAGE})
 _CLASSES = frozenset({NO_BATCH, *BATCH_CLASSES, 2 * BATCH_CLASSES[-1]})
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

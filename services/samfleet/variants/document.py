@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from samfleet.licences import RESTRICTED, SETTING, restricted_parts
 from samfleet.variants.catalogue import RECORDS
 from samfleet.variants.complexity import Complexity
 from samfleet.variants.complexity import complexities as counted
-from samfleet.variants.published import CLAIMS, NOT_HOSTED, SURVEY
+from samfleet.variants.published import CLAIMS, NOT_HOSTED
 from samfleet.variants.record import (
     Checkpoint,
     FileSource,
@@ -21,6 +20,7 @@ from samfleet.variants.record import (
     Source,
     VariantRecord,
 )
+from samfleet.variants.survey_figures import FIGURES, NAMES, UNNAMED_GPU, survey_figure
 from samfleet.variants.task import EverythingParameters
 
 PARITY: Mapping[str, str] = {
@@ -56,17 +56,15 @@ Variants that find all objects at once have no grid. Parameters are those of the
 |---|---|---|---|---|
 """
 
-PUBLISHED = """
+PUBLISHED = f"""
 ## Published figures
 
 samfleet measured none of these. Most are for other hardware, detectors and prompts: compare them only within a column.
-The survey is "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960), tables 3 to 7, **as quoted by
-others who agree with each other; check the paper before citing**. Times are milliseconds per image with one box prompt;
-"grid" is SegEvery with 32 x 32 points, or with the variant's own method. mIoU is on COCO with boxes from the
-annotations, AP on COCO with boxes from ViTDet.
-
-| variant | the survey's name | parameters (M) | RTX 3090 | RTX 2080 Ti | Xeon 6330, 14 cores | grid | mIoU | AP |
-|---|---|---|---|---|---|---|---|---|
+The survey is "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960), tables 3 to 8, **as quoted by
+others who agree with each other; check the paper before citing**. An empty cell is unknown here. Table 4 has
+milliseconds per image with one box prompt. Table 5 has milliseconds per image of SegEvery on {UNNAMED_GPU}, with a
+grid of points or the variant's own method. Table 6 has mIoU on COCO, or on LVIS where named; tables 7 and 8 have AP on
+COCO.
 """
 
 
@@ -113,10 +111,19 @@ def _work(complexity: Complexity | None) -> Sequence[str]:
 
 
 def _survey() -> Iterator[str]:
-    for record in RECORDS:
-        if row := SURVEY.get(record.name):
-            called, *figures = asdict(row).values()
-            yield _row(record.name, called, *("" if figure is None else f"{figure:g}" for figure in figures))
+    """Yield one Markdown table for each of the survey's tables."""
+    for number in sorted({condition.table for condition in FIGURES}):
+        conditions = [condition for condition in FIGURES if condition.table == number]
+        yield from ("", f"### Table {number}", "")
+        yield _table(
+            " | ".join(
+                ["variant", "the survey's name", *(f"{condition.label} ({condition.unit})" for condition in conditions)]
+            )
+        )
+        for variant, called in NAMES.items():
+            figures = [survey_figure(condition, variant) for condition in conditions]
+            if any(figure is not None for figure in figures):
+                yield _row(variant, called, *("" if figure is None else f"{figure:g}" for figure in figures))
 
 
 def _claims() -> Iterator[str]:

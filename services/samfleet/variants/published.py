@@ -1,8 +1,7 @@
-"""Published figures of the variants, with their sources; samfleet measured none of them.
+"""Statements of the variants' authors with their sources, and variants that are not hosted; samfleet measured none.
 
-The survey's cells (arXiv 2410.04960, tables 3 to 7) were read in notes that quote it and agree with each other, not in
-the survey itself. Repositories count multiply-adds (MACs), half as many as operations, or do not say which. So figures
-of work from two sources cannot be compared, nor accuracies with different detectors or prompts.
+Repositories count multiply-adds (MACs), half as many as operations, or do not say which. So figures of work from two
+sources cannot be compared, nor accuracies with different detectors or prompts. `survey_figures` has the survey's cells.
 """
 
 from __future__ import annotations
@@ -12,50 +11,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyRow:
-    """Row of "On Efficient Variants of Segment Anything Model" (arXiv 2410.04960); None for unavailable figures.
-
-    Times are milliseconds per image: with one box prompt (table 4) on an RTX 3090, an RTX 2080 Ti and 14 cores of a
-    Xeon Gold 6330, and of SegEvery with 32 x 32 points (table 5) on the GPU. mIoU is on COCO with boxes of the
-    annotations (table 6), AP on COCO with boxes of ViTDet (table 7).
-    """
-
-    called: str
-    million_parameters: float | None = None
-    rtx_3090_ms: float | None = None
-    rtx_2080_ti_ms: float | None = None
-    cpu_ms: float | None = None
-    everything_ms: float | None = None
-    box_miou: float | None = None
-    vitdet_ap: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """A statement by the authors."""
 
     text: str
     source: str
 
-
-SURVEY: Mapping[str, SurveyRow] = {
-    "sam_vit_h": SurveyRow("SAM-H", 641.09, 461, 711, 9470, 2269, 77.4, 46.5),
-    "sam_vit_l": SurveyRow("SAM-L", 312.34),
-    "sam_vit_b": SurveyRow("SAM-B", 93.74, 116, None, 3294),
-    "sam2_1_hiera_b_plus": SurveyRow("SAM2-B+ (SAM 2, not 2.1)", 80.8, 85, 110, 1221, 1610, 75.7, 44.8),
-    "mobile_sam": SurveyRow("MobileSAM", 10.1, 30, 38, 424, 1313, 73.4, 38.7),
-    "tinysam": SurveyRow("TinySAM", 10.1, 29, 39, 422, 776, 73.7, 42.3),
-    "edgesam": SurveyRow("EdgeSAM", 9.6, 24, 32, 259, 1553, 75.9, 42.1),
-    "efficient_sam_ti": SurveyRow("EfficientSAM-Ti", 10.22, 40, None, 1159, None, 74.7, 42.1),
-    "efficient_sam_s": SurveyRow("EfficientSAM-S", 26.41, everything_ms=2290, box_miou=76.1, vitdet_ap=44.5),
-    "repvit_sam": SurveyRow("RepViT-SAM", 27.22, 44, 69, 1013, 1890, 75.1, 43.3),
-    "efficientvit_sam_l0": SurveyRow("EfficientViT-SAM-L0", 34.8, 16, 23, 194, 1023, 78.5, 45.7),
-    "efficientvit_sam_xl1": SurveyRow("EfficientViT-SAM-XL1", 203.0, 52, 82, 1334, None, 79.9, 47.8),
-    "nanosam_resnet18": SurveyRow("NanoSAM", rtx_3090_ms=20, box_miou=69.7, vitdet_ap=35.9),
-    "slimsam_uniform_77": SurveyRow("SlimSAM-77", 9.85, box_miou=74.4),
-    "fastsam_x": SurveyRow("FastSAM", everything_ms=106, box_miou=60.5),
-    "mobilesamv2": SurveyRow("MobileSAMv2", everything_ms=173),
-}
 
 _EFFICIENTVIT = "README of mit-han-lab/efficientvit, applications/efficientvit_sam"
 _SAM2 = "README of facebookresearch/sam2"

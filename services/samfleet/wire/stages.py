@@ -12,3 +12,4 @@ BACKEND_STAGES: tuple[BackendStage, ...] = get_args(BackendStage)  # timed insid
 HOST_STAGES: frozenset[BackendStage] = frozenset({"preprocess"})  # decoding and resizing run on the host in any case
 DEVICE_STAGES = tuple(stage for stage in BACKEND_STAGES if stage not in HOST_STAGES)  # timed by CUDA events on a GPU
 IMAGE = "image"  # the sum of all stages but the queue: the cost of an image
+MODEL = "model"  # the sum of the stages inside Triton: what papers call the latency of a model

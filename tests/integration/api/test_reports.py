@@ -62,7 +62,7 @@ def test_stages_are_listed_in_order(tenant: Tenant, measured: dict[str, Any]) ->
     names = [stage["name"] for stage in stages]
     assert names == ["queue", "fetch", "preprocess", "encode", "decode", "postprocess", "store"]
     assert [stage["name"] for stage in stages if stage["on_device"]] == ["encode", "decode", "postprocess"]
-    assert {row["stage"] for row in rows(tenant, "latency")} <= {*names, "image"}
+    assert {row["stage"] for row in rows(tenant, "latency")} <= {*names, "image", "model"}
     timed = list(tenant.http.get(f"/v1/runs/{measured['runs'][0]['id']}").json()["stages"])
     assert timed == [name for name in names if name in timed]
 
@@ -70,13 +70,14 @@ def test_stages_are_listed_in_order(tenant: Tenant, measured: dict[str, Any]) ->
 def test_latency_has_a_row_for_each_variant_machine_and_stage(tenant: Tenant, measured: dict[str, Any]) -> None:
     answer = tenant.http.get("/v1/reports/latency").json()
     found = {(row["variant"], row["hardware"], row["stage"]): row for row in answer["rows"]}
-    assert len(answer["rows"]) == len(found) == 3 * 7
+    assert len(answer["rows"]) == len(found) == 3 * 8
     unmeasured = found["sam_vit_b", "A CPU (8 threads)", "preprocess"]
     assert (unmeasured["n"], unmeasured["failures"], unmeasured["p50_ms"]) == (0, 1, None)
     encode = found["sam_vit_b", "A CPU (8 threads)", "encode"]
     assert (encode["n"], encode["failures"], encode["mean_ms"], encode["site"]) == (IMAGES - 2, 0, 40.0, "local")
     assert encode["p50_ms"] == encode["p99_ms"] == pytest.approx(40.0, rel=0.01)
     assert found["mobile_sam", "A CPU (2 threads)", "image"]["mean_ms"] == pytest.approx(1 + 8 + 10 + 0.5)
+    assert found["mobile_sam", "A CPU (2 threads)", "model"]["mean_ms"] == pytest.approx(8 + 10)
     assert answer["parameters"][encode["parameters"]]["checkpoint_sha256"] == "ab"
     assert list(found) == sorted(found)
 

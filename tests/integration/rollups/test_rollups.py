@@ -18,7 +18,7 @@ from samfleet.rollups.rebuild import rebuild_run
 from samfleet.storage.memory_store import MemoryStore
 from samfleet.wire.messages import StageTime
 
-STAGES = ["decode", "encode", "fetch", "image", "postprocess", "preprocess", "queue", "store"]
+STAGES = ["decode", "encode", "fetch", "image", "model", "postprocess", "preprocess", "queue", "store"]
 
 
 def times(encode: float) -> dict[str, StageTime]:
@@ -52,6 +52,7 @@ def test_a_shard_is_counted_in_the_transaction_that_records_it(engine: Engine) -
     assert sorted(rows) == [stage for stage in STAGES if not stage.endswith("process")]
     assert (rows["encode"]["n"], rows["encode"]["sum_ms"], sum(rows["encode"]["counts"])) == (3, 15.0, 3)
     assert rows["image"]["sum_ms"] == pytest.approx(3 * (0.5 + 5 + 3 + 0.25))
+    assert (rows["model"]["n"], rows["model"]["sum_ms"]) == (3, pytest.approx(3 * (5 + 3)))
     assert rows["image"]["started_at"] <= rows["image"]["ended_at"]
     assert rows["encode"]["started_at"] is None
     unreached = {row["stage"]: row for row in rollups_of(engine, run) if row["batch_class"] == 0}

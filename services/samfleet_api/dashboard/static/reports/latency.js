@@ -15,7 +15,12 @@ const GROUPS = [
 ];
 /** @type {(name: string) => [string, string]} */
 const byName = (name) => [name, name];
-const stageTexts = () => [/** @type {[string, string]} */ (["image", "whole image"]), ...stageNames().map(byName)];
+/** @type {[string, string][]} */
+const SUMS = [
+  ["image", "whole image"],
+  ["model", "inside Triton"],
+];
+const stageTexts = () => [...SUMS, ...stageNames().map(byName)];
 
 /** @type {(name: string) => [string, string]} */
 export const ofStage = (name) => ["stage", name];
