@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from samfleet.variants.gates import Gate
+from samfleet.variants.survey_figures import SOURCE
 from samfleet.wire.stages import STAGES
 from samfleet_cli.jobs.result_files import Results, hardware_of, stages_note
 
@@ -123,8 +124,8 @@ def _work_words(row: Mapping[str, Any]) -> dict[str, str | None]:
         words["detector"] = giga.get("detector_flops")
     words |= {"survey": None, "published": None}
     if survey := row["survey"]:
-        figures = [f"{name.replace('_', ' ')} {value}" for name, value in survey.items() if value is not None]
-        words["survey"] = f"{', '.join(figures)} (arXiv 2410.04960, as quoted by others)"
+        figures = [f"table {one['table']}, {one['condition']}: {one['figure']:g} {one['unit']}" for one in survey]
+        words["survey"] = f"{'; '.join(figures)} ({SOURCE}, as quoted by others)"
     if row["published"]:
         words["published"] = "\n".join(f"{claim['text']} ({claim['source']})" for claim in row["published"])
     return words

@@ -210,3 +210,18 @@ FIGURES: Mapping[Condition, _Cells] = MappingProxyType(
 def survey_figure(condition: Condition, variant: str) -> float | None:
     """Return the published figure in the condition's unit, None if it is unknown."""
     return FIGURES[condition].get(variant)
+
+
+def survey_of(variant: str) -> list[dict[str, object]]:
+    """Return all published figures of a variant, in the order of the tables."""
+    return [
+        {
+            "table": condition.table,
+            "condition": condition.label,
+            "figure": cells[variant],
+            "unit": condition.unit,
+            "on": condition.on,
+        }
+        for condition, cells in FIGURES.items()
+        if variant in cells
+    ]

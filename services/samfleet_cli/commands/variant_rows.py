@@ -9,8 +9,9 @@ from typing import Any
 
 from samfleet.licences import restricted_parts
 from samfleet.variants.complexity import complexities
-from samfleet.variants.published import CLAIMS, SURVEY
+from samfleet.variants.published import CLAIMS
 from samfleet.variants.record import Checkpoint, VariantRecord
+from samfleet.variants.survey_figures import survey_of
 from samfleet.variants.weights.pins import read_pins
 from samfleet_cli.listing import Column
 from samfleet_cli.local_stack.gates import gates_here
@@ -56,7 +57,7 @@ def variant_row(record: VariantRecord, here: Here) -> dict[str, Any]:
         "licences_to_accept": [part for part in restricted_parts(record.weights_licence) if part not in here.accepted],
         "parity": record.parity,
         "complexity": asdict(complexity) if complexity else None,
-        "survey": asdict(SURVEY[record.name]) if record.name in SURVEY else None,
+        "survey": survey_of(record.name),
         "published": [asdict(claim) for claim in CLAIMS.get(record.name, ())],
         "repository": record.repository,
         "paper": {"title": record.paper.title, "arxiv": record.paper.arxiv},
