@@ -39,6 +39,7 @@ from samfleet_api.problems import Problem
 from samfleet_api.rates import Rates
 from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
+from samfleet_api.reports.survey import router as survey
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import links as login_links
@@ -57,7 +58,7 @@ Every error is `application/problem+json` with a stable `code`. Lists are pagina
 is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
-    datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports,
+    datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports, survey,
     exchange, sites, health, metrics, sessions, login_links, keys, tenants,
 )  # fmt: skip
 

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.commands import datasets, demo, doctor, jobs, keys, open_dashboard, report, segment, up, variants
+from samfleet_cli.commands import (
+    datasets,
+    demo,
+    doctor,
+    jobs,
+    keys,
+    open_dashboard,
+    report,
+    segment,
+    survey,
+    up,
+    variants,
+)
 from samfleet_cli.commands.options import flag
 from samfleet_cli.exit_codes import ExitCode
 
@@ -34,6 +46,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(keys.tenants, name="tenants")
 app.add_typer(report.app, name="report")
+app.add_typer(survey.app, name="survey")
 app.add_typer(variants.app, name="variants")
 
 

@@ -1,9 +1,6 @@
 """Comparison of two machines or two variants: which one is faster, and how certain that is.
 
-The interval of the ratio is a bootstrap of both medians. The median of a resample is an order statistic of uniform
-ranks. So its rank is drawn from a beta distribution and read off the sketch, which is the same bootstrap without the
-resampling. Images of one batch share its time and count as one measurement. So ranks are drawn for batches: the
-smallest number of them that the batch-size classes allow. The bounds are widened by the error of two sketches.
+The interval of the ratio is a bootstrap of both medians (`samfleet.reports.intervals`).
 """
 
 from __future__ import annotations
@@ -13,20 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from samfleet.reports.cells import Cells, read_cells
+from samfleet.reports.intervals import LEAST_BATCHES, median_ratio_interval
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
 from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report, hardware_names, read_parameters
 from samfleet.reports.task_words import task_words
-from samfleet.rollups.sketch import GAMMA, percentiles_of_one
 from samfleet.wire.stages import IMAGE
 
-RESAMPLES = 2000
-INTERVAL = (0.025, 0.975)
-LEAST_BATCHES = 5  # with fewer, the extremes miss the true median more often than the interval allows
 CANNOT_TELL = "cannot tell"
 MEASURED = (
     "a",
@@ -115,7 +107,7 @@ def _pairs(cells: Cells, by: str, a: Any, b: Any, pairing: list[str]) -> list[Ro
 def _row(cells: Cells, left: int, right: int, by: str) -> Row:
     a, b = cells.rows[left], cells.rows[right]
     (median_a,), (median_b,) = cells.percentiles((0.5,))[[left, right]]
-    low, high = _interval(cells, left, right)
+    low, high = median_ratio_interval(cells, left, right)
     known = min(a["batches"], b["batches"]) >= LEAST_BATCHES and low is not None and high is not None
     verdict = CANNOT_TELL
     if known and low is not None and high is not None:
@@ -134,19 +126,3 @@ def _row(cells: Cells, left: int, right: int, by: str) -> Row:
         "ratio_high": high if known else None,
         "verdict": verdict,
     }
-
-
-def _interval(cells: Cells, left: int, right: int) -> tuple[float | None, float | None]:
-    medians_a, medians_b = (_medians(cells, index, seed) for seed, index in enumerate((left, right)))
-    if not medians_a.all() or not medians_b.all():
-        return None, None
-    low, high = np.quantile(medians_a / medians_b, INTERVAL)
-    return float(low / GAMMA), float(high * GAMMA)
-
-
-def _medians(cells: Cells, index: int, seed: int) -> NDArray[np.float64]:
-    """Return resampled medians, float64 [RESAMPLES] in ms. The seed is fixed: the same query gives the same result."""
-    row = cells.rows[index]
-    half = (min(row["batches"], row["n"]) + 1) / 2
-    ranks = np.random.default_rng(seed).beta(half, half, RESAMPLES)
-    return percentiles_of_one(cells.histograms[index], cells.first, int(cells.zeros()[index]), ranks)

@@ -31,7 +31,7 @@ JobIds = Annotated[
     Query(max_length=MAX_VALUES, description="Only these jobs, by id as in paths; repeat the parameter for several."),
 ]
 Stages = Annotated[
-    list[Literal[Stage, "image"]],
+    list[Literal[Stage, "model", "image"]],
     Query(
         max_length=MAX_VALUES, description="Only these stages (latency and compare); repeat the parameter for several."
     ),

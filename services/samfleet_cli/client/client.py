@@ -105,7 +105,9 @@ class SamfleetClient(Calls):
         pools: Sequence[str] = (),
         name: str | None = None,
         evaluate: bool | None = None,
+        idempotency_key: str | None = None,
     ) -> Job:
+        """Submit a job. Requests with the same key make one job, however often they are sent."""
         body = {
             "dataset_id": dataset_id,
             "variants": list(variants),
@@ -114,7 +116,7 @@ class SamfleetClient(Calls):
             "name": name,
             "evaluate": evaluate,
         }
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return Job.model_validate(
             self._transport.json("POST", "/v1/jobs", repeatable=True, json=without_none(body), headers=headers)
         )
@@ -202,9 +204,12 @@ class SamfleetClient(Calls):
     def forget_site(self, name: str) -> None:
         self._delete(f"/v1/sites/{quote(name, safe='')}")
 
+    def variants(self) -> list[dict[str, Any]]:
+        """Return the items of `GET /v1/variants`: all variants that a job may use."""
+        return list(self._get("/v1/variants")["items"])
+
     def variant_names(self) -> frozenset[str]:
-        """Return the names of all variants that a job may use."""
-        return frozenset(item["name"] for item in self._get("/v1/variants")["items"])
+        return frozenset(item["name"] for item in self.variants())
 
     def create_login_link(self) -> str:
         """Return a path below the API's URL that logs a browser in once."""

@@ -37,11 +37,11 @@ def lay_out(rows: Sequence[Row], width: int) -> tuple[str, list[Table]]:
     """Return a line with the values that all rows share, and tables of the rest."""
     from samfleet_cli import tables
 
-    shown, common = _told_apart(rows)
+    shown, common = told_apart(rows)
     columns = [name for name in shown[0] if name not in common]
     begin = next((at for at, name in enumerate(columns) if name in FIRST_FIGURES), 0)
-    cells = {name: [_cell(row[name]) for row in shown] for name in columns}
-    context = ", ".join(f"{_title(name)} {_cell(value)}" for name, value in common.items())
+    cells = {name: [cell_words(row[name]) for row in shown] for name in columns}
+    context = ", ".join(f"{_title(name)} {cell_words(value)}" for name, value in common.items())
     found = []
     for figures in _packed(columns[begin:], cells, width - _reserved(columns[:begin], cells)):
         block = [*columns[:begin], *figures]
@@ -51,7 +51,7 @@ def lay_out(rows: Sequence[Row], width: int) -> tuple[str, list[Table]]:
     return context, found
 
 
-def _told_apart(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def told_apart(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the rows for the tables and the shared values. Machine ids are shown only if names are ambiguous; empty
     columns are hidden.
     """
@@ -111,7 +111,7 @@ def _title(name: str) -> str:
     return TITLES.get(name, name).replace("_", " ")
 
 
-def _cell(value: Any) -> str:
+def cell_words(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):

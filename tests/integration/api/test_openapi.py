@@ -46,6 +46,7 @@ OPERATIONS = [
     "report_pareto",
     "report_quality",
     "report_stages",
+    "report_survey",
     "report_throughput",
     "run_list_images",
     "run_read",

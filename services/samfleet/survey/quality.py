@@ -1,0 +1,60 @@
+"""Tables 6 to 8, and average recall of SegEvery: the quality of masks in per cent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from samfleet.reports.figures import FIGURES
+from samfleet.reports.quality import read_quality
+from samfleet.reports.query import ReportQuery
+from samfleet.reports.table import Row
+from samfleet.survey.conditions import detector_condition, fields_of, prompt_condition
+from samfleet.variants.survey_figures import Condition
+
+COUNTS = ("n", "failures", "instances", "runs_evaluated")
+COMPARED = ("published", "published_on", "difference")
+PROMPTED = ("miou", "miou_small", "miou_medium", "miou_large")
+PRECISION = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+RECALL = ("ar_1000", "ar_100", "ar_10", "ar_1000_small", "ar_1000_medium", "ar_1000_large")
+
+
+def evaluated(session: Session, query: ReportQuery) -> list[Row]:
+    """Return the figures of all rows of the query with annotations. `miou` is that of the evaluation of whole runs."""
+    return [_in_per_cent(row) for row in read_quality(session, query)]
+
+
+def prompted_row(row: Row, task: Mapping[str, Any], sample_of: str | None) -> Row | None:
+    """Return a row of table 6; None unless the task prompts with annotations and the run was evaluated."""
+    if task.get("kind") != "prompts" or row["miou"] is None:
+        return None
+    return _compared(row, "miou", prompt_condition(task, sample_of))
+
+
+def detected_row(row: Row, task: Mapping[str, Any], sample_of: str | None) -> Row | None:
+    """Return a row of tables 7 and 8; None unless boxes of a detector prompted."""
+    if task.get("boxes_from") != "detections" or row["ap"] is None:
+        return None
+    condition = detector_condition(sample_of)
+    return {**_compared(row, "ap", condition), "boxes": condition.label if condition else "other detections"}
+
+
+def everything_row(row: Row, task: Mapping[str, Any]) -> Row | None:
+    """Return a row of the table of recalls; None unless the task finds all masks without boxes of the dataset."""
+    if task.get("kind") != "everything" or task.get("boxes_from") in {"annotations", "detections"}:
+        return None
+    return row if row["ar_1000"] is not None else None
+
+
+def _in_per_cent(row: Row) -> Row:
+    """Convert fractions to per cent, and take the figures of the evaluation for `miou`."""
+    figures = {name: None if row[name] is None else 100 * row[name] for name in FIGURES}
+    return {**row, **figures, "miou": figures["miou_evaluated"]}
+
+
+def _compared(row: Row, figure: str, condition: Condition | None) -> Row:
+    fields = fields_of(condition, row["variant"])
+    known = fields["published"] is not None
+    return {**row, **fields, "difference": row[figure] - fields["published"] if known else None}

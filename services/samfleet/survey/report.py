@@ -1,0 +1,99 @@
+"""The survey's tables over this database's measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Hardware
+from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.table import Report, Row, build_report, read_parameters
+from samfleet.survey import quality, size, speed
+from samfleet.survey.tables import HEADINGS, SurveyTable, published_table
+from samfleet.variants.survey_figures import VITDET
+
+GROUPS = (Dimension.VARIANT, Dimension.HARDWARE, Dimension.PRECISION, Dimension.DATASET)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measurements:
+    """Measured rows, with the tasks by digest of the parameters and the meaning of each dataset's label."""
+
+    timed: Sequence[speed.Timed]
+    evaluated: Sequence[Row]
+    tasks: Mapping[str, Mapping[str, Any]]
+    samples: Mapping[str, str]
+    machines: Mapping[Any, Hardware]
+
+    def one_box(self) -> list[Row]:
+        single = {_identity(row) for row in self.evaluated if row["n"] and row["instances"] == row["n"]}
+        return [
+            speed.one_box_row(one, self.machines)
+            for one in self.timed
+            if _identity(one.row) in single and self._task(one.row) == ("prompts", "box")
+        ]
+
+    def everything(self) -> list[Row]:
+        return _found(speed.everything_row(one, self.tasks[one.row["parameters"]]) for one in self.timed)
+
+    def of_quality(self, make: Callable[[Row, Mapping[str, Any], str | None], Row | None]) -> list[Row]:
+        return _found(
+            make(row, self.tasks[row["parameters"]], self.samples.get(row["dataset"])) for row in self.evaluated
+        )
+
+    def _task(self, row: Row) -> tuple[Any, Any]:
+        task = self.tasks[row["parameters"]]
+        return task.get("kind"), task.get("prompt")
+
+
+def survey_tables(session: Session, query: ReportQuery, samples: Mapping[str, str]) -> list[SurveyTable]:
+    """Return all tables. `samples` names, by label of a dataset, what it is a sample of (`samfleet.survey.samples`).
+
+    Quality is compared with published figures only for such datasets.
+    """
+    measured = _read(session, replace(query, group_by=GROUPS), samples)
+    keys = replace(query, group_by=GROUPS).keys()
+
+    def table(columns: Sequence[str], rows: list[Row]) -> Report:
+        return build_report(session, query.tenant_id, keys, columns, rows)
+
+    def quality_table(columns: Sequence[str], rows: list[Row]) -> Report:
+        return table((*quality.COUNTS, *columns), rows)
+
+    recalls = measured.of_quality(lambda row, task, _sample: quality.everything_row(row, task))
+    boxes = measured.of_quality(quality.detected_row)
+    of_vitdet = [row for row in boxes if row["boxes"] == VITDET.label]
+    others = [row for row in boxes if row["boxes"] != VITDET.label]
+    detected = ("boxes", *quality.PRECISION, *quality.COMPARED)
+    made = {
+        "size": Report(("variant", *size.MEASURED), size.size_rows()),
+        "one_box": table(speed.MEASURED, measured.one_box()),
+        "everything": table(("method", *speed.MEASURED), measured.everything()),
+        "prompts": quality_table((*quality.PROMPTED, *quality.COMPARED), measured.of_quality(quality.prompted_row)),
+        "vitdet": quality_table(detected, of_vitdet),
+        "detectors": quality_table(detected, others),
+        "recall": quality_table(quality.RECALL, recalls),
+    }
+    return [SurveyTable(heading, made[heading.key], published_table(heading.number)) for heading in HEADINGS]
+
+
+def _read(session: Session, query: ReportQuery, samples: Mapping[str, str]) -> _Measurements:
+    timed, rows = speed.timed(session, query), quality.evaluated(session, query)
+    known = [*(one.row for one in timed), *rows]
+    parameters = read_parameters(session, query.tenant_id, {row["parameters"] for row in known})
+    machines = session.scalars(select(Hardware).where(Hardware.id.in_({row["hardware"] for row in known})))
+    tasks = {digest: values.get("task") or {} for digest, values in parameters.items()}
+    return _Measurements(timed, rows, tasks, samples, {machine.id: machine for machine in machines})
+
+
+def _identity(row: Row) -> tuple[Any, ...]:
+    names = (*(group.value for group in GROUPS), "site", "code_version", "parameters")
+    return tuple(row[name] for name in names)
+
+
+def _found(rows: Iterable[Row | None]) -> list[Row]:
+    return [row for row in rows if row is not None]

@@ -1,0 +1,112 @@
+"""Tables 4 and 5: the time of a model per image, with a single box prompt and for all masks of an image.
+
+The time is that of stage `model`: preprocess, encode, decode and postprocess inside Triton. An image of a batch has its
+share of the batch's time. Warm-up is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from samfleet.db.models import Hardware, ReportSeries
+from samfleet.reports.cells import Cells, read_cells
+from samfleet.reports.intervals import median_interval
+from samfleet.reports.query import Dimension, ReportQuery
+from samfleet.reports.table import Row
+from samfleet.rollups.sketch import bucket_values
+from samfleet.survey.conditions import fields_of, grid_condition, hardware_condition
+from samfleet.variants.survey_figures import Condition
+from samfleet.wire.stages import MODEL
+
+MEASURED = (
+    "n",
+    "p50_ms",
+    "low_ms",
+    "high_ms",
+    "outliers",
+    "runs",
+    "run_spread",
+    "published",
+    "published_on",
+    "ratio",
+)
+_RUN = "run"
+_FENCE = 3.0  # quartile distances above the upper quartile: Tukey's far outliers
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Times of equal work on one machine. `spread` is (highest - lowest) / median of the medians of its runs."""
+
+    row: Row
+    fields: Row
+
+
+def timed(session: Session, query: ReportQuery) -> list[Timed]:
+    """Return the time of the model for each row of the query that has measurements."""
+    chosen = replace(query, filters={**query.filters, Dimension.STAGE: (MODEL,)})
+    keys = chosen.keys()
+    cells = read_cells(session, chosen, {**keys, _RUN: ReportSeries.origin_run_id.expression})
+    return [_timed(cells, list(keys), members) for members in _equal_work(cells, list(keys))]
+
+
+def one_box_row(one: Timed, machines: Mapping[Any, Hardware]) -> Row:
+    """Return a row of table 4."""
+    machine = machines.get(one.row["hardware"])
+    condition = hardware_condition(machine.device_kind, machine.device_name) if machine else None
+    return _compared(one, condition)
+
+
+def everything_row(one: Timed, task: Mapping[str, Any]) -> Row | None:
+    """Return a row of table 5; None for a task that the survey did not time."""
+    condition = grid_condition(task)
+    return {**_compared(one, condition), "method": condition.label} if condition else None
+
+
+def _compared(one: Timed, condition: Condition | None) -> Row:
+    fields = fields_of(condition, one.row["variant"])
+    known = fields["published"] is not None
+    ratio = one.fields["p50_ms"] / fields["published"] if known else None
+    return {**one.row, **one.fields, **fields, "ratio": ratio}
+
+
+def _equal_work(cells: Cells, keys: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the places of the runs that belong to one row; runs in which all images failed are left out."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for index, row in enumerate(cells.rows):
+        if row["n"]:
+            found.setdefault(tuple(row[name] for name in keys), []).append(index)
+    yield from found.values()
+
+
+def _timed(cells: Cells, keys: Sequence[str], members: Sequence[int]) -> Timed:
+    rows = [cells.rows[index] for index in members]
+    total = {name: sum(row[name] for row in rows) for name in ("n", "batches")}
+    merged = Cells([total], cells.histograms[list(members)].sum(axis=0, keepdims=True), cells.first)
+    ((median,),) = merged.percentiles((0.5,)).tolist()
+    low, high = median_interval(merged, 0)
+    medians = cells.percentiles((0.5,))[list(members), 0]
+    fields = {
+        "n": total["n"],
+        "p50_ms": median,
+        "low_ms": low,
+        "high_ms": high,
+        "outliers": _outliers(merged),
+        "runs": len(members),
+        "run_spread": float(np.ptp(medians) / np.median(medians)) if len(members) > 1 and medians.all() else None,
+    }
+    return Timed({name: rows[0][name] for name in keys}, fields)
+
+
+def _outliers(cells: Cells) -> int:
+    """Count times far above the others: more than three quartile distances above the upper quartile."""
+    ((lower, upper),) = cells.percentiles((0.25, 0.75)).tolist()
+    histogram: NDArray[np.int64] = cells.histograms[0]
+    values = bucket_values(np.arange(cells.first, cells.first + len(histogram)))
+    return int(histogram[values > upper + _FENCE * (upper - lower)].sum())

@@ -1,0 +1,83 @@
+"""The tables of a survey: their titles, and the published figures of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samfleet.reports.table import Report
+from samfleet.variants.survey_figures import FIGURES, NAMES, Condition, survey_figure
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Title of a table. `number` is that of the survey's table, None for a table that only samfleet has."""
+
+    key: str
+    number: int | None
+    title: str
+    lead: str
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyTable:
+    """Measured rows and, apart from them, the survey's own figures by variant."""
+
+    heading: Heading
+    measured: Report
+    published: Report
+
+
+HEADINGS: Sequence[Heading] = (
+    Heading(
+        "size",
+        3,
+        "Parameters and FLOPs",
+        "Counted for the networks that samfleet runs, with a fused encoder and a folded decoder; two operations per "
+        "multiply-add. The survey counts the published modules with calflops.",
+    ),
+    Heading(
+        "one_box",
+        4,
+        "SegAny: time per image with a single box prompt",
+        "Median milliseconds inside Triton of images with one box; an image of a batch has its share. `ratio` is ours "
+        "over the figure published for the hardware named beside it, which is other hardware.",
+    ),
+    Heading(
+        "everything",
+        5,
+        "SegEvery: time per image",
+        "Median milliseconds inside Triton, with grids of points and with the variants' own methods.",
+    ),
+    Heading(
+        "prompts",
+        6,
+        "SegAny: mIoU by prompt",
+        "Mean IoU over annotated objects in per cent. `difference` is in percentage points, only for samples of the "
+        "survey's data sets.",
+    ),
+    Heading("vitdet", 7, "Instance segmentation with boxes of ViTDet", "COCO's mask AP in per cent."),
+    Heading("detectors", 8, "Instance segmentation with boxes of other detectors", "COCO's mask AP in per cent."),
+    Heading(
+        "recall",
+        None,
+        "SegEvery: average recall",
+        "Class-agnostic mask AR in per cent, of 1,000, 100 and 10 masks an image. Our sources quote no such table of "
+        "the survey.",
+    ),
+)
+
+
+def published_table(number: int | None) -> Report:
+    """Return the survey's own table: a row for each variant with a figure, a column for each condition."""
+    columns = [condition for condition in FIGURES if condition.table == number]
+    rows = [
+        {"variant": variant, "name": name, **{_column(one): survey_figure(one, variant) for one in columns}}
+        for variant, name in NAMES.items()
+    ]
+    kept = [row for row in rows if any(row[_column(one)] is not None for one in columns)]
+    return Report(("variant", "name", *map(_column, columns)), kept)
+
+
+def _column(condition: Condition) -> str:
+    return f"{condition.label} ({condition.unit})"

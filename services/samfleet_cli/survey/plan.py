@@ -1,0 +1,176 @@
+"""Plans of a survey: YAML files that say which variants are measured on which tasks, datasets and pools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from samfleet.errors import InvalidInput, NotFound, SamfleetError
+from samfleet.regular_files import open_regular
+from samfleet.variants.execution import Execution
+from samfleet_cli.survey.tasks import TASKS, Detector, SurveyTask, own_task
+
+MAX_FILE_BYTES = 2**20
+SHIPPED = ("default", "small")
+HERE = "here"
+STAND_INS = "stand_ins"
+
+
+class SurveyPlanInvalid(InvalidInput):
+    """The plan is not valid; docs/survey.md has an example of every field."""
+
+    code = "survey_plan_invalid"
+
+
+class SurveyPlanNotFound(NotFound):
+    """There is no such plan; name a file, or a plan that samfleet ships: default, small."""
+
+    code = "survey_plan_not_found"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSpec(_Part):
+    """Images of a folder. Paths are relative to the folder of the plan; `images` may be given on the command line.
+
+    `sample_of` names the survey's data set that the images are from: its published quality is shown beside. `limit`
+    takes a sample of the images, chosen by `seed` and the names of the files.
+    """
+
+    images: Path | None = None
+    annotations: Path | None = None
+    detections: dict[Detector, Path] = Field(default_factory=dict)
+    sample_of: Literal["COCO", "LVIS"] | None = None
+    limit: int | None = Field(default=None, ge=1)
+    seed: int = 0
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+
+
+class Block(_Part):
+    """Measurements of all combinations of its lists, in this order, the tasks changing slowest.
+
+    `variants` are names, `here` (all variants whose weights the server has), or `stand_ins` (all others, with random
+    weights: times only). Without `executions` the pool's own is measured.
+    """
+
+    tasks: Names
+    datasets: Names
+    variants: Names = (HERE,)
+    pools: Names = ("default",)
+    executions: tuple[str, ...] = ()
+    limit: int | None = Field(default=None, ge=1)
+    repeats: int = Field(default=1, ge=1, le=100)
+
+
+class Plan(_Part):
+    title: str = Field(min_length=1, max_length=100)
+    datasets: dict[str, DatasetSpec] = Field(min_length=1)
+    tasks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    measurements: tuple[Block, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Plan:
+        for name, task in self.tasks.items():
+            if name in TASKS:
+                raise ValueError(f"a task {name} exists already; choose another name")
+            _own(name, task)
+        for block in self.measurements:
+            _known("task", block.tasks, {**TASKS, **self.tasks})
+            _known("dataset", block.datasets, self.datasets)
+            for execution in block.executions:
+                _parsed(execution)
+        return self
+
+    def task(self, name: str) -> SurveyTask:
+        return TASKS.get(name) or own_task(name, self.tasks[name])
+
+
+def load_plan(name: str, images: Path | None = None, annotations: Path | None = None) -> Plan:
+    """Load a plan by the path of its file or by the name of a shipped one.
+
+    `images` and `annotations` replace those of its first dataset. Raises `SurveyPlanNotFound`, or `SurveyPlanInvalid`
+    with the place of the fault.
+    """
+    plan = _load(name)
+    first, spec = next(iter(plan.datasets.items()))
+    given = {key: path.absolute() for key, path in (("images", images), ("annotations", annotations)) if path}
+    plan = plan.model_copy(update={"datasets": {**plan.datasets, first: spec.model_copy(update=given)}})
+    if missing := [key for key, one in plan.datasets.items() if one.images is None]:
+        raise SurveyPlanInvalid(f"dataset {', '.join(missing)} names no folder of images; add it, or use --images")
+    return plan
+
+
+def _load(name: str) -> Plan:
+    path = Path(name)
+    if not path.exists() and name in SHIPPED:
+        return parse_plan((files("samfleet_cli.survey") / "plans" / f"{name}.yaml").read_text("utf-8"), Path())
+    if not path.is_file():
+        raise SurveyPlanNotFound(f"{name} is no file; name one, or a shipped plan: {', '.join(SHIPPED)}")
+    with open_regular(path) as file:
+        text = file.read(MAX_FILE_BYTES + 1)
+    if len(text) > MAX_FILE_BYTES:
+        raise SurveyPlanInvalid(f"{path} has more than {MAX_FILE_BYTES} bytes, more than any plan needs")
+    try:
+        return parse_plan(text.decode(), path.parent)
+    except (UnicodeDecodeError, SurveyPlanInvalid) as error:
+        raise SurveyPlanInvalid(f"{path}: {error}") from error
+
+
+def parse_plan(text: str, folder: Path) -> Plan:
+    import yaml
+
+    try:
+        plan = Plan.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise SurveyPlanInvalid(f"it is not YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SurveyPlanInvalid(f"{place or 'the plan'}: {first['msg'].removeprefix('Value error, ')}") from error
+    return plan.model_copy(update={"datasets": {name: _from(folder, one) for name, one in plan.datasets.items()}})
+
+
+def _from(folder: Path, spec: DatasetSpec) -> DatasetSpec:
+    """Return the dataset with absolute paths."""
+
+    def whole(path: Path) -> Path:
+        return (folder / path.expanduser()).absolute()
+
+    return spec.model_copy(
+        update={
+            "images": whole(spec.images) if spec.images else None,
+            "annotations": whole(spec.annotations) if spec.annotations else None,
+            "detections": {name: whole(path) for name, path in spec.detections.items()},
+        }
+    )
+
+
+def _known(kind: str, names: Names, known: Mapping[str, Any]) -> None:
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"{kind} {', '.join(unknown)} is unknown; known are {', '.join(sorted(known))}")
+
+
+def _parsed(execution: str) -> None:
+    try:
+        Execution.parse(execution)
+    except SamfleetError as error:
+        raise ValueError(error.message) from error
+
+
+def _own(name: str, task: Mapping[str, Any]) -> None:
+    try:
+        own_task(name, task)
+    except SamfleetError as error:
+        raise ValueError(f"task {name}: {error.message}") from error
