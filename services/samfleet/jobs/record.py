@@ -134,6 +134,7 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
         "peak_memory_bytes": report.peak_memory_bytes if report else None,
         "peak_reserved_bytes": report.peak_reserved_bytes if report else None,
         "energy_j": report.energy_j if report else None,
+        "other_load": report.other_load if report else None,
     }
 
 

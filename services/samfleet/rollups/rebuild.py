@@ -66,6 +66,8 @@ def count_run(session: Session, run_id: uuid.UUID) -> dict[Cell, Tally]:
                 iou_sum=row.iou_sum,
                 energy_j=row.energy_j,
                 energy_images=row.energy_images,
+                load_sum=row.load_sum,
+                load_images=row.load_images,
             )
         )
         if row.failures and row.error_stage in STAGE_SQL:
@@ -94,6 +96,7 @@ def _images(run_id: uuid.UUID) -> CTE:
             ImageResult.quality_instances,
             ImageResult.quality_iou_sum,
             ImageResult.energy_j,
+            ImageResult.other_load,
             array([*STAGE_SQL.values(), model_ms_sql(), image_ms_sql()]).label("times"),
         )
         .join(Shard, Shard.id == ImageResult.shard_id)
@@ -141,4 +144,6 @@ def _facts(images: CTE) -> Select[Any]:
         func.coalesce(func.sum(c.quality_iou_sum), 0.0).label("iou_sum"),
         func.coalesce(func.sum(c.energy_j), 0.0).label("energy_j"),
         func.count(c.energy_j).filter(c.succeeded).label("energy_images"),
+        func.coalesce(func.sum(c.other_load), 0.0).label("load_sum"),
+        func.count(c.other_load).label("load_images"),
     ).group_by(*keys, c.error_stage)

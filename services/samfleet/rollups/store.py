@@ -72,6 +72,8 @@ def _values(key: tuple[int, str, datetime, int, bool], entry: Tally) -> dict[str
         "iou_sum": entry.iou_sum,
         "energy_j": entry.energy_j,
         "energy_images": entry.energy_images,
+        "load_sum": entry.load_sum,
+        "load_images": entry.load_images,
     }
 
 
@@ -87,6 +89,7 @@ def _tally_of(row: Rollup) -> Tally:
     added = Tally(row.n, row.failures, row.sum_ms, started_at=row.started_at, ended_at=row.ended_at)
     added.instances, added.iou_sum = row.instances, row.iou_sum
     added.energy_j, added.energy_images = row.energy_j, row.energy_images
+    added.load_sum, added.load_images = row.load_sum, row.load_images
     added.counts.update({row.first_bucket + index: count for index, count in enumerate(row.counts) if count})
     return added
 

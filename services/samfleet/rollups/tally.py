@@ -38,6 +38,8 @@ class Tally:
     iou_sum: float = 0.0
     energy_j: float = 0.0
     energy_images: int = 0
+    load_sum: float = 0.0
+    load_images: int = 0
 
     def add_time(self, ms: float) -> None:
         self.n += 1
@@ -56,6 +58,8 @@ class Tally:
         self.iou_sum += other.iou_sum
         self.energy_j += other.energy_j
         self.energy_images += other.energy_images
+        self.load_sum += other.load_sum
+        self.load_images += other.load_images
 
 
 def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: datetime) -> dict[Cell, Tally]:
@@ -95,3 +99,6 @@ def _add_image(tallies: dict[Cell, Tally], cell: Cell, row: Mapping[str, Any]) -
     if row["energy_j"] is not None:
         tallies[cell].energy_j += row["energy_j"]
         tallies[cell].energy_images += row["outcome"] is Outcome.SUCCEEDED
+    if row["other_load"] is not None:
+        tallies[cell].load_sum += row["other_load"]
+        tallies[cell].load_images += 1

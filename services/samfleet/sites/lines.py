@@ -110,6 +110,8 @@ class RollupLine(_Line):
     iou_sum: Sum
     energy_j: Sum
     energy_images: Small
+    load_sum: Sum = 0.0
+    load_images: Small = 0
 
     @model_validator(mode="after")
     def _check_consistency(self) -> RollupLine:

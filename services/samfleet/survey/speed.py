@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, func
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Hardware, ReportSeries
+from samfleet.db.models import Hardware, ReportSeries, Rollup
 from samfleet.reports.cells import Cells, read_cells
 from samfleet.reports.intervals import median_interval
 from samfleet.reports.query import Dimension, ReportQuery
@@ -22,7 +23,7 @@ from samfleet.reports.table import Row
 from samfleet.rollups.sketch import bucket_values
 from samfleet.survey.conditions import fields_of, grid_condition, hardware_condition
 from samfleet.variants.survey_figures import Condition
-from samfleet.wire.stages import MODEL
+from samfleet.wire.stages import IMAGE, MODEL
 
 MEASURED = (
     "n",
@@ -32,6 +33,7 @@ MEASURED = (
     "outliers",
     "runs",
     "run_spread",
+    "other_load",
     "published",
     "published_on",
     "ratio",
@@ -53,7 +55,9 @@ def timed(session: Session, query: ReportQuery) -> list[Timed]:
     chosen = replace(query, filters={**query.filters, Dimension.STAGE: (MODEL,)})
     keys = chosen.keys()
     cells = read_cells(session, chosen, {**keys, _RUN: ReportSeries.origin_run_id.expression})
-    return [_timed(cells, list(keys), members) for members in _equal_work(cells, list(keys))]
+    found = [_timed(cells, list(keys), members) for members in _equal_work(cells, list(keys))]
+    loads = _loads(session, query, keys)
+    return [Timed(one.row, {**one.fields, "other_load": loads.get(tuple(one.row.values()))}) for one in found]
 
 
 def one_box_row(one: Timed, machines: Mapping[Any, Hardware]) -> Row:
@@ -102,6 +106,16 @@ def _timed(cells: Cells, keys: Sequence[str], members: Sequence[int]) -> Timed:
         "run_spread": float(np.ptp(medians) / np.median(medians)) if len(members) > 1 and medians.all() else None,
     }
     return Timed({name: rows[0][name] for name in keys}, fields)
+
+
+def _loads(
+    session: Session, query: ReportQuery, keys: Mapping[str, ColumnElement[Any]]
+) -> dict[tuple[Any, ...], float]:
+    """Return the mean share of the machine's CPU time that other processes used, by the values of `keys`."""
+    mean = func.sum(Rollup.load_sum) / func.nullif(func.sum(Rollup.load_images), 0)
+    chosen = query.select(*(column.label(name) for name, column in keys.items()), mean).where(Rollup.stage == IMAGE)
+    rows = session.execute(chosen.group_by(*keys.values()))
+    return {tuple(row[:-1]): row[-1] for row in rows if row[-1] is not None}
 
 
 def _outliers(cells: Cells) -> int:

@@ -99,7 +99,8 @@ class ImageReport:
     `stages` has preprocess, encode, decode, postprocess. `execute_ms` is the wall time from the moment Triton handed
     over the batch to the moment this reply left; a caller's round trip minus it is Triton's queue plus transport.
     `energy_j` is this image's share of the energy that the whole device used meanwhile, None without a counter
-    (`samfleet_models.device.meters.energy`).
+    (`samfleet_models.device.meters.energy`). `other_load` is the share, 0 to 1, of the machine's CPU time that other
+    processes used meanwhile, None if unknown (`samfleet_models.device.host_load`).
 
     `prompts_decoded` counts what went through the mask decoder: points of all crops and rounds, or prompts.
     `unscored_prompts` counts those with a predicted IoU that is not a finite number; no threshold passes their masks.
@@ -126,6 +127,7 @@ class ImageReport:
     peak_memory_bytes: int = 0
     peak_reserved_bytes: int | None = None
     energy_j: float | None = None
+    other_load: float | None = None
     prompts_decoded: int = 0
     unscored_prompts: int = 0
     checkpoint_sha256: str = ""

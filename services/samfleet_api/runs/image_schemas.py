@@ -91,6 +91,7 @@ class RunImage(BaseModel):
                     "peak_memory_bytes": 912000000,
                     "peak_reserved_bytes": 1610612736,
                     "energy_j": 0.61,
+                    "other_load": 0.04,
                     "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
                     "checkpoint_sha256": "6dbb90523a35330f",
                     "code_licence": "Apache-2.0",
@@ -125,6 +126,9 @@ class RunImage(BaseModel):
         description="This image's share of the energy that the whole device used, in joules; null if the device does "
         "not measure it."
     )
+    other_load: float | None = Field(
+        description="Share of the machine's CPU time, 0 to 1, that other processes used meanwhile; null if unknown."
+    )
     hardware_id: uuid.UUID | None
     checkpoint_sha256: str | None
     code_licence: str
@@ -151,6 +155,7 @@ class RunImage(BaseModel):
             peak_memory_bytes=result.peak_memory_bytes,
             peak_reserved_bytes=result.peak_reserved_bytes,
             energy_j=result.energy_j,
+            other_load=result.other_load,
             hardware_id=result.hardware_id,
             checkpoint_sha256=result.checkpoint_sha256,
             code_licence=run.provenance.get("code_licence", ""),

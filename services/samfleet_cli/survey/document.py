@@ -42,7 +42,7 @@ TITLES: Mapping[str, str] = {
     "instances": "objects",
 }
 FIGURES = ("p50_ms", "miou", "ap", "ar_1000")  # the main figure of a table, which the chart shows
-PER_CENT = frozenset({"run_spread"})
+PER_CENT = frozenset({"run_spread", "other_load"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ def test_a_single_box_is_timed_over_all_repeats(api: Api, tenant: Tenant, datase
     assert row["high_ms"] == pytest.approx(60, rel=0.03)
     assert row["run_spread"] == pytest.approx((60 - 40) / 50, rel=0.03)
     assert (row["published"], row["published_on"]) == (424, "Xeon Gold 6330, 14 cores")
+    assert row["other_load"] == 0.25
     assert row["ratio"] == pytest.approx(row["p50_ms"] / 424)
 
 

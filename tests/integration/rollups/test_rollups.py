@@ -38,7 +38,7 @@ def rollups_of(engine: Engine, run: Run) -> list[dict[str, Any]]:
         return [
             {name: value for name, value in (vars(series) | vars(row)).items() if name not in {"id", "series_id"}}
             | {"_sa_instance_state": None, "sum_ms": round(row.sum_ms, 6), "iou_sum": round(row.iou_sum, 6)}
-            | {"energy_j": round(row.energy_j, 6)}
+            | {"energy_j": round(row.energy_j, 6), "load_sum": round(row.load_sum, 6)}
             for series, row in rows
         ]
 
@@ -83,6 +83,7 @@ def test_a_rebuild_gives_the_same_rollups(engine: Engine) -> None:
             "batch_size": (1, 3, 8, 5000)[number % 4],
             "warmup": number == 0,
             "energy_j": None if number % 3 == 0 else 1.5 * number,
+            "other_load": None if number % 4 == 0 else number / 16,
             "hardware": HARDWARE if number % 2 else {**HARDWARE, "threads": 8},
         }
         claimed = claim_one(engine, run)

@@ -40,6 +40,7 @@ REPORT = ImageReport(
     execute_ms=12.0,
     hardware={"device_name": "cpu"},
     energy_j=12.5,
+    other_load=0.25,
     device=DeviceState("GPU-1", 5, 10, 0.5, 70.25),
     execution="bf16+compile",
     warmup_seconds=12.5,

@@ -27,6 +27,7 @@ from samfleet_models.device.hardware import (
     prepare_device,
     reset_peak_memory,
 )
+from samfleet_models.device.host_load import HostLoad
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.device.meters.energy import BatchEnergy
 from samfleet_models.device.meters.factory import open_meter
@@ -105,6 +106,7 @@ class Engine:
         self._max_mask_bytes = settings.max_mask_bytes
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
         self._watch = DeviceWatch(meter or open_meter(self.device))
+        self._host_load = HostLoad()
         self._warm: set[str] = set()
 
     def close(self) -> None:
@@ -175,6 +177,7 @@ class Engine:
         return self._failed(self._begin(1), Failure(error, "preprocess"))
 
     def _begin(self, size: int) -> Batch:
+        self._host_load.begin()
         energy = BatchEnergy(self._watch.meter, size)
         return Batch(size, StageClock(self.device), StageClock(self.device), energy)
 
@@ -256,6 +259,7 @@ class Engine:
             warmup=batch.warmup,
             execute_ms=(time.perf_counter() - batch.started) * 1e3,
             energy_j=batch.energy.share(sum(stage.amortised_ms for stage in stages.values())),
+            other_load=self._host_load.share(),
             peak_memory_bytes=peak_memory_bytes(self.device),
             peak_reserved_bytes=peak_reserved_bytes(self.device),
             checkpoint_sha256=self.checkpoint_sha256,

@@ -43,7 +43,8 @@ class ImageResult(HasCreatedAt, Base):
     There is exactly one row per (run, image). Times are milliseconds: `<stage>_ms` is this image's share,
     `<stage>_batch_ms` the time of the whole batch. Queue time has two parts: `queue_shard_ms` from the sending of the
     shard's task to its claim, `queue_triton_ms` the round trip to Triton minus its execution. `energy_j` is this
-    image's share of the joules used by the whole device. The masks are in part `part_key` on line `part_line`, from 0.
+    image's share of the joules used by the whole device. `other_load` is the share of the machine's CPU time that other
+    processes used, 0 to 1. The masks are in part `part_key` on line `part_line`, from 0.
 
     Images and shards are deleted only after their results. They have no foreign keys: deleting an image or a shard
     would scan all results, or need an index that no query uses.
@@ -72,6 +73,7 @@ class ImageResult(HasCreatedAt, Base):
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     peak_reserved_bytes: Mapped[int | None] = mapped_column(BigInteger)  # None: not on a GPU
     energy_j: Mapped[float | None]  # None: the device has no counter
+    other_load: Mapped[float | None]  # None: not measured
     queue_shard_ms: Mapped[float | None]
     queue_triton_ms: Mapped[float | None]
     fetch_ms: Mapped[float | None]

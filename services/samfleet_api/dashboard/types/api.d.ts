@@ -252,6 +252,7 @@ declare namespace Api {
     peak_memory_bytes: number | null;
     peak_reserved_bytes: number | null;
     energy_j: number | null;
+    other_load: number | null;
     hardware_id: string | null;
     checkpoint_sha256: string | null;
     code_licence: string;

@@ -65,6 +65,7 @@ def test_every_reply_describes_the_device(tiny_engine: Engine) -> None:
         assert reply.report.device.id == "cpu"
         assert reply.report.device.memory_total_bytes
         assert reply.report.energy_j is None
+        assert reply.report.other_load is None or 0 <= reply.report.other_load <= 1
 
 
 def test_the_images_of_a_batch_share_its_energy(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
