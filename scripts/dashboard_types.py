@@ -20,6 +20,7 @@ from samfleet_api.pagination import Page
 from samfleet_api.pools.schemas import Pools
 from samfleet_api.problems import Problem
 from samfleet_api.reports.schemas import Report, StageList
+from samfleet_api.reports.survey import Survey
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.sessions.endpoints import SessionView
 from samfleet_api.variants.schemas import Variants
@@ -36,6 +37,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     RunImage,
     SessionView,
     StageList,
+    Survey,
     Variants,
 )
 # Fields that pydantic knows as plain dictionaries. types/replies.d.ts defines these types by hand.
@@ -44,6 +46,8 @@ UNTYPED: Mapping[str, str] = {
     "Report.parameters": "Record<string, Parameters>",
     "Report.rows": "ReportRow[]",
     "RunImage.masks": "Mask[]",
+    "TableView.parameters": "Record<string, Parameters>",
+    "TableView.rows": "SurveyRow[]",
     "Worker.detail": "WorkerDetail",
 }
 NAMES: Mapping[str, str] = {

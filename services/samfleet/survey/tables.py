@@ -40,8 +40,8 @@ HEADINGS: Sequence[Heading] = (
         "one_box",
         4,
         "SegAny: time per image with a single box prompt",
-        "Median milliseconds inside Triton of images with one box; an image of a batch has its share. `ratio` is ours "
-        "over the figure published for the hardware named beside it, which is other hardware.",
+        "Median milliseconds inside Triton of images with one box; an image of a batch has its share. The ratio is "
+        "the measured time over the published one, which is from the hardware named beside it.",
     ),
     Heading(
         "everything",
@@ -53,7 +53,7 @@ HEADINGS: Sequence[Heading] = (
         "prompts",
         6,
         "SegAny: mIoU by prompt",
-        "Mean IoU over annotated objects in per cent. `difference` is in percentage points, only for samples of the "
+        "Mean IoU over annotated objects in per cent. The difference is in percentage points, only for samples of the "
         "survey's data sets.",
     ),
     Heading("vitdet", 7, "Instance segmentation with boxes of ViTDet", "COCO's mask AP in per cent."),

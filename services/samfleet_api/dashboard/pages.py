@@ -23,6 +23,7 @@ PAGES = (
     "/runs/{run_id}/images/{image_id}",
     "/reports",
     "/reports/{report}",
+    "/survey",
     "/variants",
 )
 HEADERS = {

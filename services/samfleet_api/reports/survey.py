@@ -31,7 +31,7 @@ _ROW: dict[str, JsonValue] = {
 }
 
 
-class Table(BaseModel):
+class TableView(BaseModel):
     """A table of the survey: measured rows, and the survey's own figures apart from them."""
 
     key: str = Field(examples=["one_box"])
@@ -45,7 +45,7 @@ class Table(BaseModel):
     published_rows: list[Cells]
 
     @classmethod
-    def of(cls, table: SurveyTable) -> Table:
+    def of(cls, table: SurveyTable) -> TableView:
         return cls(
             key=table.heading.key,
             number=table.heading.number,
@@ -84,7 +84,7 @@ class Survey(BaseModel):
     )
 
     source: str = Field(description="The publication that the published figures are from.")
-    tables: list[Table]
+    tables: list[TableView]
 
 
 DatasetIds = Annotated[
@@ -119,4 +119,4 @@ def read_survey(
     labels = tuple(dataset_labels(session, query.tenant_id, dataset_id).values())
     filters = {**query.filters, Dimension.DATASET: (*query.filters.get(Dimension.DATASET, ()), *labels)}
     tables = survey_tables(session, replace(query, filters=filters), samples)
-    return Survey(source=SOURCE, tables=[Table.of(table) for table in tables])
+    return Survey(source=SOURCE, tables=[TableView.of(table) for table in tables])

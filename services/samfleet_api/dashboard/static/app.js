@@ -10,12 +10,14 @@ const PAGES = [
   [/^\/dashboard\/jobs\/([^/]+)$/, "job"],
   [/^\/dashboard\/runs\/([^/]+)\/images\/([^/]+)$/, "image"],
   [/^\/dashboard\/reports(?:\/[^/]+)?$/, "reports"],
+  [/^\/dashboard\/survey$/, "survey"],
   [/^\/dashboard\/variants$/, "variants"],
 ];
 /** @type {[string, string][]} */
 const LINKS = [
   ["/dashboard/", "Overview"],
   ["/dashboard/reports", "Reports"],
+  ["/dashboard/survey", "Survey"],
   ["/dashboard/variants", "Variants"],
 ];
 

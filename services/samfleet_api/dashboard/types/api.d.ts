@@ -155,6 +155,8 @@ declare namespace Api {
     runs: RunThroughput[];
   }
 
+  type JsonValue = unknown;
+
   type ListedOutcome = "succeeded" | "failed" | "pending";
 
   type Outcome = "succeeded" | "failed";
@@ -302,6 +304,23 @@ declare namespace Api {
     code: string;
     message: string;
     since: string;
+  }
+
+  interface Survey {
+    source: string;
+    tables: TableView[];
+  }
+
+  interface TableView {
+    key: string;
+    number: number | null;
+    title: string;
+    lead: string;
+    columns: string[];
+    rows: SurveyRow[];
+    parameters: Record<string, Parameters>;
+    published_columns: string[];
+    published_rows: (Record<string, string | number | number | boolean | null>)[];
   }
 
   interface ThroughputPoint {

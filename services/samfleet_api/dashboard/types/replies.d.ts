@@ -69,6 +69,21 @@ declare namespace Api {
     queue_share: number | null;
   }
 
+  /** A measured row of the survey; each table has figures of its kind. */
+  interface SurveyRow extends ReportRow {
+    method?: string;
+    boxes?: string;
+    n?: number;
+    p50_ms?: number;
+    low_ms?: number | null;
+    high_ms?: number | null;
+    miou?: number | null;
+    ap?: number | null;
+    ar_1000?: number | null;
+    published?: number | null;
+    [column: string]: string | number | boolean | null | undefined;
+  }
+
   /** The day by day report: rows of latency or of throughput, so the figures of the other one are absent. */
   type TrendRow = LatencyRow & ThroughputRow;
 
