@@ -60,7 +60,7 @@ def test_segevery_writes_valid_coco_files(samfleet: Samfleet, tmp_path: Path) ->
     assert instances.loadCats(instances.getCatIds()) == [{"id": 1, "name": "object"}]
 
 
-@pytest.mark.parametrize("task", ["box", "center_point"])
+@pytest.mark.parametrize("task", ["box", "center_point", "random_points"])
 def test_prompts_from_annotations_find_the_annotated_objects(samfleet: Samfleet, tmp_path: Path, task: str) -> None:
     scenes = write_scenes(tmp_path / "images", 3)
     annotations = write_annotations(tmp_path / "instances.json", scenes)

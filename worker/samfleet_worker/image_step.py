@@ -94,7 +94,7 @@ class ImageStep:
             outcome = replace(outcome, error=ImageError(error.code, error.message, FETCH_STAGE))
         else:
             request = SegmentRequest(data, self.parameters, prompts)
-            outcome = self._segment(replace(outcome, prompted=origins), request)
+            outcome = self._segment(replace(outcome, prompted=origins, prompts=prompts), request)
         self.lease.image_done()
         return outcome
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from samfleet.datasets.centre_point import centre_point
+from samfleet.datasets.random_points import random_points
 from samfleet.errors import InvalidInput
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.outcomes import Annotation, PromptOrigin, ShardImage
@@ -47,7 +51,7 @@ def build_prompts(
     """Build one prompt per origin, in order. `data` is the encoded file.
 
     For annotations the image's size is read from its header: they must have been made for this size, and the mask of a
-    centre point is drawn in it. Raises `ImageFailed`, or `AnnotationSizeMismatch` for annotations of another size.
+    point prompt is drawn in it. Raises `ImageFailed`, or `AnnotationSizeMismatch` for annotations of another size.
     """
     annotated = [origin for origin in origins if isinstance(origin, Annotation)]
     size = upright_size(data, max_pixels) if annotated else (0, 0)
@@ -68,9 +72,20 @@ def _prompt(task: JobTask, origin: PromptOrigin, size: tuple[int, int]) -> Promp
         return Prompt(box=box)
     if task.prompt == "box" or not isinstance(origin, Annotation):
         return Prompt(box=box, multimask=task.multimask)
-    mask = annotation_mask(origin.segmentation, size[1], size[0])
-    point = centre_point(mask) if mask.any() else (x + width / 2, y + height / 2)  # too thin to cover a pixel
-    return Prompt(points=((float(point[0]), float(point[1])),), labels=(1,), multimask=task.multimask)
+    points = _points(task, origin, annotation_mask(origin.segmentation, size[1], size[0]))
+    return Prompt(
+        points=tuple((float(x), float(y)) for x, y in points), labels=(1,) * len(points), multimask=task.multimask
+    )
+
+
+def _points(task: PromptsJobTask, annotation: Annotation, mask: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
+    """Return the foreground points of an object; the middle of its box if it is too thin to cover a pixel."""
+    if not mask.any():
+        x, y, width, height = annotation.bbox
+        return ((x + width / 2, y + height / 2),)
+    if task.prompt == "random_points":
+        return random_points(mask, task.points, task.seed, annotation.annotation_id)
+    return (centre_point(mask),)
 
 
 def _name(origin: PromptOrigin) -> str:

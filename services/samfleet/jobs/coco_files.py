@@ -24,6 +24,7 @@ COPIED = (
     "detection_id",
     "prompt_index",
     "prompt_box",
+    "prompt_points",
 )
 
 Rows = Iterable[Mapping[str, Any]]

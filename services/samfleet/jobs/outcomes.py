@@ -7,6 +7,7 @@ from typing import Any
 
 from samfleet.db.models import Outcome
 from samfleet.masks.record import MaskRecord
+from samfleet.variants.task import Prompt
 from samfleet.wire.messages import ImageReport
 
 
@@ -73,7 +74,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class ImageOutcome:
-    """Outcome of one image of a shard. `prompted` has the origin of each prompt, by prompt index.
+    """Outcome of one image of a shard. `prompted` has the origin of each prompt, by prompt index, `prompts` the prompt.
 
     `report` is None if no request was sent to Triton. `round_trip_ms` is the caller's wall time of the request.
     """
@@ -86,6 +87,7 @@ class ImageOutcome:
     fetch_ms: float | None = None
     round_trip_ms: float | None = None
     quality: Quality | None = None
+    prompts: tuple[Prompt, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

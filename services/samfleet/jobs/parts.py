@@ -28,13 +28,19 @@ def part_key(run_id: uuid.UUID, shard_index: int, token: int) -> str:
 
 
 def part_row(outcome: ImageOutcome) -> dict[str, Any]:
-    """Return the line of one image. A prompted mask has the category and the annotation or detection of its prompt."""
+    """Return the line of one image.
+
+    A prompted mask has the category and the annotation or detection of its prompt, and the points of a point prompt as
+    `prompt_points`: [[x, y], …] in pixels of the upright image, all foreground.
+    """
     image, error = outcome.image, outcome.error
     masks: list[dict[str, Any]] = []
     for mask in outcome.masks:
         fields = mask.to_dict()
         if mask.prompt_index is not None and outcome.prompted:
             fields |= _origin(outcome.prompted[mask.prompt_index])
+        if mask.prompt_index is not None and outcome.prompts and outcome.prompts[mask.prompt_index].points:
+            fields["prompt_points"] = [list(point) for point in outcome.prompts[mask.prompt_index].points]
         masks.append(fields)
     return {
         "dataset_image_id": image.dataset_image_id,

@@ -3,15 +3,15 @@
 - `{"kind": "everything", …}` has the fields of `EverythingParameters`; missing ones get the variant's defaults. With
   the sampler `object_aware` the prompts are boxes of the dataset's annotations or detections, or boxes of the variant's
   detector.
-- `{"kind": "prompts", "prompt": "box" | "center_point", "from": "annotations", "multimask": …}` prompts with the
-  annotated instances of each image.
+- `{"kind": "prompts", "prompt": "box" | "center_point" | "random_points", "from": "annotations", "multimask": …}`
+  prompts with the annotated instances of each image. `random_points` also has `points` and `seed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import (
@@ -19,10 +19,13 @@ from samfleet.variants.task import (
     EverythingParameters,
     PromptsParameters,
     TaskInvalid,
+    check_integer,
     task_from_dict,
 )
 
-PromptKind = Literal["box", "center_point"]
+PromptKind = Literal["box", "center_point", "random_points"]
+MOST_POINTS = 64  # per object; beyond that, points say no more about an object than its mask
+MOST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,25 @@ class PromptsJobTask:
     """Task that prompts with annotated instances.
 
     `multimask` predicts three masks and keeps the best. It suits a point, which is ambiguous, but not a box, which is
-    not (the official evaluation does the same).
+    not (the official evaluation does the same). `points` and `seed` are those of `random_points`.
     """
 
     prompt: PromptKind
     multimask: bool
+    points: int = 3
+    seed: int = 0
+
+    @property
+    def needs_masks(self) -> bool:
+        """True if prompts are made from the annotated masks, not from boxes."""
+        return self.prompt != "box"
 
     def prompted_by(self, _record: VariantRecord) -> BoxSource | None:
         return "annotations"
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": "prompts", "prompt": self.prompt, "from": "annotations", "multimask": self.multimask}
+        task = {"kind": "prompts", "prompt": self.prompt, "from": "annotations", "multimask": self.multimask}
+        return {**task, "points": self.points, "seed": self.seed} if self.prompt == "random_points" else task
 
     def resolve(self, _record: VariantRecord) -> dict[str, Any]:
         return self.to_dict()
@@ -85,16 +96,21 @@ def parse_job_task(values: Mapping[str, Any]) -> JobTask:
 
 
 def _parse_prompts(values: Mapping[str, Any]) -> PromptsJobTask:
-    if unknown := sorted(set(values) - {"kind", "prompt", "from", "multimask"}):
+    if unknown := sorted(set(values) - {"kind", "prompt", "from", "multimask", "points", "seed"}):
         raise TaskInvalid(
-            f"unknown parameter {', '.join(unknown)} of task 'prompts'; known are prompt, from, multimask"
+            f"unknown parameter {', '.join(unknown)} of task 'prompts'; known are prompt, from, multimask, points, seed"
         )
     prompt, source = values.get("prompt"), values.get("from", "annotations")
-    if not isinstance(prompt, str) or prompt not in {"box", "center_point"}:
-        raise TaskInvalid(f"prompt is {prompt!r}; it is 'box' or 'center_point'")
+    if not isinstance(prompt, str) or prompt not in get_args(PromptKind):
+        raise TaskInvalid(f"prompt is {prompt!r}; it is 'box', 'center_point' or 'random_points'")
+    if prompt != "random_points" and (unused := sorted({"points", "seed"} & set(values))):
+        raise TaskInvalid(f"prompt {prompt!r} does not take {', '.join(unused)}; only 'random_points' does")
     if source != "annotations":
         raise TaskInvalid(f"from is {source!r}; prompts of this version come from 'annotations'")
-    multimask = values.get("multimask", prompt == "center_point")
+    multimask = values.get("multimask", prompt != "box")
     if not isinstance(multimask, bool):
         raise TaskInvalid(f"multimask is {multimask!r}; it is true or false")
-    return PromptsJobTask(cast("PromptKind", prompt), multimask)
+    points, seed = values.get("points", 3), values.get("seed", 0)
+    check_integer("points", points, 1, MOST_POINTS)
+    check_integer("seed", seed, 0, MOST_SEED)
+    return PromptsJobTask(cast("PromptKind", prompt), multimask, points, seed)

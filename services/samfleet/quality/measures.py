@@ -11,7 +11,7 @@ from samfleet.variants.task import EverythingParameters, task_from_dict
 
 
 class AnnotationMasksMissing(InvalidInput):
-    """Some annotations are boxes without a mask; centre points and the evaluation need masks."""
+    """Some annotations are boxes without a mask; point prompts and the evaluation need masks."""
 
     code = "annotation_masks_missing"
 

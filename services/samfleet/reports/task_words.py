@@ -11,6 +11,7 @@ from samfleet.variants.task import EverythingParameters
 
 _DEFAULTS = asdict(EverythingParameters())
 _NAMED_FIRST = {"kind", "sampler", "points_per_side", "boxes_from"}
+_POINT_PROMPTS = {"center_point", "random_points"}  # these predict three masks by default
 
 
 def task_words(task: Any) -> str:
@@ -41,7 +42,7 @@ def _everything(task: Mapping[str, Any]) -> Iterator[str]:
 def _prompts(task: Mapping[str, Any]) -> Iterator[str]:
     yield "prompts"
     yield _text(task.get("prompt"))
-    if "multimask" in task and task["multimask"] is not (task.get("prompt") == "center_point"):
+    if "multimask" in task and task["multimask"] is not (task.get("prompt") in _POINT_PROMPTS):
         yield "best of three masks" if task["multimask"] is True else "single mask"
     for name in sorted(set(task) - {"kind", "prompt", "multimask"}):
         if (name, task[name]) != ("from", "annotations"):

@@ -72,28 +72,28 @@ class EverythingParameters:
     max_detections: int = 300
 
     def __post_init__(self) -> None:
-        _check_integer("points_per_side", self.points_per_side, 1, MAX_POINTS_PER_SIDE)
+        check_integer("points_per_side", self.points_per_side, 1, MAX_POINTS_PER_SIDE)
         if self.points_per_batch != "auto":
-            _check_integer("points_per_batch", self.points_per_batch, 1, 65_536)
+            check_integer("points_per_batch", self.points_per_batch, 1, 65_536)
         _check_number("pred_iou_thresh", self.pred_iou_thresh, -1e6, 1e6)
         _check_number("stability_score_thresh", self.stability_score_thresh, 0.0, 1.0)
         _check_number("stability_score_offset", self.stability_score_offset, 0.0, 100.0)
         _check_number("box_nms_thresh", self.box_nms_thresh, 0.0, 1.0)
-        _check_integer("crop_n_layers", self.crop_n_layers, 0, MAX_CROP_LAYERS)
+        check_integer("crop_n_layers", self.crop_n_layers, 0, MAX_CROP_LAYERS)
         _check_number("crop_nms_thresh", self.crop_nms_thresh, 0.0, 1.0)
         _check_number("crop_overlap_ratio", self.crop_overlap_ratio, 0.0, 1.0)
-        _check_integer("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor, 1, 64)
-        _check_integer("min_mask_region_area", self.min_mask_region_area, 0, 2**31 - 1)
+        check_integer("crop_n_points_downscale_factor", self.crop_n_points_downscale_factor, 1, 64)
+        check_integer("min_mask_region_area", self.min_mask_region_area, 0, 2**31 - 1)
         if self.sampler not in get_args(Sampler):
             known = ", ".join(get_args(Sampler))
             raise TaskInvalid(f"sampler {self.sampler!r} is unknown; the samplers of this version are: {known}")
-        _check_integer("hierarchical_coarse_factor", self.hierarchical_coarse_factor, 1, MAX_POINTS_PER_SIDE)
+        check_integer("hierarchical_coarse_factor", self.hierarchical_coarse_factor, 1, MAX_POINTS_PER_SIDE)
         _check_number("high_score_thresh", self.high_score_thresh, -1e6, 1e6)
         if self.boxes_from not in get_args(BoxSource):
             raise TaskInvalid(f"boxes_from is {self.boxes_from!r}; it is 'annotations', 'detections' or 'detector'")
         _check_number("detection_score_thresh", self.detection_score_thresh, -1e6, 1e6)
         _check_number("detection_nms_thresh", self.detection_nms_thresh, 0.0, 1.0)
-        _check_integer("max_detections", self.max_detections, 1, MOST_DETECTIONS)
+        check_integer("max_detections", self.max_detections, 1, MOST_DETECTIONS)
 
     @property
     def prompted(self) -> bool:
@@ -198,7 +198,8 @@ def task_from_dict(values: Mapping[str, Any], defaults: EverythingParameters | N
     return task
 
 
-def _check_integer(name: str, value: object, low: int, high: int) -> None:
+def check_integer(name: str, value: object, low: int, high: int) -> None:
+    """Raise `TaskInvalid` unless `value` is a whole number from `low` to `high`."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise TaskInvalid(f"{name} is {value!r}; it must be a whole number from {low} to {high}")
 

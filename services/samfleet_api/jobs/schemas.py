@@ -3,11 +3,12 @@ from __future__ import annotations
 import uuid
 from dataclasses import fields
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from samfleet.db.models import JobState
+from samfleet.jobs.task import MOST_POINTS, MOST_SEED, PromptKind
 from samfleet.reports.task_words import task_words
 from samfleet.variants.task import EverythingParameters
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run, Stalled
@@ -44,11 +45,26 @@ PROMPTS_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
     "properties": {
         "kind": {"const": "prompts"},
-        "prompt": {"enum": ["box", "center_point"]},
+        "prompt": {"enum": list(get_args(PromptKind))},
         "from": {"const": "annotations", "default": "annotations"},
         "multimask": {
             "type": "boolean",
             "description": "Request three masks and keep the best. Default: true for points, false for boxes.",
+        },
+        "points": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_POINTS,
+            "default": 3,
+            "description": "Only for random_points: distinct random pixels of each object, all foreground. An object "
+            "with fewer pixels uses all of them.",
+        },
+        "seed": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MOST_SEED,
+            "default": 0,
+            "description": "Only for random_points: with the annotation's id it determines the pixels.",
         },
     },
 }

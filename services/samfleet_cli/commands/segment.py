@@ -6,10 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from samfleet.jobs.task import parse_job_task
 from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
 from samfleet_cli.commands.grid_options import with_grid_options
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, flag
@@ -23,6 +25,7 @@ class TaskName(StrEnum):
     EVERYTHING = "everything"
     BOX = "box"
     CENTER_POINT = "center_point"
+    RANDOM_POINTS = "random_points"
 
 
 SourcePath = Annotated[
@@ -39,7 +42,7 @@ Task = Annotated[TaskName, typer.Option(help="All masks of an image, or one mask
 Annotations = Annotated[
     Path | None,
     typer.Option(
-        help="COCO instances file: prompts for box and center_point, and ground truth for mIoU.",
+        help="COCO instances file: prompts for box, center_point and random_points, and ground truth.",
         exists=True,
         dir_okay=False,
         show_default=False,
@@ -70,10 +73,17 @@ Multimask = Annotated[
     bool | None,
     flag(
         "--multimask/--single-mask",
-        help="Per prompt, keep the best of three masks or the single mask. Default: single for box, three for "
-        "center_point.",
+        help="Per prompt, keep the best of three masks or the single mask. Default: single for box, three for points.",
         show_default=False,
     ),
+]
+Points = Annotated[
+    int | None,
+    typer.Option(help="random_points: random pixels of each object. Default: 3.", show_default=False),
+]
+PromptSeed = Annotated[
+    int | None,
+    typer.Option(help="random_points: seed of the random pixels. Default: 0.", show_default=False),
 ]
 Evaluate = Annotated[
     bool | None,
@@ -100,6 +110,8 @@ def segment(
     pool: Pools = None,
     upload: Upload = False,
     multimask: Multimask = None,
+    points: Points = None,
+    prompt_seed: PromptSeed = None,
     evaluate: Evaluate = None,
     name: JobName = None,
     dataset_name: DatasetName = None,
@@ -117,7 +129,8 @@ def segment(
     2 wrong usage; 130 Ctrl-C: the job continues, and the message says how to resume; 1 any other error.
     """
     files: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
-    asked = task_from_options(task, grid, multimask, files=_require_regular(files))
+    drawn = {"points": points, "seed": prompt_seed}
+    asked = task_from_options(task, grid, multimask, files=_require_regular(files), drawn=drawn)
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
     from samfleet_cli.connection import choose_api
     from samfleet_cli.jobs.dataset import Source
@@ -158,12 +171,23 @@ def _require_annotations(annotations: Path | None, options: dict[str, bool | Non
 
 
 def task_from_options(
-    task: TaskName, grid: dict[str, Any], multimask: bool | None, *, files: Sequence[BoxSource]
+    task: TaskName,
+    grid: dict[str, Any],
+    multimask: bool | None,
+    *,
+    files: Sequence[BoxSource],
+    drawn: Mapping[str, int | None] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Build the API's task object. Contradictory options are wrong usage. `files` lists the given files."""
+    """Build the API's task object. Contradictory options are wrong usage.
+
+    `files` lists the given files; `drawn` has the options of random_points, None where not given.
+    """
+    random = {name: value for name, value in drawn.items() if value is not None}
+    if random and task is not TaskName.RANDOM_POINTS:
+        raise typer.BadParameter("--points and --prompt-seed need --task random_points")
     if task is TaskName.EVERYTHING:
         if multimask is not None:
-            raise typer.BadParameter("--multimask and --single-mask need --task box or center_point")
+            raise typer.BadParameter("--multimask and --single-mask need --task box, center_point or random_points")
         return _everything(grid, files)
     if grid:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in grid)
@@ -172,8 +196,17 @@ def task_from_options(
         raise typer.BadParameter("--detections needs --sampler object_aware")
     if "annotations" not in files:
         raise typer.BadParameter(f"--task {task.value} needs --annotations for its prompts")
-    prompts = {"kind": "prompts", "prompt": task.value, "from": "annotations"}
-    return prompts if multimask is None else {**prompts, "multimask": multimask}
+    return _prompts(task, multimask, random)
+
+
+def _prompts(task: TaskName, multimask: bool | None, random: dict[str, int]) -> dict[str, Any]:
+    values = {"kind": "prompts", "prompt": task.value, "from": "annotations", **random}
+    asked = values if multimask is None else {**values, "multimask": multimask}
+    try:
+        parse_job_task(asked)
+    except TaskInvalid as error:
+        raise typer.BadParameter(error.message) from error
+    return asked
 
 
 def _everything(grid: dict[str, Any], files: Sequence[BoxSource]) -> dict[str, Any]:

@@ -175,8 +175,9 @@ def test_boxes_without_masks_are_prompts_but_give_no_points_and_no_evaluation(se
     dataset.box_annotation_count = 3
     assert make_job(session, MemoryTaskQueue(), dataset, task=BOXES).evaluate
     assert make_job(session, MemoryTaskQueue(), dataset, task=ANNOTATED)
-    points = {"kind": "prompts", "prompt": "center_point"}
-    for fields in ({"task": points}, {"task": BOXES, "evaluate": True}):
+    centre = {"task": {"kind": "prompts", "prompt": "center_point"}}
+    random = {"task": {"kind": "prompts", "prompt": "random_points"}}
+    for fields in (centre, random, {"task": BOXES, "evaluate": True}):
         with pytest.raises(AnnotationMasksMissing, match=r"3 of 4 annotations are boxes without a mask, .* 'box'"):
             make_job(session, MemoryTaskQueue(), dataset, **fields)
 

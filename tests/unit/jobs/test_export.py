@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from samfleet.jobs.parts import part_row
 from samfleet.masks.record import MaskRecord
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.storage.memory_store import MemoryStore
+from samfleet.variants.task import Prompt
 from samfleet.wire.messages import ImageReport
 
 COUNTS = coco.encode(np.asfortranarray(np.ones((4, 6), dtype=np.uint8)))["counts"].decode()
@@ -94,6 +96,18 @@ def test_a_mask_of_a_detection_is_ranked_by_the_detector() -> None:
         "prompt_index": 0,
     }
     assert (entry["detection_id"], entry["prompt_box"]) == (9, [1.0, 1.0, 4.0, 2.0])
+
+
+def test_a_mask_of_a_point_prompt_has_its_points() -> None:
+    mask = MaskRecord(COUNTS, (4, 6), 24, (0, 0, 5, 3), 0.75, 0.5, prompt_index=1)
+    instance = Annotation(51, 7, (0.0, 0.0, 6.0, 4.0), iscrowd=False, segmentation=[])
+    prompts = (Prompt(box=(0.0, 0.0, 1.0, 1.0)), Prompt(points=((2.0, 1.0), (3.0, 3.0)), labels=(1, 1)))
+    report = ImageReport(width=6, height=4)
+    row = part_row(ImageOutcome(image(1), (mask,), (instance, instance), report, prompts=prompts))
+    (entry,) = json.loads(b"".join(iter_results([row])))
+    assert (entry["annotation_id"], entry["prompt_points"]) == (51, [[2.0, 1.0], [3.0, 3.0]])
+    row = part_row(ImageOutcome(image(1), (replace(mask, prompt_index=0),), (instance,) * 2, report, prompts=prompts))
+    assert "prompt_points" not in row["masks"][0]
 
 
 def test_jsonl_has_a_line_for_every_image() -> None:

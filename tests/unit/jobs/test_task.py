@@ -35,6 +35,13 @@ def test_multimask_defaults_by_prompt(prompt: str, multimask: bool) -> None:
     assert task.prompted_by(RECORD) == "annotations"
 
 
+def test_random_points_have_a_number_and_a_seed() -> None:
+    full = {"kind": "prompts", "prompt": "random_points", "from": "annotations", "multimask": True}
+    assert parse_job_task({"kind": "prompts", "prompt": "random_points"}).to_dict() == {**full, "points": 3, "seed": 0}
+    given = {**full, "points": 5, "seed": 7, "multimask": False}
+    assert parse_job_task(given).resolve(RECORD) == given
+
+
 @pytest.mark.parametrize("boxes_from", ["annotations", "detections"])
 def test_object_aware_sampling_uses_boxes_of_the_dataset(boxes_from: str) -> None:
     task = parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": boxes_from})
@@ -69,6 +76,10 @@ def test_a_variant_may_have_its_own_sampler() -> None:
         ({"kind": "prompts", "prompt": "box", "from": "manifest"}, "from is 'manifest'"),
         ({"kind": "prompts", "prompt": "box", "multimask": 1}, "multimask is 1"),
         ({"kind": "prompts", "prompt": "box", "masks": "all"}, "unknown parameter masks"),
+        ({"kind": "prompts", "prompt": "box", "points": 3}, "'box' does not take points"),
+        ({"kind": "prompts", "prompt": "center_point", "seed": 1}, "'center_point' does not take seed"),
+        ({"kind": "prompts", "prompt": "random_points", "points": 0}, "points is 0"),
+        ({"kind": "prompts", "prompt": "random_points", "seed": -1}, "seed is -1"),
     ],
 )
 def test_a_wrong_task_is_refused_with_the_reason(values: dict[str, Any], message: str) -> None:

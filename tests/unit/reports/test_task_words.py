@@ -20,6 +20,8 @@ from samfleet.variants.task import EverythingParameters
         ({"kind": "prompts", "prompt": "box", "from": "annotations", "multimask": False}, "prompts, box"),
         ({"kind": "prompts", "prompt": "center_point", "from": "annotations", "multimask": True},
          "prompts, center point"),
+        ({"kind": "prompts", "prompt": "random_points", "multimask": True, "points": 3, "seed": 0},
+         "prompts, random points, points 3, seed 0"),
         ({"kind": "prompts", "prompt": "box", "from": "annotations", "multimask": True},
          "prompts, box, best of three masks"),
         (None, "null"),

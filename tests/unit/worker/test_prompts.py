@@ -51,6 +51,17 @@ def test_an_object_thinner_than_a_pixel_is_prompted_at_its_box() -> None:
     assert prompts[0].points == ((2.25, 3.125),)
 
 
+def test_random_points_are_pixels_of_the_mask_and_do_not_depend_on_other_objects() -> None:
+    task = parse_job_task({"kind": "prompts", "prompt": "random_points", "points": 4, "seed": 1})
+    (alone,) = prompts_of(task, IMAGE)
+    assert (len(set(alone.points)), alone.labels, alone.multimask) == (4, (1, 1, 1, 1), True)
+    assert all(2 <= x <= 6 and 3 <= y <= 7 for x, y in alone.points)
+    before = replace(INSTANCE, annotation_id=1)
+    assert prompts_of(task, replace(IMAGE, annotations=(before, INSTANCE)))[1] == alone
+    thin = replace(INSTANCE, segmentation=[[2.0, 3.0, 2.1, 3.0, 2.1, 3.1]], bbox=(2.0, 3.0, 0.5, 0.25))
+    assert prompts_of(task, replace(IMAGE, annotations=(thin,)))[0].points == ((2.25, 3.125),)
+
+
 def test_an_image_without_annotations_has_no_prompts() -> None:
     assert prompts_of(POINT, replace(IMAGE, annotations=(CROWD,))) == ()
     assert prompts_of(parse_job_task({"kind": "everything"}), IMAGE) == ()

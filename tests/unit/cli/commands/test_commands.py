@@ -51,6 +51,13 @@ def test_only_given_parameters_are_sent() -> None:
     prompts = {"kind": "prompts", "prompt": "box", "from": "annotations"}
     assert task_from_options(TaskName.BOX, {}, None, files=["annotations"]) == prompts
     assert task_from_options(TaskName.BOX, {}, True, files=["annotations"]) == {**prompts, "multimask": True}
+    drawn = {"points": 5, "seed": None}
+    random = task_from_options(TaskName.RANDOM_POINTS, {}, None, files=["annotations"], drawn=drawn)
+    assert random == {**prompts, "prompt": "random_points", "points": 5}
+    with pytest.raises(typer.BadParameter, match="need --task random_points"):
+        task_from_options(TaskName.BOX, {}, None, files=["annotations"], drawn=drawn)
+    with pytest.raises(typer.BadParameter, match="points is 0"):
+        task_from_options(TaskName.RANDOM_POINTS, {}, None, files=["annotations"], drawn={"points": 0})
 
 
 @pytest.mark.parametrize(
