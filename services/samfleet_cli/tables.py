@@ -19,7 +19,23 @@ from samfleet.wire.stages import STAGES
 from samfleet_cli.jobs.result_files import Results, hardware_of, stages_note
 
 AREAS = ("all", "small", "medium", "large")
-METRICS = {"miou": "mIoU", "ar": "AR", "ap": "AP", "ap50": "AP50", "ap75": "AP75"}
+METRICS = {
+    "miou": "mIoU",
+    "ar": "AR",
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_agnostic": "class-agnostic AP",
+    "ap50_agnostic": "class-agnostic AP50",
+    "ap75_agnostic": "class-agnostic AP75",
+    "lvis_ap": "LVIS AP",
+    "lvis_ap50": "LVIS AP50",
+    "lvis_ap75": "LVIS AP75",
+    "lvis_apr": "LVIS APr",
+    "lvis_apc": "LVIS APc",
+    "lvis_apf": "LVIS APf",
+    "lvis_ar": "LVIS AR",
+}
 _GAP = 2  # spaces between the columns of a list; rich adds one of them itself
 _WHOLE = {"variant", "pool", "run", "image", "stage", "metric", "execution"}  # columns of names, which are not wrapped
 _FEWEST_COLUMNS = 100  # a pipe has no width; 80 would truncate names

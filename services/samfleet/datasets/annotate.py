@@ -35,6 +35,7 @@ def write_annotations(
     images of a folder.
     """
     tally, named = Tally(), frozenset(instances.image_ids.values())
+    repository.record_checked(session, dataset.id, instances.checked, image_ids)
     repository.copy_annotations(session, dataset.id, instances.of_images(frozenset(image_ids), tally))
     dataset.annotated_image_count = sum(image_id in named for image_id in image_ids)
     dataset.annotation_count = tally.used

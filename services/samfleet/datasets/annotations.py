@@ -14,6 +14,7 @@ from samfleet.datasets.annotation_entries import (
     Annotation,
     AnnotationLimits,
     AnnotationsInvalid,
+    CheckedCategories,
     ImageEntries,
     InstanceReader,
     Size,
@@ -42,10 +43,11 @@ class CocoInstances:
 
     open_file: OpenFile
     limits: AnnotationLimits
-    image_ids: Mapping[str, int]  # by file_name
+    image_ids: Mapping[str, int]  # by file_name, or by coco_url without one
     sizes: Mapping[int, Size | None]  # (height, width) by image id, None if the file does not state it
     originals: Mapping[int, str]  # file names before an export, by image id
     categories: tuple[dict[str, Any], ...]
+    checked: Mapping[int, CheckedCategories]  # by image id, in federated annotations
 
     def annotations(self) -> Iterator[Annotation]:
         """Yield all annotations, validated, in the order of the file."""
@@ -88,7 +90,7 @@ def read_annotations(open_file: OpenFile, limits: AnnotationLimits | None = None
     for name in ("images", "annotations", "categories"):
         if not lists.get(name, name == "categories"):
             raise AnnotationsInvalid(f"the annotations file needs a list named {name!r}")
-    return CocoInstances(open_file, limits, images.ids, images.sizes, images.originals, categories)
+    return CocoInstances(open_file, limits, images.ids, images.sizes, images.originals, categories, images.checked)
 
 
 def _members(open_file: OpenFile) -> Iterator[tuple[str, Iterator[Any] | None]]:

@@ -10,11 +10,11 @@ from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Select, cast, collate, func, literal, select, tuple_, update
+from sqlalchemy import BigInteger, Select, Text, cast, collate, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from samfleet.datasets.annotation_entries import Annotation, Size
+from samfleet.datasets.annotation_entries import Annotation, CheckedCategories, Size
 from samfleet.datasets.detections import Detection
 from samfleet.db.models import Dataset, DatasetImage
 
@@ -115,6 +115,31 @@ def number_images(
             image_id=numbered.c.image_id,
             stated_width=numbered.c.stated_width,
             stated_height=numbered.c.stated_height,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def record_checked(
+    session: Session, dataset_id: uuid.UUID, checked: Mapping[int, CheckedCategories], image_ids: Iterable[int]
+) -> None:
+    """Set the federated categories of these images, by COCO id; the images must be written.
+
+    PostgreSQL has no ragged arrays, so the lists travel as texts.
+    """
+    stated = [image_id for image_id in image_ids if image_id in checked]
+    if not stated:
+        return
+    lists = [(checked[image_id].negative, checked[image_id].not_exhaustive) for image_id in stated]
+    texts = [[f"{{{','.join(map(str, one))}}}" for one in column] for column in zip(*lists, strict=True)]
+    columns = (cast(stated, ARRAY(BigInteger)), *(cast(column, ARRAY(Text)) for column in texts))
+    rows = func.unnest(*columns).table_valued("image_id", "negative", "not_exhaustive").render_derived()
+    session.execute(
+        update(DatasetImage)
+        .where(DatasetImage.dataset_id == dataset_id, DatasetImage.image_id == rows.c.image_id)
+        .values(
+            neg_category_ids=cast(rows.c.negative, ARRAY(BigInteger)),
+            not_exhaustive_category_ids=cast(rows.c.not_exhaustive, ARRAY(BigInteger)),
         )
         .execution_options(synchronize_session=False)
     )

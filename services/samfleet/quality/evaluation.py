@@ -1,4 +1,4 @@
-"""COCO's average precision and recall over a stream of images.
+"""COCO's average precision and recall over a stream of images, also with categories not annotated everywhere.
 
 Masks are dropped after their image. Recall keeps only counters; precision keeps 32 bytes of each detection.
 """
@@ -6,7 +6,7 @@ Masks are dropped after their image. Recall keeps only counters; precision keeps
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +30,28 @@ class Evaluation:
         self._instances: defaultdict[int, list[int]] = defaultdict(lambda: [0] * len(AREAS))
         self._rankings: defaultdict[int, Ranking] = defaultdict(Ranking)
 
-    def add(self, image_id: int, truths: Sequence[Truth], found: Sequence[Found]) -> None:
+    def add(
+        self, image_id: int, truths: Sequence[Truth], found: Sequence[Found], incomplete: Collection[int] = ()
+    ) -> None:
+        """Add an image.
+
+        In categories of `incomplete` not all instances are annotated, so no detection of them counts as wrong.
+        """
         by_category = defaultdict(list)
-        for verdict in self._step(truths, found):
+        for each in self._step(truths, found):
+            verdict = each.without_wrong() if each.category_id in incomplete else each
             by_category[verdict.category_id].append(verdict)
             self._instances[verdict.category_id][verdict.area] += verdict.instances
             for place, limit in enumerate(self._protocol.limits):
                 self._hits[verdict.category_id][verdict.area, place] += verdict.right[:, :limit].sum(axis=1)
-        if self._protocol.with_precision:
+        if self._protocol.precision_limit is not None:
             for category_id, verdicts in by_category.items():
-                self._rankings[category_id].add(image_id, verdicts)
+                best = [verdict.best(self._protocol.precision_limit) for verdict in verdicts]
+                self._rankings[category_id].add(image_id, best)
 
-    def instances(self, area: Area) -> int:
-        """Return the number of annotated instances of that size, without crowds."""
-        return sum(counts[_PLACES[area]] for counts in self._instances.values())
+    def instances(self, area: Area, categories: Collection[int] | None = None) -> int:
+        """Return the number of annotated instances of that size, without crowds; None stands for all categories."""
+        return sum(instances for _, instances in self._with_instances(area, categories))
 
     def recall(self, area: Area, limit: int) -> float | None:
         """Return the mean recall over IoU thresholds and categories with instances; None if no category has any."""
@@ -54,19 +62,21 @@ class Evaluation:
         ]
         return float(np.mean(np.stack(recalls, axis=1))) if recalls else None
 
-    def precisions(self, area: Area) -> NDArray[np.float64] | None:
-        """Return precisions [10, 101, categories] by IoU threshold and recall, at the largest limit of detections.
+    def precisions(self, area: Area, categories: Collection[int] | None = None) -> NDArray[np.float64] | None:
+        """Return precisions [10, 101, categories] by IoU threshold and recall, at the protocol's `precision_limit`.
 
-        None if no category has instances.
+        Only `categories`, or all for None. None if no category has instances.
         """
         found = [
             self._rankings[category_id].precision(_PLACES[area], instances)
-            for category_id, instances in self._with_instances(area)
+            for category_id, instances in self._with_instances(area, categories)
         ]
         return np.stack(found, axis=2) if found else None
 
-    def _with_instances(self, area: Area) -> list[tuple[int, int]]:
+    def _with_instances(self, area: Area, categories: Collection[int] | None = None) -> list[tuple[int, int]]:
         place = _PLACES[area]
         return [
-            (category_id, counts[place]) for category_id, counts in sorted(self._instances.items()) if counts[place]
+            (category_id, counts[place])
+            for category_id, counts in sorted(self._instances.items())
+            if counts[place] and (categories is None or category_id in categories)
         ]

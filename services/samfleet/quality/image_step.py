@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,15 @@ class Verdict:
     scores: NDArray[np.float64]
     right: NDArray[np.bool_]
     wrong: NDArray[np.bool_]
+
+    def without_wrong(self) -> Verdict:
+        return replace(self, wrong=np.zeros_like(self.wrong))
+
+    def best(self, limit: int) -> Verdict:
+        """Return the verdict on the `limit` best detections."""
+        if len(self.scores) <= limit:
+            return self
+        return replace(self, scores=self.scores[:limit], right=self.right[:, :limit], wrong=self.wrong[:, :limit])
 
 
 class ImageStep:

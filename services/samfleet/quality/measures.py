@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, cast
 
 from samfleet.errors import InvalidInput
@@ -27,25 +27,40 @@ def require_masks(boxes: int | None, annotations: int | None, purpose: str) -> N
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Figures of a run. `recall`: class-agnostic AR. `precision`: class-aware AP. `agreement`: mIoU per instance."""
+    """Figures of a run.
+
+    `recall`: class-agnostic AR. `category_free`: class-agnostic AP. `precision`: COCO's class-aware AP. `agreement`:
+    mIoU per instance. `frequencies`, if not None: LVIS's AP and AR; the frequency by category, "r", "c" or "f", or None
+    where the file states none. `federated`: AP is left out, for the reason of `AnnotationsFederated`.
+    """
 
     recall: bool = False
+    category_free: bool = False
     precision: bool = False
     agreement: bool = False
+    frequencies: Mapping[int, str | None] | None = None
     federated: bool = False
 
     @classmethod
-    def of(cls, task: Mapping[str, Any], categories: Sequence[Mapping[str, Any]]) -> Self:
+    def of(cls, task: Mapping[str, Any], categories: Sequence[Mapping[str, Any]], *, checked: bool) -> Self:
         """Choose the figures by the run's task, with the variant's defaults filled in, and the dataset's categories.
 
-        Masks have categories if annotations or detections prompted them. COCO's AP is left out if annotations are
-        federated: it would count a correct mask as wrong if its category was not annotated in the image.
+        Masks have categories if annotations or detections prompted them. COCO's AP would count a correct mask as wrong
+        if its category was not annotated in the image. Federated annotations get LVIS's AP instead, if they are
+        `checked`: every image states the categories that were looked for in it. Masks without categories get the
+        class-agnostic AP on annotations with one category, such as UVO's.
         """
         federated = is_federated(categories)
+        by_category = cls(
+            precision=not federated,
+            frequencies={one["id"]: one.get("frequency") for one in categories} if federated and checked else None,
+            federated=federated and not checked,
+        )
         if task["kind"] == "prompts":
-            return cls(agreement=True, precision=not federated, federated=federated)
-        prompted = cast("EverythingParameters", task_from_dict(task)).prompted
-        return cls(recall=True, precision=prompted and not federated, federated=prompted and federated)
+            return replace(by_category, agreement=True)
+        if cast("EverythingParameters", task_from_dict(task)).prompted:
+            return replace(by_category, recall=True)
+        return cls(recall=True, category_free=len(categories) == 1)
 
 
 def is_federated(categories: Sequence[Mapping[str, Any]]) -> bool:

@@ -1,4 +1,4 @@
-"""Protocols and figures of evaluations, in the terms of COCO (pycocotools, cocoeval.py `Params`)."""
+"""Protocols and figures of evaluations, in the terms of COCO (pycocotools, cocoeval.py `Params`) and LVIS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Area = Literal["all", "small", "medium", "large"]
-Metric = Literal["miou", "ar", "ap", "ap50", "ap75"]
+Metric = Literal[
+    "miou",
+    "ar",
+    "ap",
+    "ap50",
+    "ap75",
+    "ap_agnostic",
+    "ap50_agnostic",
+    "ap75_agnostic",
+    "lvis_ap",
+    "lvis_ap50",
+    "lvis_ap75",
+    "lvis_apr",
+    "lvis_apc",
+    "lvis_apf",
+    "lvis_ar",
+]
 
 # Inclusive at both ends, as in COCOeval: an instance of exactly 1024 pixels is both small and medium.
 AREAS: Mapping[Area, tuple[float, float]] = {
@@ -23,17 +39,20 @@ class Protocol:
     """Settings of an evaluation.
 
     `limits`, ascending, are numbers of detections counted per image (and per category if `class_aware`), best scores
-    first. `with_precision` keeps 32 bytes of every detection until the end; recall alone needs a few counters.
+    first. `precision_limit` is the one of them at which precision is measured, which keeps 32 bytes of each counted
+    detection until the end; None measures recall alone, with a few counters.
     """
 
     class_aware: bool
     limits: tuple[int, ...]
-    with_precision: bool
+    precision_limit: int | None
     shapes: Literal["segm", "bbox"] = "segm"
 
 
-CLASS_AGNOSTIC = Protocol(class_aware=False, limits=(1, 10, 100, 1000), with_precision=False)
-CLASS_AWARE = Protocol(class_aware=True, limits=(1, 10, 100), with_precision=True)
+CLASS_AGNOSTIC = Protocol(class_aware=False, limits=(1, 10, 100, 1000), precision_limit=None)
+CATEGORY_FREE = Protocol(class_aware=False, limits=(1, 10, 100, 1000), precision_limit=100)  # for sets like UVO
+CLASS_AWARE = Protocol(class_aware=True, limits=(1, 10, 100), precision_limit=100)
+FEDERATED = Protocol(class_aware=True, limits=(300,), precision_limit=300)  # LVIS's Params.max_dets
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure over `instances` annotated instances of size `area`, with `max_detections` per image."""
+    """One figure over `instances` annotated instances of size `area`, with `max_detections` per image.
+
+    `lvis_apr`, `lvis_apc` and `lvis_apf` are over the instances of rare, common and frequent categories.
+    """
 
     metric: Metric
     area: Area

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetAnnotation, DatasetImage, RunQuality
+from samfleet.db.models import Dataset, DatasetAnnotation, DatasetImage, RunQuality
+from samfleet.quality.federated import Checked
 from samfleet.quality.protocol import Figure
 
 
@@ -37,6 +38,27 @@ def stated_sizes_of(
         DatasetImage.stated_width.is_not(None),
     )
     return {row.image_id: (row.stated_width, row.stated_height) for row in session.execute(query)}
+
+
+def checked_of(session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]) -> Mapping[int, Checked]:
+    """Return the categories looked for in each of these images, for those with federated annotations."""
+    negative, incomplete = DatasetImage.neg_category_ids, DatasetImage.not_exhaustive_category_ids
+    query = select(DatasetImage.image_id, negative, incomplete).where(
+        DatasetImage.dataset_id == dataset_id, DatasetImage.image_id.in_(image_ids), negative.is_not(None)
+    )
+    return {
+        image_id: Checked(frozenset(absent or ()), frozenset(some or ()))
+        for image_id, absent, some in session.execute(query)
+        if image_id is not None
+    }
+
+
+def all_checked(session: Session, dataset: Dataset) -> bool:
+    """Return True if every image of the annotations file states the categories that were looked for in it."""
+    stated = select(func.count()).where(
+        DatasetImage.dataset_id == dataset.id, DatasetImage.neg_category_ids.is_not(None)
+    )
+    return session.scalar(stated) == dataset.annotated_image_count
 
 
 def replace_figures(session: Session, run_id: uuid.UUID, figures: Sequence[Figure]) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from samfleet.quality.agreement import Agreement
-from samfleet.quality.evaluation import Evaluation
+from samfleet.quality.federated import Checked
 from samfleet.quality.measures import Measures
-from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Figure, Found, Truth
+from samfleet.quality.protocol import Figure, Truth
+from samfleet.quality.run_measures import Row, run_measures
 from samfleet.quality.segmentation import Rle, annotation_rle
 from samfleet.quality.sizes import AnnotationSizeMismatch, Size, check_size
 
 IMAGES_AT_ONCE = 4  # with a thousand masks each (a megabyte of RLE) they take seconds
 UNSEGMENTED: Rle = {"size": [1, 1], "counts": "1"}  # placeholder shape in an image without masks to compare with
-
-Row = Mapping[str, Any]
 
 
 class Annotated(Protocol):
@@ -36,45 +35,38 @@ class Annotated(Protocol):
     def segmentation(self) -> Any: ...
 
 
-ReadAnnotations = Callable[[Sequence[int]], Mapping[int, Sequence[Annotated]]]
-ReadSizes = Callable[[Sequence[int]], Mapping[int, Size]]
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Functions that read facts of a dataset by image id, for some images at once.
+
+    `annotations` are in the order of the annotations file. `sizes` are the (width, height) that the file states, for
+    images where it does. `checked` has the images of federated annotations.
+    """
+
+    annotations: Callable[[Sequence[int]], Mapping[int, Sequence[Annotated]]]
+    sizes: Callable[[Sequence[int]], Mapping[int, Size]] = lambda _image_ids: {}
+    checked: Callable[[Sequence[int]], Mapping[int, Checked]] = lambda _image_ids: {}
 
 
-def evaluate_run(
-    rows: Iterable[Row],
-    read_annotations: ReadAnnotations,
-    measures: Measures,
-    read_sizes: ReadSizes = lambda _image_ids: {},
-) -> list[Figure]:
+def evaluate_run(rows: Iterable[Row], read: Readers, measures: Measures) -> list[Figure]:
     """Return the figures of `measures` for `rows`, the lines of part files.
 
-    A failed image has no masks, so its instances count as missed. `read_annotations` returns annotations by image id,
-    in the order of the annotations file; `read_sizes` the (width, height) that the file states for images. Raises
-    `AnnotationSizeMismatch` for annotations made for an image of another size.
+    A failed image has no masks, so its instances count as missed. Raises `AnnotationSizeMismatch` for annotations made
+    for an image of another size.
     """
-    recall = Evaluation(CLASS_AGNOSTIC) if measures.recall else None
-    precision = Evaluation(CLASS_AWARE) if measures.precision else None
-    agreement = Agreement() if measures.agreement else None
+    chosen = run_measures(measures)
     for page in _pages(rows):
         image_ids = [row["image_id"] for row in page]
-        annotations, sizes = read_annotations(image_ids), read_sizes(image_ids)
+        annotations, sizes, checked = read.annotations(image_ids), read.sizes(image_ids), read.checked(image_ids)
         for row in page:
-            annotated = annotations.get(row["image_id"], ())
+            image_id = row["image_id"]
+            annotated = annotations.get(image_id, ())
             if row["masks"]:
-                _check_size(row, annotated, sizes.get(row["image_id"]))
+                _check_size(row, annotated, sizes.get(image_id))
             truths = _truths(row, annotated)
-            masks = row["masks"]
-            if recall is not None:
-                recall.add(row["image_id"], tuple(truths.values()), [_proposal(mask) for mask in masks])
-            if precision is not None:
-                precision.add(row["image_id"], tuple(truths.values()), [_detection(mask) for mask in masks])
-            if agreement is not None:
-                agreement.add(truths, _best_masks(masks))
-    return [
-        *(agreement.figures() if agreement else ()),
-        *(_recalls(recall) if recall else ()),
-        *(_precisions(precision) if precision else ()),
-    ]
+            for measure in chosen:
+                measure.add(row, truths, checked.get(image_id, Checked()))
+    return [figure for measure in chosen for figure in measure.figures()]
 
 
 def _pages(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
@@ -101,45 +93,3 @@ def _truths(row: Row, annotations: Sequence[Annotated]) -> dict[int, Truth]:
         )
         for annotation in annotations
     }
-
-
-def _proposal(mask: Row) -> Found:
-    return Found(mask.get("category_id", 0), mask["predicted_iou"], mask["area"], mask["segmentation"])
-
-
-def _detection(mask: Row) -> Found:
-    """Return a mask scored as in exported results: by the detection's score, else by the predicted IoU."""
-    score = mask.get("detection_score", mask["predicted_iou"])
-    return Found(mask["category_id"], score, mask["area"], mask["segmentation"])
-
-
-def _best_masks(masks: Sequence[Row]) -> dict[int, Rle]:
-    """Return the mask of the highest predicted IoU by annotation id; the first on ties."""
-    best: dict[int, Row] = {}
-    for mask in masks:
-        known = best.get(mask["annotation_id"])
-        if known is None or mask["predicted_iou"] > known["predicted_iou"]:
-            best[mask["annotation_id"]] = mask
-    return {annotation_id: mask["segmentation"] for annotation_id, mask in best.items()}
-
-
-def _recalls(evaluation: Evaluation) -> Iterator[Figure]:
-    for area in AREAS:
-        for limit in CLASS_AGNOSTIC.limits:
-            value = evaluation.recall(area, limit)
-            if value is not None:
-                yield Figure("ar", area, limit, value, evaluation.instances(area))
-
-
-def _precisions(evaluation: Evaluation) -> Iterator[Figure]:
-    limit = CLASS_AWARE.limits[-1]
-    for area in AREAS:
-        precisions = evaluation.precisions(area)
-        if precisions is None:
-            continue
-        instances = evaluation.instances(area)
-        yield Figure("ap", area, limit, float(precisions.mean()), instances)
-        if area == "all":
-            at_half, at_three_quarters = precisions[0], precisions[5]
-            yield Figure("ap50", area, limit, float(at_half.mean()), instances)
-            yield Figure("ap75", area, limit, float(at_three_quarters.mean()), instances)

@@ -13,12 +13,12 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import ReportSeries, Rollup, RunQuality, SeriesQuality
-from samfleet.quality.protocol import CLASS_AGNOSTIC, CLASS_AWARE, Area, Metric
+from samfleet.quality.protocol import CLASS_AGNOSTIC, CLASS_AWARE, FEDERATED, Area, Metric
 from samfleet.reports.query import Dimension, ReportQuery, day_of
 from samfleet.wire.stages import IMAGE
 
 SIZES: tuple[Area, ...] = ("small", "medium", "large")
-AP_LIMIT, AR_LIMIT = CLASS_AWARE.limits[-1], CLASS_AGNOSTIC.limits[-1]
+AP_LIMIT, AR_LIMIT, LVIS_LIMIT = CLASS_AWARE.limits[-1], CLASS_AGNOSTIC.limits[-1], FEDERATED.limits[-1]
 FIGURES: dict[str, tuple[Metric, Area, int]] = {
     "miou_evaluated": ("miou", "all", 1),
     **{f"miou_{size}": ("miou", size, 1) for size in SIZES},
@@ -28,6 +28,19 @@ FIGURES: dict[str, tuple[Metric, Area, int]] = {
     **{f"ap_{size}": ("ap", size, AP_LIMIT) for size in SIZES},
     **{f"ar_{limit}": ("ar", "all", limit) for limit in CLASS_AGNOSTIC.limits},
     **{f"ar_{AR_LIMIT}_{size}": ("ar", size, AR_LIMIT) for size in SIZES},
+    "ap_agnostic": ("ap_agnostic", "all", AP_LIMIT),
+    "ap50_agnostic": ("ap50_agnostic", "all", AP_LIMIT),
+    "ap75_agnostic": ("ap75_agnostic", "all", AP_LIMIT),
+    **{f"ap_agnostic_{size}": ("ap_agnostic", size, AP_LIMIT) for size in SIZES},
+    "lvis_ap": ("lvis_ap", "all", LVIS_LIMIT),
+    "lvis_ap50": ("lvis_ap50", "all", LVIS_LIMIT),
+    "lvis_ap75": ("lvis_ap75", "all", LVIS_LIMIT),
+    **{f"lvis_ap_{size}": ("lvis_ap", size, LVIS_LIMIT) for size in SIZES},
+    "lvis_apr": ("lvis_apr", "all", LVIS_LIMIT),
+    "lvis_apc": ("lvis_apc", "all", LVIS_LIMIT),
+    "lvis_apf": ("lvis_apf", "all", LVIS_LIMIT),
+    "lvis_ar": ("lvis_ar", "all", LVIS_LIMIT),
+    **{f"lvis_ar_{size}": ("lvis_ar", size, LVIS_LIMIT) for size in SIZES},
 }
 Figures = Mapping[str, float | int | None]
 NOT_EVALUATED: Figures = {"runs_evaluated": 0, **dict.fromkeys(FIGURES)}

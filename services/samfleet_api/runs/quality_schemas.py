@@ -19,7 +19,10 @@ class Figure(BaseModel):
 
     metric: Metric = Field(
         description="`miou`: mean IoU per annotated instance. `ar`: average recall of masks, ignoring categories. "
-        "`ap`, `ap50`, `ap75`: average precision by category at IoU thresholds 0.5 to 0.95, 0.5 and 0.75."
+        "`ap`, `ap50`, `ap75`: average precision by category at IoU thresholds 0.5 to 0.95, 0.5 and 0.75. "
+        "`ap_agnostic` and the like: the same, ignoring categories. `lvis_ap` and the like: by LVIS's rules for "
+        "annotations that do not cover all categories; `lvis_apr`, `lvis_apc` and `lvis_apf` of rare, common and "
+        "frequent categories; `lvis_ar` is the average recall by category."
     )
     area: Area = Field(description="COCO's object sizes, by annotated area; `ar` and `ap` use the same boundaries.")
     max_detections: int = Field(

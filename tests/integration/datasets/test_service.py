@@ -25,6 +25,8 @@ from samfleet.datasets.service import (
     list_directory,
 )
 from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, DatasetState, Tenant
+from samfleet.quality.federated import Checked
+from samfleet.quality.repository import all_checked, checked_of
 
 MIB = 2**20
 
@@ -255,3 +257,41 @@ def test_real_photographs_are_read_with_their_annotations(session: Session, tena
     assert (dataset.image_count, dataset.annotation_count) == (66, 560)
     first = session.scalars(select(DatasetImage).where(DatasetImage.position == 0)).one()
     assert first.file_name == f"{first.image_id:012d}.jpg"
+
+
+def federated(folder: Path, *absent: int) -> Path:
+    """Write a file of LVIS's form for two of the folder's three images."""
+    checked = {"neg_category_ids": list(absent), "not_exhaustive_category_ids": []}
+    images = [
+        {"id": 8, "coco_url": "http://images.cocodataset.org/train2017/b.jpg", **checked},
+        {"id": 5, "coco_url": "http://images.cocodataset.org/val2017/a.jpg", **checked},
+    ]
+    path = folder.parent / "lvis.json"
+    path.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 3, "frequency": "r"}]}))
+    return path
+
+
+def test_federated_categories_are_stored_and_belong_to_the_content(
+    session: Session, tenant: uuid.UUID, folder: Path
+) -> None:
+    dataset = create_from_directory(session, tenant, listing_of(folder, federated(folder, 3, 4)))
+    query = select(DatasetImage).where(DatasetImage.dataset_id == dataset.id).order_by(DatasetImage.position)
+    stored = [
+        (one.image_id, one.neg_category_ids, one.not_exhaustive_category_ids) for one in session.scalars(query).all()
+    ]
+    assert stored == [(5, [3, 4], []), (8, [3, 4], []), (9, None, None)]
+    assert all_checked(session, dataset)
+    assert checked_of(session, dataset.id, [8, 9]) == {8: Checked(frozenset({3, 4}))}
+    same = create_from_directory(session, tenant, listing_of(folder, federated(folder, 3, 4)))
+    other = create_from_directory(session, tenant, listing_of(folder, federated(folder, 3)))
+    assert same.content_sha256 == dataset.content_sha256 != other.content_sha256
+
+
+def test_annotations_without_federated_categories_are_not_checked(
+    session: Session, tenant: uuid.UUID, folder: Path
+) -> None:
+    path = folder.parent / "coco.json"
+    path.write_text(json.dumps({"images": [{"id": 8, "file_name": "b.jpg"}], "annotations": [], "categories": []}))
+    dataset = create_from_directory(session, tenant, listing_of(folder, path))
+    assert not all_checked(session, dataset)
+    assert checked_of(session, dataset.id, [8]) == {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, delete, select, update
 
 from fixtures.worker.job_rows import ANNOTATED, BOXES, claim_one, finished, make_dataset, make_job, reload, start_job
 from samfleet.db.models import Dataset, DatasetAnnotation, DatasetImage, Job, JobState, Run, RunQuality, RunState
@@ -135,6 +135,25 @@ def test_federated_annotations_have_no_precision_and_a_reason(engine: Engine) ->
     finish_run(engine, store, run.id)
     assert {metric for metric, _, _ in figures(engine, run)} == {"miou"}
     assert reload(engine, run)[1].quality_error_code == "annotations_federated"
+
+
+def test_federated_annotations_with_checked_categories_have_figures_of_lvis(engine: Engine) -> None:
+    store = MemoryStore()
+    run = recorded(engine, store)
+    with transaction(engine) as session:
+        session.execute(update(Dataset).values(categories=[{"id": 7, "name": "acorn", "frequency": "r"}]))
+        session.execute(update(Dataset).values(annotated_image_count=IMAGES))
+        session.execute(update(DatasetImage).values(neg_category_ids=[], not_exhaustive_category_ids=[]))
+        session.execute(delete(DatasetAnnotation).where(DatasetAnnotation.iscrowd))  # LVIS has none
+    finish_run(engine, store, run.id)
+    found = figures(engine, run)
+    assert {metric for metric, _, _ in found} == {
+        "miou", "lvis_ap", "lvis_ap50", "lvis_ap75", "lvis_apr", "lvis_ar",
+    }  # fmt: skip
+    assert found["lvis_ap50", "all", 300] == pytest.approx(76 / 101)  # as COCO's AP: one category, all of it annotated
+    assert found["lvis_ar", "all", 300] == pytest.approx((0 + 0.1 + 1 + 1) / 4)
+    assert found["lvis_apr", "all", 300] == found["lvis_ap", "all", 300]
+    assert reload(engine, run)[1].quality_error_code is None
 
 
 def test_a_long_evaluation_shows_signs_of_life(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def test_an_error_names_the_annotation_and_what_is_wrong(changes: dict[str, Any]
         ({"annotations": {}}, "needs a list named 'annotations'"),
         ({"categories": "x"}, "needs a list named 'categories'"),
         ({"annotations": [3]}, r"annotations\[0\] must be an object"),
-        ({"images": [{"id": 1}]}, r"images\[0\]: file_name must be"),
+        ({"images": [{"id": 1}]}, r"images\[0\]: file_name, or coco_url without one, must be"),
         ({"images": [{"file_name": "a"}]}, r"images\[0\]: id must be"),
         ({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}, r"images\[1\]: id 1 occurs twice"),
         ({"images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}]}, "'a' occurs twice"),

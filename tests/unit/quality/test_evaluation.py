@@ -12,7 +12,7 @@ from pycocotools import mask as coco
 
 from fixtures.images.coco_evaluation import assert_same_figures, by_image, official
 from samfleet.quality.evaluation import Evaluation
-from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Found, Protocol, Truth
+from samfleet.quality.protocol import AREAS, CATEGORY_FREE, CLASS_AGNOSTIC, CLASS_AWARE, Found, Protocol, Truth
 
 SIDE = 160
 IMAGES = (3, 1, 7, 40, 5)
@@ -65,7 +65,13 @@ def evaluated(
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
-    "protocol", [CLASS_AWARE, replace(CLASS_AGNOSTIC, with_precision=True), replace(CLASS_AWARE, limits=(1, 3))]
+    "protocol",
+    [
+        CLASS_AWARE,
+        CATEGORY_FREE,
+        replace(CATEGORY_FREE, limits=(1, 3, 10), precision_limit=3),
+        replace(CLASS_AWARE, limits=(1, 3), precision_limit=3),
+    ],
 )
 def test_figures_equal_those_of_pycocotools(protocol: Protocol, seed: int) -> None:
     document, results = make_up(np.random.default_rng(seed))

@@ -15,7 +15,7 @@ from fixtures.models.shared_data import shared_path
 from samfleet.quality.evaluation import Evaluation
 from samfleet.quality.measures import Measures
 from samfleet.quality.protocol import AREAS, CLASS_AGNOSTIC, CLASS_AWARE, Found, Truth
-from samfleet.quality.run_evaluation import IMAGES_AT_ONCE, evaluate_run
+from samfleet.quality.run_evaluation import IMAGES_AT_ONCE, Readers, evaluate_run
 from samfleet.quality.segmentation import annotation_rle
 from samfleet.quality.sizes import AnnotationSizeMismatch
 
@@ -69,7 +69,7 @@ def test_recall_of_recorded_masks_equals_that_of_the_official_tool(entry: str) -
     images = {image["id"]: image for image in document["images"]}
     for expected in (recorded["set"], *recorded["per_image"].values()):
         rows = [row(images[number], recorded_masks(number, entry)) for number in expected["image_ids"]]
-        figures = evaluate_run(rows, reader(document), Measures(recall=True))
+        figures = evaluate_run(rows, Readers(reader(document)), Measures(recall=True))
         names = {area: "" if area == "all" else f"_{area}" for area in AREAS}
         found = {f"AR@{figure.max_detections}{names[figure.area]}": figure.value for figure in figures}
         wanted = {name: value for name, value in expected.items() if name.startswith("AR@") and value is not None}
@@ -80,7 +80,7 @@ def test_recall_of_recorded_masks_equals_that_of_the_official_tool(entry: str) -
 
 def test_precision_without_categories_is_recorded_too() -> None:
     document, expected = coco_dev(), json.loads(shared_path("ref", "dev", "amg_ar.json").read_bytes())["results"]
-    evaluation = Evaluation(replace(CLASS_AGNOSTIC, with_precision=True))
+    evaluation = Evaluation(replace(CLASS_AGNOSTIC, precision_limit=1000))
     annotations = by_image(document["annotations"])
     for image in document["images"]:
         if image["id"] in expected["pps16"]["set"]["image_ids"]:
@@ -117,7 +117,7 @@ def test_prompted_masks_of_coco_dev_have_the_recorded_figures(name: str, mode: s
         image["image_id"]: [prompted_mask(one, mode) for one in image["instances"]] for image in reference["images"]
     }
     rows = [row(image, masks.get(image["id"], ())) for image in document["images"]]
-    figures = evaluate_run(rows, reader(document), Measures(agreement=True, precision=True))
+    figures = evaluate_run(rows, Readers(reader(document)), Measures(agreement=True, precision=True))
     found = {(figure.metric, figure.area): figure.value for figure in figures}
     assert round(found["miou", "all"], 4) == rounded
     assert found["miou", "all"] == pytest.approx(summary["mIoU"], abs=1e-12)
@@ -155,7 +155,7 @@ def test_instances_of_a_failed_image_count_as_missed() -> None:
     good = {"image_id": 1, "height": 8, "width": 8, "masks": [mask]}
     failed: dict[str, Any] = {"image_id": 2, "height": None, "width": None, "masks": []}
     measures = Measures(recall=True, precision=True, agreement=True)
-    figures = evaluate_run([good, failed], lambda _: annotated, measures)
+    figures = evaluate_run([good, failed], Readers(lambda _: annotated), measures)
     values = {(figure.metric, figure.area, figure.max_detections): figure.value for figure in figures}
     assert values["miou", "all", 1] == values["miou", "small", 1] == 0.5
     assert values["ar", "all", 1] == values["ar", "small", 1000] == 0.5
@@ -166,7 +166,7 @@ def test_instances_of_a_failed_image_count_as_missed() -> None:
 
 def test_images_without_annotations_are_not_measured() -> None:
     rows = [{"image_id": 1, "height": 8, "width": 8, "masks": []}]
-    assert evaluate_run(rows, lambda _: {}, Measures(recall=True, precision=True, agreement=True)) == []
+    assert evaluate_run(rows, Readers(lambda _: {}), Measures(recall=True, precision=True, agreement=True)) == []
 
 
 def test_annotations_of_another_size_are_refused_with_both_sizes() -> None:
@@ -175,7 +175,7 @@ def test_annotations_of_another_size_are_refused_with_both_sizes() -> None:
     rows = [{"image_id": 5, "height": 8, "width": 8, "masks": [mask]}]
     said = r"image 5: the annotations state 40 x 30 and reach to \(36, 6\), the image has 8 x 8"
     with pytest.raises(AnnotationSizeMismatch, match=said):
-        evaluate_run(rows, lambda _: {5: [far]}, Measures(recall=True), lambda _: {5: (40, 30)})
+        evaluate_run(rows, Readers(lambda _: {5: [far]}, lambda _: {5: (40, 30)}), Measures(recall=True))
 
 
 def test_only_a_few_images_are_in_memory_at_a_time() -> None:
@@ -194,5 +194,5 @@ def test_only_a_few_images_are_in_memory_at_a_time() -> None:
         assert len(image_ids) <= IMAGES_AT_ONCE
         return {}
 
-    evaluate_run(rows(), annotations, Measures(recall=True))
+    evaluate_run(rows(), Readers(annotations), Measures(recall=True))
     assert asked == list(range(100))

@@ -81,6 +81,9 @@ class DatasetImage(Base):
     height: Mapped[int | None]
     stated_width: Mapped[int | None] = mapped_column(BigInteger)  # from the annotations file, which may be wrong
     stated_height: Mapped[int | None] = mapped_column(BigInteger)
+    # LVIS's federated annotations; None if the file does not state them
+    neg_category_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    not_exhaustive_category_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
 
     __table_args__ = (
         UniqueConstraint("dataset_id", "position"),

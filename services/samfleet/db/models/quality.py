@@ -11,8 +11,8 @@ from samfleet.db.base import Base
 class RunQuality(Base):
     """One quality figure of a completed run against its dataset's annotations (`docs/quality.md` defines them).
 
-    `metric` is `miou`, `ar`, `ap`, `ap50` or `ap75`; `area` is all, small, medium or large. A size without annotated
-    instances has no row.
+    `metric` is one of `samfleet.quality.protocol.Metric`; `area` is all, small, medium or large. A size without
+    annotated instances has no row.
     """
 
     __tablename__ = "run_quality"

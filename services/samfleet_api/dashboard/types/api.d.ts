@@ -60,7 +60,7 @@ declare namespace Api {
   }
 
   interface Figure {
-    metric: "miou" | "ar" | "ap" | "ap50" | "ap75";
+    metric: "miou" | "ar" | "ap" | "ap50" | "ap75" | "ap_agnostic" | "ap50_agnostic" | "ap75_agnostic" | "lvis_ap" | "lvis_ap50" | "lvis_ap75" | "lvis_apr" | "lvis_apc" | "lvis_apf" | "lvis_ar";
     area: "all" | "small" | "medium" | "large";
     max_detections: number;
     value: number;

@@ -105,7 +105,26 @@ declare namespace Api {
     | "ar_1000"
     | "ar_1000_small"
     | "ar_1000_medium"
-    | "ar_1000_large";
+    | "ar_1000_large"
+    | "ap_agnostic"
+    | "ap50_agnostic"
+    | "ap75_agnostic"
+    | "ap_agnostic_small"
+    | "ap_agnostic_medium"
+    | "ap_agnostic_large"
+    | "lvis_ap"
+    | "lvis_ap50"
+    | "lvis_ap75"
+    | "lvis_ap_small"
+    | "lvis_ap_medium"
+    | "lvis_ap_large"
+    | "lvis_apr"
+    | "lvis_apc"
+    | "lvis_apf"
+    | "lvis_ar"
+    | "lvis_ar_small"
+    | "lvis_ar_medium"
+    | "lvis_ar_large";
 
   interface QualityRow extends MeasuredRow, Record<QualityFigure, number | null> {
     instances: number;

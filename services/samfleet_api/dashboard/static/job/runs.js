@@ -3,7 +3,23 @@ import { count, rate } from "/dashboard/static/format.js";
 import { stateOf } from "/dashboard/static/pages/overview.js";
 
 /** @type {Record<Api.Figure["metric"], string>} */
-const METRICS = { miou: "mIoU", ar: "AR", ap: "AP", ap50: "AP at IoU 0.5", ap75: "AP at IoU 0.75" };
+const METRICS = {
+  miou: "mIoU",
+  ar: "AR",
+  ap: "AP",
+  ap50: "AP at IoU 0.5",
+  ap75: "AP at IoU 0.75",
+  ap_agnostic: "class-agnostic AP",
+  ap50_agnostic: "class-agnostic AP at IoU 0.5",
+  ap75_agnostic: "class-agnostic AP at IoU 0.75",
+  lvis_ap: "LVIS AP",
+  lvis_ap50: "LVIS AP at IoU 0.5",
+  lvis_ap75: "LVIS AP at IoU 0.75",
+  lvis_apr: "LVIS AP, rare categories",
+  lvis_apc: "LVIS AP, common categories",
+  lvis_apf: "LVIS AP, frequent categories",
+  lvis_ar: "LVIS AR",
+};
 
 /** @param {Api.Job} job */
 export function runsTable(job) {
