@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "c19e5a7d4f60"
-down_revision = "b4d6f0a83e21"
+down_revision = "8907956f65ea"
 branch_labels = None
 depends_on = None
 
