@@ -36,7 +36,7 @@ from samfleet.jobs.parts import run_prefix
 from samfleet.storage.store import ObjectStore
 
 ROWS_AT_ONCE = 10_000  # about 0.1 s, so that others do not wait long for a lock
-FIGURE = ("metric", "area", "max_detections", "value", "instances")
+FIGURE = ("metric", "area", "max_detections", "value", "instances", "replicates")
 
 
 class OutOfTime(Exception):

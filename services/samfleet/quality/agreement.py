@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from samfleet.quality.protocol import AREAS, Area, Figure, Truth
+from samfleet.quality.resampling import ResampledRatio
 from samfleet.quality.segmentation import Rle, pixel_ious
 
 
@@ -17,27 +18,34 @@ class Agreement:
     def __init__(self) -> None:
         self._instances: dict[Area, int] = dict.fromkeys(AREAS, 0)
         self._sums: dict[Area, float] = dict.fromkeys(AREAS, 0.0)
+        self._resampled = ResampledRatio()
 
-    def add(self, truths: Mapping[int, Truth], best: Mapping[int, Rle]) -> None:
+    def add(self, image_id: int, truths: Mapping[int, Truth], best: Mapping[int, Rle]) -> None:
         """Add the instances of an image and the mask of each, by annotation id; an instance without a mask counts as 0.
 
         Crowds are skipped.
         """
+        total, instances = 0.0, 0
         for annotation_id, truth in truths.items():
             if truth.iscrowd:
                 continue
             mask = best.get(annotation_id)
             iou = 0.0 if mask is None else float(pixel_ious([mask], [truth.shape])[0, 0])
+            total, instances = total + iou, instances + 1
             for area in ("all", _size_of(truth.area)):
                 self._instances[area] += 1
                 self._sums[area] += iou
+        self._resampled.add(image_id, total, instances)
 
     def figures(self) -> list[Figure]:
         return [
-            Figure("miou", area, 1, self._sums[area] / instances, instances)
+            Figure("miou", area, 1, self._sums[area] / instances, instances, self._replicates(area))
             for area, instances in self._instances.items()
             if instances
         ]
+
+    def _replicates(self, area: Area) -> tuple[float, ...] | None:
+        return self._resampled.replicates() if area == "all" else None
 
 
 def _size_of(area: float) -> Area:

@@ -79,7 +79,8 @@ class Found:
 class Figure:
     """One figure over `instances` annotated instances of size `area`, with `max_detections` per image.
 
-    `lvis_apr`, `lvis_apc` and `lvis_apf` are over the instances of rare, common and frequent categories.
+    `lvis_apr`, `lvis_apc` and `lvis_apf` are over the instances of rare, common and frequent categories. `replicates`
+    are the figure with resampled images (`samfleet.quality.resampling`); None if it was not resampled.
     """
 
     metric: Metric
@@ -87,3 +88,4 @@ class Figure:
     max_detections: int
     value: float
     instances: int
+    replicates: tuple[float, ...] | None = None

@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
@@ -64,7 +65,12 @@ def all_checked(session: Session, dataset: Dataset) -> bool:
 def replace_figures(session: Session, run_id: uuid.UUID, figures: Sequence[Figure]) -> None:
     session.execute(delete(RunQuality).where(RunQuality.run_id == run_id))
     if figures:
-        session.execute(insert(RunQuality), [{"run_id": run_id, **asdict(figure)} for figure in figures])
+        session.execute(insert(RunQuality), [_row(run_id, figure) for figure in figures])
+
+
+def _row(run_id: uuid.UUID, figure: Figure) -> dict[str, Any]:
+    replicates = None if figure.replicates is None else list(figure.replicates)  # a tuple would be a composite value
+    return {"run_id": run_id, **asdict(figure), "replicates": replicates}
 
 
 def figures_of(session: Session, run_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Sequence[RunQuality]]:

@@ -54,7 +54,7 @@ class RunAgreement:
         self._agreement = Agreement()
 
     def add(self, row: Row, truths: Mapping[int, Truth], _checked: Checked) -> None:
-        self._agreement.add(truths, _best_masks(row["masks"]))
+        self._agreement.add(row["image_id"], truths, _best_masks(row["masks"]))
 
     def figures(self) -> Iterable[Figure]:
         return self._agreement.figures()
@@ -75,7 +75,9 @@ class RunRecall:
             for limit in self._protocol.limits:
                 value = self._evaluation.recall(area, limit)
                 if value is not None:
-                    yield Figure("ar", area, limit, value, self._evaluation.instances(area))
+                    headline = area == "all" and limit == self._protocol.limits[-1]
+                    replicates = self._evaluation.recall_replicates() if headline else None
+                    yield Figure("ar", area, limit, value, self._evaluation.instances(area), replicates)
         if self._protocol.precision_limit is not None:
             yield from _precisions(self._evaluation, CATEGORY_FREE_METRICS, self._protocol.precision_limit)
 
@@ -116,7 +118,8 @@ def _precisions(evaluation: Evaluation, metrics: tuple[Metric, Metric, Metric], 
         if precisions is None:
             continue
         instances = evaluation.instances(area)
-        yield Figure(mean, area, limit, float(precisions.mean()), instances)
+        replicates = evaluation.precision_replicates() if area == "all" else None
+        yield Figure(mean, area, limit, float(precisions.mean()), instances, replicates)
         if area == "all":
             yield Figure(at_half, area, limit, float(precisions[0].mean()), instances)
             yield Figure(at_three_quarters, area, limit, float(precisions[5].mean()), instances)

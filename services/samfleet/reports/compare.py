@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from samfleet.reports.cells import Cells, read_cells
 from samfleet.reports.intervals import LEAST_BATCHES, median_ratio_interval
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
+from samfleet.reports.significance import CANNOT_TELL
 from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report, hardware_names, read_parameters
 from samfleet.reports.task_words import task_words
 from samfleet.wire.stages import IMAGE
 
-CANNOT_TELL = "cannot tell"
 MEASURED = (
     "a",
     "b",

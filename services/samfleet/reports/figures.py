@@ -6,9 +6,11 @@ image was recorded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
 from sqlalchemy.orm import Session
 
@@ -49,9 +51,9 @@ NOT_EVALUATED: Figures = {"runs_evaluated": 0, **dict.fromkeys(FIGURES)}
 def figures_by_series() -> Subquery:
     """Return the figures by series: of runs evaluated here, and of series imported from other sites.
 
-    Columns: series_id, metric, area, max_detections, value, instances.
+    Columns: series_id, metric, area, max_detections, value, instances, replicates.
     """
-    names = ("metric", "area", "max_detections", "value", "instances")
+    names = ("metric", "area", "max_detections", "value", "instances", "replicates")
     here, elsewhere = RunQuality.__table__.c, SeriesQuality.__table__.c
     of_runs = select(ReportSeries.id.label("series_id"), *(here[name] for name in names))
     of_runs = of_runs.join(RunQuality, RunQuality.run_id == ReportSeries.run_id)
@@ -78,6 +80,33 @@ def read_figures(
     return {
         tuple(row[:places]): dict(zip(NOT_EVALUATED, row[places:], strict=True)) for row in session.execute(averages)
     }
+
+
+def read_replicates(
+    session: Session, query: ReportQuery, keys: Mapping[str, ColumnElement[Any]], figures: Collection[str]
+) -> dict[tuple[Any, ...], dict[str, NDArray[np.float64]]]:
+    """Return resampled values of figures (names in `FIGURES`) by the values of `keys`, which include the hardware.
+
+    Replicates of several runs are averaged, weighted by each run's number of instances.
+    """
+    figure = figures_by_series()
+    names = {FIGURES[name]: name for name in figures}
+    columns = (figure.c.metric, figure.c.area, figure.c.max_detections, figure.c.replicates, figure.c.instances)
+    chosen = query.select_series(*keys.values(), *columns).join(figure, figure.c.series_id == ReportSeries.id)
+    places = len(keys)
+    sums: dict[tuple[Any, ...], dict[str, list[tuple[int, Any]]]] = {}
+    for row in session.execute(chosen.where(figure.c.replicates.is_not(None))):
+        name = names.get((row[places], row[places + 1], row[places + 2]))
+        if name is not None:
+            sums.setdefault(tuple(row[:places]), {}).setdefault(name, []).append((row[-1], row[-2]))
+    return {key: {name: _averaged(runs) for name, runs in found.items()} for key, found in sums.items()}
+
+
+def _averaged(runs: Sequence[tuple[int, Sequence[float]]]) -> NDArray[np.float64]:
+    least = min(len(replicates) for _, replicates in runs)
+    weights = [instances for instances, _ in runs]
+    averaged: NDArray[np.float64] = np.average([replicates[:least] for _, replicates in runs], axis=0, weights=weights)
+    return averaged
 
 
 def _runs(query: ReportQuery, names: list[str]) -> Select[Any]:

@@ -24,21 +24,21 @@ def median_interval(cells: Cells, index: int) -> Interval:
     """Return the bounds in ms of the median of a row; None with too few batches."""
     if cells.rows[index]["batches"] < LEAST_BATCHES:
         return None, None
-    low, high = np.quantile(_medians(cells, index, seed=0), INTERVAL)
+    low, high = np.quantile(resampled_medians(cells, index, seed=0), INTERVAL)
     return float(low / GAMMA**0.5), float(high * GAMMA**0.5)
 
 
 def median_ratio_interval(cells: Cells, left: int, right: int) -> Interval:
     """Return the bounds of the ratio of two rows' medians; None if a median may be 0."""
-    medians_a, medians_b = (_medians(cells, index, seed) for seed, index in enumerate((left, right)))
+    medians_a, medians_b = (resampled_medians(cells, index, seed) for seed, index in enumerate((left, right)))
     if not medians_a.all() or not medians_b.all():
         return None, None
     low, high = np.quantile(medians_a / medians_b, INTERVAL)
     return float(low / GAMMA), float(high * GAMMA)
 
 
-def _medians(cells: Cells, index: int, seed: int) -> NDArray[np.float64]:
-    """Return resampled medians, float64 [RESAMPLES] in ms. The seed is fixed: the same query gives the same result."""
+def resampled_medians(cells: Cells, index: int, seed: int) -> NDArray[np.float64]:
+    """Return resampled medians of a row, float64 [RESAMPLES] in ms. Rows that are compared need different seeds."""
     row = cells.rows[index]
     half = (min(row["batches"], row["n"]) + 1) / 2
     ranks = np.random.default_rng(seed).beta(half, half, RESAMPLES)

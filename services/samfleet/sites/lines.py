@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from samfleet.quality.resampling import REPLICATES
 from samfleet.rollups.measures import BATCH_CLASSES, NO_BATCH, STAGE_SQL
 from samfleet.rollups.sketch import GREATEST_MS, LEAST_MS, bucket_of
 from samfleet.site_names import SITE_NAME
@@ -30,6 +31,7 @@ from samfleet.wire.stages import IMAGE, MODEL
 FORMAT: Literal["samfleet-measurements"] = "samfleet-measurements"
 VERSION = 2  # 1 had no `dataset_content`
 _BUCKETS = (bucket_of(LEAST_MS) or 0, bucket_of(GREATEST_MS) or 0)
+_MOST_REPLICATES = 10 * REPLICATES  # a later version may have more
 _MOST_MEAN_IOU = 1 + 1e-9  # sums of floats are rounded
 _STAGES = frozenset({*STAGE_SQL, MODEL, IMAGE})
 _CLASSES = frozenset({NO_BATCH, *BATCH_CLASSES, 2 * BATCH_CLASSES[-1]})
@@ -38,6 +40,7 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Small = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Sum = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)]
 Instant = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 
@@ -139,6 +142,7 @@ class FigureLine(_Line):
     max_detections: Small
     value: Annotated[float, Field(ge=0, le=1)]
     instances: Small
+    replicates: Annotated[list[Share], Field(max_length=_MOST_REPLICATES)] | None = None
 
 
 class Signature(_Line):

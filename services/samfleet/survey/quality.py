@@ -5,32 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from samfleet.reports.figures import FIGURES
+from samfleet.quality.resampling import interval_of
+from samfleet.reports.figures import FIGURES, read_replicates
 from samfleet.reports.quality import read_quality
 from samfleet.reports.query import ReportQuery
 from samfleet.reports.table import Row
 from samfleet.survey.conditions import detector_condition, fields_of, prompt_condition
 from samfleet.variants.survey_figures import Condition
 
+REPLICATES = "replicates"  # key of a row, not a column
+RESAMPLED = {"miou_evaluated": "miou", "ap": "ap", "ar_1000": "ar_1000"}  # names in reports and in the survey
 COUNTS = ("n", "failures", "instances", "runs_evaluated")
+INTERVAL = ("low", "high")
 COMPARED = ("published", "published_on", "difference")
-PROMPTED = ("miou", "miou_small", "miou_medium", "miou_large")
-PRECISION = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
-RECALL = ("ar_1000", "ar_100", "ar_10", "ar_1000_small", "ar_1000_medium", "ar_1000_large")
+PROMPTED = ("miou", *INTERVAL, "miou_small", "miou_medium", "miou_large")
+PRECISION = ("ap", *INTERVAL, "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+RECALL = ("ar_1000", *INTERVAL, "ar_100", "ar_10", "ar_1000_small", "ar_1000_medium", "ar_1000_large")
 
 
 def evaluated(session: Session, query: ReportQuery) -> list[Row]:
-    """Return the figures of all rows of the query with annotations. `miou` is that of the evaluation of whole runs."""
-    return [_in_per_cent(row) for row in read_quality(session, query)]
+    """Return the figures of all rows of the query with annotations. `miou` is that of the evaluation of whole runs.
+
+    `REPLICATES` has the resampled main figures in per cent, float64 [replicates] by name.
+    """
+    keys = query.keys()
+    resampled = read_replicates(session, query, keys, RESAMPLED)
+    return [
+        {**_in_per_cent(row), REPLICATES: _per_cent(resampled.get(tuple(row[name] for name in keys), {}))}
+        for row in read_quality(session, query)
+    ]
 
 
 def prompted_row(row: Row, task: Mapping[str, Any], sample_of: str | None) -> Row | None:
     """Return a row of table 6; None unless the task prompts with annotations and the run was evaluated."""
     if task.get("kind") != "prompts" or row["miou"] is None:
         return None
-    return _compared(row, "miou", prompt_condition(task, sample_of))
+    return _compared(_with_interval(row, "miou"), "miou", prompt_condition(task, sample_of))
 
 
 def detected_row(row: Row, task: Mapping[str, Any], sample_of: str | None) -> Row | None:
@@ -38,14 +52,26 @@ def detected_row(row: Row, task: Mapping[str, Any], sample_of: str | None) -> Ro
     if task.get("boxes_from") != "detections" or row["ap"] is None:
         return None
     condition = detector_condition(sample_of)
-    return {**_compared(row, "ap", condition), "boxes": condition.label if condition else "other detections"}
+    return {
+        **_compared(_with_interval(row, "ap"), "ap", condition),
+        "boxes": condition.label if condition else "other detections",
+    }
 
 
 def everything_row(row: Row, task: Mapping[str, Any]) -> Row | None:
     """Return a row of the table of recalls; None unless the task finds all masks without boxes of the dataset."""
     if task.get("kind") != "everything" or task.get("boxes_from") in {"annotations", "detections"}:
         return None
-    return row if row["ar_1000"] is not None else None
+    return _with_interval(row, "ar_1000") if row["ar_1000"] is not None else None
+
+
+def _per_cent(resampled: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    return {RESAMPLED[name]: 100 * replicates for name, replicates in resampled.items()}
+
+
+def _with_interval(row: Row, figure: str) -> Row:
+    low, high = interval_of(row[REPLICATES].get(figure)) or (None, None)
+    return {**row, "low": low, "high": high}
 
 
 def _in_per_cent(row: Row) -> Row:

@@ -13,6 +13,7 @@ from samfleet.db.models import Hardware
 from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report, read_parameters
 from samfleet.survey import quality, size, speed
+from samfleet.survey.differences import COLUMNS, Entry, corrected, quality_differences, time_differences
 from samfleet.survey.tables import HEADINGS, SurveyTable, published_table
 from samfleet.variants.survey_figures import VITDET
 
@@ -39,6 +40,22 @@ class _Measurements:
 
     def everything(self) -> list[Row]:
         return _found(speed.everything_row(one, self.tasks[one.row["parameters"]]) for one in self.timed)
+
+    def differences(self) -> list[Row]:
+        """Return all rows that are behind the best one of their table and task."""
+        single = {_identity(row) for row in self.one_box()}
+        found: list[Row] = []
+        for name, timed in (("one_box", single), ("everything", {_identity(row) for row in self.everything()})):
+            entries = [
+                Entry(one.row, one.fields["p50_ms"], one.medians) for one in self.timed if _identity(one.row) in timed
+            ]
+            found += time_differences(name, "p50_ms", entries, self.tasks)
+        makers = (("prompts", "miou", quality.prompted_row), ("detectors", "ap", quality.detected_row))
+        for name, figure, make in makers:
+            found += quality_differences(name, figure, _entries(self.of_quality(make), figure), self.tasks)
+        recalls = self.of_quality(lambda row, task, _sample: quality.everything_row(row, task))
+        found += quality_differences("recall", "ar_1000", _entries(recalls, "ar_1000"), self.tasks)
+        return corrected(found)
 
     def of_quality(self, make: Callable[[Row, Mapping[str, Any], str | None], Row | None]) -> list[Row]:
         return _found(
@@ -77,6 +94,7 @@ def survey_tables(session: Session, query: ReportQuery, samples: Mapping[str, st
         "vitdet": quality_table(detected, of_vitdet),
         "detectors": quality_table(detected, others),
         "recall": quality_table(quality.RECALL, recalls),
+        "differences": table(COLUMNS, measured.differences()),
     }
     return [SurveyTable(heading, made[heading.key], published_table(heading.number)) for heading in HEADINGS]
 
@@ -93,6 +111,10 @@ def _read(session: Session, query: ReportQuery, samples: Mapping[str, str]) -> _
 def _identity(row: Row) -> tuple[Any, ...]:
     names = (*(group.value for group in GROUPS), "site", "code_version", "parameters")
     return tuple(row[name] for name in names)
+
+
+def _entries(rows: Iterable[Row], figure: str) -> list[Entry]:
+    return [Entry(row, row[figure], row[quality.REPLICATES].get(figure)) for row in rows]
 
 
 def _found(rows: Iterable[Row | None]) -> list[Row]:

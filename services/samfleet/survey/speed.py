@@ -6,6 +6,7 @@ share of the batch's time. Warm-up is left out.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, ReportSeries, Rollup
 from samfleet.reports.cells import Cells, read_cells
-from samfleet.reports.intervals import median_interval
+from samfleet.reports.intervals import LEAST_BATCHES, median_interval, resampled_medians
 from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.reports.table import Row
 from samfleet.rollups.sketch import bucket_values
@@ -44,10 +45,15 @@ _FENCE = 3.0  # quartile distances above the upper quartile: Tukey's far outlier
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Times of equal work on one machine. `spread` is (highest - lowest) / median of the medians of its runs."""
+    """Times of equal work on one machine.
+
+    `run_spread` is (highest - lowest) / median of the medians of its runs. `medians` are resampled medians, float64
+    [replicates] in ms; None with too few batches.
+    """
 
     row: Row
     fields: Row
+    medians: NDArray[np.float64] | None = None
 
 
 def timed(session: Session, query: ReportQuery) -> list[Timed]:
@@ -57,7 +63,7 @@ def timed(session: Session, query: ReportQuery) -> list[Timed]:
     cells = read_cells(session, chosen, {**keys, _RUN: ReportSeries.origin_run_id.expression})
     found = [_timed(cells, list(keys), members) for members in _equal_work(cells, list(keys))]
     loads = _loads(session, query, keys)
-    return [Timed(one.row, {**one.fields, "other_load": loads.get(tuple(one.row.values()))}) for one in found]
+    return [replace(one, fields={**one.fields, "other_load": loads.get(tuple(one.row.values()))}) for one in found]
 
 
 def one_box_row(one: Timed, machines: Mapping[Any, Hardware]) -> Row:
@@ -105,7 +111,10 @@ def _timed(cells: Cells, keys: Sequence[str], members: Sequence[int]) -> Timed:
         "runs": len(members),
         "run_spread": float(np.ptp(medians) / np.median(medians)) if len(members) > 1 and medians.all() else None,
     }
-    return Timed({name: rows[0][name] for name in keys}, fields)
+    row = {name: rows[0][name] for name in keys}
+    seed = zlib.crc32(repr(sorted(row.items(), key=str)).encode())
+    enough = total["batches"] >= LEAST_BATCHES
+    return Timed(row, fields, resampled_medians(merged, 0, seed) if enough else None)
 
 
 def _loads(

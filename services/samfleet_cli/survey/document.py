@@ -38,10 +38,15 @@ TITLES: Mapping[str, str] = {
     "box_gflops": "one box GFLOPs",
     "published_gflops": "published GFLOPs",
     "n": "images",
+    "p_value": "p",
+    "p_corrected": "p corrected",
+    "best_variant": "compared with",
+    "best_precision": "its precision",
     "runs_evaluated": "runs",
     "instances": "objects",
 }
 FIGURES = ("p50_ms", "miou", "ap", "ar_1000")  # the main figure of a table, which the chart shows
+BOUNDS = {"low_ms": "high_ms", "low": "high"}
 PER_CENT = frozenset({"run_spread", "other_load"})
 
 
@@ -137,12 +142,13 @@ def _with_interval(row: Row) -> dict[str, Any]:
     """Return the row with its bounds as one column."""
     found: dict[str, Any] = {}
     for name, value in row.items():
-        if name == "low_ms":
-            both = (value, row["high_ms"])
+        if name in BOUNDS:
+            both = (value, row[BOUNDS[name]])
             found["interval"] = None if None in both else " to ".join(map(cell_words, both))
-        elif name != "high_ms":
+        elif name not in BOUNDS.values():
             found[name] = f"{100 * value:.1f} %" if name in PER_CENT and value is not None else value
-    return {**found, "_low": row.get("low_ms"), "_high": row.get("high_ms")}
+    low, high = next(((row[low], row[high]) for low, high in BOUNDS.items() if low in row), (None, None))
+    return {**found, "_low": low, "_high": high}
 
 
 def _table(rows: Sequence[Row]) -> Table:

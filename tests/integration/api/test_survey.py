@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -85,7 +86,13 @@ def measure(
     with transaction(api.engine) as session:
         for metric, most, value in figures:
             figure = RunQuality(run_id=run, metric=metric, area="all", max_detections=most, value=value, instances=24)
+            figure.replicates = spread(value)
             session.add(figure)
+
+
+def spread(value: float) -> list[float]:
+    """Return replicates around a figure, which rise and fall together for all runs."""
+    return [value + 0.1 * math.sin(number) for number in range(100)]
 
 
 def tables(tenant: Tenant, **params: Any) -> dict[str, dict[str, Any]]:
@@ -96,9 +103,9 @@ def tables(tenant: Tenant, **params: Any) -> dict[str, dict[str, Any]]:
 
 def test_all_tables_are_there_before_anything_is_measured(tenant: Tenant) -> None:
     found = tables(tenant)
-    assert [table["number"] for table in found.values()] == [3, 4, 5, 6, 7, 8, None]
+    assert [table["number"] for table in found.values()] == [3, 4, 5, 6, 7, 8, None, None]
     assert [key for key, table in found.items() if table["rows"]] == ["size"]
-    assert all(table["published_rows"] for key, table in found.items() if key != "recall")
+    assert all(table["published_rows"] for key, table in found.items() if key not in {"recall", "differences"})
     (sam,) = [row for row in found["one_box"]["published_rows"] if row["variant"] == "sam_vit_h"]
     assert (sam["RTX 3090 (ms)"], sam["Jetson Nano (ms)"]) == (461, None)
     (size,) = [row for row in found["size"]["rows"] if row["variant"] == "mobile_sam"]
@@ -150,6 +157,34 @@ def test_quality_is_compared_only_for_samples_of_the_survey(
     assert rows["photographs"]["difference"] == pytest.approx(75 - 73.4)
     assert (rows["others"]["published"], rows["others"]["difference"]) == (None, None)
     assert rows["others"]["runs_evaluated"] == 1
+
+
+def test_differences_of_quality_are_paired_and_corrected(api: Api, tenant: Tenant, dataset: str) -> None:
+    for variant, miou in (("mobile_sam", 0.7), ("repvit_sam", 0.69), ("tinysam", 0.4)):
+        measure(api, tenant, dataset, BOX, times(30.0), variant=variant, figures=[("miou", 1, miou)])
+    found = tables(tenant)
+    (best,) = [row for row in found["prompts"]["rows"] if row["variant"] == "mobile_sam"]
+    assert (best["low"], best["high"]) == (pytest.approx(60, abs=0.2), pytest.approx(80, abs=0.2))
+    rows = {row["variant"]: row for row in found["differences"]["rows"] if row["table"] == "prompts"}
+    assert set(rows) == {"repvit_sam", "tinysam"}
+    close = rows["repvit_sam"]
+    assert (close["best_variant"], close["best"]) == ("mobile_sam", pytest.approx(70))
+    assert close["difference"] == pytest.approx(-1)
+    assert (close["low"], close["high"]) == (pytest.approx(-1), pytest.approx(-1))  # paired: the spread is common
+    assert {row["verdict"] for row in rows.values()} == {"worse"}
+
+
+def test_differences_of_times_are_ratios_on_one_machine(api: Api, tenant: Tenant, dataset: str) -> None:
+    for variant, encode in (("mobile_sam", 30.0), ("repvit_sam", 30.0), ("sam_vit_b", 310.0)):
+        measure(api, tenant, dataset, GRID, times(encode), variant=variant)
+    found = tables(tenant)["differences"]["rows"]
+    rows = {row["variant"]: row for row in found}
+    assert len(rows) == len(found) == 2
+    slow = rows.pop("sam_vit_b")
+    assert (slow["table"], slow["ratio"], slow["verdict"]) == ("everything", pytest.approx(8, rel=0.03), "slower")
+    assert slow["p_corrected"] == pytest.approx(2 * slow["p_value"])
+    (same,) = rows.values()
+    assert (same["ratio"], same["verdict"]) == (pytest.approx(1, rel=0.03), "cannot tell")
 
 
 def test_detectors_have_their_own_tables(api: Api, tenant: Tenant, dataset: str, folder: Path) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import Double, ForeignKey, String
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base
@@ -23,3 +24,4 @@ class RunQuality(Base):
     max_detections: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # per image; 1 for miou
     value: Mapped[float]
     instances: Mapped[int]
+    replicates: Mapped[list[float] | None] = mapped_column(ARRAY(Double))  # with resampled images

@@ -3,7 +3,8 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, Double, ForeignKey, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base, HasCreatedAt, HasId
@@ -40,3 +41,4 @@ class SeriesQuality(Base):
     max_detections: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[float]
     instances: Mapped[int]
+    replicates: Mapped[list[float] | None] = mapped_column(ARRAY(Double))  # with resampled images

@@ -10,13 +10,18 @@ import { readKnown } from "/dashboard/static/reports/known.js";
 import { significant } from "/dashboard/static/reports/units.js";
 
 const OWN = ["dataset_id", "sample_of"]; // parameters of this report only; `samfleet survey report` gives them
-const HIDDEN = ["hardware_id", "parameters", "high_ms"];
+const HIDDEN = ["hardware_id", "parameters", "high_ms", "high"];
 const CONSTANT = ["site", "code_version", "dataset", "precision", "hardware"]; // named once if all rows share them
 /** @type {Record<string, string>} */
 const TITLES = {
   n: "Images",
   p50_ms: "Median ms",
   low_ms: "95 % interval",
+  low: "95 % interval",
+  best_variant: "Compared with",
+  best_precision: "Its precision",
+  p_value: "p",
+  p_corrected: "p, corrected",
   run_spread: "Spread of runs",
   other_load: "Load of others",
   task_in_words: "Task",
@@ -56,7 +61,8 @@ const title = (name) => TITLES[name] ?? name.charAt(0).toUpperCase() + name.slic
 /** @type {(name: string, row: Record<string, unknown>) => string} */
 function cell(name, row) {
   const value = row[name];
-  if (name === "low_ms") return value === null ? "–" : `${shown(value)} to ${shown(row.high_ms)}`;
+  if (name === "low_ms" || name === "low")
+    return value === null ? "–" : `${shown(value)} to ${shown(row[name.replace("low", "high")])}`;
   if (SHARES.includes(name) && typeof value === "number") return `${significant(value * 100)} %`;
   return shown(value);
 }
