@@ -122,7 +122,8 @@ def submit_job(
     dataset = _check_dataset(session, request, {task.prompted_by(record) for record in records})
     if isinstance(task, PromptsJobTask) and task.needs_masks:
         require_masks(dataset.box_annotation_count, dataset.annotation_count, "a point prompt")
-    check_budget(session, dataset, [task.parameters(record) for record in records], limits, runs_each=len(pools))
+    tasks = [(task.parameters(record), record.conventions.prompts.cost) for record in records]
+    check_budget(session, dataset, tasks, limits, runs_each=len(pools))
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
     job = _insert_job(session, request, task, digest, dataset)

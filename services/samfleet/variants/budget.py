@@ -3,6 +3,8 @@
 A prompt takes 17 ms with MobileSAM on two slow cores and far less on a GPU. So the default limit of an image takes nine
 minutes there, less than the half hour that a worker waits for an image. The official parameters pass: 64 x 64 points
 are 4,096 prompts; the crops of SA-1B (4 of 16 x 16 and 16 of 8 x 8 points, and 32 x 32) are 3,072.
+
+A prompt of a variant without an image encoder runs the whole network. It counts as `PromptRules.cost` prompts.
 """
 
 from __future__ import annotations
@@ -43,25 +45,29 @@ def prompts_per_image(task: EverythingParameters) -> int:
     return total
 
 
-def check_prompts_per_image(asked: int, most: int, what: str) -> None:
-    """Raise `PromptsTooMany` above the limit; `what` tells the user what to change."""
-    if asked > most:
+def check_prompts_per_image(asked: int, most: int, what: str, cost: int = 1) -> None:
+    """Raise `PromptsTooMany` above the limit; `what` tells the user what to change.
+
+    `cost` is the variant's `PromptRules.cost`: each prompt counts that many times.
+    """
+    if asked * cost > most:
+        weight = f", each of which counts as {cost} with this variant" if cost > 1 else ""
         raise PromptsTooMany(
-            f"{what}: that is {asked} prompts for one image, and this server accepts {most} "
+            f"{what}: that is {asked} prompts for one image{weight}, and this server accepts {most} "
             "(SAMFLEET_MAX_PROMPTS_PER_IMAGE)"
         )
 
 
-def check_task(task: TaskParameters, most: int) -> None:
+def check_task(task: TaskParameters, most: int, cost: int = 1) -> None:
     if isinstance(task, EverythingParameters) and not task.prompted:
-        check_prompts_per_image(prompts_per_image(task), most, _changes(task))
+        check_prompts_per_image(prompts_per_image(task), most, _changes(task), cost)
 
 
-def check_request(task: TaskParameters, prompts: Sequence[Prompt], most: int) -> None:
-    """Raise `PromptsTooMany` above the limit; each point of a prompt counts."""
-    check_task(task, most)
+def check_request(task: TaskParameters, prompts: Sequence[Prompt], most: int, cost: int = 1) -> None:
+    """Raise `PromptsTooMany` above the limit; each point of a prompt counts, `cost` times."""
+    check_task(task, most, cost)
     points = sum(max(1, len(prompt.points)) for prompt in prompts)
-    check_prompts_per_image(points, most, "send fewer prompts, or fewer points")
+    check_prompts_per_image(points, most, "send fewer prompts, or fewer points", cost)
 
 
 def check_prompts_per_job(asked: int, most: int) -> None:

@@ -23,6 +23,7 @@ from samfleet.variants.records import (
     sam_hq,
     sam_vit,
     slim_sam,
+    squeeze_sam,
     tiny_vit,
 )
 from samfleet.variants.user_records import read_variants
@@ -42,6 +43,7 @@ RECORDS: tuple[VariantRecord, ...] = (
     *nano_sam.RECORDS,
     *sam_hq.RECORDS,
     *efficient_sam.RECORDS,
+    *squeeze_sam.RECORDS,
     *onnx.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role == "segmenter"}

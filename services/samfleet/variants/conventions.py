@@ -47,7 +47,8 @@ class PromptRules:
     """The prompts that a family takes, and their tokens (`samfleet_models.mask_generation.prompt_tokens`).
 
     `frame_size` is the side in pixels of the square that coordinates refer to; None if it is the input's. `most_points`
-    counts a box as two. `mixed` allows a box and points in one prompt.
+    counts a box as two. `mixed` allows a box and points in one prompt. `cost` is the number of prompts as which each
+    prompt counts against the limits (`samfleet.variants.budget`): more than one if it runs more than a mask decoder.
     """
 
     layout: PromptLayout = "sam"
@@ -57,6 +58,7 @@ class PromptRules:
     negative_points: bool = True
     mixed: bool = True
     most_points: int | None = None
+    cost: int = 1
 
 
 @dataclass(frozen=True, slots=True)

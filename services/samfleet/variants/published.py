@@ -54,6 +54,10 @@ CLAIMS: Mapping[str, tuple[Claim, ...]] = {
         Claim("8.1 ms on a Jetson AGX Orin, 4.2 of them the encoder; COCO box mIoU 0.706 against MobileSAM's 0.728",
               "README of NVIDIA-AI-IOT/nanosam"),
     ),
+    "squeezesam": (
+        Claim("62.5 times as fast and 31.6 times as small as SAM; the removed code has 10.16 M parameters, 63 "
+              "times fewer than ViT-H", "abstract of arXiv 2312.06736; squeeze_sam of yformer/EfficientSAM at 3477a43"),
+    ),
     "tinysam": (Claim("42.0 GFLOPs; COCO AP 42.3, LVIS AP 38.6", "README of xinghaochen/TinySAM"),),
     "slimsam_uniform_77": (Claim("9.1 M parameters, 23 GMACs, of SlimSAM-77", "README of czg1225/SlimSAM"),),
     "slimsam_uniform_50": (Claim("26 M parameters, 98 GMACs, of SlimSAM-50", "README of czg1225/SlimSAM"),),
@@ -69,7 +73,6 @@ CLAIMS: Mapping[str, tuple[Claim, ...]] = {
 
 # Variants in or close to the survey's list that samfleet does not host, and why.
 NOT_HOSTED: Mapping[str, str] = {
-    "SqueezeSAM": "neither code nor weights are public",
     "ESAM": "neither code nor weights are public",
     "PQ-SAM": "neither code nor weights are public",
     "Lite-SAM": "no code is public",

@@ -70,7 +70,7 @@ def load(request: SegmentRequest, variant: str, processor: Processor, limits: Li
     """Load the image of a request. Errors of the image or its task are returned as a value."""
     try:
         _check_task(request)
-        check_request(request.task, request.prompts, limits.max_prompts)
+        check_request(request.task, request.prompts, limits.max_prompts, processor.conventions.prompts.cost)
         processor.conventions.check_task(request.task, variant)
         for prompt in request.prompts:
             processor.conventions.check(prompt, variant)

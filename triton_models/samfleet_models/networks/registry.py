@@ -10,12 +10,14 @@ from samfleet_models.batching.interface import Network
 from samfleet_models.networks.families import FAMILIES
 from samfleet_models.networks.onnx.network import OnnxNetwork
 from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.networks.squeeze.network import SqueezeNetwork
 from samfleet_models.networks.yolo.detector_prompted import DetectorPrompted
 from samfleet_models.networks.yolo.network import InstanceNetwork
 
 # Families other than image encoders with SAM's kind of heads.
 OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
     "onnx": OnnxNetwork,
+    "squeeze_sam": lambda record, execution: SqueezeNetwork(record, execution).eval(),
     "yolo": lambda record, execution: InstanceNetwork(record, execution).eval(),
 }
 

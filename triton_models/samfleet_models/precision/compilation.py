@@ -46,8 +46,16 @@ class CompilerMissing(SamfleetError):
 class CompiledEncoder:
     """Encodes any number of images in batches of the prepared `sizes`, largest first; `sizes` must include 1."""
 
-    def __init__(self, encode: Encode, compilation: str, device: torch.device, side: int, sizes: Sequence[int]) -> None:
-        """Check the requirements. `encode` takes pixels [B, 3, side, side] float32 on `device`.
+    def __init__(
+        self,
+        encode: Encode,
+        compilation: str,
+        device: torch.device,
+        side: int,
+        sizes: Sequence[int],
+        channels: int = 3,
+    ) -> None:
+        """Check the requirements. `encode` takes pixels [B, channels, side, side] float32 on `device`.
 
         `compilation` is compile or cuda_graphs.
         """
@@ -58,7 +66,7 @@ class CompiledEncoder:
         if compilation == "compile":
             require_compiler()
             require_headers()
-        self._encode, self._device, self._side = encode, device, side
+        self._encode, self._device, self._shape = encode, device, (channels, side, side)
         self._prepare = {"compile": self._compile, "cuda_graphs": self._capture}[compilation]
         self._sizes = sorted(sizes, reverse=True)
         self._prepared: dict[int, Encode] = {}
@@ -91,7 +99,7 @@ class CompiledEncoder:
             yield from [size] * whole
 
     def _blank(self, size: int) -> Tensor:
-        return torch.zeros(size, 3, self._side, self._side, device=self._device)
+        return torch.zeros(size, *self._shape, device=self._device)
 
     def _compile(self) -> dict[int, Encode]:
         """Compile in isolation: torch allows 8 variants of a function's code over all encoders of the process."""

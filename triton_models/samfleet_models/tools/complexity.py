@@ -26,8 +26,10 @@ from samfleet_models.decoder.interface import Decoder
 from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens
 from samfleet_models.modeling.common import Features
+from samfleet_models.modeling.squeeze_sam.network import CHANNELS
 from samfleet_models.networks.registry import network_of
 from samfleet_models.networks.sam import SamNetwork
+from samfleet_models.networks.squeeze.network import SqueezeNetwork
 from samfleet_models.networks.yolo.network import InstanceNetwork
 from samfleet_models.tools.flops import count_flops
 
@@ -47,6 +49,8 @@ def count_complexity(record: VariantRecord) -> Complexity:
         network = network_of(replace(record, detector=None))
     if isinstance(network, InstanceNetwork):
         counted = _of_instances(network, record)
+    elif isinstance(network, SqueezeNetwork):
+        counted = _of_prompts(network, record)
     elif isinstance(network, SamNetwork):
         counted = _of_sam(network, record)
     else:
@@ -84,6 +88,14 @@ def _of_sam(network: SamNetwork, record: VariantRecord) -> Complexity:
         grid_scored_flops=once + GRID_POINTS * point // POINTS_COUNTED,
         grid_drawn_flops=once + GRID_POINTS * (point + point_masks) // POINTS_COUNTED,
     )
+
+
+def _of_prompts(network: SqueezeNetwork, record: VariantRecord) -> Complexity:
+    """Count one prompt, which is the whole network. Nothing is computed once per image."""
+    with torch.inference_mode(), torch.device("meta"):
+        inputs = torch.zeros(1, CHANNELS, record.input_size, record.input_size)
+        prompt = count_flops(lambda: network.network(inputs))
+    return Complexity(_parameters(network), 0, prompt, GRID_POINTS * prompt, GRID_POINTS * prompt)
 
 
 def _parameters(network: nn.Module) -> int:
