@@ -48,6 +48,14 @@ def restricted_parts(licence: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in FREE)
 
 
+def joined_licences(*licences: str) -> str:
+    """Return the SPDX expression of something made from works under all of these: every part applies, so the strictest.
+
+    `Apache-2.0` and `S-Lab-1.0` give `Apache-2.0 AND S-Lab-1.0`, which must be accepted like S-Lab-1.0 alone.
+    """
+    return " AND ".join(dict.fromkeys(part for licence in licences for part in licence.split(" AND ")))
+
+
 def require_accepted(what: str, licence: str, accepted: Collection[str]) -> None:
     """Raise `LicenceNotAccepted` unless all restricted parts of `licence` are in `accepted`.
 

@@ -12,6 +12,7 @@ from samfleet.errors import SamfleetError
 from samfleet_cli.commands import (
     datasets,
     demo,
+    distill,
     doctor,
     jobs,
     keys,
@@ -41,6 +42,7 @@ app.command("open")(open_dashboard.open_dashboard)
 app.command()(doctor.doctor)
 app.command()(segment.segment)
 app.command()(demo.demo)
+app.command()(distill.distill)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.keys, name="keys")

@@ -1,11 +1,11 @@
-"""Commands of the model code, run in subprocesses: check of weights, gates, comparison with official outputs."""
+"""Commands of the model code, run in subprocesses: check of weights, gates, comparisons, distillation."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,7 +54,7 @@ def _last_line(text: str) -> str:
 
 
 class TorchNotInstalled(NotFound):
-    """Measuring a gate needs torch, which is not installed; `pip install 'samfleet[triton]'`."""
+    """This command needs torch, which is not installed; `pip install 'samfleet[triton]'`."""
 
     code = "torch_not_installed"
 
@@ -109,3 +109,11 @@ def run_verify(folder: Path, names: Sequence[str], threads: int | None) -> int:
     command = [sys.executable, "-m", "samfleet_models.parity.verify", str(folder), *names]
     command += ["--threads", str(threads)] if threads else []
     return subprocess.run(command, env={**os.environ, **CPU_TUNING}, check=False).returncode
+
+
+def run_distill(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a distillation in a subprocess, which prints its progress, and return its exit code."""
+    if installed_version("torch") is None:
+        raise TorchNotInstalled
+    command = [sys.executable, "-m", "samfleet_models.tools.distill", *arguments]
+    return subprocess.run(command, env={**environment, **CPU_TUNING, **UTF8}, check=False).returncode

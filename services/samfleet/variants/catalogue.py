@@ -79,7 +79,7 @@ def add_variants(records: Iterable[VariantRecord]) -> None:
 def add_variants_of(folder: Path | None) -> None:
     """Register the variants of a folder of YAML files at start-up; None if no folder is set."""
     if folder is not None:
-        add_variants(read_variants(folder))
+        add_variants(read_variants(folder, VARIANTS))
 
 
 def own_variants() -> list[VariantRecord]:

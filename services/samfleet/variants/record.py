@@ -53,7 +53,7 @@ class Checkpoint:
 
     `size_bytes` and `sha256` are None if not published: the first download is pinned. The state dict is under
     `state_key` in the file, or at its top level if the file has no such key. A `module` file pickles whole modules;
-    only their tensors are read.
+    only their tensors are read. A `network` file has exactly the tensors of samfleet's network, under its own keys.
     """
 
     filename: str
@@ -61,7 +61,7 @@ class Checkpoint:
     sha256: str | None
     sources: tuple[Source, ...]
     state_key: str | None = None
-    layout: Literal["tensors", "module", "onnx"] = "tensors"
+    layout: Literal["tensors", "module", "onnx", "network"] = "tensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class VariantRecord:
     their role ("decoder", "detector"). `parity` says what the implementation was compared with: `golden` outputs of the
     official code, only the `keys` and shapes of its checkpoint, `real` weights and their masks, or nothing
     (`unverified`). A record with the `role` "detector" segments nothing: it is a part of other variants, which name it
-    as `detector` and have its checkpoint among their companions.
+    as `detector` and have its checkpoint among their companions. `origin` tells how weights that were trained here came
+    about.
     """
 
     name: str
@@ -99,6 +100,7 @@ class VariantRecord:
     detector: VariantRecord | None = None
     parity: Literal["golden", "keys", "real", "unverified"] = "unverified"
     max_batch_size: int = 8
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def frame_size(self) -> int:
@@ -114,6 +116,7 @@ class VariantRecord:
             "weights_licence": self.weights_licence,
             "repository": self.repository,
             "arxiv": self.paper.arxiv,
+            **{f"origin_{name}": value for name, value in self.origin.items()},
         }
 
     def require_accepted(self, accepted: Collection[str]) -> None:

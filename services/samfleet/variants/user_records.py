@@ -1,4 +1,8 @@
-"""A user's own variants: one YAML file per encoder/decoder pair of ONNX graphs (docs/variants-onnx.md)."""
+"""A user's own variants, one YAML file each.
+
+A file describes an encoder/decoder pair of ONNX graphs (docs/variants-onnx.md), or, with `like`, weights for the
+architecture of a hosted variant (`samfleet.variants.trained_records`).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from samfleet.variants.conventions import Conventions, Preprocessing, PromptRule
 from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph, mask_rules
 from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, Paper, VariantRecord
 from samfleet.variants.task import EverythingParameters
+from samfleet.variants.trained_records import NETWORK, ORIGIN, TrainedFacts, trained_record
 from samfleet.variants.typed_fields import FieldInvalid, changed, mapping, value_of
 from samfleet.variants.weights.verify import file_sha256
 
@@ -47,14 +52,14 @@ class _Facts:
     max_batch_size: int = 8
 
 
-def read_variants(folder: Path) -> tuple[VariantRecord, ...]:
-    """Read the variants of all `<name>.yaml` files in a folder, by name."""
+def read_variants(folder: Path, known: Mapping[str, VariantRecord] | None = None) -> tuple[VariantRecord, ...]:
+    """Read the variants of all `<name>.yaml` files in a folder, by name. `known` are those that `like` may name."""
     if not folder.is_dir():
         raise VariantFileInvalid(f"{folder} is not a folder; create it or correct SAMFLEET_VARIANTS_DIR")
-    return tuple(read_variant(path) for path in sorted(folder.iterdir()) if path.suffix in {".yaml", ".yml"})
+    return tuple(read_variant(path, known) for path in sorted(folder.iterdir()) if path.suffix in {".yaml", ".yml"})
 
 
-def read_variant(path: Path) -> VariantRecord:
+def read_variant(path: Path, known: Mapping[str, VariantRecord] | None = None) -> VariantRecord:
     import yaml  # here: the model code runs on machines without yaml, which have no such files
 
     try:
@@ -63,26 +68,25 @@ def read_variant(path: Path) -> VariantRecord:
         if len(text) > MAX_FILE_BYTES:
             raise FieldInvalid(f"the file has more than {MAX_FILE_BYTES} bytes, more than any variant needs")
         content = yaml.safe_load(text.decode())
-        return _record(path, mapping(content, "the file"))
+        return _record(path, mapping(content, "the file"), known or {})
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise VariantFileInvalid(f"{path} cannot be read as YAML: {error}") from error
     except SamfleetError as error:
         raise VariantFileInvalid(f"{path}: {error.message}") from error
 
 
-def _record(path: Path, content: Mapping[str, object]) -> VariantRecord:
+def _record(path: Path, content: Mapping[str, object], known: Mapping[str, VariantRecord]) -> VariantRecord:
     if not NAME.fullmatch(path.stem):
         raise FieldInvalid("the file's name is the name of the variant; use a to z, 0 to 9, _ and - in it")
-    sections = {name: content[name] for name in (*FILES, *RULES) if name in content}
-    facts = changed(_Facts(), {name: value for name, value in content.items() if name not in sections}, "variant")
+    trained = "like" in content
+    names = (NETWORK, ORIGIN, *RULES) if trained else (*FILES, *RULES)
+    sections = {name: content[name] for name in names if name in content}
+    rest = {name: value for name, value in content.items() if name not in sections}
+    if trained:
+        return _trained(path, rest, sections, known)
+    facts = changed(_Facts(), rest, "variant")
     encoder, decoder = _graphs(facts.dialect, {name: mapping(sections.get(name), name) for name in FILES})
-    if unknown := [part for part in restricted_parts(facts.weights_licence) if part not in RESTRICTED]:
-        raise FieldInvalid(
-            f"variant.weights_licence has {', '.join(unknown)}; write {', '.join(sorted({*FREE, *RESTRICTED}))}, where "
-            f"{OWN} means terms that you have read and accept"
-        )
-    if facts.input_size not in SIDES:
-        raise FieldInvalid(f"variant.input_size is {facts.input_size}; write the side of the encoder's input in pixels")
+    _check_facts(facts.weights_licence, facts.input_size)
     record = VariantRecord(
         name=path.stem,
         title=facts.title or path.stem,
@@ -108,6 +112,30 @@ def _record(path: Path, content: Mapping[str, object]) -> VariantRecord:
     )
 
 
+def _trained(
+    path: Path, facts: Mapping[str, object], sections: Mapping[str, object], known: Mapping[str, VariantRecord]
+) -> VariantRecord:
+    record = trained_record(
+        path.stem,
+        changed(TrainedFacts(), facts, "variant"),
+        sections,
+        known,
+        lambda section, values, suffixes: _checkpoint(path, section, values, suffixes),
+    )
+    _check_facts(record.weights_licence, record.input_size)
+    return record
+
+
+def _check_facts(weights_licence: str, input_size: int) -> None:
+    if unknown := [part for part in restricted_parts(weights_licence) if part not in RESTRICTED]:
+        raise FieldInvalid(
+            f"variant.weights_licence has {', '.join(unknown)}; write {', '.join(sorted({*FREE, *RESTRICTED}))}, where "
+            f"{OWN} means terms that you have read and accept"
+        )
+    if input_size not in SIDES:
+        raise FieldInvalid(f"variant.input_size is {input_size}; write the side of the encoder's input in pixels")
+
+
 def _graphs(dialect: str, sections: Mapping[str, Mapping[str, object]]) -> tuple[EncoderGraph, DecoderGraph]:
     """Return the dialect's graphs, with the names that the sections override."""
     if dialect not in DIALECTS:
@@ -127,15 +155,15 @@ def _graphs(dialect: str, sections: Mapping[str, Mapping[str, object]]) -> tuple
     return encoder, decoder
 
 
-def _checkpoint(path: Path, section: str, values: object) -> Checkpoint:
+def _checkpoint(path: Path, section: str, values: object, suffixes: tuple[str, ...] = SUFFIXES) -> Checkpoint:
     given = mapping(values, section)
     location = {name: value_of(str, given[name], f"{section}.{name}") for name in ("file", "url") if name in given}
     if len(location) != 1:
         raise FieldInvalid(f"{section} has {len(location)} of file and url; write one of them")
     source, suffix = _source(path, section, **location)
-    if suffix not in SUFFIXES:
+    if suffix not in suffixes:
         raise FieldInvalid(
-            f"{section} is a {suffix or 'nameless'} file; use one with a name that ends in .onnx or .ort"
+            f"{section} is a {suffix or 'nameless'} file; use one with a name that ends in {' or '.join(suffixes)}"
         )
     sha256 = given.get("sha256")
     if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):

@@ -9,6 +9,7 @@ import io
 import json
 import struct
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -48,6 +49,23 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         begin, end = entry["data_offsets"]
         state[name] = torch.frombuffer(body[begin:end], dtype=TYPES[entry["dtype"]]).reshape(entry["shape"])
     return state
+
+
+def safetensors_bytes(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return a safetensors file of the tensors, by key, with text in its header. Equal input gives equal bytes."""
+    names = {dtype: name for name, dtype in TYPES.items()}
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    parts: list[bytes] = []
+    place = 0
+    for key in sorted(state, key=lambda key: (-state[key].element_size(), key)):  # so that all begin aligned
+        value = state[key].detach().cpu().contiguous()
+        parts.append(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        end = place + len(parts[-1])
+        header[key] = {"dtype": names[value.dtype], "shape": list(value.shape), "data_offsets": [place, end]}
+        place = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % LENGTH.size)  # tensors begin at a multiple of eight bytes
+    return b"".join([LENGTH.pack(len(text)), text, *parts])
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -94,4 +94,8 @@ def _table(module: Shell, kind: str) -> Mapping[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-READERS: dict[str, Callable[[Path, str | None], dict[str, Tensor]]] = {"tensors": read_state, "module": read_modules}
+READERS: dict[str, Callable[[Path, str | None], dict[str, Tensor]]] = {
+    "tensors": read_state,
+    "module": read_modules,
+    "network": read_state,
+}

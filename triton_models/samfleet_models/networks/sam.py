@@ -62,13 +62,18 @@ class SamNetwork(nn.Module):
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
         """Load a state dict under the published keys, strictly."""
-        unread = self._family.unread
-        load_state(self, state, self._family.own_key, unread(self._record.architecture) if unread else None)
+        load_state(self, state, self._family.own_key, self._unread())
 
     def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Raise `CheckpointMismatch` unless these are the shapes of the published keys. Allocates no memory."""
+        fitting_keys(self, shapes, self._family.own_key, self._unread())
+
+    def _unread(self) -> nn.Module | None:
+        """Return the module of keys that the published file has besides; a file of layout `network` has none."""
         unread = self._family.unread
-        fitting_keys(self, shapes, self._family.own_key, unread(self._record.architecture) if unread else None)
+        if unread is None or self._record.checkpoint.layout == "network":
+            return None
+        return unread(self._record.architecture)
 
     def encode(self, pixels: Tensor) -> Features:
         """Return float32 features of B images, the embeddings [B, 256, h, w] first, channels last in memory.

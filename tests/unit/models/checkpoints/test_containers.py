@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fixtures.models.safetensors_files import safetensors
+from samfleet_models.checkpoints.containers import read_state_file, safetensors_bytes
 from samfleet_models.checkpoints.loading import CheckpointUnreadable, read_state
 
 STATE = {
@@ -63,3 +64,17 @@ def test_offsets_beyond_the_file_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(CheckpointUnreadable, match=r"strange\.safetensors"):
         read_state(path)
+
+
+def test_written_safetensors_read_back_with_their_types(tmp_path: Path) -> None:
+    state = {
+        "weight": torch.arange(6.0).reshape(2, 3),
+        "half": torch.tensor([1.5], dtype=torch.float16),
+        "count": torch.tensor(7),
+    }
+    path = tmp_path / "some.safetensors"
+    path.write_bytes(safetensors_bytes(state, {"origin": "here"}))
+    found = read_state_file(path)
+    assert isinstance(found, dict)
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[key], value) and found[key].dtype == value.dtype for key, value in state.items())

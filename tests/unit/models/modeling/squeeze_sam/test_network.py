@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 
 from fixtures.models.random_parameters import noise, randomised
@@ -47,7 +49,7 @@ def test_the_side_must_be_halved_by_every_level() -> None:
 
 def test_four_values_of_a_channel_become_a_square_of_pixels() -> None:
     """The plain form of the authors' code: a linear layer, then the four values of each channel row by row."""
-    step = randomised(DoubleSide(4))
+    step = cast("DoubleSide", randomised(DoubleSide(4)))
     x = noise(1, 4, 3, 2)
     found = step(x)
     spread = step.norm(step.upsampler_linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
