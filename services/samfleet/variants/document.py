@@ -25,7 +25,7 @@ from samfleet.variants.task import EverythingParameters
 
 PARITY: Mapping[str, str] = {
     "golden": "outputs of the official code, recorded on stand-in weights",
-    "keys": "keys and shapes of the official checkpoint; its outputs were not available",
+    "keys": "keys and shapes of the official checkpoint, or of the official code; outputs were not available",
     "real": "the real weights and their masks on COCO",
     "unverified": "nothing: built from the paper and its published configuration",
 }

@@ -11,6 +11,8 @@ from samfleet.licences import require_accepted
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters
 
+Parity = Literal["golden", "keys", "real", "unverified"]
+
 
 @dataclass(frozen=True, slots=True)
 class HttpsSource:
@@ -77,10 +79,10 @@ class VariantRecord:
     `family` names the entry of `samfleet_models.networks.families` that builds the network; `architecture` holds that
     family's sizes. `input_size` is the side of the square network input in pixels. `companions` are further files by
     their role ("decoder", "detector"). `parity` says what the implementation was compared with: `golden` outputs of the
-    official code, only the `keys` and shapes of its checkpoint, `real` weights and their masks, or nothing
-    (`unverified`). A record with the `role` "detector" segments nothing: it is a part of other variants, which name it
-    as `detector` and have its checkpoint among their companions. `origin` tells how weights that were trained here came
-    about.
+    official code, only the `keys` and shapes of its checkpoint or of the official code, `real` weights and their
+    masks, or nothing (`unverified`). A record with the `role` "detector" segments nothing: it is a part of other
+    variants, which name it as `detector` and have its checkpoint among their companions. `origin` tells how weights
+    that were trained here came about.
     """
 
     name: str
@@ -98,7 +100,7 @@ class VariantRecord:
     companions: Mapping[str, Checkpoint] = field(default_factory=dict)
     role: Literal["segmenter", "detector"] = "segmenter"
     detector: VariantRecord | None = None
-    parity: Literal["golden", "keys", "real", "unverified"] = "unverified"
+    parity: Parity = "unverified"
     max_batch_size: int = 8
     origin: Mapping[str, str] = field(default_factory=dict)
 
