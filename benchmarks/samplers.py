@@ -1,17 +1,20 @@
-"""Compares the samplers of SegEvery: prompts decoded, masks found, and the lost share of the dense grid's result.
+"""Compares the samplers of SegEvery: prompts decoded, masks found, and how well they fit the annotated objects.
 
     python -m benchmarks.samplers IMAGES instances.json --weights .samfleet/weights/mobile_sam.pt --images 6
 
-Recall of the grid's masks is averaged over the IoU thresholds 0.50, 0.55, … 0.95, like COCO's average recall. Seconds
-are of the decode and postprocess stages; for meaningful times, run nothing else.
+Grids of fewer points are measured too: a sampler is worth its code only if it beats the grid with as many prompts.
+AR@1000 is COCO's, without categories. Recall of the full grid's masks is averaged over the same IoU thresholds. Seconds
+are of the decode and postprocess stages; for meaningful times, run nothing else. With `--write` each image is saved
+as soon as it is measured, and a repeated command goes on with the images that are missing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,60 +23,46 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from benchmarks.environment import commit
+from benchmarks.environment import circumstances
+from samfleet.quality.evaluation import IOU_THRESHOLDS, Evaluation
+from samfleet.quality.protocol import CLASS_AGNOSTIC, Found, Truth
 from samfleet.quality.segmentation import annotation_rle
 from samfleet.variants.catalogue import get_variant
-from samfleet.variants.task import EverythingParameters, Prompt
+from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_models.serving.engine import Engine, EngineSettings
 
 GRID = "grid"
-THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 NEARLY_EQUAL = 0.9
+MOST_MASKS = CLASS_AGNOSTIC.limits[-1]
 Tasks = Mapping[str, EverythingParameters]
+Measured = dict[str, Any]  # of one image: its id, the machine's load, and what each sampler found
+COLUMNS = ("sampler", "prompts decoded", "masks", "AR@1000", "mean IoU of annotated", "AR of the grid's masks",
+           "at IoU ≥ 0.9", "seconds")  # fmt: skip
 
 
-@dataclass(slots=True)
-class Tally:
-    """Sums over images; IoUs are of each of the grid's masks, or annotated instances, with the best-fitting mask."""
+@dataclass(frozen=True, slots=True)
+class AnnotatedImage:
+    """An image file with its instances that are not crowds."""
 
-    prompts: int = 0
-    masks: int = 0
-    seconds: float = 0.0
-    of_grid: list[float] = field(default_factory=list)
-    of_annotated: list[float] = field(default_factory=list)
-
-    def add(self, reply: SegmentReply, grid: SegmentReply, annotated: Sequence[Any]) -> None:
-        self.prompts += reply.report.prompts_decoded
-        self.masks += len(reply.masks)
-        stages = reply.report.stages
-        self.seconds += (stages["decode"].amortised_ms + stages["postprocess"].amortised_ms) / 1e3
-        self.of_grid += best_ious(codes(reply), codes(grid))
-        self.of_annotated += best_ious(codes(reply), annotated)
-
-    def row(self, name: str, grid: Tally) -> str:
-        recall = np.mean([np.mean(np.array(self.of_grid) >= threshold) for threshold in THRESHOLDS])
-        again = np.mean(np.array(self.of_grid) >= NEARLY_EQUAL)
-        cells = [
-            name,
-            f"{self.prompts} ({self.prompts / grid.prompts:.0%})",
-            str(self.masks),
-            f"{recall:.3f}",
-            f"{again:.3f}",
-            f"{np.mean(self.of_annotated):.3f}",
-            f"{self.seconds:.1f} ({self.seconds / grid.seconds:.0%})",
-        ]
-        return f"| {' | '.join(cells)} |"
+    image_id: int
+    file: bytes
+    truths: list[Truth]
 
 
 def tasks_of(points_per_side: int) -> Tasks:
-    two_rounds = EverythingParameters(points_per_side=points_per_side, sampler="hierarchical")
+    grid = EverythingParameters(points_per_side=points_per_side)
+    adaptive = replace(grid, sampler="adaptive")
+    salient = replace(grid, sampler="salient")
     return {
-        GRID: EverythingParameters(points_per_side=points_per_side),
-        "hierarchical": two_rounds,
-        "hierarchical, high_score_thresh 4": replace(two_rounds, high_score_thresh=4.0),
-        "hierarchical, hierarchical_coarse_factor 2": replace(two_rounds, hierarchical_coarse_factor=2),
-        "object_aware, annotated boxes": EverythingParameters(sampler="object_aware", boxes_from="annotations"),
+        GRID: grid,
+        "grid, 3/4 of the points per side": replace(grid, points_per_side=points_per_side * 3 // 4),
+        "grid, 1/2 of the points per side": replace(grid, points_per_side=points_per_side // 2),
+        "hierarchical": replace(grid, sampler="hierarchical"),
+        "adaptive": adaptive,
+        "adaptive, similarity_thresh 0.7": replace(adaptive, similarity_thresh=0.7),
+        "salient": salient,
+        "salient, salient_window 5": replace(salient, salient_window=5),
     }
 
 
@@ -89,8 +78,16 @@ def codes(reply: SegmentReply) -> list[dict[str, Any]]:
     return [{"size": list(mask.size), "counts": mask.counts} for mask in reply.masks]
 
 
-def annotated_images(folder: Path, truth: COCO, count: int) -> Iterator[tuple[bytes, list[Any], list[Prompt]]]:
-    """Yield the first images with instances: file, run lengths and box prompts of the instances that are not crowds."""
+def recall(reply: SegmentReply, truths: Sequence[Truth]) -> float:
+    """Return COCO's AR@1000 of one image, without categories."""
+    evaluation = Evaluation(CLASS_AGNOSTIC)
+    masks = zip(reply.masks, codes(reply), strict=True)
+    evaluation.add(0, truths, [Found(0, mask.predicted_iou, mask.area, code) for mask, code in masks])
+    return evaluation.recall("all", MOST_MASKS) or 0.0
+
+
+def annotated_images(folder: Path, truth: COCO, count: int) -> Iterator[AnnotatedImage]:
+    """Yield the first images with instances, by image id."""
     found = 0
     for image in truth.loadImgs(sorted(truth.getImgIds())):
         instances = truth.loadAnns(truth.getAnnIds(image["id"], iscrowd=False))
@@ -98,20 +95,64 @@ def annotated_images(folder: Path, truth: COCO, count: int) -> Iterator[tuple[by
             continue
         found += 1
         size = image["height"], image["width"]
-        boxes = [Prompt(box=(x, y, x + w, y + h)) for x, y, w, h in (instance["bbox"] for instance in instances)]
-        masks = [annotation_rle(instance["segmentation"], *size) for instance in instances]
-        yield (folder / image["file_name"]).read_bytes(), masks, boxes
+        truths = [
+            Truth(0, instance["area"], iscrowd=False, shape=annotation_rle(instance["segmentation"], *size))
+            for instance in instances
+        ]
+        yield AnnotatedImage(image["id"], (folder / image["file_name"]).read_bytes(), truths)
 
 
-def measure(engine: Engine, tasks: Tasks, images: Iterator[tuple[bytes, list[Any], list[Prompt]]]) -> dict[str, Tally]:
-    tallies: dict[str, Tally] = defaultdict(Tally)
-    for number, (file, annotated, boxes) in enumerate(images):
-        replies = {}
-        for name, task in tasks.items():
-            ((_, replies[name]),) = engine.segment([SegmentRequest(file, task, tuple(boxes) if task.prompted else ())])
-            tallies[name].add(replies[name], replies[GRID], annotated)
-        print(f"image {number + 1}: {len(replies[GRID].masks)} masks of the grid", flush=True)
-    return tallies
+def measure(engine: Engine, tasks: Tasks, image: AnnotatedImage) -> Measured:
+    found: Measured = {"image_id": image.image_id, "instances": len(image.truths), "load": os.getloadavg()[0]}
+    annotated = [truth.shape for truth in image.truths]
+    of_grid: list[dict[str, Any]] = []
+    for name, task in tasks.items():
+        ((_, reply),) = engine.segment([SegmentRequest(image.file, task)])
+        if name == GRID:
+            of_grid = codes(reply)
+        stages = reply.report.stages
+        found[name] = {
+            "prompts": reply.report.prompts_decoded,
+            "masks": len(reply.masks),
+            "seconds": (stages["decode"].amortised_ms + stages["postprocess"].amortised_ms) / 1e3,
+            "ar_1000": recall(reply, image.truths),
+            "of_annotated": [round(iou, 4) for iou in best_ious(codes(reply), annotated)],
+            "of_grid": [round(iou, 4) for iou in best_ious(codes(reply), of_grid)],
+        }
+    return found
+
+
+def rows(images: Sequence[Measured], tasks: Sequence[str]) -> list[str]:
+    """Return a line of the table for each task; AR is weighted by instances, as over one dataset."""
+    grid = [image[GRID] for image in images]
+    weights = [image["instances"] for image in images]
+    lines = []
+    for name in tasks:
+        parts = [image[name] for image in images]
+        of_grid = np.concatenate([part["of_grid"] for part in parts])
+        prompts, seconds = (sum(part[key] for part in parts) for key in ("prompts", "seconds"))
+        cells = [
+            name,
+            f"{prompts} ({prompts / sum(part['prompts'] for part in grid):.0%})",
+            str(sum(part["masks"] for part in parts)),
+            f"{np.average([part['ar_1000'] for part in parts], weights=weights):.3f}",
+            f"{np.concatenate([part['of_annotated'] for part in parts]).mean():.3f}",
+            f"{np.mean([(of_grid >= threshold).mean() for threshold in IOU_THRESHOLDS]):.3f}",
+            f"{(of_grid >= NEARLY_EQUAL).mean():.3f}",
+            f"{seconds:.1f} ({seconds / sum(part['seconds'] for part in grid):.0%})",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def resumed(path: Path | None, settings: Measured) -> tuple[Measured, list[Measured]]:
+    """Return the conditions and images of an earlier run with these settings, or the present conditions and none."""
+    if path is not None and path.exists():
+        known = json.loads(path.read_text())
+        if known["settings"] != settings:
+            raise SystemExit(f"{path} was measured with {known['settings']}, not {settings}; name another file")
+        return known["conditions"], known["images"]
+    return circumstances("shared machine, at low priority; seconds are of a loaded machine"), []
 
 
 def main() -> None:
@@ -123,17 +164,25 @@ def main() -> None:
     parser.add_argument("--points-per-side", type=int, default=32)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="JSON file of the results, continued if it exists")
     given = parser.parse_args()
-    measured = commit()  # read at the start, as it may change during the run
-    settings = EngineSettings(device=given.device, threads=given.threads)
-    engine = Engine(get_variant("mobile_sam"), given.weights, settings)
-    images = annotated_images(given.folder, COCO(str(given.annotations)), given.images)
-    tallies = measure(engine, tasks_of(given.points_per_side), images)
-    print(f"commit {measured}, {engine.hardware['device_name']}, {given.images} images, MobileSAM")
-    print("| sampler | prompts decoded | masks | AR of grid's masks | at IoU ≥ 0.9 | mean IoU of annotated | seconds |")
-    print("|---|---|---|---|---|---|---|")
-    for name, tally in tallies.items():
-        print(tally.row(name, tallies[GRID]))
+    settings = {"variant": "mobile_sam", "points_per_side": given.points_per_side, "device": given.device}
+    conditions, images = resumed(given.write, settings)  # read at the start, as the commit may change during the run
+    tasks = tasks_of(given.points_per_side)
+    engine = Engine(
+        get_variant("mobile_sam"), given.weights, EngineSettings(device=given.device, threads=given.threads)
+    )
+    known = {image["image_id"] for image in images}
+    for image in annotated_images(given.folder, COCO(str(given.annotations)), given.images):
+        if image.image_id not in known:
+            images.append(measure(engine, tasks, image))
+            print(f"image {image.image_id}: {images[-1][GRID]['masks']} masks of the grid", flush=True)
+            if given.write:
+                text = {"settings": settings, "conditions": conditions, "images": images}
+                given.write.write_text(json.dumps(text, indent=1) + "\n")
+    print(f"commit {conditions['commit']}, {engine.hardware['device_name']}, {len(images)} images, MobileSAM")
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
+    print("\n".join(rows(images, list(tasks))))
     engine.close()
 
 

@@ -46,6 +46,19 @@ def decode_mask(counts: str, size: tuple[int, int]) -> NDArray[np.bool_]:
     return decoded.astype(bool)
 
 
+def run_lengths(counts: str) -> NDArray[np.int64]:
+    """Return the run lengths of one mask, zeros and ones in turn, as pycocotools' `rleFrString` reads them."""
+    codes = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
+    last = codes & 32 == 0  # of a value
+    starts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(last)[:-1] + 1])
+    places = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
+    values = np.add.reduceat((codes & 31) << (5 * places), starts)
+    values -= np.where(codes[last] & 16, 1 << (5 * (places[last] + 1)), 0)  # the sign
+    for first in (1, 2):  # from the fourth on, a count is the difference from the count two before
+        values[first::2] = np.cumsum(values[first::2])
+    return values
+
+
 def _code_lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of characters of each value: the fewest that represent it in two's complement."""
     lengths = np.ones(len(values), dtype=np.int64)

@@ -92,7 +92,7 @@ class Conventions:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     prompts: PromptRules = field(default_factory=PromptRules)
     masks: MaskRules = field(default_factory=MaskRules)
-    samplers: tuple[Sampler, ...] = ("grid", "hierarchical", "object_aware")
+    samplers: tuple[Sampler, ...] = ("grid", "hierarchical", "adaptive", "salient", "object_aware")
     box_sources: tuple[BoxSource, ...] = ("annotations", "detections")
 
     def check(self, prompt: Prompt, variant: str) -> None:

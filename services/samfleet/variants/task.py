@@ -11,18 +11,27 @@ from samfleet.errors import InvalidInput
 
 MAX_POINTS_PER_SIDE = 256
 MAX_CROP_LAYERS = 4
+MAX_LEVELS = 9  # the first level of the largest grid then has one point
+MAX_WINDOW = 63
 MOST_DETECTIONS = 65_536
 
-Sampler = Literal["grid", "hierarchical", "object_aware", "instances"]
+Sampler = Literal["grid", "hierarchical", "adaptive", "salient", "object_aware", "instances"]
 BoxSource = Literal["annotations", "detections", "detector"]
 
-# Parameters of one sampler only; those in neither set belong to both samplers that use a grid of points.
+# Parameters of one sampler only; those in no set belong to all samplers that use points.
 HIERARCHICAL_ONLY = frozenset({"hierarchical_coarse_factor", "high_score_thresh"})
+ADAPTIVE_ONLY = frozenset({"adaptive_levels", "similarity_thresh"})
+SALIENT_ONLY = frozenset({"salient_window"})
 OBJECT_AWARE_ONLY = frozenset({"boxes_from", "detection_score_thresh", "detection_nms_thresh", "max_detections"})
 # Parameters of a network that takes no prompts: it finds all objects itself.
 INSTANCES = frozenset(
     {"pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "max_detections"}
 )
+OF_ONE_POINT_SAMPLER: dict[str, Sampler] = {
+    **dict.fromkeys(HIERARCHICAL_ONLY, "hierarchical"),
+    **dict.fromkeys(ADAPTIVE_ONLY, "adaptive"),
+    **dict.fromkeys(SALIENT_ONLY, "salient"),
+}
 
 
 class TaskInvalid(InvalidInput):
@@ -45,6 +54,11 @@ class EverythingParameters:
     - `hierarchical`: a coarse grid, then the points of the dense grid outside the sure masks.
       `hierarchical_coarse_factor` divides the points per side; pixels with a logit above `high_score_thresh` are sure.
       Source: SamHierarchicalMaskGenerator of xinghaochen/TinySAM.
+    - `adaptive`: the dense grid in `adaptive_levels` levels from coarse to fine, without points inside a mask whose
+      embedding has a cosine of at least `similarity_thresh` with the mask's mean. Source of the idea: AoP-SAM (arXiv
+      2505.11980); it is training-free here.
+    - `salient`: cells of the embedding that are the most salient of `salient_window` cells a side. Source of the
+      saliency: LOST (arXiv 2109.14279).
     - `object_aware`: boxes, one mask each. Source: MobileSAMv2 of ChaoningZhang/MobileSAM, whose defaults the
       `detection_` thresholds and `max_detections` have.
     - `instances`: no prompts, the network finds all objects (FastSAM). `pred_iou_thresh` applies to their confidence.
@@ -66,6 +80,9 @@ class EverythingParameters:
     sampler: Sampler = "grid"
     hierarchical_coarse_factor: int = 4
     high_score_thresh: float = 8.5
+    adaptive_levels: int = 3
+    similarity_thresh: float = 0.5
+    salient_window: int = 3
     boxes_from: BoxSource = "detections"
     detection_score_thresh: float = 0.4
     detection_nms_thresh: float = 0.9
@@ -89,6 +106,11 @@ class EverythingParameters:
             raise TaskInvalid(f"sampler {self.sampler!r} is unknown; the samplers of this version are: {known}")
         check_integer("hierarchical_coarse_factor", self.hierarchical_coarse_factor, 1, MAX_POINTS_PER_SIDE)
         _check_number("high_score_thresh", self.high_score_thresh, -1e6, 1e6)
+        _check_integer("adaptive_levels", self.adaptive_levels, 1, MAX_LEVELS)
+        _check_number("similarity_thresh", self.similarity_thresh, -1.0, 1.0)
+        _check_integer("salient_window", self.salient_window, 1, MAX_WINDOW)
+        if self.salient_window % 2 == 0:
+            raise TaskInvalid(f"salient_window is {self.salient_window}; it must be odd, so that it has a middle")
         if self.boxes_from not in get_args(BoxSource):
             raise TaskInvalid(f"boxes_from is {self.boxes_from!r}; it is 'annotations', 'detections' or 'detector'")
         _check_number("detection_score_thresh", self.detection_score_thresh, -1e6, 1e6)
@@ -111,9 +133,9 @@ def takes(sampler: Sampler, name: str) -> bool:
         return True
     if sampler == "instances":
         return name in INSTANCES
-    if name in OBJECT_AWARE_ONLY:
-        return sampler == "object_aware"
-    return sampler == "hierarchical" or (sampler == "grid" and name not in HIERARCHICAL_ONLY)
+    if name in OBJECT_AWARE_ONLY or sampler == "object_aware":
+        return name in OBJECT_AWARE_ONLY and sampler == "object_aware"
+    return OF_ONE_POINT_SAMPLER.get(name, sampler) == sampler
 
 
 @dataclass(frozen=True, slots=True)

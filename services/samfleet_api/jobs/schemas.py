@@ -26,9 +26,10 @@ def _everything_schema() -> dict[str, Any]:
         "description": "All masks of every image (SegEvery). Names and meanings follow the official automatic mask "
         "generator. Omitted settings come from the variant; the defaults below are those of most variants. The sampler "
         "chooses the prompts of an image: a grid of points, two grids (hierarchical_coarse_factor, high_score_thresh), "
-        "boxes of the dataset or of the variant's detector with one mask each (only boxes_from, "
-        "detection_score_thresh, detection_nms_thresh and max_detections), or no prompts, if the variant finds all "
-        "instances itself (pred_iou_thresh, box_nms_thresh, stability_score_thresh, stability_score_offset, "
+        "a grid in levels without points that resemble their mask (adaptive_levels, similarity_thresh), salient cells "
+        "of the embedding (salient_window), boxes of the dataset or of the variant's detector with one mask each (only "
+        "boxes_from, detection_score_thresh, detection_nms_thresh and max_detections), or no prompts, if the variant "
+        "finds all instances itself (pred_iou_thresh, box_nms_thresh, stability_score_thresh, stability_score_offset, "
         "max_detections).",
         "type": "object",
         "required": ["kind"],

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from reference.rle import encode_slowly
-from samfleet.masks.rle import decode_mask, encode_columns, encode_mask
+from samfleet.masks.rle import decode_mask, encode_columns, encode_mask, run_lengths
 
 
 def test_a_mask_round_trips_through_its_run_lengths() -> None:
@@ -56,3 +56,12 @@ def codes(masks: NDArray[np.bool_]) -> list[str]:
 
 def official(masks: NDArray[np.bool_]) -> list[str]:
     return [coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"].decode() for mask in masks]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+@pytest.mark.parametrize("size", SHAPES)
+def test_run_lengths_are_those_of_the_mask(size: tuple[int, int], share: float) -> None:
+    mask = np.random.default_rng(2).random(size) < share
+    lengths = run_lengths(encode_mask(mask))
+    values = np.arange(len(lengths)) % 2 == 1
+    np.testing.assert_array_equal(np.repeat(values, lengths), mask.T.ravel())

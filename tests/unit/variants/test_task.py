@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from samfleet.variants.task import (
+    ADAPTIVE_ONLY,
     HIERARCHICAL_ONLY,
     OBJECT_AWARE_ONLY,
+    SALIENT_ONLY,
     EverythingParameters,
     Prompt,
     PromptsParameters,
@@ -30,6 +32,8 @@ def test_the_defaults_equal_those_of_the_official_generator() -> None:
     [
         EverythingParameters(points_per_side=8, crop_n_layers=1),
         EverythingParameters(sampler="hierarchical", hierarchical_coarse_factor=2, high_score_thresh=1),
+        EverythingParameters(sampler="adaptive", adaptive_levels=2, similarity_thresh=-0.5),
+        EverythingParameters(sampler="salient", salient_window=7),
         EverythingParameters(sampler="object_aware", boxes_from="annotations", max_detections=7),
         PromptsParameters("all"),
     ],
@@ -65,6 +69,12 @@ def test_missing_values_come_from_the_variant() -> None:
         ({"kind": "everything", "sampler": "object_aware", "crop_n_layers": 1}, "does not take crop_n_layers"),
         ({"kind": "everything", "sampler": "hierarchical", "hierarchical_coarse_factor": 0}, "coarse_factor is 0"),
         ({"kind": "everything", "sampler": "hierarchical", "high_score_thresh": float("inf")}, "high_score_thresh"),
+        ({"kind": "everything", "sampler": "adaptive", "high_score_thresh": 8}, "'adaptive' does not take high_score"),
+        ({"kind": "everything", "sampler": "adaptive", "adaptive_levels": 0}, "adaptive_levels is 0"),
+        ({"kind": "everything", "sampler": "adaptive", "similarity_thresh": 1.1}, "similarity_thresh is 1.1"),
+        ({"kind": "everything", "sampler": "salient", "similarity_thresh": 1}, "does not take similarity_thresh"),
+        ({"kind": "everything", "sampler": "salient", "salient_window": 4}, "salient_window is 4; it must be odd"),
+        ({"kind": "everything", "sampler": "salient", "salient_window": 65}, "whole number from 1 to 63"),
         (
             {"kind": "everything", "sampler": "object_aware", "boxes_from": "hat"},
             "'annotations', 'detections' or 'detector'",
@@ -83,9 +93,9 @@ def test_a_wrong_task_is_refused_with_the_reason(values: dict[str, Any], message
 def test_the_json_form_has_the_fields_of_the_sampler() -> None:
     grid = EverythingParameters().to_dict()
     assert grid["sampler"] == "grid"
-    assert not (HIERARCHICAL_ONLY | OBJECT_AWARE_ONLY) & grid.keys()
-    hierarchical = EverythingParameters(sampler="hierarchical").to_dict()
-    assert hierarchical.keys() == grid.keys() | HIERARCHICAL_ONLY
+    assert not (HIERARCHICAL_ONLY | ADAPTIVE_ONLY | SALIENT_ONLY | OBJECT_AWARE_ONLY) & grid.keys()
+    for sampler, own in (("hierarchical", HIERARCHICAL_ONLY), ("adaptive", ADAPTIVE_ONLY), ("salient", SALIENT_ONLY)):
+        assert EverythingParameters(sampler=sampler).to_dict().keys() == grid.keys() | own
     boxes = EverythingParameters(sampler="object_aware").to_dict()
     assert boxes.keys() == {"kind", "sampler"} | OBJECT_AWARE_ONLY
 

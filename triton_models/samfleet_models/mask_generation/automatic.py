@@ -18,8 +18,9 @@ from samfleet_models.batching.interface import Network
 from samfleet_models.batching.requests import DecodeResult, ImageTask, Pause, View
 from samfleet_models.device.timing import StageClock
 from samfleet_models.mask_generation.candidates import Candidates
+from samfleet_models.mask_generation.crop_view import CropView, SamplerTask
 from samfleet_models.mask_generation.point_grid import Crop, crops
-from samfleet_models.mask_generation.samplers import POINT_SAMPLERS, CropView, SamplerTask
+from samfleet_models.mask_generation.samplers import POINT_SAMPLERS
 from samfleet_models.modeling.common import Features
 from samfleet_models.ops.nms import nms
 from samfleet_models.ops.small_regions import remove_small_regions
@@ -70,7 +71,7 @@ class AutomaticMaskGenerator:
             context = self._network.decoder.prepare(features)
         processor = self._network.processor
         view = View(context, processor.frame(*crop.size), CropPlacement(crop.box, self._size))
-        return CropView(crop, view, self._parameters, processor.conventions)
+        return CropView(crop, view, features[0], self._parameters, processor.conventions)
 
 
 def _smaller_crops_first(found: Candidates, iou_threshold: float) -> NDArray[np.int64]:

@@ -33,6 +33,12 @@ def point_grid(points_per_side: int) -> NDArray[np.float64]:
     return points
 
 
+def pixels_of(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.int64]:
+    """Return [n, 2] (x, y): the pixels that contain `points` in (0, 1), in an image of `size` (height, width)."""
+    pixels: NDArray[np.int64] = (points * np.array(size[::-1])).astype(np.int64)
+    return pixels
+
+
 def layer_points_per_side(points_per_side: int, downscale: int, layer: int) -> int:
     """Return the points per side in a crop of `layer`: at least one, where the official code would divide by zero."""
     return max(1, int(points_per_side / downscale**layer))

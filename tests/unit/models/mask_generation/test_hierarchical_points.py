@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from samfleet_models.mask_generation.point_grid import point_grid
-from samfleet_models.mask_generation.samplers import HierarchicalPoints, pixels_of
+from samfleet_models.mask_generation.point_grid import pixels_of, point_grid
+from samfleet_models.mask_generation.samplers import HierarchicalPoints
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from fixtures.images.encoded_images import bright_square
+from fixtures.models.drawn_halves import halves
 from fixtures.models.tiny_variant import tiny, tiny_engine
 from samfleet.masks.rle import decode_mask
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
 from samfleet.wire.messages import SegmentReply, SegmentRequest
-from samfleet_models.decoder.folded import FoldedDecoder, ScoredPrompts
-from samfleet_models.decoder.image_context import ImageContext
-from samfleet_models.decoder.interface import DrawnMasks
 from samfleet_models.serving.engine import Engine
 
-__all__ = ["tiny", "tiny_engine"]
+__all__ = ["halves", "tiny", "tiny_engine"]
 
 GRID = EverythingParameters(points_per_side=8, pred_iou_thresh=-1.0, stability_score_thresh=0.0, box_nms_thresh=1.0)
 HIERARCHICAL = replace(GRID, sampler="hierarchical")
@@ -35,29 +31,6 @@ def segment(engine: Engine, *tasks: EverythingParameters, prompts: Sequence[Prom
     replies = dict(engine.segment([SegmentRequest(bright_square(*SIZE), task, tuple(prompts)) for task in tasks]))
     assert all(reply.report.error_code is None for reply in replies.values())
     return [replies[position] for position in range(len(tasks))]
-
-
-@pytest.fixture
-def halves(tiny_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A decoder that returns the left half, with large logits, for a point in it, and a small disc for any other."""
-    decoder = cast("FoldedDecoder", tiny_engine.network.decoder)
-    score = decoder.score
-    seen: list[Tensor] = []
-
-    def score_all_well(contexts: Sequence[ImageContext], coords: Tensor, labels: Tensor) -> ScoredPrompts:
-        seen[:] = [coords]
-        return replace(score(contexts, coords, labels), ious=torch.full((len(coords), 4), 0.95))
-
-    def draw(_: ScoredPrompts, rows: Tensor, __: Tensor) -> DrawnMasks:
-        y, x = torch.meshgrid(torch.arange(32) + 0.5, torch.arange(32) + 0.5, indexing="ij")
-        centres = seen[0][rows, 0, :, None, None].float() / 4
-        discs = 4 * (1.5 - torch.hypot(x - centres[:, 0], y - centres[:, 1]))
-        half = torch.where(x < 16, 20.0, -20.0).expand(len(rows), -1, -1)
-        return DrawnMasks(torch.where(centres[:, 0] < 16, half, discs), torch.full((len(rows),), 0.95))
-
-    monkeypatch.setattr(decoder, "score", score_all_well)
-    monkeypatch.setattr(decoder, "draw", draw)
-    return tiny_engine
 
 
 def test_a_coarse_factor_of_one_equals_the_grid(tiny_engine: Engine) -> None:

@@ -143,7 +143,7 @@ def test_unsupported_requests_are_refused(
 
 def test_other_variants_refuse_instances_and_boxes_from_a_detector(tiny_engine: Engine) -> None:
     instances, detector = segment(tiny_engine, request(INSTANCES), request(DETECTED))
-    assert "its samplers are grid, hierarchical, object_aware" in str(instances.report.error_message)
+    assert "its samplers are grid, hierarchical, adaptive, salient, object_aware" in str(instances.report.error_message)
     assert "takes no boxes_from 'detector'" in str(detector.report.error_message)
 
 
