@@ -52,11 +52,11 @@ class AnnotatedImage:
 
 def tasks_of(points_per_side: int) -> Tasks:
     grid = EverythingParameters(points_per_side=points_per_side)
-    adaptive = replace(grid, sampler="adaptive")
-    salient = replace(grid, sampler="salient")
+    adaptive, salient = replace(grid, sampler="adaptive"), replace(grid, sampler="salient")
     return {
         GRID: grid,
         "grid, 3/4 of the points per side": replace(grid, points_per_side=points_per_side * 3 // 4),
+        "grid, 3/5 of the points per side": replace(grid, points_per_side=points_per_side * 3 // 5),
         "grid, 1/2 of the points per side": replace(grid, points_per_side=points_per_side // 2),
         "hierarchical": replace(grid, sampler="hierarchical"),
         "adaptive": adaptive,
@@ -164,11 +164,21 @@ def main() -> None:
     parser.add_argument("--points-per-side", type=int, default=32)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--only", nargs="+", metavar="SAMPLER", help="rows of the table besides the grid; default: all")
     parser.add_argument("--write", type=Path, metavar="FILE", help="JSON file of the results, continued if it exists")
     given = parser.parse_args()
-    settings = {"variant": "mobile_sam", "points_per_side": given.points_per_side, "device": given.device}
+    tasks = {
+        name: task
+        for name, task in tasks_of(given.points_per_side).items()
+        if name == GRID or given.only is None or name in given.only
+    }
+    settings = {
+        "variant": "mobile_sam",
+        "device": given.device,
+        "threads": given.threads,
+        "tasks": {name: task.to_dict() for name, task in tasks.items()},
+    }
     conditions, images = resumed(given.write, settings)  # read at the start, as the commit may change during the run
-    tasks = tasks_of(given.points_per_side)
     engine = Engine(
         get_variant("mobile_sam"), given.weights, EngineSettings(device=given.device, threads=given.threads)
     )
