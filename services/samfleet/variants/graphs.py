@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from samfleet.variants.conventions import MaskRules, Upsampling
+from samfleet.variants.conventions import MaskRules, PromptRules, Upsampling
 
 Layout = Literal["nchw", "nhwc", "hwc"]
 MaskCount = Literal[1, 3, 4]
@@ -28,7 +28,9 @@ class DecoderGraph:
     """Names of a prompt encoder and mask decoder in one graph; None for inputs that the graph does not have.
 
     `features` take the encoder's features in the same order. `coords` [N, T, 2] are (x, y) in pixels of the frame,
-    `labels` [N, T] are their kinds, 2 and 3 for box corners; both may have one more dimension in front. `mask_prompt`
+    `labels` [N, T] are their kinds, 2 and 3 for box corners; both may have one more dimension in front. A graph with
+    `boxes` [1, N, 4] (x0, y0, x1, y1) takes boxes there and not as points; the input that a prompt does not need is
+    empty, and a prompt with a box and points runs alone. `mask_prompt`
     gets zeros and `has_mask_prompt` says that they mean nothing. `image_size` (height, width) is the size to which the
     graph resizes `masks`: it gets the frame's, so masks come in the frame, padding included.
 
@@ -41,6 +43,7 @@ class DecoderGraph:
     features: tuple[str, ...] = ("image_embeddings",)
     coords: str = "point_coords"
     labels: str = "point_labels"
+    boxes: str | None = None
     mask_prompt: str | None = None
     has_mask_prompt: str | None = None
     image_size: str | None = None
@@ -52,11 +55,14 @@ class DecoderGraph:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Names that one exporter uses."""
+    """Names that one exporter uses, and the prompts that its graphs take."""
 
     encoder: EncoderGraph
     decoder: DecoderGraph
+    prompts: PromptRules = field(default_factory=PromptRules)
 
+
+_SAM2_FEATURES = ("image_embeddings.2", "image_embeddings.0", "image_embeddings.1")  # the embedding and two skips
 
 DIALECTS: dict[str, Dialect] = {
     # scripts/export_onnx_model.py of facebookresearch/segment-anything; encoders have no official export
@@ -83,6 +89,34 @@ DIALECTS: dict[str, Dialect] = {
     "edgesam": Dialect(EncoderGraph("image", ("image_embeddings",)), DecoderGraph(ious="scores")),
     # EfficientViT-SAM's export of mit-han-lab/efficientvit
     "efficientvit": Dialect(EncoderGraph("input_image", ("image_embeddings",)), DecoderGraph(masks="low_res_masks")),
+    # SamModel of transformers as optimum exports it (SAMModelPatcher, variant "split") for transformers.js. The graph
+    # pads the points itself, and transformers' prompt encoder knows no labels for the corners of a box.
+    "transformers_sam": Dialect(
+        EncoderGraph("pixel_values", ("image_embeddings", "image_positional_embeddings")),
+        DecoderGraph(
+            features=("image_embeddings", "image_positional_embeddings"),
+            coords="input_points",
+            labels="input_labels",
+            masks="pred_masks",
+            ious="iou_scores",
+            mask_count=3,
+        ),
+        PromptRules("unpadded", boxes=False),
+    ),
+    # Sam2Model and its successors in the exports of onnx-community for transformers.js
+    "transformers_sam2": Dialect(
+        EncoderGraph("pixel_values", _SAM2_FEATURES),
+        DecoderGraph(
+            features=_SAM2_FEATURES,
+            coords="input_points",
+            labels="input_labels",
+            boxes="input_boxes",
+            masks="pred_masks",
+            ious="iou_scores",
+            mask_count=3,
+        ),
+        PromptRules("unpadded"),
+    ),
 }
 
 

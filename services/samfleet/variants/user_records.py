@@ -18,7 +18,7 @@ from samfleet.regular_files import open_regular
 from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules
 from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph, mask_rules
 from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, Paper, VariantRecord
-from samfleet.variants.task import EverythingParameters
+from samfleet.variants.task import EverythingParameters, Sampler
 from samfleet.variants.trained_records import NETWORK, ORIGIN, TrainedFacts, trained_record
 from samfleet.variants.typed_fields import FieldInvalid, changed, mapping, value_of
 from samfleet.variants.weights.verify import file_sha256
@@ -87,6 +87,7 @@ def _record(path: Path, content: Mapping[str, object], known: Mapping[str, Varia
     facts = changed(_Facts(), rest, "variant")
     encoder, decoder = _graphs(facts.dialect, {name: mapping(sections.get(name), name) for name in FILES})
     _check_facts(facts.weights_licence, facts.input_size)
+    prompts = changed(DIALECTS[facts.dialect].prompts, sections.get("prompts", {}), "prompts")
     record = VariantRecord(
         name=path.stem,
         title=facts.title or path.stem,
@@ -105,8 +106,9 @@ def _record(path: Path, content: Mapping[str, object], known: Mapping[str, Varia
         record,
         conventions=Conventions(
             preprocessing=changed(Preprocessing(), sections.get("preprocessing", {}), "preprocessing"),
-            prompts=changed(PromptRules(), sections.get("prompts", {}), "prompts"),
+            prompts=prompts,
             masks=changed(mask_rules(decoder.mask_count), sections.get("masks", {}), "masks"),
+            samplers=_samplers(prompts),
         ),
         everything=changed(EverythingParameters(), sections.get("everything", {}), "everything"),
     )
@@ -134,6 +136,12 @@ def _check_facts(weights_licence: str, input_size: int) -> None:
         )
     if input_size not in SIDES:
         raise FieldInvalid(f"variant.input_size is {input_size}; write the side of the encoder's input in pixels")
+
+
+def _samplers(prompts: PromptRules) -> tuple[Sampler, ...]:
+    """Return the samplers whose prompts the graphs take."""
+    known = Conventions().samplers
+    return tuple(name for name in known if (prompts.boxes if name == "object_aware" else prompts.points))
 
 
 def _graphs(dialect: str, sections: Mapping[str, Mapping[str, object]]) -> tuple[EncoderGraph, DecoderGraph]:

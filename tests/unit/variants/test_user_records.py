@@ -79,10 +79,19 @@ def test_a_record_may_have_all_fields(fields: Fields, write: WriteFile) -> None:
     assert record.everything.points_per_side == 16
 
 
+def test_a_dialect_names_the_prompts_that_its_graphs_take(fields: Fields, write: WriteFile) -> None:
+    record = read_variant(write(fields | {"dialect": "transformers_sam"}))
+    assert record.architecture["decoder"] == DIALECTS["transformers_sam"].decoder
+    assert (record.conventions.prompts.layout, record.conventions.prompts.boxes) == ("unpadded", False)
+    assert record.conventions.samplers == ("grid", "hierarchical", "adaptive", "salient")
+    both = read_variant(write(fields | {"dialect": "transformers_sam", "prompts": {"boxes": True}}))
+    assert (both.conventions.prompts.layout, both.conventions.samplers[-1]) == ("unpadded", "object_aware")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("dialect", None, "variant.dialect is missing; write one of sam, sam2, edgesam, efficientvit"),
+        ("dialect", None, "variant.dialect is missing; write one of sam, sam2, edgesam, efficientvit, trans"),
         ("dialect", "mine", "variant.dialect is mine; write one of"),
         ("encoder", None, "encoder is missing; write its fields below it"),
         ("encoder", "a.onnx", "encoder is 'a.onnx'; write its fields below it, each as `name: value`"),

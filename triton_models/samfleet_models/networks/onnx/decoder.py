@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from samfleet.variants.graphs import DecoderGraph, MaskCount
 from samfleet_models.decoder.interface import DrawnMasks
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.mask_decoder import MASKS
+from samfleet_models.modeling.prompt_encoder import Label
 from samfleet_models.networks.onnx.graph import Array, Graph, GraphMismatch
 
 # Index of a graph's first mask in the numbering of `samfleet_models.decoder.interface`.
 FIRST_MASK: dict[MaskCount, int] = {1: 0, 3: 1, 4: 0}
 LOGITS_PER_PIXEL = 4  # side of a mask prompt over that of the embedding
+CORNERS = 2  # tokens of a box, the last ones of a prompt in the layout `unpadded`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +50,7 @@ class OnnxDecoder:
     lanes = 1  # ONNX Runtime distributes the operators of one run itself
 
     def __init__(self, graph: Graph, names: DecoderGraph, frame_size: int, device: torch.device) -> None:
-        optional = (names.mask_prompt, names.has_mask_prompt, names.image_size)
+        optional = (names.boxes, names.mask_prompt, names.has_mask_prompt, names.image_size)
         inputs = (*names.features, names.coords, names.labels, *(name for name in optional if name))
         graph.require(inputs, (names.masks, names.ious))
         self._graph = graph
@@ -67,7 +70,9 @@ class OnnxDecoder:
         """Run the graph on the prompts of each image, as many at a time as it accepts."""
         contexts = [images] * len(coords) if isinstance(images, OnnxImage) else images
         points, kinds = coords.cpu().numpy(), labels.cpu().numpy()
-        parts = [self._run(contexts[rows.start], points[rows], kinds[rows]) for rows in self._runs(contexts)]
+        boxed = _with_box(kinds) if self._names.boxes else np.zeros(len(kinds), dtype=np.bool_)
+        runs = self._runs(contexts, boxed, alone=kinds.shape[1] > CORNERS)
+        parts = [self._run(contexts[rows.start], points[rows], kinds[rows]) for rows in runs]
         logits, ious = (torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*parts, strict=True))
         first, count = FIRST_MASK[self._names.mask_count], self._names.mask_count
         placed = ious.new_full((len(ious), MASKS), -torch.inf, dtype=torch.float32)
@@ -82,23 +87,22 @@ class OnnxDecoder:
     def release_memory(self) -> None:
         """Do nothing; nothing is kept between two calls."""
 
-    def _runs(self, contexts: Sequence[OnnxImage]) -> Iterator[slice]:
-        """Yield slices of adjacent prompts of one image, at most as many as the graph accepts."""
+    def _runs(self, contexts: Sequence[OnnxImage], boxed: NDArray[np.bool_], *, alone: bool) -> Iterator[slice]:
+        """Yield slices of adjacent prompts of one image and kind, at most as many as the graph accepts.
+
+        `boxed` [P] marks prompts whose box has a separate input; `alone` if such prompts also have points.
+        """
         start = 0
         for end in range(1, len(contexts) + 1):
-            full = end - start == self._prompts_per_run
-            if full or end == len(contexts) or contexts[end] is not contexts[start]:
+            full = end - start == (1 if alone and boxed[start] else self._prompts_per_run)
+            if full or end == len(contexts) or contexts[end] is not contexts[start] or boxed[end] != boxed[start]:
                 yield slice(start, end)
                 start = end
 
     def _run(self, image: OnnxImage, coords: Array, labels: Array) -> tuple[Array, Array]:
         """Return logits [p, m, h, w] and IoUs [p, m] of p prompts; `coords` [p, T, 2], `labels` [p, T]."""
-        names, leading = self._names, (1,) * len(self._leading)
-        feeds = {
-            **image.features,
-            names.coords: coords.reshape(leading + coords.shape),
-            names.labels: labels.reshape(leading + labels.shape),
-        }
+        names = self._names
+        feeds = {**image.features, **self._prompts(coords, labels)}
         if names.mask_prompt:
             side = self._embedding_side(image) * LOGITS_PER_PIXEL
             feeds[names.mask_prompt] = np.zeros((len(coords), 1, side, side), np.float32)
@@ -108,6 +112,21 @@ class OnnxDecoder:
             feeds[names.image_size] = np.array([self._frame_size, self._frame_size])
         logits, ious = self._graph.run((names.masks, names.ious), feeds)
         return self._shaped(logits, len(coords), 4), self._shaped(ious, len(coords), 2)
+
+    def _prompts(self, coords: Array, labels: Array) -> dict[str, Array]:
+        """Return the inputs for p prompts of one kind; without points, the graph gets one empty list of them."""
+        names, leading = self._names, (1,) * len(self._leading)
+        feeds: dict[str, Array] = {}
+        if names.boxes:
+            feeds[names.boxes] = np.zeros((1, 0, 4), np.float32)
+            if _with_box(labels).all():
+                feeds[names.boxes] = coords[:, -CORNERS:].reshape(1, -1, 4)
+                coords, labels = coords[:, :-CORNERS], labels[:, :-CORNERS]
+                if not labels.shape[1]:
+                    coords, labels = coords[:1], labels[:1]
+        feeds[names.coords] = coords.reshape(leading + coords.shape)
+        feeds[names.labels] = labels.reshape(leading + labels.shape)
+        return feeds
 
     def _embedding_side(self, image: OnnxImage) -> int:
         return int(image.features[self._names.features[0]].shape[-1])
@@ -121,3 +140,9 @@ class OnnxDecoder:
                 f"{self._names.mask_count} masks for each: correct mask_count in the record"
             )
         return shaped
+
+
+def _with_box(labels: Array) -> NDArray[np.bool_]:
+    """Mark the prompts of `labels` [p, T] that end in the corners of a box."""
+    marks: NDArray[np.bool_] = labels[:, -1] == Label.BOX_BOTTOM_RIGHT
+    return marks

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fixtures.models.onnx_pairs import GRID, IOUS, OFFSETS, SIDE, write_decoder, write_encoder
+from fixtures.models.onnx_pairs import GRID, IOUS, OFFSETS, SCALES, SIDE, write_decoder, write_encoder
 from samfleet.variants.graphs import DIALECTS, Dialect, MaskCount
 from samfleet_models.networks.onnx.decoder import OnnxDecoder
 from samfleet_models.networks.onnx.graph import Graph, GraphMismatch, GraphUnreadable
@@ -25,7 +25,7 @@ def decoder(path: Path, names: Dialect, *, prompts: int | str = 1, leading: bool
 
 
 def features(brightness: float, names: Dialect) -> tuple[torch.Tensor, ...]:
-    sizes = [scale * GRID for scale, _ in zip((1, 4, 2), names.decoder.features, strict=False)]
+    sizes = [scale * GRID for scale in SCALES[len(names.decoder.features)]]
     return tuple(torch.full((1, 1, size, size), brightness) for size in sizes)
 
 

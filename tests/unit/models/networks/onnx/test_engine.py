@@ -42,7 +42,10 @@ def box_request(
     return SegmentRequest(bright_square(width, height), PromptsParameters(answer), (prompt,) * masks)
 
 
-@pytest.mark.parametrize("name", DIALECTS)
+BOXED = [name for name, dialect in DIALECTS.items() if dialect.prompts.boxes]
+
+
+@pytest.mark.parametrize("name", BOXED)
 @pytest.mark.parametrize("prompts", [1, "prompts"])
 def test_boxes_find_the_bright_square_in_images_of_a_batch(tmp_path: Path, name: str, prompts: int | str) -> None:
     variant = onnx_variant(tmp_path, DIALECTS[name], prompts=prompts)
@@ -55,6 +58,22 @@ def test_boxes_find_the_bright_square_in_images_of_a_batch(tmp_path: Path, name:
         assert reply.masks[0].size == (height, width)
         x, y, *_ = reply.masks[0].bbox
         assert (x, y) == pytest.approx((width // 2 - side // 2, height // 2 - side // 2), abs=6)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_points_find_the_bright_square(tmp_path: Path, name: str) -> None:
+    points = (Prompt(points=((99.0, 80.0),), labels=(1,)), Prompt(points=((99.0, 80.0), (9.0, 9.0)), labels=(1, 0)))
+    request = SegmentRequest(bright_square(200, 160), PromptsParameters(), points)
+    (reply,) = segment(onnx_variant(tmp_path, DIALECTS[name], prompts="prompts"), request)
+    assert [mask.prompt_index for mask in reply.masks] == [0, 1]
+    for mask in reply.masks:
+        assert mask.area == pytest.approx(80**2, rel=0.15)
+
+
+def test_a_dialect_without_boxes_refuses_them(tmp_path: Path) -> None:
+    (reply,) = segment(onnx_variant(tmp_path, DIALECTS["transformers_sam"]), box_request(80, 80))
+    assert (reply.masks, reply.report.error_code) == ((), "prompt_unsupported")
+    assert "takes no boxes; use points" in str(reply.report.error_message)
 
 
 @pytest.mark.parametrize(
