@@ -18,6 +18,7 @@ from samfleet.variants.records import (
     mobile_sam_v2,
     nano_sam,
     onnx,
+    pico_sam,
     repvit_sam,
     sam2,
     sam_hq,
@@ -44,6 +45,7 @@ RECORDS: tuple[VariantRecord, ...] = (
     *sam_hq.RECORDS,
     *efficient_sam.RECORDS,
     *squeeze_sam.RECORDS,
+    *pico_sam.RECORDS,
     *onnx.RECORDS,
 )
 VARIANTS: dict[str, VariantRecord] = {record.name: record for record in RECORDS if record.role == "segmenter"}

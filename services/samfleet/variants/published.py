@@ -78,7 +78,6 @@ NOT_HOSTED: Mapping[str, str] = {
     "Lite-SAM": "no code is public",
     "AoP-SAM": "its repository is a project page without code",
     "SAM-Lightening": "only an anonymous link; the state of the weights is unclear",
-    "PicoSAM2": "the survey's list names no repository",
     "RWKV-SAM": "its weights are announced but not released (S-Lab-1.0)",
     "PTQ4SAM": "no licence, and no quantised weights: a calibration makes them",
     "Q-TinySAM": "its file is a pickled module, unreadable without running its code; and it simulates quantisation",

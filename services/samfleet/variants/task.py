@@ -106,9 +106,9 @@ class EverythingParameters:
             raise TaskInvalid(f"sampler {self.sampler!r} is unknown; the samplers of this version are: {known}")
         check_integer("hierarchical_coarse_factor", self.hierarchical_coarse_factor, 1, MAX_POINTS_PER_SIDE)
         _check_number("high_score_thresh", self.high_score_thresh, -1e6, 1e6)
-        _check_integer("adaptive_levels", self.adaptive_levels, 1, MAX_LEVELS)
+        check_integer("adaptive_levels", self.adaptive_levels, 1, MAX_LEVELS)
         _check_number("similarity_thresh", self.similarity_thresh, -1.0, 1.0)
-        _check_integer("salient_window", self.salient_window, 1, MAX_WINDOW)
+        check_integer("salient_window", self.salient_window, 1, MAX_WINDOW)
         if self.salient_window % 2 == 0:
             raise TaskInvalid(f"salient_window is {self.salient_window}; it must be odd, so that it has a middle")
         if self.boxes_from not in get_args(BoxSource):

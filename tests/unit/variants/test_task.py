@@ -12,6 +12,7 @@ from samfleet.variants.task import (
     EverythingParameters,
     Prompt,
     PromptsParameters,
+    Sampler,
     TaskInvalid,
     task_from_dict,
 )
@@ -94,7 +95,12 @@ def test_the_json_form_has_the_fields_of_the_sampler() -> None:
     grid = EverythingParameters().to_dict()
     assert grid["sampler"] == "grid"
     assert not (HIERARCHICAL_ONLY | ADAPTIVE_ONLY | SALIENT_ONLY | OBJECT_AWARE_ONLY) & grid.keys()
-    for sampler, own in (("hierarchical", HIERARCHICAL_ONLY), ("adaptive", ADAPTIVE_ONLY), ("salient", SALIENT_ONLY)):
+    samplers: dict[Sampler, frozenset[str]] = {
+        "hierarchical": HIERARCHICAL_ONLY,
+        "adaptive": ADAPTIVE_ONLY,
+        "salient": SALIENT_ONLY,
+    }
+    for sampler, own in samplers.items():
         assert EverythingParameters(sampler=sampler).to_dict().keys() == grid.keys() | own
     boxes = EverythingParameters(sampler="object_aware").to_dict()
     assert boxes.keys() == {"kind", "sampler"} | OBJECT_AWARE_ONLY

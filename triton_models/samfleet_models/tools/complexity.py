@@ -27,6 +27,7 @@ from samfleet_models.images.transforms import ImageFrame
 from samfleet_models.mask_generation.prompt_tokens import point_prompts, prompt_tokens
 from samfleet_models.modeling.common import Features
 from samfleet_models.modeling.squeeze_sam.network import CHANNELS
+from samfleet_models.networks.pico.network import RegionNetwork
 from samfleet_models.networks.registry import network_of
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.networks.squeeze.network import SqueezeNetwork
@@ -53,6 +54,8 @@ def count_complexity(record: VariantRecord) -> Complexity:
         counted = _of_prompts(network, record)
     elif isinstance(network, SamNetwork):
         counted = _of_sam(network, record)
+    elif isinstance(network, RegionNetwork):
+        counted = _of_region(network, record)
     else:
         raise NotCountable(f"{record.name} is a graph, which torch cannot count")
     if record.detector is None:
@@ -69,6 +72,14 @@ def countable(record: VariantRecord) -> bool:
 def _of_instances(network: InstanceNetwork, record: VariantRecord) -> Complexity:
     flops, _ = _encode(network, record.input_size)
     return Complexity(_parameters(network), encoder_flops=flops, box_flops=flops)
+
+
+def _of_region(network: RegionNetwork, record: VariantRecord) -> Complexity:
+    """Count one region; nothing is computed for an image without boxes."""
+    with torch.inference_mode(), torch.device("meta"):
+        pixels = torch.zeros(1, 3, record.input_size, record.input_size)
+        flops = count_flops(lambda: network.network(pixels))
+    return Complexity(_parameters(network), encoder_flops=0, box_flops=flops)
 
 
 def _of_sam(network: SamNetwork, record: VariantRecord) -> Complexity:

@@ -39,6 +39,7 @@ OUTSIDE = Prompt(points=((-7.0, 1e5),), labels=(1,))
 NOTHING = Prompt(box=(9.0, 9.0, 9.0, 9.0))
 AMBIGUOUS = replace(CLICK, multimask=True)
 PROMPTS = (BOX, AMBIGUOUS, CLICK, OUTSIDE, NOTHING)
+BOXES = (BOX, replace(BOX, multimask=True), BOX, Prompt(box=(-70.0, 500.0, -7.0, 1e5)), NOTHING)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -59,6 +60,11 @@ def segment(engine: Engine, *requests: SegmentRequest) -> list[SegmentReply]:
     return [replies[position] for position in range(len(requests))]
 
 
+def prompts_of(record: VariantRecord) -> tuple[Prompt, ...]:
+    """Return prompts that the variant takes, the second of them ambiguous."""
+    return PROMPTS if record.conventions.prompts.points else BOXES
+
+
 def assert_same(found: Sequence[MaskRecord], expected: Sequence[MaskRecord]) -> None:
     """Compare masks up to rounding: a pixel or two whose logits are almost zero may differ."""
     assert len(found) == len(expected)
@@ -75,7 +81,7 @@ def ask(size: tuple[int, int], *prompts: Prompt) -> SegmentRequest:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_results_of_the_cpu(variant: tuple[VariantRecord, Path], engine: Engine) -> None:
     """Interpolation and matrix products of a GPU round differently."""
-    requests = [ask(size, *PROMPTS) for size in SIZES]
+    requests = [ask(size, *prompts_of(variant[0])) for size in SIZES]
     gpu = Engine(*variant, EngineSettings(device="cuda"))
     try:
         found = segment(gpu, *requests)
@@ -97,7 +103,8 @@ def test_masks_of_a_batch_have_consistent_fields(engine: Engine, monkeypatch: py
     conventions = engine.record.conventions
     one = conventions.masks.multimask_best_only or "instances" in conventions.samplers
     expected = np.repeat(np.arange(len(PROMPTS)), [1, 1 if one else len(conventions.masks.multimask), 1, 1, 1])
-    for (width, height), reply in zip(SIZES, segment(engine, *(ask(size, *PROMPTS) for size in SIZES)), strict=True):
+    prompts = prompts_of(engine.record)
+    for (width, height), reply in zip(SIZES, segment(engine, *(ask(size, *prompts) for size in SIZES)), strict=True):
         assert (reply.report.width, reply.report.height) == (width, height)
         assert [mask.prompt_index for mask in reply.masks] == expected.tolist()
         for mask in reply.masks:
@@ -115,7 +122,7 @@ def test_a_batch_gives_the_results_of_its_images_and_prompts_alone(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Results agree up to rounding, because a matrix product of another size rounds differently."""
-    requests = [ask(size, BOX, AMBIGUOUS) for size in SIZES[:2]]
+    requests = [ask(size, *prompts_of(engine.record)[:2]) for size in SIZES[:2]]
     with monkeypatch.context() as patched:
         patched.setitem(sam.IMAGES_PER_PASS, "cpu", len(requests))
         patched.setitem(engine_module.ENCODED_AT_A_TIME, "cpu", len(requests))
@@ -128,14 +135,14 @@ def test_a_batch_gives_the_results_of_its_images_and_prompts_alone(
 
 def test_segevery_runs_with_the_record_s_parameters_and_with_crops(engine: Engine) -> None:
     task = engine.record.everything
-    if task.sampler == "instances":
+    if task.sampler in {"instances", "object_aware"}:
         tasks = [replace(task, pred_iou_thresh=0.01)]
     else:
         loose = replace(task, points_per_side=2, pred_iou_thresh=-9.0, stability_score_thresh=0.0, box_nms_thresh=1.0)
         crops = replace(loose, sampler="grid", crop_n_layers=1, crop_nms_thresh=1.0)
         tasks = [replace(loose, min_mask_region_area=9), crops, replace(crops, points_per_batch=1)]
     image = encoded(gradient(*SIZES[0]))
-    replies = [segment(engine, SegmentRequest(image, each))[0] for each in tasks]
+    replies = [segment(engine, SegmentRequest(image, each, (BOX,) * each.prompted))[0] for each in tasks]
     assert all(reply.masks for reply in replies)
     assert all(mask.size == (60, 90) for reply in replies for mask in reply.masks)
     assert_same(replies[-1].masks, replies[1 if len(tasks) > 1 else 0].masks)
@@ -158,8 +165,8 @@ def test_an_unsupported_prompt_fails_only_its_request(engine: Engine) -> None:
         pytest.skip("a graph accepts only the number of points it was exported for")
     many = Prompt(points=((9.0, 9.0),) * 30, labels=(1,) * 30)
     refused = {
-        many: rules.most_points is not None,
-        Prompt(points=((9.0, 9.0), (1.0, 1.0)), labels=(1, 0)): not rules.negative_points,
+        many: rules.most_points is not None or not rules.points,
+        Prompt(points=((9.0, 9.0), (1.0, 1.0)), labels=(1, 0)): not (rules.negative_points and rules.points),
         replace(BOX, points=((9.0, 9.0),), labels=(1,)): not rules.mixed,
     }
     requests = [ask(SIZES[0], BOX, prompt) for prompt in refused]
@@ -177,7 +184,7 @@ def test_half_precision_does_not_change_the_loaded_weights(
     settings = EngineSettings(device=device.type, execution=Execution("bf16"), ungated=True)
     reduced = Engine(record, path, settings, HostMeter())
     try:
-        (reply,) = segment(reduced, ask(SIZES[0], *PROMPTS))
+        (reply,) = segment(reduced, ask(SIZES[0], *prompts_of(record)))
         state = reduced.network.state_dict()  # type: ignore[attr-defined]  # all but ONNX graphs are torch modules
     finally:
         reduced.close()

@@ -1,0 +1,180 @@
+"""A variant that segments the region around each box with one small network. It takes boxes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from samfleet.errors import SamfleetError
+from samfleet.masks.record import MaskRecord
+from samfleet.masks.rle import encode_mask
+from samfleet.variants.execution import Execution
+from samfleet.variants.record import VariantRecord
+from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
+from samfleet_models.batching.requests import ImageTask, Pause
+from samfleet_models.checkpoints.loading import fitting_keys, load_state, read_state
+from samfleet_models.decoder.interface import Decoder
+from samfleet_models.device.timing import StageClock
+from samfleet_models.images.loading import LoadedImage
+from samfleet_models.images.transforms import ImageFrame, Pixels, Resized, to_network_input
+from samfleet_models.mask_generation.candidates import xywh
+from samfleet_models.modeling.common import Features
+from samfleet_models.networks.pico.regions import REGIONS, Region, RegionKind, cut, paste
+from samfleet_models.networks.pico.unet import DESIGNS, Design, UNetSizes
+from samfleet_models.postprocess.masks import mask_boxes
+from samfleet_models.precision.dtypes import DTYPES
+
+REGIONS_PER_PASS = {"cpu": 8, "cuda": 256}
+
+
+class RegionCompilationUnsupported(SamfleetError):
+    """The variant computes batches of any size and is not compiled; serve it without compilation."""
+
+    code = "region_compilation_unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class WholeImage:
+    """Leaves images as they are, because regions are cut from them when the boxes are known."""
+
+    record: VariantRecord
+
+    @property
+    def conventions(self) -> Any:
+        return self.record.conventions
+
+    def frame(self, height: int, width: int) -> ImageFrame:
+        """Return the frame, of which only the size is used: boxes and masks are in the image's own pixels."""
+        return ImageFrame.of(height, width, self.record.input_size)
+
+    def resize(self, image: Pixels) -> Resized:
+        return image
+
+
+class RegionNetwork(nn.Module):
+    """The network of a record. It computes no features of images and yields no decode requests."""
+
+    def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
+        super().__init__()
+        self.processor = WholeImage(record)
+        self.execution = execution or Execution()
+        self._record = record
+        design = DESIGNS[cast("Design", record.architecture["design"])]
+        self.network = design(cast("UNetSizes", record.architecture.get("sizes", UNetSizes())))
+        self._region = REGIONS[cast("RegionKind", record.architecture["region"])]
+        self._running: Callable[[Tensor], Tensor] | None = None
+
+    def load(self, files: Mapping[str, Path]) -> None:
+        self.load_published(read_state(files["network"], self._record.checkpoint.state_key))
+
+    def load_published(self, state: Mapping[str, Tensor]) -> None:
+        """Load a state dict under the published keys, strictly."""
+        load_state(self.network, state)
+        self._running = None
+
+    def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise `CheckpointMismatch` unless these are the shapes of the published keys. Allocates no memory."""
+        fitting_keys(self.network, shapes)
+
+    def warm_up(self) -> float | None:
+        if self.execution.compilation != "none":
+            raise RegionCompilationUnsupported(f"{self._record.name}: {RegionCompilationUnsupported.__doc__}")
+        dtype = DTYPES[self.execution.precision]
+        running = deepcopy(self.network).to(dtype).eval()
+        self._running = lambda pixels: running(pixels.to(dtype)).float()  # a module would add its keys to the published
+        return None
+
+    def embed(self, resized: Sequence[Resized], clock: StageClock) -> list[Features]:
+        """Return no features: the network sees only regions."""
+        del clock
+        return [() for _ in resized]
+
+    @torch.inference_mode()
+    def logits(self, regions: Sequence[Pixels]) -> Tensor:
+        """Return logits [n, S, S] float32 of regions [S, S, 3] uint8."""
+        if self._running is None:
+            self.warm_up()
+        rules = self._record.conventions.preprocessing
+        pixels = to_network_input(regions, self._record.input_size, rules, self.device)
+        return cast("Callable[[Tensor], Tensor]", self._running)(pixels)[:, 0]
+
+    def segment(self, request: SegmentRequest, image: LoadedImage, features: Features, clock: StageClock) -> ImageTask:
+        del features
+        task = request.task
+        offset = task.stability_score_offset if isinstance(task, EverythingParameters) else 1.0
+        size, side = image.frame.original, self._record.input_size
+        found: list[MaskRecord] = []
+        regions = [self._region(cast("Any", prompt.box), size, side) for prompt in request.prompts]
+        for start in range(0, len(regions), self.regions_per_pass):
+            yield Pause()
+            part = regions[start : start + self.regions_per_pass]
+            with clock.measure("decode"):
+                logits = dict(self._of(image.pixels, part))
+            with clock.measure("postprocess"):
+                for row, region in enumerate(part):
+                    own = logits.get(row, torch.zeros(side, side))
+                    found.append(record_of(own, region, size, offset, start + row))
+        return tuple(found)
+
+    def _of(self, image: Pixels, regions: Sequence[Region]) -> Iterator[tuple[int, Tensor]]:
+        """Yield (row, logits [S, S]) of the regions that are not empty."""
+        rows = [row for row, region in enumerate(regions) if not region.empty]
+        if rows:
+            side = self._record.input_size
+            yield from zip(rows, self.logits([cut(image, regions[row], side) for row in rows]), strict=True)
+
+    @property
+    def decoder(self) -> Decoder:
+        raise TypeError(f"{self._record.name} has no decoder: its tasks yield no decode requests")
+
+    def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
+        del asked, points
+        return self.regions_per_pass
+
+    @property
+    def graph_bytes(self) -> int:
+        return 0
+
+    def release_memory(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _apply(self, *args: Any, **options: Any) -> Self:
+        """Drop the running copy when parameters move or change type."""
+        self._running = None
+        return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
+
+    @property
+    def regions_per_pass(self) -> int:
+        return REGIONS_PER_PASS[self.device.type]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def record_of(logits: Tensor, region: Region, size: tuple[int, int], offset: float, index: int) -> MaskRecord:
+    """Return the mask of logits [S, S] of a region.
+
+    The network predicts no IoU; `predicted_iou` is the mean probability of the logits above 0. The stability score is
+    the official generator's: the IoU of the masks whose thresholds are shifted by `offset` up and down.
+    """
+    mask, inner, outer = paste(logits, region, size, (0.0, offset, -offset))
+    sure = logits[logits > 0]
+    return MaskRecord(
+        counts=encode_mask(mask),
+        size=size,
+        area=int(mask.sum()),
+        bbox=xywh(mask_boxes(torch.from_numpy(mask)[None])[0].numpy().astype(np.float32)),
+        predicted_iou=float(sure.sigmoid().mean()) if mask.any() and len(sure) else 0.0,
+        stability_score=float(inner.sum() / outer.sum()) if outer.any() else 0.0,
+        prompt_index=index,
+    )
