@@ -155,7 +155,7 @@ def resumed(path: Path | None, settings: Measured) -> tuple[Measured, list[Measu
     return circumstances("shared machine, at low priority; seconds are of a loaded machine"), []
 
 
-def main() -> None:
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of the images in the annotations")
     parser.add_argument("annotations", type=Path, help="COCO instances")
@@ -166,7 +166,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--only", nargs="+", metavar="SAMPLER", help="rows of the table besides the grid; default: all")
     parser.add_argument("--write", type=Path, metavar="FILE", help="JSON file of the results, continued if it exists")
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = options()
     tasks = {
         name: task
         for name, task in tasks_of(given.points_per_side).items()

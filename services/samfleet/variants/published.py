@@ -59,6 +59,10 @@ CLAIMS: Mapping[str, tuple[Claim, ...]] = {
               "times fewer than ViT-H", "abstract of arXiv 2312.06736; squeeze_sam of yformer/EfficientSAM at 3477a43"),
     ),
     "tinysam": (Claim("42.0 GFLOPs; COCO AP 42.3, LVIS AP 38.6", "README of xinghaochen/TinySAM"),),
+    "picosam3": (
+        Claim("1.3 M parameters; COCO mIoU 65.45, LVIS mIoU 64.01; 11.82 ms on a Sony IMX500 (int8)",
+              "abstract of arXiv 2603.11917"),
+    ),
     "slimsam_uniform_77": (Claim("9.1 M parameters, 23 GMACs, of SlimSAM-77", "README of czg1225/SlimSAM"),),
     "slimsam_uniform_50": (Claim("26 M parameters, 98 GMACs, of SlimSAM-50", "README of czg1225/SlimSAM"),),
     "sam2_1_hiera_t": (Claim("38.9 M parameters; 91.2 video frames/s on an A100", _SAM2),),
