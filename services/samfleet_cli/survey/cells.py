@@ -27,19 +27,20 @@ class HostedVariant:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One measurement. `execution` None is whatever the pool serves; `repeat` counts from 1."""
+    """One measurement. `pool` None is the server's first one, `execution` None what it serves; `repeat` starts at 1."""
 
     task: str
     dataset: DatasetKey
     variant: str
-    pool: str
+    pool: str | None
     execution: str | None
     repeat: int
 
     @property
     def key(self) -> str:
         """Identity of the cell, stable over restarts and changes of the plan."""
-        parts = (self.task, self.dataset, self.variant, self.pool, self.execution or "as served", self.repeat)
+        where = (self.pool or "first pool", self.execution or "as served")
+        parts = (self.task, self.dataset, self.variant, *where, self.repeat)
         return " / ".join(map(str, parts))
 
 
@@ -57,7 +58,7 @@ def _of_block(plan: Plan, block: Block, hosted: Sequence[HostedVariant]) -> Iter
             for variant in _variants(block, hosted):
                 if task.own_samplers and samplers.get(variant) == "grid":
                     continue
-                for pool in block.pools:
+                for pool in block.pools or (None,):
                     for execution in block.executions or (None,):
                         for repeat in range(1, block.repeats + 1):
                             yield Cell(name, key, variant, pool, execution, repeat)

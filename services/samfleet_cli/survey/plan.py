@@ -62,13 +62,13 @@ class Block(_Part):
     """Measurements of all combinations of its lists, in this order, the tasks changing slowest.
 
     `variants` are names, `here` (all variants whose weights the server has), or `stand_ins` (all others, with random
-    weights: times only). Without `executions` the pool's own is measured.
+    weights: times only). Without `pools` the server's first pool is measured, without `executions` the pool's own.
     """
 
     tasks: Names
     datasets: Names
     variants: Names = (HERE,)
-    pools: Names = ("default",)
+    pools: tuple[str, ...] = ()
     executions: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     repeats: int = Field(default=1, ge=1, le=100)

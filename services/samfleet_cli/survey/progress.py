@@ -95,7 +95,8 @@ def progress_table(cells: Sequence[Cell], state: SurveyState, jobs: Sequence[tup
 
 
 def _running(cell: Cell, job: Job) -> str:
-    parts = (f"{cell.variant} on pool {cell.pool}: {describe(job)}", describe_stall(job))
+    where = f" on pool {cell.pool}" if cell.pool else ""
+    parts = (f"{cell.variant}{where}: {describe(job)}", describe_stall(job))
     return " · ".join(filter(None, parts))
 
 

@@ -47,7 +47,13 @@ class SurveyRun:
     clock: Clock = field(default_factory=Clock)
 
     def run(self, cells: Sequence[Cell]) -> None:
-        """Carry out the cells that are not over. It may be interrupted at any time and called again."""
+        """Carry out the cells that are not completed. It may be interrupted at any time and called again.
+
+        What failed or was skipped before is tried again, once.
+        """
+        for entry in (self.state.cell(cell.key) for cell in cells):
+            if entry.status in {"failed", "skipped"}:
+                entry.again()
         answered_at = self.clock.now()
         while True:
             try:
@@ -89,7 +95,7 @@ class SurveyRun:
             return None
         except ApiError as error:
             if error.problem_code == "job_not_found":  # deleted meanwhile: measure it again
-                entry.job_id, entry.status = None, "waiting"
+                entry.again()
                 return self._job_of(cell)
             if error.status not in _REFUSALS:
                 raise
@@ -100,15 +106,15 @@ class SurveyRun:
         return job
 
     def _submit(self, cell: Cell) -> Job:
-        task = self.plan.task(cell.task)
+        task, entry = self.plan.task(cell.task), self.state.cell(cell.key)
         dataset = self._dataset(cell.dataset)
         return self.client.submit_job(
             dataset.id,
             [cell.variant],
             task.body,
-            pools=[cell.pool],
+            pools=[cell.pool] if cell.pool else [],
             name=f"{self.plan.title}: {cell.task}"[:200],
-            idempotency_key=self.state.idempotency_key(f"{cell.key} / {dataset.id}"),
+            idempotency_key=self.state.idempotency_key(f"{cell.key} / {dataset.id} / {entry.attempt}"),
         )
 
     def _dataset(self, key: DatasetKey) -> DatasetState:
@@ -132,7 +138,7 @@ class SurveyRun:
         served = sorted({_execution(one.precision, one.compilation) for run in job.runs for one in run.hardware})
         if entry.status == "completed" and cell.execution is not None and served != [cell.execution]:
             entry.status = "failed"
-            entry.reason = f"pool {cell.pool} serves {', '.join(served) or 'nothing'}, the plan asks {cell.execution}"
+            entry.reason = f"the pool serves {', '.join(served) or 'nothing'}, the plan asks {cell.execution}"
         self._save(cell, entry)
 
     def _skip(self, cell: Cell, error: SamfleetError) -> None:

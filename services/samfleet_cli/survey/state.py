@@ -33,6 +33,12 @@ class CellState(BaseModel):
     reason: str | None = None
     images: int | None = None
     failed_images: int | None = None
+    attempt: int = 1
+
+    def again(self) -> None:
+        """Forget the outcome, so that the cell is measured with a new job."""
+        self.status, self.job_id, self.reason, self.images, self.failed_images = "waiting", None, None, None, None
+        self.attempt += 1
 
 
 class DatasetState(BaseModel):

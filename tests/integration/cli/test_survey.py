@@ -139,7 +139,8 @@ def test_a_survey_that_was_killed_goes_on_without_a_second_job(fleet: Fleet) -> 
     after = fleet.run()
     assert fleet.submitted() == len(fleet.jobs()) == 4
     assert all(after.cells[key].job_id == entry.job_id for key, entry in before.cells.items() if entry.job_id)
-    assert fleet.run() == after
+    jobs = {key: entry.job_id for key, entry in after.cells.items()}
+    assert {key: entry.job_id for key, entry in fleet.run().cells.items()} == jobs
 
 
 def test_a_job_submitted_before_the_state_was_written_is_found_again(fleet: Fleet) -> None:
@@ -161,7 +162,7 @@ def test_a_deleted_job_is_measured_again(fleet: Fleet) -> None:
     saved.cells[key].status = "running"
     saved.save(fleet.out)
     again = fleet.run()
-    assert again.cells[key].status == "completed"
+    assert (again.cells[key].status, again.cells[key].attempt) == ("completed", 2)
     assert again.cells[key].job_id != entry.job_id
 
 

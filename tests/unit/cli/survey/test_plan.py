@@ -46,13 +46,13 @@ def test_paths_are_relative_to_the_plan(tmp_path: Path) -> None:
 def test_cells_are_all_combinations_in_order() -> None:
     found = keys(PLAN)
     assert len(found) == len(set(found)) == 2 * 2 * 2 * 2
-    assert found[0] == "box / shelves, 5 images / mobile_sam / default / as served / 1"
-    assert found[1] == "box / shelves, 5 images / mobile_sam / default / as served / 2"
-    assert found[-1] == "coarse / floors, 5 images / fastsam_s / default / as served / 2"
+    assert found[0] == "box / shelves, 5 images / mobile_sam / first pool / as served / 1"
+    assert found[1] == "box / shelves, 5 images / mobile_sam / first pool / as served / 2"
+    assert found[-1] == "coarse / floors, 5 images / fastsam_s / first pool / as served / 2"
 
 
 def test_the_smaller_limit_of_dataset_and_block_counts() -> None:
-    assert "box / shelves, 30 images / mobile_sam / default / as served / 1" in keys(
+    assert "box / shelves, 30 images / mobile_sam / first pool / as served / 1" in keys(
         PLAN.replace("limit: 5", "limit: 99")
     )
 
