@@ -173,6 +173,8 @@ class Trainer:
 
     def _cut_short(self) -> TrainingState:
         """Return the state with the result of an unfinished epoch, which the checkpoint does not have."""
+        if self._state.step == 0 and self._state.history:
+            return self._state
         ended = replace(self._state, history=[*self._state.history, self._result(whole=False)])
         self._keep_best(ended)
         self._around.report(ended.history[-1])

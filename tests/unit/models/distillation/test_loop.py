@@ -120,6 +120,17 @@ def test_a_stopped_training_reports_its_weights_and_goes_on_later(split: Split, 
     assert_same_bits(run(split, tmp_path / "stopped", PLAN), whole)
 
 
+def test_a_training_that_is_stopped_between_epochs_has_no_further_result(split: Split, tmp_path: Path) -> None:
+    run(split, tmp_path, replace(PLAN, epochs=2))
+    path = tmp_path / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    content |= {"epoch": 1, "history": content["history"][:1]}
+    torch.save(content, path)
+    stopped, _ = trainer(split, tmp_path, replace(PLAN, epochs=2))
+    stopped._around = replace(stopped._around, stop=lambda: True)
+    assert [result.epoch for result in stopped.run().history] == [0]
+
+
 def test_a_finished_training_takes_no_further_step(split: Split, tmp_path: Path) -> None:
     whole = run(split, tmp_path, PLAN)
     assert_same_bits(run(split, tmp_path, PLAN, kill_at=1), whole)

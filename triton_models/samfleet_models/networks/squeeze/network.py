@@ -35,8 +35,9 @@ from samfleet_models.precision.dtypes import DTYPES
 PROMPTS_PER_PASS = {"cpu": 1, "cuda": 64}  # a prompt keeps all threads of a CPU busy
 MOST_ASKED = {"cpu": 8, "cuda": 64}
 # Maps of the largest level that exist together in its last convolutions, in multiples of that level's channels: the
-# skip, the joined input of twice as many, a convolution's input and output, and a share for all smaller levels.
-MAPS_AT_ONCE = 6
+# skip, the joined input of twice as many, a convolution's input and output, and a share for all smaller levels. Counted
+# over all tensors of a forward: 7.5.
+MAPS_AT_ONCE = 8
 
 
 class SqueezeNetwork(nn.Module):

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fixtures.images.encoded_images import encoded, gradient
 from fixtures.models.stand_in_gpu import StandInGpu
@@ -89,3 +92,35 @@ def test_a_gpu_gets_as_many_prompts_as_fit(tmp_path: Path, monkeypatch: pytest.M
             assert network.prompts_per_pass() == most
         assert network.prompts_per_pass(asked=1000) == 64
         engine.close()
+
+
+class LiveBytes(TorchDispatchMode):
+    """Adds up the bytes of all tensors that exist at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        found = function(*arguments, **(options or {}))
+        for tensor in found if isinstance(found, tuple | list) else (found,):
+            storage = tensor.untyped_storage()
+            if not getattr(storage, "counted", False):
+                storage.counted = True
+                self.live += storage.nbytes()
+                self.peak = max(self.peak, self.live)
+                weakref.finalize(storage, self._drop, storage.nbytes())
+        return found
+
+    def _drop(self, size: int) -> None:
+        self.live -= size
+
+
+def test_the_estimate_of_a_prompt_s_memory_holds() -> None:
+    with torch.device("meta"):
+        network = SqueezeNetwork(get_variant("squeezesam")).eval()
+        with torch.inference_mode(), LiveBytes() as counted:
+            network.network(torch.zeros(2, 5, 512, 512))
+    assert 0.8 * network.prompt_bytes < counted.peak / 2 <= network.prompt_bytes
