@@ -4,7 +4,12 @@ import os
 import signal
 
 for _name in [name for name in os.environ if name.startswith("SAMFLEET_")]:
-    if _name not in {"SAMFLEET_SHARED", "SAMFLEET_WEIGHTS_DIR", "SAMFLEET_TWO_POOLS_IMAGES"}:
+    if _name not in {
+        "SAMFLEET_SHARED",
+        "SAMFLEET_WEIGHTS_DIR",
+        "SAMFLEET_TWO_POOLS_IMAGES",
+        "SAMFLEET_DISTILL_IMAGES",
+    }:
         del os.environ[_name]
 
 # A background job of a shell ignores Ctrl-C, and so would every command that the tests start and interrupt.
