@@ -1,4 +1,4 @@
-"""Licences of weights by SPDX identifier, and the restricted ones, which must be accepted before use."""
+"""Licences of weights by SPDX identifier, and terms of datasets; the restricted ones must be accepted before use."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ RESTRICTED: Mapping[str, str] = {
     "AGPL-3.0": "requires you to give the source of a service built on them to its users",
     "S-Lab-1.0": "allows no commercial use",
 }
+# Terms of datasets that no free licence covers, written like those above.
+OF_DATASETS: Mapping[str, str] = {
+    "Flickr-terms": "leave each image under the licence that its photographer chose on Flickr",
+    "Kinetics-terms": "leave each frame under the rights of the video's author on YouTube",
+    "SA-1B-terms": "allow research only, and no attempt to identify a person",
+    "SGinW-terms": "differ between its 25 sets; their pages on Roboflow state them",
+}
 
 
 class LicenceNotAccepted(Forbidden):
-    """The weights' licence restricts their use; name it in SAMFLEET_ACCEPT_LICENSES if you accept it."""
+    """The licence restricts the use of weights or of a dataset; name it in SAMFLEET_ACCEPT_LICENSES to accept it."""
 
     code = "licence_not_accepted"
 
@@ -30,11 +37,12 @@ class LicenceUnknown(InvalidInput):
 
 
 def parse_accepted(setting: str) -> frozenset[str]:
-    """Parse a list such as `AGPL-3.0,S-Lab-1.0`. Raises `LicenceUnknown` for a name not in `RESTRICTED`."""
+    """Parse a list such as `AGPL-3.0,Flickr-terms`. Raises `LicenceUnknown` for a name that needs no acceptance."""
     names = frozenset(filter(None, (name.strip() for name in setting.split(","))))
-    if unknown := sorted(names - set(RESTRICTED)):
+    if unknown := sorted(names - set(RESTRICTED) - set(OF_DATASETS)):
         raise LicenceUnknown(
-            f"{SETTING} names {', '.join(unknown)}; the restricted licences are {', '.join(sorted(RESTRICTED))}"
+            f"{SETTING} names {', '.join(unknown)}; the restricted licences are {', '.join(sorted(RESTRICTED))}, "
+            f"the terms of datasets {', '.join(sorted(OF_DATASETS))}"
         )
     return names
 
@@ -61,7 +69,16 @@ def require_accepted(what: str, licence: str, accepted: Collection[str]) -> None
 
     `what` is the subject of the error message, such as `the weights of edgesam`.
     """
-    if missing := [part for part in restricted_parts(licence) if part not in accepted]:
+    _require(what, restricted_parts(licence), RESTRICTED, accepted)
+
+
+def require_terms(what: str, terms: Collection[str], accepted: Collection[str]) -> None:
+    """Raise `LicenceNotAccepted` unless all `terms` of a dataset, names of `OF_DATASETS`, are in `accepted`."""
+    _require(what, terms, OF_DATASETS, accepted)
+
+
+def _require(what: str, parts: Collection[str], table: Mapping[str, str], accepted: Collection[str]) -> None:
+    if missing := [part for part in parts if part not in accepted]:
         wanted = ",".join(sorted({*accepted, *missing}))
-        terms = " and ".join(f"{part}, which {RESTRICTED.get(part, 'is not known to be free')}" for part in missing)
+        terms = " and ".join(f"{part}, which {table.get(part, 'is not known to be free')}" for part in missing)
         raise LicenceNotAccepted(f"{what} are under {terms}; if you accept that, set {SETTING}={wanted}")

@@ -1,15 +1,17 @@
-"""`samfleet datasets`: list and delete datasets."""
+"""`samfleet datasets`: prepare public datasets, list and delete datasets."""
 
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, Yes
+from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, Yes, flag
 
-app = typer.Typer(help="List and delete datasets.", no_args_is_help=True)
+app = typer.Typer(help="Prepare public datasets; list and delete datasets.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -54,3 +56,63 @@ def delete(
             typer.confirm(f"Delete dataset {dataset.name} with {dataset.image_count} images?", abort=True)
         client.delete_dataset(dataset.id)
     typer.echo(f"dataset {dataset.id} is deleted")
+
+
+@app.command()
+def prepare(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a recipe.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Folder to write.  [default: datasets/NAME]", show_default=False),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only N images, chosen by --seed. Default: all.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample; the same on every machine.")] = 0,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", exists=True, file_okay=False, help="Folder of files that you downloaded.", show_default=False
+        ),
+    ] = None,
+    downloads: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, help="Folder of archives.  [default: .downloads beside --out]", show_default=False
+        ),
+    ] = None,
+    accept_licenses: Annotated[
+        str,
+        typer.Option(
+            "--accept-licenses",
+            envvar=SETTING,
+            help=f"Terms that you accept, separated by commas: {', '.join(OF_DATASETS)}.",
+            show_default=False,
+        ),
+    ] = "",
+    list_recipes: Annotated[bool, flag("--list", help="List the recipes.")] = False,
+    as_json: AsJson = False,
+    plain: Plain = False,
+) -> None:
+    """Download a public dataset into a folder that `samfleet segment` and the API take.
+
+    Interrupted preparations continue, and a complete one downloads nothing again.
+    """
+    from samfleet.datasets.recipes.catalogue import get_recipe
+    from samfleet.datasets.recipes.prepare import Preparation
+    from samfleet_cli.commands.dataset_recipes import default_out, print_recipes, show_prepared
+    from samfleet_cli.listing import Form
+
+    if list_recipes:
+        print_recipes(Form(as_json, plain))
+        return
+    if name is None:
+        raise typer.BadParameter("name a recipe, or list them with --list")
+    try:
+        accepted = parse_accepted(accept_licenses)
+    except LicenceUnknown as error:
+        raise typer.BadParameter(error.message) from None
+    folder = out or default_out(name)
+    archives = downloads or folder.parent / ".downloads"
+    wanted = Preparation(get_recipe(name), folder, archives, limit, seed, given, accepted)
+    show_prepared(wanted, as_json=as_json)

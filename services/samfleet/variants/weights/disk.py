@@ -39,7 +39,7 @@ def check_space(folder: Path, needed: int, free: FreeBytes) -> None:
     if needed > available:
         raise WeightsNoSpace(
             f"{folder} has {available / 2**20:.1f} MiB free and {needed / 2**20:.1f} MiB are needed; "
-            "free some space or choose another folder (SAMFLEET_WEIGHTS_DIR)"
+            "free some space or choose another folder"
         )
 
 
@@ -53,7 +53,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
             raise WeightsNoSpace(
                 f"the disk filled up while {path.name} was written to {path.parent} ({error.strerror}); "
-                "free some space or choose another folder (SAMFLEET_WEIGHTS_DIR)"
+                "free some space or choose another folder"
             ) from error
         raise WeightsFolderUnusable(f"{path.parent} cannot be used: {error}") from error
 
