@@ -39,7 +39,7 @@ class _Measurements:
         ]
 
     def everything(self) -> list[Row]:
-        return _found(speed.everything_row(one, self.tasks[one.row["parameters"]]) for one in self.timed)
+        return _found(speed.everything_row(one, self.tasks[one.row["parameters"]], self.machines) for one in self.timed)
 
     def differences(self) -> list[Row]:
         """Return all rows that are behind the best one of their table and task."""

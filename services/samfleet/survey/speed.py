@@ -73,10 +73,16 @@ def one_box_row(one: Timed, machines: Mapping[Any, Hardware]) -> Row:
     return _compared(one, condition)
 
 
-def everything_row(one: Timed, task: Mapping[str, Any]) -> Row | None:
-    """Return a row of table 5; None for a task that the survey did not time."""
-    condition = grid_condition(task)
-    return {**_compared(one, condition), "method": condition.label} if condition else None
+def everything_row(one: Timed, task: Mapping[str, Any], machines: Mapping[Any, Hardware]) -> Row | None:
+    """Return a row of table 5; None for a task that the survey did not time.
+
+    A CPU has no ratio, because the survey timed SegEvery on a GPU.
+    """
+    condition, machine = grid_condition(task), machines.get(one.row["hardware"])
+    if condition is None:
+        return None
+    row = {**_compared(one, condition), "method": condition.label}
+    return {**row, "ratio": None} if machine is not None and machine.device_kind == "cpu" else row
 
 
 def _compared(one: Timed, condition: Condition | None) -> Row:

@@ -69,7 +69,9 @@ def _round(
 ) -> None:
     """Measure all cells, or only those of one execution on a stack that was started for it."""
     hosted = [HostedVariant.of(item) for item in client.variants()]
-    cells = [cell for cell in cells_of(plan, hosted) if execution in {None, cell.execution}]
+    planned = cells_of(plan, hosted)
+    state.keep({cell.key for cell in planned})
+    cells = [cell for cell in planned if execution in {None, cell.execution}]
     SurveyRun(client, plan, state, out, progress).run(cells)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -62,6 +63,10 @@ class SurveyState(BaseModel):
 
     def cell(self, key: str) -> CellState:
         return self.cells.setdefault(key, CellState())
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Forget cells that a changed plan no longer has; their measurements stay on the server."""
+        self.cells = {key: entry for key, entry in self.cells.items() if key in keys}
 
     def idempotency_key(self, cell_key: str) -> str:
         """Return a key for the job of a cell: the same for each attempt to submit it."""

@@ -139,6 +139,7 @@ def test_grids_and_recalls_of_everything(api: Api, tenant: Tenant, dataset: str)
         347,
         776,
     )
+    assert {row["ratio"] for row in timed.values()} == {None}  # a CPU beside figures of a GPU
     recalls = {
         row["task_in_words"]: (round(row["ar_1000"], 9), round(row["ar_10"], 9)) for row in found["recall"]["rows"]
     }
