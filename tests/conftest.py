@@ -22,5 +22,6 @@ pytest_plugins = [
     "fixtures.servers.redis",
     "fixtures.servers.running_stack",
     "fixtures.api.running_api",
+    "fixtures.api.advised_tenant",
     "fixtures.servers.dead_proxy",
 ]

@@ -22,6 +22,7 @@ OF_DATASETS: Mapping[str, str] = {
     "SA-1B-terms": "allow research only, and no attempt to identify a person",
     "SGinW-terms": "differ between its 25 sets; their pages on Roboflow state them",
 }
+NON_COMMERCIAL = frozenset({"S-Lab-1.0"})  # AGPL-3.0 allows commercial use under its terms
 
 
 class LicenceNotAccepted(Forbidden):
@@ -47,13 +48,17 @@ def parse_accepted(setting: str) -> frozenset[str]:
     return names
 
 
-def restricted_parts(licence: str) -> tuple[str, ...]:
-    """Return the restricted licences of an SPDX expression such as `Apache-2.0 AND AGPL-3.0`.
+def licence_parts(licence: str) -> tuple[str, ...]:
+    """Return the licences of an SPDX expression such as `Apache-2.0 AND AGPL-3.0`.
 
     `OR` is not read: a variant's record names the licence that was chosen.
     """
-    parts = dict.fromkeys(re.sub(r"-(only|or-later)$", "", part) for part in licence.split(" AND "))
-    return tuple(part for part in parts if part not in FREE)
+    return tuple(dict.fromkeys(re.sub(r"-(only|or-later)$", "", part) for part in licence.split(" AND ")))
+
+
+def restricted_parts(licence: str) -> tuple[str, ...]:
+    """Return the restricted licences of an SPDX expression, read like `licence_parts`."""
+    return tuple(part for part in licence_parts(licence) if part not in FREE)
 
 
 def joined_licences(*licences: str) -> str:

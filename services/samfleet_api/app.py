@@ -37,6 +37,7 @@ from samfleet_api.middleware import RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
 from samfleet_api.rates import Rates
+from samfleet_api.reports.advise import router as advice
 from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.reports.survey import router as survey
@@ -59,7 +60,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 """
 ROUTERS = (
     datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports, survey,
-    exchange, sites, health, metrics, sessions, login_links, keys, tenants,
+    advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants,
 )  # fmt: skip
 
 

@@ -11,4 +11,5 @@ class ExitCode(IntEnum):
     USAGE = 2  # typer's code
     IMAGES_FAILED = 3  # the job is complete, but some of its images failed
     CANCELLED = 4  # the job was cancelled before it was complete
+    NOTHING_RECOMMENDED = 5  # `advise`: no measurement meets all constraints
     INTERRUPTED = 130  # Ctrl-C; the job continues

@@ -10,6 +10,7 @@ import typer
 
 from samfleet.errors import SamfleetError
 from samfleet_cli.commands import (
+    advise,
     datasets,
     demo,
     distill,
@@ -43,6 +44,7 @@ app.command()(doctor.doctor)
 app.command()(segment.segment)
 app.command()(demo.demo)
 app.command()(distill.distill)
+app.command()(advise.advise)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.keys, name="keys")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from samfleet.reports.known_hardware import known_hardware
 from samfleet_api.dependencies import ReadSessionValue, TenantId
-from samfleet_api.hardware.repository import known_hardware
 from samfleet_api.hardware.schemas import Hardware, HardwareList
 from samfleet_api.problems import problems
 

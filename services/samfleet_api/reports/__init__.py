@@ -1,4 +1,4 @@
 """Routes of reports: parameters as query strings, rows as JSON or CSV.
 
-May import `samfleet` and the modules at the root of `samfleet_api`.
+May import `pools`, `samfleet` and the modules at the root of `samfleet_api`.
 """

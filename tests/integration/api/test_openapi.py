@@ -38,6 +38,7 @@ OPERATIONS = [
     "key_revoke",
     "pool_list",
     "readiness_read",
+    "report_advise",
     "report_compare",
     "report_cost",
     "report_export",

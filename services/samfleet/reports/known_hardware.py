@@ -1,3 +1,5 @@
+"""Hardware that a tenant may see in reports."""
+
 from __future__ import annotations
 
 import uuid
