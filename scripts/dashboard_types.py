@@ -19,6 +19,7 @@ from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.pagination import Page
 from samfleet_api.pools.schemas import Pools
 from samfleet_api.problems import Problem
+from samfleet_api.reports.advice_schemas import Advice
 from samfleet_api.reports.schemas import Report, StageList
 from samfleet_api.reports.survey import Survey
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
@@ -26,6 +27,7 @@ from samfleet_api.sessions.endpoints import SessionView
 from samfleet_api.variants.schemas import Variants
 
 MODELS: tuple[type[BaseModel], ...] = (
+    Advice,
     FailureGroups,
     Job,
     JobThroughput,

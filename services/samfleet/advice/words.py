@@ -20,9 +20,16 @@ def value_words(measure: str, value: float, unit: str = "") -> str:
 
 def figure_words(figure: Figure) -> str:
     """Describe a figure with its interval, its n and its evidence."""
-    if figure.value is None:
-        return f"unknown ({figure.where})" if figure.where else "unknown"
+    notes = evidence_words(figure)
     if figure.measure == "licence":
+        return notes
+    value = "unknown" if figure.value is None else value_words(figure.measure, figure.value, figure.unit)
+    return f"{value} ({notes})" if notes else value
+
+
+def evidence_words(figure: Figure) -> str:
+    """Describe how a figure is known: its interval, its n, and its evidence, or the reason why it is unknown."""
+    if figure.value is None or figure.measure == "licence":
         return figure.where
     notes = []
     if figure.low is not None and figure.high is not None:
@@ -31,7 +38,7 @@ def figure_words(figure: Figure) -> str:
     if figure.n is not None:
         notes.append(f"{figure.n} {figure.counted}")
     notes.append(f"{figure.evidence} {figure.where}".strip())
-    return f"{value_words(figure.measure, figure.value, figure.unit)} ({', '.join(notes)})"
+    return ", ".join(notes)
 
 
 def limit_words(measure: str, limit: float, unit: str = "") -> str:

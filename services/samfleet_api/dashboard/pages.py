@@ -25,6 +25,7 @@ PAGES = (
     "/reports/{report}",
     "/survey",
     "/variants",
+    "/advise",
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

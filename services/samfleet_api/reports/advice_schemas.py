@@ -9,13 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.advice.advise import Answer
 from samfleet.advice.candidates import Candidate
-from samfleet.advice.figures import MEASURES, Check, Evidence, Verdict
-from samfleet.advice.figures import Figure as FigureOfCandidate
-from samfleet.advice.hints import Hint as HintOfCandidate
+from samfleet.advice.figures import MEASURES, Check, Evidence, Figure, Verdict
+from samfleet.advice.hints import Hint
 from samfleet.advice.next_steps import Step as NextStep
 from samfleet.advice.ranking import Ranked, Status
 from samfleet.advice.settings import Settings
-from samfleet.advice.words import check_words, figure_words, value_words
+from samfleet.advice.words import check_words, evidence_words, value_words
 
 _STEP: dict[str, Any] = {
     "variant": "repvit_sam",
@@ -30,7 +29,7 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-class Figure(BaseModel):
+class AdviceFigure(BaseModel):
     """A figure with its evidence."""
 
     measure: str = Field(examples=["latency"])
@@ -43,10 +42,11 @@ class Figure(BaseModel):
     high: float | None
     evidence: Evidence
     where: str = Field(description="Another machine or site, the source of a published figure, or a reason.")
-    words: str
+    value_in_words: str | None
+    evidence_in_words: str = Field(description="Interval, n and evidence.")
 
     @classmethod
-    def of(cls, figure: FigureOfCandidate) -> Figure:
+    def of(cls, figure: Figure) -> AdviceFigure:
         measure = MEASURES[figure.measure]
         return cls(
             measure=figure.measure,
@@ -59,27 +59,28 @@ class Figure(BaseModel):
             high=figure.high,
             evidence=figure.evidence,
             where=figure.where,
-            words=figure_words(figure),
+            value_in_words=None if figure.value is None else value_words(figure.measure, figure.value, figure.unit),
+            evidence_in_words=evidence_words(figure),
         )
 
 
-class CheckedLimit(BaseModel):
+class AdviceCheck(BaseModel):
     """A constraint applied to a candidate."""
 
     measure: str
     verdict: Verdict
     limit: float | None = Field(description="Null for the preferred figure, which must be measured, and for licences.")
     words: str
-    figure: Figure
+    figure: AdviceFigure
 
     @classmethod
-    def of(cls, check: Check) -> CheckedLimit:
-        figure = Figure.of(check.figure)
+    def of(cls, check: Check) -> AdviceCheck:
+        figure = AdviceFigure.of(check.figure)
         words = check_words(check)
         return cls(measure=check.measure, verdict=check.verdict, limit=check.limit, words=words, figure=figure)
 
 
-class Hint(BaseModel):
+class AdviceHint(BaseModel):
     """A published or counted figure, or one of other hardware. It meets no constraint."""
 
     measure: str
@@ -89,7 +90,7 @@ class Hint(BaseModel):
     words: str
 
     @classmethod
-    def of(cls, hint: HintOfCandidate) -> Hint:
+    def of(cls, hint: Hint) -> AdviceHint:
         words = f"{hint.value:.3g} {hint.unit}".rstrip()
         if hint.measure in MEASURES:
             words = value_words(hint.measure, hint.value, hint.unit)
@@ -115,9 +116,9 @@ class AdviceCandidate(BaseModel):
     older: int = Field(description="Older measurements of the same variant, execution, machine and task, left out.")
     code_licence: str | None
     weights_licence: str | None
-    checks: list[CheckedLimit]
-    figures: list[Figure]
-    hints: list[Hint]
+    checks: list[AdviceCheck]
+    figures: list[AdviceFigure]
+    hints: list[AdviceHint]
 
     @classmethod
     def of(cls, place: int, ranked: Ranked) -> AdviceCandidate:
@@ -139,9 +140,9 @@ class AdviceCandidate(BaseModel):
             older=one.older,
             code_licence=record.code_licence if record else None,
             weights_licence=record.weights_licence if record else None,
-            checks=[CheckedLimit.of(check) for check in ranked.checks],
+            checks=[AdviceCheck.of(check) for check in ranked.checks],
             figures=_figures(one),
-            hints=[Hint.of(hint) for hint in one.hints],
+            hints=[AdviceHint.of(hint) for hint in one.hints],
         )
 
 
@@ -215,5 +216,5 @@ class Advice(BaseModel):
         )
 
 
-def _figures(candidate: Candidate) -> list[Figure]:
-    return [Figure.of(candidate.figures[name]) for name in MEASURES if name in candidate.figures]
+def _figures(candidate: Candidate) -> list[AdviceFigure]:
+    return [AdviceFigure.of(candidate.figures[name]) for name in MEASURES if name in candidate.figures]

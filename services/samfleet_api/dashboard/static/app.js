@@ -12,6 +12,7 @@ const PAGES = [
   [/^\/dashboard\/reports(?:\/[^/]+)?$/, "reports"],
   [/^\/dashboard\/survey$/, "survey"],
   [/^\/dashboard\/variants$/, "variants"],
+  [/^\/dashboard\/advise$/, "advise"],
 ];
 /** @type {[string, string][]} */
 const LINKS = [
@@ -19,6 +20,7 @@ const LINKS = [
   ["/dashboard/reports", "Reports"],
   ["/dashboard/survey", "Survey"],
   ["/dashboard/variants", "Variants"],
+  ["/dashboard/advise", "Advise"],
 ];
 
 /** @param {string} path */

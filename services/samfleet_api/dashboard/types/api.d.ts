@@ -1,6 +1,84 @@
 // Written by `make generated` from the models of the REST API; edit those.
 
 declare namespace Api {
+  interface Advice {
+    recommended: boolean;
+    summary: string;
+    hardware: string;
+    dataset: string | null;
+    notes: string[];
+    candidates: AdviceCandidate[];
+    settings: AdviceSettings | null;
+    steps: AdviceStep[];
+    steps_left_out: number;
+  }
+
+  interface AdviceCandidate {
+    rank: number;
+    status: "recommended" | "fits" | "possible" | "excluded";
+    reason: string;
+    variant: string;
+    title: string;
+    execution: string;
+    hardware: string | null;
+    hardware_id: string | null;
+    pool: string | null;
+    site: string | null;
+    task_in_words: string;
+    code_version: string | null;
+    failures: number;
+    older: number;
+    code_licence: string | null;
+    weights_licence: string | null;
+    checks: AdviceCheck[];
+    figures: AdviceFigure[];
+    hints: AdviceHint[];
+  }
+
+  interface AdviceCheck {
+    measure: string;
+    verdict: "meets" | "fails" | "cannot tell" | "unknown" | "would meet" | "would fail";
+    limit: number | null;
+    words: string;
+    figure: AdviceFigure;
+  }
+
+  interface AdviceFigure {
+    measure: string;
+    title: string;
+    value: number | null;
+    unit: string;
+    n: number | null;
+    counted: string;
+    low: number | null;
+    high: number | null;
+    evidence: "measured here" | "measured at site" | "measured elsewhere" | "published" | "counted" | "record" | "unknown";
+    where: string;
+    value_in_words: string | null;
+    evidence_in_words: string;
+  }
+
+  interface AdviceHint {
+    measure: string;
+    value: number;
+    unit: string;
+    source: string;
+    words: string;
+  }
+
+  interface AdviceSettings {
+    environment: Record<string, string>;
+    job: Record<string, unknown>;
+    command: string;
+  }
+
+  interface AdviceStep {
+    variant: string;
+    command: string;
+    reason: string;
+    job: Record<string, unknown> | null;
+  }
+
   interface AnnotationCoverage {
     images: number;
     annotated_images: number;
