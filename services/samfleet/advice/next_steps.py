@@ -176,7 +176,8 @@ def _published(candidate: Candidate, measure: str) -> float | None:
 
 
 def estimated_time(question: Question, candidate: Candidate, others: Sequence[Candidate]) -> float | None:
-    """Estimate a time in ms from the measured candidate with the closest number of operations, in proportion to it.
+    """Estimate a time in ms from the measured candidate of the same task with the closest number of operations, in
+    proportion to it.
 
     It is a hint: devices are not equally fast at all operations.
     """
@@ -186,6 +187,7 @@ def estimated_time(question: Question, candidate: Candidate, others: Sequence[Ca
         for other in others
         if mine
         and other.execution == REFERENCE
+        and other.task_in_words == candidate.task_in_words
         and (figure := other.figure("latency")).measured
         and figure.value is not None
         and (flops := flops_of(question.task, other.variant))
