@@ -131,8 +131,9 @@ def _notes(question: Question, chosen: Chosen, scope: Scope, ranked: Sequence[Ra
         found.append("no reachable pool has computed an image yet, so this hardware is unknown; name one with hardware")
     if chosen.published is not None:
         found.append("published figures recommend nothing: measure on this hardware, or import its measurements")
-    if {"miou", "ap", "ar"} & {check.measure for one in ranked for check in one.checks}:
-        found.append("figures of quality have no interval yet: compare them with their number of objects in mind")
+    quality = [check.figure for one in ranked for check in one.checks if check.measure in {"miou", "ap", "ar"}]
+    if any(figure.measured and figure.low is None for figure in quality):
+        found.append("some figures of quality have no interval: compare them with their number of objects in mind")
     if any(one.candidate.figure("memory").value is not None for one in ranked):
         found.append("memory is what torch reserved on a GPU, and the peak resident size of the process on a CPU")
     return tuple(found)

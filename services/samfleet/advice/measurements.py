@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
@@ -16,9 +18,10 @@ from samfleet.advice.question import QUALITIES, Question
 from samfleet.advice.spread import relative_error_of_mean
 from samfleet.advice.tasks_measured import Scope
 from samfleet.db.models import Rollup
+from samfleet.quality.resampling import interval_of
 from samfleet.reports.cells import Cells, read_cells
 from samfleet.reports.cost import read_cost
-from samfleet.reports.figures import AR_LIMIT
+from samfleet.reports.figures import AR_LIMIT, read_replicates
 from samfleet.reports.intervals import LEAST_BATCHES, median_interval
 from samfleet.reports.quality import read_quality
 from samfleet.reports.query import Dimension, ReportQuery
@@ -27,6 +30,7 @@ from samfleet.reports.task_words import task_words
 from samfleet.site_names import LOCAL_SITE
 
 GROUPS = (Dimension.VARIANT, Dimension.HARDWARE, Dimension.PRECISION, Dimension.POOL, Dimension.DATASET)
+RESAMPLED = {"miou": "miou_evaluated", "ap": "ap", "ar": f"ar_{AR_LIMIT}"}  # names in `samfleet.reports.figures`
 QUALITY_COLUMNS = {"miou": "miou", "ap": "ap", "ar": f"ar_{AR_LIMIT}"}
 
 
@@ -77,6 +81,7 @@ def read_measurements(session: Session, query: ReportQuery, question: Question, 
     times = {_key(row, names): index for index, row in enumerate(cells.rows)}
     work = {_key(row, names): row for row in read_cost(session, asked)}
     quality = {_key(row, names): row for row in read_quality(session, asked)}
+    resampled = read_replicates(session, asked, asked.keys(), RESAMPLED.values())
     found = []
     for key, hour in last.items():
         row = dict(zip(names, key, strict=True))
@@ -85,7 +90,7 @@ def read_measurements(session: Session, query: ReportQuery, question: Question, 
         index = times.get(key)
         figures = [
             *_time_figures(question, row["site"], cells, index, work.get(key)),
-            *_quality_figures(question, row["site"], quality.get(key)),
+            *_quality_figures(question, row["site"], quality.get(key), resampled.get(key, {})),
         ]
         found.append(
             _measurement(row, scope, hour, cells.rows[index] if index is not None else None, work.get(key), figures)
@@ -159,7 +164,9 @@ def _with_error(figure: Figure, error: float | None) -> Figure:
     return replace(figure, low=figure.value / (1 + error), high=figure.value * (1 + error))
 
 
-def _quality_figures(question: Question, site: str, row: Row | None) -> list[Figure]:
+def _quality_figures(
+    question: Question, site: str, row: Row | None, resampled: Mapping[str, NDArray[np.float64]]
+) -> list[Figure]:
     evidence, where = evidence_of(site)
     if row is None:
         return []
@@ -167,5 +174,6 @@ def _quality_figures(question: Question, site: str, row: Row | None) -> list[Fig
     for name in QUALITIES[question.task]:
         if (value := row[QUALITY_COLUMNS[name]]) is not None:
             objects = row["instances"] or None
-            found.append(Figure(name, float(value), evidence, objects, "objects", where=where))
+            low, high = interval_of(resampled.get(RESAMPLED[name])) or (None, None)
+            found.append(Figure(name, float(value), evidence, objects, "objects", low=low, high=high, where=where))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy import delete, select, text
 from fixtures.api.advised_tenant import CPU, DATASET, L4, SITE, Run, annotate, measure_for_advice, record
 from fixtures.api.measured_tenant import DEVICE
 from fixtures.api.running_api import Api, Tenant
-from samfleet.db.models import Hardware, WorkerHeartbeat
+from samfleet.db.models import Hardware, RunQuality, WorkerHeartbeat
 from samfleet.db.session import transaction
 
 
@@ -162,6 +163,21 @@ def test_figures_are_of_one_dataset_and_the_newest_version(api: Api, tenant: Ten
     assert figure(first, "miou")["value"] == pytest.approx(0.735)
     assert figure(first, "latency")["value"] == pytest.approx(50, rel=0.02)
     assert answer["notes"][0].startswith(f"all figures are of the dataset {DATASET}: it has the most annotated objects")
+
+
+def test_quality_whose_interval_spans_the_limit_decides_nothing(api: Api, tenant: Tenant, folder: Path) -> None:
+    dataset = measure_for_advice(api, tenant, folder, ())
+    run = record(api, tenant, dataset, Run("mobile_sam", CPU, 40, 0.735, 1.0))
+    with transaction(api.engine) as session:
+        replicates = [0.735 + 0.001 * number for number in range(-50, 51)]
+        row = {"metric": "miou", "area": "all", "max_detections": 1, "value": 0.735, "instances": 32}
+        session.add(RunQuality(run_id=uuid.UUID(run), replicates=replicates, **row))
+    close = of(ask(tenant, task="box", min_miou=0.72), "mobile_sam")
+    measured = figure(close, "miou")
+    assert (measured["low"], measured["high"]) == (pytest.approx(0.6875), pytest.approx(0.7825))
+    assert (close["status"], close["reason"].startswith("possible, but cannot tell: mIoU")) == ("possible", True)
+    assert of(ask(tenant, task="box", min_miou=0.68), "mobile_sam")["status"] == "recommended"
+    assert of(ask(tenant, task="box", min_miou=0.79), "mobile_sam")["status"] == "excluded"
 
 
 def test_quality_in_fp32_counts_on_another_machine_but_not_in_another_precision(
