@@ -92,7 +92,7 @@ def test_faults_are_named(change: tuple[str, str], message: str) -> None:
 
 def test_a_missing_plan_and_a_plan_without_images(tmp_path: Path) -> None:
     with pytest.raises(SurveyPlanNotFound, match="default, small"):
-        load_plan("smal")
+        load_plan("tiny")
     with pytest.raises(SurveyPlanInvalid, match="--images"):
         load_plan("small")
     broken = tmp_path / "plan.yaml"
