@@ -45,13 +45,13 @@ def dataset(tenant: Tenant, folder: Path) -> str:
 
 def new_dataset(tenant: Tenant, folder: Path, name: str) -> str:
     """Create a dataset with two annotated objects an image, and detections of the same boxes."""
-    boxes = [
-        {"image_id": image, "category_id": 1, "bbox": [left, 5, 8, 10]} for image in range(IMAGES) for left in (4, 14)
+    places = [(image, left) for image in range(IMAGES) for left in (4, 14)]
+    boxes = [{"image_id": image, "category_id": 1, "bbox": [left, 5, 8, 10]} for image, left in places]
+    outlines = [[[left, 5, left + 8, 5, left + 8, 15, left, 15]] for _, left in places]
+    annotations = [
+        {"id": number, "area": 80, "iscrowd": 0, "segmentation": outline, **box}
+        for number, (box, outline) in enumerate(zip(boxes, outlines, strict=True), 1)
     ]
-    annotations = [{"id": number, "area": 80, "iscrowd": 0, **box} for number, box in enumerate(boxes, 1)]
-    for one in annotations:
-        left = one["bbox"][0]
-        one["segmentation"] = [[left, 5, left + 8, 5, left + 8, 15, left, 15]]
     images = [{"id": image, "file_name": f"{image}.png", "width": WIDTH, "height": HEIGHT} for image in range(IMAGES)]
     content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": name}]}
     (folder / f"{name}.json").write_text(json.dumps(content))

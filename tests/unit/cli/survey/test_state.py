@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from samfleet_cli.survey.state import STATE_FILE, SurveyState, SurveyStateInvalid
+from samfleet_cli.survey.state import STATE_FILE, CellState, SurveyState, SurveyStateInvalid
 
 
 def test_a_state_is_read_as_it_was_saved(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_cell_that_is_measured_again_has_another_attempt_and_no_outcome() -> N
     entry = SurveyState().cell("box")
     entry.status, entry.job_id, entry.reason, entry.images = "failed", "0b5d", "the job was cancelled", 3
     entry.again()
-    assert (entry.status, entry.job_id, entry.reason, entry.images, entry.attempt) == ("waiting", None, None, None, 2)
+    assert entry == CellState(attempt=2)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"version": 2}', '{"cells": {"box": {"status": "lost"}}}'])
