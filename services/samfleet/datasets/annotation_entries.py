@@ -1,7 +1,6 @@
 """Validation of the entries of COCO instances files; an error names the entry and the fault.
 
-LVIS v1 names images by `coco_url` only; its `neg_category_ids` and `not_exhaustive_category_ids` are kept. As in COCO's
-tools, a missing `iscrowd` is 0, and a missing `area` or `bbox` is derived from the segmentation (cocoapi,
+As in COCO's tools, a missing `iscrowd` is 0, and a missing `area` or `bbox` is derived from the segmentation (cocoapi,
 PythonAPI/pycocotools/coco.py). A derived polygon area is that of the polygons, not of pixels. null counts as missing.
 An entry without a segmentation, or with an empty one, is only a box.
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,9 +25,6 @@ from samfleet.datasets.segmentation import (
 from samfleet.errors import InvalidInput, TooLarge
 
 MAX_ID = 2**62  # ids for images that the file does not name follow the largest one and must fit 64 bits
-MAX_IMAGES = 2_000_000  # in one file; each takes 300 bytes of memory
-MAX_NAME_CHARACTERS = 1024  # as for a dataset's images
-MAX_CHECKED_CATEGORIES = 5_000_000  # in all images of one file, 16 bytes each; LVIS v1 train has a quarter of it
 MAX_CATEGORY_CHARACTERS = 2**22  # LVIS's 1,203 categories with definitions and synonyms take a tenth
 
 Size = tuple[int, int]  # height, width in pixels
@@ -79,86 +75,13 @@ class AnnotationLimits:
     segmentation_bytes: int = 4 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedCategories:
-    """Categories of one image of federated annotations, by id.
-
-    `negative` were looked for without finding an instance; of `not_exhaustive` not all instances are annotated.
-    """
-
-    negative: tuple[int, ...]
-    not_exhaustive: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class ImageEntries:
-    """Images of a file: ids by file name, or by URL without one; sizes, original names and checked categories by id."""
-
-    ids: dict[str, int] = field(default_factory=dict)
-    sizes: dict[int, Size | None] = field(default_factory=dict)
-    originals: dict[int, str] = field(default_factory=dict)  # Roboflow's `extra.name`
-    checked: dict[int, CheckedCategories] = field(default_factory=dict)
-
-
-def read_images(entries: Iterable[Any], most: int) -> ImageEntries:
-    """Read the list `images`, with at most `most` entries."""
-    images, most_checked = ImageEntries(), MAX_CHECKED_CATEGORIES
-    for index, entry in enumerate(entries):
-        where = f"images[{index}]"
-        image_id = _integer(_object(entry, where), "id", where)
-        name = entry.get("coco_url") if entry.get("file_name") is None else entry["file_name"]
-        if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_CHARACTERS:
-            raise AnnotationsInvalid(
-                f"{where}: file_name, or coco_url without one, must be a text of 1 to {MAX_NAME_CHARACTERS} characters"
-            )
-        if image_id in images.sizes:
-            raise AnnotationsInvalid(f"{where}: id {image_id} occurs twice; image ids must be unique")
-        if name in images.ids:
-            raise AnnotationsInvalid(f"{where}: file_name {name!r} occurs twice, so its annotations are ambiguous")
-        if index >= min(most, MAX_IMAGES):
-            raise AnnotationsTooLarge(
-                f"the file has more than {index} images; split it, or raise SAMFLEET_MAX_ANNOTATIONS"
-            )
-        height, width = entry.get("height"), entry.get("width")
-        known = type(height) is int and type(width) is int and 0 < height < MAX_ID and 0 < width < MAX_ID
-        images.ids[name] = image_id
-        images.sizes[image_id] = (height, width) if known else None
-        original = extra.get("name") if isinstance(extra := entry.get("extra"), dict) else None
-        if isinstance(original, str) and 0 < len(original) <= MAX_NAME_CHARACTERS:
-            images.originals[image_id] = original
-        checked = _checked_categories(entry, where)
-        if checked is not None:
-            images.checked[image_id] = checked
-            most_checked -= len(checked.negative) + len(checked.not_exhaustive)
-        if most_checked < 0:
-            raise AnnotationsTooLarge(
-                f"the images have more than {MAX_CHECKED_CATEGORIES} entries in neg_category_ids and "
-                "not_exhaustive_category_ids; split the file"
-            )
-    return images
-
-
-def _checked_categories(entry: dict[str, Any], where: str) -> CheckedCategories | None:
-    """Return the two lists of federated annotations; None if the entry has neither."""
-    names = ("neg_category_ids", "not_exhaustive_category_ids")
-    given = [entry[name] for name in names if entry.get(name) is not None]
-    if not given:
-        return None
-    if len(given) < len(names):
-        raise AnnotationsInvalid(f"{where}: {' and '.join(names)} belong together; give both, or neither")
-    for name, values in zip(names, given, strict=True):
-        if not isinstance(values, list) or any(type(one) is not int or not 0 <= one < MAX_ID for one in values):
-            raise AnnotationsInvalid(f"{where}: {name} must be a list of category ids")
-    return CheckedCategories(tuple(given[0]), tuple(given[1]))
-
-
 def read_categories(entries: Iterable[Any]) -> tuple[dict[str, Any], ...]:
     seen: set[int] = set()
     categories: list[dict[str, Any]] = []
     characters = 0
     for index, entry in enumerate(entries):
         where = f"categories[{index}]"
-        category_id = _integer(_object(entry, where), "id", where)
+        category_id = as_integer(as_object(entry, where), "id", where)
         if category_id in seen:
             raise AnnotationsInvalid(f"{where}: id {category_id} occurs twice; category ids must be unique")
         seen.add(category_id)
@@ -215,9 +138,9 @@ class InstanceReader:
             )
 
     def _read_instance(self, entry: Any, where: str) -> Annotation:
-        annotation_id = _integer(_object(entry, where), "id", where)
+        annotation_id = as_integer(as_object(entry, where), "id", where)
         where = f"{where} (id {annotation_id})"
-        image_id = _integer(entry, "image_id", where)
+        image_id = as_integer(entry, "image_id", where)
         if image_id not in self._sizes:
             raise AnnotationsInvalid(f"{where}: image_id {image_id} is not in images")
         bbox = None if entry.get("bbox") is None else _bbox(entry["bbox"], where)
@@ -227,7 +150,7 @@ class InstanceReader:
         return Annotation(
             annotation_id=annotation_id,
             image_id=image_id,
-            category_id=_integer(entry, "category_id", where),
+            category_id=as_integer(entry, "category_id", where),
             bbox=_bbox(list(extent.bbox), where) if bbox is None else bbox,
             area=_area(entry.get("area"), extent.area, where),
             iscrowd=_iscrowd(entry.get("iscrowd"), where),
@@ -292,13 +215,15 @@ def _bbox(value: Any, where: str) -> tuple[float, float, float, float]:
     return x, y, width, height
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
+def as_object(value: Any, where: str) -> dict[str, Any]:
+    """Return the value if it is a JSON object. Raises `AnnotationsInvalid`."""
     if not isinstance(value, dict):
         raise AnnotationsInvalid(f"{where} must be an object")
     return value
 
 
-def _integer(entry: dict[str, Any], name: str, where: str) -> int:
+def as_integer(entry: dict[str, Any], name: str, where: str) -> int:
+    """Return the member if it is a whole number, 0 or more, below `MAX_ID`. Raises `AnnotationsInvalid`."""
     value = entry.get(name)
     if type(value) is not int or not 0 <= value < MAX_ID:
         raise AnnotationsInvalid(f"{where}: {name} must be a whole number, 0 or more")

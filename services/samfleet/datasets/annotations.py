@@ -14,13 +14,11 @@ from samfleet.datasets.annotation_entries import (
     Annotation,
     AnnotationLimits,
     AnnotationsInvalid,
-    CheckedCategories,
-    ImageEntries,
     InstanceReader,
     Size,
     read_categories,
-    read_images,
 )
+from samfleet.datasets.image_entries import CheckedCategories, ImageEntries, read_images
 from samfleet.datasets.json_array import JsonArrayInvalid, iter_json_members
 
 OpenFile = Callable[[], AbstractContextManager[IO[bytes]]]  # opens the file at its start

@@ -14,8 +14,9 @@ from sqlalchemy import BigInteger, Select, Text, cast, collate, func, literal, s
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from samfleet.datasets.annotation_entries import Annotation, CheckedCategories, Size
+from samfleet.datasets.annotation_entries import Annotation, Size
 from samfleet.datasets.detections import Detection
+from samfleet.datasets.image_entries import CheckedCategories
 from samfleet.db.models import Dataset, DatasetImage
 
 

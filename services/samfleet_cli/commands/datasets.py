@@ -11,6 +11,32 @@ import typer
 from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, Yes, flag
 
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a recipe.", show_default=False)]
+Out = Annotated[
+    Path | None, typer.Option(file_okay=False, help="Folder to write.  [default: datasets/NAME]", show_default=False)
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Only N images, chosen by --seed. Default: all.", show_default=False)
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the sample; the same on every machine.")]
+Given = Annotated[
+    Path | None,
+    typer.Option("--from", exists=True, file_okay=False, help="Folder of files you downloaded.", show_default=False),
+]
+Downloads = Annotated[
+    Path | None,
+    typer.Option(file_okay=False, help="Folder of archives.  [default: .downloads beside --out]", show_default=False),
+]
+AcceptTerms = Annotated[
+    str,
+    typer.Option(
+        "--accept-licenses",
+        envvar=SETTING,
+        help=f"Terms that you accept, separated by commas: {', '.join(OF_DATASETS)}.",
+        show_default=False,
+    ),
+]
+
 app = typer.Typer(help="Prepare public datasets; list and delete datasets.", no_args_is_help=True)
 
 
@@ -60,36 +86,13 @@ def delete(
 
 @app.command()
 def prepare(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a recipe.", show_default=False)] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(file_okay=False, help="Folder to write.  [default: datasets/NAME]", show_default=False),
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only N images, chosen by --seed. Default: all.", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample; the same on every machine.")] = 0,
-    given: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", exists=True, file_okay=False, help="Folder of files that you downloaded.", show_default=False
-        ),
-    ] = None,
-    downloads: Annotated[
-        Path | None,
-        typer.Option(
-            file_okay=False, help="Folder of archives.  [default: .downloads beside --out]", show_default=False
-        ),
-    ] = None,
-    accept_licenses: Annotated[
-        str,
-        typer.Option(
-            "--accept-licenses",
-            envvar=SETTING,
-            help=f"Terms that you accept, separated by commas: {', '.join(OF_DATASETS)}.",
-            show_default=False,
-        ),
-    ] = "",
+    name: Name = None,
+    out: Out = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    given: Given = None,
+    downloads: Downloads = None,
+    accept_licenses: AcceptTerms = "",
     list_recipes: Annotated[bool, flag("--list", help="List the recipes.")] = False,
     as_json: AsJson = False,
     plain: Plain = False,

@@ -17,7 +17,6 @@ from samfleet_cli.commands.grid_options import with_grid_options
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, flag
 
 if TYPE_CHECKING:
-    from samfleet_cli.connection import ApiChoice
     from samfleet_cli.jobs.segment import Segmentation
 
 
@@ -128,26 +127,25 @@ def segment(
     Exit codes: 0 all images succeeded; 3 some images failed (see "errors" in summary.json); 4 the job was cancelled;
     2 wrong usage; 130 Ctrl-C: the job continues, and the message says how to resume; 1 any other error.
     """
-    files: dict[BoxSource, Path | None] = {"detections": detections, "annotations": annotations}
-    drawn = {"points": points, "seed": prompt_seed}
-    asked = task_from_options(task, grid, multimask, files=_require_regular(files), drawn=drawn)
+    given = _require_regular({"detections": detections, "annotations": annotations})
+    asked = task_from_options(task, grid, multimask, files=given, drawn={"points": points, "seed": prompt_seed})
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
-    from samfleet_cli.connection import choose_api
     from samfleet_cli.jobs.dataset import Source
     from samfleet_cli.jobs.segment import Segmentation
 
     images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate, name, force)
-    _carry_out(choose_api(api_url, api_key), wanted, as_json=as_json)
+    _carry_out(api_url, api_key, wanted, as_json=as_json)
 
 
-def _carry_out(api: ApiChoice, wanted: Segmentation, *, as_json: bool) -> None:
+def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *, as_json: bool) -> None:
+    from samfleet_cli.connection import choose_api
     from samfleet_cli.jobs.progress import open_display
     from samfleet_cli.jobs.segment import segment as run
     from samfleet_cli.jobs.wait import exit_code_of
     from samfleet_cli.tables import print_summary
 
-    job, results = run(api, wanted, open_display(sys.stderr))
+    job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))
     print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
 

@@ -15,7 +15,7 @@ from fixtures.images.coco_evaluation import by_image, official, official_mean
 from fixtures.images.survey_sets import as_lvis, as_sginw, as_uvo, found_masks, made_up
 from fixtures.models.shared_data import shared_path
 from reference.plain_lvis import plain_figures
-from samfleet.datasets.annotation_entries import Annotation
+from samfleet.datasets.annotation_entries import Annotation, AnnotationsInvalid, AnnotationsTooLarge
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.quality.federated import Checked
 from samfleet.quality.measures import Measures
@@ -154,19 +154,17 @@ def test_images_of_the_formats_are_matched_by_their_last_parts() -> None:
     ],
 )
 def test_wrong_checked_categories_are_refused(fields: Any, message: str) -> None:
-    from samfleet.datasets.annotation_entries import AnnotationsInvalid
-
     image = {"id": 1, "coco_url": "http://images.cocodataset.org/val2017/1.jpg", **fields}
     with pytest.raises(AnnotationsInvalid, match=rf"images\[0\]: {message}"):
         read({"images": [image], "annotations": []})
 
 
 def test_the_number_of_checked_categories_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    from samfleet.datasets import annotation_entries
+    from samfleet.datasets import image_entries
 
-    monkeypatch.setattr(annotation_entries, "MAX_CHECKED_CATEGORIES", 3)
+    monkeypatch.setattr(image_entries, "MAX_CHECKED_CATEGORIES", 3)
     checked = {"neg_category_ids": [1, 2], "not_exhaustive_category_ids": [3]}
     images = [{"id": number, "file_name": f"{number}.jpg", **checked} for number in range(2)]
     assert read({"images": images[:1], "annotations": []}).checked[0].negative == (1, 2)
-    with pytest.raises(annotation_entries.AnnotationsTooLarge, match="more than 3 entries in neg_category_ids"):
+    with pytest.raises(AnnotationsTooLarge, match="more than 3 entries in neg_category_ids"):
         read({"images": images, "annotations": []})
