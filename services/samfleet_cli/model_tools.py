@@ -111,6 +111,14 @@ def run_verify(folder: Path, names: Sequence[str], threads: int | None) -> int:
     return subprocess.run(command, env={**os.environ, **CPU_TUNING}, check=False).returncode
 
 
+def run_stand_ins(names: Sequence[str], out: Path) -> int:
+    """Write stand-ins in a subprocess, which prints their records, and return its exit code."""
+    if installed_version("torch") is None:
+        raise TorchNotInstalled
+    command = [sys.executable, "-m", "samfleet_models.tools.stand_ins", "--out", str(out), *names]
+    return subprocess.run(command, env={**os.environ, **CPU_TUNING, **UTF8}, check=False).returncode
+
+
 def run_distill(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a distillation in a subprocess, which prints its progress, and return its exit code."""
     if installed_version("torch") is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from samfleet.variants import survey_figures as published
+from samfleet.variants.stand_ins import stands_for
 from samfleet.variants.survey_figures import Condition
 
 _GRIDS = {16: published.GRID_16, 32: published.GRID_32, 64: published.GRID_64}
@@ -57,5 +58,5 @@ def hardware_condition(device_kind: str, device_name: str) -> Condition:
 
 def fields_of(condition: Condition | None, variant: str) -> dict[str, Any]:
     """Return the published figure of a variant under a condition as columns of a row."""
-    figure = published.survey_figure(condition, variant) if condition else None
+    figure = published.survey_figure(condition, stands_for(variant)) if condition else None
     return {"published": figure, "published_on": condition.on if condition and figure is not None else None}

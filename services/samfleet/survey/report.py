@@ -15,6 +15,7 @@ from samfleet.reports.table import Report, Row, build_report, read_parameters
 from samfleet.survey import quality, size, speed
 from samfleet.survey.differences import COLUMNS, Entry, corrected, quality_differences, time_differences
 from samfleet.survey.tables import HEADINGS, SurveyTable, published_table
+from samfleet.variants.stand_ins import is_stand_in
 from samfleet.variants.survey_figures import VITDET
 
 GROUPS = (Dimension.VARIANT, Dimension.HARDWARE, Dimension.PRECISION, Dimension.DATASET)
@@ -58,9 +59,9 @@ class _Measurements:
         return corrected(found)
 
     def of_quality(self, make: Callable[[Row, Mapping[str, Any], str | None], Row | None]) -> list[Row]:
-        return _found(
-            make(row, self.tasks[row["parameters"]], self.samples.get(row["dataset"])) for row in self.evaluated
-        )
+        """Return rows of quality, without stand-ins: masks of random weights mean nothing."""
+        real = [row for row in self.evaluated if not is_stand_in(row["variant"])]
+        return _found(make(row, self.tasks[row["parameters"]], self.samples.get(row["dataset"])) for row in real)
 
     def _task(self, row: Row) -> tuple[Any, Any]:
         task = self.tasks[row["parameters"]]

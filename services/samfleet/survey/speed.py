@@ -23,10 +23,12 @@ from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.reports.table import Row
 from samfleet.rollups.sketch import bucket_values
 from samfleet.survey.conditions import fields_of, grid_condition, hardware_condition
+from samfleet.variants.stand_ins import is_stand_in
 from samfleet.variants.survey_figures import Condition
 from samfleet.wire.stages import IMAGE, MODEL
 
 MEASURED = (
+    "weights",
     "n",
     "p50_ms",
     "low_ms",
@@ -89,7 +91,8 @@ def _compared(one: Timed, condition: Condition | None) -> Row:
     fields = fields_of(condition, one.row["variant"])
     known = fields["published"] is not None
     ratio = one.fields["p50_ms"] / fields["published"] if known else None
-    return {**one.row, **one.fields, **fields, "ratio": ratio}
+    weights = "random" if is_stand_in(one.row["variant"]) else "real"
+    return {**one.row, **one.fields, **fields, "ratio": ratio, "weights": weights}
 
 
 def _equal_work(cells: Cells, keys: Sequence[str]) -> Iterator[list[int]]:

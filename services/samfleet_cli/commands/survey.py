@@ -51,6 +51,21 @@ def run(
     raise typer.Exit(ExitCode.IMAGES_FAILED if done.counts.get("failed") else ExitCode.OK)
 
 
+@app.command("stand-ins")
+def stand_ins(
+    names: Annotated[list[str], typer.Argument(metavar="VARIANT...", help="Hosted variants.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the stand-ins.", file_okay=False)] = Path("stand-ins"),
+) -> None:
+    """Write variants with random weights, to measure times where the real weights are missing.
+
+    Measure them with `samfleet --variants-dir FOLDER survey run` and a plan with the variants `stand_ins`. Their
+    weights take as much disk space as real ones.
+    """
+    from samfleet_cli.model_tools import run_stand_ins
+
+    raise typer.Exit(run_stand_ins(names, out))
+
+
 @app.command()
 def report(out: Out = Path("survey"), api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
     """Write the report again, from the measurements that are there now: Markdown, HTML, CSV and JSON."""

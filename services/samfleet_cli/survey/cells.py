@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from samfleet.variants.stand_ins import is_stand_in, stands_for
 from samfleet_cli.survey.datasets import DatasetKey
 from samfleet_cli.survey.plan import HERE, STAND_INS, Block, Plan
 from samfleet_cli.survey.tasks import SurveyTask
@@ -67,8 +68,12 @@ def _of_block(plan: Plan, block: Block, hosted: Sequence[HostedVariant]) -> Iter
 def _variants(block: Block, hosted: Sequence[HostedVariant]) -> Iterator[str]:
     named = [name for name in block.variants if name not in {HERE, STAND_INS}]
     yield from named
+    ready = [variant.name for variant in hosted if variant.weights_here and variant.name not in named]
     if HERE in block.variants:
-        yield from (variant.name for variant in hosted if variant.weights_here and variant.name not in named)
+        yield from (name for name in ready if not is_stand_in(name))
+    if STAND_INS in block.variants:
+        real = set(named) | {name for name in ready if not is_stand_in(name)}
+        yield from (name for name in ready if is_stand_in(name) and stands_for(name) not in real)
 
 
 def _shape(plan: Plan, dataset: str, task: SurveyTask) -> Any:

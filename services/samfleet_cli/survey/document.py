@@ -129,7 +129,7 @@ def _section(table: Mapping[str, Any]) -> Section:
 def _divided(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the rows without the values that they all share, and these values."""
     shown, common = told_apart(rows)
-    for name in ("hardware", "precision"):
+    for name in ("hardware", "precision", "weights"):
         if name in shown[0] and len({row[name] for row in shown}) == 1:
             common[name] = shown[0][name]
     return [{name: value for name, value in row.items() if name not in common} for row in shown], common

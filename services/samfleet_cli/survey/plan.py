@@ -55,21 +55,23 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+SomeNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+Names = Annotated[SomeNames, Field(min_length=1)]
 
 
 class Block(_Part):
     """Measurements of all combinations of its lists, in this order, the tasks changing slowest.
 
-    `variants` are names, `here` (all variants whose weights the server has), or `stand_ins` (all others, with random
-    weights: times only). Without `pools` the server's first pool is measured, without `executions` the pool's own.
+    `variants` are names, `here` (all variants whose weights the server has), or `stand_ins` (variants with random
+    weights whose real weights are missing: times only). Without `pools` the server's first pool is measured, without
+    `executions` the pool's own.
     """
 
     tasks: Names
     datasets: Names
     variants: Names = (HERE,)
-    pools: tuple[str, ...] = ()
-    executions: tuple[str, ...] = ()
+    pools: SomeNames = ()
+    executions: SomeNames = ()
     limit: int | None = Field(default=None, ge=1)
     repeats: int = Field(default=1, ge=1, le=100)
 

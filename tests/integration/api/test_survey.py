@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, Outcomes, carry_out, failed, segmented, write_pictures
-from samfleet.db.models import RunQuality
+from samfleet.db.models import ReportSeries, RunQuality
 from samfleet.db.session import transaction
 from samfleet.jobs.outcomes import ImageOutcome, Quality, ShardImage
 
@@ -123,7 +124,7 @@ def test_a_single_box_is_timed_over_all_repeats(api: Api, tenant: Tenant, datase
     assert row["high_ms"] == pytest.approx(60, rel=0.03)
     assert row["run_spread"] == pytest.approx((60 - 40) / 50, rel=0.03)
     assert (row["published"], row["published_on"]) == (424, "Xeon Gold 6330, 14 cores")
-    assert row["other_load"] == 0.25
+    assert (row["other_load"], row["weights"]) == (0.25, "real")
     assert row["ratio"] == pytest.approx(row["p50_ms"] / 424)
 
 
@@ -199,6 +200,17 @@ def test_detectors_have_their_own_tables(api: Api, tenant: Tenant, dataset: str,
     assert not found["recall"]["rows"]
     unnamed = tables(tenant)["detectors"]["rows"]
     assert [row["boxes"] for row in unnamed] == ["other detections"] * 2
+
+
+def test_stand_ins_have_times_beside_published_ones_but_no_quality(api: Api, tenant: Tenant, dataset: str) -> None:
+    measure(api, tenant, dataset, BOX, times(30.0, objects=1), figures=[("miou", 1, 0.75)])
+    with transaction(api.engine) as session:
+        statement = update(ReportSeries).where(ReportSeries.tenant_id == tenant.id)
+        session.execute(statement.values(variant="stand_in_tinysam"))
+    found = tables(tenant, sample_of=f"{dataset}:COCO")
+    (row,) = found["one_box"]["rows"]
+    assert (row["variant"], row["weights"], row["published"]) == ("stand_in_tinysam", "random", 422)
+    assert found["prompts"]["rows"] == found["differences"]["rows"] == []
 
 
 def test_datasets_choose_the_measurements(api: Api, tenant: Tenant, dataset: str, folder: Path) -> None:

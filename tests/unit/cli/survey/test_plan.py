@@ -67,6 +67,19 @@ def test_named_variants_are_measured_without_weights_too() -> None:
     assert list(dict.fromkeys(key.split(" / ")[2] for key in found)) == ["sam_vit_b", "mobile_sam", "fastsam_s"]
 
 
+def test_stand_ins_are_measured_where_the_real_weights_are_not() -> None:
+    hosted = [*HOSTED, *(HostedVariant(f"stand_in_{name}", True, "grid") for name in ("mobile_sam", "sam_vit_b"))]
+
+    def variants(change: str) -> set[str]:
+        plan = parse_plan(PLAN.replace("limit: 5", change), Path())
+        return {cell.variant for cell in cells_of(plan, hosted)}
+
+    assert variants("variants: here") == {"mobile_sam", "fastsam_s"}
+    assert variants("variants: [here, stand_ins]") == {"mobile_sam", "fastsam_s", "stand_in_sam_vit_b"}
+    assert variants("variants: [sam_vit_b, stand_ins]") == {"sam_vit_b"}
+    assert variants("variants: stand_ins, pools: fast, executions: bf16") == {"stand_in_sam_vit_b"}
+
+
 def test_one_value_may_stand_for_a_list() -> None:
     assert keys(PLAN.replace("[box, coarse]", "box")) == keys(PLAN.replace("[box, coarse]", "[box]"))
 

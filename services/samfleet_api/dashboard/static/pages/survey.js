@@ -11,7 +11,7 @@ import { significant } from "/dashboard/static/reports/units.js";
 
 const OWN = ["dataset_id", "sample_of"]; // parameters of this report only; `samfleet survey report` gives them
 const HIDDEN = ["hardware_id", "parameters", "high_ms", "high"];
-const CONSTANT = ["site", "code_version", "dataset", "precision", "hardware"]; // named once if all rows share them
+const CONSTANT = ["site", "code_version", "dataset", "precision", "hardware", "weights"]; // named once if all rows share them
 /** @type {Record<string, string>} */
 const TITLES = {
   n: "Images",
