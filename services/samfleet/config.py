@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     )
     accept_licenses: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
-        description="Restricted licences of weights that you accept, separated by commas: `AGPL-3.0`, `S-Lab-1.0`.",
+        description="Licences of weights and terms of datasets that you accept, separated by commas: `AGPL-3.0`.",
     )
     dataset_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(),

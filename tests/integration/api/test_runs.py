@@ -87,8 +87,11 @@ def test_a_completed_run_shows_its_evaluation(api: Api, tenant: Tenant, folder: 
     assert run["evaluation"] == of_job["evaluation"]
     assert run["quality_error"] is None
     assert {"metric": "ar", "area": "small", "max_detections": 10, "value": 1.0, "instances": 1} in run["evaluation"]
-    limits = [figure["max_detections"] for figure in run["evaluation"] if figure["area"] == "all"]
-    assert limits == [1, 10, 100, 1000]
+    limits = {(figure["metric"], figure["max_detections"]) for figure in run["evaluation"] if figure["area"] == "all"}
+    assert limits == {
+        *(("ar", limit) for limit in (1, 10, 100, 1000)),
+        *((metric, 100) for metric in ("ap_agnostic", "ap50_agnostic", "ap75_agnostic")),  # of one category, as UVO
+    }
 
 
 def test_a_job_may_omit_the_evaluation_and_needs_annotations_for_it(api: Api, tenant: Tenant, folder: Path) -> None:

@@ -48,7 +48,7 @@ PICO_SAM3 = VariantRecord(
         sources=(ManualSource("https://huggingface.co/pietrobonazzi/picosam3"),),
     ),
     input_size=96,
-    code_licence="NOASSERTION",  # its repository states none
+    code_licence="LicenseRef-own",  # its repository states none
     weights_licence="Apache-2.0",
     repository="https://github.com/pbonazzi/picosam3",
     paper=Paper("PicoSAM3: Real-Time In-Sensor Region-of-Interest Segmentation", "2603.11917"),
