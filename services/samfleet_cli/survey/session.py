@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from samfleet.variants.catalogue import VARIANTS
+from samfleet.variants.stand_ins import is_stand_in
 from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect, connect_or_start, prepare
 from samfleet_cli.jobs.output_folder import require_out
@@ -98,5 +100,7 @@ def _served(execution: str | None) -> Iterator[None]:
 
 
 def _named_variants(plan: Plan) -> list[str]:
-    named = (name for block in plan.measurements for name in block.variants)
-    return list(dict.fromkeys(name for name in named if name not in {HERE, STAND_INS}))
+    """Return the variants whose weights a new stack needs: those that the plan names, and stand-ins known here."""
+    named = list(dict.fromkeys(name for block in plan.measurements for name in block.variants))
+    stand_ins = [name for name in VARIANTS if is_stand_in(name)] if STAND_INS in named else []
+    return [name for name in named if name not in {HERE, STAND_INS}] + stand_ins
