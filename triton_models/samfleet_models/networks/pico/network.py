@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from samfleet.errors import SamfleetError
 from samfleet.masks.record import MaskRecord
@@ -20,8 +20,7 @@ from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import ImageTask, Pause
-from samfleet_models.checkpoints.loading import fitting_keys, load_state, read_state
-from samfleet_models.decoder.interface import Decoder
+from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import LoadedImage
 from samfleet_models.images.transforms import ImageFrame, Pixels, Resized, to_network_input
@@ -29,6 +28,7 @@ from samfleet_models.mask_generation.candidates import xywh
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.pico.regions import REGIONS, Region, RegionKind, cut, paste
 from samfleet_models.networks.pico.unet import DESIGNS, Design, UNetSizes
+from samfleet_models.networks.undecoded import UndecodedNetwork
 from samfleet_models.postprocess.masks import mask_boxes
 from samfleet_models.precision.dtypes import DTYPES
 
@@ -59,30 +59,17 @@ class WholeImage:
         return image
 
 
-class RegionNetwork(nn.Module):
-    """The network of a record. It computes no features of images and yields no decode requests."""
+class RegionNetwork(UndecodedNetwork):
+    """The network of a record. It computes no features of images."""
 
     def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
-        super().__init__()
-        self.processor = WholeImage(record)
-        self.execution = execution or Execution()
-        self._record = record
         design = DESIGNS[cast("Design", record.architecture["design"])]
-        self.network = design(cast("UNetSizes", record.architecture.get("sizes", UNetSizes())))
+        super().__init__(record, execution, design(cast("UNetSizes", record.architecture.get("sizes", UNetSizes()))))
+        self.processor = WholeImage(record)
         self._region = REGIONS[cast("RegionKind", record.architecture["region"])]
-        self._running: Callable[[Tensor], Tensor] | None = None
 
     def load(self, files: Mapping[str, Path]) -> None:
         self.load_published(read_state(files["network"], self._record.checkpoint.state_key))
-
-    def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Load a state dict under the published keys, strictly."""
-        load_state(self.network, state)
-        self._running = None
-
-    def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise `CheckpointMismatch` unless these are the shapes of the published keys. Allocates no memory."""
-        fitting_keys(self.network, shapes)
 
     def warm_up(self) -> float | None:
         if self.execution.compilation != "none":
@@ -131,34 +118,13 @@ class RegionNetwork(nn.Module):
             side = self._record.input_size
             yield from zip(rows, self.logits([cut(image, regions[row], side) for row in rows]), strict=True)
 
-    @property
-    def decoder(self) -> Decoder:
-        raise TypeError(f"{self._record.name} has no decoder: its tasks yield no decode requests")
-
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
         del asked, points
         return self.regions_per_pass
 
     @property
-    def graph_bytes(self) -> int:
-        return 0
-
-    def release_memory(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _apply(self, *args: Any, **options: Any) -> Self:
-        """Drop the running copy when parameters move or change type."""
-        self._running = None
-        return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
-
-    @property
     def regions_per_pass(self) -> int:
         return REGIONS_PER_PASS[self.device.type]
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
 
 
 def record_of(logits: Tensor, region: Region, size: tuple[int, int], offset: float, index: int) -> MaskRecord:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from samfleet.errors import SamfleetError
 from samfleet.variants.execution import Execution
@@ -18,12 +18,11 @@ from samfleet.variants.task import EverythingParameters
 from samfleet.wire.messages import SegmentRequest
 from samfleet_models.batching.requests import ImageTask
 from samfleet_models.checkpoints.layouts import read_published
-from samfleet_models.checkpoints.loading import fitting_keys, load_state
-from samfleet_models.decoder.interface import Decoder
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import LoadedImage
 from samfleet_models.images.transforms import Resized
 from samfleet_models.modeling.common import Features
+from samfleet_models.networks.undecoded import UndecodedNetwork
 from samfleet_models.networks.yolo.detections import (
     Detections,
     Thresholds,
@@ -35,7 +34,7 @@ from samfleet_models.networks.yolo.detections import (
 from samfleet_models.networks.yolo.processor import LetterboxProcessor
 from samfleet_models.networks.yolo.prompt_matching import answer, record_of
 from samfleet_models.networks.yolo.prototype_masks import Instances, draw_instances
-from samfleet_models.networks.yolo.yolov8 import build_yolo
+from samfleet_models.networks.yolo.yolov8 import YoloSeg, build_yolo
 from samfleet_models.networks.yolo.yolov8_fused import fuse_yolo
 from samfleet_models.precision.dtypes import DTYPES
 
@@ -48,28 +47,17 @@ class CompilationUnsupported(SamfleetError):
     code = "compilation_unsupported"
 
 
-class InstanceNetwork(nn.Module):
-    """The published network of a record and its fused form. It yields no decode requests."""
+class InstanceNetwork(UndecodedNetwork):
+    """The published network of a record and its fused form."""
+
+    network: YoloSeg
 
     def __init__(self, record: VariantRecord, execution: Execution | None = None) -> None:
-        super().__init__()
+        super().__init__(record, execution, build_yolo(record.architecture))
         self.processor = LetterboxProcessor.of(record)
-        self.execution = execution or Execution()
-        self._record = record
-        self.network = build_yolo(record.architecture)
-        self._running: Callable[[Tensor], Features] | None = None
 
     def load(self, files: Mapping[str, Path]) -> None:
         self.load_published(read_published(self._record.checkpoint, files["network"]))
-
-    def load_published(self, state: Mapping[str, Tensor]) -> None:
-        """Load a state dict under the published keys, strictly."""
-        load_state(self.network, state)
-        self._running = None
-
-    def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise `CheckpointMismatch` unless these are the shapes of the published keys. Allocates no memory."""
-        fitting_keys(self.network, shapes)
 
     def warm_up(self) -> float | None:
         if self.execution.compilation != "none":
@@ -140,34 +128,13 @@ class InstanceNetwork(nn.Module):
         least = asked.stability_score_thresh if asked.stability_score_thresh > 0.0 else None
         return draw_instances(found, prototypes, size, (asked.stability_score_offset, least))
 
-    @property
-    def decoder(self) -> Decoder:
-        raise TypeError(f"{self._record.name} has no decoder: its tasks yield no decode requests")
-
     def prompts_per_pass(self, asked: int | Literal["auto"] = "auto", points: int = 2) -> int:
         del asked, points
         return 1
 
     @property
-    def graph_bytes(self) -> int:
-        return 0
-
-    def release_memory(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _apply(self, *args: Any, **options: Any) -> Self:
-        """Drop the fused form when parameters move or change type."""
-        self._running = None
-        return cast("Self", super()._apply(*args, **options))  # type: ignore[no-untyped-call]  # untyped in torch
-
-    @property
     def images_per_pass(self) -> int:
         return IMAGES_PER_PASS[self.device.type]
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
 
 
 def of_instances(asked: EverythingParameters) -> Thresholds:
