@@ -53,13 +53,13 @@ def run(
 
 @app.command("stand-ins")
 def stand_ins(
-    names: Annotated[list[str], typer.Argument(metavar="VARIANT...", help="Hosted variants.", show_default=False)],
+    names: Annotated[list[str], typer.Argument(metavar="VARIANT...", help="Hosted variants, or all.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder of the stand-ins.", file_okay=False)] = Path("stand-ins"),
 ) -> None:
     """Write variants with random weights, to measure times where the real weights are missing.
 
     Measure them with `samfleet --variants-dir FOLDER survey run` and a plan with the variants `stand_ins`. Their
-    weights take as much disk space as real ones.
+    weights take as much disk space as real ones; those of `all`, one for each architecture, take about 11 GB.
     """
     from samfleet_cli.model_tools import run_stand_ins
 

