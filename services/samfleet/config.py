@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         default=2_000_000, ge=1, description="Most files and folders that a listing looks at, images or not."
     )
     listing_time: timedelta = Field(
-        default=timedelta(minutes=2), description="Longest listing of a folder; a local disk lists a million in 30 s."
+        default=timedelta(minutes=30), description="Longest listing of a folder; a local disk lists a million in 30 s."
     )
     overlay_pixels: int = Field(
         default=100_000_000,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import uuid
 
+from samfleet.datasets.service import InputLimits
 from samfleet.db.session import transaction
-from samfleet.jobs.abandon import bounded_finishing, bounded_planning
+from samfleet.jobs.abandon import bounded_finishing, bounded_listing, bounded_planning
 from samfleet.jobs.clean import clean
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.finish import finish_run
+from samfleet.jobs.listing import list_dataset
 from samfleet.jobs.plan import plan_job
 from samfleet.jobs.queue import TaskName
 from samfleet.jobs.sweep import Swept, sweep
@@ -27,6 +29,12 @@ IDLE = Swept(0, 0, 0, 0, 0, 0)
 
 
 def register_tasks(app: WorkerApp) -> None:
+    @app.task(name=TaskName.LIST.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
+    def list_folder(self: SamfleetTask, dataset_id: str) -> None:
+        engine, settings = self.services.engine, self.services.settings
+        with bounded_listing(engine, uuid.UUID(dataset_id)):
+            list_dataset(engine, uuid.UUID(dataset_id), settings.dataset_roots, InputLimits.of(settings))
+
     @app.task(name=TaskName.PLAN.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def plan(self: SamfleetTask, job_id: str) -> None:
         engine, limits = self.services.engine, self.services.settings

@@ -1,4 +1,4 @@
-"""Writing the annotations of a dataset and counting those that match its images."""
+"""Ids of a dataset's images from its annotations, writing the annotations, and counting those that match."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from samfleet.datasets import repository
 from samfleet.datasets.annotations import CocoInstances, Tally
 from samfleet.datasets.coverage import Coverage
+from samfleet.datasets.matching import assign_image_ids
 from samfleet.db.models import Dataset
 from samfleet.errors import InvalidInput
 
@@ -17,6 +18,15 @@ class AnnotationsUnmatched(InvalidInput):
     """Some images have no annotations, or some annotations no image, which strict_annotations does not allow."""
 
     code = "annotations_unmatched"
+
+
+def ids_of(names: Sequence[str], instances: CocoInstances | None) -> Sequence[int]:
+    """Return the ids of images in the dataset's order. Raises `AnnotationsInvalid` if the annotations list none."""
+    if instances is None:
+        return assign_image_ids(names, None)
+    image_ids = assign_image_ids(names, instances.image_ids, instances.originals)
+    instances.require_any(image_ids)
+    return image_ids
 
 
 def write_annotations(

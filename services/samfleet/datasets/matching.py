@@ -31,7 +31,7 @@ Value = TypeVar("Value", str, int)
 
 def assign_image_ids(
     names: Sequence[str], annotated: Mapping[str, int] | None, originals: Mapping[int, str] | None = None
-) -> list[int]:
+) -> Sequence[int]:
     """Return the ids for `names`, which are in the dataset's order.
 
     Without annotations the ids are 1, 2, 3, …. With them (`annotated`: id by file name, `originals`: file name before
@@ -39,7 +39,7 @@ def assign_image_ids(
     file, so they are never taken for annotated ones.
     """
     if annotated is None:
-        return list(range(1, len(names) + 1))
+        return range(1, len(names) + 1)
     matched = match_names(names, annotated, originals or {})
     following = max(annotated.values(), default=0) + 1
     ids: list[int] = []

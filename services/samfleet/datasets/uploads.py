@@ -19,14 +19,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
-from samfleet.datasets.annotate import write_annotations
+from samfleet.datasets.annotate import ids_of, write_annotations
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import check_upload_name
 from samfleet.datasets.repository import NewImage
-from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, ids_of
+from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, require_listed
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Conflict, TooLarge
@@ -153,7 +153,7 @@ def seal(
     """
     with read_only(engine) as session:
         dataset = get_dataset(session, tenant_id, dataset_id)
-    if dataset.state is DatasetState.SEALED:
+    if require_listed(dataset).state is DatasetState.SEALED:
         return dataset
     instances = _stored_annotations(store, dataset.annotations_key, limits)
     detections = _stored_detections(store, dataset.detections_key, limits)
@@ -222,6 +222,7 @@ def _lock_open(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) ->
 
 
 def _require_open(dataset: Dataset) -> Dataset:
+    require_listed(dataset)
     if dataset.state is DatasetState.SEALED:
         raise DatasetSealed(f"dataset {dataset.id} is sealed and never changes again; create another one")
     return dataset

@@ -1,4 +1,4 @@
-"""Limits on failures of planning a job and of finishing a run, which the sweeper would otherwise retry endlessly.
+"""Limits on failures of tasks that the sweeper would otherwise retry endlessly: listing, planning and finishing.
 
 Only unexpected errors count. Transient ones do not, however long they last: a database or a store that does not
 respond.
@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import JobState, Run, RunState
+from samfleet.db.models import Dataset, DatasetState, JobState, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.settle import fail_run
@@ -27,6 +27,14 @@ MOST_FAILURES = 10  # half a minute apart, which leaves some minutes to roll bac
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
 PLANNING_FAILED = "planning_failed"
 FINISHING_FAILED = "finishing_failed"
+LISTING_FAILED = "listing_failed"
+
+
+@contextmanager
+def bounded_listing(engine: Engine, dataset_id: uuid.UUID) -> Iterator[None]:
+    """Count the errors of listing and re-raise them; the last one allowed fails the dataset."""
+    with _counting(engine, partial(_count_listing, dataset_id=dataset_id)):
+        yield
 
 
 @contextmanager
@@ -56,6 +64,16 @@ def _counting(engine: Engine, count: Callable[[Session, Exception], None]) -> It
 
 def _is_transient(error: Exception) -> bool:
     return isinstance(error, SamfleetError) and error.retryable
+
+
+def _count_listing(session: Session, error: Exception, dataset_id: uuid.UUID) -> None:
+    dataset = session.get(Dataset, dataset_id, with_for_update=True)
+    if dataset is None or dataset.state is not DatasetState.LISTING:
+        return
+    dataset.listing_failures += 0 if _is_transient(error) else 1
+    if dataset.listing_failures >= MOST_FAILURES:
+        dataset.state, dataset.image_count = DatasetState.FAILED, 0
+        dataset.error_code, dataset.error_message = LISTING_FAILED, f"listing {_last_failure(error)}"
 
 
 def _count_plan(session: Session, error: Exception, job_id: uuid.UUID) -> None:

@@ -31,6 +31,7 @@ CONNECT_SECONDS = 2  # a request must not hang while the broker is down; the swe
 
 
 class TaskName(StrEnum):
+    LIST = "datasets.list"  # (dataset id)
     PLAN = "jobs.plan"  # (job id)
     DISPATCH = "jobs.dispatch"  # (run id)
     SEGMENT = "shards.segment"  # (shard id), on the queue of its pool
@@ -41,6 +42,7 @@ class TaskName(StrEnum):
 
 # Name of a task's first argument in its log lines.
 SUBJECTS: Mapping[str, str] = {
+    TaskName.LIST: "dataset_id",
     TaskName.PLAN: "job_id",
     TaskName.DISPATCH: "run_id",
     TaskName.SEGMENT: "shard_id",

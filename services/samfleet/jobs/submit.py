@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.directory import DatasetEmpty
-from samfleet.datasets.service import DatasetNotFound
+from samfleet.datasets.service import DatasetNotFound, require_listed
 from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, Run, RunState
 from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
@@ -213,6 +213,7 @@ def _check_dataset(session: Session, request: JobRequest, needed: Collection[Box
     dataset = session.scalars(shared, execution_options={"populate_existing": True}).one_or_none()
     if dataset is None:
         raise DatasetNotFound(f"dataset {request.dataset_id} does not exist; GET /v1/datasets lists yours")
+    require_listed(dataset)
     if dataset.state is not DatasetState.SEALED:
         raise DatasetNotSealed(f"dataset {dataset.id} is still open; POST /v1/datasets/{dataset.id}/seal first")
     if dataset.image_count == 0:

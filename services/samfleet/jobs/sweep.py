@@ -19,6 +19,7 @@ from samfleet.db.session import transaction
 from samfleet.jobs.claim import expire_leases
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.export import recorded_parts
+from samfleet.jobs.listing import resend_listings
 from samfleet.jobs.parts import parts_prefix
 from samfleet.jobs.queue import QueueUnavailable, TaskName, TaskQueue, pool_queue, wake_after_commit
 from samfleet.logging import get_logger
@@ -57,6 +58,7 @@ class Swept:
     finishes_resent: int
     shards_dispatched: int
     parts_deleted: int
+    listings_resent: int = 0
 
 
 def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLimits) -> Swept:
@@ -64,6 +66,8 @@ def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLim
     shards = sum(
         _resend_shards(engine, queue, pool, limits.resend_after) for pool in _pools_short_of_tasks(engine, queue)
     )
+    with transaction(engine) as session:
+        listings = resend_listings(session, queue, limits.resend_after, MOST_AT_ONCE)
     with transaction(engine) as session:
         plans = _resend_plans(session, queue, limits.resend_after)
     with transaction(engine) as session:
@@ -79,7 +83,7 @@ def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLim
     if untidy:  # not at every sweep: it takes a request to an S3 store
         store.discard_unfinished(limits.orphan_grace)
     deleted = sum(_tidy(engine, store, run_id, limits.orphan_grace) for run_id in untidy)
-    return Swept(expired, shards, plans, finishes, dispatched, deleted)
+    return Swept(expired, shards, plans, finishes, dispatched, deleted, listings)
 
 
 def _runs_with_expired_leases(engine: Engine, lease: timedelta) -> list[uuid.UUID]:

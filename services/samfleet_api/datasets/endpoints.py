@@ -1,31 +1,33 @@
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
+from sqlalchemy import Engine
 
+from samfleet.config import Settings
 from samfleet.datasets import repository, service
+from samfleet.datasets.allowed_paths import DirectoryNotAllowed, DirectoryNotFound
 from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.delete import DatasetInUse, delete_dataset
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
-from samfleet.datasets.directory import (
-    DatasetEmpty,
-    DirectoryLinksRepeat,
-    DirectoryNotAllowed,
-    DirectoryNotFound,
-    DirectoryTooLarge,
-    DirectoryUnreadable,
-)
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.folder_walk import DirectoryLinksRepeat, DirectoryTooLarge, DirectoryUnreadable
 from samfleet.datasets.left_out import LeftOut
+from samfleet.datasets.listing import ListingRequest, create_listing, create_sealed, list_at_once
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
+from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
+from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.logging import get_logger
 from samfleet_api.datasets.schemas import Categories, CreateDataset, Dataset, DatasetImage, ForUpload, FromDirectory
 from samfleet_api.dependencies import (
     EngineValue,
+    QueueValue,
     ReadSessionValue,
     SettingsValue,
     TenantId,
@@ -49,6 +51,7 @@ from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
+LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "description": "A task lists the folder."}}
 
 
 @router.post(
@@ -56,7 +59,8 @@ log = get_logger(__name__)
     status_code=201,
     summary="Create a dataset",
     operation_id="dataset_create",
-    responses=problems(
+    responses=LISTED_BY_A_TASK
+    | problems(
         AnnotationsInvalid,
         AnnotationsNotFound,
         AnnotationsTooLarge,
@@ -80,28 +84,44 @@ def create_dataset(
     tenant_id: TenantId,
     settings: SettingsValue,
     engine: EngineValue,
+    queue: QueueValue,
     response: Response,
 ) -> Dataset:
-    """Create a dataset from a folder on the server, sealed at once, or an empty one that is open for uploads."""
-    if isinstance(body, FromDirectory):
-        listing = service.list_directory(
-            body.directory,
-            annotations_path=body.annotations_path,
-            detections_path=body.detections_path,
-            limit=body.limit,
-            include_hidden=body.include_hidden,
-            roots=settings.dataset_roots,
-            limits=service.InputLimits.of(settings),
-        )
-        with transaction(engine) as session:  # opened after the listing, which may take long
-            dataset = service.create_from_directory(
-                session, tenant_id, listing, body.name, strict_annotations=body.strict_annotations
-            )
-    else:
+    """Create a dataset from a folder on the server, or an empty one that is open for uploads.
+
+    A small folder is listed at once, and the dataset is sealed (201). A folder with more than 2,000 entries, or with an
+    annotations file of more than 1 MiB, is listed by a task (202): the state is `listing`, then `sealed`, or `failed`
+    with the reason.
+    """
+    if isinstance(body, ForUpload):
         with transaction(engine) as session:
             dataset = service.create_upload(session, tenant_id, body.name, _left_out(body))
+    else:
+        dataset = _of_directory(body, tenant_id, settings, engine, queue)
+    if dataset.state is DatasetState.LISTING:
+        response.status_code = 202
     response.headers["Location"] = f"{router.prefix}/{dataset.id}"
     return Dataset.of(dataset)
+
+
+def _of_directory(
+    body: FromDirectory, tenant_id: uuid.UUID, settings: Settings, engine: Engine, queue: TaskQueue
+) -> DatasetRow:
+    request = ListingRequest(
+        directory=body.directory,
+        annotations_path=body.annotations_path,
+        detections_path=body.detections_path,
+        limit=body.limit,
+        include_hidden=body.include_hidden,
+        strict_annotations=body.strict_annotations,
+    )
+    listing = list_at_once(request, settings.dataset_roots, service.InputLimits.of(settings))
+    with transaction(engine) as session:  # opened after the listing, which may take long
+        if listing is not None:
+            return create_sealed(session, tenant_id, listing, body.name)
+        dataset = create_listing(session, tenant_id, request, body.name)
+        wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
+        return dataset
 
 
 @router.get("", summary="List datasets, newest first", operation_id="dataset_list", responses=problems(CursorInvalid))

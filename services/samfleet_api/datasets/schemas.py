@@ -30,7 +30,7 @@ class LeftOut(RequestModel):
 
 
 class FromDirectory(RequestModel):
-    """Images below a folder on the server. The dataset is sealed at once."""
+    """Images below a folder on the server. The dataset is sealed when they are listed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -84,6 +84,11 @@ class ForUpload(RequestModel):
 CreateDataset = Annotated[FromDirectory | ForUpload, Field(discriminator="source")]
 
 
+class DatasetError(BaseModel):
+    code: str
+    message: str
+
+
 class Dataset(BaseModel):
     model_config = ConfigDict(
         from_attributes=True,
@@ -95,6 +100,7 @@ class Dataset(BaseModel):
                     "source": "directory",
                     "state": "sealed",
                     "image_count": 500,
+                    "listed": 512,
                     "annotation_count": 3819,
                     "annotated_image_count": 495,
                     "unused_annotation_count": 32962,
@@ -103,6 +109,7 @@ class Dataset(BaseModel):
                     "left_out": [{"reason": "hidden", "count": 2, "examples": [".DS_Store", ".thumbnails/"]}],
                     "created_at": "2026-11-22T12:00:00Z",
                     "sealed_at": "2026-11-22T12:00:00Z",
+                    "error": None,
                 }
             ]
         },
@@ -111,8 +118,11 @@ class Dataset(BaseModel):
     id: uuid.UUID
     name: str
     source: DatasetSource
-    state: DatasetState
-    image_count: int
+    state: DatasetState = Field(
+        description="listing (a task lists the folder), open (for uploads), sealed (jobs may use it), failed."
+    )
+    image_count: int = Field(description="While the state is listing, the images written so far.")
+    listed: int = Field(description="Files and folders that the task has looked at; 0 if no task lists the folder.")
     annotation_count: int | None = Field(
         description="Null without annotations; before sealing, the number in the uploaded file."
     )
@@ -127,10 +137,12 @@ class Dataset(BaseModel):
     left_out: list[LeftOut] = Field(description="Entries of the folder that are not images of the dataset.")
     created_at: datetime
     sealed_at: datetime | None
+    error: DatasetError | None = Field(default=None, description="Why the folder could not be listed.")
 
     @classmethod
     def of(cls, row: DatasetRow) -> Dataset:
-        return cls.model_validate(row)
+        error = DatasetError(code=row.error_code, message=row.error_message or "") if row.error_code else None
+        return cls.model_validate(row).model_copy(update={"error": error})
 
 
 class Categories(BaseModel):

@@ -17,12 +17,21 @@ class _Resource(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class DatasetError(_Resource):
+    code: str
+    message: str
+
+
 class Dataset(_Resource):
+    """A dataset. `listed` counts the files and folders that the server has looked at so far."""
+
     id: str
     name: str
     source: str
     state: str
     image_count: int
+    listed: int = 0
+    error: DatasetError | None = None
     annotation_count: int | None = None
     annotated_image_count: int | None = None
     unused_annotation_count: int | None = None
@@ -170,6 +179,7 @@ class Job(_Resource):
     dataset_id: str
     task: dict[str, Any]
     created_at: datetime
+    started_at: datetime | None = None
     finished_at: datetime | None = None
     error: Failure | None = None
     stalled: Stalled | None = None

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from samfleet.datasets.directory import FolderListing, FoundImage, list_images
+from samfleet.datasets.directory import FolderListing, list_images
+from samfleet.datasets.folder_walk import FoundImage
 from samfleet.datasets.left_out import LeftOutTally, describe
 from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
-from samfleet.errors import InvalidInput
+from samfleet.errors import InvalidInput, SamfleetError
 from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.client.schemas import Dataset
 from samfleet_cli.client.transport import ApiError
+from samfleet_cli.jobs.wait import Clock, Patience
 
+LISTING_INTERVAL_SECONDS = 0.5
 BATCH_FILES = 32
 BATCH_BYTES = 32 * 2**20  # small enough that the progress bar moves on a slow connection
 
@@ -33,6 +36,12 @@ class SourceNotSupported(InvalidInput):
     """The source is neither a folder nor an image file."""
 
     code = "source_not_supported"
+
+
+class DatasetNotListed(SamfleetError):
+    """The server could not list the folder."""
+
+    code = "dataset_not_listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +85,25 @@ def create_dataset(
     *,
     upload: bool = False,
     on_progress: Callable[[UploadProgress], None] = lambda _progress: None,
+    on_listing: Callable[[Dataset], None] = lambda _dataset: None,
+    clock: Clock | None = None,
 ) -> Dataset:
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
     or if it finds different files (another machine may have the same path), the files are uploaded.
     """
     listing = source.listing()
     if source.path.is_dir() and not upload:
-        dataset = _by_path(client, source)
+        dataset = _by_path(client, source, on_listing, clock or Clock())
         if dataset is not None and _is_same(client, dataset, listing.images):
             return dataset
     return _by_upload(client, source, listing, on_progress)
 
 
-def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
+def _by_path(
+    client: SamfleetClient, source: Source, on_listing: Callable[[Dataset], None], clock: Clock
+) -> Dataset | None:
     try:
-        return client.create_directory_dataset(
+        dataset = client.create_directory_dataset(
             source.path.resolve(),
             name=source.dataset_name,
             annotations=source.annotations.resolve() if source.annotations else None,
@@ -103,6 +116,25 @@ def _by_path(client: SamfleetClient, source: Source) -> Dataset | None:
         if error.problem_code in _NOT_THE_SERVERS:
             return None
         raise
+    return _listed(client, dataset, on_listing, clock)
+
+
+def _listed(
+    client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock
+) -> Dataset | None:
+    """Wait until a task of the server has listed the folder; None if the files must be uploaded."""
+    patient = Patience(clock)
+    while dataset.state == "listing":
+        on_listing(dataset)
+        clock.sleep(LISTING_INTERVAL_SECONDS)
+        with patient:
+            dataset = client.dataset(dataset.id)
+    if dataset.error is None:
+        return dataset
+    client.delete_dataset(dataset.id)
+    if dataset.error.code in _NOT_THE_SERVERS:
+        return None
+    raise DatasetNotListed(f"the server could not list {dataset.name}: {dataset.error.message} [{dataset.error.code}]")
 
 
 def _is_same(client: SamfleetClient, dataset: Dataset, files: Sequence[FoundImage]) -> bool:

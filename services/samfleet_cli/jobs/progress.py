@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from samfleet_cli.client.schemas import Job
+from samfleet_cli.client.schemas import Dataset, Job
 from samfleet_cli.jobs.dataset import UploadProgress
 
 LINE_INTERVAL_SECONDS = 5.0
@@ -22,6 +22,8 @@ class Display(Protocol):
     ) -> None: ...
 
     def say(self, message: str) -> None: ...
+
+    def listing(self, dataset: Dataset) -> None: ...
 
     def uploading(self, progress: UploadProgress) -> None: ...
 
@@ -53,6 +55,9 @@ class PlainDisplay:
         self._stream.write(f"{message}\n")
         self._stream.flush()
 
+    def listing(self, dataset: Dataset) -> None:
+        self._show(describe_listing(dataset), last=False)
+
     def uploading(self, progress: UploadProgress) -> None:
         self._show(
             f"uploading: {progress.files}/{progress.total_files} files", last=progress.files == progress.total_files
@@ -82,6 +87,7 @@ class LiveDisplay:
             TimeElapsedColumn(),
             console=Console(file=stream, emoji=False),
         )
+        self._listing = self._progress.add_task("listing", visible=False, total=None, text="")
         self._upload = self._progress.add_task("upload", visible=False, text="")
         self._stall = ""
         self._job = self._progress.add_task("segment", visible=False, total=None, text="")
@@ -98,8 +104,12 @@ class LiveDisplay:
     def say(self, message: str) -> None:
         self._progress.console.print(message, markup=False, highlight=False)
 
+    def listing(self, dataset: Dataset) -> None:
+        self._progress.update(self._listing, text=describe_listing(dataset), visible=True)
+
     def uploading(self, progress: UploadProgress) -> None:
         text = f"{progress.files}/{progress.total_files} files"
+        self._progress.update(self._listing, visible=False)
         self._progress.update(
             self._upload, completed=progress.files, total=progress.total_files, text=text, visible=True
         )
@@ -109,6 +119,7 @@ class LiveDisplay:
         if (stall := describe_stall(job)) != self._stall:  # on a separate line: the bar has no room for it
             self._stall = stall
             self.say(stall or "continues")
+        self._progress.update(self._listing, visible=False)
         self._progress.update(
             self._job,
             description=job.state,
@@ -117,6 +128,12 @@ class LiveDisplay:
             text=describe(job),
             visible=True,
         )
+
+
+def describe_listing(dataset: Dataset) -> str:
+    if dataset.image_count:
+        return f"the server lists the folder: {dataset.image_count} images written"
+    return f"the server lists the folder: {dataset.listed} files and folders"
 
 
 def describe(job: Job) -> str:

@@ -39,7 +39,9 @@ class Segmentation:
 
 def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) -> Job:
     _require_variants(client, wanted.variants)
-    dataset = create_dataset(client, wanted.source, upload=wanted.upload, on_progress=display.uploading)
+    dataset = create_dataset(
+        client, wanted.source, upload=wanted.upload, on_progress=display.uploading, on_listing=display.listing
+    )
     display.say(f"dataset {dataset.id}: {dataset.image_count} images")
     if dataset.left_out:
         display.say(f"left out: {describe(dataset.left_out)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
 
 from samfleet.errors import SamfleetError
 from samfleet_cli.client.client import SamfleetClient
@@ -31,22 +32,33 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
+class Patience:
+    """Blocks under it may fail because the API is temporarily unavailable, for up to two minutes in a row."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._answered_at = clock.now()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None:
+            self._answered_at = self._clock.now()
+        temporary = isinstance(error, ApiUnreachable) or (isinstance(error, ApiError) and error.is_temporary)
+        return temporary and self._clock.now() - self._answered_at <= PATIENCE_SECONDS
+
+
 def follow_job(
     client: SamfleetClient, job_id: str, on_change: Callable[[Job], None], clock: Clock | None = None
 ) -> Job:
     """Return the job when it has ended. If the API is temporarily unavailable, retry for up to two minutes."""
     clock = clock or Clock()
-    interval = FIRST_INTERVAL_SECONDS
-    answered_at = clock.now()
+    interval, patience = FIRST_INTERVAL_SECONDS, Patience(clock)
     while True:
-        try:
+        with patience:
             job = client.job(job_id)
-        except (ApiUnreachable, ApiError) as error:
-            permanent = isinstance(error, ApiError) and not error.is_temporary
-            if permanent or clock.now() - answered_at > PATIENCE_SECONDS:
-                raise
-        else:
-            answered_at = clock.now()
             on_change(job)
             if job.is_over:
                 return job

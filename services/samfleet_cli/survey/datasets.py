@@ -12,7 +12,7 @@ from typing import Any
 
 from samfleet.datasets.annotation_entries import Annotation
 from samfleet.datasets.annotations import CocoInstances, read_annotations
-from samfleet.datasets.directory import FoundImage
+from samfleet.datasets.folder_walk import FoundImage
 from samfleet.datasets.matching import match_names
 from samfleet.errors import InvalidInput
 from samfleet.regular_files import open_regular

@@ -5,19 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from samfleet.datasets import directory
+from samfleet.datasets import folder_walk
+from samfleet.datasets.allowed_paths import DirectoryNotAllowed, DirectoryNotFound, resolve_allowed
 from samfleet.datasets.content import read_image
-from samfleet.datasets.directory import (
-    DatasetEmpty,
-    DirectoryLinksRepeat,
-    DirectoryNotAllowed,
-    DirectoryNotFound,
-    DirectoryTooLarge,
-    DirectoryUnreadable,
-    ListingLimits,
-    list_images,
-    resolve_allowed,
-)
+from samfleet.datasets.directory import DatasetEmpty, list_images
+from samfleet.datasets.folder_walk import DirectoryLinksRepeat, DirectoryTooLarge, DirectoryUnreadable, ListingLimits
 from samfleet.image_errors import ImageNameInvalid
 from samfleet.regular_files import open_folder
 from samfleet.storage.memory_store import MemoryStore
@@ -208,7 +200,7 @@ def test_a_folder_that_vanishes_while_it_is_listed_is_named(root: Path, monkeypa
     def removed_first(path: Path) -> int:
         return original(path.with_name("gone") if path.name == "sub" else path)
 
-    monkeypatch.setattr(directory, "open_folder", removed_first)
+    monkeypatch.setattr(folder_walk, "open_folder", removed_first)
     with pytest.raises(DirectoryUnreadable, match=r"photos/sub \(No such file"):
         list_images(str(root / "photos"), [root])
 

@@ -18,8 +18,10 @@ class DatasetSource(enum.StrEnum):
 
 
 class DatasetState(enum.StrEnum):
+    LISTING = "listing"  # a task is looking for the images of its folder
     OPEN = "open"
     SEALED = "sealed"
+    FAILED = "failed"  # could not be listed; `error_code` says why
 
 
 class Dataset(HasId, HasCreatedAt, Base):
@@ -27,6 +29,9 @@ class Dataset(HasId, HasCreatedAt, Base):
 
     `content_sha256` hashes the list (names, sizes, ids, order), the annotations and the detections, but not the
     dataset's name: reports treat two datasets with the same hash as one. The database computes it (`dataset_content`).
+
+    `listing` has the request of a directory dataset, `listed` the files and folders that the task has looked at, and
+    `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
 
     `deleted_at` hides a dataset from its tenant; its rows and objects are removed later.
     """
@@ -47,9 +52,17 @@ class Dataset(HasId, HasCreatedAt, Base):
     annotations_key: Mapped[str | None]  # the uploaded annotations file, read when an upload is sealed
     detection_count: Mapped[int | None]  # None: no detections were given
     detections_key: Mapped[str | None]  # like `annotations_key`
-    categories: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # COCO categories, copied into exports
+    categories: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        JSONB(none_as_null=True)  # COCO categories, copied into exports; part of `content_sha256`
+    )
     content_sha256: Mapped[str | None] = mapped_column(String(64))  # None until the dataset is sealed
     left_out: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"), default=list)
+    listing: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    listed: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    listing_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None]
+    sent_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sealed_at: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     deleted_at: Mapped[datetime | None]
@@ -57,6 +70,7 @@ class Dataset(HasId, HasCreatedAt, Base):
     __table_args__ = (
         Index("ix_datasets_tenant_page", tenant_id, "created_at", "id"),
         Index("ix_datasets_open", changed_at, postgresql_where=text("state = 'open'")),
+        Index("ix_datasets_listing", sent_at, postgresql_where=text("state = 'listing'")),
         Index("ix_datasets_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,13 @@ from samfleet.datasets.names import FileNameInvalid
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.jobs.dataset import (
     BATCH_FILES,
+    DatasetNotListed,
     Source,
     SourceNotSupported,
     UploadProgress,
     create_dataset,
 )
+from samfleet_cli.jobs.wait import Clock
 
 UPLOAD = {
     "POST /v1/datasets/u1/images": {"items": []},
@@ -89,6 +92,52 @@ def test_a_different_folder_at_the_same_server_path_is_uploaded_instead(folder: 
         }
     )
     assert create_dataset(api.client(), Source(folder)).id == "u1"
+
+
+LISTING = dataset(state="listing", image_count=0, listed=7)
+
+
+def not_listed(code: str) -> dict[str, Any]:
+    return dataset(state="failed", error={"code": code, "message": f"{code}: do this"})
+
+
+def test_the_client_waits_until_a_task_has_listed_the_folder(folder: Path) -> None:
+    api = ApiDouble(
+        {
+            "POST /v1/datasets": LISTING,
+            "GET /v1/datasets/d1": [
+                refusal(503, "database_unavailable"),
+                dataset(**{**LISTING, "listed": 9}),
+                dataset(),
+            ],
+            "GET /v1/datasets/d1/images": page(image(0, "a/z.png"), image(1, "b.JPG")),
+        }
+    )
+    shown: list[int] = []
+    slept: list[float] = []
+    clock = Clock(lambda: 0.0, slept.append)
+    made = create_dataset(api.client(), Source(folder), on_listing=lambda one: shown.append(one.listed), clock=clock)
+    assert (made.state, shown) == ("sealed", [7, 9])
+    assert len(slept) == 2
+
+
+def test_a_folder_that_the_server_could_not_list_is_an_error(folder: Path) -> None:
+    api = ApiDouble(
+        {
+            "POST /v1/datasets": LISTING,
+            "GET /v1/datasets/d1": not_listed("annotations_invalid"),
+            "DELETE /v1/datasets/d1": {},
+        }
+    )
+    with pytest.raises(DatasetNotListed, match=r"annotations_invalid: do this \[annotations_invalid\]"):
+        create_dataset(api.client(), Source(folder), clock=Clock(lambda: 0.0, lambda _seconds: None))
+    assert api.sent()[-1] == "DELETE /v1/datasets/d1"
+
+
+def test_a_folder_that_a_task_of_the_server_cannot_read_is_sent(folder: Path) -> None:
+    answers = {"DELETE /v1/datasets/d1": {}, "GET /v1/datasets/d1": not_listed("directory_unreadable"), **UPLOAD}
+    api = ApiDouble({"POST /v1/datasets": [LISTING, dataset(id="u1", state="open")], **answers})
+    assert create_dataset(api.client(), Source(folder), clock=Clock(lambda: 0.0, lambda _seconds: None)).id == "u1"
 
 
 def test_other_refusals_are_errors(folder: Path) -> None:

@@ -11,19 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from fixtures.models.shared_data import shared_path
+from samfleet.datasets.allowed_paths import DirectoryNotAllowed
 from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
-from samfleet.datasets.directory import DirectoryNotAllowed
-from samfleet.datasets.service import (
-    DatasetNotFound,
-    DatasetTooLarge,
-    DirectoryListing,
-    InputLimits,
-    create_from_directory,
-    get_dataset,
-    list_directory,
-)
+from samfleet.datasets.listing import DirectoryListing, ListingRequest, create_sealed, list_directory
+from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits, get_dataset
 from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, DatasetState, Tenant
 from samfleet.quality.federated import Checked
 from samfleet.quality.repository import all_checked, checked_of
@@ -49,18 +42,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 def listing_of(folder: Path, annotations: Path | None = None, **options: Any) -> DirectoryListing:
-    return list_directory(
+    request = ListingRequest(
         str(folder),
         annotations_path=str(annotations) if annotations else None,
         detections_path=str(options.pop("detections")) if "detections" in options else None,
-        roots=[options.pop("root", folder.parent)],
-        limits=InputLimits(file_bytes=options.pop("max_annotations_bytes", MIB), images=options.pop("images", 100)),
         limit=options.pop("limit", None),
+        strict_annotations=options.pop("strict", False),
     )
+    limits = InputLimits(file_bytes=options.pop("max_annotations_bytes", MIB), images=options.pop("images", 100))
+    return list_directory(request, [options.pop("root", folder.parent)], limits)
 
 
 def test_a_dataset_from_a_directory_is_sealed(session: Session, tenant: uuid.UUID, folder: Path) -> None:
-    dataset = create_from_directory(session, tenant, listing_of(folder))
+    dataset = create_sealed(session, tenant, listing_of(folder))
     assert (dataset.name, dataset.image_count, dataset.annotation_count) == ("photos", 3, None)
     assert dataset.state is DatasetState.SEALED
     query = select(DatasetImage).where(DatasetImage.dataset_id == dataset.id).order_by(DatasetImage.position)
@@ -92,7 +86,7 @@ def test_annotations_define_the_image_ids_and_are_stored(session: Session, tenan
     }
     path = folder.parent / "instances.json"
     path.write_text(json.dumps(document))
-    dataset = create_from_directory(session, tenant, listing_of(folder, path), name="mine")
+    dataset = create_sealed(session, tenant, listing_of(folder, path), name="mine")
     assert (dataset.name, dataset.annotation_count, dataset.categories) == ("mine", 2, document["categories"])
     images = session.scalars(select(DatasetImage).order_by(DatasetImage.position)).all()
     assert [image.image_id for image in images] == [100, 40, 41]
@@ -118,7 +112,7 @@ def annotated_by(path: Path, **changes: Any) -> Path:
 
 def test_used_and_unused_annotations_are_counted(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     path = annotated_by(folder.parent / "instances.json")
-    dataset = create_from_directory(session, tenant, listing_of(folder, path))
+    dataset = create_sealed(session, tenant, listing_of(folder, path))
     assert (dataset.annotated_image_count, dataset.annotation_count) == (1, 4)
     assert (dataset.unused_annotation_count, dataset.box_annotation_count) == (4, 0)
 
@@ -126,7 +120,7 @@ def test_used_and_unused_annotations_are_counted(session: Session, tenant: uuid.
 def test_boxes_without_a_mask_are_counted(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     box = {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 2, 3, 4], "segmentation": []}
     path = annotated_by(folder.parent / "instances.json", annotations=[box])
-    dataset = create_from_directory(session, tenant, listing_of(folder, path))
+    dataset = create_sealed(session, tenant, listing_of(folder, path))
     assert (dataset.annotation_count, dataset.box_annotation_count) == (1, 1)
     assert session.scalars(select(DatasetAnnotation.segmentation)).one() == []
 
@@ -134,7 +128,7 @@ def test_boxes_without_a_mask_are_counted(session: Session, tenant: uuid.UUID, f
 def test_strict_annotations_are_refused_if_any_is_unused(session: Session, tenant: uuid.UUID, folder: Path) -> None:
     path = annotated_by(folder.parent / "instances.json")
     with pytest.raises(AnnotationsUnmatched, match="1 of 3 images annotated, 4 of 8 annotations unused"):
-        create_from_directory(session, tenant, listing_of(folder, path), strict_annotations=True)
+        create_sealed(session, tenant, listing_of(folder, path, strict=True))
 
 
 def test_strict_annotations_of_a_limited_folder_may_include_other_images(
@@ -142,18 +136,18 @@ def test_strict_annotations_of_a_limited_folder_may_include_other_images(
 ) -> None:
     images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
     path = annotated_by(folder.parent / "instances.json", images=images)
-    limited = create_from_directory(session, tenant, listing_of(folder, path, limit=1), strict_annotations=True)
+    limited = create_sealed(session, tenant, listing_of(folder, path, limit=1, strict=True))
     assert (limited.annotation_count, limited.unused_annotation_count) == (4, 4)
 
 
 def test_a_limit_takes_the_first_images(session: Session, tenant: uuid.UUID, folder: Path) -> None:
-    assert create_from_directory(session, tenant, listing_of(folder, limit=2)).image_count == 2
+    assert create_sealed(session, tenant, listing_of(folder, limit=2)).image_count == 2
 
 
 def test_a_folder_of_too_many_images_is_refused_unless_limited(folder: Path) -> None:
     with pytest.raises(DatasetTooLarge, match="has 3 images, more than 2"):
         listing_of(folder, images=2)
-    assert len(listing_of(folder, images=2, limit=2).images) == 2
+    assert len(listing_of(folder, images=2, limit=2).files.names) == 2
 
 
 @pytest.mark.parametrize("kind", ["annotations", "detections"])
@@ -207,7 +201,7 @@ def test_without_annotations_detections_refer_to_ids_in_order_of_names(
     session: Session, tenant: uuid.UUID, folder: Path
 ) -> None:
     listing = listing_of(folder, detections=detections_file(folder, 3, 1, 3))
-    dataset = create_from_directory(session, tenant, listing)
+    dataset = create_sealed(session, tenant, listing)
     assert (dataset.detection_count, dataset.annotation_count) == (3, None)
     rows = session.scalars(select(DatasetDetection).order_by(DatasetDetection.detection_id)).all()
     assert [(row.image_id, row.detection_id, row.category_id, row.bbox, row.score) for row in rows] == [
@@ -245,7 +239,7 @@ def test_the_detections_file_must_be_inside_the_roots_and_the_limit(folder: Path
 
 
 def test_a_dataset_of_another_tenant_is_not_found(session: Session, tenant: uuid.UUID, folder: Path) -> None:
-    dataset = create_from_directory(session, tenant, listing_of(folder))
+    dataset = create_sealed(session, tenant, listing_of(folder))
     assert get_dataset(session, tenant, dataset.id) is dataset
     with pytest.raises(DatasetNotFound):
         get_dataset(session, uuid.uuid4(), dataset.id)
@@ -253,7 +247,7 @@ def test_a_dataset_of_another_tenant_is_not_found(session: Session, tenant: uuid
 
 def test_real_photographs_are_read_with_their_annotations(session: Session, tenant: uuid.UUID) -> None:
     data = shared_path("data", "coco_dev")
-    dataset = create_from_directory(session, tenant, listing_of(data / "images", data / "instances.json"))
+    dataset = create_sealed(session, tenant, listing_of(data / "images", data / "instances.json"))
     assert (dataset.image_count, dataset.annotation_count) == (66, 560)
     first = session.scalars(select(DatasetImage).where(DatasetImage.position == 0)).one()
     assert first.file_name == f"{first.image_id:012d}.jpg"
@@ -274,7 +268,7 @@ def federated(folder: Path, *absent: int) -> Path:
 def test_federated_categories_are_stored_and_belong_to_the_content(
     session: Session, tenant: uuid.UUID, folder: Path
 ) -> None:
-    dataset = create_from_directory(session, tenant, listing_of(folder, federated(folder, 3, 4)))
+    dataset = create_sealed(session, tenant, listing_of(folder, federated(folder, 3, 4)))
     query = select(DatasetImage).where(DatasetImage.dataset_id == dataset.id).order_by(DatasetImage.position)
     stored = [
         (one.image_id, one.neg_category_ids, one.not_exhaustive_category_ids) for one in session.scalars(query).all()
@@ -282,8 +276,8 @@ def test_federated_categories_are_stored_and_belong_to_the_content(
     assert stored == [(5, [3, 4], []), (8, [3, 4], []), (9, None, None)]
     assert all_checked(session, dataset)
     assert checked_of(session, dataset.id, [8, 9]) == {8: Checked(frozenset({3, 4}))}
-    same = create_from_directory(session, tenant, listing_of(folder, federated(folder, 3, 4)))
-    other = create_from_directory(session, tenant, listing_of(folder, federated(folder, 3)))
+    same = create_sealed(session, tenant, listing_of(folder, federated(folder, 3, 4)))
+    other = create_sealed(session, tenant, listing_of(folder, federated(folder, 3)))
     assert same.content_sha256 == dataset.content_sha256 != other.content_sha256
 
 
@@ -292,6 +286,6 @@ def test_annotations_without_federated_categories_are_not_checked(
 ) -> None:
     path = folder.parent / "coco.json"
     path.write_text(json.dumps({"images": [{"id": 8, "file_name": "b.jpg"}], "annotations": [], "categories": []}))
-    dataset = create_from_directory(session, tenant, listing_of(folder, path))
+    dataset = create_sealed(session, tenant, listing_of(folder, path))
     assert not all_checked(session, dataset)
     assert checked_of(session, dataset.id, [8]) == {}

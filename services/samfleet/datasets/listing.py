@@ -1,0 +1,200 @@
+"""Datasets of a folder of this machine.
+
+A small folder is listed while the client waits. A large one gets a dataset in the state `listing`, which a task fills:
+it walks through the folder, then writes all rows in one transaction. A task that dies leaves nothing behind, and the
+next one begins again.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from sqlalchemy.orm import Session
+
+from samfleet.datasets import repository
+from samfleet.datasets.allowed_paths import resolve_allowed
+from samfleet.datasets.annotate import ids_of, write_annotations
+from samfleet.datasets.annotation_entries import AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.annotations import CocoInstances, read_annotations
+from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
+from samfleet.datasets.directory import FolderFiles, list_files
+from samfleet.datasets.repository import NewImage
+from samfleet.datasets.server_files import open_on_server
+from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
+from samfleet.db.models import Dataset, DatasetSource, DatasetState
+
+ENTRIES_AT_ONCE = 2000  # files and folders that are listed while the client waits
+BYTES_AT_ONCE = 2**20  # of the annotations and the detections
+
+Progress = Callable[[int], None]  # called for each entry of the folder, then for each image written
+
+
+@dataclass(frozen=True, slots=True)
+class ListingRequest:
+    """A folder and how to list it.
+
+    With `strict_annotations`, every image needs annotations and every annotation an image.
+    """
+
+    directory: str
+    annotations_path: str | None = None
+    detections_path: str | None = None
+    limit: int | None = None
+    include_hidden: bool = False
+    strict_annotations: bool = False
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Self:
+        return cls(**stored)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryListing:
+    """Contents of a directory dataset before the database is touched.
+
+    Images are many, so each is looked at while its row is written, and annotations are read and validated while theirs
+    are written.
+    """
+
+    request: ListingRequest
+    files: FolderFiles
+    image_ids: Sequence[int]
+    annotations: CocoInstances | None
+    detections: Detections | None
+
+    def images(self, progress: Progress) -> Iterator[NewImage]:
+        for count, image in enumerate(self.files.images(), start=1):
+            progress(count)
+            yield NewImage(image.name, image.uri, image.size_bytes)
+
+
+class _Large(Exception):
+    """The folder takes too long to list while the client waits."""
+
+
+def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLimits) -> DirectoryListing | None:
+    """List a small folder; return None for one that a task must list."""
+
+    def stop(entries: int) -> None:
+        if entries > ENTRIES_AT_ONCE:
+            raise _Large
+
+    files = (request.annotations_path, request.detections_path)
+    if any(_size(path, roots) > BYTES_AT_ONCE for path in files if path):
+        resolve_allowed(request.directory, roots)
+        return None
+    try:
+        return list_directory(request, roots, limits, stop)
+    except _Large:
+        return None
+
+
+def list_directory(
+    request: ListingRequest, roots: Sequence[Path], limits: InputLimits, progress: Progress = lambda _count: None
+) -> DirectoryListing:
+    """List the folder and read the annotations and detections files; all must be under the allowed roots.
+
+    With a `limit`, detections may belong to images beyond it: to any image of the annotations file or, without that
+    file, to any image.
+    """
+    directory, limited = request.directory, request.limit is not None
+    files = list_files(
+        directory, roots, request.limit, limits.listing, with_hidden=request.include_hidden, on_entry=progress
+    )
+    if len(files.names) > limits.images:
+        raise DatasetTooLarge(
+            f"{directory} has {len(files.names)} images, more than {limits.images} in one dataset; make several, give "
+            "a limit, or raise SAMFLEET_MAX_DATASET_IMAGES"
+        )
+    instances = detections = None
+    if request.annotations_path:
+        errors = (AnnotationsNotFound, AnnotationsTooLarge)
+        opened = partial(open_on_server, request.annotations_path, roots, limits.file_bytes, *errors)
+        instances = read_annotations(opened, limits.annotations)
+    if request.detections_path:
+        path, sizes = request.detections_path, limits.file_bytes
+        with open_on_server(path, roots, sizes, DetectionsNotFound, DetectionsTooLarge) as file:
+            detections = read_detections(file, limits.annotations)
+    image_ids = ids_of(files.names, instances)
+    kept = _of_images(detections, image_ids, instances, limited=limited)
+    return DirectoryListing(request, files, image_ids, instances, kept)
+
+
+def create_sealed(
+    session: Session, tenant_id: uuid.UUID, listing: DirectoryListing, name: str | None = None
+) -> Dataset:
+    """Write a sealed dataset. Raises `AnnotationsUnmatched` if the request is strict and something does not match."""
+    dataset = _new(tenant_id, listing.request, name)
+    session.add(dataset)
+    session.flush()
+    write_images(session, dataset.id, listing)
+    seal(session, dataset, listing)
+    return dataset
+
+
+def create_listing(session: Session, tenant_id: uuid.UUID, request: ListingRequest, name: str | None = None) -> Dataset:
+    """Write a dataset in the state `listing`, for a task to fill."""
+    dataset = _new(tenant_id, request, name)
+    session.add(dataset)
+    session.flush()
+    return dataset
+
+
+def write_images(
+    session: Session, dataset_id: uuid.UUID, listing: DirectoryListing, progress: Progress = lambda _count: None
+) -> None:
+    """Write all images of a dataset whose row exists. The row is not locked against changes of its progress."""
+    sizes = listing.annotations.sizes if listing.annotations else {}
+    repository.copy_images(session, dataset_id, listing.images(progress), listing.image_ids, sizes)
+
+
+def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
+    """Write annotations and detections of a dataset that has its images, and seal it."""
+    annotations, detections, request = listing.annotations, listing.detections, listing.request
+    dataset.image_count = len(listing.files.names)
+    dataset.left_out = [asdict(one) for one in listing.files.left_out]
+    dataset.detection_count = None if detections is None else len(detections)
+    dataset.categories = None if annotations is None else list(annotations.categories)
+    session.flush()
+    if annotations is not None:
+        strictly = {"strict": request.strict_annotations, "limited": request.limit is not None}
+        write_annotations(session, dataset, annotations, listing.image_ids, **strictly)
+    repository.copy_detections(session, dataset.id, detections or ())
+    dataset.content_sha256 = repository.content_of(session, dataset.id)
+    dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
+
+
+def _new(tenant_id: uuid.UUID, request: ListingRequest, name: str | None) -> Dataset:
+    return Dataset(
+        tenant_id=tenant_id,
+        name=(name or PurePosixPath(request.directory).name or request.directory)[:MAX_NAME_LENGTH],
+        source=DatasetSource.DIRECTORY,
+        directory=request.directory,
+        state=DatasetState.LISTING,
+        listing=asdict(request),
+        image_count=0,
+    )
+
+
+def _size(path: str, roots: Sequence[Path]) -> int:
+    """Return the size of a file; 0 if it cannot be read, which raises its error later."""
+    try:
+        return os.stat(resolve_allowed(path, roots)).st_size  # noqa: PTH116 - the path may be of any form
+    except OSError:
+        return 0
+
+
+def _of_images(
+    detections: Detections | None, image_ids: Sequence[int], instances: CocoInstances | None, *, limited: bool
+) -> Detections | None:
+    if detections is None:
+        return None
+    others = frozenset(instances.image_ids.values()) if instances else None if limited else frozenset()
+    return detections.of_images(frozenset(image_ids), others)

@@ -1,0 +1,120 @@
+"""The task that lists the folder of a dataset in the state `listing`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+
+from samfleet.datasets.listing import DirectoryListing, ListingRequest, list_directory, seal, write_images
+from samfleet.datasets.service import InputLimits
+from samfleet.db.models import Dataset, DatasetState
+from samfleet.db.session import transaction
+from samfleet.errors import SamfleetError
+from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+
+SIGN_OF_LIFE_SECONDS = 2.0
+_LISTED_STILL = Dataset.state == DatasetState.LISTING, Dataset.deleted_at.is_(None)
+_LOCKS = 7_236_601  # first key of the advisory locks of datasets that are being listed
+
+
+class _Gone(Exception):
+    """The dataset was deleted, or is no longer in the state `listing`."""
+
+
+def list_dataset(engine: Engine, dataset_id: uuid.UUID, roots: Sequence[Path], limits: InputLimits) -> None:
+    """List the folder of a dataset and seal it, or mark it as failed with the reason.
+
+    A dataset in any other state stays unchanged, and so does one that another worker is listing. Raises retryable
+    errors, after which the sweeper sends the task again.
+    """
+    try:
+        with transaction(engine) as session:
+            if session.scalar(select(func.pg_try_advisory_xact_lock(_LOCKS, func.hashtext(str(dataset_id))))):
+                _list(session, engine, dataset_id, roots, limits)
+    except _Gone:
+        return
+    except SamfleetError as error:
+        if error.retryable:
+            raise
+        fail_listing(engine, dataset_id, error.code, error.message)
+
+
+def fail_listing(engine: Engine, dataset_id: uuid.UUID, code: str, message: str) -> None:
+    with transaction(engine) as session:
+        session.execute(
+            update(Dataset)
+            .where(Dataset.id == dataset_id, Dataset.state == DatasetState.LISTING)
+            .values(state=DatasetState.FAILED, error_code=code, error_message=message, image_count=0)
+        )
+
+
+def resend_listings(session: Session, queue: TaskQueue, after: timedelta, most: int) -> int:
+    """Send the task again for datasets that gave no sign of life for the time of `after`; return their number."""
+    stale = select(Dataset.id).where(*_LISTED_STILL, Dataset.sent_at < func.now() - after).limit(most)
+    free = stale.with_for_update(skip_locked=True, key_share=True).cte("stale")
+    chosen = update(Dataset).where(Dataset.id.in_(select(free.c.id))).values(sent_at=func.now()).returning(Dataset.id)
+    sent = session.scalars(chosen).all()
+    for dataset_id in sent:
+        wake_after_commit(session, queue, TaskName.LIST, str(dataset_id))
+    return len(sent)
+
+
+def _list(session: Session, engine: Engine, dataset_id: uuid.UUID, roots: Sequence[Path], limits: InputLimits) -> None:
+    dataset = session.get(Dataset, dataset_id)
+    if dataset is None or dataset.listing is None:
+        return
+    life = _Life(engine, dataset_id)
+    life.show()  # raises if the dataset is not to be listed
+    listing: DirectoryListing = list_directory(ListingRequest.of(dataset.listing), roots, limits, life.listed)
+    write_images(session, dataset_id, listing, life.written)
+    query = select(Dataset).where(Dataset.id == dataset_id, *_LISTED_STILL).with_for_update()
+    locked = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+    if locked is None:
+        raise _Gone
+    seal(session, locked, listing)
+
+
+@dataclass(slots=True)
+class _Life:
+    """Signs of life of a listing: its progress, which also keeps the sweeper from sending the task again.
+
+    Raises `_Gone` when the dataset is not to be listed any more.
+    """
+
+    engine: Engine
+    dataset_id: uuid.UUID
+    _listed: int = 0
+    _written: int = 0
+    _shown_at: float = field(default_factory=time.monotonic)
+
+    def listed(self, entries: int) -> None:
+        self._listed = entries
+        self._show_sometimes()
+
+    def written(self, images: int) -> None:
+        self._written = images
+        self._show_sometimes()
+
+    def show(self) -> None:
+        """Store the progress in a separate transaction."""
+        self._shown_at = time.monotonic()
+        with transaction(self.engine) as session:
+            shown = session.execute(
+                update(Dataset)
+                .where(Dataset.id == self.dataset_id, *_LISTED_STILL)
+                .values(listed=self._listed, image_count=self._written, sent_at=func.now())
+                .returning(Dataset.id)
+            )
+            if shown.one_or_none() is None:
+                raise _Gone
+
+    def _show_sometimes(self) -> None:
+        if time.monotonic() - self._shown_at > SIGN_OF_LIFE_SECONDS:
+            self.show()
