@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports bench-pipeline check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,6 +63,9 @@ bench: setup ## measure the engine against its references; ARGS="--grids 16 --pr
 
 bench-reports: setup ## measure reports over ten million images, 6 GB of disk; ARGS="--images 500000"
 	$(BIN)/python -m benchmarks.reports $(ARGS)
+
+bench-pipeline: setup ## measure the whole stack with a variant without a model; ARGS="--images 2000"
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
 check: setup ## formatting, lint, spelling, types, import rules, generated files, the dashboard's scripts
 	$(BIN)/ruff format --check .

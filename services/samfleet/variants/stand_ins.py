@@ -1,11 +1,13 @@
 """Stand-ins: hosted variants with random weights, to measure times where the real weights are missing.
 
-Their names begin with `stand_in_`. Their masks mean nothing, so reports leave out their quality.
+Their names begin with `stand_in_`; `null` stands for any model. Their masks mean nothing, so reports leave out their
+quality.
 """
 
 from __future__ import annotations
 
 PREFIX = "stand_in_"
+NULL = "null"  # examples/variants/null.yaml
 
 
 def stand_in_name(variant: str) -> str:
@@ -18,4 +20,4 @@ def stands_for(name: str) -> str:
 
 
 def is_stand_in(name: str) -> bool:
-    return name.startswith(PREFIX)
+    return name.startswith(PREFIX) or name == NULL

@@ -1,7 +1,8 @@
 """A user's own variants, one YAML file each.
 
-A file describes an encoder/decoder pair of ONNX graphs (docs/variants-onnx.md), or, with `like`, weights for the
-architecture of a hosted variant (`samfleet.variants.trained_records`).
+A file describes an encoder/decoder pair of ONNX graphs (docs/variants-onnx.md), with `like` weights for the
+architecture of a hosted variant (`samfleet.variants.trained_records`), or with `fixed` no model at all
+(`samfleet.variants.fixed_records`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.licences import FREE, OWN, RESTRICTED, restricted_parts
 from samfleet.regular_files import open_regular
 from samfleet.variants.conventions import Conventions, Preprocessing, PromptRules
+from samfleet.variants.fixed_records import FIXED, fixed_record
 from samfleet.variants.graphs import DIALECTS, DecoderGraph, EncoderGraph, mask_rules
 from samfleet.variants.record import Checkpoint, FileSource, HttpsSource, Paper, VariantRecord
 from samfleet.variants.task import EverythingParameters, Sampler
@@ -52,6 +54,11 @@ class _Facts:
     max_batch_size: int = 8
 
 
+@dataclass(frozen=True, slots=True)
+class _FixedFacts:
+    title: str = ""
+
+
 def read_variants(folder: Path, known: Mapping[str, VariantRecord] | None = None) -> tuple[VariantRecord, ...]:
     """Read the variants of all `<name>.yaml` files in a folder, by name. `known` are those that `like` may name."""
     if not folder.is_dir():
@@ -78,6 +85,9 @@ def read_variant(path: Path, known: Mapping[str, VariantRecord] | None = None) -
 def _record(path: Path, content: Mapping[str, object], known: Mapping[str, VariantRecord]) -> VariantRecord:
     if not NAME.fullmatch(path.stem):
         raise FieldInvalid("the file's name is the name of the variant; use a to z, 0 to 9, _ and - in it")
+    if FIXED in content:
+        given = {name: value for name, value in content.items() if name != FIXED}
+        return fixed_record(path, changed(_FixedFacts(), given, "variant").title, content[FIXED])
     trained = "like" in content
     names = (NETWORK, ORIGIN, *RULES) if trained else (*FILES, *RULES)
     sections = {name: content[name] for name in names if name in content}

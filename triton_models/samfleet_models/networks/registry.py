@@ -8,6 +8,7 @@ from samfleet.variants.execution import Execution
 from samfleet.variants.record import VariantRecord
 from samfleet_models.batching.interface import Network
 from samfleet_models.networks.families import FAMILIES
+from samfleet_models.networks.fixed import FixedNetwork
 from samfleet_models.networks.onnx.network import OnnxNetwork
 from samfleet_models.networks.pico.network import RegionNetwork
 from samfleet_models.networks.sam import SamNetwork
@@ -18,6 +19,7 @@ from samfleet_models.networks.yolo.network import InstanceNetwork
 # Families other than image encoders with SAM's kind of heads.
 OTHERS: dict[str, Callable[[VariantRecord, Execution | None], Network]] = {
     "onnx": OnnxNetwork,
+    "fixed": FixedNetwork,
     "squeeze_sam": lambda record, execution: SqueezeNetwork(record, execution).eval(),
     "pico_sam": lambda record, execution: RegionNetwork(record, execution).eval(),
     "yolo": lambda record, execution: InstanceNetwork(record, execution).eval(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -23,7 +22,8 @@ from samfleet_models.batching.requests import ImageTask, Pause
 from samfleet_models.checkpoints.loading import read_state
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.loading import LoadedImage
-from samfleet_models.images.transforms import ImageFrame, Pixels, Resized, to_network_input
+from samfleet_models.images.transforms import Pixels, Resized, to_network_input
+from samfleet_models.images.whole_image import WholeImage
 from samfleet_models.mask_generation.candidates import xywh
 from samfleet_models.modeling.common import Features
 from samfleet_models.networks.pico.regions import REGIONS, Region, RegionKind, cut, paste
@@ -39,24 +39,6 @@ class RegionCompilationUnsupported(SamfleetError):
     """The variant computes batches of any size and is not compiled; serve it without compilation."""
 
     code = "region_compilation_unsupported"
-
-
-@dataclass(frozen=True, slots=True)
-class WholeImage:
-    """Leaves images as they are, because regions are cut from them when the boxes are known."""
-
-    record: VariantRecord
-
-    @property
-    def conventions(self) -> Any:
-        return self.record.conventions
-
-    def frame(self, height: int, width: int) -> ImageFrame:
-        """Return the frame, of which only the size is used: boxes and masks are in the image's own pixels."""
-        return ImageFrame.of(height, width, self.record.input_size)
-
-    def resize(self, image: Pixels) -> Resized:
-        return image
 
 
 class RegionNetwork(UndecodedNetwork):
