@@ -57,7 +57,8 @@ class FederatedEvaluation:
             recall = self._evaluation.recall(area, LIMIT)
             if precisions is None or recall is None:
                 continue
-            yield Figure("lvis_ap", area, LIMIT, float(precisions.mean()), instances)
+            replicates = self._evaluation.precision_replicates() if area == "all" else None
+            yield Figure("lvis_ap", area, LIMIT, float(precisions.mean()), instances, replicates)
             yield Figure("lvis_ar", area, LIMIT, recall, instances)
             if area == "all":
                 for metric, threshold in AT_THRESHOLD.items():

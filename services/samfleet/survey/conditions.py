@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from samfleet.datasets.recipes import sginw
 from samfleet.variants import survey_figures as published
+from samfleet.variants.author_figures import AuthorColumn
 from samfleet.variants.stand_ins import stands_for
 from samfleet.variants.survey_figures import Condition
 
@@ -15,7 +17,11 @@ RANDOM_POINTS = 3
 _PROMPTS = {"box": published.BOX, "center_point": published.CENTER_POINT}
 _DETECTORS = {condition.name: condition for condition in (published.VITDET, published.YOLOV8, published.GROUNDING_DINO)}
 DATASETS = ("COCO", "LVIS")
-NAMES = (*DATASETS, *_DETECTORS)  # what a dataset can be a sample of
+UVO = "UVO"
+LVIS_VITDET = "lvis_vitdet"
+SGINW_SETS = {recipe.name: name for recipe, name in zip(sginw.RECIPES, sginw.SETS, strict=True)}
+DATA_SETS = (*DATASETS, UVO, *SGINW_SETS)  # what the images of a plan can be a sample of
+NAMES = (*DATA_SETS, *_DETECTORS, LVIS_VITDET)  # what a dataset can be a sample of, also with its detections
 
 
 def grid_condition(task: Mapping[str, Any]) -> Condition | None:
@@ -54,6 +60,23 @@ def hardware_condition(device_kind: str, device_name: str) -> Condition:
         if condition.label.lower().replace(" ", "") in device_name.lower().replace(" ", ""):
             return condition
     return published.XEON_6330 if device_kind == "cpu" else published.RTX_3090
+
+
+def name_with_boxes(sample_of: str, detector: str) -> str | None:
+    """Return what a dataset is a sample of once boxes of a detector prompt; None if nothing is published for them."""
+    if sample_of == "COCO":
+        return detector
+    if sample_of == "LVIS":
+        return LVIS_VITDET if detector == published.VITDET.name else None
+    return sample_of
+
+
+def author_fields_of(column: AuthorColumn | None, variant: str) -> dict[str, Any]:
+    """Return the figure that authors published for a variant, with its source, as columns of a row."""
+    figure = column.cells.get(variant) if column else None
+    if column is None or figure is None:
+        return dict.fromkeys(("published", "published_on", "published_source"))
+    return {"published": figure, "published_on": column.on, "published_source": column.sources[variant]}
 
 
 def fields_of(condition: Condition | None, variant: str) -> dict[str, Any]:

@@ -50,9 +50,14 @@ class Entry:
     replicates: NDArray[np.float64] | None
 
 
-def quality_differences(table: str, figure: str, entries: Sequence[Entry], tasks: Tasks) -> Iterator[Row]:
-    """Yield a row for each entry but the best ones, with its difference in percentage points."""
-    for group in _groups(entries, tasks, ("dataset",)):
+def quality_differences(
+    table: str, figure: str, entries: Sequence[Entry], tasks: Tasks, same: tuple[str, ...] = ("dataset",)
+) -> Iterator[Row]:
+    """Yield a row for each entry but the best ones, with its difference in percentage points.
+
+    Only entries with equal values of `same` are compared.
+    """
+    for group in _groups(entries, tasks, same):
         best = max(group, key=lambda entry: entry.value)
         yield from (_row(table, figure, entry, best, "difference") for entry in group if entry is not best)
 

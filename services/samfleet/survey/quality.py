@@ -14,11 +14,17 @@ from samfleet.reports.figures import FIGURES, read_replicates
 from samfleet.reports.quality import read_quality
 from samfleet.reports.query import ReportQuery
 from samfleet.reports.table import Row
-from samfleet.survey.conditions import detector_condition, fields_of, prompt_condition
+from samfleet.survey.conditions import SGINW_SETS, UVO, detector_condition, fields_of, prompt_condition
 from samfleet.variants.survey_figures import Condition
 
 REPLICATES = "replicates"  # key of a row, not a column
-RESAMPLED = {"miou_evaluated": "miou", "ap": "ap", "ar_1000": "ar_1000"}  # names in reports and in the survey
+RESAMPLED = {  # names in reports and in the survey
+    "miou_evaluated": "miou",
+    "ap": "ap",
+    "ar_1000": "ar_1000",
+    "ap_agnostic": "ap_agnostic",
+    "lvis_ap": "lvis_ap",
+}
 COUNTS = ("n", "failures", "instances", "runs_evaluated")
 INTERVAL = ("low", "high")
 COMPARED = ("published", "published_on", "difference")
@@ -44,32 +50,33 @@ def prompted_row(row: Row, task: Mapping[str, Any], sample_of: str | None) -> Ro
     """Return a row of table 6; None unless the task prompts with annotations and the run was evaluated."""
     if task.get("kind") != "prompts" or row["miou"] is None:
         return None
-    return _compared(_with_interval(row, "miou"), "miou", prompt_condition(task, sample_of))
+    return _compared(with_interval(row, "miou"), "miou", prompt_condition(task, sample_of))
 
 
 def detected_row(row: Row, task: Mapping[str, Any], sample_of: str | None) -> Row | None:
-    """Return a row of tables 7 and 8; None unless boxes of a detector prompted."""
-    if task.get("boxes_from") != "detections" or row["ap"] is None:
+    """Return a row of tables 7 and 8; None unless boxes of a detector prompted. UVO and SGinW have their own tables."""
+    if task.get("boxes_from") != "detections" or row["ap"] is None or sample_of in {UVO, *SGINW_SETS}:
         return None
     condition = detector_condition(sample_of)
     return {
-        **_compared(_with_interval(row, "ap"), "ap", condition),
+        **_compared(with_interval(row, "ap"), "ap", condition),
         "boxes": condition.label if condition else "other detections",
     }
 
 
-def everything_row(row: Row, task: Mapping[str, Any]) -> Row | None:
+def everything_row(row: Row, task: Mapping[str, Any], _sample_of: str | None) -> Row | None:
     """Return a row of the table of recalls; None unless the task finds all masks without boxes of the dataset."""
     if task.get("kind") != "everything" or task.get("boxes_from") in {"annotations", "detections"}:
         return None
-    return _with_interval(row, "ar_1000") if row["ar_1000"] is not None else None
+    return with_interval(row, "ar_1000") if row["ar_1000"] is not None else None
 
 
 def _per_cent(resampled: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     return {RESAMPLED[name]: 100 * replicates for name, replicates in resampled.items()}
 
 
-def _with_interval(row: Row, figure: str) -> Row:
+def with_interval(row: Row, figure: str) -> Row:
+    """Return the row with the 95 % interval of a figure as `low` and `high`; None without replicates."""
     low, high = interval_of(row[REPLICATES].get(figure)) or (None, None)
     return {**row, "low": low, "high": high}
 

@@ -12,13 +12,15 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Hardware
 from samfleet.reports.query import Dimension, ReportQuery
 from samfleet.reports.table import Report, Row, build_report, read_parameters
-from samfleet.survey import quality, size, speed
+from samfleet.survey import other_sets, quality, size, speed
 from samfleet.survey.differences import COLUMNS, Entry, corrected, quality_differences, time_differences
 from samfleet.survey.tables import HEADINGS, SurveyTable, published_table
 from samfleet.variants.stand_ins import is_stand_in
 from samfleet.variants.survey_figures import VITDET
 
 GROUPS = (Dimension.VARIANT, Dimension.HARDWARE, Dimension.PRECISION, Dimension.DATASET)
+_IDENTITY = (*(group.value for group in GROUPS), "site", "code_version", "parameters")
+_Maker = Callable[[Row, Mapping[str, Any], str | None], Row | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,23 @@ class _Measurements:
                 Entry(one.row, one.fields["p50_ms"], one.medians) for one in self.timed if _identity(one.row) in timed
             ]
             found += time_differences(name, "p50_ms", entries, self.tasks)
-        makers = (("prompts", "miou", quality.prompted_row), ("detectors", "ap", quality.detected_row))
+        makers: tuple[tuple[str, str, _Maker], ...] = (
+            ("prompts", "miou", quality.prompted_row),
+            ("detectors", "ap", quality.detected_row),
+            ("lvis", "lvis_ap", other_sets.lvis_row),
+            ("uvo", "ap", other_sets.uvo_row),
+            ("recall", "ar_1000", quality.everything_row),
+        )
         for name, figure, make in makers:
             found += quality_differences(name, figure, _entries(self.of_quality(make), figure), self.tasks)
-        recalls = self.of_quality(lambda row, task, _sample: quality.everything_row(row, task))
-        found += quality_differences("recall", "ar_1000", _entries(recalls, "ar_1000"), self.tasks)
+        means = _entries(self.sginw_means(), "ap")
+        found += quality_differences("sginw_mean", "ap", means, self.tasks, ("dataset", other_sets.MEMBERS))
         return corrected(found)
 
-    def of_quality(self, make: Callable[[Row, Mapping[str, Any], str | None], Row | None]) -> list[Row]:
+    def sginw_means(self) -> list[Row]:
+        return other_sets.sginw_means(self.of_quality(other_sets.sginw_row), _IDENTITY)
+
+    def of_quality(self, make: _Maker) -> list[Row]:
         """Return rows of quality, without stand-ins: masks of random weights mean nothing."""
         real = [row for row in self.evaluated if not is_stand_in(row["variant"])]
         return _found(make(row, self.tasks[row["parameters"]], self.samples.get(row["dataset"])) for row in real)
@@ -82,7 +93,6 @@ def survey_tables(session: Session, query: ReportQuery, samples: Mapping[str, st
     def quality_table(columns: Sequence[str], rows: list[Row]) -> Report:
         return table((*quality.COUNTS, *columns), rows)
 
-    recalls = measured.of_quality(lambda row, task, _sample: quality.everything_row(row, task))
     boxes = measured.of_quality(quality.detected_row)
     of_vitdet = [row for row in boxes if row["boxes"] == VITDET.label]
     others = [row for row in boxes if row["boxes"] != VITDET.label]
@@ -94,10 +104,14 @@ def survey_tables(session: Session, query: ReportQuery, samples: Mapping[str, st
         "prompts": quality_table((*quality.PROMPTED, *quality.COMPARED), measured.of_quality(quality.prompted_row)),
         "vitdet": quality_table(detected, of_vitdet),
         "detectors": quality_table(detected, others),
-        "recall": quality_table(quality.RECALL, recalls),
+        "lvis": quality_table(other_sets.LVIS_COLUMNS, measured.of_quality(other_sets.lvis_row)),
+        "uvo": quality_table(other_sets.UVO_COLUMNS, measured.of_quality(other_sets.uvo_row)),
+        "sginw_mean": quality_table(other_sets.SGINW_MEAN_COLUMNS, measured.sginw_means()),
+        "sginw": quality_table(other_sets.SGINW_COLUMNS, measured.of_quality(other_sets.sginw_row)),
+        "recall": quality_table(quality.RECALL, measured.of_quality(quality.everything_row)),
         "differences": table(COLUMNS, measured.differences()),
     }
-    return [SurveyTable(heading, made[heading.key], published_table(heading.number)) for heading in HEADINGS]
+    return [SurveyTable(heading, made[heading.key], published_table(heading)) for heading in HEADINGS]
 
 
 def _read(session: Session, query: ReportQuery, samples: Mapping[str, str]) -> _Measurements:
@@ -110,8 +124,7 @@ def _read(session: Session, query: ReportQuery, samples: Mapping[str, str]) -> _
 
 
 def _identity(row: Row) -> tuple[Any, ...]:
-    names = (*(group.value for group in GROUPS), "site", "code_version", "parameters")
-    return tuple(row[name] for name in names)
+    return tuple(row[name] for name in _IDENTITY)
 
 
 def _entries(rows: Iterable[Row], figure: str) -> list[Entry]:

@@ -94,8 +94,9 @@ Samples = Annotated[
     list[StorableText],
     Query(
         max_length=MAX_VALUES,
-        description="What a dataset is a sample of, as ID:NAME: COCO, LVIS, or COCO with detections of vitdet, yolov8 "
-        "or grounding_dino. Only then is its quality compared with published figures. Repeat for several.",
+        description="What a dataset is a sample of, as ID:NAME: COCO, LVIS, UVO, a set of SGinW such as sginw_cows, "
+        "COCO with detections of vitdet, yolov8 or grounding_dino, or LVIS with those of ViTDet, lvis_vitdet. Only "
+        "then is its quality compared with published figures. Repeat for several.",
     ),
 ]
 
@@ -112,8 +113,9 @@ def read_survey(
     dataset_id: DatasetIds = [],  # noqa: B006 - FastAPI copies defaults
     sample_of: Samples = [],  # noqa: B006
 ) -> Survey:
-    """Tables 3 to 8 of "On Efficient Variants of Segment Anything Model: A Survey", and average recall, over the
-    measurements that pass the filters. Published figures stand beside them and are never averaged with them.
+    """Tables 3 to 8 of "On Efficient Variants of Segment Anything Model: A Survey", its data sets LVIS, UVO and SGinW,
+    and average recall, over the measurements that pass the filters. Published figures stand beside them and are never
+    averaged with them.
     """
     samples = read_samples(session, query.tenant_id, sample_of)
     labels = tuple(dataset_labels(session, query.tenant_id, dataset_id).values())

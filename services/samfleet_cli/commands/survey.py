@@ -39,12 +39,15 @@ def run(
     same command goes on; 1 any other error.
     """
     from samfleet_cli.connection import choose_api
-    from samfleet_cli.survey.plan import load_plan
+    from samfleet_cli.survey.plan import load_plan, without_missing
     from samfleet_cli.survey.progress import open_progress
     from samfleet_cli.survey.session import run_survey
 
     loaded = load_plan(plan, images, annotations)
-    done = run_survey(choose_api(api_url, api_key), loaded, out, open_progress(sys.stderr))
+    kept = without_missing(loaded)
+    if left_out := [name for name in loaded.datasets if name not in kept.datasets]:
+        typer.echo(f"left out, because their folders are missing: {', '.join(left_out)}", err=True)
+    done = run_survey(choose_api(api_url, api_key), kept, out, open_progress(sys.stderr))
     typer.echo(", ".join(f"{count} {status}" for status, count in sorted(done.counts.items())) or "nothing to measure")
     for path in done.files:
         typer.echo(path)
@@ -53,7 +56,9 @@ def run(
 
 @app.command("stand-ins")
 def stand_ins(
-    names: Annotated[list[str], typer.Argument(metavar="VARIANT...", help="Hosted variants, or all.", show_default=False)],
+    names: Annotated[
+        list[str], typer.Argument(metavar="VARIANT...", help="Hosted variants, or all.", show_default=False)
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the stand-ins.", file_okay=False)] = Path("stand-ins"),
 ) -> None:
     """Write variants with random weights, to measure times where the real weights are missing.

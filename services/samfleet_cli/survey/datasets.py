@@ -18,6 +18,7 @@ from samfleet.errors import InvalidInput
 from samfleet.regular_files import open_regular
 from samfleet_cli.files import write_json
 from samfleet_cli.jobs.dataset import Source
+from samfleet_cli.survey.detections import prepare_detections
 from samfleet_cli.survey.plan import DatasetSpec
 from samfleet_cli.survey.tasks import DETECTORS, Shape
 
@@ -51,9 +52,7 @@ def prepare_dataset(spec: DatasetSpec, key: DatasetKey, folder: Path) -> Source:
     """
     folder_of_images = _images(spec, key)
     annotations = _annotations(spec, key)
-    detections = next((path for name, path in spec.detections.items() if name == key.shape), None)
-    if key.shape in DETECTORS and detections is None:
-        raise SurveyDatasetIncomplete(f"dataset {key.name} of the plan has no detections of {key.shape}; add the file")
+    detections = _detections(spec, key, annotations, folder)
     if key.shape != "one_box" and key.limit is None:
         return Source(folder_of_images, annotations, detections=detections, name=str(key))
     found = [image for image in Source(folder_of_images).listing().images if image.fault is None]
@@ -79,6 +78,15 @@ def _annotations(spec: DatasetSpec, key: DatasetKey) -> Path | None:
     if spec.annotations is None and key.shape == "one_box":
         raise SurveyDatasetIncomplete(f"dataset {key.name} of the plan has no annotations; single boxes need them")
     return spec.annotations
+
+
+def _detections(spec: DatasetSpec, key: DatasetKey, annotations: Path | None, folder: Path) -> Path | None:
+    if key.shape not in DETECTORS:
+        return None
+    path = next((path for name, path in spec.detections.items() if name == key.shape), None)
+    if path is None:
+        raise SurveyDatasetIncomplete(f"dataset {key.name} of the plan has no detections of {key.shape}; add the file")
+    return path if annotations is None else prepare_detections(path, _read(annotations), folder)
 
 
 def _read(path: Path | None) -> CocoInstances:

@@ -26,6 +26,17 @@ TITLES: Mapping[str, str] = {
     "ap_small": "AP small",
     "ap_medium": "AP medium",
     "ap_large": "AP large",
+    "lvis_ap": "LVIS AP",
+    "lvis_ap50": "LVIS AP50",
+    "lvis_ap75": "LVIS AP75",
+    "lvis_apr": "AP rare",
+    "lvis_apc": "AP common",
+    "lvis_apf": "AP frequent",
+    "lvis_ap_small": "LVIS AP small",
+    "lvis_ap_medium": "LVIS AP medium",
+    "lvis_ap_large": "LVIS AP large",
+    "of_sets": "of",
+    "published_source": "source",
     "ar_1000": "AR of 1000",
     "ar_100": "AR of 100",
     "ar_10": "AR of 10",
@@ -45,7 +56,7 @@ TITLES: Mapping[str, str] = {
     "runs_evaluated": "runs",
     "instances": "objects",
 }
-FIGURES = ("p50_ms", "miou", "ap", "ar_1000")  # the main figure of a table, which the chart shows
+FIGURES = ("p50_ms", "lvis_ap", "miou", "ap", "ar_1000")  # the main figure of a table, which the chart shows
 BOUNDS = {"low_ms": "high_ms", "low": "high"}
 PER_CENT = frozenset({"run_spread", "other_load"})
 
@@ -165,7 +176,18 @@ def _bar(row: Row, rows: Sequence[Row]) -> Bar:
 
 def _telling(rows: Sequence[Row]) -> list[str]:
     """Return the columns that tell the rows apart, the variant always."""
-    names = ("variant", "method", "boxes", "hardware", "hardware_id", "precision", "dataset", "task_in_words", "site")
+    names = (
+        "variant",
+        "method",
+        "set",
+        "boxes",
+        "hardware",
+        "hardware_id",
+        "precision",
+        "dataset",
+        "task_in_words",
+        "site",
+    )
     present = [name for name in (*names, "code_version", "parameters") if name in rows[0]]
     return [name for name in present if name == "variant" or len({row[name] for row in rows}) > 1]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from samfleet.datasets.recipes.prepare import ANNOTATIONS, IMAGES
 from samfleet.errors import InvalidInput, NotFound, SamfleetError
 from samfleet.regular_files import open_regular
+from samfleet.survey.conditions import DATA_SETS
 from samfleet.variants.execution import Execution
 from samfleet_cli.survey.tasks import TASKS, Detector, SurveyTask, own_task
 
@@ -32,6 +34,15 @@ class SurveyPlanNotFound(NotFound):
     code = "survey_plan_not_found"
 
 
+def _data_set(name: str) -> str:
+    if name not in DATA_SETS:
+        raise ValueError(f"{name!r} is no data set of the survey; known are {', '.join(DATA_SETS)}")
+    return name
+
+
+SampleName = Annotated[str, AfterValidator(_data_set)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,16 +50,26 @@ class _Part(BaseModel):
 class DatasetSpec(_Part):
     """Images of a folder. Paths are relative to the folder of the plan; `images` may be given on the command line.
 
+    `prepared` is a folder of `samfleet datasets prepare` and stands for its images and annotations. An `optional`
+    dataset is left out with its measurements if its folder is missing.
     `sample_of` names the survey's data set that the images are from: its published quality is shown beside. `limit`
     takes a sample of the images, chosen by `seed` and the names of the files.
     """
 
     images: Path | None = None
     annotations: Path | None = None
+    prepared: Path | None = None
+    optional: bool = False
     detections: dict[Detector, Path] = Field(default_factory=dict)
-    sample_of: Literal["COCO", "LVIS"] | None = None
+    sample_of: SampleName | None = None
     limit: int | None = Field(default=None, ge=1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _check_folder(self) -> DatasetSpec:
+        if self.prepared and (self.images or self.annotations):
+            raise ValueError("prepared stands for images and annotations; give one or the other")
+        return self
 
 
 def _one_or_more(value: Any) -> Any:
@@ -114,6 +135,24 @@ def load_plan(name: str, images: Path | None = None, annotations: Path | None = 
     return plan
 
 
+def without_missing(plan: Plan) -> Plan:
+    """Return the plan without the optional datasets whose folder is missing, and without their measurements.
+
+    Raises `SurveyPlanInvalid` if nothing is left.
+    """
+    optional = {name: one.images for name, one in plan.datasets.items() if one.optional}
+    missing = {name for name, images in optional.items() if images is None or not images.is_dir()}
+    left = [
+        block.model_copy(update={"datasets": kept})
+        for block in plan.measurements
+        if (kept := tuple(name for name in block.datasets if name not in missing))
+    ]
+    datasets = {name: one for name, one in plan.datasets.items() if name not in missing}
+    if not left:
+        raise SurveyPlanInvalid(f"no dataset of the plan has its folder: {', '.join(sorted(missing))}; prepare one")
+    return plan.model_copy(update={"datasets": datasets, "measurements": tuple(left)})
+
+
 def _load(name: str) -> Plan:
     path = Path(name)
     if not path.exists() and name in SHIPPED:
@@ -147,13 +186,15 @@ def parse_plan(text: str, folder: Path) -> Plan:
 def _from(folder: Path, spec: DatasetSpec) -> DatasetSpec:
     """Return the dataset with absolute paths."""
 
-    def whole(path: Path) -> Path:
-        return (folder / path.expanduser()).absolute()
+    def whole(path: Path | None) -> Path | None:
+        return (folder / path.expanduser()).absolute() if path else None
 
+    prepared = whole(spec.prepared)
     return spec.model_copy(
         update={
-            "images": whole(spec.images) if spec.images else None,
-            "annotations": whole(spec.annotations) if spec.annotations else None,
+            "images": prepared / IMAGES if prepared else whole(spec.images),
+            "annotations": prepared / ANNOTATIONS if prepared else whole(spec.annotations),
+            "prepared": prepared,
             "detections": {name: whole(path) for name, path in spec.detections.items()},
         }
     )

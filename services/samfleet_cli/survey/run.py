@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.survey.conditions import name_with_boxes
 from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.client.schemas import Job
 from samfleet_cli.client.transport import ApiError, ApiUnreachable
@@ -159,6 +160,4 @@ def _sample_of(sample: str | None, key: DatasetKey) -> str | None:
     """Return what the dataset is a sample of in the report's words: a detector stands for COCO with its boxes."""
     if sample is None or key.shape == "one_box":
         return None
-    if key.shape in DETECTORS:
-        return key.shape if sample == "COCO" else None
-    return sample
+    return name_with_boxes(sample, key.shape) if key.shape in DETECTORS else sample

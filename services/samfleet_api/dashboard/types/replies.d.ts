@@ -73,10 +73,12 @@ declare namespace Api {
   interface SurveyRow extends ReportRow {
     method?: string;
     boxes?: string;
+    set?: string;
     n?: number;
     p50_ms?: number;
     low_ms?: number | null;
     high_ms?: number | null;
+    lvis_ap?: number | null;
     miou?: number | null;
     ap?: number | null;
     ar_1000?: number | null;

@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from samfleet.survey.conditions import DATA_SETS
 from samfleet_cli.survey.cells import HostedVariant, cells_of
-from samfleet_cli.survey.plan import SHIPPED, SurveyPlanInvalid, SurveyPlanNotFound, load_plan, parse_plan
+from samfleet_cli.survey.plan import (
+    SHIPPED,
+    SurveyPlanInvalid,
+    SurveyPlanNotFound,
+    load_plan,
+    parse_plan,
+    without_missing,
+)
 
 HOSTED = (
     HostedVariant("mobile_sam", weights_here=True, sampler="grid"),
@@ -30,9 +38,32 @@ def keys(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_plans_are_valid(name: str, tmp_path: Path) -> None:
-    plan = load_plan(name, images=tmp_path, annotations=tmp_path / "instances.json")
+    plan = without_missing(load_plan(name, images=tmp_path, annotations=tmp_path / "instances.json"))
     assert [spec.images for spec in plan.datasets.values()] == [tmp_path]
     assert cells_of(plan, HOSTED)
+
+
+def test_the_default_plan_measures_the_data_sets_that_were_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = load_plan("default", images=tmp_path)
+    assert {spec.sample_of for spec in whole.datasets.values()} == set(DATA_SETS)
+    for name in ("lvis_v1_val", "sginw_cows"):
+        (tmp_path / "datasets" / name / "images").mkdir(parents=True)
+    plan = without_missing(load_plan("default", images=tmp_path))
+    assert list(plan.datasets) == ["coco", "lvis", "sginw_cows"]
+    lvis = plan.datasets["lvis"]
+    assert lvis.annotations == tmp_path / "datasets" / "lvis_v1_val" / "annotations.json"
+    measured = {(cell.task, cell.dataset.name) for cell in cells_of(plan, HOSTED) if cell.dataset.name != "coco"}
+    assert measured == {*((task, "lvis") for task in ("box", "center_point", "random_points")), ("box", "sginw_cows")}
+
+
+def test_a_plan_of_which_nothing_was_prepared_says_so() -> None:
+    optional = "datasets: {cows: {prepared: /nowhere, optional: true}}"
+    plan = parse_plan(f"title: Cows\n{optional}\nmeasurements: [{{tasks: box, datasets: cows}}]", Path())
+    with pytest.raises(SurveyPlanInvalid, match="no dataset of the plan has its folder: cows"):
+        without_missing(plan)
 
 
 def test_paths_are_relative_to_the_plan(tmp_path: Path) -> None:
@@ -95,6 +126,8 @@ def test_one_value_may_stand_for_a_list() -> None:
         (("coarse: {kind", "box: {kind"), "the plan: a task box exists already"),
         (("points_per_side: 8", "points: 8"), "task coarse: unknown parameter points"),
         (("title: Ours", "title: ["), "it is not YAML"),
+        (("limit: 30", "sample_of: coco"), "datasets.shelves.sample_of: 'coco' is no data set of the survey"),
+        (("limit: 30", "prepared: shelves"), "datasets.shelves: prepared stands for images and annotations"),
     ],
 )
 def test_faults_are_named(change: tuple[str, str], message: str) -> None:

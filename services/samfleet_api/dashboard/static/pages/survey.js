@@ -33,10 +33,16 @@ const TITLES = {
   encoder_gflops: "Encoder GFLOPs",
   box_gflops: "One box GFLOPs",
   published_gflops: "Published GFLOPs",
+  published_source: "Source",
+  of_sets: "Of",
+  lvis_apr: "LVIS AP, rare",
+  lvis_apc: "LVIS AP, common",
+  lvis_apf: "LVIS AP, frequent",
 };
-/** @type {[("p50_ms" | "miou" | "ap" | "ar_1000"), string][]} */
+/** @type {[("p50_ms" | "lvis_ap" | "miou" | "ap" | "ar_1000"), string][]} */
 const FIGURES = [
   ["p50_ms", "ms"],
+  ["lvis_ap", "LVIS AP in %"],
   ["miou", "mIoU in %"],
   ["ap", "AP in %"],
   ["ar_1000", "AR of 1000 masks in %"],
@@ -46,6 +52,9 @@ for (const [metric, words] of [
   ["ap", "AP"],
   ["ap50", "AP50"],
   ["ap75", "AP75"],
+  ["lvis_ap", "LVIS AP"],
+  ["lvis_ap50", "LVIS AP50"],
+  ["lvis_ap75", "LVIS AP75"],
   ["ar_10", "AR of 10"],
   ["ar_100", "AR of 100"],
   ["ar_1000", "AR of 1000"],
