@@ -22,10 +22,10 @@ from samfleet.reports.table import Report, Row, build_report
 from samfleet.reports.throughput import read_throughput
 
 Against = Literal["device", "speed", "cost"]
-Measure = Literal["miou", "ap", "ar"]
+Measure = Literal["miou", "ap", "ar", "lvis_ap"]
 SPEEDS = {"device": "images_per_gpu_hour", "speed": "images_per_second"}
 FIGURES = {**SPEEDS, "cost": "cost_per_1000_images"}
-QUALITY = {"miou": "miou", "ap": "ap", "ar": f"ar_{AR_LIMIT}"}
+QUALITY = {"miou": "miou", "ap": "ap", "ar": f"ar_{AR_LIMIT}", "lvis_ap": "lvis_ap"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,8 @@ def read_pareto(
     session: ReadSessionValue,
     against: Annotated[Against, Query(description="Device time, wall-clock time of the run, or cost.")] = "device",
     quality: Annotated[
-        Measure, Query(description="Measure of quality; `ar` counts up to 1000 masks per image.")
+        Measure,
+        Query(description="Measure of quality; `ar` counts up to 1000 masks per image, `lvis_ap` is LVIS's AP."),
     ] = "miou",
     form: Format = ReportFormat.JSON,
 ) -> Response:

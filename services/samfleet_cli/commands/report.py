@@ -29,6 +29,7 @@ class Quality(enum.StrEnum):
     MIOU = "miou"
     AP = "ap"
     AR = "ar"
+    LVIS_AP = "lvis_ap"
 
 
 @app.command()
@@ -63,7 +64,9 @@ def quality(asked: Asked) -> None:
 def pareto(
     asked: Asked,
     against: Annotated[Against, typer.Option(help="Device time, wall-clock time, or cost.")] = Against.DEVICE,
-    quality: Annotated[Quality, typer.Option(help="Measure of quality; `ar` counts up to 1000 masks.")] = Quality.MIOU,
+    quality: Annotated[
+        Quality, typer.Option(help="Measure of quality; `ar` counts up to 1000 masks, `lvis_ap` is LVIS's AP.")
+    ] = Quality.MIOU,
 ) -> None:
     """Quality against speed or cost, and which points are dominated."""
     from samfleet_cli.commands.report_output import print_report

@@ -17,7 +17,12 @@ FIGURES = {
     "cost": "cost_per_1000_images",
 }
 WHO = ("variant", "hardware", "site", "stage", "batch_size", "precision", "dataset", "day")
-QUALITIES = {"miou": ("miou", "mIoU"), "ap": ("ap", "AP"), "ar": ("ar_1000", "AR of 1000 masks")}
+QUALITIES = {
+    "miou": ("miou", "mIoU"),
+    "ap": ("ap", "AP"),
+    "ar": ("ar_1000", "AR of 1000 masks"),
+    "lvis_ap": ("lvis_ap", "LVIS AP"),
+}
 WEIGHED = {"device": "images_per_gpu_hour", "speed": "images_per_second", "cost": "cost_per_1000_images"}
 
 

@@ -19,6 +19,7 @@ from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.quality.protocol import Figure
 from samfleet.quality.repository import replace_figures
 from samfleet.reports.figures import FIGURES
+from samfleet.reports.pareto import QUALITY
 from samfleet.rollups.measures import STAGE_SQL
 from samfleet.wire.stages import IMAGE
 
@@ -124,6 +125,10 @@ def test_pareto_uses_the_requested_quality_figure(api: Api, tenant: Tenant, fold
     assert slower["dominated"] is (slower["ap"] == 0.4)
     (alone,) = rows(tenant, "pareto", quality="ar")
     assert (alone["variant"], alone["ar_1000"], alone["dominated"]) == ("mobile_sam", 0.9, False)
+    assert rows(tenant, "pareto", quality="lvis_ap") == []
+    evaluated(api, tenant, folder, {"lvis_ap": (0.3, 6)}, variants=["repvit_sam"])
+    (federated,) = rows(tenant, "pareto", quality="lvis_ap")
+    assert (federated["variant"], federated["lvis_ap"], federated["ap"]) == ("repvit_sam", 0.3, None)
     refused = tenant.http.get("/v1/reports/pareto", params={"quality": "ap50"})
     assert (refused.status_code, refused.json()["code"]) == (422, "payload_invalid")
 
@@ -181,7 +186,7 @@ def test_sql_views_have_the_same_figures_as_the_api(api: Api, tenant: Tenant, fo
     asked: dict[str, Any] = {"group_by": ["variant", "hardware", "dataset"]}
     answers = {
         "quality": rows(tenant, **asked),
-        "pareto": [row for name in ("miou", "ap", "ar") for row in rows(tenant, "pareto", **asked, quality=name)],
+        "pareto": [row for name in QUALITY for row in rows(tenant, "pareto", **asked, quality=name)],
     }
     for view, answer in answers.items():
         with read_only(api.engine) as session:

@@ -139,6 +139,7 @@ declare namespace Api {
     miou: number | null;
     ap: number | null;
     ar_1000: number | null;
+    lvis_ap: number | null;
     images_per_gpu_hour: number;
     images_per_second: number;
     cost_per_1000_images: number;

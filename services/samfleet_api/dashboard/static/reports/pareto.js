@@ -5,15 +5,16 @@ import { choice } from "/dashboard/static/reports/filters.js";
 import { differences, keysOf, labelOf, look } from "/dashboard/static/reports/identity.js";
 import { decimals, money, number, significant, whole } from "/dashboard/static/reports/units.js";
 
-/** @typedef {Reports.Measured<Api.ParetoRow, "miou" | "ap" | "ar_1000">} Weighed */
+/** @typedef {Reports.Measured<Api.ParetoRow, "miou" | "ap" | "ar_1000" | "lvis_ap">} Weighed */
 
-/** @type {Record<string, "miou" | "ap" | "ar_1000">} */
-const QUALITY = { miou: "miou", ap: "ap", ar: "ar_1000" };
+/** @type {Record<string, "miou" | "ap" | "ar_1000" | "lvis_ap">} */
+const QUALITY = { miou: "miou", ap: "ap", ar: "ar_1000", lvis_ap: "lvis_ap" };
 /** @type {[string, string][]} */
 const QUALITIES = [
   ["miou", "mIoU"],
   ["ap", "AP"],
   ["ar", "AR, 1000 masks"],
+  ["lvis_ap", "LVIS AP"],
 ];
 const kind = () => (value("quality") in QUALITY ? value("quality") : "miou");
 const title = () => new Map(QUALITIES).get(kind()) ?? "";
@@ -37,7 +38,7 @@ const WEIGHED = {
   cost: { title: "Cost per 1000 images", number: true, value: (row) => money(row.cost_per_1000_images, row.currency) },
 };
 
-/** @type {Reports.Definition<Api.ParetoRow, "miou" | "ap" | "ar_1000">} */
+/** @type {Reports.Definition<Api.ParetoRow, "miou" | "ap" | "ar_1000" | "lvis_ap">} */
 export const pareto = {
   title: "Pareto",
   lead: "Quality against speed or cost. Dominated points are hollow and grey; a step line joins the Pareto front. Runs of one job share the wall-clock time of their pool and therefore images/s; device time distinguishes them.",
