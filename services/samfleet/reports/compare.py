@@ -1,6 +1,7 @@
 """Comparison of two machines or two variants: which one is faster, and how certain that is.
 
-The interval of the ratio is a bootstrap of both medians (`samfleet.reports.intervals`).
+The interval of the ratio is a bootstrap of both medians (`samfleet.reports.intervals`). p-values are corrected for the
+number of pairs in the report: of many equal pairs, some differ by chance.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from samfleet.reports.cells import Cells, read_cells
-from samfleet.reports.intervals import LEAST_BATCHES, median_ratio_interval
+from samfleet.reports.intervals import median_ratio_spread
 from samfleet.reports.query import Dimension, ReportInvalid, ReportQuery
-from samfleet.reports.significance import CANNOT_TELL
+from samfleet.reports.significance import CANNOT_TELL, LEVEL, holm
 from samfleet.reports.table import DIGEST_LENGTH, Report, Row, build_report, hardware_names, read_parameters
 from samfleet.reports.task_words import task_words
 from samfleet.wire.stages import IMAGE
@@ -31,6 +32,8 @@ MEASURED = (
     "ratio",
     "ratio_low",
     "ratio_high",
+    "p_value",
+    "p_corrected",
     "verdict",
 )
 _MOST_LISTED = 3
@@ -96,22 +99,35 @@ def _pairs(cells: Cells, by: str, a: Any, b: Any, pairing: list[str]) -> list[Ro
     for index, row in enumerate(cells.rows):
         if row["n"]:
             sides[row[by]].setdefault(tuple(row[name] for name in pairing), []).append(index)
-    return [
+    found = [
         _row(cells, left, right, by)
         for key, lefts in sides[a].items()
         for left in lefts
         for right in sides[b].get(key, ())
     ]
+    return _corrected(found)
+
+
+def _corrected(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with p-values corrected for the number of pairs, and with verdicts."""
+    known = [place for place, row in enumerate(rows) if row["p_value"] is not None]
+    corrected = dict(zip(known, holm([rows[place]["p_value"] for place in known]), strict=True))
+    return [
+        {**row, "p_corrected": corrected.get(place), "verdict": _verdict(row, corrected.get(place, 1.0))}
+        for place, row in enumerate(rows)
+    ]
+
+
+def _verdict(row: Row, p_corrected: float) -> str:
+    if p_corrected >= LEVEL or row["ratio_low"] <= 1 <= row["ratio_high"]:
+        return CANNOT_TELL
+    return "a is faster" if row["ratio_high"] < 1 else "b is faster"
 
 
 def _row(cells: Cells, left: int, right: int, by: str) -> Row:
     a, b = cells.rows[left], cells.rows[right]
     (median_a,), (median_b,) = cells.percentiles((0.5,))[[left, right]]
-    low, high = median_ratio_interval(cells, left, right)
-    known = min(a["batches"], b["batches"]) >= LEAST_BATCHES and low is not None and high is not None
-    verdict = CANNOT_TELL
-    if known and low is not None and high is not None:
-        verdict = "a is faster" if high < 1 else "b is faster" if low > 1 else CANNOT_TELL
+    spread = median_ratio_spread(cells, left, right)
     return {
         **a,
         "a": str(a[by]),
@@ -122,7 +138,7 @@ def _row(cells: Cells, left: int, right: int, by: str) -> Row:
         "p50_a_ms": float(median_a),
         "p50_b_ms": float(median_b),
         "ratio": float(median_a / median_b) if median_b else None,
-        "ratio_low": low if known else None,
-        "ratio_high": high if known else None,
-        "verdict": verdict,
+        "ratio_low": spread.low if spread else None,
+        "ratio_high": spread.high if spread else None,
+        "p_value": spread.p_value if spread else None,
     }

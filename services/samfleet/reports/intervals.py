@@ -8,10 +8,14 @@ the batch-size classes allow. The bounds are widened by the error of the sketche
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from samfleet.reports.cells import Cells
+from samfleet.reports.significance import two_sided_p
 from samfleet.rollups.sketch import GAMMA, percentiles_of_one
 
 RESAMPLES = 2000
@@ -28,13 +32,29 @@ def median_interval(cells: Cells, index: int) -> Interval:
     return float(low / GAMMA**0.5), float(high * GAMMA**0.5)
 
 
-def median_ratio_interval(cells: Cells, left: int, right: int) -> Interval:
-    """Return the bounds of the ratio of two rows' medians; None if a median may be 0."""
+@dataclass(frozen=True, slots=True)
+class RatioSpread:
+    """95 % interval of the ratio of two medians, and the p-value of the hypothesis that the medians are equal."""
+
+    low: float
+    high: float
+    p_value: float
+
+
+def median_ratio_spread(cells: Cells, left: int, right: int) -> RatioSpread | None:
+    """Return the spread of the ratio of two rows' medians; None with too few batches, or if a median may be 0.
+
+    The p-value is of the ratio's logarithm, less the error of the sketches.
+    """
+    if min(cells.rows[index]["batches"] for index in (left, right)) < LEAST_BATCHES:
+        return None
     medians_a, medians_b = (resampled_medians(cells, index, seed) for seed, index in enumerate((left, right)))
     if not medians_a.all() or not medians_b.all():
-        return None, None
-    low, high = np.quantile(medians_a / medians_b, INTERVAL)
-    return float(low / GAMMA), float(high * GAMMA)
+        return None
+    logarithms = np.log(medians_a / medians_b)
+    low, high = np.exp(np.quantile(logarithms, INTERVAL))
+    beyond = max(0.0, abs(float(np.median(logarithms))) - math.log(GAMMA))
+    return RatioSpread(float(low / GAMMA), float(high * GAMMA), two_sided_p(beyond, logarithms))
 
 
 def resampled_medians(cells: Cells, index: int, seed: int) -> NDArray[np.float64]:

@@ -90,7 +90,8 @@ def read_comparison(
     form: Format = ReportFormat.JSON,
 ) -> Response:
     """Return the ratio of medians with a 95 % bootstrap interval, of whole images unless `stage` is given. Only the
-    same task on the same dataset is compared. If nothing matches, `note` says what each side has measured.
+    same task on the same dataset is compared. `p_corrected` and `verdict` are corrected for the number of pairs in the
+    report. If nothing matches, `note` says what each side has measured.
     """
     if by == "variant":
         require_known_variants(engine, query.tenant_id, (a, b))

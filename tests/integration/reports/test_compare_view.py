@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime
 
 import numpy as np
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, ReportSeries, Rollup, Tenant
@@ -75,6 +75,33 @@ def test_the_interval_is_not_narrower_than_the_bootstrap(session: Session) -> No
         assert row["ratio"] == (row["p50_a_ms"] / row["p50_b_ms"])
         assert row["ratio_low"] <= asked["ratio_low"] < row["ratio"] < asked["ratio_high"] <= row["ratio_high"]
         assert (row["verdict"] == "a is faster") == (row["ratio_high"] < 1)
+
+
+def move(session: Session, source: uuid.UUID, machine: uuid.UUID, dataset: str) -> None:
+    """Make the measurement on `source` one on another machine and dataset."""
+    series = update(ReportSeries).where(ReportSeries.hardware_id == source)
+    session.execute(series.values(hardware_id=machine, dataset=dataset))
+
+
+def test_of_many_equal_pairs_none_is_called_different_by_chance(session: Session) -> None:
+    tenant = Tenant(name="compared")
+    session.add(tenant)
+    session.flush()
+    a, b = (measured(session, tenant, 10.0, seed, images=60, batch=1) for seed in (0, 1))
+    pairs = 40
+    for number in range(pairs):
+        for side, machine in enumerate((a, b)):
+            times = measured(session, tenant, 10.0, 100 + 2 * number + side, images=60, batch=1)
+            move(session, times, machine, f"set {number}")
+    for median, seed, machine in ((10.0, 8, a), (25.0, 7, b)):
+        move(session, measured(session, tenant, median, seed, images=60, batch=1), machine, "real")
+    rows = compare(session, ReportQuery(tenant.id, (Dimension.HARDWARE,)), "hardware", a, b).rows
+    assert len(rows) == pairs + 2
+    assert sum(not row["ratio_low"] <= 1 <= row["ratio_high"] for row in rows) > 1  # alone, some would differ
+    assert [(row["dataset"], row["verdict"]) for row in rows if row["verdict"] != "cannot tell"] == [
+        ("real", "a is faster")
+    ]
+    assert all(row["p_value"] <= row["p_corrected"] <= 1 for row in rows)
 
 
 def test_both_directions_agree(session: Session) -> None:

@@ -159,6 +159,9 @@ declare namespace Api {
     /** Both bounds are null if a side has too few batches for an interval. */
     ratio_low: number | null;
     ratio_high: number | null;
+    p_value: number | null;
+    /** Corrected for the number of pairs in the report. */
+    p_corrected: number | null;
     verdict: "a is faster" | "b is faster" | "cannot tell";
   }
 

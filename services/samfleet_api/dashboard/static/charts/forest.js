@@ -22,7 +22,7 @@ export function forest(label, groups, axis) {
     legend([
       { name: "the interval excludes 1: one is faster", colour: "c0", shape: "square", line: true },
       {
-        name: "the interval includes 1, or there are too few measurements: cannot tell",
+        name: "cannot tell: the interval includes 1, chance among many pairs, or too few measurements",
         colour: "soft",
         shape: "square",
         line: true,

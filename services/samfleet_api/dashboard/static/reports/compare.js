@@ -5,7 +5,7 @@ import { go, value } from "/dashboard/static/reports/address.js";
 import { choice } from "/dashboard/static/reports/filters.js";
 import { differences, keysOf, labelOf } from "/dashboard/static/reports/identity.js";
 import { ofStage, stageChoice, stages } from "/dashboard/static/reports/latency.js";
-import { decimals, ms, number, whole } from "/dashboard/static/reports/units.js";
+import { decimals, ms, number, significant, whole } from "/dashboard/static/reports/units.js";
 
 /** @typedef {Reports.Measured<Api.ComparisonRow, "ratio">} Compared */
 
@@ -34,7 +34,7 @@ const withOwn = (list, key) => (key === undefined || list.some(([one]) => one ==
 /** @type {Reports.Definition<Api.ComparisonRow, "ratio">} */
 export const compare = {
   title: "Compare",
-  lead: "Two machines or two variants: the ratio of their median times with a 95 % confidence interval. Images of one batch share its time, so they count as one measurement.",
+  lead: "Two machines or two variants: the ratio of their median times with a 95 % confidence interval. Images of one batch share its time, so they count as one measurement. The verdict is corrected for the number of pairs.",
   controls(known, changed) {
     const [a, b] = sides(known),
       list = choices(known);
@@ -118,6 +118,7 @@ export const compare = {
     number("Ratio", "ratio", decimals(3)),
     number("Low", "ratio_low", decimals(3)),
     number("High", "ratio_high", decimals(3)),
+    number("p, corrected", "p_corrected", significant),
     { title: "Verdict", value: (row) => row.verdict },
   ],
 };
@@ -165,7 +166,9 @@ function sentence(row, a, b) {
   if (row.ratio_low === null || row.ratio_high === null)
     return "cannot tell; one side has fewer than five batches, too few for an interval.";
   if (row.verdict === "cannot tell")
-    return `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} includes 1.`;
+    return row.ratio_low <= 1 && row.ratio_high >= 1
+      ? `cannot tell; the interval ${row.ratio_low.toFixed(2)} to ${row.ratio_high.toFixed(2)} includes 1.`
+      : `cannot tell; of so many pairs one may differ by chance (p ${row.p_corrected?.toPrecision(2)}, corrected).`;
   const [faster, slower, times] = row.verdict === "a is faster" ? [a, b, 1 / row.ratio] : [b, a, row.ratio];
   return `${faster} is ${times.toFixed(2)} times as fast as ${slower}.`;
 }
