@@ -91,14 +91,22 @@ def stages_table(run: dict[str, Any]) -> Table:
 def evaluation_table(run: dict[str, Any]) -> Table:
     """Table of a run's evaluation, one row per metric, with the reason for missing metrics as caption."""
     figures = run.get("evaluation", [])
-    table = _table(("metric",), (*AREAS, "masks per image"), title=f"{run['variant']} on {run['pool']}: evaluation")
-    values = {(one["metric"], one["max_detections"], one["area"]): one["value"] for one in figures}
+    whole, *sizes = AREAS
+    numbers = (whole, "95 % interval", *sizes, "masks per image")
+    table = _table(("metric",), numbers, title=f"{run['variant']} on {run['pool']}: evaluation")
+    found = {(one["metric"], one["max_detections"], one["area"]): one for one in figures}
     for metric, limit in dict.fromkeys((one["metric"], one["max_detections"]) for one in figures):
-        cells = (_number(values.get((metric, limit, area)), 4) for area in AREAS)
-        _add_row(table, METRICS.get(metric, metric), *cells, limit)
+        cells = {area: found.get((metric, limit, area), {}) for area in AREAS}
+        values = [_number(cells[area].get("value"), 4) for area in AREAS]
+        _add_row(table, METRICS.get(metric, metric), values[0], _interval(cells[whole]), *values[1:], limit)
     if error := run.get("quality_error"):
         table.caption, table.caption_justify = Text(f"{error['message']} [{error['code']}]"), "left"
     return table
+
+
+def _interval(figure: Mapping[str, Any]) -> str:
+    low, high = figure.get("low"), figure.get("high")
+    return "-" if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
 def size_words(size_bytes: int | None) -> str | None:

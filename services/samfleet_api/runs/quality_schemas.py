@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
 
+from pydantic import BaseModel, Field
+
+from samfleet.db.models import RunQuality
 from samfleet.quality.protocol import Area, Metric
+from samfleet.quality.resampling import interval_of
 
 
 class Quality(BaseModel):
@@ -14,8 +18,6 @@ class Quality(BaseModel):
 
 class Figure(BaseModel):
     """One metric of a run's evaluation over all images of the dataset."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     metric: Metric = Field(
         description="`miou`: mean IoU per annotated instance. `ar`: average recall of masks, ignoring categories. "
@@ -30,3 +32,13 @@ class Figure(BaseModel):
     )
     value: float = Field(ge=0, le=1)
     instances: int = Field(description="Annotated instances of this size, without crowds.")
+    low: float | None = Field(
+        description="Lower bound of the 95 % bootstrap interval over images; null for a figure that is not resampled."
+    )
+    high: float | None = Field(description="Upper bound of that interval.")
+
+    @classmethod
+    def of(cls, row: RunQuality) -> Self:
+        low, high = interval_of(row.replicates) or (None, None)
+        names = ("metric", "area", "max_detections", "value", "instances")
+        return cls.model_validate({**{name: getattr(row, name) for name in names}, "low": low, "high": high})

@@ -61,7 +61,17 @@ RUN_EXAMPLE: dict[str, Any] = {
     ],
     "task": {"kind": "prompts", "prompt": "box", "from": "annotations", "multimask": False},
     "quality": {"miou": 0.741, "instances": 3810},
-    "evaluation": [{"metric": "ap", "area": "all", "max_detections": 100, "value": 0.391, "instances": 3810}],
+    "evaluation": [
+        {
+            "metric": "ap",
+            "area": "all",
+            "max_detections": 100,
+            "value": 0.391,
+            "instances": 3810,
+            "low": 0.382,
+            "high": 0.4,
+        }
+    ],
     "quality_error": None,
     "stages": {"encode": {"n": 499, "mean_ms": 7.9, "p50_ms": 7.8, "p90_ms": 8.3, "p95_ms": 8.6, "p99_ms": 9.4}},
     "error": None,

@@ -70,7 +70,7 @@ def view_run(
         gates=[Gate(hardware_id=uuid.UUID(hardware), **gate) for hardware, gate in run.gates.items()],
         task=run.task,
         quality=quality,
-        evaluation=[Figure.model_validate(figure) for figure in facts.figures],
+        evaluation=[Figure.of(figure) for figure in facts.figures],
         quality_error=failure_of(run.quality_error_code, run.quality_error_message),
         error=failure_of(run.error_code, run.error_message),
         stalled=stalled,

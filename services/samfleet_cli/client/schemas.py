@@ -149,6 +149,8 @@ class Figure(_Resource):
     max_detections: int
     value: float
     instances: int
+    low: float | None = None
+    high: float | None = None
 
 
 class Run(_Resource):

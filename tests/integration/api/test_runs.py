@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from fixtures.worker.recorded_jobs import (
     segmented,
     write_pictures,
 )
+from samfleet.db.models import RunQuality
+from samfleet.db.session import transaction
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
 
@@ -86,12 +89,26 @@ def test_a_completed_run_shows_its_evaluation(api: Api, tenant: Tenant, folder: 
     (of_job,) = tenant.http.get(f"/v1/jobs/{job['id']}").json()["runs"]
     assert run["evaluation"] == of_job["evaluation"]
     assert run["quality_error"] is None
-    assert {"metric": "ar", "area": "small", "max_detections": 10, "value": 1.0, "instances": 1} in run["evaluation"]
+    small = {"metric": "ar", "area": "small", "max_detections": 10, "value": 1.0, "instances": 1}
+    assert {**small, "low": None, "high": None} in run["evaluation"]
     limits = {(figure["metric"], figure["max_detections"]) for figure in run["evaluation"] if figure["area"] == "all"}
     assert limits == {
         *(("ar", limit) for limit in (1, 10, 100, 1000)),
         *((metric, 100) for metric in ("ap_agnostic", "ap50_agnostic", "ap75_agnostic")),  # of one category, as UVO
     }
+
+
+def test_a_resampled_figure_has_an_interval(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = annotated_job(tenant, folder)
+    carry_out(api, job)
+    run_id = uuid.UUID(job["runs"][0]["id"])
+    with transaction(api.engine) as session:
+        figure = RunQuality(run_id=run_id, metric="miou", area="all", max_detections=1, value=0.5, instances=9)
+        figure.replicates = [place / 1000 for place in range(1001)]
+        session.add(figure)
+    run = tenant.http.get(f"/v1/runs/{run_id}").json()
+    (found,) = [one for one in run["evaluation"] if one["metric"] == "miou"]
+    assert (found["low"], found["value"], found["high"]) == (pytest.approx(0.025), 0.5, pytest.approx(0.975))
 
 
 def test_a_job_may_omit_the_evaluation_and_needs_annotations_for_it(api: Api, tenant: Tenant, folder: Path) -> None:

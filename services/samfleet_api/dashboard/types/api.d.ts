@@ -143,6 +143,8 @@ declare namespace Api {
     max_detections: number;
     value: number;
     instances: number;
+    low: number | null;
+    high: number | null;
   }
 
   interface FirstFailure {

@@ -171,6 +171,7 @@ def test_a_failed_run_is_marked_in_the_summary_and_the_table() -> None:
 
 def test_an_evaluated_run_has_its_figures() -> None:
     figure = {"metric": "ar", "area": "all", "max_detections": 1000, "value": 0.25, "instances": 4}
+    figure |= {"low": 0.125, "high": 0.5}
     error = {"code": "annotations_federated", "message": "AP is left out"}
     evaluated = Run.model_validate(run(evaluation=[figure], quality_error=error))
     (summary,) = summarise(Job.model_validate(job()), [(evaluated, False)], [])["runs"]
@@ -180,6 +181,7 @@ def test_an_evaluated_run_has_its_figures() -> None:
     text = shown.getvalue()
     assert "AR" in text
     assert "0.2500" in text
+    assert "0.1250 to 0.5000" in text
     assert "AP is left out [annotations_federated]" in text
 
 

@@ -94,6 +94,15 @@ function titleOf(figure, all) {
     .join(", ");
 }
 
+/** @param {Api.Figure | undefined} figure */
+function inWords(figure) {
+  if (!figure) return "–";
+  const value = figure.value.toFixed(4);
+  return figure.low === null || figure.high === null
+    ? value
+    : `${value} (${figure.low.toFixed(4)} to ${figure.high.toFixed(4)})`;
+}
+
 /** @type {(section: HTMLElement, job: Api.Job) => void} */
 export function showQuality(section, job) {
   const runs = job.runs.filter((run) => run.quality || run.evaluation.length || run.quality_error);
@@ -108,7 +117,7 @@ export function showQuality(section, job) {
   const figure = (kind) => ({
     title: titleOf(kind, all),
     number: true,
-    value: (run) => run.evaluation.find((one) => keyOf(one) === keyOf(kind))?.value.toFixed(4) ?? "–",
+    value: (run) => inWords(run.evaluation.find((one) => keyOf(one) === keyOf(kind))),
   });
   /** @type {Dom.Column<Api.Run>[]} */
   const columns = [
@@ -128,6 +137,6 @@ export function showQuality(section, job) {
   ];
   section.replaceChildren(
     h("h2", {}, "Agreement with annotations"),
-    table("Quality over all images of the dataset", columns, runs, "dense"),
+    table("Quality over all images of the dataset, with 95 % intervals", columns, runs, "dense"),
   );
 }
