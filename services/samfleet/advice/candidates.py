@@ -148,16 +148,14 @@ def default_task(task: Task, record: VariantRecord) -> dict[str, Any] | None:
 
 
 def _memory_of(one: Measurement, memory: Mapping[Key, Figure]) -> Figure:
-    if one.site == LOCAL_SITE and (found := memory.get(key_of(one))):
-        return found
-    return _least_memory(one.variant, one.execution)
+    return memory.get(key_of(one)) or _least_memory(one.variant, one.execution)
 
 
 def _least_memory(variant: str, execution: str) -> Figure:
     """Return the size of the weights, which the memory exceeds. Other executions may hold them in fewer bytes."""
     weights = weights_bytes(variant) if execution == REFERENCE else None
     if weights is None:
-        return Figure("memory", where="not measured here, or its image results are deleted")
+        return Figure("memory", where="no image has a memory")
     return Figure("memory", weights, "counted", where="as the weights alone in fp32")
 
 

@@ -72,6 +72,19 @@ def measures(row: Mapping[str, Any]) -> dict[str, float]:
     return {**queued, **known, **modelled, IMAGE: sum((row.get(name) or 0.0 for name in COLUMNS), 0.0)}
 
 
+def memory_bytes(row: Mapping[str, Any]) -> int | None:
+    """Return the peak memory of an image's batch in bytes; None if its device did not state it.
+
+    On a GPU it is what torch reserved, on a CPU the peak resident size of the variant's process in Triton.
+    """
+    peak: int | None = row["peak_reserved_bytes"] or row["peak_memory_bytes"] or None
+    return peak
+
+
+def memory_bytes_sql() -> ColumnElement[int | None]:
+    return func.coalesce(func.nullif(ImageResult.peak_reserved_bytes, 0), func.nullif(ImageResult.peak_memory_bytes, 0))
+
+
 def batch_class(size: int | None) -> int:
     """Return the smallest power of two that is at least `size`, up to a last class for all larger sizes."""
     if not size:

@@ -22,6 +22,7 @@ from samfleet.rollups.measures import (
     claimed_sql,
     hour_sql,
     image_ms_sql,
+    memory_bytes_sql,
     model_ms_sql,
 )
 from samfleet.rollups.store import merge
@@ -68,6 +69,8 @@ def count_run(session: Session, run_id: uuid.UUID) -> dict[Cell, Tally]:
                 energy_images=row.energy_images,
                 load_sum=row.load_sum,
                 load_images=row.load_images,
+                peak_memory_bytes=row.peak_memory_bytes,
+                memory_images=row.memory_images,
             )
         )
         if row.failures and row.error_stage in STAGE_SQL:
@@ -97,6 +100,7 @@ def _images(run_id: uuid.UUID) -> CTE:
             ImageResult.quality_iou_sum,
             ImageResult.energy_j,
             ImageResult.other_load,
+            memory_bytes_sql().label("memory_bytes"),
             array([*STAGE_SQL.values(), model_ms_sql(), image_ms_sql()]).label("times"),
         )
         .join(Shard, Shard.id == ImageResult.shard_id)
@@ -146,4 +150,6 @@ def _facts(images: CTE) -> Select[Any]:
         func.count(c.energy_j).filter(c.succeeded).label("energy_images"),
         func.coalesce(func.sum(c.other_load), 0.0).label("load_sum"),
         func.count(c.other_load).label("load_images"),
+        func.max(c.memory_bytes).label("peak_memory_bytes"),
+        func.count(c.memory_bytes).label("memory_images"),
     ).group_by(*keys, c.error_stage)

@@ -74,6 +74,8 @@ def _values(key: tuple[int, str, datetime, int, bool], entry: Tally) -> dict[str
         "energy_images": entry.energy_images,
         "load_sum": entry.load_sum,
         "load_images": entry.load_images,
+        "peak_memory_bytes": entry.peak_memory_bytes,
+        "memory_images": entry.memory_images,
     }
 
 
@@ -90,6 +92,7 @@ def _tally_of(row: Rollup) -> Tally:
     added.instances, added.iou_sum = row.instances, row.iou_sum
     added.energy_j, added.energy_images = row.energy_j, row.energy_images
     added.load_sum, added.load_images = row.load_sum, row.load_images
+    added.peak_memory_bytes, added.memory_images = row.peak_memory_bytes, row.memory_images
     added.counts.update({row.first_bucket + index: count for index, count in enumerate(row.counts) if count})
     return added
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from samfleet.db.models import Outcome
-from samfleet.rollups.measures import STAGE_SQL, batch_class, measures
+from samfleet.rollups.measures import STAGE_SQL, batch_class, measures, memory_bytes
 from samfleet.rollups.sketch import bucket_of
 from samfleet.wire.stages import IMAGE
 
@@ -40,6 +40,8 @@ class Tally:
     energy_images: int = 0
     load_sum: float = 0.0
     load_images: int = 0
+    peak_memory_bytes: int | None = None
+    memory_images: int = 0
 
     def add_time(self, ms: float) -> None:
         self.n += 1
@@ -60,6 +62,13 @@ class Tally:
         self.energy_images += other.energy_images
         self.load_sum += other.load_sum
         self.load_images += other.load_images
+        self.add_memory(other.peak_memory_bytes, other.memory_images)
+
+    def add_memory(self, peak_bytes: int | None, images: int = 1) -> None:
+        """Add the peak memory of `images` images; None is unknown and adds nothing."""
+        if peak_bytes is not None:
+            self.peak_memory_bytes = max(peak_bytes, self.peak_memory_bytes or 0)
+            self.memory_images += images
 
 
 def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: datetime) -> dict[Cell, Tally]:
@@ -102,3 +111,4 @@ def _add_image(tallies: dict[Cell, Tally], cell: Cell, row: Mapping[str, Any]) -
     if row["other_load"] is not None:
         tallies[cell].load_sum += row["other_load"]
         tallies[cell].load_images += 1
+    tallies[cell].add_memory(memory_bytes(row))

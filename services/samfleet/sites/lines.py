@@ -115,6 +115,8 @@ class RollupLine(_Line):
     energy_images: Small
     load_sum: Sum = 0.0
     load_images: Small = 0
+    peak_memory_bytes: Count | None = None
+    memory_images: Small = 0
 
     @model_validator(mode="after")
     def _check_consistency(self) -> RollupLine:
@@ -129,6 +131,8 @@ class RollupLine(_Line):
             raise ValueError("it ends before it starts")
         if self.iou_sum > self.instances * _MOST_MEAN_IOU:
             raise ValueError("the mean IoU with annotations is above 1")
+        if (self.peak_memory_bytes is None) != (self.memory_images == 0):
+            raise ValueError("a peak memory without images that have one, or the reverse")
         return self
 
 

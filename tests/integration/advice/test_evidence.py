@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, text
 
-from fixtures.api.advised_tenant import CPU, DATASET, L4, SITE, Run, annotate, measure_for_advice, record
+from fixtures.api.advised_tenant import CPU, DATASET, H200, L4, SITE, Run, annotate, measure_for_advice, record
 from fixtures.api.measured_tenant import DEVICE
 from fixtures.api.running_api import Api, Tenant
 from samfleet.db.models import Hardware, RunQuality, WorkerHeartbeat
 from samfleet.db.session import transaction
+from samfleet.jobs.purge import remove_job
 
 
 def ask(tenant: Tenant, **question: Any) -> dict[str, Any]:
@@ -46,16 +48,38 @@ def test_measurements_of_another_site_are_named_as_such(advised: Tenant) -> None
     assert (first["variant"], first["site"], first["status"]) == ("repvit_sam", SITE, "recommended")
     assert figure(first, "miou")["evidence"] == "measured at site"
     assert figure(first, "latency")["evidence_in_words"].endswith(f"measured at site {SITE}")
-    assert figure(first, "memory")["evidence"] == "counted"  # imported measurements have no memory
+    memory = figure(first, "memory")
+    assert (memory["evidence"], memory["value"]) == ("measured at site", int(1.7 * 2**30))
     assert "pools" not in answer["settings"]["job"]
     hint = next(one for one in of(answer, "mobile_sam")["hints"] if "on other hardware" in one["source"])
     assert hint["measure"] == "latency"
 
 
-def test_unmeasured_memory_is_unknown_and_not_met(advised: Tenant) -> None:
-    answer = ask(advised, task="box", hardware="H200", max_memory_bytes=8 * 2**30)
+def test_unmeasured_memory_is_unknown_and_not_met(api: Api, tenant: Tenant, folder: Path) -> None:
+    measure_for_advice(api, tenant, folder, (Run("repvit_sam", H200, 5, 0.752, 1.7, site=SITE),))
+    question = {"task": "box", "hardware": "H200", "max_memory_bytes": 8 * 2**30}
+    assert ask(tenant, **question)["recommended"]
+    with transaction(api.engine) as session:  # as imported from a site whose rollups had no memory
+        session.execute(
+            text(
+                "UPDATE rollups SET peak_memory_bytes = NULL, memory_images = 0 FROM report_series AS series "
+                "WHERE series.id = series_id AND tenant_id = :tenant"
+            ),
+            {"tenant": tenant.id},
+        )
+    answer = ask(tenant, **question)
     assert not answer["recommended"]
+    assert figure(of(answer, "repvit_sam"), "memory")["evidence"] == "counted"
     assert of(answer, "repvit_sam")["reason"].startswith("possible, but unknown: memory: ")
+
+
+def test_memory_outlives_its_job(api: Api, tenant: Tenant, folder: Path) -> None:
+    measure_for_advice(api, tenant, folder, (Run("mobile_sam", CPU, 40, 0.735, 1.0),))
+    (job,) = tenant.http.get("/v1/jobs").json()["items"]
+    assert tenant.http.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    remove_job(api.engine, api.store, uuid.UUID(job["id"]), grace=timedelta(0), deadline=time.monotonic() + 60)
+    memory = figure(of(ask(tenant, task="box", dataset=DATASET), "mobile_sam"), "memory")
+    assert (memory["evidence"], memory["value"]) == ("measured here", 2**30)
 
 
 def test_a_published_machine_has_published_evidence_only(advised: Tenant) -> None:

@@ -84,6 +84,8 @@ def test_a_rebuild_gives_the_same_rollups(engine: Engine) -> None:
             "warmup": number == 0,
             "energy_j": None if number % 3 == 0 else 1.5 * number,
             "other_load": None if number % 4 == 0 else number / 16,
+            "peak_memory_bytes": 0 if number % 5 == 0 else 1000 * number,
+            "peak_reserved_bytes": None if number % 2 else 5000 * number,
             "hardware": HARDWARE if number % 2 else {**HARDWARE, "threads": 8},
         }
         claimed = claim_one(engine, run)
@@ -91,6 +93,8 @@ def test_a_rebuild_gives_the_same_rollups(engine: Engine) -> None:
     record_one(engine, queue, store, claim_one(engine, run), failed=4)
     recorded = rollups_of(engine, run)
     assert len({row["hardware_id"] for row in recorded}) == 3
+    assert max(row["peak_memory_bytes"] or 0 for row in recorded) == 40_000
+    assert all((row["peak_memory_bytes"] is None) == (row["memory_images"] == 0) for row in recorded)
     with transaction(engine) as session:
         assert rebuild_run(session, run.id) == len(recorded)
     assert rollups_of(engine, run) == recorded

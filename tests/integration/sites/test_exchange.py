@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fastapi.responses import StreamingResponse
-from sqlalchemy import text
+from sqlalchemy import func, text
 
 from fixtures.api.running_api import new_tenant
 from fixtures.api.running_sites import SiteApi, open_site, serve_site
@@ -58,6 +58,9 @@ def test_every_report_shows_the_rows_of_both_sites(lab: SiteApi, laptop: SiteApi
         assert laptop.rows(report, site="local") == before[report] != []
         assert kept(laptop.rows(report, site="lab")) == kept(lab.rows(report)) != []
         assert {row["site"] for row in laptop.rows(report)} == {"lab", "local"}
+    with read_only(laptop.api.engine) as session:
+        memory = session.query(func.max(Rollup.peak_memory_bytes), func.sum(Rollup.memory_images)).join(ReportSeries)
+        assert memory.filter_by(site="lab").one() == (4000, 12)
     found = laptop.rows("quality")
     assert [row["miou_evaluated"] for row in found] == [0.75, 0.75]
     assert len({row["dataset"] for row in found}) == 1  # the same images under any folder name

@@ -69,8 +69,9 @@ class Rollup(Base):
     `n` images succeeded and went through the stage; `failures` failed in it. The stage `image` covers all stages except
     the queue: its failures are all failures. Only it has `started_at` (the first claim of a shard), `ended_at` (the
     last record) and the sums of quality, energy and load: `energy_j` of all images, `energy_images` that succeeded and
-    have an energy; `load_sum` of the `other_load` of the `load_images` that have one. Hours are UTC; an image counts in
-    the hour of its recording. The database computes `histogram`, the sketch as one number that it can add
+    have an energy; `load_sum` of the `other_load` of the `load_images` that have one; `peak_memory_bytes`, the largest
+    of the `memory_images` that have a memory, None without any. Hours are UTC; an image counts in the hour of its
+    recording. The database computes `histogram`, the sketch as one number that it can add
     (`samfleet.rollups.histogram`).
     """
 
@@ -97,6 +98,8 @@ class Rollup(Base):
     energy_images: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     load_sum: Mapped[float] = mapped_column(default=0.0, server_default=text("0"))
     load_images: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    memory_images: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
 class HardwarePrice(Base):
