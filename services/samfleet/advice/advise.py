@@ -19,6 +19,7 @@ from samfleet.advice.next_steps import Place, Step, next_steps
 from samfleet.advice.question import Question
 from samfleet.advice.ranking import Ranked, rank, recommended
 from samfleet.advice.settings import Settings, settings_of
+from samfleet.advice.survey_step import SurveyStep, survey_step
 from samfleet.advice.tasks_measured import Scope, choose_scope
 from samfleet.advice.words import figure_words
 from samfleet.db.models import Dataset, Hardware, ReportSeries
@@ -31,7 +32,8 @@ from samfleet.site_names import LOCAL_SITE
 class Answer:
     """`settings` are those of the recommended candidate, the first one; None if no measurement recommends any.
 
-    `steps_left_out` counts steps beyond the listed ones. `notes` explain how the evidence was chosen.
+    `steps_left_out` counts steps beyond the listed ones. `survey` measures all unmeasured variants of the steps, also
+    those left out; None for fewer than two. `notes` explain how the evidence was chosen.
     """
 
     question: Question
@@ -43,6 +45,7 @@ class Answer:
     settings: Settings | None
     steps: Sequence[Step]
     steps_left_out: int
+    survey: SurveyStep | None
 
 
 def advise(
@@ -70,7 +73,8 @@ def advise(
     memory = read_memory(session, query, scope.dataset, newest) if scope.dataset and newest else {}
     measured = measured_candidates(question, selected, memory, every)
     ranked = rank(question, [*measured, *unmeasured_candidates(question, chosen, measured, every)])
-    steps, left_out = next_steps(question, ranked, _place(session, tenant_id, scope, known, every), accepted)
+    place = _place(session, tenant_id, scope, known, every)
+    steps, left_out = next_steps(question, ranked, place, accepted)
     best = recommended(ranked)
     return Answer(
         question,
@@ -82,6 +86,7 @@ def advise(
         settings_of(best.candidate, accepted) if best else None,
         steps,
         left_out,
+        survey_step(question, ranked, place, accepted),
     )
 
 

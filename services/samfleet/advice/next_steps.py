@@ -59,10 +59,7 @@ def next_steps(
     licences = frozenset(accepted)
     best = recommended(ranked)
     steps = [*_prices(question, ranked), *_more_images(ranked, place), *_gates(question, ranked, best)]
-    promising = sorted(_promising(question, ranked, best), key=lambda pair: pair[0])
-    steps += [
-        _measure(one, place, licences, why) for _, one, why in ((key[0], one, why) for key, (one, why) in promising)
-    ]
+    steps += [_measure(one, place, licences, why) for one, why in _in_order(question, ranked, best)]
     unique = list({step.command: step for step in steps}.values())
     return unique[:MOST_STEPS], max(0, len(unique) - MOST_STEPS)
 
@@ -115,6 +112,16 @@ def _within_gain(measure: str, value: float | None, limit: float | None) -> bool
     if measure not in BY_PRECISION or not value or not limit:
         return False
     return (value / limit if MEASURES[measure].at_most else limit / value) <= GAIN
+
+
+def promising(question: Question, ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Return the unmeasured candidates that could become the answer, the most promising first."""
+    return [one for one, _why in _in_order(question, ranked, recommended(ranked))]
+
+
+def _in_order(question: Question, ranked: Sequence[Ranked], best: Ranked | None) -> list[tuple[Ranked, str]]:
+    found = sorted(_promising(question, ranked, best), key=lambda pair: pair[0])
+    return [pair for _key, pair in found]
 
 
 Promise = tuple[tuple[float, float, str], tuple[Ranked, str]]

@@ -160,6 +160,16 @@ class AdviceStep(BaseModel):
         return cls(variant=step.variant, command=step.command, reason=step.reason, job=job)
 
 
+class AdviceSurvey(BaseModel):
+    """A survey that measures several variants that could change the answer."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    variants: list[str] = Field(description="The most promising first.")
+    command: str = Field(description="Replace the names in capitals.")
+    reason: str
+
+
 class AdviceSettings(BaseModel):
     """Settings of the recommended candidate."""
 
@@ -186,6 +196,7 @@ class Advice(BaseModel):
                     "settings": _SETTINGS,
                     "steps": [_STEP],
                     "steps_left_out": 0,
+                    "survey": None,
                 }
             ]
         }
@@ -200,6 +211,10 @@ class Advice(BaseModel):
     settings: AdviceSettings | None = Field(description="Null if nothing is recommended.")
     steps: list[AdviceStep] = Field(description="What to measure next, the most promising first.")
     steps_left_out: int
+    survey: AdviceSurvey | None = Field(
+        description="One command for all unmeasured variants of the steps, also those left out; null for fewer than "
+        "two."
+    )
 
     @classmethod
     def of(cls, answer: Answer) -> Advice:
@@ -213,6 +228,7 @@ class Advice(BaseModel):
             settings=AdviceSettings.of(answer.settings) if answer.settings else None,
             steps=[AdviceStep.of(step) for step in answer.steps],
             steps_left_out=answer.steps_left_out,
+            survey=AdviceSurvey.model_validate(answer.survey) if answer.survey else None,
         )
 
 

@@ -18,7 +18,9 @@ Out = Annotated[Path, typer.Option(help="Folder of the survey: its state, sample
 
 @app.command()
 def run(
-    plan: Annotated[str, typer.Option(help="A YAML file, or a plan that samfleet ships: default, small.")] = "default",
+    plan: Annotated[
+        str, typer.Option(help="A YAML file, or a plan that samfleet ships: default, small, own.")
+    ] = "default",
     out: Out = Path("survey"),
     images: Annotated[
         Path | None,
@@ -27,6 +29,12 @@ def run(
     annotations: Annotated[
         Path | None, typer.Option(help="COCO instances file of these images.", exists=True, dir_okay=False)
     ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this task, on all images of the plan's first dataset; may be repeated."),
+    ] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Only this variant; may be repeated.")] = None,
+    pool: Annotated[list[str] | None, typer.Option(help="On this pool; may be repeated.")] = None,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -39,11 +47,11 @@ def run(
     same command goes on; 1 any other error.
     """
     from samfleet_cli.connection import choose_api
-    from samfleet_cli.survey.plan import load_plan, without_missing
+    from samfleet_cli.survey.plan import load_plan, narrowed, without_missing
     from samfleet_cli.survey.progress import open_progress
     from samfleet_cli.survey.session import run_survey
 
-    loaded = load_plan(plan, images, annotations)
+    loaded = narrowed(load_plan(plan, images, annotations), task or (), variant or (), pool or ())
     kept = without_missing(loaded)
     if left_out := [name for name in loaded.datasets if name not in kept.datasets]:
         typer.echo(f"left out, because their folders are missing: {', '.join(left_out)}", err=True)

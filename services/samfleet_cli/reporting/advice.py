@@ -56,6 +56,9 @@ def _print_rest(answer: Mapping[str, Any]) -> None:
         out.print(f"  {step['command']}\n    {step['reason']}", markup=False, soft_wrap=True)
     if answer["steps_left_out"]:
         out.print(f"  and {answer['steps_left_out']} more", markup=False)
+    if survey := answer["survey"]:
+        out.print("\nor all at once:", markup=False)
+        out.print(f"  {survey['command']}\n    {survey['reason']}", markup=False, soft_wrap=True)
 
 
 def _names() -> list[Column]:

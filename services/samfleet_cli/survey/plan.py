@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from samfleet.variants.execution import Execution
 from samfleet_cli.survey.tasks import TASKS, Detector, SurveyTask, own_task
 
 MAX_FILE_BYTES = 2**20
-SHIPPED = ("default", "small")
+SHIPPED = ("default", "small", "own")
 HERE = "here"
 STAND_INS = "stand_ins"
 
@@ -29,7 +29,7 @@ class SurveyPlanInvalid(InvalidInput):
 
 
 class SurveyPlanNotFound(NotFound):
-    """There is no such plan; name a file, or a plan that samfleet ships: default, small."""
+    """There is no such plan; name a file, or a plan that samfleet ships: default, small, own."""
 
     code = "survey_plan_not_found"
 
@@ -133,6 +133,20 @@ def load_plan(name: str, images: Path | None = None, annotations: Path | None = 
     if missing := [key for key, one in plan.datasets.items() if one.images is None]:
         raise SurveyPlanInvalid(f"dataset {', '.join(missing)} names no folder of images; add it, or use --images")
     return plan
+
+
+def narrowed(plan: Plan, tasks: Sequence[str] = (), variants: Sequence[str] = (), pools: Sequence[str] = ()) -> Plan:
+    """Return the plan with these tasks on all images of its first dataset, in place of its measurements.
+
+    Without tasks its measurements stay. `variants` and `pools`, if any, replace those of all measurements. Raises
+    `SurveyPlanInvalid` for an unknown task.
+    """
+    if unknown := [name for name in tasks if name not in {**TASKS, **plan.tasks}]:
+        known = ", ".join(sorted({**TASKS, **plan.tasks}))
+        raise SurveyPlanInvalid(f"task {', '.join(unknown)} is unknown; known are {known}")
+    changed = {name: tuple(values) for name, values in (("variants", variants), ("pools", pools)) if values}
+    blocks = (Block(tasks=tuple(tasks), datasets=(next(iter(plan.datasets)),)),) if tasks else plan.measurements
+    return plan.model_copy(update={"measurements": tuple(block.model_copy(update=changed) for block in blocks)})
 
 
 def without_missing(plan: Plan) -> Plan:

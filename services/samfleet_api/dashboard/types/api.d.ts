@@ -11,6 +11,7 @@ declare namespace Api {
     settings: AdviceSettings | null;
     steps: AdviceStep[];
     steps_left_out: number;
+    survey: AdviceSurvey | null;
   }
 
   interface AdviceCandidate {
@@ -77,6 +78,12 @@ declare namespace Api {
     command: string;
     reason: string;
     job: Record<string, unknown> | null;
+  }
+
+  interface AdviceSurvey {
+    variants: string[];
+    command: string;
+    reason: string;
   }
 
   interface AnnotationCoverage {

@@ -11,6 +11,7 @@ from samfleet_cli.survey.plan import (
     SurveyPlanInvalid,
     SurveyPlanNotFound,
     load_plan,
+    narrowed,
     parse_plan,
     without_missing,
 )
@@ -57,6 +58,26 @@ def test_the_default_plan_measures_the_data_sets_that_were_prepared(
     assert lvis.annotations == tmp_path / "datasets" / "lvis_v1_val" / "annotations.json"
     measured = {(cell.task, cell.dataset.name) for cell in cells_of(plan, HOSTED) if cell.dataset.name != "coco"}
     assert measured == {*((task, "lvis") for task in ("box", "center_point", "random_points")), ("box", "sginw_cows")}
+
+
+def test_options_choose_other_measurements(tmp_path: Path) -> None:
+    plan = load_plan("default", images=tmp_path)
+    chosen = narrowed(plan, ["box", "grid_16"], ["mobile_sam", "fastsam_s"], ["fast"])
+    assert [cell.key for cell in cells_of(chosen, HOSTED)] == [
+        f"{task} / coco / {variant} / fast / as served / 1"
+        for task in ("box", "grid_16")
+        for variant in ("mobile_sam", "fastsam_s")
+    ]
+    other = narrowed(plan, variants=["mobile_sam"])
+    assert {cell.variant for cell in cells_of(other, HOSTED)} == {"mobile_sam"}
+    assert {block.tasks for block in other.measurements} == {block.tasks for block in plan.measurements}
+    assert narrowed(plan) == plan
+    with pytest.raises(SurveyPlanInvalid, match="task boxes is unknown; known are box,"):
+        narrowed(plan, ["boxes"])
+
+
+def test_own_images_are_compared_with_nothing_published(tmp_path: Path) -> None:
+    assert [spec.sample_of for spec in load_plan("own", images=tmp_path).datasets.values()] == [None]
 
 
 def test_a_plan_of_which_nothing_was_prepared_says_so() -> None:
@@ -137,7 +158,7 @@ def test_faults_are_named(change: tuple[str, str], message: str) -> None:
 
 
 def test_a_missing_plan_and_a_plan_without_images(tmp_path: Path) -> None:
-    with pytest.raises(SurveyPlanNotFound, match="default, small"):
+    with pytest.raises(SurveyPlanNotFound, match="default, small, own"):
         load_plan("tiny")
     with pytest.raises(SurveyPlanInvalid, match="--images"):
         load_plan("small")

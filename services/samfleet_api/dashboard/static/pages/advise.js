@@ -150,7 +150,11 @@ function next(advice) {
   const list = steps.length
     ? h("ol", {}, steps)
     : h("p", {}, "No further measurement could change this answer, as far as hints tell.");
-  return h("section", { class: "card" }, h("h2", {}, "Measure next"), list, more);
+  const { survey } = advice;
+  const all = survey
+    ? h("div", { id: "survey" }, h("h3", {}, "All at once"), h("p", {}, survey.reason), code(survey.command))
+    : null;
+  return h("section", { class: "card" }, h("h2", {}, "Measure next"), list, more, all);
 }
 
 /** @param {Error & { status: number }} error */
