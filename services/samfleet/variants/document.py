@@ -25,6 +25,8 @@ from samfleet.variants.task import EverythingParameters
 
 PARITY: Mapping[str, str] = {
     "golden": "outputs of the official code, recorded on stand-in weights",
+    "reference": "outputs of transformers, or of a plain implementation made of `golden` parts, on random weights; the "
+    "official code was not recorded",
     "keys": "keys and shapes of the official checkpoint, or of the official code; outputs were not available",
     "real": "the real weights and their masks on COCO",
     "unverified": "nothing: built from the paper and its published configuration",
@@ -40,7 +42,7 @@ INTRODUCTION = f"""# Variants
 ([command line](cli.md#variants-list-show-pull-and-import)).
 
 Some weights are disabled until `{SETTING}` names their licence:
-{", ".join(f"{name} {terms}" for name, terms in sorted(RESTRICTED.items()))}.
+{"; ".join(f"{name} {terms}" for name, terms in sorted(RESTRICTED.items()))}.
 """
 
 COUNTED = """

@@ -11,7 +11,7 @@ from samfleet.licences import require_accepted
 from samfleet.variants.conventions import Conventions
 from samfleet.variants.task import EverythingParameters
 
-Parity = Literal["golden", "keys", "real", "unverified"]
+Parity = Literal["golden", "reference", "keys", "real", "unverified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ class VariantRecord:
     `family` names the entry of `samfleet_models.networks.families` that builds the network; `architecture` holds that
     family's sizes. `input_size` is the side of the square network input in pixels. `companions` are further files by
     their role ("decoder", "detector"). `parity` says what the implementation was compared with: `golden` outputs of the
-    official code, only the `keys` and shapes of its checkpoint or of the official code, `real` weights and their
-    masks, or nothing (`unverified`). A record with the `role` "detector" segments nothing: it is a part of other
-    variants, which name it as `detector` and have its checkpoint among their companions. `origin` tells how weights
-    that were trained here came about.
+    official code, outputs of an independent `reference` on random weights, only the `keys` and shapes of its checkpoint
+    or of the official code, `real` weights and their masks, or nothing (`unverified`). A record with the `role`
+    "detector" segments nothing: it is a part of other variants, which name it as `detector` and have its checkpoint
+    among their companions. `origin` tells how weights that were trained here came about.
     """
 
     name: str

@@ -51,9 +51,10 @@ class Variant(BaseModel):
     title: str
     family: str
     input_size: int = Field(description="Side of the network's square input in pixels.")
-    parity: Literal["golden", "keys", "real", "unverified"] = Field(
-        description="Verification of the implementation: `golden` (recorded outputs of the official code), `keys` "
-        "(only keys and shapes of the checkpoint), `real` (its real weights), or `unverified`."
+    parity: Literal["golden", "reference", "keys", "real", "unverified"] = Field(
+        description="Verification of the implementation: `golden` (recorded outputs of the official code), "
+        "`reference` (outputs of an independent implementation), `keys` (only keys and shapes of the checkpoint), "
+        "`real` (its real weights), or `unverified`."
     )
     code_licence: str
     weights_licence: str

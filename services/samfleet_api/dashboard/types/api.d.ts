@@ -422,7 +422,7 @@ declare namespace Api {
     title: string;
     family: string;
     input_size: number;
-    parity: "golden" | "keys" | "real" | "unverified";
+    parity: "golden" | "reference" | "keys" | "real" | "unverified";
     code_licence: string;
     weights_licence: string;
     licences_to_accept: string[];

@@ -6,6 +6,7 @@ import { bytes, count } from "/dashboard/static/format.js";
 const PARITY = {
   golden: ["good", "matches recorded outputs of the official code"],
   real: ["good", "checked with its real weights"],
+  reference: ["good", "matches an independent implementation"],
   keys: ["wait", "checkpoint keys and shapes checked"],
   unverified: ["soft", "not verified"],
 };
