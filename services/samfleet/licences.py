@@ -10,10 +10,11 @@ from samfleet.errors import Forbidden, InvalidInput
 SETTING = "SAMFLEET_ACCEPT_LICENSES"
 OWN = "LicenseRef-own"  # a user's own variant: the author of its file knows and accepts the terms
 FREE = frozenset({"Apache-2.0", "BSD-3-Clause", "MIT", OWN})
-# Their terms, as the end of "the weights are under X, which ...". S-Lab's is not in SPDX's list.
+# Their terms, as the end of "the weights are under X, which ...". Meta's and S-Lab's are not in SPDX's list.
 RESTRICTED: Mapping[str, str] = {
     "AGPL-3.0": "requires you to give the source of a service built on them to its users",
     "S-Lab-1.0": "allows no commercial use",
+    "SAM-License": "forbids military, nuclear, espionage and weapons uses, and applies to every copy and derivative",
 }
 # Terms of datasets that no free licence covers, written like those above.
 OF_DATASETS: Mapping[str, str] = {
@@ -22,7 +23,7 @@ OF_DATASETS: Mapping[str, str] = {
     "SA-1B-terms": "allow research only, and no attempt to identify a person",
     "SGinW-terms": "differ between its 25 sets; their pages on Roboflow state them",
 }
-NON_COMMERCIAL = frozenset({"S-Lab-1.0"})  # AGPL-3.0 allows commercial use under its terms
+NON_COMMERCIAL = frozenset({"S-Lab-1.0"})  # AGPL-3.0 and SAM-License allow commercial use under their terms
 
 
 class LicenceNotAccepted(Forbidden):

@@ -112,6 +112,24 @@ def fuse_pair(pair: nn.Module, activation: Activation = "none") -> FusedConvolut
     raise TypeError(f"expected a convolution and its batch normalisation, not {pair}")
 
 
+def widened(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Return weight and bias in float64, zeros for a missing bias."""
+    weight = convolution.weight.double()
+    return weight, weight.new_zeros(len(weight)) if convolution.bias is None else convolution.bias.double()
+
+
+def append_pointwise(weight: Tensor, bias: Tensor | None, second: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of the single layer that equals a first one and then the 1x1 convolution `second`.
+
+    `weight` [out, ...] and `bias` [out] are those of the first layer; computed in float64.
+    """
+    outer, outer_bias = widened(second)
+    matrix = outer.flatten(1)
+    product = (matrix @ weight.double().flatten(1)).view(-1, *weight.shape[1:])
+    shift = outer_bias if bias is None else matrix @ bias.double() + outer_bias
+    return product.to(weight.dtype), shift.to(weight.dtype)
+
+
 def fuse_linear(layer: nn.Linear, activation: Activation = "none") -> FusedLinear:
     return FusedLinear(layer.weight, layer.bias, activation)
 

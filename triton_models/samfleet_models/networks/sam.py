@@ -28,7 +28,6 @@ from samfleet_models.networks.families import Family
 from samfleet_models.precision.compilation import CompiledEncoder, Encode, batch_sizes
 from samfleet_models.precision.dtypes import DTYPES
 
-STRIDE = 16  # network input pixels per embedding pixel
 IMAGES_PER_PASS = {"cpu": 1, "cuda": 64}  # two at once take a CPU a tenth longer each, and 0.4 GB more per image
 MOST_PROMPTS_PER_PASS = {"cpu": 64, "cuda": 512}  # about 5 MB per prompt with its masks: 0.3 GB and 2.5 GB
 
@@ -47,7 +46,7 @@ class SamNetwork(nn.Module):
         self._family = family
         self.image_encoder = family.build(record.architecture, record.input_size)
         self._heads = family.heads_of(record.architecture) if family.heads_of else family.heads
-        self.prompt_encoder = self._heads.prompt_encoder(record.frame_size, record.frame_size // STRIDE)
+        self.prompt_encoder = self._heads.prompt_encoder(record.frame_size, record.frame_size // family.stride)
         self.mask_decoder = self._heads.mask_decoder()
         self._encoder: Encode | None = None
         self._graph_bytes = 0
@@ -62,11 +61,13 @@ class SamNetwork(nn.Module):
 
     def load_published(self, state: Mapping[str, Tensor]) -> None:
         """Load a state dict under the published keys, strictly."""
-        load_state(self, state, self._family.own_key, self._unread())
+        load_state(self, self._family.image_path(state), self._family.own_key, self._unread())
 
     def check_published(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Raise `CheckpointMismatch` unless these are the shapes of the published keys. Allocates no memory."""
-        fitting_keys(self, shapes, self._family.own_key, self._unread())
+        state = self._family.image_path({key: torch.empty(shape, device="meta") for key, shape in shapes.items()})
+        read = {key: tuple(value.shape) for key, value in state.items()}
+        fitting_keys(self, read, self._family.own_key, self._unread())
 
     def _unread(self) -> nn.Module | None:
         """Return the module of keys that the published file has besides; a file of layout `network` has none."""
@@ -157,9 +158,7 @@ class SamNetwork(nn.Module):
         most = MOST_PROMPTS_PER_PASS[self.device.type]
         if asked != "auto":
             return min(asked, most)
-        prompt_bytes = scored_bytes(
-            (self.processor.frame_size // STRIDE) ** 2, len(self.mask_decoder.own_tokens) + points
-        )
+        prompt_bytes = scored_bytes(self.prompt_encoder.embedding_size**2, len(self.mask_decoder.own_tokens) + points)
         fitting = min(most, memory_for_chunks(self.device, self._graph_bytes) // prompt_bytes)
         if self.device.type == "cuda" and fitting:
             return few_sizes(fitting)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from samfleet_models.modeling.fusion import FusedConvolution
+from samfleet_models.modeling.fusion import FusedConvolution, append_pointwise, widened
 from samfleet_models.modeling.transformer import DIM
 
 SKIP_CHANNELS = (DIM // 8, DIM // 4)  # channels of the skips at 1/4 and 1/8 of the input
@@ -76,11 +76,11 @@ class FusedPyramidEncoder(nn.Module):
         super().__init__()
         self.trunk = trunk
         coarsest, third, second, first = (_convolution(lateral) for lateral in encoder.neck.convs)
-        self.coarsest = _fused(coarsest, *_double(coarsest))
-        weight, bias = _double(third)
+        self.coarsest = _fused(coarsest, *widened(coarsest))
+        weight, bias = widened(third)
         self.third = _fused(third, weight, bias + encoder.no_mem_embed.double().flatten())
-        self.skip_0 = _fused(first, *_product(first, encoder.conv_s0))
-        self.skip_1 = _fused(second, *_product(second, encoder.conv_s1))
+        self.skip_0 = _fused(first, *append_pointwise(first.weight, first.bias, encoder.conv_s0))
+        self.skip_1 = _fused(second, *append_pointwise(second.weight, second.bias, encoder.conv_s1))
 
     def forward(self, pixels: Tensor) -> Encoded:
         first, second, third, coarsest = self.trunk(pixels)
@@ -97,18 +97,6 @@ def _convolution(lateral: nn.Module) -> nn.Conv2d:
     if not isinstance(lateral, Lateral):
         raise TypeError(f"{lateral} is not a level of a feature pyramid")
     return lateral.conv
-
-
-def _double(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    weight = convolution.weight.double()
-    return weight, weight.new_zeros(len(weight)) if convolution.bias is None else convolution.bias.double()
-
-
-def _product(first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of the 1x1 convolution that equals `first` and then `second`."""
-    (inner, inner_bias), (outer, outer_bias) = _double(first), _double(second)
-    matrix = outer.flatten(1)
-    return (matrix @ inner.flatten(1))[:, :, None, None], matrix @ inner_bias + outer_bias
 
 
 def _fused(convolution: nn.Conv2d, weight: Tensor, bias: Tensor) -> FusedConvolution:

@@ -17,9 +17,9 @@ MLP_RATIO = 4
 class PatchEmbed(nn.Module):
     """Maps an image [B, 3, S, S] to a grid of tokens [B, G, G, dim]."""
 
-    def __init__(self, dim: int, kernel: int, stride: int, padding: int) -> None:
+    def __init__(self, dim: int, kernel: int, stride: int, padding: int, *, bias: bool = True) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, dim, kernel, stride, padding)
+        self.proj = nn.Conv2d(3, dim, kernel, stride, padding, bias=bias)
 
     def forward(self, pixels: Tensor) -> Tensor:
         tokens: Tensor = self.proj(pixels).permute(0, 2, 3, 1)
@@ -88,8 +88,10 @@ def attend(qkv: Tensor, padding: Tensor, heads: int, window: int, *, pool: bool)
     queries, query_side = qkv[..., :channels], side
     if pool:
         queries, query_side = pooled(queries), side // 2
-    q = _heads(split_windows(queries, query_side, padding[:channels]), heads)
-    k, v = (_heads(part, heads) for part in split_windows(qkv[..., channels:], side, padding[channels:]).chunk(2, -1))
+    q = split_heads(split_windows(queries, query_side, padding[:channels]), heads)
+    k, v = (
+        split_heads(part, heads) for part in split_windows(qkv[..., channels:], side, padding[channels:]).chunk(2, -1)
+    )
     out = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
     return join_windows(out, query_side, queries.shape[1])
 
@@ -118,5 +120,6 @@ def join_windows(windows: Tensor, side: int, grid: int) -> Tensor:
     return x.reshape(-1, count * side, count * side, windows.shape[-1])[:, :grid, :grid]
 
 
-def _heads(x: Tensor, heads: int) -> Tensor:
-    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)  # [n, heads, T, C / heads]
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Return [n, heads, T, C / heads] of `x` [n, T, C]."""
+    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)

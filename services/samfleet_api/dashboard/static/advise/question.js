@@ -30,6 +30,7 @@ const LICENCES = [
   ["", "None"],
   ["AGPL", "AGPL"],
   ["S-Lab", "S-Lab"],
+  ["SAM-License", "SAM-License"],
 ];
 const PUBLISHED = ["RTX 3090", "RTX 2080 Ti", "Xeon Gold 6330", "Jetson Nano"];
 
