@@ -21,6 +21,7 @@ class Claim:
 _EFFICIENTVIT = "README of mit-han-lab/efficientvit, applications/efficientvit_sam"
 _SAM2 = "README of facebookresearch/sam2"
 _EDGESAM = "README of chongzhou96/EdgeSAM"
+_EFFICIENT_SAM3 = "README of SimonZeng7108/efficientsam3 at 11e18d6"
 
 CLAIMS: Mapping[str, tuple[Claim, ...]] = {
     "fastsam_x": (
@@ -73,6 +74,15 @@ CLAIMS: Mapping[str, tuple[Claim, ...]] = {
         Claim("22 times as fast as SAM 2, 16 frames/s on an iPhone 15 Pro Max; SA-23 mIoU 55.5 with one click, 81.7 "
               "with five", "README of facebookresearch/EdgeTAM"),
     ),
+    "efficient_sam3_repvit_s": (Claim("4.72 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_repvit_m": (Claim("7.77 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_repvit_l": (Claim("22.40 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_tinyvit_s": (Claim("5.07 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_tinyvit_m": (Claim("10.55 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_tinyvit_l": (Claim("20.62 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_efficientvit_s": (Claim("0.68 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_efficientvit_m": (Claim("4.64 M parameters in the backbone", _EFFICIENT_SAM3),),
+    "efficient_sam3_efficientvit_l": (Claim("14.98 M parameters in the backbone", _EFFICIENT_SAM3),),
 }  # fmt: skip
 
 # Variants in or close to the survey's list that samfleet does not host, and why.
@@ -93,4 +103,6 @@ NOT_HOSTED: Mapping[str, str] = {
     "Surgical SAM 2": "videos, not images",
     "SuperSAM": "a search over architectures, not one model",
     "RAP-SAM": "depends on the mmdet stack",
+    "SAM 3's detector": "finds objects by text or example, which no task has; its tracker is hosted",
+    "SAM3-LiteText and later files of EfficientSAM3": "made for text prompts",
 }

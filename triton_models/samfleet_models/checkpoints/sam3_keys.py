@@ -25,6 +25,8 @@ UNREAD = re.compile(
     rf"|detector\.(?!backbone\.vision_backbone\.(?:trunk|sam2_convs\.[012])\.)"
     rf"|{re.escape(TRACKER)}(?!sam_(?:prompt_encoder|mask_decoder)\.|no_mem_embed$)"
 )
+STUDENT_WRAPPER = "student_trunk."  # in some files of EfficientSAM3; its loader removes it too
+STUDENT = f"{VISION}trunk.model."
 
 OF_TRANSFORMERS = re.compile(r"(?:detector_model|tracker_neck|tracker_model)\.")
 READ_OF_TRANSFORMERS = re.compile(
@@ -66,6 +68,17 @@ def own_key_of_sam3(official: str) -> str:
     return official
 
 
+def own_key_of_efficient_sam3(official: str) -> str:
+    """Return the network's key for one of EfficientSAM3, which replaces only the trunk of SAM 3's file.
+
+    `trunk.model` wraps the student, and `model` in it the published backbone.
+    """
+    if official.startswith(STUDENT):
+        name = official.removeprefix(STUDENT)
+        return "image_encoder.trunk." + re.sub(r"^backbone\.model\.", "backbone.", name)
+    return own_key_of_sam3(official)
+
+
 def image_path_of_sam3(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors that segment single images, from a table in either published layout.
 
@@ -74,7 +87,7 @@ def image_path_of_sam3(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     if any(OF_TRANSFORMERS.match(key) for key in published):
         return _from_transformers(published)
-    return {key: value for key, value in published.items() if not UNREAD.match(key)}
+    return {key.replace(STUDENT_WRAPPER, ""): value for key, value in published.items() if not UNREAD.match(key)}
 
 
 def own_key_of_transformers(key: str) -> str:

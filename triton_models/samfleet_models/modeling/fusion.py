@@ -90,6 +90,8 @@ def activate_(x: Tensor, activation: Activation) -> Tensor:
             return torch.as_tensor(torch.ops.aten.gelu_(x, approximate="tanh"))
         case "silu":
             return functional.silu(x, inplace=True)
+        case "hardswish":
+            return functional.hardswish(x, inplace=True)
 
 
 def fold_norm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

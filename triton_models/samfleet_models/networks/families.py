@@ -11,12 +11,20 @@ from torch import Tensor, nn
 from samfleet_models.checkpoints.hf_keys import official_key
 from samfleet_models.checkpoints.sam2_keys import own_key_of_sam2
 from samfleet_models.checkpoints.sam2_memory_keys import edge_tam_memory, efficient_tam_memory, sam2_memory
-from samfleet_models.checkpoints.sam3_keys import image_path_of_sam3, own_key_of_sam3
+from samfleet_models.checkpoints.sam3_keys import image_path_of_sam3, own_key_of_efficient_sam3, own_key_of_sam3
 from samfleet_models.decoder import heads
 from samfleet_models.decoder.heads import Heads, hq_sam
 from samfleet_models.modeling.efficient_sam_prompt_encoder import efficient_sam_key
 from samfleet_models.modeling.image_encoders.edge_tam import build_edge_tam, fuse_edge_tam
 from samfleet_models.modeling.image_encoders.efficient_sam import build_efficient_sam
+from samfleet_models.modeling.image_encoders.efficient_sam3 import (
+    build_efficientvit_student,
+    build_repvit_student,
+    build_tiny_vit_student,
+    fuse_efficientvit_student,
+    fuse_repvit_student,
+    fuse_tiny_vit_student,
+)
 from samfleet_models.modeling.image_encoders.efficient_tam import build_efficient_tam, fuse_efficient_tam
 from samfleet_models.modeling.image_encoders.efficientvit import build_efficientvit
 from samfleet_models.modeling.image_encoders.efficientvit_fused import fuse_efficientvit
@@ -85,6 +93,11 @@ FAMILIES: dict[str, Family] = {
         build_efficient_tam, fuse_efficient_tam, heads.SAM2, own_key=own_key_of_sam2, unread=efficient_tam_memory
     ),
     "sam3": sam3_family(build_sam3, fuse_sam3, own_key_of_sam3),
+    "efficient_sam3_repvit": sam3_family(build_repvit_student, fuse_repvit_student, own_key_of_efficient_sam3),
+    "efficient_sam3_tiny_vit": sam3_family(build_tiny_vit_student, fuse_tiny_vit_student, own_key_of_efficient_sam3),
+    "efficient_sam3_efficientvit": sam3_family(
+        build_efficientvit_student, fuse_efficientvit_student, own_key_of_efficient_sam3
+    ),
     "efficientvit": Family(build_efficientvit, fuse_efficientvit, heads.EFFICIENT_VIT_SAM),
     "resnet": Family(build_resnet, fuse_resnet, own_key=nano_sam_key, unread=decoder_file_encoder),
     "sam_hq_vit": Family(build_vit, fuse_vit, heads_of=heads_of_vit),

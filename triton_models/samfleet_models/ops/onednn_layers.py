@@ -12,13 +12,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Activation = Literal["none", "gelu", "gelu_tanh", "relu", "silu"]  # GELU exact, or by its tanh approximation
+# GELU exact, or by its tanh approximation.
+Activation = Literal["none", "gelu", "gelu_tanh", "relu", "silu", "hardswish"]
 ONEDNN = {
     "none": ("none", "none"),
     "gelu": ("gelu", "none"),
     "gelu_tanh": ("gelu", "tanh"),
     "relu": ("relu", "none"),
     "silu": ("swish", "none"),
+    "hardswish": ("hardswish", "none"),
 }
 
 

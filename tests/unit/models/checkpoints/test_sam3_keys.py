@@ -9,6 +9,7 @@ from samfleet.variants.catalogue import get_variant
 from samfleet_models.checkpoints.loading import CheckpointMismatch
 from samfleet_models.checkpoints.sam3_keys import (
     image_path_of_sam3,
+    own_key_of_efficient_sam3,
     own_key_of_sam3,
     own_key_of_transformers,
 )
@@ -36,6 +37,19 @@ BACKBONE = "detector_model.vision_encoder.backbone."
 )
 def test_official_keys_are_mapped(official: str, own: str) -> None:
     assert own_key_of_sam3(official) == own
+    assert own_key_of_efficient_sam3(official) == own
+
+
+@pytest.mark.parametrize(
+    ("official", "own"),
+    [
+        ("trunk.model.backbone.model.features.0.0.c.weight", "image_encoder.trunk.backbone.features.0.0.c.weight"),
+        ("trunk.model.backbone.model.stages.0.op_list.0.x", "image_encoder.trunk.backbone.stages.0.op_list.0.x"),
+        ("trunk.model.head.3.bias", "image_encoder.trunk.head.3.bias"),
+    ],
+)
+def test_the_wrappers_of_a_student_are_dropped(official: str, own: str) -> None:
+    assert own_key_of_efficient_sam3(VISION + official) == own
 
 
 @pytest.mark.parametrize(
@@ -86,6 +100,8 @@ def test_only_parts_for_text_and_video_are_dropped() -> None:
     ]
     table = {key: torch.zeros(1) for key in (*kept, *dropped)}
     assert list(image_path_of_sam3(table)) == kept
+    wrapped = {f"{VISION}trunk.model.backbone.model.student_trunk.head.0.weight": torch.zeros(1)}
+    assert list(image_path_of_sam3(wrapped)) == [f"{VISION}trunk.model.backbone.model.head.0.weight"]
 
 
 def meta_network() -> SamNetwork:

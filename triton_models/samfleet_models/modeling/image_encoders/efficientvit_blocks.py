@@ -1,21 +1,38 @@
-"""The blocks of EfficientViT's large models.
+"""The blocks of EfficientViT.
 
-EfficientViT (arXiv 2205.14756); keys follow efficientvit/models/nn/ops.py of mit-han-lab/efficientvit. Every epsilon is
-1e-6, not torch's 1e-5: efficientvit/sam_model_zoo.py sets it after building. Every GELU is the tanh approximation.
+EfficientViT (arXiv 2205.14756); keys follow efficientvit/models/nn/ops.py of mit-han-lab/efficientvit. The small models
+have other activations and epsilons than the large ones, which are a `Style`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 EPSILON = 1e-6
+TORCH_EPSILON = 1e-5
 LEAST_WEIGHT = 1e-15  # added to the sum of a token's attention weights: zero weights give 0, not NaN
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The activation of a model's convolutions, and the epsilon of its batch normalisations."""
+
+    activation: Literal["gelu_tanh", "hardswish"]
+    epsilon: float
+
+
+# efficientvit/sam_model_zoo.py sets the epsilon after building; the small models keep torch's.
+LARGE = Style("gelu_tanh", EPSILON)
+SMALL = Style("hardswish", TORCH_EPSILON)
+
+
 class Convolution(nn.Module):
-    """Convolution, batch normalisation if `norm`, GELU if `active`; keys `conv` and `norm`.
+    """Convolution, batch normalisation if `norm`, activation if `active`; keys `conv` and `norm`.
 
     By default a layer has a bias if it is not normalised.
     """
@@ -31,17 +48,24 @@ class Convolution(nn.Module):
         norm: bool = True,
         active: bool = False,
         bias: bool | None = None,
+        style: Style = LARGE,
     ) -> None:
         super().__init__()
         bias = not norm if bias is None else bias
         self.conv = nn.Conv2d(inner, outer, kernel, stride, kernel // 2, groups=groups, bias=bias)
-        self.norm = nn.BatchNorm2d(outer, eps=EPSILON) if norm else None
-        self.active = active
+        self.norm = nn.BatchNorm2d(outer, eps=style.epsilon) if norm else None
+        self.activation = style.activation if active else None
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(x)
         out = out if self.norm is None else self.norm(out)
-        return functional.gelu(out, approximate="tanh") if self.active else out
+        match self.activation:
+            case "gelu_tanh":
+                return functional.gelu(out, approximate="tanh")
+            case "hardswish":
+                return functional.hardswish(out)
+            case None:
+                return out
 
 
 class ResBlock(nn.Module):
@@ -69,15 +93,31 @@ class FusedMBConv(nn.Module):
         return torch.as_tensor(self.point_conv(self.spatial_conv(x)))
 
 
+class DSConv(nn.Module):
+    """Depth-wise 3x3 convolution, then a 1x1 convolution of the same width."""
+
+    def __init__(self, width: int, style: Style) -> None:
+        super().__init__()
+        self.depth_conv = Convolution(width, width, 3, groups=width, active=True, style=style)
+        self.point_conv = Convolution(width, width, style=style)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.point_conv(self.depth_conv(x)))
+
+
 class MBConv(nn.Module):
     """Inverted residual block: widen, depth-wise 3x3, narrow; with `fewer_norms` only the last is normalised."""
 
-    def __init__(self, inner: int, outer: int, expand: int, *, stride: int = 1, fewer_norms: bool = False) -> None:
+    def __init__(
+        self, inner: int, outer: int, expand: int, *, stride: int = 1, fewer_norms: bool = False, style: Style = LARGE
+    ) -> None:
         super().__init__()
         hidden, norm = expand * inner, not fewer_norms
-        self.inverted_conv = Convolution(inner, hidden, norm=norm, active=True)
-        self.depth_conv = Convolution(hidden, hidden, 3, stride=stride, groups=hidden, norm=norm, active=True)
-        self.point_conv = Convolution(hidden, outer)
+        self.inverted_conv = Convolution(inner, hidden, norm=norm, active=True, style=style)
+        self.depth_conv = Convolution(
+            hidden, hidden, 3, stride=stride, groups=hidden, norm=norm, active=True, style=style
+        )
+        self.point_conv = Convolution(hidden, outer, style=style)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.as_tensor(self.point_conv(self.depth_conv(self.inverted_conv(x))))
@@ -90,7 +130,7 @@ class LinearAttention(nn.Module):
     pixels first. The official module multiplies in another order below `dim` tokens, which no published size has.
     """
 
-    def __init__(self, width: int, dim: int, scale: int) -> None:
+    def __init__(self, width: int, dim: int, scale: int, style: Style = LARGE) -> None:
         super().__init__()
         self.dim = dim
         total = 3 * width
@@ -98,7 +138,7 @@ class LinearAttention(nn.Module):
         near = nn.Conv2d(total, total, scale, padding=scale // 2, groups=total, bias=False)
         mixed = nn.Conv2d(total, total, 1, groups=total // dim, bias=False)
         self.aggreg = nn.ModuleList([nn.Sequential(near, mixed)])
-        self.proj = Convolution(2 * width, width)
+        self.proj = Convolution(2 * width, width, style=style)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = self.qkv(x)
@@ -132,10 +172,10 @@ class Residual(nn.Module):
 class AttentionBlock(nn.Module):
     """Linear attention, then an inverted residual block."""
 
-    def __init__(self, width: int, dim: int, scale: int, expand: int) -> None:
+    def __init__(self, width: int, dim: int, scale: int, expand: int, style: Style = LARGE) -> None:
         super().__init__()
-        self.context_module = Residual(LinearAttention(width, dim, scale))
-        self.local_module = Residual(MBConv(width, width, expand, fewer_norms=True))
+        self.context_module = Residual(LinearAttention(width, dim, scale, style))
+        self.local_module = Residual(MBConv(width, width, expand, fewer_norms=True, style=style))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.as_tensor(self.local_module(self.context_module(x)))

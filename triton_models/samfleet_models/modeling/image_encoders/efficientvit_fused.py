@@ -105,7 +105,7 @@ def _parts(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def fuse_convolution(layer: Convolution) -> FusedConvolution:
-    activation: Activation = "gelu_tanh" if layer.active else "none"
+    activation: Activation = layer.activation or "none"
     if layer.norm is None:
         return FusedConvolution(layer.conv, layer.conv.weight, layer.conv.bias, activation)
     return FusedConvolution(layer.conv, *fold_norm(layer.conv, layer.norm), activation)

@@ -54,7 +54,7 @@ class RepVit(nn.Module):
 
     def __init__(self, sizes: RepVitSizes) -> None:
         super().__init__()
-        self.features = nn.Sequential(nn.Sequential(*embedding(sizes.channels[0])), *_stages(sizes))
+        self.features = _features(sizes, 1 if sizes.upsampling is None else 2)
         self.neck = nn.Sequential(
             nn.Conv2d(
                 EMBEDDING_CHANNELS if sizes.upsampling else sizes.channels[-1], EMBEDDING_CHANNELS, 1, bias=False
@@ -87,18 +87,33 @@ class TwoScaleRepVit(RepVit):
         return out
 
 
+class RepVitFeatures(nn.Module):
+    """The stages alone: maps [B, 3, S, S] to [B, C, G, G] with a last stage of C channels."""
+
+    def __init__(self, sizes: RepVitSizes, last_stride: int) -> None:
+        super().__init__()
+        self.features = _features(sizes, last_stride)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        out: Tensor = self.features(pixels)
+        return out
+
+
 def upsampled(x: Tensor, mode: Upsampling) -> Tensor:
     """Double height and width; bicubic with torch's a = -0.75."""
     return functional.interpolate(x, scale_factor=2, mode=mode, align_corners=False)
 
 
-def _stages(sizes: RepVitSizes) -> Iterator[nn.Module]:
+def _features(sizes: RepVitSizes, last_stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Sequential(*embedding(sizes.channels[0])), *_stages(sizes, last_stride))
+
+
+def _stages(sizes: RepVitSizes, last_stride: int) -> Iterator[nn.Module]:
     last = len(sizes.depths) - 1
     steps: list[tuple[int, int]] = [(0, 0), *pairwise(sizes.channels)]
     for stage, ((inner, outer), depth) in enumerate(zip(steps, sizes.depths, strict=True)):
         if stage > 0:
-            stride = 1 if stage == last and sizes.upsampling is None else 2
-            spatial, channel = narrowing(inner, outer, stride)
+            spatial, channel = narrowing(inner, outer, last_stride if stage == last else 2)
             yield _block(nn.Sequential(spatial, nn.Identity(), channel), outer)
         dim = sizes.channels[stage]
         for index in range(depth):

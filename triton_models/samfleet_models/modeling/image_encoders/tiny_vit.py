@@ -24,7 +24,8 @@ CLASSES = 1000
 class TinyVitSizes:
     """Sizes per stage: channels, blocks, heads and window side. Stage 0 is convolutional and uses no heads or window.
 
-    `intermediate` is the stage whose output the encoder also returns, None for no such output.
+    `intermediate` is the stage whose output the encoder also returns, None for no such output. `last_stride` is the
+    step from the third stage to the last: MobileSAM keeps the last stage at 1/16 of the input.
     """
 
     embed_dims: tuple[int, ...]
@@ -32,6 +33,7 @@ class TinyVitSizes:
     num_heads: tuple[int, ...]
     window_sizes: tuple[int, ...]
     intermediate: int | None = None
+    last_stride: int = 1
 
 
 class ConvNorm(nn.Sequential):
@@ -172,6 +174,21 @@ class Stage(nn.Module):
         return x if self.downsample is None else self.downsample(x)
 
 
+class TinyVitTrunk(nn.Module):
+    """The stages alone: maps [B, 3, S, S] to [B, C, G, G] with a last stage of C channels."""
+
+    def __init__(self, sizes: TinyVitSizes) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(sizes.embed_dims[0])
+        self.layers = nn.ModuleList(_stage(sizes, index) for index in range(len(sizes.embed_dims)))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        x: Tensor = self.patch_embed(pixels)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
 class TinyVit(nn.Module):
     """Image encoder: maps [B, 3, S, S] to [B, 256, S/16, S/16].
 
@@ -215,7 +232,7 @@ def _stage(sizes: TinyVitSizes, index: int) -> Stage:
     )
     if index == last:
         return Stage(blocks, None)
-    stride = 1 if index + 1 == last else 2  # MobileSAM keeps the last stage at 1/16 of the input
+    stride = sizes.last_stride if index + 1 == last else 2
     return Stage(blocks, PatchMerging(dim, dims[index + 1], stride))
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from samfleet_models.modeling.fusion import activate_, fuse_after_norm, fuse_linear, fuse_neck, fuse_pair, normalised
-from samfleet_models.modeling.image_encoders.tiny_vit import MBConv, PatchMerging, TinyVit, TinyVitBlock
+from samfleet_models.modeling.image_encoders.tiny_vit import (
+    MBConv,
+    PatchMerging,
+    TinyVit,
+    TinyVitBlock,
+    TinyVitTrunk,
+)
 from samfleet_models.modeling.image_encoders.tiny_vit_windows import FusedAttention
 
 
@@ -44,14 +50,8 @@ class FusedTinyVit(nn.Module):
 
     def __init__(self, encoder: TinyVit, input_size: int) -> None:
         super().__init__()
-        first, _, second = encoder.patch_embed.seq
         self.intermediate = encoder.intermediate
-        self.stem = nn.Sequential(fuse_pair(first, "gelu"), fuse_pair(second))
-        self.stages = nn.ModuleList()
-        grid = -(-input_size // 4)
-        for layer in encoder.layers:
-            stage, grid = _fuse_stage(layer, grid)
-            self.stages.append(stage)
+        self.stem, self.stages = fuse_stages(encoder, input_size)
         self.neck = fuse_neck(encoder.neck)
 
     def forward(self, pixels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -63,6 +63,17 @@ class FusedTinyVit(nn.Module):
                 kept = x
         embedding: Tensor = self.neck(x)
         return embedding if kept is None else (embedding, kept)
+
+
+def fuse_stages(trunk: TinyVit | TinyVitTrunk, input_size: int) -> tuple[nn.Sequential, nn.ModuleList]:
+    """Return the fused steps before the stages, and the fused stages, for inputs of `input_size` pixels per side."""
+    first, _, second = trunk.patch_embed.seq
+    stages = nn.ModuleList()
+    grid = -(-input_size // 4)
+    for layer in trunk.layers:
+        stage, grid = _fuse_stage(layer, grid)
+        stages.append(stage)
+    return nn.Sequential(fuse_pair(first, "gelu"), fuse_pair(second)), stages
 
 
 def _fuse_stage(stage: nn.Module, grid: int) -> tuple[nn.Sequential, int]:
