@@ -72,12 +72,12 @@ def submit(api: httpx.Client, dataset_id: str, variant: str, points_per_side: in
 
 
 def wait(api: httpx.Client, job_id: str) -> Any:
-    """Return the job once it is completed, failed or cancelled."""
+    """Return the job once it has ended."""
     while True:
         job = call(api, "GET", f"/v1/jobs/{job_id}")
         counts = job["counts"]
         print(f"{job['state']}: {counts['succeeded']} of {counts['total']} images, {counts['failed']} failed")
-        if job["state"] in {"completed", "failed", "cancelled"}:
+        if job["state"] in {"completed", "completed_with_errors", "failed", "cancelled"}:
             return job
         if job.get("stalled"):
             print(f"  waiting: {job['stalled']['message']}")
@@ -120,7 +120,7 @@ def main() -> int:
     with httpx.Client(base_url=options.api_url, headers={"Authorization": f"Bearer {key}"}, timeout=300) as api:
         dataset_id = make_dataset(api, options.folder)
         job = wait(api, submit(api, dataset_id, options.variant, options.points_per_side))
-        if job["state"] != "completed":
+        if job["state"] not in {"completed", "completed_with_errors"}:
             sys.exit(f"job {job['id']} is {job['state']}: {job.get('error')}")
         path = options.out / f"{options.variant}.instances.json"
         download(api, job["runs"][0]["id"], path)

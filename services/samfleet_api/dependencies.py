@@ -22,6 +22,7 @@ from structlog.contextvars import bind_contextvars
 from samfleet.config import Settings
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Forbidden, Unauthorized
+from samfleet.jobs.actors import act_for_key
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
 from samfleet_api.keys.repository import Caller, caller_of_key, mark_used
@@ -100,7 +101,12 @@ def current_caller(
     return caller
 
 
-def current_tenant(caller: Annotated[Caller, Depends(current_caller)]) -> uuid.UUID:
+async def current_tenant(caller: Annotated[Caller, Depends(current_caller)]) -> uuid.UUID:
+    """Return the caller's tenant, and name its key as the actor of the request.
+
+    A coroutine runs in the context of the request, which the endpoint inherits; a thread would have its own copy.
+    """
+    act_for_key(caller.key_id)
     return caller.tenant_id
 
 

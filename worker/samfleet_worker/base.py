@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars
 
 from samfleet.config import Settings
 from samfleet.errors import SamfleetError
+from samfleet.jobs.actors import acting_as_task
 from samfleet.jobs.queue import CORRELATION_HEADER, SUBJECTS
 from samfleet.logging import CORRELATION_ID, get_logger
 from samfleet.metrics import TASKS
@@ -58,7 +59,11 @@ class SamfleetTask(Task):  # type: ignore[type-arg] # generic in the stubs only,
         ids: dict[str, str | int] = {CORRELATION_ID: str(sender), "task": str(self.name)}
         if args and self.name in SUBJECTS:
             ids[SUBJECTS[self.name]] = args[0]
-        with bound_contextvars(**ids), span(self.name, kind="consumer", parent=headers, **ids) as traced:
+        with (
+            bound_contextvars(**ids),
+            acting_as_task(str(self.name)),
+            span(self.name, kind="consumer", parent=headers, **ids) as traced,
+        ):
             started = time.perf_counter()
             outcome = "done"
             try:

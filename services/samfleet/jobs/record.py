@@ -15,13 +15,11 @@ from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.hardware import fingerprint, remember_hardware
 from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
-from samfleet.jobs.settle import fail_run
+from samfleet.jobs.settle import FAILURE_RATE_EXCEEDED, fail_run
 from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import lock_run, move_run
 from samfleet.rollups.store import add_shard
 from samfleet.wire.stages import BACKEND_STAGES
-
-FAILURE_RATE_EXCEEDED = "failure_rate_exceeded"
 
 
 def record(

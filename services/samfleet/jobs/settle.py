@@ -12,25 +12,46 @@ from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.jobs.states import is_final, move_job, move_run, shard_sources
 
 MOST_NAMED = 5  # runs listed in a message; a job may have thousands, and each has its state
+FAILURE_RATE_EXCEEDED = "failure_rate_exceeded"
+NO_IMAGE_SUCCEEDED = "no_image_succeeded"
 
 
 def settle_job(session: Session, job: Job) -> None:
-    """End a locked job once all its runs have ended: failed if one failed, else cancelled if one was, else completed.
+    """End a locked job once all its runs have ended.
 
-    So the state shows that a variant is missing, and the message lists those that are complete.
+    The message of a job with failed runs lists those that are complete.
     """
     runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.variant, Run.pool)).all()
     if is_final(job.state) or not all(is_final(run.state) for run in runs):
         return
+    state = end_of(runs)
     failed = [run for run in runs if run.state is RunState.FAILED]
     if failed:
         job.error_code = failed[0].error_code
         job.error_message = _explain(failed, [run for run in runs if run.state is RunState.COMPLETED])
-        move_job(session, job, JobState.FAILED, job.error_message)
-    elif any(run.state is RunState.CANCELLED for run in runs):
-        move_job(session, job, JobState.CANCELLED)
-    else:
-        move_job(session, job, JobState.COMPLETED)
+    elif state is JobState.FAILED:
+        job.error_code = NO_IMAGE_SUCCEEDED
+        job.error_message = "all images failed; the job's errors list has the reasons"
+    move_job(session, job, state, job.error_message)
+
+
+def end_of(runs: Sequence[Run]) -> JobState:
+    """Return the final state of a job with these ended runs.
+
+    A job whose runs failed keeps the results of the others, unless a run exceeded the job's `max_failure_rate`.
+    """
+    states = {run.state for run in runs}
+    if any(run.error_code == FAILURE_RATE_EXCEEDED for run in runs):
+        return JobState.FAILED
+    if RunState.CANCELLED in states and RunState.FAILED not in states:
+        return JobState.CANCELLED
+    if not any(run.state is RunState.COMPLETED and run.succeeded for run in runs):
+        return JobState.FAILED
+    return JobState.COMPLETED_WITH_ERRORS if states != {RunState.COMPLETED} or _failures(runs) else JobState.COMPLETED
+
+
+def _failures(runs: Sequence[Run]) -> int:
+    return sum(run.failed for run in runs)
 
 
 def _explain(failed: Sequence[Run], completed: Sequence[Run]) -> str:

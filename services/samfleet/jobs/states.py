@@ -1,7 +1,8 @@
 """States, the allowed transitions between them, and the only functions that change them.
 
 Rows are locked in the order job, run, shard, so that transactions cannot deadlock; `lock_job` and `lock_run` take the
-first two. Every change of a job or run is appended to `job_events`.
+first two. Every change of a job or run is appended to `job_events`. Triggers in the database refuse the transitions
+that these tables do not have.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.errors import Conflict
+from samfleet.jobs.actors import current_actor
 
 JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset(
+        {JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED}
+    ),
     JobState.COMPLETED: frozenset(),
+    JobState.COMPLETED_WITH_ERRORS: frozenset(),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
@@ -80,10 +85,10 @@ def lock_run(session: Session, run_id: uuid.UUID) -> Locked | None:
 
 
 def move_job(session: Session, job: Job, state: JobState, detail: str | None = None) -> None:
-    """Change the state of a locked job. Raises `TransitionForbidden`."""
+    """Change the state of a locked job; `detail` says why. Raises `TransitionForbidden`."""
     if state not in JOB_TRANSITIONS[job.state]:
         raise TransitionForbidden(f"job {job.id} is {job.state.value} and cannot become {state.value}")
-    session.add(JobEvent(job_id=job.id, from_state=job.state, to_state=state, detail=detail))
+    add_event(session, job.id, state, from_state=job.state, detail=detail)
     job.state = state
     if state is JobState.RUNNING:
         job.started_at = func.now()
@@ -93,13 +98,28 @@ def move_job(session: Session, job: Job, state: JobState, detail: str | None = N
 
 
 def move_run(session: Session, run: Run, state: RunState, detail: str | None = None) -> None:
-    """Change the state of a locked run. Raises `TransitionForbidden`."""
+    """Change the state of a locked run; `detail` says why. Raises `TransitionForbidden`."""
     if state not in RUN_TRANSITIONS[run.state]:
         raise TransitionForbidden(f"run {run.id} is {run.state.value} and cannot become {state.value}")
-    session.add(JobEvent(job_id=run.job_id, run_id=run.id, from_state=run.state, to_state=state, detail=detail))
+    add_event(session, run.job_id, state, run_id=run.id, from_state=run.state, detail=detail)
     run.state = state
     if state is RunState.RUNNING:
         run.started_at = func.now()
     if is_final(state):
         run.finished_at = func.now()
     session.flush()
+
+
+def add_event(
+    session: Session,
+    job_id: uuid.UUID,
+    to_state: str,
+    *,
+    run_id: uuid.UUID | None = None,
+    from_state: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """Append to `job_events` a change by the current actor."""
+    event = JobEvent(job_id=job_id, run_id=run_id, from_state=from_state, to_state=to_state, detail=detail)
+    event.actor = current_actor()
+    session.add(event)

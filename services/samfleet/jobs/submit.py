@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound, require_listed
-from samfleet.db.models import Dataset, DatasetState, Job, JobEvent, JobState, Run, RunState
+from samfleet.db.models import Dataset, DatasetState, Job, JobState, Run, RunState
 from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.jobs.states import add_event
 from samfleet.jobs.task import JobTask, PromptsJobTask, parse_job_task
 from samfleet.jobs.weights import require_weights
 from samfleet.logging import correlation_id
@@ -129,7 +130,7 @@ def submit_job(
     job = _insert_job(session, request, task, digest, dataset)
     if job is None:  # another request with the same key committed meanwhile
         return _same(_found(session, request), digest), False
-    session.add(JobEvent(job_id=job.id, to_state=JobState.QUEUED))
+    add_event(session, job.id, JobState.QUEUED)
     for record in records:
         for pool in pools:
             _add_run(session, job, record, pool, task, dataset.image_count)
@@ -143,7 +144,7 @@ def _add_run(session: Session, job: Job, record: VariantRecord, pool: str, task:
     run.task, run.total = task.resolve(record), images
     run.provenance = {**record.provenance, "code_version": code_version()}
     session.add(run)
-    session.add(JobEvent(job_id=job.id, run_id=run.id, to_state=RunState.QUEUED))
+    add_event(session, job.id, RunState.QUEUED, run_id=run.id)
 
 
 def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: str, dataset: Dataset) -> Job | None:

@@ -136,7 +136,7 @@ class Job(BaseModel):
                 {
                     "id": RUN_EXAMPLE["job_id"],
                     "name": "boxes of val2017",
-                    "state": "completed",
+                    "state": "completed_with_errors",
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
                     "dataset_name": "val2017",
                     "task": RUN_EXAMPLE["task"],

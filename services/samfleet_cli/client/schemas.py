@@ -201,14 +201,14 @@ class Job(_Resource):
 
     @property
     def kept(self) -> str:
-        """Description of the results that a failed job has nevertheless."""
+        """Description of the results that a job with failed runs has nevertheless."""
         whole = ", ".join(f"{run.variant} on pool {run.pool}" for run in self.runs if run.state == "completed")
         recorded = "results that failed runs recorded before are kept"
         return f"complete, with all results: {whole}; {recorded}" if whole else recorded
 
     @property
     def is_over(self) -> bool:
-        return self.state in {"completed", "failed", "cancelled"}
+        return self.state in {"completed", "completed_with_errors", "failed", "cancelled"}
 
 
 class ImageError(_Resource):

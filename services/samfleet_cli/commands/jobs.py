@@ -166,7 +166,7 @@ def _print_job(job: Job, *, as_json: bool) -> None:
         console.print(reason, markup=False)
     if job.annotations is not None:
         console.print(f"annotations: {job.annotations}", markup=False)
-    if job.state == "failed":
+    if job.error is not None:
         console.print(job.kept, markup=False)
     rows = [
         (run.id, run.variant, run.pool, run.state, run.counts.total, run.counts.failed, run.masks) for run in job.runs

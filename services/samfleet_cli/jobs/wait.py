@@ -73,4 +73,4 @@ def exit_code_of(job: Job) -> ExitCode:
         raise JobFailed(f"job {job.id} failed: {reason}; {job.kept}")
     if job.state == "cancelled":
         return ExitCode.CANCELLED
-    return ExitCode.IMAGES_FAILED if job.counts.failed else ExitCode.OK
+    return ExitCode.IMAGES_FAILED if job.state == "completed_with_errors" or job.counts.failed else ExitCode.OK

@@ -23,6 +23,7 @@ from samfleet_cli.survey.state import OVER, CellState, DatasetState, SurveyState
 from samfleet_cli.survey.tasks import DETECTORS
 
 POLL_SECONDS = 1.0
+WITH_RESULTS = frozenset({"completed", "completed_with_errors"})  # of jobs with a single run
 _REFUSALS = frozenset({400, 403, 404, 409, 413, 422})  # of this cell; other errors concern the whole survey
 
 
@@ -133,7 +134,7 @@ class SurveyRun:
 
     def _end(self, cell: Cell, job: Job) -> None:
         entry = self.state.cell(cell.key)
-        entry.status = "completed" if job.state == "completed" else "failed"
+        entry.status = "completed" if job.state in WITH_RESULTS else "failed"
         entry.images, entry.failed_images = job.counts.total, job.counts.failed
         entry.reason = "; ".join(job.reasons) or (None if entry.status == "completed" else f"the job was {job.state}")
         served = sorted({_execution(one.precision, one.compilation) for run in job.runs for one in run.hardware})

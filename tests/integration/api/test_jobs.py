@@ -98,7 +98,7 @@ def test_a_finished_job_lists_its_errors(api: Api, tenant: Tenant, folder: Path)
     carry_out(api, job, every_second_fails)
     path = f"/v1/jobs/{job['id']}"
     job = tenant.http.get(path).json()
-    assert (job["state"], job["progress"], job["eta_seconds"]) == ("completed", 1.0, None)
+    assert (job["state"], job["progress"], job["eta_seconds"]) == ("completed_with_errors", 1.0, None)
     assert job["counts"] == {"total": 5, "succeeded": 3, "failed": 2, "in_progress": 0}
     (run,) = job["runs"]
     assert run["quality"] == {"miou": 0.75, "instances": 6}

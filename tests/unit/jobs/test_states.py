@@ -25,6 +25,7 @@ def test_the_tables_name_every_state() -> None:
 def test_final_states_have_no_transition() -> None:
     assert {state for state in JobState if is_final(state)} == {
         JobState.COMPLETED,
+        JobState.COMPLETED_WITH_ERRORS,
         JobState.FAILED,
         JobState.CANCELLED,
     }

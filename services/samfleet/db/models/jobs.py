@@ -17,8 +17,9 @@ class JobState(enum.StrEnum):
 
     QUEUED = "queued"  # committed, not yet planned
     RUNNING = "running"  # shards exist
-    COMPLETED = "completed"  # every image has its row; some may have failed
-    FAILED = "failed"  # could not be completed; `error_code` says why
+    COMPLETED = "completed"  # every image of every run succeeded
+    COMPLETED_WITH_ERRORS = "completed_with_errors"  # results exist, but images or whole runs failed
+    FAILED = "failed"  # no result could be completed, or too many images failed; `error_code` says why
     CANCELLED = "cancelled"
 
 
@@ -72,7 +73,11 @@ class Job(HasId, HasCreatedAt, Base):
 
 
 class JobEvent(Base):
-    """Append-only log of every change of state of a job or one of its runs, with the cause."""
+    """Append-only log of every change of state of a job or one of its runs: who, when and why.
+
+    `actor` is `key:<id of the key>` or `system:<task>`; `detail` has the reason. The database refuses changes, and
+    deletions except those of a deleted job.
+    """
 
     __tablename__ = "job_events"
 
@@ -82,6 +87,7 @@ class JobEvent(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     from_state: Mapped[str | None] = mapped_column(String(32))
     to_state: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str] = mapped_column(String(100), default="system", server_default=text("'system'"))
     detail: Mapped[str | None]
 
 

@@ -73,7 +73,7 @@ export function followJob(id, show) {
 }
 
 /** @param {{ state: string }} job */
-export const hasEnded = (job) => ["completed", "failed", "cancelled"].includes(job.state);
+export const hasEnded = (job) => ["completed", "completed_with_errors", "failed", "cancelled"].includes(job.state);
 
 // The filters of a page are the query parameters of its URL. `filter` reads one; `addressWith` returns the URL with changes.
 /** @param {string} name */

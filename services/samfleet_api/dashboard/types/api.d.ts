@@ -234,7 +234,7 @@ declare namespace Api {
     next: string | null;
   }
 
-  type JobState = "queued" | "running" | "completed" | "failed" | "cancelled";
+  type JobState = "queued" | "running" | "completed" | "completed_with_errors" | "failed" | "cancelled";
 
   interface JobThroughput {
     seconds_per_point: number;

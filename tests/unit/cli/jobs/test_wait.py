@@ -78,7 +78,11 @@ def test_an_api_that_stays_unreachable_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("state", "failed", "expected"),
-    [("completed", 0, ExitCode.OK), ("completed", 1, ExitCode.IMAGES_FAILED), ("cancelled", 0, ExitCode.CANCELLED)],
+    [
+        ("completed", 0, ExitCode.OK),
+        ("completed_with_errors", 1, ExitCode.IMAGES_FAILED),
+        ("cancelled", 0, ExitCode.CANCELLED),
+    ],
 )
 def test_the_exit_code_follows_the_state_of_the_job(state: str, failed: int, expected: ExitCode) -> None:
     counts = {"total": 2, "succeeded": 2 - failed, "failed": failed}

@@ -2,15 +2,19 @@ import { addressWith, filter, followJob, get, hasEnded } from "/dashboard/static
 import { facts, h, notice, table } from "/dashboard/static/dom.js";
 import { count, duration, moment, nameOf, percent, rate } from "/dashboard/static/format.js";
 
-const STATES = ["queued", "running", "completed", "failed", "cancelled"];
+const STATES = ["queued", "running", "completed", "completed_with_errors", "failed", "cancelled"];
 /** @type {Record<string, string>} */
-const TONES = { completed: "good", failed: "bad", queued: "wait" };
+const TONES = { completed: "good", completed_with_errors: "bad", failed: "bad", queued: "wait" };
 const ASKED_EVERY_MS = 5000;
 const PUSHED = 2;
 const HEARD_LATELY_S = 90;
 
+// A state as it is read: "completed with errors".
+/** @param {string} state */
+const inWords = (state) => state.replaceAll("_", " ");
+
 /** @param {{ state: string }} thing */
-export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, thing.state);
+export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, inWords(thing.state));
 
 // The card stays in the document while the job is followed. Updates replace only its contents, so it keeps the focus.
 /** @param {Api.Job} job */
@@ -218,7 +222,9 @@ async function showJobs(section) {
   });
   /** @type {Api.JobPage} */
   const page = await get(`/v1/jobs?${query}`);
-  const options = ["", ...STATES].map((name) => h("option", { value: name, selected: name === state }, name || "any"));
+  const options = ["", ...STATES].map((name) =>
+    h("option", { value: name, selected: name === state }, inWords(name) || "any"),
+  );
   /** @param {Dom.FieldEvent<HTMLSelectElement>} event */
   const choose = (event) => location.assign(addressWith({ state: event.target.value, cursor: "" }));
   const search = h("input", { type: "search", value: filter("name") });
