@@ -146,6 +146,19 @@ def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path
     assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
 
 
+def test_a_job_is_paused_and_resumed_by_its_buttons(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, name="later")
+    plan(api, job)
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    expect(page.get_by_role("button", name="Resume the job")).to_be_hidden()
+    page.get_by_role("button", name="Pause the job").click()
+    expect(page.locator(".head .state")).to_have_text("paused")  # without a reload
+    expect(page.get_by_role("button", name="Pause the job")).to_be_hidden()
+    assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "paused"
+    page.get_by_role("button", name="Resume the job").click()
+    expect(page.locator(".head .state")).to_have_text("running")
+
+
 def test_an_ended_job_without_results_shows_no_pending_state(
     api: Api, tenant: Tenant, folder: Path, page: Page
 ) -> None:

@@ -18,7 +18,7 @@ class JobNotFound(NotFound):
 
 
 class JobFinished(Conflict):
-    """The job has already ended; it cannot be cancelled."""
+    """The job has already ended; it cannot be cancelled, paused or resumed."""
 
     code = "job_finished"
 
@@ -38,7 +38,7 @@ def cancel_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job
     runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.id).with_for_update(key_share=True))
     for run in runs.all():
         if not is_final(run.state):
-            move_run(session, run, RunState.CANCELLED)
+            move_run(session, run, RunState.CANCELLED, "the job was cancelled")
             cancel_shards(session, run.id)
-    move_job(session, job, JobState.CANCELLED)
+    move_job(session, job, JobState.CANCELLED, "requested")
     return job

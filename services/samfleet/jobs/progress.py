@@ -2,9 +2,10 @@
 
 **Rate** is images per second of wall time. The clock of a run starts with the first claim of one of its shards. While
 the run continues, the rate is (recorded + in progress) / (now - start), so it falls when nothing happens. Once every
-image is recorded, or the run has ended, it is recorded / (last record - start). A job's clock runs from the first
-claim to the last record of all its runs, because they share machines. The rate is unknown (None) until an image is
-done. **Time left** is the number of images neither recorded nor in progress, divided by the rate; None after the end.
+image is recorded, or the run has ended or is paused, it is recorded / (last record - start). A job's clock runs from
+the first claim to the last record of all its runs, because they share machines. The rate is unknown (None) until an
+image is done. **Time left** is the number of images neither recorded nor in progress, divided by the rate; None after
+the end and while paused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Run, Shard, ShardState
+from samfleet.db.models import Run, RunState, Shard, ShardState
 from samfleet.jobs.states import is_final
 
 
@@ -36,6 +37,7 @@ class Progress:
     started: datetime | None
     last_record: datetime | None
     now: datetime
+    paused: bool = False
 
     @property
     def recorded(self) -> int:
@@ -47,7 +49,7 @@ class Progress:
 
     @property
     def images_per_second(self) -> float | None:
-        settled = self.ended or self.recorded == self.total
+        settled = self.ended or self.paused or self.recorded == self.total
         done = self.recorded if settled else self.recorded + self.in_progress
         until = self.last_record if settled else self.now
         if not done or self.started is None or until is None or until <= self.started:
@@ -57,7 +59,7 @@ class Progress:
     @property
     def eta_seconds(self) -> float | None:
         rate = self.images_per_second
-        if self.ended or rate is None:
+        if self.ended or self.paused or rate is None:
             return None
         return max(0, self.total - self.recorded - self.in_progress) / rate
 
@@ -89,6 +91,7 @@ def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, P
             started=row.started if row else None,
             last_record=row.last_record if row else None,
             now=now,
+            paused=run.state is RunState.PAUSED,
         )
     return found
 
@@ -105,4 +108,5 @@ def combine(parts: Iterable[Progress]) -> Progress:
         started=min((run.started for run in runs if run.started), default=None),
         last_record=max((run.last_record for run in runs if run.last_record), default=None),
         now=max(run.now for run in runs),
+        paused=any(run.paused for run in runs),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func
 
-from samfleet.db.models import Run
+from samfleet.db.models import Run, RunState
 from samfleet.errors import SamfleetError, describe
 
 
@@ -33,7 +33,12 @@ class Reason:
 
 
 def stall(run: Run, reason: Reason) -> None:
-    """Store on a locked run why it makes no progress; `stalled_since` keeps the time of the first reason."""
+    """Store on a locked run why it makes no progress; `stalled_since` keeps the time of the first reason.
+
+    A paused run makes no progress because it is paused.
+    """
+    if run.state is RunState.PAUSED:
+        return
     run.stalled_code, run.stalled_message = reason.code, reason.message
     if run.stalled_since is None:
         run.stalled_since = func.now()

@@ -18,11 +18,12 @@ from samfleet.db.models import Job, JobEvent, JobState, Run, RunState, ShardStat
 from samfleet.errors import Conflict
 from samfleet.jobs.actors import current_actor
 
+ENDED = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED)
 JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset(
-        {JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED}
-    ),
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.RUNNING: frozenset({JobState.PAUSED, *ENDED}),
+    # back to where it was paused, or to its end with the last shard that a worker had claimed before
+    JobState.PAUSED: frozenset({JobState.QUEUED, JobState.RUNNING, *ENDED}),
     JobState.COMPLETED: frozenset(),
     JobState.COMPLETED_WITH_ERRORS: frozenset(),
     JobState.FAILED: frozenset(),
@@ -30,7 +31,8 @@ JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
 }
 RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     RunState.QUEUED: frozenset({RunState.RUNNING, RunState.FAILED, RunState.CANCELLED}),
-    RunState.RUNNING: frozenset({RunState.FINISHING, RunState.FAILED, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset({RunState.PAUSED, RunState.FINISHING, RunState.FAILED, RunState.CANCELLED}),
+    RunState.PAUSED: frozenset({RunState.RUNNING, RunState.FINISHING, RunState.FAILED, RunState.CANCELLED}),
     RunState.FINISHING: frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}),
     RunState.COMPLETED: frozenset(),
     RunState.FAILED: frozenset(),
@@ -38,7 +40,7 @@ RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
 }
 SHARD_TRANSITIONS: Mapping[ShardState, frozenset[ShardState]] = {
     ShardState.PENDING: frozenset({ShardState.QUEUED, ShardState.CANCELLED}),
-    ShardState.QUEUED: frozenset({ShardState.LEASED, ShardState.CANCELLED}),
+    ShardState.QUEUED: frozenset({ShardState.PENDING, ShardState.LEASED, ShardState.CANCELLED}),  # pending: a pause
     # an expired lease may be taken over directly, without going through pending
     ShardState.LEASED: frozenset({ShardState.LEASED, ShardState.PENDING, ShardState.DONE, ShardState.CANCELLED}),
     ShardState.DONE: frozenset(),
@@ -90,7 +92,7 @@ def move_job(session: Session, job: Job, state: JobState, detail: str | None = N
         raise TransitionForbidden(f"job {job.id} is {job.state.value} and cannot become {state.value}")
     add_event(session, job.id, state, from_state=job.state, detail=detail)
     job.state = state
-    if state is JobState.RUNNING:
+    if state is JobState.RUNNING and job.started_at is None:
         job.started_at = func.now()
     if is_final(state):
         job.finished_at = func.now()
@@ -103,7 +105,7 @@ def move_run(session: Session, run: Run, state: RunState, detail: str | None = N
         raise TransitionForbidden(f"run {run.id} is {run.state.value} and cannot become {state.value}")
     add_event(session, run.job_id, state, run_id=run.id, from_state=run.state, detail=detail)
     run.state = state
-    if state is RunState.RUNNING:
+    if state is RunState.RUNNING and run.started_at is None:
         run.started_at = func.now()
     if is_final(state):
         run.finished_at = func.now()

@@ -29,8 +29,8 @@ def variants_at_work(session: Session, claimed: ClaimedShard, turn: timedelta) -
     query = (
         select(Run.variant)
         .join(Shard, Shard.run_id == Run.id)
-        .where(Run.pool == claimed.pool, Run.variant != claimed.variant, Run.state == RunState.RUNNING)
-        .where(Shard.state.in_(states))
+        .where(Run.pool == claimed.pool, Run.variant != claimed.variant)
+        .where(Run.state.in_((RunState.RUNNING, RunState.PAUSED)), Shard.state.in_(states))  # leased shards finish
         .distinct()
     )
     return frozenset(session.scalars(query))
@@ -76,7 +76,7 @@ def fairest_shard(session: Session, shard_id: int, *, with_suspects: bool = True
 
 
 def begin_waiting(session: Session, run_id: uuid.UUID) -> None:
-    waits = Run.id == run_id, Run.waiting_since.is_(None)
+    waits = Run.id == run_id, Run.waiting_since.is_(None), Run.state == RunState.RUNNING
     session.execute(update(Run).where(*waits).values(waiting_since=func.now()))
 
 

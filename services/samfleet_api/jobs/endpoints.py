@@ -11,6 +11,7 @@ from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
 from samfleet.jobs.cancel import JobFinished, JobNotFound, cancel_job
 from samfleet.jobs.delete import JobNotFinished, delete_job
+from samfleet.jobs.pause import pause_job, resume_job
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.submit import (
     AnnotationsMissing,
@@ -163,6 +164,30 @@ def read_job(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> J
 def cancel(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
     """Recorded results are kept and can be read. Cancelling again changes nothing."""
     return view_job(session, cancel_job(session, tenant_id, job_id))
+
+
+@router.post(
+    "/{job_id}/pause",
+    summary="Pause a job",
+    operation_id="job_pause",
+    response_model_exclude_unset=True,
+    responses=problems(JobNotFound, JobFinished),
+)
+def pause(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
+    """Claimed shards finish and are recorded; nothing new starts. Pausing again changes nothing."""
+    return view_job(session, pause_job(session, tenant_id, job_id))
+
+
+@router.post(
+    "/{job_id}/resume",
+    summary="Resume a paused job",
+    operation_id="job_resume",
+    response_model_exclude_unset=True,
+    responses=problems(JobNotFound, JobFinished),
+)
+def resume(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue) -> Job:
+    """A job that is not paused stays unchanged."""
+    return view_job(session, resume_job(session, queue, tenant_id, job_id))
 
 
 @router.delete(

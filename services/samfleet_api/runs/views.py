@@ -38,7 +38,7 @@ class ImageNotSegmented(Conflict):
 
 def is_recorded(run: RunRow) -> bool:
     """Return whether all results are recorded: no more will be added."""
-    return run.state not in {RunState.QUEUED, RunState.RUNNING}
+    return run.state not in {RunState.QUEUED, RunState.RUNNING, RunState.PAUSED}
 
 
 def view_run(

@@ -131,6 +131,12 @@ class SamfleetClient(Calls):
     def cancel_job(self, job_id: str) -> Job:
         return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/cancel", repeatable=True))
 
+    def pause_job(self, job_id: str) -> Job:
+        return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/pause", repeatable=True))
+
+    def resume_job(self, job_id: str) -> Job:
+        return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/resume", repeatable=True))
+
     def delete_job(self, job_id: str, *, cancel: bool = False, forget_measurements: bool = False) -> None:
         params = {"cancel": cancel, "forget_measurements": forget_measurements}
         self._delete(f"/v1/jobs/{job_id}", params=params)

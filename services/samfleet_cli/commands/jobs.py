@@ -15,7 +15,7 @@ from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, Plain, 
 if TYPE_CHECKING:
     from samfleet_cli.client.schemas import Job
 
-app = typer.Typer(help="List, show, follow, cancel and delete jobs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, follow, pause, resume, cancel and delete jobs.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(help="The job's id, or its first six or more characters.")]
 
@@ -76,6 +76,36 @@ def cancel(
 
     with connect(choose_api(api_url, api_key)) as client:
         job = client.cancel_job(job_id)
+    _print_job(job, as_json=as_json)
+
+
+@app.command()
+def pause(
+    job_id: JobId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Pause a job. What workers have started finishes; nothing new starts."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        job = client.pause_job(job_id)
+    _print_job(job, as_json=as_json)
+
+
+@app.command()
+def resume(
+    job_id: JobId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Let a paused job continue."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        job = client.resume_job(job_id)
     _print_job(job, as_json=as_json)
 
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import LEASE, carry_out, claim_next, failed, new_job, plan, record_shard, segmented
-from samfleet.db.session import transaction
+from samfleet.db.models import ApiKey, JobEvent
+from samfleet.db.session import read_only, transaction
 from samfleet.jobs.claim import renew
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
@@ -168,3 +171,35 @@ def test_a_job_names_its_dataset_and_describes_its_task(tenant: Tenant, folder: 
     job = new_job(tenant, folder)
     assert job["dataset_name"] == tenant.http.get(f"/v1/datasets/{job['dataset_id']}").json()["name"]
     assert job["task_in_words"].startswith("everything")
+
+
+def test_a_job_is_paused_and_resumed(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder, images=8)
+    plan(api, job)
+    claimed = claim_next(api, job["runs"][0]["id"])
+    assert claimed is not None
+    record_shard(api, claimed)
+    for _ in range(2):
+        paused = tenant.http.post(f"/v1/jobs/{job['id']}/pause").json()
+        assert (paused["state"], paused["runs"][0]["state"], paused["eta_seconds"]) == ("paused", "paused", None)
+    assert paused["stalled"] is None
+    assert claim_next(api, job["runs"][0]["id"]) is None
+    listed = tenant.http.get("/v1/jobs", params={"state": "paused"}).json()["items"]
+    assert [one["id"] for one in listed] == [job["id"]]
+    for _ in range(2):
+        assert tenant.http.post(f"/v1/jobs/{job['id']}/resume").json()["state"] == "running"
+    tenant.http.post(f"/v1/jobs/{job['id']}/cancel")
+    for change in ("pause", "resume"):
+        answer = tenant.http.post(f"/v1/jobs/{job['id']}/{change}")
+        assert (answer.status_code, answer.json()["code"]) == (409, "job_finished")
+
+
+def test_the_events_of_a_job_name_the_key_that_asked(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder)
+    tenant.http.post(f"/v1/jobs/{job['id']}/pause")
+    with read_only(api.engine) as session:
+        events = session.scalars(select(JobEvent).where(JobEvent.job_id == uuid.UUID(job["id"])).order_by(JobEvent.id))
+        actors = {event.actor for event in events}
+        keys = session.scalars(select(ApiKey.id).where(ApiKey.tenant_id == tenant.id)).all()
+    assert len(keys) == 1
+    assert actors == {f"key:{key}" for key in keys}

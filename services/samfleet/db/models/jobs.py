@@ -17,6 +17,7 @@ class JobState(enum.StrEnum):
 
     QUEUED = "queued"  # committed, not yet planned
     RUNNING = "running"  # shards exist
+    PAUSED = "paused"  # nothing new is dispatched; claimed shards finish
     COMPLETED = "completed"  # every image of every run succeeded
     COMPLETED_WITH_ERRORS = "completed_with_errors"  # results exist, but images or whole runs failed
     FAILED = "failed"  # no result could be completed, or too many images failed; `error_code` says why
@@ -26,6 +27,7 @@ class JobState(enum.StrEnum):
 class RunState(enum.StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"  # from running; a run that is not planned stays queued while its job is paused
     FINISHING = "finishing"  # every image has its row; exports are being written
     COMPLETED = "completed"
     FAILED = "failed"

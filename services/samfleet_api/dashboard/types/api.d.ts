@@ -234,7 +234,7 @@ declare namespace Api {
     next: string | null;
   }
 
-  type JobState = "queued" | "running" | "completed" | "completed_with_errors" | "failed" | "cancelled";
+  type JobState = "queued" | "running" | "paused" | "completed" | "completed_with_errors" | "failed" | "cancelled";
 
   interface JobThroughput {
     seconds_per_point: number;
@@ -348,7 +348,7 @@ declare namespace Api {
     weights_licence: string;
   }
 
-  type RunState = "queued" | "running" | "finishing" | "completed" | "failed" | "cancelled";
+  type RunState = "queued" | "running" | "paused" | "finishing" | "completed" | "failed" | "cancelled";
 
   interface RunThroughput {
     run_id: string;

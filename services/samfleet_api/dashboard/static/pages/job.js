@@ -1,6 +1,7 @@
-import { followJob, get, hasEnded, post } from "/dashboard/static/api.js";
+import { followJob, get, hasEnded } from "/dashboard/static/api.js";
 import { facts, h, notice } from "/dashboard/static/dom.js";
 import { moment, nameOf } from "/dashboard/static/format.js";
+import { jobActions } from "/dashboard/static/job/actions.js";
 import { showFailures } from "/dashboard/static/job/failures.js";
 import { showGallery } from "/dashboard/static/job/gallery.js";
 import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
@@ -18,22 +19,6 @@ function taskOf({ kind, prompt, ...settings }) {
   return [kind, prompt && shown(prompt), ...set].filter(Boolean).join(", ");
 }
 
-/** @param {Api.Job} job */
-function cancelButton(job) {
-  const problem = h("span", { class: "bad", role: "alert" });
-  const cancel = async () => {
-    if (!confirm("Cancel this job? The results recorded so far are kept.")) return;
-    button.disabled = true;
-    try {
-      await post(`/v1/jobs/${job.id}/cancel`);
-    } catch (error) {
-      problem.replaceChildren(error.message);
-    }
-  };
-  const button = h("button", { type: "button", onclick: cancel }, "Cancel the job");
-  return h("p", {}, button, " ", problem);
-}
-
 // The parts of the page that every event updates: the progress bar, its line and the table of runs.
 /** @param {Api.Job} job */
 function progress(job) {
@@ -43,7 +28,7 @@ function progress(job) {
   const error = h("p", { class: "bad" }),
     about = h("div"),
     stalled = h("p", { class: "bad", role: "status" }),
-    cancel = cancelButton(job),
+    actions = jobActions(job),
     runs = h("section", { id: "runs" }),
     quality = h("section", { id: "quality" });
   /** @param {Api.Job} now */
@@ -62,12 +47,12 @@ function progress(job) {
     stalled.replaceChildren(
       now.stalled ? `Waiting since ${moment(now.stalled.since)}: ${now.stalled.message} (${now.stalled.code})` : "",
     );
-    cancel.hidden = hasEnded(now);
+    actions.update(now);
     runs.replaceChildren(runsTable(now));
     showQuality(quality, now);
   };
   update(job);
-  return { state, bar, line, error, stalled, about, cancel, runs, quality, update };
+  return { state, bar, line, error, stalled, about, actions, runs, quality, update };
 }
 
 // Throttle `renew`, which needs several requests: events come with every shard. The last event always leads to a call.
@@ -105,7 +90,7 @@ export async function show(main, asked) {
     moving.stalled,
     moving.about,
     h("p", {}, h("a", { href: `/dashboard/reports/latency?job=${id}` }, "Reports of this job")),
-    moving.cancel,
+    moving.actions,
     h("h2", {}, "Runs"),
     moving.runs,
     moving.quality,

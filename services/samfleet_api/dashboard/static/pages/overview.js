@@ -2,9 +2,9 @@ import { addressWith, filter, followJob, get, hasEnded } from "/dashboard/static
 import { facts, h, notice, table } from "/dashboard/static/dom.js";
 import { count, duration, moment, nameOf, percent, rate } from "/dashboard/static/format.js";
 
-const STATES = ["queued", "running", "completed", "completed_with_errors", "failed", "cancelled"];
+const STATES = ["queued", "running", "paused", "completed", "completed_with_errors", "failed", "cancelled"];
 /** @type {Record<string, string>} */
-const TONES = { completed: "good", completed_with_errors: "bad", failed: "bad", queued: "wait" };
+const TONES = { completed: "good", completed_with_errors: "bad", failed: "bad", queued: "wait", paused: "wait" };
 const ASKED_EVERY_MS = 5000;
 const PUSHED = 2;
 const HEARD_LATELY_S = 90;
@@ -44,7 +44,7 @@ export function progressLine(job) {
     computed && !hasEnded(job) && `${count(computed)} more computed, not recorded yet`,
     failed && `${count(failed)} failed`,
     known && rate(speed),
-    !known && !hasEnded(job) && "rate not known yet",
+    !known && !hasEnded(job) && job.state !== "paused" && "rate not known yet",
     job.eta_seconds !== null && `${duration(job.eta_seconds)} left`,
   ]
     .filter(Boolean)
@@ -78,7 +78,9 @@ function runningBoard(section) {
   }
   return async () => {
     /** @type {Api.JobPage[]} */
-    const pages = await Promise.all(["running", "queued"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)));
+    const pages = await Promise.all(
+      ["running", "queued", "paused"].map((state) => get(`/v1/jobs?state=${state}&limit=20`)),
+    );
     const jobs = pages.flatMap((page) => page.items);
     const gone = [...cards.keys()].filter(
       (id) => !pushed.has(id) && !ended.has(id) && !jobs.some((job) => job.id === id),

@@ -1,0 +1,49 @@
+import { hasEnded, post } from "/dashboard/static/api.js";
+import { h } from "/dashboard/static/dom.js";
+
+/**
+ * @typedef {object} Action
+ * @property {string} route below the job's address
+ * @property {string} text of the button
+ * @property {(job: Api.Job) => boolean} offered in the job's state
+ * @property {string} [question] asked before
+ */
+
+/** @type {Action[]} */
+const ACTIONS = [
+  { route: "pause", text: "Pause the job", offered: (job) => ["queued", "running"].includes(job.state) },
+  { route: "resume", text: "Resume the job", offered: (job) => job.state === "paused" },
+  {
+    route: "cancel",
+    text: "Cancel the job",
+    offered: (job) => !hasEnded(job),
+    question: "Cancel this job? The results recorded so far are kept.",
+  },
+];
+
+// The buttons that change a job. `update` shows those that its state offers.
+/** @param {Api.Job} job */
+export function jobActions(job) {
+  const problem = h("span", { class: "bad", role: "alert" });
+  const buttons = ACTIONS.map((action) => {
+    const act = async () => {
+      if (action.question && !confirm(action.question)) return;
+      button.disabled = true;
+      problem.replaceChildren();
+      try {
+        await post(`/v1/jobs/${job.id}/${action.route}`);
+      } catch (error) {
+        problem.replaceChildren(error.message);
+      }
+      button.disabled = false;
+    };
+    const button = h("button", { type: "button", onclick: act }, action.text);
+    return { action, button };
+  });
+  const line = h("p", {}, ...buttons.flatMap(({ button }) => [button, " "]), problem);
+  /** @param {Api.Job} now */
+  const update = (now) => {
+    for (const { action, button } of buttons) button.hidden = !action.offered(now);
+  };
+  return Object.assign(line, { update });
+}
