@@ -159,6 +159,17 @@ def test_a_job_is_paused_and_resumed_by_its_buttons(api: Api, tenant: Tenant, fo
     expect(page.locator(".head .state")).to_have_text("running")
 
 
+def test_failed_images_are_retried_by_a_button(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, images=6, name="almost")
+    carry_out(api, job, every_third_fails)
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    expect(page.locator(".head .state")).to_have_text("completed with errors")
+    page.get_by_role("button", name="Retry failed").click()
+    expect(page.locator(".head .state")).to_have_text("running")
+    expect(page.get_by_role("button", name="Retry failed")).to_be_hidden()
+    assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["state"] == "running"
+
+
 def test_an_ended_job_without_results_shows_no_pending_state(
     api: Api, tenant: Tenant, folder: Path, page: Page
 ) -> None:

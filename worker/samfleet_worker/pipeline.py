@@ -28,7 +28,7 @@ from samfleet.jobs.claim import (
     wait_for_room,
 )
 from samfleet.jobs.outcomes import ImageOutcome
-from samfleet.jobs.parts import part_key, part_row
+from samfleet.jobs.parts import part_key, part_rows
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.jobs.record import record
 from samfleet.jobs.stall import Reason
@@ -106,7 +106,7 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
         started = time.perf_counter()
         key = part_key(claimed.run_id, claimed.index, claimed.token)
         with span("store"):
-            write_jsonl_zst(services.store, key, (part_row(outcome) for outcome in outcomes))
+            write_jsonl_zst(services.store, key, part_rows(services.store, outcomes, claimed.previous_part))
         store_ms = (time.perf_counter() - started) * 1e3 / len(outcomes)
 
         def step(session: Session) -> None:

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, JobState, Run, RunState
 from samfleet.errors import Conflict, NotFound
-from samfleet.jobs.settle import cancel_shards
-from samfleet.jobs.states import is_final, lock_job, move_job, move_run
+from samfleet.jobs.settle import cancel_shards, end_run
+from samfleet.jobs.states import is_final, lock_job, move_job
 
 
 class JobNotFound(NotFound):
@@ -38,7 +38,7 @@ def cancel_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job
     runs = session.scalars(select(Run).where(Run.job_id == job.id).order_by(Run.id).with_for_update(key_share=True))
     for run in runs.all():
         if not is_final(run.state):
-            move_run(session, run, RunState.CANCELLED, "the job was cancelled")
+            end_run(session, run, RunState.CANCELLED, "the job was cancelled")
             cancel_shards(session, run.id)
     move_job(session, job, JobState.CANCELLED, "requested")
     return job

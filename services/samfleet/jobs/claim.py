@@ -22,7 +22,7 @@ from samfleet.db.models import Job, Run, Shard, ShardState
 from samfleet.errors import Conflict
 from samfleet.jobs.outcomes import ShardImage
 from samfleet.jobs.settle import fail_run
-from samfleet.jobs.shard_images import read_shard_images
+from samfleet.jobs.shard_images import failed_images, read_shard_images
 from samfleet.jobs.stall import Reason, stall
 from samfleet.jobs.states import Locked, lock_run, shard_sources
 
@@ -48,7 +48,7 @@ class ClaimedShard:
     """A shard with all that a worker needs; `images` are in position order.
 
     `attempts` counts earlier failures caused by the shard, `waits` those caused by an unavailable server. A `suspect`
-    must run alone.
+    must run alone. A retried shard has only its failed images, and `previous_part` with the lines of all.
     """
 
     shard_id: int
@@ -64,6 +64,7 @@ class ClaimedShard:
     task: dict[str, Any]
     queue_shard_ms: float
     images: tuple[ShardImage, ...]
+    previous_part: str | None = None
 
 
 def must_run_alone(session: Session, shard_id: int) -> bool:
@@ -104,6 +105,13 @@ def claim(
 def _claimed(session: Session, shard: Shard) -> ClaimedShard:
     run = session.get_one(Run, shard.run_id)
     dataset_id = session.scalars(select(Job.dataset_id).where(Job.id == run.job_id)).one()
+    images = read_shard_images(
+        session,
+        dataset_id,
+        range(shard.first_position, shard.last_position + 1),
+        # a run's task has every parameter of its sampler
+        with_detections=run.task.get("boxes_from") == "detections",
+    )
     return ClaimedShard(
         shard_id=shard.id,
         run_id=run.id,
@@ -117,13 +125,8 @@ def _claimed(session: Session, shard: Shard) -> ClaimedShard:
         pool=run.pool,
         task=run.task,
         queue_shard_ms=_milliseconds(shard.queued_at, shard.claimed_at),
-        images=read_shard_images(
-            session,
-            dataset_id,
-            range(shard.first_position, shard.last_position + 1),
-            # a run's task has every parameter of its sampler
-            with_detections=run.task.get("boxes_from") == "detections",
-        ),
+        images=images if shard.part_key is None else failed_images(session, shard, images),
+        previous_part=shard.part_key,
     )
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Shard, ShardState
+from samfleet.db.models import Shard
 from samfleet.errors import NotFound
 from samfleet.jobs.coco_files import BoxForm, Instances, iter_instances, iter_results
 from samfleet.jobs.parts import read_parts
@@ -48,8 +48,11 @@ MEDIA_TYPES: Mapping[ExportFormat, str] = {
 
 
 def recorded_parts(session: Session, run_id: uuid.UUID) -> list[str]:
-    """Return the keys of the parts that results refer to, in the order of the dataset."""
-    query = select(Shard.part_key).where(Shard.run_id == run_id, Shard.state == ShardState.DONE)
+    """Return the keys of the parts that results refer to, in the order of the dataset.
+
+    A shard that is retried has its earlier part until the next one is recorded.
+    """
+    query = select(Shard.part_key).where(Shard.run_id == run_id, Shard.part_key.is_not(None))
     return [key for key in session.scalars(query.order_by(Shard.index)) if key is not None]
 
 

@@ -16,8 +16,8 @@ from samfleet.jobs.coco_files import check_rows
 from samfleet.jobs.evaluate import Evaluated, EvaluationFailed, evaluate_recorded
 from samfleet.jobs.export import recorded_parts
 from samfleet.jobs.parts import read_parts
-from samfleet.jobs.settle import fail_run, settle_job
-from samfleet.jobs.states import lock_run, move_run
+from samfleet.jobs.settle import end_run, fail_run, settle_job
+from samfleet.jobs.states import lock_run
 from samfleet.quality.repository import replace_figures
 from samfleet.storage.store import ObjectStore
 
@@ -108,5 +108,5 @@ def _complete(session: Session, run_id: uuid.UUID, evaluated: Evaluated, failure
     if evaluated.error is not None:
         locked.run.quality_error_code = evaluated.error.code
         locked.run.quality_error_message = evaluated.error.message
-    move_run(session, locked.run, RunState.COMPLETED)
+    end_run(session, locked.run, RunState.COMPLETED)
     settle_job(session, locked.job)

@@ -7,7 +7,7 @@ lease is an orphan.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from samfleet.jobs.outcomes import Annotation, ImageOutcome, PromptOrigin
@@ -53,6 +53,16 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
         "masks": masks,
         "error": {"code": error.code, "message": error.message, "stage": error.stage} if error else None,
     }
+
+
+def part_rows(store: ObjectStore, outcomes: Sequence[ImageOutcome], previous: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a part. A retried shard keeps the lines of its `previous` part for all other images."""
+    made = {outcome.image.dataset_image_id: part_row(outcome) for outcome in outcomes}
+    if previous is None:
+        yield from made.values()
+        return
+    for row in read_jsonl_zst(store, previous):
+        yield made.get(row["dataset_image_id"], row)
 
 
 def _origin(prompted: PromptOrigin) -> dict[str, Any]:

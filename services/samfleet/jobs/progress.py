@@ -5,7 +5,7 @@ the run continues, the rate is (recorded + in progress) / (now - start), so it f
 image is recorded, or the run has ended or is paused, it is recorded / (last record - start). A job's clock runs from
 the first claim to the last record of all its runs, because they share machines. The rate is unknown (None) until an
 image is done. **Time left** is the number of images neither recorded nor in progress, divided by the rate; None after
-the end and while paused.
+the end, while paused and while failed images are retried.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Run, RunState, Shard, ShardState
-from samfleet.jobs.states import is_final
+from samfleet.jobs.states import OPEN_SHARDS, is_final
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Counters and times of a run or a job, by the database's clock.
 
-    `in_progress` counts images that workers have finished and not yet recorded.
+    `in_progress` counts images that workers have finished and not yet recorded, `retrying` recorded failures that are
+    computed again.
     """
 
     total: int
@@ -38,6 +39,7 @@ class Progress:
     last_record: datetime | None
     now: datetime
     paused: bool = False
+    retrying: int = 0
 
     @property
     def recorded(self) -> int:
@@ -45,7 +47,7 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        return min(1.0, (self.recorded + self.in_progress) / self.total) if self.total else 0.0
+        return min(1.0, (self.recorded - self.retrying + self.in_progress) / self.total) if self.total else 0.0
 
     @property
     def images_per_second(self) -> float | None:
@@ -59,20 +61,21 @@ class Progress:
     @property
     def eta_seconds(self) -> float | None:
         rate = self.images_per_second
-        if self.ended or self.paused or rate is None:
+        if self.ended or self.paused or self.retrying or rate is None:
             return None
         return max(0, self.total - self.recorded - self.in_progress) / rate
 
 
 def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, Progress]:
     """Return the progress of these runs by id, from one query over their shards."""
-    leased, done = Shard.state == ShardState.LEASED, Shard.state == ShardState.DONE
+    leased, recorded = Shard.state == ShardState.LEASED, Shard.part_key.is_not(None)
     query = (
         select(
             Shard.run_id,
             func.coalesce(func.sum(Shard.progress).filter(leased), 0).label("in_progress"),
-            func.min(Shard.claimed_at).label("started"),
-            func.max(Shard.finished_at).filter(done).label("last_record"),
+            func.coalesce(func.sum(Shard.failed).filter(recorded, Shard.state.in_(OPEN_SHARDS)), 0).label("retrying"),
+            func.min(func.coalesce(Shard.first_claimed_at, Shard.claimed_at)).label("started"),
+            func.max(Shard.finished_at).filter(recorded).label("last_record"),
         )
         .where(Shard.run_id.in_([run.id for run in runs]))
         .group_by(Shard.run_id)
@@ -87,6 +90,7 @@ def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, P
             succeeded=run.succeeded,
             failed=run.failed,
             in_progress=row.in_progress if row else 0,
+            retrying=row.retrying if row else 0,
             ended=is_final(run.state),
             started=row.started if row else None,
             last_record=row.last_record if row else None,
@@ -104,6 +108,7 @@ def combine(parts: Iterable[Progress]) -> Progress:
         succeeded=sum(run.succeeded for run in runs),
         failed=sum(run.failed for run in runs),
         in_progress=sum(run.in_progress for run in runs),
+        retrying=sum(run.retrying for run in runs),
         ended=all(run.ended for run in runs),
         started=min((run.started for run in runs if run.started), default=None),
         last_record=max((run.last_record for run in runs if run.last_record), default=None),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import DatasetImage, ImageResult, Job, Outcome, Run, RunState, Shard, ShardState
@@ -17,7 +17,7 @@ from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.settle import FAILURE_RATE_EXCEEDED, fail_run
 from samfleet.jobs.stall import get_on
-from samfleet.jobs.states import lock_run, move_run
+from samfleet.jobs.states import OPEN_SHARDS, lock_run, move_run
 from samfleet.rollups.store import add_shard
 from samfleet.wire.stages import BACKEND_STAGES
 
@@ -34,6 +34,8 @@ def record(
 ) -> None:
     """Write one row per image (in position order, as in the part), update the run's counters and advance the run.
 
+    The rows of a retried shard replace those of its failed images; its other rows now refer to the new part.
+
     Raises `LeaseLost`, with nothing written, if the token is no longer the newest. `store_ms` is each image's share of
     the time to write the part.
     """
@@ -43,19 +45,29 @@ def record(
         raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     stored = {"part_key": part_key, "store_ms": store_ms}
-    rows = [{**_row(claimed, outcome, line, hardware), **stored} for line, outcome in enumerate(outcomes)]
+    lines = _replace(session, claimed, part_key) if claimed.previous_part else {}
+    rows = [
+        {**_row(claimed, outcome, lines.get(outcome.image.dataset_image_id, place), hardware), **stored}
+        for place, outcome in enumerate(outcomes)
+    ]
     session.execute(insert(ImageResult), rows)
     _remember_sizes(session, outcomes)
     job, run = locked
-    run.succeeded += len(outcomes) - failed
-    run.failed += failed
-    run.masks += sum(len(outcome.masks) for outcome in outcomes)
-    run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
+    _count(run, outcomes, failed, replaced=len(lines))
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
     get_on(run)
     session.flush()
-    add_shard(session, job, run, claimed.shard_id, rows)
+    if not claimed.previous_part:  # else the rollups are rebuilt when the run ends
+        add_shard(session, job, run, claimed.shard_id, rows)
     _advance_run(session, queue, job, run, shards_in_flight)
+
+
+def _count(run: Run, outcomes: Sequence[ImageOutcome], failed: int, *, replaced: int) -> None:
+    """Add the outcomes to the run's counters; `replaced` failed rows no longer count."""
+    run.succeeded += len(outcomes) - failed
+    run.failed += failed - replaced
+    run.masks += sum(len(outcome.masks) for outcome in outcomes)
+    run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
 
 
 def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed: int) -> bool:
@@ -66,7 +78,7 @@ def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed:
             state=ShardState.DONE,
             part_key=part_key,
             failed=failed,
-            finished_at=func.now(),
+            finished_at=func.coalesce(Shard.finished_at, func.now()),  # of its first results, for the throughput
             lease_expires_at=None,
             progress=0,
         )
@@ -75,19 +87,47 @@ def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed:
     return closed.one_or_none() is not None
 
 
+def _replace(session: Session, claimed: ClaimedShard, part_key: str) -> Mapping[int, int]:
+    """Delete the failed rows of a retried shard and point the others to the new part, whose lines have the same order.
+
+    Returns the lines of the deleted rows by the id of the dataset's image.
+    """
+    of_shard = ImageResult.run_id == claimed.run_id, ImageResult.shard_id == claimed.shard_id
+    failed = delete(ImageResult).where(*of_shard, ImageResult.outcome == Outcome.FAILED)
+    places = failed.returning(ImageResult.dataset_image_id, ImageResult.part_line)
+    lines = {row.dataset_image_id: row.part_line for row in session.execute(places)}
+    session.execute(update(ImageResult).where(*of_shard).values(part_key=part_key))
+    return lines
+
+
 def _advance_run(session: Session, queue: TaskQueue, job: Job, run: Run, shards_in_flight: int) -> None:
-    if run.failed > job.max_failure_rate * run.total:
+    retried = _to_retry(session, run) if run.retries else Retried(0, 0)
+    if run.failed - retried.images > job.max_failure_rate * run.total:
         message = (
             f"{run.failed} of {run.total} images failed, more than the {job.max_failure_rate:.1%} that the job "
             "allows; the job's errors list has the reasons"
         )
         fail_run(session, job, run, FAILURE_RATE_EXCEEDED, message)
-    elif run.succeeded + run.failed == run.total:
+    elif run.succeeded + run.failed == run.total and not retried.shards:
         run.sent_at = func.now()
         move_run(session, run, RunState.FINISHING)
         wake_after_commit(session, queue, TaskName.FINISH, str(run.id), correlation=job.correlation_id)
     else:
         dispatch_run(session, queue, run.id, shards_in_flight)
+
+
+class Retried(NamedTuple):
+    """Open shards of a retried run that have results, and the failed images in them, which are computed again."""
+
+    shards: int
+    images: int
+
+
+def _to_retry(session: Session, run: Run) -> Retried:
+    query = select(func.count(), func.coalesce(func.sum(Shard.failed), 0)).where(
+        Shard.run_id == run.id, Shard.state.in_(OPEN_SHARDS), Shard.part_key.is_not(None)
+    )
+    return Retried(*session.execute(query).one())
 
 
 def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.jobs.states import is_final, move_job, move_run, shard_sources
+from samfleet.rollups.rebuild import rebuild_run
 
 MOST_NAMED = 5  # runs listed in a message; a job may have thousands, and each has its state
 FAILURE_RATE_EXCEEDED = "failure_rate_exceeded"
@@ -72,10 +73,18 @@ def _name(run: Run) -> str:
     return f"{run.variant} on pool {run.pool}"
 
 
+def end_run(session: Session, run: Run, state: RunState, detail: str | None = None) -> None:
+    """Move a locked run to a final state. The rollups of a retried run are made again from its rows."""
+    if run.retries:
+        session.flush()
+        rebuild_run(session, run.id)
+    move_run(session, run, state, detail)
+
+
 def fail_run(session: Session, job: Job, run: Run, code: str, message: str) -> None:
     """Fail a locked run that cannot be completed; its recorded results stay."""
     run.error_code, run.error_message = code, message
-    move_run(session, run, RunState.FAILED, f"{code}: {message}")
+    end_run(session, run, RunState.FAILED, f"{code}: {message}")
     cancel_shards(session, run.id)
     settle_job(session, job)
 

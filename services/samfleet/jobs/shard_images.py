@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage
+from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, ImageResult, Outcome, Shard
 from samfleet.jobs.outcomes import Annotation, Detection, ShardImage
 
 
@@ -39,6 +39,17 @@ def read_shard_images(
         for image in images
         if image.image_id is not None
     )
+
+
+def failed_images(session: Session, shard: Shard, images: Sequence[ShardImage]) -> tuple[ShardImage, ...]:
+    """Return those images of a shard whose recorded result is a failure, in order."""
+    query = select(ImageResult.dataset_image_id).where(
+        ImageResult.run_id == shard.run_id,
+        ImageResult.shard_id == shard.id,
+        ImageResult.outcome == Outcome.FAILED,
+    )
+    failed = set(session.scalars(query))
+    return tuple(image for image in images if image.dataset_image_id in failed)
 
 
 def _stated_size(image: DatasetImage) -> tuple[int, int] | None:

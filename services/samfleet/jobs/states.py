@@ -19,14 +19,16 @@ from samfleet.errors import Conflict
 from samfleet.jobs.actors import current_actor
 
 ENDED = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED)
+RUNS_ENDED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
+OPEN_SHARDS = (ShardState.PENDING, ShardState.QUEUED, ShardState.LEASED)
 JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}),
     JobState.RUNNING: frozenset({JobState.PAUSED, *ENDED}),
     # back to where it was paused, or to its end with the last shard that a worker had claimed before
     JobState.PAUSED: frozenset({JobState.QUEUED, JobState.RUNNING, *ENDED}),
     JobState.COMPLETED: frozenset(),
-    JobState.COMPLETED_WITH_ERRORS: frozenset(),
-    JobState.FAILED: frozenset(),
+    JobState.COMPLETED_WITH_ERRORS: frozenset({JobState.RUNNING}),  # a retry
+    JobState.FAILED: frozenset({JobState.QUEUED, JobState.RUNNING}),  # a retry
     JobState.CANCELLED: frozenset(),
 }
 RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
@@ -34,8 +36,8 @@ RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     RunState.RUNNING: frozenset({RunState.PAUSED, RunState.FINISHING, RunState.FAILED, RunState.CANCELLED}),
     RunState.PAUSED: frozenset({RunState.RUNNING, RunState.FINISHING, RunState.FAILED, RunState.CANCELLED}),
     RunState.FINISHING: frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}),
-    RunState.COMPLETED: frozenset(),
-    RunState.FAILED: frozenset(),
+    RunState.COMPLETED: frozenset({RunState.RUNNING}),  # a retry
+    RunState.FAILED: frozenset({RunState.QUEUED, RunState.RUNNING}),  # a retry
     RunState.CANCELLED: frozenset(),
 }
 SHARD_TRANSITIONS: Mapping[ShardState, frozenset[ShardState]] = {
@@ -43,8 +45,8 @@ SHARD_TRANSITIONS: Mapping[ShardState, frozenset[ShardState]] = {
     ShardState.QUEUED: frozenset({ShardState.PENDING, ShardState.LEASED, ShardState.CANCELLED}),  # pending: a pause
     # an expired lease may be taken over directly, without going through pending
     ShardState.LEASED: frozenset({ShardState.LEASED, ShardState.PENDING, ShardState.DONE, ShardState.CANCELLED}),
-    ShardState.DONE: frozenset(),
-    ShardState.CANCELLED: frozenset(),
+    ShardState.DONE: frozenset({ShardState.PENDING}),  # a retry
+    ShardState.CANCELLED: frozenset({ShardState.PENDING}),  # a retry
 }
 
 
@@ -60,9 +62,8 @@ class Locked(NamedTuple):
 
 
 def is_final(state: JobState | RunState) -> bool:
-    table: Mapping[JobState | RunState, frozenset[JobState | RunState]]
-    table = JOB_TRANSITIONS if isinstance(state, JobState) else RUN_TRANSITIONS  # type: ignore[assignment]
-    return not table[state]
+    """Return True for a state that only a retry changes."""
+    return state in ENDED if isinstance(state, JobState) else state in RUNS_ENDED
 
 
 def shard_sources(target: ShardState) -> tuple[ShardState, ...]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Run, Shard, ShardState
+from samfleet.db.models import Run, Shard
 from samfleet.jobs.progress import Progress, combine, progress_of_runs
 
 SHORTEST = timedelta(milliseconds=1)  # shortest interval: a job may end within one tick of the clock
@@ -73,7 +73,7 @@ def _recorded(
     images = func.sum(Shard.last_position - Shard.first_position + 1)
     query = (
         select(Shard.run_id, index, images.label("images"), func.sum(Shard.failed).label("failures"))
-        .where(Shard.run_id.in_([run.id for run in runs]), Shard.state == ShardState.DONE)
+        .where(Shard.run_id.in_([run.id for run in runs]), Shard.part_key.is_not(None))
         .group_by(Shard.run_id, index)
     )
     return {(row.run_id, int(row.stretch)): (row.images, row.failures) for row in session.execute(query)}

@@ -113,4 +113,4 @@ def claimed_sql() -> ColumnElement[Any]:
 
     It is never after the result, so a clock that was set back gives no negative duration.
     """
-    return func.least(Shard.claimed_at, ImageResult.created_at)
+    return func.least(func.coalesce(ImageResult.claimed_at, Shard.claimed_at), ImageResult.created_at)

@@ -13,6 +13,7 @@ from samfleet.jobs.cancel import JobFinished, JobNotFound, cancel_job
 from samfleet.jobs.delete import JobNotFinished, delete_job
 from samfleet.jobs.pause import pause_job, resume_job
 from samfleet.jobs.prompt_budget import PromptLimits
+from samfleet.jobs.retry import JobNotRetryable, retry_job
 from samfleet.jobs.submit import (
     AnnotationsMissing,
     DatasetNotSealed,
@@ -188,6 +189,20 @@ def pause(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job
 def resume(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue) -> Job:
     """A job that is not paused stays unchanged."""
     return view_job(session, resume_job(session, queue, tenant_id, job_id))
+
+
+@router.post(
+    "/{job_id}/retry",
+    summary="Retry the failures of a job",
+    operation_id="job_retry",
+    response_model_exclude_unset=True,
+    responses=problems(JobNotFound, JobNotRetryable),
+)
+def retry(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue) -> Job:
+    """Compute failed images again, and what failed runs never recorded, on the same runs. All results stay until the
+    new ones replace them.
+    """
+    return view_job(session, retry_job(session, queue, tenant_id, job_id))
 
 
 @router.delete(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import CTE, ColumnElement, Select, case, func, select, true
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Hardware, Run, RunState, Shard, ShardState, WorkerHeartbeat
+from samfleet.jobs.states import OPEN_SHARDS
 
 FRESH = timedelta(seconds=30)  # workers send a heartbeat every few seconds; one that misses several counts as dead
 OPEN = (RunState.QUEUED, RunState.RUNNING, RunState.FINISHING)
@@ -56,19 +57,16 @@ def queue_depths_query() -> Select[Any]:
     """Build a query that reads one row per open run, its first shard and its leased shards, but no waiting shards.
 
     All shards of a run except the last have the size of the first, so the number of remaining shards follows from the
-    number of remaining images. A job that is not planned yet has waiting images, but no shards.
+    number of remaining images. A job that is not planned yet has waiting images, but no shards. Of a retried run the
+    shards with failed images are read too.
     """
-    images = Run.total - Run.succeeded - Run.failed
+    missing = Run.total - Run.succeeded - Run.failed
     size = Shard.last_position - Shard.first_position + 1
-    held = (
-        select(Shard.run_id, func.count().label("shards"), func.sum(size).label("images"))
-        .where(Shard.state == ShardState.LEASED)
-        .group_by(Shard.run_id)
-        .cte("held")
-    )
+    held, retried = _held(size), _retried()
     first = select(size.label("size")).where(Shard.run_id == Run.id, Shard.index == 0).lateral("first")
     images_held, shards_held = func.coalesce(held.c.images, 0), func.coalesce(held.c.shards, 0)
-    shards = func.coalesce(func.ceil(images * 1.0 / first.c.size), 0)
+    images = missing + func.coalesce(retried.c.images, 0)
+    shards = func.coalesce(func.ceil(missing * 1.0 / first.c.size), 0) + func.coalesce(retried.c.shards, 0)
     return (
         select(
             Run.pool,
@@ -78,9 +76,31 @@ def queue_depths_query() -> Select[Any]:
             func.sum(shards_held),
         )
         .outerjoin(held, held.c.run_id == Run.id)
+        .outerjoin(retried, retried.c.run_id == Run.id)
         .outerjoin(first, true())
         .where(Run.state.in_(OPEN))
         .group_by(Run.pool)
+    )
+
+
+def _held(size: ColumnElement[int]) -> CTE:
+    """Select the leased shards by run. One that is retried holds only its failed images."""
+    images = case((Shard.part_key.is_(None), size), else_=Shard.failed)
+    return (
+        select(Shard.run_id, func.count().label("shards"), func.sum(images).label("images"))
+        .where(Shard.state == ShardState.LEASED)
+        .group_by(Shard.run_id)
+        .cte("held")
+    )
+
+
+def _retried() -> CTE:
+    return (
+        select(Shard.run_id, func.count().label("shards"), func.sum(Shard.failed).label("images"))
+        .join(Run, Run.id == Shard.run_id)
+        .where(Run.retries > 0, Run.state.in_(OPEN), Shard.state.in_(OPEN_SHARDS), Shard.part_key.is_not(None))
+        .group_by(Shard.run_id)
+        .cte("retried")
     )
 
 

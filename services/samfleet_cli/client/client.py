@@ -137,6 +137,10 @@ class SamfleetClient(Calls):
     def resume_job(self, job_id: str) -> Job:
         return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/resume", repeatable=True))
 
+    def retry_job(self, job_id: str) -> Job:
+        """Retry the failures of an ended job. Not repeated: a second request would be refused."""
+        return Job.model_validate(self._post(f"/v1/jobs/{job_id}/retry", None))
+
     def delete_job(self, job_id: str, *, cancel: bool = False, forget_measurements: bool = False) -> None:
         params = {"cancel": cancel, "forget_measurements": forget_measurements}
         self._delete(f"/v1/jobs/{job_id}", params=params)

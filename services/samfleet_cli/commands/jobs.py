@@ -15,7 +15,7 @@ from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, Plain, 
 if TYPE_CHECKING:
     from samfleet_cli.client.schemas import Job
 
-app = typer.Typer(help="List, show, follow, pause, resume, cancel and delete jobs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, follow, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True)
 
 JobId = Annotated[str, typer.Argument(help="The job's id, or its first six or more characters.")]
 
@@ -106,6 +106,21 @@ def resume(
 
     with connect(choose_api(api_url, api_key)) as client:
         job = client.resume_job(job_id)
+    _print_job(job, as_json=as_json)
+
+
+@app.command()
+def retry(
+    job_id: JobId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Compute the failed images of an ended job again. Its results are kept until the new ones replace them."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        job = client.retry_job(job_id)
     _print_job(job, as_json=as_json)
 
 

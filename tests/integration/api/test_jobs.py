@@ -12,6 +12,8 @@ from fixtures.worker.recorded_jobs import LEASE, carry_out, claim_next, failed, 
 from samfleet.db.models import ApiKey, JobEvent
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.claim import renew
+from samfleet.jobs.dispatch import dispatch_run
+from samfleet.jobs.finish import finish_run
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
 
@@ -203,3 +205,25 @@ def test_the_events_of_a_job_name_the_key_that_asked(api: Api, tenant: Tenant, f
         keys = session.scalars(select(ApiKey.id).where(ApiKey.tenant_id == tenant.id)).all()
     assert len(keys) == 1
     assert actors == {f"key:{key}" for key in keys}
+
+
+def test_failed_images_are_retried(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder, images=5)
+    carry_out(api, job, every_second_fails)
+    address = f"/v1/jobs/{job['id']}"
+    again = tenant.http.post(f"{address}/retry").json()
+    assert (again["state"], again["finished_at"], again["error"]) == ("running", None, None)
+    assert again["counts"] == {"total": 5, "succeeded": 3, "failed": 2, "in_progress": 0}
+    refused = tenant.http.post(f"{address}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "job_not_retryable")
+    run_id = job["runs"][0]["id"]
+    with transaction(api.engine) as session:
+        dispatch_run(session, api.queue, uuid.UUID(run_id), 100)
+    while (claimed := claim_next(api, run_id)) is not None:
+        record_shard(api, claimed)
+    finish_run(api.engine, api.store, uuid.UUID(run_id))
+    ended = tenant.http.get(address).json()
+    assert (ended["state"], ended["counts"]["succeeded"]) == ("completed", 5)
+    assert tenant.http.get(f"{address}/errors").json()["items"] == []
+    results = tenant.http.get(f"/v1/runs/{run_id}/results", params={"format": "instances"}).json()
+    assert [image["id"] for image in results["images"]] == [1, 2, 3, 4, 5]

@@ -33,6 +33,7 @@ OPERATIONS = [
     "job_read",
     "job_read_throughput",
     "job_resume",
+    "job_retry",
     "job_submit",
     "key_create",
     "key_create_login_link",

@@ -122,6 +122,7 @@ class Run(HasId, HasCreatedAt, Base):
     quality_error_message: Mapped[str | None]
     evaluations_begun: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     sent_at: Mapped[datetime | None]  # the last `jobs.finish`, or the last heartbeat of that task
+    retries: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     finish_failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     waiting_since: Mapped[datetime | None]
     turn_since: Mapped[datetime | None]
@@ -145,7 +146,8 @@ class Shard(Base):
 
     `token` is the fencing token: it grows with every claim, and only the holder of the newest one may record.
     `progress` counts images that the holder has finished but not yet recorded; it is only for display.
-    `failed` counts the failed images of a done shard.
+    `failed` counts the failed images of its results. A shard that is retried is open again and keeps `part_key`,
+    because its results stay until the next ones are recorded; `first_claimed_at` has its claim before the first retry.
     `queued_at` is when the shard got its slot in flight, `sent_at` when a task was last sent for it.
     """
 
@@ -168,6 +170,7 @@ class Shard(Base):
     queued_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
+    first_claimed_at: Mapped[datetime | None]
     lease_expires_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     part_key: Mapped[str | None]

@@ -65,6 +65,7 @@ class ImageResult(HasCreatedAt, Base):
     mask_count: Mapped[int] = mapped_column(default=0)
     width: Mapped[int | None]
     height: Mapped[int | None]
+    claimed_at: Mapped[datetime | None]  # of its shard, set once the shard is retried; None: the shard has it
     hardware_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("hardware.id"))
     checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
     batch_size: Mapped[int | None]

@@ -7,12 +7,19 @@ import { h } from "/dashboard/static/dom.js";
  * @property {string} text of the button
  * @property {(job: Api.Job) => boolean} offered in the job's state
  * @property {string} [question] asked before
+ * @property {boolean} [reload] the page, which does not follow an ended job
  */
 
 /** @type {Action[]} */
 const ACTIONS = [
   { route: "pause", text: "Pause the job", offered: (job) => ["queued", "running"].includes(job.state) },
   { route: "resume", text: "Resume the job", offered: (job) => job.state === "paused" },
+  {
+    route: "retry",
+    text: "Retry failed",
+    offered: (job) => ["completed_with_errors", "failed"].includes(job.state),
+    reload: true,
+  },
   {
     route: "cancel",
     text: "Cancel the job",
@@ -32,6 +39,7 @@ export function jobActions(job) {
       problem.replaceChildren();
       try {
         await post(`/v1/jobs/${job.id}/${action.route}`);
+        if (action.reload) location.reload();
       } catch (error) {
         problem.replaceChildren(error.message);
       }
