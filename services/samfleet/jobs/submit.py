@@ -70,6 +70,7 @@ class JobRequest:
     """A request for a job, with `task` in its REST form.
 
     Without `pools` the first configured one is used. `evaluate` None means True if the dataset has annotations.
+    `parent_id` is the job that this one runs again.
     """
 
     tenant_id: uuid.UUID
@@ -81,6 +82,7 @@ class JobRequest:
     max_failure_rate: float = 1.0
     evaluate: bool | None = None
     idempotency_key: str | None = None
+    parent_id: uuid.UUID | None = None
 
     def sha256(self, task: JobTask) -> str:
         """Return a hash that tells whether two requests with the same idempotency key are equal."""
@@ -94,6 +96,8 @@ class JobRequest:
         }
         if self.evaluate is not None:
             body["evaluate"] = self.evaluate
+        if self.parent_id is not None:
+            body["parent_id"] = str(self.parent_id)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
@@ -152,6 +156,7 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "id": uuid.uuid4(),
         "tenant_id": request.tenant_id,
         "dataset_id": request.dataset_id,
+        "parent_id": request.parent_id,
         "name": request.name,
         "task": task.to_dict(),
         "state": JobState.QUEUED,

@@ -13,6 +13,7 @@ from samfleet.jobs.cancel import JobFinished, JobNotFound, cancel_job
 from samfleet.jobs.delete import JobNotFinished, delete_job
 from samfleet.jobs.pause import pause_job, resume_job
 from samfleet.jobs.prompt_budget import PromptLimits
+from samfleet.jobs.rerun import rerun_request
 from samfleet.jobs.retry import JobNotRetryable, retry_job
 from samfleet.jobs.submit import (
     AnnotationsMissing,
@@ -80,6 +81,7 @@ IdempotencyKey = Annotated[
             DetectionsMissing,
             IdempotencyConflict,
             JobInvalid,
+            JobNotFound,
             LicenceNotAccepted,
             PayloadTooLarge,
             PoolNotFound,
@@ -99,17 +101,12 @@ def create_job(
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Create one run per variant and pool. The response is sent after the job is committed to the database."""
-    request = JobRequest(
-        tenant_id=tenant_id,
-        dataset_id=body.dataset_id,
-        variants=body.variants,
-        pools=body.pools,
-        task=body.task,
-        name=body.name,
-        max_failure_rate=body.max_failure_rate,
-        evaluate=body.evaluate,
-        idempotency_key=idempotency_key,
-    )
+    given = {name: getattr(body, name) for name in body.model_fields_set - {"rerun_of"}}
+    given = {name: value for name, value in given.items() if value is not None} | {"idempotency_key": idempotency_key}
+    if body.rerun_of is None:
+        request = JobRequest(tenant_id, **given)
+    else:
+        request = rerun_request(session, tenant_id, body.rerun_of, **given)
     limits = PromptLimits(settings.max_prompts_per_image, settings.max_prompts_per_job)
     job, created = submit_job(
         session, queue, request, tuple(settings.pools), settings.accept_licenses, limits, settings.weights_dir

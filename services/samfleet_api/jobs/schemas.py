@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from samfleet.db.models import JobState
 from samfleet.jobs.task import MOST_POINTS, MOST_SEED, PromptKind
@@ -70,7 +70,7 @@ PROMPTS_SCHEMA: dict[str, Any] = {
     },
 }
 
-Task = Annotated[dict[str, Any], WithJsonSchema({"oneOf": [_everything_schema(), PROMPTS_SCHEMA]})]
+Task = Annotated[dict[str, Any] | None, WithJsonSchema({"oneOf": [_everything_schema(), PROMPTS_SCHEMA]})]
 
 
 class SubmitJob(RequestModel):
@@ -95,14 +95,24 @@ class SubmitJob(RequestModel):
                     "name": "boxes of val2017",
                     "max_failure_rate": 0.05,
                 },
+                {"rerun_of": RUN_EXAMPLE["job_id"], "variants": ["repvit_sam"]},
             ]
         }
     )
 
-    dataset_id: uuid.UUID
-    variants: list[StorableText] = Field(min_length=1, max_length=1000, description="One run per variant and pool.")
+    rerun_of: uuid.UUID | None = Field(
+        default=None,
+        description="A job to run again, as a new job with this one as its parent: fields left out are those of it.",
+    )
+    dataset_id: uuid.UUID | None = Field(default=None, description="Required without `rerun_of`.")
+    variants: list[StorableText] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="One run per variant and pool. Required like the dataset.",
+    )
     pools: list[StorableText] = Field(default=[], max_length=1000, description="Default: the first configured pool.")
-    task: Task
+    task: Task = Field(default=None, description="Required without `rerun_of`.")
     name: Name | None = None
     max_failure_rate: float = Field(
         default=1.0,
@@ -117,6 +127,13 @@ class SubmitJob(RequestModel):
         strict=True,
         description="Evaluate each completed run against the dataset's annotations. Default: true if it has any.",
     )
+
+    @model_validator(mode="after")
+    def check_complete(self) -> SubmitJob:
+        missing = [name for name in ("dataset_id", "variants", "task") if getattr(self, name) is None]
+        if missing and self.rerun_of is None:
+            raise ValueError(f"{', '.join(missing)} required, unless rerun_of names a job to run again")
+        return self
 
 
 class AnnotationCoverage(BaseModel):
@@ -135,6 +152,7 @@ class Job(BaseModel):
             "examples": [
                 {
                     "id": RUN_EXAMPLE["job_id"],
+                    "parent_id": None,
                     "name": "boxes of val2017",
                     "state": "completed_with_errors",
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
@@ -165,6 +183,7 @@ class Job(BaseModel):
     )
 
     id: uuid.UUID
+    parent_id: uuid.UUID | None = Field(description="The job that this one runs again, while it exists.")
     name: str | None
     state: JobState
     dataset_id: uuid.UUID

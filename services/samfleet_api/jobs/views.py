@@ -58,6 +58,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
         overall = combine(progress[run.id] for run in own)
         return Job(
             id=job.id,
+            parent_id=job.parent_id,
             name=job.name,
             state=job.state,
             dataset_id=job.dataset_id,

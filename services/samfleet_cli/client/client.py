@@ -121,6 +121,12 @@ class SamfleetClient(Calls):
             self._transport.json("POST", "/v1/jobs", repeatable=True, json=without_none(body), headers=headers)
         )
 
+    def rerun_job(self, job_id: str, **changes: Any) -> Job:
+        """Submit a job again as a new one; `changes` are fields of the body, without those that are None."""
+        body = {"rerun_of": job_id, **without_none(changes)}
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return Job.model_validate(self._transport.json("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
+
     def job(self, job_id: str) -> Job:
         return Job.model_validate(self._get(f"/v1/jobs/{job_id}"))
 

@@ -176,6 +176,7 @@ class Run(_Resource):
 
 class Job(_Resource):
     id: str
+    parent_id: str | None = None
     name: str | None = None
     state: str
     dataset_id: str

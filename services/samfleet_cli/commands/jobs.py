@@ -125,6 +125,39 @@ def retry(
 
 
 @app.command()
+def rerun(
+    job_id: JobId,
+    variants: Annotated[
+        str | None, typer.Option(help="Other variants, separated by commas.", show_default=False)
+    ] = None,
+    pools: Annotated[str | None, typer.Option(help="Other pools, separated by commas.", show_default=False)] = None,
+    task: Annotated[str | None, typer.Option(help="Another task, as JSON.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="Another name.", show_default=False)] = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Submit a job again as a new one that names it as its parent. Options change fields; the others stay."""
+    from samfleet_cli.connection import choose_api, connect
+
+    changes = {"variants": _listed(variants), "pools": _listed(pools), "task": _task(task), "name": name}
+    with connect(choose_api(api_url, api_key)) as client:
+        job = client.rerun_job(client.job(job_id).id, **changes)
+    _print_job(job, as_json=as_json)
+
+
+def _listed(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",")]
+
+
+def _task(value: str | None) -> Any:
+    try:
+        return None if value is None else json.loads(value)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="--task") from error
+
+
+@app.command()
 def delete(
     job_id: JobId,
     cancel: Annotated[bool, flag("--cancel", help="Cancel it first if it still runs.")] = False,

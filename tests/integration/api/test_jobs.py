@@ -227,3 +227,31 @@ def test_failed_images_are_retried(api: Api, tenant: Tenant, folder: Path) -> No
     assert tenant.http.get(f"{address}/errors").json()["items"] == []
     results = tenant.http.get(f"/v1/runs/{run_id}/results", params={"format": "instances"}).json()
     assert [image["id"] for image in results["images"]] == [1, 2, 3, 4, 5]
+
+
+def test_a_job_runs_again_with_changed_fields(tenant: Tenant, folder: Path) -> None:
+    task = {"kind": "everything", "points_per_side": 8}
+    first = new_job(tenant, folder, pools=["other"], task=task, name="shelves", evaluate=False)
+    body = {"rerun_of": first["id"], "variants": ["repvit_sam", "mobile_sam"]}
+    answer = tenant.http.post("/v1/jobs", json=body)
+    again = answer.json()
+    assert (answer.status_code, again["parent_id"], first["parent_id"]) == (202, first["id"], None)
+    assert {(run["variant"], run["pool"]) for run in again["runs"]} == {
+        ("mobile_sam", "other"),
+        ("repvit_sam", "other"),
+    }
+    for field in ("dataset_id", "task", "name", "evaluate"):
+        assert again[field] == first[field]
+    keyed = [
+        tenant.http.post("/v1/jobs", json={"rerun_of": parent}, headers={"Idempotency-Key": "again"})
+        for parent in (first["id"], first["id"], again["id"])
+    ]
+    assert [answer.status_code for answer in keyed] == [202, 200, 409]
+
+
+def test_a_rerun_needs_a_job_of_the_tenant(tenant: Tenant) -> None:
+    answer = tenant.http.post("/v1/jobs", json={"rerun_of": str(uuid.uuid4())})
+    assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
+    answer = tenant.http.post("/v1/jobs", json={"variants": ["mobile_sam"]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
+    assert "dataset_id, task required" in answer.json()["errors"][0]["message"]

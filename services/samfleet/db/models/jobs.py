@@ -49,6 +49,7 @@ class Job(HasId, HasCreatedAt, Base):
 
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
     dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
+    parent_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))  # rerun of
     name: Mapped[str | None] = mapped_column(String(200))
     task: Mapped[dict[str, Any]] = mapped_column(JSONB)  # as submitted, validated
     state: Mapped[JobState] = mapped_column(text_enum(JobState, "state"), default=JobState.QUEUED)
@@ -69,6 +70,7 @@ class Job(HasId, HasCreatedAt, Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "idempotency_key"),
         Index("ix_jobs_tenant_page", tenant_id, "created_at", "id"),
+        Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_jobs_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_jobs_open", state, postgresql_where=text("state IN ('queued', 'running')")),
     )

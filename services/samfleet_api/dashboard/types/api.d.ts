@@ -209,6 +209,7 @@ declare namespace Api {
 
   interface Job {
     id: string;
+    parent_id: string | null;
     name: string | null;
     state: JobState;
     dataset_id: string;

@@ -42,6 +42,7 @@ function progress(job) {
         ["Task", taskOf(now.task)],
         ["Submitted", moment(now.created_at)],
         ["Ended", moment(now.finished_at)],
+        ["Runs again", now.parent_id && h("a", { href: `/dashboard/jobs/${now.parent_id}` }, "the earlier job")],
       ]),
     );
     stalled.replaceChildren(
