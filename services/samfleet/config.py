@@ -184,6 +184,12 @@ class Settings(BaseSettings):
         default=timedelta(days=7),
         description="An open dataset that did not change for this long is deleted with its uploads.",
     )
+    keep_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Days after its end for which a job without `keep_days` is kept. Unset: for ever.",
+    )
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."
     )

@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 from samfleet.config import Settings
+from samfleet.db.actors import act_for_key
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Forbidden, Unauthorized
-from samfleet.jobs.actors import act_for_key
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
 from samfleet_api.keys.repository import Caller, caller_of_key, mark_used

@@ -11,8 +11,8 @@ from celery import Celery, Task
 from structlog.contextvars import bound_contextvars
 
 from samfleet.config import Settings
+from samfleet.db.actors import acting_as_task
 from samfleet.errors import SamfleetError
-from samfleet.jobs.actors import acting_as_task
 from samfleet.jobs.queue import CORRELATION_HEADER, SUBJECTS
 from samfleet.logging import CORRELATION_ID, get_logger
 from samfleet.metrics import TASKS

@@ -79,6 +79,7 @@ class Services:
         return CleanLimits(
             grace=self.sweep_limits.orphan_grace,
             unsealed_after=self.settings.unsealed_retention,
+            keep_days=self.settings.keep_days,
             orphans_every=self.settings.orphan_interval,
         )
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
 from samfleet.datasets.service import found
+from samfleet.db.deletions import hide
 from samfleet.db.models import Dataset, DatasetState, Job
 from samfleet.errors import Conflict
 
@@ -35,7 +36,7 @@ def delete_dataset(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
             f"dataset {dataset_id} is used by job {', '.join(jobs[:MOST_NAMED])}{more}; delete them first"
         )
     if dataset.deleted_at is None:
-        dataset.deleted_at = func.now()
+        hide(session, dataset)
 
 
 def delete_unsealed(session: Session, before: ColumnElement[datetime], limit: int) -> list[uuid.UUID]:
@@ -45,5 +46,5 @@ def delete_unsealed(session: Session, before: ColumnElement[datetime], limit: in
     )
     rows = session.scalars(stale.order_by(Dataset.changed_at).limit(limit).with_for_update(skip_locked=True)).all()
     for dataset in rows:
-        dataset.deleted_at = func.now()
+        hide(session, dataset, "not sealed in time")
     return [dataset.id for dataset in rows]

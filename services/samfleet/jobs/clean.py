@@ -18,6 +18,7 @@ from samfleet.datasets.delete import delete_unsealed
 from samfleet.db.locks import try_process_lock
 from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError
+from samfleet.jobs.delete import delete_expired
 from samfleet.jobs.orphans import delete_orphans
 from samfleet.jobs.purge import (
     OutOfTime,
@@ -35,15 +36,20 @@ log = get_logger(__name__)
 LOCK = "samfleet clean"
 PREFIXES_AT_ONCE = 20
 DATASETS_AT_ONCE = 100
+JOBS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class CleanLimits:
-    """Limits of a pass. `grace` exceeds the time for which a written object may have no committed row yet."""
+    """Limits of a pass. `grace` exceeds the time for which a written object may have no committed row yet.
+
+    Jobs without a limit of theirs are deleted `keep_days` after their end; None keeps them.
+    """
 
     grace: timedelta
     unsealed_after: timedelta
     orphans_every: timedelta
+    keep_days: int | None = None
     pass_seconds: float = 20.0
 
 
@@ -54,6 +60,7 @@ class Cleaned:
     jobs_removed: int = 0
     datasets_removed: int = 0
     unsealed_deleted: int = 0
+    jobs_expired: int = 0
     prefixes_emptied: int = 0
     orphans_deleted: int = 0
 
@@ -78,6 +85,8 @@ def _clean(engine: Engine, store: ObjectStore, limits: CleanLimits, cleaned: Cle
     with transaction(engine) as session:
         stale = delete_unsealed(session, func.now() - limits.unsealed_after, DATASETS_AT_ONCE)
     cleaned.unsealed_deleted = len(stale)
+    with transaction(engine) as session:
+        cleaned.jobs_expired = len(delete_expired(session, limits.keep_days, JOBS_AT_ONCE))
     with transaction(engine) as session:
         jobs = deleted_jobs(session)
     for job_id in jobs:

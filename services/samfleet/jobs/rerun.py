@@ -35,5 +35,6 @@ def rerun_request(session: Session, tenant_id: uuid.UUID, parent_id: uuid.UUID, 
         max_failure_rate=parent.max_failure_rate,
         evaluate=None if "dataset_id" in changes else parent.evaluate,
         parent_id=parent_id,
+        keep_days=parent.keep_days,
     )
     return replace(request, **changes)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from samfleet.db.actors import current_actor
 from samfleet.db.models import Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.errors import Conflict
-from samfleet.jobs.actors import current_actor
 
 ENDED = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED)
 RUNS_ENDED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)

@@ -70,7 +70,8 @@ class JobRequest:
     """A request for a job, with `task` in its REST form.
 
     Without `pools` the first configured one is used. `evaluate` None means True if the dataset has annotations.
-    `parent_id` is the job that this one runs again.
+    `parent_id` is the job that this one runs again. After its end the job is kept `keep_days`; None means the server's
+    default.
     """
 
     tenant_id: uuid.UUID
@@ -83,6 +84,7 @@ class JobRequest:
     evaluate: bool | None = None
     idempotency_key: str | None = None
     parent_id: uuid.UUID | None = None
+    keep_days: int | None = None
 
     def sha256(self, task: JobTask) -> str:
         """Return a hash that tells whether two requests with the same idempotency key are equal."""
@@ -96,6 +98,8 @@ class JobRequest:
         }
         if self.evaluate is not None:
             body["evaluate"] = self.evaluate
+        if self.keep_days is not None:
+            body["keep_days"] = self.keep_days
         if self.parent_id is not None:
             body["parent_id"] = str(self.parent_id)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -163,6 +167,7 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "image_count": dataset.image_count,
         "max_failure_rate": request.max_failure_rate,
         "evaluate": bool(dataset.annotation_count) if request.evaluate is None else request.evaluate,
+        "keep_days": request.keep_days,
         "idempotency_key": request.idempotency_key,
         "request_sha256": digest,
         "correlation_id": correlation_id(),

@@ -128,6 +128,14 @@ class SubmitJob(RequestModel):
         description="Evaluate each completed run against the dataset's annotations. Default: true if it has any.",
     )
 
+    keep_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        strict=True,
+        description="Delete the job so many days after its end. Default: the server's, which may keep it for ever.",
+    )
+
     @model_validator(mode="after")
     def check_complete(self) -> SubmitJob:
         missing = [name for name in ("dataset_id", "variants", "task") if getattr(self, name) is None]
@@ -159,6 +167,7 @@ class Job(BaseModel):
                     "dataset_name": "val2017",
                     "task": RUN_EXAMPLE["task"],
                     "task_in_words": task_words(RUN_EXAMPLE["task"]),
+                    "keep_days": None,
                     "evaluate": True,
                     "annotations": {
                         "images": 500,
@@ -190,6 +199,7 @@ class Job(BaseModel):
     dataset_name: str | None
     task: dict[str, Any] = Field(description="As submitted.")
     task_in_words: str
+    keep_days: int | None = Field(description="As submitted; null for the server's default.")
     evaluate: bool = Field(description="Whether completed runs are evaluated.")
     annotations: AnnotationCoverage | None = Field(
         description="Coverage of the dataset; null if it has no annotations."

@@ -65,6 +65,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
             dataset_name=names.get(job.dataset_id),
             task=job.task,
             task_in_words=task_words(job.task),
+            keep_days=job.keep_days,
             evaluate=job.evaluate,
             annotations=_coverage(coverage.get(job.dataset_id)),
             created_at=job.created_at,

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import IntegrityError
 
 from fixtures.worker.job_rows import claim_one, record_one, start_job
+from samfleet.db.actors import acting_as_task
 from samfleet.db.models import JobState, RunState, ShardState
 from samfleet.db.session import transaction
-from samfleet.jobs.actors import acting_as_task
 from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.states import JOB_TRANSITIONS, RUN_TRANSITIONS, SHARD_TRANSITIONS

@@ -9,6 +9,7 @@ from samfleet.db.models.datasets import (
     DatasetSource,
     DatasetState,
 )
+from samfleet.db.models.deletions import Deleted, Deletion
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
@@ -29,6 +30,8 @@ __all__ = [
     "DatasetImage",
     "DatasetSource",
     "DatasetState",
+    "Deleted",
+    "Deletion",
     "Hardware",
     "HardwarePrice",
     "ImageResult",

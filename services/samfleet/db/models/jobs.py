@@ -56,6 +56,7 @@ class Job(HasId, HasCreatedAt, Base):
     image_count: Mapped[int]
     max_failure_rate: Mapped[float] = mapped_column(default=1.0)
     evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    keep_days: Mapped[int | None]  # after its end; None: the server's default
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_sha256: Mapped[str] = mapped_column(String(64))
     correlation_id: Mapped[str | None] = mapped_column(String(128))  # of the submitting request, for the logs
@@ -71,6 +72,7 @@ class Job(HasId, HasCreatedAt, Base):
         UniqueConstraint("tenant_id", "idempotency_key"),
         Index("ix_jobs_tenant_page", tenant_id, "created_at", "id"),
         Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("ix_jobs_kept", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND deleted_at IS NULL")),
         Index("ix_jobs_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_jobs_open", state, postgresql_where=text("state IN ('queued', 'running')")),
     )

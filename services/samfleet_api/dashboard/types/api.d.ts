@@ -216,6 +216,7 @@ declare namespace Api {
     dataset_name: string | null;
     task: Task;
     task_in_words: string;
+    keep_days: number | null;
     evaluate: boolean;
     annotations: AnnotationCoverage | null;
     created_at: string;
