@@ -6,7 +6,7 @@ Expand only: a column at the end of the view, and rows of another quality.
 from alembic import op
 
 revision = "5b1f0d27c9e4"
-down_revision = "238e6871b241"
+down_revision = "5d0c3b7e9a12"
 branch_labels = None
 depends_on = None
 

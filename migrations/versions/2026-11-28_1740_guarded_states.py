@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "a41c07d2be19"
-down_revision = "238e6871b241"
+down_revision = "e8d34f60a1b7"
 branch_labels = None
 depends_on = None
 
