@@ -24,4 +24,5 @@ pytest_plugins = [
     "fixtures.api.running_api",
     "fixtures.api.advised_tenant",
     "fixtures.servers.dead_proxy",
+    "fixtures.servers.receiver",
 ]
