@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
-from samfleet.setting_values import drop_service_link, parse_pools
+from samfleet.setting_values import drop_service_link, parse_pools, parse_seconds
 from samfleet.site_names import check_site_name
+from samfleet.webhook_settings import WebhookSettings
 
 MIN_KEY_LENGTH = 24
 
 
-class Settings(BaseSettings):
+class Settings(WebhookSettings):
     """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
     # An empty variable counts as unset: compose files pass every setting on, set or not.
@@ -253,10 +254,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _parse_seconds(cls, value: Any) -> Any:
-        """Read a plain number as seconds; pydantic alone accepts only `PT20S` or `00:00:20`."""
-        if isinstance(value, str) and value.replace(".", "", 1).isdigit():
-            return float(value)
-        return value
+        return parse_seconds(value)
 
     @field_validator("metrics_port", mode="before")
     @classmethod

@@ -24,3 +24,10 @@ def parse_pools(text: str) -> Any:
     if any(not equals or not name.strip() or not servers.strip() for name, equals, servers in pairs):
         raise ValueError("pools are written name=host:port,host:port;other=host:port")
     return {name.strip(): tuple(server.strip() for server in servers.split(",")) for name, _, servers in pairs}
+
+
+def parse_seconds(value: Any) -> Any:
+    """Read a plain number as seconds; pydantic alone accepts only `PT20S` or `00:00:20`."""
+    if isinstance(value, str) and value.replace(".", "", 1).isdigit():
+        return float(value)
+    return value

@@ -51,6 +51,8 @@ from samfleet_api.sites.endpoints import router as sites
 from samfleet_api.state import State, open_state
 from samfleet_api.tenants.endpoints import router as tenants
 from samfleet_api.variants.endpoints import router as variants
+from samfleet_api.webhooks.deliveries import router as webhook_deliveries
+from samfleet_api.webhooks.endpoints import router as webhooks
 
 DESCRIPTION = """Segment whole image datasets with a fleet of Segment Anything variants.
 
@@ -61,6 +63,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 ROUTERS = (
     datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports, survey,
     advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants,
+    webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

@@ -12,13 +12,14 @@ from pydantic import AfterValidator
 from sqlalchemy import Engine, Select, select
 
 from samfleet.datasets.service import DatasetNotFound
-from samfleet.db.models import ApiKey, Dataset, Job, Run
+from samfleet.db.models import ApiKey, Dataset, Job, Run, WebhookEndpoint
 from samfleet.db.session import read_only
 from samfleet.errors import InvalidInput, NotFound
 from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.export import RunNotFound
 from samfleet_api.dependencies import Admin, EngineValue, TenantId
 from samfleet_api.keys.service import KeyNotFound
+from samfleet_api.webhooks.service import WebhookNotFound
 
 LEAST_CHARACTERS = 6
 PATTERN = f"^[0-9a-fA-F]{{{LEAST_CHARACTERS}}}[0-9a-fA-F-]{{0,{36 - LEAST_CHARACTERS}}}$"
@@ -86,7 +87,13 @@ def _key_id(key_id: IdInPath, _admin: Admin, engine: EngineValue) -> uuid.UUID:
     return whole_id(engine, key_id, select(ApiKey.id), KeyNotFound, "GET /v1/keys")
 
 
+def _webhook_id(webhook_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
+    ids = select(WebhookEndpoint.id).where(WebhookEndpoint.tenant_id == tenant_id)
+    return whole_id(engine, webhook_id, ids, WebhookNotFound, "GET /v1/webhooks")
+
+
 JobId = Annotated[uuid.UUID, Depends(_job_id)]
 RunId = Annotated[uuid.UUID, Depends(_run_id)]
 DatasetId = Annotated[uuid.UUID, Depends(_dataset_id)]
 KeyId = Annotated[uuid.UUID, Depends(_key_id)]
+WebhookId = Annotated[uuid.UUID, Depends(_webhook_id)]

@@ -23,6 +23,7 @@ from samfleet_cli.commands import (
     survey,
     up,
     variants,
+    webhooks,
 )
 from samfleet_cli.commands.options import flag
 from samfleet_cli.exit_codes import ExitCode
@@ -52,6 +53,7 @@ app.add_typer(keys.tenants, name="tenants")
 app.add_typer(report.app, name="report")
 app.add_typer(survey.app, name="survey")
 app.add_typer(variants.app, name="variants")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,12 +10,14 @@ from samfleet.config import Settings
 from samfleet.jobs.queue import CONTROL_QUEUE, TaskName, pool_queue
 from samfleet.logging import configure_logging, get_logger
 from samfleet.tracing import configure_tracing
+from samfleet.webhooks.tasks import WebhookTask
 from samfleet_worker.base import WorkerApp
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.heartbeat import Heartbeat
 from samfleet_worker.liveness import AliveStep
 from samfleet_worker.metrics_server import MetricsServer
 from samfleet_worker.tasks import register_tasks
+from samfleet_worker.webhook_tasks import register_webhook_tasks
 
 log = get_logger(__name__)
 
@@ -48,9 +50,11 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
         beat_schedule={
             "sweep": _every(settings.sweep_interval, TaskName.SWEEP),
             "clean": _every(settings.clean_interval, TaskName.CLEAN),
+            "webhooks": _every(settings.webhook_interval, WebhookTask.DISPATCH),
         },
     )
     register_tasks(app)
+    register_webhook_tasks(app)
     app.steps["worker"].add(LifecycleStep)
     app.steps["consumer"].add(AliveStep)
 
@@ -61,7 +65,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
     return app
 
 
-def _every(interval: timedelta, task: TaskName) -> dict[str, Any]:
+def _every(interval: timedelta, task: TaskName | WebhookTask) -> dict[str, Any]:
     """Return an entry of the beat's schedule. Its messages expire, so they do not pile up without a worker."""
     options = {"queue": CONTROL_QUEUE, "expires": max(interval.total_seconds(), 1.0)}
     return {"task": task.value, "schedule": interval, "options": options}

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.actors import current_actor
 from samfleet.db.models import Job, JobEvent, JobState, Run, RunState, ShardState
 from samfleet.errors import Conflict
+from samfleet.webhooks.outbox import add_job_event, add_run_event
 
 ENDED = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED)
 RUNS_ENDED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
@@ -91,26 +92,30 @@ def move_job(session: Session, job: Job, state: JobState, detail: str | None = N
     """Change the state of a locked job; `detail` says why. Raises `TransitionForbidden`."""
     if state not in JOB_TRANSITIONS[job.state]:
         raise TransitionForbidden(f"job {job.id} is {job.state.value} and cannot become {state.value}")
-    add_event(session, job.id, state, from_state=job.state, detail=detail)
+    before = job.state
+    add_event(session, job.id, state, from_state=before, detail=detail)
     job.state = state
     if state is JobState.RUNNING and job.started_at is None:
         job.started_at = func.now()
     if is_final(state):
         job.finished_at = func.now()
     session.flush()
+    add_job_event(session, job, before)
 
 
 def move_run(session: Session, run: Run, state: RunState, detail: str | None = None) -> None:
     """Change the state of a locked run; `detail` says why. Raises `TransitionForbidden`."""
     if state not in RUN_TRANSITIONS[run.state]:
         raise TransitionForbidden(f"run {run.id} is {run.state.value} and cannot become {state.value}")
-    add_event(session, run.job_id, state, run_id=run.id, from_state=run.state, detail=detail)
+    before = run.state
+    add_event(session, run.job_id, state, run_id=run.id, from_state=before, detail=detail)
     run.state = state
     if state is RunState.RUNNING and run.started_at is None:
         run.started_at = func.now()
     if is_final(state):
         run.finished_at = func.now()
     session.flush()
+    add_run_event(session, run, before)
 
 
 def add_event(

@@ -11,14 +11,15 @@ from urllib.parse import quote
 
 from samfleet.datasets.left_out import LeftOut
 from samfleet.regular_files import open_regular
-from samfleet_cli.client.calls import EXCHANGE_SECONDS, Calls, without_none
+from samfleet_cli.client.calls import EXCHANGE_SECONDS, without_none
 from samfleet_cli.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet_cli.client.transport import ApiError
+from samfleet_cli.client.webhook_calls import WebhookCalls
 
 _LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
 
 
-class SamfleetClient(Calls):
+class SamfleetClient(WebhookCalls):
     """Client of the REST API. Idempotent calls are repeated when the connection fails. Jobs are submitted with an
     idempotency key for that reason.
     """

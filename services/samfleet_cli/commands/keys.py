@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, flag
-
-if TYPE_CHECKING:
-    from samfleet_cli.listing import Form
+from samfleet_cli.commands.rows import print_json, print_rows
 
 keys = typer.Typer(help="Create, list and revoke API keys. Needs an admin key.", no_args_is_help=True)
 tenants = typer.Typer(help="Create and list tenants. Needs an admin key.", no_args_is_help=True)
@@ -35,7 +30,7 @@ def create_key(
     with connect(choose_api(api_url, api_key)) as client:
         created = client.create_key(name, tenant=tenant, admin=admin)
     if as_json:
-        _print_json(created)
+        print_json(created)
         return
     typer.echo(f"key {created['id']} of tenant {created['tenant']}; it is not shown again", err=True)
     typer.echo(created["key"])
@@ -56,7 +51,7 @@ def list_keys(
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.keys(tenant=tenant))
     columns = ("id", "name", "tenant", "admin", "created_at", "last_used_at", "revoked_at")
-    _print_rows(found, columns, Form(as_json, plain), "there are no keys")
+    print_rows(found, columns, Form(as_json, plain), "there are no keys")
 
 
 @keys.command("revoke")
@@ -88,7 +83,7 @@ def create_tenant(
     with connect(choose_api(api_url, api_key)) as client:
         created = client.create_tenant(name)
     if as_json:
-        _print_json(created)
+        print_json(created)
         return
     typer.echo(f"tenant {created['name']} ({created['id']})")
 
@@ -101,21 +96,4 @@ def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl 
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    _print_rows(found, ("id", "name", "created_at"), Form(as_json, plain), "there are no tenants")
-
-
-def _print_rows(found: list[dict[str, Any]], names: tuple[str, ...], form: Form, empty: str) -> None:
-    from samfleet_cli.listing import Column, print_list
-
-    def value(name: str, item: dict[str, Any]) -> object:
-        text = item.get(name)
-        return datetime.fromisoformat(text) if text and name.endswith("_at") else text
-
-    columns = [
-        Column(name.removesuffix("_at").replace("_", " "), partial(value, name), is_id=name == "id") for name in names
-    ]
-    print_list(columns, found, form, whole=found, empty=empty)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    print_rows(found, ("id", "name", "created_at"), Form(as_json, plain), "there are no tenants")

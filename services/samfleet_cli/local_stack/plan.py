@@ -23,7 +23,7 @@ from samfleet_cli.local_stack.state import StackInfo
 
 EMBEDDED_POOL = "local"
 CONTROL_QUEUE = "samfleet.control"
-CONTROL_CONCURRENCY = 2  # a long plan or export, and the sweep at the same time
+CONTROL_CONCURRENCY = 4  # a long plan or export and the sweep, while two tasks wait for receivers of webhooks
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,17 @@ OPERATIONS = [
     "tenant_list",
     "variant_list",
     "variant_read",
+    "webhook_create",
+    "webhook_delete",
+    "webhook_list",
+    "webhook_list_deliveries",
+    "webhook_read",
+    "webhook_read_delivery",
+    "webhook_replay",
+    "webhook_replay_delivery",
+    "webhook_rotate_secret",
+    "webhook_test",
+    "webhook_update",
 ]
 
 

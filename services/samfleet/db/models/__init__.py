@@ -17,6 +17,13 @@ from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHea
 from samfleet.db.models.sites import SeriesQuality, Site
 from samfleet.db.models.storage import RemovedPrefix, StoreWalk
 from samfleet.db.models.tenants import ApiKey, BrowserSession, LoginLink, Tenant
+from samfleet.db.models.webhooks import (
+    DeliveryState,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from samfleet.site_names import LOCAL_SITE
 
 __all__ = [
@@ -32,6 +39,7 @@ __all__ = [
     "DatasetState",
     "Deleted",
     "Deletion",
+    "DeliveryState",
     "Hardware",
     "HardwarePrice",
     "ImageResult",
@@ -52,5 +60,9 @@ __all__ = [
     "Site",
     "StoreWalk",
     "Tenant",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "WorkerHeartbeat",
 ]
