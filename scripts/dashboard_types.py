@@ -25,6 +25,7 @@ from samfleet_api.reports.survey import Survey
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.sessions.endpoints import SessionView
 from samfleet_api.variants.schemas import Variants
+from samfleet_api.webhooks.schemas import Delivery, Webhook
 
 MODELS: tuple[type[BaseModel], ...] = (
     Advice,
@@ -32,7 +33,9 @@ MODELS: tuple[type[BaseModel], ...] = (
     Job,
     JobThroughput,
     Page[ImageOfRun],
+    Page[Delivery],
     Page[Job],
+    Page[Webhook],
     Pools,
     Problem,
     Report,

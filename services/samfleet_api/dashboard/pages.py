@@ -26,6 +26,7 @@ PAGES = (
     "/survey",
     "/variants",
     "/advise",
+    "/webhooks",
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

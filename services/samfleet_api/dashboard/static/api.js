@@ -28,6 +28,8 @@ export const get = (path) => send("GET", path);
 /** @type {(path: string, body?: unknown) => Promise<unknown>} */
 export const post = (path, body) => send("POST", path, body);
 /** @type {(path: string, body: unknown) => Promise<unknown>} */
+export const patch = (path, body) => send("PATCH", path, body);
+/** @type {(path: string, body: unknown) => Promise<unknown>} */
 export const put = (path, body) => send("PUT", path, body);
 /** @type {(path: string) => Promise<unknown>} */
 export const remove = (path) => send("DELETE", path);

@@ -13,6 +13,7 @@ const PAGES = [
   [/^\/dashboard\/survey$/, "survey"],
   [/^\/dashboard\/variants$/, "variants"],
   [/^\/dashboard\/advise$/, "advise"],
+  [/^\/dashboard\/webhooks$/, "webhooks"],
 ];
 /** @type {[string, string][]} */
 const LINKS = [
@@ -21,6 +22,7 @@ const LINKS = [
   ["/dashboard/survey", "Survey"],
   ["/dashboard/variants", "Variants"],
   ["/dashboard/advise", "Advise"],
+  ["/dashboard/webhooks", "Webhooks"],
 ];
 
 /** @param {string} path */

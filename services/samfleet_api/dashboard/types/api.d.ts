@@ -94,6 +94,15 @@ declare namespace Api {
     boxes: number;
   }
 
+  interface Attempt {
+    at: string;
+    duration_ms: number;
+    status: number | null;
+    error_code: string | null;
+    error_message: string | null;
+    reply: string | null;
+  }
+
   interface Checkpoint {
     filename: string;
     size_bytes: number | null;
@@ -105,6 +114,23 @@ declare namespace Api {
     succeeded: number;
     failed: number;
     in_progress: number;
+  }
+
+  interface Delivery {
+    id: string;
+    message_id: string;
+    type: string;
+    state: string;
+    attempts: number;
+    created_at: string;
+    due_at: string | null;
+    finished_at: string | null;
+    last_attempt: Attempt | null;
+  }
+
+  interface DeliveryPage {
+    items: Delivery[];
+    next: string | null;
   }
 
   interface Device {
@@ -437,6 +463,23 @@ declare namespace Api {
 
   interface Variants {
     items: Variant[];
+  }
+
+  interface Webhook {
+    id: string;
+    url: string;
+    events: string[];
+    description: string | null;
+    enabled: boolean;
+    disabled_reason: string | null;
+    failing_since: string | null;
+    previous_secret_until: string | null;
+    created_at: string;
+  }
+
+  interface WebhookPage {
+    items: Webhook[];
+    next: string | null;
   }
 
   interface Worker {
