@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from samfleet.budget import Budget
@@ -16,12 +17,13 @@ from samfleet.logging import configure_logging
 from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
 from samfleet.version import code_version
+from samfleet_api.audit.endpoints import router as audit
 from samfleet_api.bodies import BodyLimit
 from samfleet_api.dashboard.docs import add_docs
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.datasets.filling import router as dataset_filling
-from samfleet_api.dependencies import refuse_unknown_parameters
+from samfleet_api.dependencies import SCOPE_EXTENSION, refuse_unknown_parameters, scope_of
 from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.headers import AnswerHeaders
@@ -62,7 +64,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 """
 ROUTERS = (
     datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports, survey,
-    advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants,
+    advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit,
     webhooks, webhook_deliveries,
 )  # fmt: skip
 
@@ -122,5 +124,16 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schema["components"]["schemas"].update(problem.pop("$defs"), Problem=problem)
+        _state_scopes(schema["paths"])
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _state_scopes(paths: dict[str, Any]) -> None:
+    """Add the scope that each operation with a key needs."""
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.include_in_schema and route.path_format.startswith("/v1/"):
+                for operation in paths[route.path_format].values():
+                    if operation["operationId"] == route.operation_id:
+                        operation[SCOPE_EXTENSION] = scope_of(route).value

@@ -7,7 +7,7 @@ a failed commit becomes an error instead of a false 201.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, NewType
 
 from fastapi import Depends, Request, Security
@@ -21,18 +21,21 @@ from structlog.contextvars import bind_contextvars
 
 from samfleet.config import Settings
 from samfleet.db.actors import act_for_key
+from samfleet.db.models import Scope
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Forbidden, Unauthorized
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
 from samfleet_api.keys.repository import Caller, caller_of_key, mark_used
 from samfleet_api.rates import Rates
-from samfleet_api.sessions.cookies import COOKIE, require_csrf
+from samfleet_api.sessions.cookies import COOKIE, SAFE_METHODS, require_csrf
 from samfleet_api.sessions.repository import find_session
 from samfleet_api.sessions.wrong_keys import WrongKeys
 
 ReadSession = NewType("ReadSession", Session)
 WriteSession = NewType("WriteSession", Session)
+
+SCOPE_EXTENSION = "x-samfleet-scope"  # of an operation in the OpenAPI document
 
 bearer = HTTPBearer(
     auto_error=False, description="An API key. It gives access only to its tenant's datasets, jobs and runs."
@@ -75,6 +78,18 @@ def get_write_session(engine: EngineValue) -> Iterator[WriteSession]:
         yield WriteSession(session)
 
 
+class ScopeRequired(Forbidden):
+    """This needs a key with the scope `submit`, and yours may only read; ask an administrator for another key."""
+
+    code = "scope_required"
+
+
+class TenantDisabled(Forbidden):
+    """The tenant of this key is disabled; ask the operator of this server."""
+
+    code = "tenant_disabled"
+
+
 class AdminRequired(Forbidden):
     """This needs an admin key; ask the operator of this server for one."""
 
@@ -95,6 +110,7 @@ def current_caller(
     request.state.caller = str(caller.key_id)
     rates: Rates = request.app.state.rates
     request.state.allowance = rates.take(request.state.caller)
+    _require_rights(caller, request.scope["route"])
     if caller.use_is_old:
         with transaction(engine) as session:
             mark_used(session, caller.key_id)
@@ -116,13 +132,40 @@ def require_admin(caller: Annotated[Caller, Depends(current_caller)]) -> Caller:
     return caller
 
 
+def scope_of(route: APIRoute) -> Scope:
+    """Return the scope that a route needs: what it states, or `read` for GET and `submit` for all others.
+
+    A new route that changes something is so closed to keys that may only read, without being told.
+    """
+    stated = (route.openapi_extra or {}).get(SCOPE_EXTENSION)
+    if stated is not None:
+        return Scope(stated)
+    if _calls(route.dependant, require_admin):
+        return Scope.ADMIN
+    return Scope.READ if (route.methods or set()) <= SAFE_METHODS else Scope.SUBMIT
+
+
+def _calls(dependant: Dependant, dependency: Callable[..., object]) -> bool:
+    return dependant.call is dependency or any(_calls(inner, dependency) for inner in dependant.dependencies)
+
+
+def _require_rights(caller: Caller, route: APIRoute) -> None:
+    if caller.tenant_is_disabled:
+        raise TenantDisabled
+    needed = scope_of(route)
+    if not caller.scope.covers(needed):
+        raise AdminRequired if needed is Scope.ADMIN else ScopeRequired
+
+
 def _caller_of_key(request: Request, engine: Engine, key: str) -> Caller:
     with read_only(engine) as session:
         caller = caller_of_key(session, key)
     if caller is None:
         wrong_keys: WrongKeys = request.app.state.wrong_keys
         wrong_keys.count(client_address(request))
-        raise Unauthorized("this API key is unknown or revoked; send a valid one as `Authorization: Bearer <key>`")
+        raise Unauthorized(
+            "this API key is unknown, expired or revoked; send a valid one as `Authorization: Bearer <key>`"
+        )
     return caller
 
 
@@ -145,6 +188,7 @@ def client_address(request: Request) -> str:
 
 ReadSessionValue = Annotated[ReadSession, Depends(get_read_session, scope="function")]
 WriteSessionValue = Annotated[WriteSession, Depends(get_write_session, scope="function")]
+CallerValue = Annotated[Caller, Depends(current_caller)]
 TenantId = Annotated[uuid.UUID, Depends(current_tenant)]
 Admin = Annotated[Caller, Depends(require_admin)]
 

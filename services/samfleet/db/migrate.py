@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.config import Settings
+from samfleet.db.audit import MIGRATION, Action, write_audit
 from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
 from samfleet.db.session import connect, transaction
@@ -79,7 +80,7 @@ def register_bootstrap_key(database_url: str, key: str) -> None:
         if row.revoked_at is not None:
             log.warning("bootstrap_key.revoked", key_id=str(row.id), advice="set another SAMFLEET_BOOTSTRAP_API_KEY")
         else:
-            row.is_admin = row.is_bootstrap = True
+            row.is_admin, row.is_read_only, row.is_bootstrap = True, False, True
             _revoke_former(session, row)
     engine.dispose()
 
@@ -88,8 +89,13 @@ def _register(session: Session, key: str, *, tenant: str, **fields: object) -> A
     session.execute(insert(Tenant).values(name=tenant).on_conflict_do_nothing(index_elements=["name"]))
     tenant_id = session.scalars(select(Tenant.id).where(Tenant.name == tenant)).one()
     values = {"tenant_id": tenant_id, "key_sha256": hash_key(key), **fields}
-    session.execute(insert(ApiKey).values(values).on_conflict_do_nothing(index_elements=["key_sha256"]))
-    return session.scalars(select(ApiKey).where(ApiKey.key_sha256 == hash_key(key)).with_for_update()).one()
+    added = insert(ApiKey).values(values).on_conflict_do_nothing(index_elements=["key_sha256"]).returning(ApiKey.id)
+    is_new = session.scalars(added).one_or_none() is not None
+    row = session.scalars(select(ApiKey).where(ApiKey.key_sha256 == hash_key(key)).with_for_update()).one()
+    if is_new:
+        detail = {"name": row.name, "scope": row.scope.value, "expires_at": None}
+        write_audit(session, MIGRATION, Action.KEY_CREATED, tenant_id, row.id, **detail)
+    return row
 
 
 def _revoke_former(session: Session, current: ApiKey) -> None:
@@ -98,6 +104,7 @@ def _revoke_former(session: Session, current: ApiKey) -> None:
     for opened in (BrowserSession, LoginLink):
         session.execute(delete(opened).where(opened.api_key_id.in_(revoked)))
     for key_id in revoked:
+        write_audit(session, MIGRATION, Action.KEY_REVOKED, current.tenant_id, key_id, name=BOOTSTRAP)
         log.info("bootstrap_key.replaced", key_id=str(key_id))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from samfleet.db.audit import DELIVERY, Action, write_audit
 from samfleet.db.models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from samfleet.logging import get_logger
 from samfleet.webhooks.attempts import Outcome
@@ -67,6 +68,7 @@ def disable(session: Session, endpoint: WebhookEndpoint, reason: str) -> None:
     endpoint.enabled, endpoint.disabled_reason = False, reason
     session.flush()
     log.warning("webhook.disabled", webhook_id=str(endpoint.id), tenant_id=str(endpoint.tenant_id), reason=reason)
+    write_audit(session, DELIVERY, Action.WEBHOOK_DISABLED, endpoint.tenant_id, endpoint.id, reason=reason)
     add_event(session, endpoint.tenant_id, DISABLED, partial(_disabled_data, endpoint, reason))
 
 

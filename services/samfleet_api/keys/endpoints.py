@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from samfleet.db.audit import Actor
 from samfleet.db.models import Tenant
 from samfleet.logging import get_logger
 from samfleet_api.dependencies import Admin, AdminRequired, ReadSessionValue, WriteSessionValue
 from samfleet_api.keys import repository
 from samfleet_api.keys.schemas import CreateKey, Key, NewKey
-from samfleet_api.keys.service import KeyNotFound, LastAdminKey, create_key, revoke_key
+from samfleet_api.keys.service import KeyExpiryPassed, KeyNotFound, LastAdminKey, create_key, revoke_key
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
     Cursor,
@@ -37,13 +38,14 @@ log = get_logger(__name__)
     status_code=201,
     summary="Create a key",
     operation_id="key_create",
-    responses=problems(AdminRequired, PayloadTooLarge, TenantNotFound),
+    responses=problems(AdminRequired, KeyExpiryPassed, PayloadTooLarge, TenantNotFound),
 )
 def create(body: CreateKey, admin: Admin, session: WriteSessionValue) -> NewKey:
     """Create a key. Only this response has the secret; it cannot be read again."""
     tenant = get_tenant(session, body.tenant) if body.tenant else session.get_one(Tenant, admin.tenant_id)
-    key, secret = create_key(session, tenant, name=body.name, is_admin=body.admin)
-    log.info("key.created", created_key_id=str(key.id), by=str(admin.key_id), admin=key.is_admin)
+    actor = Actor.of_key(session, admin.key_id)
+    key, secret = create_key(session, actor, tenant, name=body.name, scope=body.scope, expires_at=body.expires_at)
+    log.info("key.created", created_key_id=str(key.id), by=str(admin.key_id), scope=key.scope.value)
     return NewKey.of(key, tenant.name, key=secret)
 
 
@@ -79,5 +81,5 @@ def list_keys(
 )
 def revoke(key_id: KeyId, admin: Admin, session: WriteSessionValue) -> None:
     """Reject the key from now on and log out browsers that logged in with it. May be repeated."""
-    revoke_key(session, key_id)
+    revoke_key(session, Actor.of_key(session, admin.key_id), key_id)
     log.info("key.revoked", revoked_key_id=str(key_id), by=str(admin.key_id))

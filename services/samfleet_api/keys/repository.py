@@ -12,7 +12,9 @@ from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.keys import hash_key
-from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
+from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Scope, Tenant
+from samfleet.db.models.tenants import scope_of_key
+from samfleet.db.valid_keys import VALID
 
 USE_NOTED_EVERY = timedelta(minutes=1)  # one small write per minute and key in use
 _use_is_old = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < func.now() - USE_NOTED_EVERY)
@@ -25,10 +27,19 @@ class Caller:
     key_id: uuid.UUID
     tenant_id: uuid.UUID
     is_admin: bool
+    is_read_only: bool
+    tenant_is_disabled: bool
     use_is_old: bool
 
+    @property
+    def scope(self) -> Scope:
+        return scope_of_key(is_admin=self.is_admin, is_read_only=self.is_read_only)
 
-CALLER = (ApiKey.id, ApiKey.tenant_id, ApiKey.is_admin, _use_is_old)
+
+# The fields of `Caller`, of a query that joins the key's tenant.
+CALLER = (
+    ApiKey.id, ApiKey.tenant_id, ApiKey.is_admin, ApiKey.is_read_only, Tenant.disabled_at.is_not(None), _use_is_old,
+)  # fmt: skip
 
 
 class ListedKey(NamedTuple):
@@ -38,8 +49,8 @@ class ListedKey(NamedTuple):
 
 def caller_of_key(session: Session, key: str) -> Caller | None:
     """Find the caller by the hash of the key. The hash is not secret, so the timing of the comparison leaks nothing."""
-    query = select(*CALLER).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
-    row = session.execute(query).one_or_none()
+    query = select(*CALLER).join(Tenant, Tenant.id == ApiKey.tenant_id)
+    row = session.execute(query.where(ApiKey.key_sha256 == hash_key(key), VALID)).one_or_none()
     return Caller(*row) if row else None
 
 
@@ -62,22 +73,25 @@ def page(
     return [ListedKey(*row) for row in rows]
 
 
-def add(session: Session, tenant_id: uuid.UUID, key: str, *, name: str, is_admin: bool) -> ApiKey:
-    row = ApiKey(tenant_id=tenant_id, name=name, key_sha256=hash_key(key), is_admin=is_admin)
+def add(
+    session: Session, tenant_id: uuid.UUID, key: str, *, name: str, scope: Scope, expires_at: datetime | None
+) -> ApiKey:
+    row = ApiKey(
+        tenant_id=tenant_id,
+        name=name,
+        key_sha256=hash_key(key),
+        is_admin=scope is Scope.ADMIN,
+        is_read_only=scope is Scope.READ,
+        expires_at=expires_at,
+    )
     session.add(row)
     session.flush()
     return row
 
 
 def lock(session: Session, key_id: uuid.UUID) -> ApiKey | None:
-    query = select(ApiKey).where(ApiKey.id == key_id).with_for_update()
+    query = select(ApiKey).where(ApiKey.id == key_id).with_for_update(key_share=True)
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
-
-
-def lock_admins(session: Session) -> Sequence[uuid.UUID]:
-    """Lock the valid admin keys in a fixed order, so that two requests cannot revoke the last two at once."""
-    query = select(ApiKey.id).where(ApiKey.is_admin, ApiKey.revoked_at.is_(None)).order_by(ApiKey.id)
-    return session.scalars(query.with_for_update()).all()
 
 
 def revoke(session: Session, key: ApiKey) -> None:

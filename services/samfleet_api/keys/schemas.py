@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from samfleet.db.models import ApiKey
-from samfleet_api.schemas import RequestModel, StorableText
+from samfleet.db.models import ApiKey, Scope
+from samfleet_api.schemas import Moment, RequestModel, StorableText
 from samfleet_api.tenants.schemas import TenantName
 
 KeyName = Annotated[StorableText, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
@@ -16,9 +16,10 @@ _KEY: dict[str, JsonValue] = {
     "id": "0b7f6a3e-6f1d-4e0a-9d53-2c1f5d0a7b11",
     "name": "laptop of Ann",
     "tenant": "default",
-    "admin": False,
+    "scope": "submit",
     "bootstrap": False,
     "created_at": "2026-11-28T10:00:00Z",
+    "expires_at": None,
     "last_used_at": None,
     "revoked_at": None,
 }
@@ -33,7 +34,12 @@ class CreateKey(RequestModel):
     tenant: TenantName | None = Field(
         default=None, description="Tenant whose data the key can access. Default: your own tenant."
     )
-    admin: bool = Field(default=False, description="Allow it to manage the keys and tenants of the whole server.")
+    scope: Scope = Field(
+        default=Scope.SUBMIT,
+        description="`read` may only read; `submit` may also change what the tenant owns; `admin` also manages "
+        "the keys and tenants of the whole server.",
+    )
+    expires_at: Moment | None = Field(default=None, description="The key is refused from then on. Default: never.")
 
 
 class Key(BaseModel):
@@ -44,9 +50,10 @@ class Key(BaseModel):
     id: uuid.UUID
     name: str
     tenant: str
-    admin: bool
+    scope: Scope
     bootstrap: bool = Field(description="True if it was set by SAMFLEET_BOOTSTRAP_API_KEY.")
     created_at: datetime
+    expires_at: datetime | None = Field(description="Null if it never expires.")
     last_used_at: datetime | None = Field(description="Exact to one minute; null if it was never used.")
     revoked_at: datetime | None
 
@@ -56,9 +63,10 @@ class Key(BaseModel):
             id=row.id,
             name=row.name,
             tenant=tenant,
-            admin=row.is_admin,
+            scope=row.scope,
             bootstrap=row.is_bootstrap,
             created_at=row.created_at,
+            expires_at=row.expires_at,
             last_used_at=row.last_used_at,
             revoked_at=row.revoked_at,
             **fields,

@@ -11,9 +11,17 @@ from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
+from samfleet.db.models import Scope
 from samfleet.db.session import read_only
 from samfleet.errors import Forbidden, Unauthorized
-from samfleet_api.dependencies import EngineValue, WriteSessionValue, bearer, client_address, current_caller
+from samfleet_api.dependencies import (
+    SCOPE_EXTENSION,
+    EngineValue,
+    WriteSessionValue,
+    bearer,
+    client_address,
+    current_caller,
+)
 from samfleet_api.keys.repository import Caller
 from samfleet_api.problems import problems
 from samfleet_api.schemas import RequestModel
@@ -88,7 +96,7 @@ def log_in(body: Login, request: Request, session: WriteSessionValue) -> Respons
     key_id = repository.key_of_secret(session, body.key)
     if key_id is None:
         _count_wrong(request)
-        raise Unauthorized("this API key is unknown or revoked; paste a valid one")
+        raise Unauthorized("this API key is unknown, expired or revoked, or its tenant is disabled; paste a valid one")
     return _logged_in(request, session, key_id)
 
 
@@ -109,6 +117,7 @@ def log_in_with_link(body: LinkLogin, request: Request, session: WriteSessionVal
     status_code=201,
     summary="Create a link that logs a browser in",
     operation_id="key_create_login_link",
+    openapi_extra={SCOPE_EXTENSION: Scope.READ.value},  # the browser gets the rights of the key
     responses=problems(KeyRequired),
 )
 def create_link(

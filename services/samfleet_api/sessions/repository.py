@@ -4,11 +4,12 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.keys import hash_key
 from samfleet.db.models import ApiKey, BrowserSession, LoginLink, Tenant
+from samfleet.db.valid_keys import VALID
 from samfleet_api.keys.repository import CALLER, Caller
 
 
@@ -21,10 +22,12 @@ class OpenSession:
 
 
 def key_of_secret(session: Session, key: str) -> uuid.UUID | None:
-    """Return the id of the key, or None if it is unknown or revoked."""
-    return session.scalars(
-        select(ApiKey.id).where(ApiKey.key_sha256 == hash_key(key), ApiKey.revoked_at.is_(None))
-    ).one_or_none()
+    """Return the id of the key, or None if it is not valid or its tenant is disabled."""
+    return session.scalars(_usable().where(ApiKey.key_sha256 == hash_key(key))).one_or_none()
+
+
+def _usable() -> Select[uuid.UUID]:
+    return select(ApiKey.id).join(Tenant, Tenant.id == ApiKey.tenant_id).where(VALID, Tenant.disabled_at.is_(None))
 
 
 def add_link(session: Session, key_id: uuid.UUID, token: str, lifetime: timedelta) -> datetime:
@@ -44,7 +47,7 @@ def take_link(session: Session, token: str) -> uuid.UUID | None:
         .returning(LoginLink.api_key_id)
     )
     key_id = session.scalars(usable).one_or_none()
-    return session.scalars(select(ApiKey.id).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))).one_or_none()
+    return session.scalars(_usable().where(ApiKey.id == key_id)).one_or_none()
 
 
 def open_session(session: Session, key_id: uuid.UUID, token: str, lifetime: timedelta) -> None:
@@ -56,20 +59,20 @@ def open_session(session: Session, key_id: uuid.UUID, token: str, lifetime: time
 
 
 def find_session(session: Session, token: str) -> OpenSession | None:
-    """Find a session by the hash of its token, as for keys. Revoking a key ends its sessions at once."""
+    """Find a session by the hash of its token, as for keys. It ends with its key."""
     row = session.execute(
-        select(*CALLER, Tenant.name, ApiKey.name, BrowserSession.expires_at)  # the first four columns are the caller
+        select(*CALLER, Tenant.name, ApiKey.name, BrowserSession.expires_at)  # the first six columns are the caller
         .join(ApiKey, ApiKey.id == BrowserSession.api_key_id)
         .join(Tenant, Tenant.id == ApiKey.tenant_id)
         .where(
             BrowserSession.token_sha256 == hash_key(token),
             BrowserSession.expires_at > func.now(),
-            ApiKey.revoked_at.is_(None),
+            VALID,
         )
     ).one_or_none()
     if row is None:
         return None
-    return OpenSession(Caller(*row[:4]), *row[4:])
+    return OpenSession(Caller(*row[:6]), *row[6:])
 
 
 def close_session(session: Session, token: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Path
+
+from samfleet.db.audit import Actor
 from samfleet.logging import get_logger
 from samfleet_api.dependencies import Admin, AdminRequired, ReadSessionValue, WriteSessionValue
 from samfleet_api.pagination import (
@@ -19,11 +22,20 @@ from samfleet_api.pagination import (
 from samfleet_api.problems import PayloadTooLarge, problems
 from samfleet_api.strict_json import StrictJsonRoute
 from samfleet_api.tenants import repository
-from samfleet_api.tenants.schemas import CreateTenant, Tenant
-from samfleet_api.tenants.service import TenantNameTaken, create_tenant
+from samfleet_api.tenants.schemas import CreateTenant, Tenant, TenantName
+from samfleet_api.tenants.service import (
+    TenantNameTaken,
+    TenantNotFound,
+    TenantOfAdmins,
+    create_tenant,
+    disable_tenant,
+    enable_tenant,
+)
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
+
+NameInPath = Annotated[TenantName, Path(description="Name in `GET /v1/tenants`.")]
 
 
 @router.post(
@@ -35,7 +47,7 @@ log = get_logger(__name__)
 )
 def create(body: CreateTenant, admin: Admin, session: WriteSessionValue) -> Tenant:
     """Create a tenant. It has no key yet; POST /v1/keys creates one."""
-    tenant = create_tenant(session, body.name)
+    tenant = create_tenant(session, Actor.of_key(session, admin.key_id), body.name)
     log.info("tenant.created", created_tenant_id=str(tenant.id), by=str(admin.key_id))
     return Tenant.of(tenant)
 
@@ -53,3 +65,29 @@ def list_tenants(
     rows = repository.page(session, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=[Tenant.of(row) for row in kept], next=following)
+
+
+@router.post(
+    "/{name}/disable",
+    summary="Disable a tenant",
+    operation_id="tenant_disable",
+    responses=problems(AdminRequired, TenantNotFound, TenantOfAdmins),
+)
+def disable(name: NameInPath, admin: Admin, session: WriteSessionValue) -> Tenant:
+    """Refuse the tenant's keys and browser sessions from now on; its jobs go on. May be repeated."""
+    tenant = disable_tenant(session, Actor.of_key(session, admin.key_id), admin.tenant_id, name)
+    log.info("tenant.disabled", disabled_tenant_id=str(tenant.id), by=str(admin.key_id))
+    return Tenant.of(tenant)
+
+
+@router.post(
+    "/{name}/enable",
+    summary="Enable a tenant again",
+    operation_id="tenant_enable",
+    responses=problems(AdminRequired, TenantNotFound),
+)
+def enable(name: NameInPath, admin: Admin, session: WriteSessionValue) -> Tenant:
+    """Accept the tenant's keys again, except those that were revoked or have expired. May be repeated."""
+    tenant = enable_tenant(session, Actor.of_key(session, admin.key_id), name)
+    log.info("tenant.enabled", enabled_tenant_id=str(tenant.id), by=str(admin.key_id))
+    return Tenant.of(tenant)

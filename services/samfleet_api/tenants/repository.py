@@ -17,6 +17,11 @@ def find(session: Session, name: str) -> Tenant | None:
     return session.scalars(select(Tenant).where(Tenant.name == name)).one_or_none()
 
 
+def lock(session: Session, name: str) -> Tenant | None:
+    query = select(Tenant).where(Tenant.name == name).with_for_update(key_share=True)
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
 def add(session: Session, name: str) -> Tenant | None:
     """Create a tenant. Returns None if the name is taken."""
     statement = insert(Tenant).values(name=name).on_conflict_do_nothing(index_elements=["name"])

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from samfleet.db.models import Tenant as TenantRow
 from samfleet_api.schemas import RequestModel
@@ -31,6 +31,7 @@ class Tenant(BaseModel):
                     "id": "5d0f9a52-0c5f-4bb2-8b0c-6c7f1c0e9a55",
                     "name": "robotics",
                     "created_at": "2026-11-28T10:00:00Z",
+                    "disabled_at": None,
                 }
             ]
         }
@@ -39,7 +40,8 @@ class Tenant(BaseModel):
     id: uuid.UUID
     name: str
     created_at: datetime
+    disabled_at: datetime | None = Field(description="Since then its keys are refused; null if it is enabled.")
 
     @classmethod
     def of(cls, tenant: TenantRow) -> Self:
-        return cls(id=tenant.id, name=tenant.name, created_at=tenant.created_at)
+        return cls(id=tenant.id, name=tenant.name, created_at=tenant.created_at, disabled_at=tenant.disabled_at)

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from samfleet.config import Settings
+from samfleet.db.audit import Actor
 from samfleet.logging import get_logger
 from samfleet.outbound.addresses import AddressForbidden, AddressPolicy
 from samfleet.outbound.errors import UrlInvalid
-from samfleet_api.dependencies import ReadSessionValue, TenantId, WriteSessionValue, get_settings
+from samfleet_api.dependencies import CallerValue, ReadSessionValue, TenantId, WriteSessionValue, get_settings
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
     Cursor,
@@ -54,9 +55,9 @@ Policy = Annotated[AddressPolicy, Depends(_policy)]
     operation_id="webhook_create",
     responses=problems(AddressForbidden, PayloadTooLarge, UrlInvalid, WebhookLimitReached),
 )
-def create(body: CreateWebhook, tenant_id: TenantId, policy: Policy, session: WriteSessionValue) -> NewWebhook:
+def create(body: CreateWebhook, caller: CallerValue, policy: Policy, session: WriteSessionValue) -> NewWebhook:
     """Send changes of jobs and runs to a URL. Only this response has the secret; it cannot be read again."""
-    row = create_webhook(session, tenant_id, body, policy)
+    row = create_webhook(session, Actor.of_key(session, caller.key_id), caller.tenant_id, body, policy)
     log.info("webhook.created", webhook_id=str(row.id))
     return NewWebhook.of(row, secret=row.secret)
 
@@ -92,10 +93,11 @@ def read(webhook_id: WebhookId, tenant_id: TenantId, session: ReadSessionValue) 
     responses=problems(AddressForbidden, PayloadTooLarge, UrlInvalid, WebhookNotFound),
 )
 def update(
-    webhook_id: WebhookId, body: UpdateWebhook, tenant_id: TenantId, policy: Policy, session: WriteSessionValue
+    webhook_id: WebhookId, body: UpdateWebhook, caller: CallerValue, policy: Policy, session: WriteSessionValue
 ) -> Webhook:
     """Change the given fields; the others keep their values."""
-    row = update_webhook(session, tenant_id, webhook_id, body, policy)
+    row = get_webhook(session, caller.tenant_id, webhook_id, lock=True)
+    update_webhook(session, Actor.of_key(session, caller.key_id), row, body, policy)
     log.info("webhook.changed", webhook_id=str(row.id), fields=sorted(body.model_fields_set))
     return Webhook.of(row)
 
@@ -108,9 +110,10 @@ def update(
     operation_id="webhook_delete",
     responses=problems(WebhookNotFound),
 )
-def delete(webhook_id: WebhookId, tenant_id: TenantId, session: WriteSessionValue) -> None:
+def delete(webhook_id: WebhookId, caller: CallerValue, session: WriteSessionValue) -> None:
     """Delete a webhook with its pending messages and its log."""
-    delete_webhook(session, tenant_id, webhook_id)
+    row = get_webhook(session, caller.tenant_id, webhook_id, lock=True)
+    delete_webhook(session, Actor.of_key(session, caller.key_id), row)
     log.info("webhook.deleted", webhook_id=str(webhook_id))
 
 
@@ -121,11 +124,12 @@ def delete(webhook_id: WebhookId, tenant_id: TenantId, session: WriteSessionValu
     operation_id="webhook_rotate_secret",
     responses=problems(WebhookNotFound),
 )
-def rotate(webhook_id: WebhookId, tenant_id: TenantId, session: WriteSessionValue) -> NewWebhook:
+def rotate(webhook_id: WebhookId, caller: CallerValue, session: WriteSessionValue) -> NewWebhook:
     """Messages are signed with the old and the new secret for a day, so the receiver can change over.
 
     A second rotation ends the oldest secret at once.
     """
-    row = rotate_secret(session, tenant_id, webhook_id)
+    row = get_webhook(session, caller.tenant_id, webhook_id, lock=True)
+    rotate_secret(session, Actor.of_key(session, caller.key_id), row)
     log.info("webhook.secret_rotated", webhook_id=str(row.id))
     return NewWebhook.of(row, secret=row.secret)

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 from sqlalchemy.orm import Session
 
+from samfleet.db.audit import Action, Actor, write_audit
 from samfleet.db.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 from samfleet.errors import Conflict, NotFound
 from samfleet.outbound.addresses import AddressPolicy
@@ -43,7 +46,7 @@ class WebhookDisabled(Conflict):
 
 
 def create_webhook(
-    session: Session, tenant_id: uuid.UUID, body: CreateWebhook, policy: AddressPolicy
+    session: Session, actor: Actor, tenant_id: uuid.UUID, body: CreateWebhook, policy: AddressPolicy
 ) -> WebhookEndpoint:
     check_url(body.url, policy)
     if repository.count_locked(session, tenant_id) >= MOST_WEBHOOKS:
@@ -58,6 +61,7 @@ def create_webhook(
     )
     session.add(row)
     session.flush()
+    write_audit(session, actor, Action.WEBHOOK_CREATED, tenant_id, row.id, **audited_fields(row))
     return row
 
 
@@ -71,38 +75,58 @@ def get_webhook(
 
 
 def update_webhook(
-    session: Session, tenant_id: uuid.UUID, webhook_id: uuid.UUID, body: UpdateWebhook, policy: AddressPolicy
+    session: Session,
+    actor: Actor,
+    row: WebhookEndpoint,
+    body: UpdateWebhook,
+    policy: AddressPolicy,
 ) -> WebhookEndpoint:
-    """Change the given fields. A new URL, or enabling, ends the back-off and forgets earlier failures."""
-    row = get_webhook(session, tenant_id, webhook_id, lock=True)
+    """Change the given fields of a locked webhook. A new URL, or enabling, forgets earlier failures."""
+    before = audited_fields(row)
     given = body.model_dump(include=body.model_fields_set)
     if body.url is not None:
         check_url(body.url, policy)
     if body.events is not None:
         given["events"] = sorted(set(body.events))
+    moved = body.url not in {None, row.url}
     for name, value in given.items():
         setattr(row, name, value)
-    if body.enabled or body.url is not None:
+    if body.enabled or moved:
         row.failures, row.failing_since, row.not_before = 0, None, None
     if body.enabled is not None:
         row.disabled_reason = None
     session.flush()
+    changes = {name: [before[name], value] for name, value in audited_fields(row).items() if before[name] != value}
+    if changes or moved:
+        write_audit(session, actor, Action.WEBHOOK_CHANGED, row.tenant_id, row.id, changes=changes, new_url=moved)
     return row
 
 
-def delete_webhook(session: Session, tenant_id: uuid.UUID, webhook_id: uuid.UUID) -> None:
-    """Delete a webhook with its deliveries and their log."""
-    session.delete(get_webhook(session, tenant_id, webhook_id, lock=True))
+def delete_webhook(session: Session, actor: Actor, row: WebhookEndpoint) -> None:
+    """Delete a locked webhook with its deliveries and their log."""
+    write_audit(session, actor, Action.WEBHOOK_DELETED, row.tenant_id, row.id, **audited_fields(row))
+    session.delete(row)
     session.flush()
 
 
-def rotate_secret(session: Session, tenant_id: uuid.UUID, webhook_id: uuid.UUID) -> WebhookEndpoint:
+def rotate_secret(session: Session, actor: Actor, row: WebhookEndpoint) -> WebhookEndpoint:
     """Set a new secret. Messages are signed with both for a day; a second rotation drops the older one at once."""
-    row = get_webhook(session, tenant_id, webhook_id, lock=True)
     row.previous_secret, row.secret = row.secret, new_secret()
     row.previous_secret_until = datetime.now(UTC) + PREVIOUS_SECRET_VALID
     session.flush()
+    write_audit(session, actor, Action.WEBHOOK_SECRET_ROTATED, row.tenant_id, row.id)
     return row
+
+
+def audited_fields(row: WebhookEndpoint) -> dict[str, Any]:
+    """Return the fields that the audit trail shows. Of the URL it shows the host: the rest may have a secret."""
+    url = httpx.URL(row.url)
+    return {
+        "host": f"{url.scheme}://{url.netloc.decode()}",
+        "events": row.events,
+        "description": row.description,
+        "enabled": row.enabled,
+    }
 
 
 def send_test(session: Session, tenant_id: uuid.UUID, webhook_id: uuid.UUID) -> uuid.UUID:

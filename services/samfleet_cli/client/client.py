@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from samfleet.datasets.left_out import LeftOut
 from samfleet.regular_files import open_regular
+from samfleet_cli.client.access_calls import AccessCalls
 from samfleet_cli.client.calls import EXCHANGE_SECONDS, without_none
 from samfleet_cli.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet_cli.client.transport import ApiError
@@ -19,7 +20,7 @@ from samfleet_cli.client.webhook_calls import WebhookCalls
 _LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
 
 
-class SamfleetClient(WebhookCalls):
+class SamfleetClient(AccessCalls, WebhookCalls):
     """Client of the REST API. Idempotent calls are repeated when the connection fails. Jobs are submitted with an
     idempotency key for that reason.
     """
@@ -231,22 +232,3 @@ class SamfleetClient(WebhookCalls):
     def create_login_link(self) -> str:
         """Return a path below the API's URL that logs a browser in once."""
         return str(self._post("/v1/login-links", None)["path"])
-
-    def create_tenant(self, name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
-        return answer
-
-    def tenants(self) -> Iterator[dict[str, Any]]:
-        return self._items("/v1/tenants")
-
-    def create_key(self, name: str, *, tenant: str | None = None, admin: bool = False) -> dict[str, Any]:
-        """Create a key. `key` in the result is its secret, which no other response has."""
-        body = without_none({"name": name, "tenant": tenant, "admin": admin})
-        answer: dict[str, Any] = self._post("/v1/keys", body)
-        return answer
-
-    def keys(self, *, tenant: str | None = None) -> Iterator[dict[str, Any]]:
-        return self._items("/v1/keys", without_none({"tenant": tenant}))
-
-    def revoke_key(self, key_id: str) -> None:
-        self._delete(f"/v1/keys/{quote(key_id, safe='')}")

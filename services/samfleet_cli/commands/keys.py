@@ -1,16 +1,19 @@
-"""`samfleet keys` and `samfleet tenants`: manage access to a server, with an admin key."""
+"""`samfleet keys`, `tenants` and `audit`: manage access to a server, with an admin key."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, flag
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain
 from samfleet_cli.commands.rows import print_json, print_rows
 
 keys = typer.Typer(help="Create, list and revoke API keys. Needs an admin key.", no_args_is_help=True)
-tenants = typer.Typer(help="Create and list tenants. Needs an admin key.", no_args_is_help=True)
+tenants = typer.Typer(help="Create, list and disable tenants. Needs an admin key.", no_args_is_help=True)
+
+TenantName = Annotated[str, typer.Argument(help="Name of the tenant.")]
 
 
 @keys.command("create")
@@ -19,7 +22,13 @@ def create_key(
     tenant: Annotated[
         str | None, typer.Option(help="Tenant whose data the key can access. Default: your own.", show_default=False)
     ] = None,
-    admin: Annotated[bool, flag("--admin", help="Allow the key to manage keys and tenants.")] = False,
+    scope: Annotated[
+        str, typer.Option(help="read, submit (also change what the tenant owns) or admin (also manage access).")
+    ] = "submit",
+    expires: Annotated[
+        datetime | None,
+        typer.Option(help="Local time at which the key expires. Default: never.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -28,7 +37,9 @@ def create_key(
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
-        created = client.create_key(name, tenant=tenant, admin=admin)
+        created = client.create_key(
+            name, tenant=tenant, scope=scope, expires_at=expires.astimezone().isoformat() if expires else None
+        )
     if as_json:
         print_json(created)
         return
@@ -50,7 +61,7 @@ def list_keys(
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.keys(tenant=tenant))
-    columns = ("id", "name", "tenant", "admin", "created_at", "last_used_at", "revoked_at")
+    columns = ("id", "name", "tenant", "scope", "created_at", "last_used_at", "expires_at", "revoked_at")
     print_rows(found, columns, Form(as_json, plain), "there are no keys")
 
 
@@ -96,4 +107,45 @@ def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl 
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    print_rows(found, ("id", "name", "created_at"), Form(as_json, plain), "there are no tenants")
+    print_rows(found, ("id", "name", "created_at", "disabled_at"), Form(as_json, plain), "there are no tenants")
+
+
+@tenants.command("disable")
+def disable_tenant(name: TenantName, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """Refuse the tenant's keys from now on. Its jobs go on."""
+    _switch_tenant(name, api_url, api_key, enabled=False)
+
+
+@tenants.command("enable")
+def enable_tenant(name: TenantName, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """Accept the tenant's keys again."""
+    _switch_tenant(name, api_url, api_key, enabled=True)
+
+
+def _switch_tenant(name: str, api_url: str | None, api_key: str | None, *, enabled: bool) -> None:
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        client.switch_tenant(name, enabled=enabled)
+    typer.echo(f"tenant {name} is {'enabled' if enabled else 'disabled'}")
+
+
+def audit(
+    tenant: Annotated[
+        str | None, typer.Option(help="Only changes that concern this tenant.", show_default=False)
+    ] = None,
+    action: Annotated[
+        str | None, typer.Option(help="Only changes of this kind, such as key.created.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+    plain: Plain = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """List who changed keys, tenants and webhooks, newest first. Needs an admin key."""
+    from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.listing import Form
+
+    with connect(choose_api(api_url, api_key)) as client:
+        found = list(client.audit(tenant=tenant, action=action))
+    print_rows(found, ("at", "actor", "action", "tenant", "subject_id"), Form(as_json, plain), "nothing was changed")

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from sqlalchemy import Engine, select, update
 
 from fixtures.api.running_api import Api, Tenant, new_tenant
+from samfleet.db.audit import Actor
 from samfleet.db.keys import hash_key, new_key
 from samfleet.db.migrate import register_bootstrap_key, register_key
-from samfleet.db.models import ApiKey, BrowserSession
+from samfleet.db.models import ApiKey, BrowserSession, Scope
+from samfleet.db.models import Tenant as TenantRow
 from samfleet.db.session import read_only, transaction
-from samfleet_api.keys.repository import lock_admins
+from samfleet.db.valid_keys import lock_admins
+from samfleet_api.keys import service
 from samfleet_api.keys.service import LastAdminKey, revoke_key
 
+ACTOR = Actor("test")
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -52,12 +56,68 @@ def test_an_admin_creates_a_tenant_and_a_key_and_revokes_it(api: Api, admin: Ten
     assert status(api, key["key"]) == 200
     (listed,) = admin.http.get("/v1/keys", params={"tenant": name}).json()["items"]
     assert "key" not in listed
-    assert (listed["name"], listed["admin"], listed["revoked_at"]) == ("laptop", False, None)
+    assert (listed["name"], listed["scope"], listed["revoked_at"]) == ("laptop", "submit", None)
     assert listed["last_used_at"] is not None
     for _ in range(2):
         assert admin.http.delete(f"/v1/keys/{key['id']}").status_code == 204
     assert status(api, key["key"]) == 401
     assert admin.http.get("/v1/keys", params={"tenant": name}).json()["items"][0]["revoked_at"] is not None
+
+
+def test_an_expired_key_is_refused_with_its_browser_sessions(api: Api, admin: Tenant) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    key = create_key(admin, expires_at=later.isoformat())
+    assert datetime.fromisoformat(key["expires_at"]) == later
+    assert status(api, key["key"]) == 200
+    with httpx.Client(base_url=api.url) as browser:
+        assert browser.post("/dashboard/session", json={"key": key["key"]}).status_code == 204
+        with transaction(api.engine) as session:
+            session.get_one(ApiKey, uuid.UUID(key["id"])).expires_at = datetime.now(UTC)
+        assert status(api, key["key"]) == 401
+        assert browser.get("/v1/jobs").status_code == 401
+        assert browser.post("/dashboard/session", json={"key": key["key"]}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "key_expiry_passed"),
+        ({"expires_at": "tomorrow"}, "payload_invalid"),
+        ({"scope": "root"}, "payload_invalid"),
+        ({"admin": True}, "payload_invalid"),
+    ],
+)
+def test_a_wrong_key_is_not_created(admin: Tenant, fields: dict[str, object], code: str) -> None:
+    answer = admin.http.post("/v1/keys", json={"name": "laptop", **fields})
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_a_disabled_tenant_is_refused_until_it_is_enabled(api: Api, admin: Tenant) -> None:
+    name = f"tenant-{uuid.uuid4().hex}"
+    admin.http.post("/v1/tenants", json={"name": name})
+    key = create_key(admin, tenant=name)["key"]
+    with httpx.Client(base_url=api.url) as browser:
+        assert browser.post("/dashboard/session", json={"key": key}).status_code == 204
+        for _ in range(2):
+            disabled = admin.http.post(f"/v1/tenants/{name}/disable")
+            assert (disabled.status_code, disabled.json()["disabled_at"] is not None) == (200, True)
+        with with_key(api, key) as http:
+            answer = http.get("/v1/jobs")
+        assert (answer.status_code, answer.json()["code"]) == (403, "tenant_disabled")
+        assert browser.get("/v1/jobs").json()["code"] == "tenant_disabled"
+        assert browser.post("/dashboard/session", json={"key": key}).status_code == 401
+    assert admin.http.post(f"/v1/tenants/{name}/enable").json()["disabled_at"] is None
+    assert status(api, key) == 200
+
+
+def test_a_tenant_without_which_no_admin_remains_is_not_disabled(api: Api, admin: Tenant) -> None:
+    with read_only(api.engine) as session:
+        own = session.get_one(TenantRow, admin.id).name
+    refused = admin.http.post(f"/v1/tenants/{own}/disable")
+    assert (refused.status_code, refused.json()["code"]) == (409, "tenant_of_admins")
+    for action in ("disable", "enable"):
+        unknown = admin.http.post(f"/v1/tenants/nobody/{action}")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "tenant_not_found")
 
 
 def test_only_the_hash_of_a_key_is_stored(api: Api, admin: Tenant) -> None:
@@ -150,12 +210,24 @@ def test_the_last_admin_key_cannot_be_revoked(database_url: str, engine: Engine)
         register_key(database_url, new_key(), name=f"admin {number}", admin=True)
     register_key(database_url, new_key(), name="no admin")
     with transaction(engine) as session:
-        first, second = lock_admins(session)
-        revoke_key(session, first)
+        first, second = (one.key_id for one in lock_admins(session))
+        revoke_key(session, ACTOR, first)
     with transaction(engine) as session:
         with pytest.raises(LastAdminKey):
-            revoke_key(session, second)
-        revoke_key(session, session.scalars(select(ApiKey.id).where(~ApiKey.is_admin)).one())
+            revoke_key(session, ACTOR, second)
+        revoke_key(session, ACTOR, session.scalars(select(ApiKey.id).where(~ApiKey.is_admin)).one())
+
+
+def test_an_admin_key_that_expires_does_not_count_as_the_last(database_url: str, engine: Engine) -> None:
+    register_key(database_url, new_key(), admin=True)
+    with transaction(engine) as session:
+        tenant = session.scalars(select(TenantRow)).one()
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        expiring, _ = service.create_key(session, ACTOR, tenant, name="soon", scope=Scope.ADMIN, expires_at=soon)
+        lasting = next(one.key_id for one in lock_admins(session) if one.expires_at is None)
+        with pytest.raises(LastAdminKey):
+            revoke_key(session, ACTOR, lasting)
+        revoke_key(session, ACTOR, expiring.id)
 
 
 def valid_keys(engine: Engine) -> list[tuple[str, bool]]:

@@ -9,6 +9,7 @@ from fixtures.api.running_api import Api
 SUCCESS = {"200", "201", "202", "204", "304"}
 
 OPERATIONS = [
+    "audit_list",
     "dataset_add_images",
     "dataset_create",
     "dataset_delete",
@@ -60,6 +61,8 @@ OPERATIONS = [
     "site_forget",
     "site_list",
     "tenant_create",
+    "tenant_disable",
+    "tenant_enable",
     "tenant_list",
     "variant_list",
     "variant_read",

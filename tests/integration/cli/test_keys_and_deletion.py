@@ -40,6 +40,18 @@ def test_keys_and_tenants_are_managed(api: Api, admin: Tenant) -> None:
     with pytest.raises(ApiError) as refused:
         run(api, secret, "keys", "list")
     assert refused.value.problem_code == "admin_required"
+    reader = run(api, admin.key, "keys", "create", "r", "--tenant", name, "--scope", "read", "--expires", "2099-01-01")
+    with pytest.raises(ApiError) as refused:
+        run(api, reader.strip(), "webhooks", "create", "https://example.com/")
+    assert refused.value.problem_code == "scope_required"
+    run(api, admin.key, "tenants", "disable", name)
+    with pytest.raises(ApiError) as refused:
+        run(api, secret, "jobs", "list")
+    assert refused.value.problem_code == "tenant_disabled"
+    run(api, admin.key, "tenants", "enable", name)
+    actions = [one["action"] for one in json.loads(run(api, admin.key, "audit", "--tenant", name, "--json"))]
+    assert actions == ["tenant.enabled", "tenant.disabled", "key.created", "key.created", "tenant.created"]
+    assert run(api, admin.key, "audit", "--tenant", name, "--action", "key.created", "--plain").count(name) == 2
     run(api, admin.key, "keys", "revoke", listed["id"])
     with pytest.raises(ApiError) as refused:
         run(api, secret, "jobs", "list")

@@ -1,6 +1,7 @@
 """All tables: importing this module fills `Base.metadata`."""
 
 from samfleet.db.base import Base
+from samfleet.db.models.audit import AuditEvent
 from samfleet.db.models.datasets import (
     Dataset,
     DatasetAnnotation,
@@ -16,7 +17,7 @@ from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.sites import SeriesQuality, Site
 from samfleet.db.models.storage import RemovedPrefix, StoreWalk
-from samfleet.db.models.tenants import ApiKey, BrowserSession, LoginLink, Tenant
+from samfleet.db.models.tenants import ApiKey, BrowserSession, LoginLink, Scope, Tenant
 from samfleet.db.models.webhooks import (
     DeliveryState,
     WebhookAttempt,
@@ -29,6 +30,7 @@ from samfleet.site_names import LOCAL_SITE
 __all__ = [
     "LOCAL_SITE",
     "ApiKey",
+    "AuditEvent",
     "Base",
     "BrowserSession",
     "Dataset",
@@ -54,6 +56,7 @@ __all__ = [
     "Run",
     "RunQuality",
     "RunState",
+    "Scope",
     "SeriesQuality",
     "Shard",
     "ShardState",

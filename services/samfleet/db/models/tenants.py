@@ -1,25 +1,41 @@
 from __future__ import annotations
 
+import enum
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, false
+from sqlalchemy import CheckConstraint, ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base, HasCreatedAt, HasId
 
 
+class Scope(enum.StrEnum):
+    """Rights of a key. Each has those of the ones before it."""
+
+    READ = "read"  # read everything of the tenant
+    SUBMIT = "submit"  # and change it: datasets, jobs, prices, webhooks
+    ADMIN = "admin"  # and manage the keys and tenants of the whole server
+
+    def covers(self, needed: Scope) -> bool:
+        order = list(Scope)
+        return order.index(self) >= order.index(needed)
+
+
 class Tenant(HasId, HasCreatedAt, Base):
+    """A tenant. Keys of a disabled one are refused; its jobs go on."""
+
     __tablename__ = "tenants"
 
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    disabled_at: Mapped[datetime | None]
 
 
 class ApiKey(HasId, HasCreatedAt, Base):
     """A bearer key. Only its SHA-256 is stored; keys are random, so a slow hash would add nothing.
 
-    An admin key manages the keys and tenants of the whole server. The bootstrap key comes from the settings.
-    `last_used_at` is accurate to a minute.
+    `is_admin` and `is_read_only` make up the `scope`. The bootstrap key comes from the settings. `last_used_at` is
+    accurate to a minute.
     """
 
     __tablename__ = "api_keys"
@@ -28,9 +44,24 @@ class ApiKey(HasId, HasCreatedAt, Base):
     name: Mapped[str] = mapped_column(String(100))
     key_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     is_admin: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_read_only: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_bootstrap: Mapped[bool] = mapped_column(default=False, server_default=false())
     last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (CheckConstraint("NOT (is_admin AND is_read_only)", name="scope"),)
+
+    @property
+    def scope(self) -> Scope:
+        return scope_of_key(is_admin=self.is_admin, is_read_only=self.is_read_only)
+
+
+def scope_of_key(*, is_admin: bool, is_read_only: bool) -> Scope:
+    """Return the scope that the two columns of a key mean."""
+    if is_admin:
+        return Scope.ADMIN
+    return Scope.READ if is_read_only else Scope.SUBMIT
 
 
 class LoginLink(HasCreatedAt, Base):

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from samfleet_cli.client.calls import Calls, without_none
+
+
+class AccessCalls(Calls):
+    """Calls of keys, tenants and the audit trail."""
+
+    def create_tenant(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
+        return answer
+
+    def tenants(self) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/tenants")
+
+    def switch_tenant(self, name: str, *, enabled: bool) -> dict[str, Any]:
+        """Enable or disable a tenant."""
+        path = f"/v1/tenants/{quote(name, safe='')}/{'enable' if enabled else 'disable'}"
+        answer: dict[str, Any] = self._post(path, None)
+        return answer
+
+    def create_key(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Create a key. `key` in the result is its secret, which no other response has."""
+        answer: dict[str, Any] = self._post("/v1/keys", without_none({"name": name, **fields}))
+        return answer
+
+    def keys(self, *, tenant: str | None = None) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/keys", without_none({"tenant": tenant}))
+
+    def revoke_key(self, key_id: str) -> None:
+        self._delete(f"/v1/keys/{quote(key_id, safe='')}")
+
+    def audit(self, *, tenant: str | None = None, action: str | None = None) -> Iterator[dict[str, Any]]:
+        return self._items("/v1/audit", without_none({"tenant": tenant, "action": action}))
