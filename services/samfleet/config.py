@@ -189,7 +189,7 @@ class Settings(WebhookSettings):
         default=None,
         ge=1,
         le=36_500,
-        description="Days after its end for which a job without `keep_days` is kept. Unset: for ever.",
+        description="Days after its end for which a job without `keep_days` is kept. Unset: forever.",
     )
     triton_timeout: timedelta = Field(
         default=timedelta(minutes=30), description="Longest wait for one image, Triton's queue included."

@@ -51,7 +51,7 @@ def delete_job(
 def delete_expired(session: Session, keep_days: int | None, limit: int) -> list[uuid.UUID]:
     """Hide at most `limit` jobs that ended more days ago than they are kept; return their ids.
 
-    A job is kept for its own `keep_days`, or for `keep_days` of the server; for ever if both are None. A retry that
+    A job is kept for its own `keep_days`, or for `keep_days` of the server; forever if both are None. A retry that
     locks the job first has the job running again, so it stays.
     """
     days = func.coalesce(Job.keep_days, cast(keep_days, Integer))

@@ -133,7 +133,7 @@ class SubmitJob(RequestModel):
         ge=1,
         le=36_500,
         strict=True,
-        description="Delete the job so many days after its end. Default: the server's, which may keep it for ever.",
+        description="Delete the job so many days after its end. Default: the server's, which may keep it forever.",
     )
 
     @model_validator(mode="after")

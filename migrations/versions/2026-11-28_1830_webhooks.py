@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "19cee143b788"
-down_revision = "238e6871b241"
+down_revision = "e19f3a85b0d6"
 branch_labels = None
 depends_on = None
 
