@@ -15,6 +15,7 @@ from samfleet_cli.exit_codes import ExitCode
 
 FIRST_INTERVAL_SECONDS = 0.2
 LONGEST_INTERVAL_SECONDS = 2.0
+NO_IMAGE_SUCCEEDED = "no_image_succeeded"  # error code of a job whose images all failed
 PATIENCE_SECONDS = 120.0  # the supervisor restarts a crashed API within half a minute
 
 
@@ -67,10 +68,10 @@ def follow_job(
 
 
 def exit_code_of(job: Job) -> ExitCode:
-    """Return the exit code for an ended job. Raises `JobFailed` if the job failed."""
-    if job.state == "failed":
+    """Return the exit code for an ended job. Raises `JobFailed` if it failed for another reason than its images."""
+    if job.state == "failed" and (job.error is None or job.error.code != NO_IMAGE_SUCCEEDED):
         reason = "; ".join(job.reasons) or "the server gives no reason"
         raise JobFailed(f"job {job.id} failed: {reason}; {job.kept}")
     if job.state == "cancelled":
         return ExitCode.CANCELLED
-    return ExitCode.IMAGES_FAILED if job.state == "completed_with_errors" or job.counts.failed else ExitCode.OK
+    return ExitCode.IMAGES_FAILED if job.state != "completed" or job.counts.failed else ExitCode.OK

@@ -64,7 +64,7 @@ def test_a_webhook_is_created_read_changed_and_deleted(tenant: Tenant) -> None:
         ({"url": "ftp://example.com/"}, "url_invalid"),
         ({"url": "https://user:word@example.com/"}, "url_invalid"),
         ({"url": URL, "events": ["job.exploded"]}, "payload_invalid"),
-        ({"url": URL, "events": ["job.queued"]}, "payload_invalid"),
+        ({"url": URL, "events": ["job.planned"]}, "payload_invalid"),
         ({"url": URL, "secret": "mine"}, "payload_invalid"),
         ({"url": None}, "payload_invalid"),
     ],

@@ -132,6 +132,7 @@ def test_a_segevery_run_has_the_recorded_recall(
     assert recall_of(summary["runs"][0]["evaluation"]) == pytest.approx(wanted, abs=1e-12)
     for printed in (followed, samfleet("show", job.id)):
         (line,) = [line for line in printed.splitlines() if line.startswith("│ AR ") and line.endswith(" 100 │")]
-        assert line.split()[3:10:2] == [
+        cells = [cell.strip() for cell in line.split("│")]
+        assert [cells[2], *cells[4:7]] == [
             f"{wanted[f'AR@100{name}']:.4f}" for name in ("", "_small", "_medium", "_large")
         ]

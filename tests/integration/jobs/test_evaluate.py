@@ -108,7 +108,7 @@ def test_a_failed_evaluation_loses_no_result(engine: Engine) -> None:
         session.execute(update(DatasetAnnotation).values(segmentation={"size": [SIDE, SIDE], "counts": None}))
     finish_run(engine, store, run.id)
     job, run = reload(engine, run)
-    assert (job.state, run.state, run.error_code) == (JobState.COMPLETED, RunState.COMPLETED, None)
+    assert (job.state, run.state, run.error_code) == (JobState.COMPLETED_WITH_ERRORS, RunState.COMPLETED, None)
     assert run.quality_error_code == "evaluation_failed"
     assert "could not be evaluated" in (run.quality_error_message or "")
     assert figures(engine, run) == {}

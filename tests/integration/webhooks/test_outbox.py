@@ -49,11 +49,11 @@ def test_a_completed_job_is_reported_with_ids_states_and_counts(engine: Engine, 
     add_endpoint(engine, tenant_of(engine, run), URL)
     complete(engine, queue, run)
     found = dict(events(engine))
-    assert list(found) == ["run.finishing", "run.completed", "job.completed"]
+    assert list(found) == ["run.finishing", "run.completed", "job.completed_with_errors"]
     counts = {"total": 3, "succeeded": 2, "failed": 1, "masks": 4}
-    job, finished = found["job.completed"], found["run.completed"]
+    job, finished = found["job.completed_with_errors"], found["run.completed"]
     assert (job["job_id"], job["from_state"], job["state"], job["counts"]) == (
-        str(run.job_id), "running", "completed", counts,
+        str(run.job_id), "running", "completed_with_errors", counts,
     )  # fmt: skip
     assert (finished["run_id"], finished["variant"], finished["counts"]) == (str(run.id), "mobile_sam", counts)
     assert job["links"] == {"job": f"/v1/jobs/{run.job_id}", "dashboard": f"/dashboard/jobs/{run.job_id}"}
@@ -90,12 +90,12 @@ def test_a_rolled_back_change_leaves_no_event(engine: Engine, queue: MemoryTaskQ
 def test_only_wanted_types_of_the_own_tenant_are_written(engine: Engine, queue: MemoryTaskQueue) -> None:
     run = start_job(engine, queue, 3)
     tenant_id = tenant_of(engine, run)
-    wanted = add_endpoint(engine, tenant_id, URL, events=["job.completed", "job.failed"])
+    wanted = add_endpoint(engine, tenant_id, URL, events=["job.completed_with_errors", "job.failed"])
     add_endpoint(engine, tenant_id, URL, events=["job.failed"])
     add_endpoint(engine, tenant_id, URL, enabled=False)
     add_endpoint(engine, add_tenant(engine), URL)
     complete(engine, queue, run)
-    assert [name for name, _ in events(engine)] == ["job.completed"]
+    assert [name for name, _ in events(engine)] == ["job.completed_with_errors"]
     assert [one.endpoint_id for one in deliveries(engine)] == [wanted.id]
 
 

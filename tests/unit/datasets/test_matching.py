@@ -6,7 +6,7 @@ from samfleet.datasets.matching import assign_image_ids
 
 
 def test_without_annotations_ids_count_from_one() -> None:
-    assert assign_image_ids(["a", "b", "c"], None) == [1, 2, 3]
+    assert list(assign_image_ids(["a", "b", "c"], None)) == [1, 2, 3]
 
 
 def test_the_relative_path_wins_over_the_last_part() -> None:

@@ -119,3 +119,9 @@ def test_a_failed_job_says_what_is_complete() -> None:
         exit_code_of(failed)
     alone = Job.model_validate(job(state="failed", error=missing, runs=runs[:1]))
     assert alone.kept == "results that failed runs recorded before are kept"
+
+
+def test_a_job_whose_images_all_failed_has_the_exit_code_of_failed_images() -> None:
+    error = {"code": "no_image_succeeded", "message": "all images failed"}
+    ended = Job.model_validate(job(state="failed", error=error))
+    assert exit_code_of(ended) is ExitCode.IMAGES_FAILED
