@@ -16,7 +16,7 @@ def test_a_page_without_a_session_asks_for_the_login_and_returns_afterwards(
         page.goto("/dashboard/variants?name=tiny")
         page.get_by_label("API key").fill("sf_wrong")
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("alert")).to_contain_text("unknown or revoked")
+        expect(page.get_by_role("alert")).to_contain_text("unknown, expired or revoked")
         page.get_by_label("API key").fill(tenant.key)
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Variants").wait_for()
