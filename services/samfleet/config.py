@@ -269,19 +269,15 @@ class Settings(WebhookSettings):
     @field_validator("accept_licenses", mode="before")
     @classmethod
     def _parse_licences(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
         try:
-            return parse_accepted(value)
+            return parse_accepted(value) if isinstance(value, str) else value
         except LicenceUnknown as error:
             raise ValueError(error.message) from error
 
     @field_validator("dataset_roots", mode="before")
     @classmethod
     def _parse_roots(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(Path(part) for part in value.split(os.pathsep) if part)
-        return value
+        return tuple(Path(part) for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -36,7 +36,7 @@ class FolderListing:
 
 @dataclass(frozen=True, slots=True)
 class FolderFiles:
-    """Image files below a folder, sorted by relative name: 100 bytes of memory each.
+    """Image files below a folder, sorted by relative name; only the names are in memory.
 
     `names` are as a dataset stores them. `odd` has, by such a name, the real name and the fault of a file whose name
     cannot be stored. The files are looked at one by one in `images`.

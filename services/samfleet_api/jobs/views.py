@@ -21,7 +21,7 @@ from samfleet_api.jobs import repository
 from samfleet_api.jobs.schemas import AnnotationCoverage, FailureGroup, FailureGroups, FirstFailure, Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.runs.repository import RunFacts, facts_of, of_jobs
-from samfleet_api.runs.schemas import Counts, Failure, Stalled
+from samfleet_api.runs.schemas import Counts, Failure, Run, Stalled
 from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import is_recorded, view_run
 
@@ -53,6 +53,9 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
     coverage = repository.coverage_of(session, datasets)
     stalled = stalled_runs(session, runs)
 
+    def view_of_run(run: RunRow) -> Run:
+        return view_run(run, progress[run.id], facts.get(run.id, RunFacts()), stalled=stalled.get(run.id))
+
     def view(job: JobRow) -> Job:
         own = runs_of[job.id]
         overall = combine(progress[run.id] for run in own)
@@ -77,10 +80,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
             progress=overall.fraction,
             images_per_second=overall.images_per_second,
             eta_seconds=overall.eta_seconds,
-            runs=[
-                view_run(run, progress[run.id], facts.get(run.id, RunFacts()), stalled=stalled.get(run.id))
-                for run in own
-            ],
+            runs=list(map(view_of_run, own)),
         )
 
     return [view(job) for job in jobs]

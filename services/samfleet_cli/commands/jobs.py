@@ -13,6 +13,9 @@ import typer
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, Plain, Yes, flag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from samfleet_cli.client.client import SamfleetClient
     from samfleet_cli.client.schemas import Job
 
 app = typer.Typer(help="List, show, follow, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True)
@@ -57,11 +60,7 @@ def show(
     api_key: ApiKey = None,
 ) -> None:
     """Show one job: its state, counts, runs and their evaluation."""
-    from samfleet_cli.connection import choose_api, connect
-
-    with connect(choose_api(api_url, api_key)) as client:
-        job = client.job(job_id)
-    _print_job(job, as_json=as_json)
+    _ask(lambda client: client.job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -72,11 +71,7 @@ def cancel(
     api_key: ApiKey = None,
 ) -> None:
     """Cancel a job. Recorded results are kept."""
-    from samfleet_cli.connection import choose_api, connect
-
-    with connect(choose_api(api_url, api_key)) as client:
-        job = client.cancel_job(job_id)
-    _print_job(job, as_json=as_json)
+    _ask(lambda client: client.cancel_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -87,11 +82,7 @@ def pause(
     api_key: ApiKey = None,
 ) -> None:
     """Pause a job. What workers have started finishes; nothing new starts."""
-    from samfleet_cli.connection import choose_api, connect
-
-    with connect(choose_api(api_url, api_key)) as client:
-        job = client.pause_job(job_id)
-    _print_job(job, as_json=as_json)
+    _ask(lambda client: client.pause_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -102,11 +93,7 @@ def resume(
     api_key: ApiKey = None,
 ) -> None:
     """Let a paused job continue."""
-    from samfleet_cli.connection import choose_api, connect
-
-    with connect(choose_api(api_url, api_key)) as client:
-        job = client.resume_job(job_id)
-    _print_job(job, as_json=as_json)
+    _ask(lambda client: client.resume_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -117,11 +104,7 @@ def retry(
     api_key: ApiKey = None,
 ) -> None:
     """Compute the failed images of an ended job again. Its results are kept until the new ones replace them."""
-    from samfleet_cli.connection import choose_api, connect
-
-    with connect(choose_api(api_url, api_key)) as client:
-        job = client.retry_job(job_id)
-    _print_job(job, as_json=as_json)
+    _ask(lambda client: client.retry_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -227,6 +210,15 @@ def follow(
         job, results = finish_job(client, asked.id, out, display)
     print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
+
+
+def _ask(request: Callable[[SamfleetClient], Job], api_url: str | None, api_key: str | None, *, as_json: bool) -> None:
+    """Send a request about one job and print the job."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        job = request(client)
+    _print_job(job, as_json=as_json)
 
 
 def _print_job(job: Job, *, as_json: bool) -> None:
