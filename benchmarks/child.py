@@ -21,7 +21,7 @@ from benchmarks.cases import Case, Sample
 from benchmarks.flops import matrix_peak, synchronize
 from benchmarks.memory import peak_bytes, resident_bytes
 from benchmarks.paths import PATHS, Found, MeasuredPath, PathOptions
-from samfleet_models.device.hardware import reset_peak_memory
+from samfleet_models.device.peak_memory import PeakMemory
 
 WARM_UP = {"decode": 4, "everything": 2}  # prompts, points per side
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -54,7 +54,7 @@ class Child:
 
     def _measure(self, order: dict[str, Any]) -> dict[str, Any]:
         work = self._prepared(case_of(order))
-        reset_peak_memory(self._device)
+        PeakMemory(self._device).reset()
         synchronize(self._device)
         begun = time.perf_counter()
         found = work()

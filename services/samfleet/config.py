@@ -17,13 +17,14 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from samfleet.licences import LicenceUnknown, parse_accepted
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 from samfleet.setting_values import drop_service_link, parse_pools, parse_seconds
+from samfleet.shard_settings import ShardSettings
 from samfleet.site_names import check_site_name
 from samfleet.webhook_settings import WebhookSettings
 
 MIN_KEY_LENGTH = 24
 
 
-class Settings(WebhookSettings):
+class Settings(ShardSettings, WebhookSettings):
     """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
     # An empty variable counts as unset: compose files pass every setting on, set or not.
@@ -157,15 +158,6 @@ class Settings(WebhookSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Addresses or networks of proxies whose `X-Forwarded-*` headers are trusted, separated by commas.",
-    )
-    shard_size: int = Field(
-        default=32, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
-    )
-    shards_in_flight: int = Field(
-        default=4, ge=1, description="Shards of one run queued or leased at a time; the rest waits in PostgreSQL."
-    )
-    images_in_flight: int = Field(
-        default=16, ge=1, description="Requests of one shard at Triton at a time; twice the batch keeps it fed."
     )
     worker_concurrency: int = Field(default=4, ge=1, description="Tasks that one worker process runs at a time.")
     lease: timedelta = Field(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -95,6 +96,7 @@ class LifecycleStep(bootsteps.StartStopStep):
         if pool_queue(services.settings.pool) in parent.app.amqp.queues.consume_from:
             self._heartbeat = Heartbeat(services)
             self._heartbeat.start()
+        gc.freeze()  # a collection need not visit the libraries' objects; a shard's masks cause many
         log.info("worker.started", worker=services.worker, pool=services.settings.pool)
 
     def stop(self, parent: Any) -> None:

@@ -44,6 +44,7 @@ def register_tasks(app: WorkerApp) -> None:
                 self.services.queue,
                 uuid.UUID(job_id),
                 shard_size=limits.shard_size,
+                shard_time=limits.shard_time,
                 shards_in_flight=limits.shards_in_flight,
             )
 

@@ -19,12 +19,27 @@ def fingerprint(facts: Facts) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def remember_hardware(session: Session, measured: Iterable[Facts]) -> dict[str, uuid.UUID]:
-    """Return the ids of the hardware rows by fingerprint, inserting new rows.
+class KnownHardware:
+    """Ids of the hardware rows by facts. A shard's images have one or two different facts, so each is looked up."""
+
+    def __init__(self, rows: Iterable[tuple[Facts, uuid.UUID]]) -> None:
+        self._rows = list(rows)
+
+    def id_of(self, facts: Facts) -> uuid.UUID | None:
+        """Return None for facts that were not remembered, such as none."""
+        return next((id_ for known, id_ in self._rows if known == facts), None)
+
+
+def remember_hardware(session: Session, measured: Iterable[Facts]) -> KnownHardware:
+    """Return the ids of the hardware rows, inserting new rows.
 
     Rows are written in sorted order, so that two writers cannot deadlock.
     """
-    known = {fingerprint(facts): facts for facts in measured if facts}
+    different: list[Facts] = []
+    for facts in measured:
+        if facts and facts not in different:
+            different.append(facts)
+    known = {fingerprint(facts): facts for facts in different}
     for sha256, facts in sorted(known.items()):
         values = {
             "id": uuid.uuid4(),
@@ -38,4 +53,4 @@ def remember_hardware(session: Session, measured: Iterable[Facts]) -> dict[str, 
     rows = session.execute(
         select(Hardware.fingerprint_sha256, Hardware.id).where(Hardware.fingerprint_sha256.in_(known))
     )
-    return {row.fingerprint_sha256: row.id for row in rows}
+    return KnownHardware((known[row.fingerprint_sha256], row.id) for row in rows)

@@ -57,10 +57,10 @@ def part_row(outcome: ImageOutcome) -> dict[str, Any]:
 
 def part_rows(store: ObjectStore, outcomes: Sequence[ImageOutcome], previous: str | None) -> Iterator[dict[str, Any]]:
     """Yield the lines of a part. A retried shard keeps the lines of its `previous` part for all other images."""
-    made = {outcome.image.dataset_image_id: part_row(outcome) for outcome in outcomes}
     if previous is None:
-        yield from made.values()
+        yield from map(part_row, outcomes)  # one at a time, because their masks are many small objects
         return
+    made = {outcome.image.dataset_image_id: part_row(outcome) for outcome in outcomes}
     for row in read_jsonl_zst(store, previous):
         yield made.get(row["dataset_image_id"], row)
 

@@ -8,6 +8,7 @@ missing ones and does not change those that exist: (run, index) is unique.
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from math import ceil
 
 from sqlalchemy import Engine, select
@@ -18,34 +19,42 @@ from samfleet.db.models import JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.queue import TaskQueue
+from samfleet.jobs.shard_sizes import choose_shard_size, images_in_time
 from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import lock_job, move_job, move_run
 
-PAGE_SHARDS = 1000  # at the default shard size 32,000 images a transaction, which takes tens of milliseconds
-LEAST_IMAGES = 4  # a smaller shard is mostly overhead: one claim, one part file, one record
-LEAST_SHARDS = 8  # enough to use several workers and to show progress
+PAGE_SHARDS = 1000  # at 32 images a shard 32,000 images a transaction, which takes tens of milliseconds
 
 
-def choose_shard_size(images: int, largest: int) -> int:
-    """Return the shard size for a number of images, at most `largest`.
+def plan_job(
+    engine: Engine,
+    queue: TaskQueue,
+    job_id: uuid.UUID,
+    *,
+    shard_size: int,
+    shards_in_flight: int,
+    shard_time: timedelta | None = None,
+) -> None:
+    """Write all shards of a queued job, then start its runs. A job in any other state stays unchanged.
 
-    `largest` amortises claim, part file and record, and bounds the work that is repeated after a lost worker. A small
-    dataset gets smaller shards: 60 images in two shards would use two workers and show progress twice.
+    A shard has at most `shard_size` images, and those that take `shard_time` if the speed of its run is known.
     """
-    return min(largest, max(LEAST_IMAGES, ceil(images / LEAST_SHARDS)))
-
-
-def plan_job(engine: Engine, queue: TaskQueue, job_id: uuid.UUID, *, shard_size: int, shards_in_flight: int) -> None:
-    """Write all shards of a queued job, then start its runs. A job in any other state stays unchanged."""
     with transaction(engine) as session:
         runs = session.scalars(select(Run).where(Run.job_id == job_id).order_by(Run.variant, Run.pool)).all()
     for run in runs:
-        size = _existing_size(engine, run) or choose_shard_size(run.total, shard_size)
+        size = _existing_size(engine, run) or _size(engine, run, shard_size, shard_time)
         for first in range(0, ceil(run.total / size), PAGE_SHARDS):
             if not _write_page(engine, run, size, first):
                 return
     with transaction(engine) as session:
         _start(session, queue, job_id, shards_in_flight)
+
+
+def _size(engine: Engine, run: Run, most: int, shard_time: timedelta | None) -> int:
+    if shard_time is None:
+        return choose_shard_size(run.total, most)
+    with transaction(engine) as session:
+        return choose_shard_size(run.total, most, images_in_time(session, run, shard_time))
 
 
 def _existing_size(engine: Engine, run: Run) -> int | None:

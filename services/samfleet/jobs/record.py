@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import BigInteger, Integer, column, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from samfleet.db.copy import copy_rows
 from samfleet.db.models import DatasetImage, ImageResult, Job, Outcome, Run, RunState, Shard, ShardState
 from samfleet.jobs.claim import ClaimedShard, LeaseLost
 from samfleet.jobs.dispatch import dispatch_run
-from samfleet.jobs.hardware import fingerprint, remember_hardware
+from samfleet.jobs.hardware import KnownHardware, remember_hardware
 from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.settle import FAILURE_RATE_EXCEEDED, fail_run
@@ -50,7 +50,7 @@ def record(
         {**_row(claimed, outcome, lines.get(outcome.image.dataset_image_id, place), hardware), **stored}
         for place, outcome in enumerate(outcomes)
     ]
-    session.execute(insert(ImageResult), rows)
+    copy_rows(session, ImageResult, rows)
     _remember_sizes(session, outcomes)
     job, run = locked
     _count(run, outcomes, failed, replaced=len(lines))
@@ -130,7 +130,7 @@ def _to_retry(session: Session, run: Run) -> Retried:
     return Retried(*session.execute(query).one())
 
 
-def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: KnownHardware) -> dict[str, Any]:
     image, error, quality = outcome.image, outcome.error, outcome.quality
     return {
         "run_id": claimed.run_id,
@@ -154,7 +154,7 @@ def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: Mapp
     }
 
 
-def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+def _measured(outcome: ImageOutcome, hardware: KnownHardware) -> dict[str, Any]:
     report = outcome.report
     stages = report.stages if report else {}
     times: dict[str, float | None] = {}
@@ -164,7 +164,7 @@ def _measured(outcome: ImageOutcome, hardware: Mapping[str, uuid.UUID]) -> dict[
         times[f"{name}_batch_ms"] = stage.batch_ms if stage else None
     return {
         **times,
-        "hardware_id": hardware.get(fingerprint(report.hardware)) if report else None,
+        "hardware_id": hardware.id_of(report.hardware) if report else None,
         "checkpoint_sha256": report.checkpoint_sha256 or None if report else None,
         "batch_size": report.batch_size if report else None,
         "clock": report.clock if report else None,
@@ -182,11 +182,11 @@ def _checkpoints(run: Run, outcomes: Sequence[ImageOutcome]) -> list[str]:
     return sorted(known | {outcome.report.checkpoint_sha256 for outcome in outcomes if outcome.report} - {""})
 
 
-def _gates(outcomes: Sequence[ImageOutcome], hardware: Mapping[str, uuid.UUID]) -> dict[str, Any]:
+def _gates(outcomes: Sequence[ImageOutcome], hardware: KnownHardware) -> dict[str, Any]:
     """Return the stored form of the gates that admitted the outcomes' executions: the newest for each hardware."""
     reports = [outcome.report for outcome in outcomes if outcome.report]
     return {
-        str(hardware[fingerprint(report.hardware)]): {
+        str(hardware.id_of(report.hardware)): {
             "execution": report.execution,
             "warmup_seconds": report.warmup_seconds,
             **report.gate,
@@ -202,7 +202,7 @@ def _remember_sizes(session: Session, outcomes: Sequence[ImageOutcome]) -> None:
     Rows locked by another run are skipped: it writes the same values, and waiting could deadlock.
     """
     sizes = {
-        outcome.image.dataset_image_id: {"width": outcome.width, "height": outcome.height}
+        outcome.image.dataset_image_id: (outcome.width, outcome.height)
         for outcome in outcomes
         if outcome.width and outcome.height
     }
@@ -211,5 +211,15 @@ def _remember_sizes(session: Session, outcomes: Sequence[ImageOutcome]) -> None:
         .where(DatasetImage.id.in_(sizes), DatasetImage.width.is_(None))
         .with_for_update(skip_locked=True, key_share=True)
     ).all()
-    if unknown:
-        session.execute(update(DatasetImage), [{"id": image_id, **sizes[image_id]} for image_id in unknown])
+    if not unknown:
+        return
+    widths, heights = zip(*(sizes[image_id] for image_id in unknown), strict=True)
+    columns = column("id", BigInteger), column("width", Integer), column("height", Integer)
+    lists = list(unknown), list(widths), list(heights)
+    read = func.unnest(*lists).table_valued(*columns).render_derived()
+    session.execute(
+        update(DatasetImage)
+        .where(DatasetImage.id == read.c.id)
+        .values(width=read.c.width, height=read.c.height)
+        .execution_options(synchronize_session=False)
+    )

@@ -90,7 +90,7 @@ def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: 
             bool(row["warmup"]),
         )
         _add_image(tallies, cell, row)
-        tallies[cell].merge(Tally(started_at=claimed_at, ended_at=recorded_at))
+        tallies[cell].started_at, tallies[cell].ended_at = claimed_at, recorded_at
     return dict(tallies)
 
 
@@ -102,13 +102,14 @@ def _add_image(tallies: dict[Cell, Tally], cell: Cell, row: Mapping[str, Any]) -
         tallies[cell].failures += 1
         if row["error_stage"] in STAGE_SQL:
             tallies[cell._replace(stage=row["error_stage"])].failures += 1
+    whole = tallies[cell]
     if row["quality_instances"] is not None:
-        tallies[cell].instances += row["quality_instances"]
-        tallies[cell].iou_sum += row["quality_iou_sum"]
+        whole.instances += row["quality_instances"]
+        whole.iou_sum += row["quality_iou_sum"]
     if row["energy_j"] is not None:
-        tallies[cell].energy_j += row["energy_j"]
-        tallies[cell].energy_images += row["outcome"] is Outcome.SUCCEEDED
+        whole.energy_j += row["energy_j"]
+        whole.energy_images += row["outcome"] is Outcome.SUCCEEDED
     if row["other_load"] is not None:
-        tallies[cell].load_sum += row["other_load"]
-        tallies[cell].load_images += 1
-    tallies[cell].add_memory(memory_bytes(row))
+        whole.load_sum += row["other_load"]
+        whole.load_images += 1
+    whole.add_memory(memory_bytes(row))

@@ -115,7 +115,8 @@ class _Importer:
         """Store the hardware by its facts; the stated fingerprint is checked against them."""
         if fingerprint_of(line.facts) != line.fingerprint_sha256:
             raise SiteFileDamaged("the fingerprint of a machine in the file does not match its facts")
-        self.machines.update(remember_hardware(self.session, [line.facts]))
+        if (machine := remember_hardware(self.session, [line.facts]).id_of(line.facts)) is not None:
+            self.machines[line.fingerprint_sha256] = machine
 
     def _add_series(self, line: SeriesLine) -> None:
         if digest(line.parameters) != line.parameters_sha256:

@@ -25,7 +25,8 @@ every tensor is ragged, so requests that differ in shape share one dynamic batch
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -62,6 +63,7 @@ OUTPUTS: dict[str, tuple[str, Dims]] = {
 }
 
 Clock = Literal["host", "cuda_event"]
+TASKS_KEPT = 64  # all images of a run have the same task
 
 
 class WireMismatch(SamfleetError):
@@ -141,7 +143,7 @@ class ImageReport:
     error_stage: str | None = None
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(_values(self), default=_values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ImageReport:
@@ -152,15 +154,23 @@ class ImageReport:
         return cls(**values)
 
 
-def _known(record: type, values: dict[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(record)}
-    return {name: value for name, value in values.items() if name in names}
+def _values(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass with slots; `asdict` would copy the hardware's facts for every image."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _known(record: Any, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in record.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentReply:
     masks: tuple[MaskRecord, ...]
     report: ImageReport
+
+
+def pack_image(image: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(image, dtype=np.uint8)[None]
 
 
 def pack_request(request: SegmentRequest) -> Arrays:
@@ -172,9 +182,9 @@ def pack_request(request: SegmentRequest) -> Arrays:
         prompts.append((prompt.box is not None, len(prompt.points), prompt.multimask))
         boxes.extend([prompt.box] if prompt.box is not None else [])
         points.extend((x, y, label) for (x, y), label in zip(prompt.points, prompt.labels, strict=True))
-    task = np.array([json.dumps(request.task.to_dict()).encode()], dtype=np.object_)
+    task = np.array([_task_text(request.task)], dtype=np.object_)
     return {
-        "IMAGE": np.frombuffer(request.image, dtype=np.uint8)[None],
+        "IMAGE": pack_image(request.image),
         "PROMPTS": np.array(prompts, dtype=np.int32).reshape(1, -1, 3),
         "PROMPT_BOXES": np.array(boxes, dtype=np.float32).reshape(1, -1, 4),
         "PROMPT_POINTS": np.array(points, dtype=np.float32).reshape(1, -1, 3),
@@ -199,8 +209,18 @@ def unpack_request(arrays: Arrays, defaults: EverythingParameters | None = None)
             )
         )
         box_at, point_at = box_at + has_box, point_at + n_points
-    task = task_from_dict(json.loads(arrays["TASK"].reshape(-1)[0]), defaults)
+    task = _task_of(arrays["TASK"].reshape(-1)[0], defaults)
     return SegmentRequest(image=arrays["IMAGE"].tobytes(), task=task, prompts=tuple(prompts))
+
+
+@lru_cache(TASKS_KEPT)
+def _task_text(task: TaskParameters) -> bytes:
+    return json.dumps(task.to_dict()).encode()
+
+
+@lru_cache(TASKS_KEPT)
+def _task_of(text: bytes, defaults: EverythingParameters | None) -> TaskParameters:
+    return task_from_dict(json.loads(text), defaults)
 
 
 def pack_reply(reply: SegmentReply) -> Arrays:

@@ -84,7 +84,7 @@ def heard(api: Api) -> Iterator[tuple[str, datetime]]:
     now = datetime.now(UTC)  # of this test: workers not seen for half a minute are gone
     facts = {"device_kind": "cuda", "device_name": "NVIDIA L4", "threads": uuid.uuid4().hex}
     with transaction(api.engine) as session:
-        (hardware_id,) = remember_hardware(session, [facts]).values()
+        hardware_id = remember_hardware(session, [facts]).id_of(facts)
         for number in range(2):
             seen_at = (now + timedelta(seconds=number)).isoformat()
             gpu = {

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Engine, delete, select, text
+from sqlalchemy import Engine, delete, select, text, update
+from sqlalchemy.orm import Session
 
-from fixtures.worker.job_rows import make_dataset, make_job, reload, shards_of, start_job
+from fixtures.worker.job_rows import EVERYTHING, make_dataset, make_job, reload, shards_of, start_job
 from samfleet.db.models import JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs import plan
 from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.dispatch import dispatch_run
-from samfleet.jobs.plan import choose_shard_size, plan_job
+from samfleet.jobs.plan import plan_job
 from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.jobs.shard_sizes import choose_shard_size, images_in_time
+
+FINER = {**EVERYTHING, "points_per_side": 8}
 
 
 def submitted(engine: Engine, queue: MemoryTaskQueue, images: int) -> Run:
@@ -22,14 +27,44 @@ def submitted(engine: Engine, queue: MemoryTaskQueue, images: int) -> Run:
         return session.scalars(select(Run).where(Run.job_id == job.id)).one()
 
 
+def end(session: Session, run: Run, *, hour: int, shard_seconds: int) -> None:
+    """Let every shard of a run take as many seconds, and the run end in the given hour."""
+    begun = datetime(2026, 1, 1, hour, tzinfo=UTC)
+    ended = begun + timedelta(seconds=shard_seconds)
+    session.execute(update(Shard).where(Shard.run_id == run.id).values(claimed_at=begun, finished_at=ended))
+    session.execute(update(Run).where(Run.id == run.id).values(finished_at=ended, succeeded=run.total))
+
+
 def ranges(engine: Engine, run: Run) -> list[tuple[int, int, int]]:
     return [(shard.index, shard.first_position, shard.last_position) for shard in shards_of(engine, run)]
 
 
 @pytest.mark.parametrize(("images", "size"), [(1, 4), (32, 4), (66, 9), (256, 32), (100_000, 32)])
 def test_small_datasets_have_smaller_shards(images: int, size: int) -> None:
-    assert choose_shard_size(images, 32) == size
+    assert choose_shard_size(images, 256) == size
     assert choose_shard_size(images, 2) == 2
+
+
+@pytest.mark.parametrize(("in_time", "size"), [(1, 1), (50, 50), (10_000, 256)])
+def test_a_known_speed_decides_the_size(in_time: int, size: int) -> None:
+    assert choose_shard_size(100_000, 256, in_time) == size
+
+
+def test_the_speed_is_that_of_the_last_run_alike(engine: Engine) -> None:
+    queue = MemoryTaskQueue()
+    tasks = (EVERYTHING, EVERYTHING, FINER)
+    slow, quick, other = (start_job(engine, queue, 8 + 4 * number, task=task) for number, task in enumerate(tasks))
+    with transaction(engine) as session:
+        for hour, (run, seconds) in enumerate(((slow, 8), (quick, 2), (other, 1))):
+            end(session, run, hour=hour, shard_seconds=seconds)
+    new = submitted(engine, queue, 100)
+    with transaction(engine) as session:
+        assert images_in_time(session, new, timedelta(seconds=5)) == 10  # quick: 4 images in 2 s
+        assert images_in_time(session, new, timedelta(milliseconds=1)) == 1
+        elsewhere = Run(variant=new.variant, pool="another", task=new.task)
+        assert images_in_time(session, elsewhere, timedelta(seconds=5)) is None
+    plan_job(engine, queue, new.job_id, shard_size=256, shards_in_flight=0, shard_time=timedelta(seconds=5))
+    assert ranges(engine, new)[0] == (0, 0, 9)
 
 
 def test_a_plan_covers_every_image_once_and_starts_the_run(engine: Engine) -> None:

@@ -105,7 +105,8 @@ def test_a_series_removed_at_the_origin_is_removed_by_the_next_import(lab: SiteA
         (series,) = session.query(ReportSeries).filter_by(tenant_id=lab.tenant.id)
         run_id = series.run_id
         machine = session.query(Hardware).filter_by(id=series.hardware_id).one()
-        (other,) = remember_hardware(session, [{**machine.facts, "device_name": "L4"}]).values()
+        facts = {**machine.facts, "device_name": "L4"}
+        other = remember_hardware(session, [facts]).id_of(facts)
     assert laptop.take(lab.export(), lab.fingerprint).json()["added"] == 1
     with transaction(lab.api.engine) as session:
         session.query(ImageResult).filter_by(run_id=run_id).update({"hardware_id": other})

@@ -11,6 +11,7 @@ licences of weights that may be loaded) and SAMFLEET_VARIANTS_DIR (the user's ow
 from __future__ import annotations
 
 # ruff: noqa: E402 — the packages are imported after their folders are on the path
+import gc
 import json
 import os
 import sys
@@ -63,6 +64,7 @@ class TritonPythonModel:
             self._engine = _load(record, weights / record.checkpoint.filename, _settings(args, record.name))
         except SamfleetError as error:
             raise pb_utils.TritonModelException(f"{error.code}: {error.message}") from error
+        gc.freeze()  # a collection need not visit the libraries' and the model's objects
         hardware = self._engine.hardware
         pb_utils.Logger.log_info(
             f"{record.name} serves in {self._engine.execution} on {hardware['device_name']} ({self._engine.device})"

@@ -23,7 +23,7 @@ def never() -> bool:
 
 
 class Cancellation:
-    """Checks at most once per interval whether a request was cancelled. A cancelled request stays cancelled."""
+    """Checks once per interval whether a request was cancelled. A cancelled request stays cancelled."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Cancellation:
         self._asked = asked
         self._interval_seconds = interval_seconds
         self._clock = clock
-        self._next = clock()
+        self._next = clock() + interval_seconds  # Triton itself drops requests that are cancelled in its queue
         self._cancelled = False
 
     def __call__(self) -> bool:

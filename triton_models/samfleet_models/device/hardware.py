@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -65,27 +64,6 @@ def fingerprint(
         "cpu_cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
-
-
-def reset_peak_memory(device: torch.device) -> None:
-    """Start a new peak on CUDA. The host's peak belongs to the process and cannot be reset."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """Return the most memory in use since the reset: tensors on CUDA, the resident process on the CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def peak_reserved_bytes(device: torch.device) -> int | None:
-    """Return the most GPU memory that torch reserved since the reset, including its cache; None on a CPU.
-
-    CUDA's context, libraries' own memory and ONNX Runtime's arena are in neither peak.
-    """
-    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
 
 
 def _cpu_model() -> str:

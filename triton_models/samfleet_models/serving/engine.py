@@ -19,19 +19,13 @@ from samfleet_models.batching.cancellation import Cancelled, RequestCancelled, n
 from samfleet_models.batching.scheduler import PromptScheduler, ScheduledImage
 from samfleet_models.checkpoints.loading import load_weights
 from samfleet_models.device.gpu_memory import give_back_unused
-from samfleet_models.device.hardware import (
-    choose_device,
-    fingerprint,
-    peak_memory_bytes,
-    peak_reserved_bytes,
-    prepare_device,
-    reset_peak_memory,
-)
+from samfleet_models.device.hardware import choose_device, fingerprint, prepare_device
 from samfleet_models.device.host_load import HostLoad
 from samfleet_models.device.memory import NotEnoughMemory, attempt
 from samfleet_models.device.meters.energy import BatchEnergy
 from samfleet_models.device.meters.factory import open_meter
 from samfleet_models.device.meters.meter import DeviceMeter, DeviceWatch
+from samfleet_models.device.peak_memory import PeakMemory
 from samfleet_models.device.timing import StageClock
 from samfleet_models.images.decode import DEFAULT_DECODE_PIXELS, DEFAULT_MAX_PIXELS, PixelBudget
 from samfleet_models.images.loading import Failure, Limits, LoadedImage, load, out_of_memory
@@ -107,6 +101,7 @@ class Engine:
         self._pool = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="image")
         self._watch = DeviceWatch(meter or open_meter(self.device))
         self._host_load = HostLoad()
+        self._peak = PeakMemory(self.device)
         self._warm: set[str] = set()
 
     def close(self) -> None:
@@ -127,7 +122,7 @@ class Engine:
         prompted task has no masks; its image is still read and checked, but not encoded.
         """
         batch = self._begin(len(requests))
-        reset_peak_memory(self.device)
+        self._peak.reset()
         cancellations = dict(enumerate(cancelled or [never] * len(requests)))
         images: dict[int, LoadedImage] = {}
         for position, loaded in self._load(requests, cancellations, batch):
@@ -186,10 +181,9 @@ class Engine:
     ) -> Iterator[tuple[int, LoadedImage | Failure]]:
         name, processor = self.record.name, self.network.processor
         wanted = [position for position in cancellations if not cancellations[position]()]
+        several = map if len(wanted) == 1 else self._pool.map
         with batch.loading.measure("preprocess"):
-            loaded = list(
-                self._pool.map(lambda position: load(requests[position], name, processor, self._limits), wanted)
-            )
+            loaded = list(several(lambda position: load(requests[position], name, processor, self._limits), wanted))
         yield from zip(wanted, loaded, strict=True)
         for position in cancellations.keys() - set(wanted):
             yield position, Failure(RequestCancelled(), "preprocess")
@@ -260,8 +254,8 @@ class Engine:
             execute_ms=(time.perf_counter() - batch.started) * 1e3,
             energy_j=batch.energy.share(sum(stage.amortised_ms for stage in stages.values())),
             other_load=self._host_load.share(),
-            peak_memory_bytes=peak_memory_bytes(self.device),
-            peak_reserved_bytes=peak_reserved_bytes(self.device),
+            peak_memory_bytes=self._peak.used_bytes(),
+            peak_reserved_bytes=self._peak.reserved_bytes(),
             checkpoint_sha256=self.checkpoint_sha256,
             hardware=self.hardware,
             device=self._watch.state(),

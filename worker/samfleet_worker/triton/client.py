@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -22,8 +23,18 @@ from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.no_proxy import GRPC_WITHOUT_PROXY
 from samfleet.tracing import span, trace_headers
 from samfleet.triton_tls import SERVER_NAME, TlsIdentity, derive_identity
-from samfleet.variants.task import EverythingParameters
-from samfleet.wire.messages import INPUTS, OUTPUTS, SegmentRequest, WireMismatch, pack_request, unpack_reply
+from samfleet.variants.task import EverythingParameters, TaskParameters
+from samfleet.wire.messages import (
+    INPUTS,
+    OUTPUTS,
+    TASKS_KEPT,
+    Arrays,
+    SegmentRequest,
+    WireMismatch,
+    pack_image,
+    pack_request,
+    unpack_reply,
+)
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import (
@@ -243,8 +254,22 @@ def connect(address: str, identity: TlsIdentity | None) -> InferenceServerClient
 
 
 def _inputs(request: SegmentRequest) -> list[InferInput]:
+    if request.prompts:
+        return _tensors(pack_request(request))
+    image = {"IMAGE": pack_image(request.image)}
+    return [*_tensors(image), *_inputs_without_prompts(request.task)]
+
+
+@lru_cache(TASKS_KEPT)
+def _inputs_without_prompts(task: TaskParameters) -> list[InferInput]:
+    """Return the inputs that all images of a SegEvery run have in common; the client only reads them."""
+    arrays = pack_request(SegmentRequest(b"", task))
+    return _tensors({name: array for name, array in arrays.items() if name != "IMAGE"})
+
+
+def _tensors(arrays: Arrays) -> list[InferInput]:
     inputs = []
-    for name, array in pack_request(request).items():
+    for name, array in arrays.items():
         tensor = InferInput(name, list(array.shape), WIRE_TYPES[INPUTS[name][0]])
         tensor.set_data_from_numpy(array)
         inputs.append(tensor)

@@ -1,0 +1,28 @@
+"""Settings of shards, a part of `samfleet.config.Settings`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings
+
+from samfleet.setting_values import parse_seconds
+
+
+class ShardSettings(BaseSettings):
+    shard_size: int = Field(
+        default=256, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
+    )
+    shard_time: Annotated[timedelta, BeforeValidator(parse_seconds)] = Field(
+        default=timedelta(seconds=5),
+        description="Time that a shard is to take, by the speed of the variant's last run of the same task in the "
+        "pool. Without one, a shard has 32 images at most.",
+    )
+    shards_in_flight: int = Field(
+        default=4, ge=1, description="Shards of one run queued or leased at a time; the rest waits in PostgreSQL."
+    )
+    images_in_flight: int = Field(
+        default=16, ge=1, description="Requests of one shard at Triton at a time; twice the batch keeps it fed."
+    )
