@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from samfleet_api.jobs.schemas import FailureGroups, Job
+from samfleet_api.jobs.failure_schemas import FailureGroups
+from samfleet_api.jobs.schemas import Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.pagination import Page
 from samfleet_api.pools.schemas import Pools

@@ -28,6 +28,7 @@ from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.headers import AnswerHeaders
 from samfleet_api.health.endpoints import router as health
+from samfleet_api.jobs.changes import router as job_changes
 from samfleet_api.jobs.endpoints import router as jobs
 from samfleet_api.jobs.events import INTERVAL
 from samfleet_api.jobs.events import router as job_events
@@ -63,8 +64,8 @@ Every error is `application/problem+json` with a stable `code`. Lists are pagina
 is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
-    datasets, dataset_filling, jobs, job_events, runs, run_results, variants, pools, hardware, prices, reports, survey,
-    advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit,
+    datasets, dataset_filling, jobs, job_changes, job_events, runs, run_results, variants, pools, hardware, prices,
+    reports, survey, advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit,
     webhooks, webhook_deliveries,
 )  # fmt: skip
 

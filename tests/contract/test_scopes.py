@@ -21,6 +21,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "dataset_add_images": {"files": IMAGE},
     "dataset_put_annotations": {"json": {"images": [], "annotations": []}},
     "dataset_put_detections": {"json": []},
+    "dataset_update": {"json": {"notes": "mine"}},
+    "job_update": {"json": {"notes": "mine"}},
     "webhook_update": {"json": {"enabled": False}},
     "webhook_replay": {"json": {"since": "2026-01-01T00:00:00Z"}},
 }

@@ -18,6 +18,7 @@ from samfleet.datasets.annotation_entries import Annotation, Size
 from samfleet.datasets.detections import Detection
 from samfleet.datasets.image_entries import CheckedCategories
 from samfleet.db.models import Dataset, DatasetImage
+from samfleet.db.search import EVERYTHING, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,29 @@ def find(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Datas
     return session.scalars(_of_tenant(tenant_id, dataset_id)).one_or_none()
 
 
-def lock(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False) -> Dataset | None:
-    """Return the dataset, locked until this transaction ends; with `deleted` also a deleted one that still has rows."""
+def lock(
+    session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False, shared: bool = False
+) -> Dataset | None:
+    """Return the dataset, locked until this transaction ends; with `deleted` also a deleted one that still has rows.
+
+    With `shared`, other transactions may refer to it meanwhile: a task that writes its images, or a new job.
+    """
     chosen = _of_tenant(tenant_id, dataset_id, deleted=deleted)
-    query = chosen.with_for_update().execution_options(populate_existing=True)
+    query = chosen.with_for_update(key_share=shared).execution_options(populate_existing=True)
     return session.scalars(query).one_or_none()
 
 
 def page(
-    session: Session, tenant_id: uuid.UUID, *, before: tuple[datetime, uuid.UUID] | None, limit: int
+    session: Session,
+    tenant_id: uuid.UUID,
+    *,
+    search: Search = EVERYTHING,
+    before: tuple[datetime, uuid.UUID] | None,
+    limit: int,
 ) -> Sequence[Dataset]:
     """Return a page of datasets, newest first; `before` is (created_at, id) of the last one of the previous page."""
-    query = select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.deleted_at.is_(None))
+    found = search.conditions(Dataset)
+    query = select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.deleted_at.is_(None), *found)
     if before is not None:
         query = query.where(tuple_(Dataset.created_at, Dataset.id) < before)
     return session.scalars(query.order_by(Dataset.created_at.desc(), Dataset.id.desc()).limit(limit)).all()

@@ -6,7 +6,8 @@ import enum
 import uuid
 from datetime import datetime
 
-from sqlalchemy import DateTime, Enum, MetaData, func
+from sqlalchemy import DateTime, Enum, Index, MetaData, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -29,6 +30,18 @@ class HasId:
 
 class HasCreatedAt:
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=-1)
+
+
+class HasLabels:
+    """Columns with which a tenant keeps order (`samfleet.labels`)."""
+
+    labels: Mapped[dict[str, str]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    notes: Mapped[str | None] = mapped_column(Text)
+
+
+def label_index(table: str) -> Index:
+    """Return the index that finds the rows with a label; it supports only the operator `@>`, and is small for it."""
+    return Index(f"ix_{table}_labels", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"})
 
 
 def text_enum(values: type[enum.StrEnum], name: str) -> Enum:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.states import add_event
 from samfleet.jobs.task import JobTask, PromptsJobTask, parse_job_task
 from samfleet.jobs.weights import require_weights
+from samfleet.labels import check_labels
 from samfleet.logging import correlation_id
 from samfleet.quality.measures import require_masks
 from samfleet.variants.catalogue import get_variant
@@ -80,6 +81,8 @@ class JobRequest:
     task: Mapping[str, Any]
     pools: Sequence[str] = ()
     name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    notes: str | None = None
     max_failure_rate: float = 1.0
     evaluate: bool | None = None
     idempotency_key: str | None = None
@@ -96,10 +99,9 @@ class JobRequest:
             "name": self.name,
             "max_failure_rate": self.max_failure_rate,
         }
-        if self.evaluate is not None:
-            body["evaluate"] = self.evaluate
-        if self.keep_days is not None:
-            body["keep_days"] = self.keep_days
+        for name in ("labels", "notes", "evaluate", "keep_days"):
+            if (value := getattr(self, name)) not in (None, {}):
+                body[name] = value
         if self.parent_id is not None:
             body["parent_id"] = str(self.parent_id)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -162,6 +164,8 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "dataset_id": request.dataset_id,
         "parent_id": request.parent_id,
         "name": request.name,
+        "labels": check_labels(request.labels),
+        "notes": request.notes,
         "task": task.to_dict(),
         "state": JobState.QUEUED,
         "image_count": dataset.image_count,

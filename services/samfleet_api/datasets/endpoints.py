@@ -15,6 +15,7 @@ from samfleet.datasets.annotation_entries import AnnotationsInvalid, Annotations
 from samfleet.datasets.delete import DatasetInUse, delete_dataset
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.edit import edit_dataset
 from samfleet.datasets.folder_walk import DirectoryLinksRepeat, DirectoryTooLarge, DirectoryUnreadable
 from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.listing import ListingRequest, create_listing, create_sealed, list_at_once
@@ -23,8 +24,17 @@ from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetState
 from samfleet.db.session import transaction
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.labels import LabelsInvalid, check_labels, merge_changes
 from samfleet.logging import get_logger
-from samfleet_api.datasets.schemas import Categories, CreateDataset, Dataset, DatasetImage, ForUpload, FromDirectory
+from samfleet_api.datasets.schemas import (
+    Categories,
+    CreateDataset,
+    Dataset,
+    DatasetImage,
+    EditDataset,
+    ForUpload,
+    FromDirectory,
+)
 from samfleet_api.dependencies import (
     EngineValue,
     QueueValue,
@@ -46,6 +56,7 @@ from samfleet_api.pagination import (
     place_in_time,
 )
 from samfleet_api.problems import PayloadTooLarge, problems
+from samfleet_api.searching import SearchValue
 from samfleet_api.short_ids import DatasetId
 from samfleet_api.strict_json import StrictJsonRoute
 
@@ -75,6 +86,7 @@ LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "de
         DirectoryNotFound,
         DirectoryTooLarge,
         DirectoryUnreadable,
+        LabelsInvalid,
         PayloadTooLarge,
     ),
 )
@@ -93,9 +105,10 @@ def create_dataset(
     annotations file of more than 1 MiB, is listed by a task (202): the state is `listing`, then `sealed`, or `failed`
     with the reason.
     """
+    check_labels(body.labels)
     if isinstance(body, ForUpload):
         with transaction(engine) as session:
-            dataset = service.create_upload(session, tenant_id, body.name, _left_out(body))
+            dataset = _described(service.create_upload(session, tenant_id, body.name, _left_out(body)), body)
     else:
         dataset = _of_directory(body, tenant_id, settings, engine, queue)
     if dataset.state is DatasetState.LISTING:
@@ -118,18 +131,32 @@ def _of_directory(
     listing = list_at_once(request, settings.dataset_roots, service.InputLimits.of(settings))
     with transaction(engine) as session:  # opened after the listing, which may take long
         if listing is not None:
-            return create_sealed(session, tenant_id, listing, body.name)
-        dataset = create_listing(session, tenant_id, request, body.name)
+            return _described(create_sealed(session, tenant_id, listing, body.name), body)
+        dataset = _described(create_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
         return dataset
 
 
-@router.get("", summary="List datasets, newest first", operation_id="dataset_list", responses=problems(CursorInvalid))
+def _described(dataset: DatasetRow, body: CreateDataset) -> DatasetRow:
+    merge_changes(dataset, {"labels": body.labels, "notes": body.notes})
+    return dataset
+
+
+@router.get(
+    "",
+    summary="List datasets, newest first",
+    operation_id="dataset_list",
+    responses=problems(CursorInvalid, LabelsInvalid),
+)
 def list_datasets(
-    tenant_id: TenantId, session: ReadSessionValue, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    tenant_id: TenantId,
+    session: ReadSessionValue,
+    search: SearchValue,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Dataset]:
     before = decode_cursor(cursor, place_in_time)
-    rows = repository.page(session, tenant_id, before=before, limit=limit + 1)
+    rows = repository.page(session, tenant_id, search=search, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=[Dataset.of(row) for row in kept], next=following)
 
@@ -137,6 +164,23 @@ def list_datasets(
 @router.get("/{dataset_id}", summary="Read a dataset", operation_id="dataset_read", responses=problems(DatasetNotFound))
 def read_dataset(dataset_id: DatasetId, tenant_id: TenantId, session: ReadSessionValue) -> Dataset:
     return Dataset.of(service.get_dataset(session, tenant_id, dataset_id))
+
+
+@router.patch(
+    "/{dataset_id}",
+    summary="Change a dataset's name, labels or notes",
+    operation_id="dataset_update",
+    responses=problems(DatasetNotFound, LabelsInvalid, PayloadTooLarge),
+)
+def update(dataset_id: DatasetId, body: EditDataset, tenant_id: TenantId, session: WriteSessionValue) -> Dataset:
+    """Change the given fields, in any state (RFC 7396): null removes the notes or a label, and labels that are not
+    given stay. The images, annotations and detections of a sealed dataset never change.
+
+    Reports keep the name under which the dataset was first measured.
+    """
+    changes = body.model_dump(exclude_unset=True)
+    log.info("dataset.changed", dataset_id=str(dataset_id), fields=sorted(changes))
+    return Dataset.of(edit_dataset(session, tenant_id, dataset_id, changes))
 
 
 @router.delete(

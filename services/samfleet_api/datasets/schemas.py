@@ -10,7 +10,7 @@ from samfleet.datasets.left_out import MOST_EXAMPLES, Reason
 from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetSource, DatasetState
-from samfleet_api.schemas import Name, RequestModel, ServerPath, StorableText
+from samfleet_api.schemas import LabelChanges, Labels, Name, Notes, RequestModel, ServerPath, StorableText
 
 MOST_IMAGES = 2**31 - 1  # maximum of the integer column for positions
 _ID = "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11"
@@ -59,6 +59,8 @@ class FromDirectory(RequestModel):
         description="Only the first images in the order of their paths.",
     )
     name: Name | None = Field(default=None, description="By default the folder's name.")
+    labels: Labels = Field(default={})
+    notes: Notes | None = None
     include_hidden: bool = Field(
         default=False, strict=True, description="Include hidden files and folders, and those of the system."
     )
@@ -76,9 +78,23 @@ class ForUpload(RequestModel):
 
     source: Literal["upload"]
     name: Name | None = None
+    labels: Labels = Field(default={})
+    notes: Notes | None = None
     left_out: list[LeftOut] = Field(
         default=[], max_length=len(get_args(Reason)), description="Entries of a folder that the client did not upload."
     )
+
+
+class EditDataset(RequestModel):
+    """Fields to change, as a JSON merge patch (RFC 7396)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "shelves", "labels": {"team": "shelves", "old": None}}]}
+    )
+
+    name: Name = Field(default="", validate_default=False, description="A dataset always has a name.")
+    labels: LabelChanges | None = None
+    notes: Notes | None = None
 
 
 CreateDataset = Annotated[FromDirectory | ForUpload, Field(discriminator="source")]
@@ -97,6 +113,8 @@ class Dataset(BaseModel):
                 {
                     "id": _ID,
                     "name": "val2017",
+                    "labels": {"team": "shelves"},
+                    "notes": None,
                     "source": "directory",
                     "state": "sealed",
                     "image_count": 500,
@@ -117,6 +135,8 @@ class Dataset(BaseModel):
 
     id: uuid.UUID
     name: str
+    labels: dict[str, str]
+    notes: str | None
     source: DatasetSource
     state: DatasetState = Field(
         description="listing (a task lists the folder), open (for uploads), sealed (jobs may use it), failed."

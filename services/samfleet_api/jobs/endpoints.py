@@ -9,12 +9,9 @@ from fastapi import APIRouter, Header, Query, Response
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
-from samfleet.jobs.cancel import JobFinished, JobNotFound, cancel_job
-from samfleet.jobs.delete import JobNotFinished, delete_job
-from samfleet.jobs.pause import pause_job, resume_job
+from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.rerun import rerun_request
-from samfleet.jobs.retry import JobNotRetryable, retry_job
 from samfleet.jobs.submit import (
     AnnotationsMissing,
     DatasetNotSealed,
@@ -26,13 +23,15 @@ from samfleet.jobs.submit import (
     submit_job,
 )
 from samfleet.jobs.weights import VariantWithoutWeights
+from samfleet.labels import LabelsInvalid
 from samfleet.licences import LicenceNotAccepted
 from samfleet.logging import get_logger
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet.variants.task import TaskInvalid
 from samfleet_api.dependencies import QueueValue, ReadSessionValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.jobs import repository
-from samfleet_api.jobs.schemas import FailureGroups, ImageFailure, Job, SubmitJob
+from samfleet_api.jobs.failure_schemas import FailureGroups, ImageFailure
+from samfleet_api.jobs.schemas import Job, SubmitJob
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.jobs.views import require_job, view_failure_groups, view_job, view_jobs, view_throughput
 from samfleet_api.pagination import (
@@ -48,6 +47,7 @@ from samfleet_api.pagination import (
 )
 from samfleet_api.problems import PayloadTooLarge, problems
 from samfleet_api.schemas import StorableText
+from samfleet_api.searching import SearchValue
 from samfleet_api.short_ids import JobId
 from samfleet_api.strict_json import StrictJsonRoute
 
@@ -82,6 +82,7 @@ IdempotencyKey = Annotated[
             IdempotencyConflict,
             JobInvalid,
             JobNotFound,
+            LabelsInvalid,
             LicenceNotAccepted,
             PayloadTooLarge,
             PoolNotFound,
@@ -122,11 +123,12 @@ def create_job(
     summary="List jobs, newest first",
     operation_id="job_list",
     response_model_exclude_unset=True,
-    responses=problems(CursorInvalid),
+    responses=problems(CursorInvalid, LabelsInvalid),
 )
 def list_jobs(
     tenant_id: TenantId,
     session: ReadSessionValue,
+    search: SearchValue,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     name: Annotated[
         StorableText | None,
@@ -136,7 +138,7 @@ def list_jobs(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[Job]:
     before = decode_cursor(cursor, place_in_time)
-    rows = repository.page(session, tenant_id, state=state, name=name, before=before, limit=limit + 1)
+    rows = repository.page(session, tenant_id, state=state, name=name, search=search, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=view_jobs(session, kept), next=following)
 
@@ -150,81 +152,6 @@ def list_jobs(
 )
 def read_job(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> Job:
     return view_job(session, require_job(session, tenant_id, job_id))
-
-
-@router.post(
-    "/{job_id}/cancel",
-    summary="Cancel a job",
-    operation_id="job_cancel",
-    response_model_exclude_unset=True,
-    responses=problems(JobNotFound, JobFinished),
-)
-def cancel(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
-    """Recorded results are kept and can be read. Cancelling again changes nothing."""
-    return view_job(session, cancel_job(session, tenant_id, job_id))
-
-
-@router.post(
-    "/{job_id}/pause",
-    summary="Pause a job",
-    operation_id="job_pause",
-    response_model_exclude_unset=True,
-    responses=problems(JobNotFound, JobFinished),
-)
-def pause(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
-    """Claimed shards finish and are recorded; nothing new starts. Pausing again changes nothing."""
-    return view_job(session, pause_job(session, tenant_id, job_id))
-
-
-@router.post(
-    "/{job_id}/resume",
-    summary="Resume a paused job",
-    operation_id="job_resume",
-    response_model_exclude_unset=True,
-    responses=problems(JobNotFound, JobFinished),
-)
-def resume(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue) -> Job:
-    """A job that is not paused stays unchanged."""
-    return view_job(session, resume_job(session, queue, tenant_id, job_id))
-
-
-@router.post(
-    "/{job_id}/retry",
-    summary="Retry the failures of a job",
-    operation_id="job_retry",
-    response_model_exclude_unset=True,
-    responses=problems(JobNotFound, JobNotRetryable),
-)
-def retry(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue) -> Job:
-    """Compute failed images again, and what failed runs never recorded, on the same runs. All results stay until the
-    new ones replace them.
-    """
-    return view_job(session, retry_job(session, queue, tenant_id, job_id))
-
-
-@router.delete(
-    "/{job_id}",
-    status_code=204,
-    response_class=Response,
-    summary="Delete a job with its results",
-    operation_id="job_delete",
-    responses=problems(JobNotFound, JobNotFinished),
-)
-def delete(
-    job_id: JobId,
-    tenant_id: TenantId,
-    session: WriteSessionValue,
-    *,
-    cancel: Annotated[bool, Query(description="Cancel it first if it still runs.")] = False,
-    forget_measurements: Annotated[bool, Query(description="Also remove its measurements from the reports.")] = False,
-) -> None:
-    """The job disappears from all responses at once; its masks and rows are removed shortly after. Until then, the
-    request may be repeated.
-
-    Its measurements stay in the reports, without images and masks, unless `forget_measurements` is set.
-    """
-    delete_job(session, tenant_id, job_id, cancel=cancel, forget_measurements=forget_measurements)
-    log.info("job.deleted", job_id=str(job_id), forget_measurements=forget_measurements)
 
 
 @router.get(

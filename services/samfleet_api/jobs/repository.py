@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets.coverage import Coverage
 from samfleet.db.models import Dataset, DatasetImage, ImageResult, Job, JobState, Outcome, Run
+from samfleet.db.search import EVERYTHING, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,12 @@ def page(
     *,
     state: JobState | None,
     name: str | None = None,
+    search: Search = EVERYTHING,
     before: tuple[datetime, uuid.UUID] | None,
     limit: int,
 ) -> Sequence[Job]:
     """Return jobs, newest first. `before` is (created_at, id) of the last one seen, `name` a part of the job's name."""
-    query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    query = select(Job).where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None), *search.conditions(Job))
     if state is not None:
         query = query.where(Job.state == state)
     if name:

@@ -12,7 +12,7 @@ from samfleet.jobs.task import MOST_POINTS, MOST_SEED, PromptKind
 from samfleet.reports.task_words import task_words
 from samfleet.variants.task import EverythingParameters
 from samfleet_api.runs.schemas import RUN_EXAMPLE, Counts, Failure, Run, Stalled
-from samfleet_api.schemas import Name, RequestModel, StorableText
+from samfleet_api.schemas import Labels, Name, Notes, RequestModel, StorableText
 
 
 def _everything_schema() -> dict[str, Any]:
@@ -93,6 +93,7 @@ class SubmitJob(RequestModel):
                     "pools": ["default"],
                     "task": {"kind": "prompts", "prompt": "box"},
                     "name": "boxes of val2017",
+                    "labels": {"team": "shelves"},
                     "max_failure_rate": 0.05,
                 },
                 {"rerun_of": RUN_EXAMPLE["job_id"], "variants": ["repvit_sam"]},
@@ -114,6 +115,8 @@ class SubmitJob(RequestModel):
     pools: list[StorableText] = Field(default=[], max_length=1000, description="Default: the first configured pool.")
     task: Task = Field(default=None, description="Required without `rerun_of`.")
     name: Name | None = None
+    labels: Labels = Field(default={})
+    notes: Notes | None = None
     max_failure_rate: float = Field(
         default=1.0,
         ge=0,
@@ -127,7 +130,6 @@ class SubmitJob(RequestModel):
         strict=True,
         description="Evaluate each completed run against the dataset's annotations. Default: true if it has any.",
     )
-
     keep_days: int | None = Field(
         default=None,
         ge=1,
@@ -162,6 +164,8 @@ class Job(BaseModel):
                     "id": RUN_EXAMPLE["job_id"],
                     "parent_id": None,
                     "name": "boxes of val2017",
+                    "labels": {"team": "shelves"},
+                    "notes": "the run for the report of week 48",
                     "state": "completed_with_errors",
                     "dataset_id": "5f0c0a52-9b0e-4a71-8d5a-0d2f6f0a1c11",
                     "dataset_name": "val2017",
@@ -194,6 +198,8 @@ class Job(BaseModel):
     id: uuid.UUID
     parent_id: uuid.UUID | None = Field(description="The job that this one runs again, while it exists.")
     name: str | None
+    labels: dict[str, str]
+    notes: str | None
     state: JobState
     dataset_id: uuid.UUID
     dataset_name: str | None
@@ -214,71 +220,3 @@ class Job(BaseModel):
     images_per_second: float | None = Field(description="Rate over the wall time since the first claim of any run.")
     eta_seconds: float | None = Field(description="Null while the rate is unknown and after the end.")
     runs: list[Run]
-
-
-class ImageFailure(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "run_id": RUN_EXAMPLE["id"],
-                    "image_id": 139,
-                    "file_name": "000000000139.jpg",
-                    "code": "image_truncated",
-                    "message": "the file ends before the image does; copy it again",
-                    "stage": "preprocess",
-                }
-            ]
-        }
-    )
-
-    run_id: uuid.UUID
-    image_id: int
-    file_name: str
-    code: str
-    message: str
-    stage: str | None
-
-
-class FirstFailure(BaseModel):
-    run_id: uuid.UUID
-    image_id: int
-    file_name: str
-
-
-class FailureGroup(BaseModel):
-    """Images of a job that failed in the same stage with the same code."""
-
-    code: str
-    stage: str | None
-    images: int = Field(description="Images times runs.")
-    message: str = Field(description="Message of the first image; those of the others may differ in their values.")
-    run_ids: list[uuid.UUID]
-    first: FirstFailure = Field(description="First image in the order of the list of failed images.")
-
-
-class FailureGroups(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "items": [
-                        {
-                            "code": "image_truncated",
-                            "stage": "preprocess",
-                            "images": 3,
-                            "message": "the file ends before the image does; copy it again",
-                            "run_ids": [RUN_EXAMPLE["id"]],
-                            "first": {
-                                "run_id": RUN_EXAMPLE["id"],
-                                "image_id": 139,
-                                "file_name": "000000000139.jpg",
-                            },
-                        }
-                    ]
-                }
-            ]
-        }
-    )
-
-    items: list[FailureGroup] = Field(description="Most frequent first.")

@@ -18,7 +18,8 @@ from samfleet.jobs.progress import combine, progress_of_runs
 from samfleet.jobs.throughput import throughput_of_runs
 from samfleet.reports.task_words import task_words
 from samfleet_api.jobs import repository
-from samfleet_api.jobs.schemas import AnnotationCoverage, FailureGroup, FailureGroups, FirstFailure, Job
+from samfleet_api.jobs.failure_schemas import FailureGroup, FailureGroups, FirstFailure
+from samfleet_api.jobs.schemas import AnnotationCoverage, Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.runs.repository import RunFacts, facts_of, of_jobs
 from samfleet_api.runs.schemas import Counts, Failure, Run, Stalled
@@ -63,6 +64,8 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
             id=job.id,
             parent_id=job.parent_id,
             name=job.name,
+            labels=job.labels,
+            notes=job.notes,
             state=job.state,
             dataset_id=job.dataset_id,
             dataset_name=names.get(job.dataset_id),

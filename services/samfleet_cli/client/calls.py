@@ -77,6 +77,9 @@ class Calls:
     def _post(self, path: str, body: Mapping[str, Any] | None, **request: Any) -> Any:
         return self._transport.json("POST", path, repeatable=False, json=body, **request)
 
+    def _patch(self, path: str, changes: Mapping[str, Any]) -> Any:
+        return self._transport.json("PATCH", path, repeatable=True, json=changes)
+
     def _items(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         cursor: str | None = None
         while True:

@@ -87,9 +87,13 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     def dataset(self, dataset_id: str) -> Dataset:
         return Dataset.model_validate(self._get(f"/v1/datasets/{dataset_id}"))
 
-    def datasets(self) -> Iterator[Dataset]:
-        """Yield all datasets, newest first."""
-        return map(Dataset.model_validate, self._items("/v1/datasets"))
+    def datasets(self, **filters: Any) -> Iterator[Dataset]:
+        """Yield datasets, newest first. `filters` are parameters of the list, such as `q` and `label`."""
+        return map(Dataset.model_validate, self._items("/v1/datasets", without_none(filters)))
+
+    def edit_dataset(self, dataset_id: str, changes: Mapping[str, Any]) -> Dataset:
+        """Change fields of a dataset; None removes one (RFC 7396)."""
+        return Dataset.model_validate(self._patch(f"/v1/datasets/{dataset_id}", changes))
 
     def delete_dataset(self, dataset_id: str) -> None:
         self._delete(f"/v1/datasets/{dataset_id}")
@@ -105,18 +109,19 @@ class SamfleetClient(AccessCalls, WebhookCalls):
         task: Mapping[str, Any],
         *,
         pools: Sequence[str] = (),
-        name: str | None = None,
-        evaluate: bool | None = None,
         idempotency_key: str | None = None,
+        **fields: Any,
     ) -> Job:
-        """Submit a job. Requests with the same key make one job, however often they are sent."""
+        """Submit a job. Requests with the same key make one job, however often they are sent.
+
+        `fields` are further fields of the body, such as its name and labels; those that are None are left out.
+        """
         body = {
             "dataset_id": dataset_id,
             "variants": list(variants),
             "task": dict(task),
             "pools": list(pools) or None,
-            "name": name,
-            "evaluate": evaluate,
+            **fields,
         }
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return Job.model_validate(
@@ -132,9 +137,13 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     def job(self, job_id: str) -> Job:
         return Job.model_validate(self._get(f"/v1/jobs/{job_id}"))
 
-    def jobs(self, *, state: str | None = None) -> Iterator[Job]:
-        """Yield all jobs, newest first."""
-        return map(Job.model_validate, self._items("/v1/jobs", without_none({"state": state})))
+    def jobs(self, **filters: Any) -> Iterator[Job]:
+        """Yield jobs, newest first. `filters` are parameters of the list, such as `state`, `q` and `label`."""
+        return map(Job.model_validate, self._items("/v1/jobs", without_none(filters)))
+
+    def edit_job(self, job_id: str, changes: Mapping[str, Any]) -> Job:
+        """Change fields of a job; None removes one (RFC 7396)."""
+        return Job.model_validate(self._patch(f"/v1/jobs/{job_id}", changes))
 
     def cancel_job(self, job_id: str) -> Job:
         return Job.model_validate(self._transport.json("POST", f"/v1/jobs/{job_id}/cancel", repeatable=True))

@@ -27,6 +27,8 @@ class Dataset(_Resource):
 
     id: str
     name: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    notes: str | None = None
     source: str
     state: str
     image_count: int
@@ -178,6 +180,8 @@ class Job(_Resource):
     id: str
     parent_id: str | None = None
     name: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    notes: str | None = None
     state: str
     dataset_id: str
     task: dict[str, Any]

@@ -25,9 +25,7 @@ class WebhookCalls(Calls):
         return self._items(WEBHOOKS)
 
     def update_webhook(self, webhook_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._transport.json(
-            "PATCH", _path(webhook_id), repeatable=True, json=without_none(changes)
-        )
+        answer: dict[str, Any] = self._patch(_path(webhook_id), without_none(changes))
         return answer
 
     def delete_webhook(self, webhook_id: str) -> None:

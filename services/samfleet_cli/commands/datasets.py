@@ -1,4 +1,4 @@
-"""`samfleet datasets`: prepare public datasets, list and delete datasets."""
+"""`samfleet datasets`: prepare public datasets; list, edit and delete datasets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ from typing import Annotated
 import typer
 
 from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, Yes, flag
+from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
+from samfleet_cli.commands.job_output import labels_in_words
+from samfleet_cli.commands.options import (
+    ApiKey,
+    ApiUrl,
+    AsJson,
+    LabelFilter,
+    Labels,
+    Plain,
+    SearchText,
+    Yes,
+    flag,
+    label_filters,
+)
+from samfleet_cli.commands.rows import print_json
+
+DatasetId = Annotated[str, typer.Argument(help="The dataset's id, or its first six or more characters.")]
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a recipe.", show_default=False)]
 Out = Annotated[
@@ -37,11 +53,13 @@ AcceptTerms = Annotated[
     ),
 ]
 
-app = typer.Typer(help="Prepare public datasets; list and delete datasets.", no_args_is_help=True)
+app = typer.Typer(help="Prepare public datasets; list, edit and delete datasets.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_datasets(
+    search: SearchText = None,
+    label: LabelFilter = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
     as_json: AsJson = False,
     plain: Plain = False,
@@ -54,21 +72,42 @@ def list_datasets(
 
     form = Form(as_json, plain)
     with connect(choose_api(api_url, api_key)) as client:
-        found = list(islice(client.datasets(), limit))
+        found = list(islice(client.datasets(q=search, label=label_filters(label)), limit))
     columns = (
         Column("dataset", lambda one: one.id, is_id=True),
         Column("name", lambda one: one.name),
         Column("source", lambda one: one.source),
         Column("state", lambda one: one.state),
         Column("images", lambda one: one.image_count),
+        Column("labels", lambda one: labels_in_words(one.labels), folds=True),
     )
     whole = [dataset.model_dump(mode="json") for dataset in found]
-    print_list(columns, found, form, whole=whole, empty="there are no datasets")
+    empty = "no dataset matches" if search or label else "there are no datasets"
+    print_list(columns, found, form, whole=whole, empty=empty)
+
+
+@app.command()
+def edit(
+    dataset_id: DatasetId,
+    name: NewName = None,
+    label: Labels = None,
+    remove_label: RemovedLabels = None,
+    notes: NewNotes = None,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Change the name, labels and notes of a dataset. Labels that are not given stay; so do its images."""
+    from samfleet_cli.connection import choose_api, connect
+
+    changes = changes_of(name, label, remove_label, notes)
+    with connect(choose_api(api_url, api_key)) as client:
+        dataset = client.edit_dataset(dataset_id, changes)
+    print_json(dataset.model_dump(mode="json"))
 
 
 @app.command()
 def delete(
-    dataset_id: Annotated[str, typer.Argument(help="The dataset's id, or its first six or more characters.")],
+    dataset_id: DatasetId,
     yes: Yes = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, Plain, Yes, flag
+from samfleet_cli.commands import job_edits
+from samfleet_cli.commands.job_output import JobId, ask, created, labels_in_words, variants_of
+from samfleet_cli.commands.options import (
+    ApiKey,
+    ApiUrl,
+    AsJson,
+    Force,
+    LabelFilter,
+    Plain,
+    SearchText,
+    Yes,
+    flag,
+    label_filters,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from samfleet_cli.client.client import SamfleetClient
-    from samfleet_cli.client.schemas import Job
-
-app = typer.Typer(help="List, show, follow, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True)
-
-JobId = Annotated[str, typer.Argument(help="The job's id, or its first six or more characters.")]
+app = typer.Typer(help="List, show, follow, edit, pause, resume, retry, cancel and delete jobs.", no_args_is_help=True)
+app.command()(job_edits.edit)
+app.command()(job_edits.rerun)
 
 
 @app.command("list")
 def list_jobs(
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.", show_default=False)] = None,
+    search: SearchText = None,
+    label: LabelFilter = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number, newest first.")] = 20,
     as_json: AsJson = False,
     plain: Plain = False,
@@ -38,18 +46,20 @@ def list_jobs(
 
     form = Form(as_json, plain)
     with connect(choose_api(api_url, api_key)) as client:
-        found = list(islice(client.jobs(state=state), limit))
+        found = list(islice(client.jobs(state=state, q=search, label=label_filters(label)), limit))
     columns = (
         Column("job", lambda job: job.id, is_id=True),
         Column("name", lambda job: job.name, folds=True),
         Column("state", lambda job: job.state),
         Column("created", lambda job: job.created_at),
-        Column("variants", _variants, folds=True),
+        Column("variants", variants_of, folds=True),
         Column("images", lambda job: job.counts.total),
         Column("failed", lambda job: job.counts.failed),
+        Column("labels", lambda job: labels_in_words(job.labels), folds=True),
     )
     whole = [job.model_dump(mode="json") for job in found]
-    print_list(columns, found, form, whole=whole, empty="there are no jobs" + (f" in state {state}" if state else ""))
+    empty = "no job matches" if search or label else "there are no jobs" + (f" in state {state}" if state else "")
+    print_list(columns, found, form, whole=whole, empty=empty)
 
 
 @app.command()
@@ -60,7 +70,7 @@ def show(
     api_key: ApiKey = None,
 ) -> None:
     """Show one job: its state, counts, runs and their evaluation."""
-    _ask(lambda client: client.job(job_id), api_url, api_key, as_json=as_json)
+    ask(lambda client: client.job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -71,7 +81,7 @@ def cancel(
     api_key: ApiKey = None,
 ) -> None:
     """Cancel a job. Recorded results are kept."""
-    _ask(lambda client: client.cancel_job(job_id), api_url, api_key, as_json=as_json)
+    ask(lambda client: client.cancel_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -82,7 +92,7 @@ def pause(
     api_key: ApiKey = None,
 ) -> None:
     """Pause a job. What workers have started finishes; nothing new starts."""
-    _ask(lambda client: client.pause_job(job_id), api_url, api_key, as_json=as_json)
+    ask(lambda client: client.pause_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -93,7 +103,7 @@ def resume(
     api_key: ApiKey = None,
 ) -> None:
     """Let a paused job continue."""
-    _ask(lambda client: client.resume_job(job_id), api_url, api_key, as_json=as_json)
+    ask(lambda client: client.resume_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -104,40 +114,7 @@ def retry(
     api_key: ApiKey = None,
 ) -> None:
     """Compute the failed images of an ended job again. Its results are kept until the new ones replace them."""
-    _ask(lambda client: client.retry_job(job_id), api_url, api_key, as_json=as_json)
-
-
-@app.command()
-def rerun(
-    job_id: JobId,
-    variants: Annotated[
-        str | None, typer.Option(help="Other variants, separated by commas.", show_default=False)
-    ] = None,
-    pools: Annotated[str | None, typer.Option(help="Other pools, separated by commas.", show_default=False)] = None,
-    task: Annotated[str | None, typer.Option(help="Another task, as JSON.", show_default=False)] = None,
-    name: Annotated[str | None, typer.Option(help="Another name.", show_default=False)] = None,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    api_key: ApiKey = None,
-) -> None:
-    """Submit a job again as a new one that names it as its parent. Options change fields; the others stay."""
-    from samfleet_cli.connection import choose_api, connect
-
-    changes = {"variants": _listed(variants), "pools": _listed(pools), "task": _task(task), "name": name}
-    with connect(choose_api(api_url, api_key)) as client:
-        job = client.rerun_job(client.job(job_id).id, **changes)
-    _print_job(job, as_json=as_json)
-
-
-def _listed(names: str | None) -> list[str] | None:
-    return None if names is None else [name.strip() for name in names.split(",")]
-
-
-def _task(value: str | None) -> Any:
-    try:
-        return None if value is None else json.loads(value)
-    except ValueError as error:
-        raise typer.BadParameter(f"not JSON: {error}", param_hint="--task") from error
+    ask(lambda client: client.retry_job(job_id), api_url, api_key, as_json=as_json)
 
 
 @app.command()
@@ -157,7 +134,7 @@ def delete(
     with connect(choose_api(api_url, api_key)) as client:
         job = client.job(job_id)
         if not yes:
-            typer.confirm(f"Delete the job created at {_created(job)} ({_variants(job)}, {job.state})?", abort=True)
+            typer.confirm(f"Delete the job created at {created(job)} ({variants_of(job)}, {job.state})?", abort=True)
         client.delete_job(job.id, cancel=cancel, forget_measurements=forget_measurements)
     typer.echo(f"job {job.id} is deleted")
 
@@ -210,50 +187,3 @@ def follow(
         job, results = finish_job(client, asked.id, out, display)
     print_summary(results, as_json=as_json)
     raise typer.Exit(exit_code_of(job))
-
-
-def _ask(request: Callable[[SamfleetClient], Job], api_url: str | None, api_key: str | None, *, as_json: bool) -> None:
-    """Send a request about one job and print the job."""
-    from samfleet_cli.connection import choose_api, connect
-
-    with connect(choose_api(api_url, api_key)) as client:
-        job = request(client)
-    _print_job(job, as_json=as_json)
-
-
-def _print_job(job: Job, *, as_json: bool) -> None:
-    if as_json:
-        _print_json(job.model_dump(mode="json"))
-        return
-    from samfleet_cli import tables
-    from samfleet_cli.jobs.progress import describe, describe_stall
-
-    console = tables.console()
-    console.print(f"job {job.id}: {job.state}, {describe(job)}", markup=False)
-    if stall := describe_stall(job):
-        console.print(stall, markup=False)
-    for reason in job.reasons:
-        console.print(reason, markup=False)
-    if job.annotations is not None:
-        console.print(f"annotations: {job.annotations}", markup=False)
-    if job.error is not None:
-        console.print(job.kept, markup=False)
-    rows = [
-        (run.id, run.variant, run.pool, run.state, run.counts.total, run.counts.failed, run.masks) for run in job.runs
-    ]
-    console.print(tables.table_of(("run", "variant", "pool", "state", "images", "failed", "masks"), rows))
-    for run in job.runs:
-        if run.evaluation or run.quality_error:
-            console.print(tables.evaluation_table(run.model_dump(mode="json")))
-
-
-def _created(job: Job) -> str:
-    return job.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _variants(job: Job) -> str:
-    return ", ".join(dict.fromkeys(run.variant for run in job.runs))
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

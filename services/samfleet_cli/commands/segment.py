@@ -14,7 +14,7 @@ import typer
 from samfleet.jobs.task import parse_job_task
 from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
 from samfleet_cli.commands.grid_options import with_grid_options
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, flag
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, KeepDays, Labels, Notes, flag, labels_of
 
 if TYPE_CHECKING:
     from samfleet_cli.jobs.segment import Segmentation
@@ -113,6 +113,9 @@ def segment(
     prompt_seed: PromptSeed = None,
     evaluate: Evaluate = None,
     name: JobName = None,
+    label: Labels = None,
+    notes: Notes = None,
+    keep_days: KeepDays = None,
     dataset_name: DatasetName = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -134,7 +137,8 @@ def segment(
     from samfleet_cli.jobs.segment import Segmentation
 
     images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
-    wanted = Segmentation(images, variant, asked, out, pool or (), upload, evaluate, name, force)
+    fields = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days, "evaluate": evaluate}
+    wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
     _carry_out(api_url, api_key, wanted, as_json=as_json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,10 @@ from samfleet_cli.jobs.wait import follow_job
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """Requested segmentation. `task` is the API's task object."""
+    """Requested segmentation. `task` is the API's task object.
+
+    `fields` are further fields of the job; those that are None are left out.
+    """
 
     source: Source
     variants: Sequence[str]
@@ -32,8 +35,7 @@ class Segmentation:
     out: Path
     pools: Sequence[str] = ()
     upload: bool = False
-    evaluate: bool | None = None  # None: evaluate if there are annotations
-    name: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
     force: bool = False
 
 
@@ -48,9 +50,7 @@ def start_job(client: SamfleetClient, wanted: Segmentation, display: Display) ->
     if dataset.coverage is not None:
         display.say(f"annotations: {dataset.coverage}")
     try:
-        return client.submit_job(
-            dataset.id, wanted.variants, wanted.task, pools=wanted.pools, name=wanted.name, evaluate=wanted.evaluate
-        )
+        return client.submit_job(dataset.id, wanted.variants, wanted.task, pools=wanted.pools, **wanted.fields)
     except ApiError as refusal:
         if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             _drop_unused(client, dataset.id, display)

@@ -93,9 +93,10 @@ def cli(monkeypatch: pytest.MonkeyPatch, api: ApiDouble, *words: str) -> str:
 
 
 def test_jobs_are_listed_with_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    api = ApiDouble({"GET /v1/jobs": page(job(id=ID, name="night run", runs=[run(), run(variant="tinysam")]))})
+    shown = job(id=ID, name="night run", labels={"team": "a", "b": ""}, runs=[run(), run(variant="tinysam")])
+    api = ApiDouble({"GET /v1/jobs": page(shown)})
     assert cli(monkeypatch, api, "jobs", "list", "--plain") == (
-        f"{ID}\tnight run\tcompleted\t2026-01-01T00:00:00+00:00\tmobile_sam, tinysam\t2\t0\n"
+        f"{ID}\tnight run\tcompleted\t2026-01-01T00:00:00+00:00\tmobile_sam, tinysam\t2\t0\tb=, team=a\n"
     )
 
 

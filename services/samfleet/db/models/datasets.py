@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Float, ForeignKey, Identity, Index, String, U
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
+from samfleet.db.base import Base, HasCreatedAt, HasId, HasLabels, label_index, text_enum
 
 
 class DatasetSource(enum.StrEnum):
@@ -24,8 +24,8 @@ class DatasetState(enum.StrEnum):
     FAILED = "failed"  # could not be listed; `error_code` says why
 
 
-class Dataset(HasId, HasCreatedAt, Base):
-    """A list of images; once sealed it never changes.
+class Dataset(HasId, HasCreatedAt, HasLabels, Base):
+    """A list of images; once sealed it never changes, except for its name, labels and notes.
 
     `content_sha256` hashes the list (names, sizes, ids, order), the annotations and the detections, but not the
     dataset's name: reports treat two datasets with the same hash as one. The database computes it (`dataset_content`).
@@ -69,6 +69,7 @@ class Dataset(HasId, HasCreatedAt, Base):
 
     __table_args__ = (
         Index("ix_datasets_tenant_page", tenant_id, "created_at", "id"),
+        label_index("datasets"),
         Index("ix_datasets_open", changed_at, postgresql_where=text("state = 'open'")),
         Index("ix_datasets_listing", sent_at, postgresql_where=text("state = 'listing'")),
         Index("ix_datasets_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),

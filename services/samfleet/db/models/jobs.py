@@ -5,11 +5,21 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, String, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from samfleet.db.base import Base, HasCreatedAt, HasId, text_enum
+from samfleet.db.base import Base, HasCreatedAt, HasId, HasLabels, label_index, text_enum
 
 
 class JobState(enum.StrEnum):
@@ -42,7 +52,7 @@ class ShardState(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-class Job(HasId, HasCreatedAt, Base):
+class Job(HasId, HasCreatedAt, HasLabels, Base):
     """A job of a tenant. `deleted_at` hides it from the tenant; its rows and objects are removed later."""
 
     __tablename__ = "jobs"
@@ -70,6 +80,7 @@ class Job(HasId, HasCreatedAt, Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "idempotency_key"),
+        label_index("jobs"),
         Index("ix_jobs_tenant_page", tenant_id, "created_at", "id"),
         Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_jobs_kept", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND deleted_at IS NULL")),

@@ -237,6 +237,8 @@ declare namespace Api {
     id: string;
     parent_id: string | null;
     name: string | null;
+    labels: Record<string, string>;
+    notes: string | null;
     state: JobState;
     dataset_id: string;
     dataset_name: string | null;

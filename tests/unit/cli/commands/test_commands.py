@@ -18,7 +18,7 @@ from samfleet.variants.task import BoxSource, EverythingParameters
 from samfleet_cli import main
 from samfleet_cli.client.schemas import Job
 from samfleet_cli.commands.grid_options import GRID_OPTIONS
-from samfleet_cli.commands.jobs import _print_job
+from samfleet_cli.commands.job_output import print_job
 from samfleet_cli.commands.segment import TaskName, task_from_options
 
 HEAVY = ("torch", "numpy", "sqlalchemy", "celery", "httpx", "pydantic", "rich.progress")
@@ -176,5 +176,5 @@ def test_strict_annotations_need_annotations(tmp_path: Path) -> None:
 
 def test_a_stalled_job_shows_its_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     stalled = {"code": "triton_unavailable", "message": "Triton does not answer", "since": "2026-11-28T12:00:00Z"}
-    _print_job(Job.model_validate(job(state="running", stalled=stalled)), as_json=False)
+    print_job(Job.model_validate(job(state="running", stalled=stalled)), as_json=False)
     assert "Triton does not answer (triton_unavailable)" in capsys.readouterr().out

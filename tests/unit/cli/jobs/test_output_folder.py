@@ -92,7 +92,11 @@ def test_job_and_dataset_names_are_sent(tmp_path: Path) -> None:
     }
     api = ApiDouble(answers)
     asked = Segmentation(
-        Source(tmp_path, name="street"), ["mobile_sam"], {"kind": "everything"}, tmp_path / "out", name="night"
+        Source(tmp_path, name="street"),
+        ["mobile_sam"],
+        {"kind": "everything"},
+        tmp_path / "out",
+        fields={"name": "night"},
     )
     start_job(api.client(), asked, PlainDisplay(io.StringIO()))
     assert (api.body(1)["name"], api.body(-1)["name"]) == ("street", "night")

@@ -1,6 +1,6 @@
 import { h, table } from "/dashboard/static/dom.js";
 import { count, rate } from "/dashboard/static/format.js";
-import { stateOf } from "/dashboard/static/pages/overview.js";
+import { stateOf } from "/dashboard/static/states.js";
 
 /** @type {Record<Api.Figure["metric"], string>} */
 const METRICS = {

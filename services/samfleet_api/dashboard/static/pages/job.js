@@ -7,8 +7,10 @@ import { showGallery } from "/dashboard/static/job/gallery.js";
 import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
 import { showStages } from "/dashboard/static/job/stages.js";
 import { showThroughput } from "/dashboard/static/job/throughput.js";
-import { progressLine, stateOf } from "/dashboard/static/pages/overview.js";
+import { chips, listOf } from "/dashboard/static/labels.js";
+import { progressLine } from "/dashboard/static/pages/overview.js";
 import { flatten, shown } from "/dashboard/static/reports/identity.js";
+import { stateOf } from "/dashboard/static/states.js";
 
 const RENEWED_AT_MOST_EVERY_MS = 2000;
 
@@ -42,6 +44,8 @@ function progress(job) {
         ["Task", taskOf(now.task)],
         ["Submitted", moment(now.created_at)],
         ["Ended", moment(now.finished_at)],
+        ["Labels", chips(now.labels, listOf)],
+        ["Notes", now.notes && h("span", { class: "notes" }, now.notes)],
         ["Runs again", now.parent_id && h("a", { href: `/dashboard/jobs/${now.parent_id}` }, "the earlier job")],
       ]),
     );

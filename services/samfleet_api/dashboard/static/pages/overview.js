@@ -1,20 +1,12 @@
-import { addressWith, filter, followJob, get, hasEnded } from "/dashboard/static/api.js";
-import { facts, h, notice, table } from "/dashboard/static/dom.js";
-import { count, duration, moment, nameOf, percent, rate } from "/dashboard/static/format.js";
+import { followJob, get, hasEnded } from "/dashboard/static/api.js";
+import { facts, h, notice } from "/dashboard/static/dom.js";
+import { count, duration, nameOf, percent, rate } from "/dashboard/static/format.js";
+import { showJobs } from "/dashboard/static/overview/jobs.js";
+import { stateOf } from "/dashboard/static/states.js";
 
-const STATES = ["queued", "running", "paused", "completed", "completed_with_errors", "failed", "cancelled"];
-/** @type {Record<string, string>} */
-const TONES = { completed: "good", completed_with_errors: "bad", failed: "bad", queued: "wait", paused: "wait" };
 const ASKED_EVERY_MS = 5000;
 const PUSHED = 2;
 const HEARD_LATELY_S = 90;
-
-// A state as it is read: "completed with errors".
-/** @param {string} state */
-const inWords = (state) => state.replaceAll("_", " ");
-
-/** @param {{ state: string }} thing */
-export const stateOf = (thing) => h("span", { class: `state ${TONES[thing.state] ?? ""}` }, inWords(thing.state));
 
 // The card stays in the document while the job is followed. Updates replace only its contents, so it keeps the focus.
 /** @param {Api.Job} job */
@@ -177,76 +169,6 @@ async function showPools(section) {
   /** @type {Api.Pools} */
   const { items: pools } = await get("/v1/pools");
   section.replaceChildren(h("div", { class: "cards" }, pools.map(poolCard)));
-}
-
-// Time from the first claim to the end, or until now.
-/** @param {Api.Job} job */
-function took(job) {
-  if (!job.started_at) return "–";
-  const until = job.finished_at ? Date.parse(job.finished_at) : Date.now();
-  return duration(Math.max(0, until - Date.parse(job.started_at)) / 1000);
-}
-
-/** @param {Api.JobPage} page */
-function jobsTable(page) {
-  /** @type {Dom.Column<Api.Job>[]} */
-  const columns = [
-    { title: "Job", value: (job) => h("a", { href: `/dashboard/jobs/${job.id}` }, nameOf(job)) },
-    { title: "State", value: stateOf },
-    { title: "Dataset", value: (job) => job.dataset_name ?? "–" },
-    { title: "Task", value: (job) => job.task_in_words },
-    { title: "Variants", value: (job) => [...new Set(job.runs.map((run) => run.variant))].join(", ") },
-    {
-      title: "Done",
-      number: true,
-      value: ({ counts }) => `${count(counts.succeeded + counts.failed)} of ${count(counts.total)}`,
-    },
-    { title: "Failed", number: true, value: (job) => count(job.counts.failed) },
-    {
-      title: "Rate",
-      number: true,
-      value: (job) => (job.images_per_second === null ? "–" : rate(job.images_per_second)),
-    },
-    { title: "Took", number: true, value: took },
-    { title: "Submitted", number: true, value: (job) => moment(job.created_at) },
-  ];
-  return table("Jobs, newest first", columns, page.items);
-}
-
-/** @param {HTMLElement} section */
-async function showJobs(section) {
-  const state = filter("state");
-  const query = new URLSearchParams({
-    limit: "25",
-    ...(state && { state }),
-    ...(filter("name") && { name: filter("name") }),
-    ...(filter("cursor") && { cursor: filter("cursor") }),
-  });
-  /** @type {Api.JobPage} */
-  const page = await get(`/v1/jobs?${query}`);
-  const options = ["", ...STATES].map((name) =>
-    h("option", { value: name, selected: name === state }, inWords(name) || "any"),
-  );
-  /** @param {Dom.FieldEvent<HTMLSelectElement>} event */
-  const choose = (event) => location.assign(addressWith({ state: event.target.value, cursor: "" }));
-  const search = h("input", { type: "search", value: filter("name") });
-  /** @param {Event} event */
-  const find = (event) => {
-    event.preventDefault();
-    location.assign(addressWith({ name: search.value.trim(), cursor: "" }));
-  };
-  const filters = h(
-    "form",
-    { class: "filters", onsubmit: find },
-    h("label", {}, "State", h("select", { onchange: choose }, options)),
-    h("label", {}, "Name", search),
-    h("button", {}, "Search"),
-  );
-  const older = page.next ? h("p", {}, h("a", { href: addressWith({ cursor: page.next }) }, "Older jobs")) : null;
-  const list = page.items.length
-    ? jobsTable(page)
-    : notice("No jobs", state || filter("name") ? "No job matches." : "No job has been submitted yet.");
-  section.replaceChildren(filters, list, ...(older ? [older] : []));
 }
 
 /** @param {HTMLElement} main */
