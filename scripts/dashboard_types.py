@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from samfleet_api.jobs.failure_schemas import FailureGroups
+from samfleet_api.jobs.history_schemas import JobChange
 from samfleet_api.jobs.schemas import Job
 from samfleet_api.jobs.throughput_schemas import JobThroughput
 from samfleet_api.pagination import Page
@@ -36,6 +37,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Page[ImageOfRun],
     Page[Delivery],
     Page[Job],
+    Page[JobChange],
     Page[Webhook],
     Pools,
     Problem,

@@ -23,6 +23,7 @@ from samfleet_api.dashboard.docs import add_docs
 from samfleet_api.dashboard.pages import add_dashboard
 from samfleet_api.datasets.endpoints import router as datasets
 from samfleet_api.datasets.filling import router as dataset_filling
+from samfleet_api.deletions.endpoints import router as deletions
 from samfleet_api.dependencies import SCOPE_EXTENSION, refuse_unknown_parameters, scope_of
 from samfleet_api.error_handlers import add_error_handlers
 from samfleet_api.hardware.endpoints import router as hardware
@@ -32,6 +33,7 @@ from samfleet_api.jobs.changes import router as job_changes
 from samfleet_api.jobs.endpoints import router as jobs
 from samfleet_api.jobs.events import INTERVAL
 from samfleet_api.jobs.events import router as job_events
+from samfleet_api.jobs.history import router as job_history
 from samfleet_api.jobs.watching import EventStreams, WatchedJobs
 from samfleet_api.keys.endpoints import router as keys
 from samfleet_api.long_requests import LongRequests
@@ -64,9 +66,9 @@ Every error is `application/problem+json` with a stable `code`. Lists are pagina
 is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
-    datasets, dataset_filling, jobs, job_changes, job_events, runs, run_results, variants, pools, hardware, prices,
-    reports, survey, advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit,
-    webhooks, webhook_deliveries,
+    datasets, dataset_filling, jobs, job_changes, job_events, job_history, runs, run_results, deletions, variants,
+    pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions, login_links, keys,
+    tenants, audit, webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

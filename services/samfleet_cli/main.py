@@ -15,6 +15,7 @@ from samfleet_cli.commands import (
     demo,
     distill,
     doctor,
+    history,
     jobs,
     keys,
     open_dashboard,
@@ -51,6 +52,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(keys.tenants, name="tenants")
 app.command()(keys.audit)
+app.command()(history.deletions)
 app.add_typer(report.app, name="report")
 app.add_typer(survey.app, name="survey")
 app.add_typer(variants.app, name="variants")

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from fixtures.api.running_api import Api, Tenant
+from fixtures.api.running_api import Tenant
 from fixtures.servers.chromium import PHONE
 from fixtures.worker.recorded_jobs import new_job
 
@@ -71,10 +71,12 @@ def test_what_users_write_is_shown_as_text(labelled: Page) -> None:
     expect(labelled.locator("#jobs tbody tr")).to_have_count(2)
 
 
-def test_labels_fit_a_phone(labelled: Page, api: Api, pictures: Path) -> None:
+def test_labels_fit_a_phone(labelled: Page, pictures: Path) -> None:
+    expect(labelled.locator("#jobs tbody tr")).to_have_count(3)
     labelled.screenshot(path=pictures / "labels-desktop.png", full_page=True)
     labelled.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     labelled.goto("/dashboard/?label=team%3Aa&q=s")
     expect(labelled.get_by_role("list", name="Chosen labels")).to_be_visible()
+    expect(labelled.locator("[aria-busy]")).to_have_count(0)
     assert labelled.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
     labelled.screenshot(path=pictures / "labels-phone.png", full_page=True)

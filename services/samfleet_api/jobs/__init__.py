@@ -1,4 +1,4 @@
-"""Routes of jobs: submit, list, follow by events, cancel, delete.
+"""Routes of jobs: submit, list, follow by events, change, delete; their history and failures.
 
 May import `runs`, `samfleet` and the modules at the root of `samfleet_api`.
 """

@@ -5,14 +5,15 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.coverage import Coverage
-from samfleet.db.models import Dataset, DatasetImage, ImageResult, Job, JobState, Outcome, Run
+from samfleet.db.models import Dataset, DatasetImage, ImageResult, Job, JobEvent, JobState, Outcome, Run
 from samfleet.db.search import EVERYTHING, Search
+from samfleet_api.actors import key_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class FailedImage:
     code: str
     message: str
     stage: str | None
+
+
+class ListedChange(NamedTuple):
+    """A change of a job, with the name of the key that asked for it, and the variant and pool of the run."""
+
+    event: JobEvent
+    key: str | None
+    variant: str | None
+    pool: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,20 @@ def page(
     if before is not None:
         query = query.where(tuple_(Job.created_at, Job.id) < before)
     return session.scalars(query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)).all()
+
+
+def changes(
+    session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID, *, before: int | None, limit: int
+) -> Sequence[ListedChange]:
+    """Return the history of a job, newest first. `before` is the id of the last change seen."""
+    query = (
+        select(JobEvent, key_name(JobEvent.actor, tenant_id), Run.variant, Run.pool)
+        .outerjoin(Run, Run.id == JobEvent.run_id)
+        .where(JobEvent.job_id == job_id)
+    )
+    if before is not None:
+        query = query.where(JobEvent.id < before)
+    return [ListedChange(*row) for row in session.execute(query.order_by(JobEvent.id.desc()).limit(limit))]
 
 
 def failed_images(

@@ -162,6 +162,14 @@ class SamfleetClient(AccessCalls, WebhookCalls):
         params = {"cancel": cancel, "forget_measurements": forget_measurements}
         self._delete(f"/v1/jobs/{job_id}", params=params)
 
+    def job_history(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the changes of a job, newest first."""
+        return self._items(f"/v1/jobs/{job_id}/history")
+
+    def deletions(self, *, kind: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield deleted jobs and datasets, newest first."""
+        return self._items("/v1/deletions", without_none({"kind": kind}))
+
     def job_errors(self, job_id: str) -> Iterator[ImageError]:
         return map(ImageError.model_validate, self._items(f"/v1/jobs/{job_id}/errors"))
 

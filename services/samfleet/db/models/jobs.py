@@ -92,8 +92,8 @@ class Job(HasId, HasCreatedAt, HasLabels, Base):
 class JobEvent(Base):
     """Append-only log of every change of state of a job or one of its runs: who, when and why.
 
-    `actor` is `key:<id of the key>` or `system:<task>`; `detail` has the reason. The database refuses changes, and
-    deletions except those of a deleted job.
+    A change of other fields, such as the job's name, has equal states. `actor` is `key:<id of the key>` or
+    `system:<task>`; `detail` has the reason. The database refuses changes, and deletions except those of a deleted job.
     """
 
     __tablename__ = "job_events"

@@ -259,6 +259,24 @@ declare namespace Api {
     runs: Run[];
   }
 
+  interface JobChange {
+    id: number;
+    at: string;
+    run_id: string | null;
+    variant: string | null;
+    pool: string | null;
+    from_state: string | null;
+    to_state: string;
+    actor: string;
+    key: string | null;
+    reason: string | null;
+  }
+
+  interface JobChangePage {
+    items: JobChange[];
+    next: string | null;
+  }
+
   interface JobPage {
     items: Job[];
     next: string | null;

@@ -4,6 +4,7 @@ import { moment, nameOf } from "/dashboard/static/format.js";
 import { jobActions } from "/dashboard/static/job/actions.js";
 import { showFailures } from "/dashboard/static/job/failures.js";
 import { showGallery } from "/dashboard/static/job/gallery.js";
+import { showHistory } from "/dashboard/static/job/history.js";
 import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
 import { showStages } from "/dashboard/static/job/stages.js";
 import { showThroughput } from "/dashboard/static/job/throughput.js";
@@ -83,9 +84,13 @@ export async function show(main, asked) {
   const job = await get(`/v1/jobs/${asked}`);
   const { id } = job; // the URL may have only its first characters
   document.title = `${nameOf(job)} · samfleet`;
-  const [throughput, stages, failures, gallery] = ["throughput", "stages", "failures", "gallery"].map((name) =>
-    h("section", { id: name }, h("p", { class: "loading" }, "Loading…")),
-  );
+  const [throughput, stages, failures, history, gallery] = [
+    "throughput",
+    "stages",
+    "failures",
+    "history",
+    "gallery",
+  ].map((name) => h("section", { id: name }, h("p", { class: "loading" }, "Loading…")));
   const moving = progress(job);
   main.replaceChildren(
     h("div", { class: "head" }, h("h1", {}, nameOf(job)), moving.state),
@@ -105,12 +110,19 @@ export async function show(main, asked) {
     stages,
     h("h2", {}, "Failures"),
     failures,
+    h("h2", {}, "History"),
+    history,
     h("h2", {}, "Images"),
     gallery,
   );
   /** @param {Api.Job} now */
   const details = (now) =>
-    Promise.all([showThroughput(throughput, now), showStages(stages, now), showFailures(failures, now)]);
+    Promise.all([
+      showThroughput(throughput, now),
+      showStages(stages, now),
+      showFailures(failures, now),
+      showHistory(history, now),
+    ]);
   const [renewGallery] = await Promise.all([showGallery(gallery, job), details(job)]);
   if (location.hash === "#gallery") gallery.scrollIntoView();
   if (hasEnded(job)) return;
@@ -119,12 +131,13 @@ export async function show(main, asked) {
       stages.replaceChildren(notice("The times could not be loaded", problem.message)),
     ),
   );
-  let recorded = job.counts.succeeded + job.counts.failed;
+  let recorded = job.counts.succeeded + job.counts.failed,
+    state = job.state;
   followJob(id, (now) => {
     moving.update(now);
     const more = now.counts.succeeded + now.counts.failed;
-    if (more === recorded && !hasEnded(now)) return;
-    recorded = more;
+    if (more === recorded && now.state === state && !hasEnded(now)) return;
+    [recorded, state] = [more, now.state];
     renew(now);
   });
 }
