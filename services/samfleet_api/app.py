@@ -118,7 +118,7 @@ def _in_this_loop(settings: Settings, state: State) -> dict[str, Any]:
     return {
         "long_requests": LongRequests(settings.long_requests, settings.long_request_wait.total_seconds()),
         "event_streams": EventStreams(settings.event_streams, settings.event_streams_per_key),
-        "watched_jobs": WatchedJobs(state["engine"], INTERVAL.total_seconds()),
+        "watched_jobs": WatchedJobs(state["engine"], INTERVAL.total_seconds(), settings.keep_days),
     }
 
 

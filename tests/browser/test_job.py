@@ -136,6 +136,15 @@ def test_a_stalled_job_shows_why_and_since_when(api: Api, tenant: Tenant, folder
     expect(runs.get_by_role("columnheader", name="Waiting for")).to_have_count(1)
 
 
+def test_a_job_shows_when_it_will_be_deleted(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
+    job = new_job(tenant, folder, name="short", keep_days=3)
+    page.goto(f"/dashboard/jobs/{job['id']}")
+    deleted = page.locator("dt:text-is('Deleted') + dd")
+    expect(deleted).to_have_text("3 days after its end")
+    tenant.http.post(f"/v1/jobs/{job['id']}/cancel")
+    expect(deleted).to_contain_text("after ")  # without a reload
+
+
 def test_a_job_is_cancelled_by_its_button(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:
     job = new_job(tenant, folder, name="too much")
     page.goto(f"/dashboard/jobs/{job['id']}")

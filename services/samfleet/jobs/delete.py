@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 
 from sqlalchemy import Integer, cast, delete, func, select
 from sqlalchemy.orm import Session
@@ -65,6 +66,15 @@ def delete_expired(session: Session, keep_days: int | None, limit: int) -> list[
         _hide(session, job, f"ended more than {keep_days if job.keep_days is None else job.keep_days} days ago")
     session.flush()
     return [job.id for job in rows]
+
+
+def expires_at(job: Job, keep_days: int | None) -> datetime | None:
+    """Return the time after which the clean-up deletes a job; None for a job that still runs or is kept forever.
+
+    `keep_days` are those of the server.
+    """
+    days = keep_days if job.keep_days is None else job.keep_days
+    return None if days is None or job.finished_at is None else job.finished_at + timedelta(days=days)
 
 
 def _hide(session: Session, job: Job, reason: str) -> None:

@@ -15,7 +15,7 @@ from samfleet.jobs.pause import pause_job, resume_job
 from samfleet.jobs.retry import JobNotRetryable, retry_job
 from samfleet.labels import LabelsInvalid
 from samfleet.logging import get_logger
-from samfleet_api.dependencies import QueueValue, TenantId, WriteSessionValue
+from samfleet_api.dependencies import QueueValue, SettingsValue, TenantId, WriteSessionValue
 from samfleet_api.jobs.edit_schemas import EditJob
 from samfleet_api.jobs.schemas import Job
 from samfleet_api.jobs.views import view_job
@@ -40,45 +40,51 @@ def _action(name: str, summary: str, *errors: type[SamfleetError]) -> Callable[[
 
 @router.patch(
     "/{job_id}",
-    summary="Change a job's name, labels or notes",
+    summary="Change a job's name, labels, notes or keep_days",
     operation_id="job_update",
     response_model_exclude_unset=True,
     responses=problems(JobNotFound, LabelsInvalid, PayloadTooLarge),
 )
-def update(job_id: JobId, body: EditJob, tenant_id: TenantId, session: WriteSessionValue) -> Job:
+def update(
+    job_id: JobId, body: EditJob, tenant_id: TenantId, session: WriteSessionValue, settings: SettingsValue
+) -> Job:
     """Change the given fields, in any state of the job (RFC 7396): null removes a field or a label, and labels that are
     not given stay.
     """
     changes = body.model_dump(exclude_unset=True)
     job = edit_job(session, tenant_id, job_id, changes)
     log.info("job.changed", job_id=str(job_id), fields=sorted(changes))
-    return view_job(session, job)
+    return view_job(session, job, settings.keep_days)
 
 
 @_action("cancel", "Cancel a job", JobFinished)
-def cancel(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
+def cancel(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, settings: SettingsValue) -> Job:
     """Recorded results are kept and can be read. Cancelling again changes nothing."""
-    return view_job(session, cancel_job(session, tenant_id, job_id))
+    return view_job(session, cancel_job(session, tenant_id, job_id), settings.keep_days)
 
 
 @_action("pause", "Pause a job", JobFinished)
-def pause(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue) -> Job:
+def pause(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, settings: SettingsValue) -> Job:
     """Claimed shards finish and are recorded; nothing new starts. Pausing again changes nothing."""
-    return view_job(session, pause_job(session, tenant_id, job_id))
+    return view_job(session, pause_job(session, tenant_id, job_id), settings.keep_days)
 
 
 @_action("resume", "Resume a paused job", JobFinished)
-def resume(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue) -> Job:
+def resume(
+    job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue, settings: SettingsValue
+) -> Job:
     """A job that is not paused stays unchanged."""
-    return view_job(session, resume_job(session, queue, tenant_id, job_id))
+    return view_job(session, resume_job(session, queue, tenant_id, job_id), settings.keep_days)
 
 
 @_action("retry", "Retry the failures of a job", JobNotRetryable)
-def retry(job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue) -> Job:
+def retry(
+    job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue, settings: SettingsValue
+) -> Job:
     """Compute failed images again, and what failed runs never recorded, on the same runs. All results stay until the
     new ones replace them.
     """
-    return view_job(session, retry_job(session, queue, tenant_id, job_id))
+    return view_job(session, retry_job(session, queue, tenant_id, job_id), settings.keep_days)
 
 
 @router.delete(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict
 
+from samfleet_api.jobs.schemas import KeepDays
 from samfleet_api.schemas import LabelChanges, Name, Notes, RequestModel
 
 
@@ -15,3 +16,4 @@ class EditJob(RequestModel):
     name: Name | None = None
     labels: LabelChanges | None = None
     notes: Notes | None = None
+    keep_days: KeepDays | None = None

@@ -115,7 +115,7 @@ def create_job(
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"
     log.info("job.submitted", job_id=str(job.id), new=created)
-    return view_job(session, job)
+    return view_job(session, job, settings.keep_days)
 
 
 @router.get(
@@ -129,6 +129,7 @@ def list_jobs(
     tenant_id: TenantId,
     session: ReadSessionValue,
     search: SearchValue,
+    settings: SettingsValue,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     name: Annotated[
         StorableText | None,
@@ -140,7 +141,7 @@ def list_jobs(
     before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, tenant_id, state=state, name=name, search=search, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
-    return Page(items=view_jobs(session, kept), next=following)
+    return Page(items=view_jobs(session, kept, settings.keep_days), next=following)
 
 
 @router.get(
@@ -150,8 +151,8 @@ def list_jobs(
     response_model_exclude_unset=True,
     responses=problems(JobNotFound),
 )
-def read_job(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue) -> Job:
-    return view_job(session, require_job(session, tenant_id, job_id))
+def read_job(job_id: JobId, tenant_id: TenantId, session: ReadSessionValue, settings: SettingsValue) -> Job:
+    return view_job(session, require_job(session, tenant_id, job_id), settings.keep_days)
 
 
 @router.get(

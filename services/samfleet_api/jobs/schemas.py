@@ -73,6 +73,17 @@ PROMPTS_SCHEMA: dict[str, Any] = {
 Task = Annotated[dict[str, Any] | None, WithJsonSchema({"oneOf": [_everything_schema(), PROMPTS_SCHEMA]})]
 
 
+KeepDays = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=36_500,
+        strict=True,
+        description="Delete the job so many days after its end. Null: the server's default, which may keep it forever.",
+    ),
+]
+
+
 class SubmitJob(RequestModel):
     model_config = ConfigDict(
         json_schema_extra={
@@ -130,13 +141,7 @@ class SubmitJob(RequestModel):
         strict=True,
         description="Evaluate each completed run against the dataset's annotations. Default: true if it has any.",
     )
-    keep_days: int | None = Field(
-        default=None,
-        ge=1,
-        le=36_500,
-        strict=True,
-        description="Delete the job so many days after its end. Default: the server's, which may keep it forever.",
-    )
+    keep_days: KeepDays | None = None
 
     @model_validator(mode="after")
     def check_complete(self) -> SubmitJob:
@@ -171,7 +176,8 @@ class Job(BaseModel):
                     "dataset_name": "val2017",
                     "task": RUN_EXAMPLE["task"],
                     "task_in_words": task_words(RUN_EXAMPLE["task"]),
-                    "keep_days": None,
+                    "keep_days": 30,
+                    "expires_at": "2026-12-22T12:00:25Z",
                     "evaluate": True,
                     "annotations": {
                         "images": 500,
@@ -206,6 +212,9 @@ class Job(BaseModel):
     task: dict[str, Any] = Field(description="As submitted.")
     task_in_words: str
     keep_days: int | None = Field(description="As submitted; null for the server's default.")
+    expires_at: datetime | None = Field(
+        description="After this time it is deleted; null while it runs, or if it is kept forever."
+    )
     evaluate: bool = Field(description="Whether completed runs are evaluated.")
     annotations: AnnotationCoverage | None = Field(
         description="Coverage of the dataset; null if it has no annotations."

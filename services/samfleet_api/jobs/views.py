@@ -14,6 +14,7 @@ from samfleet.datasets.coverage import Coverage
 from samfleet.db.models import Job as JobRow
 from samfleet.db.models import Run as RunRow
 from samfleet.jobs.cancel import JobNotFound
+from samfleet.jobs.delete import expires_at
 from samfleet.jobs.progress import combine, progress_of_runs
 from samfleet.jobs.throughput import throughput_of_runs
 from samfleet.reports.task_words import task_words
@@ -27,24 +28,24 @@ from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import is_recorded, view_run
 
 
-def view_job(session: Session, job: JobRow) -> Job:
+def view_job(session: Session, job: JobRow, keep_days: int | None) -> Job:
     """Build the view of a job. Results are read only for runs that are recorded in full, so that polling a running job
-    is cheap.
+    is cheap. `keep_days` are those of the server.
     """
-    return view_whole_jobs(session, [job])[0]
+    return view_whole_jobs(session, [job], keep_days)[0]
 
 
-def view_whole_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
+def view_whole_jobs(session: Session, jobs: Sequence[JobRow], keep_days: int | None) -> list[Job]:
     """Build the views of several jobs, like `view_job`."""
-    return _view(session, jobs, with_facts=True)
+    return _view(session, jobs, keep_days, with_facts=True)
 
 
-def view_jobs(session: Session, jobs: Sequence[JobRow]) -> list[Job]:
+def view_jobs(session: Session, jobs: Sequence[JobRow], keep_days: int | None) -> list[Job]:
     """Build views for lists, without the hardware and quality of the runs. No result row is read."""
-    return _view(session, jobs, with_facts=False)
+    return _view(session, jobs, keep_days, with_facts=False)
 
 
-def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list[Job]:
+def _view(session: Session, jobs: Sequence[JobRow], keep_days: int | None, *, with_facts: bool) -> list[Job]:
     runs = of_jobs(session, [job.id for job in jobs])
     runs_of = _by_job(runs)
     progress = progress_of_runs(session, runs)
@@ -72,6 +73,7 @@ def _view(session: Session, jobs: Sequence[JobRow], *, with_facts: bool) -> list
             task=job.task,
             task_in_words=task_words(job.task),
             keep_days=job.keep_days,
+            expires_at=expires_at(job, keep_days),
             evaluate=job.evaluate,
             annotations=_coverage(coverage.get(job.dataset_id)),
             created_at=job.created_at,

@@ -47,8 +47,9 @@ class WatchedJobs:
     for all; the others wait for it.
     """
 
-    def __init__(self, engine: Engine, interval_seconds: float) -> None:
+    def __init__(self, engine: Engine, interval_seconds: float, keep_days: int | None = None) -> None:
         self._engine = engine
+        self._keep_days = keep_days
         self._interval_seconds = interval_seconds
         self._looking = anyio.Lock()
         self._followers: Counter[uuid.UUID] = Counter()
@@ -91,15 +92,15 @@ class WatchedJobs:
         """Read the followed jobs. A database error ends no stream; the next read is a second later."""
         self.looks += 1
         try:
-            self._seen = await run_in_threadpool(_read, self._engine, tuple(self._followers))
+            self._seen = await run_in_threadpool(_read, self._engine, tuple(self._followers), self._keep_days)
         except SQLAlchemyError as error:
             log.warning("jobs.watching_failed", reason=str(error))
         self._looked_at = time.monotonic()
 
 
-def _read(engine: Engine, job_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Seen]:
+def _read(engine: Engine, job_ids: Collection[uuid.UUID], keep_days: int | None) -> Mapping[uuid.UUID, Seen]:
     with read_only(engine) as session:
-        jobs = view_whole_jobs(session, repository.of_ids(session, job_ids))
+        jobs = view_whole_jobs(session, repository.of_ids(session, job_ids), keep_days)
     return {job.id: Seen(job.model_dump_json(exclude_unset=True), is_final(job.state)) for job in jobs}
 
 

@@ -182,6 +182,8 @@ class Job(_Resource):
     name: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     notes: str | None = None
+    keep_days: int | None = None
+    expires_at: datetime | None = None
     state: str
     dataset_id: str
     task: dict[str, Any]

@@ -20,14 +20,20 @@ RemovedLabels = Annotated[
 
 
 def changes_of(
-    name: str | None, labels: Sequence[str] | None, removed: Sequence[str] | None, notes: str | None
+    name: str | None,
+    labels: Sequence[str] | None,
+    removed: Sequence[str] | None,
+    notes: str | None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Return the body of a PATCH request. A command without any change is wrong usage."""
+    """Return the body of a PATCH request; `more` are further fields. A command without any change is wrong usage."""
     changes: dict[str, Any] = {
         field: value or None for field, value in (("name", name), ("notes", notes)) if value is not None
     }
     if merged := {**dict.fromkeys(removed or ()), **(labels_of(labels) or {})}:
         changes["labels"] = merged
+    changes |= {field: value for field, value in more.items() if value is not None}
     if not changes:
-        raise typer.BadParameter("give at least one of --name, --label, --remove-label and --notes")
+        named = "".join(f", --{field.replace('_', '-')}" for field in more)
+        raise typer.BadParameter(f"give at least one of --name, --label, --remove-label, --notes{named}")
     return changes

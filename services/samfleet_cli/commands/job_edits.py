@@ -18,12 +18,13 @@ def edit(
     label: Labels = None,
     remove_label: RemovedLabels = None,
     notes: NewNotes = None,
+    keep_days: KeepDays = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Change the name, labels and notes of a job, in any state. Labels that are not given stay."""
-    changes = changes_of(name, label, remove_label, notes)
+    """Change the name, labels and notes of a job, in any state, and how long it is kept. Labels not given stay."""
+    changes = changes_of(name, label, remove_label, notes, keep_days=keep_days)
     ask(lambda client: client.edit_job(job_id, changes), api_url, api_key, as_json=as_json)
 
 

@@ -56,8 +56,15 @@ def print_job(job: Job, *, as_json: bool) -> None:
 
 
 def description(job: Job) -> list[str]:
-    """Return lines with the name, labels and notes that a job has."""
-    given = {"name": job.name, "labels": labels_in_words(job.labels), "notes": job.notes}
+    """Return lines with the name, labels and notes that a job has, and when it will be deleted."""
+    kept_until = job.expires_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if job.expires_at else None
+    given = {
+        "name": job.name,
+        "labels": labels_in_words(job.labels),
+        "notes": job.notes,
+        "kept until": kept_until,
+        "kept after its end": f"{job.keep_days} days" if job.keep_days and not kept_until else None,
+    }
     return [f"{title}: {value}" for title, value in given.items() if value]
 
 

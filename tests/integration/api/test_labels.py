@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fixtures.api.running_api import Tenant
-from fixtures.worker.recorded_jobs import new_job
+from fixtures.api.running_api import Api, Tenant
+from fixtures.worker.recorded_jobs import carry_out, new_job
 
 LABELS = {"team": "shelves", "example.com/round": "2", "draft": ""}
 
@@ -19,6 +20,10 @@ def new_dataset(tenant: Tenant, **fields: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     dataset: dict[str, Any] = answer.json()
     return dataset
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def listed(tenant: Tenant, kind: str, **parameters: Any) -> list[str]:
@@ -63,7 +68,7 @@ def test_a_rerun_takes_over_labels_and_notes_unless_others_are_given(tenant: Ten
 
 @pytest.mark.parametrize("kind", ["jobs", "datasets"])
 def test_a_patch_changes_given_fields_and_merges_labels(tenant: Tenant, folder: Path, kind: str) -> None:
-    fields = {"name": "first", "labels": LABELS, "notes": "old"}
+    fields: dict[str, Any] = {"name": "first", "labels": LABELS, "notes": "old"}
     created = new_job(tenant, folder, **fields) if kind == "jobs" else new_dataset(tenant, **fields)
     path = f"/v1/{kind}/{created['id']}"
     assert tenant.http.patch(path, json={}).json() == created
@@ -75,6 +80,21 @@ def test_a_patch_changes_given_fields_and_merges_labels(tenant: Tenant, folder: 
     assert tenant.http.get(path).json() == changed.json()
     cleared = tenant.http.patch(path, json={"labels": None, "notes": None}).json()
     assert (cleared["name"], cleared["labels"], cleared["notes"]) == ("second", {}, None)
+
+
+def test_a_job_tells_when_it_will_be_deleted(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder, keep_days=30)
+    path = f"/v1/jobs/{job['id']}"
+    assert (job["keep_days"], job["expires_at"]) == (30, None)
+    carry_out(api, job)
+    ended = tenant.http.get(path).json()
+    assert moment(ended["expires_at"]) - moment(ended["finished_at"]) == timedelta(days=30)
+    assert tenant.http.get("/v1/jobs").json()["items"][0]["expires_at"] == ended["expires_at"]
+    shorter = tenant.http.patch(path, json={"keep_days": 7}).json()
+    assert moment(shorter["expires_at"]) - moment(ended["finished_at"]) == timedelta(days=7)
+    forever = tenant.http.patch(path, json={"keep_days": None}).json()  # this server keeps jobs forever
+    assert (forever["keep_days"], forever["expires_at"]) == (None, None)
+    assert tenant.http.patch(path, json={"keep_days": 0}).status_code == 422
 
 
 def test_only_a_job_may_lose_its_name(tenant: Tenant, folder: Path) -> None:

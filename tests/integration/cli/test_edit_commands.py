@@ -41,6 +41,9 @@ def test_a_job_is_edited_found_and_run_again(api: Api, tenant: Tenant, folder: P
     again = reply(api, tenant, "jobs", "rerun", job["id"], "--label", "round=3", "--keep-days", "7", "--json")
     assert (again["name"], again["labels"], again["notes"]) == ("second", {"round": "3"}, "for week 48")
     assert tenant.http.get(f"/v1/jobs/{again['id']}").json()["keep_days"] == 7
+    kept = reply(api, tenant, "jobs", "edit", again["id"], "--keep-days", "3", "--json")
+    assert kept["keep_days"] == 3
+    assert "kept after its end: 3 days" in run(api, tenant, "jobs", "show", again["id"]).stdout
     cleared = reply(api, tenant, "jobs", "edit", job["id"], "--name", "", "--notes", "", "--json")
     assert (cleared["name"], cleared["notes"]) == (None, None)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select, text, update
@@ -13,7 +13,7 @@ from samfleet.db.actors import acting_as_task
 from samfleet.db.models import Dataset, Deletion, Job, Run
 from samfleet.db.session import read_only, transaction
 from samfleet.jobs.clean import CleanLimits, clean
-from samfleet.jobs.delete import delete_expired, delete_job
+from samfleet.jobs.delete import delete_expired, delete_job, expires_at
 from samfleet.jobs.finish import finish_run
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.retry import retry_job
@@ -49,6 +49,19 @@ def test_a_job_is_kept_for_its_own_days_or_those_of_the_server(engine: Engine) -
     assert expired(engine, 9) == {short.id}
     assert expired(engine, None) == set()
     assert expired(engine, 7) == {plain.id}
+
+
+def test_a_job_expires_when_the_clean_up_deletes_it(engine: Engine) -> None:
+    store = MemoryStore()
+    plain, own = ended_job(engine, store, days_ago=8), ended_job(engine, store, days_ago=8, images=3, keep_days=9)
+    assert (expires_at(plain, None), plain.finished_at is None) == (None, False)
+    for days, job in ((7, plain), (9, plain), (7, own)):
+        moment = expires_at(job, days)
+        assert moment is not None
+        assert (moment < datetime.now(UTC)) == (job.id in expired(engine, days))
+    with transaction(engine) as session:
+        running = session.get_one(Job, start_job(engine, MemoryTaskQueue(), 2).job_id)
+        assert expires_at(running, 7) is None
 
 
 def test_the_clean_up_removes_expired_jobs_and_keeps_a_record(engine: Engine) -> None:

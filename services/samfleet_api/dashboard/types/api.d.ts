@@ -245,6 +245,7 @@ declare namespace Api {
     task: Task;
     task_in_words: string;
     keep_days: number | null;
+    expires_at: string | null;
     evaluate: boolean;
     annotations: AnnotationCoverage | null;
     created_at: string;

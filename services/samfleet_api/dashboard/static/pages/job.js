@@ -1,6 +1,6 @@
 import { followJob, get, hasEnded } from "/dashboard/static/api.js";
 import { facts, h, notice } from "/dashboard/static/dom.js";
-import { moment, nameOf } from "/dashboard/static/format.js";
+import { count, moment, nameOf } from "/dashboard/static/format.js";
 import { jobActions } from "/dashboard/static/job/actions.js";
 import { showFailures } from "/dashboard/static/job/failures.js";
 import { showGallery } from "/dashboard/static/job/gallery.js";
@@ -20,6 +20,13 @@ const RENEWED_AT_MOST_EVERY_MS = 2000;
 function taskOf({ kind, prompt, ...settings }) {
   const set = flatten(settings).map(([name, one]) => `${name.replaceAll("_", " ")} ${shown(one)}`);
   return [kind, prompt && shown(prompt), ...set].filter(Boolean).join(", ");
+}
+
+// When the job will be deleted. A job without an own limit shows nothing until its end.
+/** @param {Api.Job} job */
+function keptUntil(job) {
+  if (job.expires_at) return `after ${moment(job.expires_at)}`;
+  return job.keep_days && `${count(job.keep_days)} ${job.keep_days === 1 ? "day" : "days"} after its end`;
 }
 
 // The parts of the page that every event updates: the progress bar, its line and the table of runs.
@@ -45,6 +52,7 @@ function progress(job) {
         ["Task", taskOf(now.task)],
         ["Submitted", moment(now.created_at)],
         ["Ended", moment(now.finished_at)],
+        ["Deleted", keptUntil(now)],
         ["Labels", chips(now.labels, listOf)],
         ["Notes", now.notes && h("span", { class: "notes" }, now.notes)],
         ["Runs again", now.parent_id && h("a", { href: `/dashboard/jobs/${now.parent_id}` }, "the earlier job")],
