@@ -136,6 +136,19 @@ SWEPT = Counter(
     ("action",),
     registry=REGISTRY,
 )
+WEBHOOK_ATTEMPTS = Histogram(
+    "samfleet_webhook_attempt_duration_seconds",
+    "Duration of a request to the receiver of a webhook; the outcome is delivered or the code of the error.",
+    ("outcome",),
+    buckets=HTTP_SECONDS,
+    registry=REGISTRY,
+)
+WEBHOOK_DELIVERIES = Counter(
+    "samfleet_webhook_deliveries",
+    "Messages of webhooks that are not tried again; the outcome is delivered or failed.",
+    ("outcome",),
+    registry=REGISTRY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +182,15 @@ LEASES_OVERDUE = StateGauge("samfleet_leases_overdue", "Expired leases that no s
 QUEUE_DEPTH = StateGauge("samfleet_queue_depth", "Messages waiting in a queue of the broker.", ("queue",))
 WORKERS = StateGauge("samfleet_workers", "Workers with a fresh heartbeat, by pool.", ("pool",))
 POOL_READY = StateGauge("samfleet_pool_ready", "1 if a live worker reaches a ready Triton of the pool.", ("pool",))
+WEBHOOKS_PENDING = StateGauge(
+    "samfleet_webhook_deliveries_pending", "Messages that wait for an enabled webhook, retries included.", ()
+)
+WEBHOOKS_OLDEST = StateGauge(
+    "samfleet_webhook_oldest_pending_seconds", "Age of the oldest message that waits for an enabled webhook.", ()
+)
+WEBHOOKS_OVERDUE = StateGauge(
+    "samfleet_webhook_overdue_seconds", "Longest time for which a message is due and no worker has sent it.", ()
+)
 
 # Every process that has a database engine
 DATABASE_CONNECTIONS = StateGauge(

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from samfleet.db.session import transaction
+from samfleet.metrics import WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES
 from samfleet.outbound.addresses import AddressPolicy
 from samfleet.webhooks.attempts import Message, Outcome, attempt
 from samfleet.webhooks.leases import Leased, exchange_lease, release_lease, renew_lease
@@ -67,11 +68,18 @@ def deliver(
             break
         outcome = send(message, policy, limits.timeout.total_seconds())
         with transaction(engine) as session:
-            record(session, taken.endpoint_id, message.delivery_id, outcome, limits.retry)
+            state = record(session, taken.endpoint_id, message.delivery_id, outcome, limits.retry)
+        _count(outcome, state)
         attempts, alive = attempts + 1, outcome.delivered
     with transaction(engine) as session:
         release_lease(session, taken)
     return attempts
+
+
+def _count(outcome: Outcome, state: DeliveryState | None) -> None:
+    WEBHOOK_ATTEMPTS.labels(outcome.error_code or DeliveryState.DELIVERED.value).observe(outcome.seconds)
+    if state in {DeliveryState.DELIVERED, DeliveryState.FAILED}:
+        WEBHOOK_DELIVERIES.labels(state.value).inc()
 
 
 def _next_message(session: Session, endpoint_id: uuid.UUID) -> Message | None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.locks import try_process_lock
 from samfleet.db.models import DeliveryState, WebhookDelivery, WebhookEvent
 from samfleet.db.session import transaction
+from samfleet.metrics import WEBHOOK_DELIVERIES
 from samfleet.webhooks.deliver import DeliveryLimits
 from samfleet.webhooks.leases import Leased, lease_endpoints
 from samfleet.webhooks.record import fail_overdue
@@ -35,6 +36,7 @@ def dispatch_webhooks(engine: Engine, limits: DeliveryLimits) -> Dispatched:
         with transaction(engine) as session:
             failed = fail_overdue(session, limits.retry, MOST_ROWS)
             deleted = _delete_old(session, limits)
+        WEBHOOK_DELIVERIES.labels(DeliveryState.FAILED.value).inc(failed)
         with transaction(engine) as session:
             leased = lease_endpoints(session, limits.lease)
     return Dispatched(leased, failed, deleted)

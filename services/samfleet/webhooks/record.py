@@ -35,13 +35,16 @@ class RetryLimits:
 
 def record(
     session: Session, endpoint_id: uuid.UUID, delivery_id: uuid.UUID, outcome: Outcome, limits: RetryLimits
-) -> None:
-    """Log an attempt and set what follows: delivered, another attempt, or failed. Rows may be deleted meanwhile."""
+) -> DeliveryState | None:
+    """Log an attempt and set what follows: delivered, another attempt, or failed. Return this state.
+
+    Rows may be deleted meanwhile; then it returns None.
+    """
     endpoint = lock_endpoint(session, endpoint_id)
     query = select(WebhookDelivery).where(WebhookDelivery.id == delivery_id).with_for_update(key_share=True)
     delivery = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if endpoint is None or delivery is None:
-        return
+        return None
     session.add(_log_entry(delivery_id, outcome))
     delivery.attempts += 1
     endpoint.attempted_at = func.now()
@@ -55,6 +58,7 @@ def record(
         endpoint.not_before = func.now() + endpoint_delay(endpoint.failures)
         _disable_if_hopeless(session, endpoint, outcome, limits)
     session.flush()
+    return delivery.state
 
 
 def lock_endpoint(session: Session, endpoint_id: uuid.UUID) -> WebhookEndpoint | None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Job, Run, Shard, ShardState
+from samfleet.db.models import DeliveryState, Job, Run, Shard, ShardState, WebhookDelivery, WebhookEndpoint
 
 IN_FLIGHT = (ShardState.QUEUED, ShardState.LEASED)
 
@@ -38,3 +39,31 @@ def longest_waits(session: Session) -> Mapping[str, float]:
 def count_overdue_leases(session: Session) -> int:
     overdue = (Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now())
     return session.scalar(select(func.count()).where(*overdue)) or 0
+
+
+class WaitingMessages(NamedTuple):
+    """Messages that wait for an enabled webhook: their number, the age of the oldest, the longest delay; in seconds."""
+
+    count: int
+    oldest: float
+    overdue: float
+
+
+def waiting_messages(session: Session) -> WaitingMessages:
+    """Measure the pending deliveries by the database's clock. Uses their index, so finished ones cost nothing.
+
+    A message is overdue after its time and after the back-off of its endpoint.
+    """
+    due = func.greatest(WebhookDelivery.due_at, WebhookEndpoint.not_before)
+    query = (
+        select(func.count(), _seconds_since(WebhookDelivery.started_at), _seconds_since(due))
+        .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
+        .where(WebhookDelivery.state == DeliveryState.PENDING, WebhookEndpoint.enabled)
+    )
+    count, oldest, overdue = session.execute(query).one()
+    return WaitingMessages(count, float(oldest), float(overdue))
+
+
+def _seconds_since(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the expression of the time since the earliest moment; 0 if there is none or it is in the future."""
+    return func.greatest(func.coalesce(func.extract("epoch", func.now() - func.min(moment)), 0), 0)

@@ -70,6 +70,8 @@ def test_the_state_of_the_fleet_is_read_on_scrape(api: Api, tenant: Tenant, fold
     assert value(after, "samfleet_pool_ready", pool="default") == 0
     assert value(after, "samfleet_dependency_up", dependency="database") == 1
     assert value(after, "samfleet_dependency_up", dependency="broker") == 1
+    for name in ("deliveries_pending", "oldest_pending_seconds", "overdue_seconds"):
+        assert (f"samfleet_webhook_{name}", frozenset[tuple[str, str]]()) in after
     assert value(after, "samfleet_database_connections", state="limit") >= 5
 
 

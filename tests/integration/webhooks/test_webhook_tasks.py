@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
 
-from fixtures.servers.receiver import Receiver
+from fixtures.servers.receiver import Receiver, reply
+from fixtures.worker.metric_changes import sampled
 from fixtures.worker.webhook_rows import add_endpoint, add_tenant, announce, let_time_pass, states
 from fixtures.worker.worker_services import make_services, sent
 from samfleet.db.models import DeliveryState
@@ -38,9 +40,29 @@ def test_the_tasks_deliver_a_message(app: WorkerApp, services: Services, receive
     app.tasks[WebhookTask.DISPATCH].apply()
     (task,) = sent(services)
     assert (task.task, task.queue, task.args[0]) == (WebhookTask.DELIVER, CONTROL_QUEUE, str(endpoint.id))
-    app.tasks[WebhookTask.DELIVER].apply(args=task.args)
+    with sampled() as change:
+        app.tasks[WebhookTask.DELIVER].apply(args=task.args)
+    assert change("samfleet_webhook_deliveries_total", outcome="delivered") == 1
+    assert change("samfleet_webhook_attempt_duration_seconds_count", outcome="delivered") == 1
     assert len(receiver.requests) == 1
     assert states(services.engine) == [DeliveryState.DELIVERED]
+
+
+def test_failed_attempts_and_messages_are_counted(app: WorkerApp, services: Services, receiver: Receiver) -> None:
+    endpoint = add_endpoint(services.engine, add_tenant(services.engine), receiver.url)
+    announce(services.engine, endpoint.tenant_id)
+    receiver.behave(reply(503))
+    app.tasks[WebhookTask.DISPATCH].apply()
+    (task,) = sent(services)
+    with sampled() as change:
+        app.tasks[WebhookTask.DELIVER].apply(args=task.args)
+    assert change("samfleet_webhook_attempt_duration_seconds_count", outcome="status") == 1
+    assert change("samfleet_webhook_deliveries_total", outcome="failed") == 0  # it is tried again
+    let_time_pass(services.engine, services.settings.webhook_retry_for + timedelta(minutes=1))
+    with sampled() as change:
+        app.tasks[WebhookTask.DISPATCH].apply()
+    assert change("samfleet_webhook_deliveries_total", outcome="failed") == 1
+    assert states(services.engine) == [DeliveryState.FAILED]
 
 
 def test_a_broker_that_is_away_only_delays_a_message(app: WorkerApp, services: Services, receiver: Receiver) -> None:
