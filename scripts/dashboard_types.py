@@ -26,6 +26,7 @@ from samfleet_api.reports.schemas import Report, StageList
 from samfleet_api.reports.survey import Survey
 from samfleet_api.runs.image_schemas import ImageOfRun, RunImage
 from samfleet_api.sessions.endpoints import SessionView
+from samfleet_api.storage.schemas import JobStorage, Storage
 from samfleet_api.variants.schemas import Variants
 from samfleet_api.webhooks.schemas import Delivery, Webhook
 
@@ -33,6 +34,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     Advice,
     FailureGroups,
     Job,
+    JobStorage,
     JobThroughput,
     Page[ImageOfRun],
     Page[Delivery],
@@ -45,6 +47,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     RunImage,
     SessionView,
     StageList,
+    Storage,
     Survey,
     Variants,
 )

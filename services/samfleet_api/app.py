@@ -54,6 +54,7 @@ from samfleet_api.sessions.wrong_keys import WrongKeys
 from samfleet_api.sites.endpoints import exchange
 from samfleet_api.sites.endpoints import router as sites
 from samfleet_api.state import State, open_state
+from samfleet_api.storage.endpoints import router as storage
 from samfleet_api.tenants.endpoints import router as tenants
 from samfleet_api.variants.endpoints import router as variants
 from samfleet_api.webhooks.deliveries import router as webhook_deliveries
@@ -68,7 +69,7 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 ROUTERS = (
     datasets, dataset_filling, jobs, job_changes, job_events, job_history, runs, run_results, deletions, variants,
     pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions, login_links, keys,
-    tenants, audit, webhooks, webhook_deliveries,
+    tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

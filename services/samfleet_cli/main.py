@@ -21,6 +21,7 @@ from samfleet_cli.commands import (
     open_dashboard,
     report,
     segment,
+    storage,
     survey,
     up,
     variants,
@@ -53,6 +54,7 @@ app.add_typer(keys.keys, name="keys")
 app.add_typer(keys.tenants, name="tenants")
 app.command()(keys.audit)
 app.command()(history.deletions)
+app.command()(storage.storage)
 app.add_typer(report.app, name="report")
 app.add_typer(survey.app, name="survey")
 app.add_typer(variants.app, name="variants")

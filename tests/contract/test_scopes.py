@@ -27,8 +27,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "webhook_replay": {"json": {"since": "2026-01-01T00:00:00Z"}},
 }
 ADMIN_ROUTES = {
-    "audit_list", "key_create", "key_list", "key_revoke", "tenant_create", "tenant_disable", "tenant_enable",
-    "tenant_list",
+    "audit_list", "key_create", "key_list", "key_revoke", "storage_list_tenants", "tenant_create", "tenant_disable",
+    "tenant_enable", "tenant_list",
 }  # fmt: skip
 READING_POSTS = {"key_create_login_link"}
 

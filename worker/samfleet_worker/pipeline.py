@@ -106,13 +106,20 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
         started = time.perf_counter()
         key = part_key(claimed.run_id, claimed.index, claimed.token)
         with span("store"):
-            write_jsonl_zst(services.store, key, part_rows(services.store, outcomes, claimed.previous_part))
+            size = write_jsonl_zst(services.store, key, part_rows(services.store, outcomes, claimed.previous_part))
         store_ms = (time.perf_counter() - started) * 1e3 / len(outcomes)
 
         def step(session: Session) -> None:
             in_flight = services.settings.shards_in_flight
             record(
-                session, services.queue, claimed, outcomes, part_key=key, store_ms=store_ms, shards_in_flight=in_flight
+                session,
+                services.queue,
+                claimed,
+                outcomes,
+                part_key=key,
+                part_bytes=size,
+                store_ms=store_ms,
+                shards_in_flight=in_flight,
             )
 
         with span("record"):

@@ -107,9 +107,10 @@ def put_annotations(
         _require_open(get_dataset(session, tenant_id, dataset_id))
     instances = read_annotations(partial(_from_start, content), limits)
     count = sum(1 for _ in instances.annotations())
-    with _stored(store, f"datasets/{dataset_id}/annotations", content) as key, transaction(engine) as session:
+    with _stored(store, f"datasets/{dataset_id}/annotations", content) as (key, size), transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
-        replaced, dataset.annotations_key = dataset.annotations_key, key
+        _count_file(dataset, dataset.annotations_bytes, size)
+        replaced, dataset.annotations_key, dataset.annotations_bytes = dataset.annotations_key, key, size
         dataset.annotation_count = count
         dataset.categories = list(instances.categories)
     if replaced is not None:
@@ -129,9 +130,10 @@ def put_detections(
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
     count = len(read_detections(content, limits))
-    with _stored(store, f"datasets/{dataset_id}/detections", content) as key, transaction(engine) as session:
+    with _stored(store, f"datasets/{dataset_id}/detections", content) as (key, size), transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
-        replaced, dataset.detections_key = dataset.detections_key, key
+        _count_file(dataset, dataset.detections_bytes, size)
+        replaced, dataset.detections_key, dataset.detections_bytes = dataset.detections_key, key, size
         dataset.detection_count = count
     if replaced is not None:
         store.delete(replaced)
@@ -201,7 +203,15 @@ def _record_images(
     added = repository.add_images(session, dataset.id, images)
     _refuse_taken(sorted({image.file_name for image in images} - {image.file_name for image in added}))
     dataset.image_count += len(added)
+    dataset.stored_bytes += sum(image.size_bytes for image in added)
+    dataset.stored_objects += len(added)
     return added
+
+
+def _count_file(dataset: Dataset, replaced: int | None, size: int) -> None:
+    """Count a stored file of a dataset, and no longer the one that it replaces."""
+    dataset.stored_bytes += size - (replaced or 0)
+    dataset.stored_objects += replaced is None
 
 
 def _require_room(session: Session, dataset: Dataset, images: Sequence[NewImage], limits: InputLimits) -> None:
@@ -247,14 +257,14 @@ def _limited(file: UploadedFile, max_bytes: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[str]:
-    """Store the content under a new key for the block; delete it if the block raises."""
+def _stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[tuple[str, int]]:
+    """Store the content under a new key for the block, with its size in bytes; delete it if the block raises."""
     content.seek(0)
     key = f"{prefix}/{uuid.uuid4().hex}.json"
     with ExitStack() as undo:
-        store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
+        size = store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
         undo.callback(store.delete, key)
-        yield key
+        yield key, size
         undo.pop_all()
 
 

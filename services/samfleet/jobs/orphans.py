@@ -17,14 +17,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.content import STORE_SCHEME
-from samfleet.db.models import Dataset, DatasetImage, Run, Shard, StoreWalk
+from samfleet.db.models import Dataset, DatasetImage, Run, RunPicture, Shard, StoreWalk
 from samfleet.db.session import transaction
 from samfleet.storage.store import ObjectInfo, ObjectStore
 
 WALK = "orphans"
 ROOTS = ("datasets/", "runs/")  # in the order of the keys
 OBJECTS_AT_ONCE = 5000  # five requests to S3 and a few queries to PostgreSQL
-CHECKED = frozenset({"images", "annotations", "detections", "parts"})  # every object in these folders has a row
+CHECKED = frozenset(
+    {"images", "annotations", "detections", "parts", "pictures"}
+)  # every object in these folders has a row
 EXPORTS = "exports"  # written by versions before 2026-11-28; exports are made on demand since
 
 
@@ -122,4 +124,5 @@ def _named(session: Session, places: Sequence[Place]) -> set[str]:
     if runs:
         parts = select(Shard.part_key).where(Shard.run_id.in_(runs), Shard.part_key.is_not(None))
         named.update(key for key in session.scalars(parts) if key is not None)
+        named.update(session.scalars(select(RunPicture.key).where(RunPicture.run_id.in_(runs))))
     return named

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, delete, exists, func, insert, literal_column, select
+from sqlalchemy import Engine, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from samfleet.db.models import (
     RemovedPrefix,
     ReportSeries,
     Run,
+    RunPicture,
     RunQuality,
     SeriesQuality,
 )
@@ -64,6 +65,9 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
         run_ids = session.scalars(select(Run.id).where(Run.job_id == job_id)).all()
     for run_id in run_ids:
         store.delete_prefix(run_prefix(run_id))
+        with transaction(engine) as session:
+            session.execute(delete(RunPicture).where(RunPicture.run_id == run_id))
+            session.execute(update(Run).where(Run.id == run_id).values(parts=0, part_bytes=0))
         _check(deadline)
         _delete_rows(engine, ImageResult, ImageResult.run_id == run_id, deadline)
     with transaction(engine) as session:
@@ -77,6 +81,8 @@ def remove_dataset(
 ) -> None:
     """Remove a dataset's rows and objects, like `remove_job`."""
     store.delete_prefix(dataset_prefix(dataset_id))
+    with transaction(engine) as session:
+        session.execute(update(Dataset).where(Dataset.id == dataset_id).values(stored_bytes=0, stored_objects=0))
     _check(deadline)
     for table in (DatasetAnnotation, DatasetDetection, DatasetImage):
         _delete_rows(engine, table, table.dataset_id == dataset_id, deadline)

@@ -29,6 +29,7 @@ def record(
     outcomes: Sequence[ImageOutcome],
     *,
     part_key: str,
+    part_bytes: int,
     store_ms: float,
     shards_in_flight: int,
 ) -> None:
@@ -41,7 +42,7 @@ def record(
     """
     locked = lock_run(session, claimed.run_id)
     failed = sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)
-    if locked is None or not _close_shard(session, claimed, part_key, failed):
+    if locked is None or (replaced_bytes := _close_shard(session, claimed, part_key, part_bytes, failed)) is None:
         raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     stored = {"part_key": part_key, "store_ms": store_ms}
@@ -54,6 +55,8 @@ def record(
     _remember_sizes(session, outcomes)
     job, run = locked
     _count(run, outcomes, failed, replaced=len(lines))
+    run.part_bytes += part_bytes - replaced_bytes
+    run.parts += claimed.previous_part is None
     run.gates = {**run.gates, **_gates(outcomes, hardware)}
     get_on(run)
     session.flush()
@@ -70,13 +73,16 @@ def _count(run: Run, outcomes: Sequence[ImageOutcome], failed: int, *, replaced:
     run.provenance = {**run.provenance, "checkpoint_sha256": _checkpoints(run, outcomes)}
 
 
-def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed: int) -> bool:
+def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, part_bytes: int, failed: int) -> int | None:
+    """Refer to the new part, and return the bytes of the part that it replaces, or 0; None if the token is too old."""
+    replaced = session.scalars(select(Shard.part_bytes).where(Shard.id == claimed.shard_id)).one_or_none()
     closed = session.execute(
         update(Shard)
         .where(Shard.id == claimed.shard_id, Shard.token == claimed.token, Shard.state == ShardState.LEASED)
         .values(
             state=ShardState.DONE,
             part_key=part_key,
+            part_bytes=part_bytes,
             failed=failed,
             finished_at=func.coalesce(Shard.finished_at, func.now()),  # of its first results, for the throughput
             lease_expires_at=None,
@@ -84,7 +90,7 @@ def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, failed:
         )
         .returning(Shard.id)
     )
-    return closed.one_or_none() is not None
+    return None if closed.one_or_none() is None else replaced or 0
 
 
 def _replace(session: Session, claimed: ClaimedShard, part_key: str) -> Mapping[int, int]:

@@ -27,6 +27,7 @@ PAGES = (
     "/variants",
     "/advise",
     "/webhooks",
+    "/storage",
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

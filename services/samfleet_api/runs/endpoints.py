@@ -165,5 +165,5 @@ def read_overlay(
     with read_only(engine) as session:
         result, image = require_image(session, tenant_id, run_id, image_id)
     require_segmented(result)
-    picture = picture_of(store, settings, budget, result, image, max_side=max_side, with_masks=with_masks)
+    picture = picture_of(engine, store, settings, budget, result, image, max_side=max_side, with_masks=with_masks)
     return Response(picture, media_type="image/png")

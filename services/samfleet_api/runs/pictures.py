@@ -6,16 +6,19 @@ import uuid
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy import Engine
 
 from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.datasets.content import read_image
 from samfleet.db.models import DatasetImage, ImageResult
+from samfleet.db.session import transaction
 from samfleet.jobs.parts import run_prefix
 from samfleet.logging import get_logger
 from samfleet.masks.overlay import render_overlay
 from samfleet.masks.record import MaskRecord
 from samfleet.storage.store import ObjectNotFound, ObjectStore, StorageFull, StorageUnavailable
+from samfleet_api.runs import repository
 from samfleet_api.runs.views import read_masks
 
 # The size of the dashboard's gallery, and twice that. Caching arbitrary sizes would create too many objects.
@@ -38,6 +41,7 @@ def picture_key(run_id: uuid.UUID, image_id: int, max_side: int, *, with_masks: 
 
 
 def picture_of(
+    engine: Engine,
     store: ObjectStore,
     settings: Settings,
     budget: Budget,
@@ -58,12 +62,15 @@ def picture_of(
     content = read_image(store, image.uri, settings.max_image_bytes)
     picture = render_overlay(content, masks, max_side=max_side, max_pixels=settings.max_pixels, budget=budget)
     if max_side in KEPT_SIDES:
-        _keep(store, key, picture)
+        _keep(engine, store, result.run_id, key, picture)
     return picture
 
 
-def _keep(store: ObjectStore, key: str, picture: bytes) -> None:
+def _keep(engine: Engine, store: ObjectStore, run_id: uuid.UUID, key: str, picture: bytes) -> None:
+    """Store a picture and count it. One without a row, after a crash in between, is deleted as an orphan."""
     try:
         store.put(key, picture)
+        with transaction(engine) as session:
+            repository.add_picture(session, run_id, key, len(picture))
     except (StorageFull, StorageUnavailable) as error:
         log.warning("picture.not_kept", code=error.code, reason=error.message)  # it can be rendered again

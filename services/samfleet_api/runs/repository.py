@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, case, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetImage, Hardware, ImageResult, Job, Outcome, Run, RunQuality
+from samfleet.db.models import DatasetImage, Hardware, ImageResult, Job, Outcome, Run, RunPicture, RunQuality
 from samfleet.quality.repository import figures_of
 from samfleet.rollups.measures import image_ms_sql
 
@@ -123,3 +124,10 @@ def page_of_images(
         query = query.where(DatasetImage.position > literal(after, BigInteger))
     rows = session.execute(query.order_by(DatasetImage.position).limit(limit))
     return [ListedImage(*row) for row in rows]
+
+
+def add_picture(session: Session, run_id: uuid.UUID, key: str, size: int) -> None:
+    """Count a stored picture, of `size` bytes; does nothing if its run was removed meanwhile."""
+    run = select(Run.id, literal(key), literal(size, BigInteger)).where(Run.id == run_id)
+    rows = insert(RunPicture).from_select(["run_id", "key", "bytes"], run.with_for_update(read=True, key_share=True))
+    session.execute(rows.on_conflict_do_update(index_elements=["run_id", "key"], set_={"bytes": size}))

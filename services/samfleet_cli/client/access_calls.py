@@ -8,7 +8,7 @@ from samfleet_cli.client.calls import Calls, without_none
 
 
 class AccessCalls(Calls):
-    """Calls of keys, tenants and the audit trail."""
+    """Calls of keys, tenants, their storage use and the audit trail."""
 
     def create_tenant(self, name: str) -> dict[str, Any]:
         answer: dict[str, Any] = self._post("/v1/tenants", {"name": name})
@@ -33,6 +33,19 @@ class AccessCalls(Calls):
 
     def revoke_key(self, key_id: str) -> None:
         self._delete(f"/v1/keys/{quote(key_id, safe='')}")
+
+    def storage(self) -> dict[str, Any]:
+        """Return the storage use of the key's tenant."""
+        answer: dict[str, Any] = self._get("/v1/storage")
+        return answer
+
+    def job_storage(self, job_id: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._get(f"/v1/jobs/{quote(job_id, safe='')}/storage")
+        return answer
+
+    def tenants_storage(self) -> Iterator[dict[str, Any]]:
+        """Yield the storage use of all tenants, by name. Needs an admin key."""
+        return self._items("/v1/storage/tenants")
 
     def audit(self, *, tenant: str | None = None, action: str | None = None) -> Iterator[dict[str, Any]]:
         return self._items("/v1/audit", without_none({"tenant": tenant, "action": action}))

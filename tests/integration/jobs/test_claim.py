@@ -152,7 +152,16 @@ def test_concurrent_records_of_a_shard_write_once(engine: Engine) -> None:
             session.execute(text("SELECT 1"))
             barrier.wait()
             try:
-                record(session, QUEUE, claimed, finished(claimed), part_key="p", store_ms=1.0, shards_in_flight=1)
+                record(
+                    session,
+                    QUEUE,
+                    claimed,
+                    finished(claimed),
+                    part_key="p",
+                    part_bytes=1,
+                    store_ms=1.0,
+                    shards_in_flight=1,
+                )
             except LeaseLost:
                 return False
         return True

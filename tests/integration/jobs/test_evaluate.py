@@ -44,9 +44,9 @@ def recorded(engine: Engine, store: MemoryStore, **fields: Any) -> Run:
     claimed = claim_one(engine, run)
     outcomes = [answered(outcome, place) for place, outcome in enumerate(finished(claimed, failed=1))]
     key = part_key(claimed.run_id, claimed.index, claimed.token)
-    write_jsonl_zst(store, key, [part_row(outcome) for outcome in outcomes])
+    size = write_jsonl_zst(store, key, [part_row(outcome) for outcome in outcomes])
     with transaction(engine) as session:
-        record(session, queue, claimed, outcomes, part_key=key, store_ms=0.0, shards_in_flight=1)
+        record(session, queue, claimed, outcomes, part_key=key, part_bytes=size, store_ms=0.0, shards_in_flight=1)
     return run
 
 

@@ -124,7 +124,7 @@ def test_energy_is_summed_over_all_images_and_counted_for_successful_ones(engine
     outcomes = finished(claimed, energy_j=2.5)
     outcomes[0] = replace(outcomes[0], masks=(), error=ImageError("image_too_large", "too large", "decode"))
     with transaction(engine) as session:
-        record(session, queue, claimed, outcomes, part_key="p", store_ms=1.0, shards_in_flight=1)
+        record(session, queue, claimed, outcomes, part_key="p", part_bytes=1, store_ms=1.0, shards_in_flight=1)
     record_one(engine, queue, store, claim_one(engine, run))  # a device without an energy counter
     recorded = rollups_of(engine, run)
     energy = {row["stage"]: (row["energy_j"], row["energy_images"]) for row in recorded}
@@ -152,7 +152,7 @@ def test_a_rolled_back_record_counts_nothing(engine: Engine) -> None:
     run = start_job(engine, queue, 4)
     claimed = claim_one(engine, run)
     with pytest.raises(ZeroDivisionError), transaction(engine) as session:
-        record(session, queue, claimed, finished(claimed), part_key="p", store_ms=1.0, shards_in_flight=1)
+        record(session, queue, claimed, finished(claimed), part_key="p", part_bytes=1, store_ms=1.0, shards_in_flight=1)
         _ = 1 / 0
     assert not rollups_of(engine, run)
     assert not results_of(engine, run)

@@ -36,7 +36,9 @@ def test_a_shard_goes_from_claim_to_record(engine: Engine) -> None:
     assert [row["file_name"] for row in rows] == [f"{n}.png" for n in range(4)]
     assert all(row["width"] == 4 and row["outcome"] == "succeeded" for row in rows)
     assert all(result.fetch_ms is not None and result.store_ms is not None for result in results)
-    assert reload(engine, run)[1].state is RunState.FINISHING
+    finishing = reload(engine, run)[1]
+    assert finishing.state is RunState.FINISHING
+    assert (finishing.parts, finishing.part_bytes) == (1, services.store.size(results[0].part_key))
     finish_run(engine, services.store, run.id)
     assert reload(engine, run)[0].state is JobState.COMPLETED
     work_on_all(services, run)  # the messages arrive a second time

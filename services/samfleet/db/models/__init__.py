@@ -16,7 +16,7 @@ from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
 from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHeartbeat
 from samfleet.db.models.sites import SeriesQuality, Site
-from samfleet.db.models.storage import RemovedPrefix, StoreWalk
+from samfleet.db.models.storage import RemovedPrefix, RunPicture, StoreWalk
 from samfleet.db.models.tenants import ApiKey, BrowserSession, LoginLink, Scope, Tenant
 from samfleet.db.models.webhooks import (
     DeliveryState,
@@ -54,6 +54,7 @@ __all__ = [
     "ReportSeries",
     "Rollup",
     "Run",
+    "RunPicture",
     "RunQuality",
     "RunState",
     "Scope",

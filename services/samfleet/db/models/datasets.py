@@ -51,7 +51,12 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     box_annotation_count: Mapped[int | None]  # annotations without a mask
     annotations_key: Mapped[str | None]  # the uploaded annotations file, read when an upload is sealed
     detection_count: Mapped[int | None]  # None: no detections were given
+    annotations_bytes: Mapped[int | None] = mapped_column(BigInteger)
     detections_key: Mapped[str | None]  # like `annotations_key`
+    detections_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    # Objects in the store: uploaded images, annotations and detections.
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    stored_objects: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(
         JSONB(none_as_null=True)  # COCO categories, copied into exports; part of `content_sha256`
     )

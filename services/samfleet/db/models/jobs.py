@@ -129,6 +129,8 @@ class Run(HasId, HasCreatedAt, Base):
     succeeded: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
     masks: Mapped[int] = mapped_column(BigInteger, default=0)
+    parts: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # objects that its shards refer to
+    part_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # of these
     provenance: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     gates: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     error_code: Mapped[str | None] = mapped_column(String(64))
@@ -189,6 +191,7 @@ class Shard(Base):
     lease_expires_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     part_key: Mapped[str | None]
+    part_bytes: Mapped[int | None] = mapped_column(BigInteger)
     last_error: Mapped[str | None]
 
     __table_args__ = (

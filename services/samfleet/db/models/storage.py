@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base
@@ -18,6 +19,16 @@ class RemovedPrefix(Base):
 
     prefix: Mapped[str] = mapped_column(String(200), primary_key=True)
     due_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class RunPicture(Base):
+    """A picture of a run in the store, which the dashboard's gallery has requested."""
+
+    __tablename__ = "run_pictures"
+
+    run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
 
 
 class StoreWalk(Base):

@@ -14,6 +14,7 @@ const PAGES = [
   [/^\/dashboard\/variants$/, "variants"],
   [/^\/dashboard\/advise$/, "advise"],
   [/^\/dashboard\/webhooks$/, "webhooks"],
+  [/^\/dashboard\/storage$/, "storage"],
 ];
 /** @type {[string, string][]} */
 const LINKS = [
@@ -23,6 +24,7 @@ const LINKS = [
   ["/dashboard/variants", "Variants"],
   ["/dashboard/advise", "Advise"],
   ["/dashboard/webhooks", "Webhooks"],
+  ["/dashboard/storage", "Storage"],
 ];
 
 /** @param {string} path */

@@ -45,6 +45,7 @@ export const moment = (iso) => (iso ? new Date(iso).toLocaleString("en", MOMENT)
 /** @param {number | null | undefined} value */
 export function bytes(value) {
   if (value === null || value === undefined) return "not published";
+  if (value < 2 ** 10) return `${value} B`;
   if (value < 2 ** 20) return `${(value / 2 ** 10).toFixed(1)} KiB`;
   return value >= 2 ** 30 ? `${(value / 2 ** 30).toFixed(2)} GiB` : `${(value / 2 ** 20).toFixed(1)} MiB`;
 }

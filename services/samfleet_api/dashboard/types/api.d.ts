@@ -116,6 +116,8 @@ declare namespace Api {
     in_progress: number;
   }
 
+  type Deleted = "job" | "dataset";
+
   interface Delivery {
     id: string;
     message_id: string;
@@ -285,6 +287,12 @@ declare namespace Api {
 
   type JobState = "queued" | "running" | "paused" | "completed" | "completed_with_errors" | "failed" | "cancelled";
 
+  interface JobStorage {
+    total: StorageUse;
+    results: StorageUse;
+    pictures: StorageUse;
+  }
+
   interface JobThroughput {
     seconds_per_point: number;
     started_at: string | null;
@@ -292,6 +300,15 @@ declare namespace Api {
   }
 
   type JsonValue = unknown;
+
+  interface LargestItem {
+    bytes: number;
+    objects: number;
+    rows: number;
+    kind: Deleted;
+    id: string;
+    name: string | null;
+  }
 
   type ListedOutcome = "succeeded" | "failed" | "pending";
 
@@ -440,6 +457,21 @@ declare namespace Api {
     code: string;
     message: string;
     since: string;
+  }
+
+  interface Storage {
+    tenant: string;
+    total: StorageUse;
+    uploads: StorageUse;
+    results: StorageUse;
+    pictures: StorageUse;
+    largest: LargestItem[];
+  }
+
+  interface StorageUse {
+    bytes: number;
+    objects: number;
+    rows: number;
   }
 
   interface Survey {

@@ -7,6 +7,7 @@ import { showGallery } from "/dashboard/static/job/gallery.js";
 import { showHistory } from "/dashboard/static/job/history.js";
 import { runsTable, showQuality } from "/dashboard/static/job/runs.js";
 import { showStages } from "/dashboard/static/job/stages.js";
+import { showStorage } from "/dashboard/static/job/storage.js";
 import { showThroughput } from "/dashboard/static/job/throughput.js";
 import { chips, listOf } from "/dashboard/static/labels.js";
 import { progressLine } from "/dashboard/static/pages/overview.js";
@@ -92,11 +93,12 @@ export async function show(main, asked) {
   const job = await get(`/v1/jobs/${asked}`);
   const { id } = job; // the URL may have only its first characters
   document.title = `${nameOf(job)} · samfleet`;
-  const [throughput, stages, failures, history, gallery] = [
+  const [throughput, stages, failures, history, storage, gallery] = [
     "throughput",
     "stages",
     "failures",
     "history",
+    "storage",
     "gallery",
   ].map((name) => h("section", { id: name }, h("p", { class: "loading" }, "Loading…")));
   const moving = progress(job);
@@ -120,6 +122,8 @@ export async function show(main, asked) {
     failures,
     h("h2", {}, "History"),
     history,
+    h("h2", {}, "Storage"),
+    storage,
     h("h2", {}, "Images"),
     gallery,
   );
@@ -130,6 +134,7 @@ export async function show(main, asked) {
       showStages(stages, now),
       showFailures(failures, now),
       showHistory(history, now),
+      showStorage(storage, now),
     ]);
   const [renewGallery] = await Promise.all([showGallery(gallery, job), details(job)]);
   if (location.hash === "#gallery") gallery.scrollIntoView();
