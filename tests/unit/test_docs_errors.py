@@ -35,6 +35,7 @@ def wanted_rows() -> list[str]:
 
 
 def test_every_error_code_is_documented() -> None:
-    rows = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
+    errors_alone = DOCUMENT.read_text().partition("### Files that fail")[0]
+    rows = [line for line in errors_alone.splitlines() if line.startswith("| `")]
     wanted = wanted_rows()
     assert rows == wanted, "docs/api.md should have these rows:\n" + "\n".join(wanted)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from samfleet.image_errors import ImageUnreadable
 from samfleet.masks.greys import stretch_of, strips
-from samfleet.masks.image_file import check_pixels, open_image, turn_after_loading
+from samfleet.masks.image_file import open_image, turn_after_loading
 
 Picture = NDArray[np.uint8]  # HW3, RGB
 
@@ -55,8 +55,7 @@ def open_picture(image_bytes: bytes, max_side: int, max_pixels: int) -> Iterator
 
     A JPEG will be decoded at a fraction of its size. Raises a subclass of `ImageFailed` that names the fault.
     """
-    with open_image(image_bytes) as image:
-        check_pixels(image, max_pixels)
+    with open_image(image_bytes, max_pixels) as image:
         image.draft("RGB", (max_side, max_side))
         yield PictureSource(image, max_side)
 

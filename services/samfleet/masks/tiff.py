@@ -1,13 +1,16 @@
-"""Tags of TIFF files that Pillow does not expose: stored size, nodata value, pixel type."""
+"""Tags of TIFF files that Pillow does not expose: stored size, nodata value, and why a file is not opened."""
 
 from __future__ import annotations
 
 import io
 import math
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image, TiffImagePlugin
 
+from samfleet.image_errors import ImageFailed, ImageFormatUnsupported, ImageTruncated
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 BIG_TIFF = 43  # third byte of the header, which then has 16 bytes instead of 8
 GDAL_NODATA = 42113  # a text such as "-32767", the value of pixels that were not measured
 SAMPLE_KINDS = {1: "unsigned integers", 2: "signed integers", 3: "floating point", 5: "complex integers", 6: "complex"}
@@ -34,21 +37,44 @@ def nodata(image: Image.Image) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def pixel_kind(data: bytes) -> str | None:
-    """Describe the pixel type of a TIFF that Pillow cannot read, such as "3 x 32 bits of floating point".
+def fault(data: bytes) -> ImageFailed | None:
+    """Return the fault of a file that Pillow does not open; None if it is damaged in another way."""
+    big = data[2:4] in (b"+\0", b"\0+")
+    count_bytes, entry_bytes, header_bytes = (8, 20, 16) if big else (2, 12, 8)
+    order: Literal["little", "big"] = "little" if data[:1] == b"I" else "big"
+    start = int.from_bytes(data[8:16] if big else data[4:8], order)
+    entries = int.from_bytes(data[start : start + count_bytes], order)
+    if len(data) < max(header_bytes, start + count_bytes + entries * entry_bytes):
+        return ImageTruncated()
+    return _unread_kind(data)
 
-    Returns None for a readable type, a damaged file, and a file that is not a TIFF.
-    """
+
+def _unread_kind(data: bytes) -> ImageFormatUnsupported | None:
+    """Return the error of a TIFF whose pixel type or compression cannot be read; None if that is not the fault."""
     try:
         tags = _tags(data)
-        samples = int(tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1))
-        bits = {int(value) for value in tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))}
-        forms = {int(value) for value in tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))}
-        whole = all(tags.get(tag) for tag in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH)) and any(
-            tag in tags for tag in (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.TILEOFFSETS)
-        )
+        kind = _pixel_kind(tags)
+        compression = tags.get(TiffImagePlugin.COMPRESSION, 1)
     except Exception:  # noqa: BLE001 - on damaged files Pillow raises nearly any exception
         return None
+    if kind:
+        return ImageFormatUnsupported(
+            f"the file is a TIFF with pixels of {kind}, which cannot be read; convert it to 8 or 16 bits a channel, or "
+            "to one channel of 32-bit floating point"
+        )
+    if compression not in TiffImagePlugin.COMPRESSION_INFO:
+        return ImageFormatUnsupported(f"the file is a TIFF with compression {compression}; convert it to deflate")
+    return None
+
+
+def _pixel_kind(tags: dict[int, Any]) -> str | None:
+    """Describe a pixel type that Pillow cannot read, such as "3 x 32 bits of floating point"."""
+    samples = int(tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1))
+    bits = {int(value) for value in tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))}
+    forms = {int(value) for value in tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))}
+    whole = all(tags.get(tag) for tag in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH)) and any(
+        tag in tags for tag in (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.TILEOFFSETS)
+    )
     if not whole or samples < 1 or not 0 < max(bits) <= MOST_BITS:
         return None
     if len(bits) > 1 or len(forms) > 1:

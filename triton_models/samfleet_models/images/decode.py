@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from samfleet.image_errors import ImageFormatUnsupported, ImageTruncated, ImageUnreadable
+from samfleet.image_errors import ImageFormatUnsupported
 from samfleet.masks.greys import Stretch, stretch_of, strips
-from samfleet.masks.image_file import check_pixels, open_image, turn_after_loading
+from samfleet.masks.image_file import load_pixels, open_image, turn_after_loading
 
 DEFAULT_MAX_PIXELS = 100_000_000
 DEFAULT_DECODE_PIXELS = 100_000_000  # a decoded image takes up to 16 bytes a pixel until only RGB is left
@@ -63,28 +63,18 @@ def read_image(
     Raises a subclass of `ImageFailed` that names the fault. Images that are decoded at the same time share the
     `budget`.
     """
-    with open_image(data) as image:
-        check_pixels(image, max_pixels)
-        with budget.taken(image.width * image.height) if budget else nullcontext():
-            turn = turn_after_loading(image)
-            _load(image)
-            stretch = stretch_of(image)
-            if turn is None:
-                return _to_rgb(image, stretch)
-            with image.transpose(turn) as upright:
-                image.close()  # frees its pixels while the transposed ones are converted
-                return _to_rgb(upright, stretch)
-
-
-def _load(image: Image.Image) -> None:
-    try:
-        image.load()
-    except MemoryError:
-        raise
-    except Exception as error:  # on damaged files Pillow's plugins raise nearly any exception
-        if isinstance(error, EOFError) or "truncated" in str(error).lower():
-            raise ImageTruncated from error
-        raise ImageUnreadable(f"the image's pixels cannot be decoded: {error}") from error
+    with (
+        open_image(data, max_pixels) as image,
+        budget.taken(image.width * image.height) if budget else nullcontext(),
+    ):
+        turn = turn_after_loading(image)
+        load_pixels(image, data)
+        stretch = stretch_of(image)
+        if turn is None:
+            return _to_rgb(image, stretch)
+        with image.transpose(turn) as upright:
+            image.close()  # frees its pixels while the transposed ones are converted
+            return _to_rgb(upright, stretch)
 
 
 def _to_rgb(image: Image.Image, stretch: Stretch | None) -> NDArray[np.uint8]:

@@ -153,10 +153,8 @@ def test_the_pixel_limit_is_inclusive() -> None:
 def test_a_file_cut_in_the_middle_is_truncated(kind: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), kind)
-    with pytest.raises((ImageTruncated, ImageUnreadable)) as caught:
+    with pytest.raises(ImageTruncated):
         read_image(data[: len(data) // 2])
-    if kind != "TIFF":  # a TIFF's directory is at its end: without it the header is damaged
-        assert isinstance(caught.value, ImageTruncated)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about damaged metadata
@@ -185,7 +183,7 @@ def test_any_damage_gives_a_named_error_or_an_image(kind: str) -> None:
     [
         (b"", ImageEmpty),
         (b"just a text file named .jpg", ImageUnreadable),
-        (b"\xff\xd8\xff", ImageUnreadable),
+        (b"\xff\xd8\xff", ImageTruncated),
         (b"%PDF-1.7 ...", ImageFormatUnsupported),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", ImageFormatUnsupported),
         (b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00", ImageFormatUnsupported),
