@@ -23,6 +23,7 @@ from samfleet.errors import Conflict
 from samfleet.jobs.outcomes import ShardImage
 from samfleet.jobs.settle import fail_run
 from samfleet.jobs.shard_images import failed_images, read_shard_images
+from samfleet.jobs.sharing import charge, lock_pool, refund
 from samfleet.jobs.stall import Reason, stall
 from samfleet.jobs.states import Locked, lock_run, shard_sources
 
@@ -76,10 +77,11 @@ def must_run_alone(session: Session, shard_id: int) -> bool:
 def claim(
     session: Session, shard_id: int, worker: str, lease: timedelta, *, alone: bool = False
 ) -> ClaimedShard | None:
-    """Claim a queued shard, or one with an expired lease.
+    """Claim a queued shard, or one with an expired lease, and charge its images to its tenant and job.
 
     Returns None if another worker holds it, or if it must run alone and this worker is not `alone`.
     """
+    lock_pool(session, shard_id)
     queued = and_(Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(alone)))
     expired = and_(Shard.state == ShardState.LEASED, Shard.lease_expires_at < func.now(), literal(alone))
     statement = (
@@ -99,7 +101,10 @@ def claim(
         .returning(Shard)
     )
     shard = session.scalars(statement, execution_options={"populate_existing": True}).one_or_none()
-    return None if shard is None else _claimed(session, shard)
+    if shard is None:
+        return None
+    charge(session, shard, in_turn=not alone)
+    return _claimed(session, shard)
 
 
 def _claimed(session: Session, shard: Shard) -> ClaimedShard:
@@ -180,7 +185,9 @@ def fail_claimed_run(session: Session, claimed: ClaimedShard, code: str, message
 
 def hand_back(session: Session, claimed: ClaimedShard) -> bool:
     """Release the shard for a worker that stops, without counting an attempt."""
-    return lock_run(session, claimed.run_id) is not None and _release_shard(session, claimed, {"not_before": None})
+    lock_pool(session, claimed.shard_id)
+    locked = lock_run(session, claimed.run_id)
+    return locked is not None and _return_turn(session, claimed, {"not_before": None})
 
 
 def wait_for_room(session: Session, claimed: ClaimedShard, error: Reason, *, retry_in: timedelta) -> bool:
@@ -188,8 +195,9 @@ def wait_for_room(session: Session, claimed: ClaimedShard, error: Reason, *, ret
 
     This counts no attempt.
     """
+    lock_pool(session, claimed.shard_id)
     locked = lock_run(session, claimed.run_id)
-    if locked is None or not _release_shard(session, claimed, {"not_before": func.now() + retry_in}):
+    if locked is None or not _return_turn(session, claimed, {"not_before": func.now() + retry_in}):
         return False
     stall(locked.run, error)
     return True
@@ -237,6 +245,14 @@ def _release_shard(session: Session, claimed: ClaimedShard, values: dict[str, An
         .returning(Shard.id)
     )
     return released.one_or_none() is not None
+
+
+def _return_turn(session: Session, claimed: ClaimedShard, values: dict[str, Any]) -> bool:
+    """Release a shard on which no work was done, so that it costs its tenant and job no turn."""
+    released = _release_shard(session, claimed, values)
+    if released:
+        refund(session, session.get_one(Shard, claimed.shard_id), claimed.pool, claimed.job_id)
+    return released
 
 
 def _held(shard_id: int, token: int) -> tuple[ColumnElement[bool], ...]:

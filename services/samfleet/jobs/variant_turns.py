@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Run, RunState, Shard, ShardState
 from samfleet.jobs.claim import ClaimedShard
+from samfleet.jobs.sharing import fairest_job, lock_pool
 
 
 def variants_at_work(session: Session, claimed: ClaimedShard, turn: timedelta) -> frozenset[str]:
@@ -50,25 +51,20 @@ def variant_owed_a_turn(session: Session, claimed: ClaimedShard, turn: timedelta
 def fairest_shard(session: Session, shard_id: int, *, with_suspects: bool = True) -> int:
     """Return the shard to process for a task of `shard_id`: that one, unless it is another job's turn.
 
-    A free worker goes to the job with the fewest leased shards in the pool, so that a job with many shards at the head
-    of the queue does not occupy all workers. Tasks only wake workers up: one was sent for every queued shard, so their
-    order does not matter. Without `with_suspects`, shards that must run alone are skipped.
+    `samfleet.jobs.sharing` decides whose turn it is; a job's shards leave in the order in which they were queued. Tasks
+    only wake workers up: one was sent for every queued shard, so their order does not matter. Without `with_suspects`,
+    shards that must run alone are skipped.
     """
-    pool = select(Run.pool).join(Shard, Shard.run_id == Run.id).where(Shard.id == shard_id).scalar_subquery()
-    open_shards = (
-        select(Run.job_id, func.count().filter(Shard.state == ShardState.LEASED).label("at_work"))
-        .join(Shard, Shard.run_id == Run.id)
-        .where(Run.pool == pool, Shard.state.in_((ShardState.QUEUED, ShardState.LEASED)))
-        .group_by(Run.job_id)
-        .subquery()
-    )
+    pool = lock_pool(session, shard_id)
+    if pool is None:
+        return shard_id
     own = case((Shard.id == shard_id, 0), else_=1)
     query = (
         select(Shard.id)
         .join(Run, Run.id == Shard.run_id)
-        .join(open_shards, open_shards.c.job_id == Run.job_id)
-        .where(Run.pool == pool, Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(with_suspects)))
-        .order_by(open_shards.c.at_work, own, Shard.queued_at, Shard.id)
+        .where(Run.job_id == fairest_job(pool, with_suspects=with_suspects), Run.pool == pool)
+        .where(Shard.state == ShardState.QUEUED, or_(~Shard.suspect, literal(with_suspects)))
+        .order_by(own, Shard.queued_at, Shard.id)
         .limit(1)
         .with_for_update(of=Shard, skip_locked=True)
     )

@@ -18,6 +18,7 @@ from samfleet.db.models.results import Hardware, ImageResult, Outcome, WorkerHea
 from samfleet.db.models.sites import SeriesQuality, Site
 from samfleet.db.models.storage import RemovedPrefix, RunPicture, StoreWalk
 from samfleet.db.models.tenants import ApiKey, BrowserSession, LoginLink, Scope, Tenant
+from samfleet.db.models.turns import JobTurn, PoolTurn, TenantTurn
 from samfleet.db.models.webhooks import (
     DeliveryState,
     WebhookAttempt,
@@ -48,8 +49,10 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobState",
+    "JobTurn",
     "LoginLink",
     "Outcome",
+    "PoolTurn",
     "RemovedPrefix",
     "ReportSeries",
     "Rollup",
@@ -64,6 +67,7 @@ __all__ = [
     "Site",
     "StoreWalk",
     "Tenant",
+    "TenantTurn",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

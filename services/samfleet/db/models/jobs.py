@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    SmallInteger,
     String,
     UniqueConstraint,
     func,
@@ -67,6 +68,7 @@ class Job(HasId, HasCreatedAt, HasLabels, Base):
     max_failure_rate: Mapped[float] = mapped_column(default=1.0)
     evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     keep_days: Mapped[int | None]  # after its end; None: the server's default
+    priority: Mapped[int] = mapped_column(SmallInteger, default=5, server_default=text("5"))  # 0 to 9
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_sha256: Mapped[str] = mapped_column(String(64))
     correlation_id: Mapped[str | None] = mapped_column(String(128))  # of the submitting request, for the logs
@@ -81,6 +83,7 @@ class Job(HasId, HasCreatedAt, HasLabels, Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "idempotency_key"),
         label_index("jobs"),
+        CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
         Index("ix_jobs_tenant_page", tenant_id, "created_at", "id"),
         Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_jobs_kept", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND deleted_at IS NULL")),
@@ -200,4 +203,8 @@ class Shard(Base):
         CheckConstraint("(state = 'leased') = (lease_expires_at IS NOT NULL)", name="lease"),
         CheckConstraint("state <> 'done' OR part_key IS NOT NULL", name="part"),
         Index("ix_shards_open", state, "lease_expires_at", postgresql_where=text("state IN ('queued', 'leased')")),
+        Index(
+            "ix_shards_in_flight", run_id, "state", "queued_at", postgresql_where=text("state IN ('queued', 'leased')")
+        ),
+        Index("ix_shards_pending", run_id, "index", postgresql_where=text("state = 'pending'")),
     )

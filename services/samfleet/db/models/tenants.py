@@ -4,7 +4,7 @@ import enum
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, false
+from sqlalchemy import CheckConstraint, ForeignKey, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from samfleet.db.base import Base, HasCreatedAt, HasId
@@ -23,12 +23,18 @@ class Scope(enum.StrEnum):
 
 
 class Tenant(HasId, HasCreatedAt, Base):
-    """A tenant. Keys of a disabled one are refused; its jobs go on."""
+    """A tenant. Keys of a disabled one are refused; its jobs go on.
+
+    `weight` is its share of a pool relative to those of the other tenants with work (`samfleet.jobs.sharing`).
+    """
 
     __tablename__ = "tenants"
 
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    weight: Mapped[float] = mapped_column(default=1.0, server_default=text("1"))
     disabled_at: Mapped[datetime | None]
+
+    __table_args__ = (CheckConstraint("weight >= 0.01 AND weight <= 100", name="weight"),)
 
 
 class ApiKey(HasId, HasCreatedAt, Base):
