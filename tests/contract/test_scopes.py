@@ -28,7 +28,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 ADMIN_ROUTES = {
     "audit_list", "key_create", "key_list", "key_revoke", "storage_list_tenants", "tenant_create", "tenant_disable",
-    "tenant_enable", "tenant_list",
+    "tenant_enable", "tenant_list", "tenant_read", "tenant_update",
 }  # fmt: skip
 READING_POSTS = {"key_create_login_link"}
 

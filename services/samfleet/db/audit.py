@@ -17,6 +17,7 @@ class Action(StrEnum):
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     TENANT_CREATED = "tenant.created"
+    TENANT_CHANGED = "tenant.changed"
     TENANT_DISABLED = "tenant.disabled"
     TENANT_ENABLED = "tenant.enabled"
     WEBHOOK_CREATED = "webhook.created"

@@ -18,7 +18,7 @@ class JobNotFound(NotFound):
 
 
 class JobFinished(Conflict):
-    """The job has already ended; it cannot be cancelled, paused or resumed."""
+    """The job has already ended; it cannot be cancelled, paused, resumed or given a priority."""
 
     code = "job_finished"
 

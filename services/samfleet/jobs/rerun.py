@@ -38,5 +38,6 @@ def rerun_request(session: Session, tenant_id: uuid.UUID, parent_id: uuid.UUID, 
         evaluate=None if "dataset_id" in changes else parent.evaluate,
         parent_id=parent_id,
         keep_days=parent.keep_days,
+        priority=parent.priority,
     )
     return replace(request, **changes)

@@ -18,6 +18,7 @@ from samfleet.db.models import Dataset, DatasetState, Job, JobState, Run, RunSta
 from samfleet.errors import Conflict, InvalidInput
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.jobs.sharing import DEFAULT_PRIORITY
 from samfleet.jobs.states import add_event
 from samfleet.jobs.task import JobTask, PromptsJobTask, parse_job_task
 from samfleet.jobs.weights import require_weights
@@ -88,6 +89,7 @@ class JobRequest:
     idempotency_key: str | None = None
     parent_id: uuid.UUID | None = None
     keep_days: int | None = None
+    priority: int = DEFAULT_PRIORITY
 
     def sha256(self, task: JobTask) -> str:
         """Return a hash that tells whether two requests with the same idempotency key are equal."""
@@ -102,6 +104,8 @@ class JobRequest:
         for name in ("labels", "notes", "evaluate", "keep_days"):
             if (value := getattr(self, name)) not in (None, {}):
                 body[name] = value
+        if self.priority != DEFAULT_PRIORITY:
+            body["priority"] = self.priority
         if self.parent_id is not None:
             body["parent_id"] = str(self.parent_id)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -172,6 +176,7 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "max_failure_rate": request.max_failure_rate,
         "evaluate": bool(dataset.annotation_count) if request.evaluate is None else request.evaluate,
         "keep_days": request.keep_days,
+        "priority": request.priority,
         "idempotency_key": request.idempotency_key,
         "request_sha256": digest,
         "correlation_id": correlation_id(),

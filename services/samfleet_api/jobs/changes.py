@@ -40,16 +40,16 @@ def _action(name: str, summary: str, *errors: type[SamfleetError]) -> Callable[[
 
 @router.patch(
     "/{job_id}",
-    summary="Change a job's name, labels, notes or keep_days",
+    summary="Change a job's name, labels, notes, keep_days or priority",
     operation_id="job_update",
     response_model_exclude_unset=True,
-    responses=problems(JobNotFound, LabelsInvalid, PayloadTooLarge),
+    responses=problems(JobNotFound, JobFinished, LabelsInvalid, PayloadTooLarge),
 )
 def update(
     job_id: JobId, body: EditJob, tenant_id: TenantId, session: WriteSessionValue, settings: SettingsValue
 ) -> Job:
     """Change the given fields, in any state of the job (RFC 7396): null removes a field or a label, and labels that are
-    not given stay.
+    not given stay. A priority counts from the job's next shard.
     """
     changes = body.model_dump(exclude_unset=True)
     job = edit_job(session, tenant_id, job_id, changes)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pydantic import ConfigDict
 
-from samfleet_api.jobs.schemas import KeepDays
+from samfleet.jobs.sharing import DEFAULT_PRIORITY
+from samfleet_api.jobs.schemas import KeepDays, Priority
 from samfleet_api.schemas import LabelChanges, Name, Notes, RequestModel
 
 
@@ -10,10 +11,16 @@ class EditJob(RequestModel):
     """Fields to change, as a JSON merge patch (RFC 7396). `edit_job` sets the fields of these names."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"name": "week 48", "labels": {"team": "shelves", "old": None}, "notes": None}]}
+        json_schema_extra={
+            "examples": [
+                {"name": "week 48", "labels": {"team": "shelves", "old": None}, "notes": None},
+                {"priority": 8},
+            ]
+        }
     )
 
     name: Name | None = None
     labels: LabelChanges | None = None
     notes: Notes | None = None
     keep_days: KeepDays | None = None
+    priority: Priority = DEFAULT_PRIORITY

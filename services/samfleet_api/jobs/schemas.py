@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 
 from samfleet.db.models import JobState
+from samfleet.jobs.sharing import DEFAULT_PRIORITY, HIGHEST_PRIORITY
 from samfleet.jobs.task import MOST_POINTS, MOST_SEED, PromptKind
 from samfleet.reports.task_words import task_words
 from samfleet.variants.task import EverythingParameters
@@ -73,6 +74,15 @@ PROMPTS_SCHEMA: dict[str, Any] = {
 Task = Annotated[dict[str, Any] | None, WithJsonSchema({"oneOf": [_everything_schema(), PROMPTS_SCHEMA]})]
 
 
+Priority = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=HIGHEST_PRIORITY,
+        strict=True,
+        description="0 to 9: each step doubles the job's share of the images that its tenant's turns compute.",
+    ),
+]
 KeepDays = Annotated[
     int,
     Field(
@@ -105,6 +115,7 @@ class SubmitJob(RequestModel):
                     "task": {"kind": "prompts", "prompt": "box"},
                     "name": "boxes of val2017",
                     "labels": {"team": "shelves"},
+                    "priority": 7,
                     "max_failure_rate": 0.05,
                 },
                 {"rerun_of": RUN_EXAMPLE["job_id"], "variants": ["repvit_sam"]},
@@ -128,6 +139,7 @@ class SubmitJob(RequestModel):
     name: Name | None = None
     labels: Labels = Field(default={})
     notes: Notes | None = None
+    priority: Priority = DEFAULT_PRIORITY
     max_failure_rate: float = Field(
         default=1.0,
         ge=0,
@@ -176,6 +188,7 @@ class Job(BaseModel):
                     "dataset_name": "val2017",
                     "task": RUN_EXAMPLE["task"],
                     "task_in_words": task_words(RUN_EXAMPLE["task"]),
+                    "priority": 7,
                     "keep_days": 30,
                     "expires_at": "2026-12-22T12:00:25Z",
                     "evaluate": True,
@@ -211,6 +224,7 @@ class Job(BaseModel):
     dataset_name: str | None
     task: dict[str, Any] = Field(description="As submitted.")
     task_in_words: str
+    priority: int = Field(description="0 to 9; the default is 5.")
     keep_days: int | None = Field(description="As submitted; null for the server's default.")
     expires_at: datetime | None = Field(
         description="After this time it is deleted; null while it runs, or if it is kept forever."

@@ -72,6 +72,7 @@ def _view(session: Session, jobs: Sequence[JobRow], keep_days: int | None, *, wi
             dataset_name=names.get(job.dataset_id),
             task=job.task,
             task_in_words=task_words(job.task),
+            priority=job.priority,
             keep_days=job.keep_days,
             expires_at=expires_at(job, keep_days),
             evaluate=job.evaluate,

@@ -22,7 +22,7 @@ from samfleet_api.pagination import (
 from samfleet_api.problems import PayloadTooLarge, problems
 from samfleet_api.strict_json import StrictJsonRoute
 from samfleet_api.tenants import repository
-from samfleet_api.tenants.schemas import CreateTenant, Tenant, TenantName
+from samfleet_api.tenants.schemas import CreateTenant, Tenant, TenantName, UpdateTenant
 from samfleet_api.tenants.service import (
     TenantNameTaken,
     TenantNotFound,
@@ -30,6 +30,8 @@ from samfleet_api.tenants.service import (
     create_tenant,
     disable_tenant,
     enable_tenant,
+    get_tenant,
+    update_tenant,
 )
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictJsonRoute)
@@ -65,6 +67,30 @@ def list_tenants(
     rows = repository.page(session, before=before, limit=limit + 1)
     kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
     return Page(items=[Tenant.of(row) for row in kept], next=following)
+
+
+@router.get(
+    "/{name}",
+    summary="Read a tenant",
+    operation_id="tenant_read",
+    responses=problems(AdminRequired, TenantNotFound),
+)
+def read(name: NameInPath, _admin: Admin, session: ReadSessionValue) -> Tenant:
+    return Tenant.of(get_tenant(session, name))
+
+
+@router.patch(
+    "/{name}",
+    summary="Change a tenant's share",
+    operation_id="tenant_update",
+    responses=problems(AdminRequired, PayloadTooLarge, TenantNotFound),
+)
+def update(name: NameInPath, body: UpdateTenant, admin: Admin, session: WriteSessionValue) -> Tenant:
+    """Change the given fields; the others keep their values. A new weight counts from the next shard of the tenant."""
+    changes = body.model_dump(exclude_none=True)
+    tenant = update_tenant(session, Actor.of_key(session, admin.key_id), name, changes)
+    log.info("tenant.changed", changed_tenant_id=str(tenant.id), fields=sorted(changes), by=str(admin.key_id))
+    return Tenant.of(tenant)
 
 
 @router.post(

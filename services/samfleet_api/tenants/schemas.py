@@ -21,6 +21,21 @@ class CreateTenant(RequestModel):
     name: TenantName
 
 
+class UpdateTenant(RequestModel):
+    """Changed fields of a tenant."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"weight": 2.0}]})
+
+    weight: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=100,
+        allow_inf_nan=False,
+        strict=True,
+        description="Its share of a pool, relative to those of the other tenants with work there.",
+    )
+
+
 class Tenant(BaseModel):
     """A tenant. Its keys see only its own datasets, jobs and runs."""
 
@@ -30,6 +45,7 @@ class Tenant(BaseModel):
                 {
                     "id": "5d0f9a52-0c5f-4bb2-8b0c-6c7f1c0e9a55",
                     "name": "robotics",
+                    "weight": 1.0,
                     "created_at": "2026-11-28T10:00:00Z",
                     "disabled_at": None,
                 }
@@ -39,9 +55,16 @@ class Tenant(BaseModel):
 
     id: uuid.UUID
     name: str
+    weight: float = Field(description="Its share of a pool, relative to those of the other tenants with work there.")
     created_at: datetime
     disabled_at: datetime | None = Field(description="Since then its keys are refused; null if it is enabled.")
 
     @classmethod
     def of(cls, tenant: TenantRow) -> Self:
-        return cls(id=tenant.id, name=tenant.name, created_at=tenant.created_at, disabled_at=tenant.disabled_at)
+        return cls(
+            id=tenant.id,
+            name=tenant.name,
+            weight=tenant.weight,
+            created_at=tenant.created_at,
+            disabled_at=tenant.disabled_at,
+        )

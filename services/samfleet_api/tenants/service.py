@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
@@ -42,6 +43,18 @@ def create_tenant(session: Session, actor: Actor, name: str) -> Tenant:
     if tenant is None:
         raise TenantNameTaken(f"tenant {name!r} already exists; choose another name")
     write_audit(session, actor, Action.TENANT_CREATED, tenant.id, tenant.id)
+    return tenant
+
+
+def update_tenant(session: Session, actor: Actor, name: str, changes: Mapping[str, float]) -> Tenant:
+    """Change columns of a tenant; an entry of the audit trail has the new values of those that differ."""
+    tenant = _locked(session, name)
+    changed = {column: value for column, value in changes.items() if getattr(tenant, column) != value}
+    for column, value in changed.items():
+        setattr(tenant, column, value)
+    session.flush()
+    if changed:
+        write_audit(session, actor, Action.TENANT_CHANGED, tenant.id, tenant.id, **changed)
     return tenant
 
 

@@ -17,9 +17,18 @@ class AccessCalls(Calls):
     def tenants(self) -> Iterator[dict[str, Any]]:
         return self._items("/v1/tenants")
 
+    def tenant(self, name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._get(_tenant(name))
+        return answer
+
+    def set_tenant(self, name: str, **changes: Any) -> dict[str, Any]:
+        """Change fields of a tenant, such as its `weight`; those that are None stay."""
+        answer: dict[str, Any] = self._patch(_tenant(name), without_none(changes))
+        return answer
+
     def switch_tenant(self, name: str, *, enabled: bool) -> dict[str, Any]:
         """Enable or disable a tenant."""
-        path = f"/v1/tenants/{quote(name, safe='')}/{'enable' if enabled else 'disable'}"
+        path = f"{_tenant(name)}/{'enable' if enabled else 'disable'}"
         answer: dict[str, Any] = self._post(path, None)
         return answer
 
@@ -49,3 +58,7 @@ class AccessCalls(Calls):
 
     def audit(self, *, tenant: str | None = None, action: str | None = None) -> Iterator[dict[str, Any]]:
         return self._items("/v1/audit", without_none({"tenant": tenant, "action": action}))
+
+
+def _tenant(name: str) -> str:
+    return f"/v1/tenants/{quote(name, safe='')}"

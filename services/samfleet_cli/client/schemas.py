@@ -185,6 +185,7 @@ class Job(_Resource):
     keep_days: int | None = None
     expires_at: datetime | None = None
     state: str
+    priority: int | None = None  # of an older server unknown
     dataset_id: str
     task: dict[str, Any]
     created_at: datetime

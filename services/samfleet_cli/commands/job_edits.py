@@ -9,7 +9,7 @@ import typer
 
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
 from samfleet_cli.commands.job_output import JobId, ask, print_job
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, KeepDays, Labels, Notes, labels_of
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, KeepDays, Labels, Notes, Priority, labels_of
 
 
 def edit(
@@ -19,12 +19,16 @@ def edit(
     remove_label: RemovedLabels = None,
     notes: NewNotes = None,
     keep_days: KeepDays = None,
+    priority: Priority = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Change the name, labels and notes of a job, in any state, and how long it is kept. Labels not given stay."""
-    changes = changes_of(name, label, remove_label, notes, keep_days=keep_days)
+    """Change the name, labels and notes of a job, in any state, and how long it is kept. Labels not given stay.
+
+    --priority is for a job that has not ended.
+    """
+    changes = changes_of(name, label, remove_label, notes, keep_days=keep_days, priority=priority)
     ask(lambda client: client.edit_job(job_id, changes), api_url, api_key, as_json=as_json)
 
 
@@ -39,6 +43,7 @@ def rerun(
     label: Labels = None,
     notes: Notes = None,
     keep_days: KeepDays = None,
+    priority: Priority = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -50,7 +55,7 @@ def rerun(
     from samfleet_cli.connection import choose_api, connect
 
     changes = {"variants": _listed(variants), "pools": _listed(pools), "task": _task(task), "name": name}
-    described = {"labels": labels_of(label), "notes": notes, "keep_days": keep_days}
+    described = {"labels": labels_of(label), "notes": notes, "keep_days": keep_days, "priority": priority}
     with connect(choose_api(api_url, api_key)) as client:
         job = client.rerun_job(client.job(job_id).id, **changes, **described)
     print_job(job, as_json=as_json)

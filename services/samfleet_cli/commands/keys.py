@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain
 from samfleet_cli.commands.rows import print_json, print_rows
 
 keys = typer.Typer(help="Create, list and revoke API keys. Needs an admin key.", no_args_is_help=True)
-tenants = typer.Typer(help="Create, list and disable tenants. Needs an admin key.", no_args_is_help=True)
+tenants = typer.Typer(help="Create, list, change and disable tenants. Needs an admin key.", no_args_is_help=True)
 
 TenantName = Annotated[str, typer.Argument(help="Name of the tenant.")]
 
@@ -107,7 +107,46 @@ def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl 
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    print_rows(found, ("id", "name", "created_at", "disabled_at"), Form(as_json, plain), "there are no tenants")
+    columns = ("id", "name", "weight", "created_at", "disabled_at")
+    print_rows(found, columns, Form(as_json, plain), "there are no tenants")
+
+
+@tenants.command("show")
+def show_tenant(name: TenantName, as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """Show a tenant and its weight."""
+    from samfleet_cli.connection import choose_api, connect
+
+    with connect(choose_api(api_url, api_key)) as client:
+        _print_tenant(client.tenant(name), as_json=as_json)
+
+
+@tenants.command("set")
+def set_tenant(
+    name: TenantName,
+    weight: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=100, help="Its share of a pool, relative to the others.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Change a tenant. Options change fields; the others stay."""
+    from samfleet_cli.connection import choose_api, connect
+
+    if weight is None:
+        raise typer.BadParameter("name what to change, such as --weight 2")
+    with connect(choose_api(api_url, api_key)) as client:
+        _print_tenant(client.set_tenant(name, weight=weight), as_json=as_json)
+
+
+def _print_tenant(tenant: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(tenant)
+        return
+    for field, value in tenant.items():
+        if value is not None:
+            typer.echo(f"{field}: {value}")
 
 
 @tenants.command("disable")

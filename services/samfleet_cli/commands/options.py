@@ -42,6 +42,12 @@ KeepDays = Annotated[
         min=1, help="Delete the job so many days after its end. Default: the server's setting.", show_default=False
     ),
 ]
+Priority = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=9, help="Each step doubles the job's share of its tenant's turns. Default: 5.", show_default=False
+    ),
+]
 SearchText = Annotated[
     str | None, typer.Option("--search", help="Only those with this text in their name or notes.", show_default=False)
 ]

@@ -14,7 +14,18 @@ import typer
 from samfleet.jobs.task import parse_job_task
 from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
 from samfleet_cli.commands.grid_options import with_grid_options
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Force, KeepDays, Labels, Notes, flag, labels_of
+from samfleet_cli.commands.options import (
+    ApiKey,
+    ApiUrl,
+    AsJson,
+    Force,
+    KeepDays,
+    Labels,
+    Notes,
+    Priority,
+    flag,
+    labels_of,
+)
 
 if TYPE_CHECKING:
     from samfleet_cli.jobs.segment import Segmentation
@@ -116,6 +127,7 @@ def segment(
     label: Labels = None,
     notes: Notes = None,
     keep_days: KeepDays = None,
+    priority: Priority = None,
     dataset_name: DatasetName = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -137,7 +149,8 @@ def segment(
     from samfleet_cli.jobs.segment import Segmentation
 
     images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
-    fields = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days, "evaluate": evaluate}
+    described = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days}
+    fields = {**described, "evaluate": evaluate, "priority": priority}
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
     _carry_out(api_url, api_key, wanted, as_json=as_json)
 

@@ -196,6 +196,24 @@ def test_a_job_is_paused_and_resumed(api: Api, tenant: Tenant, folder: Path) -> 
         assert (answer.status_code, answer.json()["code"]) == (409, "job_finished")
 
 
+def test_the_priority_of_a_job_is_changed_until_it_ends(api: Api, tenant: Tenant, folder: Path) -> None:
+    job = new_job(tenant, folder, priority=7)
+    address = f"/v1/jobs/{job['id']}"
+    assert (job["priority"], new_job(tenant, folder)["priority"]) == (7, 5)
+    for _ in range(2):
+        assert tenant.http.patch(address, json={"priority": 0}).json()["priority"] == 0
+    with read_only(api.engine) as session:
+        of_job = select(JobEvent.detail).where(JobEvent.job_id == uuid.UUID(job["id"]), JobEvent.detail.is_not(None))
+        assert session.scalars(of_job).all() == ["priority changed from 7 to 0"]
+    for wrong in ({"priority": 10}, {"priority": -1}, {"priority": 2.5}, {"priority": None}, {}):
+        answer = tenant.http.patch(address, json=wrong)
+        assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
+    tenant.http.post(f"{address}/cancel")
+    refused = tenant.http.patch(address, json={"priority": 9})
+    assert (refused.status_code, refused.json()["code"]) == (409, "job_finished")
+    assert tenant.http.patch(f"/v1/jobs/{uuid.uuid4()}", json={"priority": 9}).status_code == 404
+
+
 def test_the_events_of_a_job_name_the_key_that_asked(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     tenant.http.post(f"/v1/jobs/{job['id']}/pause")

@@ -64,6 +64,22 @@ def test_an_admin_creates_a_tenant_and_a_key_and_revokes_it(api: Api, admin: Ten
     assert admin.http.get("/v1/keys", params={"tenant": name}).json()["items"][0]["revoked_at"] is not None
 
 
+def test_the_weight_of_a_tenant_is_changed_and_audited(admin: Tenant) -> None:
+    name = f"tenant-{uuid.uuid4().hex}"
+    assert admin.http.post("/v1/tenants", json={"name": name}).json()["weight"] == 1.0
+    for _ in range(2):
+        assert admin.http.patch(f"/v1/tenants/{name}", json={"weight": 4}).json()["weight"] == 4.0
+    assert admin.http.get(f"/v1/tenants/{name}").json()["weight"] == 4.0
+    (entry,) = admin.http.get("/v1/audit", params={"tenant": name, "action": "tenant.changed"}).json()["items"]
+    assert entry["detail"] == {"weight": 4.0}
+    for wrong in (0, -1, 101, "2"):
+        answer = admin.http.patch(f"/v1/tenants/{name}", json={"weight": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
+    assert admin.http.patch(f"/v1/tenants/{name}", json={}).json()["weight"] == 4.0
+    missing = admin.http.patch("/v1/tenants/nobody", json={"weight": 2})
+    assert (missing.status_code, missing.json()["code"]) == (404, "tenant_not_found")
+
+
 def test_an_expired_key_is_refused_with_its_browser_sessions(api: Api, admin: Tenant) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     key = create_key(admin, expires_at=later.isoformat())

@@ -71,6 +71,8 @@ OPERATIONS = [
     "tenant_disable",
     "tenant_enable",
     "tenant_list",
+    "tenant_read",
+    "tenant_update",
     "variant_list",
     "variant_read",
     "webhook_create",

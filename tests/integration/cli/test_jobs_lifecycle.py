@@ -32,6 +32,7 @@ def first_fails(image: ShardImage) -> ImageOutcome:
 def test_a_job_is_paused_resumed_retried_and_run_again(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder, name="shelves")
     plan(api, job)
+    assert run(api, tenant, "edit", job["id"], "--priority", "7")["priority"] == 7
     assert run(api, tenant, "pause", job["id"][:8])["state"] == "paused"
     assert run(api, tenant, "resume", job["id"])["state"] == "running"
     with transaction(api.engine) as session:  # the task that the resumption sent
@@ -42,10 +43,12 @@ def test_a_job_is_paused_resumed_retried_and_run_again(api: Api, tenant: Tenant,
     with pytest.raises(ApiError, match="is running; only an ended job with failures"):
         run(api, tenant, "retry", job["id"])
     again = run(api, tenant, "rerun", job["id"], "--variants", "repvit_sam, mobile_sam", "--name", "again")
-    assert (again["parent_id"], again["name"]) == (job["id"], "again")
+    assert (again["parent_id"], again["name"], again["priority"]) == (job["id"], "again", 7)
     assert sorted(one["variant"] for one in again["runs"]) == ["mobile_sam", "repvit_sam"]
-    finer = run(api, tenant, "rerun", again["id"], "--task", '{"kind": "everything", "points_per_side": 4}')
-    assert (finer["task"]["points_per_side"], finer["name"]) == (4, "again")
+    finer = run(
+        api, tenant, "rerun", again["id"], "--task", '{"kind": "everything", "points_per_side": 4}', "--priority", "0"
+    )
+    assert (finer["task"]["points_per_side"], finer["name"], finer["priority"]) == (4, "again", 0)
 
 
 def test_a_task_that_is_not_json_is_refused(api: Api, tenant: Tenant) -> None:

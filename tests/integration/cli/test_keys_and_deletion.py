@@ -49,8 +49,17 @@ def test_keys_and_tenants_are_managed(api: Api, admin: Tenant) -> None:
         run(api, secret, "jobs", "list")
     assert refused.value.problem_code == "tenant_disabled"
     run(api, admin.key, "tenants", "enable", name)
+    assert json.loads(run(api, admin.key, "tenants", "set", name, "--weight", "2.5", "--json"))["weight"] == 2.5
+    assert "weight: 2.5" in run(api, admin.key, "tenants", "show", name)
     actions = [one["action"] for one in json.loads(run(api, admin.key, "audit", "--tenant", name, "--json"))]
-    assert actions == ["tenant.enabled", "tenant.disabled", "key.created", "key.created", "tenant.created"]
+    assert actions == [
+        "tenant.changed",
+        "tenant.enabled",
+        "tenant.disabled",
+        "key.created",
+        "key.created",
+        "tenant.created",
+    ]
     assert run(api, admin.key, "audit", "--tenant", name, "--action", "key.created", "--plain").count(name) == 2
     run(api, admin.key, "keys", "revoke", listed["id"])
     with pytest.raises(ApiError) as refused:

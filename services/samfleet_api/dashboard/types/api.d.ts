@@ -246,6 +246,7 @@ declare namespace Api {
     dataset_name: string | null;
     task: Task;
     task_in_words: string;
+    priority: number;
     keep_days: number | null;
     expires_at: string | null;
     evaluate: boolean;
