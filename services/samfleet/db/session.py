@@ -13,16 +13,31 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 _HOOKS = "samfleet_after_commit"
+# A process that is stopped, or whose machine is lost, must not keep its locks: the server ends a transaction that gets
+# no statement for this time, and a connection to a machine that does not reply.
+_OPTIONS = {
+    "timezone": "utc",
+    "idle_in_transaction_session_timeout": "30s",  # the longest computation between two statements takes seconds
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+}
 
 
 def connect(database_url: str, *, pool_size: int = 5) -> Engine:
-    """Return an engine in UTC that detects connections closed by a restarted server."""
+    """Return an engine in UTC that detects connections closed by a restarted server.
+
+    The server ends transactions that are idle for half a minute.
+    """
     return create_engine(
         database_url,
         pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=pool_size,
-        connect_args={"options": "-c timezone=utc", "connect_timeout": 10},
+        connect_args={
+            "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
+            "connect_timeout": 10,
+        },
     )
 
 
@@ -40,6 +55,11 @@ def read_only(engine: Engine) -> Iterator[Session]:
     with Session(engine, expire_on_commit=False) as session:
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         yield session
+
+
+def allow_idle(session: Session) -> None:
+    """Let this transaction be idle for any time. It must hold no locks that other steps wait for."""
+    session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def after_commit(session: Session, hook: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from samfleet.datasets.listing import DirectoryListing, ListingRequest, list_directory, seal, write_images
 from samfleet.datasets.service import InputLimits
 from samfleet.db.models import Dataset, DatasetState
-from samfleet.db.session import transaction
+from samfleet.db.session import allow_idle, transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 
@@ -36,6 +36,7 @@ def list_dataset(engine: Engine, dataset_id: uuid.UUID, roots: Sequence[Path], l
     """
     try:
         with transaction(engine) as session:
+            allow_idle(session)  # while the folder is walked, for up to half an hour
             if session.scalar(select(func.pg_try_advisory_xact_lock(_LOCKS, func.hashtext(str(dataset_id))))):
                 _list(session, engine, dataset_id, roots, limits)
     except _Gone:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 
 from sqlalchemy import Engine, func, select
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.content import STORE_SCHEME
+from samfleet.db.clock import now
 from samfleet.db.models import Dataset, DatasetImage, Run, RunPicture, Shard, StoreWalk
 from samfleet.db.session import transaction
 from samfleet.storage.store import ObjectInfo, ObjectStore
@@ -44,16 +45,16 @@ def delete_orphans(engine: Engine, store: ObjectStore, *, grace: timedelta, inte
     """Check the next keys of the walk and return the number of objects deleted.
 
     A walk starts `interval` after the previous one. An object younger than `grace` stays: the row that refers to it may
-    not be committed yet.
+    not be committed yet. Ages are by the database's clock, because that of this process may be hours ahead.
     """
     with transaction(engine) as session:
         after = _position(session)
+        old = now(session) - grace
     if after is None:
         return 0
     if after == "":
         store.discard_unfinished(grace)
     listed = list(islice(_listed(store, after), OBJECTS_AT_ONCE))
-    old = datetime.now(UTC) - grace
     places = [place for place in map(_place, (found.key for found in listed if found.modified < old)) if place]
     with transaction(engine) as session:
         orphans = _orphans(session, places)

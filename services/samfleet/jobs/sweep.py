@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Engine, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from samfleet.db.clock import now
 from samfleet.db.models import Job, JobState, Run, RunState, Shard, ShardState, WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.jobs.claim import expire_leases
@@ -185,12 +186,13 @@ def _untidy_runs(engine: Engine, limits: SweepLimits) -> list[uuid.UUID]:
 def _tidy(engine: Engine, store: ObjectStore, run_id: uuid.UUID, grace: timedelta) -> int:
     """Delete the parts of a finished run that no result refers to, and return their number.
 
-    Parts younger than `grace` stay; then the run is not marked as tidied and is checked again.
+    Parts younger than `grace` by the database's clock stay; then the run is not marked as tidied and is checked again.
     """
     with transaction(engine) as session:
         recorded = set(recorded_parts(session, run_id))
+        limit = now(session) - grace
     orphans = [found for found in store.list(parts_prefix(run_id)) if found.key not in recorded]
-    old = [found for found in orphans if found.modified < datetime.now(UTC) - grace]
+    old = [found for found in orphans if found.modified < limit]
     for orphan in old:
         store.delete(orphan.key)
     if len(old) == len(orphans):
