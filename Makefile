@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser bench bench-reports bench-pipeline check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser chaos bench bench-reports bench-pipeline check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+SEED ?=
 # PyPI's torch for Linux is the CUDA build; the CPU build is a fifth of its size.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 no_python = samfleet needs Python 3.11 or 3.12, and none is on the PATH. Debian 12: apt install python3.11-venv libpython3.11. \
@@ -56,6 +57,9 @@ test-tools: setup $(VENV)/tools/.installed $(VENV)/docs/.installed ## results op
 
 test-browser: setup ## the dashboard in a real Chromium, if the system has one
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+chaos: setup ## one job on real stacks under kills and other disturbances; SEED=1 ARGS="--images 200 --only kills"
+	PYTHONPATH=tests $(BIN)/python -m chaos.suite $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: setup ## measure the engine against its references; ARGS="--grids 16 --prompts 64 --pairs 5"
 	$(BIN)/samfleet variants pull mobile_sam

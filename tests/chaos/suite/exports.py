@@ -1,0 +1,29 @@
+"""Exports of a job's runs, downloaded from the API and compared byte for byte with those of another job."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from chaos.suite.evidence import Evidence
+from fixtures.servers.chaos_stack import ChaosStack
+from samfleet.jobs.export import ExportFormat
+from samfleet_cli.client.client import SamfleetClient
+
+
+def download(stack: ChaosStack, evidence: Evidence, folder: Path) -> Mapping[str, str]:
+    """Return the SHA-256 of every export by `variant.format`. Exports have no times, so equal jobs have equal ones."""
+    folder.mkdir()
+    with SamfleetClient(stack.samfleet.info.api_url, stack.samfleet.info.api_key) as client:
+        for run in evidence.runs:
+            for form in ExportFormat:
+                client.download_results(str(run.id), folder / f"{run.variant}.{form}", format_=form)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def differences(reference: Mapping[str, str], found: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each export that is missing, new or has other bytes."""
+    for name in sorted(reference.keys() | found.keys()):
+        if reference.get(name) != found.get(name):
+            yield f"exports: {name} differs from the undisturbed one: {found.get(name)}, not {reference.get(name)}"
