@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser chaos bench bench-reports bench-pipeline check language docs fmt generated migration clean
+.PHONY: help setup demo up down test test-all test-numpy2 test-tools test-browser chaos bench bench-reports bench-pipeline bench-scale check language docs fmt generated migration clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,6 +70,9 @@ bench-reports: setup ## measure reports over ten million images, 6 GB of disk; A
 
 bench-pipeline: setup ## measure the whole stack with a variant without a model; ARGS="--images 2000"
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+bench-scale: setup ## measure a dataset and a job of a million images, without models; ARGS="--images 100000"
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 check: setup ## formatting, lint, spelling, types, import rules, generated files, the dashboard's scripts
 	$(BIN)/ruff format --check .
