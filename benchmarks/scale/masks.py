@@ -41,9 +41,10 @@ def record_masks(engine: Engine, store: ObjectStore, run_id: uuid.UUID, images: 
     while recorded < images and (claimed := _claim_next(engine, queue, run_id)) is not None:
         outcomes = [_outcome(image) for image in claimed.images]
         key = part_key(claimed.run_id, claimed.index, claimed.token)
-        write_jsonl_zst(store, key, part_rows(store, outcomes, claimed.previous_part))
+        size = write_jsonl_zst(store, key, part_rows(store, outcomes, claimed.previous_part))
+        stored: dict[str, Any] = {"part_key": key, "part_bytes": size, "store_ms": 0.1}
         with transaction(engine) as session:
-            record(session, queue, claimed, outcomes, part_key=key, store_ms=0.1, shards_in_flight=IN_FLIGHT)
+            record(session, queue, claimed, outcomes, **stored, shards_in_flight=IN_FLIGHT)
         queue.sent.clear()
         recorded += len(outcomes)
     seconds = time.perf_counter() - start

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.db.models import Dataset, DatasetSource, DatasetState, Job, JobState, Run, RunState
 from samfleet.db.session import transaction
-from samfleet.jobs.hardware import fingerprint, remember_hardware
+from samfleet.jobs.hardware import remember_hardware
 from samfleet.rollups.store import merge
 from samfleet.rollups.tally import Cell, Tally
 from samfleet.wire.stages import IMAGE
@@ -99,7 +99,7 @@ def analyze(engine: Engine) -> None:
 
 
 def _write_results(session: Session, job: Job, run: Run, done: int) -> None:
-    hardware_id = remember_hardware(session, [MACHINE])[fingerprint(MACHINE)]
+    hardware_id = remember_hardware(session, [MACHINE]).id_of(MACHINE)
     about = {"run": run.id, "dataset": job.dataset_id, "images": run.total, "done": done, "size": SHARD}
     about |= {"fail_from": int(FAIL_FROM * run.total), "failing": FAILING, "hardware": hardware_id}
     session.execute(text(SHARDS), about)

@@ -85,6 +85,10 @@ class ForUpload(RequestModel):
     )
 
 
+def _omit_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
+
+
 class EditDataset(RequestModel):
     """Fields to change, as a JSON merge patch (RFC 7396)."""
 
@@ -92,7 +96,8 @@ class EditDataset(RequestModel):
         json_schema_extra={"examples": [{"name": "shelves", "labels": {"team": "shelves", "old": None}}]}
     )
 
-    name: Name = Field(default="", validate_default=False, description="A dataset always has a name.")
+    # A field that is left out has no effect, so its default is not part of the document.
+    name: Name = Field(default="", json_schema_extra=_omit_default, description="A dataset always has a name.")
     labels: LabelChanges | None = None
     notes: Notes | None = None
 

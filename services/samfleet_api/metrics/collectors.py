@@ -50,7 +50,7 @@ class FleetCollector(Collector):
             jobs, runs = repository.count_jobs(session), repository.count_runs(session)
             shards, waits = repository.count_shards_in_flight(session), repository.longest_waits(session)
             overdue, heartbeats = repository.count_overdue_leases(session), fresh_heartbeats(session)
-            messages = repository.waiting_messages(session)
+            waiting = repository.waiting_messages(session)
         pools = [PoolHealth.of(name, heartbeats) for name in self._pools]
         no_runs: dict[tuple[str, ...], float] = {(pool, state.value): 0 for pool in self._pools for state in RunState}
         no_shards: dict[tuple[str, ...], float] = {
@@ -62,9 +62,9 @@ class FleetCollector(Collector):
             metrics.SHARDS_IN_FLIGHT.family({**no_shards, **shards}),
             metrics.OLDEST_SHARD.family({(pool,): waits.get(pool, 0) for pool in {*self._pools, *waits}}),
             metrics.LEASES_OVERDUE.family({(): overdue}),
-            metrics.WEBHOOKS_PENDING.family({(): messages.count}),
-            metrics.WEBHOOKS_OLDEST.family({(): messages.oldest}),
-            metrics.WEBHOOKS_OVERDUE.family({(): messages.overdue}),
+            metrics.WEBHOOKS_PENDING.family({(): waiting.messages}),
+            metrics.WEBHOOKS_OLDEST.family({(): waiting.oldest}),
+            metrics.WEBHOOKS_OVERDUE.family({(): waiting.overdue}),
             metrics.WORKERS.family({(pool.name,): len(pool.workers) for pool in pools}),
             metrics.POOL_READY.family({(pool.name,): pool.ready for pool in pools}),
         ]

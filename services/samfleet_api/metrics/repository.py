@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import DeliveryState, Job, Run, Shard, ShardState, WebhookDelivery, WebhookEndpoint
@@ -44,7 +44,7 @@ def count_overdue_leases(session: Session) -> int:
 class WaitingMessages(NamedTuple):
     """Messages that wait for an enabled webhook: their number, the age of the oldest, the longest delay; in seconds."""
 
-    count: int
+    messages: int
     oldest: float
     overdue: float
 
@@ -60,10 +60,10 @@ def waiting_messages(session: Session) -> WaitingMessages:
         .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
         .where(WebhookDelivery.state == DeliveryState.PENDING, WebhookEndpoint.enabled)
     )
-    count, oldest, overdue = session.execute(query).one()
-    return WaitingMessages(count, float(oldest), float(overdue))
+    waiting, oldest, overdue = session.execute(query).one()
+    return WaitingMessages(waiting, float(oldest), float(overdue))
 
 
-def _seconds_since(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the expression of the time since the earliest moment; 0 if there is none or it is in the future."""
+def _seconds_since(moment: Any) -> ColumnElement[Any]:
+    """Return the expression of the time since the earliest value of a column; 0 if there is none or it lies ahead."""
     return func.greatest(func.coalesce(func.extract("epoch", func.now() - func.min(moment)), 0), 0)

@@ -3,16 +3,16 @@ from __future__ import annotations
 import uuid
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from samfleet.db.models import Deleted
 from samfleet_api.storage.repository import LargestUse, TenantUse, Use
 
 _JOB = "0b7f6a3e-6f1d-4e0a-9d53-2c1f5d0a7b11"
-_UPLOADS = {"bytes": 81_200_000, "objects": 501, "rows": 4319}
-_RESULTS = {"bytes": 6_400_000, "objects": 16, "rows": 500}
-_PICTURES = {"bytes": 1_900_000, "objects": 24, "rows": 0}
-_ALL = {"bytes": 89_500_000, "objects": 541, "rows": 4819}
+_UPLOADS: JsonValue = {"bytes": 81_200_000, "objects": 501, "rows": 4319}
+_RESULTS: dict[str, JsonValue] = {"bytes": 6_400_000, "objects": 16, "rows": 500}
+_PICTURES: JsonValue = {"bytes": 1_900_000, "objects": 24, "rows": 0}
+_ALL: JsonValue = {"bytes": 89_500_000, "objects": 541, "rows": 4819}
 
 
 class StorageUse(BaseModel):

@@ -35,7 +35,7 @@ def test_the_oldest_message_counts_and_one_in_backoff_is_not_overdue(engine: Eng
     let_time_pass(engine, timedelta(hours=1))
     announce(engine, tenant)
     waiting = measured(engine)
-    assert waiting.count == 2
+    assert waiting.messages == 2
     assert waiting.oldest == pytest.approx(3600, abs=SECONDS)
     assert waiting.overdue == pytest.approx(3600, abs=SECONDS)
     change(engine, "UPDATE webhook_endpoints SET not_before = now() + interval '1 minute'")
@@ -48,8 +48,8 @@ def test_messages_of_disabled_webhooks_and_ended_ones_do_not_count(engine: Engin
     add_endpoint(engine, tenant, URL)
     announce(engine, tenant)
     change(engine, "UPDATE webhook_endpoints SET enabled = false")
-    assert measured(engine).count == 0
+    assert measured(engine).messages == 0
     change(engine, "UPDATE webhook_endpoints SET enabled = true")
-    assert measured(engine).count == 1
+    assert measured(engine).messages == 1
     change(engine, "UPDATE webhook_deliveries SET state = 'delivered'")
-    assert measured(engine).count == 0
+    assert measured(engine).messages == 0
