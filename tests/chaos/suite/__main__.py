@@ -18,6 +18,7 @@ from chaos.suite.scenario_run import Result, folders_of, run_scenario
 from chaos.suite.scenarios import REFERENCE, SCENARIOS
 from chaos.suite.stack import Folders
 from chaos.suite.surroundings.surrounding import NotPossibleHere
+from samfleet_cli.local_stack.stack import StackDidNotStart
 
 MOST_SEED = 1_000_000
 MOST_FAULTS = 20  # printed of one scenario
@@ -73,7 +74,7 @@ def _run_all(names: list[str], seed: int, images: int, shared: Folders) -> tuple
             left_out[name] = str(error)
             print(f"left out: {error}", flush=True)
             continue
-        except SuiteFailed as error:
+        except (SuiteFailed, StackDidNotStart) as error:
             print(f"failed: {error}", flush=True)
             if not results:  # without a reference nothing can be compared
                 break

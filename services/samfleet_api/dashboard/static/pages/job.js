@@ -51,7 +51,7 @@ function progress(job) {
     about.replaceChildren(
       facts([
         ["Task", taskOf(now.task)],
-        ["Priority", now.priority],
+        ["Priority", String(now.priority)],
         ["Submitted", moment(now.created_at)],
         ["Ended", moment(now.finished_at)],
         ["Deleted", keptUntil(now)],
