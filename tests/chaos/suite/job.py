@@ -29,8 +29,9 @@ SELECT jobs.state, coalesce(sum(runs.succeeded + runs.failed), 0) FROM jobs LEFT
 WHERE jobs.id = :id GROUP BY jobs.state
 """
 OPEN = {"queued", "running"}
+OPEN_SHARDS = "SELECT count(*) FROM shards WHERE state IN ('pending', 'queued', 'leased')"
 
-Hit = Callable[[ChaosStack, str], None]
+Hit = Callable[[ChaosStack, str], bool]  # returns False if the job ended before the strike could be made
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +65,29 @@ def carry_out(stack: ChaosStack, job_id: str, schedule: Sequence[Strike], hits: 
     struck = []
     for strike in schedule:
         recorded = _wait_for_images(stack, job_id, strike.at)
-        hits[strike.kind](stack, strike.target)
-        struck.append(Struck(strike, recorded))
+        if hits[strike.kind](stack, strike.target):
+            struck.append(Struck(strike, recorded))
     _wait_for_end(stack, job_id)
     return struck
 
 
-def kill(stack: ChaosStack, target: str) -> None:
+def kill(stack: ChaosStack, target: str) -> bool:
     try:
         stack.hurt(target, signal.SIGKILL)
     except pytest.fail.Exception as error:
         raise SuiteFailed(f"{error}\n{stack.logs()}") from None
+    return True
 
 
-def lose_messages(stack: ChaosStack, _target: str) -> None:
+def lose_messages(stack: ChaosStack, _target: str) -> bool:
     flush(stack.samfleet.info.broker_url)
+    return True
+
+
+def has_open_shards(stack: ChaosStack) -> bool:
+    """Return whether any shard is still to be recorded."""
+    with closing_engine(stack.samfleet.info.database_url) as engine, read_only(engine) as session:
+        return bool(session.execute(text(OPEN_SHARDS)).scalar_one())
 
 
 def _wait_for_images(stack: ChaosStack, job_id: str, images: int) -> int:

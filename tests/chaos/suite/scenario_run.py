@@ -66,6 +66,8 @@ def run_scenario(name: str, seed: int, images: int, folders: Folders, reference:
             evidence = collect(engine, store, job_id)
         exports = download(stack, evidence, folder / "exports")
     faults = find_faults(evidence) + _wrong_numbers(evidence, images)
+    if schedule and not struck:
+        faults.append(f"numbers: none of {len(schedule)} strikes was made before the job ended; take more images")
     if reference is not None:
         faults += differences(reference, exports)
     return _result(name, struck, seconds, evidence, swept, exports, faults)

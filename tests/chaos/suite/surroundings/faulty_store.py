@@ -36,8 +36,9 @@ def faulty_store(place: Place) -> Iterator[Surroundings]:
         wait_for("the S3 server", lambda: _has_bucket(options), READY_SECONDS)
         with RefusingProxy(port, place.seed, SHARE) as proxy:
 
-            def refuse(_stack: ChaosStack, _target: str) -> None:
+            def refuse(_stack: ChaosStack, _target: str) -> bool:
                 proxy.refuse_next(REQUESTS)
+                return True
 
             yield Surroundings(
                 settings={

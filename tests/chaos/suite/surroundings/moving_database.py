@@ -29,10 +29,11 @@ def moving_database(place: Place) -> Iterator[Surroundings]:
     try:
         proxy.switch(server.start())
 
-        def fail_over(_stack: ChaosStack, _target: str) -> None:
+        def fail_over(_stack: ChaosStack, _target: str) -> bool:
             proxy.switch(None)
             server.crash()
             proxy.switch(server.start())
+            return True
 
         url = postgres.database_url(server.password, proxy.port)
         yield Surroundings({"SAMFLEET_DATABASE_URL": url}, {**EVERYWHERE, "fail over": fail_over})

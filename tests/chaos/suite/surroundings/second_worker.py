@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import text
 
 from chaos.suite.failure import wait_for
+from chaos.suite.job import has_open_shards
 from chaos.suite.surroundings.surrounding import EVERYWHERE, NotPossibleHere, Place, Surroundings
 from fixtures.servers.chaos_stack import ChaosStack, closing_engine
 from samfleet.config import Settings
@@ -54,8 +55,9 @@ def shifted_clock(place: Place) -> Iterator[Surroundings]:
         "NO_FAKE_STAT": "1",  # times of files are those of the disk
     }
 
-    def jump(_stack: ChaosStack, target: str) -> None:
+    def jump(_stack: ChaosStack, target: str) -> bool:
         shift.write_text(target)
+        return True
 
     with _Worker.reaped(place.folder, environment, f"{CONTROL_QUEUE},") as worker:
         settings = {"SAMFLEET_ORPHAN_INTERVAL": "PT0.5S", "SAMFLEET_CLEAN_INTERVAL": "PT0.5S"}
@@ -95,12 +97,14 @@ class _Worker:
         finally:
             self.end()
 
-    def stop_until_taken(self, stack: ChaosStack, _target: str) -> None:
+    def stop_until_taken(self, stack: ChaosStack, _target: str) -> bool:
         """Stop the worker while it holds shards, and continue it after others have claimed all of them."""
         process = self._running()
         held: list[tuple[int, int]] = []
         while not held:
-            wait_for("a shard of the second worker", lambda: self._ask(stack, HELD), TAKEN_SECONDS)
+            wait_for("a shard of the second worker", lambda: self._holds_or_ended(stack), TAKEN_SECONDS)
+            if not has_open_shards(stack):
+                return False
             process.send_signal(signal.SIGSTOP)
             held = [(row.id, row.token) for row in self._ask(stack, HELD)]
             if not held:  # it recorded them just before
@@ -111,6 +115,10 @@ class _Worker:
                 wait_for(f"shard {shard} in another worker", lambda v=values: self._ask(stack, TAKEN, v), TAKEN_SECONDS)  # type: ignore[misc]
         finally:
             process.send_signal(signal.SIGCONT)
+        return True
+
+    def _holds_or_ended(self, stack: ChaosStack) -> bool:
+        return bool(self._ask(stack, HELD)) or not has_open_shards(stack)
 
     def end(self) -> None:
         if self._process is not None:

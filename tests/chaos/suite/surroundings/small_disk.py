@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from chaos.suite.failure import wait_for
+from chaos.suite.job import has_open_shards
 from chaos.suite.surroundings.surrounding import EVERYWHERE, NotPossibleHere, Place, Surroundings
 from fixtures.servers.chaos_stack import ChaosStack, closing_engine
 from samfleet.db.session import read_only
@@ -36,15 +37,20 @@ def small_disk(place: Place) -> Iterator[Surroundings]:
         raise NotPossibleHere(f"needs a mounted tmpfs: {mounted.stderr.strip()}")
     filler = disk / "filler"
 
-    def fill(stack: ChaosStack, _target: str) -> None:
+    def fill(stack: ChaosStack, _target: str) -> bool:
         """Fill the disk until shards have gone back for that reason, then free it."""
         before = _returned(stack)
         try:
             with filler.open("wb", buffering=0) as file:
                 _write_until_full(file.write)
-            wait_for("shards that find the disk full", lambda: _returned(stack) >= before + RETURNS, REFUSED_SECONDS)
+
+            def seen() -> bool:
+                return _returned(stack) >= before + RETURNS or not has_open_shards(stack)
+
+            wait_for("shards that find the disk full", seen, REFUSED_SECONDS)
         finally:
             filler.unlink()
+        return _returned(stack) >= before + RETURNS
 
     try:
         yield Surroundings({"SAMFLEET_STORAGE_URL": (disk / "store").as_uri()}, {**EVERYWHERE, "fill": fill})
