@@ -84,7 +84,7 @@ def write_job(engine: Engine, tenant_id: uuid.UUID, dataset_id: uuid.UUID, image
         session.add(job)
         session.flush()
         run = Run(job_id=job.id, variant="mobile_sam", pool="local", total=images, task=task, provenance={})
-        run.state = RunState.COMPLETED if whole else RunState.RUNNING
+        run.state, run.started_at = RunState.COMPLETED if whole else RunState.RUNNING, func.now()
         session.add(run)
         session.flush()
         _write_results(session, job, run, done)

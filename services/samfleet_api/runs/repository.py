@@ -2,21 +2,35 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import BigInteger, case, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetImage, Hardware, ImageResult, Job, Outcome, Run, RunPicture, RunQuality
+from samfleet.db.models import (
+    DatasetImage,
+    Hardware,
+    ImageResult,
+    Job,
+    Outcome,
+    ReportSeries,
+    Rollup,
+    Run,
+    RunPicture,
+    RunQuality,
+    Shard,
+)
 from samfleet.quality.repository import figures_of
 from samfleet.rollups.measures import image_ms_sql
+from samfleet.wire.stages import IMAGE
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """Facts from a run's results and evaluation. Reading them takes one pass over all of its rows."""
+    """Facts from a run's results and evaluation."""
 
     hardware: tuple[Hardware, ...] = ()
     instances: int | None = None
@@ -30,6 +44,16 @@ class ListedOutcome(enum.StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     PENDING = "pending"  # not recorded; final if the run was cancelled or failed
+
+
+_SIZE = Shard.last_position - Shard.first_position + 1
+RECORDED = frozenset({ListedOutcome.SUCCEEDED, ListedOutcome.FAILED})
+# Condition of the shards with images of an outcome, and their number. A shard that is retried keeps its results.
+OF_SHARDS: Mapping[ListedOutcome, tuple[ColumnElement[bool], ColumnElement[int]]] = {
+    ListedOutcome.SUCCEEDED: (Shard.part_key.is_not(None) & (Shard.failed < _SIZE), _SIZE - Shard.failed),
+    ListedOutcome.FAILED: (Shard.failed > 0, Shard.failed.expression),
+    ListedOutcome.PENDING: (Shard.part_key.is_(None), _SIZE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +79,20 @@ def of_jobs(session: Session, job_ids: Collection[uuid.UUID]) -> Sequence[Run]:
 
 
 def facts_of(session: Session, run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, RunFacts]:
+    """Read the facts from the rollups: a run of any number of images has few, and they are written with its results."""
     if not run_ids:
         return {}
-    measured = ImageResult.hardware_id.is_not(None)
+    measured = ReportSeries.hardware_id.is_not(None)
     query = (
         select(
-            ImageResult.run_id,
-            func.sum(ImageResult.quality_instances).label("instances"),
-            func.sum(ImageResult.quality_iou_sum).label("iou_sum"),
-            func.array_agg(ImageResult.hardware_id.distinct()).filter(measured).label("hardware_ids"),
+            ReportSeries.run_id,
+            cast(func.sum(Rollup.instances), BigInteger).label("instances"),
+            func.sum(Rollup.iou_sum).label("iou_sum"),
+            func.array_agg(ReportSeries.hardware_id.distinct()).filter(measured).label("hardware_ids"),
         )
-        .where(ImageResult.run_id.in_(run_ids))
-        .group_by(ImageResult.run_id)
+        .join(Rollup, (Rollup.series_id == ReportSeries.id) & (Rollup.stage == IMAGE))
+        .where(ReportSeries.run_id.in_(run_ids))
+        .group_by(ReportSeries.run_id)
     )
     rows = session.execute(query).all()
     wanted = {hardware_id for row in rows for hardware_id in row.hardware_ids or ()}
@@ -98,9 +124,28 @@ def page_of_images(
 ) -> Sequence[ListedImage]:
     """Return images in the order of the dataset. `after` is the position of the last one seen, `name` a part of the
     file name.
+
+    With only an outcome, the shards say where such images are: their list may begin after millions of others.
     """
+    query = _with_results(run)
+    if outcome is not None:
+        recorded = ImageResult.outcome == Outcome(outcome) if outcome in RECORDED else ImageResult.run_id.is_(None)
+        query = query.where(recorded)
+    if outcome is not None and not name and run.started_at is not None:  # else shards may be missing
+        positions = _positions(session, run, outcome, -1 if after is None else after, limit)
+        query = query.where(DatasetImage.position == any_(literal(positions, ARRAY(BigInteger))))
+    if name:
+        query = query.where(DatasetImage.file_name.icontains(name, autoescape=True))
+    if after is not None:
+        query = query.where(DatasetImage.position > literal(after, BigInteger))
+    rows = session.execute(query.order_by(DatasetImage.position).limit(limit))
+    return [ListedImage(*row) for row in rows]
+
+
+def _with_results(run: Run) -> Select[Any]:
+    """Select the images of the run's dataset with their results, if recorded."""
     of_run = (ImageResult.run_id == run.id) & (ImageResult.dataset_image_id == DatasetImage.id)
-    query = (
+    return (
         select(
             DatasetImage.position,
             DatasetImage.image_id,
@@ -114,16 +159,28 @@ def page_of_images(
         .outerjoin(ImageResult, of_run)
         .where(Job.id == run.job_id)
     )
-    if outcome is ListedOutcome.PENDING:
-        query = query.where(ImageResult.run_id.is_(None))
-    elif outcome is not None:
-        query = query.where(ImageResult.outcome == Outcome(outcome))
-    if name:
-        query = query.where(DatasetImage.file_name.icontains(name, autoescape=True))
-    if after is not None:
-        query = query.where(DatasetImage.position > literal(after, BigInteger))
-    rows = session.execute(query.order_by(DatasetImage.position).limit(limit))
-    return [ListedImage(*row) for row in rows]
+
+
+def _positions(session: Session, run: Run, outcome: ListedOutcome, after: int, limit: int) -> list[int]:
+    """Return positions above `after`, among which are the first `limit` images with this outcome.
+
+    They are those of whole shards, whose counts tell how many of the images have it.
+    """
+    has, count = OF_SHARDS[outcome]
+    query = (
+        select(Shard.first_position, Shard.last_position, count.label("images"))
+        .where(Shard.run_id == run.id, has, Shard.last_position > literal(after, BigInteger))
+        .order_by(Shard.index)
+        .limit(limit + 1)
+    )
+    positions: list[int] = []
+    found = 0
+    for shard in session.execute(query):
+        positions.extend(range(max(shard.first_position, after + 1), shard.last_position + 1))
+        found += shard.images if shard.first_position > after else 0
+        if found >= limit:
+            break
+    return positions
 
 
 def add_picture(session: Session, run_id: uuid.UUID, key: str, size: int) -> None:

@@ -207,4 +207,6 @@ class Shard(Base):
             "ix_shards_in_flight", run_id, "state", "queued_at", postgresql_where=text("state IN ('queued', 'leased')")
         ),
         Index("ix_shards_pending", run_id, "index", postgresql_where=text("state = 'pending'")),
+        Index("ix_shards_failures", run_id, "index", postgresql_where=text("failed > 0")),
+        Index("ix_shards_unrecorded", run_id, "index", postgresql_where=text("part_key IS NULL")),
     )

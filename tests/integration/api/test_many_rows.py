@@ -1,0 +1,123 @@
+"""Queries of a job's page on many rows: they look at few of them, by the intended indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+
+from benchmarks.scale.rows import FAIL_FROM, FAILING, WrittenJob, analyze, write_dataset, write_job
+from samfleet.db.models import Run, Tenant
+from samfleet.db.session import transaction
+from samfleet.jobs.dispatch import dispatch_run
+from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet_api.jobs.repository import failed_images
+from samfleet_api.runs.repository import ListedOutcome, facts_of, page_of_images
+
+IMAGES = 20_000
+DONE = IMAGES - 3200  # of the running job
+MOST_ROWS = 1000  # read by one step of a query
+FAILED = [n for n in range(int(FAIL_FROM * IMAGES), IMAGES) if n % FAILING == 0]
+
+
+class Jobs:
+    def __init__(self, engine: Engine) -> None:
+        with transaction(engine) as session:
+            tenant = Tenant(name="many")
+            session.add(tenant)
+            session.flush()
+        dataset_id = write_dataset(engine, tenant.id, IMAGES)
+        self.engine = engine
+        self.completed = write_job(engine, tenant.id, dataset_id, IMAGES, IMAGES)
+        self.running = write_job(engine, tenant.id, dataset_id, IMAGES, DONE)
+        analyze(engine)
+
+
+@pytest.fixture
+def jobs(engine: Engine) -> Jobs:
+    return Jobs(engine)
+
+
+@contextmanager
+def explained(session: Session) -> Iterator[list[dict[str, Any]]]:
+    """Collect the plans of the statements that the block executes."""
+    statements: list[tuple[str, Any]] = []
+    plans: list[dict[str, Any]] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        statements.append((statement, parameters))
+
+    connection = session.connection()
+    event.listen(connection, "before_cursor_execute", keep)
+    yield plans
+    event.remove(connection, "before_cursor_execute", keep)
+    for statement, parameters in statements:
+        cursor = connection.connection.cursor()
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        plans.append(cursor.fetchone()[0][0]["Plan"])  # type: ignore[index]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def indexes(plans: list[dict[str, Any]]) -> set[str]:
+    return {node["Index Name"] for plan in plans for node in nodes(plan) if "Index Name" in node}
+
+
+def most_rows(plans: list[dict[str, Any]]) -> float:
+    """Return the most rows that one node read, those that it filtered out included."""
+    every = (node for plan in plans for node in nodes(plan))
+    return max(
+        float((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]) for node in every
+    )
+
+
+def pages(session: Session, run: Run, outcome: ListedOutcome) -> list[int]:
+    positions: list[int] = []
+    while page := page_of_images(
+        session, run, outcome=outcome, name=None, after=positions[-1] if positions else None, limit=997
+    ):
+        positions += [image.position for image in page]
+    return positions
+
+
+def test_pages_of_each_outcome_have_all_images_once(jobs: Jobs) -> None:
+    with Session(jobs.engine) as session:
+        whole, part = (session.get_one(Run, job.run_id) for job in (jobs.completed, jobs.running))
+        assert pages(session, whole, ListedOutcome.FAILED) == FAILED
+        assert pages(session, whole, ListedOutcome.SUCCEEDED) == sorted(set(range(IMAGES)) - set(FAILED))
+        assert pages(session, whole, ListedOutcome.PENDING) == []
+        assert pages(session, part, ListedOutcome.PENDING) == list(range(DONE, IMAGES))
+
+
+def test_requests_read_few_rows(jobs: Jobs) -> None:
+    def page(outcome: ListedOutcome) -> Callable[[Session, Run], object]:
+        return lambda session, run: page_of_images(session, run, outcome=outcome, name=None, after=None, limit=11)
+
+    def dispatched(session: Session, run: Run) -> object:
+        return dispatch_run(session, MemoryTaskQueue(), run.id, 4)
+
+    def errors(session: Session, run: Run) -> object:
+        return failed_images(session, run.job_id, after=None, limit=11)
+
+    wanted: list[tuple[WrittenJob, Callable[[Session, Run], object], str]] = [
+        (jobs.completed, page(ListedOutcome.FAILED), "ix_shards_failures"),
+        (jobs.running, page(ListedOutcome.PENDING), "ix_shards_unrecorded"),
+        (jobs.running, dispatched, "ix_shards_pending"),
+        (jobs.completed, errors, "ix_image_results_failures"),
+        (jobs.completed, lambda session, run: facts_of(session, [run.id]), "pk_rollups"),
+    ]
+    for job, read, index in wanted:
+        with Session(jobs.engine) as session:
+            run = session.get_one(Run, job.run_id)
+            with explained(session) as plans:
+                read(session, run)
+            assert index in indexes(plans), plans
+            assert most_rows(plans) < MOST_ROWS, plans
