@@ -22,6 +22,7 @@ pytest_plugins = [
     "fixtures.servers.redis",
     "fixtures.servers.running_stack",
     "fixtures.api.running_api",
+    "fixtures.api.recorded_run",
     "fixtures.api.advised_tenant",
     "fixtures.servers.dead_proxy",
     "fixtures.servers.receiver",

@@ -74,8 +74,13 @@ def number_in(part: str | int) -> int:
     return part
 
 
+def key_in_time(created_at: datetime, id_: uuid.UUID) -> tuple[str, str]:
+    """Return the cursor's parts of an item of a list that is ordered newest first."""
+    return created_at.isoformat(), str(id_)
+
+
 def place_in_time(parts: Sequence[str | int]) -> tuple[datetime, uuid.UUID]:
-    """Return the sort key of lists ordered newest first: (created_at, id)."""
+    """Return the sort key of lists ordered newest first, (created_at, id), from the parts of `key_in_time`."""
     moment, id_ = parts
     created_at = datetime.fromisoformat(str(moment))
     if created_at.tzinfo is None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Select, Text, cast, collate, func, literal, select, tuple_, update
+from sqlalchemy import BigInteger, Select, Text, cast, collate, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
@@ -18,6 +17,7 @@ from samfleet.datasets.annotation_entries import Annotation, Size
 from samfleet.datasets.detections import Detection
 from samfleet.datasets.image_entries import CheckedCategories
 from samfleet.db.models import Dataset, DatasetImage
+from samfleet.db.pages import Place, newest_first
 from samfleet.db.search import EVERYTHING, Search
 
 
@@ -49,15 +49,13 @@ def page(
     tenant_id: uuid.UUID,
     *,
     search: Search = EVERYTHING,
-    before: tuple[datetime, uuid.UUID] | None,
+    before: Place | None,
     limit: int,
 ) -> Sequence[Dataset]:
     """Return a page of datasets, newest first; `before` is (created_at, id) of the last one of the previous page."""
     found = search.conditions(Dataset)
     query = select(Dataset).where(Dataset.tenant_id == tenant_id, Dataset.deleted_at.is_(None), *found)
-    if before is not None:
-        query = query.where(tuple_(Dataset.created_at, Dataset.id) < before)
-    return session.scalars(query.order_by(Dataset.created_at.desc(), Dataset.id.desc()).limit(limit)).all()
+    return session.scalars(newest_first(query, Dataset, before=before, limit=limit)).all()
 
 
 def images_by_position(session: Session, dataset_id: uuid.UUID, *, after: int, limit: int) -> Sequence[DatasetImage]:

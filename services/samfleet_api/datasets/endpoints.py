@@ -52,6 +52,7 @@ from samfleet_api.pagination import (
     Page,
     cut_page,
     decode_cursor,
+    key_in_time,
     number_in,
     place_in_time,
 )
@@ -157,7 +158,7 @@ def list_datasets(
 ) -> Page[Dataset]:
     before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, tenant_id, search=search, before=before, limit=limit + 1)
-    kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
+    kept, following = cut_page(rows, limit, lambda row: key_in_time(row.created_at, row.id))
     return Page(items=[Dataset.of(row) for row in kept], next=following)
 
 

@@ -42,6 +42,7 @@ from samfleet_api.pagination import (
     Page,
     cut_page,
     decode_cursor,
+    key_in_time,
     number_in,
     place_in_time,
 )
@@ -140,7 +141,7 @@ def list_jobs(
 ) -> Page[Job]:
     before = decode_cursor(cursor, place_in_time)
     rows = repository.page(session, tenant_id, state=state, name=name, search=search, before=before, limit=limit + 1)
-    kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
+    kept, following = cut_page(rows, limit, lambda row: key_in_time(row.created_at, row.id))
     return Page(items=view_jobs(session, kept, settings.keep_days), next=following)
 
 

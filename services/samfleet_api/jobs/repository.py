@@ -4,7 +4,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, tuple_
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets.coverage import Coverage
 from samfleet.db.models import Dataset, DatasetImage, ImageResult, Job, JobEvent, JobState, Outcome, Run
+from samfleet.db.pages import Place, newest_first
 from samfleet.db.search import EVERYTHING, Search
 from samfleet_api.actors import key_name
 
@@ -83,7 +83,7 @@ def page(
     state: JobState | None,
     name: str | None = None,
     search: Search = EVERYTHING,
-    before: tuple[datetime, uuid.UUID] | None,
+    before: Place | None,
     limit: int,
 ) -> Sequence[Job]:
     """Return jobs, newest first. `before` is (created_at, id) of the last one seen, `name` a part of the job's name."""
@@ -92,9 +92,7 @@ def page(
         query = query.where(Job.state == state)
     if name:
         query = query.where(Job.name.icontains(name, autoescape=True))
-    if before is not None:
-        query = query.where(tuple_(Job.created_at, Job.id) < before)
-    return session.scalars(query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)).all()
+    return session.scalars(newest_first(query, Job, before=before, limit=limit)).all()
 
 
 def changes(

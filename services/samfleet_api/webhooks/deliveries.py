@@ -16,6 +16,7 @@ from samfleet_api.pagination import (
     Page,
     cut_page,
     decode_cursor,
+    key_in_time,
     place_in_time,
 )
 from samfleet_api.problems import PayloadTooLarge, problems
@@ -80,7 +81,7 @@ def list_deliveries(
     """List messages of this webhook with their last attempts, as long as the server keeps them."""
     get_webhook(session, tenant_id, webhook_id)
     rows = repository.deliveries(session, webhook_id, before=decode_cursor(cursor, place_in_time), limit=limit + 1)
-    kept, following = cut_page(rows, limit, lambda row: (row.delivery.created_at.isoformat(), str(row.delivery.id)))
+    kept, following = cut_page(rows, limit, lambda row: key_in_time(row.delivery.created_at, row.delivery.id))
     return Page(items=[Delivery.of(*row) for row in kept], next=following)
 
 

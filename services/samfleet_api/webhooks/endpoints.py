@@ -20,6 +20,7 @@ from samfleet_api.pagination import (
     Page,
     cut_page,
     decode_cursor,
+    key_in_time,
     place_in_time,
 )
 from samfleet_api.problems import PayloadTooLarge, problems
@@ -72,7 +73,7 @@ def list_webhooks(
     tenant_id: TenantId, session: ReadSessionValue, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[Webhook]:
     rows = repository.page(session, tenant_id, before=decode_cursor(cursor, place_in_time), limit=limit + 1)
-    kept, following = cut_page(rows, limit, lambda row: (row.created_at.isoformat(), str(row.id)))
+    kept, following = cut_page(rows, limit, lambda row: key_in_time(row.created_at, row.id))
     return Page(items=[Webhook.of(row) for row in kept], next=following)
 
 

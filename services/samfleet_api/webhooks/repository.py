@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from samfleet.db.models import DeliveryState, Tenant, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
+from samfleet.db.pages import Place, newest_first
 
 
 class ListedDelivery(NamedTuple):
@@ -26,15 +26,9 @@ def count_locked(session: Session, tenant_id: uuid.UUID) -> int:
     return session.scalars(query).one()
 
 
-def page(
-    session: Session, tenant_id: uuid.UUID, *, before: tuple[datetime, uuid.UUID] | None, limit: int
-) -> Sequence[WebhookEndpoint]:
+def page(session: Session, tenant_id: uuid.UUID, *, before: Place | None, limit: int) -> Sequence[WebhookEndpoint]:
     query = select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant_id)
-    if before is not None:
-        query = query.where(tuple_(WebhookEndpoint.created_at, WebhookEndpoint.id) < before)
-    return session.scalars(
-        query.order_by(WebhookEndpoint.created_at.desc(), WebhookEndpoint.id.desc()).limit(limit)
-    ).all()
+    return session.scalars(newest_first(query, WebhookEndpoint, before=before, limit=limit)).all()
 
 
 def find(
@@ -47,7 +41,7 @@ def find(
 
 
 def deliveries(
-    session: Session, webhook_id: uuid.UUID, *, before: tuple[datetime, uuid.UUID] | None, limit: int
+    session: Session, webhook_id: uuid.UUID, *, before: Place | None, limit: int
 ) -> Sequence[ListedDelivery]:
     """Return deliveries, newest first, each with its last attempt."""
     query = _with_last_attempt().where(WebhookDelivery.endpoint_id == webhook_id)
