@@ -29,12 +29,6 @@ class DatasetEmpty(InvalidInput):
 
 
 @dataclass(frozen=True, slots=True)
-class FolderListing:
-    images: list[FoundImage]
-    left_out: tuple[LeftOut, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class FolderFiles:
     """Image files below a folder, sorted by relative name; only the names are in memory.
 
@@ -54,19 +48,6 @@ class FolderFiles:
                 yield FoundImage(name, self.walk.path_of(real), 0, fault=fault)
             else:
                 yield self.walk.measured(name)
-
-
-def list_images(
-    directory: str,
-    roots: Sequence[Path],
-    limit: int | None = None,
-    limits: ListingLimits | None = None,
-    *,
-    with_hidden: bool = False,
-) -> FolderListing:
-    """Return the first `limit` images below `directory`, sorted by relative name; see `list_files`."""
-    files = list_files(directory, roots, limit, limits, with_hidden=with_hidden)
-    return FolderListing(list(files.images()), files.left_out)
 
 
 def list_files(

@@ -177,13 +177,13 @@ def _number_and_close(
     *,
     strict_annotations: bool,
 ) -> None:
-    images = repository.names_in_order(session, dataset.id)
-    if not images:
+    if not dataset.image_count:
         raise DatasetEmpty(f"dataset {dataset.id} has no images; upload some before sealing it")
-    image_ids = ids_of([name for _, name in images], instances)
-    sizes = instances.sizes if instances else {}
-    repository.number_images(session, [row_id for row_id, _ in images], image_ids, sizes)
-    if instances is not None:
+    image_ids: Sequence[int] = range(1, dataset.image_count + 1)
+    if instances is None:
+        repository.number_by_name(session, dataset.id)
+    else:
+        image_ids = _number_as_annotated(session, dataset, instances)
         write_annotations(session, dataset, instances, image_ids, strict=strict_annotations)
     if detections is not None:
         others = frozenset(instances.image_ids.values()) if instances else frozenset[int]()
@@ -193,6 +193,14 @@ def _number_and_close(
     dataset.content_sha256 = repository.content_of(session, dataset.id)
     dataset.state = DatasetState.SEALED
     dataset.sealed_at = datetime.now(UTC)
+
+
+def _number_as_annotated(session: Session, dataset: Dataset, instances: CocoInstances) -> Sequence[int]:
+    """Number the images and return their ids. Their names are read, because entries are matched to them."""
+    images = repository.names_in_order(session, dataset.id)
+    image_ids = ids_of([name for _, name in images], instances)
+    repository.number_images(session, [row_id for row_id, _ in images], image_ids, instances.sizes)
+    return image_ids
 
 
 def _record_images(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
-from samfleet.datasets.directory import FolderListing, list_images
-from samfleet.datasets.folder_walk import FoundImage
-from samfleet.datasets.left_out import LeftOutTally, describe
+from samfleet.datasets.directory import list_files
+from samfleet.datasets.folder_walk import FoundImage, ListingLimits
+from samfleet.datasets.left_out import LeftOut, LeftOutTally, describe
 from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet_cli.client.client import SamfleetClient
@@ -22,6 +23,7 @@ BATCH_FILES = 32
 BATCH_BYTES = 32 * 2**20  # small enough that the progress bar moves on a slow connection
 
 _ANYWHERE = (Path("/"),)  # on the user's own machine, only the file system's permissions limit access
+_PATIENT = ListingLimits(seconds=math.inf)  # files are looked at until the last one is sent; the user may interrupt
 # Errors after which the files are uploaded: the server cannot read them, but this machine can.
 _NOT_THE_SERVERS = {
     "directory_not_allowed",
@@ -45,6 +47,17 @@ class DatasetNotListed(SamfleetError):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFiles:
+    """Image files of a source, sorted by name. Each call of `images` looks at them again, one by one; only the names
+    are kept.
+    """
+
+    count: int
+    left_out: tuple[LeftOut, ...]
+    images: Callable[[], Iterator[FoundImage]]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Images of a local folder, or a single local image file."""
 
@@ -61,7 +74,7 @@ class Source:
         """Given name, or else the name of the folder or file; None for the root folder."""
         return self.name or self.path.resolve().name or None
 
-    def listing(self) -> FolderListing:
+    def files(self) -> SourceFiles:
         """List the first `limit` images, as a server that reads the folder itself does."""
         if self.path.is_file():
             if not is_image_name(self.path.name):
@@ -69,8 +82,10 @@ class Source:
                     f"{self.path} is neither a folder nor, by its suffix, an image file; "
                     f"images end in {', '.join(IMAGE_SUFFIXES)}"
                 )
-            return FolderListing([FoundImage(self.path.name, self.path, self.path.stat().st_size)], ())
-        return list_images(str(self.path.resolve()), _ANYWHERE, self.limit, with_hidden=self.hidden)
+            image = FoundImage(self.path.name, self.path, self.path.stat().st_size)
+            return SourceFiles(1, (), lambda: iter([image]))
+        found = list_files(str(self.path.resolve()), _ANYWHERE, self.limit, _PATIENT, with_hidden=self.hidden)
+        return SourceFiles(len(found.names), found.left_out, found.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +106,12 @@ def create_dataset(
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
     or if it finds different files (another machine may have the same path), the files are uploaded.
     """
-    listing = source.listing()
+    files = source.files()
     if source.path.is_dir() and not upload:
         dataset = _by_path(client, source, on_listing, clock or Clock())
-        if dataset is not None and _is_same(client, dataset, listing.images):
+        if dataset is not None and _is_same(client, dataset, files):
             return dataset
-    return _by_upload(client, source, listing, on_progress)
+    return _by_upload(client, source, files, on_progress)
 
 
 def _by_path(
@@ -137,32 +152,35 @@ def _listed(
     raise DatasetNotListed(f"the server could not list {dataset.name}: {dataset.error.message} [{dataset.error.code}]")
 
 
-def _is_same(client: SamfleetClient, dataset: Dataset, files: Sequence[FoundImage]) -> bool:
+def _is_same(client: SamfleetClient, dataset: Dataset, files: SourceFiles) -> bool:
+    if dataset.image_count != files.count:
+        return False
     theirs = ((image.file_name, image.size_bytes) for image in client.dataset_images(dataset.id))
-    ours = [(file.name, file.size_bytes) for file in files]
-    return dataset.image_count == len(ours) and list(islice(theirs, len(ours))) == ours
+    ours = ((file.name, file.size_bytes) for file in files.images())
+    return all(one == other for one, other in zip_longest(islice(theirs, files.count), ours))
 
 
 def _by_upload(
     client: SamfleetClient,
     source: Source,
-    listing: FolderListing,
+    files: SourceFiles,
     on_progress: Callable[[UploadProgress], None],
 ) -> Dataset:
-    files = [file for file in listing.images if _is_sendable(file)]
-    names = LeftOutTally()
-    for file in listing.images:
-        if not _is_sendable(file):
+    names, total = LeftOutTally(), 0
+    for file in files.images():
+        if _is_sendable(file):
+            total += 1
+        else:
             names.add("name", file.name)
-    if not files:
+    if not total:
         raise FileNameInvalid(f"no image can be uploaded: {describe(names.all())}; rename the files")
-    dataset = client.create_upload_dataset(name=source.dataset_name, left_out=(*listing.left_out, *names.all()))
+    dataset = client.create_upload_dataset(name=source.dataset_name, left_out=(*files.left_out, *names.all()))
     sent = 0
-    on_progress(UploadProgress(0, len(files)))
-    for batch in _batches(files):
+    on_progress(UploadProgress(0, total))
+    for batch in _batches(filter(_is_sendable, files.images())):
         client.upload_images(dataset.id, [(file.name, file.path) for file in batch])
         sent += len(batch)
-        on_progress(UploadProgress(sent, len(files)))
+        on_progress(UploadProgress(sent, total))
     if source.annotations is not None:
         client.upload_annotations(dataset.id, source.annotations)
     if source.detections is not None:
@@ -177,7 +195,7 @@ def _is_sendable(file: FoundImage) -> bool:
     return file.fault is None and not {'"', "\\"} & set(file.name)
 
 
-def _batches(files: Sequence[FoundImage]) -> Iterator[list[FoundImage]]:
+def _batches(files: Iterable[FoundImage]) -> Iterator[list[FoundImage]]:
     batch: list[FoundImage] = []
     size = 0
     for file in files:

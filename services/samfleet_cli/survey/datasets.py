@@ -55,7 +55,7 @@ def prepare_dataset(spec: DatasetSpec, key: DatasetKey, folder: Path) -> Source:
     detections = _detections(spec, key, annotations, folder)
     if key.shape != "one_box" and key.limit is None:
         return Source(folder_of_images, annotations, detections=detections, name=str(key))
-    found = [image for image in Source(folder_of_images).listing().images if image.fault is None]
+    found = [image for image in Source(folder_of_images).files().images() if image.fault is None]
     if key.shape != "one_box":
         images = _link(_sample(found, key.limit, spec.seed), folder)
         return Source(images, annotations, detections=detections, name=str(key))

@@ -2,14 +2,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from samfleet.datasets import folder_walk
 from samfleet.datasets.allowed_paths import DirectoryNotAllowed, DirectoryNotFound, resolve_allowed
 from samfleet.datasets.content import read_image
-from samfleet.datasets.directory import DatasetEmpty, list_images
-from samfleet.datasets.folder_walk import DirectoryLinksRepeat, DirectoryTooLarge, DirectoryUnreadable, ListingLimits
+from samfleet.datasets.directory import DatasetEmpty, list_files
+from samfleet.datasets.folder_walk import (
+    DirectoryLinksRepeat,
+    DirectoryTooLarge,
+    DirectoryUnreadable,
+    FoundImage,
+    ListingLimits,
+)
+from samfleet.datasets.left_out import LeftOut
 from samfleet.image_errors import ImageNameInvalid
 from samfleet.regular_files import open_folder
 from samfleet.storage.memory_store import MemoryStore
@@ -25,6 +33,23 @@ def put(path: Path, content: bytes = b"image") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
+
+
+class Listed(NamedTuple):
+    images: list[FoundImage]
+    left_out: tuple[LeftOut, ...]
+
+
+def list_images(
+    directory: str,
+    roots: list[Path],
+    limit: int | None = None,
+    limits: ListingLimits | None = None,
+    *,
+    with_hidden: bool = False,
+) -> Listed:
+    files = list_files(directory, roots, limit, limits, with_hidden=with_hidden)
+    return Listed(list(files.images()), files.left_out)
 
 
 def names(directory: Path, root: Path, limit: int | None = None) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fixtures.api.api_double import ApiDouble, dataset, image, page, refusal
+from samfleet.datasets.folder_walk import FolderWalk, FoundImage
 from samfleet.datasets.names import FileNameInvalid
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.jobs.dataset import (
@@ -36,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_are_sorted_by_relative_name(folder: Path) -> None:
-    assert [file.name for file in Source(folder).listing().images] == ["a/z.png", "b.JPG"]
-    assert [file.name for file in Source(folder, limit=1).listing().images] == ["a/z.png"]
+    assert [file.name for file in Source(folder).files().images()] == ["a/z.png", "b.JPG"]
+    assert [file.name for file in Source(folder, limit=1).files().images()] == ["a/z.png"]
 
 
 def test_a_source_without_images_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
@@ -92,6 +93,25 @@ def test_a_different_folder_at_the_same_server_path_is_uploaded_instead(folder: 
         }
     )
     assert create_dataset(api.client(), Source(folder)).id == "u1"
+
+
+def test_files_are_looked_at_again_when_their_batch_is_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    measured = FolderWalk.measured
+
+    def count(walk: FolderWalk, name: str) -> FoundImage:
+        looked_at.append(name)
+        return measured(walk, name)
+
+    monkeypatch.setattr(FolderWalk, "measured", count)
+    for number in range(2 * BATCH_FILES):
+        (folder / f"{number:03}.png").write_bytes(b"123")
+    api = ApiDouble({"POST /v1/datasets": dataset(id="u1", state="open"), **UPLOAD})
+    seen: list[int] = []
+    create_dataset(api.client(), Source(folder), upload=True, on_progress=lambda _: seen.append(len(looked_at)))
+    images = 2 * BATCH_FILES + 2
+    assert seen == [images, images + BATCH_FILES + 1, images + 2 * BATCH_FILES + 1, 2 * images]
+    assert api.uploaded_names() == looked_at[:images]
 
 
 LISTING = dataset(state="listing", image_count=0, listed=7)
