@@ -1,12 +1,16 @@
 """Inference over gRPC on the servers of one pool, by round robin.
 
-tritonclient's gRPC client may be shared between threads for everything but streams (its documentation says so). So
-each server has one client, one connection and any number of requests on it.
+Each server has one client, one connection and any number of requests on it. tritonclient documents that a gRPC client
+may be shared between threads for everything but streams. In 2.73 that is wrong for `async_infer`: it keeps the call in
+an attribute of the client until it has set the call's callback, so of two threads at once both may get the reply of the
+second (issue 2616 of triton-inference-server/server describes replies of neighbours). So a lock guards the sending, and
+every reply must have the id of its request.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -39,6 +43,7 @@ from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import (
     ModelProcessDied,
+    ReplyMixedUp,
     TritonTimeout,
     TritonUnavailable,
     VariantWaits,
@@ -121,6 +126,8 @@ class _Server:
         self._address = address
         self._timeout_seconds = timeout_seconds
         self._client = client
+        self._sending = threading.Lock()
+        self._numbers = itertools.count()
         self._devices = DeviceBook()
         self._died: set[str] = set()  # variants whose process was found dead and has not replied since
         self._revived: dict[str, float] = {}  # time of each restart, by this process's monotonic clock
@@ -165,17 +172,20 @@ class _Server:
         """Wait for the result. Triton ends its work on a cancelled call, after the timeout, and for a dead caller."""
         calls.check()
         reply: SimpleQueue[tuple[InferResult | None, InferenceServerException | None]] = SimpleQueue()
-        call = self._client.async_infer(
-            variant,
-            inputs,
-            lambda result, error: reply.put((result, error)),
-            client_timeout=self._timeout_seconds,
-            headers=trace_headers() or None,
-        )
+        request_id = str(next(self._numbers))
+        with self._sending:
+            call = self._client.async_infer(
+                variant,
+                inputs,
+                lambda result, error: reply.put((result, error)),
+                request_id=request_id,
+                client_timeout=self._timeout_seconds,
+                headers=trace_headers() or None,
+            )
         with calls.opened(call.cancel):
             result, error = reply.get()
-        if error is None:
-            return result
+        if result is not None:
+            return _own(result, request_id, self._address)
         if calls.cancelled and status_name(error) == "CANCELLED":
             raise CallCancelled from error
         raise error
@@ -251,6 +261,13 @@ def connect(address: str, identity: TlsIdentity | None) -> InferenceServerClient
     credentials = grpc.ssl_channel_credentials(identity.authority, identity.key, identity.certificate)
     arguments.append(("grpc.ssl_target_name_override", SERVER_NAME))
     return InferenceServerClient(address, creds=credentials, channel_args=arguments)
+
+
+def _own(result: InferResult, request_id: str, address: str) -> InferResult:
+    """Return the result if it is the reply to this request; raise `ReplyMixedUp` otherwise."""
+    if (found := result.get_response().id) != request_id:
+        raise ReplyMixedUp(f"Triton at {address} answered request {request_id} with the reply of {found!r}")
+    return result
 
 
 def _inputs(request: SegmentRequest) -> list[InferInput]:

@@ -9,6 +9,7 @@
 | ModelNotLoaded | nobody | the worker loads the variant and repeats the request |
 | ModelProcessDied | the server or an image | it is restarted and the request is repeated; then the shard is released |
 | VariantWaits | nobody | the shard is released, uncounted, until there is room |
+| ReplyMixedUp | the client or a proxy | the shard is tried again |
 | VariantLoadFailed, TritonRefused | the deployment | the run fails with Triton's reason |
 """
 
@@ -57,6 +58,12 @@ class ModelProcessDied(Unavailable):
     """The process that serves the variant inside Triton has died, and Triton does not restart it."""
 
     code = "model_process_died"
+
+
+class ReplyMixedUp(SamfleetError):
+    """A reply belongs to another request. Its masks are dropped; report this, and what is between worker and Triton."""
+
+    code = "reply_mixed_up"
 
 
 class VariantWaits(Unavailable):

@@ -13,6 +13,7 @@ from samfleet_worker.triton.errors import (
     InferenceRejected,
     ModelNotLoaded,
     ModelProcessDied,
+    ReplyMixedUp,
     TritonUnavailable,
     VariantLoadFailed,
     VariantWaits,
@@ -39,7 +40,7 @@ def test_the_table_names_only_existing_statuses() -> None:
 def test_every_mapped_error_is_in_our_tree_and_raised_from_the_table() -> None:
     ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__}
     assert all(issubclass(kind, SamfleetError) for kind in ours)
-    assert ours - {*BY_STATUS.values(), *BY_MESSAGE.values()} == {VariantLoadFailed, VariantWaits}
+    assert ours - {*BY_STATUS.values(), *BY_MESSAGE.values()} == {ReplyMixedUp, VariantLoadFailed, VariantWaits}
 
 
 @pytest.mark.parametrize(
