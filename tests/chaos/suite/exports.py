@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from chaos.suite.evidence import Evidence
 from fixtures.servers.chaos_stack import ChaosStack
@@ -27,3 +31,19 @@ def differences(reference: Mapping[str, str], found: Mapping[str, str]) -> Itera
     for name in sorted(reference.keys() | found.keys()):
         if reference.get(name) != found.get(name):
             yield f"exports: {name} differs from the undisturbed one: {found.get(name)}, not {reference.get(name)}"
+
+
+def wrong_sizes(folder: Path, pictures: Path) -> Iterator[str]:
+    """Yield a sentence for each image that has the size of another picture, or masks of another size."""
+    for path in sorted(folder.glob(f"*.{ExportFormat.JSONL}")):
+        for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+            with Image.open(pictures / line["file_name"]) as picture:
+                right = picture.size
+            sizes = [(line["width"], line["height"]), *(_size_of(mask) for mask in line["masks"])]
+            if other := sorted(set(sizes) - {right}):
+                yield f"exports: {line['file_name']} is {right} in the file and {other} in {path.name}"
+
+
+def _size_of(mask: Mapping[str, Any]) -> tuple[int, int]:
+    height, width = mask["segmentation"]["size"]
+    return width, height

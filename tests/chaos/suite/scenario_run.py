@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from chaos.suite.check import find_faults
 from chaos.suite.evidence import Evidence, collect
-from chaos.suite.exports import differences, download
+from chaos.suite.exports import differences, download, wrong_sizes
 from chaos.suite.inputs import VARIANTS
 from chaos.suite.job import Struck, carry_out, submit
 from chaos.suite.scenarios import SCENARIOS
@@ -65,7 +65,8 @@ def run_scenario(name: str, seed: int, images: int, folders: Folders, reference:
             swept = _sweep(stack, engine, store)
             evidence = collect(engine, store, job_id)
         exports = download(stack, evidence, folder / "exports")
-    faults = find_faults(evidence) + _wrong_numbers(evidence, images)
+        faults = [*find_faults(evidence), *wrong_sizes(folder / "exports", folders.pictures)]
+    faults += _wrong_numbers(evidence, images)
     if schedule and not struck:
         faults.append(f"numbers: none of {len(schedule)} strikes was made before the job ended; take more images")
     if reference is not None:

@@ -184,7 +184,7 @@ class _Server:
             )
         with calls.opened(call.cancel):
             result, error = reply.get()
-        if result is not None:
+        if error is None:
             return _own(result, request_id, self._address)
         if calls.cancelled and status_name(error) == "CANCELLED":
             raise CallCancelled from error
