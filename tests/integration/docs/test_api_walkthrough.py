@@ -33,7 +33,7 @@ def run(commands: str, folder: Path, **variables: str) -> str:
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
 def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
-    setup, from_directory, by_upload, submit, follow, results, reports, advice, pools = blocks
+    setup, from_directory, by_upload, submit, edit, follow, history, results, reports, advice, storage, pools = blocks
     (tmp_path / ".samfleet").mkdir()
     (tmp_path / ".samfleet/api_key").write_text(tenant.key)
     setup = re.sub(r"API=\S+", f"API={api.url}", setup)
@@ -43,9 +43,12 @@ def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path
         job: dict[str, Any] = tenant.http.get("/v1/jobs").json()["items"][0]
         carry_out(api, job)
         assert '"state": "completed"' in run(setup + follow, tmp_path)
+        assert "week 48" in run(setup + edit, tmp_path)
+        assert '"to_state": "completed"' in run(setup + history, tmp_path)
         assert '"encode"' in run(setup + results, tmp_path)
         assert '"p95_ms"' in run(setup + reports, tmp_path)
         assert "nothing has been measured for the task box yet" in run(setup + advice, tmp_path)
+        assert '"pictures"' in run(setup + storage, tmp_path)
         assert '"images_waiting"' in run(setup + pools, tmp_path)
         assert len(json.loads((tmp_path / "masks.json").read_text())) == 6
         assert len((tmp_path / "masks.jsonl").read_text().splitlines()) == 3
