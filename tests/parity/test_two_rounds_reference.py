@@ -25,7 +25,7 @@ def test_the_second_round_has_the_points_that_the_rule_of_tinysam_leaves(
     mobile_sam: Engine, high_score_thresh: float
 ) -> None:
     parameters = EverythingParameters(
-        points_per_side=12, sampler="hierarchical", hierarchical_coarse_factor=2, high_score_thresh=high_score_thresh
+        points_per_side=8, sampler="hierarchical", hierarchical_coarse_factor=2, high_score_thresh=high_score_thresh
     )
     file = shared_path("data", "coco_dev", "images", "000000005001.jpg").read_bytes()
     record = mobile_sam.record
@@ -38,10 +38,10 @@ def test_the_second_round_has_the_points_that_the_rule_of_tinysam_leaves(
     heads = PlainHeads(read_state(weights_dir() / record.checkpoint.filename), record.input_size)
     left = points_left(sam_network(mobile_sam).encode(pixels)[0], heads.multimask, frame, parameters)
     ((_, reply),) = mobile_sam.segment([SegmentRequest(file, parameters)])
-    print(f"{len(left)} of 144 points are left")
-    assert 0 < len(left) < 144
-    assert reply.report.prompts_decoded == 36 + len(left)
-    first = {(width * (i + 0.5) / 6, height * (j + 0.5) / 6) for i in range(6) for j in range(6)}
+    print(f"{len(left)} of 64 points are left")
+    assert 0 < len(left) < 64
+    assert reply.report.prompts_decoded == 16 + len(left)
+    first = {(width * (i + 0.5) / 4, height * (j + 0.5) / 4) for i in range(4) for j in range(4)}
     asked = [*map(tuple, left.tolist()), *first]
     for mask in reply.masks:
         assert any(mask.point_coords == pytest.approx(point, abs=1e-3) for point in asked)

@@ -16,7 +16,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 from sqlalchemy import Engine, update
 
-from fixtures.models.renamed_variants import add_variants, repository_of
+from fixtures.models.fixed_variants import add_fixed_variants
 from fixtures.models.shared_data import weights_dir
 from fixtures.servers.model_processes import kill_process_of, picture
 from fixtures.servers.triton import running_triton
@@ -190,10 +190,10 @@ def test_a_variant_whose_process_died_is_loaded_again(
 def test_a_job_over_several_variants_finishes_with_any_capacity(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_loaded: int | None
 ) -> None:
-    add_variants(monkeypatch, "first", "second")
-    repository = repository_of(tmp_path / "repository", "first", "second")
+    """The variants have no model: loading, unloading and batches are Triton's own, whatever a variant computes."""
+    own = add_fixed_variants(monkeypatch, tmp_path, "first", "second", delay_ms=20)
     with (
-        running_triton(tmp_path, weights_dir(), [], repository=repository) as command,
+        running_triton(tmp_path, own.weights, [], repository=own.repository, extra_env=own.environment) as command,
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES, most_loaded)) as segmenter,
         closing(connect(command.address, None)) as client,
     ):
