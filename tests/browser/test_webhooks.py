@@ -20,7 +20,8 @@ def test_a_test_message_is_sent_and_replayed(api: Api, tenant: Tenant, page: Pag
     run_pass(api.engine)
     page.reload()
     expect(page.get_by_text("the reply was 503")).to_be_visible()
-    page.get_by_role("button", name="Send again").click()
+    with page.expect_response(lambda answer: answer.request.method == "POST" and answer.ok):
+        page.get_by_role("button", name="Send again").click()
     expect(page.get_by_role("cell", name="pending")).to_be_visible()
     run_pass(api.engine)
     page.reload()

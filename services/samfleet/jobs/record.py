@@ -35,10 +35,9 @@ def record(
 ) -> None:
     """Write one row per image (in position order, as in the part), update the run's counters and advance the run.
 
-    The rows of a retried shard replace those of its failed images; its other rows now refer to the new part.
-
-    Raises `LeaseLost`, with nothing written, if the token is no longer the newest. `store_ms` is each image's share of
-    the time to write the part.
+    The rows of a retried shard replace those of its failed images; its other rows now refer to the new part. Raises
+    `LeaseLost`, with nothing written, if the token is no longer the newest. `store_ms` is each image's share of the
+    time to write the part.
     """
     locked = lock_run(session, claimed.run_id)
     failed = sum(outcome.outcome is Outcome.FAILED for outcome in outcomes)

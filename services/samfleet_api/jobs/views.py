@@ -27,6 +27,11 @@ from samfleet_api.runs.schemas import Counts, Failure, Run, Stalled
 from samfleet_api.runs.stalled import stalled_runs
 from samfleet_api.runs.views import is_recorded, view_run
 
+# Fields of a job that are columns of the same name and meaning.
+NAMED_ALIKE = (
+    "id", "parent_id", "name", "labels", "notes", "dataset_id", "created_at", "started_at", "finished_at",
+)  # fmt: skip
+
 
 def view_job(session: Session, job: JobRow, keep_days: int | None) -> Job:
     """Build the view of a job. Results are read only for runs that are recorded in full, so that polling a running job
@@ -62,13 +67,8 @@ def _view(session: Session, jobs: Sequence[JobRow], keep_days: int | None, *, wi
         own = runs_of[job.id]
         overall = combine(progress[run.id] for run in own)
         return Job(
-            id=job.id,
-            parent_id=job.parent_id,
-            name=job.name,
-            labels=job.labels,
-            notes=job.notes,
+            **{name: getattr(job, name) for name in NAMED_ALIKE},
             state=job.state,
-            dataset_id=job.dataset_id,
             dataset_name=names.get(job.dataset_id),
             task=job.task,
             task_in_words=task_words(job.task),
@@ -77,10 +77,7 @@ def _view(session: Session, jobs: Sequence[JobRow], keep_days: int | None, *, wi
             expires_at=expires_at(job, keep_days),
             evaluate=job.evaluate,
             annotations=_coverage(coverage.get(job.dataset_id)),
-            created_at=job.created_at,
-            started_at=job.started_at,
-            finished_at=job.finished_at,
-            error=Failure(code=job.error_code, message=job.error_message or "") if job.error_code else None,
+            error=_error_of(job),
             stalled=min((stalled[run.id] for run in own if run.id in stalled), key=_since, default=None),
             counts=Counts.of(overall),
             progress=overall.fraction,
@@ -90,6 +87,10 @@ def _view(session: Session, jobs: Sequence[JobRow], keep_days: int | None, *, wi
         )
 
     return [view(job) for job in jobs]
+
+
+def _error_of(job: JobRow) -> Failure | None:
+    return Failure(code=job.error_code, message=job.error_message or "") if job.error_code else None
 
 
 def _by_job(runs: Sequence[RunRow]) -> Mapping[uuid.UUID, list[RunRow]]:

@@ -47,11 +47,9 @@ class Chooser:
 class RefusingProxy(Chooser):
     def __init__(self, server_port: int, seed: int, share: float) -> None:
         super().__init__(seed, share)
-        chooser = self
 
         class Handler(_Forwarder):
-            def refuses(self) -> bool:
-                return chooser.refuses()
+            chooser = self
 
         Handler.server_port = server_port
         self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
@@ -71,13 +69,11 @@ class _Forwarder(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_port = 0
-
-    def refuses(self) -> bool:
-        raise NotImplementedError
+    chooser: Chooser
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.refuses():
+        if self.chooser.refuses():
             self._reply(503, {"Content-Type": "application/xml"}, SLOW_DOWN)
             return
         connection = HTTPConnection(LOOPBACK, self.server_port, timeout=REPLY_SECONDS)
