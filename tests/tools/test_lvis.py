@@ -18,6 +18,7 @@ pytestmark = pytest.mark.tools
 
 PYTHON = Path(sys.prefix) / "tools" / "bin" / "python"
 READER = Path(__file__).with_name("read_lvis.py")
+LAST_BITS = 1e-12  # the package runs under another numpy, which adds the numbers of a mean in another order
 
 
 @pytest.fixture(params=["made up", "coco_dev", "lvis_val_100"])
@@ -38,4 +39,4 @@ def test_the_reference_has_the_figures_of_the_package(document: dict[str, Any], 
     command = [PYTHON, READER, tmp_path / "annotations.json", tmp_path / "results.json"]
     finished = subprocess.run(command, check=True, capture_output=True, text=True)
     theirs = json.loads(finished.stdout)
-    assert plain_figures(document, results) == theirs
+    assert plain_figures(document, results) == pytest.approx(theirs, rel=LAST_BITS, abs=0)
