@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class Subject:
     verdict: Verdict
     frame: ImageFrame
     features: Features
+    contexts: dict[Decoder, Any] = field(default_factory=dict)
+    outputs: dict[tuple[Decoder, Prompt, tuple[int, ...]], tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def check(self) -> None:
         for name, recorded in self.case.golden.items():
@@ -91,14 +93,14 @@ class Subject:
 
     def _check_output(self, name: str, recorded: Array) -> bool:
         found = KEY.match(name)
-        outputs = OUTPUTS.get(found["mode"]) if found else None
-        if found is None or outputs is None:
+        decode = OUTPUTS.get(found["mode"]) if found else None
+        if found is None or decode is None:
             return False
         prompt = self.case.prompts[int(found["prompt"])]
         if found["what"] == "mask":
             self._check_masks(prompt, found["mode"], recorded, self.case.golden[f"{name}_shape"])
             return True
-        logits, ious, stabilities = outputs(self, prompt)
+        logits, ious, stabilities = decode(self, prompt)
         match found["what"]:
             case "iou":
                 self.verdict.compare("IoU head", host(ious), recorded, self.tolerances.ious)
@@ -137,11 +139,22 @@ class Subject:
             self.verdict.note("masks", 1 - overlap, 1 - self.tolerances.mask_iou)
 
     def drawn(self, decoder: Decoder, prompt: Prompt, masks: list[int]) -> tuple[Tensor, Tensor]:
-        """Return logits [m, h, w] and IoUs [m] of the decoder's `masks` for one prompt."""
+        """Return logits [m, h, w] and IoUs [m] of the decoder's `masks` for one prompt.
+
+        They are decoded once: several recorded arrays are parts of the same outputs.
+        """
+        key = decoder, prompt, tuple(masks)
+        if key not in self.outputs:
+            self.outputs[key] = self._draw(decoder, prompt, masks)
+        return self.outputs[key]
+
+    def _draw(self, decoder: Decoder, prompt: Prompt, masks: list[int]) -> tuple[Tensor, Tensor]:
+        if decoder not in self.contexts:
+            self.contexts[decoder] = decoder.prepare(self.features)
         layout = self.network.processor.conventions.prompts.layout
         tokens = prompt_tokens(prompt, self.frame, layout)
         coords, labels = (torch.from_numpy(part)[None].to(self.network.device) for part in tokens)
-        scored = decoder.score(decoder.prepare(self.features), coords, labels)
+        scored = decoder.score(self.contexts[decoder], coords, labels)
         drawn = decoder.draw(scored, torch.zeros(len(masks), dtype=torch.int64), torch.tensor(masks))
         return drawn.logits.float().clone(), drawn.ious.float().clone()
 

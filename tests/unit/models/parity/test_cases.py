@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from fixtures.models.tiny_variant import tiny
 from samfleet.variants import catalogue
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.task import Prompt
+from samfleet_models.decoder.folded import FoldedDecoder
 from samfleet_models.networks.registry import build_network
 from samfleet_models.networks.sam import SamNetwork
 from samfleet_models.parity.cases import CasesInvalid, find_cases
@@ -120,6 +122,19 @@ def test_a_different_mask_fails(folder: Path) -> None:
     np.savez(path, **values)
     verdict = verify_variant(find_cases(folder)[0])
     assert verdict.worst["masks"].excess > 1
+
+
+def test_every_output_is_decoded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two prompts in two modes: once for logits and scores, and once as a request for the masks."""
+    scored, score = [], FoldedDecoder.score
+
+    def counted(decoder: FoldedDecoder, images: Any, coords: Tensor, labels: Tensor) -> Any:
+        scored.append(len(coords))
+        return score(decoder, images, coords, labels)
+
+    monkeypatch.setattr(FoldedDecoder, "score", counted)
+    assert verify_variant(find_cases(folder)[0]).passed
+    assert scored == [1] * 8
 
 
 def test_a_nan_output_fails(folder: Path) -> None:
