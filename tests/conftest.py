@@ -2,6 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+
+# Without bytecode, pytest rewrites all tests in every run, and every command that they start compiles our modules.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 for _name in [name for name in os.environ if name.startswith("SAMFLEET_")]:
     if _name not in {
