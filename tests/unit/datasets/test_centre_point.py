@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -33,3 +37,9 @@ def test_holes_push_the_point_away() -> None:
 def test_an_empty_mask_has_no_centre_point() -> None:
     with pytest.raises(MaskEmpty):
         centre_point(np.zeros((3, 3), dtype=bool))
+
+
+def test_scipy_is_imported_for_the_first_point() -> None:
+    program = "import sys, samfleet.datasets.centre_point; sys.exit('scipy' in sys.modules)"
+    path = os.pathsep.join(filter(None, sys.path))
+    subprocess.run((sys.executable, "-c", program), env={**os.environ, "PYTHONPATH": path}, check=True)
