@@ -70,7 +70,7 @@ def the_pool(samfleet: Samfleet) -> dict[str, Any]:
 def test_a_pool_shows_how_busy_its_device_is(samfleet: Samfleet, tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "images", 3)
     finished = samfleet(
-        *("segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 8),
+        *("segment", scenes[0].parent, "--variant", "mobile_sam", "--points-per-side", 4),
         *("--out", tmp_path / "out", "--json"),
     )
     assert finished.exit_code == 0, finished.stderr

@@ -87,8 +87,8 @@ def test_prompts_from_annotations_find_the_annotated_objects(samfleet: Samfleet,
     assert read(out / "dataset.json")["categories"] == [{"id": 7, "name": "disc"}]
 
 
-@pytest.mark.parametrize("sent", [[], ["--upload"]])
-def test_results_of_one_run_are_prompts_of_another(samfleet: Samfleet, tmp_path: Path, sent: list[str]) -> None:
+def test_results_of_one_run_are_prompts_of_another(samfleet: Samfleet, tmp_path: Path) -> None:
+    """The images of the second run are read in their folder, or uploaded."""
     folder = write_scenes(tmp_path / "images", 2)[0].parent
     finished = samfleet(
         "segment", folder, "--variant", "mobile_sam", "--sampler", "hierarchical", "--points-per-side", 4,
@@ -96,12 +96,17 @@ def test_results_of_one_run_are_prompts_of_another(samfleet: Samfleet, tmp_path:
     )  # fmt: skip
     assert finished.exit_code == 0, finished.stderr
     detections = tmp_path / "first" / "mobile_sam.coco.json"
-    finished = samfleet(
-        "segment", folder, "--variant", "mobile_sam", "--sampler", "object_aware", "--detections", detections,
-        "--detection-nms-thresh", 1, "--out", tmp_path / "again", *sent,
-    )  # fmt: skip
-    assert finished.exit_code == 0, finished.stderr
-    found, masks = read(detections), read(tmp_path / "again" / "mobile_sam.coco.json")
+    found = read(detections)
+    for name, sent in (("read", []), ("uploaded", ["--upload"])):
+        finished = samfleet(
+            "segment", folder, "--variant", "mobile_sam", "--sampler", "object_aware", "--detections", detections,
+            "--detection-nms-thresh", 1, "--out", tmp_path / name, *sent,
+        )  # fmt: skip
+        assert finished.exit_code == 0, finished.stderr
+        assert_prompted_by(found, read(tmp_path / name / "mobile_sam.coco.json"))
+
+
+def assert_prompted_by(found: list[dict[str, Any]], masks: list[dict[str, Any]]) -> None:
     assert sorted(mask["detection_id"] for mask in masks) == list(range(1, len(found) + 1))
     for mask in masks:
         detection = found[mask["detection_id"] - 1]
