@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import ImageResult, Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.errors import Conflict
 from samfleet.jobs.cancel import JobNotFound
+from samfleet.jobs.open_jobs import require_place
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import lock_job, move_job, move_run
@@ -28,16 +29,20 @@ class JobNotRetryable(Conflict):
     code = "job_not_retryable"
 
 
-def retry_job(session: Session, queue: TaskQueue, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:
+def retry_job(
+    session: Session, queue: TaskQueue, tenant_id: uuid.UUID, job_id: uuid.UUID, max_open_jobs: int | None = None
+) -> Job:
     """Compute the failed images of an ended job again, and what its failed runs never recorded.
 
-    The row lock of the job serialises two retries; the second finds a running job. Raises `JobNotRetryable`.
+    The row lock of the job serialises two retries; the second finds a running job. The job is open again, so it
+    needs a place among the tenant's open jobs. Raises `JobNotRetryable` and `TooManyOpenJobs`.
     """
     job = lock_job(session, job_id)
     if job is None or job.tenant_id != tenant_id or job.deleted_at is not None:
         raise JobNotFound(f"job {job_id} does not exist; GET /v1/jobs lists yours")
     if job.state not in RETRYABLE:
         raise JobNotRetryable(f"job {job_id} is {job.state.value}; only an ended job with failures can be retried")
+    require_place(session, tenant_id, max_open_jobs)
     job.error_code = job.error_message = job.finished_at = None
     if job.started_at is None:
         _plan_again(session, queue, job)

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound, require_listed
 from samfleet.db.models import Dataset, DatasetState, Job, JobState, Run, RunState
 from samfleet.errors import Conflict, InvalidInput
+from samfleet.jobs.open_jobs import TooManyOpenJobs, require_place
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.sharing import DEFAULT_PRIORITY
@@ -119,15 +121,16 @@ def submit_job(
     accepted_licences: Collection[str] = (),
     limits: PromptLimits = DEFAULT_LIMITS,
     weights_dir: Path | None = None,
+    max_open_jobs: int | None = None,
 ) -> tuple[Job, bool]:
     """Write the job and its runs, and wake a planner after the commit.
 
-    Returns the job, and True if it is new. A repeated idempotency key returns the job of the first request.
+    Returns the job, and True if it is new. A repeated idempotency key returns the job of the first request, also if
+    the tenant may open no further one; `max_open_jobs` is the limit of tenants without their own.
     """
     task = parse_job_task(request.task)
     digest = request.sha256(task)
-    known = _find(session, request)
-    if known is not None:
+    if (known := _find(session, request)) is not None:
         return _same(known, digest), False
     records = [get_variant(name) for name in _distinct("variants", request.variants)]
     for record in records:
@@ -141,13 +144,12 @@ def submit_job(
     check_budget(session, dataset, tasks, limits, runs_each=len(pools))
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
-    job = _insert_job(session, request, task, digest, dataset)
+    job = _insert_job(session, request, task, digest, dataset, max_open_jobs)
     if job is None:  # another request with the same key committed meanwhile
         return _same(_found(session, request), digest), False
     add_event(session, job.id, JobState.QUEUED)
-    for record in records:
-        for pool in pools:
-            _add_run(session, job, record, pool, task, dataset.image_count)
+    for record, pool in product(records, pools):
+        _add_run(session, job, record, pool, task, dataset.image_count)
     session.flush()
     wake_after_commit(session, queue, TaskName.PLAN, str(job.id))
     return job, True
@@ -161,7 +163,16 @@ def _add_run(session: Session, job: Job, record: VariantRecord, pool: str, task:
     add_event(session, job.id, RunState.QUEUED, run_id=run.id)
 
 
-def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: str, dataset: Dataset) -> Job | None:
+def _insert_job(
+    session: Session, request: JobRequest, task: JobTask, digest: str, dataset: Dataset, max_open_jobs: int | None
+) -> Job | None:
+    """Insert the job. Returns None if the tenant has a job with this idempotency key."""
+    try:
+        require_place(session, request.tenant_id, max_open_jobs)
+    except TooManyOpenJobs:
+        if _find(session, request) is not None:  # it took the last place while this request waited for the lock
+            return None
+        raise
     values = {
         "id": uuid.uuid4(),
         "tenant_id": request.tenant_id,

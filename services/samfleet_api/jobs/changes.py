@@ -11,6 +11,7 @@ from samfleet.errors import SamfleetError
 from samfleet.jobs.cancel import JobFinished, JobNotFound, cancel_job
 from samfleet.jobs.delete import JobNotFinished, delete_job
 from samfleet.jobs.edit import edit_job
+from samfleet.jobs.open_jobs import TooManyOpenJobs
 from samfleet.jobs.pause import pause_job, resume_job
 from samfleet.jobs.retry import JobNotRetryable, retry_job
 from samfleet.labels import LabelsInvalid
@@ -77,14 +78,15 @@ def resume(
     return view_job(session, resume_job(session, queue, tenant_id, job_id), settings.keep_days)
 
 
-@_action("retry", "Retry the failures of a job", JobNotRetryable)
+@_action("retry", "Retry the failures of a job", JobNotRetryable, TooManyOpenJobs)
 def retry(
     job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue, settings: SettingsValue
 ) -> Job:
     """Compute failed images again, and what failed runs never recorded, on the same runs. All results stay until the
-    new ones replace them.
+    new ones replace them. The job counts as open again.
     """
-    return view_job(session, retry_job(session, queue, tenant_id, job_id), settings.keep_days)
+    job = retry_job(session, queue, tenant_id, job_id, settings.max_open_jobs)
+    return view_job(session, job, settings.keep_days)
 
 
 @router.delete(

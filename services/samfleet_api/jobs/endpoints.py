@@ -10,6 +10,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
 from samfleet.jobs.cancel import JobNotFound
+from samfleet.jobs.open_jobs import TooManyOpenJobs
 from samfleet.jobs.prompt_budget import PromptLimits
 from samfleet.jobs.rerun import rerun_request
 from samfleet.jobs.submit import (
@@ -88,6 +89,7 @@ IdempotencyKey = Annotated[
             PayloadTooLarge,
             PoolNotFound,
             TaskInvalid,
+            TooManyOpenJobs,
             VariantNotFound,
             VariantWithoutWeights,
         ),
@@ -111,7 +113,14 @@ def create_job(
         request = rerun_request(session, tenant_id, body.rerun_of, **given)
     limits = PromptLimits(settings.max_prompts_per_image, settings.max_prompts_per_job)
     job, created = submit_job(
-        session, queue, request, tuple(settings.pools), settings.accept_licenses, limits, settings.weights_dir
+        session,
+        queue,
+        request,
+        tuple(settings.pools),
+        settings.accept_licenses,
+        limits,
+        settings.weights_dir,
+        settings.max_open_jobs,
     )
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"

@@ -81,13 +81,15 @@ def read(name: NameInPath, _admin: Admin, session: ReadSessionValue) -> Tenant:
 
 @router.patch(
     "/{name}",
-    summary="Change a tenant's share",
+    summary="Change a tenant's share or quota",
     operation_id="tenant_update",
     responses=problems(AdminRequired, PayloadTooLarge, TenantNotFound),
 )
 def update(name: NameInPath, body: UpdateTenant, admin: Admin, session: WriteSessionValue) -> Tenant:
-    """Change the given fields; the others keep their values. A new weight counts from the next shard of the tenant."""
-    changes = body.model_dump(exclude_none=True)
+    """Change the given fields; the others keep their values. A new weight counts from the next shard of the tenant,
+    another limit from the next job.
+    """
+    changes = body.model_dump(exclude_unset=True)
     tenant = update_tenant(session, Actor.of_key(session, admin.key_id), name, changes)
     log.info("tenant.changed", changed_tenant_id=str(tenant.id), fields=sorted(changes), by=str(admin.key_id))
     return Tenant.of(tenant)

@@ -10,7 +10,9 @@ from samfleet.db.models import Tenant as TenantRow
 from samfleet_api.schemas import RequestModel
 
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$"
+OPEN_JOBS = "Most jobs that it may have queued, running or paused at a time; null: `SAMFLEET_MAX_OPEN_JOBS` decides."
 TenantName = Annotated[str, StringConstraints(max_length=100, pattern=NAME)]
+Limit = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 
 
 class CreateTenant(RequestModel):
@@ -22,18 +24,19 @@ class CreateTenant(RequestModel):
 
 
 class UpdateTenant(RequestModel):
-    """Changed fields of a tenant."""
+    """Changed fields of a tenant. `null` as a limit means the server's default."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"weight": 2.0}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"weight": 2.0}, {"max_open_jobs": 50}]})
 
-    weight: float | None = Field(
-        default=None,
+    weight: float = Field(
+        default=1.0,
         ge=0.01,
         le=100,
         allow_inf_nan=False,
         strict=True,
         description="Its share of a pool, relative to those of the other tenants with work there.",
     )
+    max_open_jobs: Limit | None = Field(default=None, description=OPEN_JOBS)
 
 
 class Tenant(BaseModel):
@@ -46,6 +49,7 @@ class Tenant(BaseModel):
                     "id": "5d0f9a52-0c5f-4bb2-8b0c-6c7f1c0e9a55",
                     "name": "robotics",
                     "weight": 1.0,
+                    "max_open_jobs": None,
                     "created_at": "2026-11-28T10:00:00Z",
                     "disabled_at": None,
                 }
@@ -56,6 +60,7 @@ class Tenant(BaseModel):
     id: uuid.UUID
     name: str
     weight: float = Field(description="Its share of a pool, relative to those of the other tenants with work there.")
+    max_open_jobs: int | None = Field(description=OPEN_JOBS)
     created_at: datetime
     disabled_at: datetime | None = Field(description="Since then its keys are refused; null if it is enabled.")
 
@@ -65,6 +70,7 @@ class Tenant(BaseModel):
             id=tenant.id,
             name=tenant.name,
             weight=tenant.weight,
+            max_open_jobs=tenant.max_open_jobs,
             created_at=tenant.created_at,
             disabled_at=tenant.disabled_at,
         )

@@ -46,7 +46,7 @@ def create_tenant(session: Session, actor: Actor, name: str) -> Tenant:
     return tenant
 
 
-def update_tenant(session: Session, actor: Actor, name: str, changes: Mapping[str, float]) -> Tenant:
+def update_tenant(session: Session, actor: Actor, name: str, changes: Mapping[str, float | None]) -> Tenant:
     """Change columns of a tenant; an entry of the audit trail has the new values of those that differ."""
     tenant = _locked(session, name)
     changed = {column: value for column, value in changes.items() if getattr(tenant, column) != value}

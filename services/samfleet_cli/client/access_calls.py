@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -21,9 +21,9 @@ class AccessCalls(Calls):
         answer: dict[str, Any] = self._get(_tenant(name))
         return answer
 
-    def set_tenant(self, name: str, **changes: Any) -> dict[str, Any]:
-        """Change fields of a tenant, such as its `weight`; those that are None stay."""
-        answer: dict[str, Any] = self._patch(_tenant(name), without_none(changes))
+    def set_tenant(self, name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Change fields of a tenant, such as its `weight`. A limit that is None becomes the server's default."""
+        answer: dict[str, Any] = self._patch(_tenant(name), changes)
         return answer
 
     def switch_tenant(self, name: str, *, enabled: bool) -> dict[str, Any]:

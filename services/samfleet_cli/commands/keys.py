@@ -107,13 +107,13 @@ def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl 
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    columns = ("id", "name", "weight", "created_at", "disabled_at")
+    columns = ("id", "name", "weight", "max_open_jobs", "created_at", "disabled_at")
     print_rows(found, columns, Form(as_json, plain), "there are no tenants")
 
 
 @tenants.command("show")
 def show_tenant(name: TenantName, as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
-    """Show a tenant and its weight."""
+    """Show a tenant, its weight and its limits; a limit that is not shown is the server's default."""
     from samfleet_cli.connection import choose_api, connect
 
     with connect(choose_api(api_url, api_key)) as client:
@@ -127,6 +127,10 @@ def set_tenant(
         float | None,
         typer.Option(min=0.01, max=100, help="Its share of a pool, relative to the others.", show_default=False),
     ] = None,
+    max_open_jobs: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER", help="Most open jobs; 'default' for the server's setting.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -134,10 +138,26 @@ def set_tenant(
     """Change a tenant. Options change fields; the others stay."""
     from samfleet_cli.connection import choose_api, connect
 
-    if weight is None:
+    changes: dict[str, Any] = {} if weight is None else {"weight": weight}
+    changes |= _limits(max_open_jobs=max_open_jobs)
+    if not changes:
         raise typer.BadParameter("name what to change, such as --weight 2")
     with connect(choose_api(api_url, api_key)) as client:
-        _print_tenant(client.set_tenant(name, weight=weight), as_json=as_json)
+        _print_tenant(client.set_tenant(name, changes), as_json=as_json)
+
+
+def _limits(**options: str | None) -> dict[str, int | None]:
+    """Return the given limits by field; `default` becomes None."""
+    limits: dict[str, int | None] = {}
+    for field, given in options.items():
+        if given == "default":
+            limits[field] = None
+        elif given is not None:
+            if not given.isdecimal() or int(given) < 1:
+                option = f"--{field.replace('_', '-')}"
+                raise typer.BadParameter(f"{given!r} is neither a number from 1 nor 'default'", param_hint=option)
+            limits[field] = int(given)
+    return limits
 
 
 def _print_tenant(tenant: dict[str, Any], *, as_json: bool) -> None:

@@ -67,6 +67,20 @@ def test_keys_and_tenants_are_managed(api: Api, admin: Tenant) -> None:
     assert refused.value.problem_code == "unauthorized"
 
 
+def test_limits_of_a_tenant_are_set_and_reset(api: Api, admin: Tenant) -> None:
+    name = f"tenant-{uuid.uuid4().hex}"
+    run(api, admin.key, "tenants", "create", name)
+    run(api, admin.key, "tenants", "set", name, "--weight", "2.5")
+    for given, most in (("20", 20), ("default", None)):
+        printed = run(api, admin.key, "tenants", "set", name, "--max-open-jobs", given, "--json")
+        assert (json.loads(printed)["max_open_jobs"], json.loads(printed)["weight"]) == (most, 2.5)
+    for wrong in ("0", "-1", "many", ""):
+        with pytest.raises(SystemExit):
+            run(api, admin.key, "tenants", "set", name, f"--max-open-jobs={wrong}")
+    with pytest.raises(SystemExit):
+        run(api, admin.key, "tenants", "set", name)
+
+
 def test_jobs_and_datasets_are_deleted_after_confirmation(api: Api, tenant: Tenant, folder: Path) -> None:
     job = new_job(tenant, folder)
     carry_out(api, job)

@@ -88,6 +88,7 @@ class Job(HasId, HasCreatedAt, HasLabels, Base):
         Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("ix_jobs_kept", "finished_at", postgresql_where=text("finished_at IS NOT NULL AND deleted_at IS NULL")),
         Index("ix_jobs_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("ix_jobs_tenant_open", tenant_id, postgresql_where=text("state IN ('queued', 'running', 'paused')")),
         Index("ix_jobs_open", state, postgresql_where=text("state IN ('queued', 'running')")),
     )
 

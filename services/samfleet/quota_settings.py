@@ -1,0 +1,15 @@
+"""Settings of the quotas of tenants, a part of `samfleet.config.Settings`."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class QuotaSettings(BaseSettings):
+    max_open_jobs: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="Most jobs that a tenant without its own limit may have open at a time. Unset: any number.",
+    )
