@@ -136,6 +136,7 @@ class Settings(QuotaSettings, ShardSettings, WebhookSettings):
     requests_per_minute: int = Field(
         default=3000,
         ge=1,
+        le=10**9,
         description="Requests that one key may send to one API process; a process on one core serves about 4000.",
     )
     wrong_keys_per_minute: int = Field(

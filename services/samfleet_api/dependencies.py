@@ -110,6 +110,7 @@ def current_caller(
     request.state.caller = str(caller.key_id)
     rates: Rates = request.app.state.rates
     request.state.allowance = rates.take(request.state.caller)
+    request.state.allowance.require()
     _require_rights(caller, request.scope["route"])
     if caller.use_is_old:
         with transaction(engine) as session:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from samfleet_api.rates import Allowance
+from samfleet_api.rates import WINDOW_SECONDS, Allowance
 
 API = "/v1/"
 
 
 class AnswerHeaders:
     """Add `nosniff` to all responses. Responses of the API also get `no-store`, unless their route sets
-    `Cache-Control`, and the key's remaining requests (`RateLimit-*`).
+    `Cache-Control`. Responses to counted requests, also to refused ones, say how many requests remain.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -34,7 +32,10 @@ class AnswerHeaders:
 
 
 def _tell_allowance(headers: MutableHeaders, allowance: Allowance | None) -> None:
+    """Add the fields of draft-ietf-httpapi-ratelimit-headers, and the three of its versions before 07."""
     if allowance is not None:
+        headers["RateLimit-Policy"] = f'"key";q={allowance.limit};w={WINDOW_SECONDS}'
+        headers["RateLimit"] = f'"key";r={allowance.remaining};t={allowance.reset_seconds}'
         headers["RateLimit-Limit"] = str(allowance.limit)
         headers["RateLimit-Remaining"] = str(allowance.remaining)
-        headers["RateLimit-Reset"] = str(math.ceil(allowance.full_in_seconds))
+        headers["RateLimit-Reset"] = str(allowance.reset_seconds)

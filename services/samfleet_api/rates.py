@@ -7,6 +7,7 @@ from starving the others, and it saves each request a round trip to Redis, which
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 
 from samfleet.errors import TooManyRequests
 
+WINDOW_SECONDS = 60
 MOST_CALLERS = 10_000  # in memory; the least recent one is evicted first
+_ROUNDING = 1e-9  # a caller that waits exactly as long as it was told finds a whole request
 
 
 class RateLimited(TooManyRequests):
@@ -25,11 +28,28 @@ class RateLimited(TooManyRequests):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Remaining requests of a caller after this one."""
+    """The outcome of counting a request: what remains of `limit` requests per minute.
+
+    `wait_seconds` is 0 for an accepted request; for a refused one it is the time until the next is accepted.
+    """
 
     limit: int
     remaining: int
     full_in_seconds: float
+    wait_seconds: float = 0.0
+
+    @property
+    def reset_seconds(self) -> int:
+        """Time until all requests remain again, or of a refused one the time to wait; rounded up."""
+        return max(1, math.ceil(self.wait_seconds or self.full_in_seconds))
+
+    def require(self) -> None:
+        """Raise `RateLimited` if the request was refused."""
+        if self.wait_seconds:
+            raise RateLimited(
+                f"this key may send {self.limit} requests per minute; wait as long as Retry-After says",
+                retry_after_seconds=self.wait_seconds,
+            )
 
 
 class Rates:
@@ -44,20 +64,20 @@ class Rates:
         ] = {}  # remaining requests, and the time at which they were computed
 
     def take(self, caller: str) -> Allowance:
-        """Count a request of the caller, or raise `RateLimited`."""
-        per_second = self._per_minute / 60
+        """Count a request of the caller. A refused one takes nothing."""
+        limit = self._per_minute
         with self._lock:
             now = self._clock()
-            left, then = self._levels.pop(caller, (float(self._per_minute), now))
-            left = min(self._per_minute, left + (now - then) * per_second)
-            allowed = left >= 1
+            left, then = self._levels.pop(caller, (float(limit), now))
+            left = min(limit, left + (now - then) * limit / WINDOW_SECONDS)
+            allowed = left >= 1 - _ROUNDING
             left -= allowed
             self._levels[caller] = left, now
             while len(self._levels) > MOST_CALLERS:
                 del self._levels[next(iter(self._levels))]
-        if not allowed:
-            raise RateLimited(
-                f"this key may send {self._per_minute} requests per minute; wait as long as Retry-After says",
-                retry_after_seconds=(1 - left) / per_second,
-            )
-        return Allowance(self._per_minute, int(left), (self._per_minute - left) / per_second)
+        return Allowance(
+            limit,
+            remaining=int(left + _ROUNDING),
+            full_in_seconds=(limit - left) * WINDOW_SECONDS / limit,
+            wait_seconds=0.0 if allowed else (1 - left) * WINDOW_SECONDS / limit,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ from samfleet_api.bodies import STREAMED
 from samfleet_api.dependencies import TenantId
 from samfleet_api.jobs import watching
 from samfleet_api.long_requests import long_running
-from samfleet_api.rates import RateLimited, Rates
 
 ID = uuid.UUID(int=0)
 Server = Callable[..., httpx.Client]
@@ -129,25 +129,34 @@ def test_requests_per_minute_are_limited_per_key(server: Server) -> None:
     client = server(requests_per_minute=3)
     answers = [client.get("/v1/jobs") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert [answer.headers.get("RateLimit-Remaining") for answer in answers] == ["2", "1", "0", None]
+    assert [answer.headers.get("RateLimit-Remaining") for answer in answers] == ["2", "1", "0", "0"]
     assert answers[0].headers["RateLimit-Limit"] == "3"
     assert answers[3].json()["code"] == "rate_limited"
     assert 1 <= int(answers[3].headers["Retry-After"]) <= 20
-    assert client.get("/healthz").status_code == 200
+    uncounted = client.get("/healthz")
+    assert uncounted.status_code == 200
+    assert not any(name.startswith("ratelimit") for name in uncounted.headers)
 
 
-def test_the_request_budget_refills_over_time_for_each_key() -> None:
-    now = 0.0
-    rates = Rates(60, clock=lambda: now)
-    assert [rates.take("a").remaining for _ in range(60)] == list(range(59, -1, -1))
-    with pytest.raises(RateLimited) as refused:
-        rates.take("a")
-    assert refused.value.retry_after_seconds == 1
-    assert rates.take("b").remaining == 59
-    now = 2.0
-    assert rates.take("a").remaining == 1
-    now = 1000.0
-    assert rates.take("a").remaining == 59
+def test_counted_answers_have_the_fields_of_rate_limits(server: Server) -> None:
+    client = server(requests_per_minute=3)
+    answers = [client.get(path) for path in ("/v1/jobs", f"/v1/jobs/{ID}", "/v1/keys", "/v1/jobs")]
+    assert [answer.status_code for answer in answers] == [200, 404, 403, 429]
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"key";q=3;w=60'}
+    fields = [re.fullmatch(r'"key";r=(\d+);t=(\d+)', answer.headers["RateLimit"]) for answer in answers]
+    remaining, reset = zip(*((int(field[1]), int(field[2])) for field in fields if field), strict=True)
+    assert remaining == (2, 1, 0, 0)
+    assert [answer.headers["RateLimit-Reset"] for answer in answers] == [str(seconds) for seconds in reset]
+    assert reset[0] == 20
+    assert 20 < reset[1] <= 40 < reset[2] <= 60
+    assert str(reset[3]) == answers[3].headers["Retry-After"]  # a refused client learns when to come back
+
+
+def test_requests_without_a_valid_key_are_not_counted(server: Server) -> None:
+    client = server(requests_per_minute=3)
+    refused = client.get("/v1/jobs", headers={"Authorization": "Bearer wrong"})
+    assert refused.status_code == 401
+    assert "RateLimit" not in refused.headers
 
 
 def test_event_streams_are_limited_per_key(server: Server, tenant: Tenant, folder: Path) -> None:
