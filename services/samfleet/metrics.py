@@ -48,6 +48,11 @@ HTTP_IN_PROGRESS = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
+RATES_COUNTED_LOCALLY = Counter(
+    "samfleet_rates_counted_locally",
+    "Requests that one API process counted alone for their tenant's limit, because Redis did not reply.",
+    registry=REGISTRY,
+)
 
 # Workers
 TASKS = Histogram(

@@ -13,3 +13,10 @@ class QuotaSettings(BaseSettings):
         le=2**31 - 1,
         description="Most jobs that a tenant without its own limit may have open at a time. Unset: any number.",
     )
+    tenant_requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**9,
+        description="Requests that the keys of a tenant without its own limit may send together, to all API processes. "
+        "Unset: any number.",
+    )

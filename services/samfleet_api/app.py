@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -41,11 +41,11 @@ from samfleet_api.metrics.endpoints import router as metrics
 from samfleet_api.middleware import RequestLog
 from samfleet_api.pools.endpoints import router as pools
 from samfleet_api.problems import Problem
-from samfleet_api.rates import Rates
 from samfleet_api.reports.advise import router as advice
 from samfleet_api.reports.endpoints import prices
 from samfleet_api.reports.endpoints import router as reports
 from samfleet_api.reports.survey import router as survey
+from samfleet_api.request_rates import RequestRates
 from samfleet_api.runs.endpoints import router as runs
 from samfleet_api.runs.results import router as run_results
 from samfleet_api.sessions.endpoints import links as login_links
@@ -85,8 +85,8 @@ def create_app(
     add_variants_of(settings.variants_dir)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        with parts(settings) as state:
+    async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        with parts(settings) as state, closing(served.state.rates):
             yield {**state, **_in_this_loop(settings, state)}
 
     app = FastAPI(
@@ -102,7 +102,7 @@ def create_app(
         app.include_router(router)
     app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
     app.state.pictures = Budget(settings.overlay_pixels)
-    app.state.rates = Rates(settings.requests_per_minute)
+    app.state.rates = RequestRates(settings)
     add_dashboard(app)
     add_docs(app)
     add_error_handlers(app)

@@ -27,7 +27,7 @@ from samfleet.errors import Forbidden, Unauthorized
 from samfleet.jobs.queue import TaskQueue
 from samfleet.storage.store import ObjectStore
 from samfleet_api.keys.repository import Caller, caller_of_key, mark_used
-from samfleet_api.rates import Rates
+from samfleet_api.request_rates import RequestRates
 from samfleet_api.sessions.cookies import COOKIE, SAFE_METHODS, require_csrf
 from samfleet_api.sessions.repository import find_session
 from samfleet_api.sessions.wrong_keys import WrongKeys
@@ -108,9 +108,10 @@ def current_caller(
         caller = _caller_of_key(request, engine, credentials.credentials)
     bind_contextvars(tenant_id=str(caller.tenant_id), key_id=str(caller.key_id))
     request.state.caller = str(caller.key_id)
-    rates: Rates = request.app.state.rates
-    request.state.allowance = rates.take(request.state.caller)
-    request.state.allowance.require()
+    rates: RequestRates = request.app.state.rates
+    request.state.allowances = rates.count(caller)
+    for allowance in request.state.allowances:
+        allowance.require()
     _require_rights(caller, request.scope["route"])
     if caller.use_is_old:
         with transaction(engine) as session:

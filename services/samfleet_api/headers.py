@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,17 +27,24 @@ class AnswerHeaders:
                 headers["X-Content-Type-Options"] = "nosniff"
                 if scope["path"].startswith(API):
                     headers.setdefault("Cache-Control", "no-store")
-                _tell_allowance(headers, scope.get("state", {}).get("allowance"))
+                _tell_allowances(headers, scope.get("state", {}).get("allowances", ()))
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-def _tell_allowance(headers: MutableHeaders, allowance: Allowance | None) -> None:
-    """Add the fields of draft-ietf-httpapi-ratelimit-headers, and the three of its versions before 07."""
-    if allowance is not None:
-        headers["RateLimit-Policy"] = f'"key";q={allowance.limit};w={WINDOW_SECONDS}'
-        headers["RateLimit"] = f'"key";r={allowance.remaining};t={allowance.reset_seconds}'
-        headers["RateLimit-Limit"] = str(allowance.limit)
-        headers["RateLimit-Remaining"] = str(allowance.remaining)
-        headers["RateLimit-Reset"] = str(allowance.reset_seconds)
+def _tell_allowances(headers: MutableHeaders, allowances: Sequence[Allowance]) -> None:
+    """Add the fields of draft-ietf-httpapi-ratelimit-headers, and the three of its versions before 07.
+
+    These have room for one limit: the one that refused the request, or else the one with the fewest requests left.
+    """
+    if allowances:
+        policies = (f'"{one.policy}";q={one.limit};w={WINDOW_SECONDS}' for one in allowances)
+        headers["RateLimit-Policy"] = ", ".join(policies)
+        headers["RateLimit"] = ", ".join(
+            f'"{one.policy}";r={one.remaining};t={one.reset_seconds}' for one in allowances
+        )
+        tightest = min(allowances, key=lambda one: (one.accepted, one.remaining))
+        headers["RateLimit-Limit"] = str(tightest.limit)
+        headers["RateLimit-Remaining"] = str(tightest.remaining)
+        headers["RateLimit-Reset"] = str(tightest.reset_seconds)

@@ -30,6 +30,7 @@ class Caller:
     is_read_only: bool
     tenant_is_disabled: bool
     use_is_old: bool
+    tenant_requests_per_minute: int | None = None  # None: the server's default
 
     @property
     def scope(self) -> Scope:
@@ -39,6 +40,7 @@ class Caller:
 # The fields of `Caller`, of a query that joins the key's tenant.
 CALLER = (
     ApiKey.id, ApiKey.tenant_id, ApiKey.is_admin, ApiKey.is_read_only, Tenant.disabled_at.is_not(None), _use_is_old,
+    Tenant.requests_per_minute,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
@@ -61,7 +62,7 @@ def open_session(session: Session, key_id: uuid.UUID, token: str, lifetime: time
 def find_session(session: Session, token: str) -> OpenSession | None:
     """Find a session by the hash of its token, as for keys. It ends with its key."""
     row = session.execute(
-        select(*CALLER, Tenant.name, ApiKey.name, BrowserSession.expires_at)  # the first six columns are the caller
+        select(*CALLER, Tenant.name, ApiKey.name, BrowserSession.expires_at)
         .join(ApiKey, ApiKey.id == BrowserSession.api_key_id)
         .join(Tenant, Tenant.id == ApiKey.tenant_id)
         .where(
@@ -72,7 +73,8 @@ def find_session(session: Session, token: str) -> OpenSession | None:
     ).one_or_none()
     if row is None:
         return None
-    return OpenSession(Caller(*row[:6]), *row[6:])
+    values: list[Any] = list(row)
+    return OpenSession(Caller(*values[: len(CALLER)]), *values[len(CALLER) :])
 
 
 def close_session(session: Session, token: str) -> None:

@@ -11,6 +11,7 @@ from samfleet_api.schemas import RequestModel
 
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$"
 OPEN_JOBS = "Most jobs that it may have queued, running or paused at a time; null: `SAMFLEET_MAX_OPEN_JOBS` decides."
+REQUESTS = "Most requests per minute of its keys together; null: `SAMFLEET_TENANT_REQUESTS_PER_MINUTE` decides."
 TenantName = Annotated[str, StringConstraints(max_length=100, pattern=NAME)]
 Limit = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 
@@ -37,6 +38,7 @@ class UpdateTenant(RequestModel):
         description="Its share of a pool, relative to those of the other tenants with work there.",
     )
     max_open_jobs: Limit | None = Field(default=None, description=OPEN_JOBS)
+    requests_per_minute: Limit | None = Field(default=None, description=REQUESTS)
 
 
 class Tenant(BaseModel):
@@ -50,6 +52,7 @@ class Tenant(BaseModel):
                     "name": "robotics",
                     "weight": 1.0,
                     "max_open_jobs": None,
+                    "requests_per_minute": None,
                     "created_at": "2026-11-28T10:00:00Z",
                     "disabled_at": None,
                 }
@@ -61,6 +64,7 @@ class Tenant(BaseModel):
     name: str
     weight: float = Field(description="Its share of a pool, relative to those of the other tenants with work there.")
     max_open_jobs: int | None = Field(description=OPEN_JOBS)
+    requests_per_minute: int | None = Field(description=REQUESTS)
     created_at: datetime
     disabled_at: datetime | None = Field(description="Since then its keys are refused; null if it is enabled.")
 
@@ -71,6 +75,7 @@ class Tenant(BaseModel):
             name=tenant.name,
             weight=tenant.weight,
             max_open_jobs=tenant.max_open_jobs,
+            requests_per_minute=tenant.requests_per_minute,
             created_at=tenant.created_at,
             disabled_at=tenant.disabled_at,
         )

@@ -107,7 +107,7 @@ def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl 
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    columns = ("id", "name", "weight", "max_open_jobs", "created_at", "disabled_at")
+    columns = ("id", "name", "weight", "max_open_jobs", "requests_per_minute", "created_at", "disabled_at")
     print_rows(found, columns, Form(as_json, plain), "there are no tenants")
 
 
@@ -131,6 +131,10 @@ def set_tenant(
         str | None,
         typer.Option(metavar="NUMBER", help="Most open jobs; 'default' for the server's setting.", show_default=False),
     ] = None,
+    requests_per_minute: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER", help="Most requests of its keys together; or 'default'.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
@@ -139,7 +143,7 @@ def set_tenant(
     from samfleet_cli.connection import choose_api, connect
 
     changes: dict[str, Any] = {} if weight is None else {"weight": weight}
-    changes |= _limits(max_open_jobs=max_open_jobs)
+    changes |= _limits(max_open_jobs=max_open_jobs, requests_per_minute=requests_per_minute)
     if not changes:
         raise typer.BadParameter("name what to change, such as --weight 2")
     with connect(choose_api(api_url, api_key)) as client:

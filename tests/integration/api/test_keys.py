@@ -80,20 +80,21 @@ def test_the_weight_of_a_tenant_is_changed_and_audited(admin: Tenant) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "tenant_not_found")
 
 
-def test_the_most_open_jobs_of_a_tenant_are_changed_and_audited(admin: Tenant) -> None:
+@pytest.mark.parametrize("field", ["max_open_jobs", "requests_per_minute"])
+def test_the_limits_of_a_tenant_are_changed_and_audited(admin: Tenant, field: str) -> None:
     name = f"tenant-{uuid.uuid4().hex}"
     path = f"/v1/tenants/{name}"
-    assert admin.http.post("/v1/tenants", json={"name": name}).json()["max_open_jobs"] is None
+    assert admin.http.post("/v1/tenants", json={"name": name}).json()[field] is None
     for most in (5, 5, 2**31 - 1, None):
-        assert admin.http.patch(path, json={"max_open_jobs": most}).json()["max_open_jobs"] == most
-    assert admin.http.patch(path, json={"weight": 2}).json()["max_open_jobs"] is None
-    assert admin.http.patch(path, json={"max_open_jobs": 7, "weight": 3}).status_code == 200
-    assert admin.http.patch(path, json={}).json()["max_open_jobs"] == 7
+        assert admin.http.patch(path, json={field: most}).json()[field] == most
+    assert admin.http.patch(path, json={"weight": 2}).json()[field] is None
+    assert admin.http.patch(path, json={field: 7, "weight": 3}).status_code == 200
+    assert admin.http.patch(path, json={}).json()[field] == 7
     entries = admin.http.get("/v1/audit", params={"tenant": name, "action": "tenant.changed"}).json()["items"]
-    audited = [entry["detail"].get("max_open_jobs", "same") for entry in reversed(entries)]
+    audited = [entry["detail"].get(field, "same") for entry in reversed(entries)]
     assert audited == [5, 2**31 - 1, None, "same", 7]
     for wrong in (0, -1, 2**31, 1.5, "5", True):
-        answer = admin.http.patch(path, json={"max_open_jobs": wrong})
+        answer = admin.http.patch(path, json={field: wrong})
         assert (answer.status_code, answer.json()["code"]) == (422, "payload_invalid")
 
 

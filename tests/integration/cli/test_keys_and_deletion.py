@@ -74,6 +74,8 @@ def test_limits_of_a_tenant_are_set_and_reset(api: Api, admin: Tenant) -> None:
     for given, most in (("20", 20), ("default", None)):
         printed = run(api, admin.key, "tenants", "set", name, "--max-open-jobs", given, "--json")
         assert (json.loads(printed)["max_open_jobs"], json.loads(printed)["weight"]) == (most, 2.5)
+    printed = run(api, admin.key, "tenants", "set", name, "--requests-per-minute", "600", "--json")
+    assert (json.loads(printed)["requests_per_minute"], json.loads(printed)["max_open_jobs"]) == (600, None)
     for wrong in ("0", "-1", "many", ""):
         with pytest.raises(SystemExit):
             run(api, admin.key, "tenants", "set", name, f"--max-open-jobs={wrong}")
