@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select, text
@@ -11,6 +12,8 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import Dataset, DatasetSource, DatasetState, Job, JobState, Run, RunState
 from samfleet.db.session import transaction
 from samfleet.jobs.hardware import remember_hardware
+from samfleet.rollups.measures import measures
+from samfleet.rollups.sketch import bucket_of
 from samfleet.rollups.store import merge
 from samfleet.rollups.tally import Cell, Tally
 from samfleet.wire.stages import IMAGE
@@ -20,6 +23,18 @@ FAIL_FROM = 0.9  # failures are in the last tenth of the images: worst for a lis
 FAILING = 100  # one of so many there
 TABLES = ("dataset_images", "shards", "image_results")
 MACHINE = {"device_kind": "cpu", "device_name": "made up"}
+BATCH = 2
+FAILS_IN = "preprocess"
+TIMES = {  # of every image
+    "queue_shard_ms": 100.0,
+    "queue_triton_ms": 5.0,
+    "fetch_ms": 1.0,
+    "preprocess_ms": 2.0,
+    "encode_ms": 10.0,
+    "decode_ms": 40.0,
+    "postprocess_ms": 15.0,
+    "store_ms": 0.4,
+}
 
 IMAGES = """
 INSERT INTO dataset_images (dataset_id, position, image_id, file_name, uri, size_bytes, width, height)
@@ -48,8 +63,10 @@ INSERT INTO image_results (run_id, dataset_image_id, image_id, shard_id, outcome
                            postprocess_batch_ms, store_ms)
 SELECT :run, image.id, image.image_id, shard.id, CASE WHEN fails THEN 'failed' ELSE 'succeeded' END,
        CASE WHEN fails THEN 'image_truncated' END, CASE WHEN fails THEN 'the file ends early' END,
-       CASE WHEN fails THEN 'preprocess' END, shard.part_key, image.position - shard.first_position, 10, 32, 24,
-       :hardware, 2, 'host', false, 100, 5, 1, 2, 4, 10, 20, 40, 80, 15, 30, 0.4
+       CASE WHEN fails THEN :stage END, shard.part_key, image.position - shard.first_position, 10, 32, 24,
+       :hardware, :batch, 'host', false, :queue_shard_ms, :queue_triton_ms, :fetch_ms,
+       :preprocess_ms, :batch * :preprocess_ms, :encode_ms, :batch * :encode_ms, :decode_ms, :batch * :decode_ms,
+       :postprocess_ms, :batch * :postprocess_ms, :store_ms
 FROM shards AS shard
 JOIN dataset_images AS image
   ON image.dataset_id = :dataset AND image.position BETWEEN shard.first_position AND shard.last_position
@@ -102,12 +119,23 @@ def _write_results(session: Session, job: Job, run: Run, done: int) -> None:
     hardware_id = remember_hardware(session, [MACHINE]).id_of(MACHINE)
     about = {"run": run.id, "dataset": job.dataset_id, "images": run.total, "done": done, "size": SHARD}
     about |= {"fail_from": int(FAIL_FROM * run.total), "failing": FAILING, "hardware": hardware_id}
+    about |= {"batch": BATCH, "stage": FAILS_IN, **TIMES}
     session.execute(text(SHARDS), about)
     session.execute(text(RESULTS), about)
     counts = text("SELECT coalesce(sum(failed), 0) FROM shards WHERE run_id = :run")
     run.failed = int(session.execute(counts, about).scalar_one())
     run.succeeded = done - run.failed
+    merge(session, job, run, _tallies(session, run, hardware_id))
+
+
+def _tallies(session: Session, run: Run, hardware_id: uuid.UUID | None) -> dict[Cell, Tally]:
+    """Count the run's results, all of which have equal times."""
     now = session.execute(select(func.now())).scalar_one()
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    tally = Tally(run.succeeded, run.failed, 100.0 * run.succeeded, started_at=now, ended_at=now)
-    merge(session, job, run, {Cell(hardware_id, None, IMAGE, hour, 2, False): tally})
+    whole = Cell(hardware_id, None, IMAGE, now.replace(minute=0, second=0, microsecond=0), BATCH, False)
+    tallies = {}
+    for stage, ms in measures(TIMES).items():
+        counts = Counter({bucket: run.succeeded for bucket in [bucket_of(ms)] if bucket is not None})
+        tallies[whole._replace(stage=stage)] = Tally(run.succeeded, sum_ms=ms * run.succeeded, counts=counts)
+    tallies[whole].merge(Tally(failures=run.failed, started_at=now, ended_at=now))
+    tallies[whole._replace(stage=FAILS_IN)].failures = run.failed
+    return tallies

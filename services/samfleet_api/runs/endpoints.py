@@ -76,7 +76,7 @@ def read_run(
         run,
         progress_of_runs(session, [run])[run.id],
         repository.facts_of(session, [run.id]).get(run.id, RunFacts()),
-        stage_statistics(session, run.id, include_warmup=include_warmup),
+        stage_statistics(session, run, include_warmup=include_warmup),
         stalled=stalled_runs(session, [run]).get(run.id),
     )
 

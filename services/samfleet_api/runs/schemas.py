@@ -149,7 +149,11 @@ class Gate(BaseModel):
 
 
 class Stage(BaseModel):
-    """Milliseconds per image over `n` images. For work done per batch, an image has its share."""
+    """Milliseconds per image over `n` images. For work done per batch, an image has its share.
+
+    Percentiles are exact up to 5,000 succeeded images of the run; of more they differ by at most 1 %. Counts and means
+    are always exact.
+    """
 
     n: int
     mean_ms: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,8 @@ from samfleet.db.models import Run, Tenant
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.reports.stages import stage_statistics
+from samfleet.rollups.sketch import RELATIVE_ERROR
 from samfleet_api.jobs.repository import failed_images
 from samfleet_api.runs.repository import ListedOutcome, facts_of, page_of_images
 
@@ -113,6 +116,7 @@ def test_requests_read_few_rows(jobs: Jobs) -> None:
         (jobs.running, dispatched, "ix_shards_pending"),
         (jobs.completed, errors, "ix_image_results_failures"),
         (jobs.completed, lambda session, run: facts_of(session, [run.id]), "pk_rollups"),
+        (jobs.completed, stage_statistics, "ix_report_series_run_id"),
     ]
     for job, read, index in wanted:
         with Session(jobs.engine) as session:
@@ -121,3 +125,14 @@ def test_requests_read_few_rows(jobs: Jobs) -> None:
                 read(session, run)
             assert index in indexes(plans), plans
             assert most_rows(plans) < MOST_ROWS, plans
+
+
+def test_stage_times_of_the_written_rows_and_of_their_rollups_agree(jobs: Jobs) -> None:
+    """The rollups that the benchmark writes by itself are those of its rows."""
+    with Session(jobs.engine) as session:
+        run = session.get_one(Run, jobs.completed.run_id)
+        sketched, exact = stage_statistics(session, run), stage_statistics(session, run, exact_images=IMAGES)
+    assert list(sketched) == list(exact)
+    for stage, times in exact.items():
+        assert sketched[stage].n == times.n
+        assert dataclasses.astuple(sketched[stage]) == pytest.approx(dataclasses.astuple(times), rel=RELATIVE_ERROR)
