@@ -14,12 +14,15 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
 from samfleet.db.models import Run, RunState, Shard, ShardState
 from samfleet.jobs.states import OPEN_SHARDS, is_final
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +70,22 @@ class Progress:
 
 
 def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, Progress]:
-    """Return the progress of these runs by id, from one query over their shards."""
-    leased, recorded = Shard.state == ShardState.LEASED, Shard.part_key.is_not(None)
-    query = (
-        select(
-            Shard.run_id,
-            func.coalesce(func.sum(Shard.progress).filter(leased), 0).label("in_progress"),
-            func.coalesce(func.sum(Shard.failed).filter(recorded, Shard.state.in_(OPEN_SHARDS)), 0).label("retrying"),
-            func.min(func.coalesce(Shard.first_claimed_at, Shard.claimed_at)).label("started"),
-            func.max(Shard.finished_at).filter(recorded).label("last_record"),
-        )
-        .where(Shard.run_id.in_([run.id for run in runs]))
-        .group_by(Shard.run_id)
-    )
+    """Return the progress of these runs by id, from one query.
+
+    Of each run's shards it reads those in flight and those that are retried; the first claim and the last record are
+    the ends of an index.
+    """
+    recorded = Shard.part_key.is_not(None)
+    claimed = func.coalesce(Shard.first_claimed_at, Shard.claimed_at)
+    in_progress = _of_shards(func.sum(Shard.progress), Shard.state == ShardState.LEASED)
+    retrying = _of_shards(func.sum(Shard.failed), recorded, Shard.state.in_(OPEN_SHARDS))
+    query = select(
+        Run.id.label("run_id"),
+        func.coalesce(in_progress, 0).label("in_progress"),
+        func.coalesce(retrying, 0).label("retrying"),
+        _of_shards(func.min(claimed), Shard.claimed_at.is_not(None)).label("started"),
+        _of_shards(func.max(Shard.finished_at), recorded).label("last_record"),
+    ).where(Run.id.in_([run.id for run in runs]))
     rows = {row.run_id: row for row in session.execute(query)}
     now = session.execute(select(func.now())).scalar_one()
     found: dict[uuid.UUID, Progress] = {}
@@ -98,6 +104,10 @@ def progress_of_runs(session: Session, runs: Sequence[Run]) -> dict[uuid.UUID, P
             paused=run.state is RunState.PAUSED,
         )
     return found
+
+
+def _of_shards(aggregate: ColumnElement[T], *conditions: ColumnElement[bool]) -> ScalarSelect[T]:
+    return select(aggregate).where(Shard.run_id == Run.id, *conditions).correlate(Run).scalar_subquery()
 
 
 def combine(parts: Iterable[Progress]) -> Progress:

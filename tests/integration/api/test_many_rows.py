@@ -15,10 +15,12 @@ from benchmarks.scale.rows import FAIL_FROM, FAILING, WrittenJob, analyze, write
 from samfleet.db.models import Run, Tenant
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
+from samfleet.jobs.progress import progress_of_runs
 from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.jobs.throughput import throughput_of_runs
 from samfleet.reports.stages import stage_statistics
 from samfleet.rollups.sketch import RELATIVE_ERROR
-from samfleet_api.jobs.repository import failed_images
+from samfleet_api.jobs.repository import failed_images, failure_groups
 from samfleet_api.runs.repository import ListedOutcome, facts_of, page_of_images
 
 IMAGES = 20_000
@@ -110,7 +112,13 @@ def test_requests_read_few_rows(jobs: Jobs) -> None:
     def errors(session: Session, run: Run) -> object:
         return failed_images(session, run.job_id, after=None, limit=11)
 
+    def progress(session: Session, run: Run) -> object:
+        return progress_of_runs(session, [run])
+
     wanted: list[tuple[WrittenJob, Callable[[Session, Run], object], str]] = [
+        (jobs.running, progress, "ix_shards_claims"),
+        (jobs.running, progress, "ix_shards_records"),
+        (jobs.running, progress, "ix_shards_retried"),
         (jobs.completed, page(ListedOutcome.FAILED), "ix_shards_failures"),
         (jobs.running, page(ListedOutcome.PENDING), "ix_shards_unrecorded"),
         (jobs.running, dispatched, "ix_shards_pending"),
@@ -124,6 +132,23 @@ def test_requests_read_few_rows(jobs: Jobs) -> None:
             with explained(session) as plans:
                 read(session, run)
             assert index in indexes(plans), plans
+            assert most_rows(plans) < MOST_ROWS, plans
+
+
+def test_counts_of_a_run_read_an_index_and_not_its_rows(jobs: Jobs) -> None:
+    def throughput(session: Session, run: Run) -> object:
+        return throughput_of_runs(session, [run], 60)
+
+    def groups(session: Session, run: Run) -> object:
+        return failure_groups(session, run.job_id)
+
+    for read, index in ((throughput, "ix_shards_records"), (groups, "ix_image_results_failures")):
+        with Session(jobs.engine) as session:
+            run = session.get_one(Run, jobs.completed.run_id)
+            with explained(session) as plans:
+                read(session, run)
+            scans = [node for plan in plans for node in nodes(plan) if node.get("Index Name") == index]
+            assert "Index Only Scan" in {node["Node Type"] for node in scans}, plans
             assert most_rows(plans) < MOST_ROWS, plans
 
 

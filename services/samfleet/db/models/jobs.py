@@ -210,4 +210,23 @@ class Shard(Base):
         Index("ix_shards_pending", run_id, "index", postgresql_where=text("state = 'pending'")),
         Index("ix_shards_failures", run_id, "index", postgresql_where=text("failed > 0")),
         Index("ix_shards_unrecorded", run_id, "index", postgresql_where=text("part_key IS NULL")),
+        Index(  # the first claim of a run
+            "ix_shards_claims",
+            run_id,
+            text("coalesce(first_claimed_at, claimed_at)"),
+            postgresql_where=text("claimed_at IS NOT NULL"),
+        ),
+        Index(  # the throughput of a run, without its other columns
+            "ix_shards_records",
+            run_id,
+            "finished_at",
+            postgresql_include=["first_position", "last_position", "failed"],
+            postgresql_where=text("part_key IS NOT NULL"),
+        ),
+        Index(  # open shards with results
+            "ix_shards_retried",
+            run_id,
+            postgresql_include=["failed"],
+            postgresql_where=text("part_key IS NOT NULL AND state IN ('pending', 'queued', 'leased')"),
+        ),
     )

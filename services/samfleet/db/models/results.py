@@ -92,7 +92,13 @@ class ImageResult(HasCreatedAt, Base):
 
     __table_args__ = (
         CheckConstraint("(outcome = 'failed') = (error_code IS NOT NULL)", name="error"),
-        Index("ix_image_results_failures", run_id, image_id, postgresql_where=(outcome == Outcome.FAILED.value)),
+        Index(  # with what the failures are counted by
+            "ix_image_results_failures",
+            run_id,
+            image_id,
+            postgresql_include=["error_code", "error_stage"],
+            postgresql_where=(outcome == Outcome.FAILED.value),
+        ),
         Index("ix_image_results_image", run_id, image_id, unique=True),
     )
 
