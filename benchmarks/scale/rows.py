@@ -97,7 +97,7 @@ def write_job(engine: Engine, tenant_id: uuid.UUID, dataset_id: uuid.UUID, image
     with transaction(engine) as session:
         task = {"kind": "everything"}
         job = Job(tenant_id=tenant_id, dataset_id=dataset_id, task=task, image_count=images, request_sha256="0" * 64)
-        job.state = JobState.COMPLETED_WITH_ERRORS if whole else JobState.RUNNING
+        job.state, job.started_at = JobState.COMPLETED_WITH_ERRORS if whole else JobState.RUNNING, func.now()
         session.add(job)
         session.flush()
         run = Run(job_id=job.id, variant="mobile_sam", pool="local", total=images, task=task, provenance={})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import BigInteger, Integer, column, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Integer, column, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.copy import copy_rows
@@ -45,14 +45,14 @@ def record(
         raise LeaseLost(f"shard {claimed.index} of run {claimed.run_id} was taken over or cancelled")
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     stored = {"part_key": part_key, "store_ms": store_ms}
-    lines = _replace(session, claimed, part_key) if claimed.previous_part else {}
+    job, run = locked
+    lines = _replace(session, job, claimed, part_key) if claimed.previous_part else {}
     rows = [
         {**_row(claimed, outcome, lines.get(outcome.image.dataset_image_id, place), hardware), **stored}
         for place, outcome in enumerate(outcomes)
     ]
     copy_rows(session, ImageResult, rows)
     _remember_sizes(session, outcomes)
-    job, run = locked
     _count(run, outcomes, failed, replaced=len(lines))
     run.part_bytes += part_bytes - replaced_bytes
     run.parts += claimed.previous_part is None
@@ -92,28 +92,35 @@ def _close_shard(session: Session, claimed: ClaimedShard, part_key: str, part_by
     return None if closed.one_or_none() is None else replaced or 0
 
 
-def _replace(session: Session, claimed: ClaimedShard, part_key: str) -> Mapping[int, int]:
+def _replace(session: Session, job: Job, claimed: ClaimedShard, part_key: str) -> Mapping[int, int]:
     """Delete the failed rows of a retried shard and point the others to the new part, whose lines have the same order.
 
-    Returns the lines of the deleted rows by the id of the dataset's image.
+    Returns the lines of the deleted rows by the id of the dataset's image. The rows are found by the shard's images:
+    no index of results has the shard.
     """
     of_shard = ImageResult.run_id == claimed.run_id, ImageResult.shard_id == claimed.shard_id
-    failed = delete(ImageResult).where(*of_shard, ImageResult.outcome == Outcome.FAILED)
+    claimed_images = ImageResult.image_id.in_([image.image_id for image in claimed.images])
+    failed = delete(ImageResult).where(*of_shard, claimed_images, ImageResult.outcome == Outcome.FAILED)
     places = failed.returning(ImageResult.dataset_image_id, ImageResult.part_line)
     lines = {row.dataset_image_id: row.part_line for row in session.execute(places)}
-    session.execute(update(ImageResult).where(*of_shard).values(part_key=part_key))
+    bounds = select(Shard.first_position, Shard.last_position).where(Shard.id == claimed.shard_id)
+    first, last = session.execute(bounds).one()
+    images = select(DatasetImage.id).where(
+        DatasetImage.dataset_id == job.dataset_id, DatasetImage.position.between(first, last)
+    )
+    kept = update(ImageResult).where(*of_shard, ImageResult.dataset_image_id.in_(images))
+    session.execute(kept.values(part_key=part_key).execution_options(synchronize_session=False))
     return lines
 
 
 def _advance_run(session: Session, queue: TaskQueue, job: Job, run: Run, shards_in_flight: int) -> None:
-    retried = _to_retry(session, run) if run.retries else Retried(0, 0)
-    if run.failed - retried.images > job.max_failure_rate * run.total:
+    if _exceeds_failure_rate(session, job, run):
         message = (
             f"{run.failed} of {run.total} images failed, more than the {job.max_failure_rate:.1%} that the job "
             "allows; the job's errors list has the reasons"
         )
         fail_run(session, job, run, FAILURE_RATE_EXCEEDED, message)
-    elif run.succeeded + run.failed == run.total and not retried.shards:
+    elif run.succeeded + run.failed == run.total and not (run.retries and _has_shards_to_retry(session, run)):
         run.sent_at = func.now()
         move_run(session, run, RunState.FINISHING)
         wake_after_commit(session, queue, TaskName.FINISH, str(run.id), correlation=job.correlation_id)
@@ -121,18 +128,22 @@ def _advance_run(session: Session, queue: TaskQueue, job: Job, run: Run, shards_
         dispatch_run(session, queue, run.id, shards_in_flight)
 
 
-class Retried(NamedTuple):
-    """Open shards of a retried run that have results, and the failed images in them, which are computed again."""
+def _exceeds_failure_rate(session: Session, job: Job, run: Run) -> bool:
+    """Return True if too many images failed, without those that are computed again."""
+    allowed = job.max_failure_rate * run.total
+    if run.failed <= allowed or not run.retries:
+        return run.failed > allowed
+    again = session.scalar(select(func.coalesce(func.sum(Shard.failed), 0)).where(*_to_retry(run))) or 0
+    return run.failed - again > allowed
 
-    shards: int
-    images: int
+
+def _has_shards_to_retry(session: Session, run: Run) -> bool:
+    return bool(session.scalar(select(exists().where(*_to_retry(run)))))
 
 
-def _to_retry(session: Session, run: Run) -> Retried:
-    query = select(func.count(), func.coalesce(func.sum(Shard.failed), 0)).where(
-        Shard.run_id == run.id, Shard.state.in_(OPEN_SHARDS), Shard.part_key.is_not(None)
-    )
-    return Retried(*session.execute(query).one())
+def _to_retry(run: Run) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition of a retried run's open shards that have results."""
+    return Shard.run_id == run.id, Shard.state.in_(OPEN_SHARDS), Shard.part_key.is_not(None)
 
 
 def _row(claimed: ClaimedShard, outcome: ImageOutcome, line: int, hardware: KnownHardware) -> dict[str, Any]:

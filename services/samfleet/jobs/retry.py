@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import ImageResult, Job, JobState, Run, RunState, Shard, ShardState
+from samfleet.db.models import DatasetImage, ImageResult, Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.errors import Conflict
 from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.open_jobs import require_place
@@ -74,7 +74,7 @@ def _retry_run(session: Session, queue: TaskQueue, job: Job, run: Run) -> None:
     _clear(run)
     run.retries += 1
     move_run(session, run, RunState.RUNNING, "retry requested")
-    _keep_claim_times(session, run)
+    _keep_claim_times(session, job, run)
     if _reopen(session, run):
         wake_after_commit(session, queue, TaskName.DISPATCH, str(run.id), correlation=job.correlation_id)
     else:  # only its end had failed
@@ -91,23 +91,34 @@ def _clear(run: Run) -> None:
     get_on(run)
 
 
-def _keep_claim_times(session: Session, run: Run) -> None:
+def _keep_claim_times(session: Session, job: Job, run: Run) -> None:
     """Copy the claim of each shard to be retried to its rows, because the next claim replaces it.
 
-    Rollups take the start of work from there.
+    Rollups take the start of work from there. The rows are found by the positions of their images: no index of results
+    has the shard.
     """
-    session.execute(
-        update(ImageResult)
+    failed = select(Shard.id, Shard.claimed_at, Shard.first_position, Shard.last_position)
+    shards = session.execute(failed.where(Shard.run_id == run.id, Shard.failed > 0).order_by(Shard.index)).all()
+    images = select(DatasetImage.id).where(
+        DatasetImage.dataset_id == job.dataset_id,
+        DatasetImage.position.between(bindparam("first"), bindparam("last")),
+    )
+    keep = (
+        update(ImageResult.__table__)  # type: ignore[arg-type]
         .where(
             ImageResult.run_id == run.id,
-            ImageResult.shard_id == Shard.id,
+            ImageResult.dataset_image_id.in_(images),
+            ImageResult.shard_id == bindparam("shard"),
             ImageResult.claimed_at.is_(None),
-            Shard.run_id == run.id,
-            Shard.failed > 0,
         )
-        .values(claimed_at=Shard.claimed_at)
-        .execution_options(synchronize_session=False)
+        .values(claimed_at=bindparam("claimed"))
     )
+    if shards:
+        of_shards = [
+            {"shard": shard.id, "claimed": shard.claimed_at, "first": shard.first_position, "last": shard.last_position}
+            for shard in shards
+        ]
+        session.connection().execute(keep, of_shards)
 
 
 def _reopen(session: Session, run: Run) -> bool:

@@ -46,6 +46,7 @@ def failed_images(session: Session, shard: Shard, images: Sequence[ShardImage]) 
     query = select(ImageResult.dataset_image_id).where(
         ImageResult.run_id == shard.run_id,
         ImageResult.shard_id == shard.id,
+        ImageResult.image_id.in_([image.image_id for image in images]),  # the index has no shard
         ImageResult.outcome == Outcome.FAILED,
     )
     failed = set(session.scalars(query))

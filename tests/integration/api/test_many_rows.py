@@ -8,15 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
 from benchmarks.scale.rows import FAIL_FROM, FAILING, WrittenJob, analyze, write_dataset, write_job
-from samfleet.db.models import Run, Tenant
+from fixtures.worker.job_rows import MINUTE, finished
+from samfleet.db.models import Job, Run, Shard, ShardState, Tenant
 from samfleet.db.session import transaction
+from samfleet.jobs.claim import claim, release
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.progress import progress_of_runs
 from samfleet.jobs.queue import MemoryTaskQueue
+from samfleet.jobs.record import record
+from samfleet.jobs.retry import retry_job
+from samfleet.jobs.stall import Reason
 from samfleet.jobs.throughput import throughput_of_runs
 from samfleet.reports.stages import stage_statistics
 from samfleet.rollups.sketch import RELATIVE_ERROR
@@ -49,21 +54,20 @@ def jobs(engine: Engine) -> Jobs:
 
 @contextmanager
 def explained(session: Session) -> Iterator[list[dict[str, Any]]]:
-    """Collect the plans of the statements that the block executes."""
-    statements: list[tuple[str, Any]] = []
+    """Collect the plans of the statements that the block executes. Each is explained before, and then undone."""
     plans: list[dict[str, Any]] = []
 
-    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        statements.append((statement, parameters))
+    def explain(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        cursor = connection.connection.cursor()
+        cursor.execute("SAVEPOINT explained")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters[0] if many else parameters)
+        plans.append(cursor.fetchone()[0][0]["Plan"])  # type: ignore[index]
+        cursor.execute("ROLLBACK TO SAVEPOINT explained")
 
     connection = session.connection()
-    event.listen(connection, "before_cursor_execute", keep)
+    event.listen(connection, "before_cursor_execute", explain)
     yield plans
-    event.remove(connection, "before_cursor_execute", keep)
-    for statement, parameters in statements:
-        cursor = connection.connection.cursor()
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-        plans.append(cursor.fetchone()[0][0]["Plan"])  # type: ignore[index]
+    event.remove(connection, "before_cursor_execute", explain)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -150,6 +154,33 @@ def test_counts_of_a_run_read_an_index_and_not_its_rows(jobs: Jobs) -> None:
             scans = [node for plan in plans for node in nodes(plan) if node.get("Index Name") == index]
             assert "Index Only Scan" in {node["Node Type"] for node in scans}, plans
             assert most_rows(plans) < MOST_ROWS, plans
+
+
+def test_a_retry_reads_the_failed_shards_and_their_images(jobs: Jobs) -> None:
+    queue = MemoryTaskQueue()
+    with Session(jobs.engine) as session:
+        run = session.get_one(Run, jobs.completed.run_id)
+        job = session.get_one(Job, run.job_id)
+        with explained(session) as plans:
+            retry_job(session, queue, job.tenant_id, job.id)
+        assert {"ix_shards_failures", "ix_shards_cancelled"} <= indexes(plans), plans
+        assert most_rows(plans) < MOST_ROWS, plans
+        dispatch_run(session, queue, run.id, 2)
+        released, recorded = session.scalars(select(Shard.id).where(Shard.state == ShardState.QUEUED)).all()
+        with explained(session) as plans:
+            claimed = claim(session, released, "w", MINUTE)
+            assert claimed is not None
+            assert release(session, claimed, error=Reason("c", "m"), retry_in=MINUTE, max_attempts=2)
+        assert "ix_shards_attempts" in indexes(plans), plans
+        assert most_rows(plans) < MOST_ROWS, plans
+        with explained(session) as plans:
+            claimed = claim(session, recorded, "w", MINUTE)
+            assert claimed is not None
+            part: dict[str, Any] = {"part_key": "part", "part_bytes": 1, "store_ms": 0.1, "shards_in_flight": 2}
+            record(session, queue, claimed, finished(claimed), **part)
+        assert len(claimed.images) == 1
+        assert {"ix_shards_retried", "ix_image_results_failures"} <= indexes(plans), plans
+        assert most_rows(plans) < MOST_ROWS, plans
 
 
 def test_stage_times_of_the_written_rows_and_of_their_rollups_agree(jobs: Jobs) -> None:

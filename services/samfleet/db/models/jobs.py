@@ -210,6 +210,8 @@ class Shard(Base):
         Index("ix_shards_pending", run_id, "index", postgresql_where=text("state = 'pending'")),
         Index("ix_shards_failures", run_id, "index", postgresql_where=text("failed > 0")),
         Index("ix_shards_unrecorded", run_id, "index", postgresql_where=text("part_key IS NULL")),
+        Index("ix_shards_attempts", run_id, "index", postgresql_where=text("attempts > 0")),
+        Index("ix_shards_cancelled", run_id, postgresql_where=text("state = 'cancelled'")),
         Index(  # the first claim of a run
             "ix_shards_claims",
             run_id,
