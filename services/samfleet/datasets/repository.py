@@ -90,12 +90,6 @@ def add_images(session: Session, dataset_id: uuid.UUID, images: Sequence[NewImag
     return session.scalars(statement).all()
 
 
-def total_bytes(session: Session, dataset_id: uuid.UUID) -> int:
-    """Return the total size of the images in the dataset so far."""
-    query = select(func.coalesce(func.sum(DatasetImage.size_bytes), 0)).where(DatasetImage.dataset_id == dataset_id)
-    return int(session.scalar(query) or 0)
-
-
 def names_in_order(session: Session, dataset_id: uuid.UUID) -> list[tuple[int, str]]:
     """Return (id, file_name) sorted by the names' UTF-8 bytes, like Python, not by the database's collation."""
     query = select(DatasetImage.id, DatasetImage.file_name).where(DatasetImage.dataset_id == dataset_id)

@@ -207,7 +207,7 @@ def _record_images(
     session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID, images: Sequence[NewImage], limits: InputLimits
 ) -> Sequence[DatasetImage]:
     dataset = _lock_open(session, tenant_id, dataset_id)
-    _require_room(session, dataset, images, limits)
+    _require_room(dataset, images, limits)
     added = repository.add_images(session, dataset.id, images)
     _refuse_taken(sorted({image.file_name for image in images} - {image.file_name for image in added}))
     dataset.image_count += len(added)
@@ -222,13 +222,15 @@ def _count_file(dataset: Dataset, replaced: int | None, size: int) -> None:
     dataset.stored_objects += replaced is None
 
 
-def _require_room(session: Session, dataset: Dataset, images: Sequence[NewImage], limits: InputLimits) -> None:
+def _require_room(dataset: Dataset, images: Sequence[NewImage], limits: InputLimits) -> None:
+    """Raise `DatasetTooLarge` if the locked dataset has no room. Its counters are those of its images."""
     if dataset.image_count + len(images) > limits.images:
         raise DatasetTooLarge(
             f"dataset {dataset.id} would have more than {limits.images} images; make several datasets, or raise "
             "SAMFLEET_MAX_DATASET_IMAGES"
         )
-    if repository.total_bytes(session, dataset.id) + sum(image.size_bytes for image in images) > limits.total_bytes:
+    stored = dataset.stored_bytes - (dataset.annotations_bytes or 0) - (dataset.detections_bytes or 0)
+    if stored + sum(image.size_bytes for image in images) > limits.total_bytes:
         raise DatasetTooLarge(
             f"dataset {dataset.id} would have more than {limits.total_bytes} bytes; make several datasets, or raise "
             "SAMFLEET_MAX_DATASET_BYTES"

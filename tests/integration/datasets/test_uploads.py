@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 
 from samfleet.datasets.annotation_entries import AnnotationsInvalid
 from samfleet.datasets.detections import DetectionsInvalid
@@ -247,3 +247,22 @@ def test_images_and_bytes_of_a_dataset_are_limited(uploads: Uploads) -> None:
     with pytest.raises(DatasetTooLarge, match="more than 40 bytes"):
         uploads.add("c", "d", "e", content=b"x" * 10)
     assert len(uploads.stored()) == len(uploads.rows()) == 2
+
+
+def test_annotations_and_detections_take_no_room_from_the_images(uploads: Uploads) -> None:
+    uploads.annotate({"a": 1})
+    uploads.detect(1)
+    uploads.add("a", content=b"x" * 10)
+    uploads.annotate({"a": 1, "b": 2})
+    uploads.detect(1, 2, 2)
+    uploads.add("b", "c", "d", content=b"x" * 10)  # 40 bytes, all that are allowed
+    with pytest.raises(DatasetTooLarge, match="more than 40 bytes"):
+        uploads.add("e", content=b"x")
+
+
+def test_an_upload_does_not_add_up_the_sizes_of_earlier_ones(uploads: Uploads) -> None:
+    statements: list[str] = []
+    event.listen(uploads.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    uploads.add("a")
+    assert any("INSERT INTO dataset_images" in statement for statement in statements)
+    assert not any("sum(" in statement for statement in statements)
