@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 from samfleet.datasets.allowed_paths import DirectoryNotAllowed
 from samfleet.datasets.content import unusable_uri
@@ -17,6 +18,7 @@ from samfleet.datasets.left_out import LeftOutTally, Reason, reason_of
 from samfleet.errors import InvalidInput
 from samfleet.regular_files import open_folder
 
+ENTRIES_BETWEEN_CLOCKS = 100
 NAMES_OF_A_FOLDER = 16  # most links followed to one folder; two links a level would double the names at each level
 
 
@@ -49,19 +51,26 @@ class ListingLimits:
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image file: `name` is relative to the listed folder, `path` is absolute with all links resolved.
+    """An image file: `name` is relative to the listed folder, `file` is absolute with all links resolved.
 
-    An image with a `fault` will fail with this message.
+    An image with a `fault` will fail with this message. Paths of files are texts here: those of `pathlib` take most of
+    the time of a listing.
     """
 
     name: str
-    path: Path
+    file: str
     size_bytes: int
     fault: str | None = None
 
     @property
+    def path(self) -> Path:
+        return Path(self.file)
+
+    @property
     def uri(self) -> str:
-        return self.path.as_uri() if self.fault is None else unusable_uri(self.fault)
+        if self.fault is not None:
+            return unusable_uri(self.fault)
+        return f"file://{quote_from_bytes(os.fsencode(self.file))}"  # like `Path.as_uri`
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class FolderWalk:
         self._on_entry = on_entry
         self._with_hidden = with_hidden
         self._top = top
+        self._prefix = os.path.join(top, "")  # noqa: PTH118 - with the slash at its end
         self._roots = roots
         self._limits = limits
         self._entries = 0
@@ -118,22 +128,22 @@ class FolderWalk:
         try:
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):
-                path = real_path(path)
+                path = os.path.realpath(path)
                 status = os.stat(path)  # noqa: PTH116 - like the line above
             size = status.st_size
         except OSError:  # a broken link, or removed meanwhile: reading it will raise the error
             size = 0
         return FoundImage(name, path, size)
 
-    def path_of(self, name: str) -> Path:
+    def path_of(self, name: str) -> str:
         """Return the path of a file that was found; only the file itself may still be a link."""
         if self._linked:
             above = name.rpartition("/")[0]
             while above:
                 if f"{above}/" in self._linked:
-                    return self._linked[f"{above}/"] / name[len(above) + 1 :]
+                    return str(self._linked[f"{above}/"] / name[len(above) + 1 :])
                 above = above.rpartition("/")[0]
-        return self._top / name
+        return self._prefix + name
 
     def _images_of(self, folder: _Folder, waiting: list[_Folder]) -> Iterator[str]:
         descriptor = open_folder(folder.path)
@@ -209,7 +219,8 @@ class FolderWalk:
                 f"{self._top} has more than {self._limits.entries} files and folders; name a smaller folder, or raise "
                 "SAMFLEET_MAX_LISTING_ENTRIES"
             )
-        self._check_time()
+        if self._entries % ENTRIES_BETWEEN_CLOCKS == 1:
+            self._check_time()
         self._on_entry(self._entries)
 
     def _check_time(self) -> None:

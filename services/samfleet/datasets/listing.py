@@ -8,6 +8,7 @@ next one begins again.
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -31,6 +32,8 @@ from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLim
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 
 ENTRIES_AT_ONCE = 2000  # files and folders that are listed while the client waits
+ENTRIES_AT_LEAST = 200  # that are listed so however slow the disk is
+SECONDS_AT_ONCE = 0.1  # after which a task takes over
 BYTES_AT_ONCE = 2**20  # of the annotations and the detections
 
 Progress = Callable[[int], None]  # called for each entry of the folder, then for each image written
@@ -81,9 +84,10 @@ class _Large(Exception):
 
 def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLimits) -> DirectoryListing | None:
     """List a small folder; return None for one that a task must list."""
+    until = time.monotonic() + SECONDS_AT_ONCE
 
     def stop(entries: int) -> None:
-        if entries > ENTRIES_AT_ONCE:
+        if entries > ENTRIES_AT_ONCE or (entries > ENTRIES_AT_LEAST and time.monotonic() > until):
             raise _Large
 
     files = (request.annotations_path, request.detections_path)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from samfleet.errors import InvalidInput
 
 MAX_NAME_BYTES = 1024
 MAX_PART_BYTES = 255  # between two slashes; the limit of Linux file systems
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -28,18 +32,15 @@ def check_file_name(name: str) -> str:
         raise FileNameInvalid(
             f"file name {name[:60]!r}… takes {len(encoded)} bytes; shorten it to at most {MAX_NAME_BYTES}"
         )
-    if bad := next((character for character in name if character < " " or "\x7f" <= character <= "\x9f"), None):
-        raise FileNameInvalid(f"file name {name!r} contains the control character {bad!r}; rename the file")
-    for part in name.split("/"):
-        if part in {"", ".", ".."}:
-            raise FileNameInvalid(
-                f"file name {name!r} is not a plain relative path; "
-                "it may not be empty, start or end with '/', or have empty, '.' or '..' parts"
-            )
-        if len(part.encode()) > MAX_PART_BYTES:
-            raise FileNameInvalid(
-                f"file name {name[:60]!r}… has a part of more than {MAX_PART_BYTES} bytes; shorten it"
-            )
+    if bad := _CONTROL.search(name):
+        raise FileNameInvalid(f"file name {name!r} contains the control character {bad[0]!r}; rename the file")
+    if _ODD_PART.search(name):
+        raise FileNameInvalid(
+            f"file name {name!r} is not a plain relative path; "
+            "it may not be empty, start or end with '/', or have empty, '.' or '..' parts"
+        )
+    if len(encoded) > MAX_PART_BYTES and max(map(len, encoded.split(b"/"))) > MAX_PART_BYTES:
+        raise FileNameInvalid(f"file name {name[:60]!r}… has a part of more than {MAX_PART_BYTES} bytes; shorten it")
     return name
 
 

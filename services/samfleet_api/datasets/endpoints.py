@@ -102,9 +102,9 @@ def create_dataset(
 ) -> Dataset:
     """Create a dataset from a folder on the server, or an empty one that is open for uploads.
 
-    A small folder is listed at once, and the dataset is sealed (201). A folder with more than 2,000 entries, or with an
-    annotations file of more than 1 MiB, is listed by a task (202): the state is `listing`, then `sealed`, or `failed`
-    with the reason.
+    A small folder is listed at once, and the dataset is sealed (201). A folder with more than 2,000 entries, or with
+    more than 200 that take longer than 0.1 s, or with an annotations file of more than 1 MiB, is listed by a task
+    (202): the state is `listing`, then `sealed`, or `failed` with the reason.
     """
     check_labels(body.labels)
     if isinstance(body, ForUpload):

@@ -82,7 +82,7 @@ class Source:
                     f"{self.path} is neither a folder nor, by its suffix, an image file; "
                     f"images end in {', '.join(IMAGE_SUFFIXES)}"
                 )
-            image = FoundImage(self.path.name, self.path, self.path.stat().st_size)
+            image = FoundImage(self.path.name, str(self.path), self.path.stat().st_size)
             return SourceFiles(1, (), lambda: iter([image]))
         found = list_files(str(self.path.resolve()), _ANYWHERE, self.limit, _PATIENT, with_hidden=self.hidden)
         return SourceFiles(len(found.names), found.left_out, found.images)

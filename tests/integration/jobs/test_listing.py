@@ -82,6 +82,17 @@ def test_a_large_folder_or_file_is_not_listed_at_once(folder: Path, monkeypatch:
     assert list_at_once(request, [folder.parent], LIMITS) is None
 
 
+def test_a_folder_on_a_slow_disk_is_not_listed_at_once_unless_it_is_small(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "SECONDS_AT_ONCE", -1.0)
+    assert list_at_once(ListingRequest(str(folder)), [folder.parent], LIMITS) is not None
+    monkeypatch.setattr(listings, "ENTRIES_AT_LEAST", 5)  # all that the folder has
+    assert list_at_once(ListingRequest(str(folder)), [folder.parent], LIMITS) is not None
+    monkeypatch.setattr(listings, "ENTRIES_AT_LEAST", 4)
+    assert list_at_once(ListingRequest(str(folder)), [folder.parent], LIMITS) is None
+
+
 def test_a_folder_that_cannot_be_listed_fails_its_dataset(engine: Engine, folder: Path) -> None:
     dataset_id = begin(engine, folder, annotations_path=str(folder / "notes.txt"))
     list_dataset(engine, dataset_id, [folder.parent], LIMITS)

@@ -98,6 +98,14 @@ def test_a_folder_without_images_is_an_empty_dataset(root: Path) -> None:
         list_images(str(root / "photos"), [root])
 
 
+@pytest.mark.parametrize("name", ["a b%20#?&.jpg", "Grüße 写真 🖼.png", "back\\slash.jpg", "sub/~;:@'.png"])
+def test_the_uri_of_an_image_is_that_of_its_path(root: Path, name: str) -> None:
+    path = put(root / "photos" / name)
+    (image,) = list_images(str(root / "photos"), [root]).images
+    assert image.uri == path.resolve().as_uri()
+    assert read_image(MemoryStore(), image.uri, 100) == path.read_bytes()
+
+
 def test_links_inside_the_roots_are_followed_once(root: Path) -> None:
     target = put(root / "real/a.jpg")
     (root / "photos/linked.jpg").symlink_to(target)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from samfleet.datasets.names import FileNameInvalid, check_file_name, check_upload_name, is_image_name, storable_name
@@ -33,6 +35,31 @@ def test_plain_relative_paths_are_accepted(name: str) -> None:
 def test_other_names_are_refused(name: str, reason: str) -> None:
     with pytest.raises(FileNameInvalid, match=reason):
         check_file_name(name)
+
+
+def is_plain(name: str) -> bool:
+    """Check a name character by character and part by part."""
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        return False
+    odd = any(character < " " or "\x7f" <= character <= "\x9f" for character in name)
+    parts = name.split("/")
+    long = len(encoded) > 1024 or any(len(part.encode()) > 255 for part in parts)
+    return not (odd or long or any(part in {"", ".", ".."} for part in parts))
+
+
+def test_names_are_judged_like_their_characters_and_parts() -> None:
+    """All short names of an alphabet of odd characters, and long ones with parts around the limit."""
+    short = ["".join(name) for length in range(6) for name in itertools.product("a./\n", repeat=length)]
+    single = [f"a{chr(code)}b" for code in (*range(0x100), 0x2028, 0xD800, 0x1F5BC)]
+    long = [f"{'é' * before}/{'a' * after}" for before in (1, 127, 128) for after in (1, 255, 256)]
+    for name in (*short, *single, *long, "\n", "a\n", "a/\n", "./\n"):
+        try:
+            accepted = bool(check_file_name(name))
+        except FileNameInvalid:
+            accepted = False
+        assert accepted == is_plain(name), repr(name)
 
 
 def test_an_upload_may_not_name_a_windows_folder() -> None:
