@@ -11,21 +11,20 @@ from dataclasses import replace
 from itertools import cycle, islice
 from typing import Any
 
-import numpy as np
-
 from benchmarks.gpu_check.engines import MOBILE_SAM, engine_of, everything
 from benchmarks.gpu_check.machine import ready_device
 from benchmarks.gpu_check.options import Options
 from benchmarks.gpu_check.recorder import Figures, Recorder
 from benchmarks.gpu_check.triton_server import running_triton
 from samfleet.variants.catalogue import get_variant
-from samfleet.wire.messages import INPUTS, OUTPUTS, SegmentReply, SegmentRequest, pack_request, unpack_reply
+from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet.wire.stages import BACKEND_STAGES
+from samfleet.wire.tensors import OUTPUTS, unpack_replies
+from samfleet_worker.triton.client import tensors_of
 
 IMAGES, SMALL_IMAGES = 32, 4
 GRID, SMALL_GRID = 16, 4
 REPLY_SECONDS = 300.0
-DATA_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
 SAME_SHARE = 0.95  # share of masks with equal run lengths; another batch size rounds differently
 
 
@@ -57,28 +56,17 @@ def send(client: Any, images: Sequence[bytes], grid: int) -> list[SegmentReply]:
         def on_result(result: Any, error: Any, index: int = index) -> None:
             results.put((index, result, error))
 
-        client.async_infer(MOBILE_SAM, inputs_of(SegmentRequest(image, task)), on_result)
+        client.async_infer(MOBILE_SAM, tensors_of([SegmentRequest(image, task)]), on_result)
     replies: dict[int, SegmentReply] = {}
     for _ in images:
         index, result, error = results.get(timeout=REPLY_SECONDS)
         if error is not None:
             raise RuntimeError(f"Triton refused an image: {error}")
-        replies[index] = unpack_reply({name: result.as_numpy(name) for name in OUTPUTS})
+        (replies[index],) = unpack_replies({name: result.as_numpy(name) for name in OUTPUTS})
         report = replies[index].report
         if report.error_code is not None:
             raise RuntimeError(f"{report.error_code}: {report.error_message}")
     return [replies[index] for index in range(len(images))]
-
-
-def inputs_of(request: SegmentRequest) -> list[Any]:
-    from tritonclient.grpc import InferInput
-
-    inputs = []
-    for name, array in pack_request(request).items():
-        given = InferInput(name, list(array.shape), DATA_TYPES[INPUTS[name][0]])
-        given.set_data_from_numpy(np.ascontiguousarray(array))
-        inputs.append(given)
-    return inputs
 
 
 def reported(replies: Sequence[SegmentReply]) -> Figures:

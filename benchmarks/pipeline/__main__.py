@@ -6,18 +6,23 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.environment import circumstances
 from benchmarks.pipeline.bare import images_per_second
 from benchmarks.pipeline.parts import Usage
-from benchmarks.pipeline.pictures import write_pictures
+from benchmarks.pipeline.pictures import boxes_of, write_annotations, write_pictures
+from samfleet.jobs.task import parse_job_task
 from samfleet.variants.catalogue import add_variants_of, get_variant
+from samfleet.variants.task import Prompt
 from samfleet.variants.weights.pull import pull
+from samfleet.wire.messages import SegmentRequest
 from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.client.schemas import Job
 from samfleet_cli.jobs.dataset import Source, create_dataset
@@ -26,7 +31,8 @@ from samfleet_cli.local_stack.stack import start_stack, stop_stack
 from samfleet_cli.local_stack.state import StackInfo
 
 OUR_VARIANTS = Path(__file__).parents[2] / "examples/variants"
-AT_A_TIME = (1, 2, 4, 8, 16, 32, 64)
+AT_A_TIME = (1, 2, 4, 8, 16, 32, 64)  # requests
+TOGETHER = (1, 16)  # images in a request
 BARE_IMAGES = 2000
 OUTSIDE = ("api", "control", "worker", "beat", "postgres", "redis")
 
@@ -37,6 +43,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[2000, 20_000], help="one job for each number")
     parser.add_argument("--size", type=int, nargs=2, default=[160, 120], metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--points-per-side", type=int, default=16)
+    parser.add_argument("--boxes", type=int, default=0, help="prompts of each picture, instead of SegEvery")
     parser.add_argument("--note", default="", help="other work on the machine, for the result")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -50,23 +57,62 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="samfleet-pipeline-") as name:
         folder = Path(name)
-        count = max(*options.images, BARE_IMAGES)
-        files = write_pictures(folder / "pictures", count, tuple(options.size))
+        work = Work.prepare(folder, options)
         with _stack(folder, options.variant) as info, SamfleetClient(info.api_url, info.api_key) as client:
-            task = {"kind": "everything", "points_per_side": options.points_per_side}
-            _run(client, folder, options.variant, task, 200)  # loads the variant
-            jobs = [_job(client, info, folder, options.variant, task, images) for images in options.images]
+            _run(client, work, min(200, *options.images))  # loads the variant
+            jobs = [_job(client, info, work, images) for images in options.images]
             (address,) = next(iter(info.pools.values()))
-            everything = get_variant(options.variant).everything
-            rates = {
-                at_a_time: round(
-                    images_per_second(address, options.variant, files[:BARE_IMAGES], everything, at_a_time), 1
-                )
-                for at_a_time in AT_A_TIME
-            }
+            rates = _bare(address, work)
     best = max(rates.values())
     shares = {job["images"]: round(job["images_per_second"] / best, 3) for job in jobs}
-    return {"variant": options.variant, "jobs": jobs, "bare": rates, "share_of_bare": shares}
+    return {
+        "variant": options.variant,
+        "size": options.size,
+        "task": work.task,
+        "boxes": options.boxes,
+        "jobs": jobs,
+        "bare": rates,
+        "share_of_bare": shares,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Pictures and what is asked of each: SegEvery, or `boxes` prompts."""
+
+    folder: Path
+    files: Sequence[Path]
+    size: tuple[int, int]
+    variant: str
+    task: dict[str, Any]
+    boxes: int
+    bare_images: int
+
+    @classmethod
+    def prepare(cls, folder: Path, options: argparse.Namespace) -> Self:
+        width, height = options.size
+        files = write_pictures(folder / "pictures", max(*options.images, BARE_IMAGES), (width, height))
+        everything = {"kind": "everything", "points_per_side": options.points_per_side}
+        task = {"kind": "prompts", "prompt": "box"} if options.boxes else everything
+        bare = min(BARE_IMAGES, *options.images)
+        return cls(folder, files, (width, height), options.variant, task, options.boxes, bare)
+
+    def source(self, images: int) -> Source:
+        if not self.boxes:
+            return Source(self.folder / "pictures", limit=images)
+        annotations = self.folder / f"boxes-{images}.json"
+        write_annotations(annotations, self.files[:images], self.size, self.boxes)
+        return Source(self.folder / "pictures", annotations, limit=images)
+
+    def requests(self) -> list[Callable[[], SegmentRequest]]:
+        """Return what makes the request of each picture, which reads its file only then."""
+        prompts = tuple(Prompt(box=box) for box in boxes_of(self.size, self.boxes))
+        parameters = parse_job_task(self.task).parameters(get_variant(self.variant))
+
+        def request(file: Path) -> SegmentRequest:
+            return SegmentRequest(file.read_bytes(), parameters, prompts)
+
+        return [partial(request, file) for file in self.files[: self.bare_images]]
 
 
 @contextmanager
@@ -86,11 +132,9 @@ def _stack(folder: Path, variant: str) -> Iterator[StackInfo]:
         stop_stack(state_dir)
 
 
-def _job(
-    client: SamfleetClient, info: StackInfo, folder: Path, variant: str, task: dict[str, Any], images: int
-) -> dict[str, Any]:
+def _job(client: SamfleetClient, info: StackInfo, work: Work, images: int) -> dict[str, Any]:
     before = Usage.read(info.state_dir)
-    job = _run(client, folder, variant, task, images)
+    job = _run(client, work, images)
     after = Usage.read(info.state_dir)
     seconds = _seconds(job)
     cpu = after.per_image_ms(before, images)
@@ -105,10 +149,20 @@ def _job(
     }
 
 
-def _run(client: SamfleetClient, folder: Path, variant: str, task: dict[str, Any], images: int) -> Job:
-    source = Source(folder / "pictures", limit=images)
-    dataset = create_dataset(client, source)
-    job = follow_job(client, client.submit_job(dataset.id, [variant], task).id, lambda _job: None)
+def _bare(address: str, work: Work) -> dict[str, float]:
+    """Return images a second by requests at a time and, if it is not 1, images in a request: `8`, `8 x 16`."""
+    requests, most = work.requests(), get_variant(work.variant).max_batch_size
+    rates: dict[str, float] = {}
+    for together in sorted({min(images, most) for images in TOGETHER}):
+        for at_a_time in AT_A_TIME:
+            name = f"{at_a_time} x {together}" if together > 1 else str(at_a_time)
+            rates[name] = round(images_per_second(address, work.variant, requests, at_a_time, together), 1)
+    return rates
+
+
+def _run(client: SamfleetClient, work: Work, images: int) -> Job:
+    dataset = create_dataset(client, work.source(images))
+    job = follow_job(client, client.submit_job(dataset.id, [work.variant], work.task).id, lambda _job: None)
     if job.state != "completed" or job.counts.succeeded != images:
         raise SystemExit(f"the job of {images} images ended as {job.state}: {job.counts}")
     return job

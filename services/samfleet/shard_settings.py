@@ -24,5 +24,8 @@ class ShardSettings(BaseSettings):
         default=4, ge=1, description="Shards of one run queued or leased at a time; the rest waits in PostgreSQL."
     )
     images_in_flight: int = Field(
-        default=16, ge=1, description="Requests of one shard at Triton at a time; twice the batch keeps it fed."
+        default=16,
+        ge=1,
+        description="Most requests of one shard at Triton at a time; fewer are sent while they wait long in its queue. "
+        "Twice the batch keeps it fed.",
     )

@@ -1,15 +1,20 @@
-"""One image of a shard: fetch, prompt, segment, measure. Errors that the image causes become its outcome."""
+"""Some images of a shard, together in one request: fetch, prompt, segment, measure.
+
+Errors that an image causes become its outcome.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 from samfleet.budget import Budget
 from samfleet.datasets.content import held_bytes, read_image
+from samfleet.errors import SamfleetError
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.claim import ClaimedShard
 from samfleet.jobs.image_quality import everything_quality, prompted_quality
@@ -25,9 +30,11 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import TaskParameters
 from samfleet.wire.messages import SegmentReply, SegmentRequest
 from samfleet_worker.bootstrap import Services
+from samfleet_worker.image_groups import ImageGroups
 from samfleet_worker.model_loading import load_variant, revive_variant
 from samfleet_worker.prompts import build_prompts, prompt_origins
 from samfleet_worker.renewal import LeaseKeeper
+from samfleet_worker.request_window import RequestWindow
 from samfleet_worker.triton.calls import CallCancelled
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import Segmenter, TimedReply
@@ -40,10 +47,18 @@ INFERENCE_STAGE = "encode"  # Triton does not say which stage failed; encoding i
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedImage:
+    outcome: ImageOutcome
+    request: SegmentRequest | None  # None if the outcome is already known
+
+
+@dataclass(frozen=True, slots=True)
 class ImageStep:
     store: ObjectStore
     segmenter: Segmenter
     lease: LeaseKeeper
+    groups: ImageGroups
+    window: RequestWindow
     variant: str
     task: JobTask
     parameters: TaskParameters
@@ -57,14 +72,19 @@ class ImageStep:
 
     @classmethod
     def of(cls, services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Self:
+        """Make the step of a shard. After a failure each image has its own request, so that the cause is certain."""
         task = parse_job_task(claimed.task)
+        record = get_variant(claimed.variant)
+        in_groups = claimed.attempts == 0 and not claimed.suspect
         return cls(
             store=services.store,
             segmenter=services.segmenter,
             lease=lease,
+            groups=ImageGroups(claimed.images, most=record.max_batch_size if in_groups else 1),
+            window=RequestWindow(services.settings.images_in_flight),
             variant=claimed.variant,
             task=task,
-            parameters=task.parameters(get_variant(claimed.variant)),
+            parameters=task.parameters(record),
             attempts=claimed.attempts,
             max_image_bytes=services.settings.max_image_bytes,
             max_pixels=services.settings.max_pixels,
@@ -74,14 +94,23 @@ class ImageStep:
             revive=partial(revive_variant, services, claimed),
         )
 
-    def __call__(self, image: ShardImage) -> ImageOutcome:
-        self.lease.check()
-        if self.image_bytes is None:
-            return self._segment_image(image)
-        with self.image_bytes.take(held_bytes(image.uri, image.size_bytes), check=self.lease.check):
-            return self._segment_image(image)
+    def __call__(self) -> list[ImageOutcome]:
+        """Segment images until no group is left; several threads may do so side by side."""
+        outcomes: list[ImageOutcome] = []
+        while group := self.groups.take():
+            self.lease.check()
+            with self._held(group):
+                outcomes += self._segment_group([self._prepare(image) for image in group])
+            self.lease.images_done(len(group))
+        return outcomes
 
-    def _segment_image(self, image: ShardImage) -> ImageOutcome:
+    def _held(self, group: Sequence[ShardImage]) -> AbstractContextManager[None]:
+        if self.image_bytes is None:
+            return nullcontext()
+        held = sum(held_bytes(image.uri, image.size_bytes) for image in group)
+        return self.image_bytes.take(held, check=self.lease.check)
+
+    def _prepare(self, image: ShardImage) -> PreparedImage:
         outcome = ImageOutcome(image)
         started = time.perf_counter()
         try:
@@ -91,30 +120,57 @@ class ImageStep:
             origins = prompt_origins(self.task, self.parameters, image)
             prompts = build_prompts(self.task, image, origins, data, self.max_pixels)
         except (ImageFailed, AnnotationSizeMismatch) as error:
-            outcome = replace(outcome, error=ImageError(error.code, error.message, FETCH_STAGE))
-        else:
-            request = SegmentRequest(data, self.parameters, prompts)
-            outcome = self._segment(replace(outcome, prompted=origins, prompts=prompts), request)
-        self.lease.image_done()
-        return outcome
+            failed = ImageError(error.code, error.message, FETCH_STAGE)
+            return PreparedImage(replace(outcome, error=failed), None)
+        request = SegmentRequest(data, self.parameters, prompts)
+        return PreparedImage(replace(outcome, prompted=origins, prompts=prompts), request)
 
-    def _segment(self, outcome: ImageOutcome, request: SegmentRequest) -> ImageOutcome:
+    def _segment_group(self, prepared: Sequence[PreparedImage]) -> list[ImageOutcome]:
+        """Segment the images that could be read. Triton rejects a request as a whole, so then each is sent alone."""
+        outcomes = [image.outcome for image in prepared]
+        readable = [index for index, image in enumerate(prepared) if image.request is not None]
+        groups = [readable] if readable else []
+        while groups:
+            group = groups.pop(0)
+            try:
+                found = self._segment([prepared[index] for index in group])
+            except InferenceRejected:
+                groups = [[index] for index in group]
+                continue
+            for index, outcome in zip(group, found, strict=True):
+                outcomes[index] = outcome
+        return outcomes
+
+    def _segment(self, images: Sequence[PreparedImage]) -> list[ImageOutcome]:
+        requests = [image.request for image in images if image.request is not None]
+        outcomes = [image.outcome for image in images]
         try:
-            timed = self._infer(request)
+            replies = self._infer(requests)
         except InferenceRejected as error:
-            return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
+            if len(images) > 1:
+                raise
+            return [_failed(outcomes[0], error)]
         except (InferenceFailed, ModelProcessDied) as error:
             if self.attempts < ATTEMPTS_BEFORE_IMAGE_FAILS:
                 raise
             if isinstance(error, ModelProcessDied) and not self.suspect:
                 raise  # it may be another shard's image
-            return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))
-        return self._outcome_of(outcome, timed)
+            return [_failed(outcome, error) for outcome in outcomes]  # one: `of` makes no groups after a failure
+        return [self._outcome_of(outcome, timed) for outcome, timed in zip(outcomes, replies, strict=True)]
 
-    def _infer(self, request: SegmentRequest) -> TimedReply:
+    def _infer(self, requests: Sequence[SegmentRequest]) -> Sequence[TimedReply]:
+        with self.window.place(self.lease.check):
+            replies = self._infer_again_if_away(requests)
+        slowest = max(replies, key=lambda timed: timed.reply.report.execute_ms)
+        execute_ms = slowest.reply.report.execute_ms
+        self.window.heard(slowest.round_trip_ms - execute_ms, execute_ms)
+        self.groups.heard(slowest.reply.report)
+        return replies
+
+    def _infer_again_if_away(self, requests: Sequence[SegmentRequest]) -> Sequence[TimedReply]:
         sent_at = time.monotonic()
         try:
-            return self._call(request)
+            return self._call(requests)
         except ModelNotLoaded as error:
             self.reload()
             reason = error.code
@@ -122,11 +178,11 @@ class ImageStep:
             self.revive(sent_at)
             reason = error.code
         TRITON_RETRIES.labels(self.variant, reason).inc()
-        return self._call(request)
+        return self._call(requests)
 
-    def _call(self, request: SegmentRequest) -> TimedReply:
+    def _call(self, requests: Sequence[SegmentRequest]) -> Sequence[TimedReply]:
         try:
-            return self.segmenter.segment(self.variant, request, self.lease.calls)
+            return self.segmenter.segment(self.variant, requests, self.lease.calls)
         except CallCancelled:
             self.lease.check()  # raises the reason
             raise  # another image of the shard cancelled it
@@ -152,3 +208,7 @@ class ImageStep:
             # the masks are valid; the run's evaluation fails on the same annotation and reports it
             log.warning("quality.not_measured", image_id=image.image_id, code=error.code, reason=error.message)
             return None
+
+
+def _failed(outcome: ImageOutcome, error: SamfleetError) -> ImageOutcome:
+    return replace(outcome, error=ImageError(error.code, error.message, INFERENCE_STAGE))

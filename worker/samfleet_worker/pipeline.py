@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 from functools import partial
 
@@ -131,23 +131,21 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
 def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Sequence[ImageOutcome]:
     """Segment all images; return their outcomes in position order.
 
-    Several images are at Triton at a time, so that it can batch them. The first error that is not caused by an image
-    ends the shard: images not yet started are dropped, and the requests at Triton are cancelled.
+    Several requests are at Triton at a time, so that it can batch their images. The first error that is not caused by
+    an image ends the shard: images not yet started are dropped, and the requests at Triton are cancelled.
     """
     step = ImageStep.of(services, claimed, lease)
     workers = min(services.settings.images_in_flight, len(claimed.images))
     with ThreadPoolExecutor(workers, thread_name_prefix=f"shard-{claimed.shard_id}") as pool:
-        futures: list[Future[ImageOutcome]] = [
-            pool.submit(contextvars.copy_context().run, step, image) for image in claimed.images
-        ]
+        futures = [pool.submit(contextvars.copy_context().run, step) for _ in range(workers)]
         try:
-            for future in as_completed(futures):
-                future.result()
+            outcomes = [outcome for future in as_completed(futures) for outcome in future.result()]
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            step.groups.close()
             lease.calls.cancel()
             raise
-    return [future.result() for future in futures]
+    found = {outcome.image.dataset_image_id: outcome for outcome in outcomes}
+    return [found[image.dataset_image_id] for image in claimed.images]
 
 
 def _hand_back(services: Services, claimed: ClaimedShard) -> None:

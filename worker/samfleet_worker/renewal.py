@@ -92,9 +92,9 @@ class LeaseKeeper:
     def moved(self) -> None:
         self._moved_at = time.monotonic()
 
-    def image_done(self) -> None:
+    def images_done(self, count: int) -> None:
         with self._counting:
-            self._progress += 1
+            self._progress += count
             self._moved_at = time.monotonic()
 
     def _keep(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +15,7 @@ from samfleet.jobs.clean import Cleaned
 from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.sweep import Swept
 from samfleet.tracing import span
-from samfleet.wire.stages import BACKEND_STAGES
+from samfleet.wire.stages import BACKEND_STAGES, STAGES, Stage
 
 ShardOutcome = Literal["recorded", "lost", "handed_back", "waited_for_room", "released", "run_failed", "crashed"]
 
@@ -58,12 +59,14 @@ def watched_shard(claimed: ClaimedShard) -> Iterator[WatchedShard]:
 def count_recorded(claimed: ClaimedShard, outcomes: Sequence[ImageOutcome], store_ms: float) -> None:
     """Count recorded images, after the commit that recorded them, so that each is counted once, like its row."""
     labels = (claimed.variant, claimed.pool)
+    stages = {stage: metrics.STAGES.labels(*labels, stage) for stage in STAGES}  # found once, not for each image
     for outcome in outcomes:
-        metrics.IMAGES.labels(*labels, outcome.outcome.value).inc()
         if outcome.error is not None:
             metrics.IMAGE_FAILURES.labels(outcome.error.code).inc()
-        for stage, milliseconds in _stage_times(outcome, store_ms).items():
-            metrics.STAGES.labels(*labels, stage).observe(milliseconds / 1e3)
+        for stage, milliseconds in _stage_times(outcome, store_ms):
+            stages[stage].observe(milliseconds / 1e3)
+    for kind, images in Counter(outcome.outcome for outcome in outcomes).items():
+        metrics.IMAGES.labels(*labels, kind.value).inc(images)
     metrics.MASKS.labels(*labels).inc(sum(len(outcome.masks) for outcome in outcomes))
 
 
@@ -77,11 +80,15 @@ def count_cleaned(cleaned: Cleaned) -> None:
         metrics.CLEANED.labels(action).inc(count)
 
 
-def _stage_times(outcome: ImageOutcome, store_ms: float) -> Mapping[str, float]:
+def _stage_times(outcome: ImageOutcome, store_ms: float) -> Iterator[tuple[Stage, float]]:
     report = outcome.report
     if report is None or report.warmup:
-        return {}
-    times = {"queue": outcome.queue_triton_ms, "fetch": outcome.fetch_ms, "store": store_ms}
-    known = {stage: time for stage, time in times.items() if time is not None}
-    # A backend of a later release may send more stages; the metrics' label accepts known ones only.
-    return {**known, **{name: stage.amortised_ms for name, stage in report.stages.items() if name in BACKEND_STAGES}}
+        return
+    if outcome.queue_triton_ms is not None:
+        yield "queue", outcome.queue_triton_ms
+    if outcome.fetch_ms is not None:
+        yield "fetch", outcome.fetch_ms
+    yield "store", store_ms
+    for name in BACKEND_STAGES:  # a backend of a later release may send more
+        if stage := report.stages.get(name):
+            yield name, stage.amortised_ms

@@ -15,7 +15,7 @@ from pathlib import Path
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.record import VariantRecord
 from samfleet.variants.user_records import read_variants
-from samfleet.wire.messages import INPUTS, OUTPUTS, Dims
+from samfleet.wire.tensors import INPUTS, OUTPUTS, Dims
 
 BACKEND = "sam"
 MAX_QUEUE_DELAY_MICROSECONDS = 5_000  # short compared with one image's work; lets requests sent together share a batch
@@ -24,16 +24,16 @@ MAX_QUEUE_DELAY_MICROSECONDS = 5_000  # short compared with one image's work; le
 def render_config(record: VariantRecord) -> str:
     """Return the complete configuration of the model.
 
-    Nothing is left to Triton's auto-complete, which cannot set `allow_ragged_batch`. KIND_AUTO makes one instance per
-    GPU if Triton sees GPUs, otherwise one on the CPU.
+    Nothing is left to Triton's auto-complete. KIND_AUTO makes one instance per GPU if Triton sees GPUs, otherwise one
+    on the CPU.
     """
     return "\n".join(
         [
             f'name: "{record.name}"',
             f'backend: "{BACKEND}"',
             f"max_batch_size: {record.max_batch_size}",
-            *_tensors("input", INPUTS, ragged=True),
-            *_tensors("output", OUTPUTS, ragged=False),
+            *_tensors("input", INPUTS),
+            *_tensors("output", OUTPUTS),
             f"dynamic_batching {{ max_queue_delay_microseconds: {MAX_QUEUE_DELAY_MICROSECONDS} }}",
             "instance_group [ { count: 1, kind: KIND_AUTO } ]",
             f'parameters {{ key: "variant", value {{ string_value: "{record.name}" }} }}',
@@ -55,10 +55,9 @@ def write_configs(repository: Path, records: Iterable[VariantRecord]) -> list[Pa
     return written
 
 
-def _tensors(kind: str, tensors: Mapping[str, tuple[str, Dims]], *, ragged: bool) -> list[str]:
-    flag = ", allow_ragged_batch: true" if ragged else ""
+def _tensors(kind: str, tensors: Mapping[str, tuple[str, Dims]]) -> list[str]:
     return [
-        f'{kind} {{ name: "{name}", data_type: {dtype}, dims: [ {", ".join(map(str, dims))} ]{flag} }}'
+        f'{kind} {{ name: "{name}", data_type: {dtype}, dims: [ {", ".join(map(str, dims))} ] }}'
         for name, (dtype, dims) in tensors.items()
     ]
 

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import tritonclient.grpc as triton_grpc
 import yaml
 from typer.testing import CliRunner
 
@@ -23,11 +22,12 @@ from samfleet.variants.task import Prompt, PromptsParameters
 from samfleet.variants.weights.pull import pull
 from samfleet.variants.weights.verify import file_sha256
 from samfleet.wire import model_config
-from samfleet.wire.messages import INPUTS, OUTPUTS, SegmentRequest, pack_request, unpack_reply
+from samfleet.wire.messages import SegmentRequest
+from samfleet.wire.tensors import OUTPUTS, unpack_replies
 from samfleet_cli.local_stack.own_variants import write_own_repository
 from samfleet_cli.main import app
 from samfleet_models.serving.engine import Engine, EngineSettings
-from samfleet_worker.triton.client import connect
+from samfleet_worker.triton.client import connect, tensors_of
 
 START_SCRIPT = Path(__file__).resolve().parents[3] / "deploy" / "triton-gpu.sh"
 REQUEST = SegmentRequest(bright_square(160, 120), PromptsParameters(), (Prompt(box=(40.0, 20.0, 120.0, 100.0)),))
@@ -82,13 +82,8 @@ def test_triton_serves_a_user_variant(variants: Path, tmp_path: Path) -> None:
         running_triton(tmp_path, weights, ["my_pair"], own_repository=own, extra_env=environment) as command,
         closing(connect(command.address, None)) as client,
     ):
-        inputs = []
-        for name, array in pack_request(REQUEST).items():
-            datatype = INPUTS[name][0].removeprefix("TYPE_").replace("STRING", "BYTES")
-            inputs.append(triton_grpc.InferInput(name, array.shape, datatype))
-            inputs[-1].set_data_from_numpy(array)
-        result = client.infer("my_pair", inputs, client_timeout=60)
-    reply = unpack_reply({name: result.as_numpy(name) for name in OUTPUTS})
+        result = client.infer("my_pair", tensors_of([REQUEST]), client_timeout=60)
+    (reply,) = unpack_replies({name: result.as_numpy(name) for name in OUTPUTS})
     assert reply.report.error_code is None
     assert reply.masks[0].area == pytest.approx(60 * 60, rel=0.15)
 

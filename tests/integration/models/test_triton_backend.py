@@ -4,11 +4,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import tritonclient.grpc as triton_grpc
+from numpy.typing import NDArray
 
 from fixtures.images.encoded_images import bright_square
 from fixtures.models.gates import gate
@@ -19,10 +21,12 @@ from samfleet.variants.catalogue import get_variant
 from samfleet.variants.execution import Execution
 from samfleet.variants.gates import Gate, write_gate
 from samfleet.variants.task import EverythingParameters, Prompt, PromptsParameters
-from samfleet.wire.messages import INPUTS, OUTPUTS, Arrays, SegmentReply, SegmentRequest, pack_request, unpack_reply
+from samfleet.wire.messages import SegmentReply, SegmentRequest
+from samfleet.wire.tensors import OUTPUTS, Arrays, WireMismatch, pack_requests, unpack_replies
 from samfleet_models.device.hardware import fingerprint
 from samfleet_models.precision.admission import gate_subject
 from samfleet_worker.triton.client import connect
+from samfleet_worker.triton.errors import from_triton
 
 __all__ = ["triton"]
 
@@ -38,16 +42,16 @@ def square_prompt(width: int, height: int, *, multimask: bool = False) -> Prompt
 def infer(client: triton_grpc.InferenceServerClient, arrays: Arrays) -> SegmentReply:
     inputs = []
     for name, array in arrays.items():
-        datatype = INPUTS[name][0].removeprefix("TYPE_").replace("STRING", "BYTES")
-        tensor = triton_grpc.InferInput(name, array.shape, datatype)
+        tensor = triton_grpc.InferInput(name, array.shape, "BYTES")
         tensor.set_data_from_numpy(array)
         inputs.append(tensor)
     result = client.infer(MODEL, inputs, client_timeout=240)
-    return unpack_reply({name: result.as_numpy(name) for name in OUTPUTS})
+    (reply,) = unpack_replies({name: result.as_numpy(name) for name in OUTPUTS})
+    return reply
 
 
 def ask(client: triton_grpc.InferenceServerClient, request: SegmentRequest) -> SegmentReply:
-    return infer(client, pack_request(request))
+    return infer(client, pack_requests([request]))
 
 
 def batch_sizes(client: triton_grpc.InferenceServerClient) -> dict[int, int]:
@@ -142,17 +146,34 @@ def test_the_report_has_times_hardware_and_device(triton: triton_grpc.InferenceS
 def test_an_invalid_task_is_a_reply_and_broken_tensors_are_an_error(
     triton: triton_grpc.InferenceServerClient,
 ) -> None:
-    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters()))
+    arrays = pack_requests([SegmentRequest(bright_square(20, 20), PromptsParameters())])
     arrays["TASK"] = np.array([[b'{"kind": "everything", "points_per_side": 0}']], dtype=np.object_)
     reply = infer(triton, arrays)
     assert reply.report.error_code == "task_invalid"
     arrays["TASK"] = np.array([[b"not json"]], dtype=np.object_)
     with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
         infer(triton, arrays)
-    arrays = pack_request(SegmentRequest(bright_square(20, 20), PromptsParameters(), (square_prompt(20, 20),)))
-    arrays["PROMPT_BOXES"] = np.zeros((1, 0, 4), dtype=np.float32)
+    arrays = pack_requests([SegmentRequest(bright_square(20, 20), PromptsParameters(), (square_prompt(20, 20),))])
+    arrays["PROMPTS"][0, 0] = arrays["PROMPTS"][0, 0][:-1]
     with pytest.raises(triton_grpc.InferenceServerException, match="wire_mismatch"):
         infer(triton, arrays)
+
+
+def given(name: str, datatype: str, array: NDArray[Any]) -> triton_grpc.InferInput:
+    tensor = triton_grpc.InferInput(name, list(array.shape), datatype)
+    tensor.set_data_from_numpy(array)
+    return tensor
+
+
+def test_tensors_of_another_release_are_no_fault_of_the_image(triton: triton_grpc.InferenceServerClient) -> None:
+    image = given("IMAGE", "BYTES", np.array([[b"x"]], dtype=np.object_))
+    pixels = given("IMAGE", "UINT8", np.zeros((1, 5), dtype=np.uint8))
+    rest = [given(name, "BYTES", np.array([[b""]], dtype=np.object_)) for name in ("PROMPTS", "TASK")]
+    more = given("PROMPT_BOXES", "FP32", np.zeros((1, 4), dtype=np.float32))
+    for inputs in ([image], [pixels, *rest], [image, *rest, more], [image, rest[0], more]):
+        with pytest.raises(triton_grpc.InferenceServerException) as refused:
+            triton.infer(MODEL, inputs, client_timeout=60)
+        assert isinstance(from_triton(refused.value, "triton:8001"), WireMismatch), refused.value
 
 
 def test_missing_and_changed_weights_are_named(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_row_names_the_worker_and_the_loaded_variants(engine: Engine) -> None:
 def test_a_row_has_the_last_reported_devices(engine: Engine) -> None:
     segmenter = MemorySegmenter()
     services = make_services(engine, segmenter)
-    segmenter.segment("mobile_sam", SegmentRequest(b"", EverythingParameters()))
+    segmenter.segment("mobile_sam", [SegmentRequest(b"", EverythingParameters())])
     write_heartbeat(services)
     (row,) = rows(engine)
     (device,) = row.detail["servers"][0]["devices"]

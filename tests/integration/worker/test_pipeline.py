@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 
 from fixtures.worker.job_rows import reload, results_of, shards_of, start_job
 from fixtures.worker.worker_services import make_services, raise_for, sent, upload, upload_picture, work_on_all
-from samfleet.db.models import JobState, RunState
+from samfleet.db.models import JobState, RunState, ShardState
 from samfleet.db.session import transaction
 from samfleet.jobs.export import Export, ExportFormat, iter_export, recorded_parts
 from samfleet.jobs.finish import finish_run
@@ -57,6 +58,33 @@ def test_several_images_are_in_flight_to_triton(engine: Engine) -> None:
     work_on_all(services, run)
     assert segmenter.peak_in_flight == 4
     assert len(results_of(engine, run)) == 8
+
+
+def test_images_of_a_quick_variant_share_requests(engine: Engine) -> None:
+    """One thread: its groups double, until the reply's 4 ms an image fill them, and each image has its own masks."""
+    segmenter = MemorySegmenter(respond=width_of_its_bytes)
+    services = make_services(engine, segmenter, images_in_flight=1)
+    run = start_job(engine, services.queue, 8 * 20, uris=upload(services, 8 * 20), shard_size=20)
+    segment_shard(services, shards_of(engine, run)[0].id)
+    assert segmenter.sizes == [1, 2, 4, 8, 5]
+    rows = list(read_parts(services.store, [shards_of(engine, run)[0].part_key or ""]))
+    assert [row["width"] for row in rows] == [len(f"image {number}") for number in range(20)]
+    assert [result.image_id for result in results_of(engine, run)] == list(range(101, 121))
+
+
+def test_a_request_that_triton_rejects_is_sent_again_image_by_image(engine: Engine) -> None:
+    segmenter = MemorySegmenter(before=raise_for(5, InferenceRejected("too large for this server")))
+    services = make_services(engine, segmenter, images_in_flight=1)
+    run = start_job(engine, services.queue, 8 * 10, uris=upload(services, 8 * 10), shard_size=10)
+    segment_shard(services, shards_of(engine, run)[0].id)
+    assert segmenter.sizes == [1, 2, 4, 1, 1, 1, 1, 3]
+    assert [result.error_code for result in results_of(engine, run)] == [None] * 5 + ["inference_rejected"] + [None] * 4
+    assert shards_of(engine, run)[0].state is ShardState.DONE
+
+
+def width_of_its_bytes(variant: str, request: SegmentRequest) -> SegmentReply:
+    reply = one_mask_each(variant, request)
+    return replace(reply, report=replace(reply.report, width=len(request.image)))
 
 
 def test_boxes_come_from_the_annotations_and_are_measured(engine: Engine) -> None:

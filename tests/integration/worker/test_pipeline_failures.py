@@ -46,6 +46,22 @@ def test_a_dead_triton_causes_a_retry_and_never_a_failed_image(engine: Engine) -
     assert shard.last_error == "triton_unavailable: connection refused"
 
 
+def test_after_a_failure_each_image_has_its_own_request(engine: Engine) -> None:
+    """So the one that Triton fails on is known, and the others are segmented."""
+    segmenter = MemorySegmenter(before=raise_for(6, InferenceFailed("internal: an index is out of range")))
+    services = make_services(engine, segmenter, images_in_flight=1)
+    run = start_job(engine, services.queue, 8 * 8, uris=upload(services, 8 * 8), shard_size=8)
+    shard = shards_of(engine, run)[0]
+    segment_shard(services, shard.id)
+    assert (segmenter.sizes, results_of(engine, run)) == ([1, 2, 4], [])
+    segmenter.sizes.clear()
+    for _ in range(2):
+        queue_again(engine)
+        segment_shard(services, shard.id)
+    assert segmenter.sizes == [1] * (7 + 8)
+    assert [result.error_code for result in results_of(engine, run)] == [None] * 6 + ["inference_failed", None]
+
+
 @pytest.mark.parametrize("error", [TritonUnavailable("refused"), StorageUnavailable("refused"), StorageFull("full")])
 def test_a_part_unavailable_for_hours_costs_no_attempt(engine: Engine, error: Exception) -> None:
     away = [True]

@@ -9,8 +9,8 @@ from tritonclient.grpc import model_config_pb2
 from fixtures.models.shared_data import REPOSITORY
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.record import VariantRecord
-from samfleet.wire.messages import INPUTS, OUTPUTS
 from samfleet.wire.model_config import main, render_config
+from samfleet.wire.tensors import INPUTS, OUTPUTS
 
 MODELS = REPOSITORY / "triton_models" / "repository"
 
@@ -30,7 +30,6 @@ def test_the_committed_file_matches_the_record(record: VariantRecord) -> None:
     data_type = model_config_pb2.DataType.Name
     assert {tensor.name: (data_type(tensor.data_type), tuple(tensor.dims)) for tensor in config.input} == INPUTS
     assert {tensor.name: (data_type(tensor.data_type), tuple(tensor.dims)) for tensor in config.output} == OUTPUTS
-    assert all(tensor.allow_ragged_batch for tensor in config.input)
 
 
 def test_the_repository_contains_exactly_the_variants() -> None:

@@ -31,7 +31,7 @@ from samfleet.limits import MAX_MASK_BYTES, MAX_PROMPTS_PER_IMAGE
 from samfleet.variants.catalogue import VARIANTS, add_variants_of, get_variant
 from samfleet.variants.execution import Executions
 from samfleet.variants.record import VariantRecord
-from samfleet.wire.messages import INPUTS, Arrays, WireMismatch
+from samfleet.wire.tensors import INPUTS, Arrays, WireMismatch
 from samfleet_models.batching.cancellation import Cancellation, RequestCancelled
 from samfleet_models.device.gpu_memory import limit_memory, parse_share
 from samfleet_models.device.hardware import choose_device

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import lru_cache
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -27,18 +26,9 @@ from samfleet.metrics import TRITON_IN_PROGRESS, TRITON_REQUESTS, TRITON_RETRIES
 from samfleet.no_proxy import GRPC_WITHOUT_PROXY
 from samfleet.tracing import span, trace_headers
 from samfleet.triton_tls import SERVER_NAME, TlsIdentity, derive_identity
-from samfleet.variants.task import EverythingParameters, TaskParameters
-from samfleet.wire.messages import (
-    INPUTS,
-    OUTPUTS,
-    TASKS_KEPT,
-    Arrays,
-    SegmentRequest,
-    WireMismatch,
-    pack_image,
-    pack_request,
-    unpack_reply,
-)
+from samfleet.variants.task import EverythingParameters
+from samfleet.wire.messages import SegmentRequest
+from samfleet.wire.tensors import OUTPUTS, WireMismatch, pack_requests, unpack_replies
 from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.devices import DeviceBook
 from samfleet_worker.triton.errors import (
@@ -52,8 +42,6 @@ from samfleet_worker.triton.errors import (
 )
 from samfleet_worker.triton.loaded_variants import CONTROL_SECONDS, LoadedVariants
 from samfleet_worker.triton.segmenter import ServerStatus, TimedReply
-
-WIRE_TYPES = {"TYPE_UINT8": "UINT8", "TYPE_INT32": "INT32", "TYPE_FP32": "FP32", "TYPE_STRING": "BYTES"}
 
 PROBE = SegmentRequest(b"0", EverythingParameters())  # not an image: the backend replies with an error without any work
 UNIX_SOCKET = "unix:"  # prefix of such addresses in gRPC
@@ -76,9 +64,11 @@ class TritonSegmenter:
         ]
         self._turn = itertools.count()
 
-    def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
-        """Send the request to the next server, and to the others if it is away; raises the error of the last one."""
-        inputs, calls = _inputs(request), calls or OpenCalls()
+    def segment(
+        self, variant: str, requests: Sequence[SegmentRequest], calls: OpenCalls | None = None
+    ) -> tuple[TimedReply, ...]:
+        """Send the images to the next server, and to the others if it is away; raises the error of the last one."""
+        inputs, calls = tensors_of(requests), calls or OpenCalls()
         first = next(self._turn)
         away = TritonUnavailable("the pool has no Triton server; check SAMFLEET_POOLS")
         for step in range(len(self._servers)):
@@ -133,7 +123,7 @@ class _Server:
         self._revived: dict[str, float] = {}  # time of each restart, by this process's monotonic clock
         self.room = LoadedVariants(self._client, address, most_loaded)
 
-    def segment(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> TimedReply:
+    def segment(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> tuple[TimedReply, ...]:
         started = time.perf_counter()
         outcome = "ok"
         with (
@@ -152,7 +142,9 @@ class _Server:
             finally:
                 TRITON_REQUESTS.labels(variant, outcome).observe(time.perf_counter() - started)
 
-    def _infer(self, variant: str, inputs: list[InferInput], started: float, calls: OpenCalls) -> TimedReply:
+    def _infer(
+        self, variant: str, inputs: list[InferInput], started: float, calls: OpenCalls
+    ) -> tuple[TimedReply, ...]:
         """Send the request and unpack the reply.
 
         In its OpenTelemetry mode Triton takes the trace context from the call's metadata as the parent of its spans.
@@ -163,10 +155,11 @@ class _Server:
             arrays = {name: result.as_numpy(name) for name in OUTPUTS}
         if missing := sorted(name for name, array in arrays.items() if array is None):
             raise WireMismatch(f"Triton at {self._address} replied without {', '.join(missing)}; deploy one release")
-        reply = unpack_reply(arrays)
+        replies = unpack_replies(arrays)
         self._died.discard(variant)
-        self._devices.hear(reply.report)
-        return TimedReply(reply, round_trip_ms)
+        for reply in replies:
+            self._devices.hear(reply.report)
+        return tuple(TimedReply(reply, round_trip_ms) for reply in replies)
 
     def _wait(self, variant: str, inputs: list[InferInput], calls: OpenCalls) -> InferResult:
         """Wait for the result. Triton ends its work on a cancelled call, after the timeout, and for a dead caller."""
@@ -216,7 +209,7 @@ class _Server:
         """Return True if the variant's process lives: a dead one's queue refuses at once, a busy one's does not."""
         try:
             with mapped_errors(self._address):
-                self._client.infer(variant, _inputs(PROBE), client_timeout=CONTROL_SECONDS)
+                self._client.infer(variant, tensors_of([PROBE]), client_timeout=CONTROL_SECONDS)
         except ModelProcessDied:
             return False
         except TritonUnavailable:
@@ -270,24 +263,11 @@ def _own(result: InferResult, request_id: str, address: str) -> InferResult:
     return result
 
 
-def _inputs(request: SegmentRequest) -> list[InferInput]:
-    if request.prompts:
-        return _tensors(pack_request(request))
-    image = {"IMAGE": pack_image(request.image)}
-    return [*_tensors(image), *_inputs_without_prompts(request.task)]
-
-
-@lru_cache(TASKS_KEPT)
-def _inputs_without_prompts(task: TaskParameters) -> list[InferInput]:
-    """Return the inputs that all images of a SegEvery run have in common; the client only reads them."""
-    arrays = pack_request(SegmentRequest(b"", task))
-    return _tensors({name: array for name, array in arrays.items() if name != "IMAGE"})
-
-
-def _tensors(arrays: Arrays) -> list[InferInput]:
+def tensors_of(requests: Sequence[SegmentRequest]) -> list[InferInput]:
+    """Return the inputs of a request to Triton with these images."""
     inputs = []
-    for name, array in arrays.items():
-        tensor = InferInput(name, list(array.shape), WIRE_TYPES[INPUTS[name][0]])
-        tensor.set_data_from_numpy(array)
+    for name, column in pack_requests(requests).items():
+        tensor = InferInput(name, list(column.shape), "BYTES")
+        tensor.set_data_from_numpy(column)
         inputs.append(tensor)
     return inputs

@@ -10,6 +10,7 @@
 | ModelProcessDied | the server or an image | it is restarted and the request is repeated; then the shard is released |
 | VariantWaits | nobody | the shard is released, uncounted, until there is room |
 | ReplyMixedUp | the client or a proxy | the shard is tried again |
+| WireMismatch | the deployment | the shard is tried again, because one part may be updated before the other |
 | VariantLoadFailed, TritonRefused | the deployment | the run fails with Triton's reason |
 """
 
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from tritonclient.utils import InferenceServerException
 
 from samfleet.errors import InvalidInput, SamfleetError, Unavailable
+from samfleet.wire.tensors import WireMismatch
 
 
 class TritonUnavailable(Unavailable):
@@ -112,6 +114,11 @@ BY_MESSAGE: Mapping[str, type[SamfleetError]] = {
     "is not healthy": ModelProcessDied,
     "exceeds maximum queue size": TritonUnavailable,
     "model is unloading": TritonUnavailable,
+    # the tensors of another release, which is no fault of an image
+    "missing required input": WireMismatch,
+    "unexpected inference input": WireMismatch,
+    "data-type is": WireMismatch,
+    "wire_mismatch": WireMismatch,
 }
 
 # Messages of a load without enough memory: of our backend's check, CUDA's and the system's allocator.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from samfleet.errors import SamfleetError
@@ -51,8 +51,9 @@ def one_mask_each(_variant: str, request: SegmentRequest) -> SegmentReply:
 class MemorySegmenter:
     """Segmenter with replies from `respond`. `before` runs first: it may block, or raise what Triton would.
 
-    `cancel` runs when a request that waits in `before` is cancelled, and must unblock it. `requests` keeps the requests
-    in order; `peak_in_flight` is the largest number of simultaneous requests. `loaded` is what a server would have
+    `cancel` runs when a request that waits in `before` is cancelled, and must unblock it. `requests` keeps the images
+    of all requests in order, `sizes` the number of images of each; `peak_in_flight` is the largest number of
+    simultaneous requests. `loaded` is what a server would have
     loaded, the least recently used first, at most `most_loaded`. `loads` lists every load and `revived` every restarted
     process; loading a variant in `refuse` raises its error.
     """
@@ -62,6 +63,7 @@ class MemorySegmenter:
     cancel: Callable[[], None] = lambda: None
     ready: bool = True
     requests: list[SegmentRequest] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     peak_in_flight: int = 0
     loaded: list[str] = field(default_factory=lambda: ["mobile_sam"])
     most_loaded: int | None = None
@@ -72,26 +74,31 @@ class MemorySegmenter:
     _in_flight: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
+    def segment(
+        self, variant: str, requests: Sequence[SegmentRequest], calls: OpenCalls | None = None
+    ) -> tuple[TimedReply, ...]:
         calls = calls or OpenCalls()
         calls.check()
         with self._lock:
             if variant not in self.loaded:
                 raise ModelNotLoaded(f"unknown model: {variant}")
             self.loaded.sort(key=variant.__eq__)
-            self.requests.append(request)
+            self.requests.extend(requests)
+            self.sizes.append(len(requests))
             self._in_flight += 1
             self.peak_in_flight = max(self.peak_in_flight, self._in_flight)
         try:
             with calls.opened(self.cancel):
-                self.before(request)
+                for request in requests:
+                    self.before(request)
             calls.check()
-            reply = self.respond(variant, request)
+            replies = [self.respond(variant, request) for request in requests]
         finally:
             with self._lock:
                 self._in_flight -= 1
-        self.devices.hear(reply.report)
-        return TimedReply(reply, reply.report.execute_ms)
+        for reply in replies:
+            self.devices.hear(reply.report)
+        return tuple(TimedReply(reply, reply.report.execute_ms) for reply in replies)
 
     def has(self, variant: str) -> bool:
         return variant in self.loaded

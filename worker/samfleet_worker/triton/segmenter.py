@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from samfleet_worker.triton.devices import DeviceUse
 
 @dataclass(frozen=True, slots=True)
 class TimedReply:
-    """`round_trip_ms` is the caller's wall time from sending the request to having the reply."""
+    """Reply to one image. `round_trip_ms` is the caller's wall time from sending its request to having the reply."""
 
     reply: SegmentReply
     round_trip_ms: float
@@ -35,11 +35,14 @@ class ServerStatus:
 class Segmenter(Protocol):
     """Safe to share between threads; the errors are those of `samfleet_worker.triton.errors`."""
 
-    def segment(self, variant: str, request: SegmentRequest, calls: OpenCalls | None = None) -> TimedReply:
-        """Segment one image; raises `ModelNotLoaded` if the variant is not loaded, because only the worker loads
-        variants.
+    def segment(
+        self, variant: str, requests: Sequence[SegmentRequest], calls: OpenCalls | None = None
+    ) -> tuple[TimedReply, ...]:
+        """Segment images together, as one request; return their replies in the same order.
 
-        The call is in `calls` while it lasts, and raises `CallCancelled` if these are cancelled.
+        There may be as many images as the variant's `max_batch_size`. Raises `ModelNotLoaded` if the variant is not
+        loaded, because only the worker loads variants. The call is in `calls` while it lasts, and raises
+        `CallCancelled` if these are cancelled.
         """
         ...
 

@@ -37,11 +37,11 @@ def test_a_dead_process_is_detected_by_requests_and_reported_until_revived(
         ) as command,
         closing(TritonSegmenter([f"127.0.0.1:{command.grpc_port}"], MINUTES)) as segmenter,
     ):
-        segmenter.segment("still", request)
+        segmenter.segment("still", [request])
         kill_process_of("still_0_0", command.backends)
         asked_at = time.monotonic()
         with pytest.raises(ModelProcessDied):
-            segmenter.segment("still", request)
+            segmenter.segment("still", [request])
         (status,) = segmenter.status()
         assert (status.ready, status.died) == (False, ("still",))
         segmenter.revive("still", NOBODY, asked_at)
@@ -49,7 +49,7 @@ def test_a_dead_process_is_detected_by_requests_and_reported_until_revived(
         segmenter.revive("still", NOBODY, asked_at)  # by elapsed time
         segmenter.revive("still", NOBODY, time.monotonic())  # by a request
         assert processes_of("still_0_0", command.backends) == loads
-        segmenter.segment("still", request)
+        segmenter.segment("still", [request])
         assert segmenter.status()[0].ready
 
 

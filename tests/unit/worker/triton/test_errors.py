@@ -5,6 +5,7 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from samfleet.errors import SamfleetError
+from samfleet.wire.tensors import WireMismatch
 from samfleet_worker.triton import errors
 from samfleet_worker.triton.errors import (
     BY_MESSAGE,
@@ -53,6 +54,7 @@ def test_every_mapped_error_is_in_our_tree_and_raised_from_the_table() -> None:
         ("failed to connect to all addresses", "UNAVAILABLE", TritonUnavailable),
         ("Failed to process the request(s) for model 'mobile_sam', message: boom", "INTERNAL", InferenceFailed),
         ("unexpected shape for input 'IMAGE'", "INVALID_ARGUMENT", InferenceRejected),
+        ("unexpected inference input 'BOXES' for model 'mobile_sam'", "INVALID_ARGUMENT", WireMismatch),
         ("a mistake of the client itself", None, InferenceFailed),
     ],
 )

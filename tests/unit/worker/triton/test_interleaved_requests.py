@@ -53,8 +53,8 @@ def test_interleaved_requests_get_their_own_replies(monkeypatch: pytest.MonkeyPa
     Interleaved.barrier = Barrier(2)
     sizes = [3, 50]
     with echoing_triton() as address, segmenter_on(address) as segmenter, ThreadPoolExecutor(2) as threads:
-        replies = list(threads.map(lambda size: segmenter.segment("any", request(size)), sizes))
-    assert [timed.reply.report.width for timed in replies] == sizes
+        replies = list(threads.map(lambda size: segmenter.segment("any", [request(size)]), sizes))
+    assert [timed.reply.report.width for (timed,) in replies] == sizes
 
 
 def test_the_reply_of_another_request_is_refused() -> None:
@@ -63,4 +63,4 @@ def test_the_reply_of_another_request_is_refused() -> None:
         segmenter_on(address) as segmenter,
         pytest.raises(ReplyMixedUp, match="answered request 0 with the reply of '00'"),
     ):
-        segmenter.segment("any", request(3))
+        segmenter.segment("any", [request(3)])

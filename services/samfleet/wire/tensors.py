@@ -1,0 +1,220 @@
+"""The contract between the worker and the `sam` backend: tensor names, dtypes and their meaning, in one place.
+
+The worker packs the `SegmentRequest`s of some images and unpacks their `SegmentReply`s; the backend does the reverse;
+the generator of `config.pbtxt` reads `INPUTS` and `OUTPUTS`. A request has one or more images in Triton's batch
+dimension, so Triton's own batches, limits and statistics count images. Every tensor has one string of bytes per image,
+so images and tasks of any shape share one batch, and no tensor is ragged. Numbers are little-endian.
+
+| input | the string of one image |
+|---|---|
+| IMAGE | the encoded image file |
+| PROMPTS | empty without prompts; otherwise their number n as INT32, then INT32 [n, 3] (has a box (0/1), number of \
+points, multimask (0/1)), FP32 [boxes, 4] (x0, y0, x1, y1 of the prompts that have one, in order), \
+FP32 [points, 3] (x, y, label of all prompts' points, in order) |
+| TASK | JSON of the task's parameters (`samfleet.variants.task`) |
+
+| output | the string of one image |
+|---|---|
+| MASKS | empty without masks; otherwise their number n as INT32, then n times `MASK`, then the COCO RLE counts of all |
+| REPORT | JSON of `ImageReport` |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samfleet.errors import SamfleetError
+from samfleet.masks.record import MaskRecord
+from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters, task_from_dict
+from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
+
+Arrays = dict[str, NDArray[Any]]
+Dims = tuple[int, ...]
+
+STRING: tuple[str, Dims] = ("TYPE_STRING", (1,))
+INPUTS: dict[str, tuple[str, Dims]] = {"IMAGE": STRING, "PROMPTS": STRING, "TASK": STRING}
+OUTPUTS: dict[str, tuple[str, Dims]] = {"MASKS": STRING, "REPORT": STRING}
+
+MASK = np.dtype(
+    [
+        ("box", "<f4", 4),  # x, y, width, height
+        ("scores", "<f4", 2),  # predicted IoU, stability score
+        ("origin", "<f4", 7),  # prompt index (-1: none), point x, y, crop box x, y, width, height (-1: none)
+        ("area", "<i8"),  # pixels
+        ("counts", "<i4"),  # bytes of its RLE counts
+    ]
+)
+COUNT = np.dtype("<i4")
+TASKS_KEPT = 64  # all images of a run have the same task
+
+
+class WireMismatch(SamfleetError):
+    """The worker and the backend use different versions of the contract; deploy the same release on both."""
+
+    code = "wire_mismatch"
+
+
+def pack_requests(requests: Sequence[SegmentRequest]) -> Arrays:
+    """Return the tensors [images, 1] of a request with these images."""
+    return {
+        "IMAGE": _column([request.image for request in requests]),
+        "PROMPTS": _column([_pack_prompts(request.prompts) for request in requests]),
+        "TASK": _column([_task_text(request.task) for request in requests]),
+    }
+
+
+def image_rows(arrays: Arrays) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield the image, the prompts and the task of each image. Raises `WireMismatch`."""
+    columns = [_strings(arrays, name) for name in INPUTS]
+    if len({len(column) for column in columns}) != 1:
+        raise WireMismatch(f"{', '.join(INPUTS)} do not have the same number of images")
+    image, prompts, task = columns
+    yield from zip(image, prompts, task, strict=True)
+
+
+def unpack_request(
+    image: bytes, prompts: bytes, task: bytes, defaults: EverythingParameters | None = None
+) -> SegmentRequest:
+    """Return the request of an image's row; raises `TaskInvalid` or `WireMismatch`."""
+    return SegmentRequest(image, _task_of(task, defaults), _unpack_prompts(prompts))
+
+
+def pack_replies(replies: Sequence[SegmentReply]) -> Arrays:
+    """Return the tensors [images, 1] of the reply to a request with these images."""
+    return {
+        "MASKS": _column([_pack_masks(reply.masks) for reply in replies]),
+        "REPORT": _column([reply.report.to_json().encode() for reply in replies]),
+    }
+
+
+def unpack_replies(arrays: Arrays) -> tuple[SegmentReply, ...]:
+    """Return the reply of each image; raises `WireMismatch`."""
+    masks, reports = (_strings(arrays, name) for name in OUTPUTS)
+    if len(masks) != len(reports):
+        raise WireMismatch("MASKS and REPORT do not have the same number of images")
+    return tuple(_reply(packed, ImageReport.from_json(report)) for packed, report in zip(masks, reports, strict=True))
+
+
+def _column(strings: Sequence[bytes]) -> NDArray[np.object_]:
+    column = np.empty((len(strings), 1), dtype=np.object_)
+    column[:, 0] = strings
+    return column
+
+
+def _strings(arrays: Arrays, name: str) -> list[bytes]:
+    strings: list[bytes] = arrays[name].reshape(-1).tolist()
+    return strings
+
+
+def _pack_prompts(prompts: Sequence[Prompt]) -> bytes:
+    if not prompts:
+        return b""
+    table = [(prompt.box is not None, len(prompt.points), prompt.multimask) for prompt in prompts]
+    boxes = [prompt.box for prompt in prompts if prompt.box is not None]
+    points = [(x, y, label) for prompt in prompts for (x, y), label in zip(prompt.points, prompt.labels, strict=True)]
+    parts = (np.array(len(prompts), COUNT), np.array(table, COUNT), np.array(boxes, "<f4"), np.array(points, "<f4"))
+    return b"".join(part.tobytes() for part in parts)
+
+
+def _unpack_prompts(packed: bytes) -> tuple[Prompt, ...]:
+    if not packed:
+        return ()
+    try:
+        count = _count(packed)
+        table = np.frombuffer(packed, COUNT, 3 * count, COUNT.itemsize).reshape(count, 3)
+        numbers = np.frombuffer(packed, "<f4", -1, COUNT.itemsize * (1 + 3 * count))
+    except ValueError as error:
+        raise WireMismatch(f"PROMPTS cannot be read: {error}") from error
+    boxes, points = (int(total) for total in table[:, :2].sum(axis=0, dtype=np.int64))
+    if table.min() < 0 or len(numbers) != 4 * boxes + 3 * points:
+        raise WireMismatch("PROMPTS has other boxes and points than it says")
+    return tuple(_prompts(table, numbers[: 4 * boxes].reshape(-1, 4), numbers[4 * boxes :].reshape(-1, 3)))
+
+
+def _count(packed: bytes) -> int:
+    """Return the number at the beginning; raises `ValueError` unless it is positive."""
+    count = int(np.frombuffer(packed, COUNT, 1)[0])
+    if count < 1:
+        raise ValueError(f"it says that it has {count}")
+    return count
+
+
+def _prompts(table: NDArray[np.int32], boxes: NDArray[np.float32], points: NDArray[np.float32]) -> Iterator[Prompt]:
+    box_at = point_at = 0
+    for has_box, n_points, multimask in table.tolist():
+        own = points[point_at : point_at + n_points].tolist()
+        yield Prompt(
+            points=tuple((x, y) for x, y, _ in own),
+            labels=tuple(int(label) for _, _, label in own),
+            box=tuple(boxes[box_at].tolist()) if has_box else None,
+            multimask=bool(multimask),
+        )
+        box_at, point_at = box_at + has_box, point_at + n_points
+
+
+@lru_cache(TASKS_KEPT)
+def _task_text(task: TaskParameters) -> bytes:
+    return json.dumps(task.to_dict()).encode()
+
+
+@lru_cache(TASKS_KEPT)
+def _task_of(text: bytes, defaults: EverythingParameters | None) -> TaskParameters:
+    return task_from_dict(json.loads(text), defaults)
+
+
+def _pack_masks(masks: Sequence[MaskRecord]) -> bytes:
+    if not masks:
+        return b""
+    rows = [
+        (mask.bbox, (mask.predicted_iou, mask.stability_score), _origin(mask), mask.area, len(mask.counts))
+        for mask in masks
+    ]
+    counts = "".join([mask.counts for mask in masks])
+    return np.array(len(masks), COUNT).tobytes() + np.array(rows, MASK).tobytes() + counts.encode("ascii")
+
+
+def _reply(packed: bytes, report: ImageReport) -> SegmentReply:
+    if not packed:
+        return SegmentReply((), report)
+    try:
+        count = _count(packed)
+        rows = np.frombuffer(packed, MASK, count, COUNT.itemsize)
+        text = packed[COUNT.itemsize + MASK.itemsize * count :].decode("ascii")
+    except ValueError as error:
+        raise WireMismatch(f"MASKS cannot be read: {error}") from error
+    ends = list(accumulate(rows["counts"].tolist()))
+    if ends[-1] != len(text):
+        raise WireMismatch("MASKS has other counts than it says")
+    counts = (text[start:end] for start, end in zip([0, *ends], ends, strict=False))
+    values = (rows[name].tolist() for name in ("box", "scores", "area", "origin"))
+    size = (report.height, report.width)
+    return SegmentReply(tuple(_mask(size, *row) for row in zip(counts, *values, strict=True)), report)
+
+
+def _origin(mask: MaskRecord) -> tuple[float, ...]:
+    prompt = -1 if mask.prompt_index is None else mask.prompt_index
+    return (prompt, *(mask.point_coords or (-1, -1)), *(mask.crop_box or (-1, -1, -1, -1)))
+
+
+def _mask(
+    size: tuple[int, int], counts: str, bbox: list[float], scores: list[float], area: int, origin: list[float]
+) -> MaskRecord:
+    prompt, x, y, *crop = origin
+    return MaskRecord(
+        counts=counts,
+        size=size,
+        area=area,
+        bbox=(bbox[0], bbox[1], bbox[2], bbox[3]),
+        predicted_iou=scores[0],
+        stability_score=scores[1],
+        prompt_index=None if prompt < 0 else int(prompt),
+        point_coords=None if x < 0 else (x, y),
+        crop_box=None if crop[2] < 0 else (int(crop[0]), int(crop[1]), int(crop[2]), int(crop[3])),
+    )
