@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "5b0e7a94d1c6"
-down_revision = "3f6d18c2a9b7"
+down_revision = "b81e4d07c35f"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c93a5f1e7d28"
-down_revision = "b81e4d07c35f"
+down_revision = "c81d42f60a9e"
 branch_labels = None
 depends_on = None
 
