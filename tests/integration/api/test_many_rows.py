@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
-from benchmarks.scale.rows import FAIL_FROM, FAILING, WrittenJob, analyze, write_dataset, write_job
+from benchmarks.scale.rows import FAIL_FROM, FAILING, SHARD, WrittenJob, analyze, write_dataset, write_job
 from fixtures.worker.job_rows import MINUTE, finished
 from samfleet.db.models import Job, Run, Shard, ShardState, Tenant
 from samfleet.db.session import transaction
@@ -26,10 +26,12 @@ from samfleet.jobs.throughput import throughput_of_runs
 from samfleet.reports.stages import stage_statistics
 from samfleet.rollups.sketch import RELATIVE_ERROR
 from samfleet_api.jobs.repository import failed_images, failure_groups
+from samfleet_api.pools.repository import queue_depths
 from samfleet_api.runs.repository import ListedOutcome, facts_of, page_of_images
 
 IMAGES = 20_000
 DONE = IMAGES - 3200  # of the running job
+OTHERS = 10  # jobs; of two alone, PostgreSQL may as well read all shards as those of one
 MOST_ROWS = 1000  # read by one step of a query
 FAILED = [n for n in range(int(FAIL_FROM * IMAGES), IMAGES) if n % FAILING == 0]
 
@@ -44,6 +46,8 @@ class Jobs:
         self.engine = engine
         self.completed = write_job(engine, tenant.id, dataset_id, IMAGES, IMAGES)
         self.running = write_job(engine, tenant.id, dataset_id, IMAGES, DONE)
+        for _ in range(OTHERS):
+            write_job(engine, tenant.id, dataset_id, IMAGES, IMAGES, with_rows=False)
         analyze(engine)
 
 
@@ -192,3 +196,13 @@ def test_stage_times_of_the_written_rows_and_of_their_rollups_agree(jobs: Jobs) 
     for stage, times in exact.items():
         assert sketched[stage].n == times.n
         assert dataclasses.astuple(sketched[stage]) == pytest.approx(dataclasses.astuple(times), rel=RELATIVE_ERROR)
+
+
+def test_a_queue_is_counted_without_its_waiting_shards(jobs: Jobs) -> None:
+    with Session(jobs.engine) as session, explained(session) as plans:
+        depths = queue_depths(session)
+    waiting = IMAGES - DONE
+    assert (depths["local"].images_waiting, depths["local"].shards_waiting) == (waiting, waiting // SHARD)
+    shards = [node for plan in plans for node in nodes(plan) if node.get("Relation Name") == "shards"]
+    assert len(shards) == 3, plans  # leased ones, retried ones, the first of each run
+    assert most_rows(shards) < 10, plans
