@@ -6,7 +6,14 @@ import os
 from pathlib import Path
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-from samfleet.image_errors import ImageEmpty, ImageMissing, ImageNameInvalid, ImageTooLarge, ImageUnreadable
+from samfleet.image_errors import (
+    ImageEmpty,
+    ImageFailed,
+    ImageMissing,
+    ImageNameInvalid,
+    ImageTooLarge,
+    ImageUnreadable,
+)
 from samfleet.regular_files import NotRegularFile, open_resolved
 from samfleet.storage.store import ObjectNotFound, ObjectStore
 
@@ -63,16 +70,20 @@ def _from_store(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
 def _from_disk(uri: str, max_bytes: int) -> bytes:
     """Read a file on disk. The listing resolved its links and checked the roots, so a link found now is new."""
     path = _path(uri)
-    if os.path.realpath(path) != str(path):
-        raise ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
     try:
         with open_resolved(path) as file:
             return file.read(max_bytes + 1)
-    except NotRegularFile as error:
-        raise ImageUnreadable(
-            f"{path} is no longer a file ({error.strerror}); restore the image, or make a new dataset"
-        ) from error
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageMissing(f"{path} does not exist; it was moved or deleted after the dataset was made") from error
     except OSError as error:
-        raise ImageUnreadable(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ImageFailed:
+    if os.path.realpath(path) != str(path):
+        return ImageUnreadable(f"{path} became a symbolic link after the dataset was made; make a new dataset")
+    if isinstance(error, NotRegularFile):
+        return ImageUnreadable(
+            f"{path} is no longer a file ({error.strerror}); restore the image, or make a new dataset"
+        )
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ImageMissing(f"{path} does not exist; it was moved or deleted after the dataset was made")
+    return ImageUnreadable(f"{path} cannot be read: {error.strerror or error}; check its permissions")
