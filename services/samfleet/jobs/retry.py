@@ -8,6 +8,7 @@ never recorded is computed too.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -15,8 +16,8 @@ from sqlalchemy.orm import Session
 from samfleet.db.models import DatasetImage, ImageResult, Job, JobState, Run, RunState, Shard, ShardState
 from samfleet.errors import Conflict
 from samfleet.jobs.cancel import JobNotFound
-from samfleet.jobs.open_jobs import require_place
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.jobs.quotas import UNLIMITED, Quotas, require_place
 from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import lock_job, move_job, move_run
 
@@ -30,25 +31,26 @@ class JobNotRetryable(Conflict):
 
 
 def retry_job(
-    session: Session, queue: TaskQueue, tenant_id: uuid.UUID, job_id: uuid.UUID, max_open_jobs: int | None = None
+    session: Session, queue: TaskQueue, tenant_id: uuid.UUID, job_id: uuid.UUID, quotas: Quotas = UNLIMITED
 ) -> Job:
     """Compute the failed images of an ended job again, and what its failed runs never recorded.
 
     The row lock of the job serialises two retries; the second finds a running job. The job is open again, so it
-    needs a place among the tenant's open jobs. Raises `JobNotRetryable` and `TooManyOpenJobs`.
+    needs a place within the tenant's quotas. Raises `JobNotRetryable` and the errors of `require_place`.
     """
     job = lock_job(session, job_id)
     if job is None or job.tenant_id != tenant_id or job.deleted_at is not None:
         raise JobNotFound(f"job {job_id} does not exist; GET /v1/jobs lists yours")
     if job.state not in RETRYABLE:
         raise JobNotRetryable(f"job {job_id} is {job.state.value}; only an ended job with failures can be retried")
-    require_place(session, tenant_id, max_open_jobs)
+    failed = _failed_runs(session, job)
+    require_place(session, tenant_id, sum(run.total - run.succeeded for run in failed), quotas)
     job.error_code = job.error_message = job.finished_at = None
     if job.started_at is None:
-        _plan_again(session, queue, job)
+        _plan_again(session, queue, job, failed)
     else:
         move_job(session, job, JobState.RUNNING, "retry requested")
-        for run in _failed_runs(session, job):
+        for run in failed:
             _retry_run(session, queue, job, run)
     return job
 
@@ -59,11 +61,11 @@ def _failed_runs(session: Session, job: Job) -> list[Run]:
     return list(session.scalars(locked, execution_options={"populate_existing": True}))
 
 
-def _plan_again(session: Session, queue: TaskQueue, job: Job) -> None:
+def _plan_again(session: Session, queue: TaskQueue, job: Job, runs: Sequence[Run]) -> None:
     """Queue a job again whose planning failed."""
     job.plan_failures, job.sent_at = 0, func.now()
     move_job(session, job, JobState.QUEUED, "retry requested")
-    for run in _failed_runs(session, job):
+    for run in runs:
         _clear(run)
         move_run(session, run, RunState.QUEUED, "retry requested")
         _reopen(session, run)

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound, require_listed
 from samfleet.db.models import Dataset, DatasetState, Job, JobState, Run, RunState
-from samfleet.errors import Conflict, InvalidInput
-from samfleet.jobs.open_jobs import TooManyOpenJobs, require_place
+from samfleet.errors import Conflict, InvalidInput, TooManyRequests
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.jobs.quotas import UNLIMITED, Quotas, require_place
 from samfleet.jobs.sharing import DEFAULT_PRIORITY
 from samfleet.jobs.states import add_event
 from samfleet.jobs.task import JobTask, PromptsJobTask, parse_job_task
@@ -121,12 +121,12 @@ def submit_job(
     accepted_licences: Collection[str] = (),
     limits: PromptLimits = DEFAULT_LIMITS,
     weights_dir: Path | None = None,
-    max_open_jobs: int | None = None,
+    quotas: Quotas = UNLIMITED,
 ) -> tuple[Job, bool]:
     """Write the job and its runs, and wake a planner after the commit.
 
     Returns the job, and True if it is new. A repeated idempotency key returns the job of the first request, also if
-    the tenant may open no further one; `max_open_jobs` is the limit of tenants without their own.
+    the tenant may open no further one; `quotas` are those of tenants without their own.
     """
     task = parse_job_task(request.task)
     digest = request.sha256(task)
@@ -144,7 +144,8 @@ def submit_job(
     check_budget(session, dataset, tasks, limits, runs_each=len(pools))
     if not 0.0 <= request.max_failure_rate <= 1.0:
         raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
-    job = _insert_job(session, request, task, digest, dataset, max_open_jobs)
+    images = dataset.image_count * len(records) * len(pools)
+    job = _insert_job(session, request, task, digest, dataset) if _has_place(session, request, images, quotas) else None
     if job is None:  # another request with the same key committed meanwhile
         return _same(_found(session, request), digest), False
     add_event(session, job.id, JobState.QUEUED)
@@ -163,16 +164,19 @@ def _add_run(session: Session, job: Job, record: VariantRecord, pool: str, task:
     add_event(session, job.id, RunState.QUEUED, run_id=run.id)
 
 
-def _insert_job(
-    session: Session, request: JobRequest, task: JobTask, digest: str, dataset: Dataset, max_open_jobs: int | None
-) -> Job | None:
-    """Insert the job. Returns None if the tenant has a job with this idempotency key."""
+def _has_place(session: Session, request: JobRequest, images: int, quotas: Quotas) -> bool:
+    """Return False if a request with the same key took the last place; without such a request the quota's error."""
     try:
-        require_place(session, request.tenant_id, max_open_jobs)
-    except TooManyOpenJobs:
-        if _find(session, request) is not None:  # it took the last place while this request waited for the lock
-            return None
-        raise
+        require_place(session, request.tenant_id, images, quotas)
+    except TooManyRequests:
+        if _find(session, request) is None:  # else it committed while this one waited for the lock
+            raise
+        return False
+    return True
+
+
+def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: str, dataset: Dataset) -> Job | None:
+    """Insert the job. Returns None if the tenant has a job with this idempotency key."""
     values = {
         "id": uuid.uuid4(),
         "tenant_id": request.tenant_id,

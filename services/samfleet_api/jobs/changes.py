@@ -11,8 +11,8 @@ from samfleet.errors import SamfleetError
 from samfleet.jobs.cancel import JobFinished, JobNotFound, cancel_job
 from samfleet.jobs.delete import JobNotFinished, delete_job
 from samfleet.jobs.edit import edit_job
-from samfleet.jobs.open_jobs import TooManyOpenJobs
 from samfleet.jobs.pause import pause_job, resume_job
+from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooManyOpenJobs
 from samfleet.jobs.retry import JobNotRetryable, retry_job
 from samfleet.labels import LabelsInvalid
 from samfleet.logging import get_logger
@@ -78,14 +78,14 @@ def resume(
     return view_job(session, resume_job(session, queue, tenant_id, job_id), settings.keep_days)
 
 
-@_action("retry", "Retry the failures of a job", JobNotRetryable, TooManyOpenJobs)
+@_action("retry", "Retry the failures of a job", JobNotRetryable, JobTooLarge, TooManyOpenImages, TooManyOpenJobs)
 def retry(
     job_id: JobId, tenant_id: TenantId, session: WriteSessionValue, queue: QueueValue, settings: SettingsValue
 ) -> Job:
     """Compute failed images again, and what failed runs never recorded, on the same runs. All results stay until the
     new ones replace them. The job counts as open again.
     """
-    job = retry_job(session, queue, tenant_id, job_id, settings.max_open_jobs)
+    job = retry_job(session, queue, tenant_id, job_id, Quotas.of(settings))
     return view_job(session, job, settings.keep_days)
 
 

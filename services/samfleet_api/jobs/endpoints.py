@@ -10,8 +10,8 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.service import DatasetNotFound
 from samfleet.db.models import JobState
 from samfleet.jobs.cancel import JobNotFound
-from samfleet.jobs.open_jobs import TooManyOpenJobs
 from samfleet.jobs.prompt_budget import PromptLimits
+from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooManyOpenJobs
 from samfleet.jobs.rerun import rerun_request
 from samfleet.jobs.submit import (
     AnnotationsMissing,
@@ -84,11 +84,13 @@ IdempotencyKey = Annotated[
             IdempotencyConflict,
             JobInvalid,
             JobNotFound,
+            JobTooLarge,
             LabelsInvalid,
             LicenceNotAccepted,
             PayloadTooLarge,
             PoolNotFound,
             TaskInvalid,
+            TooManyOpenImages,
             TooManyOpenJobs,
             VariantNotFound,
             VariantWithoutWeights,
@@ -120,7 +122,7 @@ def create_job(
         settings.accept_licenses,
         limits,
         settings.weights_dir,
-        settings.max_open_jobs,
+        Quotas.of(settings),
     )
     response.status_code = 202 if created else 200
     response.headers["Location"] = f"{router.prefix}/{job.id}"

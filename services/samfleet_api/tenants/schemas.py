@@ -11,6 +11,9 @@ from samfleet_api.schemas import RequestModel
 
 NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$"
 OPEN_JOBS = "Most jobs that it may have queued, running or paused at a time; null: `SAMFLEET_MAX_OPEN_JOBS` decides."
+OPEN_IMAGES = (
+    "Most images that the runs of its open jobs may have left to record; null: `SAMFLEET_MAX_OPEN_IMAGES` decides."
+)
 REQUESTS = "Most requests per minute of its keys together; null: `SAMFLEET_TENANT_REQUESTS_PER_MINUTE` decides."
 TenantName = Annotated[str, StringConstraints(max_length=100, pattern=NAME)]
 Limit = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
@@ -38,6 +41,7 @@ class UpdateTenant(RequestModel):
         description="Its share of a pool, relative to those of the other tenants with work there.",
     )
     max_open_jobs: Limit | None = Field(default=None, description=OPEN_JOBS)
+    max_open_images: Limit | None = Field(default=None, description=OPEN_IMAGES)
     requests_per_minute: Limit | None = Field(default=None, description=REQUESTS)
 
 
@@ -52,6 +56,7 @@ class Tenant(BaseModel):
                     "name": "robotics",
                     "weight": 1.0,
                     "max_open_jobs": None,
+                    "max_open_images": None,
                     "requests_per_minute": None,
                     "created_at": "2026-11-28T10:00:00Z",
                     "disabled_at": None,
@@ -64,6 +69,7 @@ class Tenant(BaseModel):
     name: str
     weight: float = Field(description="Its share of a pool, relative to those of the other tenants with work there.")
     max_open_jobs: int | None = Field(description=OPEN_JOBS)
+    max_open_images: int | None = Field(description=OPEN_IMAGES)
     requests_per_minute: int | None = Field(description=REQUESTS)
     created_at: datetime
     disabled_at: datetime | None = Field(description="Since then its keys are refused; null if it is enabled.")
@@ -75,6 +81,7 @@ class Tenant(BaseModel):
             name=tenant.name,
             weight=tenant.weight,
             max_open_jobs=tenant.max_open_jobs,
+            max_open_images=tenant.max_open_images,
             requests_per_minute=tenant.requests_per_minute,
             created_at=tenant.created_at,
             disabled_at=tenant.disabled_at,

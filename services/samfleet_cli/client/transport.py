@@ -20,7 +20,8 @@ TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a page of results or a batch of up
 RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0)
 LONGEST_WAITS_SECONDS = 300.0  # sum of all waits that the server's Retry-After requests
 _WORTH_ANOTHER_TRY = {502, 503, 504}
-_NEVER_WAIT_FOR = {"too_many_attempts", "too_many_open_jobs"}  # a wrong key stays wrong, and a job may take hours
+# a wrong key stays wrong, and a job may take hours
+_NEVER_WAIT_FOR = {"too_many_attempts", "too_many_open_jobs", "too_many_open_images"}
 
 
 class ApiError(SamfleetError):

@@ -107,7 +107,8 @@ def list_tenants(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl 
 
     with connect(choose_api(api_url, api_key)) as client:
         found = list(client.tenants())
-    columns = ("id", "name", "weight", "max_open_jobs", "requests_per_minute", "created_at", "disabled_at")
+    limits = ("max_open_jobs", "max_open_images", "requests_per_minute")
+    columns = ("id", "name", "weight", *limits, "created_at", "disabled_at")
     print_rows(found, columns, Form(as_json, plain), "there are no tenants")
 
 
@@ -131,6 +132,10 @@ def set_tenant(
         str | None,
         typer.Option(metavar="NUMBER", help="Most open jobs; 'default' for the server's setting.", show_default=False),
     ] = None,
+    max_open_images: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER", help="Most images left to record; or 'default'.", show_default=False),
+    ] = None,
     requests_per_minute: Annotated[
         str | None,
         typer.Option(metavar="NUMBER", help="Most requests of its keys together; or 'default'.", show_default=False),
@@ -143,7 +148,9 @@ def set_tenant(
     from samfleet_cli.connection import choose_api, connect
 
     changes: dict[str, Any] = {} if weight is None else {"weight": weight}
-    changes |= _limits(max_open_jobs=max_open_jobs, requests_per_minute=requests_per_minute)
+    changes |= _limits(
+        max_open_jobs=max_open_jobs, max_open_images=max_open_images, requests_per_minute=requests_per_minute
+    )
     if not changes:
         raise typer.BadParameter("name what to change, such as --weight 2")
     with connect(choose_api(api_url, api_key)) as client:

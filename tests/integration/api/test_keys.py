@@ -80,7 +80,7 @@ def test_the_weight_of_a_tenant_is_changed_and_audited(admin: Tenant) -> None:
     assert (missing.status_code, missing.json()["code"]) == (404, "tenant_not_found")
 
 
-@pytest.mark.parametrize("field", ["max_open_jobs", "requests_per_minute"])
+@pytest.mark.parametrize("field", ["max_open_jobs", "max_open_images", "requests_per_minute"])
 def test_the_limits_of_a_tenant_are_changed_and_audited(admin: Tenant, field: str) -> None:
     name = f"tenant-{uuid.uuid4().hex}"
     path = f"/v1/tenants/{name}"

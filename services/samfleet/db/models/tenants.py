@@ -26,8 +26,8 @@ class Tenant(HasId, HasCreatedAt, Base):
     """A tenant. Keys of a disabled one are refused; its jobs go on.
 
     `weight` is its share of a pool relative to those of the other tenants with work (`samfleet.jobs.sharing`).
-    Limits that are None mean the server's default: `max_open_jobs` (`samfleet.jobs.open_jobs`), and
-    `requests_per_minute` of its keys together.
+    Limits that are None mean the server's default: `max_open_jobs` and `max_open_images`
+    (`samfleet.jobs.quotas`), and `requests_per_minute` of its keys together.
     """
 
     __tablename__ = "tenants"
@@ -35,12 +35,14 @@ class Tenant(HasId, HasCreatedAt, Base):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     weight: Mapped[float] = mapped_column(default=1.0, server_default=text("1"))
     max_open_jobs: Mapped[int | None]
+    max_open_images: Mapped[int | None]
     requests_per_minute: Mapped[int | None]
     disabled_at: Mapped[datetime | None]
 
     __table_args__ = (
         CheckConstraint("weight >= 0.01 AND weight <= 100", name="weight"),
         CheckConstraint("max_open_jobs >= 1", name="max_open_jobs"),
+        CheckConstraint("max_open_images >= 1", name="max_open_images"),
         CheckConstraint("requests_per_minute >= 1", name="requests_per_minute"),
     )
 

@@ -109,10 +109,11 @@ def test_waiting_for_a_rate_limit_is_bounded() -> None:
     [
         limited("too_many_attempts", 5),
         limited("too_many_open_jobs", 30),
+        limited("too_many_open_images", 30),
         limited("rate_limited", "Sat, 28 Nov 2026 07:28:00 GMT"),
         problem(429, "rate_limited"),
     ],
-    ids=["wrong key", "open jobs", "a date", "no time"],
+    ids=["wrong key", "open jobs", "open images", "a date", "no time"],
 )
 def test_a_refusal_that_waiting_cannot_resolve_is_raised_at_once(answer: httpx.Response) -> None:
     slept: list[float] = []
