@@ -37,8 +37,8 @@ TIMES = {  # of every image
 }
 
 IMAGES = """
-INSERT INTO dataset_images (dataset_id, position, image_id, file_name, uri, size_bytes, width, height)
-SELECT :dataset, n, n + 1, lpad(n::text, 8, '0') || '.jpg', 'store:datasets/made/up/' || n, 1000, 32, 24
+INSERT INTO dataset_images (dataset_id, position, image_id, file_name, uri, size_bytes)
+SELECT :dataset, n, n + 1, lpad(n::text, 8, '0') || '.jpg', 'store:datasets/made/up/' || n, 1000
 FROM generate_series(0, :images - 1) AS n
 """
 SHARDS = """

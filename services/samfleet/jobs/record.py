@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, column, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.db.copy import copy_rows
@@ -52,7 +52,6 @@ def record(
         for place, outcome in enumerate(outcomes)
     ]
     copy_rows(session, ImageResult, rows)
-    _remember_sizes(session, outcomes)
     _count(run, outcomes, failed, replaced=len(lines))
     run.part_bytes += part_bytes - replaced_bytes
     run.parts += claimed.previous_part is None
@@ -210,32 +209,3 @@ def _gates(outcomes: Sequence[ImageOutcome], hardware: KnownHardware) -> dict[st
         for report in reports
         if report.gate is not None and report.hardware
     }
-
-
-def _remember_sizes(session: Session, outcomes: Sequence[ImageOutcome]) -> None:
-    """Store the image sizes that the worker has read.
-
-    Rows locked by another run are skipped: it writes the same values, and waiting could deadlock.
-    """
-    sizes = {
-        outcome.image.dataset_image_id: (outcome.width, outcome.height)
-        for outcome in outcomes
-        if outcome.width and outcome.height
-    }
-    unknown = session.scalars(
-        select(DatasetImage.id)
-        .where(DatasetImage.id.in_(sizes), DatasetImage.width.is_(None))
-        .with_for_update(skip_locked=True, key_share=True)
-    ).all()
-    if not unknown:
-        return
-    widths, heights = zip(*(sizes[image_id] for image_id in unknown), strict=True)
-    columns = column("id", BigInteger), column("width", Integer), column("height", Integer)
-    lists = list(unknown), list(widths), list(heights)
-    read = func.unnest(*lists).table_valued(*columns).render_derived()
-    session.execute(
-        update(DatasetImage)
-        .where(DatasetImage.id == read.c.id)
-        .values(width=read.c.width, height=read.c.height)
-        .execution_options(synchronize_session=False)
-    )

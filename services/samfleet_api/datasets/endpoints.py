@@ -35,6 +35,7 @@ from samfleet_api.datasets.schemas import (
     ForUpload,
     FromDirectory,
 )
+from samfleet_api.datasets.sizes import sizes_of
 from samfleet_api.dependencies import (
     EngineValue,
     QueueValue,
@@ -236,7 +237,8 @@ def list_images(
         after = decode_cursor(cursor, lambda parts: _after(parts, "id"))
         rows = repository.images_by_arrival(session, dataset.id, after=after or 0, limit=limit + 1)
         kept, following = cut_page(rows, limit, lambda row: ("id", row.id))
-    return Page(items=[DatasetImage.of(row) for row in kept], next=following)
+    sizes = sizes_of(session, dataset.id, [row.id for row in kept])
+    return Page(items=[DatasetImage.of(row, sizes.get(row.id)) for row in kept], next=following)
 
 
 def _left_out(body: ForUpload) -> Sequence[LeftOut]:

@@ -182,7 +182,6 @@ class Categories(BaseModel):
 
 class DatasetImage(BaseModel):
     model_config = ConfigDict(
-        from_attributes=True,
         json_schema_extra={
             "examples": [
                 {
@@ -203,12 +202,21 @@ class DatasetImage(BaseModel):
     image_id: int | None = Field(description="COCO id that results refer to; null until the dataset is sealed.")
     file_name: str
     size_bytes: int
-    width: int | None = Field(description="Width of the upright image in pixels; null until a worker has read it.")
+    width: int | None = Field(description="Width of the upright image in pixels; null until a job has read it.")
     height: int | None
 
     @classmethod
-    def of(cls, row: ImageRow) -> DatasetImage:
-        return cls.model_validate(row)
+    def of(cls, row: ImageRow, size: tuple[int, int] | None = None) -> DatasetImage:
+        width, height = size or (None, None)
+        return cls(
+            id=row.id,
+            position=row.position,
+            image_id=row.image_id,
+            file_name=row.file_name,
+            size_bytes=row.size_bytes,
+            width=width,
+            height=height,
+        )
 
 
 class AddedImages(BaseModel):

@@ -14,7 +14,11 @@ from fixtures.worker.recorded_jobs import (
     HEIGHT,
     WIDTH,
     carry_out,
+    claim_next,
+    failed,
     new_job,
+    plan,
+    record_shard,
     segmented,
     write_pictures,
 )
@@ -128,6 +132,25 @@ def test_a_run_shows_its_precision_and_the_result_of_its_gate(
     (row,) = [one for one in tenant.http.get("/v1/hardware").json()["items"] if one["id"] == hardware["id"]]
     assert (row["precision"], row["facts"]["compilation"]) == ("bf16", "compile")
     assert tenant.http.get(f"/v1/jobs/{job['id']}").json()["runs"][0]["gates"] == run["gates"]
+
+
+def test_a_dataset_lists_the_sizes_that_its_newest_jobs_have_read(api: Api, tenant: Tenant, folder: Path) -> None:
+    def sizes() -> list[tuple[int | None, int | None]]:
+        items = tenant.http.get(f"/v1/datasets/{job['dataset_id']}/images").json()["items"]
+        return [(item["width"], item["height"]) for item in items]
+
+    job = new_job(tenant, folder, images=3)
+    unread = (None, None)
+    assert sizes() == [unread] * 3
+    plan(api, job)
+    claimed = claim_next(api, job["runs"][0]["id"])
+    assert claimed is not None
+    record_shard(api, claimed, lambda image: failed(image) if image.image_id == 2 else segmented(image))
+    assert sizes() == [(WIDTH, HEIGHT), unread, unread]
+    again = tenant.http.post("/v1/jobs", json={"rerun_of": job["id"]}).json()
+    assert sizes() == [(WIDTH, HEIGHT), unread, unread]
+    carry_out(api, again)
+    assert sizes() == [(WIDTH, HEIGHT)] * 3
 
 
 def test_one_image_is_shown_with_its_result_or_error(tenant: Tenant, run_path: str) -> None:

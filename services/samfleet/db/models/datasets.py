@@ -85,7 +85,7 @@ class DatasetImage(Base):
     """One image of a dataset.
 
     `position` is its index in the dataset, from 0. `image_id` is its COCO id. `uri` is `file:///…` for a file under an
-    allowed root or `store:<key>` for an upload. Width and height are set once a worker has read the image.
+    allowed root or `store:<key>` for an upload.
     """
 
     __tablename__ = "dataset_images"
@@ -97,8 +97,6 @@ class DatasetImage(Base):
     file_name: Mapped[str] = mapped_column(String(1024))
     uri: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    width: Mapped[int | None]
-    height: Mapped[int | None]
     stated_width: Mapped[int | None] = mapped_column(BigInteger)  # from the annotations file, which may be wrong
     stated_height: Mapped[int | None] = mapped_column(BigInteger)
     # LVIS's federated annotations; None if the file does not state them
