@@ -1,7 +1,7 @@
 """Safe opening of files named by users: regular files only, without blocking and without following links.
 
 Between the check of a path and its opening, the path can become a link, a pipe or a device. So the file is opened
-without blocking, folder by folder without links, and the open descriptor is checked instead of the path.
+without blocking and without links, and the open descriptor is checked instead of the path.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
+
+from samfleet.openat2 import OpenAt2Missing, open_without_links
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -29,7 +31,22 @@ class NotRegularFile(OSError):
 
 def open_resolved(path: Path) -> IO[bytes]:
     """Open the regular file at an absolute, resolved path. Raises `OSError` if the path contains a link now."""
-    return _regular(_open_beneath(path, _READ | os.O_NOFOLLOW), path)
+    return _regular(_open_resolved(str(path), _READ | os.O_NOFOLLOW), path)
+
+
+def read_resolved(path: str, most_bytes: int) -> bytes:
+    """Return the first `most_bytes` of a file, or all of it. Raises like `open_resolved`."""
+    descriptor = _open_resolved(path, _READ | os.O_NOFOLLOW)
+    try:
+        status = os.fstat(descriptor)
+        _require_regular(status.st_mode, path)
+        chunks, left = [], most_bytes
+        while left and (chunk := os.read(descriptor, min(left, max(status.st_size, BUFFER_BYTES)))):
+            chunks.append(chunk)
+            left -= len(chunk)
+    finally:
+        os.close(descriptor)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def open_regular(path: Path) -> IO[bytes]:
@@ -39,7 +56,7 @@ def open_regular(path: Path) -> IO[bytes]:
 
 def open_folder(path: Path) -> int:
     """Return a descriptor of the folder at an absolute, resolved path. Raises `OSError` if it contains a link now."""
-    return _open_beneath(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return _open_resolved(str(path), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def limited(file: IO[bytes], max_bytes: int, error: Callable[[], Exception]) -> IO[bytes]:
@@ -47,7 +64,14 @@ def limited(file: IO[bytes], max_bytes: int, error: Callable[[], Exception]) -> 
     return cast("IO[bytes]", io.BufferedReader(_Limited(file, max_bytes, error), BUFFER_BYTES))
 
 
-def _open_beneath(path: Path, flags: int) -> int:
+def _open_resolved(path: str, flags: int) -> int:
+    try:
+        return open_without_links(path, flags)
+    except OpenAt2Missing:
+        return _open_by_folders(Path(path), flags)
+
+
+def _open_by_folders(path: Path, flags: int) -> int:
     *folders, name = path.parts[1:] or (".",)
     folder = os.open("/", _FOLDER)
     try:
@@ -69,7 +93,7 @@ def _regular(descriptor: int, path: Path) -> IO[bytes]:
         raise
 
 
-def _require_regular(mode: int, path: Path) -> None:
+def _require_regular(mode: int, path: Path | str) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import socket
@@ -7,7 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from samfleet.regular_files import NotRegularFile, limited, open_regular, open_resolved
+from samfleet import regular_files
+from samfleet.openat2 import OpenAt2Missing
+from samfleet.regular_files import (
+    NotRegularFile,
+    limited,
+    open_folder,
+    open_regular,
+    open_resolved,
+    read_resolved,
+)
+
+
+@pytest.fixture(params=["openat2", "by folders"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open paths in one call, and folder by folder as on a system without `openat2`."""
+
+    def missing(path: str, _flags: int) -> int:
+        raise OpenAt2Missing(errno.ENOSYS, "missing", path)
+
+    if request.param == "by folders":
+        monkeypatch.setattr(regular_files, "open_without_links", missing)
 
 
 @pytest.fixture
@@ -47,18 +68,52 @@ def test_links_in_the_path_are_refused_unless_the_operator_chose_it(folder: Path
     (folder / "linked").symlink_to("real")
     (folder / "b").symlink_to("real/a")
     for path in (folder / "linked/a", folder / "b"):
-        with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
-            open_resolved(path)
+        for opened in (open_resolved, lambda path: read_resolved(str(path), 9)):
+            with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+                opened(path)
         with open_regular(path) as file:
             assert file.read() == b"abc"
+
+
+def test_a_folder_is_opened_but_not_through_a_link(folder: Path) -> None:
+    (folder / "real/inner").mkdir(parents=True)
+    (folder / "linked").symlink_to("real")
+    descriptor = open_folder(folder / "real/inner")
+    assert os.path.samestat(os.fstat(descriptor), (folder / "real/inner").stat())
+    os.close(descriptor)
+    for path in (folder / "linked", folder / "linked/inner"):
+        with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+            open_folder(path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 2**18 + 1])
+def test_a_file_is_read_up_to_the_limit(folder: Path, size: int) -> None:
+    data = os.urandom(size)
+    (folder / "a\udcff é").write_bytes(data)
+    for most in (0, 1, 5, 2**18, 2**19):
+        assert read_resolved(str(folder / "a\udcff é"), most) == data[:most]
+
+
+def test_a_file_that_states_no_size_is_read_whole() -> None:
+    text = read_resolved(f"/proc/{os.getpid()}/status", 2**20)
+    assert text.startswith(b"Name:")
+    assert len(text) > 500
+
+
+def test_a_pipe_or_device_is_never_read(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    for path in (str(folder / "pipe"), "/dev/zero"):
+        with pytest.raises(NotRegularFile):
+            read_resolved(path, 10)
 
 
 def test_nothing_stays_open_when_a_file_is_refused(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names alone
     for path in (folder / "pipe", folder / "missing/a", folder):
-        with pytest.raises(OSError, match=r"."):
-            open_resolved(path)
+        for opened in (open_resolved, lambda path: read_resolved(str(path), 9)):
+            with pytest.raises(OSError, match=r"."):
+                opened(path)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 
 

@@ -126,29 +126,20 @@ class ImageStep:
         return PreparedImage(replace(outcome, prompted=origins, prompts=prompts), request)
 
     def _segment_group(self, prepared: Sequence[PreparedImage]) -> list[ImageOutcome]:
-        """Segment the images that could be read. Triton rejects a request as a whole, so then each is sent alone."""
-        outcomes = [image.outcome for image in prepared]
-        readable = [index for index, image in enumerate(prepared) if image.request is not None]
-        groups = [readable] if readable else []
-        while groups:
-            group = groups.pop(0)
-            try:
-                found = self._segment([prepared[index] for index in group])
-            except InferenceRejected:
-                groups = [[index] for index in group]
-                continue
-            for index, outcome in zip(group, found, strict=True):
-                outcomes[index] = outcome
-        return outcomes
+        """Segment the images that could be read."""
+        readable = [image for image in prepared if image.request is not None]
+        segmented = iter(self._segment(readable) if readable else ())
+        return [image.outcome if image.request is None else next(segmented) for image in prepared]
 
     def _segment(self, images: Sequence[PreparedImage]) -> list[ImageOutcome]:
+        """Segment images together; Triton rejects a request as a whole, so then each is sent alone."""
         requests = [image.request for image in images if image.request is not None]
         outcomes = [image.outcome for image in images]
         try:
             replies = self._infer(requests)
         except InferenceRejected as error:
             if len(images) > 1:
-                raise
+                return [outcome for image in images for outcome in self._segment([image])]
             return [_failed(outcomes[0], error)]
         except (InferenceFailed, ModelProcessDied) as error:
             if self.attempts < ATTEMPTS_BEFORE_IMAGE_FAILS:
