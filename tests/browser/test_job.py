@@ -13,6 +13,7 @@ from fixtures.worker.recorded_jobs import carry_out, claim_next, new_job, plan, 
 from samfleet.db.session import transaction
 from samfleet.jobs.settle import fail_run
 from samfleet.jobs.states import lock_run
+from samfleet_api.runs import repository
 
 pytestmark = pytest.mark.browser
 
@@ -82,6 +83,21 @@ def test_the_gallery_has_pages(reader: Page, measured: Tenant, api: Api, folder:
     reader.locator("#gallery").get_by_label("Run").select_option("sam_vit_b")
     reader.wait_for_url("**?run=*")
     expect(reader.locator("#gallery li")).to_have_count(24)
+
+
+def test_a_search_goes_through_all_parts_of_a_run(
+    reader: Page, measured: Tenant, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "SEARCHED_AT_ONCE", 4)
+    job = new_job(measured, folder, images=30, name="searched")
+    reader.goto(f"/dashboard/jobs/{job['id']}")
+    reader.locator("#gallery").get_by_label("File name").fill("9.png")
+    reader.locator("#gallery").get_by_label("File name").press("Enter")
+    reader.wait_for_url("**?file_name=9.png#gallery")
+    expect(reader.locator("#gallery li")).to_have_count(3)
+    reader.goto(f"/dashboard/jobs/{job['id']}?file_name=nowhere")
+    expect(reader.locator("#gallery")).to_contain_text("No matching images")
+    expect(reader.locator("#gallery li")).to_have_count(0)
 
 
 def test_the_rate_over_time_grows_while_the_job_runs(api: Api, tenant: Tenant, folder: Path, page: Page) -> None:

@@ -28,8 +28,8 @@ from samfleet_api.pagination import (
     CursorInvalid,
     Limit,
     Page,
-    cut_page,
     decode_cursor,
+    encode_cursor,
     number_in,
 )
 from samfleet_api.problems import problems
@@ -94,7 +94,11 @@ def list_run_images(
     outcome: Annotated[ListedOutcome | None, Query(description="Only images with this outcome.")] = None,
     file_name: Annotated[
         StorableText | None,
-        Query(max_length=1000, description="Only images whose name contains this text, ignoring case."),
+        Query(
+            max_length=1000,
+            description="Only images whose name contains this text, ignoring case. A page searches a part of the run, "
+            "so it may have few items or none; go on while `next` is set.",
+        ),
     ] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -102,9 +106,11 @@ def list_run_images(
     """List images in the order of the dataset, including pending ones."""
     run = require_run(session, tenant_id, run_id)
     after = decode_cursor(cursor, lambda parts: number_in(parts[0]))
-    rows = repository.page_of_images(session, run, outcome=outcome, name=file_name, after=after, limit=limit + 1)
-    kept, following = cut_page(rows, limit, lambda row: (row.position,))
-    return Page(items=[ImageOfRun.of(row) for row in kept], next=following)
+    found, following = repository.page_of_images(
+        session, run, outcome=outcome, name=file_name, after=after, limit=limit
+    )
+    items = [ImageOfRun.of(row) for row in found]
+    return Page(items=items, next=None if following is None else encode_cursor(following))
 
 
 @router.get(

@@ -27,6 +27,8 @@ from samfleet.quality.repository import figures_of
 from samfleet.rollups.measures import image_ms_sql
 from samfleet.wire.stages import IMAGE
 
+SEARCHED_AT_ONCE = 50_000  # images whose names one request reads, which takes some 50 ms
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
@@ -121,25 +123,30 @@ def find_image(session: Session, run_id: uuid.UUID, image_id: int) -> tuple[Imag
 
 def page_of_images(
     session: Session, run: Run, *, outcome: ListedOutcome | None, name: str | None, after: int | None, limit: int
-) -> Sequence[ListedImage]:
-    """Return images in the order of the dataset. `after` is the position of the last one seen, `name` a part of the
-    file name.
+) -> tuple[Sequence[ListedImage], int | None]:
+    """Return at most `limit` images in the order of the dataset, and the `after` of the next page; None at the end.
 
-    With only an outcome, the shards say where such images are: their list may begin after millions of others.
+    `after` is the position of the last one seen. With only an outcome, the shards say where such images are: their
+    list may begin after millions of others. No index finds a `name`, a part of the file name, so only the next
+    `SEARCHED_AT_ONCE` positions are read, and a page may have fewer images than there are, even none.
     """
     query = _with_results(run)
     if outcome is not None:
         recorded = ImageResult.outcome == Outcome(outcome) if outcome in RECORDED else ImageResult.run_id.is_(None)
         query = query.where(recorded)
     if outcome is not None and not name and run.started_at is not None:  # else shards may be missing
-        positions = _positions(session, run, outcome, -1 if after is None else after, limit)
+        positions = _positions(session, run, outcome, -1 if after is None else after, limit + 1)
         query = query.where(DatasetImage.position == any_(literal(positions, ARRAY(BigInteger))))
+    last = run.total - 1
     if name:
-        query = query.where(DatasetImage.file_name.icontains(name, autoescape=True))
+        last = min(last, SEARCHED_AT_ONCE + (-1 if after is None else after))
+        query = query.where(DatasetImage.file_name.icontains(name, autoescape=True), DatasetImage.position <= last)
     if after is not None:
         query = query.where(DatasetImage.position > literal(after, BigInteger))
-    rows = session.execute(query.order_by(DatasetImage.position).limit(limit))
-    return [ListedImage(*row) for row in rows]
+    rows = session.execute(query.order_by(DatasetImage.position).limit(limit + 1)).all()
+    if len(rows) > limit:
+        return [ListedImage(*row) for row in rows[:limit]], rows[limit - 1].position
+    return [ListedImage(*row) for row in rows], last if last < run.total - 1 else None
 
 
 def _with_results(run: Run) -> Select[Any]:

@@ -27,6 +27,7 @@ from samfleet.reports.stages import stage_statistics
 from samfleet.rollups.sketch import RELATIVE_ERROR
 from samfleet_api.jobs.repository import failed_images, failure_groups
 from samfleet_api.pools.repository import queue_depths
+from samfleet_api.runs import repository
 from samfleet_api.runs.repository import ListedOutcome, facts_of, page_of_images
 
 IMAGES = 20_000
@@ -94,11 +95,12 @@ def most_rows(plans: list[dict[str, Any]]) -> float:
 
 def pages(session: Session, run: Run, outcome: ListedOutcome) -> list[int]:
     positions: list[int] = []
-    while page := page_of_images(
-        session, run, outcome=outcome, name=None, after=positions[-1] if positions else None, limit=997
-    ):
+    after: int | None = None
+    while True:
+        page, after = page_of_images(session, run, outcome=outcome, name=None, after=after, limit=997)
         positions += [image.position for image in page]
-    return positions
+        if after is None:
+            return positions
 
 
 def test_pages_of_each_outcome_have_all_images_once(jobs: Jobs) -> None:
@@ -108,6 +110,32 @@ def test_pages_of_each_outcome_have_all_images_once(jobs: Jobs) -> None:
         assert pages(session, whole, ListedOutcome.SUCCEEDED) == sorted(set(range(IMAGES)) - set(FAILED))
         assert pages(session, whole, ListedOutcome.PENDING) == []
         assert pages(session, part, ListedOutcome.PENDING) == list(range(DONE, IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "most"), [("77", None, 50), ("80", ListedOutcome.FAILED, 2), ("7777", None, 1)]
+)
+def test_a_search_by_name_reads_a_part_of_the_run_at_a_time(
+    jobs: Jobs, name: str, outcome: ListedOutcome | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "SEARCHED_AT_ONCE", MOST_ROWS - 1)
+    matching = [n for n in range(IMAGES) if name in f"{n:08}" and (outcome is None or n in set(FAILED))]
+    found: list[int] = []
+    after: int | None = None
+    sizes = set()
+    with Session(jobs.engine) as session:
+        run = session.get_one(Run, jobs.completed.run_id)
+        while True:
+            with explained(session) as plans:
+                page, after = page_of_images(session, run, outcome=outcome, name=name, after=after, limit=50)
+            assert most_rows(plans) <= MOST_ROWS
+            found += [image.position for image in page]
+            sizes.add(len(page))
+            if after is None:
+                break
+    assert found == matching
+    assert max(sizes) == most
+    assert 0 in sizes or (name, outcome) == ("77", None)
 
 
 def test_requests_read_few_rows(jobs: Jobs) -> None:

@@ -47,18 +47,32 @@ function tile(run, image) {
   return h("li", { "data-outcome": image.outcome }, whole);
 }
 
-/** @type {(run: Api.Run) => Promise<Api.ImageOfRunPage>} */
-const listed = (run) => {
-  const query = new URLSearchParams({ limit: String(PICTURES) });
-  for (const name of ["outcome", "file_name", "cursor"]) if (filter(name)) query.set(name, filter(name));
+/** @type {(run: Api.Run, cursor: string, limit: number) => Promise<Api.ImageOfRunPage>} */
+const pageAt = (run, cursor, limit) => {
+  const query = new URLSearchParams({ limit: String(limit) });
+  for (const name of ["outcome", "file_name"]) if (filter(name)) query.set(name, filter(name));
+  if (cursor) query.set("cursor", cursor);
   return get(`/v1/runs/${run.id}/images?${query}`);
 };
+
+// List the images of a page. A search by name reads a part of the run in each request, which may have few of them.
+/** @type {(run: Api.Run, searching?: () => void) => Promise<Api.ImageOfRunPage>} */
+async function listed(run, searching = () => {}) {
+  let page = await pageAt(run, filter("cursor"), PICTURES);
+  const items = page.items;
+  while (page.next && items.length < PICTURES) {
+    searching();
+    page = await pageAt(run, page.next, PICTURES - items.length);
+    items.push(...page.items);
+  }
+  return { items, next: page.next };
+}
 
 // Show the gallery. Returns a function that replaces the tiles of images that were pending and now have a result.
 /** @type {(section: HTMLElement, job: Api.Job) => Promise<() => Promise<void>>} */
 export async function showGallery(section, job) {
   const run = job.runs.find((one) => one.id === filter("run")) ?? job.runs[0];
-  const page = await listed(run);
+  const page = await listed(run, () => section.replaceChildren(notice("Searching", "Looking through the file names.")));
   /** @param {Record<string, string>} changes */
   const go = (changes) => location.assign(`${addressWith({ ...changes, cursor: "" })}#gallery`);
   /** @type {(name: string, label: string, options: [string, string][], chosen: string) => HTMLElement} */
