@@ -36,6 +36,7 @@ def create_app(settings: Settings, build: Callable[[Settings], Services]) -> Wor
         task_default_queue=CONTROL_QUEUE,
         task_acks_late=True,
         worker_prefetch_multiplier=1,  # a worker takes what it can start, the rest is for others
+        worker_consumer="samfleet_worker.consumer:SilentConsumer",
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,  # the lease decides who works, not the broker
