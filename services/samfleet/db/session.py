@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 
 _HOOKS = "samfleet_after_commit"
 # A process that is stopped, or whose machine is lost, must not keep its locks: the server ends a transaction that gets
-# no statement for this time, and a connection to a machine that does not reply.
+# no statement for this time (`samfleet.db.abandoned` those that it misses), and a connection to a machine that does not
+# reply.
+IDLE_SECONDS = 30  # the longest computation between two statements takes seconds
 _OPTIONS = {
     "timezone": "utc",
-    "idle_in_transaction_session_timeout": "30s",  # the longest computation between two statements takes seconds
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "6",

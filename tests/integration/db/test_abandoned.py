@@ -1,0 +1,114 @@
+"""Transactions of stopped clients, on connections that the test drives message by message."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from time import monotonic
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+
+from samfleet.db.abandoned import end_abandoned
+from samfleet.db.models import Tenant
+from samfleet.db.session import transaction
+from samfleet_worker import transaction_watch
+from samfleet_worker.transaction_watch import TransactionWatch
+
+PATIENCE = 20
+AT_ONCE = timedelta(0)
+LOCK = "SELECT id FROM tenants FOR UPDATE"
+
+
+@pytest.fixture
+def row(engine: Engine) -> None:
+    with transaction(engine) as session:
+        session.add(Tenant(name="locked"))
+
+
+def begin(database_url: str, statement: str) -> psycopg.Connection:
+    """Begin a transaction that the server ends when it is idle for a tenth of a second."""
+    address = database_url.replace("postgresql+psycopg://", "postgresql://")
+    connection = psycopg.connect(address, options="-c idle_in_transaction_session_timeout=100ms")
+    connection.execute(statement)
+    return connection
+
+
+@contextmanager
+def stopped_client(database_url: str) -> Iterator[None]:
+    """A client that holds a lock and has stopped after a flush in a pipeline."""
+    with closing(begin(database_url, LOCK)) as connection:
+        connection.pgconn.enter_pipeline_mode()
+        connection.pgconn.send_flush_request()
+        connection.pgconn.flush()
+        yield
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline, "it did not happen in time"
+
+
+def count(engine: Engine, condition: str) -> int:
+    """Count the server's sessions with this condition."""
+    with transaction(engine) as session:
+        return int(session.scalars(text(f"SELECT count(*) FROM pg_stat_activity WHERE {condition}")).one())
+
+
+def wait_for_the_lock(engine: Engine) -> threading.Thread:
+    """Start a thread that waits for the lock, and return once it does."""
+
+    def take() -> None:
+        with transaction(engine) as session:
+            session.execute(text(LOCK))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    wait_until(lambda: count(engine, "wait_event_type = 'Lock'") == 1)
+    return thread
+
+
+@pytest.mark.usefixtures("row")
+def test_a_stopped_client_that_blocks_others_is_ended(engine: Engine, database_url: str) -> None:
+    with stopped_client(database_url), closing(begin(database_url, "SELECT 'idle only'")):
+        other = wait_for_the_lock(engine)
+        wait_until(lambda: count(engine, "query LIKE '%idle only%' AND pid <> pg_backend_pid()") == 0)
+        assert other.is_alive()  # the server has ended the later transaction, and not this one
+        assert end_abandoned(engine, timedelta(hours=1)) == 0
+        assert other.is_alive()
+        assert end_abandoned(engine, AT_ONCE) == 1
+        other.join(PATIENCE)
+        assert not other.is_alive()
+
+
+@pytest.mark.usefixtures("row")
+def test_a_transaction_that_blocks_nobody_may_be_idle(engine: Engine, database_url: str) -> None:
+    with stopped_client(database_url):
+        assert end_abandoned(engine, AT_ONCE) == 0
+
+
+@pytest.mark.usefixtures("row")
+def test_a_transaction_that_is_at_work_is_left_alone(engine: Engine) -> None:
+    with transaction(engine) as session:
+        session.execute(text(LOCK))
+        other = wait_for_the_lock(engine)
+        session.execute(text("SELECT 1"))
+        assert end_abandoned(engine) == 0
+        assert other.is_alive()
+    other.join(PATIENCE)
+
+
+@pytest.mark.usefixtures("row")
+def test_every_worker_watches(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction_watch, "end_abandoned", lambda engine: end_abandoned(engine, AT_ONCE))
+    watch = TransactionWatch(engine, interval_seconds=0.02)
+    with stopped_client(database_url):
+        other = wait_for_the_lock(engine)
+        watch.start()
+        other.join(PATIENCE)
+        assert not other.is_alive()
+        watch.stop()
