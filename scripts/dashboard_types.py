@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from samfleet_api.exports.schemas import Export, ExportFormats
 from samfleet_api.jobs.failure_schemas import FailureGroups
 from samfleet_api.jobs.history_schemas import JobChange
 from samfleet_api.jobs.schemas import Job
@@ -32,12 +33,14 @@ from samfleet_api.webhooks.schemas import Delivery, Webhook
 
 MODELS: tuple[type[BaseModel], ...] = (
     Advice,
+    ExportFormats,
     FailureGroups,
     Job,
     JobStorage,
     JobThroughput,
     Page[ImageOfRun],
     Page[Delivery],
+    Page[Export],
     Page[Job],
     Page[JobChange],
     Page[Webhook],

@@ -130,14 +130,15 @@ LEASES_LOST = Counter(
 )
 CLEANED = Counter(
     "samfleet_cleaner_actions",
-    "Removals by the cleaner: jobs_removed, datasets_removed, unsealed_deleted, prefixes_emptied, orphans_deleted.",
+    "Removals by the cleaner: jobs_removed, datasets_removed, unsealed_deleted, prefixes_emptied, orphans_deleted, "
+    "exports_expired.",
     ("action",),
     registry=REGISTRY,
 )
 SWEPT = Counter(
     "samfleet_sweeper_actions",
     "Actions of sweeps: leases_expired, shards_resent, plans_resent, finishes_resent, shards_dispatched, "
-    "parts_deleted.",
+    "parts_deleted, listings_resent, exports_resent.",
     ("action",),
     registry=REGISTRY,
 )

@@ -26,6 +26,8 @@ from samfleet_api.datasets.filling import router as dataset_filling
 from samfleet_api.deletions.endpoints import router as deletions
 from samfleet_api.dependencies import SCOPE_EXTENSION, refuse_unknown_parameters, scope_of
 from samfleet_api.error_handlers import add_error_handlers
+from samfleet_api.exports.endpoints import router as exports
+from samfleet_api.exports.files import router as export_files
 from samfleet_api.hardware.endpoints import router as hardware
 from samfleet_api.headers import AnswerHeaders
 from samfleet_api.health.endpoints import router as health
@@ -67,9 +69,9 @@ Every error is `application/problem+json` with a stable `code`. Lists are pagina
 is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
-    datasets, dataset_filling, jobs, job_changes, job_events, job_history, runs, run_results, deletions, variants,
-    pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions, login_links, keys,
-    tenants, audit, storage, webhooks, webhook_deliveries,
+    datasets, dataset_filling, jobs, job_changes, job_events, job_history, runs, run_results, exports, export_files,
+    deletions, variants, pools, hardware, prices, reports, survey, advice, exchange, sites, health, metrics, sessions,
+    login_links, keys, tenants, audit, storage, webhooks, webhook_deliveries,
 )  # fmt: skip
 
 

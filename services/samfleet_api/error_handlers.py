@@ -19,6 +19,7 @@ from starlette.routing import Match
 from samfleet.errors import SamfleetError, Unauthorized, Unavailable
 from samfleet.logging import get_logger
 from samfleet_api.problems import MEDIA_TYPE, FieldError, PayloadInvalid, Problem, ValueUnusable, problem_of
+from samfleet_api.ranges import RangeNotSatisfiable
 
 log = get_logger(__name__)
 
@@ -63,6 +64,8 @@ def _samfleet_error(request: Request, error: SamfleetError) -> JSONResponse:
 def _headers(error: SamfleetError) -> Iterator[tuple[str, str]]:
     if isinstance(error, Unauthorized):
         yield "WWW-Authenticate", "Bearer"
+    if isinstance(error, RangeNotSatisfiable):
+        yield "Content-Range", f"bytes */{error.size}"
     if error.retry_after_seconds is not None:
         yield "Retry-After", str(max(1, math.ceil(error.retry_after_seconds)))
 

@@ -12,9 +12,10 @@ from pydantic import AfterValidator
 from sqlalchemy import Engine, Select, select
 
 from samfleet.datasets.service import DatasetNotFound
-from samfleet.db.models import ApiKey, Dataset, Job, Run, WebhookEndpoint
+from samfleet.db.models import ApiKey, Dataset, Export, Job, Run, WebhookEndpoint
 from samfleet.db.session import read_only
 from samfleet.errors import InvalidInput, NotFound
+from samfleet.exports.errors import ExportNotFound
 from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.export import RunNotFound
 from samfleet_api.dependencies import Admin, EngineValue, TenantId
@@ -78,6 +79,12 @@ def _run_id(run_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.
     return whole_id(engine, run_id, ids, RunNotFound, "GET /v1/jobs/{id}")
 
 
+def _export_id(export_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
+    ids = select(Export.id).join(Run, Run.id == Export.run_id).join(Job, Job.id == Run.job_id)
+    ids = ids.where(Job.tenant_id == tenant_id, Job.deleted_at.is_(None))
+    return whole_id(engine, export_id, ids, ExportNotFound, "GET /v1/runs/{id}/exports")
+
+
 def _dataset_id(dataset_id: IdInPath, tenant_id: TenantId, engine: EngineValue) -> uuid.UUID:
     ids = select(Dataset.id).where(Dataset.tenant_id == tenant_id, Dataset.deleted_at.is_(None))
     return whole_id(engine, dataset_id, ids, DatasetNotFound, "GET /v1/datasets")
@@ -94,6 +101,7 @@ def _webhook_id(webhook_id: IdInPath, tenant_id: TenantId, engine: EngineValue) 
 
 JobId = Annotated[uuid.UUID, Depends(_job_id)]
 RunId = Annotated[uuid.UUID, Depends(_run_id)]
+ExportId = Annotated[uuid.UUID, Depends(_export_id)]
 DatasetId = Annotated[uuid.UUID, Depends(_dataset_id)]
 KeyId = Annotated[uuid.UUID, Depends(_key_id)]
 WebhookId = Annotated[uuid.UUID, Depends(_webhook_id)]

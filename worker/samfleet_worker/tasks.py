@@ -7,9 +7,13 @@ shared, because Celery would add it to every application of the process.
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from samfleet.datasets.service import InputLimits
 from samfleet.db.session import transaction
+from samfleet.exports.build import build_export
+from samfleet.exports.delete import delete_expired_exports
+from samfleet.exports.sweep import sweep_exports
 from samfleet.jobs.abandon import bounded_finishing, bounded_listing, bounded_planning
 from samfleet.jobs.clean import clean
 from samfleet.jobs.dispatch import dispatch_run
@@ -26,6 +30,7 @@ from samfleet_worker.shard_metrics import count_cleaned, count_swept
 log = get_logger(__name__)
 
 IDLE = Swept(0, 0, 0, 0, 0, 0)
+EXPORTS_AT_ONCE = 100
 
 
 def register_tasks(app: WorkerApp) -> None:
@@ -63,6 +68,11 @@ def register_tasks(app: WorkerApp) -> None:
         with bounded_finishing(self.services.engine, uuid.UUID(run_id)):
             finish_run(self.services.engine, self.services.store, uuid.UUID(run_id))
 
+    @app.task(name=TaskName.EXPORT.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
+    def build(self: SamfleetTask, export_id: str) -> None:
+        services = self.services
+        build_export(services.engine, services.store, uuid.UUID(export_id), services.settings.max_image_bytes)
+
     _register_periodic_tasks(app)
 
 
@@ -70,7 +80,10 @@ def _register_periodic_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.SWEEP.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def sweep_once(self: SamfleetTask) -> None:
         services = self.services
+        with transaction(services.engine) as session:
+            exports = sweep_exports(session, services.queue, services.sweep_limits.resend_after)
         swept = sweep(services.engine, services.queue, services.store, services.sweep_limits)
+        swept = replace(swept, exports_resent=exports)
         count_swept(swept)
         if swept != IDLE:
             log.info("sweep.found", **{name: getattr(swept, name) for name in swept.__slots__})
@@ -79,6 +92,7 @@ def _register_periodic_tasks(app: WorkerApp) -> None:
     def clean_once(self: SamfleetTask) -> None:
         services = self.services
         cleaned = clean(services.engine, services.store, services.clean_limits)
+        cleaned.exports_expired = delete_expired_exports(services.engine, services.store, EXPORTS_AT_ONCE)
         count_cleaned(cleaned)
         if counts := cleaned.counts():
             log.info("clean.removed", **counts)

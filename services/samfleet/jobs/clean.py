@@ -63,6 +63,7 @@ class Cleaned:
     jobs_expired: int = 0
     prefixes_emptied: int = 0
     orphans_deleted: int = 0
+    exports_expired: int = 0
 
     def counts(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 EVERYTHING_CATEGORY_ID = 1  # SegEvery does not classify; COCO needs a category
-EVERYTHING_CATEGORY = {"id": EVERYTHING_CATEGORY_ID, "name": "object"}
 COPIED = (
     "predicted_iou",
     "stability_score",
@@ -38,10 +37,14 @@ class BoxForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instances:
-    """Contents of an instances file besides the masks: `info`, and the dataset's categories, if any."""
+    """Contents of an instances file besides the masks: `info`, and the dataset's categories, if any.
+
+    `unclassified` is the name of the category of masks without one.
+    """
 
     info: Mapping[str, Any]
     categories: Sequence[Category] = ()
+    unclassified: str = "object"
 
 
 def result_entry(image_id: int, mask: Mapping[str, Any], boxes: BoxForm) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def iter_instances(read: Callable[[], Rows], instances: Instances, boxes: BoxFor
     yield b',\n"annotations":'
     used = _Categories()
     yield from _array(_json(entry) for entry in _annotations(read(), used, boxes))
-    yield b',\n"categories":' + _json(used.listed(instances.categories)) + b"}\n"
+    yield b',\n"categories":' + _json(used.listed(instances)) + b"}\n"
 
 
 def categories_with(listed: Sequence[Category], used: Collection[int]) -> list[Category]:
@@ -112,14 +115,15 @@ class _Categories:
         else:
             self.unclassified = True
 
-    def listed(self, of_dataset: Sequence[Category]) -> list[Category]:
+    def listed(self, instances: Instances) -> list[Category]:
         """Return the categories of the file; those of the dataset apply only if masks were classified.
 
-        Unclassified masks get `EVERYTHING_CATEGORY`, even if the dataset has a category with that id.
+        Unclassified masks get `EVERYTHING_CATEGORY_ID`, even if the dataset has a category with that id.
         """
         if self.given:
-            return categories_with(of_dataset, self.given)
-        return [EVERYTHING_CATEGORY] if self.unclassified else list(of_dataset)
+            return categories_with(instances.categories, self.given)
+        everything = {"id": EVERYTHING_CATEGORY_ID, "name": instances.unclassified}
+        return [everything] if self.unclassified else list(instances.categories)
 
 
 def _image(row: Mapping[str, Any]) -> dict[str, Any]:

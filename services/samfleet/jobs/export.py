@@ -78,9 +78,13 @@ class Export:
 
 
 def iter_export(store: ObjectStore, parts: Sequence[str], export: Export) -> Iterator[bytes]:
-    """Yield the file in chunks of about a mebibyte; entries may be smaller or larger."""
+    return in_chunks(_pieces(store, parts, export))
+
+
+def in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small pieces to chunks of about a mebibyte; pieces may be larger."""
     buffer = bytearray()
-    for piece in _pieces(store, parts, export):
+    for piece in pieces:
         buffer += piece
         if len(buffer) >= CHUNK_BYTES:
             yield bytes(buffer)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets.content import STORE_SCHEME
 from samfleet.db.clock import now
-from samfleet.db.models import Dataset, DatasetImage, Run, RunPicture, Shard, StoreWalk
+from samfleet.db.models import Dataset, DatasetImage, Export, Run, RunPicture, Shard, StoreWalk
 from samfleet.db.session import transaction
 from samfleet.storage.store import ObjectInfo, ObjectStore
 
@@ -26,9 +26,8 @@ WALK = "orphans"
 ROOTS = ("datasets/", "runs/")  # in the order of the keys
 OBJECTS_AT_ONCE = 5000  # five requests to S3 and a few queries to PostgreSQL
 CHECKED = frozenset(
-    {"images", "annotations", "detections", "parts", "pictures"}
+    {"images", "annotations", "detections", "parts", "pictures", "exports"}
 )  # every object in these folders has a row
-EXPORTS = "exports"  # written by versions before 2026-11-28; exports are made on demand since
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,7 @@ def _orphans(session: Session, places: Sequence[Place]) -> list[str]:
     named = _named(session, [place for place in owned if place.folder in CHECKED])
     ownerless = [place.key for place in places if place.owner not in runs and place.owner not in datasets]
     unnamed = [place.key for place in owned if place.folder in CHECKED and place.key not in named]
-    exports = [place.key for place in owned if place.root == "runs" and place.folder == EXPORTS]
-    return [*ownerless, *unnamed, *exports]
+    return [*ownerless, *unnamed]
 
 
 def _existing(session: Session, table: type[Run | Dataset], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
@@ -126,4 +124,6 @@ def _named(session: Session, places: Sequence[Place]) -> set[str]:
         parts = select(Shard.part_key).where(Shard.run_id.in_(runs), Shard.part_key.is_not(None))
         named.update(key for key in session.scalars(parts) if key is not None)
         named.update(session.scalars(select(RunPicture.key).where(RunPicture.run_id.in_(runs))))
+        exports = select(Export.key).where(Export.run_id.in_(runs), Export.key.is_not(None))
+        named.update(key for key in session.scalars(exports) if key is not None)
     return named

@@ -23,6 +23,7 @@ from samfleet.db.models import (
     DatasetAnnotation,
     DatasetDetection,
     DatasetImage,
+    Export,
     ImageResult,
     Job,
     RemovedPrefix,
@@ -67,6 +68,7 @@ def remove_job(engine: Engine, store: ObjectStore, job_id: uuid.UUID, *, grace: 
         store.delete_prefix(run_prefix(run_id))
         with transaction(engine) as session:
             session.execute(delete(RunPicture).where(RunPicture.run_id == run_id))
+            session.execute(delete(Export).where(Export.run_id == run_id))
             session.execute(update(Run).where(Run.id == run_id).values(parts=0, part_bytes=0))
         _check(deadline)
         _delete_rows(engine, ImageResult, ImageResult.run_id == run_id, deadline)

@@ -36,6 +36,7 @@ class TaskName(StrEnum):
     DISPATCH = "jobs.dispatch"  # (run id)
     SEGMENT = "shards.segment"  # (shard id), on the queue of its pool
     FINISH = "jobs.finish"  # (run id)
+    EXPORT = "exports.build"  # (export id)
     SWEEP = "jobs.sweep"  # ()
     CLEAN = "storage.clean"  # ()
 
@@ -47,6 +48,7 @@ SUBJECTS: Mapping[str, str] = {
     TaskName.DISPATCH: "run_id",
     TaskName.SEGMENT: "shard_id",
     TaskName.FINISH: "run_id",
+    TaskName.EXPORT: "export_id",
 }
 
 

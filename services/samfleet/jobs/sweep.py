@@ -60,6 +60,7 @@ class Swept:
     shards_dispatched: int
     parts_deleted: int
     listings_resent: int = 0
+    exports_resent: int = 0
 
 
 def sweep(engine: Engine, queue: TaskQueue, store: ObjectStore, limits: SweepLimits) -> Swept:

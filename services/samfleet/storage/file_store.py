@@ -79,9 +79,11 @@ class FileStore:
         with self.open(key) as file:
             return file.read()
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, *, start: int = 0) -> BinaryIO:
         with _mapped(key):
-            return mapped_stream(self._path(key).open("rb", buffering=0), partial(_mapped, key))
+            file = self._path(key).open("rb", buffering=0)
+            file.seek(start)
+            return mapped_stream(file, partial(_mapped, key))
 
     def size(self, key: str) -> int:
         with _mapped(key):

@@ -42,8 +42,8 @@ class MemoryStore:
         except KeyError:
             raise ObjectNotFound(f"object {key!r} does not exist in memory") from None
 
-    def open(self, key: str) -> BinaryIO:
-        return io.BytesIO(self.get(key))
+    def open(self, key: str, *, start: int = 0) -> BinaryIO:
+        return io.BytesIO(self.get(key)[start:])
 
     def size(self, key: str) -> int:
         return len(self.get(key))

@@ -19,7 +19,7 @@ from samfleet.storage.streams import mapped_stream
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, ObjectIdentifierTypeDef
     from typing_extensions import Buffer
 
 # With threads, another thread would read the caller's generator; a worker is already parallel over shards.
@@ -49,9 +49,12 @@ class S3Store:
         with self._mapped(key):
             return self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"].read()
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, *, start: int = 0) -> BinaryIO:
+        ranged: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": self._key(key)}
+        if start:
+            ranged["Range"] = f"bytes={start}-"
         with self._mapped(key):
-            body = self._client.get_object(Bucket=self._bucket, Key=self._key(key))["Body"]
+            body = self._client.get_object(**ranged)["Body"]
         return mapped_stream(body, partial(self._mapped, key))
 
     def size(self, key: str) -> int:

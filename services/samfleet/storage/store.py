@@ -80,8 +80,11 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> bytes: ...
 
-    def open(self, key: str) -> BinaryIO:
-        """Open the object as a stream, which the caller closes."""
+    def open(self, key: str, *, start: int = 0) -> BinaryIO:
+        """Open the object as a stream, which the caller closes.
+
+        The stream begins at the byte `start`, which is less than the size of the object, or 0.
+        """
         ...
 
     def size(self, key: str) -> int: ...

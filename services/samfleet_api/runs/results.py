@@ -29,6 +29,7 @@ from samfleet.storage.store import ObjectNotFound, StorageUnavailable
 from samfleet_api.dependencies import EngineValue, StoreValue, TenantId
 from samfleet_api.long_requests import LongRequestsValue, long_running
 from samfleet_api.problems import problems
+from samfleet_api.ranges import matches
 from samfleet_api.runs.encoding import Coding, choose_coding, encoded
 from samfleet_api.runs.views import require_run
 from samfleet_api.short_ids import RunId
@@ -95,7 +96,7 @@ def read_results(
         export = Export(form, boxes, _instances(session, run) if form is ExportFormat.INSTANCES else Instances({}))
     coding = choose_coding(request.headers.get("Accept-Encoding"))
     headers = _headers(run_id, export, parts, coding)
-    if _matches(none_match, headers["ETag"]):
+    if matches(none_match, headers["ETag"]):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Vary")})
     if request.method == "HEAD":
         return Response(media_type=MEDIA_TYPES[form], headers=headers)
@@ -118,11 +119,6 @@ def _headers(run_id: RunId, export: Export, parts: list[str], coding: Coding) ->
         "Vary": "Accept-Encoding",
     }
     return headers if coding is Coding.IDENTITY else {**headers, "Content-Encoding": coding.value}
-
-
-def _matches(none_match: str | None, tag: str) -> bool:
-    tags = {given.strip().removeprefix("W/") for given in (none_match or "").split(",")}
-    return tag in tags or "*" in tags
 
 
 def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:

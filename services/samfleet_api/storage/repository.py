@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Dataset, DatasetState, Deleted, Job, Run, RunPicture, Tenant
+from samfleet.db.models import Dataset, DatasetState, Deleted, Export, Job, Run, RunPicture, Tenant
 
 
 class Use(NamedTuple):
@@ -29,11 +29,12 @@ NOTHING = Use()
 
 @dataclass(frozen=True, slots=True)
 class TenantUse:
-    """Use by kind of object: uploads of datasets, results of jobs, pictures of jobs."""
+    """Use by kind of object: uploads of datasets; results, pictures and exports of jobs."""
 
     uploads: Use = NOTHING
     results: Use = NOTHING
     pictures: Use = NOTHING
+    exports: Use = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ _DATASET_ROWS = Dataset.image_count + case(
     (_SEALED, func.coalesce(Dataset.annotation_count, 0) + func.coalesce(Dataset.detection_count, 0)), else_=0
 )
 _RESULT_ROWS = Run.succeeded + Run.failed
+_EXPORT = (Export.bytes, case((Export.key.is_not(None), 1), else_=0), literal(0))
 
 
 def of_tenants(session: Session, tenant_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, TenantUse]:
@@ -71,7 +73,14 @@ def of_tenants(session: Session, tenant_ids: Collection[uuid.UUID]) -> Mapping[u
         .where(Job.tenant_id.in_(tenant_ids))
         .group_by(Job.tenant_id)
     )
-    found = [_by_owner(session, query) for query in (uploads, results, pictures)]
+    exports = (
+        select(Job.tenant_id, *_sums(*_EXPORT))
+        .join(Run, Run.job_id == Job.id)
+        .join(Export, Export.run_id == Run.id)
+        .where(Job.tenant_id.in_(tenant_ids))
+        .group_by(Job.tenant_id)
+    )
+    found = [_by_owner(session, query) for query in (uploads, results, pictures, exports)]
     return {one: TenantUse(*(uses.get(one, NOTHING) for uses in found)) for one in tenant_ids}
 
 
@@ -83,7 +92,8 @@ def of_job(session: Session, job_id: uuid.UUID) -> TenantUse:
         .join(Run, Run.id == RunPicture.run_id)
         .where(Run.job_id == job_id)
     )
-    return TenantUse(NOTHING, _by_owner(session, results)[0], _by_owner(session, pictures)[0])
+    exports = select(literal(0), *_sums(*_EXPORT)).join(Run, Run.id == Export.run_id).where(Run.job_id == job_id)
+    return TenantUse(NOTHING, *(_by_owner(session, query)[0] for query in (results, pictures, exports)))
 
 
 def largest(session: Session, tenant_id: uuid.UUID, limit: int) -> Sequence[LargestUse]:

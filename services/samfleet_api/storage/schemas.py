@@ -12,7 +12,8 @@ _JOB = "0b7f6a3e-6f1d-4e0a-9d53-2c1f5d0a7b11"
 _UPLOADS: JsonValue = {"bytes": 81_200_000, "objects": 501, "rows": 4319}
 _RESULTS: dict[str, JsonValue] = {"bytes": 6_400_000, "objects": 16, "rows": 500}
 _PICTURES: JsonValue = {"bytes": 1_900_000, "objects": 24, "rows": 0}
-_ALL: JsonValue = {"bytes": 89_500_000, "objects": 541, "rows": 4819}
+_EXPORTS: JsonValue = {"bytes": 2_400_000, "objects": 1, "rows": 0}
+_ALL: JsonValue = {"bytes": 91_900_000, "objects": 542, "rows": 4819}
 
 
 class StorageUse(BaseModel):
@@ -39,24 +40,27 @@ class JobStorage(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "total": {"bytes": 8_300_000, "objects": 40, "rows": 500},
+                    "total": {"bytes": 10_700_000, "objects": 41, "rows": 500},
                     "results": _RESULTS,
                     "pictures": _PICTURES,
+                    "exports": _EXPORTS,
                 }
             ]
         }
     )
 
     total: StorageUse
-    results: StorageUse = Field(description="Masks. Files for download are made from them and not stored.")
+    results: StorageUse = Field(description="Masks. Downloads of results are made from them and not stored.")
     pictures: StorageUse = Field(description="Small pictures that the dashboard has shown.")
+    exports: StorageUse = Field(description="Files of exports.")
 
     @classmethod
     def of(cls, use: TenantUse) -> Self:
         return cls(
-            total=StorageUse.of(use.results, use.pictures),
+            total=StorageUse.of(use.results, use.pictures, use.exports),
             results=StorageUse.of(use.results),
             pictures=StorageUse.of(use.pictures),
+            exports=StorageUse.of(use.exports),
         )
 
 
@@ -66,7 +70,14 @@ class TenantStorage(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"tenant": "robotics", "total": _ALL, "uploads": _UPLOADS, "results": _RESULTS, "pictures": _PICTURES}
+                {
+                    "tenant": "robotics",
+                    "total": _ALL,
+                    "uploads": _UPLOADS,
+                    "results": _RESULTS,
+                    "pictures": _PICTURES,
+                    "exports": _EXPORTS,
+                }
             ]
         }
     )
@@ -74,17 +85,19 @@ class TenantStorage(BaseModel):
     tenant: str
     total: StorageUse
     uploads: StorageUse = Field(description="Images, annotations and detections; folders of the server are not stored.")
-    results: StorageUse = Field(description="Masks. Files for download are made from them and not stored.")
+    results: StorageUse = Field(description="Masks. Downloads of results are made from them and not stored.")
     pictures: StorageUse = Field(description="Small pictures that the dashboard has shown.")
+    exports: StorageUse = Field(description="Files of exports.")
 
     @classmethod
     def of(cls, tenant: str, use: TenantUse) -> Self:
         return cls(
             tenant=tenant,
-            total=StorageUse.of(use.uploads, use.results, use.pictures),
+            total=StorageUse.of(use.uploads, use.results, use.pictures, use.exports),
             uploads=StorageUse.of(use.uploads),
             results=StorageUse.of(use.results),
             pictures=StorageUse.of(use.pictures),
+            exports=StorageUse.of(use.exports),
         )
 
 
@@ -112,6 +125,7 @@ class Storage(TenantStorage):
                     "uploads": _UPLOADS,
                     "results": _RESULTS,
                     "pictures": _PICTURES,
+                    "exports": _EXPORTS,
                     "largest": [{**_RESULTS, "kind": "job", "id": _JOB, "name": "boxes of val2017"}],
                 }
             ]

@@ -12,7 +12,7 @@ from samfleet_cli.commands.rows import print_json
 if TYPE_CHECKING:
     from samfleet_cli.listing import Form
 
-KINDS = ("uploads", "results", "pictures", "total")
+KINDS = ("uploads", "results", "pictures", "exports", "total")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 

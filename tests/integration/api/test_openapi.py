@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.api.running_api import Api
 
-SUCCESS = {"200", "201", "202", "204", "304"}
+SUCCESS = {"200", "201", "202", "204", "206", "304"}
 
 OPERATIONS = [
     "audit_list",
@@ -22,6 +22,12 @@ OPERATIONS = [
     "dataset_seal",
     "dataset_update",
     "deletion_list",
+    "export_create",
+    "export_delete",
+    "export_list",
+    "export_list_formats",
+    "export_read",
+    "export_read_file",
     "hardware_list",
     "hardware_put_price",
     "health_metrics",

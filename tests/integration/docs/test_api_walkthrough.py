@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import pytest
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, write_pictures
+from samfleet.exports.build import build_export
+from samfleet.jobs.queue import TaskName
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "api.md"
 
 
 def run(commands: str, folder: Path, **variables: str) -> str:
     """Run the commands; variables and functions persist from one block to the next, as in a terminal."""
-    keep = "declare -p DATASET JOB RUN > state 2> /dev/null || true"
+    keep = "declare -p DATASET JOB RUN EXPORT > state 2> /dev/null || true"
     script = f"set -euo pipefail\ntouch state\nsource ./state\n{commands}\n{keep}\n"
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
     done = subprocess.run(
@@ -33,7 +36,8 @@ def run(commands: str, folder: Path, **variables: str) -> str:
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
 def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path, tmp_path: Path) -> None:
     blocks = re.findall(r"```bash\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
-    setup, from_directory, by_upload, submit, edit, follow, history, results, reports, advice, storage, pools = blocks
+    setup, from_directory, by_upload, submit, edit, follow, history, results, export, exported, *others = blocks
+    reports, advice, storage, pools = others
     (tmp_path / ".samfleet").mkdir()
     (tmp_path / ".samfleet/api_key").write_text(tenant.key)
     setup = re.sub(r"API=\S+", f"API={api.url}", setup)
@@ -46,6 +50,11 @@ def test_the_walkthrough_works_as_written(api: Api, tenant: Tenant, folder: Path
         assert "week 48" in run(setup + edit, tmp_path)
         assert '"to_state": "completed"' in run(setup + history, tmp_path)
         assert '"encode"' in run(setup + results, tmp_path)
+        assert '"instances"' in run(setup + export, tmp_path)
+        for task in [task for task in api.queue.sent if task.task == TaskName.EXPORT]:
+            build_export(api.engine, api.store, uuid.UUID(str(task.args[0])), 1000)
+        assert '"outdated": false' in run(setup + exported, tmp_path)
+        assert len(json.loads((tmp_path / "export.json").read_text())["images"]) == 3
         assert '"p95_ms"' in run(setup + reports, tmp_path)
         assert "nothing has been measured for the task box yet" in run(setup + advice, tmp_path)
         assert '"pictures"' in run(setup + storage, tmp_path)

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import IntegrityError
 
+from fixtures.worker.ended_runs import ended_run, new_export
 from fixtures.worker.job_rows import claim_one, record_one, start_job
 from samfleet.db.actors import acting_as_task
-from samfleet.db.models import JobState, RunState, ShardState
+from samfleet.db.models import ExportState, JobState, RunState, ShardState
 from samfleet.db.session import transaction
+from samfleet.exports.states import EXPORT_TRANSITIONS
 from samfleet.jobs.cancel import cancel_job
 from samfleet.jobs.queue import MemoryTaskQueue
 from samfleet.jobs.states import JOB_TRANSITIONS, RUN_TRANSITIONS, SHARD_TRANSITIONS
@@ -24,19 +26,26 @@ from samfleet.storage.memory_store import MemoryStore
 NEEDED: Mapping[tuple[str, str], str] = {
     ("shards", "leased"): ", lease_expires_at = now()",
     ("shards", "done"): ", part_key = 'p', lease_expires_at = NULL",
+    ("exports", "completed"): ", key = 'k', bytes = 1, sha256 = 's'",
+}
+
+# What a row loses in all other states, by table.
+CLEARED: Mapping[str, str] = {
+    "shards": ", lease_expires_at = NULL",
+    "exports": ", key = NULL, bytes = NULL, sha256 = NULL",
 }
 
 
 def force(connection: Connection, table: str, state: str) -> None:
     """Set a state without the triggers, which `session_replication_role` switches off."""
     connection.execute(text("SET LOCAL session_replication_role = replica"))
-    also = NEEDED.get((table, state), ", lease_expires_at = NULL" if table == "shards" else "")
+    also = NEEDED.get((table, state), CLEARED.get(table, ""))
     connection.execute(text(f"UPDATE {table} SET state = :state{also}"), {"state": state})
     connection.execute(text("SET LOCAL session_replication_role = DEFAULT"))
 
 
 def is_allowed(connection: Connection, table: str, state: str) -> bool:
-    also = NEEDED.get((table, state), ", lease_expires_at = NULL" if table == "shards" else "")
+    also = NEEDED.get((table, state), CLEARED.get(table, ""))
     savepoint = connection.begin_nested()
     refusal = ""
     try:
@@ -50,12 +59,17 @@ def is_allowed(connection: Connection, table: str, state: str) -> bool:
 
 @pytest.mark.parametrize(
     ("table", "transitions"),
-    [("jobs", JOB_TRANSITIONS), ("runs", RUN_TRANSITIONS), ("shards", SHARD_TRANSITIONS)],
+    [
+        ("jobs", JOB_TRANSITIONS),
+        ("runs", RUN_TRANSITIONS),
+        ("shards", SHARD_TRANSITIONS),
+        ("exports", EXPORT_TRANSITIONS),
+    ],
 )
 def test_the_database_allows_exactly_the_transitions_of_the_table(
     engine: Engine, table: str, transitions: Mapping[StrEnum, frozenset[StrEnum]]
 ) -> None:
-    start_job(engine, MemoryTaskQueue(), 4)
+    new_export(engine, MemoryTaskQueue(), ended_run(engine, MemoryStore(), 4))
     with engine.connect() as connection:
         for old, new in product(transitions, repeat=2):
             if old is new:
@@ -64,7 +78,9 @@ def test_the_database_allows_exactly_the_transitions_of_the_table(
             assert is_allowed(connection, table, new.value) == (new in transitions[old]), (old, new)
 
 
-@pytest.mark.parametrize(("table", "states"), [("jobs", JobState), ("runs", RunState), ("shards", ShardState)])
+@pytest.mark.parametrize(
+    ("table", "states"), [("jobs", JobState), ("runs", RunState), ("shards", ShardState), ("exports", ExportState)]
+)
 def test_the_database_knows_exactly_the_states_of_the_code(engine: Engine, table: str, states: type[StrEnum]) -> None:
     query = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name"
     with engine.connect() as connection:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 
+from fixtures.worker.ended_runs import new_export
 from fixtures.worker.job_rows import claim_one, make_job, record_one
 from samfleet.datasets.delete import delete_dataset
 from samfleet.datasets.service import InputLimits, create_upload
@@ -26,6 +27,7 @@ from samfleet.db.models import (
     Tenant,
 )
 from samfleet.db.session import read_only, transaction
+from samfleet.exports.build import build_export
 from samfleet.jobs import purge
 from samfleet.jobs.clean import CleanLimits, clean
 from samfleet.jobs.delete import delete_job
@@ -113,6 +115,10 @@ class Life:
         with transaction(self.engine) as session:
             add_picture(session, run.id, key, size)
 
+    def export(self, run: Run, form: str) -> None:
+        export = new_export(self.engine, self.queue, run, form)
+        build_export(self.engine, self.store, export.id, 100)
+
     def delete(self, run: Run) -> None:
         with transaction(self.engine) as session:
             delete_job(session, self.tenant, run.job_id)
@@ -130,13 +136,14 @@ class Life:
 
     def check(self) -> None:
         """Compare the counters with the listing of the store."""
-        listed = {"datasets": [0, 0], "parts": [0, 0], "pictures": [0, 0]}
+        listed = {"datasets": [0, 0], "parts": [0, 0], "pictures": [0, 0], "exports": [0, 0]}
         for found in self.store.list(""):
             root, _, folder, *_ = found.key.split("/")
             kind = listed["datasets" if root == "datasets" else folder]
             kind[0], kind[1] = kind[0] + found.size, kind[1] + 1
         use = self.use
-        assert [[one.bytes, one.objects] for one in (use.uploads, use.results, use.pictures)] == list(listed.values())
+        kinds = (use.uploads, use.results, use.pictures, use.exports)
+        assert [[one.bytes, one.objects] for one in kinds] == list(listed.values())
 
     def check_rows(self) -> None:
         """Compare the counters with the rows."""
@@ -164,7 +171,12 @@ def test_the_figures_equal_a_listing_through_the_life_of_jobs(life: Life, engine
     life.check()
     life.check_rows()
     assert life.use.results.objects == 6
-    for form in (ExportFormat.COCO, ExportFormat.JSONL):  # twice: exports store nothing
+    for run, forms in ((first, ("coco", "jsonl")), (second, ("instances",))):
+        for name in forms:
+            life.export(run, name)
+    life.check()
+    assert life.use.exports.objects == 3
+    for form in (ExportFormat.COCO, ExportFormat.JSONL):  # downloads store nothing
         with read_only(engine) as session:
             parts = recorded_parts(session, first.id)
         assert b"".join(iter_export(life.store, parts, Export(form)))
@@ -214,7 +226,8 @@ def test_an_interrupted_removal_counts_no_removed_object(
 def test_objects_without_rows_are_not_counted_and_are_deleted(life: Life) -> None:
     run = life.submit(life.upload())
     life.record(run, 0, 0, 0)
-    for folder in ("parts/000000-99.jsonl.zst", "pictures/9-320.png"):  # of a killed worker, and of a killed API
+    # of killed workers, and of a killed API
+    for folder in ("parts/000000-99.jsonl.zst", f"exports/{uuid.uuid4()}-1.json", "pictures/9-320.png"):
         life.store.put(f"{run_prefix(run.id)}{folder}", b"x")
     life.clean()
     life.check()

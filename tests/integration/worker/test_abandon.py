@@ -86,14 +86,14 @@ def test_a_run_that_cannot_be_finished_fails_and_keeps_its_results(engine: Engin
 class AwayStore(MemoryStore):
     """A store that is unavailable when it is read."""
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, *, start: int = 0) -> BinaryIO:
         raise StorageUnavailable(f"{key} cannot be read")
 
 
 class OddStore(MemoryStore):
     """A store that fails with a text that PostgreSQL cannot store."""
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str, *, start: int = 0) -> BinaryIO:
         raise ValueError(f"odd\0 {key}\nmore lines")
 
 

@@ -11,6 +11,7 @@ from samfleet.db.models.datasets import (
     DatasetState,
 )
 from samfleet.db.models.deletions import Deleted, Deletion
+from samfleet.db.models.exports import Export, ExportState
 from samfleet.db.models.jobs import Job, JobEvent, JobState, Run, RunState, Shard, ShardState
 from samfleet.db.models.quality import RunQuality
 from samfleet.db.models.reports import HardwarePrice, ReportSeries, Rollup
@@ -43,6 +44,8 @@ __all__ = [
     "Deleted",
     "Deletion",
     "DeliveryState",
+    "Export",
+    "ExportState",
     "Hardware",
     "HardwarePrice",
     "ImageResult",

@@ -148,6 +148,39 @@ declare namespace Api {
     seen_at: string;
   }
 
+  interface Export {
+    id: string;
+    run_id: string;
+    job_id: string;
+    format: string;
+    options: Record<string, unknown>;
+    state: ExportState;
+    progress: number;
+    outdated: boolean;
+    file_name: string;
+    media_type: string;
+    bytes: number | null;
+    sha256: string | null;
+    keep_days: number | null;
+    expires_at: string | null;
+    error: Failure | null;
+    created_at: string;
+    started_at: string | null;
+    finished_at: string | null;
+  }
+
+  interface ExportFormats {
+    items: FormatHelp[];
+    options: OptionHelp[];
+  }
+
+  interface ExportPage {
+    items: Export[];
+    next: string | null;
+  }
+
+  type ExportState = "queued" | "running" | "completed" | "failed";
+
   interface Failure {
     code: string;
     message: string;
@@ -186,6 +219,13 @@ declare namespace Api {
     run_id: string;
     image_id: number;
     file_name: string;
+  }
+
+  interface FormatHelp {
+    name: string;
+    description: string;
+    media_type: string;
+    extension: string;
   }
 
   interface Gate {
@@ -292,6 +332,7 @@ declare namespace Api {
     total: StorageUse;
     results: StorageUse;
     pictures: StorageUse;
+    exports: StorageUse;
   }
 
   interface JobThroughput {
@@ -312,6 +353,12 @@ declare namespace Api {
   }
 
   type ListedOutcome = "succeeded" | "failed" | "pending";
+
+  interface OptionHelp {
+    name: string;
+    default: boolean | number | number | string;
+    description: string;
+  }
 
   type Outcome = "succeeded" | "failed";
 
@@ -466,6 +513,7 @@ declare namespace Api {
     uploads: StorageUse;
     results: StorageUse;
     pictures: StorageUse;
+    exports: StorageUse;
     largest: LargestItem[];
   }
 

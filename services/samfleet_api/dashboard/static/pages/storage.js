@@ -2,11 +2,12 @@ import { get } from "/dashboard/static/api.js";
 import { h, table } from "/dashboard/static/dom.js";
 import { bytes, count } from "/dashboard/static/format.js";
 
-/** @type {[title: string, kind: "uploads" | "results" | "pictures" | "total"][]} */
+/** @type {[title: string, kind: "uploads" | "results" | "pictures" | "exports" | "total"][]} */
 const KINDS = [
   ["Uploads: images, annotations, detections", "uploads"],
   ["Results: masks", "results"],
   ["Pictures that the dashboard has shown", "pictures"],
+  ["Exports", "exports"],
   ["All", "total"],
 ];
 
@@ -35,7 +36,7 @@ export async function show(main) {
       "p",
       { class: "soft" },
       "Objects in the store and rows in the database, as of now. A deleted job or dataset counts until it is removed. ",
-      "Folders of the server and files for download are not stored.",
+      "Folders of the server and downloads of results are not stored.",
     ),
     table(`Storage of tenant ${storage.tenant}`, [{ title: "Kind", value: (one) => one.title }, ...FIGURES], kinds),
     h("h2", {}, "Largest"),

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from samfleet.errors import Conflict, InvalidInput, NotFound, SamfleetError
+
+
+class ExportNotFound(NotFound):
+    """The export does not exist."""
+
+    code = "export_not_found"
+
+
+class ExportFormatUnknown(InvalidInput):
+    """No export format has this name; GET /v1/export-formats lists them."""
+
+    code = "export_format_unknown"
+
+
+class RunNotEnded(Conflict):
+    """The run has not ended; export it when it has."""
+
+    code = "run_not_ended"
+
+
+class TooManyExports(Conflict):
+    """The run has as many exports as one may have; delete some first."""
+
+    code = "too_many_exports"
+
+
+class ExportNotCompleted(Conflict):
+    """The export has no file: it is still being built, or it failed."""
+
+    code = "export_not_completed"
+
+
+class ExportOutdated(Conflict):
+    """The run was retried before the export was built; ask for the export again when the run has ended."""
+
+    code = "export_outdated"
+
+
+class ExportFailed(SamfleetError):
+    """The export could not be built; the run's results are complete."""
+
+    code = "export_failed"

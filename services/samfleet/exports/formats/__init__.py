@@ -1,0 +1,13 @@
+"""Formats of exports by name.
+
+May import `jobs` and below; knows nothing of the table of exports.
+"""
+
+from collections.abc import Mapping
+
+from samfleet.exports.formats.base import ExportFormat
+from samfleet.exports.formats.coco import CocoInstances, CocoResults
+from samfleet.exports.formats.jsonl import JsonLines
+
+_ALL: tuple[ExportFormat, ...] = (CocoResults(), CocoInstances(), JsonLines())
+FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in _ALL}
