@@ -15,6 +15,7 @@ from samfleet_cli.commands import (
     demo,
     distill,
     doctor,
+    exports,
     history,
     jobs,
     keys,
@@ -49,6 +50,7 @@ app.command()(demo.demo)
 app.command()(distill.distill)
 app.command()(advise.advise)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(exports.app, name="exports")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(keys.tenants, name="tenants")

@@ -13,6 +13,7 @@ from samfleet.datasets.left_out import LeftOut
 from samfleet.regular_files import open_regular
 from samfleet_cli.client.access_calls import AccessCalls
 from samfleet_cli.client.calls import EXCHANGE_SECONDS, without_none
+from samfleet_cli.client.export_calls import ExportCalls
 from samfleet_cli.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.client.webhook_calls import WebhookCalls
@@ -20,7 +21,7 @@ from samfleet_cli.client.webhook_calls import WebhookCalls
 _LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
 
 
-class SamfleetClient(AccessCalls, WebhookCalls):
+class SamfleetClient(AccessCalls, ExportCalls, WebhookCalls):
     """Client of the REST API. Idempotent calls are repeated when the connection fails. Jobs are submitted with an
     idempotency key for that reason.
     """

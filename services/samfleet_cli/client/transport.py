@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -65,6 +66,14 @@ class ApiUrlInvalid(InvalidInput):
     """The API's URL does not start with http:// or https://."""
 
     code = "api_url_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The pieces of a file from the byte `start`."""
+
+    start: int
+    pieces: Iterator[bytes]
 
 
 def _require_http(api_url: str) -> None:
@@ -133,6 +142,22 @@ class Transport:
                 response.read()
                 raise _refusal(response)
             yield response.iter_bytes()
+
+    @contextmanager
+    def stream_from(self, path: str, start: int, tag: str) -> Iterator[Part]:
+        """Yield the body of a GET from the byte `start`, or all of it if the server has another file than `tag`.
+
+        Raises like `stream`.
+        """
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers |= {"Range": f"bytes={start}-", "If-Range": tag}
+        with self._mapped_failures(), self._http.stream("GET", path, headers=headers) as response:
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
+            yield Part(start if is_part else 0, response.iter_bytes())
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send one request without retries. A successful response may have no body."""
