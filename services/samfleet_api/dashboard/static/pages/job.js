@@ -2,6 +2,7 @@ import { followJob, get, hasEnded } from "/dashboard/static/api.js";
 import { facts, h, notice } from "/dashboard/static/dom.js";
 import { count, moment, nameOf } from "/dashboard/static/format.js";
 import { jobActions } from "/dashboard/static/job/actions.js";
+import { showExports } from "/dashboard/static/job/exports.js";
 import { showFailures } from "/dashboard/static/job/failures.js";
 import { showGallery } from "/dashboard/static/job/gallery.js";
 import { showHistory } from "/dashboard/static/job/history.js";
@@ -94,10 +95,11 @@ export async function show(main, asked) {
   const job = await get(`/v1/jobs/${asked}`);
   const { id } = job; // the URL may have only its first characters
   document.title = `${nameOf(job)} · samfleet`;
-  const [throughput, stages, failures, history, storage, gallery] = [
+  const [throughput, stages, failures, exports, history, storage, gallery] = [
     "throughput",
     "stages",
     "failures",
+    "exports",
     "history",
     "storage",
     "gallery",
@@ -121,6 +123,8 @@ export async function show(main, asked) {
     stages,
     h("h2", {}, "Failures"),
     failures,
+    h("h2", {}, "Exports"),
+    exports,
     h("h2", {}, "History"),
     history,
     h("h2", {}, "Storage"),
@@ -137,11 +141,15 @@ export async function show(main, asked) {
       showHistory(history, now),
       showStorage(storage, now),
     ]);
-  const [renewGallery] = await Promise.all([showGallery(gallery, job), details(job)]);
+  const [renewGallery, renewExports] = await Promise.all([
+    showGallery(gallery, job),
+    showExports(exports, job),
+    details(job),
+  ]);
   if (location.hash === "#gallery") gallery.scrollIntoView();
   if (hasEnded(job)) return;
   const renew = onceInAWhile((now) =>
-    Promise.all([details(now), renewGallery()]).catch((problem) =>
+    Promise.all([details(now), renewGallery(), renewExports(now)]).catch((problem) =>
       stages.replaceChildren(notice("The times could not be loaded", problem.message)),
     ),
   );
