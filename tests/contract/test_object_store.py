@@ -252,6 +252,14 @@ def test_folder_markers_are_ignored_and_abandoned_uploads_discarded_on_s3(s3_cli
     assert [upload["Key"] for upload in s3_client.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["other/half"]
 
 
+def test_a_long_upload_that_still_grows_is_not_discarded_on_s3(s3_client: S3Client, bucket: str) -> None:
+    store = S3Store(s3_client, bucket)
+    upload = s3_client.create_multipart_upload(Bucket=bucket, Key="long")["UploadId"]
+    s3_client.upload_part(Bucket=bucket, Key="long", UploadId=upload, PartNumber=1, Body=b"x")
+    assert store.discard_unfinished(timedelta(hours=1)) == 0  # moto dates every upload 2010, but not its parts
+    assert store.discard_unfinished(timedelta(hours=-1)) == 1
+
+
 def test_a_list_may_have_more_objects_than_one_page(
     s3_client: S3Client, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

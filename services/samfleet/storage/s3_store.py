@@ -113,12 +113,20 @@ class S3Store:
         with self._mapped(""):
             for page in pages:
                 for upload in page.get("Uploads", ()):
-                    if upload["Initiated"] <= limit:
+                    if upload["Initiated"] <= limit and not self._grows(upload["Key"], upload["UploadId"], limit):
                         self._client.abort_multipart_upload(
                             Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
                         removed += 1
         return removed
+
+    def _grows(self, full_key: str, upload_id: str, limit: datetime) -> bool:
+        """Return True if a part was written after `limit`, or if the upload has just ended: it is not abandoned."""
+        pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, Key=full_key, UploadId=upload_id)
+        try:
+            return any(part["LastModified"] > limit for page in pages for part in page.get("Parts", ()))
+        except self._client.exceptions.NoSuchUpload:
+            return True
 
     def _upload(self, key: str, source: BinaryIO) -> None:
         """Upload in one request up to 8 MiB, in several parts above; a failed upload is aborted and leaves nothing."""

@@ -111,5 +111,8 @@ class ObjectStore(Protocol):
         ...
 
     def discard_unfinished(self, older_than: timedelta) -> int:
-        """Remove unfinished writes of killed writers, which are never visible as objects; return their number."""
+        """Remove unfinished writes of killed writers, which are never visible as objects; return their number.
+
+        A write counts as unfinished if nothing was added to it for the time of `older_than`.
+        """
         ...
