@@ -35,6 +35,7 @@ pytest_plugins = [
     "fixtures.api.advised_tenant",
     "fixtures.servers.dead_proxy",
     "fixtures.servers.receiver",
+    "fixtures.servers.s3_server",
 ]
 
 # Folders in the order in which they run. Those with long files come early: two processes then end together.

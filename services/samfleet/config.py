@@ -20,12 +20,13 @@ from samfleet.quota_settings import QuotaSettings
 from samfleet.setting_values import drop_service_link, parse_pools, parse_seconds
 from samfleet.shard_settings import ShardSettings
 from samfleet.site_names import check_site_name
+from samfleet.source_settings import SourceSettings
 from samfleet.webhook_settings import WebhookSettings
 
 MIN_KEY_LENGTH = 24
 
 
-class Settings(QuotaSettings, ShardSettings, WebhookSettings):
+class Settings(QuotaSettings, ShardSettings, SourceSettings, WebhookSettings):
     """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
     # An empty variable counts as unset: compose files pass every setting on, set or not.

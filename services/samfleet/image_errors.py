@@ -54,3 +54,15 @@ class ImageFormatUnsupported(ImageFailed):
     """The file is not a JPEG, PNG, WebP, BMP or TIFF; convert it."""
 
     code = "image_format_unsupported"
+
+
+class SourceChanged(ImageFailed):
+    """The image changed where it lies after the dataset was made; make a new dataset."""
+
+    code = "source_changed"
+
+
+class SourceForbidden(ImageFailed):
+    """The server may not read the image where it lies; give it access."""
+
+    code = "source_forbidden"

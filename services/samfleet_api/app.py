@@ -13,6 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from samfleet.budget import Budget
 from samfleet.config import Settings
+from samfleet.datasets.s3_sources import S3Sources
 from samfleet.logging import configure_logging
 from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
@@ -104,6 +105,7 @@ def create_app(
         app.include_router(router)
     app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
     app.state.pictures = Budget(settings.overlay_pixels)
+    app.state.s3 = S3Sources(settings.s3_sources)
     app.state.rates = RequestRates(settings)
     add_dashboard(app)
     add_docs(app)

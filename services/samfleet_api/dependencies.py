@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 from samfleet.config import Settings
+from samfleet.datasets.s3_sources import S3Sources
 from samfleet.db.actors import act_for_key
 from samfleet.db.models import Scope
 from samfleet.db.session import read_only, transaction
@@ -62,10 +63,16 @@ async def get_queue(request: Request) -> TaskQueue:
     return queue
 
 
+async def get_s3(request: Request) -> S3Sources:
+    sources: S3Sources = request.app.state.s3
+    return sources
+
+
 SettingsValue = Annotated[Settings, Depends(get_settings)]
 EngineValue = Annotated[Engine, Depends(get_engine)]
 StoreValue = Annotated[ObjectStore, Depends(get_store)]
 QueueValue = Annotated[TaskQueue, Depends(get_queue)]
+S3Value = Annotated[S3Sources, Depends(get_s3)]
 
 
 def get_read_session(engine: EngineValue) -> Iterator[ReadSession]:

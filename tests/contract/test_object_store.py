@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from samfleet.storage.factory import S3Options, connect_s3, open_store
 from samfleet.storage.memory_store import MemoryStore
@@ -20,15 +19,6 @@ from samfleet.storage.store import BucketNotFound, ObjectNotFound, ObjectStore, 
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ BACKEND = ROOT / "triton_models" / "backends" / "sam" / "model.py"
 def shown(default: Any) -> str:
     if isinstance(default, timedelta):
         return f"`{default.total_seconds():g}` s"
-    if isinstance(default, dict):
+    if isinstance(default, dict) and default:
         return "`" + ";".join(f"{name}={','.join(servers)}" for name, servers in default.items()) + "`"
-    return f"`{default}`" if default not in {None, (), frozenset()} else "none"
+    return "none" if default in (None, (), frozenset(), {}) else f"`{default}`"
 
 
 def test_every_setting_is_documented_correctly() -> None:

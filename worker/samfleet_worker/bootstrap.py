@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from samfleet.budget import Budget
 from samfleet.config import Settings
+from samfleet.datasets.s3_sources import S3Sources
 from samfleet.db.session import connect
 from samfleet.errors import InvalidInput
 from samfleet.jobs.clean import CleanLimits
@@ -41,8 +42,8 @@ class Services:
 
     `stopping` is set when the process was asked to end: work stops at the next image and is handed back. `loading` is
     held while a variant is loaded. `company` lets shards run side by side, or a suspect alone. `image_bytes` bounds the
-    image files held in memory; None means no bound. `end_process` is called when a thread of this process hangs and
-    cannot be recovered.
+    image files held in memory; None means no bound. `s3` reads images of buckets. `end_process` is called when a thread
+    of this process hangs and cannot be recovered.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class Services:
     loading: threading.Lock = field(default_factory=threading.Lock)
     company: Company = field(default_factory=Company)
     image_bytes: Budget | None = None
+    s3: S3Sources = field(default_factory=lambda: S3Sources({}))
     end_process: Callable[[str], None] = lambda _reason: None
 
     @property
@@ -100,6 +102,7 @@ def bootstrap(settings: Settings) -> Services:
         ),
         worker=worker_name(settings.pool),
         image_bytes=Budget(settings.image_bytes_in_flight),
+        s3=S3Sources(settings.s3_sources),
         end_process=end_process,
     )
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Self
 
 from samfleet.budget import Budget
-from samfleet.datasets.content import held_bytes, read_image
+from samfleet.datasets.content import Remote, held_bytes, read_image
 from samfleet.errors import SamfleetError
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.claim import ClaimedShard
@@ -55,6 +55,7 @@ class PreparedImage:
 @dataclass(frozen=True, slots=True)
 class ImageStep:
     store: ObjectStore
+    remote: Remote
     segmenter: Segmenter
     lease: LeaseKeeper
     groups: ImageGroups
@@ -78,6 +79,7 @@ class ImageStep:
         in_groups = claimed.attempts == 0 and not claimed.suspect
         return cls(
             store=services.store,
+            remote=services.s3.readers,
             segmenter=services.segmenter,
             lease=lease,
             groups=ImageGroups(claimed.images, most=record.max_batch_size if in_groups else 1),
@@ -115,7 +117,7 @@ class ImageStep:
         started = time.perf_counter()
         try:
             with span("fetch", samfleet__image_id=image.image_id):
-                data = read_image(self.store, image.uri, self.max_image_bytes)
+                data = read_image(self.store, image.uri, self.max_image_bytes, self.remote)
             outcome = replace(outcome, fetch_ms=(time.perf_counter() - started) * 1e3)
             origins = prompt_origins(self.task, self.parameters, image)
             prompts = build_prompts(self.task, image, origins, data, self.max_pixels)

@@ -36,9 +36,9 @@ EXPORTS_AT_ONCE = 100
 def register_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.LIST.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def list_folder(self: SamfleetTask, dataset_id: str) -> None:
-        engine, settings = self.services.engine, self.services.settings
+        engine, settings, s3 = self.services.engine, self.services.settings, self.services.s3
         with bounded_listing(engine, uuid.UUID(dataset_id)):
-            list_dataset(engine, uuid.UUID(dataset_id), settings.dataset_roots, InputLimits.of(settings))
+            list_dataset(engine, uuid.UUID(dataset_id), settings.dataset_roots, InputLimits.of(settings), s3)
 
     @app.task(name=TaskName.PLAN.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def plan(self: SamfleetTask, job_id: str) -> None:
@@ -71,7 +71,8 @@ def register_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.EXPORT.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def build(self: SamfleetTask, export_id: str) -> None:
         services = self.services
-        build_export(services.engine, services.store, uuid.UUID(export_id), services.settings.max_image_bytes)
+        most, remote = services.settings.max_image_bytes, services.s3.readers
+        build_export(services.engine, services.store, uuid.UUID(export_id), most, remote)
 
     _register_periodic_tasks(app)
 

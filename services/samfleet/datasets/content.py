@@ -1,8 +1,10 @@
-"""Access to the bytes of a dataset's images, in the object store or on disk."""
+"""Access to the bytes of a dataset's images: in the object store, on disk, or where their source has them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from samfleet.image_errors import (
@@ -20,16 +22,20 @@ STORE_SCHEME = "store:"
 FILE_SCHEME = "file://"
 UNUSABLE_SCHEME = "unusable:"  # followed by the reason
 
+# Readers by scheme of `DatasetImage.uri`, which take the URI and the most bytes and return at most one byte more.
+Remote = Mapping[str, Callable[[str, int], bytes]]
+NOTHING_REMOTE: Remote = MappingProxyType({})
 
-def read_image(store: ObjectStore, uri: str, max_bytes: int) -> bytes:
+
+def read_image(store: ObjectStore, uri: str, max_bytes: int, remote: Remote = NOTHING_REMOTE) -> bytes:
     """Return the encoded file of `DatasetImage.uri`; at most `max_bytes` + 1 bytes are read.
 
-    Raises a subclass of `ImageFailed` if the image itself is at fault. Raises the store's retryable error if the store
-    does not respond.
+    Raises a subclass of `ImageFailed` if the image itself is at fault. Raises the retryable error of a store that does
+    not respond.
     """
     if uri.startswith(UNUSABLE_SCHEME):
         raise ImageNameInvalid(unquote(uri.removeprefix(UNUSABLE_SCHEME)))
-    data = _from_store(store, uri, max_bytes) if uri.startswith(STORE_SCHEME) else _from_disk(uri, max_bytes)
+    data = _read(store, uri, max_bytes, remote)
     if len(data) > max_bytes:
         raise ImageTooLarge(
             f"the file is larger than {max_bytes} bytes; make it smaller or raise SAMFLEET_MAX_IMAGE_BYTES"
@@ -45,13 +51,24 @@ def unusable_uri(reason: str) -> str:
 
 
 def held_bytes(uri: str, listed: int) -> int:
-    """Return the size of the file: the listed or the current one, whichever is larger."""
-    if uri.startswith((STORE_SCHEME, UNUSABLE_SCHEME)):
+    """Return the size of the file: the listed or, of one on disk, the current one if it is larger."""
+    if not uri.startswith(FILE_SCHEME):
         return listed
     try:
         return max(listed, os.stat(_path(uri)).st_size)  # noqa: PTH116 - a `Path` costs more than the call
     except OSError:
         return listed  # reading the file will raise the error
+
+
+def _read(store: ObjectStore, uri: str, max_bytes: int, remote: Remote) -> bytes:
+    scheme = uri.partition(":")[0]
+    if scheme in remote:
+        return remote[scheme](uri, max_bytes)
+    if uri.startswith(STORE_SCHEME):
+        return _from_store(store, uri, max_bytes)
+    if uri.startswith(FILE_SCHEME):
+        return _from_disk(uri, max_bytes)
+    raise ImageUnreadable(f"this process reads no images of {scheme}:// addresses; update it")
 
 
 def _path(uri: str) -> str:

@@ -20,6 +20,11 @@ from samfleet.db.models import Dataset, DatasetImage
 from samfleet.db.pages import Place, newest_first
 from samfleet.db.search import EVERYTHING, Search
 
+_IMAGES = (
+    "COPY dataset_images "
+    "(dataset_id, position, image_id, file_name, uri, size_bytes, stated_width, stated_height) FROM STDIN"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
@@ -175,13 +180,21 @@ def copy_images(
     """
     _copy(
         session,
-        "COPY dataset_images "
-        "(dataset_id, position, image_id, file_name, uri, size_bytes, stated_width, stated_height) FROM STDIN",
+        _IMAGES,
         (
             (dataset_id, position, image_id, image.file_name, image.uri, image.size_bytes, *_stated(sizes, image_id))
             for position, (image, image_id) in enumerate(zip(images, image_ids, strict=True))
         ),
     )
+
+
+def copy_numbered(session: Session, dataset_id: uuid.UUID, images: Iterable[NewImage]) -> None:
+    """Write all images of a dataset without annotations, in order, with ids from 1."""
+    rows = (
+        (dataset_id, position, position + 1, image.file_name, image.uri, image.size_bytes, None, None)
+        for position, image in enumerate(images)
+    )
+    _copy(session, _IMAGES, rows)
 
 
 def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> int:

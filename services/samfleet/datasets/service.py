@@ -40,7 +40,7 @@ class DatasetListing(Conflict):
 
 
 class DatasetFailed(Conflict):
-    """The folder of the dataset could not be listed; create another dataset."""
+    """The images of the dataset could not be listed; create another dataset."""
 
     code = "dataset_failed"
 
@@ -105,7 +105,7 @@ def require_listed(dataset: Dataset) -> Dataset:
     """Return the dataset. Raises `DatasetListing` or `DatasetFailed`."""
     if dataset.state is DatasetState.LISTING:
         raise DatasetListing(
-            f"the folder of dataset {dataset.id} is still being listed ({dataset.listed} entries so far); "
+            f"the images of dataset {dataset.id} are still being listed ({dataset.listed} entries so far); "
             "wait until its state is sealed"
         )
     if dataset.state is DatasetState.FAILED:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from samfleet.datasets.content import read_image
+from samfleet.datasets.content import NOTHING_REMOTE, Remote, read_image
 from samfleet.db.models import DatasetImage
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import SamfleetError, describe
@@ -46,8 +46,10 @@ class _Lost(Exception):
     """The export was deleted, or another builder has claimed it."""
 
 
-def build_export(engine: Engine, store: ObjectStore, export_id: uuid.UUID, max_image_bytes: int) -> None:
-    """Build the file of a queued export and complete it; do nothing for any other.
+def build_export(
+    engine: Engine, store: ObjectStore, export_id: uuid.UUID, max_image_bytes: int, remote: Remote = NOTHING_REMOTE
+) -> None:
+    """Build the file of a queued export and complete it; do nothing for any other. `remote` reads images of buckets.
 
     A store that does not respond leaves the export queued, and its error is raised. A full store fails the export, and
     so does every other error; an unexpected one is raised too.
@@ -57,7 +59,7 @@ def build_export(engine: Engine, store: ObjectStore, export_id: uuid.UUID, max_i
     if claimed is None:
         return
     try:
-        _build(engine, store, claimed, max_image_bytes)
+        _build(engine, store, claimed, _Images(engine, store, max_image_bytes, remote))
     except _Lost:
         log.info("export.lost", export_id=str(export_id))
     except DATABASE_AWAY:
@@ -79,12 +81,11 @@ def _fail(engine: Engine, claimed: ClaimedExport, code: str, message: str) -> No
         fail_claimed(session, claimed, code, message)
 
 
-def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, max_image_bytes: int) -> None:
+def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, images: _Images) -> None:
     form = FORMATS.get(claimed.format)
     if form is None:
         raise ExportFailed(f"this version of samfleet has no export format {claimed.format!r}")
     life = _Life(engine, claimed)
-    images = _Images(engine, store, max_image_bytes)
     source = ExportSource(
         lambda: life.rows(read_parts(store, claimed.parts)), claimed.categories, claimed.provenance, images.read
     )
@@ -147,10 +148,11 @@ class _Images:
     engine: Engine
     store: ObjectStore
     max_bytes: int
+    remote: Remote
 
     def read(self, dataset_image_id: int) -> bytes:
         with read_only(self.engine) as session:
             uri = session.scalars(select(DatasetImage.uri).where(DatasetImage.id == dataset_image_id)).one_or_none()
         if uri is None:
             raise ImageMissing(f"the dataset's image {dataset_image_id} was deleted")
-        return read_image(self.store, uri, self.max_bytes)
+        return read_image(self.store, uri, self.max_bytes, self.remote)

@@ -1,4 +1,4 @@
-"""The task that lists the folder of a dataset in the state `listing`."""
+"""The task that lists the images of a dataset in the state `listing`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.listing import DirectoryListing, ListingRequest, list_directory, seal, write_images
+from samfleet.datasets.s3_listing import S3Listing, S3Request
+from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.service import InputLimits
-from samfleet.db.models import Dataset, DatasetState
+from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import allow_idle, transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 
 SIGN_OF_LIFE_SECONDS = 2.0
+NO_BUCKETS = S3Sources({})
 _LISTED_STILL = Dataset.state == DatasetState.LISTING, Dataset.deleted_at.is_(None)
 _LOCKS = 7_236_601  # first key of the advisory locks of datasets that are being listed
 
@@ -28,17 +31,19 @@ class _Gone(Exception):
     """The dataset was deleted, or is no longer in the state `listing`."""
 
 
-def list_dataset(engine: Engine, dataset_id: uuid.UUID, roots: Sequence[Path], limits: InputLimits) -> None:
-    """List the folder of a dataset and seal it, or mark it as failed with the reason.
+def list_dataset(
+    engine: Engine, dataset_id: uuid.UUID, roots: Sequence[Path], limits: InputLimits, s3: S3Sources = NO_BUCKETS
+) -> None:
+    """List the images of a dataset and seal it, or mark it as failed with the reason.
 
     A dataset in any other state stays unchanged, and so does one that another worker is listing. Raises retryable
     errors, after which the sweeper sends the task again.
     """
     try:
         with transaction(engine) as session:
-            allow_idle(session)  # while the folder is walked, for up to half an hour
+            allow_idle(session)  # while the source is listed, for up to half an hour
             if session.scalar(select(func.pg_try_advisory_xact_lock(_LOCKS, func.hashtext(str(dataset_id))))):
-                _list(session, engine, dataset_id, roots, limits)
+                _list(session, engine, dataset_id, roots, limits, s3)
     except _Gone:
         return
     except SamfleetError as error:
@@ -67,19 +72,35 @@ def resend_listings(session: Session, queue: TaskQueue, after: timedelta, most: 
     return len(sent)
 
 
-def _list(session: Session, engine: Engine, dataset_id: uuid.UUID, roots: Sequence[Path], limits: InputLimits) -> None:
+def _list(
+    session: Session,
+    engine: Engine,
+    dataset_id: uuid.UUID,
+    roots: Sequence[Path],
+    limits: InputLimits,
+    s3: S3Sources,
+) -> None:
     dataset = session.get(Dataset, dataset_id)
     if dataset is None or dataset.listing is None:
         return
     life = _Life(engine, dataset_id)
     life.show()  # raises if the dataset is not to be listed
+    if dataset.source is DatasetSource.S3:
+        keys = S3Listing(S3Request.of(dataset.listing), s3, limits, life.streamed)
+        keys.write(session, dataset_id)
+        keys.seal(session, _locked(session, dataset_id))
+        return
     listing: DirectoryListing = list_directory(ListingRequest.of(dataset.listing), roots, limits, life.listed)
     write_images(session, dataset_id, listing, life.written)
+    seal(session, _locked(session, dataset_id), listing)
+
+
+def _locked(session: Session, dataset_id: uuid.UUID) -> Dataset:
     query = select(Dataset).where(Dataset.id == dataset_id, *_LISTED_STILL).with_for_update()
     locked = session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
     if locked is None:
         raise _Gone
-    seal(session, locked, listing)
+    return locked
 
 
 @dataclass(slots=True)
@@ -101,6 +122,10 @@ class _Life:
 
     def written(self, images: int) -> None:
         self._written = images
+        self._show_sometimes()
+
+    def streamed(self, keys: int, images: int) -> None:
+        self._listed, self._written = keys, images
         self._show_sometimes()
 
     def show(self) -> None:

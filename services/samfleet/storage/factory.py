@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from samfleet.errors import InvalidInput
@@ -28,12 +28,19 @@ class StorageUrlInvalid(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class S3Options:
-    """Options for boto3; None leaves a value to boto3 (environment, profile, instance role)."""
+    """Options for boto3; None leaves a value to boto3 (environment, profile, instance role).
+
+    With an endpoint, None means the addressing `path`. `anonymous` requests are not signed.
+    """
 
     endpoint_url: str | None = None
     region: str | None = None
     access_key_id: str | None = None
     secret_access_key: str | None = None
+    profile: str | None = None
+    addressing: Literal["auto", "path", "virtual"] | None = None
+    anonymous: bool = False
+    connections: int = 10  # that are kept open; botocore's default
 
 
 def open_store(
@@ -69,13 +76,13 @@ def _open_s3(parts: SplitResult, options: S3Options) -> ObjectStore:
 
 def connect_s3(options: S3Options) -> S3Client:
     import boto3
+    from botocore import UNSIGNED
     from botocore.config import Config
 
-    # Stores other than Amazon S3 seldom have a host name per bucket, and older ones refuse botocore's new checksums.
+    # Older stores other than Amazon S3 refuse botocore's new checksums, and few have a host name per bucket.
     foreign: Config | None = None
     if options.endpoint_url:
         foreign = Config(
-            s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             proxies={} if is_loopback(options.endpoint_url) else None,  # None: the environment's proxies
@@ -84,9 +91,11 @@ def connect_s3(options: S3Options) -> S3Client:
         connect_timeout=5,  # seconds; a reachable store takes far less
         read_timeout=60,  # seconds without a byte
         retries={"mode": "standard", "max_attempts": 3},
-        signature_version="s3v4",
+        signature_version=UNSIGNED if options.anonymous else "s3v4",
+        max_pool_connections=options.connections,
+        s3={"addressing_style": options.addressing or ("path" if options.endpoint_url else "auto")},
     )
-    return boto3.session.Session().client(
+    return boto3.session.Session(profile_name=options.profile).client(
         "s3",
         endpoint_url=options.endpoint_url,
         region_name=options.region,

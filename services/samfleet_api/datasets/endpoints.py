@@ -19,6 +19,9 @@ from samfleet.datasets.edit import edit_dataset
 from samfleet.datasets.folder_walk import DirectoryLinksRepeat, DirectoryTooLarge, DirectoryUnreadable
 from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.listing import ListingRequest, create_listing, create_sealed, list_at_once
+from samfleet.datasets.s3_listing import S3Request, create_s3_listing
+from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown, S3Sources
+from samfleet.datasets.s3_urls import S3UrlInvalid, parse_s3_url
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
 from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetState
@@ -33,6 +36,7 @@ from samfleet_api.datasets.schemas import (
     DatasetImage,
     EditDataset,
     ForUpload,
+    FromBucket,
     FromDirectory,
 )
 from samfleet_api.datasets.sizes import sizes_of
@@ -40,6 +44,7 @@ from samfleet_api.dependencies import (
     EngineValue,
     QueueValue,
     ReadSessionValue,
+    S3Value,
     SettingsValue,
     TenantId,
     WriteSessionValue,
@@ -64,7 +69,7 @@ from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
-LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "description": "A task lists the folder."}}
+LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "description": "A task lists the images."}}
 
 
 @router.post(
@@ -78,6 +83,7 @@ LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "de
         AnnotationsNotFound,
         AnnotationsTooLarge,
         AnnotationsUnmatched,
+        BucketNotAllowed,
         DatasetEmpty,
         DatasetTooLarge,
         DetectionsInvalid,
@@ -90,6 +96,8 @@ LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "de
         DirectoryUnreadable,
         LabelsInvalid,
         PayloadTooLarge,
+        S3ProfileUnknown,
+        S3UrlInvalid,
     ),
 )
 @long_running
@@ -99,18 +107,21 @@ def create_dataset(
     settings: SettingsValue,
     engine: EngineValue,
     queue: QueueValue,
+    s3: S3Value,
     response: Response,
 ) -> Dataset:
-    """Create a dataset from a folder on the server, or an empty one that is open for uploads.
+    """Create a dataset from a folder on the server, from a bucket, or an empty one that is open for uploads.
 
     A small folder is listed at once, and the dataset is sealed (201). A folder with more than 2,000 entries, or with
     more than 200 that take longer than 0.1 s, or with an annotations file of more than 1 MiB, is listed by a task
-    (202): the state is `listing`, then `sealed`, or `failed` with the reason.
+    (202): the state is `listing`, then `sealed`, or `failed` with the reason. A bucket is always listed by a task.
     """
     check_labels(body.labels)
     if isinstance(body, ForUpload):
         with transaction(engine) as session:
             dataset = _described(service.create_upload(session, tenant_id, body.name, _left_out(body)), body)
+    elif isinstance(body, FromBucket):
+        dataset = _of_bucket(body, tenant_id, s3, engine, queue)
     else:
         dataset = _of_directory(body, tenant_id, settings, engine, queue)
     if dataset.state is DatasetState.LISTING:
@@ -135,6 +146,15 @@ def _of_directory(
         if listing is not None:
             return _described(create_sealed(session, tenant_id, listing, body.name), body)
         dataset = _described(create_listing(session, tenant_id, request, body.name), body)
+        wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
+        return dataset
+
+
+def _of_bucket(body: FromBucket, tenant_id: uuid.UUID, s3: S3Sources, engine: Engine, queue: TaskQueue) -> DatasetRow:
+    profile = s3.choose(parse_s3_url(body.url), body.profile)
+    request = S3Request(body.url, profile, body.limit, body.include_hidden)
+    with transaction(engine) as session:
+        dataset = _described(create_s3_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
         return dataset
 

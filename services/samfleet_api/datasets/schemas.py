@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.datasets.left_out import MOST_EXAMPLES, Reason
+from samfleet.datasets.s3_urls import MAX_URL_LENGTH
 from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.db.models import DatasetSource, DatasetState
@@ -71,6 +72,36 @@ class FromDirectory(RequestModel):
     )
 
 
+class FromBucket(RequestModel):
+    """Images of an S3 bucket. The dataset is sealed when a task has listed them; they are not copied."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"source": "s3", "url": "s3://photos/2026-*/**", "limit": 500}]}
+    )
+
+    source: Literal["s3"]
+    url: StorableText = Field(
+        min_length=1,
+        max_length=MAX_URL_LENGTH,
+        description="s3://bucket/folder, or with a pattern: `*` and `?` within a part of the key, `**` for any parts.",
+    )
+    profile: StorableText | None = Field(
+        default=None,
+        min_length=1,
+        max_length=63,
+        description="Name of a profile in SAMFLEET_S3_SOURCES; by default the first one that allows the address.",
+    )
+    limit: int | None = Field(
+        default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images in the order of their keys."
+    )
+    name: Name | None = Field(default=None, description="By default the last folder's name, or the bucket's.")
+    labels: Labels = Field(default={})
+    notes: Notes | None = None
+    include_hidden: bool = Field(
+        default=False, strict=True, description="Include keys with hidden parts, and those of operating systems."
+    )
+
+
 class ForUpload(RequestModel):
     """An empty dataset, open for uploads until it is sealed."""
 
@@ -102,7 +133,7 @@ class EditDataset(RequestModel):
     notes: Notes | None = None
 
 
-CreateDataset = Annotated[FromDirectory | ForUpload, Field(discriminator="source")]
+CreateDataset = Annotated[FromDirectory | FromBucket | ForUpload, Field(discriminator="source")]
 
 
 class DatasetError(BaseModel):
@@ -144,10 +175,10 @@ class Dataset(BaseModel):
     notes: str | None
     source: DatasetSource
     state: DatasetState = Field(
-        description="listing (a task lists the folder), open (for uploads), sealed (jobs may use it), failed."
+        description="listing (a task lists the images), open (for uploads), sealed (jobs may use it), failed."
     )
     image_count: int = Field(description="While the state is listing, the images written so far.")
-    listed: int = Field(description="Files and folders that the task has looked at; 0 if no task lists the folder.")
+    listed: int = Field(description="Files, folders or keys that the task has looked at; 0 without a task.")
     annotation_count: int | None = Field(
         description="Null without annotations; before sealing, the number in the uploaded file."
     )
@@ -162,7 +193,7 @@ class Dataset(BaseModel):
     left_out: list[LeftOut] = Field(description="Entries of the folder that are not images of the dataset.")
     created_at: datetime
     sealed_at: datetime | None
-    error: DatasetError | None = Field(default=None, description="Why the folder could not be listed.")
+    error: DatasetError | None = Field(default=None, description="Why the images could not be listed.")
 
     @classmethod
     def of(cls, row: DatasetRow) -> Dataset:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
 from samfleet.db.session import read_only
 from samfleet.image_errors import (
     ImageEmpty,
@@ -12,6 +13,8 @@ from samfleet.image_errors import (
     ImageTooLarge,
     ImageTruncated,
     ImageUnreadable,
+    SourceChanged,
+    SourceForbidden,
 )
 from samfleet.jobs.coco_files import BoxForm, box_of
 from samfleet.jobs.export import RunNotFound
@@ -19,8 +22,8 @@ from samfleet.jobs.progress import progress_of_runs
 from samfleet.masks.overlay import PicturesBusy
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
-from samfleet.storage.store import ObjectNotFound, StorageUnavailable
-from samfleet_api.dependencies import EngineValue, ReadSessionValue, SettingsValue, StoreValue, TenantId
+from samfleet.storage.store import ObjectNotFound, StorageForbidden, StorageUnavailable
+from samfleet_api.dependencies import EngineValue, ReadSessionValue, S3Value, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
@@ -140,6 +143,7 @@ def read_run_image(
         200: {"description": "The upright image with its masks.", "content": {"image/png": {}}},
         **problems(
             RunNotFound,
+            BucketNotAllowed,
             ImageResultNotFound,
             ImageNotSegmented,
             ImageMissing,
@@ -151,6 +155,10 @@ def read_run_image(
             ObjectNotFound,
             PartFileDamaged,
             PicturesBusy,
+            S3ProfileUnknown,
+            SourceChanged,
+            SourceForbidden,
+            StorageForbidden,
             StorageUnavailable,
         ),
     },
@@ -164,6 +172,7 @@ def read_overlay(
     store: StoreValue,
     settings: SettingsValue,
     budget: PictureBudget,
+    s3: S3Value,
     max_side: MaxSide = 1600,
     *,
     with_masks: Annotated[bool, Query(description="If false, render only the upright image.")] = True,
@@ -171,5 +180,7 @@ def read_overlay(
     with read_only(engine) as session:
         result, image = require_image(session, tenant_id, run_id, image_id)
     require_segmented(result)
-    picture = picture_of(engine, store, settings, budget, result, image, max_side=max_side, with_masks=with_masks)
+    picture = picture_of(
+        engine, store, settings, budget, result, image, s3.readers, max_side=max_side, with_masks=with_masks
+    )
     return Response(picture, media_type="image/png")

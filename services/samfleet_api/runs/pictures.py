@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from samfleet.budget import Budget
 from samfleet.config import Settings
-from samfleet.datasets.content import read_image
+from samfleet.datasets.content import Remote, read_image
 from samfleet.db.models import DatasetImage, ImageResult
 from samfleet.db.session import transaction
 from samfleet.jobs.parts import run_prefix
@@ -47,6 +47,7 @@ def picture_of(
     budget: Budget,
     result: ImageResult,
     image: DatasetImage,
+    remote: Remote,
     *,
     max_side: int,
     with_masks: bool,
@@ -59,7 +60,7 @@ def picture_of(
         except ObjectNotFound:
             pass  # not requested before
     masks = [MaskRecord.from_dict(mask) for mask in read_masks(store, result)] if with_masks else []
-    content = read_image(store, image.uri, settings.max_image_bytes)
+    content = read_image(store, image.uri, settings.max_image_bytes, remote)
     picture = render_overlay(content, masks, max_side=max_side, max_pixels=settings.max_pixels, budget=budget)
     if max_side in KEPT_SIDES:
         _keep(engine, store, result.run_id, key, picture)

@@ -48,6 +48,10 @@ class SamfleetClient(AccessCalls, ExportCalls, WebhookCalls):
         }
         return Dataset.model_validate(self._post("/v1/datasets", without_none(body), timeout=_LISTING_SECONDS))
 
+    def create_bucket_dataset(self, url: str, **fields: Any) -> Dataset:
+        """Create a dataset of a bucket, which the server lists. `fields` are further fields of the body."""
+        return Dataset.model_validate(self._post("/v1/datasets", without_none({"source": "s3", "url": url, **fields})))
+
     def create_upload_dataset(self, *, name: str | None = None, left_out: Sequence[LeftOut] = ()) -> Dataset:
         body = {"source": "upload", "name": name, "left_out": [asdict(one) for one in left_out] or None}
         return Dataset.model_validate(self._post("/v1/datasets", without_none(body)))

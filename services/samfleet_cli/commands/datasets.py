@@ -1,7 +1,8 @@
-"""`samfleet datasets`: prepare public datasets; list, edit and delete datasets."""
+"""`samfleet datasets`: prepare public datasets; create, list, edit and delete datasets."""
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +18,13 @@ from samfleet_cli.commands.options import (
     AsJson,
     LabelFilter,
     Labels,
+    Notes,
     Plain,
     SearchText,
     Yes,
     flag,
     label_filters,
+    labels_of,
 )
 from samfleet_cli.commands.rows import print_json
 
@@ -53,7 +56,18 @@ AcceptTerms = Annotated[
     ),
 ]
 
-app = typer.Typer(help="Prepare public datasets; list, edit and delete datasets.", no_args_is_help=True)
+BucketUrl = Annotated[
+    str,
+    typer.Option("--s3", metavar="URL", help="s3://bucket/folder, or with a pattern such as s3://bucket/2026-*/**."),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        help="Profile of the server's SAMFLEET_S3_SOURCES. Default: the first that allows the URL.", show_default=False
+    ),
+]
+
+app = typer.Typer(help="Prepare public datasets; create, list, edit and delete datasets.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -84,6 +98,37 @@ def list_datasets(
     whole = [dataset.model_dump(mode="json") for dataset in found]
     empty = "no dataset matches" if search or label else "there are no datasets"
     print_list(columns, found, form, whole=whole, empty=empty)
+
+
+@app.command()
+def create(
+    s3: BucketUrl,
+    profile: Profile = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N images in the order of their keys.", show_default=False)
+    ] = None,
+    hidden: Annotated[bool, flag("--hidden", help="Include hidden keys, and those of operating systems.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the dataset. Default: the last folder's, or the bucket's.")
+    ] = None,
+    label: Labels = None,
+    notes: Notes = None,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Make a dataset of images in a bucket, which the server reads and does not copy.
+
+    Waits until they are listed. The operator allows buckets with SAMFLEET_S3_SOURCES.
+    """
+    from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.jobs.dataset import BucketSource, create_dataset
+    from samfleet_cli.jobs.progress import open_display
+
+    described = {"name": name, "labels": labels_of(label), "notes": notes}
+    source = BucketSource(s3, {"profile": profile, "limit": limit, "include_hidden": hidden or None, **described})
+    with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
+        dataset = create_dataset(client, source, on_listing=display.listing)
+    print_json(dataset.model_dump(mode="json"))
 
 
 @app.command()

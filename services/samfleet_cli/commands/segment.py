@@ -38,8 +38,23 @@ class TaskName(StrEnum):
     RANDOM_POINTS = "random_points"
 
 
+def _path_or_bucket(value: str) -> Path | str:
+    """Return the path of local images, or the address of a bucket as text."""
+    if value.startswith("s3://"):
+        return value
+    if not Path(value).exists():
+        raise typer.BadParameter(f"Path {value!r} does not exist.")
+    return Path(value)
+
+
 SourcePath = Annotated[
-    Path, typer.Argument(help="A folder, searched recursively, or one image.", exists=True, show_default=False)
+    Any,
+    typer.Argument(
+        help="A folder, searched recursively, one image, or s3://bucket/folder that the server reads.",
+        metavar="SOURCE",
+        parser=_path_or_bucket,
+        show_default=False,
+    ),
 ]
 Variants = Annotated[list[str], typer.Option(help="Name of a variant; may be repeated.", show_default=False)]
 Out = Annotated[Path, typer.Option(help="Folder for the results.", file_okay=False, show_default=False)]
@@ -145,10 +160,15 @@ def segment(
     given = _require_regular({"detections": detections, "annotations": annotations})
     asked = task_from_options(task, grid, multimask, files=given, drawn={"points": points, "seed": prompt_seed})
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
-    from samfleet_cli.jobs.dataset import Source
+    from samfleet_cli.jobs.dataset import BucketSource, Source
     from samfleet_cli.jobs.segment import Segmentation
 
-    images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
+    images: Source | BucketSource
+    if isinstance(source, Path):
+        images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
+    else:
+        _require_no_files({"--annotations": annotations, "--detections": detections, "--upload": upload})
+        images = BucketSource(source, {"limit": limit, "include_hidden": hidden or None, "name": dataset_name})
     described = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days}
     fields = {**described, "evaluate": evaluate, "priority": priority}
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
@@ -177,6 +197,12 @@ def _require_regular(files: Mapping[BoxSource, Path | None]) -> list[BoxSource]:
         if not path.is_file():
             raise typer.BadParameter(f"--{name}: {path} is a pipe or a device; write it to a file first")
     return list(given)
+
+
+def _require_no_files(options: Mapping[str, Path | bool | None]) -> None:
+    for name, given in options.items():
+        if given:
+            raise typer.BadParameter(f"{name} needs images on this machine, not in a bucket")
 
 
 def _require_annotations(annotations: Path | None, options: dict[str, bool | None]) -> None:

@@ -1,12 +1,15 @@
-"""Creation of a sealed dataset from local files: by path if the server can read them, otherwise by upload."""
+"""Creation of a sealed dataset: of local files, by path if the server can read them and otherwise by upload, or of a
+bucket, which the server reads.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from pathlib import Path
+from typing import Any
 
 from samfleet.datasets.directory import list_files
 from samfleet.datasets.folder_walk import FoundImage, ListingLimits
@@ -14,7 +17,7 @@ from samfleet.datasets.left_out import LeftOut, LeftOutTally, describe
 from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Dataset
+from samfleet_cli.client.schemas import Dataset, DatasetError
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.jobs.wait import Clock, Patience
 
@@ -41,7 +44,7 @@ class SourceNotSupported(InvalidInput):
 
 
 class DatasetNotListed(SamfleetError):
-    """The server could not list the folder."""
+    """The server could not list the images."""
 
     code = "dataset_not_listed"
 
@@ -89,6 +92,14 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketSource:
+    """Images of an S3 bucket, which only the server reads. `fields` are further fields of the request's body."""
+
+    url: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class UploadProgress:
     files: int
     total_files: int
@@ -96,7 +107,7 @@ class UploadProgress:
 
 def create_dataset(
     client: SamfleetClient,
-    source: Source,
+    source: Source | BucketSource,
     *,
     upload: bool = False,
     on_progress: Callable[[UploadProgress], None] = lambda _progress: None,
@@ -106,12 +117,24 @@ def create_dataset(
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
     or if it finds different files (another machine may have the same path), the files are uploaded.
     """
+    if isinstance(source, BucketSource):
+        return _of_bucket(client, source, on_listing, clock or Clock())
     files = source.files()
     if source.path.is_dir() and not upload:
         dataset = _by_path(client, source, on_listing, clock or Clock())
         if dataset is not None and _is_same(client, dataset, files):
             return dataset
     return _by_upload(client, source, files, on_progress)
+
+
+def _of_bucket(
+    client: SamfleetClient, source: BucketSource, on_listing: Callable[[Dataset], None], clock: Clock
+) -> Dataset:
+    dataset = _settled(client, client.create_bucket_dataset(source.url, **source.fields), on_listing, clock)
+    if dataset.error is not None:
+        client.delete_dataset(dataset.id)
+        raise _not_listed(dataset, dataset.error)
+    return dataset
 
 
 def _by_path(
@@ -138,18 +161,28 @@ def _listed(
     client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock
 ) -> Dataset | None:
     """Wait until a task of the server has listed the folder; None if the files must be uploaded."""
+    dataset = _settled(client, dataset, on_listing, clock)
+    if dataset.error is None:
+        return dataset
+    client.delete_dataset(dataset.id)
+    if dataset.error.code in _NOT_THE_SERVERS:
+        return None
+    raise _not_listed(dataset, dataset.error)
+
+
+def _settled(client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock) -> Dataset:
+    """Wait until a task of the server has listed the images or failed to."""
     patient = Patience(clock)
     while dataset.state == "listing":
         on_listing(dataset)
         clock.sleep(LISTING_INTERVAL_SECONDS)
         with patient:
             dataset = client.dataset(dataset.id)
-    if dataset.error is None:
-        return dataset
-    client.delete_dataset(dataset.id)
-    if dataset.error.code in _NOT_THE_SERVERS:
-        return None
-    raise DatasetNotListed(f"the server could not list {dataset.name}: {dataset.error.message} [{dataset.error.code}]")
+    return dataset
+
+
+def _not_listed(dataset: Dataset, error: DatasetError) -> DatasetNotListed:
+    return DatasetNotListed(f"the server could not list {dataset.name}: {error.message} [{error.code}]")
 
 
 def _is_same(client: SamfleetClient, dataset: Dataset, files: SourceFiles) -> bool:

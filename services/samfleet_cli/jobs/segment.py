@@ -15,7 +15,7 @@ from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.client.schemas import SHOWN_ID, Job
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
-from samfleet_cli.jobs.dataset import Source, create_dataset
+from samfleet_cli.jobs.dataset import BucketSource, Source, create_dataset
 from samfleet_cli.jobs.output_folder import follow_command, require_out, said_if_not_written
 from samfleet_cli.jobs.progress import Display
 from samfleet_cli.jobs.result_files import Results, write_results
@@ -29,7 +29,7 @@ class Segmentation:
     `fields` are further fields of the job; those that are None are left out.
     """
 
-    source: Source
+    source: Source | BucketSource
     variants: Sequence[str]
     task: Mapping[str, Any]
     out: Path

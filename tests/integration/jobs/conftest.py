@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from samfleet.datasets.service import InputLimits
 from samfleet.storage.factory import S3Options, connect_s3, open_store
@@ -15,15 +13,6 @@ from samfleet.storage.s3_store import S3Store
 from samfleet.storage.store import ObjectStore
 
 OF_INPUTS = InputLimits()
-
-
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(params=["file", "s3"])

@@ -15,10 +15,11 @@ from samfleet.db.base import Base, HasCreatedAt, HasId, HasLabels, label_index, 
 class DatasetSource(enum.StrEnum):
     DIRECTORY = "directory"
     UPLOAD = "upload"
+    S3 = "s3"
 
 
 class DatasetState(enum.StrEnum):
-    LISTING = "listing"  # a task is looking for the images of its folder
+    LISTING = "listing"  # a task is looking for its images
     OPEN = "open"
     SEALED = "sealed"
     FAILED = "failed"  # could not be listed; `error_code` says why
@@ -30,8 +31,8 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     `content_sha256` hashes the list (names, sizes, ids, order), the annotations and the detections, but not the
     dataset's name: reports treat two datasets with the same hash as one. The database computes it (`dataset_content`).
 
-    `listing` has the request of a directory dataset, `listed` the files and folders that the task has looked at, and
-    `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
+    `listing` has the request of a dataset that a task lists, `listed` the files, folders or keys that it has looked at,
+    and `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
 
     `deleted_at` hides a dataset from its tenant; its rows and objects are removed later.
     """
@@ -85,7 +86,8 @@ class DatasetImage(Base):
     """One image of a dataset.
 
     `position` is its index in the dataset, from 0. `image_id` is its COCO id. `uri` is `file:///…` for a file under an
-    allowed root or `store:<key>` for an upload.
+    allowed root, `store:<key>` for an upload, or `s3://profile@bucket/key#etag` for an object in this version
+    (`samfleet.datasets.s3_sources`).
     """
 
     __tablename__ = "dataset_images"

@@ -12,6 +12,7 @@ from samfleet.datasets.names import FileNameInvalid
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.jobs.dataset import (
     BATCH_FILES,
+    BucketSource,
     DatasetNotListed,
     Source,
     SourceNotSupported,
@@ -228,3 +229,24 @@ def test_strict_annotations_are_requested_for_paths_and_uploads(folder: Path, up
         assert api.requests[-1].url.params["strict_annotations"] == "true"
     else:
         assert api.body(0)["strict_annotations"] is True
+
+
+def test_a_bucket_is_listed_by_the_server() -> None:
+    states = [dataset(state="listing", source="s3"), dataset(source="s3")]
+    api = ApiDouble({"POST /v1/datasets": dataset(state="listing", source="s3"), "GET /v1/datasets/d1": states})
+    seen: list[str] = []
+    source = BucketSource("s3://photos/2026", {"limit": 3, "profile": None, "include_hidden": None})
+    clock = Clock(sleep=lambda _seconds: None)
+    made = create_dataset(api.client(), source, on_listing=lambda shown: seen.append(shown.state), clock=clock)
+    assert (made.state, seen) == ("sealed", ["listing", "listing"])
+    assert api.body(0) == {"source": "s3", "url": "s3://photos/2026", "limit": 3}
+
+
+def test_a_bucket_that_the_server_cannot_list_is_an_error_and_leaves_no_dataset() -> None:
+    error = {"code": "bucket_not_found", "message": "there is no bucket photos"}
+    api = ApiDouble(
+        {"POST /v1/datasets": dataset(state="failed", source="s3", error=error), "DELETE /v1/datasets/d1": None}
+    )
+    with pytest.raises(DatasetNotListed, match=r"there is no bucket photos \[bucket_not_found\]"):
+        create_dataset(api.client(), BucketSource("s3://photos"))
+    assert api.sent() == ["POST /v1/datasets", "DELETE /v1/datasets/d1"]

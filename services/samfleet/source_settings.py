@@ -1,0 +1,71 @@
+"""Settings of the buckets that datasets may be made of, a part of `samfleet.config.Settings`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings
+
+_PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+
+
+class S3Profile(BaseModel):
+    """Buckets of one S3 endpoint that datasets may be made of, and how to reach them.
+
+    `buckets` are written `bucket` or `bucket/folder`. Without `endpoint`, they are Amazon's. `aws_profile` is a profile
+    of the AWS configuration files; without one, boto3's usual chain finds the credentials (environment, files, role).
+    `anonymous` requests are not signed. By default, the addressing is `path` with an endpoint and boto3's without.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    buckets: tuple[str, ...] = Field(min_length=1)
+    endpoint: str | None = None
+    region: str | None = None
+    aws_profile: str | None = None
+    addressing: Literal["auto", "path", "virtual"] | None = None
+    anonymous: bool = False
+
+    @field_validator("buckets")
+    @classmethod
+    def _check_buckets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in value:
+            if not _BUCKET.fullmatch(place.partition("/")[0]):
+                raise ValueError(f"{place!r} is not written bucket or bucket/folder")
+        return tuple(place.rstrip("/") for place in value)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _check_endpoint(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname):
+            raise ValueError(f"{value!r} is not an address such as https://minio.example:9000")
+        return value
+
+    def allows(self, bucket: str, prefix: str) -> bool:
+        """Return True if all keys of the bucket that start with the prefix may be read."""
+        for place in self.buckets:
+            name, _, folder = place.partition("/")
+            if name == bucket and (not folder or prefix.startswith(f"{folder}/")):
+                return True
+        return False
+
+
+class SourceSettings(BaseSettings):
+    s3_sources: Mapping[str, S3Profile] = Field(
+        default={},
+        description='Buckets whose images may become datasets, by profile, as JSON: `{"default": {"buckets": '
+        '["photos", "lake/cameras"]}}` ([all fields](api.md#images-in-a-bucket)). Unset: none.',
+    )
+
+    @field_validator("s3_sources")
+    @classmethod
+    def _check_names(cls, value: Mapping[str, S3Profile]) -> Mapping[str, S3Profile]:
+        for name in value:
+            if not _PROFILE_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a profile: lower-case letters, digits, - and _")
+        return value
