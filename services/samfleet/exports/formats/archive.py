@@ -1,0 +1,81 @@
+"""Zip files of exports, written a member at a time with bytes that depend only on the contents."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+Member = tuple[str, bytes]
+PROVENANCE = "provenance.json"
+FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip; real times would change the bytes
+
+
+class _Sink(io.RawIOBase):
+    """A file that cannot seek and gives away what was written."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._written += data
+        return len(data)
+
+    def taken(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+class MemberNames:
+    """Names of members made from names of images, each used once, also where upper and lower case are the same.
+
+    Memory grows by a name per image. `renamed` has the images whose name without suffix was already taken.
+    """
+
+    def __init__(self) -> None:
+        self._used = {PROVENANCE}
+        self.renamed: dict[str, str] = {}
+
+    def name(self, file_name: str, suffix: str) -> str:
+        """Return the image's name with another suffix: `sub/a.jpg` becomes `sub/a.txt`.
+
+        A second image with that name, such as `sub/a.png`, becomes `sub/a.png.txt`.
+        """
+        path = PurePosixPath(*(part for part in PurePosixPath(file_name).parts if part not in ("/", "..")))
+        name, number = f"{path.with_suffix('')}{suffix}", 1
+        while name.casefold() in self._used:
+            name = f"{path}{suffix}" if number == 1 else f"{path}.{number}{suffix}"
+            self.renamed[file_name] = name
+            number += 1
+        self._used.add(name.casefold())
+        return name
+
+
+def zip_of(members: Iterable[Member]) -> Iterator[bytes]:
+    """Yield a zip of the members; memory holds one of them, and about a kilobyte for each name."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            entry = zipfile.ZipInfo(name, FIRST_DAY)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+            yield sink.taken()
+    yield sink.taken()
+
+
+def provenance_of(provenance: Mapping[str, Any], names: MemberNames) -> Member:
+    """Return the member that says how the masks were made, and which images have unexpected names here."""
+    renamed = {"renamed": names.renamed} if names.renamed else {}
+    return PROVENANCE, json_bytes({**provenance, **renamed}, indent=2)
+
+
+def json_bytes(value: Any, indent: int | None = None) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent).encode()

@@ -1,0 +1,63 @@
+"""LabelMe: a JSON file per image, with polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from samfleet.exports.formats.archive import Member, MemberNames, json_bytes, provenance_of, zip_of
+from samfleet.exports.formats.base import ExportOptions, ExportSource
+from samfleet.exports.formats.classes import Classes, classes_of
+from samfleet.exports.formats.polygons import Corners, polygons_of
+from samfleet.exports.formats.selection import selected_rows
+
+LABELME_VERSION = "5.5.0"  # whose fields the files have
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMe:
+    """Files to put beside the images. A mask of several parts has a polygon for each, with the same `group_id`."""
+
+    name: str = "labelme"
+    description: str = "LabelMe (zip): a JSON file per image, a polygon per part of a mask."
+    media_type: str = "application/zip"
+    extension: str = "zip"
+
+    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
+        return zip_of(_members(source, options))
+
+
+def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
+    classes, names = classes_of(source, options), MemberNames()
+    for row in selected_rows(source, options):
+        if row["width"] is not None:
+            yield names.name(row["file_name"], ".json"), json_bytes(_document(row, classes, options.tolerance))
+    yield provenance_of(source.provenance, names)
+
+
+def _document(row: Mapping[str, Any], classes: Classes, tolerance: float) -> dict[str, Any]:
+    return {
+        "version": LABELME_VERSION,
+        "flags": {},
+        "shapes": list(_shapes(row, classes, tolerance)),
+        "imagePath": PurePosixPath(row["file_name"]).name,
+        "imageData": None,
+        "imageHeight": row["height"],
+        "imageWidth": row["width"],
+    }
+
+
+def _shapes(row: Mapping[str, Any], classes: Classes, tolerance: float) -> Iterator[dict[str, Any]]:
+    for number, mask in enumerate(row["masks"], start=1):
+        for ring in polygons_of(mask["segmentation"], tolerance, Corners.CENTRES):
+            yield {
+                "label": classes.names[classes.of(mask)],
+                "points": ring.tolist(),
+                "group_id": number,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+                "mask": None,
+            }

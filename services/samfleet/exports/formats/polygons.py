@@ -1,0 +1,134 @@
+"""Polygons of masks, in pixels of the upright image.
+
+Contours come from contourpy, which is small and works with numpy 1 and 2; shapely simplifies them. Pixels that touch
+only at a corner belong to different parts. A hole is joined to its part by a slit of no width, so one ring describes
+both and the even-odd rule fills it as the mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import shapely
+from contourpy import FillType, contour_generator
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from pycocotools import mask as coco_mask
+from scipy.spatial import KDTree
+
+from samfleet.masks.rle import decode_mask
+
+Ring = NDArray[np.float64]  # [corners, 2] x, y; the last corner is not the first one again
+Bits = NDArray[np.bool_]  # [height, width]
+
+LOWEST_IOU = 0.985  # of a simplified mask with the mask; below it the tolerance is halved
+HALVINGS = 4  # then every corner stays
+FEWEST_CORNERS = 3
+
+
+class Corners(StrEnum):
+    """Position of a polygon's corners, which depends on how a tool fills polygons.
+
+    `EDGES` lie between pixels: pixel (0, 0) is the square from 0 to 1. pycocotools fills such polygons exactly.
+    `CENTRES` lie at the centres of the outermost pixels, at x.5. OpenCV and Pillow truncate them and draw the outline
+    too, so they fill these exactly.
+    """
+
+    EDGES = "edges"
+    CENTRES = "centres"
+
+
+def polygons_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corners) -> list[Ring]:
+    """Return one ring for each part of a mask; none for an empty mask.
+
+    `segmentation` is compressed RLE. Corners are left out up to `tolerance` pixels, less if the polygons would have an
+    IoU below `LOWEST_IOU` with the mask; 0 keeps every corner.
+    """
+    height, width = segmentation["size"]
+    mask = decode_mask(segmentation["counts"], (height, width))
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return []
+    top, left = rows[0], columns[0]
+    crop = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    parts = [[_placed(ring, corners) for ring in part] for part in _contours(crop)]
+    return [ring + np.array([left, top]) for ring in _simplified(parts, crop, tolerance, corners)]
+
+
+def one_ring(rings: Sequence[Ring]) -> Ring:
+    """Join rings by slits of no width, each from its nearest corner, the longest ring first.
+
+    The even-odd rule fills the result as the rings. A tool that draws outlines also draws each slit, one pixel wide.
+    """
+    joined, *others = sorted(rings, key=len, reverse=True)
+    for ring in others:
+        distances, nearest = KDTree(joined).query(ring)
+        start = int(distances.argmin())
+        at = int(nearest[start])
+        loop = np.concatenate([ring[start:], ring[: start + 1]])
+        joined = np.concatenate([joined[: at + 1], loop, joined[at:]])
+    return joined
+
+
+def drawn(rings: Sequence[Ring], size: tuple[int, int], corners: Corners) -> Bits:
+    """Fill rings, as the tools do that `corners` is for; `size` is (height, width)."""
+    if corners is Corners.EDGES:
+        flat = [ring.ravel().tolist() for ring in rings]
+        merged = coco_mask.merge(coco_mask.frPyObjects(flat, *size))
+        return np.asarray(coco_mask.decode(merged)).astype(bool)
+    filled = np.zeros(size, dtype=np.bool_)
+    for ring in rings:
+        picture = Image.new("1", size[::-1])
+        ImageDraw.Draw(picture).polygon(np.floor(ring).ravel().tolist(), fill=1, outline=1)
+        filled |= np.asarray(picture)
+    return filled
+
+
+def _simplified(parts: Sequence[Sequence[Ring]], mask: Bits, tolerance: float, corners: Corners) -> list[Ring]:
+    for halving in range(HALVINGS if tolerance else 0):
+        rings = [one_ring([_simpler(ring, tolerance / 2**halving) for ring in part]) for part in parts]
+        filled = drawn(rings, (mask.shape[0], mask.shape[1]), corners)
+        if (filled & mask).sum() >= LOWEST_IOU * (filled | mask).sum():
+            return rings
+    return [one_ring(part) for part in parts]
+
+
+def _simpler(ring: Ring, tolerance: float) -> Ring:
+    """Return the ring with fewer corners; the ring itself if fewer than three would remain."""
+    line = shapely.LinearRing(ring)
+    found = np.asarray(shapely.get_coordinates(shapely.simplify(line, tolerance, preserve_topology=True))[:-1])
+    return found if len(found) >= FEWEST_CORNERS else ring
+
+
+def _contours(mask: Bits) -> Iterator[list[Ring]]:
+    """Yield the parts of a mask: the midpoints of its outer edges, then those of each hole, inside on the left."""
+    padded = np.pad(mask, 1).astype(np.float64)
+    found: Any = contour_generator(z=padded, fill_type=FillType.OuterOffset).filled(
+        0.5, 1.5
+    )  # its form follows the type
+    parts, offsets = found
+    for points, starts in zip(parts, offsets, strict=True):
+        edges = [int(start) for start in starts]
+        yield [np.asarray(points[a : b - 1]) - 0.5 for a, b in pairwise(edges)]
+
+
+def _placed(midpoints: Ring, corners: Corners) -> Ring:
+    """Return the corners between the midpoints of pixel edges, where the contour turns.
+
+    The midpoint of a vertical edge has a whole x, that of a horizontal edge a whole y.
+    """
+    following = np.roll(midpoints, -1, axis=0)
+    turns = np.flatnonzero((midpoints != following).all(axis=1))
+    here, there = midpoints[turns], following[turns]
+    vertical = here[:, 0] == np.floor(here[:, 0])
+    found = np.where(np.stack([vertical, ~vertical], axis=1), here, there)
+    if corners is Corners.EDGES:
+        return found
+    before, after = found - np.roll(found, 1, axis=0), np.roll(found, -1, axis=0) - found
+    inward = np.sign(before) + np.sign(after)  # (dx, dy) of the two edges, one of which is vertical
+    centres: Ring = found + 0.5 * np.stack([-inward[:, 1], inward[:, 0]], axis=1)
+    return centres

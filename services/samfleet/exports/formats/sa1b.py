@@ -1,0 +1,42 @@
+"""SA-1B: a JSON file per image, with masks as RLE and the official generator's boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samfleet.exports.formats.archive import Member, MemberNames, json_bytes, provenance_of, zip_of
+from samfleet.exports.formats.base import ExportOptions, ExportSource
+from samfleet.exports.formats.selection import selected_rows
+
+IMAGE_FIELDS = ("image_id", "width", "height", "file_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Sa1b:
+    """The form of the data set SA-1B. Boxes are one pixel smaller than those of pycocotools."""
+
+    name: str = "sa1b"
+    description: str = "SA-1B (zip): a JSON file per image, masks as RLE with all fields of the generator."
+    media_type: str = "application/zip"
+    extension: str = "zip"
+
+    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
+        return zip_of(_members(source, options))
+
+
+def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
+    names, number = MemberNames(), 0
+    for row in selected_rows(source, options):
+        if row["width"] is not None:
+            annotations = _annotations(row, number)
+            number += len(annotations)
+            document = {"image": {name: row[name] for name in IMAGE_FIELDS}, "annotations": annotations}
+            yield f"annotations/{names.name(row['file_name'], '.json')}", json_bytes(document)
+    yield provenance_of(source.provenance, names)
+
+
+def _annotations(row: Mapping[str, Any], before: int) -> list[dict[str, Any]]:
+    """Return the masks with ids that no other image has; `before` masks come first in the file."""
+    return [{"id": number, **mask} for number, mask in enumerate(row["masks"], start=before + 1)]
