@@ -69,11 +69,11 @@ def test_an_empty_mask_has_no_polygons() -> None:
     assert polygons_of(rle(np.zeros((4, 5), np.bool_)), 1.0, Corners.EDGES) == []
 
 
-def test_a_rectangle_has_four_corners_between_pixels_or_at_their_centres() -> None:
+def test_a_rectangle_has_four_corners_between_pixels_or_inside_them() -> None:
     mask = bits(["....", ".##.", ".##."])
-    edges, centres = (polygons_of(rle(mask), 1.0, corners)[0] for corners in Corners)
+    edges, inside = (polygons_of(rle(mask), 1.0, corners)[0] for corners in Corners)
     assert sorted(map(tuple, edges.tolist())) == [(1, 1), (1, 3), (3, 1), (3, 3)]
-    assert sorted(map(tuple, centres.tolist())) == [(1.5, 1.5), (1.5, 2.5), (2.5, 1.5), (2.5, 2.5)]
+    assert sorted(map(tuple, inside.tolist())) == [(1.25, 1.25), (1.25, 2.25), (2.25, 1.25), (2.25, 2.25)]
 
 
 def test_one_ring_joins_parts_and_holes_with_exact_pixels() -> None:

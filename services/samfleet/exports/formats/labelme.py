@@ -51,7 +51,7 @@ def _document(row: Mapping[str, Any], classes: Classes, tolerance: float) -> dic
 
 def _shapes(row: Mapping[str, Any], classes: Classes, tolerance: float) -> Iterator[dict[str, Any]]:
     for number, mask in enumerate(row["masks"], start=1):
-        for ring in polygons_of(mask["segmentation"], tolerance, Corners.CENTRES):
+        for ring in polygons_of(mask["segmentation"], tolerance, Corners.PIXELS):
             yield {
                 "label": classes.names[classes.of(mask)],
                 "points": ring.tolist(),

@@ -27,6 +27,7 @@ Bits = NDArray[np.bool_]  # [height, width]
 
 LOWEST_IOU = 0.985  # of a simplified mask with the mask; below it the tolerance is halved
 HALVINGS = 4  # then every corner stays
+LEAST_AREA = 1000  # pixels; of smaller masks every corner stays, because tools draw a slanted edge differently
 FEWEST_CORNERS = 3
 
 
@@ -34,12 +35,12 @@ class Corners(StrEnum):
     """Position of a polygon's corners, which depends on how a tool fills polygons.
 
     `EDGES` lie between pixels: pixel (0, 0) is the square from 0 to 1. pycocotools fills such polygons exactly.
-    `CENTRES` lie at the centres of the outermost pixels, at x.5. OpenCV and Pillow truncate them and draw the outline
-    too, so they fill these exactly.
+    `PIXELS` lie inside the outermost pixels, at x.25: tools that truncate (Ultralytics, Pillow) and those that round
+    (supervision) both take that for pixel x. They draw the outline too, so they fill these exactly.
     """
 
     EDGES = "edges"
-    CENTRES = "centres"
+    PIXELS = "pixels"
 
 
 def polygons_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corners) -> list[Ring]:
@@ -89,7 +90,7 @@ def drawn(rings: Sequence[Ring], size: tuple[int, int], corners: Corners) -> Bit
 
 
 def _simplified(parts: Sequence[Sequence[Ring]], mask: Bits, tolerance: float, corners: Corners) -> list[Ring]:
-    for halving in range(HALVINGS if tolerance else 0):
+    for halving in range(HALVINGS if tolerance and mask.sum() >= LEAST_AREA else 0):
         rings = [one_ring([_simpler(ring, tolerance / 2**halving) for ring in part]) for part in parts]
         filled = drawn(rings, (mask.shape[0], mask.shape[1]), corners)
         if (filled & mask).sum() >= LOWEST_IOU * (filled | mask).sum():
@@ -131,4 +132,4 @@ def _placed(midpoints: Ring, corners: Corners) -> Ring:
     before, after = found - np.roll(found, 1, axis=0), np.roll(found, -1, axis=0) - found
     inward = np.sign(before) + np.sign(after)  # (dx, dy) of the two edges, one of which is vertical
     centres: Ring = found + 0.5 * np.stack([-inward[:, 1], inward[:, 0]], axis=1)
-    return centres
+    return centres - 0.25

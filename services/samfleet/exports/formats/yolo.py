@@ -45,7 +45,7 @@ def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
 def _lines(row: Mapping[str, Any], classes: Classes, tolerance: float) -> Iterator[str]:
     """Yield `class x1 y1 x2 y2 …`, with coordinates as shares of the width and height."""
     for mask in row["masks"]:
-        rings = polygons_of(mask["segmentation"], tolerance, Corners.CENTRES)
+        rings = polygons_of(mask["segmentation"], tolerance, Corners.PIXELS)
         if rings:
             shares = (one_ring(rings) / (row["width"], row["height"])).ravel()
             yield f"{classes.of(mask)} {' '.join(f'{share:.7g}' for share in shares.tolist())}\n"
