@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from fixtures.images.encoded_images import encoded
-from fixtures.servers.running_stack import FIXED, FIXED_MASKS, Samfleet, running_stack, until
+from fixtures.servers.running_stack import FIXED, FIXED_MASKS, Samfleet, running_stack
 from fixtures.servers.s3_server import Buckets
+from fixtures.waiting import until
 from samfleet.variants.user_records import read_variants
 from samfleet.variants.weights.pull import pull
 from samfleet_cli.client.client import SamfleetClient

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from fixtures.images.scenes import write_scenes
-from fixtures.servers.running_stack import Samfleet, until
+from fixtures.servers.running_stack import Samfleet
+from fixtures.waiting import until
 from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.jobs.dataset import Source, create_dataset
 from samfleet_cli.local_stack.stack import stack_status

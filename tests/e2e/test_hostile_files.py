@@ -14,7 +14,8 @@ import pytest
 
 from fixtures.images.corpus.entry import Entry
 from fixtures.images.corpus.folder import LEFT_OUT, change_files, write_folder
-from fixtures.servers.running_stack import FIXED, FIXED_MASKS, Samfleet, until
+from fixtures.servers.running_stack import FIXED, FIXED_MASKS, Samfleet
+from fixtures.waiting import until
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.state import read_state
 from samfleet_models.device.memory import WORKING_BYTES

@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 from fixtures.images.scenes import write_scenes
-from fixtures.servers.running_stack import Samfleet, until
+from fixtures.servers.running_stack import Samfleet
+from fixtures.waiting import until
 from samfleet_cli.client.client import SamfleetClient
 
 IMAGES = 6

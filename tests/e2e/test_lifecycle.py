@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fixtures.images.scenes import write_scenes
-from fixtures.servers.running_stack import Samfleet, until
+from fixtures.servers.running_stack import Samfleet
+from fixtures.waiting import until
 from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.client.transport import ApiError
 from samfleet_cli.jobs.dataset import Source, create_dataset

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from fixtures.images.scenes import write_scenes
-from fixtures.servers.running_stack import Samfleet, until
+from fixtures.servers.running_stack import Samfleet
+from fixtures.waiting import until
 
 
 def samples(url: str) -> dict[str, float]:

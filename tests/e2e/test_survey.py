@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from fixtures.models.shared_data import shared_path
-from fixtures.servers.running_stack import COMMAND, Samfleet, until
+from fixtures.servers.running_stack import COMMAND, Samfleet
+from fixtures.waiting import until
 
 IMAGES = 6
 PLAN = """

@@ -21,8 +21,9 @@ import httpx
 import pytest
 
 from fixtures.models.shared_data import shared_path, weights_dir
-from fixtures.servers.running_stack import Samfleet, running_stack, until
+from fixtures.servers.running_stack import Samfleet, running_stack
 from fixtures.servers.triton import free_ports, running_triton
+from fixtures.waiting import until
 
 IMAGES = int(os.environ.get("SAMFLEET_TWO_POOLS_IMAGES", "10"))
 SECONDS = 300 + 60 * IMAGES

@@ -19,7 +19,8 @@ from pycocotools.coco import COCO
 
 from fixtures.images.scenes import write_scenes
 from fixtures.models.shared_data import weights_dir
-from fixtures.servers.running_stack import Finished, until
+from fixtures.servers.running_stack import Finished
+from fixtures.waiting import until
 from samfleet_cli.local_stack.stack import stop_stack
 
 pytestmark = [pytest.mark.tools, pytest.mark.timeout(900)]

@@ -17,8 +17,9 @@ from samfleet_worker.bootstrap import Services
 from samfleet_worker.heartbeat import Heartbeat
 from samfleet_worker.liveness import AliveStep
 from samfleet_worker.metrics_server import MetricsServer
+from samfleet_worker.periodic import PeriodicThread
 from samfleet_worker.tasks import register_tasks
-from samfleet_worker.transaction_watch import TransactionWatch
+from samfleet_worker.transaction_watch import transaction_watch
 from samfleet_worker.webhook_tasks import register_webhook_tasks
 
 log = get_logger(__name__)
@@ -86,7 +87,7 @@ class LifecycleStep(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._heartbeat: Heartbeat | None = None
-        self._watch: TransactionWatch | None = None
+        self._watch: PeriodicThread | None = None
         self._metrics: MetricsServer | None = None
 
     def start(self, parent: Any) -> None:
@@ -95,7 +96,7 @@ class LifecycleStep(bootsteps.StartStopStep):
         if settings.metrics_port is not None:
             self._metrics = MetricsServer(services.engine, settings.metrics_host, settings.metrics_port)
             log.info("metrics.served", url=self._metrics.url)
-        self._watch = TransactionWatch(services.engine)
+        self._watch = transaction_watch(services.engine)
         self._watch.start()
         # a process that takes only the control queue serves no pool, so it has no heartbeat
         if pool_queue(services.settings.pool) in parent.app.amqp.queues.consume_from:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict
+from functools import partial
 
 from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
@@ -13,6 +13,7 @@ from samfleet.db.models import WorkerHeartbeat
 from samfleet.db.session import transaction
 from samfleet.logging import get_logger
 from samfleet_worker.bootstrap import Services
+from samfleet_worker.periodic import PeriodicThread
 
 log = get_logger(__name__)
 
@@ -22,32 +23,21 @@ INTERVAL_SECONDS = 5.0
 class Heartbeat:
     def __init__(self, services: Services, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._services = services
-        self._interval_seconds = interval_seconds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        beat = partial(write_heartbeat, services)
+        self._thread = PeriodicThread("heartbeat", interval_seconds, beat, "heartbeat.not_written")
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread and delete the row, so that a worker that ended properly does not count as lost."""
-        self._ended.set()
-        self._thread.join()
+        self._thread.stop()
         try:
             with transaction(self._services.engine) as session:
                 mine = WorkerHeartbeat.worker == self._services.worker
                 session.execute(delete(WorkerHeartbeat).where(mine))
         except SQLAlchemyError as error:
             log.warning("heartbeat.not_removed", reason=str(error))
-
-    def _beat(self) -> None:
-        while True:
-            try:
-                write_heartbeat(self._services)
-            except SQLAlchemyError as error:
-                log.warning("heartbeat.not_written", reason=str(error))
-            if self._ended.wait(self._interval_seconds):
-                return
 
 
 def write_heartbeat(services: Services) -> None:

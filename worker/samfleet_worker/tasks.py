@@ -63,6 +63,11 @@ def register_tasks(app: WorkerApp) -> None:
     def segment(self: SamfleetTask, shard_id: int) -> None:
         segment_shard(self.services, shard_id)
 
+    _register_results(app)
+    _register_periodic_tasks(app)
+
+
+def _register_results(app: WorkerApp) -> None:
     @app.task(name=TaskName.FINISH.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def finish(self: SamfleetTask, run_id: str) -> None:
         with bounded_finishing(self.services.engine, uuid.UUID(run_id)):
@@ -73,8 +78,6 @@ def register_tasks(app: WorkerApp) -> None:
         services = self.services
         most, remote = services.settings.max_image_bytes, services.s3.readers
         build_export(services.engine, services.store, uuid.UUID(export_id), most, remote)
-
-    _register_periodic_tasks(app)
 
 
 def _register_periodic_tasks(app: WorkerApp) -> None:

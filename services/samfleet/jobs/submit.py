@@ -142,8 +142,7 @@ def submit_job(
         require_masks(dataset.box_annotation_count, dataset.annotation_count, "a point prompt")
     tasks = [(task.parameters(record), record.conventions.prompts.cost) for record in records]
     check_budget(session, dataset, tasks, limits, runs_each=len(pools))
-    if not 0.0 <= request.max_failure_rate <= 1.0:
-        raise JobInvalid(f"max_failure_rate is {request.max_failure_rate}; it is a fraction from 0 to 1")
+    _check_failure_rate(request.max_failure_rate)
     images = dataset.image_count * len(records) * len(pools)
     job = _insert_job(session, request, task, digest, dataset) if _has_place(session, request, images, quotas) else None
     if job is None:  # another request with the same key committed meanwhile
@@ -154,6 +153,11 @@ def submit_job(
     session.flush()
     wake_after_commit(session, queue, TaskName.PLAN, str(job.id))
     return job, True
+
+
+def _check_failure_rate(rate: float) -> None:
+    if not 0.0 <= rate <= 1.0:
+        raise JobInvalid(f"max_failure_rate is {rate}; it is a fraction from 0 to 1")
 
 
 def _add_run(session: Session, job: Job, record: VariantRecord, pool: str, task: JobTask, images: int) -> None:

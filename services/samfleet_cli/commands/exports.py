@@ -24,6 +24,22 @@ Out = Annotated[
 COLUMNS = ("id", "format", "state", "progress", "bytes", "outdated", "created_at", "expires_at", "error")
 
 
+Tolerance = Annotated[
+    float | None, typer.Option(min=0, help="Tolerance in pixels of the simplification of polygons.", show_default=False)
+]
+MinArea = Annotated[int | None, typer.Option(min=0, help="Leave out masks of fewer pixels.", show_default=False)]
+MinScore = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Leave out masks with a lower confidence.", show_default=False)
+]
+CategoryName = Annotated[
+    str | None, typer.Option(help="Category of masks without one. Default: object.", show_default=False)
+]
+KeepExport = Annotated[
+    int | None,
+    typer.Option(min=1, help="Days after its end until it is deleted. Default: with its job.", show_default=False),
+]
+
+
 @app.command("formats")
 def formats(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
     """List the formats of the server. --json also has the options with their defaults."""
@@ -42,27 +58,12 @@ def formats(as_json: AsJson = False, plain: Plain = False, api_url: ApiUrl = Non
 def create(
     run_id: RunId,
     form: Annotated[str, typer.Argument(metavar="FORMAT", help="One of `samfleet exports formats`.")],
-    tolerance: Annotated[
-        float | None,
-        typer.Option(min=0, help="Tolerance in pixels of the simplification of polygons.", show_default=False),
-    ] = None,
-    min_area: Annotated[
-        int | None, typer.Option(min=0, help="Leave out masks of fewer pixels.", show_default=False)
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Leave out masks with a lower confidence.", show_default=False),
-    ] = None,
-    category_name: Annotated[
-        str | None, typer.Option(help="Category of masks without one. Default: object.", show_default=False)
-    ] = None,
+    tolerance: Tolerance = None,
+    min_area: MinArea = None,
+    min_score: MinScore = None,
+    category_name: CategoryName = None,
     one_class: Annotated[bool, flag("--one-class", help="Give all masks the category --category-name.")] = False,
-    keep_days: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Delete the export so many days after its end. Default: with its job.", show_default=False
-        ),
-    ] = None,
+    keep_days: KeepExport = None,
     out: Annotated[Path | None, typer.Option(help="Wait for the file and write it here.", show_default=False)] = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,

@@ -28,6 +28,7 @@ from samfleet_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from samfleet_cli.jobs.dataset import BucketSource, Source
     from samfleet_cli.jobs.segment import Segmentation
 
 
@@ -160,19 +161,32 @@ def segment(
     given = _require_regular({"detections": detections, "annotations": annotations})
     asked = task_from_options(task, grid, multimask, files=given, drawn={"points": points, "seed": prompt_seed})
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
-    from samfleet_cli.jobs.dataset import BucketSource, Source
+    if not isinstance(source, Path):
+        _require_no_files({"--annotations": annotations, "--detections": detections, "--upload": upload})
     from samfleet_cli.jobs.segment import Segmentation
 
-    images: Source | BucketSource
-    if isinstance(source, Path):
-        images = Source(source, annotations, limit, detections, strict_annotations, hidden, dataset_name)
-    else:
-        _require_no_files({"--annotations": annotations, "--detections": detections, "--upload": upload})
-        images = BucketSource(source, {"limit": limit, "include_hidden": hidden or None, "name": dataset_name})
+    images = _images_of(source, annotations, detections, strict_annotations, limit, hidden, dataset_name)
     described = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days}
     fields = {**described, "evaluate": evaluate, "priority": priority}
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
     _carry_out(api_url, api_key, wanted, as_json=as_json)
+
+
+def _images_of(
+    source: Path | str,
+    annotations: Path | None,
+    detections: Path | None,
+    strict_annotations: bool,
+    limit: int | None,
+    hidden: bool,
+    name: str | None,
+) -> Source | BucketSource:
+    """Return the images on disk, or those of a bucket, which has no files of annotations."""
+    from samfleet_cli.jobs.dataset import BucketSource, Source
+
+    if isinstance(source, Path):
+        return Source(source, annotations, limit, detections, strict_annotations, hidden, name)
+    return BucketSource(source, {"limit": limit, "include_hidden": hidden or None, "name": name})
 
 
 def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *, as_json: bool) -> None:

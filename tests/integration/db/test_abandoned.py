@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from time import monotonic
 
 import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
+from fixtures.waiting import until
 from samfleet.db.abandoned import end_abandoned
 from samfleet.db.models import Tenant
 from samfleet.db.session import transaction
 from samfleet_worker import transaction_watch
-from samfleet_worker.transaction_watch import TransactionWatch
 
 PATIENCE = 20
 AT_ONCE = timedelta(0)
@@ -47,12 +46,6 @@ def stopped_client(database_url: str) -> Iterator[None]:
         yield
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < deadline, "it did not happen in time"
-
-
 def count(engine: Engine, condition: str) -> int:
     """Count the server's sessions with this condition."""
     with transaction(engine) as session:
@@ -68,7 +61,7 @@ def wait_for_the_lock(engine: Engine) -> threading.Thread:
 
     thread = threading.Thread(target=take)
     thread.start()
-    wait_until(lambda: count(engine, "wait_event_type = 'Lock'") == 1)
+    until(lambda: count(engine, "wait_event_type = 'Lock'") == 1)
     return thread
 
 
@@ -76,7 +69,7 @@ def wait_for_the_lock(engine: Engine) -> threading.Thread:
 def test_a_stopped_client_that_blocks_others_is_ended(engine: Engine, database_url: str) -> None:
     with stopped_client(database_url), closing(begin(database_url, "SELECT 'idle only'")):
         other = wait_for_the_lock(engine)
-        wait_until(lambda: count(engine, "query LIKE '%idle only%' AND pid <> pg_backend_pid()") == 0)
+        until(lambda: count(engine, "query LIKE '%idle only%' AND pid <> pg_backend_pid()") == 0)
         assert other.is_alive()  # the server has ended the later transaction, and not this one
         assert end_abandoned(engine, timedelta(hours=1)) == 0
         assert other.is_alive()
@@ -105,7 +98,7 @@ def test_a_transaction_that_is_at_work_is_left_alone(engine: Engine) -> None:
 @pytest.mark.usefixtures("row")
 def test_every_worker_watches(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction_watch, "end_abandoned", lambda engine: end_abandoned(engine, AT_ONCE))
-    watch = TransactionWatch(engine, interval_seconds=0.02)
+    watch = transaction_watch.transaction_watch(engine, interval_seconds=0.02)
     with stopped_client(database_url):
         other = wait_for_the_lock(engine)
         watch.start()

@@ -5,72 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text, update
 
 from fixtures.worker.ended_runs import ended_run, export_row, new_export
-from samfleet.db.models import Export, ExportState, Job, Run
+from fixtures.worker.export_builds import MAX_IMAGE_BYTES, build, exported
+from samfleet.db.models import Export, ExportState, Job
 from samfleet.db.session import transaction
 from samfleet.exports.build import build_export
 from samfleet.exports.claim import claim_export
 from samfleet.exports.delete import delete_export
 from samfleet.exports.formats import FORMATS
-from samfleet.exports.formats.base import ExportFormat, ExportOptions, ExportSource
+from samfleet.exports.formats.base import ExportSource
 from samfleet.exports.sweep import MOST_LOST, SILENT_AFTER, sweep_exports
 from samfleet.jobs.queue import MemoryTaskQueue, SentTask
 from samfleet.jobs.retry import retry_job
-from samfleet.storage.factory import open_store
 from samfleet.storage.memory_store import MemoryStore
-from samfleet.storage.store import ObjectStore, StorageUnavailable
-
-MAX_IMAGE_BYTES = 1000
-
-
-class OneFormat:
-    """A format whose chunks come from a test."""
-
-    name, description, media_type, extension = "one", "of a test", "text/plain", "txt"
-
-    def __init__(self, chunks: Callable[[ExportSource], Iterator[bytes]]) -> None:
-        self._chunks = chunks
-
-    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
-        return self._chunks(source)
-
-
-@pytest.fixture(params=["memory", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    return MemoryStore() if request.param == "memory" else open_store((tmp_path / "store").as_uri())
-
-
-@pytest.fixture
-def queue() -> MemoryTaskQueue:
-    return MemoryTaskQueue()
-
-
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[ExportSource], Iterator[bytes]]], None]:
-    """Replace all formats by one."""
-
-    def replace(chunks: Callable[[ExportSource], Iterator[bytes]]) -> None:
-        form: ExportFormat = OneFormat(chunks)
-        for module in ("build", "request"):
-            monkeypatch.setattr(f"samfleet.exports.{module}.FORMATS", {"one": form})
-
-    return replace
-
-
-def build(engine: Engine, store: ObjectStore, export: Export) -> Export:
-    build_export(engine, store, export.id, MAX_IMAGE_BYTES)
-    return export_row(engine, export.id)
-
-
-def exported(store: ObjectStore, run: Run) -> list[str]:
-    return [found.key for found in store.list(f"runs/{run.id}/exports/")]
+from samfleet.storage.store import ObjectStore
 
 
 def sweep(engine: Engine, queue: MemoryTaskQueue) -> int:
@@ -220,64 +174,6 @@ def test_a_lost_message_is_sent_again(engine: Engine, store: ObjectStore) -> Non
     assert sweep(engine, queue) == 0
     let_time_pass(engine, export)
     assert (sweep(engine, queue), len(queue.sent)) == (1, 1)
-
-
-def test_a_full_store_fails_the_export_and_another_can_be_requested(engine: Engine, queue: MemoryTaskQueue) -> None:
-    store = MemoryStore()
-    run = ended_run(engine, store)
-    store.capacity_bytes = sum(found.size for found in store.list("")) + 10
-    failed = build(engine, store, first := new_export(engine, queue, run))
-    assert (failed.state, failed.error_code, failed.key) == (ExportState.FAILED, "storage_full", None)
-    assert exported(store, run) == []
-    store.capacity_bytes = None
-    second = new_export(engine, queue, run)
-    assert second.id != first.id
-    assert build(engine, store, second).state is ExportState.COMPLETED
-
-
-def test_a_store_that_does_not_respond_leaves_the_export_queued(
-    engine: Engine, store: ObjectStore, queue: MemoryTaskQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    export = new_export(engine, queue, ended_run(engine, store))
-    with monkeypatch.context() as away:
-        away.setattr(type(store), "open", _away)
-        with pytest.raises(StorageUnavailable):
-            build_export(engine, store, export.id, MAX_IMAGE_BYTES)
-    row = export_row(engine, export.id)
-    assert (row.state, row.lost) == (ExportState.QUEUED, 0)
-    assert build(engine, store, export).state is ExportState.COMPLETED
-
-
-def _away(*_: object, **__: object) -> None:
-    raise StorageUnavailable
-
-
-def test_a_missing_part_fails_the_export_with_its_code(
-    engine: Engine, store: ObjectStore, queue: MemoryTaskQueue
-) -> None:
-    run = ended_run(engine, store)
-    export = new_export(engine, queue, run)
-    store.delete_prefix(f"runs/{run.id}/parts/")
-    failed = build(engine, store, export)
-    assert (failed.state, failed.error_code) == (ExportState.FAILED, "object_not_found")
-
-
-def test_an_error_of_a_format_fails_the_export_and_is_raised_for_the_log(
-    engine: Engine, store: ObjectStore, queue: MemoryTaskQueue, use: Any
-) -> None:
-    def broken(_source: ExportSource) -> Iterator[bytes]:
-        yield b"begun"
-        raise ValueError("65,536 masks do not fit")
-
-    use(broken)
-    run = ended_run(engine, store)
-    export = new_export(engine, queue, run, "one")
-    with pytest.raises(ValueError, match="do not fit"):
-        build_export(engine, store, export.id, MAX_IMAGE_BYTES)
-    row = export_row(engine, export.id)
-    assert (row.state, row.error_code) == (ExportState.FAILED, "export_failed")
-    assert "65,536 masks do not fit" in (row.error_message or "")
-    assert exported(store, run) == []
 
 
 def test_a_format_reads_images_within_the_limit(

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 import redis
 
+from fixtures.waiting import until
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.lock import StackAlreadyRuns
 from samfleet_cli.local_stack.part import PartState, PartStatus
@@ -55,13 +55,6 @@ def supervised(state_dir: Path, *extras: str) -> Iterator[Supervisor]:
         finally:
             if process.poll() is None:
                 process.terminate()
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
 
 
 def part(status: StackStatus, name: str) -> PartStatus:

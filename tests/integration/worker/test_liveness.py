@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 
 import pytest
 from celery.contrib.testing.worker import start_worker
 from sqlalchemy import Engine
 
+from fixtures.waiting import until
 from fixtures.worker.worker_services import make_services
 from samfleet_worker import liveness
 from samfleet_worker.factory import create_app
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 PATIENCE = 20
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline, pause = monotonic() + PATIENCE, threading.Event()
-    while not condition():
-        assert monotonic() < deadline, "it did not happen in time"
-        pause.wait(0.01)
 
 
 def test_the_file_is_touched_while_the_worker_accepts_tasks(
@@ -34,6 +25,6 @@ def test_the_file_is_touched_while_the_worker_accepts_tasks(
     services = make_services(engine, MemorySegmenter(), broker_url=broker_url, heartbeat_file=file)
     app = create_app(services.settings, lambda _: services)
     with start_worker(app, perform_ping_check=False, shutdown_timeout=PATIENCE):
-        wait_until(file.exists)
+        until(file.exists)
         first = file.stat().st_mtime_ns
-        wait_until(lambda: file.stat().st_mtime_ns > first)
+        until(lambda: file.stat().st_mtime_ns > first)

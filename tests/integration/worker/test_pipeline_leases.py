@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
+from fixtures.waiting import until
 from fixtures.worker.job_rows import results_of, shards_of, start_job
 from fixtures.worker.worker_services import make_services, sent, upload
 from samfleet.db.models import Job, Run, Shard, ShardState
@@ -30,13 +29,6 @@ from samfleet_worker.renewal import LeaseKeeper
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 
 PATIENCE = 20  # seconds after which a waiting test fails
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def _lease_is_over(engine: Engine, shard_id: int) -> bool:

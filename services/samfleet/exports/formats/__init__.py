@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from samfleet.exports.formats.base import ExportFormat
 from samfleet.exports.formats.coco import CocoInstances, CocoResults
 from samfleet.exports.formats.jsonl import JsonLines
-from samfleet.exports.formats.labelme import LabelMe
-from samfleet.exports.formats.sa1b import Sa1b
-from samfleet.exports.formats.yolo import Yolo
+from samfleet.exports.formats.labelme import LABELME
+from samfleet.exports.formats.sa1b import SA1B
+from samfleet.exports.formats.yolo import YOLO
 
-_ALL: tuple[ExportFormat, ...] = (CocoResults(), CocoInstances(), JsonLines(), Yolo(), LabelMe(), Sa1b())
+_ALL: tuple[ExportFormat, ...] = (CocoResults(), CocoInstances(), JsonLines(), YOLO, LABELME, SA1B)
 FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in _ALL}

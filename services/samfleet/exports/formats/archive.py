@@ -5,13 +5,30 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+
+from samfleet.exports.formats.base import ExportOptions, ExportSource
 
 Member = tuple[str, bytes]
 PROVENANCE = "provenance.json"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip; real times would change the bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ZipFormat:
+    """A format of several files, in one zip; `members` yields them."""
+
+    name: str
+    description: str
+    members: Callable[[ExportSource, ExportOptions], Iterator[Member]]
+    media_type: str = "application/zip"
+    extension: str = "zip"
+
+    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
+        return zip_of(self.members(source, options))
 
 
 class _Sink(io.RawIOBase):

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from samfleet.exports.formats.archive import Member, MemberNames, json_bytes, provenance_of, zip_of
+from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, json_bytes, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.polygons import Corners, polygons_of
 from samfleet.exports.formats.selection import selected_rows
 
 LABELME_VERSION = "5.5.0"  # whose fields the files have
-
-
-@dataclass(frozen=True, slots=True)
-class LabelMe:
-    """Files to put beside the images. A mask of several parts has a polygon for each, with the same `group_id`."""
-
-    name: str = "labelme"
-    description: str = "LabelMe (zip): a JSON file per image, a polygon per part of a mask."
-    media_type: str = "application/zip"
-    extension: str = "zip"
-
-    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
-        return zip_of(_members(source, options))
 
 
 def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
@@ -61,3 +47,11 @@ def _shapes(row: Mapping[str, Any], classes: Classes, tolerance: float) -> Itera
                 "flags": {},
                 "mask": None,
             }
+
+
+# Files to put beside the images. A mask of several parts has a polygon for each, with the same `group_id`.
+LABELME = ZipFormat(
+    "labelme",
+    "LabelMe (zip): a JSON file per image, a polygon per part of a mask.",
+    _members,
+)

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from samfleet.exports.formats.archive import Member, MemberNames, json_bytes, provenance_of, zip_of
+from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, json_bytes, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.selection import selected_rows
 
 IMAGE_FIELDS = ("image_id", "width", "height", "file_name")
-
-
-@dataclass(frozen=True, slots=True)
-class Sa1b:
-    """The form of the data set SA-1B. Boxes are one pixel smaller than those of pycocotools."""
-
-    name: str = "sa1b"
-    description: str = "SA-1B (zip): a JSON file per image, masks as RLE with all fields of the generator."
-    media_type: str = "application/zip"
-    extension: str = "zip"
-
-    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
-        return zip_of(_members(source, options))
 
 
 def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
@@ -40,3 +26,11 @@ def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
 def _annotations(row: Mapping[str, Any], before: int) -> list[dict[str, Any]]:
     """Return the masks with ids that no other image has; `before` masks come first in the file."""
     return [{"id": number, **mask} for number, mask in enumerate(row["masks"], start=before + 1)]
+
+
+# The form of the data set SA-1B. Boxes are one pixel smaller than those of pycocotools.
+SA1B = ZipFormat(
+    "sa1b",
+    "SA-1B (zip): a JSON file per image, masks as RLE with all fields of the generator.",
+    _members,
+)

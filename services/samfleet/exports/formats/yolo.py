@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from samfleet.exports.formats.archive import Member, MemberNames, provenance_of, zip_of
+from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, provenance_of
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.polygons import Corners, one_ring, polygons_of
 from samfleet.exports.formats.selection import selected_rows
 
 NAME_OF_FOLDERS = {"path": ".", "train": "images", "val": "images"}
-
-
-@dataclass(frozen=True, slots=True)
-class Yolo:
-    """Labels for `images/` and `labels/` side by side. A mask is one polygon: slits join its parts and holes."""
-
-    name: str = "yolo"
-    description: str = "YOLO segmentation (zip): a polygon per mask in labels/*.txt, classes in data.yaml."
-    media_type: str = "application/zip"
-    extension: str = "zip"
-
-    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
-        return zip_of(_members(source, options))
 
 
 def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
@@ -49,3 +35,11 @@ def _lines(row: Mapping[str, Any], classes: Classes, tolerance: float) -> Iterat
         if rings:
             shares = (one_ring(rings) / (row["width"], row["height"])).ravel()
             yield f"{classes.of(mask)} {' '.join(f'{share:.7g}' for share in shares.tolist())}\n"
+
+
+# Labels for `images/` and `labels/` side by side. A mask is one polygon: slits join its parts and holes.
+YOLO = ZipFormat(
+    "yolo",
+    "YOLO segmentation (zip): a polygon per mask in labels/*.txt, classes in data.yaml.",
+    _members,
+)
