@@ -1,9 +1,8 @@
-import { get, post, remove } from "/dashboard/static/api.js";
+import { get, hasEnded, post, remove } from "/dashboard/static/api.js";
 import { h, table } from "/dashboard/static/dom.js";
 import { bytes, moment, percent } from "/dashboard/static/format.js";
 
 const RENEWED_EVERY_MS = 2000;
-const ENDED = ["completed", "failed", "cancelled"];
 /** @type {Record<string, string>} */
 const TONES = { completed: "good", queued: "wait", running: "wait", failed: "bad" };
 
@@ -155,7 +154,7 @@ export async function showExports(section, job) {
   /** @param {Api.Job} now */
   async function renew(now) {
     clearTimeout(waiting);
-    const ended = now.runs.filter((run) => ENDED.includes(run.state));
+    const ended = now.runs.filter(hasEnded);
     const names = ended.map((run) => run.id).join();
     if (names !== runs) form.replaceChildren(exportForm(ended, formats, () => renew(now)));
     if (!names) form.replaceChildren(h("p", { class: "soft" }, "A run can be exported when it has ended."));
