@@ -44,6 +44,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=[160, 120], metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--points-per-side", type=int, default=16)
     parser.add_argument("--boxes", type=int, default=0, help="prompts of each picture, instead of SegEvery")
+    parser.add_argument(
+        "--at-a-time", type=int, nargs="+", default=AT_A_TIME, help="requests at Triton in the bare measurements"
+    )
     parser.add_argument("--note", default="", help="other work on the machine, for the result")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -87,6 +90,7 @@ class Work:
     task: dict[str, Any]
     boxes: int
     bare_images: int
+    at_a_time: Sequence[int]
 
     @classmethod
     def prepare(cls, folder: Path, options: argparse.Namespace) -> Self:
@@ -95,7 +99,7 @@ class Work:
         everything = {"kind": "everything", "points_per_side": options.points_per_side}
         task = {"kind": "prompts", "prompt": "box"} if options.boxes else everything
         bare = min(BARE_IMAGES, *options.images)
-        return cls(folder, files, (width, height), options.variant, task, options.boxes, bare)
+        return cls(folder, files, (width, height), options.variant, task, options.boxes, bare, options.at_a_time)
 
     def source(self, images: int) -> Source:
         if not self.boxes:
@@ -142,7 +146,7 @@ def _job(client: SamfleetClient, info: StackInfo, work: Work, images: int) -> di
         "images": images,
         "state": job.state,
         "seconds": round(seconds, 2),
-        "images_per_second": round(images / seconds, 1),
+        "images_per_second": _figure(images / seconds),
         "cpu_ms_per_image": cpu,
         "cpu_ms_per_image_outside_triton": round(sum(cpu.get(name, 0.0) for name in OUTSIDE), 3),
         "mib": {name: round(mib) for name, mib in after.mib.items()},
@@ -154,10 +158,15 @@ def _bare(address: str, work: Work) -> dict[str, float]:
     requests, most = work.requests(), get_variant(work.variant).max_batch_size
     rates: dict[str, float] = {}
     for together in sorted({min(images, most) for images in TOGETHER}):
-        for at_a_time in AT_A_TIME:
+        for at_a_time in work.at_a_time:
             name = f"{at_a_time} x {together}" if together > 1 else str(at_a_time)
-            rates[name] = round(images_per_second(address, work.variant, requests, at_a_time, together), 1)
+            rates[name] = _figure(images_per_second(address, work.variant, requests, at_a_time, together))
     return rates
+
+
+def _figure(rate: float) -> float:
+    """Return the rate with four digits: variants do from less than one to thousands of images a second."""
+    return float(f"{rate:.4g}")
 
 
 def _run(client: SamfleetClient, work: Work, images: int) -> Job:
