@@ -23,10 +23,10 @@ from samfleet.variants.catalogue import add_variants_of, get_variant
 from samfleet.variants.task import Prompt
 from samfleet.variants.weights.pull import pull
 from samfleet.wire.messages import SegmentRequest
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Job
-from samfleet_cli.jobs.dataset import Source, create_dataset
-from samfleet_cli.jobs.wait import follow_job
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Job
+from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.wait import follow_job
 from samfleet_cli.local_stack.stack import start_stack, stop_stack
 from samfleet_cli.local_stack.state import StackInfo
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from samfleet.client.address import Address, address_of_stack, require_key, stack_not_running
+from samfleet.client.client import SamfleetClient
 from samfleet.config import Settings
-from samfleet.errors import Unauthorized, Unavailable
-from samfleet_cli.client.client import SamfleetClient
 from samfleet_cli.local_stack.gates import require_gates
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartStatus
@@ -19,18 +19,6 @@ from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.sharing import is_temporary, stack_for, using
 from samfleet_cli.local_stack.stack import running_stack
 from samfleet_cli.local_stack.weights import pull_missing
-
-
-class StackNotRunning(Unavailable):
-    """No stack is running here."""
-
-    code = "stack_not_running"
-
-
-class ApiKeyMissing(Unauthorized):
-    """The API's URL is given without a key; set --api-key or SAMFLEET_API_KEY."""
-
-    code = "api_key_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +78,13 @@ def _discard(_message: str) -> None:
     """Ignore a message, for commands that print only results."""
 
 
-def _address(choice: ApiChoice) -> tuple[str, str]:
+def _address(choice: ApiChoice) -> Address:
     if choice.api_url:
-        if not choice.api_key:
-            raise ApiKeyMissing
-        return choice.api_url, choice.api_key
-    info = running_stack(choice.state_dir)
-    if info is None:
-        raise StackNotRunning(
-            f"no stack is running in {choice.state_dir}; start one with `samfleet up`, or choose an API with --api-url"
-        )
-    return info.api_url, info.api_key
+        return require_key(choice.api_url, choice.api_key)
+    running = address_of_stack(choice.state_dir)
+    if running is None:
+        raise stack_not_running(choice.state_dir)
+    return running
 
 
 @contextmanager

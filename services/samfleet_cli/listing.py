@@ -11,7 +11,7 @@ from typing import Any
 
 from samfleet.errors import InvalidInput
 from samfleet_cli import tables
-from samfleet_cli.client.schemas import SHOWN_ID
+from samfleet.client.schemas import SHOWN_ID
 
 _FOLDED_TO = 14  # minimum width of wrapped columns
 

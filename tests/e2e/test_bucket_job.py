@@ -16,7 +16,7 @@ from fixtures.servers.s3_server import Buckets
 from fixtures.waiting import until
 from samfleet.variants.user_records import read_variants
 from samfleet.variants.weights.pull import pull
-from samfleet_cli.client.client import SamfleetClient
+from samfleet.client.client import SamfleetClient
 
 IMAGES = 5000
 

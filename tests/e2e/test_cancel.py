@@ -12,8 +12,8 @@ import pytest
 from fixtures.images.scenes import write_scenes
 from fixtures.servers.running_stack import Samfleet
 from fixtures.waiting import until
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.jobs.dataset import Source, create_dataset
+from samfleet.client.client import SamfleetClient
+from samfleet.client.create_dataset import Source, create_dataset
 from samfleet_cli.local_stack.stack import stack_status
 
 HOURS = {"kind": "everything", "points_per_side": 160}  # 25,600 prompts per image

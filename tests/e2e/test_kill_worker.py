@@ -9,7 +9,7 @@ from pathlib import Path
 from fixtures.images.scenes import write_scenes
 from fixtures.servers.running_stack import Samfleet
 from fixtures.waiting import until
-from samfleet_cli.client.client import SamfleetClient
+from samfleet.client.client import SamfleetClient
 
 IMAGES = 6
 

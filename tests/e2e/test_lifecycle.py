@@ -9,9 +9,9 @@ import pytest
 from fixtures.images.scenes import write_scenes
 from fixtures.servers.running_stack import Samfleet
 from fixtures.waiting import until
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.transport import ApiError
-from samfleet_cli.jobs.dataset import Source, create_dataset
+from samfleet.client.client import SamfleetClient
+from samfleet.client.transport import ApiError
+from samfleet.client.create_dataset import Source, create_dataset
 
 TASK = {"kind": "everything", "points_per_side": 2}
 IMAGES = 8

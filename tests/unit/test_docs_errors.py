@@ -13,7 +13,9 @@ from samfleet.errors import SamfleetError
 from samfleet_api.error_handlers import ROUTING_CODE, ROUTING_CODES
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+CLIENT_DOCUMENT = DOCUMENT.with_name("client.md")
 PACKAGES = ("samfleet.", "samfleet_api.")
+CLIENT = "samfleet.client."  # its own errors are in docs/client.md
 
 
 def errors(root: type[SamfleetError]) -> Iterator[type[SamfleetError]]:
@@ -26,7 +28,7 @@ def wanted_rows() -> list[str]:
     for package in (samfleet, samfleet_api):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    ours = {error for error in errors(SamfleetError) if error.__module__.startswith(PACKAGES)}
+    ours = {error for error in errors(SamfleetError) if _is_of_a_server(error.__module__)}
     rows = [f"| `{error.code}` | {error.status_code} | {' '.join(error().message.split())} |" for error in ours]
     rows += [f"| `{ROUTING_CODES[404]}` | 404 | There is no such route. |"]
     rows += [f"| `{ROUTING_CODES[405]}` | 405 | The route does not take this method; `Allow` says which it takes. |"]
@@ -34,8 +36,20 @@ def wanted_rows() -> list[str]:
     return sorted(rows)
 
 
+def _is_of_a_server(module: str) -> bool:
+    return module.startswith(PACKAGES) and not module.startswith(CLIENT)
+
+
 def test_every_error_code_is_documented() -> None:
     errors_alone = DOCUMENT.read_text().partition("### Files that fail")[0]
     rows = [line for line in errors_alone.splitlines() if line.startswith("| `")]
     wanted = wanted_rows()
     assert rows == wanted, "docs/api.md should have these rows:\n" + "\n".join(wanted)
+
+
+def test_every_error_of_the_client_is_documented() -> None:
+    wanted_rows()  # imports every module
+    ours = {error for error in errors(SamfleetError) if error.__module__.startswith(CLIENT)}
+    wanted = sorted(f"| `{error.__name__}` | `{error.code}` | {' '.join((error.__doc__ or '').split())} |" for error in ours)
+    rows = [line for line in CLIENT_DOCUMENT.read_text().splitlines() if line.startswith("| `") and line.count("|") == 4]
+    assert [row for row in rows if row in wanted] == wanted, "docs/client.md should have these rows:\n" + "\n".join(wanted)

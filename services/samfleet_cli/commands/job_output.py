@@ -12,8 +12,8 @@ from samfleet_cli.commands.rows import print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from samfleet_cli.client.client import SamfleetClient
-    from samfleet_cli.client.schemas import Job
+    from samfleet.client.client import SamfleetClient
+    from samfleet.client.schemas import Job
 
 JobId = Annotated[str, typer.Argument(help="The job's id, or its first six or more characters.")]
 

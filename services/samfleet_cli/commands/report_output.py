@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from samfleet_cli.client.client import SamfleetClient
+from samfleet.client.client import SamfleetClient
 from samfleet_cli.commands.report_options import Asked
 from samfleet_cli.connection import choose_api, connect
 from samfleet_cli.listing import OutputChosenTwice

@@ -28,7 +28,7 @@ from samfleet_cli.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from samfleet_cli.jobs.dataset import BucketSource, Source
+    from samfleet.client.create_dataset import BucketSource, Source
     from samfleet_cli.jobs.segment import Segmentation
 
 
@@ -182,7 +182,7 @@ def _images_of(
     name: str | None,
 ) -> Source | BucketSource:
     """Return the images on disk, or those of a bucket, which has no files of annotations."""
-    from samfleet_cli.jobs.dataset import BucketSource, Source
+    from samfleet.client.create_dataset import BucketSource, Source
 
     if isinstance(source, Path):
         return Source(source, annotations, limit, detections, strict_annotations, hidden, name)
@@ -193,7 +193,7 @@ def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *
     from samfleet_cli.connection import choose_api
     from samfleet_cli.jobs.progress import open_display
     from samfleet_cli.jobs.segment import segment as run
-    from samfleet_cli.jobs.wait import exit_code_of
+    from samfleet_cli.jobs.exit_code import exit_code_of
     from samfleet_cli.tables import print_summary
 
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))

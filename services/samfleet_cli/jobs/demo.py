@@ -13,11 +13,11 @@ from typing import Any
 
 from samfleet.errors import NotFound
 from samfleet.wire.stages import STAGES
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Job, Run
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Job, Run
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
-from samfleet_cli.files import write_text
-from samfleet_cli.jobs.dataset import Source
+from samfleet.files import write_text
+from samfleet.client.create_dataset import Source
 from samfleet_cli.jobs.gallery import Gallery, GalleryImage, render_gallery
 from samfleet_cli.jobs.output_folder import require_out
 from samfleet_cli.jobs.progress import Display

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.client.client import SamfleetClient
+from samfleet.client.client import SamfleetClient
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import ImageError, Job, Run, StageTimes
-from samfleet_cli.files import write_json
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import ImageError, Job, Run, StageTimes
+from samfleet.files import write_json
 from samfleet_cli.jobs.output_folder import DATASET_FILE, FORMS, SUMMARY_FILE
 
 UNCLASSIFIED = [{"id": 1, "name": "object"}]  # category of unclassified masks

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from samfleet_cli.local_stack import processes
 from samfleet_cli.local_stack.part import FOR_GOOD, Answer, PartSpec, PartState, PartStatus
-from samfleet_cli.local_stack.processes import MARKER, ProcessIdentity, identify
+from samfleet.process_identity import ProcessIdentity, identify
+from samfleet_cli.local_stack.processes import MARKER
 from samfleet_cli.local_stack.watch import Runner, Watch, in_thread
 
 _CANNOT_START = 127  # exit code of a shell for a program that it cannot run

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from samfleet.errors import Conflict
-from samfleet_cli.local_stack.processes import ProcessIdentity, identify
+from samfleet.process_identity import ProcessIdentity, identify
 
 
 class StackAlreadyRuns(Conflict):

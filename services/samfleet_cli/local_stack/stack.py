@@ -19,7 +19,8 @@ from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.plan import metrics_urls
 from samfleet_cli.local_stack.preconditions import require_startable
-from samfleet_cli.local_stack.processes import ProcessIdentity, identify, wait_gone
+from samfleet.process_identity import ProcessIdentity, identify
+from samfleet_cli.local_stack.processes import wait_gone
 from samfleet_cli.local_stack.run import clear_leftovers, leftovers
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samfleet_cli.local_stack.part import PartState, PartStatus
-from samfleet_cli.local_stack.processes import ProcessIdentity
+from samfleet.process_identity import ProcessIdentity
 
 _VERSION = 1
 

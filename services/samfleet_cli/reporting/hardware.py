@@ -8,8 +8,8 @@ from typing import Any
 
 from samfleet.errors import InvalidInput, NotFound
 from samfleet.machine import machine_name
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import SHOWN_ID
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import SHOWN_ID
 
 Hardware = dict[str, Any]
 _LEAST_ID = 4  # shorter strings are taken as names

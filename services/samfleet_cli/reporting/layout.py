@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from samfleet_cli.client.schemas import SHOWN_ID
+from samfleet.client.schemas import SHOWN_ID
 
 if TYPE_CHECKING:
     from rich.table import Table

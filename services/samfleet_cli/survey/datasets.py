@@ -16,8 +16,8 @@ from samfleet.datasets.folder_walk import FoundImage
 from samfleet.datasets.matching import match_names
 from samfleet.errors import InvalidInput
 from samfleet.regular_files import open_regular
-from samfleet_cli.files import write_json
-from samfleet_cli.jobs.dataset import Source
+from samfleet.files import write_json
+from samfleet.client.create_dataset import Source
 from samfleet_cli.survey.detections import prepare_detections
 from samfleet_cli.survey.plan import DatasetSpec
 from samfleet_cli.survey.tasks import DETECTORS, Shape

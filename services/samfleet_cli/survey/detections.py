@@ -9,7 +9,7 @@ from pathlib import Path
 from samfleet.datasets.annotations import CocoInstances
 from samfleet.datasets.detections import Detections, DetectionsInvalid, read_detections
 from samfleet.regular_files import open_regular
-from samfleet_cli.files import replacing
+from samfleet.files import replacing
 
 DETECTIONS_FILE = "detections.json"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from samfleet_cli.client.schemas import Job
+from samfleet.client.schemas import Job
 from samfleet_cli.jobs.progress import describe, describe_stall
 from samfleet_cli.survey.cells import Cell
 from samfleet_cli.survey.state import OVER, CellState, SurveyState

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.survey.conditions import name_with_boxes
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Job
-from samfleet_cli.client.transport import ApiError, ApiUnreachable
-from samfleet_cli.jobs.dataset import create_dataset
-from samfleet_cli.jobs.wait import PATIENCE_SECONDS, Clock
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Job
+from samfleet.client.transport import ApiError, ApiUnreachable
+from samfleet.client.create_dataset import create_dataset
+from samfleet.client.wait import PATIENCE_SECONDS, Clock
 from samfleet_cli.survey.cells import Cell
 from samfleet_cli.survey.datasets import DatasetKey, prepare_dataset
 from samfleet_cli.survey.plan import Plan

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from samfleet.errors import InvalidInput
-from samfleet_cli.files import write_json
+from samfleet.files import write_json
 
 STATE_FILE = "survey.json"
 CellStatus = Literal["waiting", "running", "completed", "failed", "skipped"]

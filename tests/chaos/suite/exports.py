@@ -13,7 +13,7 @@ from PIL import Image
 from chaos.suite.evidence import Evidence
 from fixtures.servers.chaos_stack import ChaosStack
 from samfleet.jobs.export import ExportFormat
-from samfleet_cli.client.client import SamfleetClient
+from samfleet.client.client import SamfleetClient
 
 
 def download(stack: ChaosStack, evidence: Evidence, folder: Path) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from chaos.suite.stack import Folders
 from fixtures.servers.chaos_stack import ChaosStack, closing_engine
 from fixtures.servers.redis import flush
 from samfleet.db.session import read_only
-from samfleet_cli.client.client import SamfleetClient
+from samfleet.client.client import SamfleetClient
 
 PATIENCE_SECONDS = 600.0  # without a recorded image
 WHOLE_SECONDS = 300.0

@@ -11,7 +11,7 @@ from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, new_job
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import transaction
-from samfleet_cli.client.transport import ApiError
+from samfleet.client.transport import ApiError
 from samfleet_cli.main import app
 
 

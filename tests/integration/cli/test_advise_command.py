@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fixtures.api.running_api import Api, Tenant
-from samfleet_cli.client.transport import ApiError
+from samfleet.client.transport import ApiError
 from samfleet_cli.listing import OutputChosenTwice
 from samfleet_cli.main import app
 

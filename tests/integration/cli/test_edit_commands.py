@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import new_job
-from samfleet_cli.client.transport import ApiError
+from samfleet.client.transport import ApiError
 from samfleet_cli.main import app
 
 

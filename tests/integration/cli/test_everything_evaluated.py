@@ -29,9 +29,9 @@ from samfleet.masks.record import MaskRecord
 from samfleet.quality.protocol import AREAS
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet_cli import main
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Job
-from samfleet_cli.jobs.dataset import Source, create_dataset
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Job
+from samfleet.client.create_dataset import Source, create_dataset
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from samfleet.exports.build import build_export
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.export_calls import DownloadDamaged
+from samfleet.client.client import SamfleetClient
+from samfleet.client.export_calls import DownloadDamaged
 from samfleet_cli.jobs.exports import ExportNotBuilt, wait_for_export
 from samfleet_cli.main import app
 

@@ -13,7 +13,7 @@ from fixtures.worker.recorded_jobs import carry_out, failed, new_job, plan, segm
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
-from samfleet_cli.client.transport import ApiError
+from samfleet.client.transport import ApiError
 from samfleet_cli.main import app
 
 

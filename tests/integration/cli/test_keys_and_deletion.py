@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant, new_tenant
 from fixtures.worker.recorded_jobs import carry_out, new_job
-from samfleet_cli.client.transport import ApiError
+from samfleet.client.transport import ApiError
 from samfleet_cli.main import app
 
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from samfleet.client.address import ApiKeyMissing, StackNotRunning
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet_cli.connection import (
     ApiChoice,
-    ApiKeyMissing,
-    StackNotRunning,
     _ended_by_signals,
     choose_api,
     connect,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from samfleet_cli.local_stack.processes import MARKER, belonging_to, descendants, end, identify, wait_gone
+from samfleet.process_identity import identify
+from samfleet_cli.local_stack.processes import MARKER, belonging_to, descendants, end, wait_gone
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 STUBBORN = (

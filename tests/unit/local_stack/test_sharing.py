@@ -12,7 +12,7 @@ import pytest
 
 from samfleet_cli.local_stack import lock, sharing
 from samfleet_cli.local_stack.layout import StateDir
-from samfleet_cli.local_stack.processes import ProcessIdentity
+from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack.sharing import is_temporary, stack_for, using
 from samfleet_cli.local_stack.state import StackInfo, StackState, write_state
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
-from samfleet_cli.local_stack.processes import ProcessIdentity
+from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state, write_state
 
 

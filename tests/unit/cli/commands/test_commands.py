@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from fixtures.api.api_double import job
 from samfleet.variants.task import BoxSource, EverythingParameters
 from samfleet_cli import main
-from samfleet_cli.client.schemas import Job
+from samfleet.client.schemas import Job
 from samfleet_cli.commands.grid_options import GRID_OPTIONS
 from samfleet_cli.commands.job_output import print_job
 from samfleet_cli.commands.segment import TaskName, task_from_options
@@ -138,7 +138,7 @@ def test_an_error_is_one_line_with_its_code_on_stderr(
 def test_an_unreachable_api_says_what_to_do(
     url: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("samfleet_cli.client.transport.RETRY_DELAYS_SECONDS", ())
+    monkeypatch.setattr("samfleet.client.transport.RETRY_DELAYS_SECONDS", ())
     monkeypatch.setattr(sys, "argv", ["samfleet", "jobs", "show", "j1", "--api-url", url, "--api-key", "key"])
     with pytest.raises(SystemExit):
         main.main()

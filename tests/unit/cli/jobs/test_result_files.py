@@ -11,7 +11,7 @@ from rich.console import Console
 
 from fixtures.api.api_double import STAGE, ApiDouble, image, job, page, run
 from fixtures.models.gates import gate
-from samfleet_cli.client.schemas import Job, Run
+from samfleet.client.schemas import Job, Run
 from samfleet_cli.jobs.result_files import hardware_of, result_name, stages_note, summarise, write_results
 from samfleet_cli.tables import evaluation_table, runs_table, stages_table
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from fixtures.api.api_double import ApiDouble, dataset, image, job, page, refusal, run
-from samfleet_cli.client.transport import ApiError
+from samfleet.client.transport import ApiError
 
 
 def test_retries_of_a_submission_use_the_same_idempotency_key() -> None:

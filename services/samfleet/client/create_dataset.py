@@ -16,10 +16,10 @@ from samfleet.datasets.folder_walk import FoundImage, ListingLimits
 from samfleet.datasets.left_out import LeftOut, LeftOutTally, describe
 from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
 from samfleet.errors import InvalidInput, SamfleetError
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Dataset, DatasetError
-from samfleet_cli.client.transport import ApiError
-from samfleet_cli.jobs.wait import Clock, Patience
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Dataset, DatasetError
+from samfleet.client.transport import ApiError
+from samfleet.client.wait import Clock, Patience
 
 LISTING_INTERVAL_SECONDS = 0.5
 BATCH_FILES = 32

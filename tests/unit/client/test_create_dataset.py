@@ -9,8 +9,8 @@ import pytest
 from fixtures.api.api_double import ApiDouble, dataset, image, page, refusal
 from samfleet.datasets.folder_walk import FolderWalk, FoundImage
 from samfleet.datasets.names import FileNameInvalid
-from samfleet_cli.client.transport import ApiError
-from samfleet_cli.jobs.dataset import (
+from samfleet.client.transport import ApiError
+from samfleet.client.create_dataset import (
     BATCH_FILES,
     BucketSource,
     DatasetNotListed,
@@ -19,7 +19,7 @@ from samfleet_cli.jobs.dataset import (
     UploadProgress,
     create_dataset,
 )
-from samfleet_cli.jobs.wait import Clock
+from samfleet.client.wait import Clock
 
 UPLOAD = {
     "POST /v1/datasets/u1/images": {"items": []},

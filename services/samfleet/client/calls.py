@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from samfleet.regular_files import open_regular
-from samfleet_cli.client.transport import Transport
-from samfleet_cli.files import replacing
+from samfleet.client.transport import Transport
+from samfleet.files import replacing
 
 PAGE = 1000
 PIECE_BYTES = 1 << 20

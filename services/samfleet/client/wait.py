@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.client.client import SamfleetClient
-from samfleet_cli.client.schemas import Job
-from samfleet_cli.client.transport import ApiError, ApiUnreachable
-from samfleet_cli.exit_codes import ExitCode
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Job
+from samfleet.client.transport import ApiError, ApiUnreachable
 
 FIRST_INTERVAL_SECONDS = 0.2
 LONGEST_INTERVAL_SECONDS = 2.0
-NO_IMAGE_SUCCEEDED = "no_image_succeeded"  # error code of a job whose images all failed
 PATIENCE_SECONDS = 120.0  # the supervisor restarts a crashed API within half a minute
 
 
@@ -65,13 +63,3 @@ def follow_job(
                 return job
         clock.sleep(interval)
         interval = min(interval * 1.5, LONGEST_INTERVAL_SECONDS)
-
-
-def exit_code_of(job: Job) -> ExitCode:
-    """Return the exit code for an ended job. Raises `JobFailed` if it failed for another reason than its images."""
-    if job.state == "failed" and (job.error is None or job.error.code != NO_IMAGE_SUCCEEDED):
-        reason = "; ".join(job.reasons) or "the server gives no reason"
-        raise JobFailed(f"job {job.id} failed: {reason}; {job.kept}")
-    if job.state == "cancelled":
-        return ExitCode.CANCELLED
-    return ExitCode.IMAGES_FAILED if job.state != "completed" or job.counts.failed else ExitCode.OK

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from samfleet_cli.client.calls import Calls, without_none
+from samfleet.client.calls import Calls, without_none
 
 WEBHOOKS = "/v1/webhooks"
 

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from samfleet.datasets.left_out import LeftOut
 from samfleet.regular_files import open_regular
-from samfleet_cli.client.access_calls import AccessCalls
-from samfleet_cli.client.calls import EXCHANGE_SECONDS, without_none
-from samfleet_cli.client.export_calls import ExportCalls
-from samfleet_cli.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
-from samfleet_cli.client.transport import ApiError
-from samfleet_cli.client.webhook_calls import WebhookCalls
+from samfleet.client.access_calls import AccessCalls
+from samfleet.client.calls import EXCHANGE_SECONDS, without_none
+from samfleet.client.export_calls import ExportCalls
+from samfleet.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
+from samfleet.client.transport import ApiError
+from samfleet.client.webhook_calls import WebhookCalls
 
 _LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
 

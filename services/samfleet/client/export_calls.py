@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from samfleet.errors import SamfleetError
-from samfleet_cli.client.calls import PIECE_BYTES, Calls, without_none
+from samfleet.client.calls import PIECE_BYTES, Calls, without_none
 
 EXPORTS = "/v1/exports"
 

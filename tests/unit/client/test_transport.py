@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from samfleet_cli.client.transport import (
+from samfleet.client.transport import (
     LONGEST_WAITS_SECONDS,
     RETRY_DELAYS_SECONDS,
     ApiError,
