@@ -18,15 +18,15 @@ from benchmarks.environment import circumstances
 from benchmarks.pipeline.bare import images_per_second
 from benchmarks.pipeline.parts import Usage
 from benchmarks.pipeline.pictures import boxes_of, write_annotations, write_pictures
+from samfleet.client.client import SamfleetClient
+from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.schemas import Job
+from samfleet.client.wait import follow_job
 from samfleet.jobs.task import parse_job_task
 from samfleet.variants.catalogue import add_variants_of, get_variant
 from samfleet.variants.task import Prompt
 from samfleet.variants.weights.pull import pull
 from samfleet.wire.messages import SegmentRequest
-from samfleet.client.client import SamfleetClient
-from samfleet.client.schemas import Job
-from samfleet.client.create_dataset import Source, create_dataset
-from samfleet.client.wait import follow_job
 from samfleet_cli.local_stack.stack import start_stack, stop_stack
 from samfleet_cli.local_stack.state import StackInfo
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from samfleet.client.schemas import SHOWN_ID
 from samfleet.errors import InvalidInput
 from samfleet_cli import tables
-from samfleet.client.schemas import SHOWN_ID
 
 _FOLDED_TO = 14  # minimum width of wrapped columns
 

@@ -14,9 +14,9 @@ from fixtures.images.encoded_images import encoded
 from fixtures.servers.running_stack import FIXED, FIXED_MASKS, Samfleet, running_stack
 from fixtures.servers.s3_server import Buckets
 from fixtures.waiting import until
+from samfleet.client.client import SamfleetClient
 from samfleet.variants.user_records import read_variants
 from samfleet.variants.weights.pull import pull
-from samfleet.client.client import SamfleetClient
 
 IMAGES = 5000
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from samfleet.regular_files import open_regular
 from samfleet.client.transport import Transport
 from samfleet.files import replacing
+from samfleet.regular_files import open_regular
 
 PAGE = 1000
 PIECE_BYTES = 1 << 20

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from samfleet.datasets.left_out import LeftOut
-from samfleet.regular_files import open_regular
 from samfleet.client.access_calls import AccessCalls
 from samfleet.client.calls import EXCHANGE_SECONDS, without_none
 from samfleet.client.export_calls import ExportCalls
 from samfleet.client.schemas import Dataset, DatasetImage, ImageError, ImageResult, Job, Run
 from samfleet.client.transport import ApiError
 from samfleet.client.webhook_calls import WebhookCalls
+from samfleet.datasets.left_out import LeftOut
+from samfleet.regular_files import open_regular
 
 _LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
 

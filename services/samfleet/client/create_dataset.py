@@ -11,15 +11,15 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Dataset, DatasetError
+from samfleet.client.transport import ApiError
+from samfleet.client.wait import Clock, Patience
 from samfleet.datasets.directory import list_files
 from samfleet.datasets.folder_walk import FoundImage, ListingLimits
 from samfleet.datasets.left_out import LeftOut, LeftOutTally, describe
 from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
 from samfleet.errors import InvalidInput, SamfleetError
-from samfleet.client.client import SamfleetClient
-from samfleet.client.schemas import Dataset, DatasetError
-from samfleet.client.transport import ApiError
-from samfleet.client.wait import Clock, Patience
 
 LISTING_INTERVAL_SECONDS = 0.5
 BATCH_FILES = 32

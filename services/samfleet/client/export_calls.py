@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from samfleet.errors import SamfleetError
 from samfleet.client.calls import PIECE_BYTES, Calls, without_none
+from samfleet.errors import SamfleetError
 
 EXPORTS = "/v1/exports"
 

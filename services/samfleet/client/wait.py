@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from samfleet.errors import SamfleetError
 from samfleet.client.client import SamfleetClient
 from samfleet.client.schemas import Job
 from samfleet.client.transport import ApiError, ApiUnreachable
+from samfleet.errors import SamfleetError
 
 FIRST_INTERVAL_SECONDS = 0.2
 LONGEST_INTERVAL_SECONDS = 2.0

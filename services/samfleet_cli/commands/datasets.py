@@ -120,8 +120,8 @@ def create(
 
     Waits until they are listed. The operator allows buckets with SAMFLEET_S3_SOURCES.
     """
-    from samfleet_cli.connection import choose_api, connect
     from samfleet.client.create_dataset import BucketSource, create_dataset
+    from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.progress import open_display
 
     described = {"name": name, "labels": labels_of(label), "notes": notes}

@@ -27,8 +27,8 @@ def demo(
     from samfleet_cli import tables
     from samfleet_cli.connection import choose_api
     from samfleet_cli.jobs.demo import demonstrate
-    from samfleet_cli.jobs.progress import open_display
     from samfleet_cli.jobs.exit_code import exit_code_of
+    from samfleet_cli.jobs.progress import open_display
 
     shown = demonstrate(choose_api(api_url, api_key), out, points_per_side, open_display(sys.stderr))
     summary = shown.results.summary

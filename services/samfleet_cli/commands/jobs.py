@@ -176,10 +176,10 @@ def follow(
 ) -> None:
     """Wait for a job and write its files, like `samfleet segment`, with the same exit codes."""
     from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.jobs.exit_code import exit_code_of
     from samfleet_cli.jobs.output_folder import require_out
     from samfleet_cli.jobs.progress import open_display
     from samfleet_cli.jobs.segment import finish_job
-    from samfleet_cli.jobs.exit_code import exit_code_of
     from samfleet_cli.tables import print_summary
 
     with open_display(sys.stderr) as display, connect(choose_api(api_url, api_key)) as client:

@@ -191,9 +191,9 @@ def _images_of(
 
 def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *, as_json: bool) -> None:
     from samfleet_cli.connection import choose_api
+    from samfleet_cli.jobs.exit_code import exit_code_of
     from samfleet_cli.jobs.progress import open_display
     from samfleet_cli.jobs.segment import segment as run
-    from samfleet_cli.jobs.exit_code import exit_code_of
     from samfleet_cli.tables import print_summary
 
     job, results = run(choose_api(api_url, api_key), wanted, open_display(sys.stderr))

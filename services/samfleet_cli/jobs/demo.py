@@ -11,13 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from samfleet.errors import NotFound
-from samfleet.wire.stages import STAGES
 from samfleet.client.client import SamfleetClient
-from samfleet.client.schemas import Job, Run
-from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
-from samfleet.files import write_text
 from samfleet.client.create_dataset import Source
+from samfleet.client.schemas import Job, Run
+from samfleet.errors import NotFound
+from samfleet.files import write_text
+from samfleet.wire.stages import STAGES
+from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
 from samfleet_cli.jobs.gallery import Gallery, GalleryImage, render_gallery
 from samfleet_cli.jobs.output_folder import require_out
 from samfleet_cli.jobs.progress import Display

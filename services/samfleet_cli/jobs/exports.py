@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from samfleet.errors import SamfleetError
 from samfleet.client.client import SamfleetClient
+from samfleet.errors import SamfleetError
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
 

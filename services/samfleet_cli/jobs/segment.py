@@ -8,18 +8,18 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from samfleet.client.client import SamfleetClient
+from samfleet.client.create_dataset import BucketSource, Source, create_dataset
+from samfleet.client.schemas import SHOWN_ID, Job
+from samfleet.client.transport import ApiError
+from samfleet.client.wait import follow_job
 from samfleet.datasets.left_out import describe
 from samfleet.errors import SamfleetError
 from samfleet.variants.catalogue import unknown_variant
-from samfleet.client.client import SamfleetClient
-from samfleet.client.schemas import SHOWN_ID, Job
-from samfleet.client.transport import ApiError
 from samfleet_cli.connection import ApiChoice, connect_or_start, prepare
-from samfleet.client.create_dataset import BucketSource, Source, create_dataset
 from samfleet_cli.jobs.output_folder import follow_command, require_out, said_if_not_written
 from samfleet_cli.jobs.progress import Display
 from samfleet_cli.jobs.result_files import Results, write_results
-from samfleet.client.wait import follow_job
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from samfleet.process_identity import ProcessIdentity, identify
 from samfleet_cli.local_stack import processes
 from samfleet_cli.local_stack.part import FOR_GOOD, Answer, PartSpec, PartState, PartStatus
-from samfleet.process_identity import ProcessIdentity, identify
 from samfleet_cli.local_stack.processes import MARKER
 from samfleet_cli.local_stack.watch import Runner, Watch, in_thread
 

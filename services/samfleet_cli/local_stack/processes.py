@@ -25,8 +25,6 @@ class ProcessesRemain(SamfleetError):
     code = "stack_processes_remain"
 
 
-
-
 def become_subreaper() -> None:
     """Make this process the parent of orphaned descendants instead of init, so that none of them escapes."""
     libc = ctypes.CDLL(None, use_errno=True)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 
 from samfleet.config import Settings
 from samfleet.errors import SamfleetError
+from samfleet.process_identity import ProcessIdentity
 from samfleet.variants.catalogue import add_variants_of
 from samfleet_cli.local_stack import lock, processes
 from samfleet_cli.local_stack.child import BackOff, Child
 from samfleet_cli.local_stack.layout import OTHERS, StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.plan import StackPlan, make_plan
-from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack.settings import StackSettings
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state, write_state
 from samfleet_cli.local_stack.supervisor import Supervisor

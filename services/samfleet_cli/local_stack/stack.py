@@ -13,13 +13,13 @@ from typing import Literal
 
 from samfleet.config import Settings
 from samfleet.errors import Unavailable
+from samfleet.process_identity import ProcessIdentity, identify
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.child import last_words
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet_cli.local_stack.plan import metrics_urls
 from samfleet_cli.local_stack.preconditions import require_startable
-from samfleet.process_identity import ProcessIdentity, identify
 from samfleet_cli.local_stack.processes import wait_gone
 from samfleet_cli.local_stack.run import clear_leftovers, leftovers
 from samfleet_cli.local_stack.settings import StackSettings

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from samfleet_cli.local_stack.part import PartState, PartStatus
 from samfleet.process_identity import ProcessIdentity
+from samfleet_cli.local_stack.part import PartState, PartStatus
 
 _VERSION = 1
 

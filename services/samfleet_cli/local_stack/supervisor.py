@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack import processes
 from samfleet_cli.local_stack.child import BackOff, Child, supervision
 from samfleet_cli.local_stack.part import PartSpec, PartState, PartStatus, in_start_order
-from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack.stuck import Stuck, StuckProcesses
 
 _TICK_SECONDS = 0.1

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from samfleet.errors import InvalidInput, NotFound
-from samfleet.machine import machine_name
 from samfleet.client.client import SamfleetClient
 from samfleet.client.schemas import SHOWN_ID
+from samfleet.errors import InvalidInput, NotFound
+from samfleet.machine import machine_name
 
 Hardware = dict[str, Any]
 _LEAST_ID = 4  # shorter strings are taken as names

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samfleet.client.create_dataset import Source
 from samfleet.datasets.annotation_entries import Annotation
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.folder_walk import FoundImage
 from samfleet.datasets.matching import match_names
 from samfleet.errors import InvalidInput
-from samfleet.regular_files import open_regular
 from samfleet.files import write_json
-from samfleet.client.create_dataset import Source
+from samfleet.regular_files import open_regular
 from samfleet_cli.survey.detections import prepare_detections
 from samfleet_cli.survey.plan import DatasetSpec
 from samfleet_cli.survey.tasks import DETECTORS, Shape

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from samfleet.datasets.annotations import CocoInstances
 from samfleet.datasets.detections import Detections, DetectionsInvalid, read_detections
-from samfleet.regular_files import open_regular
 from samfleet.files import replacing
+from samfleet.regular_files import open_regular
 
 DETECTIONS_FILE = "detections.json"
 

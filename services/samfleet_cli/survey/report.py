@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from samfleet.reports.table import Report
 from samfleet.client.client import SamfleetClient
 from samfleet.files import write_json, write_text
+from samfleet.reports.table import Report
 from samfleet_cli.survey.document import make_document
 from samfleet_cli.survey.markdown import as_markdown
 from samfleet_cli.survey.page import as_html

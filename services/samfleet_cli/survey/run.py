@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from samfleet.errors import InvalidInput, SamfleetError
-from samfleet.survey.conditions import name_with_boxes
 from samfleet.client.client import SamfleetClient
+from samfleet.client.create_dataset import create_dataset
 from samfleet.client.schemas import Job
 from samfleet.client.transport import ApiError, ApiUnreachable
-from samfleet.client.create_dataset import create_dataset
 from samfleet.client.wait import PATIENCE_SECONDS, Clock
+from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.survey.conditions import name_with_boxes
 from samfleet_cli.survey.cells import Cell
 from samfleet_cli.survey.datasets import DatasetKey, prepare_dataset
 from samfleet_cli.survey.plan import Plan

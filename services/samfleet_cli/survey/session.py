@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from samfleet.client.client import SamfleetClient
 from samfleet.variants.catalogue import VARIANTS
 from samfleet.variants.stand_ins import is_stand_in
-from samfleet.client.client import SamfleetClient
 from samfleet_cli.connection import ApiChoice, connect, connect_or_start, prepare
 from samfleet_cli.jobs.output_folder import require_out
 from samfleet_cli.local_stack.sharing import is_temporary

@@ -12,8 +12,8 @@ from PIL import Image
 
 from chaos.suite.evidence import Evidence
 from fixtures.servers.chaos_stack import ChaosStack
-from samfleet.jobs.export import ExportFormat
 from samfleet.client.client import SamfleetClient
+from samfleet.jobs.export import ExportFormat
 
 
 def download(stack: ChaosStack, evidence: Evidence, folder: Path) -> Mapping[str, str]:

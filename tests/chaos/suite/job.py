@@ -17,8 +17,8 @@ from chaos.suite.schedule import Strike
 from chaos.suite.stack import Folders
 from fixtures.servers.chaos_stack import ChaosStack, closing_engine
 from fixtures.servers.redis import flush
-from samfleet.db.session import read_only
 from samfleet.client.client import SamfleetClient
+from samfleet.db.session import read_only
 
 PATIENCE_SECONDS = 600.0  # without a recorded image
 WHOLE_SECONDS = 300.0

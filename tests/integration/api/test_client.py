@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, failed, segmented, write_pictures
-from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.client.client import SamfleetClient
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 
 
 def first_fails(image: ShardImage) -> ImageOutcome:

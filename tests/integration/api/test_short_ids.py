@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, new_job
+from samfleet.client.transport import ApiError
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import transaction
-from samfleet.client.transport import ApiError
 from samfleet_cli.main import app
 
 

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.images.scenes import write_annotations, write_scenes
-from samfleet_cli import main
 from samfleet.client import calls
 from samfleet.client.client import SamfleetClient
-from samfleet.client.transport import ApiError
 from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.transport import ApiError
+from samfleet_cli import main
 
 EVERYTHING = {"kind": "everything", "points_per_side": 4}
 

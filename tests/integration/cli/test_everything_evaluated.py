@@ -21,6 +21,9 @@ from typer.testing import CliRunner
 from fixtures.api.running_api import Api, Tenant
 from fixtures.models.shared_data import shared_path
 from fixtures.worker.worker_services import make_services
+from samfleet.client.client import SamfleetClient
+from samfleet.client.create_dataset import Source, create_dataset
+from samfleet.client.schemas import Job
 from samfleet.db.models import Shard
 from samfleet.db.session import transaction
 from samfleet.jobs.finish import finish_run
@@ -29,9 +32,6 @@ from samfleet.masks.record import MaskRecord
 from samfleet.quality.protocol import AREAS
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest, StageTime
 from samfleet_cli import main
-from samfleet.client.client import SamfleetClient
-from samfleet.client.schemas import Job
-from samfleet.client.create_dataset import Source, create_dataset
 from samfleet_worker.pipeline import segment_shard
 from samfleet_worker.triton.memory_segmenter import MemorySegmenter
 

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import carry_out, failed, new_job, plan, segmented
+from samfleet.client.transport import ApiError
 from samfleet.db.session import transaction
 from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.outcomes import ImageOutcome, ShardImage
-from samfleet.client.transport import ApiError
 from samfleet_cli.main import app
 
 

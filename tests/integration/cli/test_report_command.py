@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import Outcomes, carry_out, new_job, segmented
-from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet.client.transport import ApiError
+from samfleet.jobs.outcomes import ImageOutcome, ShardImage
 from samfleet_cli.listing import OutputChosenTwice
 from samfleet_cli.main import app
 from samfleet_cli.reporting.hardware import HardwareAmbiguous, HardwareUnknown

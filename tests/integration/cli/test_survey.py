@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, carry_out, segmented, write_pictures
-from samfleet.db.models import Job as JobRow
-from samfleet.db.session import read_only
 from samfleet.client.client import SamfleetClient
 from samfleet.client.schemas import Job
 from samfleet.client.wait import Clock
+from samfleet.db.models import Job as JobRow
+from samfleet.db.session import read_only
 from samfleet_cli.survey.cells import Cell, HostedVariant, cells_of
 from samfleet_cli.survey.plan import Plan, parse_plan
 from samfleet_cli.survey.report import write_report

@@ -7,9 +7,6 @@ from typing import Any
 import pytest
 
 from fixtures.api.api_double import ApiDouble, dataset, image, page, refusal
-from samfleet.datasets.folder_walk import FolderWalk, FoundImage
-from samfleet.datasets.names import FileNameInvalid
-from samfleet.client.transport import ApiError
 from samfleet.client.create_dataset import (
     BATCH_FILES,
     BucketSource,
@@ -19,7 +16,10 @@ from samfleet.client.create_dataset import (
     UploadProgress,
     create_dataset,
 )
+from samfleet.client.transport import ApiError
 from samfleet.client.wait import Clock
+from samfleet.datasets.folder_walk import FolderWalk, FoundImage
+from samfleet.datasets.names import FileNameInvalid
 
 UPLOAD = {
     "POST /v1/datasets/u1/images": {"items": []},

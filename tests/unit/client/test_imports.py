@@ -7,7 +7,7 @@ import pytest
 
 import samfleet.client
 
-HEAVY = ("boto3", "celery", "psycopg", "redis", "scipy", "sqlalchemy", "torch", "typer", "psutil", "pandas", "supervision")
+HEAVY = ("boto3", "celery", "pandas", "psutil", "psycopg", "redis", "scipy", "sqlalchemy", "supervision", "torch")
 PROGRAM = "import sys; from samfleet.client import {names}; print(*(set({heavy!r}) & set(sys.modules)))"
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from samfleet.process_identity import identify
 from samfleet_cli.local_stack import lock
 from samfleet_cli.local_stack.lock import StackAlreadyRuns
-from samfleet.process_identity import identify
 
 
 def test_a_second_holder_gets_an_error_that_names_the_first(tmp_path: Path) -> None:

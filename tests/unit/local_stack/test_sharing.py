@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack import lock, sharing
 from samfleet_cli.local_stack.layout import StateDir
-from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack.sharing import is_temporary, stack_for, using
 from samfleet_cli.local_stack.state import StackInfo, StackState, write_state
 

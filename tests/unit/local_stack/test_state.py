@@ -3,9 +3,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack.layout import StateDir
 from samfleet_cli.local_stack.part import PartState, PartStatus
-from samfleet.process_identity import ProcessIdentity
 from samfleet_cli.local_stack.state import StackInfo, StackState, read_state, write_state
 
 

@@ -14,9 +14,9 @@ import typer
 from typer.testing import CliRunner
 
 from fixtures.api.api_double import job
+from samfleet.client.schemas import Job
 from samfleet.variants.task import BoxSource, EverythingParameters
 from samfleet_cli import main
-from samfleet.client.schemas import Job
 from samfleet_cli.commands.grid_options import GRID_OPTIONS
 from samfleet_cli.commands.job_output import print_job
 from samfleet_cli.commands.segment import TaskName, task_from_options

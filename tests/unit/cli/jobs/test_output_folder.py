@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from fixtures.api.api_double import ApiDouble, dataset, image, job, page, refusal
+from samfleet.client.create_dataset import Source
+from samfleet.client.transport import ApiError
 from samfleet.variants.catalogue import VariantNotFound
 from samfleet_cli import main
-from samfleet.client.transport import ApiError
 from samfleet_cli.connection import ApiChoice
-from samfleet.client.create_dataset import Source
 from samfleet_cli.jobs.output_folder import (
     OutNotWritable,
     ResultsExist,

@@ -8,9 +8,9 @@ import pytest
 from fixtures.api.api_double import ApiDouble, job, run
 from samfleet.client.schemas import Job
 from samfleet.client.transport import ApiError, ApiUnreachable
+from samfleet.client.wait import LONGEST_INTERVAL_SECONDS, Clock, JobFailed, follow_job
 from samfleet_cli.exit_codes import ExitCode
 from samfleet_cli.jobs.exit_code import exit_code_of
-from samfleet.client.wait import LONGEST_INTERVAL_SECONDS, Clock, JobFailed, follow_job
 
 
 @dataclass
