@@ -43,3 +43,15 @@ class ExportFailed(SamfleetError):
     """The export could not be built; the run's results are complete."""
 
     code = "export_failed"
+
+
+class ExportTooManyMasks(InvalidInput):
+    """An image has more masks than the format can tell apart; leave small ones out, or use another format."""
+
+    code = "export_too_many_masks"
+
+
+class ExportTooManyFiles(InvalidInput):
+    """The zip would have too many files; export fewer masks, or use a format with a file per image."""
+
+    code = "export_too_many_files"

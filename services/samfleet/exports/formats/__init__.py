@@ -9,8 +9,18 @@ from samfleet.exports.formats.base import ExportFormat
 from samfleet.exports.formats.coco import CocoInstances, CocoResults
 from samfleet.exports.formats.jsonl import JsonLines
 from samfleet.exports.formats.labelme import LABELME
+from samfleet.exports.formats.png import PNG, PNG_MASKS
 from samfleet.exports.formats.sa1b import SA1B
 from samfleet.exports.formats.yolo import YOLO
 
-_ALL: tuple[ExportFormat, ...] = (CocoResults(), CocoInstances(), JsonLines(), YOLO, LABELME, SA1B)
+_ALL: tuple[ExportFormat, ...] = (
+    CocoResults(),
+    CocoInstances(),
+    JsonLines(),
+    YOLO,
+    LABELME,
+    SA1B,
+    PNG,
+    PNG_MASKS,
+)
 FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in _ALL}

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from samfleet.exports.errors import ExportTooManyFiles
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 
 Member = tuple[str, bytes]
 PROVENANCE = "provenance.json"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip; real times would change the bytes
+COMPRESSED = (".png", ".jpg")  # suffixes of members that deflate would not make smaller
+ADVICE = "export fewer masks by min_area or min_score, or use a format with a file per image"
+MOST_FILES = 2_000_000  # zipfile keeps about a kilobyte for each until the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,17 @@ class MemberNames:
 
 
 def zip_of(members: Iterable[Member]) -> Iterator[bytes]:
-    """Yield a zip of the members; memory holds one of them, and about a kilobyte for each name."""
+    """Yield a zip of the members; memory holds one of them, and about a kilobyte for each name.
+
+    Raises `ExportTooManyFiles` above two million members.
+    """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
+        for number, (name, content) in enumerate(members, start=1):
+            if number > MOST_FILES:
+                raise ExportTooManyFiles(f"the zip would have more than {MOST_FILES} files; {ADVICE}")
             entry = zipfile.ZipInfo(name, FIRST_DAY)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(COMPRESSED) else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
             yield sink.taken()
