@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import count
+from operator import itemgetter
 from typing import Any
 
 EVERYTHING_CATEGORY_ID = 1  # SegEvery does not classify; COCO needs a category
@@ -39,19 +41,26 @@ class BoxForm(StrEnum):
 class Instances:
     """Contents of an instances file besides the masks: `info`, and the dataset's categories, if any.
 
-    `unclassified` is the name of the category of masks without one.
+    `unclassified` is the name of the category of masks without one. `segmentation_of` returns what the file has as the
+    `segmentation` of a mask: its RLE.
     """
 
     info: Mapping[str, Any]
     categories: Sequence[Category] = ()
     unclassified: str = "object"
+    segmentation_of: Callable[[Mapping[str, Any]], Any] = itemgetter("segmentation")
 
 
-def result_entry(image_id: int, mask: Mapping[str, Any], boxes: BoxForm) -> dict[str, Any]:
-    """Return a COCO result. Its `score`, by which evaluations rank, is the detection's score or the predicted IoU."""
+def result_entry(
+    image_id: int, mask: Mapping[str, Any], boxes: BoxForm, unclassified: int = EVERYTHING_CATEGORY_ID
+) -> dict[str, Any]:
+    """Return a COCO result. Its `score`, by which evaluations rank, is the detection's score or the predicted IoU.
+
+    `unclassified` is the category id of a mask without one.
+    """
     return {
         "image_id": image_id,
-        "category_id": mask.get("category_id", EVERYTHING_CATEGORY_ID),
+        "category_id": mask.get("category_id", unclassified),
         "segmentation": mask["segmentation"],
         "bbox": box_of(mask, boxes),
         "area": mask["area"],
@@ -68,10 +77,12 @@ def box_of(mask: Mapping[str, Any], boxes: BoxForm) -> list[float]:
     return [x, y, width + 1, height + 1]
 
 
-def iter_results(rows: Rows, boxes: BoxForm = BoxForm.PIXELS) -> Iterator[bytes]:
+def iter_results(
+    rows: Rows, boxes: BoxForm = BoxForm.PIXELS, unclassified: int = EVERYTHING_CATEGORY_ID
+) -> Iterator[bytes]:
     """Yield a COCO results array, as read by `pycocotools.coco.COCO.loadRes`, with one entry a line."""
-    entries = (_json(result_entry(row["image_id"], mask, boxes)) for row in rows for mask in row["masks"])
-    yield from _array(entries)
+    entries = (result_entry(row["image_id"], mask, boxes, unclassified) for row in rows for mask in row["masks"])
+    yield from _array(map(_json, entries))
     yield b"\n"
 
 
@@ -81,11 +92,12 @@ def iter_instances(read: Callable[[], Rows], instances: Instances, boxes: BoxFor
     `read` returns the rows. It is called twice, because images precede annotations. An image that could not be read has
     no size and is left out; an image without masks stays.
     """
+    used = UsedCategories()
     yield b'{"info":' + _json(instances.info) + b',\n"images":'
-    yield from _array(_json(_image(row)) for row in read() if row["width"] is not None)
+    yield from _array(_json(_image(row)) for row in used.seen(read()) if row["width"] is not None)
     yield b',\n"annotations":'
-    used = _Categories()
-    yield from _array(_json(entry) for entry in _annotations(read(), used, boxes))
+    unclassified = used.unclassified_id(instances.categories)
+    yield from _array(map(_json, _annotations(read(), instances, boxes, unclassified)))
     yield b',\n"categories":' + _json(used.listed(instances)) + b"}\n"
 
 
@@ -103,40 +115,51 @@ def check_rows(rows: Rows) -> None:
 
 
 @dataclass(slots=True)
-class _Categories:
+class UsedCategories:
     """Category ids of the masks seen; `unclassified` if a mask has none, as in SegEvery."""
 
     given: set[int] = field(default_factory=set)
     unclassified: bool = False
 
-    def add(self, mask: Mapping[str, Any]) -> None:
-        if "category_id" in mask:
-            self.given.add(mask["category_id"])
-        else:
-            self.unclassified = True
+    def seen(self, rows: Rows) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows, and note the categories of their masks."""
+        for row in rows:
+            for mask in row["masks"]:
+                if "category_id" in mask:
+                    self.given.add(mask["category_id"])
+                else:
+                    self.unclassified = True
+            yield row
+
+    def unclassified_id(self, listed: Sequence[Category]) -> int:
+        """Return the id of masks without a category: `EVERYTHING_CATEGORY_ID`, or the next id that is free.
+
+        The `listed` categories of the dataset take ids only if a mask was classified.
+        """
+        if not self.given:
+            return EVERYTHING_CATEGORY_ID
+        taken = self.given.union(category["id"] for category in listed)
+        return next(number for number in count(EVERYTHING_CATEGORY_ID) if number not in taken)
 
     def listed(self, instances: Instances) -> list[Category]:
-        """Return the categories of the file; those of the dataset apply only if masks were classified.
-
-        Unclassified masks get `EVERYTHING_CATEGORY_ID`, even if the dataset has a category with that id.
-        """
-        if self.given:
-            return categories_with(instances.categories, self.given)
-        everything = {"id": EVERYTHING_CATEGORY_ID, "name": instances.unclassified}
-        return [everything] if self.unclassified else list(instances.categories)
+        """Return the categories of the file; those of the dataset apply only if masks were classified."""
+        found = categories_with(instances.categories, self.given) if self.given or not self.unclassified else []
+        if self.unclassified:
+            found.append({"id": self.unclassified_id(instances.categories), "name": instances.unclassified})
+        return found
 
 
 def _image(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": row["image_id"], "width": row["width"], "height": row["height"], "file_name": row["file_name"]}
 
 
-def _annotations(rows: Rows, used: _Categories, boxes: BoxForm) -> Iterator[dict[str, Any]]:
+def _annotations(rows: Rows, instances: Instances, boxes: BoxForm, unclassified: int) -> Iterator[dict[str, Any]]:
     number = 0
     for row in rows:
         for mask in row["masks"]:
             number += 1
-            used.add(mask)
-            yield {"id": number, **result_entry(row["image_id"], mask, boxes), "iscrowd": 0}
+            entry = result_entry(row["image_id"], mask, boxes, unclassified)
+            yield {"id": number, **entry, "segmentation": instances.segmentation_of(mask), "iscrowd": 0}
 
 
 def _array(entries: Iterable[bytes]) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from samfleet.storage.jsonl import read_blocks
 from samfleet.storage.store import ObjectStore
 
 CHUNK_BYTES = 1 << 20
-LAYOUT = 2  # increased whenever the same parts produce a different file
+LAYOUT = 3  # increased whenever the same parts produce a different file
 
 
 class RunNotFound(NotFound):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
@@ -53,6 +53,7 @@ def test_polygons_of_small_masks_fill_as_the_mask(rows: list[str], tolerance: fl
 
 
 @BOTH
+@settings(deadline=None)  # a busy machine takes longer now and then
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
 def test_without_a_tolerance_any_mask_comes_back(
     corners: Corners, height: int, width: int, data: st.DataObject

@@ -83,6 +83,16 @@ def test_masks_without_a_class_get_no_category_of_the_dataset() -> None:
     assert whole([row(5)], people)["categories"] == people
 
 
+def test_masks_without_a_class_beside_classified_ones_get_an_id_that_no_category_has() -> None:
+    categories = [{"id": number, "name": f"c{number}"} for number in (1, 3)]
+    rows = [row(5, mask(2, 3, 12, 9)), row(6, mask(1, 1, 3, 3, category_id=2), mask(1, 1, 3, 3, category_id=3))]
+    file = whole(rows, categories)
+    assert [one["category_id"] for one in file["annotations"]] == [4, 2, 3]
+    assert file["categories"] == [*categories, {"id": 2, "name": "category 2"}, {"id": 4, "name": "object"}]
+    free = whole(rows, [{"id": 9, "name": "c9"}])
+    assert [one["category_id"] for one in free["annotations"]] == [1, 2, 3]
+
+
 def test_a_file_without_masks_is_valid() -> None:
     assert whole([row(7, failed=True)]) == {"info": INFO, "images": [], "annotations": [], "categories": []}
 

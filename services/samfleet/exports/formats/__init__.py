@@ -6,7 +6,7 @@ May import `jobs` and below; knows nothing of the table of exports.
 from collections.abc import Mapping
 
 from samfleet.exports.formats.base import ExportFormat
-from samfleet.exports.formats.coco import CocoInstances, CocoResults
+from samfleet.exports.formats.coco import CocoInstances, CocoPolygons, CocoResults
 from samfleet.exports.formats.jsonl import JsonLines
 from samfleet.exports.formats.labelme import LABELME
 from samfleet.exports.formats.png import PNG, PNG_MASKS
@@ -16,6 +16,7 @@ from samfleet.exports.formats.yolo import YOLO
 _ALL: tuple[ExportFormat, ...] = (
     CocoResults(),
     CocoInstances(),
+    CocoPolygons(),
     JsonLines(),
     YOLO,
     LABELME,

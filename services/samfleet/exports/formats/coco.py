@@ -1,13 +1,16 @@
-"""COCO: a results array, and a complete file of instances. Masks are RLE, boxes those of pycocotools."""
+"""COCO: a results array, and complete files of instances. Boxes are those of pycocotools."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from samfleet.exports.formats.base import ExportOptions, ExportSource
+from samfleet.exports.formats.polygons import Corners, polygons_of
 from samfleet.exports.formats.selection import selected_rows
-from samfleet.jobs.coco_files import Instances, iter_instances, iter_results
+from samfleet.jobs.coco_files import Instances, UsedCategories, iter_instances, iter_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,10 @@ class CocoResults:
     extension: str = "json"
 
     def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
-        return iter_results(selected_rows(source, options))
+        used = UsedCategories()
+        deque(used.seen(selected_rows(source, options)), maxlen=0)
+        unclassified = used.unclassified_id(() if options.one_class else source.categories)
+        return iter_results(selected_rows(source, options), unclassified=unclassified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,30 @@ class CocoInstances:
     extension: str = "json"
 
     def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
-        info = {"description": f"Masks of {source.provenance['variant']}, made by samfleet", **source.provenance}
-        categories = () if options.one_class else source.categories
-        instances = Instances(info, categories, options.category_name)
-        return iter_instances(lambda: selected_rows(source, options), instances)
+        return iter_instances(lambda: selected_rows(source, options), _contents(source, options))
+
+
+@dataclass(frozen=True, slots=True)
+class CocoPolygons:
+    """A complete COCO file with polygons as pycocotools fills them. Empty masks are left out."""
+
+    name: str = "coco_polygons"
+    description: str = "Complete COCO file like `instances`, with polygons for tools that do not read RLE."
+    media_type: str = "application/json"
+    extension: str = "json"
+
+    def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
+        def polygons(mask: Mapping[str, Any]) -> list[list[float]]:
+            rings = polygons_of(mask["segmentation"], options.tolerance, Corners.EDGES)
+            return [ring.ravel().tolist() for ring in rings]
+
+        def rows() -> Iterator[dict[str, Any]]:
+            for row in selected_rows(source, options):
+                yield {**row, "masks": [mask for mask in row["masks"] if mask["area"]]}
+
+        return iter_instances(rows, replace(_contents(source, options), segmentation_of=polygons))
+
+
+def _contents(source: ExportSource, options: ExportOptions) -> Instances:
+    info = {"description": f"Masks of {source.provenance['variant']}, made by samfleet", **source.provenance}
+    return Instances(info, () if options.one_class else source.categories, options.category_name)
