@@ -55,3 +55,9 @@ class ExportTooManyFiles(InvalidInput):
     """The zip would have too many files; export fewer masks, or use a format with a file per image."""
 
     code = "export_too_many_files"
+
+
+class ExportTooManyClasses(InvalidInput):
+    """The masks have more classes than the format can tell apart; use one_class, or another format."""
+
+    code = "export_too_many_classes"

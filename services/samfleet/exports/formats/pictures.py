@@ -18,6 +18,7 @@ from samfleet.masks.rle import decode_mask
 MOST_OF_8_BITS = 255
 MOST_OF_16_BITS = 65_535
 ADVICE = "leave small or uncertain ones out by min_area or min_score, or use another format"
+COLOURS = 256
 
 Bits = NDArray[np.bool_]  # [height, width]
 
@@ -59,6 +60,26 @@ def require_values(row: Mapping[str, Any], most: int, holder: str) -> None:
     name, found = row["file_name"], len(row["masks"])
     if found > most:
         raise ExportTooManyMasks(f"the image {name!r} has {found} masks, and {holder} tells {most} apart; {ADVICE}")
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """Return the colours of Pascal VOC, [256, 3] RGB.
+
+    Bits 0, 3 and 6 of a value are the highest three of its red, bits 1, 4 and 7 of its green, bits 2 and 5 of its blue.
+    """
+    values, palette = np.arange(COLOURS), np.zeros((COLOURS, 3), np.uint8)
+    for bit in range(8):
+        palette[:, bit % 3] |= (((values >> bit) & 1) << (7 - bit // 3)).astype(np.uint8)
+    return palette
+
+
+def palette_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    """Return a PNG of [height, width] values, shown in the colours of Pascal VOC."""
+    picture = Image.fromarray(pixels).convert("L")
+    picture.putpalette(voc_palette().tobytes())
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
 
 
 def png_bytes(pixels: NDArray[Any]) -> bytes:
