@@ -61,3 +61,9 @@ class ExportTooManyClasses(InvalidInput):
     """The masks have more classes than the format can tell apart; use one_class, or another format."""
 
     code = "export_too_many_classes"
+
+
+class ExportLibraryMissing(SamfleetError):
+    """The worker lacks a library that the format needs; install it there, and ask for the export again."""
+
+    code = "export_library_missing"

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from samfleet.exports.formats.base import ExportFormat
 from samfleet.exports.formats.coco import CocoInstances, CocoPolygons, CocoResults
 from samfleet.exports.formats.cvat import Cvat
+from samfleet.exports.formats.geojson import GEOJSON
 from samfleet.exports.formats.jsonl import JsonLines
 from samfleet.exports.formats.label_studio import LABEL_STUDIO, LABEL_STUDIO_POLYGONS
 from samfleet.exports.formats.labelme import LABELME
+from samfleet.exports.formats.parquet import Parquet
 from samfleet.exports.formats.png import PNG, PNG_MASKS
 from samfleet.exports.formats.sa1b import SA1B
 from samfleet.exports.formats.voc import VOC
@@ -30,5 +32,7 @@ _ALL: tuple[ExportFormat, ...] = (
     LABEL_STUDIO,
     LABEL_STUDIO_POLYGONS,
     VOC,
+    GEOJSON,
+    Parquet(),
 )
 FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in _ALL}

@@ -35,7 +35,7 @@ class ZipFormat:
         return zip_of(self.members(source, options))
 
 
-class _Sink(io.RawIOBase):
+class Sink(io.RawIOBase):
     """A file that cannot seek and gives away what was written."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ def zip_of(members: Iterable[Member]) -> Iterator[bytes]:
 
     Raises `ExportTooManyFiles` above two million members.
     """
-    sink = _Sink()
+    sink = Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, (name, content) in enumerate(members, start=1):
             if number > MOST_FILES:

@@ -44,11 +44,16 @@ class Corners(StrEnum):
 
 
 def polygons_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corners) -> list[Ring]:
-    """Return one ring for each part of a mask; none for an empty mask.
+    """Return one ring for each part of a mask; none for an empty mask. A slit joins a hole to its part.
 
     `segmentation` is compressed RLE. Corners are left out up to `tolerance` pixels, less if the polygons would have an
     IoU below `LOWEST_IOU` with the mask; 0 keeps every corner.
     """
+    return [one_ring(part) for part in parts_of(segmentation, tolerance, corners)]
+
+
+def parts_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corners) -> list[list[Ring]]:
+    """Return the rings of each part of a mask like `polygons_of`: the outer one first, then one for each hole."""
     height, width = segmentation["size"]
     mask = decode_mask(segmentation["counts"], (height, width))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -57,7 +62,8 @@ def polygons_of(segmentation: Mapping[str, Any], tolerance: float, corners: Corn
     top, left = rows[0], columns[0]
     crop = mask[top : rows[-1] + 1, left : columns[-1] + 1]
     parts = [[_placed(ring, corners) for ring in part] for part in _contours(crop)]
-    return [ring + np.array([left, top]) for ring in _simplified(parts, crop, tolerance, corners)]
+    corner = np.array([left, top])
+    return [[ring + corner for ring in part] for part in _simplified(parts, crop, tolerance, corners)]
 
 
 def one_ring(rings: Sequence[Ring]) -> Ring:
@@ -89,13 +95,13 @@ def drawn(rings: Sequence[Ring], size: tuple[int, int], corners: Corners) -> Bit
     return filled
 
 
-def _simplified(parts: Sequence[Sequence[Ring]], mask: Bits, tolerance: float, corners: Corners) -> list[Ring]:
+def _simplified(parts: list[list[Ring]], mask: Bits, tolerance: float, corners: Corners) -> list[list[Ring]]:
     for halving in range(HALVINGS if tolerance and mask.sum() >= LEAST_AREA else 0):
-        rings = [one_ring([_simpler(ring, tolerance / 2**halving) for ring in part]) for part in parts]
-        filled = drawn(rings, (mask.shape[0], mask.shape[1]), corners)
+        simpler = [[_simpler(ring, tolerance / 2**halving) for ring in part] for part in parts]
+        filled = drawn([one_ring(part) for part in simpler], (mask.shape[0], mask.shape[1]), corners)
         if (filled & mask).sum() >= LOWEST_IOU * (filled | mask).sum():
-            return rings
-    return [one_ring(part) for part in parts]
+            return simpler
+    return parts
 
 
 def _simpler(ring: Ring, tolerance: float) -> Ring:
