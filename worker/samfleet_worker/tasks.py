@@ -76,8 +76,15 @@ def _register_results(app: WorkerApp) -> None:
     @app.task(name=TaskName.EXPORT.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def build(self: SamfleetTask, export_id: str) -> None:
         services = self.services
-        most, remote = services.settings.max_image_bytes, services.s3.readers
-        build_export(services.engine, services.store, uuid.UUID(export_id), most, remote)
+        settings, remote = services.settings, services.s3.readers
+        build_export(
+            services.engine,
+            services.store,
+            uuid.UUID(export_id),
+            settings.max_image_bytes,
+            remote,
+            settings.max_pixels,
+        )
 
 
 def _register_periodic_tasks(app: WorkerApp) -> None:

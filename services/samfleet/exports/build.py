@@ -29,7 +29,7 @@ from samfleet.exports.claim import (
 )
 from samfleet.exports.errors import ExportFailed
 from samfleet.exports.formats import FORMATS
-from samfleet.exports.formats.base import ExportSource
+from samfleet.exports.formats.base import MAX_PIXELS, ExportSource
 from samfleet.image_errors import ImageMissing
 from samfleet.jobs.abandon import DATABASE_AWAY
 from samfleet.jobs.export import in_chunks
@@ -47,7 +47,12 @@ class _Lost(Exception):
 
 
 def build_export(
-    engine: Engine, store: ObjectStore, export_id: uuid.UUID, max_image_bytes: int, remote: Remote = NOTHING_REMOTE
+    engine: Engine,
+    store: ObjectStore,
+    export_id: uuid.UUID,
+    max_image_bytes: int,
+    remote: Remote = NOTHING_REMOTE,
+    max_pixels: int = MAX_PIXELS,
 ) -> None:
     """Build the file of a queued export and complete it; do nothing for any other. `remote` reads images of buckets.
 
@@ -59,7 +64,7 @@ def build_export(
     if claimed is None:
         return
     try:
-        _build(engine, store, claimed, _Images(engine, store, max_image_bytes, remote))
+        _build(engine, store, claimed, _Images(engine, store, max_image_bytes, remote, max_pixels))
     except _Lost:
         log.info("export.lost", export_id=str(export_id))
     except DATABASE_AWAY:
@@ -87,7 +92,11 @@ def _build(engine: Engine, store: ObjectStore, claimed: ClaimedExport, images: _
         raise ExportFailed(f"this version of samfleet has no export format {claimed.format!r}")
     life = _Life(engine, claimed)
     source = ExportSource(
-        lambda: life.rows(read_parts(store, claimed.parts)), claimed.categories, claimed.provenance, images.read
+        lambda: life.rows(read_parts(store, claimed.parts)),
+        claimed.categories,
+        claimed.provenance,
+        images.read,
+        images.max_pixels,
     )
     key, digest = claimed.key(form.extension), hashlib.sha256()
     chunks = life.chunks(in_chunks(form.write(source, claimed.options)))
@@ -149,6 +158,7 @@ class _Images:
     store: ObjectStore
     max_bytes: int
     remote: Remote
+    max_pixels: int
 
     def read(self, dataset_image_id: int) -> bytes:
         with read_only(self.engine) as session:

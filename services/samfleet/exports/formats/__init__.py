@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 from samfleet.exports.formats.base import ExportFormat
 from samfleet.exports.formats.coco import CocoInstances, CocoPolygons, CocoResults
+from samfleet.exports.formats.cutouts import CUTOUTS
 from samfleet.exports.formats.cvat import Cvat
 from samfleet.exports.formats.geojson import GEOJSON
 from samfleet.exports.formats.jsonl import JsonLines
 from samfleet.exports.formats.label_studio import LABEL_STUDIO, LABEL_STUDIO_POLYGONS
 from samfleet.exports.formats.labelme import LABELME
+from samfleet.exports.formats.overlays import CONTACT_SHEET, OVERLAYS
 from samfleet.exports.formats.parquet import Parquet
 from samfleet.exports.formats.png import PNG, PNG_MASKS
 from samfleet.exports.formats.sa1b import SA1B
@@ -34,5 +36,8 @@ _ALL: tuple[ExportFormat, ...] = (
     VOC,
     GEOJSON,
     Parquet(),
+    CUTOUTS,
+    OVERLAYS,
+    CONTACT_SHEET,
 )
 FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in _ALL}

@@ -1,0 +1,51 @@
+"""Images of a run, read again for exports that show them, and a report of those that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from samfleet.exports.errors import ExportFailed
+from samfleet.exports.formats.archive import Member, json_bytes
+from samfleet.exports.formats.base import ExportSource
+from samfleet.image_errors import ImageFailed, SourceChanged
+from samfleet.masks.image_file import upright_size
+
+REPORT = "report.json"
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Photographs:
+    """Reader of the source's images. Memory grows by an entry for each image that cannot be read."""
+
+    source: ExportSource
+    _shown: int = 0
+    _left_out: list[dict[str, Any]] = field(default_factory=list)
+
+    def show(self, row: Mapping[str, Any], draw: Callable[[bytes], T]) -> T | None:
+        """Return what `draw` makes of the image's file; None, and an entry of the report, if the image is at fault.
+
+        An image of another size than the masks was changed. A store that does not respond raises its error.
+        """
+        if self.source.read_image is None:
+            raise ExportFailed("this export shows images, and this process cannot read them")
+        try:
+            data = self.source.read_image(row["dataset_image_id"])
+            size = upright_size(data, self.source.max_pixels)
+            if size != (row["width"], row["height"]):
+                was = f"{row['width']} x {row['height']}"
+                raise SourceChanged(f"the image has {size[0]} x {size[1]} pixels, and had {was} when it was segmented")
+            drawn = draw(data)
+        except ImageFailed as error:
+            entry = {"file_name": row["file_name"], "code": error.code, "message": error.message}
+            self._left_out.append(entry)
+            return None
+        self._shown += 1
+        return drawn
+
+    def report(self) -> Member:
+        """Return the member that names the images that are missing here."""
+        return REPORT, json_bytes({"images": self._shown, "left_out": self._left_out}, indent=2)
