@@ -51,7 +51,7 @@ class ImageNameInvalid(ImageFailed):
 
 
 class ImageFormatUnsupported(ImageFailed):
-    """The file is not a JPEG, PNG, WebP, BMP or TIFF; convert it."""
+    """The file has a format that this server cannot read; convert it to JPEG or PNG."""
 
     code = "image_format_unsupported"
 

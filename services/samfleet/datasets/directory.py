@@ -74,7 +74,7 @@ def list_files(
     if not found:
         omitted = f"; left out: {describe(left_out)}" if left_out else ""
         raise DatasetEmpty(
-            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif){omitted}"
+            f"{directory} contains no images; files are taken by suffix (.jpg, .png, .webp, .bmp, .tif, .avif){omitted}"
         )
     odd = _storable_names(found, limit)
     return FolderFiles(found[:limit], left_out, odd, walk)

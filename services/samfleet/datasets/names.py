@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 from samfleet.errors import InvalidInput
 
@@ -10,7 +11,11 @@ MAX_NAME_BYTES = 1024
 MAX_PART_BYTES = 255  # between two slashes; the limit of Linux file systems
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ODD_PART = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PLUGIN_SUFFIXES = {"pillow_heif": (".heic", ".heif", ".hif"), "pillow_jxl": (".jxl",)}  # of the extra `formats`
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"),
+    *(suffix for module, suffixes in PLUGIN_SUFFIXES.items() if find_spec(module) for suffix in suffixes),
+)
 
 
 class FileNameInvalid(InvalidInput):

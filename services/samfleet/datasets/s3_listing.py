@@ -186,7 +186,7 @@ class S3Listing:
         if not self._keys:
             return DatasetEmpty(f"{place.url} has no objects; check the bucket and the folder")
         return DatasetEmpty(
-            f"{place.url} has no images; objects are taken by suffix (.jpg, .png, .webp, .bmp, .tif){omitted}"
+            f"{place.url} has no images; objects are taken by suffix (.jpg, .png, .webp, .bmp, .tif, .avif){omitted}"
         )
 
 

@@ -1,10 +1,12 @@
 """Opening of image files and their upright size, with the same rules for the model, the worker and pictures.
 
-Five formats are read. The orientation is that of EXIF, else of XMP, as a number or a text: "6" counts as 6. Unreadable
-metadata count as missing. docs/api.md lists the codes of files that fail.
+JPEG, PNG, WebP, BMP, TIFF and AVIF are read, and HEIC and JPEG XL with their plugins. The orientation is that of EXIF,
+else of XMP, as a number or a text: "6" counts as 6. Unreadable metadata count as missing. docs/api.md lists the codes
+of files that fail.
 
 Pillow transposes a TIFF while it loads the pixels, and reports the transposed size already before loading. It does
-neither for other formats, nor for an orientation that is not a number.
+neither for other formats, nor for an orientation that is not a number. The decoders of HEIC and JPEG XL turn the pixels
+themselves.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from samfleet.image_errors import (
     ImageTruncated,
     ImageUnreadable,
 )
-from samfleet.masks import bmp, jpeg, png, tiff, webp
+from samfleet.masks import bmp, jpeg, jxl, plugins, png, tiff, webp
 from samfleet.masks.tiff import stored_size
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow has many more
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow has many more; `plugins` has the others that are read
+READ = "JPEG, PNG, WebP, BMP, TIFF or AVIF"
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -73,9 +76,12 @@ def open_image(data: bytes, max_pixels: int) -> Image.Image:
             check(data)
     if webp.is_webp(data):
         _check_webp(data, max_pixels)
+    kind = plugins.kind_of(data)
+    if kind and (size := plugins.prepare(kind, data)):
+        check_pixels(size, max_pixels)
     file = io.BytesIO(png.needed_chunks(data) if data.startswith(png.SIGNATURE) else data)
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=(kind.pillow,) if kind else FORMATS)
     except MemoryError:
         raise
     except Exception as error:  # on damaged files Pillow's plugins raise nearly any exception
@@ -108,9 +114,18 @@ def load_pixels(image: Image.Image, data: bytes) -> None:
 
 def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
     """Return (width, height) in pixels of the upright image, from the header only. Raises like `open_image`."""
+    if jxl.is_jxl(data):
+        return _upright_jxl(data, max_pixels)
     with open_image(data, max_pixels) as image:
         width, height = stored_size(image) or image.size
         return (height, width) if _orientation(image) in EXCHANGED else (width, height)
+
+
+def _upright_jxl(data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Return the size of a JPEG XL without opening it, because its plugin decodes the pixels then."""
+    header = plugins.jxl_header(data)
+    check_pixels((header.width, header.height), max_pixels)
+    return (header.height, header.width) if header.orientation in EXCHANGED else (header.width, header.height)
 
 
 def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
@@ -133,6 +148,8 @@ def turn_after_loading(image: Image.Image) -> Image.Transpose | None:
 
 
 def _orientation(image: Image.Image) -> int:
+    if plugins.turns_itself(image):
+        return 1
     try:
         return int(_raw_orientation(image))
     except (TypeError, ValueError, OverflowError):
@@ -162,12 +179,14 @@ def _fault_of(data: bytes, error: Exception) -> ImageFailed:
             return found
     if not isinstance(error, UnidentifiedImageError):
         return ImageUnreadable(f"the image's header is damaged: {error}")
+    if kind := plugins.kind_of(data):
+        return ImageUnreadable(f"the {kind.name} file is damaged")
     foreign = next((name for magic, name in FOREIGN_SIGNATURES.items() if data.lstrip().startswith(magic)), None)
     if data[4:8] == b"ftyp":
-        foreign = "HEIC, AVIF or a video"
+        foreign = "a video, or an image of an unknown kind"
     if foreign:
-        return ImageFormatUnsupported(f"the file is {foreign}; convert it to JPEG, PNG, WebP, BMP or TIFF")
-    return ImageUnreadable("the file is not an image, or its header is damaged; JPEG, PNG, WebP, BMP and TIFF are read")
+        return ImageFormatUnsupported(f"the file is {foreign}; convert it to {READ}")
+    return ImageUnreadable(f"the file is not an image, or its header is damaged; convert it to {READ}")
 
 
 def _ends_in_zeros(image: Image.Image) -> bool:

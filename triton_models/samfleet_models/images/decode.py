@@ -2,7 +2,8 @@
 
 The rules for all files:
 
-- JPEG, PNG, WebP, BMP and TIFF; of several pages or frames the first.
+- JPEG, PNG, WebP, BMP, TIFF and AVIF, and HEIC and JPEG XL where their plugins are installed; of several pages or
+  frames the first, or the one that the file calls its main picture.
 - The orientation is applied; unreadable EXIF data are ignored (`samfleet.masks.image_file`).
 - Grey, palette, 1-bit, YCbCr and CMYK become RGB as in Pillow's `convert("RGB")`; colour profiles are not applied.
 - Alpha is dropped, not composited: the colours stored under transparent pixels show, as in the official code.

@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
+from samfleet.datasets.names import is_image_name
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.licences import SETTING, parse_accepted
 from samfleet.variants.catalogue import add_variants_of, get_variant
@@ -24,8 +25,6 @@ from samfleet.variants.gates import LABELS, LEAST, LEAST_IMAGES, Gate, write_gat
 from samfleet_models.serving.engine import EngineSettings
 from samfleet_models.serving.utf8 import use_utf8
 from samfleet_models.tools.gate_measurement import measure_gate
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 class GateImagesMissing(InvalidInput):
@@ -53,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def find_images(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = sorted(path for path in folder.rglob("*") if is_image_name(path.name) and path.is_file())
     if len(found) < LEAST_IMAGES:
         raise GateImagesMissing(f"{folder} holds {len(found)} images; a gate needs {LEAST_IMAGES} or more")
     return found
