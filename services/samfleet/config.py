@@ -80,7 +80,7 @@ class Settings(QuotaSettings, ShardSettings, SourceSettings, WebhookSettings):
     max_annotations_bytes: int = Field(
         default=2 * 2**30,
         ge=1,
-        description="Largest annotations or detections file; the LVIS training set takes 1.1 GiB.",
+        description="Largest annotations, detections or manifest file; the LVIS training set takes 1.1 GiB.",
     )
     max_annotations: int = Field(
         default=10_000_000, ge=1, description="Most entries of an annotations or detections file; LVIS has 1.3 million."

@@ -66,3 +66,15 @@ class SourceForbidden(ImageFailed):
     """The server may not read the image where it lies; give it access."""
 
     code = "source_forbidden"
+
+
+class SourceUnavailable(ImageFailed):
+    """The image's server did not answer for long; run the job again later."""
+
+    code = "source_unavailable"
+
+
+class RedirectForbidden(ImageFailed):
+    """The image's address redirects to one that the server may not read; state an address that does not."""
+
+    code = "redirect_forbidden"

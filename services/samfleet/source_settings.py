@@ -1,16 +1,23 @@
-"""Settings of the buckets that datasets may be made of, a part of `samfleet.config.Settings`."""
+"""Settings of the buckets and hosts that datasets may be made of, a part of `samfleet.config.Settings`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from samfleet.setting_values import parse_seconds
+
+Duration = Annotated[timedelta, BeforeValidator(parse_seconds)]
 
 _PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_HOST = re.compile(r"(\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 
@@ -61,6 +68,43 @@ class SourceSettings(BaseSettings):
         description='Buckets whose images may become datasets, by profile, as JSON: `{"default": {"buckets": '
         '["photos", "lake/cameras"]}}` ([all fields](api.md#images-in-a-bucket)). Unset: none.',
     )
+
+    url_sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts whose images manifests may name by http(s) address, separated by commas: "
+        "`images.example.com,*.cdn.example:8443`, or `*` for any ([rules](api.md#images-at-urls)). Unset: none.",
+    )
+    url_private_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Addresses or networks that these hosts may have besides public addresses, separated by commas.",
+    )
+    url_timeout: Duration = Field(
+        default=timedelta(seconds=60), description="Longest request for an image at a URL, with its redirects."
+    )
+    url_retry_for: Duration = Field(
+        default=timedelta(minutes=5),
+        description="Time for which shards wait for a URL that does not answer before the image fails.",
+    )
+
+    @field_validator("url_sources", "url_private_addresses", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("url_sources")
+    @classmethod
+    def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in value:
+            if not _HOST.fullmatch(place) or urlsplit(f"//{place}").port == 0:  # a port above 65535 raises
+                raise ValueError(f"{place!r} is not written host, *.domain, host:port or *")
+        return tuple(place.lower() for place in value)
+
+    @field_validator("url_private_addresses")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)  # raises ValueError
+        return value
 
     @field_validator("s3_sources")
     @classmethod

@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from samfleet.budget import Budget
 from samfleet.config import Settings
 from samfleet.datasets.s3_sources import S3Sources
+from samfleet.datasets.url_sources import UrlRules, UrlSources
 from samfleet.logging import configure_logging
 from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
@@ -106,6 +107,7 @@ def create_app(
     app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
     app.state.pictures = Budget(settings.overlay_pixels)
     app.state.s3 = S3Sources(settings.s3_sources)
+    app.state.urls = UrlSources(UrlRules.of(settings))
     app.state.rates = RequestRates(settings)
     add_dashboard(app)
     add_docs(app)

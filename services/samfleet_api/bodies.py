@@ -29,6 +29,7 @@ STREAMED = (
     ("POST", "/v1/datasets/{dataset_id}/images"),
     ("PUT", "/v1/datasets/{dataset_id}/annotations"),
     ("PUT", "/v1/datasets/{dataset_id}/detections"),
+    ("PUT", "/v1/datasets/{dataset_id}/manifest"),
     ("POST", "/v1/reports/import"),
 )
 IN_MEMORY_BYTES = 2**20  # a larger body goes to a temporary file

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 from samfleet.config import Settings
+from samfleet.datasets.content import Remote
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.db.actors import act_for_key
 from samfleet.db.models import Scope
@@ -68,11 +69,17 @@ async def get_s3(request: Request) -> S3Sources:
     return sources
 
 
+async def get_remote(request: Request) -> Remote:
+    """Return the readers of images in buckets and at URLs."""
+    return {**request.app.state.s3.readers, **request.app.state.urls.readers}
+
+
 SettingsValue = Annotated[Settings, Depends(get_settings)]
 EngineValue = Annotated[Engine, Depends(get_engine)]
 StoreValue = Annotated[ObjectStore, Depends(get_store)]
 QueueValue = Annotated[TaskQueue, Depends(get_queue)]
 S3Value = Annotated[S3Sources, Depends(get_s3)]
+RemoteValue = Annotated[Remote, Depends(get_remote)]
 
 
 def get_read_session(engine: EngineValue) -> Iterator[ReadSession]:

@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 
 from samfleet.budget import Budget
 from samfleet.config import Settings
+from samfleet.datasets.content import Remote
 from samfleet.datasets.s3_sources import S3Sources
+from samfleet.datasets.url_sources import NO_URLS, UrlRules, UrlSources
 from samfleet.db.session import connect
 from samfleet.errors import InvalidInput
 from samfleet.jobs.clean import CleanLimits
@@ -42,8 +44,8 @@ class Services:
 
     `stopping` is set when the process was asked to end: work stops at the next image and is handed back. `loading` is
     held while a variant is loaded. `company` lets shards run side by side, or a suspect alone. `image_bytes` bounds the
-    image files held in memory; None means no bound. `s3` reads images of buckets. `end_process` is called when a thread
-    of this process hangs and cannot be recovered.
+    image files held in memory; None means no bound. `s3` and `urls` read images that stay where they are.
+    `end_process` is called when a thread of this process hangs and cannot be recovered.
     """
 
     settings: Settings
@@ -57,7 +59,13 @@ class Services:
     company: Company = field(default_factory=Company)
     image_bytes: Budget | None = None
     s3: S3Sources = field(default_factory=lambda: S3Sources({}))
+    urls: UrlSources = NO_URLS
     end_process: Callable[[str], None] = lambda _reason: None
+
+    @property
+    def remote(self) -> Remote:
+        """Return the readers of images in buckets and at URLs."""
+        return {**self.s3.readers, **self.urls.readers}
 
     @property
     def sweep_limits(self) -> SweepLimits:
@@ -103,6 +111,7 @@ def bootstrap(settings: Settings) -> Services:
         worker=worker_name(settings.pool),
         image_bytes=Budget(settings.image_bytes_in_flight),
         s3=S3Sources(settings.s3_sources),
+        urls=UrlSources(UrlRules.of(settings)),
         end_process=end_process,
     )
 

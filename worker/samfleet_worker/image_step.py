@@ -79,7 +79,7 @@ class ImageStep:
         in_groups = claimed.attempts == 0 and not claimed.suspect
         return cls(
             store=services.store,
-            remote=services.s3.readers,
+            remote=services.remote,
             segmenter=services.segmenter,
             lease=lease,
             groups=ImageGroups(claimed.images, most=record.max_batch_size if in_groups else 1),

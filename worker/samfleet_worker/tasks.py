@@ -36,9 +36,10 @@ EXPORTS_AT_ONCE = 100
 def register_tasks(app: WorkerApp) -> None:
     @app.task(name=TaskName.LIST.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def list_folder(self: SamfleetTask, dataset_id: str) -> None:
-        engine, settings, s3 = self.services.engine, self.services.settings, self.services.s3
-        with bounded_listing(engine, uuid.UUID(dataset_id)):
-            list_dataset(engine, uuid.UUID(dataset_id), settings.dataset_roots, InputLimits.of(settings), s3)
+        services, named = self.services, uuid.UUID(dataset_id)
+        roots, limits = services.settings.dataset_roots, InputLimits.of(services.settings)
+        with bounded_listing(services.engine, named):
+            list_dataset(services.engine, named, roots, limits, services.s3, services.urls, services.store)
 
     @app.task(name=TaskName.PLAN.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def plan(self: SamfleetTask, job_id: str) -> None:
@@ -76,15 +77,9 @@ def _register_results(app: WorkerApp) -> None:
     @app.task(name=TaskName.EXPORT.value, base=SamfleetTask, bind=True, acks_late=True, shared=False)
     def build(self: SamfleetTask, export_id: str) -> None:
         services = self.services
-        settings, remote = services.settings, services.s3.readers
-        build_export(
-            services.engine,
-            services.store,
-            uuid.UUID(export_id),
-            settings.max_image_bytes,
-            remote,
-            settings.max_pixels,
-        )
+        settings, most = services.settings, services.settings.max_image_bytes
+        export = uuid.UUID(export_id)
+        build_export(services.engine, services.store, export, most, services.remote, settings.max_pixels)
 
 
 def _register_periodic_tasks(app: WorkerApp) -> None:

@@ -20,11 +20,13 @@ from samfleet.storage.store import ObjectNotFound, ObjectStore
 
 STORE_SCHEME = "store:"
 FILE_SCHEME = "file://"
+REMOTE_SCHEMES = ("s3://", "http://", "https://")
 UNUSABLE_SCHEME = "unusable:"  # followed by the reason
 
 # Readers by scheme of `DatasetImage.uri`, which take the URI and the most bytes and return at most one byte more.
 Remote = Mapping[str, Callable[[str, int], bytes]]
 NOTHING_REMOTE: Remote = MappingProxyType({})
+UNKNOWN_BYTES = 8 * 2**20  # held for a remote image whose size nobody stated; most photographs are smaller
 
 
 def read_image(store: ObjectStore, uri: str, max_bytes: int, remote: Remote = NOTHING_REMOTE) -> bytes:
@@ -51,7 +53,12 @@ def unusable_uri(reason: str) -> str:
 
 
 def held_bytes(uri: str, listed: int) -> int:
-    """Return the size of the file: the listed or, of one on disk, the current one if it is larger."""
+    """Return the size of the file: the listed or, of one on disk, the current one if it is larger.
+
+    A remote image of unknown size, which is listed as 0, counts as `UNKNOWN_BYTES`.
+    """
+    if uri.startswith(REMOTE_SCHEMES):
+        return listed or UNKNOWN_BYTES
     if not uri.startswith(FILE_SCHEME):
         return listed
     try:

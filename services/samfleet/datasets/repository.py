@@ -178,7 +178,7 @@ def copy_images(
 
     `sizes` are those stated by the annotations, by COCO id.
     """
-    _copy(
+    copy_tuples(
         session,
         _IMAGES,
         (
@@ -194,12 +194,12 @@ def copy_numbered(session: Session, dataset_id: uuid.UUID, images: Iterable[NewI
         (dataset_id, position, position + 1, image.file_name, image.uri, image.size_bytes, None, None)
         for position, image in enumerate(images)
     )
-    _copy(session, _IMAGES, rows)
+    copy_tuples(session, _IMAGES, rows)
 
 
 def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> int:
     """Write the annotations and return their number."""
-    return _copy(
+    return copy_tuples(
         session,
         "COPY dataset_annotations "
         "(dataset_id, image_id, annotation_id, category_id, bbox, area, iscrowd, segmentation) FROM STDIN",
@@ -220,7 +220,7 @@ def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Itera
 
 
 def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterable[Detection]) -> None:
-    _copy(
+    copy_tuples(
         session,
         "COPY dataset_detections (dataset_id, image_id, detection_id, category_id, bbox, score) FROM STDIN",
         (
@@ -242,7 +242,8 @@ def content_of(session: Session, dataset_id: uuid.UUID) -> str:
     return str(session.scalars(select(func.dataset_content(dataset_id))).one())
 
 
-def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
+def copy_tuples(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
+    """Send the rows of a COPY and return their number."""
     connection = session.connection().connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise TypeError(f"COPY needs the psycopg driver, not {type(connection).__name__}")

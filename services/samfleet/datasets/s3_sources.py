@@ -9,7 +9,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from samfleet.datasets.content import Remote
@@ -19,10 +20,12 @@ from samfleet.image_errors import ImageFailed, ImageMissing, SourceChanged, Sour
 from samfleet.source_settings import S3Profile
 from samfleet.storage.factory import S3Options, connect_s3
 from samfleet.storage.store import BucketNotFound, StorageForbidden, StorageRefused, StorageUnavailable
+from samfleet.storage.streams import mapped_stream
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
 
 SETTING = "SAMFLEET_S3_SOURCES"
 CONNECTIONS = 64  # of a client; four shards read sixteen images each
@@ -56,7 +59,10 @@ class S3Object:
 
 @dataclass(frozen=True, slots=True)
 class S3Image:
-    """An object that was listed; only in this version is it the image of the dataset."""
+    """An object that was listed; only in this version is it the image of the dataset.
+
+    `etag` is empty if the object did not exist when it was listed.
+    """
 
     profile: str
     bucket: str
@@ -67,6 +73,11 @@ class S3Image:
     def uri(self) -> str:
         """Return the `DatasetImage.uri`: s3://profile@bucket/key#etag, percent-encoded."""
         return f"s3://{self.profile}@{self.bucket}/{quote(self.key)}#{quote(self.etag)}"
+
+    @property
+    def url(self) -> str:
+        """Return the address as users write it."""
+        return f"s3://{self.bucket}/{self.key}"
 
     @classmethod
     def of(cls, uri: str) -> Self:
@@ -113,32 +124,60 @@ class S3Sources:
             for page in pages:
                 yield [S3Object(one["Key"], one["Size"], one["ETag"]) for one in page.get("Contents", ())]
 
+    def find(self, profile: str, bucket: str, key: str) -> S3Object | None:
+        """Return the object as it is now; None if it does not exist or the account may not read it."""
+        from botocore.exceptions import ClientError
+
+        where = f"s3://{bucket}/{key}"
+        client = self._client(profile, bucket, key)
+        with _explained(profile, where):
+            try:
+                reply = client.head_object(Bucket=bucket, Key=key)
+            except ClientError as error:
+                if _fault_of_object(where, error) is None:
+                    raise
+                return None
+        return S3Object(key, reply["ContentLength"], reply["ETag"])
+
+    def open(self, profile: str, bucket: str, key: str) -> BinaryIO:
+        """Open an object as a stream, which the caller closes. Raises like `read`."""
+        image = S3Image(profile, bucket, key, "")
+        reply = self._get(image)
+        return mapped_stream(reply["Body"], partial(_explained, profile, image.url))
+
     def read(self, uri: str, max_bytes: int) -> bytes:
         """Return the image in the version that was listed; at most `max_bytes` + 1 bytes are read.
+
+        An address without an ETag is of an object that did not exist then: any version is the image.
 
         Raises a subclass of `ImageFailed` if the object is at fault, and `StorageUnavailable` if the store does not
         answer or sends less than it announced.
         """
+        image = S3Image.of(uri)
+        reply = self._get(image)
+        with _explained(image.profile, image.url), closing(reply["Body"]) as body:
+            if image.etag and reply["ETag"] != image.etag:  # a store that ignores If-Match
+                raise SourceChanged(_changed(image.url))
+            data = body.read(max_bytes + 1)
+        if len(data) < min(reply["ContentLength"], max_bytes + 1):
+            raise StorageUnavailable(f"{image.url}: the connection ended after {len(data)} bytes")
+        return data
+
+    def _get(self, image: S3Image) -> GetObjectOutputTypeDef:
         from botocore.exceptions import ClientError
 
-        image = S3Image.of(uri)
-        where = f"s3://{image.bucket}/{image.key}"
+        asked: GetObjectRequestTypeDef = {"Bucket": image.bucket, "Key": image.key}
+        if image.etag:
+            asked["IfMatch"] = image.etag
         client = self._client(image.profile, image.bucket, image.key)
-        with _explained(image.profile, where):
+        with _explained(image.profile, image.url):
             try:
-                reply = client.get_object(Bucket=image.bucket, Key=image.key, IfMatch=image.etag)
+                return client.get_object(**asked)
             except ClientError as error:
-                fault = _fault_of_object(where, error)
+                fault = _fault_of_object(image.url, error)
                 if fault is None:
                     raise
                 raise fault from error
-            with closing(reply["Body"]) as body:
-                if reply["ETag"] != image.etag:  # a store that ignores If-Match
-                    raise SourceChanged(_changed(where))
-                data = body.read(max_bytes + 1)
-        if len(data) < min(reply["ContentLength"], max_bytes + 1):
-            raise StorageUnavailable(f"{where}: the connection ended after {len(data)} bytes")
-        return data
 
     def _client(self, profile: str, bucket: str, prefix: str) -> S3Client:
         known = self._require_allowed(profile, bucket, prefix)

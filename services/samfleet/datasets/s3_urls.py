@@ -56,13 +56,7 @@ class S3Place:
 
 def parse_s3_url(url: str) -> S3Place:
     """Raises `S3UrlInvalid`."""
-    bucket, _, path = url.removeprefix(SCHEME).partition("/")
-    if not url.startswith(SCHEME) or not _BUCKET.fullmatch(bucket):
-        raise S3UrlInvalid(f"{url[:200]!r} is not the address of a bucket; write s3://bucket/folder")
-    if len(url) > MAX_URL_LENGTH or _CONTROL.search(url):
-        raise S3UrlInvalid(
-            f"{url[:200]!r} has control characters or more than {MAX_URL_LENGTH} characters; write s3://bucket/folder"
-        )
+    bucket, path = _split(url)
     wild = _WILD.search(path)
     if wild is None:
         folder = f"{path.rstrip('/')}/" if path.strip("/") else ""
@@ -70,6 +64,28 @@ def parse_s3_url(url: str) -> S3Place:
     folder = path[: path.rfind("/", 0, wild.start()) + 1]
     pattern = tuple(path[len(folder) :].split("/"))
     return S3Place(url, bucket, folder, path[: wild.start()], pattern)
+
+
+def parse_s3_object(url: str) -> S3Place:
+    """Return the place of a single object, whose key is `prefix`: `*`, `?` and `[` have no meaning here.
+
+    Raises `S3UrlInvalid`.
+    """
+    bucket, key = _split(url)
+    if not key or key.endswith("/"):
+        raise S3UrlInvalid(f"{url[:200]!r} is not the address of an object; write s3://bucket/folder/name")
+    return S3Place(url, bucket, key[: key.rfind("/") + 1], key, key=key)
+
+
+def _split(url: str) -> tuple[str, str]:
+    bucket, _, path = url.removeprefix(SCHEME).partition("/")
+    if not url.startswith(SCHEME) or not _BUCKET.fullmatch(bucket):
+        raise S3UrlInvalid(f"{url[:200]!r} is not the address of a bucket; write s3://bucket/folder")
+    if len(url) > MAX_URL_LENGTH or _CONTROL.search(url):
+        raise S3UrlInvalid(
+            f"{url[:200]!r} has control characters or more than {MAX_URL_LENGTH} characters; write s3://bucket/folder"
+        )
+    return bucket, path
 
 
 def matches(parts: list[str], pattern: tuple[str, ...]) -> bool:

@@ -107,7 +107,7 @@ def put_annotations(
         _require_open(get_dataset(session, tenant_id, dataset_id))
     instances = read_annotations(partial(_from_start, content), limits)
     count = sum(1 for _ in instances.annotations())
-    with _stored(store, f"datasets/{dataset_id}/annotations", content) as (key, size), transaction(engine) as session:
+    with stored(store, f"datasets/{dataset_id}/annotations", content) as (key, size), transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
         _count_file(dataset, dataset.annotations_bytes, size)
         replaced, dataset.annotations_key, dataset.annotations_bytes = dataset.annotations_key, key, size
@@ -130,7 +130,7 @@ def put_detections(
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
     count = len(read_detections(content, limits))
-    with _stored(store, f"datasets/{dataset_id}/detections", content) as (key, size), transaction(engine) as session:
+    with stored(store, f"datasets/{dataset_id}/detections", content) as (key, size), transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
         _count_file(dataset, dataset.detections_bytes, size)
         replaced, dataset.detections_key, dataset.detections_bytes = dataset.detections_key, key, size
@@ -267,7 +267,7 @@ def _limited(file: UploadedFile, max_bytes: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def _stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[tuple[str, int]]:
+def stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[tuple[str, int]]:
     """Store the content under a new key for the block, with its size in bytes; delete it if the block raises."""
     content.seek(0)
     key = f"{prefix}/{uuid.uuid4().hex}.json"

@@ -13,16 +13,22 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.listing import DirectoryListing, ListingRequest, list_directory, seal, write_images
+from samfleet.datasets.manifests.files import Sources
+from samfleet.datasets.manifests.listing import ManifestListing, ManifestRequest
 from samfleet.datasets.s3_listing import S3Listing, S3Request
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.service import InputLimits
+from samfleet.datasets.url_sources import NO_URLS, UrlSources
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import allow_idle, transaction
 from samfleet.errors import SamfleetError
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.storage.memory_store import MemoryStore
+from samfleet.storage.store import ObjectStore
 
 SIGN_OF_LIFE_SECONDS = 2.0
 NO_BUCKETS = S3Sources({})
+NO_UPLOADS = MemoryStore()
 _LISTED_STILL = Dataset.state == DatasetState.LISTING, Dataset.deleted_at.is_(None)
 _LOCKS = 7_236_601  # first key of the advisory locks of datasets that are being listed
 
@@ -32,18 +38,25 @@ class _Gone(Exception):
 
 
 def list_dataset(
-    engine: Engine, dataset_id: uuid.UUID, roots: Sequence[Path], limits: InputLimits, s3: S3Sources = NO_BUCKETS
+    engine: Engine,
+    dataset_id: uuid.UUID,
+    roots: Sequence[Path],
+    limits: InputLimits,
+    s3: S3Sources = NO_BUCKETS,
+    urls: UrlSources = NO_URLS,
+    store: ObjectStore = NO_UPLOADS,
 ) -> None:
     """List the images of a dataset and seal it, or mark it as failed with the reason.
 
     A dataset in any other state stays unchanged, and so does one that another worker is listing. Raises retryable
-    errors, after which the sweeper sends the task again.
+    errors, after which the sweeper sends the task again. Uploaded manifests are in `store`.
     """
     try:
         with transaction(engine) as session:
             allow_idle(session)  # while the source is listed, for up to half an hour
             if session.scalar(select(func.pg_try_advisory_xact_lock(_LOCKS, func.hashtext(str(dataset_id))))):
-                _list(session, engine, dataset_id, roots, limits, s3)
+                sources = Sources(roots, s3, urls.rules, store)
+                _list(session, engine, dataset_id, sources, limits)
     except _Gone:
         return
     except SamfleetError as error:
@@ -76,21 +89,25 @@ def _list(
     session: Session,
     engine: Engine,
     dataset_id: uuid.UUID,
-    roots: Sequence[Path],
+    sources: Sources,
     limits: InputLimits,
-    s3: S3Sources,
 ) -> None:
     dataset = session.get(Dataset, dataset_id)
     if dataset is None or dataset.listing is None:
         return
     life = _Life(engine, dataset_id)
     life.show()  # raises if the dataset is not to be listed
-    if dataset.source is DatasetSource.S3:
-        keys = S3Listing(S3Request.of(dataset.listing), s3, limits, life.streamed)
-        keys.write(session, dataset_id)
-        keys.seal(session, _locked(session, dataset_id))
+    if dataset.source in {DatasetSource.S3, DatasetSource.MANIFEST}:
+        streamed: S3Listing | ManifestListing
+        if dataset.source is DatasetSource.S3:
+            streamed = S3Listing(S3Request.of(dataset.listing), sources.s3, limits, life.streamed)
+        else:
+            request = ManifestRequest.of(dataset.listing)
+            streamed = ManifestListing(request, sources, limits, life.streamed)
+        streamed.write(session, dataset_id)
+        streamed.seal(session, _locked(session, dataset_id))
         return
-    listing: DirectoryListing = list_directory(ListingRequest.of(dataset.listing), roots, limits, life.listed)
+    listing: DirectoryListing = list_directory(ListingRequest.of(dataset.listing), sources.roots, limits, life.listed)
     write_images(session, dataset_id, listing, life.written)
     seal(session, _locked(session, dataset_id), listing)
 
@@ -124,8 +141,8 @@ class _Life:
         self._written = images
         self._show_sometimes()
 
-    def streamed(self, keys: int, images: int) -> None:
-        self._listed, self._written = keys, images
+    def streamed(self, seen: int, images: int) -> None:
+        self._listed, self._written = seen, images
         self._show_sometimes()
 
     def show(self) -> None:

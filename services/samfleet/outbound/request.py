@@ -31,11 +31,11 @@ class Reply:
     seconds: float
 
 
-def check_url(text: str, policy: AddressPolicy) -> httpx.URL:
+def check_url(text: str, policy: AddressPolicy, *, plain_http: bool = False) -> httpx.URL:
     """Return the parsed URL. Raises `UrlInvalid`, and `AddressForbidden` for the literal address of a forbidden host.
 
-    Plain HTTP is accepted only where the operator allows private networks: on the Internet, anybody on the path could
-    read and delay it.
+    Plain HTTP is accepted with `plain_http`, or where the operator allows private networks: on the Internet, anybody on
+    the path could read and delay it.
     """
     if len(text) > MOST_URL_CHARACTERS or not text.isprintable() or " " in text:
         raise UrlInvalid(f"the URL has blanks or control characters, or more than {MOST_URL_CHARACTERS} characters")
@@ -44,7 +44,7 @@ def check_url(text: str, policy: AddressPolicy) -> httpx.URL:
         port = DEFAULT_PORTS.get(url.scheme, 0) if url.port is None else url.port
     except (httpx.InvalidURL, ValueError) as error:
         raise UrlInvalid(f"the URL cannot be read: {error}") from error
-    schemes = ("https", "http") if policy.allowed else ("https",)
+    schemes = ("https", "http") if policy.allowed or plain_http else ("https",)
     if url.scheme not in schemes or not url.host or not 0 < port < 2**16:
         raise UrlInvalid(f"the URL must start with {' or '.join(f'{scheme}://' for scheme in schemes)} and a host")
     if url.userinfo or url.fragment:
@@ -63,12 +63,13 @@ def send(
     content: bytes,
     timeout_seconds: float,
     most_bytes: int,
+    whole: bool = False,
     resolver: Resolver = resolve,
 ) -> Reply:
     """Send a request and return its reply with at most `most_bytes` of the body.
 
     `url` comes from `check_url`. Once the status has arrived, the reply counts: a body that breaks off or does not end
-    in time is cut. Raises `AddressForbidden` and the errors of `samfleet.outbound.errors`.
+    in time is cut, or with `whole` an error. Raises `AddressForbidden` and the errors of `samfleet.outbound.errors`.
     """
     started = time.monotonic()
     deadline = Deadline(timeout_seconds)
@@ -85,14 +86,14 @@ def send(
                 method, target, headers=list(names.items()), content=content, extensions={"timeout": timeouts}
             ) as response,
         ):
-            body = _beginning(response, most_bytes)
+            body = _beginning(response, most_bytes, whole=whole)
     except FOREIGN as error:
         raise mapped(error) from error
     found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
     return Reply(response.status, found, body, time.monotonic() - started)
 
 
-def _beginning(response: httpcore.Response, most_bytes: int) -> bytes:
+def _beginning(response: httpcore.Response, most_bytes: int, *, whole: bool) -> bytes:
     kept = bytearray()
     try:
         for piece in response.iter_stream():
@@ -100,6 +101,8 @@ def _beginning(response: httpcore.Response, most_bytes: int) -> bytes:
             if len(kept) >= most_bytes:
                 break
     except INTERRUPTED:
+        if whole:
+            raise
         return bytes(kept)  # the status has arrived, and it decides
     return bytes(kept)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from samfleet.config import Settings
 from samfleet.datasets import repository, service
-from samfleet.datasets.allowed_paths import DirectoryNotAllowed, DirectoryNotFound
+from samfleet.datasets.allowed_paths import DirectoryNotAllowed, DirectoryNotFound, resolve_allowed
 from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.delete import DatasetInUse, delete_dataset
@@ -19,9 +19,13 @@ from samfleet.datasets.edit import edit_dataset
 from samfleet.datasets.folder_walk import DirectoryLinksRepeat, DirectoryTooLarge, DirectoryUnreadable
 from samfleet.datasets.left_out import LeftOut
 from samfleet.datasets.listing import ListingRequest, create_listing, create_sealed, list_at_once
+from samfleet.datasets.manifests.errors import ManifestFormatUnknown
+from samfleet.datasets.manifests.lines import format_of
+from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
 from samfleet.datasets.s3_listing import S3Request, create_s3_listing
 from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown, S3Sources
-from samfleet.datasets.s3_urls import S3UrlInvalid, parse_s3_url
+from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
+from samfleet.datasets.s3_urls import S3UrlInvalid, parse_s3_object, parse_s3_url
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
 from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetState
@@ -38,6 +42,7 @@ from samfleet_api.datasets.schemas import (
     ForUpload,
     FromBucket,
     FromDirectory,
+    FromManifest,
 )
 from samfleet_api.datasets.sizes import sizes_of
 from samfleet_api.dependencies import (
@@ -95,6 +100,7 @@ LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "de
         DirectoryTooLarge,
         DirectoryUnreadable,
         LabelsInvalid,
+        ManifestFormatUnknown,
         PayloadTooLarge,
         S3ProfileUnknown,
         S3UrlInvalid,
@@ -110,11 +116,12 @@ def create_dataset(
     s3: S3Value,
     response: Response,
 ) -> Dataset:
-    """Create a dataset from a folder on the server, from a bucket, or an empty one that is open for uploads.
+    """Create a dataset from a folder on the server, a bucket or a manifest, or an empty one that is open for uploads.
 
     A small folder is listed at once, and the dataset is sealed (201). A folder with more than 2,000 entries, or with
     more than 200 that take longer than 0.1 s, or with an annotations file of more than 1 MiB, is listed by a task
-    (202): the state is `listing`, then `sealed`, or `failed` with the reason. A bucket is always listed by a task.
+    (202): the state is `listing`, then `sealed`, or `failed` with the reason. A bucket and a manifest are always
+    listed by a task.
     """
     check_labels(body.labels)
     if isinstance(body, ForUpload):
@@ -122,6 +129,8 @@ def create_dataset(
             dataset = _described(service.create_upload(session, tenant_id, body.name, _left_out(body)), body)
     elif isinstance(body, FromBucket):
         dataset = _of_bucket(body, tenant_id, s3, engine, queue)
+    elif isinstance(body, FromManifest):
+        dataset = _of_manifest(body, tenant_id, settings, s3, engine, queue)
     else:
         dataset = _of_directory(body, tenant_id, settings, engine, queue)
     if dataset.state is DatasetState.LISTING:
@@ -155,6 +164,20 @@ def _of_bucket(body: FromBucket, tenant_id: uuid.UUID, s3: S3Sources, engine: En
     request = S3Request(body.url, profile, body.limit, body.include_hidden)
     with transaction(engine) as session:
         dataset = _described(create_s3_listing(session, tenant_id, request, body.name), body)
+        wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
+        return dataset
+
+
+def _of_manifest(
+    body: FromManifest, tenant_id: uuid.UUID, settings: Settings, s3: S3Sources, engine: Engine, queue: TaskQueue
+) -> DatasetRow:
+    if body.manifest.startswith(S3_SCHEME):
+        s3.choose(parse_s3_object(body.manifest), body.profile)
+    else:
+        resolve_allowed(body.manifest, settings.dataset_roots)
+    request = ManifestRequest(body.manifest, format_of(body.manifest, body.format), body.profile, body.limit)
+    with transaction(engine) as session:
+        dataset = _described(create_manifest_listing(session, tenant_id, request, body.name), body)
         wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
         return dataset
 

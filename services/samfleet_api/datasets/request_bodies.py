@@ -51,6 +51,17 @@ ANNOTATIONS_BODY: dict[str, Any] = {
         },
     }
 }
+MANIFEST_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": '{"image": "s3://photos/2026/left.jpg", "id": "shelf-17"}',
+            }
+        },
+    }
+}
 DETECTIONS_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from samfleet.datasets.left_out import MOST_EXAMPLES, Reason
+from samfleet.datasets.manifests.lines import Format
 from samfleet.datasets.s3_urls import MAX_URL_LENGTH
 from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetImage as ImageRow
@@ -102,6 +103,32 @@ class FromBucket(RequestModel):
     )
 
 
+class FromManifest(RequestModel):
+    """Images that a manifest lists, one per line. The dataset is sealed when a task has read it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"source": "manifest", "manifest": "/data/lists/shelves.jsonl"}]}
+    )
+
+    source: Literal["manifest"]
+    manifest: ServerPath = Field(
+        description="Absolute path under a folder of SAMFLEET_DATASET_ROOTS, or s3://bucket/folder/name."
+    )
+    format: Format | None = Field(default=None, description="By default by the suffix: .jsonl, .ndjson or .csv.")
+    profile: StorableText | None = Field(
+        default=None,
+        min_length=1,
+        max_length=63,
+        description="Name of a profile in SAMFLEET_S3_SOURCES; by default the first one that allows each address.",
+    )
+    limit: int | None = Field(
+        default=None, ge=1, le=MOST_IMAGES, strict=True, description="Only the first images of the manifest."
+    )
+    name: Name | None = Field(default=None, description="By default the file's name without its suffix.")
+    labels: Labels = Field(default={})
+    notes: Notes | None = None
+
+
 class ForUpload(RequestModel):
     """An empty dataset, open for uploads until it is sealed."""
 
@@ -133,7 +160,7 @@ class EditDataset(RequestModel):
     notes: Notes | None = None
 
 
-CreateDataset = Annotated[FromDirectory | FromBucket | ForUpload, Field(discriminator="source")]
+CreateDataset = Annotated[FromDirectory | FromBucket | FromManifest | ForUpload, Field(discriminator="source")]
 
 
 class DatasetError(BaseModel):
@@ -178,7 +205,7 @@ class Dataset(BaseModel):
         description="listing (a task lists the images), open (for uploads), sealed (jobs may use it), failed."
     )
     image_count: int = Field(description="While the state is listing, the images written so far.")
-    listed: int = Field(description="Files, folders or keys that the task has looked at; 0 without a task.")
+    listed: int = Field(description="Files, folders, keys or lines that the task has looked at; 0 without a task.")
     annotation_count: int | None = Field(
         description="Null without annotations; before sealing, the number in the uploaded file."
     )
@@ -220,6 +247,7 @@ class DatasetImage(BaseModel):
                     "position": 0,
                     "image_id": 139,
                     "file_name": "000000000139.jpg",
+                    "external_id": None,
                     "size_bytes": 161811,
                     "width": 640,
                     "height": 426,
@@ -232,7 +260,8 @@ class DatasetImage(BaseModel):
     position: int | None = Field(description="Order in the dataset from 0; null until it is sealed.")
     image_id: int | None = Field(description="COCO id that results refer to; null until the dataset is sealed.")
     file_name: str
-    size_bytes: int
+    external_id: str | None = Field(description="The id that the manifest gives the image.")
+    size_bytes: int = Field(description="0 if it was not known when the dataset was made.")
     width: int | None = Field(description="Width of the upright image in pixels; null until a job has read it.")
     height: int | None
 
@@ -244,6 +273,7 @@ class DatasetImage(BaseModel):
             position=row.position,
             image_id=row.image_id,
             file_name=row.file_name,
+            external_id=row.external_id,
             size_bytes=row.size_bytes,
             width=width,
             height=height,

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
+from samfleet.datasets.url_sources import UrlNotAllowed
 from samfleet.db.session import read_only
 from samfleet.image_errors import (
     ImageEmpty,
@@ -13,8 +14,10 @@ from samfleet.image_errors import (
     ImageTooLarge,
     ImageTruncated,
     ImageUnreadable,
+    RedirectForbidden,
     SourceChanged,
     SourceForbidden,
+    SourceUnavailable,
 )
 from samfleet.jobs.coco_files import BoxForm, box_of
 from samfleet.jobs.export import RunNotFound
@@ -23,7 +26,7 @@ from samfleet.masks.overlay import PicturesBusy
 from samfleet.reports.stages import stage_statistics
 from samfleet.storage.jsonl import PartFileDamaged
 from samfleet.storage.store import ObjectNotFound, StorageForbidden, StorageUnavailable
-from samfleet_api.dependencies import EngineValue, ReadSessionValue, S3Value, SettingsValue, StoreValue, TenantId
+from samfleet_api.dependencies import EngineValue, ReadSessionValue, RemoteValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.pagination import (
     DEFAULT_LIMIT,
@@ -155,11 +158,14 @@ def read_run_image(
             ObjectNotFound,
             PartFileDamaged,
             PicturesBusy,
+            RedirectForbidden,
             S3ProfileUnknown,
             SourceChanged,
             SourceForbidden,
+            SourceUnavailable,
             StorageForbidden,
             StorageUnavailable,
+            UrlNotAllowed,
         ),
     },
 )
@@ -172,7 +178,7 @@ def read_overlay(
     store: StoreValue,
     settings: SettingsValue,
     budget: PictureBudget,
-    s3: S3Value,
+    remote: RemoteValue,
     max_side: MaxSide = 1600,
     *,
     with_masks: Annotated[bool, Query(description="If false, render only the upright image.")] = True,
@@ -181,6 +187,6 @@ def read_overlay(
         result, image = require_image(session, tenant_id, run_id, image_id)
     require_segmented(result)
     picture = picture_of(
-        engine, store, settings, budget, result, image, s3.readers, max_side=max_side, with_masks=with_masks
+        engine, store, settings, budget, result, image, remote, max_side=max_side, with_masks=with_masks
     )
     return Response(picture, media_type="image/png")

@@ -18,6 +18,7 @@ OPERATIONS = [
     "dataset_list_images",
     "dataset_put_annotations",
     "dataset_put_detections",
+    "dataset_put_manifest",
     "dataset_read",
     "dataset_seal",
     "dataset_update",

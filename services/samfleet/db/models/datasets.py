@@ -16,6 +16,7 @@ class DatasetSource(enum.StrEnum):
     DIRECTORY = "directory"
     UPLOAD = "upload"
     S3 = "s3"
+    MANIFEST = "manifest"
 
 
 class DatasetState(enum.StrEnum):
@@ -31,8 +32,8 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     `content_sha256` hashes the list (names, sizes, ids, order), the annotations and the detections, but not the
     dataset's name: reports treat two datasets with the same hash as one. The database computes it (`dataset_content`).
 
-    `listing` has the request of a dataset that a task lists, `listed` the files, folders or keys that it has looked at,
-    and `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
+    `listing` has the request of a dataset that a task lists, `listed` the files, folders, keys or lines that it has
+    looked at, and `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
 
     `deleted_at` hides a dataset from its tenant; its rows and objects are removed later.
     """
@@ -85,7 +86,8 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
 class DatasetImage(Base):
     """One image of a dataset.
 
-    `position` is its index in the dataset, from 0. `image_id` is its COCO id. `uri` is `file:///…` for a file under an
+    `position` is its index in the dataset, from 0. `image_id` is its COCO id, `external_id` the id that a manifest
+    gives it. `uri` is `file:///…` for a file under an
     allowed root, `store:<key>` for an upload, or `s3://profile@bucket/key#etag` for an object in this version
     (`samfleet.datasets.s3_sources`).
     """
@@ -97,6 +99,7 @@ class DatasetImage(Base):
     position: Mapped[int | None]  # None until the dataset is sealed
     image_id: Mapped[int | None] = mapped_column(BigInteger)  # None until the dataset is sealed
     file_name: Mapped[str] = mapped_column(String(1024))
+    external_id: Mapped[str | None] = mapped_column(String(255))
     uri: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     stated_width: Mapped[int | None] = mapped_column(BigInteger)  # from the annotations file, which may be wrong

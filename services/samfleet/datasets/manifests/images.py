@@ -1,0 +1,123 @@
+"""Images that the lines of a manifest name: their addresses, names and sizes.
+
+A path on this machine is checked against the allowed roots, an object against the allowed buckets, a URL against the
+allowed hosts. An image that does not exist is no error here: it fails alone when its shard runs.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import quote_from_bytes, unquote, urlsplit
+
+from samfleet.datasets.allowed_paths import resolve_allowed
+from samfleet.datasets.content import FILE_SCHEME
+from samfleet.datasets.manifests.errors import ManifestInvalid, in_line
+from samfleet.datasets.manifests.files import Sources
+from samfleet.datasets.manifests.lines import ManifestLine
+from samfleet.datasets.names import FileNameInvalid, check_file_name
+from samfleet.datasets.s3_sources import S3Image
+from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
+from samfleet.datasets.s3_urls import parse_s3_object
+from samfleet.datasets.url_sources import SCHEMES as URL_SCHEMES
+from samfleet.datasets.url_sources import url_uri
+from samfleet.errors import SamfleetError
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestImage:
+    """A row of the dataset; `line` is its place in the manifest."""
+
+    line: int
+    file_name: str
+    external_id: str | None
+    uri: str
+    size_bytes: int  # 0 if it is not known
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestImages:
+    """Finder of images. Relative ones are below `base`, the manifest's folder: a path or s3://bucket/folder.
+
+    `profile` is the one of SAMFLEET_S3_SOURCES for all objects; by default the first that allows each.
+    """
+
+    sources: Sources
+    base: str | None
+    profile: str | None = None
+
+    def find(self, line: ManifestLine) -> ManifestImage:
+        """Return the image of a line. Raises an error that names the line."""
+        try:
+            return self._find(line)
+        except SamfleetError as error:
+            raise in_line(line.number, error) from error
+
+    def _find(self, line: ManifestLine) -> ManifestImage:
+        place = self._absolute(line.image)
+        if place.startswith(S3_SCHEME):
+            uri, size = self._in_bucket(place, line.etag)
+        elif place.startswith(URL_SCHEMES):
+            uri, size = url_uri(str(self.sources.urls.check(place)), line.etag), 0
+        elif line.etag is not None:
+            raise ManifestInvalid(f"{line.image[:200]!r} has an etag, but a file on the server has none; remove it")
+        else:
+            uri, size = self._on_disk(place)
+        return ManifestImage(line.number, _name(line, place), line.id, uri, size)
+
+    def _absolute(self, image: str) -> str:
+        if image.startswith("/") or "://" in image:
+            return image
+        if self.base is None:
+            raise ManifestInvalid(
+                f"{image[:200]!r} is a relative path, but the manifest was uploaded without a base; state one, or "
+                "begin it with '/', s3:// or https://"
+            )
+        return f"{self.base.rstrip('/')}/{image}"
+
+    def _in_bucket(self, url: str, etag: str | None) -> tuple[str, int]:
+        place = parse_s3_object(url)
+        profile = self.sources.s3.choose(place, self.profile)
+        key = place.prefix
+        if etag is not None:
+            return S3Image(profile, place.bucket, key, _quoted(etag)).uri, 0
+        found = self.sources.s3.find(profile, place.bucket, key)
+        if found is None:
+            return S3Image(profile, place.bucket, key, "").uri, 0
+        return S3Image(profile, place.bucket, key, found.etag).uri, found.size
+
+    def _on_disk(self, path: str) -> tuple[str, int]:
+        if "://" in path:
+            raise ManifestInvalid(f"{path[:200]!r} is neither a path nor an address of s3:// or https://")
+        real = os.fspath(resolve_allowed(path, self.sources.roots))
+        try:
+            size = os.stat(real).st_size  # noqa: PTH116 - a `Path` costs more than the call
+        except OSError:
+            size = 0  # reading the file will raise the error
+        return f"{FILE_SCHEME}{quote_from_bytes(os.fsencode(real))}", size
+
+
+def _name(line: ManifestLine, place: str) -> str:
+    """Return the stated name; else the relative path as written, or the address without its scheme."""
+    name = line.file_name
+    if name is None:
+        relative = place != line.image
+        name = line.image.removeprefix("./") if relative else _address_name(place)
+    try:
+        return check_file_name(name)
+    except FileNameInvalid as error:
+        remedy = "" if line.file_name else "; or state another name as file_name"
+        raise FileNameInvalid(f"{error.message}{remedy}") from error
+
+
+def _address_name(place: str) -> str:
+    """Return a path or address without its scheme; that of a URL is decoded and has no query."""
+    if place.startswith(URL_SCHEMES):
+        parts = urlsplit(place)
+        return f"{parts.netloc}{unquote(parts.path)}"
+    return place.rpartition("://")[2].removeprefix("/")
+
+
+def _quoted(etag: str) -> str:
+    """Return the ETag with the quotes that stores send."""
+    return etag if etag.endswith('"') else f'"{etag}"'

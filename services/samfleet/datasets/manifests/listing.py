@@ -1,0 +1,144 @@
+"""Datasets of a manifest, listed by a task.
+
+The lines stream from the file into one COPY, so a million of them need no memory. A task that dies leaves nothing
+behind, and the next one begins again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any, Self
+
+from sqlalchemy.orm import Session
+
+from samfleet.datasets.content import STORE_SCHEME
+from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.manifests import repository
+from samfleet.datasets.manifests.errors import ManifestDuplicate, ManifestTooLarge
+from samfleet.datasets.manifests.files import Sources, open_manifest
+from samfleet.datasets.manifests.images import ManifestImage, ManifestImages
+from samfleet.datasets.manifests.lines import Format, ManifestLine, read_lines
+from samfleet.datasets.repository import content_of
+from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
+from samfleet.db.models import Dataset, DatasetSource, DatasetState
+
+Progress = Callable[[int, int], None]  # called for some lines at a time with the lines read and the images written
+LINES_AT_ONCE = 256
+THREADS = 16  # that ask stores for the versions of objects
+WORDS = {"file_name": "file name", "external_id": "id"}
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRequest:
+    """A manifest and how to read it.
+
+    `profile` is a name of SAMFLEET_S3_SOURCES. `base` is the folder, or s3://bucket/folder, of relative paths; by
+    default the manifest's. An uploaded manifest has the key `stored` and is not at `manifest`, its name.
+    """
+
+    manifest: str
+    format: Format
+    profile: str | None = None
+    limit: int | None = None
+    base: str | None = None
+    stored: str | None = None
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Self:
+        return cls(**stored)
+
+    @property
+    def place(self) -> str:
+        return self.manifest if self.stored is None else f"{STORE_SCHEME}{self.stored}"
+
+    @property
+    def folder(self) -> str | None:
+        """Return the folder of relative paths; None if there is none."""
+        return self.base if self.base or self.stored else self.manifest.rpartition("/")[0]
+
+
+def create_manifest_listing(
+    session: Session, tenant_id: uuid.UUID, request: ManifestRequest, name: str | None = None
+) -> Dataset:
+    """Write a dataset in the state `listing`, for a task to fill."""
+    dataset = Dataset(
+        tenant_id=tenant_id,
+        name=(name or PurePosixPath(request.manifest).stem)[:MAX_NAME_LENGTH],
+        source=DatasetSource.MANIFEST,
+        state=DatasetState.LISTING,
+        listing=asdict(request),
+        image_count=0,
+    )
+    session.add(dataset)
+    session.flush()
+    return dataset
+
+
+@dataclass(slots=True)
+class ManifestListing:
+    """One pass over the lines of a manifest. With a `limit`, it ends at the last image wanted.
+
+    Raises `DatasetEmpty` without lines, `DatasetTooLarge` beyond a limit of the server, and `ManifestDuplicate`.
+    """
+
+    request: ManifestRequest
+    sources: Sources
+    limits: InputLimits
+    progress: Progress
+    images: int = 0
+
+    def write(self, session: Session, dataset_id: uuid.UUID) -> None:
+        """Write all images of a dataset whose row exists. The row is not locked against changes of its progress."""
+        repository.copy_lines(session, self._images())
+        if not self.images:
+            raise DatasetEmpty(f"{self.request.manifest} has no lines; write one image per line")
+        if (found := repository.find_repeated(session)) is not None:
+            raise ManifestDuplicate(
+                f"lines {found.first} and {found.line}: both have the {WORDS[found.column]} {found.value!r}; "
+                f"state a different {found.column.removeprefix('external_')} in one of them"
+            )
+        repository.insert_images(session, dataset_id)
+
+    def seal(self, session: Session, dataset: Dataset) -> None:
+        dataset.image_count = self.images
+        session.flush()
+        dataset.content_sha256 = content_of(session, dataset.id)
+        dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
+
+    def _images(self) -> Iterator[ManifestImage]:
+        request, most = self.request, self.limits.file_bytes
+        until = time.monotonic() + self.limits.listing.seconds
+        finder = ManifestImages(self.sources, request.folder, request.profile)
+        with (
+            open_manifest(request.place, self.sources, request.profile, most) as file,
+            ThreadPoolExecutor(THREADS, "manifest") as threads,
+        ):
+            for some in _batches(islice(read_lines(file, request.format), request.limit)):
+                yield from threads.map(finder.find, some)
+                self._count(len(some), some[-1].number, until)
+
+    def _count(self, images: int, line: int, until: float) -> None:
+        self.images += images
+        if self.images > self.limits.images:
+            raise DatasetTooLarge(
+                f"{self.request.manifest} has more than {self.limits.images} images; make several datasets, give a "
+                "limit, or raise SAMFLEET_MAX_DATASET_IMAGES"
+            )
+        if time.monotonic() > until:
+            raise ManifestTooLarge(
+                f"{self.request.manifest} takes longer than {self.limits.listing.seconds:g} s to list (line {line}); "
+                "split it, state the etag of objects, or raise SAMFLEET_LISTING_TIME"
+            )
+        self.progress(line, self.images)
+
+
+def _batches(lines: Iterator[ManifestLine]) -> Iterator[list[ManifestLine]]:
+    while some := list(islice(lines, LINES_AT_ONCE)):
+        yield some

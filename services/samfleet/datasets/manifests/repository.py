@@ -1,0 +1,62 @@
+"""SQL of manifests: the lines go to a temporary table, where PostgreSQL finds duplicates without memory of ours."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from samfleet.datasets.manifests.images import ManifestImage
+from samfleet.datasets.repository import copy_tuples
+
+UNIQUE = ("file_name", "external_id")
+_TABLE = text(
+    "CREATE TEMPORARY TABLE manifest_lines (line bigint, file_name text, external_id text, uri text, size_bytes bigint)"
+    " ON COMMIT DROP"
+)
+_COPY = "COPY manifest_lines (line, file_name, external_id, uri, size_bytes) FROM STDIN"
+_REPEATED = """
+SELECT value, first, line FROM (
+    SELECT {column} AS value, line, lag(line) OVER (PARTITION BY {column} COLLATE "C" ORDER BY line) AS first
+    FROM manifest_lines WHERE {column} IS NOT NULL
+) AS lines WHERE first IS NOT NULL ORDER BY line LIMIT 1
+"""
+_INSERT = text(
+    "INSERT INTO dataset_images (dataset_id, position, image_id, file_name, external_id, uri, size_bytes) "
+    "SELECT :dataset_id, row_number() OVER (ORDER BY line) - 1, row_number() OVER (ORDER BY line), "
+    "file_name, external_id, uri, size_bytes FROM manifest_lines ORDER BY line"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A value that two lines have."""
+
+    column: str
+    value: str
+    first: int
+    line: int
+
+
+def copy_lines(session: Session, images: Iterable[ManifestImage]) -> None:
+    """Write the lines to a temporary table of this transaction."""
+    session.execute(_TABLE)
+    rows = ((image.line, image.file_name, image.external_id, image.uri, image.size_bytes) for image in images)
+    copy_tuples(session, _COPY, rows)
+
+
+def find_repeated(session: Session) -> Repeated | None:
+    """Return the first line that has the file name or the id of an earlier one."""
+    for column in UNIQUE:
+        row = session.execute(text(_REPEATED.format(column=column))).one_or_none()
+        if row is not None:
+            return Repeated(column, row.value, row.first, row.line)
+    return None
+
+
+def insert_images(session: Session, dataset_id: uuid.UUID) -> None:
+    """Make the lines the images of the dataset, in their order, with ids from 1."""
+    session.execute(_INSERT, {"dataset_id": dataset_id})

@@ -1,0 +1,57 @@
+"""Manifests uploaded into an open, empty dataset."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import IO
+
+from sqlalchemy import Engine, func
+from sqlalchemy.orm import Session
+
+from samfleet.datasets import repository
+from samfleet.datasets.manifests.errors import DatasetNotEmpty
+from samfleet.datasets.manifests.listing import ManifestRequest
+from samfleet.datasets.service import found, get_dataset, require_listed
+from samfleet.datasets.uploads import DatasetSealed, stored
+from samfleet.db.models import Dataset, DatasetSource, DatasetState
+from samfleet.db.session import read_only, transaction
+from samfleet.storage.store import ObjectStore
+
+
+def upload_manifest(
+    engine: Engine,
+    store: ObjectStore,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    content: IO[bytes],
+    request: ManifestRequest,
+    wake: Callable[[Session], None],
+) -> Dataset:
+    """Store the manifest and set the dataset to the state `listing`; `wake` sends the task that reads it."""
+    with read_only(engine) as session:
+        _require_empty(get_dataset(session, tenant_id, dataset_id))
+    with stored(store, f"datasets/{dataset_id}/manifests", content) as (key, size), transaction(engine) as session:
+        dataset = _require_empty(found(repository.lock(session, tenant_id, dataset_id), dataset_id))
+        dataset.source, dataset.state = DatasetSource.MANIFEST, DatasetState.LISTING
+        dataset.listing = asdict(replace(request, stored=key))
+        dataset.stored_bytes += size
+        dataset.stored_objects += 1
+        dataset.sent_at = func.now()
+        session.flush()
+        session.refresh(dataset)
+        wake(session)
+    return dataset
+
+
+def _require_empty(dataset: Dataset) -> Dataset:
+    """Return the dataset if it is open and nothing was uploaded into it."""
+    require_listed(dataset)
+    if dataset.state is DatasetState.SEALED:
+        raise DatasetSealed(f"dataset {dataset.id} is sealed and never changes again; create another one")
+    if dataset.image_count or dataset.annotations_key or dataset.detections_key:
+        raise DatasetNotEmpty(
+            f"dataset {dataset.id} already has images, annotations or detections; create another one for the manifest"
+        )
+    return dataset
