@@ -19,7 +19,7 @@ from samfleet.image_errors import ImageFailed
 from samfleet.jobs.claim import ClaimedShard
 from samfleet.jobs.image_quality import everything_quality, prompted_quality
 from samfleet.jobs.outcomes import ImageError, ImageOutcome, Quality, ShardImage
-from samfleet.jobs.task import EverythingJobTask, JobTask, parse_job_task
+from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask, parse_job_task
 from samfleet.logging import get_logger
 from samfleet.metrics import TRITON_RETRIES
 from samfleet.quality.segmentation import AnnotationOutlineTooLong
@@ -191,6 +191,8 @@ class ImageStep:
 
     def _quality(self, image: ShardImage, reply: SegmentReply) -> Quality | None:
         measure = everything_quality if isinstance(self.task, EverythingJobTask) else prompted_quality
+        if isinstance(self.task, PromptsJobTask) and self.task.prompt == "file":
+            return None  # its prompts are not bound to annotations; the run's evaluation has the recall
         if not all(instance.segmentation for instance in image.instances):
             return None  # a box has no pixels to compare with; the run's evaluation reports it
         height, width = reply.report.height, reply.report.width

@@ -1,4 +1,4 @@
-"""Prompts of a request, from the annotations or detections of its image."""
+"""Prompts of a request, from the annotations, detections or prompts file of its image."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from samfleet.datasets.centre_point import centre_point
 from samfleet.datasets.random_points import random_points
 from samfleet.errors import InvalidInput
 from samfleet.image_errors import ImageFailed
-from samfleet.jobs.outcomes import Annotation, PromptOrigin, ShardImage
+from samfleet.jobs.outcomes import Annotation, Detection, FilePrompt, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
 from samfleet.masks.image_file import upright_size
 from samfleet.quality.segmentation import annotation_mask
 from samfleet.quality.sizes import check_size
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
 from samfleet_worker.detection_selection import select_detections
+from samfleet_worker.file_prompts import file_prompt
 
 
 class PromptInvalid(ImageFailed):
@@ -27,12 +28,13 @@ class PromptInvalid(ImageFailed):
 
 
 def prompt_origins(task: JobTask, parameters: TaskParameters, image: ShardImage) -> tuple[PromptOrigin, ...]:
-    """Return what becomes a prompt each: annotated instances by id, or detections that pass the thresholds, best first.
+    """Return what becomes a prompt each: annotated instances by id, prompts in the order of their file, or detections
+    that pass the thresholds, best first.
 
     Empty if the backend chooses the prompts itself.
     """
     if isinstance(task, PromptsJobTask):
-        return image.instances
+        return image.prompts if task.prompt == "file" else image.instances
     if not isinstance(parameters, EverythingParameters) or not parameters.prompted:
         return ()
     if parameters.boxes_from == "annotations":
@@ -50,14 +52,19 @@ def build_prompts(
 ) -> tuple[Prompt, ...]:
     """Build one prompt per origin, in order. `data` is the encoded file.
 
-    For annotations the image's size is read from its header: they must have been made for this size, and the mask of a
-    point prompt is drawn in it. Raises `ImageFailed`, or `AnnotationSizeMismatch` for annotations of another size.
+    For annotations and prompts of a file the image's size is read from its header: annotations must have been made for
+    this size, and the mask of a point prompt is drawn in it; prompts of a file must lie in it. Raises `ImageFailed`, or
+    `AnnotationSizeMismatch` for annotations of another size.
     """
     annotated = [origin for origin in origins if isinstance(origin, Annotation)]
-    size = upright_size(data, max_pixels) if annotated else (0, 0)
+    from_file = [origin for origin in origins if isinstance(origin, FilePrompt)]
+    others = [origin for origin in origins if not isinstance(origin, FilePrompt)]
+    size = upright_size(data, max_pixels) if annotated or from_file else (0, 0)
+    if from_file:
+        return tuple(file_prompt(origin, size) for origin in from_file)
     check_size(annotated, image.stated_size, *size)
     prompts = []
-    for origin in origins:
+    for origin in others:
         try:
             prompts.append(_prompt(task, origin, size))
         except (InvalidInput, ValueError) as error:
@@ -65,7 +72,7 @@ def build_prompts(
     return tuple(prompts)
 
 
-def _prompt(task: JobTask, origin: PromptOrigin, size: tuple[int, int]) -> Prompt:
+def _prompt(task: JobTask, origin: Annotation | Detection, size: tuple[int, int]) -> Prompt:
     x, y, width, height = origin.bbox
     box = (x, y, x + width, y + height)
     if isinstance(task, EverythingJobTask):
@@ -88,7 +95,7 @@ def _points(task: PromptsJobTask, annotation: Annotation, mask: NDArray[np.bool_
     return (centre_point(mask),)
 
 
-def _name(origin: PromptOrigin) -> str:
+def _name(origin: Annotation | Detection) -> str:
     if isinstance(origin, Annotation):
         return f"annotation {origin.annotation_id}"
     return f"detection {origin.detection_id}"

@@ -33,6 +33,7 @@ class SamfleetClient(AccessCalls, ExportCalls, WebhookCalls):
         name: str | None = None,
         annotations: Path | None = None,
         detections: Path | None = None,
+        prompts: Path | None = None,
         limit: int | None = None,
         **flags: bool,
     ) -> Dataset:
@@ -43,6 +44,7 @@ class SamfleetClient(AccessCalls, ExportCalls, WebhookCalls):
             "name": name,
             "annotations_path": str(annotations) if annotations else None,
             "detections_path": str(detections) if detections else None,
+            "prompts_path": str(prompts) if prompts else None,
             "limit": limit,
             **{flag: True for flag, value in flags.items() if value},
         }
@@ -78,6 +80,9 @@ class SamfleetClient(AccessCalls, ExportCalls, WebhookCalls):
 
     def upload_detections(self, dataset_id: str, path: Path) -> None:
         self._put_file(f"/v1/datasets/{dataset_id}/detections", path)
+
+    def upload_prompts(self, dataset_id: str, path: Path) -> None:
+        self._put_file(f"/v1/datasets/{dataset_id}/prompts", path)
 
     def seal_dataset(self, dataset_id: str, *, strict_annotations: bool = False) -> Dataset:
         params = {"strict_annotations": True} if strict_annotations else {}

@@ -34,6 +34,7 @@ _NOT_THE_SERVERS = {
     "directory_unreadable",
     "annotations_not_found",
     "detections_not_found",
+    "prompts_not_found",
 }
 
 
@@ -71,6 +72,7 @@ class Source:
     strict_annotations: bool = False
     hidden: bool = False
     name: str | None = None
+    prompts: Path | None = None
 
     @property
     def dataset_name(self) -> str | None:
@@ -146,6 +148,7 @@ def _by_path(
             name=source.dataset_name,
             annotations=source.annotations.resolve() if source.annotations else None,
             detections=source.detections.resolve() if source.detections else None,
+            prompts=source.prompts.resolve() if source.prompts else None,
             limit=source.limit,
             strict_annotations=source.strict_annotations,
             include_hidden=source.hidden,
@@ -218,6 +221,8 @@ def _by_upload(
         client.upload_annotations(dataset.id, source.annotations)
     if source.detections is not None:
         client.upload_detections(dataset.id, source.detections)
+    if source.prompts is not None:
+        client.upload_prompts(dataset.id, source.prompts)
     return client.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)
 
 

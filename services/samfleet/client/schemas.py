@@ -39,6 +39,7 @@ class Dataset(_Resource):
     unused_annotation_count: int | None = None
     box_annotation_count: int | None = None
     detection_count: int | None = None
+    prompt_count: int | None = None
     left_out: tuple[LeftOut, ...] = ()
 
     @property

@@ -22,10 +22,12 @@ from sqlalchemy.orm import Session
 from samfleet.datasets import repository
 from samfleet.datasets.allowed_paths import resolve_allowed
 from samfleet.datasets.annotate import ids_of, write_annotations
-from samfleet.datasets.annotation_entries import AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import FolderFiles, list_files
+from samfleet.datasets.prompt_lines import PromptsTooLarge
+from samfleet.datasets.prompts import Opener, PromptsNotFound, count_prompts, write_prompts
 from samfleet.datasets.repository import NewImage
 from samfleet.datasets.server_files import open_on_server
 from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
@@ -34,7 +36,7 @@ from samfleet.db.models import Dataset, DatasetSource, DatasetState
 ENTRIES_AT_ONCE = 2000  # files and folders that are listed while the client waits
 ENTRIES_AT_LEAST = 200  # that are listed so however slow the disk is
 SECONDS_AT_ONCE = 0.1  # after which a task takes over
-BYTES_AT_ONCE = 2**20  # of the annotations and the detections
+BYTES_AT_ONCE = 2**20  # of the annotations, the detections and the prompts
 
 Progress = Callable[[int], None]  # called for each entry of the folder, then for each image written
 
@@ -49,6 +51,7 @@ class ListingRequest:
     directory: str
     annotations_path: str | None = None
     detections_path: str | None = None
+    prompts_path: str | None = None
     limit: int | None = None
     include_hidden: bool = False
     strict_annotations: bool = False
@@ -71,6 +74,8 @@ class DirectoryListing:
     image_ids: Sequence[int]
     annotations: CocoInstances | None
     detections: Detections | None
+    prompts: Opener | None
+    limits: AnnotationLimits
 
     def images(self, progress: Progress) -> Iterator[NewImage]:
         for count, image in enumerate(self.files.images(), start=1):
@@ -90,7 +95,7 @@ def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLi
         if entries > ENTRIES_AT_ONCE or (entries > ENTRIES_AT_LEAST and time.monotonic() > until):
             raise _Large
 
-    files = (request.annotations_path, request.detections_path)
+    files = (request.annotations_path, request.detections_path, request.prompts_path)
     if any(_size(path, roots) > BYTES_AT_ONCE for path in files if path):
         resolve_allowed(request.directory, roots)
         return None
@@ -103,10 +108,10 @@ def list_at_once(request: ListingRequest, roots: Sequence[Path], limits: InputLi
 def list_directory(
     request: ListingRequest, roots: Sequence[Path], limits: InputLimits, progress: Progress = lambda _count: None
 ) -> DirectoryListing:
-    """List the folder and read the annotations and detections files; all must be under the allowed roots.
+    """List the folder and read the annotations, detections and prompts files; all must be under the allowed roots.
 
-    With a `limit`, detections may belong to images beyond it: to any image of the annotations file or, without that
-    file, to any image.
+    With a `limit`, prompts may belong to any image, and detections to images beyond it: to any image of the annotations
+    file or, without that file, to any image.
     """
     directory, limited = request.directory, request.limit is not None
     files = list_files(
@@ -128,7 +133,16 @@ def list_directory(
             detections = read_detections(file, limits.annotations)
     image_ids = ids_of(files.names, instances)
     kept = _of_images(detections, image_ids, instances, limited=limited)
-    return DirectoryListing(request, files, image_ids, instances, kept)
+    prompts = _checked_prompts(request.prompts_path, roots, limits) if request.prompts_path else None
+    return DirectoryListing(request, files, image_ids, instances, kept, prompts, limits.annotations)
+
+
+def _checked_prompts(path: str, roots: Sequence[Path], limits: InputLimits) -> Opener:
+    """Validate the file, which is read again when its rows are written, and return how to open it."""
+    opened = partial(open_on_server, path, roots, limits.file_bytes, PromptsNotFound, PromptsTooLarge)
+    with opened() as file:
+        count_prompts(file, limits.annotations)
+    return opened
 
 
 def create_sealed(
@@ -160,7 +174,7 @@ def write_images(
 
 
 def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
-    """Write annotations and detections of a dataset that has its images, and seal it."""
+    """Write annotations, detections and prompts of a dataset that has its images, and seal it."""
     annotations, detections, request = listing.annotations, listing.detections, listing.request
     dataset.image_count = len(listing.files.names)
     dataset.left_out = [asdict(one) for one in listing.files.left_out]
@@ -171,6 +185,9 @@ def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
         strictly = {"strict": request.strict_annotations, "limited": request.limit is not None}
         write_annotations(session, dataset, annotations, listing.image_ids, **strictly)
     repository.copy_detections(session, dataset.id, detections or ())
+    if listing.prompts is not None:
+        write_prompts(session, dataset, listing.prompts, listing.limits, limited=request.limit is not None)
+        session.flush()  # the hash has the categories, which the prompts may add
     dataset.content_sha256 = repository.content_of(session, dataset.id)
     dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
 

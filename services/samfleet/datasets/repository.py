@@ -33,6 +33,16 @@ class NewImage:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class PromptsRow:
+    """The prompts of an image, in the form of `DatasetPrompts`."""
+
+    image_id: int
+    coordinates: str
+    prompt_count: int
+    objects: list[dict[str, Any]]
+
+
 def find(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset | None:
     return session.scalars(_of_tenant(tenant_id, dataset_id)).one_or_none()
 
@@ -237,8 +247,32 @@ def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterabl
     )
 
 
+def ids_of_names(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -> Mapping[str, int | None]:
+    """Return the COCO ids of the images with these names, by name."""
+    query = select(DatasetImage.file_name, DatasetImage.image_id).where(
+        DatasetImage.dataset_id == dataset_id, DatasetImage.file_name.in_(names)
+    )
+    return {row.file_name: row.image_id for row in session.execute(query)}
+
+
+def ids_present(session: Session, dataset_id: uuid.UUID, image_ids: Sequence[int]) -> frozenset[int]:
+    """Return those of the COCO ids that are images of the dataset."""
+    query = select(DatasetImage.image_id).where(
+        DatasetImage.dataset_id == dataset_id, DatasetImage.image_id.in_(image_ids)
+    )
+    return frozenset(image_id for image_id in session.scalars(query) if image_id is not None)
+
+
+def copy_prompts(session: Session, dataset_id: uuid.UUID, rows: Iterable[PromptsRow]) -> None:
+    copy_tuples(
+        session,
+        "COPY dataset_prompts (dataset_id, image_id, coordinates, prompt_count, objects) FROM STDIN",
+        ((dataset_id, row.image_id, row.coordinates, row.prompt_count, Jsonb(row.objects)) for row in rows),
+    )
+
+
 def content_of(session: Session, dataset_id: uuid.UUID) -> str:
-    """Return the SHA-256 of a dataset's images, annotations and detections; all must be written."""
+    """Return the SHA-256 of a dataset's images, annotations, detections and prompts; all must be written."""
     return str(session.scalars(select(func.dataset_content(dataset_id))).one())
 
 

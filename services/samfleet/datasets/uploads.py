@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,14 +25,14 @@ from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import check_upload_name
+from samfleet.datasets.prompts import count_prompts, write_prompts
 from samfleet.datasets.repository import NewImage
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, require_listed
+from samfleet.datasets.stored_files import CHUNK_BYTES, from_start, stored, stored_annotations, stored_detections
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Conflict, TooLarge
 from samfleet.storage.store import ObjectStore
-
-CHUNK_BYTES = 1 << 20
 
 
 class DatasetSealed(Conflict):
@@ -105,7 +105,7 @@ def put_annotations(
     """Validate the file and store it unchanged; its images are matched when the dataset is sealed."""
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
-    instances = read_annotations(partial(_from_start, content), limits)
+    instances = read_annotations(partial(from_start, content), limits)
     count = sum(1 for _ in instances.annotations())
     with stored(store, f"datasets/{dataset_id}/annotations", content) as (key, size), transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
@@ -140,6 +140,28 @@ def put_detections(
     return dataset
 
 
+def put_prompts(
+    engine: Engine,
+    store: ObjectStore,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    content: IO[bytes],
+    limits: AnnotationLimits,
+) -> Dataset:
+    """Validate the file and store it unchanged; its images are matched when the dataset is sealed."""
+    with read_only(engine) as session:
+        _require_open(get_dataset(session, tenant_id, dataset_id))
+    count = count_prompts(content, limits)
+    with stored(store, f"datasets/{dataset_id}/prompts", content) as (key, size), transaction(engine) as session:
+        dataset = _lock_open(session, tenant_id, dataset_id)
+        _count_file(dataset, dataset.prompts_bytes, size)
+        replaced, dataset.prompts_key, dataset.prompts_bytes = dataset.prompts_key, key, size
+        dataset.prompt_count = count
+    if replaced is not None:
+        store.delete(replaced)
+    return dataset
+
+
 def seal(
     engine: Engine,
     store: ObjectStore,
@@ -157,19 +179,23 @@ def seal(
         dataset = get_dataset(session, tenant_id, dataset_id)
     if require_listed(dataset).state is DatasetState.SEALED:
         return dataset
-    instances = _stored_annotations(store, dataset.annotations_key, limits)
-    detections = _stored_detections(store, dataset.detections_key, limits)
+    instances = stored_annotations(store, dataset.annotations_key, limits)
+    detections = stored_detections(store, dataset.detections_key, limits)
     with transaction(engine) as session:
         locked = found(repository.lock(session, tenant_id, dataset_id), dataset_id)
         if locked.state is DatasetState.OPEN:
-            now, then = ((row.annotations_key, row.detections_key) for row in (locked, dataset))
+            now, then = ((row.annotations_key, row.detections_key, row.prompts_key) for row in (locked, dataset))
             if now != then:
                 raise DatasetChanged
-            _number_and_close(session, locked, instances, detections, strict_annotations=strict_annotations)
+            _number(session, locked, instances, detections, strict_annotations=strict_annotations)
+            if locked.prompts_key is not None:
+                session.flush()
+                write_prompts(session, locked, partial(store.open, locked.prompts_key), limits)
+            _close(session, locked)
     return locked
 
 
-def _number_and_close(
+def _number(
     session: Session,
     dataset: Dataset,
     instances: CocoInstances | None,
@@ -190,6 +216,10 @@ def _number_and_close(
         kept = detections.of_images(frozenset(image_ids), others)
         repository.copy_detections(session, dataset.id, kept)
         dataset.detection_count = len(kept)
+
+
+def _close(session: Session, dataset: Dataset) -> None:
+    session.flush()  # the hash has the categories, which the prompts may add
     dataset.content_sha256 = repository.content_of(session, dataset.id)
     dataset.state = DatasetState.SEALED
     dataset.sealed_at = datetime.now(UTC)
@@ -229,8 +259,9 @@ def _require_room(dataset: Dataset, images: Sequence[NewImage], limits: InputLim
             f"dataset {dataset.id} would have more than {limits.images} images; make several datasets, or raise "
             "SAMFLEET_MAX_DATASET_IMAGES"
         )
-    stored = dataset.stored_bytes - (dataset.annotations_bytes or 0) - (dataset.detections_bytes or 0)
-    if stored + sum(image.size_bytes for image in images) > limits.total_bytes:
+    files = (dataset.annotations_bytes, dataset.detections_bytes, dataset.prompts_bytes)
+    images_bytes = dataset.stored_bytes - sum(size or 0 for size in files)
+    if images_bytes + sum(image.size_bytes for image in images) > limits.total_bytes:
         raise DatasetTooLarge(
             f"dataset {dataset.id} would have more than {limits.total_bytes} bytes; make several datasets, or raise "
             "SAMFLEET_MAX_DATASET_BYTES"
@@ -264,32 +295,3 @@ def _limited(file: UploadedFile, max_bytes: int) -> Iterator[bytes]:
         if size > max_bytes:
             raise ImageTooLarge(f"{file.name!r} has more than {max_bytes} bytes, the most this server accepts")
         yield chunk
-
-
-@contextmanager
-def stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[tuple[str, int]]:
-    """Store the content under a new key for the block, with its size in bytes; delete it if the block raises."""
-    content.seek(0)
-    key = f"{prefix}/{uuid.uuid4().hex}.json"
-    with ExitStack() as undo:
-        size = store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
-        undo.callback(store.delete, key)
-        yield key, size
-        undo.pop_all()
-
-
-@contextmanager
-def _from_start(content: IO[bytes]) -> Iterator[IO[bytes]]:
-    content.seek(0)
-    yield content
-
-
-def _stored_annotations(store: ObjectStore, key: str | None, limits: AnnotationLimits) -> CocoInstances | None:
-    return None if key is None else read_annotations(partial(store.open, key), limits)
-
-
-def _stored_detections(store: ObjectStore, key: str | None, limits: AnnotationLimits) -> Detections | None:
-    if key is None:
-        return None
-    with store.open(key) as file:
-        return read_detections(file, limits)

@@ -116,6 +116,7 @@ def _claimed(session: Session, shard: Shard) -> ClaimedShard:
         range(shard.first_position, shard.last_position + 1),
         # a run's task has every parameter of its sampler
         with_detections=run.task.get("boxes_from") == "detections",
+        with_prompts=run.task.get("prompt") == "file",
     )
     return ClaimedShard(
         shard_id=shard.id,

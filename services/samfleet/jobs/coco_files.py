@@ -26,6 +26,9 @@ COPIED = (
     "prompt_index",
     "prompt_box",
     "prompt_points",
+    "prompt_labels",
+    "object_id",
+    "object_prompt",
 )
 
 Rows = Iterable[Mapping[str, Any]]

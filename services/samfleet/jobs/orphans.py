@@ -26,7 +26,7 @@ WALK = "orphans"
 ROOTS = ("datasets/", "runs/")  # in the order of the keys
 OBJECTS_AT_ONCE = 5000  # five requests to S3 and a few queries to PostgreSQL
 CHECKED = frozenset(
-    {"images", "annotations", "detections", "manifests", "parts", "pictures", "exports"}
+    {"images", "annotations", "detections", "prompts", "manifests", "parts", "pictures", "exports"}
 )  # every object in these folders has a row
 
 
@@ -118,8 +118,8 @@ def _named(session: Session, places: Sequence[Place]) -> set[str]:
         uris = [STORE_SCHEME + place.key for place in places if place.folder == "images"]
         of_images = select(DatasetImage.uri).where(DatasetImage.dataset_id.in_(datasets), DatasetImage.uri.in_(uris))
         named.update(uri.removeprefix(STORE_SCHEME) for uri in session.scalars(of_images))
-        manifest_key = Dataset.listing["stored"].astext
-        files = select(Dataset.annotations_key, Dataset.detections_key, manifest_key).where(Dataset.id.in_(datasets))
+        keys = (Dataset.annotations_key, Dataset.detections_key, Dataset.prompts_key, Dataset.listing["stored"].astext)
+        files = select(*keys).where(Dataset.id.in_(datasets))
         named.update(key for row in session.execute(files) for key in row if key is not None)
     if runs:
         parts = select(Shard.part_key).where(Shard.run_id.in_(runs), Shard.part_key.is_not(None))

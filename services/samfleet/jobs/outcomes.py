@@ -32,7 +32,21 @@ class Detection:
     score: float
 
 
-PromptOrigin = Annotation | Detection
+@dataclass(frozen=True, slots=True)
+class FilePrompt:
+    """One prompt of a prompts file, the one at `number` (from 0) of its object.
+
+    With `relative`, the prompt's x and y are fractions of the width and height of the upright image, else pixels of it.
+    """
+
+    object_id: str
+    number: int
+    category_id: int | None
+    prompt: Prompt
+    relative: bool = False
+
+
+PromptOrigin = Annotation | Detection | FilePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +54,8 @@ class ShardImage:
     """An image of a shard.
 
     `annotations` are in the order of their ids, crowds included; empty if the dataset has none. `detections` are in the
-    order of their ids; empty if the task does not use them as prompts. `stated_size` is (width, height) in the
-    annotations file.
+    order of their ids, and `prompts` in that of the prompts file; both are empty if the task does not use them.
+    `stated_size` is (width, height) in the annotations file.
     """
 
     dataset_image_id: int
@@ -52,6 +66,7 @@ class ShardImage:
     annotations: tuple[Annotation, ...] = ()
     detections: tuple[Detection, ...] = ()
     stated_size: tuple[int, int] | None = None
+    prompts: tuple[FilePrompt, ...] = ()
 
     @property
     def instances(self) -> tuple[Annotation, ...]:

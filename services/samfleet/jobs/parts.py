@@ -10,9 +10,10 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from samfleet.jobs.outcomes import Annotation, ImageOutcome, PromptOrigin
+from samfleet.jobs.outcomes import Annotation, Detection, ImageOutcome, PromptOrigin
 from samfleet.storage.jsonl import read_jsonl_zst
 from samfleet.storage.store import ObjectStore
+from samfleet.variants.task import Prompt
 
 
 def run_prefix(run_id: uuid.UUID) -> str:
@@ -30,17 +31,17 @@ def part_key(run_id: uuid.UUID, shard_index: int, token: int) -> str:
 def part_row(outcome: ImageOutcome) -> dict[str, Any]:
     """Return the line of one image.
 
-    A prompted mask has the category and the annotation or detection of its prompt, and the points of a point prompt as
-    `prompt_points`: [[x, y], …] in pixels of the upright image, all foreground.
+    A prompted mask has the category and the annotation, detection or object of its prompt, and the points of a point
+    prompt as `prompt_points`: [[x, y], …] in pixels of the upright image. These are foreground, unless a prompt of a
+    file has `prompt_labels`. Its box is `prompt_box`, as for a detection: x, y, width, height.
     """
     image, error = outcome.image, outcome.error
     masks: list[dict[str, Any]] = []
     for mask in outcome.masks:
         fields = mask.to_dict()
         if mask.prompt_index is not None and outcome.prompted:
-            fields |= _origin(outcome.prompted[mask.prompt_index])
-        if mask.prompt_index is not None and outcome.prompts and outcome.prompts[mask.prompt_index].points:
-            fields["prompt_points"] = [list(point) for point in outcome.prompts[mask.prompt_index].points]
+            prompt = outcome.prompts[mask.prompt_index] if outcome.prompts else None
+            fields |= _origin(outcome.prompted[mask.prompt_index], prompt)
         masks.append(fields)
     return {
         "dataset_image_id": image.dataset_image_id,
@@ -65,15 +66,25 @@ def part_rows(store: ObjectStore, outcomes: Sequence[ImageOutcome], previous: st
         yield made.get(row["dataset_image_id"], row)
 
 
-def _origin(prompted: PromptOrigin) -> dict[str, Any]:
+def _origin(prompted: PromptOrigin, prompt: Prompt | None) -> dict[str, Any]:
+    points = {"prompt_points": [list(point) for point in prompt.points]} if prompt and prompt.points else {}
     if isinstance(prompted, Annotation):
-        return {"category_id": prompted.category_id, "annotation_id": prompted.annotation_id}
-    return {
-        "category_id": prompted.category_id,
-        "detection_id": prompted.detection_id,
-        "detection_score": prompted.score,
-        "prompt_box": list(prompted.bbox),
-    }
+        return {"category_id": prompted.category_id, "annotation_id": prompted.annotation_id, **points}
+    if isinstance(prompted, Detection):
+        return {
+            "category_id": prompted.category_id,
+            "detection_id": prompted.detection_id,
+            "detection_score": prompted.score,
+            "prompt_box": list(prompted.bbox),
+        }
+    category = {} if prompted.category_id is None else {"category_id": prompted.category_id}
+    fields = {**category, "object_id": prompted.object_id, "object_prompt": prompted.number, **points}
+    if prompt is not None and prompt.points:
+        fields["prompt_labels"] = list(prompt.labels)
+    if prompt is not None and prompt.box is not None:
+        x0, y0, x1, y1 = prompt.box
+        fields["prompt_box"] = [x0, y0, x1 - x0, y1 - y0]
+    return fields
 
 
 def read_parts(store: ObjectStore, keys: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection
+from samfleet.db.models import Dataset, DatasetAnnotation, DatasetDetection, DatasetPrompts
+from samfleet.jobs.task import PromptSource
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
 from samfleet.variants.budget import (
     check_prompts_per_image,
@@ -16,7 +17,7 @@ from samfleet.variants.budget import (
     check_task,
     prompts_per_image,
 )
-from samfleet.variants.task import BoxSource, EverythingParameters, TaskParameters
+from samfleet.variants.task import EverythingParameters, TaskParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +36,58 @@ def check_budget(
     limits: PromptLimits,
     *,
     runs_each: int,
+    from_file: bool = False,
 ) -> None:
     """Raise `PromptsTooMany` if the job exceeds a limit.
 
-    `tasks` are those of the job's variants, each in `runs_each` runs and with the variant's `PromptRules.cost`.
+    `tasks` are those of the job's variants, each in `runs_each` runs and with the variant's `PromptRules.cost`. Those
+    that are not `EverythingParameters` prompt with annotations or, with `from_file`, with the dataset's prompts.
     """
     prompts = 0
     for task, cost in tasks:
-        source = _source(task)
+        source = _source(task, from_file=from_file)
         if isinstance(task, EverythingParameters) and source == "detector":
             check_task(task, limits.per_image, cost)
             prompts += dataset.image_count * prompts_per_image(task) * cost
         else:
             most = task.max_detections if isinstance(task, EverythingParameters) and source == "detections" else None
             _check_most(session, dataset, source, most, limits.per_image, cost)
-            count = (dataset.annotation_count if source == "annotations" else dataset.detection_count) or 0
-            prompts += count * cost
+            prompts += _total(dataset, source) * cost
     check_prompts_per_job(prompts * runs_each, limits.per_job)
 
 
-def _source(task: TaskParameters) -> BoxSource:
+def _source(task: TaskParameters, *, from_file: bool) -> PromptSource:
     """Return the source of the task's prompts; `detector` if the backend generates them."""
     if not isinstance(task, EverythingParameters):
-        return "annotations"
+        return "prompts" if from_file else "annotations"
     return task.boxes_from if task.prompted else "detector"
 
 
-def _check_most(session: Session, dataset: Dataset, source: BoxSource, most: int | None, limit: int, cost: int) -> None:
+def _total(dataset: Dataset, source: PromptSource) -> int:
+    counts = {
+        "annotations": dataset.annotation_count,
+        "detections": dataset.detection_count,
+        "prompts": dataset.prompt_count,
+    }
+    return counts[source] or 0
+
+
+def _check_most(
+    session: Session, dataset: Dataset, source: PromptSource, most: int | None, limit: int, cost: int
+) -> None:
     """Check the image with the most prompts; it is queried only if the dataset has more prompts than the limit."""
-    table = DatasetAnnotation if source == "annotations" else DatasetDetection
-    total = (dataset.annotation_count if source == "annotations" else dataset.detection_count) or 0
+    total = _total(dataset, source)
     if min(total, total if most is None else most) * cost <= limit:
         return
-    by_image = select(func.count().label("prompts")).where(table.dataset_id == dataset.id).group_by(table.image_id)
-    found = session.scalar(select(func.max(by_image.subquery().c.prompts))) or 0
+    found = session.scalar(_most_of_an_image(dataset, source)) or 0
     requested = found if most is None else min(found, most)
     advice = f"an image has {found} {source}; " + ("lower max_detections" if most else "leave some of them out")
     check_prompts_per_image(requested, limit, advice, cost)
+
+
+def _most_of_an_image(dataset: Dataset, source: PromptSource) -> Select[int]:
+    if source == "prompts":
+        return select(func.max(DatasetPrompts.prompt_count)).where(DatasetPrompts.dataset_id == dataset.id)
+    table = DatasetAnnotation if source == "annotations" else DatasetDetection
+    by_image = select(func.count().label("prompts")).where(table.dataset_id == dataset.id).group_by(table.image_id)
+    return select(func.max(by_image.subquery().c.prompts))

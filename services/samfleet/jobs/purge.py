@@ -23,6 +23,7 @@ from samfleet.db.models import (
     DatasetAnnotation,
     DatasetDetection,
     DatasetImage,
+    DatasetPrompts,
     Export,
     ImageResult,
     Job,
@@ -86,7 +87,7 @@ def remove_dataset(
     with transaction(engine) as session:
         session.execute(update(Dataset).where(Dataset.id == dataset_id).values(stored_bytes=0, stored_objects=0))
     _check(deadline)
-    for table in (DatasetAnnotation, DatasetDetection, DatasetImage):
+    for table in (DatasetAnnotation, DatasetDetection, DatasetPrompts, DatasetImage):
         _delete_rows(engine, table, table.dataset_id == dataset_id, deadline)
     with transaction(engine) as session:
         _remove_again(session, [dataset_prefix(dataset_id)], grace)

@@ -1,4 +1,4 @@
-"""Images of a shard with their annotations and the detections used as prompts."""
+"""Images of a shard with their annotations, and the detections or prompts that its task uses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,28 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from samfleet.db.models import DatasetAnnotation, DatasetDetection, DatasetImage, ImageResult, Outcome, Shard
-from samfleet.jobs.outcomes import Annotation, Detection, ShardImage
+from samfleet.datasets.prompts import read_stored
+from samfleet.db.models import (
+    DatasetAnnotation,
+    DatasetDetection,
+    DatasetImage,
+    DatasetPrompts,
+    ImageResult,
+    Outcome,
+    Shard,
+)
+from samfleet.jobs.outcomes import Annotation, Detection, FilePrompt, ShardImage
 
 
 def read_shard_images(
-    session: Session, dataset_id: uuid.UUID, positions: range, *, with_detections: bool
+    session: Session,
+    dataset_id: uuid.UUID,
+    positions: range,
+    *,
+    with_detections: bool = False,
+    with_prompts: bool = False,
 ) -> tuple[ShardImage, ...]:
-    """Return the images at these positions, in order. Detections are many, so they are read only if used as prompts."""
+    """Return the images at these positions, in order. Detections and prompts are many, so only used ones are read."""
     fields = (DatasetImage.id, DatasetImage.image_id, DatasetImage.file_name, DatasetImage.uri, DatasetImage.size_bytes)
     images = session.execute(  # rows, because an object of the session costs ten times as much
         select(*fields, DatasetImage.stated_width, DatasetImage.stated_height)
@@ -26,6 +40,7 @@ def read_shard_images(
     image_ids = [image.image_id for image in images if image.image_id is not None]  # all images of a sealed dataset
     annotations = _annotations(session, dataset_id, image_ids)
     detections = _detections(session, dataset_id, image_ids) if with_detections else {}
+    prompts = _prompts(session, dataset_id, image_ids) if with_prompts else {}
     return tuple(
         ShardImage(
             dataset_image_id=image.id,
@@ -36,6 +51,7 @@ def read_shard_images(
             annotations=tuple(annotations.get(image.image_id, ())),
             detections=tuple(detections.get(image.image_id, ())),
             stated_size=_stated_size(image.stated_width, image.stated_height),
+            prompts=prompts.get(image.image_id, ()),
         )
         for image in images
         if image.image_id is not None
@@ -89,3 +105,19 @@ def _detections(
         x, y, width, height = row.bbox
         found[row.image_id].append(Detection(row.detection_id, row.category_id, (x, y, width, height), row.score))
     return found
+
+
+def _prompts(
+    session: Session, dataset_id: uuid.UUID, image_ids: Collection[int]
+) -> Mapping[int, tuple[FilePrompt, ...]]:
+    rows = session.scalars(
+        select(DatasetPrompts).where(DatasetPrompts.dataset_id == dataset_id, DatasetPrompts.image_id.in_(image_ids))
+    )
+    return {
+        row.image_id: tuple(
+            FilePrompt(one.object_id, number, one.category_id, prompt, relative=row.coordinates == "relative")
+            for one in read_stored(row.objects)
+            for number, prompt in enumerate(one.prompts)
+        )
+        for row in rows
+    }

@@ -22,14 +22,13 @@ from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.quotas import UNLIMITED, Quotas, require_place
 from samfleet.jobs.sharing import DEFAULT_PRIORITY
 from samfleet.jobs.states import add_event
-from samfleet.jobs.task import JobTask, PromptsJobTask, parse_job_task
+from samfleet.jobs.task import JobTask, PromptsJobTask, PromptSource, parse_job_task
 from samfleet.jobs.weights import require_weights
 from samfleet.labels import check_labels
 from samfleet.logging import correlation_id
 from samfleet.quality.measures import require_masks
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.record import VariantRecord
-from samfleet.variants.task import BoxSource
 from samfleet.version import code_version
 
 
@@ -55,6 +54,12 @@ class DetectionsMissing(InvalidInput):
     """The dataset has no detections to take boxes from; add a detections file before sealing it."""
 
     code = "detections_missing"
+
+
+class PromptsMissing(InvalidInput):
+    """The dataset has no prompts file; add one before sealing it."""
+
+    code = "prompts_missing"
 
 
 class DatasetNotSealed(Conflict):
@@ -141,7 +146,7 @@ def submit_job(
     if isinstance(task, PromptsJobTask) and task.needs_masks:
         require_masks(dataset.box_annotation_count, dataset.annotation_count, "a point prompt")
     tasks = [(task.parameters(record), record.conventions.prompts.cost) for record in records]
-    check_budget(session, dataset, tasks, limits, runs_each=len(pools))
+    check_budget(session, dataset, tasks, limits, runs_each=len(pools), from_file=request.task.get("prompt") == "file")
     _check_failure_rate(request.max_failure_rate)
     images = dataset.image_count * len(records) * len(pools)
     job = _insert_job(session, request, task, digest, dataset) if _has_place(session, request, images, quotas) else None
@@ -242,7 +247,7 @@ def _check_pools(pools: Sequence[str], known: Sequence[str]) -> Sequence[str]:
     return chosen
 
 
-def _check_dataset(session: Session, request: JobRequest, needed: Collection[BoxSource | None]) -> Dataset:
+def _check_dataset(session: Session, request: JobRequest, needed: Collection[PromptSource | None]) -> Dataset:
     """Return the dataset if it fits the request and the `needed` sources of prompts.
 
     The lock prevents its deletion before the job is stored.
@@ -274,4 +279,6 @@ def _check_dataset(session: Session, request: JobRequest, needed: Collection[Box
             f"dataset {dataset.id} has no detections to take boxes from; make a dataset with a detections file, "
             "or use boxes_from 'annotations' or another sampler"
         )
+    if "prompts" in needed and dataset.prompt_count is None:
+        raise PromptsMissing(f"dataset {dataset.id} has no prompts; make a dataset with a prompts file")
     return dataset

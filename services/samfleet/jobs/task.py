@@ -5,6 +5,7 @@
   detector.
 - `{"kind": "prompts", "prompt": "box" | "center_point" | "random_points", "from": "annotations", "multimask": …}`
   prompts with the annotated instances of each image. `random_points` also has `points` and `seed`.
+- `{"kind": "prompts", "prompt": "file", "from": "prompts"}` has the prompts of the dataset's prompts file.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from samfleet.variants.task import (
     task_from_dict,
 )
 
-PromptKind = Literal["box", "center_point", "random_points"]
+PromptKind = Literal["box", "center_point", "random_points", "file"]
+PromptSource = BoxSource | Literal["prompts"]
 MOST_POINTS = 64  # per object; beyond that, points say no more about an object than its mask
 MOST_SEED = 2**31 - 1
 
@@ -32,7 +34,7 @@ MOST_SEED = 2**31 - 1
 class EverythingJobTask:
     given: Mapping[str, Any]  # the parameters in the request, without `kind`
 
-    def prompted_by(self, record: VariantRecord) -> BoxSource | None:
+    def prompted_by(self, record: VariantRecord) -> PromptSource | None:
         """Return the source of prompts that the dataset must have for this variant, or None."""
         parameters = self.parameters(record)
         return parameters.boxes_from if parameters.prompted else None
@@ -51,10 +53,11 @@ class EverythingJobTask:
 
 @dataclass(frozen=True, slots=True)
 class PromptsJobTask:
-    """Task that prompts with annotated instances.
+    """Task that prompts with annotated instances, or with the objects of a prompts file.
 
     `multimask` predicts three masks and keeps the best. It suits a point, which is ambiguous, but not a box, which is
-    not (the official evaluation does the same). `points` and `seed` are those of `random_points`.
+    not (the official evaluation does the same); each prompt of a file has its own. `points` and `seed` are those of
+    `random_points`.
     """
 
     prompt: PromptKind
@@ -65,12 +68,18 @@ class PromptsJobTask:
     @property
     def needs_masks(self) -> bool:
         """True if prompts are made from the annotated masks, not from boxes."""
-        return self.prompt != "box"
+        return self.prompt not in {"box", "file"}
 
-    def prompted_by(self, _record: VariantRecord) -> BoxSource | None:
-        return "annotations"
+    @property
+    def source(self) -> Literal["annotations", "prompts"]:
+        return "prompts" if self.prompt == "file" else "annotations"
+
+    def prompted_by(self, _record: VariantRecord) -> PromptSource | None:
+        return self.source
 
     def to_dict(self) -> dict[str, Any]:
+        if self.prompt == "file":
+            return {"kind": "prompts", "prompt": "file", "from": self.source}
         task = {"kind": "prompts", "prompt": self.prompt, "from": "annotations", "multimask": self.multimask}
         return {**task, "points": self.points, "seed": self.seed} if self.prompt == "random_points" else task
 
@@ -100,13 +109,16 @@ def _parse_prompts(values: Mapping[str, Any]) -> PromptsJobTask:
         raise TaskInvalid(
             f"unknown parameter {', '.join(unknown)} of task 'prompts'; known are prompt, from, multimask, points, seed"
         )
-    prompt, source = values.get("prompt"), values.get("from", "annotations")
+    prompt = values.get("prompt")
     if not isinstance(prompt, str) or prompt not in get_args(PromptKind):
-        raise TaskInvalid(f"prompt is {prompt!r}; it is 'box', 'center_point' or 'random_points'")
+        raise TaskInvalid(f"prompt is {prompt!r}; it is 'box', 'center_point', 'random_points' or 'file'")
+    expected = "prompts" if prompt == "file" else "annotations"
+    if (source := values.get("from", expected)) != expected:
+        raise TaskInvalid(f"from is {source!r}; prompt {prompt!r} takes its prompts from {expected!r}")
     if prompt != "random_points" and (unused := sorted({"points", "seed"} & set(values))):
         raise TaskInvalid(f"prompt {prompt!r} does not take {', '.join(unused)}; only 'random_points' does")
-    if source != "annotations":
-        raise TaskInvalid(f"from is {source!r}; prompts of this version come from 'annotations'")
+    if prompt == "file" and "multimask" in values:
+        raise TaskInvalid("prompt 'file' does not take multimask; each prompt of the file has its own")
     multimask = values.get("multimask", prompt != "box")
     if not isinstance(multimask, bool):
         raise TaskInvalid(f"multimask is {multimask!r}; it is true or false")

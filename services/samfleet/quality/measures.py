@@ -48,7 +48,8 @@ class Measures:
         Masks have categories if annotations or detections prompted them. COCO's AP would count a correct mask as wrong
         if its category was not annotated in the image. Federated annotations get LVIS's AP instead, if they are
         `checked`: every image states the categories that were looked for in it. Masks without categories get the
-        class-agnostic AP on annotations with one category, such as UVO's.
+        class-agnostic AP on annotations with one category, such as UVO's. Prompts of a file are not bound to
+        annotations, and their categories are optional.
         """
         federated = is_federated(categories)
         by_category = cls(
@@ -56,6 +57,8 @@ class Measures:
             frequencies={one["id"]: one.get("frequency") for one in categories} if federated and checked else None,
             federated=federated and not checked,
         )
+        if task.get("prompt") == "file":
+            return cls(recall=True)
         if task["kind"] == "prompts":
             return replace(by_category, agreement=True)
         if cast("EverythingParameters", task_from_dict(task)).prompted:

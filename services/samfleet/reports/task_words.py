@@ -45,7 +45,7 @@ def _prompts(task: Mapping[str, Any]) -> Iterator[str]:
     if "multimask" in task and task["multimask"] is not (task.get("prompt") in _POINT_PROMPTS):
         yield "best of three masks" if task["multimask"] is True else "single mask"
     for name in sorted(set(task) - {"kind", "prompt", "multimask"}):
-        if (name, task[name]) != ("from", "annotations"):
+        if name != "from" or task[name] != ("prompts" if task.get("prompt") == "file" else "annotations"):
             yield f"{_text(name)} {_text(task[name])}"
 
 

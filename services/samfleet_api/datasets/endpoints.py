@@ -22,6 +22,8 @@ from samfleet.datasets.listing import ListingRequest, create_listing, create_sea
 from samfleet.datasets.manifests.errors import ManifestFormatUnknown
 from samfleet.datasets.manifests.lines import format_of
 from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
+from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
+from samfleet.datasets.prompts import PromptsNotFound
 from samfleet.datasets.s3_listing import S3Request, create_s3_listing
 from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown, S3Sources
 from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
@@ -102,6 +104,9 @@ LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "de
         LabelsInvalid,
         ManifestFormatUnknown,
         PayloadTooLarge,
+        PromptsInvalid,
+        PromptsNotFound,
+        PromptsTooLarge,
         S3ProfileUnknown,
         S3UrlInvalid,
     ),
@@ -146,6 +151,7 @@ def _of_directory(
         directory=body.directory,
         annotations_path=body.annotations_path,
         detections_path=body.detections_path,
+        prompts_path=body.prompts_path,
         limit=body.limit,
         include_hidden=body.include_hidden,
         strict_annotations=body.strict_annotations,

@@ -18,13 +18,20 @@ from samfleet.datasets.manifests.lines import Format
 from samfleet.datasets.manifests.listing import ManifestRequest
 from samfleet.datasets.manifests.upload import upload_manifest
 from samfleet.datasets.names import FileNameInvalid
+from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.service import DatasetFailed, DatasetListing, DatasetNotFound, DatasetTooLarge, InputLimits
 from samfleet.datasets.uploads import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_api.bodies import multipart_files, spooled_body
-from samfleet_api.datasets.request_bodies import ANNOTATIONS_BODY, DETECTIONS_BODY, FILES_BODY, MANIFEST_BODY
+from samfleet_api.datasets.request_bodies import (
+    ANNOTATIONS_BODY,
+    DETECTIONS_BODY,
+    FILES_BODY,
+    MANIFEST_BODY,
+    PROMPTS_BODY,
+)
 from samfleet_api.datasets.schemas import MOST_IMAGES, AddedImages, Dataset, DatasetImage
 from samfleet_api.dependencies import EngineValue, QueueValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
@@ -66,10 +73,18 @@ async def manifest_file(request: Request, settings: SettingsValue, _tenant: Tena
         yield file
 
 
+async def prompts_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
+    limit = settings.max_annotations_bytes
+    error = PromptsTooLarge(f"the prompts have more than {limit} bytes, the most this server accepts")
+    async with spooled_body(request, limit, error) as file:
+        yield file
+
+
 UploadedFiles = Annotated[Sequence[uploads.UploadedFile], Depends(uploaded_files)]
 AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
 DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
 ManifestFile = Annotated[IO[bytes], Depends(manifest_file)]
+PromptsFile = Annotated[IO[bytes], Depends(prompts_file)]
 
 
 @router.post(
@@ -208,6 +223,31 @@ def put_manifest(
     return Dataset.of(upload_manifest(engine, store, tenant_id, dataset_id, content, request, wake))
 
 
+@router.put(
+    "/{dataset_id}/prompts",
+    summary="Upload prompts",
+    operation_id="dataset_put_prompts",
+    openapi_extra=PROMPTS_BODY,
+    responses=problems(
+        DatasetNotFound, DatasetSealed, PromptsInvalid, PromptsTooLarge, StorageFull, StorageUnavailable
+    ),
+)
+@long_running
+def put_prompts(
+    dataset_id: DatasetId,
+    content: PromptsFile,
+    tenant_id: TenantId,
+    settings: SettingsValue,
+    engine: EngineValue,
+    store: StoreValue,
+) -> Dataset:
+    """Store a prompts file (JSON lines, one image a line), which the task {"kind": "prompts", "prompt": "file"} uses;
+    it replaces an earlier one. Its images are matched when the dataset is sealed.
+    """
+    limits = InputLimits.of(settings).annotations
+    return Dataset.of(uploads.put_prompts(engine, store, tenant_id, dataset_id, content, limits))
+
+
 @router.post(
     "/{dataset_id}/seal",
     summary="Seal a dataset",
@@ -221,6 +261,8 @@ def put_manifest(
         AnnotationsUnmatched,
         DetectionsInvalid,
         DetectionsTooLarge,
+        PromptsInvalid,
+        PromptsTooLarge,
         StorageUnavailable,
     ),
 )

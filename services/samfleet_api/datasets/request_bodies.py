@@ -85,3 +85,15 @@ DETECTIONS_BODY: dict[str, Any] = {
         },
     }
 }
+PROMPTS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/jsonl": {
+                "schema": {"type": "string"},
+                "example": '{"file_name": "shelf/left.jpg", "objects": [{"id": "box 1", "points": [[30, 24]]}]}\n'
+                '{"image_id": 2, "objects": [{"id": "box 2", "category": "box", "box": [10, 10, 50, 40]}]}\n',
+            }
+        },
+    }
+}

@@ -53,6 +53,9 @@ class FromDirectory(RequestModel):
     detections_path: ServerPath | None = Field(
         default=None, description="COCO results JSON with boxes, for the sampler object_aware; under the same roots."
     )
+    prompts_path: ServerPath | None = Field(
+        default=None, description="Prompts file (JSON lines), for the task prompts file; under the same roots."
+    )
     limit: int | None = Field(
         default=None,
         ge=1,
@@ -187,6 +190,8 @@ class Dataset(BaseModel):
                     "unused_annotation_count": 32962,
                     "box_annotation_count": 0,
                     "detection_count": None,
+                    "prompt_count": None,
+                    "prompted_image_count": None,
                     "left_out": [{"reason": "hidden", "count": 2, "examples": [".DS_Store", ".thumbnails/"]}],
                     "created_at": "2026-11-22T12:00:00Z",
                     "sealed_at": "2026-11-22T12:00:00Z",
@@ -216,6 +221,10 @@ class Dataset(BaseModel):
     box_annotation_count: int | None = Field(description="Used annotations that are boxes without a mask.")
     detection_count: int | None = Field(
         description="Null without detections; before sealing, the number in the uploaded file."
+    )
+    prompt_count: int | None = Field(description="Null without prompts; before sealing, the number in the file.")
+    prompted_image_count: int | None = Field(
+        description="Images with a line in the prompts file; null without prompts and before sealing."
     )
     left_out: list[LeftOut] = Field(description="Entries of the folder that are not images of the dataset.")
     created_at: datetime

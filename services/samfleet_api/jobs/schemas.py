@@ -41,17 +41,22 @@ def _everything_schema() -> dict[str, Any]:
 
 PROMPTS_SCHEMA: dict[str, Any] = {
     "title": "Prompts",
-    "description": "One mask per annotated instance that is not a crowd (SegAny).",
+    "description": "One mask per annotated instance that is not a crowd, or per prompt of the dataset's prompts file "
+    "(SegAny).",
     "type": "object",
     "required": ["kind", "prompt"],
     "additionalProperties": False,
     "properties": {
         "kind": {"const": "prompts"},
         "prompt": {"enum": list(get_args(PromptKind))},
-        "from": {"const": "annotations", "default": "annotations"},
+        "from": {
+            "enum": ["annotations", "prompts"],
+            "description": "Default, and only value: prompts for file, annotations for the others.",
+        },
         "multimask": {
             "type": "boolean",
-            "description": "Request three masks and keep the best. Default: true for points, false for boxes.",
+            "description": "Request three masks and keep the best. Default: true for points, false for boxes. Not for "
+            "file, whose prompts each have their own.",
         },
         "points": {
             "type": "integer",

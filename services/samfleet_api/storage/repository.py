@@ -46,9 +46,8 @@ class LargestUse:
 
 
 _SEALED = Dataset.state == DatasetState.SEALED
-_DATASET_ROWS = Dataset.image_count + case(
-    (_SEALED, func.coalesce(Dataset.annotation_count, 0) + func.coalesce(Dataset.detection_count, 0)), else_=0
-)
+_COUNTS = (Dataset.annotation_count, Dataset.detection_count, Dataset.prompted_image_count)
+_DATASET_ROWS = Dataset.image_count + case((_SEALED, sum(func.coalesce(count, 0) for count in _COUNTS)), else_=0)
 _RESULT_ROWS = Run.succeeded + Run.failed
 _EXPORT = (Export.bytes, case((Export.key.is_not(None), 1), else_=0), literal(0))
 

@@ -21,7 +21,9 @@ class StorageUse(BaseModel):
 
     bytes: int
     objects: int
-    rows: int = Field(description="Images, annotations and detections of datasets; image results of jobs.")
+    rows: int = Field(
+        description="Images, annotations, detections and prompted images of datasets; image results of jobs."
+    )
 
     @classmethod
     def of(cls, *uses: Use) -> Self:
@@ -84,7 +86,9 @@ class TenantStorage(BaseModel):
 
     tenant: str
     total: StorageUse
-    uploads: StorageUse = Field(description="Images, annotations and detections; folders of the server are not stored.")
+    uploads: StorageUse = Field(
+        description="Images, annotations, detections and prompts; folders of the server are not stored."
+    )
     results: StorageUse = Field(description="Masks. Downloads of results are made from them and not stored.")
     pictures: StorageUse = Field(description="Small pictures that the dashboard has shown.")
     exports: StorageUse = Field(description="Files of exports.")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from samfleet.jobs.task import parse_job_task
-from samfleet.variants.task import BoxSource, EverythingParameters, TaskInvalid, task_from_dict
+from samfleet.jobs.task import PromptSource
 from samfleet_cli.commands.grid_options import with_grid_options
 from samfleet_cli.commands.options import (
     ApiKey,
@@ -26,17 +23,11 @@ from samfleet_cli.commands.options import (
     flag,
     labels_of,
 )
+from samfleet_cli.commands.segment_task import TaskName, task_from_options
 
 if TYPE_CHECKING:
     from samfleet.client.create_dataset import BucketSource, Source
     from samfleet_cli.jobs.segment import Segmentation
-
-
-class TaskName(StrEnum):
-    EVERYTHING = "everything"
-    BOX = "box"
-    CENTER_POINT = "center_point"
-    RANDOM_POINTS = "random_points"
 
 
 def _path_or_bucket(value: str) -> Path | str:
@@ -64,7 +55,7 @@ DatasetName = Annotated[
     str | None,
     typer.Option("--dataset-name", help="Name of the dataset. Default: the folder's name.", show_default=False),
 ]
-Task = Annotated[TaskName, typer.Option(help="All masks of an image, or one mask per annotated object.")]
+Task = Annotated[TaskName, typer.Option(help="All masks of an image, or one mask per annotated object or prompt.")]
 Annotations = Annotated[
     Path | None,
     typer.Option(
@@ -88,6 +79,15 @@ Detections = Annotated[
     Path | None,
     typer.Option(
         help="COCO results file: boxes for --sampler object_aware.", exists=True, dir_okay=False, show_default=False
+    ),
+]
+Prompts = Annotated[
+    Path | None,
+    typer.Option(
+        help="Prompts file (JSON lines): points and boxes for --task file.",
+        exists=True,
+        dir_okay=False,
+        show_default=False,
     ),
 ]
 Limit = Annotated[
@@ -131,6 +131,7 @@ def segment(
     annotations: Annotations = None,
     strict_annotations: StrictAnnotations = False,
     detections: Detections = None,
+    prompts: Prompts = None,
     limit: Limit = None,
     hidden: Hidden = False,
     pool: Pools = None,
@@ -158,14 +159,15 @@ def segment(
     Exit codes: 0 all images succeeded; 3 some images failed (see "errors" in summary.json); 4 the job was cancelled;
     2 wrong usage; 130 Ctrl-C: the job continues, and the message says how to resume; 1 any other error.
     """
-    given = _require_regular({"detections": detections, "annotations": annotations})
+    given = _require_regular({"detections": detections, "annotations": annotations, "prompts": prompts})
     asked = task_from_options(task, grid, multimask, files=given, drawn={"points": points, "seed": prompt_seed})
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
     if not isinstance(source, Path):
-        _require_no_files({"--annotations": annotations, "--detections": detections, "--upload": upload})
+        files = {"--annotations": annotations, "--detections": detections, "--prompts": prompts}
+        _require_no_files({**files, "--upload": upload})
     from samfleet_cli.jobs.segment import Segmentation
 
-    images = _images_of(source, annotations, detections, strict_annotations, limit, hidden, dataset_name)
+    images = _images_of(source, annotations, detections, prompts, strict_annotations, limit, hidden, dataset_name)
     described = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days}
     fields = {**described, "evaluate": evaluate, "priority": priority}
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
@@ -176,6 +178,7 @@ def _images_of(
     source: Path | str,
     annotations: Path | None,
     detections: Path | None,
+    prompts: Path | None,
     strict_annotations: bool,
     limit: int | None,
     hidden: bool,
@@ -185,7 +188,7 @@ def _images_of(
     from samfleet.client.create_dataset import BucketSource, Source
 
     if isinstance(source, Path):
-        return Source(source, annotations, limit, detections, strict_annotations, hidden, name)
+        return Source(source, annotations, limit, detections, strict_annotations, hidden, name, prompts)
     return BucketSource(source, {"limit": limit, "include_hidden": hidden or None, "name": name})
 
 
@@ -201,7 +204,7 @@ def _carry_out(api_url: str | None, api_key: str | None, wanted: Segmentation, *
     raise typer.Exit(exit_code_of(job))
 
 
-def _require_regular(files: Mapping[BoxSource, Path | None]) -> list[BoxSource]:
+def _require_regular(files: Mapping[PromptSource, Path | None]) -> list[PromptSource]:
     """Return the names of the files that are given.
 
     Pipes are rejected, such as a shell's `<(…)`: they can be read only once, but these files are read several times.
@@ -223,61 +226,3 @@ def _require_annotations(annotations: Path | None, options: dict[str, bool | Non
     for name, asked in options.items():
         if asked and annotations is None:
             raise typer.BadParameter(f"{name} needs --annotations")
-
-
-def task_from_options(
-    task: TaskName,
-    grid: dict[str, Any],
-    multimask: bool | None,
-    *,
-    files: Sequence[BoxSource],
-    drawn: Mapping[str, int | None] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """Build the API's task object. Contradictory options are wrong usage.
-
-    `files` lists the given files; `drawn` has the options of random_points, None where not given.
-    """
-    random = {name: value for name, value in drawn.items() if value is not None}
-    if random and task is not TaskName.RANDOM_POINTS:
-        raise typer.BadParameter("--points and --prompt-seed need --task random_points")
-    if task is TaskName.EVERYTHING:
-        if multimask is not None:
-            raise typer.BadParameter("--multimask and --single-mask need --task box, center_point or random_points")
-        return _everything(grid, files)
-    if grid:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in grid)
-        raise typer.BadParameter(f"{named}: needs --task everything")
-    if "detections" in files:
-        raise typer.BadParameter("--detections needs --sampler object_aware")
-    if "annotations" not in files:
-        raise typer.BadParameter(f"--task {task.value} needs --annotations for its prompts")
-    return _prompts(task, multimask, random)
-
-
-def _prompts(task: TaskName, multimask: bool | None, random: dict[str, int]) -> dict[str, Any]:
-    values = {"kind": "prompts", "prompt": task.value, "from": "annotations", **random}
-    asked = values if multimask is None else {**values, "multimask": multimask}
-    try:
-        parse_job_task(asked)
-    except TaskInvalid as error:
-        raise typer.BadParameter(error.message) from error
-    return asked
-
-
-def _everything(grid: dict[str, Any], files: Sequence[BoxSource]) -> dict[str, Any]:
-    """Build a SegEvery task. By default, boxes come from detections rather than annotations, which may be given only
-    for the evaluation.
-    """
-    values = {"kind": "everything", **grid}
-    if grid.get("sampler") == "object_aware" and files:
-        values = {**values, "boxes_from": grid.get("boxes_from", files[0])}
-    try:
-        parameters = cast("EverythingParameters", task_from_dict(values))
-    except TaskInvalid as error:
-        raise typer.BadParameter(error.message) from error
-    if parameters.prompted and parameters.boxes_from not in files:
-        wanted = f"--{parameters.boxes_from}" if "boxes_from" in grid else "--detections or --annotations"
-        raise typer.BadParameter(f"--sampler object_aware needs {wanted} for its boxes")
-    if "detections" in files and not parameters.prompted:
-        raise typer.BadParameter("--detections needs --sampler object_aware")
-    return values

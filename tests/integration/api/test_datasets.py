@@ -144,6 +144,10 @@ def test_a_dataset_takes_a_limit_and_a_name(tenant: Tenant, folder: Path) -> Non
         ({"annotations_path": "{folder}/missing.json"}, 422, "annotations_not_found"),
         ({"annotations_path": "{folder}/a.jpg"}, 422, "annotations_invalid"),
         ({"annotations_path": "{folder}/big.json"}, 413, "annotations_too_large"),
+        ({"prompts_path": "/etc/passwd"}, 403, "directory_not_allowed"),
+        ({"prompts_path": "{folder}/missing.jsonl"}, 422, "prompts_not_found"),
+        ({"prompts_path": "{folder}/a.jpg"}, 422, "prompts_invalid"),
+        ({"prompts_path": "{folder}/big.json"}, 413, "prompts_too_large"),
         ({"detections_path": "/etc/passwd"}, 403, "directory_not_allowed"),
         ({"detections_path": "{folder}/missing.json"}, 422, "detections_not_found"),
         ({"detections_path": "{folder}/a.jpg"}, 422, "detections_invalid"),
@@ -255,6 +259,33 @@ def test_a_directory_may_come_with_detections(tenant: Tenant, folder: Path) -> N
     found.write_text('[{"image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}]')
     body = {"source": "directory", "directory": str(folder), "detections_path": str(found)}
     assert tenant.http.post("/v1/datasets", json=body).json()["detection_count"] == 1
+
+
+def test_prompts_are_limited_and_checked(tenant: Tenant) -> None:
+    dataset = new_upload(tenant)
+    path = f"{dataset}/prompts"
+    large = tenant.http.put(path, content=b" " * (MAX_ANNOTATIONS_BYTES + 1))
+    assert (large.status_code, large.json()["code"]) == (413, "prompts_too_large")
+    wrong = tenant.http.put(path, content=b'{"image_id": 1, "objects": [{"id": 1}]}')
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "prompts_invalid")
+    assert "line 1, objects[0], object '1'" in wrong.json()["detail"]
+    good = b'{"image_id": 2, "objects": [{"id": 1, "category": "cat", "box": [1, 1, 4, 4]}]}'
+    assert tenant.http.put(path, content=good).json()["prompt_count"] == 1
+    upload(tenant, dataset, **{"a.jpg": b"a"})
+    unknown = tenant.http.post(f"{dataset}/seal")
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "prompts_invalid")
+    upload(tenant, dataset, **{"b.jpg": b"b"})
+    sealed = tenant.http.post(f"{dataset}/seal").json()
+    assert (sealed["prompt_count"], sealed["prompted_image_count"]) == (1, 1)
+    assert tenant.http.get(f"{dataset}/categories").json() == {"items": [{"id": 1, "name": "cat"}]}
+
+
+def test_a_directory_may_come_with_prompts(tenant: Tenant, folder: Path) -> None:
+    put_images(folder, "a.jpg", "b.jpg")
+    found = folder / "prompts.jsonl"
+    found.write_text('{"file_name": "b.jpg", "objects": [{"id": 1, "points": [[1, 1]]}]}')
+    body = {"source": "directory", "directory": str(folder), "prompts_path": str(found)}
+    assert tenant.http.post("/v1/datasets", json=body).json()["prompt_count"] == 1
 
 
 def test_an_empty_upload_cannot_be_sealed(tenant: Tenant) -> None:

@@ -19,6 +19,7 @@ OPERATIONS = [
     "dataset_put_annotations",
     "dataset_put_detections",
     "dataset_put_manifest",
+    "dataset_put_prompts",
     "dataset_read",
     "dataset_seal",
     "dataset_update",

@@ -9,7 +9,17 @@ from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.orm import Session
 
 from fixtures.models.renamed_variants import add_variants
-from fixtures.worker.job_rows import ANNOTATED, BOXES, DETECTED, EVERYTHING, POOLS, make_dataset, make_job
+from fixtures.worker.job_rows import (
+    ANNOTATED,
+    BOXES,
+    DETECTED,
+    EVERYTHING,
+    FROM_FILE,
+    POOLS,
+    make_dataset,
+    make_job,
+)
+from samfleet.datasets.repository import PromptsRow
 from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState, WorkerHeartbeat
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError
@@ -89,6 +99,7 @@ def test_concurrent_requests_with_one_key_create_one_job(engine: Engine) -> None
         ({"task": BOXES}, "annotations_missing"),
         ({"task": ANNOTATED}, "annotations_missing"),
         ({"task": DETECTED}, "detections_missing"),
+        ({"task": FROM_FILE}, "prompts_missing"),
         ({"task": {**DETECTED, "points_per_side": 4}}, "task_invalid"),
         ({"task": {"kind": "dance"}}, "task_invalid"),
         ({"max_failure_rate": 1.5}, "job_invalid"),
@@ -106,12 +117,15 @@ def test_a_job_with_too_many_prompts_is_refused_before_anything_is_written(sessi
     plain = make_dataset(session, 3)
     annotated = make_dataset(session, 4, annotated=True)
     detected = make_dataset(session, 5, detected=True)
+    prompted = make_dataset(session, 6, prompted=[PromptsRow(102, "pixels", 2, []), PromptsRow(103, "pixels", 4, [])])
     huge = {**EVERYTHING, "points_per_side": 256, "crop_n_layers": 4}
     for dataset, task, limits, said in (
         (plain, huge, PromptLimits(), "22347776 prompts for one image"),
         (plain, {**EVERYTHING, "points_per_side": 4}, PromptLimits(per_job=95), "96 prompts"),
         (annotated, ANNOTATED, PromptLimits(per_image=1), "2 annotations"),
         (detected, DETECTED, PromptLimits(per_image=1), "2 detections"),
+        (prompted, FROM_FILE, PromptLimits(per_image=3), "4 prompts"),
+        (prompted, FROM_FILE, PromptLimits(per_job=11), "the job needs 12 prompts"),
     ):
         request = JobRequest(dataset.tenant_id, dataset.id, ["mobile_sam"], task, pools=POOLS[:2])
         with pytest.raises(PromptsTooMany, match=said):

@@ -25,6 +25,7 @@ UPLOAD = {
     "POST /v1/datasets/u1/images": {"items": []},
     "PUT /v1/datasets/u1/annotations": dataset(id="u1"),
     "PUT /v1/datasets/u1/detections": dataset(id="u1"),
+    "PUT /v1/datasets/u1/prompts": dataset(id="u1"),
     "POST /v1/datasets/u1/seal": dataset(id="u1", source="upload"),
 }
 
@@ -72,15 +73,19 @@ def test_a_folder_that_the_server_cannot_read_is_sent(folder: Path, tmp_path: Pa
     shown: list[UploadProgress] = []
     detections = tmp_path / "detections.json"
     detections.write_text("[]")
-    source = Source(folder, annotations, detections=detections)
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text("{}")
+    source = Source(folder, annotations, detections=detections, prompts=prompts)
     sealed = create_dataset(api.client(), source, on_progress=shown.append)
     assert api.body(0)["detections_path"] == str(detections)
+    assert api.body(0)["prompts_path"] == str(prompts)
     assert sealed.source == "upload"
     assert api.uploaded_names() == ["a/z.png", "b.JPG"]
     assert shown == [UploadProgress(0, 2), UploadProgress(2, 2)]
-    assert api.sent()[-3:] == [
+    assert api.sent()[-4:] == [
         "PUT /v1/datasets/u1/annotations",
         "PUT /v1/datasets/u1/detections",
+        "PUT /v1/datasets/u1/prompts",
         "POST /v1/datasets/u1/seal",
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from samfleet.jobs.task import parse_job_task
+from samfleet.reports.task_words import task_words
 from samfleet.variants.catalogue import get_variant
 from samfleet.variants.task import EverythingParameters, PromptsParameters, TaskInvalid
 
@@ -42,6 +43,16 @@ def test_random_points_have_a_number_and_a_seed() -> None:
     assert parse_job_task(given).resolve(RECORD) == given
 
 
+def test_prompts_of_a_file_have_no_settings() -> None:
+    full = {"kind": "prompts", "prompt": "file", "from": "prompts"}
+    task = parse_job_task({"kind": "prompts", "prompt": "file"})
+    assert task.to_dict() == task.resolve(RECORD) == full
+    assert parse_job_task(full) == task
+    assert task.parameters(RECORD) == PromptsParameters(masks="best")
+    assert task.prompted_by(RECORD) == "prompts"
+    assert task_words(full) == "prompts, file"
+
+
 @pytest.mark.parametrize("boxes_from", ["annotations", "detections"])
 def test_object_aware_sampling_uses_boxes_of_the_dataset(boxes_from: str) -> None:
     task = parse_job_task({"kind": "everything", "sampler": "object_aware", "boxes_from": boxes_from})
@@ -74,6 +85,10 @@ def test_a_variant_may_have_its_own_sampler() -> None:
         ({"kind": "everything", "points_per_side": 0}, "points_per_side is 0"),
         ({"kind": "prompts"}, "prompt is None"),
         ({"kind": "prompts", "prompt": "box", "from": "manifest"}, "from is 'manifest'"),
+        ({"kind": "prompts", "prompt": "box", "from": "prompts"}, "'box' takes its prompts from 'annotations'"),
+        ({"kind": "prompts", "prompt": "file", "from": "annotations"}, "'file' takes its prompts from 'prompts'"),
+        ({"kind": "prompts", "prompt": "file", "multimask": True}, "'file' does not take multimask"),
+        ({"kind": "prompts", "prompt": "file", "seed": 1}, "'file' does not take seed"),
         ({"kind": "prompts", "prompt": "box", "multimask": 1}, "multimask is 1"),
         ({"kind": "prompts", "prompt": "box", "masks": "all"}, "unknown parameter masks"),
         ({"kind": "prompts", "prompt": "box", "points": 3}, "'box' does not take points"),

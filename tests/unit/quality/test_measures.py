@@ -12,6 +12,7 @@ from samfleet.quality.measures import Measures, is_federated
 
 EVERYTHING = {"kind": "everything"}
 BOXES = {"kind": "prompts", "prompt": "box", "from": "annotations", "multimask": False}
+FROM_FILE = {"kind": "prompts", "prompt": "file", "from": "prompts"}
 OBJECTS = {"kind": "everything", "sampler": "object_aware", "boxes_from": "detections"}
 CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
 FREQUENT = [{"id": 1, "name": "cat", "frequency": "c"}, {"id": 2, "name": "dog"}]
@@ -27,6 +28,9 @@ AGNOSTIC = [{"id": 1, "name": "object"}]
         (OBJECTS, CATEGORIES, Measures(recall=True, precision=True)),
         ({**OBJECTS, "boxes_from": "detector"}, CATEGORIES, Measures(recall=True)),
         (BOXES, CATEGORIES, Measures(agreement=True, precision=True)),
+        (FROM_FILE, CATEGORIES, Measures(recall=True)),
+        (FROM_FILE, FREQUENT, Measures(recall=True)),
+        (FROM_FILE, AGNOSTIC, Measures(recall=True)),
         (EVERYTHING, FREQUENT, Measures(recall=True)),
         (OBJECTS, FREQUENT, Measures(recall=True, federated=True)),
         (BOXES, FREQUENT, Measures(agreement=True, federated=True)),

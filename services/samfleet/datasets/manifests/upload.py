@@ -14,7 +14,8 @@ from samfleet.datasets import repository
 from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest
 from samfleet.datasets.service import found, get_dataset, require_listed
-from samfleet.datasets.uploads import DatasetSealed, stored
+from samfleet.datasets.stored_files import stored
+from samfleet.datasets.uploads import DatasetSealed
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore

@@ -7,6 +7,7 @@ from samfleet.db.models.datasets import (
     DatasetAnnotation,
     DatasetDetection,
     DatasetImage,
+    DatasetPrompts,
     DatasetSource,
     DatasetState,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "DatasetAnnotation",
     "DatasetDetection",
     "DatasetImage",
+    "DatasetPrompts",
     "DatasetSource",
     "DatasetState",
     "Deleted",

@@ -29,8 +29,9 @@ class DatasetState(enum.StrEnum):
 class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     """A list of images; once sealed it never changes, except for its name, labels and notes.
 
-    `content_sha256` hashes the list (names, sizes, ids, order), the annotations and the detections, but not the
-    dataset's name: reports treat two datasets with the same hash as one. The database computes it (`dataset_content`).
+    `content_sha256` hashes the list (names, sizes, ids, order), the annotations, the detections and the prompts, but
+    not the dataset's name: reports treat two datasets with the same hash as one. The database computes it
+    (`dataset_content`).
 
     `listing` has the request of a dataset that a task lists, `listed` the files, folders, keys or lines that it has
     looked at, and `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
@@ -56,7 +57,11 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     annotations_bytes: Mapped[int | None] = mapped_column(BigInteger)
     detections_key: Mapped[str | None]  # like `annotations_key`
     detections_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    # Objects in the store: uploaded images, annotations and detections.
+    prompt_count: Mapped[int | None]  # None: no prompts were given
+    prompted_image_count: Mapped[int | None]  # images with a line in the prompts file; None until the dataset is sealed
+    prompts_key: Mapped[str | None]  # like `annotations_key`
+    prompts_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    # Objects in the store: uploaded images, annotations, detections and prompts.
     stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     stored_objects: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     categories: Mapped[list[dict[str, Any]] | None] = mapped_column(
@@ -159,3 +164,19 @@ class DatasetDetection(Base):
         UniqueConstraint("dataset_id", "detection_id"),
         Index("ix_dataset_detections_dataset_image", dataset_id, image_id),
     )
+
+
+class DatasetPrompts(Base):
+    """The prompts of one image, from a prompts file.
+
+    `objects` is a list of {id, category_id, prompts: [{points, labels, box, multimask}]}, `prompt_count` the number of
+    prompts of all objects. Numbers are pixels, or with the `coordinates` "relative" fractions of width and height.
+    """
+
+    __tablename__ = "dataset_prompts"
+
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    coordinates: Mapped[str] = mapped_column(String(16))
+    prompt_count: Mapped[int]
+    objects: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 from fixtures.api.api_double import job
 from samfleet.client.schemas import Job
-from samfleet.variants.task import BoxSource, EverythingParameters
+from samfleet.jobs.task import PromptSource
+from samfleet.variants.task import EverythingParameters
 from samfleet_cli import main
 from samfleet_cli.commands.grid_options import GRID_OPTIONS
 from samfleet_cli.commands.job_output import print_job
-from samfleet_cli.commands.segment import TaskName, task_from_options
+from samfleet_cli.commands.segment_task import TaskName, task_from_options
 
 HEAVY = ("torch", "numpy", "sqlalchemy", "celery", "httpx", "pydantic", "rich.progress")
 
@@ -60,6 +61,11 @@ def test_only_given_parameters_are_sent() -> None:
         task_from_options(TaskName.RANDOM_POINTS, {}, None, files=["annotations"], drawn={"points": 0})
 
 
+def test_prompts_of_a_file_may_come_with_annotations_to_compare_with() -> None:
+    task = {"kind": "prompts", "prompt": "file", "from": "prompts"}
+    assert task_from_options(TaskName.FILE, {}, None, files=["annotations", "prompts"]) == task
+
+
 @pytest.mark.parametrize(
     ("grid", "files", "boxes_from"),
     [
@@ -70,7 +76,7 @@ def test_only_given_parameters_are_sent() -> None:
     ],
 )
 def test_boxes_come_from_the_file_that_is_given(
-    grid: dict[str, Any], files: Sequence[BoxSource], boxes_from: str
+    grid: dict[str, Any], files: Sequence[PromptSource], boxes_from: str
 ) -> None:
     grid = {"sampler": "object_aware", **grid}
     task = task_from_options(TaskName.EVERYTHING, grid, None, files=files)
@@ -96,10 +102,15 @@ def test_boxes_come_from_the_file_that_is_given(
         (TaskName.BOX, {"box_nms_thresh": 0.5}, None, ["annotations"], "--box-nms-thresh"),
         (TaskName.BOX, {}, None, ["annotations", "detections"], "needs --sampler object_aware"),
         (TaskName.CENTER_POINT, {}, None, [], "--annotations"),
+        (TaskName.FILE, {}, None, ["annotations"], "--task file needs --prompts"),
+        (TaskName.FILE, {}, True, ["prompts"], "does not take multimask"),
+        (TaskName.FILE, {"points_per_side": 4}, None, ["prompts"], "--points-per-side"),
+        (TaskName.BOX, {}, None, ["annotations", "prompts"], "--prompts needs --task file"),
+        (TaskName.EVERYTHING, {}, None, ["prompts"], "--prompts needs --task file"),
     ],
 )
 def test_contradictory_options_are_a_usage_error(
-    task: TaskName, grid: dict[str, Any], multimask: bool | None, files: Sequence[BoxSource], message: str
+    task: TaskName, grid: dict[str, Any], multimask: bool | None, files: Sequence[PromptSource], message: str
 ) -> None:
     with pytest.raises(typer.BadParameter, match=message):
         task_from_options(task, grid, multimask, files=files)

@@ -1,0 +1,253 @@
+"""Lines of a prompts file: JSON Lines, one image a line, validated line by line (docs/prompts.md).
+
+An object has one prompt in its own members, or several under `prompts`. An error names the line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Literal
+
+from samfleet.datasets.annotation_entries import MAX_ID, AnnotationLimits
+from samfleet.datasets.segmentation import is_number
+from samfleet.errors import InvalidInput, TooLarge
+from samfleet.variants.task import Prompt, TaskInvalid
+
+Coordinates = Literal["pixels", "relative"]
+
+MOST_POINTS = 64  # of one prompt, as in the task `random_points`
+MOST_CHARACTERS = 200  # of an object's id, and of a category
+BOX_NUMBERS = 4
+UTF8_MARK = b"\xef\xbb\xbf"  # which Windows writes at the start of a text
+
+_OF_LINE = frozenset({"file_name", "image_id", "coordinates", "objects"})
+_OF_PROMPT = frozenset({"points", "labels", "box", "multimask"})
+_OF_OBJECT = frozenset({"id", "category", "category_id", "prompts"}) | _OF_PROMPT
+
+
+class PromptsInvalid(InvalidInput):
+    """The prompts are not a valid prompts file."""
+
+    code = "prompts_invalid"
+
+
+class PromptsTooLarge(TooLarge):
+    """The prompts file is larger than this server accepts."""
+
+    code = "prompts_too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptedObject:
+    """An object of an image, with prompts that are decoded one by one.
+
+    A category has a name or an id, or the object has none.
+    """
+
+    object_id: str
+    prompts: tuple[Prompt, ...]
+    category: str | None = None
+    category_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePrompts:
+    """One line: an image by its file name or its COCO id, and its objects.
+
+    With `coordinates` "relative", x and y are fractions of the width and height of the upright image, else pixels of
+    it.
+    """
+
+    line: int
+    image: str | int
+    objects: tuple[PromptedObject, ...]
+    coordinates: Coordinates = "pixels"
+
+    @property
+    def prompt_count(self) -> int:
+        return sum(len(one.prompts) for one in self.objects)
+
+
+def read_prompt_lines(file: IO[bytes], limits: AnnotationLimits | None = None) -> Iterator[ImagePrompts]:
+    """Yield the images of a prompts file, with the memory of one line; blank lines are skipped.
+
+    Raises `PromptsInvalid` or `PromptsTooLarge`, also for a file without any prompt.
+    """
+    limits, prompts = limits or AnnotationLimits(), 0
+    for number, text in _lines(file, limits.segmentation_bytes):
+        image = _image(_Place(f"line {number}"), number, _parse(number, text))
+        prompts += image.prompt_count
+        if image.prompt_count > limits.objects:
+            raise PromptsTooLarge(
+                f"line {number}: the image has more than {limits.objects} prompts; leave some out, or raise "
+                "SAMFLEET_MAX_OBJECTS_PER_IMAGE"
+            )
+        if max(prompts, number) > limits.entries:
+            raise PromptsTooLarge(
+                f"line {number}: the file has more than {limits.entries} prompts or lines; split it, or raise "
+                "SAMFLEET_MAX_ANNOTATIONS"
+            )
+        yield image
+    if not prompts:
+        raise PromptsInvalid("the file has no prompts; write one line per image, with points or a box of its objects")
+
+
+def _lines(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while text := file.readline(most + 1):
+        number += 1
+        if len(text) > most:
+            raise PromptsTooLarge(
+                f"line {number} has more than {most} bytes; leave some of its prompts out, or raise "
+                "SAMFLEET_MAX_ANNOTATION_BYTES_PER_IMAGE"
+            )
+        if number == 1:
+            text = text.removeprefix(UTF8_MARK)
+        if text.strip():
+            yield number, text
+
+
+def _parse(number: int, text: bytes) -> Any:
+    try:
+        return json.loads(text.decode(), parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        raise PromptsInvalid(f"line {number} is not UTF-8 text ({error.reason})") from error
+    except RecursionError as error:
+        raise PromptsInvalid(f"line {number} is nested too deeply") from error
+    except ValueError as error:
+        raise PromptsInvalid(f"line {number} is not JSON: {error}; write one JSON object per line") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in the file, for the messages of errors."""
+
+    name: str
+
+    def error(self, message: str) -> PromptsInvalid:
+        return PromptsInvalid(f"{self.name}: {message}")
+
+    def within(self, part: str) -> _Place:
+        return _Place(f"{self.name}, {part}")
+
+    def members(self, value: Any, known: frozenset[str], what: str) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            raise self.error(f"{what} must be a JSON object")
+        if unknown := sorted(set(value) - known):
+            raise self.error(f"unknown member {unknown[0][:60]!r}; known are {', '.join(sorted(known))}")
+        return value
+
+    def list_of(self, values: Mapping[str, Any], name: str) -> Sequence[Any]:
+        value = values.get(name)
+        if not isinstance(value, list):
+            raise self.error(f"{name} must be a list")
+        return value
+
+
+def _image(place: _Place, number: int, value: Any) -> ImagePrompts:
+    members = place.members(value, _OF_LINE, "a line")
+    coordinates = members.get("coordinates", "pixels")
+    if coordinates not in ("pixels", "relative"):
+        raise place.error("coordinates is 'pixels', or 'relative' for fractions of the image's width and height")
+    objects = tuple(
+        _object(place.within(f"objects[{index}]"), one) for index, one in enumerate(place.list_of(members, "objects"))
+    )
+    seen: set[str] = set()
+    for one in objects:
+        if one.object_id in seen:
+            raise place.error(f"the object id {one.object_id!r} occurs twice; ids must be unique in an image")
+        seen.add(one.object_id)
+    return ImagePrompts(number, _image_name(place, members), objects, coordinates)
+
+
+def _image_name(place: _Place, members: Mapping[str, Any]) -> str | int:
+    name, image_id = members.get("file_name"), members.get("image_id")
+    if (name is None) == (image_id is None):
+        raise place.error("give either file_name or image_id, the image's COCO id")
+    if image_id is not None:
+        return _whole(place, "image_id", image_id)
+    if not isinstance(name, str) or not name:
+        raise place.error("file_name must be a text that is not empty")
+    return name
+
+
+def _object(place: _Place, value: Any) -> PromptedObject:
+    members = place.members(value, _OF_OBJECT, "an object")
+    object_id, category, category_id = (members.get(name) for name in ("id", "category", "category_id"))
+    if type(object_id) is int:
+        object_id = str(object_id)
+    if not _is_word(object_id):
+        raise place.error(f"id must be a whole number, or a text of 1 to {MOST_CHARACTERS} printable characters")
+    place = place.within(f"object {object_id!r}")
+    if category is not None and category_id is not None:
+        raise place.error("give either category, a name, or category_id")
+    if category is not None and not _is_word(category):
+        raise place.error(f"category must be a name of 1 to {MOST_CHARACTERS} printable characters")
+    if category_id is not None:
+        _whole(place, "category_id", category_id)
+    return PromptedObject(str(object_id), _prompts(place, members), category, category_id)
+
+
+def _prompts(place: _Place, members: Mapping[str, Any]) -> tuple[Prompt, ...]:
+    if "prompts" not in members:
+        return (_prompt(place, members),)
+    if both := sorted(_OF_PROMPT & set(members)):
+        raise place.error(f"give either prompts, or {both[0]} of the only prompt")
+    listed = place.list_of(members, "prompts")
+    if not listed:
+        raise place.error("it has no prompts; give points or a box")
+    places = [place.within(f"prompts[{index}]") for index in range(len(listed))]
+    return tuple(
+        _prompt(where, where.members(one, _OF_PROMPT, "a prompt")) for where, one in zip(places, listed, strict=True)
+    )
+
+
+def _prompt(place: _Place, members: Mapping[str, Any]) -> Prompt:
+    points = [_numbers(place, "a point", one, 2) for one in _optional(place, members, "points")]
+    labels = _optional(place, members, "labels") if members.get("labels") is not None else [1] * len(points)
+    box = None if members.get("box") is None else _numbers(place, "box", members["box"], BOX_NUMBERS)
+    multimask = members.get("multimask")
+    if len(points) > MOST_POINTS:
+        raise place.error(f"a prompt has {len(points)} points; give at most {MOST_POINTS}")
+    if not all(type(label) is int for label in labels):
+        raise place.error("labels must be 1 (foreground) or 0 (background)")
+    if multimask is None:
+        multimask = box is None and len(points) == 1  # only a single point is ambiguous
+    if not isinstance(multimask, bool):
+        raise place.error("multimask must be true or false")
+    try:
+        return Prompt(
+            points=tuple((x, y) for x, y in points),
+            labels=tuple(labels),
+            box=None if box is None else (box[0], box[1], box[2], box[3]),
+            multimask=multimask,
+        )
+    except TaskInvalid as error:
+        raise place.error(error.message) from error
+
+
+def _optional(place: _Place, members: Mapping[str, Any], name: str) -> Sequence[Any]:
+    return () if members.get(name) is None else place.list_of(members, name)
+
+
+def _numbers(place: _Place, what: str, value: Any, count: int) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != count or not all(is_number(number) for number in value):
+        form = "two numbers x, y" if count == 2 else "four numbers x0, y0, x1, y1"  # noqa: PLR2004 - a point has two
+        raise place.error(f"{what} must be {form}")
+    return tuple(float(number) for number in value)
+
+
+def _whole(place: _Place, name: str, value: Any) -> int:
+    if type(value) is not int or not 0 <= value < MAX_ID:
+        raise place.error(f"{name} must be a whole number, 0 or more")
+    return value
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS and value.isprintable()

@@ -1,0 +1,192 @@
+"""Prompts of a dataset: a prompts file matched to the images and written as rows.
+
+Names of categories are those of the annotations. Without annotations they get the ids 1, 2, 3, … in the order of the
+file, and become the dataset's categories.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import IO, Any
+
+from sqlalchemy.orm import Session
+
+from samfleet.datasets import repository
+from samfleet.datasets.annotation_entries import MAX_CATEGORY_CHARACTERS, AnnotationLimits
+from samfleet.datasets.prompt_lines import (
+    ImagePrompts,
+    PromptedObject,
+    PromptsInvalid,
+    PromptsTooLarge,
+    read_prompt_lines,
+)
+from samfleet.datasets.repository import PromptsRow
+from samfleet.db.models import Dataset
+from samfleet.errors import InvalidInput
+from samfleet.variants.task import Prompt
+
+LINES_AT_ONCE = 1000
+PROMPTS_AT_ONCE = 10_000
+
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+class PromptsNotFound(InvalidInput):
+    """The prompts file does not exist on the server."""
+
+    code = "prompts_not_found"
+
+
+def count_prompts(file: IO[bytes], limits: AnnotationLimits) -> int:
+    """Validate a prompts file line by line and return the number of its prompts."""
+    return sum(image.prompt_count for image in read_prompt_lines(file, limits))
+
+
+def write_prompts(
+    session: Session, dataset: Dataset, opened: Opener, limits: AnnotationLimits, *, limited: bool = False
+) -> None:
+    """Write the prompts of a dataset whose images have their ids, reading the file line by line.
+
+    The dataset's row must be flushed. Raises `PromptsInvalid` for an image that the dataset does not have; a dataset
+    that is `limited` to some images of a folder skips it, but needs one line for its images.
+    """
+    categories = _Categories(dataset)
+    seen: set[int] = set()
+    dataset.prompt_count = dataset.prompted_image_count = 0
+    with opened() as file:
+        for lines in _batches(read_prompt_lines(file, limits)):
+            rows = [
+                _row(line, image_id, categories)
+                for line, image_id in _matched(session, dataset, lines, skip_unknown=limited)
+                if _is_new(line, image_id, seen)
+            ]
+            repository.copy_prompts(session, dataset.id, rows)
+            dataset.prompt_count += sum(row.prompt_count for row in rows)
+    if not seen:
+        raise PromptsInvalid("no line names an image of this dataset; file_name is the path relative to its folder")
+    dataset.prompted_image_count = len(seen)
+    dataset.categories = categories.listed()
+
+
+def _batches(lines: Iterable[ImagePrompts]) -> Iterator[Sequence[ImagePrompts]]:
+    batch: list[ImagePrompts] = []
+    prompts = 0
+    for line in lines:
+        batch.append(line)
+        prompts += line.prompt_count
+        if len(batch) >= LINES_AT_ONCE or prompts >= PROMPTS_AT_ONCE:
+            yield batch
+            batch, prompts = [], 0
+    yield batch
+
+
+def _matched(
+    session: Session, dataset: Dataset, lines: Sequence[ImagePrompts], *, skip_unknown: bool
+) -> Iterator[tuple[ImagePrompts, int]]:
+    """Yield each line with the COCO id of its image."""
+    names = repository.ids_of_names(session, dataset.id, [line.image for line in lines if isinstance(line.image, str)])
+    present = repository.ids_present(session, dataset.id, [line.image for line in lines if isinstance(line.image, int)])
+    ids = {image_id: image_id for image_id in present}
+    for line in lines:
+        image_id = names.get(line.image) if isinstance(line.image, str) else ids.get(line.image)
+        if image_id is not None:
+            yield line, image_id
+        elif not skip_unknown:
+            raise PromptsInvalid(
+                f"line {line.line}: {line.image!r} is not an image of this dataset; file_name is the path relative to "
+                "the dataset, image_id is the id in the annotations file if there is one, else 1, 2, 3, … in the order "
+                "of the names"
+            )
+
+
+def _is_new(line: ImagePrompts, image_id: int, seen: set[int]) -> bool:
+    """Remember the image. Raises `PromptsInvalid` for a second line of it."""
+    if image_id in seen:
+        raise PromptsInvalid(
+            f"line {line.line}: the image {line.image!r} has an earlier line; write one line per image"
+        )
+    seen.add(image_id)
+    return True
+
+
+def _row(line: ImagePrompts, image_id: int, categories: _Categories) -> PromptsRow:
+    objects = [_stored(one, categories.id_of(one, line.line)) for one in line.objects]
+    return PromptsRow(image_id, line.coordinates, line.prompt_count, objects)
+
+
+def _stored(one: PromptedObject, category_id: int | None) -> dict[str, Any]:
+    category = {} if category_id is None else {"category_id": category_id}
+    return {"id": one.object_id, **category, "prompts": [_stored_prompt(prompt) for prompt in one.prompts]}
+
+
+def _stored_prompt(prompt: Prompt) -> dict[str, Any]:
+    points = {"points": prompt.points, "labels": prompt.labels} if prompt.points else {}
+    box = {} if prompt.box is None else {"box": prompt.box}
+    return {**points, **box, "multimask": prompt.multimask}
+
+
+def read_stored(objects: Sequence[dict[str, Any]]) -> Iterator[PromptedObject]:
+    """Yield the objects of a row of `DatasetPrompts`."""
+    for one in objects:
+        prompts = tuple(
+            Prompt(
+                points=tuple((x, y) for x, y in prompt.get("points", ())),
+                labels=tuple(prompt.get("labels", ())),
+                box=tuple(prompt["box"]) if "box" in prompt else None,
+                multimask=prompt["multimask"],
+            )
+            for prompt in one["prompts"]
+        )
+        yield PromptedObject(one["id"], prompts, category_id=one.get("category_id"))
+
+
+class _Categories:
+    """Ids of the categories that a prompts file names."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._annotated = dataset.annotation_count is not None
+        listed = dataset.categories or () if self._annotated else ()
+        names = Counter(str(one.get("name", "")) for one in listed)
+        self._shared = frozenset(name for name, times in names.items() if times > 1)  # names of several categories
+        self._ids = {str(one.get("name", "")): int(one["id"]) for one in listed}
+        self._characters = 0
+        self._by_id = False
+
+    def id_of(self, one: PromptedObject, line: int) -> int | None:
+        if one.category is None:
+            self._by_id = self._by_id or one.category_id is not None
+            self._check_mixed(line)
+            return one.category_id
+        if one.category not in self._ids or one.category in self._shared:
+            self._add(one.category, line)
+        self._check_mixed(line)
+        return self._ids[one.category]
+
+    def _add(self, name: str, line: int) -> None:
+        if self._annotated:
+            reason = "several categories" if name in self._shared else "no category"
+            raise PromptsInvalid(
+                f"line {line}: {reason} of the annotations file has the name {name!r}; correct the name, or give "
+                "category_id"
+            )
+        self._characters += len(name)
+        if self._characters > MAX_CATEGORY_CHARACTERS:
+            raise PromptsTooLarge(f"line {line}: the categories have more than {MAX_CATEGORY_CHARACTERS} characters")
+        self._ids[name] = len(self._ids) + 1
+
+    def _check_mixed(self, line: int) -> None:
+        """Ids of names are chosen here, so they could collide with ids that the file gives."""
+        if self._by_id and self._ids and not self._annotated:
+            raise PromptsInvalid(
+                f"line {line}: the file has both category and category_id; use one of them, or add an annotations file "
+                "with the categories"
+            )
+
+    def listed(self) -> list[dict[str, Any]] | None:
+        """Return the categories of the dataset."""
+        if self._annotated or not self._ids:
+            return self._dataset.categories
+        return [{"id": number, "name": name} for name, number in self._ids.items()]

@@ -1,0 +1,45 @@
+"""Files of a dataset in the store: annotations, detections and prompts, kept until the dataset is sealed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import IO
+
+from samfleet.datasets.annotation_entries import AnnotationLimits
+from samfleet.datasets.annotations import CocoInstances, read_annotations
+from samfleet.datasets.detections import Detections, read_detections
+from samfleet.storage.store import ObjectStore
+
+CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def stored(store: ObjectStore, prefix: str, content: IO[bytes]) -> Iterator[tuple[str, int]]:
+    """Store the content under a new key for the block, with its size in bytes; delete it if the block raises."""
+    content.seek(0)
+    key = f"{prefix}/{uuid.uuid4().hex}.json"
+    with ExitStack() as undo:
+        size = store.put_stream(key, iter(lambda: content.read(CHUNK_BYTES), b""))
+        undo.callback(store.delete, key)
+        yield key, size
+        undo.pop_all()
+
+
+@contextmanager
+def from_start(content: IO[bytes]) -> Iterator[IO[bytes]]:
+    content.seek(0)
+    yield content
+
+
+def stored_annotations(store: ObjectStore, key: str | None, limits: AnnotationLimits) -> CocoInstances | None:
+    return None if key is None else read_annotations(partial(store.open, key), limits)
+
+
+def stored_detections(store: ObjectStore, key: str | None, limits: AnnotationLimits) -> Detections | None:
+    if key is None:
+        return None
+    with store.open(key) as file:
+        return read_detections(file, limits)

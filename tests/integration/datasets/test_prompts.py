@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from samfleet.datasets import prompts as prompts_module
+from samfleet.datasets.listing import ListingRequest, create_sealed, list_directory
+from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
+from samfleet.datasets.prompts import PromptsNotFound
+from samfleet.datasets.service import InputLimits, create_upload
+from samfleet.datasets.uploads import (
+    DatasetSealed,
+    UploadedFile,
+    add_images,
+    put_annotations,
+    put_prompts,
+    seal,
+)
+from samfleet.db.models import Dataset, DatasetPrompts, Tenant
+from samfleet.db.session import read_only, transaction
+from samfleet.storage.memory_store import MemoryStore
+
+LIMITS = InputLimits()
+BOX = {"box": [0, 0, 2, 2]}
+
+
+def line(image: str | int, *objects: dict[str, Any], **members: Any) -> dict[str, Any]:
+    name = "file_name" if isinstance(image, str) else "image_id"
+    return {name: image, "objects": list(objects), **members}
+
+
+def text_of(*lines: dict[str, Any]) -> bytes:
+    return "".join(json.dumps(one) + "\n" for one in lines).encode()
+
+
+class Upload:
+    """An open dataset with the images a.jpg and b.jpg."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.store = engine, MemoryStore()
+        with transaction(engine) as session:
+            tenant = Tenant(name=uuid.uuid4().hex)
+            session.add(tenant)
+            session.flush()
+            self.ids = tenant.id, create_upload(session, tenant.id).id
+        files = [UploadedFile(name, io.BytesIO(b"image")) for name in ("a.jpg", "b.jpg")]
+        add_images(engine, self.store, *self.ids, files, max_image_bytes=100, limits=LIMITS)
+
+    def prompt(self, *lines: dict[str, Any]) -> Dataset:
+        return put_prompts(self.engine, self.store, *self.ids, io.BytesIO(text_of(*lines)), LIMITS.annotations)
+
+    def annotate(self, *categories: str) -> None:
+        document = {
+            "images": [{"id": 70, "file_name": "a.jpg"}],
+            "annotations": [{"id": 1, "image_id": 70, "category_id": 5, "segmentation": [[0, 0, 4, 0, 4, 3]]}],
+            "categories": [{"id": 5 + n, "name": name} for n, name in enumerate(categories)],
+        }
+        content = io.BytesIO(json.dumps(document).encode())
+        put_annotations(self.engine, self.store, *self.ids, content, LIMITS.annotations)
+
+    def seal(self) -> Dataset:
+        return seal(self.engine, self.store, *self.ids, LIMITS.annotations)
+
+    def rows(self) -> list[DatasetPrompts]:
+        return rows_of(self.engine, self.ids[1])
+
+
+def rows_of(engine: Engine, dataset_id: uuid.UUID) -> list[DatasetPrompts]:
+    query = select(DatasetPrompts).where(DatasetPrompts.dataset_id == dataset_id).order_by(DatasetPrompts.image_id)
+    with read_only(engine) as session:
+        return list(session.scalars(query))
+
+
+@pytest.fixture
+def upload(engine: Engine) -> Upload:
+    return Upload(engine)
+
+
+def test_prompts_are_matched_to_images_by_name_or_id_when_sealed(upload: Upload) -> None:
+    points = {"id": "x", "category": "cat", "points": [[1, 2]], "labels": [0], "box": [0, 0, 3, 4]}
+    several = {"id": 2, "category": "dog", "prompts": [BOX, {"points": [[1, 1]]}]}
+    received = upload.prompt(line("b.jpg", points, several), line(1, {"id": "y", "category": "cat", **BOX}))
+    assert (received.prompt_count, received.prompted_image_count) == (4, None)
+    sealed = upload.seal()
+    assert (sealed.prompt_count, sealed.prompted_image_count) == (4, 2)
+    assert sealed.categories == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    first, second = upload.rows()
+    box = {"box": [0, 0, 2, 2], "multimask": False}
+    assert (first.image_id, first.coordinates, first.prompt_count) == (1, "pixels", 1)
+    assert first.objects == [{"id": "y", "category_id": 1, "prompts": [box]}]
+    assert (second.image_id, second.prompt_count) == (2, 3)
+    assert second.objects == [
+        {
+            "id": "x",
+            "category_id": 1,
+            "prompts": [{"points": [[1, 2]], "labels": [0], "box": [0, 0, 3, 4], "multimask": False}],
+        },
+        {"id": "2", "category_id": 2, "prompts": [box, {"points": [[1, 1]], "labels": [1], "multimask": True}]},
+    ]
+
+
+def test_many_lines_are_written_in_batches(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompts_module, "LINES_AT_ONCE", 1)
+    upload.prompt(line("b.jpg", {"id": 1, **BOX}), line("a.jpg", {"id": 1, **BOX}))
+    assert upload.seal().prompted_image_count == 2
+    upload = Upload(upload.engine)
+    upload.prompt(line("b.jpg", {"id": 1, **BOX}), line("b.jpg", {"id": 2, **BOX}))
+    with pytest.raises(PromptsInvalid, match=r"line 2: the image 'b.jpg' has an earlier line"):
+        upload.seal()
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([line("c.jpg", {"id": 1, **BOX})], "line 1: 'c.jpg' is not an image of this dataset"),
+        ([line("A.jpg", {"id": 1, **BOX})], "line 1: 'A.jpg' is not an image"),
+        ([line(1, {"id": 1, **BOX}), line(3, {"id": 1, **BOX})], "line 2: 3 is not an image"),
+        ([line(2, {"id": 1, **BOX}), line("b.jpg", {"id": 1, **BOX})], "line 2: the image 'b.jpg' has an earlier line"),
+        (
+            [line(1, {"id": 1, "category": "cat", **BOX}, {"id": 2, "category_id": 1, **BOX})],
+            "line 1: the file has both category and category_id",
+        ),
+    ],
+)
+def test_an_error_names_the_line_and_seals_nothing(upload: Upload, lines: list[dict[str, Any]], message: str) -> None:
+    upload.prompt(*lines)
+    with pytest.raises(PromptsInvalid, match=message):
+        upload.seal()
+    assert upload.rows() == []
+    upload.prompt(line("a.jpg", {"id": 1, **BOX}))
+    assert upload.seal().prompt_count == 1
+
+
+def test_categories_are_those_of_the_annotations(upload: Upload) -> None:
+    upload.annotate("cat", "dog", "dog")
+    upload.prompt(line(70, {"id": 1, "category": "cat", **BOX}, {"id": 2, "category_id": 9, **BOX}, {"id": 3, **BOX}))
+    sealed = upload.seal()
+    assert [one["name"] for one in sealed.categories or ()] == ["cat", "dog", "dog"]
+    assert [one.get("category_id") for one in upload.rows()[0].objects] == [5, 9, None]
+
+
+@pytest.mark.parametrize(("name", "message"), [("cow", "no category"), ("dog", "several categories")])
+def test_a_category_must_be_one_of_the_annotations(upload: Upload, name: str, message: str) -> None:
+    upload.annotate("cat", "dog", "dog")
+    upload.prompt(line("a.jpg", {"id": 1, "category": name, **BOX}))
+    with pytest.raises(PromptsInvalid, match=f"line 1: {message} of the annotations file has the name '{name}'"):
+        upload.seal()
+
+
+def test_a_second_file_replaces_the_first_and_its_bytes_are_counted(upload: Upload) -> None:
+    before = upload.prompt(line("a.jpg", {"id": 1, **BOX}), line("b.jpg", {"id": 1, **BOX}))
+    after = upload.prompt(line("a.jpg", {"id": 1, **BOX}))
+    (info,) = upload.store.list(f"datasets/{upload.ids[1]}/prompts/")
+    assert after.stored_objects == before.stored_objects == 3
+    assert after.prompts_bytes == info.size
+    assert upload.seal().prompt_count == 1
+    with pytest.raises(DatasetSealed):
+        upload.prompt(line("a.jpg", {"id": 1, **BOX}))
+
+
+def test_prompts_are_part_of_the_content(engine: Engine) -> None:
+    def sealed(*lines: dict[str, Any]) -> str | None:
+        upload = Upload(engine)
+        if lines:
+            upload.prompt(*lines)
+        return upload.seal().content_sha256
+
+    boxes = line("a.jpg", {"id": 1, **BOX})
+    contents = [sealed(), sealed(boxes), sealed({**boxes, "coordinates": "relative"})]
+    assert len(set(contents)) == 3
+    assert sealed(boxes) == contents[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (images / name).write_bytes(b"image")
+    return images
+
+
+def of_folder(engine: Engine, folder: Path, content: bytes, limits: InputLimits = LIMITS, **options: Any) -> Dataset:
+    path = folder.parent / "prompts.jsonl"
+    path.write_bytes(content)
+    request = ListingRequest(str(folder), prompts_path=options.pop("path", str(path)), **options)
+    listing = list_directory(request, [folder.parent], limits)
+    with transaction(engine) as session:
+        tenant = Tenant(name=uuid.uuid4().hex)
+        session.add(tenant)
+        session.flush()
+        return create_sealed(session, tenant.id, listing)
+
+
+def test_a_folder_may_come_with_prompts(engine: Engine, folder: Path) -> None:
+    content = text_of(*(line(name, {"id": 1, "category": "cat", **BOX}) for name in ("c.jpg", "a.jpg")))
+    dataset = of_folder(engine, folder, content)
+    assert (dataset.prompt_count, dataset.prompted_image_count) == (2, 2)
+    assert dataset.categories == [{"id": 1, "name": "cat"}]
+    assert [row.image_id for row in rows_of(engine, dataset.id)] == [1, 3]
+    limited = of_folder(engine, folder, content, limit=2)
+    assert (limited.prompt_count, limited.prompted_image_count) == (1, 1)
+
+
+def test_prompts_of_a_folder_are_checked(engine: Engine, folder: Path) -> None:
+    content = text_of(line("c.jpg", {"id": 1, **BOX}))
+    with pytest.raises(PromptsInvalid, match="no line names an image"):
+        of_folder(engine, folder, content, limit=2)
+    with pytest.raises(PromptsInvalid, match=r"line 1: 'd\.jpg' is not an image"):
+        of_folder(engine, folder, text_of(line("d.jpg", {"id": 1, **BOX})))
+    with pytest.raises(PromptsTooLarge):
+        of_folder(engine, folder, content, limits=InputLimits(file_bytes=len(content) - 1))
+    with pytest.raises(PromptsNotFound):
+        of_folder(engine, folder, content, path=str(folder / "none.jsonl"))

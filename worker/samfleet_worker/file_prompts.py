@@ -1,0 +1,44 @@
+"""Prompts of a file in pixels of the image, whose size is known only when it is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from samfleet.image_errors import ImageFailed
+from samfleet.jobs.outcomes import FilePrompt
+from samfleet.variants.task import Prompt
+
+TOLERANCE = 1.0  # pixels beyond the edge: tools count from 0 or 1, and round
+
+Size = tuple[int, int]  # width, height in pixels
+
+
+class PromptOutsideImage(ImageFailed):
+    """A prompt lies outside this image; correct its coordinates."""
+
+    code = "prompt_outside_image"
+
+
+def file_prompt(origin: FilePrompt, size: Size) -> Prompt:
+    """Return the prompt in pixels. Raises `PromptOutsideImage` if it exceeds the image by more than a pixel.
+
+    A box is not cut at the edge, so that the model gets what the file has.
+    """
+    prompt = _scaled(origin.prompt, size) if origin.relative else origin.prompt
+    corners = (prompt.box[:2], prompt.box[2:]) if prompt.box is not None else ()
+    for x, y in (*prompt.points, *corners):
+        if not (-TOLERANCE <= x <= size[0] + TOLERANCE and -TOLERANCE <= y <= size[1] + TOLERANCE):
+            raise PromptOutsideImage(
+                f"object {origin.object_id!r} has a prompt at ({x:g}, {y:g}), outside the image, which has {size[0]} x "
+                f"{size[1]} pixels (width x height, upright); correct the prompts file"
+            )
+    return prompt
+
+
+def _scaled(prompt: Prompt, size: Size) -> Prompt:
+    width, height = size
+    points = tuple((x * width, y * height) for x, y in prompt.points)
+    if prompt.box is None:
+        return replace(prompt, points=points)
+    x0, y0, x1, y1 = prompt.box
+    return replace(prompt, points=points, box=(x0 * width, y0 * height, x1 * width, y1 * height))
