@@ -108,6 +108,17 @@ class SamfleetClient(AccessCalls, ExportCalls, WebhookCalls):
     def delete_dataset(self, dataset_id: str) -> None:
         self._delete(f"/v1/datasets/{dataset_id}")
 
+    def refresh_dataset(self, dataset_id: str) -> Dataset:
+        """Make the next version of a dataset, which the server lists.
+
+        Not repeated: a second request would be refused.
+        """
+        return Dataset.model_validate(self._post(f"/v1/datasets/{dataset_id}/versions", {"refresh": True}))
+
+    def dataset_versions(self, dataset_id: str) -> Iterator[Dataset]:
+        """Yield the versions of a dataset, newest first."""
+        return map(Dataset.model_validate, self._items(f"/v1/datasets/{dataset_id}/versions"))
+
     def dataset_images(self, dataset_id: str) -> Iterator[DatasetImage]:
         """Yield all images in the dataset's order, fetched page by page."""
         return map(DatasetImage.model_validate, self._items(f"/v1/datasets/{dataset_id}/images"))

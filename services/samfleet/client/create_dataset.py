@@ -129,10 +129,25 @@ def create_dataset(
     return _by_upload(client, source, files, on_progress)
 
 
+def refresh_dataset(
+    client: SamfleetClient,
+    dataset_id: str,
+    *,
+    on_listing: Callable[[Dataset], None] = lambda _dataset: None,
+    clock: Clock | None = None,
+) -> Dataset:
+    """Return the sealed next version of a dataset. Raises `DatasetNotListed`, after deleting a version that failed."""
+    return _sealed(client, client.refresh_dataset(dataset_id), on_listing, clock or Clock())
+
+
 def _of_bucket(
     client: SamfleetClient, source: BucketSource, on_listing: Callable[[Dataset], None], clock: Clock
 ) -> Dataset:
-    dataset = _settled(client, client.create_bucket_dataset(source.url, **source.fields), on_listing, clock)
+    return _sealed(client, client.create_bucket_dataset(source.url, **source.fields), on_listing, clock)
+
+
+def _sealed(client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock) -> Dataset:
+    dataset = _settled(client, dataset, on_listing, clock)
     if dataset.error is not None:
         client.delete_dataset(dataset.id)
         raise _not_listed(dataset, dataset.error)

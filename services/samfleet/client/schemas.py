@@ -41,6 +41,10 @@ class Dataset(_Resource):
     detection_count: int | None = None
     prompt_count: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    version: int = 1
+    series_id: str | None = None
+    base_id: str | None = None
+    changes: dict[str, int] | None = None
 
     @property
     def coverage(self) -> Coverage | None:

@@ -19,6 +19,10 @@ from samfleet.errors import InvalidInput
 from samfleet.regular_files import open_folder
 
 ENTRIES_BETWEEN_CLOCKS = 100
+# A file written within this time may be written again without getting another time: the clocks of file systems tick.
+UNSETTLED_NS = 50_000_000
+UNSETTLED_COARSE_NS = 2_000_000_000  # of a file system that counts whole seconds
+SECOND_NS = 1_000_000_000
 NAMES_OF_A_FOLDER = 16  # most links followed to one folder; two links a level would double the names at each level
 
 
@@ -54,13 +58,14 @@ class FoundImage:
     """An image file: `name` is relative to the listed folder, `file` is absolute with all links resolved.
 
     An image with a `fault` will fail with this message. Paths of files are texts here: those of `pathlib` take most of
-    the time of a listing.
+    the time of a listing. For `times` see `settled_times`.
     """
 
     name: str
     file: str
     size_bytes: int
     fault: str | None = None
+    times: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path:
@@ -71,6 +76,16 @@ class FoundImage:
         if self.fault is not None:
             return unusable_uri(self.fault)
         return f"file://{quote_from_bytes(os.fsencode(self.file))}"  # like `Path.as_uri`
+
+
+def settled_times(status: os.stat_result) -> tuple[int, int] | None:
+    """Return (mtime, ctime) in nanoseconds; None if the file was written a moment ago.
+
+    Equal times of a settled file mean that nobody wrote to it in between: programs can set mtime, but not ctime.
+    """
+    changed = status.st_ctime_ns
+    unsettled = UNSETTLED_NS if changed % SECOND_NS else UNSETTLED_COARSE_NS
+    return (status.st_mtime_ns, changed) if changed + unsettled < time.time_ns() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +145,9 @@ class FolderWalk:
             if stat.S_ISLNK(status.st_mode):
                 path = os.path.realpath(path)
                 status = os.stat(path)  # noqa: PTH116 - like the line above
-            size = status.st_size
         except OSError:  # a broken link, or removed meanwhile: reading it will raise the error
-            size = 0
-        return FoundImage(name, path, size)
+            return FoundImage(name, path, 0)
+        return FoundImage(name, path, status.st_size, times=settled_times(status))
 
     def path_of(self, name: str) -> str:
         """Return the path of a file that was found; only the file itself may still be a link."""

@@ -31,6 +31,7 @@ from samfleet.datasets.prompts import Opener, PromptsNotFound, count_prompts, wr
 from samfleet.datasets.repository import NewImage
 from samfleet.datasets.server_files import open_on_server
 from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
+from samfleet.datasets.version_changes import count_changes
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 
 ENTRIES_AT_ONCE = 2000  # files and folders that are listed while the client waits
@@ -80,7 +81,7 @@ class DirectoryListing:
     def images(self, progress: Progress) -> Iterator[NewImage]:
         for count, image in enumerate(self.files.images(), start=1):
             progress(count)
-            yield NewImage(image.name, image.uri, image.size_bytes)
+            yield NewImage(image.name, image.uri, image.size_bytes, *(image.times or ()))
 
 
 class _Large(Exception):
@@ -188,6 +189,7 @@ def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
     if listing.prompts is not None:
         write_prompts(session, dataset, listing.prompts, listing.limits, limited=request.limit is not None)
         session.flush()  # the hash has the categories, which the prompts may add
+    count_changes(session, dataset)
     dataset.content_sha256 = repository.content_of(session, dataset.id)
     dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
 

@@ -22,7 +22,8 @@ from samfleet.db.search import EVERYTHING, Search
 
 _IMAGES = (
     "COPY dataset_images "
-    "(dataset_id, position, image_id, file_name, uri, size_bytes, stated_width, stated_height) FROM STDIN"
+    "(dataset_id, position, image_id, file_name, uri, size_bytes, modified_ns, changed_ns, "
+    "stated_width, stated_height) FROM STDIN"
 )
 
 
@@ -31,6 +32,12 @@ class NewImage:
     file_name: str
     uri: str
     size_bytes: int
+    modified_ns: int | None = None
+    changed_ns: int | None = None
+
+    @property
+    def columns(self) -> tuple[str, str, int, int | None, int | None]:
+        return self.file_name, self.uri, self.size_bytes, self.modified_ns, self.changed_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +199,7 @@ def copy_images(
         session,
         _IMAGES,
         (
-            (dataset_id, position, image_id, image.file_name, image.uri, image.size_bytes, *_stated(sizes, image_id))
+            (dataset_id, position, image_id, *image.columns, *_stated(sizes, image_id))
             for position, (image, image_id) in enumerate(zip(images, image_ids, strict=True))
         ),
     )
@@ -200,10 +207,7 @@ def copy_images(
 
 def copy_numbered(session: Session, dataset_id: uuid.UUID, images: Iterable[NewImage]) -> None:
     """Write all images of a dataset without annotations, in order, with ids from 1."""
-    rows = (
-        (dataset_id, position, position + 1, image.file_name, image.uri, image.size_bytes, None, None)
-        for position, image in enumerate(images)
-    )
+    rows = ((dataset_id, position, position + 1, *image.columns, None, None) for position, image in enumerate(images))
     copy_tuples(session, _IMAGES, rows)
 
 

@@ -26,6 +26,7 @@ from samfleet.datasets.repository import NewImage
 from samfleet.datasets.s3_sources import S3Image, S3Object, S3Sources
 from samfleet.datasets.s3_urls import S3Place, parse_s3_url
 from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
+from samfleet.datasets.version_changes import count_changes
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.errors import InvalidInput
 
@@ -98,6 +99,7 @@ class S3Listing:
         dataset.image_count = self.images
         dataset.left_out = [asdict(one) for one in self.left_out.all()]
         session.flush()
+        count_changes(session, dataset)
         dataset.content_sha256 = repository.content_of(session, dataset.id)
         dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
 

@@ -45,6 +45,12 @@ class DatasetFailed(Conflict):
     code = "dataset_failed"
 
 
+class DatasetNotSealed(Conflict):
+    """The dataset is still open; seal it before it is used in a job."""
+
+    code = "dataset_not_sealed"
+
+
 @dataclass(frozen=True, slots=True)
 class InputLimits:
     """Limits of a dataset: `images` and `total_bytes` of all its images, `file_bytes` of an annotations file."""

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.directory import DatasetEmpty
-from samfleet.datasets.service import DatasetNotFound, require_listed
+from samfleet.datasets.service import DatasetNotFound, DatasetNotSealed, require_listed
 from samfleet.db.models import Dataset, DatasetState, Job, JobState, Run, RunState
 from samfleet.errors import Conflict, InvalidInput, TooManyRequests
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
@@ -60,12 +60,6 @@ class PromptsMissing(InvalidInput):
     """The dataset has no prompts file; add one before sealing it."""
 
     code = "prompts_missing"
-
-
-class DatasetNotSealed(Conflict):
-    """The dataset is still open; seal it before it is used in a job."""
-
-    code = "dataset_not_sealed"
 
 
 class IdempotencyConflict(Conflict):

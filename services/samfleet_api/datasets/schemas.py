@@ -166,6 +166,23 @@ class EditDataset(RequestModel):
 CreateDataset = Annotated[FromDirectory | FromBucket | FromManifest | ForUpload, Field(discriminator="source")]
 
 
+class NewVersion(RequestModel):
+    """How the next version is made."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh": True}]})
+
+    refresh: Literal[True] = Field(description="List the folder or bucket of the dataset again.")
+
+
+class Changes(BaseModel):
+    """Images of a version by comparison with the version from which it was made, by file name."""
+
+    new: int
+    changed: int = Field(description="Other bytes, or a file whose times do not prove that they are the same.")
+    gone: int = Field(description="Images that this version no longer has.")
+    unchanged: int
+
+
 class DatasetError(BaseModel):
     code: str
     message: str
@@ -196,6 +213,10 @@ class Dataset(BaseModel):
                     "created_at": "2026-11-22T12:00:00Z",
                     "sealed_at": "2026-11-22T12:00:00Z",
                     "error": None,
+                    "version": 2,
+                    "series_id": "0b6d2f58-6a0f-4a3e-9d1c-7f35f2a4c9e1",
+                    "base_id": "0b6d2f58-6a0f-4a3e-9d1c-7f35f2a4c9e1",
+                    "changes": {"new": 20, "changed": 1, "gone": 3, "unchanged": 479},
                 }
             ]
         },
@@ -230,11 +251,18 @@ class Dataset(BaseModel):
     created_at: datetime
     sealed_at: datetime | None
     error: DatasetError | None = Field(default=None, description="Why the images could not be listed.")
+    version: int = Field(description="1, or more for a dataset made from an earlier version.")
+    series_id: uuid.UUID = Field(description="Id of version 1; all versions have it.")
+    base_id: uuid.UUID | None = Field(description="The version from which this one was made; null for version 1.")
+    changes: Changes | None = Field(
+        description="Null for version 1, before sealing, and if the base was deleted meanwhile."
+    )
 
     @classmethod
     def of(cls, row: DatasetRow) -> Dataset:
         error = DatasetError(code=row.error_code, message=row.error_message or "") if row.error_code else None
-        return cls.model_validate(row).model_copy(update={"error": error})
+        fields = {name: getattr(row, name) for name in cls.model_fields if name not in {"error", "series_id"}}
+        return cls.model_validate({**fields, "error": error, "series_id": row.series_id or row.id})
 
 
 class Categories(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from samfleet.datasets.directory import DatasetEmpty
-from samfleet.datasets.service import DatasetNotFound
+from samfleet.datasets.service import DatasetNotFound, DatasetNotSealed
 from samfleet.db.models import JobState
 from samfleet.jobs.cancel import JobNotFound
 from samfleet.jobs.prompt_budget import PromptLimits
@@ -15,7 +15,6 @@ from samfleet.jobs.quotas import JobTooLarge, Quotas, TooManyOpenImages, TooMany
 from samfleet.jobs.rerun import rerun_request
 from samfleet.jobs.submit import (
     AnnotationsMissing,
-    DatasetNotSealed,
     DetectionsMissing,
     IdempotencyConflict,
     JobInvalid,

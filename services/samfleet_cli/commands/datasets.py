@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
+from samfleet_cli.commands.dataset_versions import DatasetId, refresh, versions
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
 from samfleet_cli.commands.job_output import labels_in_words
 from samfleet_cli.commands.options import (
@@ -27,8 +28,6 @@ from samfleet_cli.commands.options import (
     labels_of,
 )
 from samfleet_cli.commands.rows import print_json
-
-DatasetId = Annotated[str, typer.Argument(help="The dataset's id, or its first six or more characters.")]
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a recipe.", show_default=False)]
 Out = Annotated[
@@ -68,6 +67,8 @@ Profile = Annotated[
 ]
 
 app = typer.Typer(help="Prepare public datasets; create, list, edit and delete datasets.", no_args_is_help=True)
+app.command()(refresh)
+app.command()(versions)
 
 
 @app.command("list")

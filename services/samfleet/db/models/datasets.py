@@ -36,6 +36,10 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     `listing` has the request of a dataset that a task lists, `listed` the files, folders, keys or lines that it has
     looked at, and `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
 
+    The versions of a dataset are rows of their own: `series_id` is the id of version 1, and None in that version.
+    `base_id` is the version from which this one was made, and `changes` counts how their images differ
+    (`samfleet.datasets.versions`). Neither id is a foreign key, because the other row may be removed.
+
     `deleted_at` hides a dataset from its tenant; its rows and objects are removed later.
     """
 
@@ -78,8 +82,13 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     sealed_at: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     deleted_at: Mapped[datetime | None]
+    series_id: Mapped[uuid.UUID | None]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    base_id: Mapped[uuid.UUID | None]
+    changes: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (
+        UniqueConstraint("series_id", "version"),
         Index("ix_datasets_tenant_page", tenant_id, "created_at", "id"),
         label_index("datasets"),
         Index("ix_datasets_open", changed_at, postgresql_where=text("state = 'open'")),
@@ -95,6 +104,9 @@ class DatasetImage(Base):
     gives it. `uri` is `file:///…` for a file under an
     allowed root, `store:<key>` for an upload, or `s3://profile@bucket/key#etag` for an object in this version
     (`samfleet.datasets.s3_sources`).
+
+    `modified_ns` and `changed_ns` are the times of a file's last change of contents and of status (mtime and ctime) in
+    nanoseconds since 1970, as listed. Both are None for other images, and for a file that had just been written.
     """
 
     __tablename__ = "dataset_images"
@@ -112,6 +124,8 @@ class DatasetImage(Base):
     # LVIS's federated annotations; None if the file does not state them
     neg_category_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     not_exhaustive_category_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    modified_ns: Mapped[int | None] = mapped_column(BigInteger)
+    changed_ns: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         UniqueConstraint("dataset_id", "position"),

@@ -1,0 +1,56 @@
+"""How the images of a version differ from those of the version from which it was made.
+
+Two images are the same bytes if they have the same address and size and, for a file, the same settled times. An
+uploaded object is written once under its key, and the address of an object in a bucket has its ETag. Nothing is read.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from samfleet.datasets.content import FILE_SCHEME
+from samfleet.db.models import Dataset, DatasetImage
+
+
+def same_bytes(one: Any, other: Any) -> ColumnElement[bool]:
+    """Return the condition that two rows of `dataset_images` are the same bytes.
+
+    Files listed before times were recorded, or written just before the listing, are never the same.
+    """
+    same_times = and_(one.modified_ns == other.modified_ns, one.changed_ns == other.changed_ns)
+    settled = and_(one.changed_ns.is_not(None), other.changed_ns.is_not(None), same_times)
+    is_file = one.uri.startswith(FILE_SCHEME, autoescape=True)
+    return and_(one.uri == other.uri, one.size_bytes == other.size_bytes, or_(not_(is_file), settled))
+
+
+def count_changes(session: Session, dataset: Dataset) -> None:
+    """Set `changes` of a dataset whose images are written; None for a first version, or if the base was deleted.
+
+    An image is found again by its file name.
+    """
+    if dataset.base_id is None:
+        return
+    base = select(Dataset.id).where(Dataset.id == dataset.base_id, Dataset.deleted_at.is_(None))
+    if session.scalars(base.with_for_update(read=True)).one_or_none() is not None:
+        dataset.changes = _compare(session, dataset.id, dataset.base_id)
+
+
+def _compare(session: Session, dataset_id: uuid.UUID, base_id: uuid.UUID) -> dict[str, int]:
+    new, old = (
+        aliased(DatasetImage, select(DatasetImage).where(DatasetImage.dataset_id == one).subquery())
+        for one in (dataset_id, base_id)
+    )
+    both = and_(new.id.is_not(None), old.id.is_not(None))
+    counts = {
+        "new": old.id.is_(None),
+        "changed": and_(both, not_(same_bytes(new, old))),
+        "gone": new.id.is_(None),
+        "unchanged": and_(both, same_bytes(new, old)),
+    }
+    columns = [func.count().filter(condition).label(name) for name, condition in counts.items()]
+    joined = select(*columns).select_from(new).join(old, new.file_name == old.file_name, full=True)
+    return dict(session.execute(joined).mappings().one())

@@ -1,0 +1,110 @@
+"""Versions of a dataset: what its source has later becomes a dataset of its own, in the same series.
+
+Every version is a whole dataset that never changes, so jobs, ids and deletions need no rule of their own. Only the
+newest sealed version gets a successor. The row lock on it serialises two requests, and the database keeps the numbers
+of a series unique.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from samfleet.datasets import repository
+from samfleet.datasets.service import DatasetNotSealed, found, require_listed
+from samfleet.db.models import Dataset, DatasetState
+from samfleet.errors import Conflict
+
+PENDING = (DatasetState.LISTING, DatasetState.OPEN)
+
+
+class DatasetVersionPending(Conflict):
+    """Another version of the dataset is being made; wait until it is sealed, or delete it."""
+
+    code = "dataset_version_pending"
+    retryable = True
+
+
+class DatasetNotNewest(Conflict):
+    """The dataset has a newer version; make the next version of that one."""
+
+    code = "dataset_not_newest"
+
+
+class DatasetNotRefreshable(Conflict):
+    """The dataset has no source to list again: it was uploaded, or made by an older release."""
+
+    code = "dataset_not_refreshable"
+
+
+def create_refresh(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
+    """Write the next version in the state `listing`, for a task that lists the source again with the same options.
+
+    It takes over the name, labels and notes; annotations and detections are read again from their paths.
+    Raises `DatasetNotRefreshable` and the errors of `lock_newest`.
+    """
+    base = lock_newest(session, tenant_id, dataset_id)
+    if base.listing is None:
+        raise DatasetNotRefreshable(
+            f"dataset {base.id} has no folder or bucket to list again; make a new dataset of the images that you want"
+        )
+    return _add_next(session, base, state=DatasetState.LISTING, listing=base.listing)
+
+
+def lock_newest(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
+    """Lock a dataset that may get a next version, until this transaction ends.
+
+    Raises `DatasetNotSealed`, `DatasetNotNewest`, `DatasetVersionPending` and the errors of `require_listed`.
+    """
+    base = require_listed(found(repository.lock(session, tenant_id, dataset_id, shared=True), dataset_id))
+    if base.state is DatasetState.OPEN:
+        raise DatasetNotSealed(f"dataset {base.id} is still open; POST /v1/datasets/{base.id}/seal first")
+    later = select(Dataset).where(*_of_series(base), Dataset.deleted_at.is_(None), Dataset.version > base.version)
+    for other in session.scalars(later.order_by(Dataset.version.desc())):
+        if other.state in PENDING:
+            raise DatasetVersionPending(
+                f"version {other.version} is being made ({other.id}, {other.state.value}); wait until it is sealed, "
+                "or delete it"
+            )
+        if other.state is DatasetState.SEALED:
+            raise DatasetNotNewest(
+                f"dataset {base.id} is version {base.version}; version {other.version} is {other.id}"
+            )
+    return base
+
+
+def versions_of(session: Session, dataset: Dataset, *, before: int | None, limit: int) -> Sequence[Dataset]:
+    """Return a page of the versions of a dataset, itself included, newest first; `before` is a version's number."""
+    query = select(Dataset).where(*_of_series(dataset), Dataset.deleted_at.is_(None))
+    if before is not None:
+        query = query.where(Dataset.version < before)
+    return session.scalars(query.order_by(Dataset.version.desc()).limit(limit)).all()
+
+
+def _of_series(dataset: Dataset) -> tuple[ColumnElement[bool], ...]:
+    series = dataset.series_id or dataset.id
+    return Dataset.tenant_id == dataset.tenant_id, or_(Dataset.id == series, Dataset.series_id == series)
+
+
+def _add_next(session: Session, base: Dataset, **fields: Any) -> Dataset:
+    newest = session.scalars(select(func.max(Dataset.version)).where(*_of_series(base))).one()
+    dataset = Dataset(
+        tenant_id=base.tenant_id,
+        name=base.name,
+        labels=base.labels,
+        notes=base.notes,
+        source=base.source,
+        directory=base.directory,
+        image_count=0,
+        series_id=base.series_id or base.id,
+        base_id=base.id,
+        version=newest + 1,
+        **fields,
+    )
+    session.add(dataset)
+    session.flush()
+    return dataset

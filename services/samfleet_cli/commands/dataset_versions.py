@@ -1,0 +1,55 @@
+"""`samfleet datasets refresh` and `versions`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain
+from samfleet_cli.commands.rows import print_json
+
+DatasetId = Annotated[str, typer.Argument(help="The dataset's id, or its first six or more characters.")]
+
+
+def refresh(dataset_id: DatasetId, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """List a dataset's folder or bucket again, as its next version.
+
+    Waits until the images are listed, and prints how many are new, changed, gone and unchanged.
+    """
+    from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.jobs.dataset import refresh_dataset
+    from samfleet_cli.jobs.progress import open_display
+
+    with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
+        dataset = refresh_dataset(client, dataset_id, on_listing=display.listing)
+    print_json(dataset.model_dump(mode="json"))
+
+
+def versions(
+    dataset_id: DatasetId,
+    as_json: AsJson = False,
+    plain: Plain = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """List the versions of a dataset, newest first."""
+    from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.listing import Column, Form, print_list
+
+    form = Form(as_json, plain)
+    with connect(choose_api(api_url, api_key)) as client:
+        found = list(client.dataset_versions(dataset_id))
+    columns = (
+        Column("version", lambda one: one.version),
+        Column("dataset", lambda one: one.id, is_id=True),
+        Column("state", lambda one: one.state),
+        Column("images", lambda one: one.image_count),
+        *(
+            Column(name, lambda one, name=name: (one.changes or {}).get(name))
+            for name in ("new", "changed", "gone", "unchanged")
+        ),
+    )
+    whole = [dataset.model_dump(mode="json") for dataset in found]
+    print_list(columns, found, form, whole=whole, empty="the dataset has no versions")
