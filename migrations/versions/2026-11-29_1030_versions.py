@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Every version stays as a dataset of its own."""
+    """Every version stays as a separate dataset."""
     for name in TIMES:
         op.drop_column("dataset_images", name)
     op.drop_constraint(op.f("uq_datasets_series_id_version"), "datasets", type_="unique")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from samfleet.datasets import repository
+from samfleet.datasets import copying, repository
 from samfleet.datasets.annotations import CocoInstances, Tally
 from samfleet.datasets.coverage import Coverage
 from samfleet.datasets.matching import assign_image_ids
@@ -46,7 +46,7 @@ def write_annotations(
     """
     tally, named = Tally(), frozenset(instances.image_ids.values())
     repository.record_checked(session, dataset.id, instances.checked, image_ids)
-    repository.copy_annotations(session, dataset.id, instances.of_images(frozenset(image_ids), tally))
+    copying.copy_annotations(session, dataset.id, instances.of_images(frozenset(image_ids), tally))
     dataset.annotated_image_count = sum(image_id in named for image_id in image_ids)
     dataset.annotation_count = tally.used
     dataset.unused_annotation_count = tally.unused

@@ -19,16 +19,16 @@ from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
-from samfleet.datasets import repository
+from samfleet.datasets import copying, repository
 from samfleet.datasets.allowed_paths import resolve_allowed
 from samfleet.datasets.annotate import ids_of, write_annotations
 from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsNotFound, AnnotationsTooLarge
 from samfleet.datasets.annotations import CocoInstances, read_annotations
+from samfleet.datasets.copying import NewImage
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import FolderFiles, list_files
 from samfleet.datasets.prompt_lines import PromptsTooLarge
 from samfleet.datasets.prompts import Opener, PromptsNotFound, count_prompts, write_prompts
-from samfleet.datasets.repository import NewImage
 from samfleet.datasets.server_files import open_on_server
 from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
 from samfleet.datasets.version_changes import count_changes
@@ -171,7 +171,7 @@ def write_images(
 ) -> None:
     """Write all images of a dataset whose row exists. The row is not locked against changes of its progress."""
     sizes = listing.annotations.sizes if listing.annotations else {}
-    repository.copy_images(session, dataset_id, listing.images(progress), listing.image_ids, sizes)
+    copying.copy_images(session, dataset_id, listing.images(progress), listing.image_ids, sizes)
 
 
 def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
@@ -185,7 +185,7 @@ def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
     if annotations is not None:
         strictly = {"strict": request.strict_annotations, "limited": request.limit is not None}
         write_annotations(session, dataset, annotations, listing.image_ids, **strictly)
-    repository.copy_detections(session, dataset.id, detections or ())
+    copying.copy_detections(session, dataset.id, detections or ())
     if listing.prompts is not None:
         write_prompts(session, dataset, listing.prompts, listing.limits, limited=request.limit is not None)
         session.flush()  # the hash has the categories, which the prompts may add

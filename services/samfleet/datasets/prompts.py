@@ -13,8 +13,9 @@ from typing import IO, Any
 
 from sqlalchemy.orm import Session
 
-from samfleet.datasets import repository
+from samfleet.datasets import copying, repository
 from samfleet.datasets.annotation_entries import MAX_CATEGORY_CHARACTERS, AnnotationLimits
+from samfleet.datasets.copying import PromptsRow
 from samfleet.datasets.prompt_lines import (
     ImagePrompts,
     PromptedObject,
@@ -22,7 +23,6 @@ from samfleet.datasets.prompt_lines import (
     PromptsTooLarge,
     read_prompt_lines,
 )
-from samfleet.datasets.repository import PromptsRow
 from samfleet.db.models import Dataset
 from samfleet.errors import InvalidInput
 from samfleet.variants.task import Prompt
@@ -62,7 +62,7 @@ def write_prompts(
                 for line, image_id in _matched(session, dataset, lines, skip_unknown=limited)
                 if _is_new(line, image_id, seen)
             ]
-            repository.copy_prompts(session, dataset.id, rows)
+            copying.copy_prompts(session, dataset.id, rows)
             dataset.prompt_count += sum(row.prompt_count for row in rows)
     if not seen:
         raise PromptsInvalid("no line names an image of this dataset; file_name is the path relative to its folder")

@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import psycopg
-from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, Select, Text, cast, collate, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from samfleet.datasets.annotation_entries import Annotation, Size
-from samfleet.datasets.detections import Detection
+from samfleet.datasets.annotation_entries import Size
+from samfleet.datasets.copying import NewImage, stated
 from samfleet.datasets.image_entries import CheckedCategories
 from samfleet.db.models import Dataset, DatasetImage
 from samfleet.db.pages import Place, newest_first
 from samfleet.db.search import EVERYTHING, Search
-
-_IMAGES = (
-    "COPY dataset_images "
-    "(dataset_id, position, image_id, file_name, uri, size_bytes, modified_ns, changed_ns, "
-    "stated_width, stated_height) FROM STDIN"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class NewImage:
-    file_name: str
-    uri: str
-    size_bytes: int
-    modified_ns: int | None = None
-    changed_ns: int | None = None
-
-    @property
-    def columns(self) -> tuple[str, str, int, int | None, int | None]:
-        return self.file_name, self.uri, self.size_bytes, self.modified_ns, self.changed_ns
-
-
-@dataclass(frozen=True, slots=True)
-class PromptsRow:
-    """The prompts of an image, in the form of `DatasetPrompts`."""
-
-    image_id: int
-    coordinates: str
-    prompt_count: int
-    objects: list[dict[str, Any]]
 
 
 def find(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset | None:
@@ -139,7 +106,7 @@ def number_images(
     `sizes` are those stated by the annotations, by COCO id.
     """
     numbers = ARRAY(BigInteger)
-    widths, heights = zip(*(_stated(sizes, image_id) for image_id in image_ids), strict=True)
+    widths, heights = zip(*(stated(sizes, image_id) for image_id in image_ids), strict=True)
     columns = (cast(list(values), numbers) for values in (ids, image_ids, widths, heights))
     numbered = (
         func.unnest(*columns)
@@ -184,73 +151,6 @@ def record_checked(
     )
 
 
-def copy_images(
-    session: Session,
-    dataset_id: uuid.UUID,
-    images: Iterable[NewImage],
-    image_ids: Sequence[int],
-    sizes: Mapping[int, Size | None],
-) -> None:
-    """Write all images of a dataset at once, in order; the dataset's row must be flushed.
-
-    `sizes` are those stated by the annotations, by COCO id.
-    """
-    copy_tuples(
-        session,
-        _IMAGES,
-        (
-            (dataset_id, position, image_id, *image.columns, *_stated(sizes, image_id))
-            for position, (image, image_id) in enumerate(zip(images, image_ids, strict=True))
-        ),
-    )
-
-
-def copy_numbered(session: Session, dataset_id: uuid.UUID, images: Iterable[NewImage]) -> None:
-    """Write all images of a dataset without annotations, in order, with ids from 1."""
-    rows = ((dataset_id, position, position + 1, *image.columns, None, None) for position, image in enumerate(images))
-    copy_tuples(session, _IMAGES, rows)
-
-
-def copy_annotations(session: Session, dataset_id: uuid.UUID, annotations: Iterable[Annotation]) -> int:
-    """Write the annotations and return their number."""
-    return copy_tuples(
-        session,
-        "COPY dataset_annotations "
-        "(dataset_id, image_id, annotation_id, category_id, bbox, area, iscrowd, segmentation) FROM STDIN",
-        (
-            (
-                dataset_id,
-                annotation.image_id,
-                annotation.annotation_id,
-                annotation.category_id,
-                list(annotation.bbox),
-                annotation.area,
-                annotation.iscrowd,
-                Jsonb(annotation.segmentation),
-            )
-            for annotation in annotations
-        ),
-    )
-
-
-def copy_detections(session: Session, dataset_id: uuid.UUID, detections: Iterable[Detection]) -> None:
-    copy_tuples(
-        session,
-        "COPY dataset_detections (dataset_id, image_id, detection_id, category_id, bbox, score) FROM STDIN",
-        (
-            (
-                dataset_id,
-                detection.image_id,
-                detection.detection_id,
-                detection.category_id,
-                list(detection.bbox),
-                detection.score,
-            )
-            for detection in detections
-        ),
-    )
-
-
 def ids_of_names(session: Session, dataset_id: uuid.UUID, names: Sequence[str]) -> Mapping[str, int | None]:
     """Return the COCO ids of the images with these names, by name."""
     query = select(DatasetImage.file_name, DatasetImage.image_id).where(
@@ -267,36 +167,9 @@ def ids_present(session: Session, dataset_id: uuid.UUID, image_ids: Sequence[int
     return frozenset(image_id for image_id in session.scalars(query) if image_id is not None)
 
 
-def copy_prompts(session: Session, dataset_id: uuid.UUID, rows: Iterable[PromptsRow]) -> None:
-    copy_tuples(
-        session,
-        "COPY dataset_prompts (dataset_id, image_id, coordinates, prompt_count, objects) FROM STDIN",
-        ((dataset_id, row.image_id, row.coordinates, row.prompt_count, Jsonb(row.objects)) for row in rows),
-    )
-
-
 def content_of(session: Session, dataset_id: uuid.UUID) -> str:
     """Return the SHA-256 of a dataset's images, annotations, detections and prompts; all must be written."""
     return str(session.scalars(select(func.dataset_content(dataset_id))).one())
-
-
-def copy_tuples(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
-    """Send the rows of a COPY and return their number."""
-    connection = session.connection().connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise TypeError(f"COPY needs the psycopg driver, not {type(connection).__name__}")
-    count = 0
-    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        for row in rows:
-            copy.write_row(row)
-            count += 1
-    return count
-
-
-def _stated(sizes: Mapping[int, Size | None], image_id: int) -> tuple[int | None, int | None]:
-    """Return (width, height), or (None, None) if the annotations do not state them."""
-    height, width = sizes.get(image_id) or (None, None)
-    return width, height
 
 
 def _of_tenant(tenant_id: uuid.UUID, dataset_id: uuid.UUID, *, deleted: bool = False) -> Select[Dataset]:

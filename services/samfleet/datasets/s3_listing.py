@@ -17,12 +17,12 @@ from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
-from samfleet.datasets import repository
+from samfleet.datasets import copying, repository
 from samfleet.datasets.content import unusable_uri
+from samfleet.datasets.copying import NewImage
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.left_out import LeftOutTally, describe, reason_of
 from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_name
-from samfleet.datasets.repository import NewImage
 from samfleet.datasets.s3_sources import S3Image, S3Object, S3Sources
 from samfleet.datasets.s3_urls import S3Place, parse_s3_url
 from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
@@ -91,7 +91,7 @@ class S3Listing:
         """Write all images of a dataset whose row exists. The row is not locked against changes of its progress."""
         place = parse_s3_url(self.request.url)
         self.sources.choose(place, self.request.profile)  # the settings may have changed since the request
-        repository.copy_numbered(session, dataset_id, self._images(place))
+        copying.copy_numbered(session, dataset_id, self._images(place))
         if not self.images:
             raise self._empty(place)
 

@@ -18,15 +18,15 @@ from typing import IO
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from samfleet.datasets import repository
+from samfleet.datasets import copying, repository
 from samfleet.datasets.annotate import ids_of, write_annotations
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.annotations import CocoInstances, read_annotations
+from samfleet.datasets.copying import NewImage
 from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import check_upload_name
 from samfleet.datasets.prompts import count_prompts, write_prompts
-from samfleet.datasets.repository import NewImage
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, require_listed
 from samfleet.datasets.stored_files import CHUNK_BYTES, from_start, stored, stored_annotations, stored_detections
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
@@ -214,7 +214,7 @@ def _number(
     if detections is not None:
         others = frozenset(instances.image_ids.values()) if instances else frozenset[int]()
         kept = detections.of_images(frozenset(image_ids), others)
-        repository.copy_detections(session, dataset.id, kept)
+        copying.copy_detections(session, dataset.id, kept)
         dataset.detection_count = len(kept)
 
 

@@ -1,4 +1,4 @@
-"""How the images of a version differ from those of the version from which it was made.
+"""Differences between the images of a version and those of the version before it.
 
 Two images are the same bytes if they have the same address and size and, for a file, the same settled times. An
 uploaded object is written once under its key, and the address of an object in a bucket has its ETag. Nothing is read.

@@ -1,6 +1,6 @@
-"""Versions of a dataset: what its source has later becomes a dataset of its own, in the same series.
+"""Versions of a dataset: what its source has later becomes a separate dataset of the same series.
 
-Every version is a whole dataset that never changes, so jobs, ids and deletions need no rule of their own. Only the
+Every version is a whole dataset that never changes, so jobs, ids and deletions need no rule for it. Only the
 newest sealed version gets a successor. The row lock on it serialises two requests, and the database keeps the numbers
 of a series unique.
 """

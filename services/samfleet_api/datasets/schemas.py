@@ -167,7 +167,7 @@ CreateDataset = Annotated[FromDirectory | FromBucket | FromManifest | ForUpload,
 
 
 class NewVersion(RequestModel):
-    """How the next version is made."""
+    """Request for the next version."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"refresh": True}]})
 

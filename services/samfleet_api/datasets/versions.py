@@ -59,7 +59,7 @@ def create_version(
     queue: QueueValue,
     response: Response,
 ) -> Dataset:
-    """List the folder or bucket again, with the same options, as a dataset of its own: the next version.
+    """List the folder or bucket again, with the same options, as a separate dataset: the next version.
 
     A task lists it, so its state is `listing`, then `sealed`, or `failed` with the reason. Then `changes` counts the
     images that are new, changed, gone and unchanged. The earlier version stays as it is.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain
 from samfleet_cli.commands.rows import print_json
+
+if TYPE_CHECKING:
+    from samfleet.client.schemas import Dataset
 
 DatasetId = Annotated[str, typer.Argument(help="The dataset's id, or its first six or more characters.")]
 
@@ -18,8 +22,8 @@ def refresh(dataset_id: DatasetId, api_url: ApiUrl = None, api_key: ApiKey = Non
 
     Waits until the images are listed, and prints how many are new, changed, gone and unchanged.
     """
+    from samfleet.client.create_dataset import refresh_dataset
     from samfleet_cli.connection import choose_api, connect
-    from samfleet_cli.jobs.dataset import refresh_dataset
     from samfleet_cli.jobs.progress import open_display
 
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
@@ -46,10 +50,11 @@ def versions(
         Column("dataset", lambda one: one.id, is_id=True),
         Column("state", lambda one: one.state),
         Column("images", lambda one: one.image_count),
-        *(
-            Column(name, lambda one, name=name: (one.changes or {}).get(name))
-            for name in ("new", "changed", "gone", "unchanged")
-        ),
+        *(Column(name, partial(_changes, name)) for name in ("new", "changed", "gone", "unchanged")),
     )
     whole = [dataset.model_dump(mode="json") for dataset in found]
     print_list(columns, found, form, whole=whole, empty="the dataset has no versions")
+
+
+def _changes(name: str, dataset: Dataset) -> int | None:
+    return (dataset.changes or {}).get(name)

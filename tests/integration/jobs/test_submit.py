@@ -19,7 +19,7 @@ from fixtures.worker.job_rows import (
     make_dataset,
     make_job,
 )
-from samfleet.datasets.repository import PromptsRow
+from samfleet.datasets.copying import PromptsRow
 from samfleet.db.models import DatasetState, Job, JobEvent, JobState, Run, RunState, WorkerHeartbeat
 from samfleet.db.session import commit, transaction
 from samfleet.errors import SamfleetError

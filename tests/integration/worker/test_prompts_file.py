@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from fixtures.worker.job_rows import FROM_FILE, results_of, start_job
 from fixtures.worker.worker_services import make_services, upload_picture, work_on_all
-from samfleet.datasets.repository import PromptsRow
+from samfleet.datasets.copying import PromptsRow
 from samfleet.jobs.coco_files import BoxForm, result_entry
 from samfleet.jobs.parts import read_parts
 from samfleet.variants.task import Prompt

@@ -58,7 +58,7 @@ def of_brush(packed: bytes, size: tuple[int, int]) -> Bits:
     assert len(bits) - place < 8
     channels = np.array(values, np.uint8).reshape(*size, 4)
     assert np.array_equal(channels.min(axis=2), channels.max(axis=2))
-    return channels[:, :, 3] == 255
+    return np.asarray(channels[:, :, 3] == 255)
 
 
 @settings(deadline=None)  # a busy machine takes longer now and then

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from samfleet.datasets.names import is_image_name
 from samfleet.errors import InvalidInput
 from samfleet.regular_files import open_regular
-from samfleet_models.images.decode import read_image
+from samfleet_models.images.decode import SUFFIXES, read_image
 from samfleet_models.images.transforms import Pixels
 
 
@@ -63,7 +62,7 @@ def find_images(folder: Path) -> list[TrainingImage]:
     """Return the images of a folder and its subfolders, ordered by name."""
     if not folder.is_dir():
         raise DistillImagesMissing(f"{folder} is not a folder; name one with photographs")
-    paths = [path for path in folder.rglob("*") if is_image_name(path.name) and path.is_file()]
+    paths = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
     return sorted((_image(path, folder) for path in paths), key=lambda image: image.name)
 
 

@@ -26,6 +26,7 @@ from samfleet.image_errors import ImageFormatUnsupported
 from samfleet.masks.greys import Stretch, stretch_of, strips
 from samfleet.masks.image_file import load_pixels, open_image, turn_after_loading
 
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"})  # taken from a folder
 DEFAULT_MAX_PIXELS = 100_000_000
 DEFAULT_DECODE_PIXELS = 100_000_000  # a decoded image takes up to 16 bytes a pixel until only RGB is left
 

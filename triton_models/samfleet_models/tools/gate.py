@@ -16,12 +16,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
-from samfleet.datasets.names import is_image_name
 from samfleet.errors import InvalidInput, SamfleetError
 from samfleet.licences import SETTING, parse_accepted
 from samfleet.variants.catalogue import add_variants_of, get_variant
 from samfleet.variants.execution import Compilation, Execution, Precision
 from samfleet.variants.gates import LABELS, LEAST, LEAST_IMAGES, Gate, write_gate
+from samfleet_models.images.decode import SUFFIXES
 from samfleet_models.serving.engine import EngineSettings
 from samfleet_models.serving.utf8 import use_utf8
 from samfleet_models.tools.gate_measurement import measure_gate
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def find_images(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if is_image_name(path.name) and path.is_file())
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if len(found) < LEAST_IMAGES:
         raise GateImagesMissing(f"{folder} holds {len(found)} images; a gate needs {LEAST_IMAGES} or more")
     return found

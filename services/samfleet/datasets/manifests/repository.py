@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from samfleet.datasets.copying import copy_tuples
 from samfleet.datasets.manifests.images import ManifestImage
-from samfleet.datasets.repository import copy_tuples
 
 UNIQUE = ("file_name", "external_id")
 _TABLE = text(

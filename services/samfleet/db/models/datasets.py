@@ -36,7 +36,7 @@ class Dataset(HasId, HasCreatedAt, HasLabels, Base):
     `listing` has the request of a dataset that a task lists, `listed` the files, folders, keys or lines that it has
     looked at, and `sent_at` the time of the last `datasets.list`, or of the last sign of life of that task.
 
-    The versions of a dataset are rows of their own: `series_id` is the id of version 1, and None in that version.
+    The versions of a dataset are separate rows: `series_id` is the id of version 1, and None in that version.
     `base_id` is the version from which this one was made, and `changes` counts how their images differ
     (`samfleet.datasets.versions`). Neither id is a foreign key, because the other row may be removed.
 
