@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from fixtures.export_rows import PROVENANCE, difficult_rows, image_row, mask_row, shapes, source_of
+from fixtures.export_rows import PROVENANCE, difficult_rows, image_row, mask_row, shapes, source_of, unzipped
 from samfleet.exports.formats import FORMATS
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 
@@ -48,6 +48,17 @@ def test_polygons_have_a_list_for_each_part_and_a_slit_for_each_hole() -> None:
     assert all(len(ring) >= 6 for rings in by_id.values() for ring in rings)
     assert sorted(by_id[4][0]) == sorted([39.0, 29.0, 40.0, 29.0, 40.0, 30.0, 39.0, 30.0])
     assert file["info"]["checkpoint_sha256"] == PROVENANCE["checkpoint_sha256"]
+
+
+def test_fiftyone_gets_the_file_of_instances_without_empty_masks() -> None:
+    members = unzipped(FORMATS["fiftyone"], source_of(difficult_rows()))
+    assert list(members) == ["labels.json", "provenance.json"]
+    labels, instances = json.loads(members["labels.json"]), document("instances", source_of(difficult_rows()))
+    assert [one["area"] for one in labels["annotations"]] == [
+        one["area"] for one in instances["annotations"] if one["area"]
+    ]
+    assert labels["images"] == instances["images"]
+    assert labels["info"] == instances["info"]
 
 
 def test_a_larger_tolerance_gives_polygons_of_fewer_corners() -> None:

@@ -9,6 +9,7 @@ from samfleet.exports.formats.base import ExportFormat
 from samfleet.exports.formats.coco import CocoInstances, CocoPolygons, CocoResults
 from samfleet.exports.formats.cutouts import CUTOUTS
 from samfleet.exports.formats.cvat import Cvat
+from samfleet.exports.formats.fiftyone import FIFTYONE
 from samfleet.exports.formats.geojson import GEOJSON
 from samfleet.exports.formats.jsonl import JsonLines
 from samfleet.exports.formats.label_studio import LABEL_STUDIO, LABEL_STUDIO_POLYGONS
@@ -39,5 +40,6 @@ _ALL: tuple[ExportFormat, ...] = (
     CUTOUTS,
     OVERLAYS,
     CONTACT_SHEET,
+    FIFTYONE,
 )
 FORMATS: Mapping[str, ExportFormat] = {one.name: one for one in _ALL}

@@ -13,7 +13,7 @@ from typing import Any
 from samfleet.exports.errors import ExportTooManyFiles
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 
-Member = tuple[str, bytes]
+Member = tuple[str, bytes | Iterable[bytes]]  # its name, and its content, whole or in chunks
 PROVENANCE = "provenance.json"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip; real times would change the bytes
 COMPRESSED = (".png", ".jpg")  # suffixes of members that deflate would not make smaller
@@ -80,7 +80,7 @@ class MemberNames:
 
 
 def zip_of(members: Iterable[Member]) -> Iterator[bytes]:
-    """Yield a zip of the members; memory holds one of them, and about a kilobyte for each name.
+    """Yield a zip of the members; memory holds one content or chunk, and about a kilobyte for each name.
 
     Raises `ExportTooManyFiles` above two million members.
     """
@@ -92,7 +92,13 @@ def zip_of(members: Iterable[Member]) -> Iterator[bytes]:
             entry = zipfile.ZipInfo(name, FIRST_DAY)
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(COMPRESSED) else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, content)
+            if isinstance(content, bytes):
+                archive.writestr(entry, content)
+            else:
+                with archive.open(entry, "w", force_zip64=True) as member:  # its size is not known
+                    for chunk in content:
+                        member.write(chunk)
+                        yield sink.taken()
             yield sink.taken()
     yield sink.taken()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.polygons import Corners, polygons_of
-from samfleet.exports.formats.selection import selected_rows
+from samfleet.exports.formats.selection import rows_without_empty_masks, selected_rows
 from samfleet.jobs.coco_files import Instances, UsedCategories, iter_instances, iter_results
 
 
@@ -39,7 +39,7 @@ class CocoInstances:
     extension: str = "json"
 
     def write(self, source: ExportSource, options: ExportOptions) -> Iterator[bytes]:
-        return iter_instances(lambda: selected_rows(source, options), _contents(source, options))
+        return iter_instances(lambda: selected_rows(source, options), coco_contents(source, options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,11 @@ class CocoPolygons:
             rings = polygons_of(mask["segmentation"], options.tolerance, Corners.EDGES)
             return [ring.ravel().tolist() for ring in rings]
 
-        def rows() -> Iterator[dict[str, Any]]:
-            for row in selected_rows(source, options):
-                yield {**row, "masks": [mask for mask in row["masks"] if mask["area"]]}
-
-        return iter_instances(rows, replace(_contents(source, options), segmentation_of=polygons))
+        contents = replace(coco_contents(source, options), segmentation_of=polygons)
+        return iter_instances(lambda: rows_without_empty_masks(source, options), contents)
 
 
-def _contents(source: ExportSource, options: ExportOptions) -> Instances:
+def coco_contents(source: ExportSource, options: ExportOptions) -> Instances:
+    """Return what a complete COCO file of the source has besides its masks."""
     info = {"description": f"Masks of {source.provenance['variant']}, made by samfleet", **source.provenance}
     return Instances(info, () if options.one_class else source.categories, options.category_name)

@@ -17,6 +17,12 @@ def selected_rows(source: ExportSource, options: ExportOptions) -> Iterator[dict
         yield {**row, "masks": [_classed(mask, options) for mask in row["masks"] if _is_selected(mask, options)]}
 
 
+def rows_without_empty_masks(source: ExportSource, options: ExportOptions) -> Iterator[dict[str, Any]]:
+    """Yield the selected rows without masks of no pixels, for formats that cannot hold these."""
+    for row in selected_rows(source, options):
+        yield {**row, "masks": [mask for mask in row["masks"] if mask["area"]]}
+
+
 def confidence(mask: Mapping[str, Any]) -> float:
     """Return the score of the detection that prompted the mask, or else the predicted IoU."""
     score: float = mask.get("detection_score", mask["predicted_iou"])

@@ -14,7 +14,7 @@ from samfleet.exports.formats.archive import Member, MemberNames, ZipFormat, pro
 from samfleet.exports.formats.base import ExportOptions, ExportSource
 from samfleet.exports.formats.classes import Classes, classes_of
 from samfleet.exports.formats.pictures import label_map, palette_bytes, require_values, voc_palette
-from samfleet.exports.formats.selection import selected_rows
+from samfleet.exports.formats.selection import rows_without_empty_masks
 from samfleet.exports.formats.xml import text_element
 from samfleet.jobs.coco_files import BoxForm, box_of
 
@@ -25,11 +25,11 @@ BACKGROUND = "background"
 def _members(source: ExportSource, options: ExportOptions) -> Iterator[Member]:
     classes, names, stems = classes_of(source, options), MemberNames(), []
     labels = _labels(classes)
-    for row in selected_rows(source, options):
+    for row in rows_without_empty_masks(source, options):
         if row["width"] is not None:
             stem = names.name(row["file_name"], "")
             stems.append(stem)
-            yield from _files(stem, {**row, "masks": [mask for mask in row["masks"] if mask["area"]]}, classes, labels)
+            yield from _files(stem, row, classes, labels)
     listed = "".join(f"{stem}\n" for stem in stems).encode()
     yield "ImageSets/Main/default.txt", listed
     yield "ImageSets/Segmentation/default.txt", listed
