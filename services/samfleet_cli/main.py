@@ -20,6 +20,7 @@ from samfleet_cli.commands import (
     jobs,
     keys,
     open_dashboard,
+    prompts,
     report,
     segment,
     storage,
@@ -52,6 +53,7 @@ app.command()(advise.advise)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(exports.app, name="exports")
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(keys.tenants, name="tenants")
 app.command()(keys.audit)

@@ -94,6 +94,11 @@ def read_prompt_lines(file: IO[bytes], limits: AnnotationLimits | None = None) -
         raise PromptsInvalid("the file has no prompts; write one line per image, with points or a box of its objects")
 
 
+def check_line(where: str, value: Any) -> ImagePrompts:
+    """Validate the content of a line that is not from a file; raises `PromptsInvalid`, which begins with `where`."""
+    return _image(_Place(where), 1, value)
+
+
 def _lines(file: IO[bytes], most: int) -> Iterator[tuple[int, bytes]]:
     number = 0
     while text := file.readline(most + 1):

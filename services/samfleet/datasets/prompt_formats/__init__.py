@@ -1,0 +1,1 @@
+"""Labels of other tools, converted to lines of a prompts file."""

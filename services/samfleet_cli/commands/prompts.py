@@ -1,0 +1,56 @@
+"""`samfleet prompts`: prompts files, made of labels of other tools."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Make prompts files of labels of other tools.", no_args_is_help=True)
+
+
+class LabelFormat(StrEnum):
+    YOLO = "yolo"
+    VOC = "voc"
+    CSV = "csv"
+    FIFTYONE = "fiftyone"
+    LABEL_STUDIO = "label_studio"
+
+
+@app.callback()
+def _root() -> None:
+    """Keep `convert` a subcommand; Typer drops the name of an only command."""
+
+
+@app.command()
+def convert(
+    form: Annotated[LabelFormat, typer.Argument(metavar="FORMAT", help="yolo, voc, csv, fiftyone or label_studio.")],
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LABELS", exists=True, help="The file of labels; for yolo and voc, the folder of the files."
+        ),
+    ],
+    images: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Folder of the images.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Prompts file to write.", show_default=False)],
+) -> None:
+    """Convert boxes and points to a prompts file for `samfleet segment --task file`.
+
+    Names of images are matched to the files below --images. Labels that are neither boxes nor points are left out, and
+    counted in the output.
+    """
+    from samfleet.datasets.directory import list_files
+    from samfleet.datasets.prompt_formats.convert import convert as convert_labels
+    from samfleet.files import replacing
+
+    names = list_files(str(images.resolve()), (Path("/"),)).names
+    with replacing(out) as file:
+        converted = convert_labels(form.value, labels, names, lambda line: file.write(line.encode()))
+    typer.echo(f"{out}: {converted.prompts} prompts of {converted.images} images")
+    if converted.skipped:
+        skipped = ", ".join(f"{count} x {kind}" for kind, count in sorted(converted.skipped.items()))
+        typer.echo(f"left out: {skipped}", err=True)
