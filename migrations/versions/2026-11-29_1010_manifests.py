@@ -18,7 +18,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The datasets stay for the results of their jobs; older code reads their files and objects."""
+    """The datasets stay for the results of their jobs. Images that older code cannot read fail with a reason."""
+    op.execute("UPDATE dataset_images SET uri = 'unusable:it%20lies%20at%20a%20URL' WHERE uri LIKE 'http%'")
+    op.execute("UPDATE dataset_images SET uri = 'unusable:it%20had%20no%20version' WHERE uri LIKE 's3:%#'")
     op.execute(
         "UPDATE datasets SET state = 'failed', error_code = 'listing_failed', error_message = 'it is of a manifest' "
         "WHERE source = 'manifest' AND state = 'listing'"

@@ -46,14 +46,17 @@ class Calls:
 
         self._transport.repeat(attempt, repeatable=True)
 
-    def _put_file(self, route: str, path: Path) -> None:
-        headers = {"Content-Type": "application/json", "Content-Length": str(path.stat().st_size)}
+    def _put_file(
+        self, route: str, path: Path, content_type: str = "application/json", params: Mapping[str, Any] | None = None
+    ) -> None:
+        headers = {"Content-Type": content_type, "Content-Length": str(path.stat().st_size)}
         self._transport.repeat(
             lambda: self._transport.json(
                 "PUT",
                 route,
                 repeatable=False,  # an attempt consumes the body; the outer `repeat` reopens the file
                 content=_pieces(path),
+                params=params or {},
                 headers=headers,
                 timeout=EXCHANGE_SECONDS,
             ),

@@ -54,8 +54,25 @@ class SamfleetClient(AccessCalls, ExportCalls, WebhookCalls):
         """Create a dataset of a bucket, which the server lists. `fields` are further fields of the body."""
         return Dataset.model_validate(self._post("/v1/datasets", without_none({"source": "s3", "url": url, **fields})))
 
-    def create_upload_dataset(self, *, name: str | None = None, left_out: Sequence[LeftOut] = ()) -> Dataset:
-        body = {"source": "upload", "name": name, "left_out": [asdict(one) for one in left_out] or None}
+    def create_manifest_dataset(self, manifest: str, **fields: Any) -> Dataset:
+        """Create a dataset of a manifest that the server reads. `fields` are further fields of the body."""
+        body = without_none({"source": "manifest", "manifest": manifest, **fields})
+        return Dataset.model_validate(self._post("/v1/datasets", body))
+
+    def upload_source(self, dataset_id: str, kind: str, path: Path, **params: Any) -> None:
+        """Fill an open dataset with the images of a `manifest`. If a repeat finds that the dataset is
+        no longer open, the first request had succeeded and only its response was lost.
+        """
+        try:
+            self._put_file(f"/v1/datasets/{dataset_id}/{kind}", path, "application/octet-stream", without_none(params))
+        except ApiError as error:
+            if error.problem_code not in {"dataset_listing", "dataset_sealed", "dataset_failed"}:
+                raise
+
+    def create_upload_dataset(
+        self, *, name: str | None = None, left_out: Sequence[LeftOut] = (), **fields: Any
+    ) -> Dataset:
+        body = {"source": "upload", "name": name, "left_out": [asdict(one) for one in left_out] or None, **fields}
         return Dataset.model_validate(self._post("/v1/datasets", without_none(body)))
 
     def upload_images(self, dataset_id: str, files: Sequence[tuple[str, Path]]) -> None:

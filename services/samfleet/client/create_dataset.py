@@ -1,25 +1,25 @@
 """Creation of a sealed dataset: of local files, by path if the server can read them and otherwise by upload, or of a
-bucket, which the server reads.
+bucket or a manifest, whose images the server reads.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any
 
 from samfleet.client.client import SamfleetClient
 from samfleet.client.schemas import Dataset, DatasetError
+from samfleet.client.server_sources import ServerSource, SourceNotSupported
 from samfleet.client.transport import ApiError
 from samfleet.client.wait import Clock, Patience
 from samfleet.datasets.directory import list_files
 from samfleet.datasets.folder_walk import FoundImage, ListingLimits
 from samfleet.datasets.left_out import LeftOut, LeftOutTally, describe
 from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_name
-from samfleet.errors import InvalidInput, SamfleetError
+from samfleet.errors import SamfleetError
 
 LISTING_INTERVAL_SECONDS = 0.5
 BATCH_FILES = 32
@@ -36,12 +36,6 @@ _NOT_THE_SERVERS = {
     "detections_not_found",
     "prompts_not_found",
 }
-
-
-class SourceNotSupported(InvalidInput):
-    """The source is neither a folder nor an image file."""
-
-    code = "source_not_supported"
 
 
 class DatasetNotListed(SamfleetError):
@@ -94,14 +88,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class BucketSource:
-    """Images of an S3 bucket, which only the server reads. `fields` are further fields of the request's body."""
-
-    url: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class UploadProgress:
     files: int
     total_files: int
@@ -109,7 +95,7 @@ class UploadProgress:
 
 def create_dataset(
     client: SamfleetClient,
-    source: Source | BucketSource,
+    source: Source | ServerSource,
     *,
     upload: bool = False,
     on_progress: Callable[[UploadProgress], None] = lambda _progress: None,
@@ -119,8 +105,8 @@ def create_dataset(
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
     or if it finds different files (another machine may have the same path), the files are uploaded.
     """
-    if isinstance(source, BucketSource):
-        return _of_bucket(client, source, on_listing, clock or Clock())
+    if not isinstance(source, Source):
+        return _of_task(client, source.create(client), on_listing, clock or Clock())
     files = source.files()
     if source.path.is_dir() and not upload:
         dataset = _by_path(client, source, on_listing, clock or Clock())
@@ -137,16 +123,11 @@ def refresh_dataset(
     clock: Clock | None = None,
 ) -> Dataset:
     """Return the sealed next version of a dataset. Raises `DatasetNotListed`, after deleting a version that failed."""
-    return _sealed(client, client.refresh_dataset(dataset_id), on_listing, clock or Clock())
+    return _of_task(client, client.refresh_dataset(dataset_id), on_listing, clock or Clock())
 
 
-def _of_bucket(
-    client: SamfleetClient, source: BucketSource, on_listing: Callable[[Dataset], None], clock: Clock
-) -> Dataset:
-    return _sealed(client, client.create_bucket_dataset(source.url, **source.fields), on_listing, clock)
-
-
-def _sealed(client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock) -> Dataset:
+def _of_task(client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock) -> Dataset:
+    """Wait until the server has listed the images; delete the dataset if it could not."""
     dataset = _settled(client, dataset, on_listing, clock)
     if dataset.error is not None:
         client.delete_dataset(dataset.id)

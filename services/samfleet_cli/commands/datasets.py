@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from samfleet.datasets.manifests.lines import Format
 from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
 from samfleet_cli.commands.dataset_versions import DatasetId, refresh, versions
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
@@ -56,8 +57,22 @@ AcceptTerms = Annotated[
 ]
 
 BucketUrl = Annotated[
-    str,
-    typer.Option("--s3", metavar="URL", help="s3://bucket/folder, or with a pattern such as s3://bucket/2026-*/**."),
+    str | None,
+    typer.Option(
+        "--s3",
+        metavar="URL",
+        help="s3://bucket/folder, or with a pattern such as s3://bucket/2026-*/**.",
+        show_default=False,
+    ),
+]
+Manifest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL", help="List of images: a local .jsonl or .csv file, or s3://bucket/name.", show_default=False
+    ),
+]
+ManifestFormat = Annotated[
+    Format | None, typer.Option("--format", help="Format of the manifest. Default: by its suffix.", show_default=False)
 ]
 Profile = Annotated[
     str | None,
@@ -103,30 +118,42 @@ def list_datasets(
 
 @app.command()
 def create(
-    s3: BucketUrl,
+    s3: BucketUrl = None,
+    manifest: Manifest = None,
+    form: ManifestFormat = None,
     profile: Profile = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N images in the order of their keys.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Only the first N images in the order of their keys or lines.", show_default=False),
     ] = None,
     hidden: Annotated[bool, flag("--hidden", help="Include hidden keys, and those of operating systems.")] = False,
     name: Annotated[
-        str | None, typer.Option(help="Name of the dataset. Default: the last folder's, or the bucket's.")
+        str | None,
+        typer.Option(help="Name of the dataset. Default: the last folder's, the bucket's or the file's."),
     ] = None,
     label: Labels = None,
     notes: Notes = None,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Make a dataset of images in a bucket, which the server reads and does not copy.
+    """Make a dataset of images in a bucket or a manifest, which the server reads and does not copy.
 
-    Waits until they are listed. The operator allows buckets with SAMFLEET_S3_SOURCES.
+    Waits until they are listed. The operator allows buckets with SAMFLEET_S3_SOURCES, and hosts of URLs with
+    SAMFLEET_URL_SOURCES. Paths in a local manifest are relative to its folder, which the server must be able to read.
     """
-    from samfleet.client.create_dataset import BucketSource, create_dataset
+    from samfleet.client.create_dataset import create_dataset
+    from samfleet.client.server_sources import BucketSource, ManifestSource, ServerSource
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.progress import open_display
 
     described = {"name": name, "labels": labels_of(label), "notes": notes}
-    source = BucketSource(s3, {"profile": profile, "limit": limit, "include_hidden": hidden or None, **described})
+    source: ServerSource
+    if (s3 is None) == (manifest is None):
+        raise typer.BadParameter("give either --s3 or --manifest")
+    if s3 is not None:
+        source = BucketSource(s3, {"profile": profile, "limit": limit, "include_hidden": hidden or None, **described})
+    else:
+        source = ManifestSource(manifest or "", form, profile, limit, described)
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
         dataset = create_dataset(client, source, on_listing=display.listing)
     print_json(dataset.model_dump(mode="json"))

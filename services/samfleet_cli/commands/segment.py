@@ -26,7 +26,8 @@ from samfleet_cli.commands.options import (
 from samfleet_cli.commands.segment_task import TaskName, task_from_options
 
 if TYPE_CHECKING:
-    from samfleet.client.create_dataset import BucketSource, Source
+    from samfleet.client.create_dataset import Source
+    from samfleet.client.server_sources import BucketSource
     from samfleet_cli.jobs.segment import Segmentation
 
 
@@ -185,7 +186,8 @@ def _images_of(
     name: str | None,
 ) -> Source | BucketSource:
     """Return the images on disk, or those of a bucket, which has no files of annotations."""
-    from samfleet.client.create_dataset import BucketSource, Source
+    from samfleet.client.create_dataset import Source
+    from samfleet.client.server_sources import BucketSource
 
     if isinstance(source, Path):
         return Source(source, annotations, limit, detections, strict_annotations, hidden, name, prompts)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from samfleet.client.client import SamfleetClient
-from samfleet.client.create_dataset import BucketSource, Source, create_dataset
+from samfleet.client.create_dataset import Source, create_dataset
 from samfleet.client.schemas import SHOWN_ID, Job
+from samfleet.client.server_sources import BucketSource
 from samfleet.client.transport import ApiError
 from samfleet.client.wait import follow_job
 from samfleet.datasets.left_out import describe

@@ -64,6 +64,6 @@ def test_a_server_that_does_not_answer_delays_the_shard_and_then_fails_the_image
     assert "answers with the status 503" in (shard.last_error or "")
     assert results_of(engine, run) == []
     hasty = services_for(engine, file_server, url_retry_for=0)
-    other = start_job(engine, hasty.queue, 1, uris=[f"{file_server.url}/a.png"])
+    other = start_job(engine, hasty.queue, 2, uris=[f"{file_server.url}/{name}.png" for name in "ab"])
     segment_shard(hasty, shards_of(engine, other)[0].id)
-    assert [result.error_code for result in results_of(engine, other)] == ["source_unavailable"]
+    assert [result.error_code for result in results_of(engine, other)] == ["source_unavailable", "image_missing"]

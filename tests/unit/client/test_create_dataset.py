@@ -9,13 +9,12 @@ import pytest
 from fixtures.api.api_double import ApiDouble, dataset, image, page, refusal
 from samfleet.client.create_dataset import (
     BATCH_FILES,
-    BucketSource,
     DatasetNotListed,
     Source,
-    SourceNotSupported,
     UploadProgress,
     create_dataset,
 )
+from samfleet.client.server_sources import BucketSource, ManifestSource, SourceNotSupported
 from samfleet.client.transport import ApiError
 from samfleet.client.wait import Clock
 from samfleet.datasets.folder_walk import FolderWalk, FoundImage
@@ -255,3 +254,53 @@ def test_a_bucket_that_the_server_cannot_list_is_an_error_and_leaves_no_dataset(
     with pytest.raises(DatasetNotListed, match=r"there is no bucket photos \[bucket_not_found\]"):
         create_dataset(api.client(), BucketSource("s3://photos"))
     assert api.sent() == ["POST /v1/datasets", "DELETE /v1/datasets/d1"]
+
+
+def test_a_manifest_in_a_bucket_is_read_by_the_server() -> None:
+    api = ApiDouble({"POST /v1/datasets": dataset(source="manifest")})
+    source = ManifestSource("s3://photos/list", "csv", limit=3, described={"name": None, "labels": {"a": "b"}})
+    assert create_dataset(api.client(), source).id == "d1"
+    body = {"source": "manifest", "manifest": "s3://photos/list", "format": "csv", "limit": 3, "labels": {"a": "b"}}
+    assert api.body(0) == body
+
+
+def test_a_local_manifest_is_uploaded_with_its_folder_as_base(tmp_path: Path) -> None:
+    (tmp_path / "shelves.csv").write_text("image\na.png\n")
+    states = [dataset(state="listing", source="manifest"), dataset(source="manifest")]
+    routes = {
+        "POST /v1/datasets": dataset(state="open"),
+        "PUT /v1/datasets/d1/manifest": dataset(state="listing"),
+        "GET /v1/datasets/d1": states,
+    }
+    api = ApiDouble(routes)
+    made = create_dataset(
+        api.client(), ManifestSource(str(tmp_path / "shelves.csv"), limit=5), clock=Clock(sleep=lambda _seconds: None)
+    )
+    assert made.state == "sealed"
+    assert api.body(0) == {"source": "upload", "name": "shelves"}
+    sent = api.requests[1]
+    assert dict(sent.url.params) == {"format": "csv", "base": str(tmp_path), "limit": "5"}
+    assert sent.headers["Content-Type"] == "application/octet-stream"
+
+
+def test_a_repeat_of_an_upload_whose_response_was_lost_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_text('{"image": "a.png"}\n')
+    routes = {
+        "POST /v1/datasets": dataset(state="open"),
+        "PUT /v1/datasets/d1/manifest": refusal(409, "dataset_sealed"),
+        "GET /v1/datasets/d1": dataset(source="manifest"),
+    }
+    assert create_dataset(ApiDouble(routes).client(), ManifestSource(str(tmp_path / "list.jsonl"))).state == "sealed"
+    api = ApiDouble({**routes, "PUT /v1/datasets/d1/manifest": refusal(409, "dataset_not_empty")})
+    with pytest.raises(ApiError, match="dataset_not_empty"):
+        create_dataset(api.client(), ManifestSource(str(tmp_path / "list.jsonl")))
+
+
+def test_a_manifest_that_does_not_exist_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    api = ApiDouble({})
+    with pytest.raises(SourceNotSupported, match="is not a file"):
+        create_dataset(api.client(), ManifestSource(str(tmp_path / "none.csv")))
+    (tmp_path / "list.txt").touch()
+    with pytest.raises(match=r"\.jsonl"):
+        create_dataset(api.client(), ManifestSource(str(tmp_path / "list.txt")))
+    assert api.requests == []

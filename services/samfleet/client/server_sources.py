@@ -1,0 +1,62 @@
+"""Sources whose images the server reads: buckets and manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from samfleet.client.client import SamfleetClient
+from samfleet.client.schemas import Dataset
+from samfleet.datasets.manifests.lines import Format, format_of
+from samfleet.errors import InvalidInput
+
+
+class SourceNotSupported(InvalidInput):
+    """The source is neither a folder nor an image file."""
+
+    code = "source_not_supported"
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSource:
+    """Images of an S3 bucket, which only the server reads. `fields` are further fields of the request's body."""
+
+    url: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def create(self, client: SamfleetClient) -> Dataset:
+        """Create a dataset in the state `listing`."""
+        return client.create_bucket_dataset(self.url, **self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestSource:
+    """Images that a manifest lists, which only the server reads.
+
+    `place` is s3://bucket/folder/name, or a local file, which is uploaded; `described` are the name, labels and notes.
+    """
+
+    place: str
+    format: Format | None = None
+    profile: str | None = None
+    limit: int | None = None
+    described: Mapping[str, Any] = field(default_factory=dict)
+
+    def create(self, client: SamfleetClient) -> Dataset:
+        """Create a dataset in the state `listing`. Paths in a local file are relative to its folder."""
+        if self.place.startswith("s3://"):
+            options = {"format": self.format, "profile": self.profile, "limit": self.limit, **self.described}
+            return client.create_manifest_dataset(self.place, **options)
+        path = Path(self.place).resolve()
+        if not path.is_file():
+            raise SourceNotSupported(f"{self.place} is not a file; name a manifest, or s3://bucket/folder/name")
+        params = {"format": format_of(path.name, self.format), "profile": self.profile, "limit": self.limit}
+        described = {**self.described, "name": self.described.get("name") or path.stem}
+        dataset = client.create_upload_dataset(**described)
+        client.upload_source(dataset.id, "manifest", path, base=str(path.parent), **params)
+        return client.dataset(dataset.id)
+
+
+ServerSource = BucketSource | ManifestSource
