@@ -3,9 +3,10 @@
     from samfleet.client import Client
 
     with Client() as client:
-        ...
+        for result in client.segment("photos/", "mobile_sam"):
+            print(result.file_name, result.masks.shape)
 
-May import `datasets`, `masks` and below, without the database and the object store.
+May import `datasets`, `masks`, `variants` and below, without the database and the object store.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from samfleet.client.address import ApiKeyMissing, StackNotRunning
+    from samfleet.client.async_client import AsyncClient
+    from samfleet.client.async_segmentation import AsyncSegmentation
+    from samfleet.client.images import ImagesInvalid
+    from samfleet.client.results import SegmentResult
+    from samfleet.client.segmentation import Segmentation
+    from samfleet.client.segmenting import JobCancelled, Progress
     from samfleet.client.sync_client import Client
     from samfleet.client.transport import ApiError, ApiUnreachable
     from samfleet.client.wait import JobFailed
@@ -23,11 +30,32 @@ _MODULES = {
     "ApiError": "transport",
     "ApiKeyMissing": "address",
     "ApiUnreachable": "transport",
+    "AsyncClient": "async_client",
+    "AsyncSegmentation": "async_segmentation",
     "Client": "sync_client",
+    "ImagesInvalid": "images",
+    "JobCancelled": "segmenting",
     "JobFailed": "wait",
+    "Progress": "segmenting",
+    "SegmentResult": "results",
+    "Segmentation": "segmentation",
     "StackNotRunning": "address",
 }
-__all__ = ["ApiError", "ApiKeyMissing", "ApiUnreachable", "Client", "JobFailed", "StackNotRunning"]
+__all__ = [
+    "ApiError",
+    "ApiKeyMissing",
+    "ApiUnreachable",
+    "AsyncClient",
+    "AsyncSegmentation",
+    "Client",
+    "ImagesInvalid",
+    "JobCancelled",
+    "JobFailed",
+    "Progress",
+    "SegmentResult",
+    "Segmentation",
+    "StackNotRunning",
+]
 
 
 def __getattr__(name: str) -> Any:

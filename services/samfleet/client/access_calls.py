@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from samfleet.client.calls import Calls, without_none
+from samfleet.client.calls import Calls
+from samfleet.client.values import without_none
 
 
 class AccessCalls(Calls):

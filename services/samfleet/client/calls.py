@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from samfleet.client.transport import Transport
+from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, ask, run
+from samfleet.client.transport import Transport, decoded
+from samfleet.client.values import unchanged, without_none
 from samfleet.files import replacing
-from samfleet.regular_files import open_regular
 
-PAGE = 1000
-PIECE_BYTES = 1 << 20
-EXCHANGE_SECONDS = 1800  # the response follows only after a file of the maximum size was written completely
+T = TypeVar("T")
 
 
 class Calls:
@@ -38,6 +37,53 @@ class Calls:
     def api_url(self) -> str:
         return self._transport.api_url
 
+    def carry_out(self, steps: Steps[T], *, sleep: Callable[[float], None] | None = None) -> T:
+        """Carry out a flow and return its result. `sleep` replaces that of pauses between requests, not of retries."""
+
+        def step(wanted: Step) -> Any:
+            if isinstance(wanted, Pause):
+                (self._transport.sleep if wanted.is_retry or sleep is None else sleep)(wanted.seconds)
+                return None
+            return self._fetch(wanted) if isinstance(wanted, Download) else self._exchange(wanted)
+
+        return run(steps, step)
+
+    def every(self, pages: Pages[T]) -> Iterator[T]:
+        """Yield the items of all pages."""
+        cursor: str | None = None
+        while True:
+            page = self.carry_out(ask(pages.page(cursor)))
+            yield from map(pages.parse, page["items"])
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def stream_results(self, run_id: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream the JSON lines of a run's results in pieces."""
+        return self._transport.stream(f"/v1/runs/{run_id}/results", params={"format": "jsonl"})
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a repetition."""
+        self._transport.sleep(seconds)
+
+    def _exchange(self, call: Call[Any]) -> Any:
+        with ExitStack() as opened:
+            body = call.body(opened) if call.body else {}
+            response = self._transport.send(call.method, call.path, **call.request, **body)
+        if call.response == "json":
+            return decoded(response)
+        return response.content if call.response == "bytes" else None
+
+    def _fetch(self, wanted: Download) -> None:
+        with (
+            wanted.file.open("r+b") as file,
+            self._transport.stream_from(wanted.path, wanted.start, wanted.tag) as part,
+        ):
+            file.seek(part.start)
+            file.truncate()
+            for piece in part.pieces:
+                file.write(piece)
+
     def _download(self, route: str, path: Path, **request: Any) -> None:
         def attempt() -> None:
             with replacing(path) as file, self._transport.stream(route, **request) as pieces:
@@ -45,31 +91,6 @@ class Calls:
                     file.write(piece)
 
         self._transport.repeat(attempt, repeatable=True)
-
-    def _put_file(
-        self, route: str, path: Path, content_type: str = "application/json", params: Mapping[str, Any] | None = None
-    ) -> None:
-        headers = {"Content-Type": content_type, "Content-Length": str(path.stat().st_size)}
-        self._transport.repeat(
-            lambda: self._transport.json(
-                "PUT",
-                route,
-                repeatable=False,  # an attempt consumes the body; the outer `repeat` reopens the file
-                content=_pieces(path),
-                params=params or {},
-                headers=headers,
-                timeout=EXCHANGE_SECONDS,
-            ),
-            repeatable=True,
-        )
-
-    def _send_files(self, route: str, files: Sequence[tuple[str, Path]]) -> None:
-        with ExitStack() as stack:
-            parts = [
-                ("files", (name, stack.enter_context(open_regular(path)), "application/octet-stream"))
-                for name, path in files
-            ]
-            self._transport.json("POST", route, repeatable=False, files=parts)
 
     def _get(self, path: str, **params: Any) -> Any:
         return self._transport.json("GET", path, repeatable=True, params=params)
@@ -84,20 +105,4 @@ class Calls:
         return self._transport.json("PATCH", path, repeatable=True, json=changes)
 
     def _items(self, path: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        cursor: str | None = None
-        while True:
-            page = self._get(path, limit=PAGE, **(params or {}), **without_none({"cursor": cursor}))
-            yield from page["items"]
-            cursor = page["next"]
-            if cursor is None:
-                return
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with open_regular(path) as file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece
-
-
-def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+        return self.every(Pages(path, unchanged, without_none(params or {})))

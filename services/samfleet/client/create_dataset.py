@@ -5,15 +5,18 @@ bucket or a manifest, whose images the server reads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice, zip_longest
 from pathlib import Path
 
-from samfleet.client.client import SamfleetClient
+from samfleet.client.calls import Calls
+from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset, DatasetError
 from samfleet.client.server_sources import ServerSource, SourceNotSupported
+from samfleet.client.steps import Pause, Steps, ask
 from samfleet.client.transport import ApiError
+from samfleet.client.uploads import NamedImage, UploadProgress, uploaded
 from samfleet.client.wait import Clock, Patience
 from samfleet.datasets.directory import list_files
 from samfleet.datasets.folder_walk import FoundImage, ListingLimits
@@ -22,8 +25,6 @@ from samfleet.datasets.names import IMAGE_SUFFIXES, FileNameInvalid, is_image_na
 from samfleet.errors import SamfleetError
 
 LISTING_INTERVAL_SECONDS = 0.5
-BATCH_FILES = 32
-BATCH_BYTES = 32 * 2**20  # small enough that the progress bar moves on a slow connection
 
 _ANYWHERE = (Path("/"),)  # on the user's own machine, only the file system's permissions limit access
 _PATIENT = ListingLimits(seconds=math.inf)  # files are looked at until the last one is sent; the user may interrupt
@@ -88,13 +89,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class UploadProgress:
-    files: int
-    total_files: int
+class Watch:
+    """Callbacks for the progress of a dataset, and a clock in seconds."""
+
+    on_progress: Callable[[UploadProgress], None] = lambda _progress: None
+    on_listing: Callable[[Dataset], None] = lambda _dataset: None
+    now: Callable[[], float] = time.monotonic
 
 
 def create_dataset(
-    client: SamfleetClient,
+    client: Calls,
     source: Source | ServerSource,
     *,
     upload: bool = False,
@@ -102,81 +106,89 @@ def create_dataset(
     on_listing: Callable[[Dataset], None] = lambda _dataset: None,
     clock: Clock | None = None,
 ) -> Dataset:
+    """Carry out `created_dataset`."""
+    clock = clock or Clock()
+    steps = created_dataset(source, Watch(on_progress, on_listing, clock.now), upload=upload)
+    return client.carry_out(steps, sleep=clock.sleep)
+
+
+def created_dataset(source: Source | ServerSource, watch: Watch, *, upload: bool = False) -> Steps[Dataset]:
     """Create a sealed dataset. Unless `upload` is set, the server first tries to read the folder itself. If it cannot,
     or if it finds different files (another machine may have the same path), the files are uploaded.
     """
     if not isinstance(source, Source):
-        return _of_task(client, source.create(client), on_listing, clock or Clock())
+        return (yield from _of_task(source.created(), watch))
     files = source.files()
     if source.path.is_dir() and not upload:
-        dataset = _by_path(client, source, on_listing, clock or Clock())
-        if dataset is not None and _is_same(client, dataset, files):
+        dataset = yield from _by_path(source, watch)
+        if dataset is not None and (yield from _is_same(dataset, files)):
             return dataset
-    return _by_upload(client, source, files, on_progress)
+    return (yield from _by_upload(source, files, watch.on_progress))
 
 
 def refresh_dataset(
-    client: SamfleetClient,
+    client: Calls,
     dataset_id: str,
     *,
     on_listing: Callable[[Dataset], None] = lambda _dataset: None,
     clock: Clock | None = None,
 ) -> Dataset:
     """Return the sealed next version of a dataset. Raises `DatasetNotListed`, after deleting a version that failed."""
-    return _of_task(client, client.refresh_dataset(dataset_id), on_listing, clock or Clock())
+    clock = clock or Clock()
+    steps = _of_task(ask(datasets.refresh_dataset(dataset_id)), Watch(on_listing=on_listing, now=clock.now))
+    return client.carry_out(steps, sleep=clock.sleep)
 
 
-def _of_task(client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock) -> Dataset:
+def _of_task(creating: Steps[Dataset], watch: Watch) -> Steps[Dataset]:
     """Wait until the server has listed the images; delete the dataset if it could not."""
-    dataset = _settled(client, dataset, on_listing, clock)
+    created = yield from creating
+    dataset = yield from _settled(created, watch)
     if dataset.error is not None:
-        client.delete_dataset(dataset.id)
+        yield from ask(datasets.delete_dataset(dataset.id))
         raise _not_listed(dataset, dataset.error)
     return dataset
 
 
-def _by_path(
-    client: SamfleetClient, source: Source, on_listing: Callable[[Dataset], None], clock: Clock
-) -> Dataset | None:
+def _by_path(source: Source, watch: Watch) -> Steps[Dataset | None]:
     try:
-        dataset = client.create_directory_dataset(
-            source.path.resolve(),
-            name=source.dataset_name,
-            annotations=source.annotations.resolve() if source.annotations else None,
-            detections=source.detections.resolve() if source.detections else None,
-            prompts=source.prompts.resolve() if source.prompts else None,
-            limit=source.limit,
-            strict_annotations=source.strict_annotations,
-            include_hidden=source.hidden,
+        dataset = yield from ask(
+            datasets.create_directory_dataset(
+                source.path.resolve(),
+                name=source.dataset_name,
+                annotations=source.annotations.resolve() if source.annotations else None,
+                detections=source.detections.resolve() if source.detections else None,
+                prompts=source.prompts.resolve() if source.prompts else None,
+                limit=source.limit,
+                strict_annotations=source.strict_annotations,
+                include_hidden=source.hidden,
+            )
         )
     except ApiError as error:
         if error.problem_code in _NOT_THE_SERVERS:
             return None
         raise
-    return _listed(client, dataset, on_listing, clock)
+    return (yield from _listed(dataset, watch))
 
 
-def _listed(
-    client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock
-) -> Dataset | None:
+def _listed(dataset: Dataset, watch: Watch) -> Steps[Dataset | None]:
     """Wait until a task of the server has listed the folder; None if the files must be uploaded."""
-    dataset = _settled(client, dataset, on_listing, clock)
+    dataset = yield from _settled(dataset, watch)
     if dataset.error is None:
         return dataset
-    client.delete_dataset(dataset.id)
+    yield from ask(datasets.delete_dataset(dataset.id))
     if dataset.error.code in _NOT_THE_SERVERS:
         return None
     raise _not_listed(dataset, dataset.error)
 
 
-def _settled(client: SamfleetClient, dataset: Dataset, on_listing: Callable[[Dataset], None], clock: Clock) -> Dataset:
+def _settled(dataset: Dataset, watch: Watch) -> Steps[Dataset]:
     """Wait until a task of the server has listed the images or failed to."""
-    patient = Patience(clock)
+    patient = Patience(watch.now)
     while dataset.state == "listing":
-        on_listing(dataset)
-        clock.sleep(LISTING_INTERVAL_SECONDS)
+        watch.on_listing(dataset)
+        yield Pause(LISTING_INTERVAL_SECONDS)
         with patient:
-            dataset = client.dataset(dataset.id)
+            dataset = yield from ask(datasets.dataset(dataset.id))
     return dataset
 
 
@@ -184,20 +196,24 @@ def _not_listed(dataset: Dataset, error: DatasetError) -> DatasetNotListed:
     return DatasetNotListed(f"the server could not list {dataset.name}: {error.message} [{error.code}]")
 
 
-def _is_same(client: SamfleetClient, dataset: Dataset, files: SourceFiles) -> bool:
+def _is_same(dataset: Dataset, files: SourceFiles) -> Steps[bool]:
     if dataset.image_count != files.count:
         return False
-    theirs = ((image.file_name, image.size_bytes) for image in client.dataset_images(dataset.id))
     ours = ((file.name, file.size_bytes) for file in files.images())
-    return all(one == other for one, other in zip_longest(islice(theirs, files.count), ours))
+    pages, cursor, left = datasets.dataset_images(dataset.id), None, files.count
+    while left:
+        page = yield from ask(pages.page(cursor))
+        for image in map(pages.parse, page["items"][:left]):
+            if (image.file_name, image.size_bytes) != next(ours, None):
+                return False
+            left -= 1
+        cursor = page["next"]
+        if cursor is None:
+            break
+    return left == 0 and next(ours, None) is None
 
 
-def _by_upload(
-    client: SamfleetClient,
-    source: Source,
-    files: SourceFiles,
-    on_progress: Callable[[UploadProgress], None],
-) -> Dataset:
+def _by_upload(source: Source, files: SourceFiles, on_progress: Callable[[UploadProgress], None]) -> Steps[Dataset]:
     names, total = LeftOutTally(), 0
     for file in files.images():
         if _is_sendable(file):
@@ -206,20 +222,18 @@ def _by_upload(
             names.add("name", file.name)
     if not total:
         raise FileNameInvalid(f"no image can be uploaded: {describe(names.all())}; rename the files")
-    dataset = client.create_upload_dataset(name=source.dataset_name, left_out=(*files.left_out, *names.all()))
-    sent = 0
-    on_progress(UploadProgress(0, total))
-    for batch in _batches(filter(_is_sendable, files.images())):
-        client.upload_images(dataset.id, [(file.name, file.path) for file in batch])
-        sent += len(batch)
-        on_progress(UploadProgress(sent, total))
+    left_out = (*files.left_out, *names.all())
+    dataset = yield from ask(datasets.create_upload_dataset(name=source.dataset_name, left_out=left_out))
+    sendable = filter(_is_sendable, files.images())
+    images = (NamedImage(file.name, file.path, file.size_bytes) for file in sendable)
+    yield from uploaded(dataset.id, images, total, on_progress)
     if source.annotations is not None:
-        client.upload_annotations(dataset.id, source.annotations)
+        yield from ask(datasets.upload_annotations(dataset.id, source.annotations))
     if source.detections is not None:
-        client.upload_detections(dataset.id, source.detections)
+        yield from ask(datasets.upload_detections(dataset.id, source.detections))
     if source.prompts is not None:
-        client.upload_prompts(dataset.id, source.prompts)
-    return client.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)
+        yield from ask(datasets.upload_prompts(dataset.id, source.prompts))
+    return (yield from ask(datasets.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)))
 
 
 def _is_sendable(file: FoundImage) -> bool:
@@ -227,16 +241,3 @@ def _is_sendable(file: FoundImage) -> bool:
     backslash as a Windows path separator.
     """
     return file.fault is None and not {'"', "\\"} & set(file.name)
-
-
-def _batches(files: Iterable[FoundImage]) -> Iterator[list[FoundImage]]:
-    batch: list[FoundImage] = []
-    size = 0
-    for file in files:
-        if batch and (len(batch) == BATCH_FILES or size + file.size_bytes > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += file.size_bytes
-    if batch:
-        yield batch

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samfleet.client.client import SamfleetClient
+from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset
+from samfleet.client.steps import Steps, ask
 from samfleet.datasets.manifests.lines import Format, format_of
 from samfleet.errors import InvalidInput
 
@@ -26,9 +27,9 @@ class BucketSource:
     url: str
     fields: Mapping[str, Any] = field(default_factory=dict)
 
-    def create(self, client: SamfleetClient) -> Dataset:
+    def created(self) -> Steps[Dataset]:
         """Create a dataset in the state `listing`."""
-        return client.create_bucket_dataset(self.url, **self.fields)
+        return (yield from ask(datasets.create_bucket_dataset(self.url, **self.fields)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +45,19 @@ class ManifestSource:
     limit: int | None = None
     described: Mapping[str, Any] = field(default_factory=dict)
 
-    def create(self, client: SamfleetClient) -> Dataset:
+    def created(self) -> Steps[Dataset]:
         """Create a dataset in the state `listing`. Paths in a local file are relative to its folder."""
         if self.place.startswith("s3://"):
             options = {"format": self.format, "profile": self.profile, "limit": self.limit, **self.described}
-            return client.create_manifest_dataset(self.place, **options)
+            return (yield from ask(datasets.create_manifest_dataset(self.place, **options)))
         path = Path(self.place).resolve()
         if not path.is_file():
             raise SourceNotSupported(f"{self.place} is not a file; name a manifest, or s3://bucket/folder/name")
         params = {"format": format_of(path.name, self.format), "profile": self.profile, "limit": self.limit}
         described = {**self.described, "name": self.described.get("name") or path.stem}
-        dataset = client.create_upload_dataset(**described)
-        client.upload_source(dataset.id, "manifest", path, base=str(path.parent), **params)
-        return client.dataset(dataset.id)
+        dataset = yield from ask(datasets.create_upload_dataset(**described))
+        yield from ask(datasets.upload_manifest(dataset.id, path, base=str(path.parent), **params))
+        return (yield from ask(datasets.dataset(dataset.id)))
 
 
 ServerSource = BucketSource | ManifestSource

@@ -68,6 +68,31 @@ class ApiUrlInvalid(InvalidInput):
     code = "api_url_invalid"
 
 
+class Retries:
+    """Decides whether a request is sent again after an error, and when.
+
+    One that the server rejects for its rate is always repeated after the requested time, for up to five minutes in
+    total: the server has not processed it.
+    """
+
+    def __init__(self, *, repeatable: bool) -> None:
+        self._delays = iter(RETRY_DELAYS_SECONDS if repeatable else ())
+        self._patience = LONGEST_WAITS_SECONDS
+
+    def delay(self, error: ApiError | ApiUnreachable) -> float:
+        """Return the seconds to wait before the next attempt. Raises the error if there is none."""
+        wait = error.wait_seconds if isinstance(error, ApiError) else None
+        if wait is not None and wait <= self._patience:
+            self._patience -= wait
+            return wait
+        if isinstance(error, ApiError) and not error.is_temporary:
+            raise error
+        delay = next(self._delays, None)
+        if delay is None:
+            raise error
+        return delay
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The pieces of a file from the byte `start`."""
@@ -76,7 +101,7 @@ class Part:
     pieces: Iterator[bytes]
 
 
-def _require_http(api_url: str) -> None:
+def require_http(api_url: str) -> None:
     """Reject URLs without http(s). `localhost:8000` parses as the scheme `localhost`; httpx's error does not help."""
     parts = urlsplit(api_url)
     if parts.scheme not in {"http", "https"}:
@@ -95,9 +120,9 @@ class Transport:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        _require_http(api_url)
+        require_http(api_url)
         self.api_url = api_url.rstrip("/")
-        self._sleep = sleep
+        self.sleep = sleep
         self._http = httpx.Client(
             base_url=self.api_url,
             headers={"Authorization": f"Bearer {api_key}"},
@@ -111,36 +136,27 @@ class Transport:
 
     def json(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
         """Return the decoded response. `repeatable` requests are repeated if the connection or a gateway fails."""
-        return self.repeat(lambda: self._json_once(method, path, **request), repeatable=repeatable)
+        return self.repeat(lambda: decoded(self.send(method, path, **request)), repeatable=repeatable)
 
     def repeat(self, attempt: Callable[[], T], *, repeatable: bool) -> T:
         """Return the result of `attempt`. An attempt that the server rejects for its rate is always repeated after the
         requested time, for up to five minutes in total: the server has not processed it.
         """
-        delays = iter(RETRY_DELAYS_SECONDS if repeatable else ())
-        patience = LONGEST_WAITS_SECONDS
+        retries = Retries(repeatable=repeatable)
         while True:
             try:
                 return attempt()
-            except ApiUnreachable:
-                if (delay := next(delays, None)) is None:
-                    raise
-            except ApiError as error:
-                wait = error.wait_seconds
-                if wait is not None and wait <= patience:
-                    patience -= wait
-                    delay = wait
-                elif not error.is_temporary or (delay := next(delays, None)) is None:
-                    raise
-            self._sleep(delay)
+            except (ApiUnreachable, ApiError) as error:
+                delay = retries.delay(error)
+            self.sleep(delay)
 
     @contextmanager
     def stream(self, path: str, **request: Any) -> Iterator[Iterator[bytes]]:
         """Yield the body of a GET in pieces. Raises the same errors as `json`, also if the connection breaks midway."""
-        with self._mapped_failures(), self._http.stream("GET", path, **request) as response:
+        with mapped_failures(self.api_url), self._http.stream("GET", path, **request) as response:
             if response.is_error:
                 response.read()
-                raise _refusal(response)
+                raise refusal(response)
             yield response.iter_bytes()
 
     @contextmanager
@@ -149,44 +165,50 @@ class Transport:
 
         Raises like `stream`.
         """
-        headers = {"Accept-Encoding": "identity"}
-        if start:
-            headers |= {"Range": f"bytes={start}-", "If-Range": tag}
-        with self._mapped_failures(), self._http.stream("GET", path, headers=headers) as response:
+        with mapped_failures(self.api_url), self._http.stream("GET", path, headers=resumed(start, tag)) as response:
             if response.is_error:
                 response.read()
-                raise _refusal(response)
+                raise refusal(response)
             is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
             yield Part(start if is_part else 0, response.iter_bytes())
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send one request without retries. A successful response may have no body."""
-        with self._mapped_failures():
+        with mapped_failures(self.api_url):
             response = self._http.request(method, path, **request)
         if response.is_error:
-            raise _refusal(response)
+            raise refusal(response)
         return response
 
-    def _json_once(self, method: str, path: str, **request: Any) -> Any:
-        response = self.send(method, path, **request)
-        try:
-            return response.json()
-        except ValueError as error:
-            raise ApiError(
-                "unexpected_answer",
-                response.status_code,
-                f"{response.request.url} did not return JSON; is --api-url the URL of a samfleet API?",
-            ) from error
 
-    @contextmanager
-    def _mapped_failures(self) -> Iterator[None]:
-        try:
-            yield
-        except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise ApiUnreachable(self.api_url, str(error) or type(error).__name__) from error
+@contextmanager
+def mapped_failures(api_url: str) -> Iterator[None]:
+    """Raise errors of httpx's connections as `ApiUnreachable`."""
+    try:
+        yield
+    except (httpx.RequestError, httpx.InvalidURL) as error:
+        raise ApiUnreachable(api_url, str(error) or type(error).__name__) from error
 
 
-def _refusal(response: httpx.Response) -> ApiError:
+def decoded(response: httpx.Response) -> Any:
+    """Return the JSON of a response. Raises `ApiError` if it is not JSON."""
+    try:
+        return response.json()
+    except ValueError as error:
+        raise ApiError(
+            "unexpected_answer",
+            response.status_code,
+            f"{response.request.url} did not return JSON; is --api-url the URL of a samfleet API?",
+        ) from error
+
+
+def resumed(start: int, tag: str) -> dict[str, str]:
+    """Return headers of a GET from the byte `start`, or of everything if the server has another file than `tag`."""
+    headers = {"Accept-Encoding": "identity"}
+    return {**headers, "Range": f"bytes={start}-", "If-Range": tag} if start else headers
+
+
+def refusal(response: httpx.Response) -> ApiError:
     try:
         problem = response.json()
     except ValueError:

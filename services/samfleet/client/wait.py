@@ -1,4 +1,4 @@
-"""Polling of a job until it ends. It survives a restart of the API."""
+"""Polling of jobs and exports until they end. It survives a restart of the API."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
-from samfleet.client.client import SamfleetClient
+from samfleet.client.calls import Calls
+from samfleet.client.routes import exports, jobs
 from samfleet.client.schemas import Job
+from samfleet.client.steps import Pause, Steps, ask
 from samfleet.client.transport import ApiError, ApiUnreachable
 from samfleet.errors import SamfleetError
 
 FIRST_INTERVAL_SECONDS = 0.2
 LONGEST_INTERVAL_SECONDS = 2.0
+LONGEST_EXPORT_INTERVAL_SECONDS = 5.0
 PATIENCE_SECONDS = 120.0  # the supervisor restarts a crashed API within half a minute
 
 
@@ -21,6 +25,12 @@ class JobFailed(SamfleetError):
     """The job failed."""
 
     code = "job_failed"
+
+
+class ExportNotBuilt(SamfleetError):
+    """The export failed."""
+
+    code = "export_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +44,9 @@ class Clock:
 class Patience:
     """Blocks under it may fail because the API is temporarily unavailable, for up to two minutes in a row."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._answered_at = clock.now()
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._answered_at = now()
 
     def __enter__(self) -> None: ...
 
@@ -44,22 +54,45 @@ class Patience:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if error is None:
-            self._answered_at = self._clock.now()
+            self._answered_at = self._now()
         temporary = isinstance(error, ApiUnreachable) or (isinstance(error, ApiError) and error.is_temporary)
-        return temporary and self._clock.now() - self._answered_at <= PATIENCE_SECONDS
+        return temporary and self._now() - self._answered_at <= PATIENCE_SECONDS
 
 
-def follow_job(
-    client: SamfleetClient, job_id: str, on_change: Callable[[Job], None], clock: Clock | None = None
-) -> Job:
+def ended_job(job_id: str, on_change: Callable[[Job], None], now: Callable[[], float] = time.monotonic) -> Steps[Job]:
     """Return the job when it has ended. If the API is temporarily unavailable, retry for up to two minutes."""
-    clock = clock or Clock()
-    interval, patience = FIRST_INTERVAL_SECONDS, Patience(clock)
+    interval, patience = FIRST_INTERVAL_SECONDS, Patience(now)
     while True:
         with patience:
-            job = client.job(job_id)
+            job = yield from ask(jobs.job(job_id))
             on_change(job)
             if job.is_over:
                 return job
-        clock.sleep(interval)
+        yield Pause(interval)
         interval = min(interval * 1.5, LONGEST_INTERVAL_SECONDS)
+
+
+def follow_job(client: Calls, job_id: str, on_change: Callable[[Job], None], clock: Clock | None = None) -> Job:
+    """Carry out `ended_job`."""
+    clock = clock or Clock()
+    return client.carry_out(ended_job(job_id, on_change, clock.now), sleep=clock.sleep)
+
+
+def built_export(export: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Return the export when it is completed. Raises `ExportNotBuilt` with the server's reason."""
+    wait = FIRST_INTERVAL_SECONDS
+    while export["state"] not in {"completed", "failed"}:
+        yield Pause(wait)
+        wait = min(2 * wait, LONGEST_EXPORT_INTERVAL_SECONDS)
+        export = yield from ask(exports.export(export["id"]))
+    if export["state"] == "failed":
+        reason = export["error"] or {"message": "the server gives no reason", "code": ExportNotBuilt.code}
+        raise ExportNotBuilt(f"export {export['id']} failed: {reason['message']} ({reason['code']})")
+    return export
+
+
+def wait_for_export(
+    client: Calls, export: dict[str, Any], *, sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Any]:
+    """Carry out `built_export`."""
+    return client.carry_out(built_export(export), sleep=sleep)

@@ -70,8 +70,8 @@ def create(
     api_key: ApiKey = None,
 ) -> None:
     """Make a file of the results of a run that has ended. The same request again returns the same export."""
+    from samfleet.client.wait import wait_for_export
     from samfleet_cli.connection import choose_api, connect
-    from samfleet_cli.jobs.exports import wait_for_export
 
     given = {"tolerance": tolerance, "min_area": min_area, "min_score": min_score, "category_name": category_name}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -107,8 +107,8 @@ def download(
     export_id: ExportId, out: Out = None, as_json: AsJson = False, api_url: ApiUrl = None, api_key: ApiKey = None
 ) -> None:
     """Download the file, waiting until it is built. A repeated command continues an interrupted download."""
+    from samfleet.client.wait import wait_for_export
     from samfleet_cli.connection import choose_api, connect
-    from samfleet_cli.jobs.exports import wait_for_export
 
     with connect(choose_api(api_url, api_key)) as client:
         export = wait_for_export(client, client.export(export_id))

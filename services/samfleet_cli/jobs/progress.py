@@ -8,8 +8,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from samfleet.client.create_dataset import UploadProgress
 from samfleet.client.schemas import Dataset, Job
+from samfleet.client.uploads import UploadProgress
 
 LINE_INTERVAL_SECONDS = 5.0
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from samfleet.client.client import SamfleetClient
-from samfleet.client.export_calls import DownloadDamaged
+from samfleet.client.downloads import DownloadDamaged
+from samfleet.client.wait import ExportNotBuilt, wait_for_export
 from samfleet.exports.build import build_export
-from samfleet_cli.jobs.exports import ExportNotBuilt, wait_for_export
 from samfleet_cli.main import app
 
 

@@ -8,14 +8,13 @@ import pytest
 
 from fixtures.api.api_double import ApiDouble, dataset, image, page, refusal
 from samfleet.client.create_dataset import (
-    BATCH_FILES,
     DatasetNotListed,
     Source,
-    UploadProgress,
     create_dataset,
 )
 from samfleet.client.server_sources import BucketSource, ManifestSource, SourceNotSupported
 from samfleet.client.transport import ApiError
+from samfleet.client.uploads import BATCH_FILES, UploadProgress
 from samfleet.client.wait import Clock
 from samfleet.datasets.folder_walk import FolderWalk, FoundImage
 from samfleet.datasets.names import FileNameInvalid
@@ -287,13 +286,15 @@ def test_a_repeat_of_an_upload_whose_response_was_lost_is_no_error(tmp_path: Pat
     (tmp_path / "list.jsonl").write_text('{"image": "a.png"}\n')
     routes = {
         "POST /v1/datasets": dataset(state="open"),
-        "PUT /v1/datasets/d1/manifest": refusal(409, "dataset_sealed"),
+        "PUT /v1/datasets/d1/manifest": [refusal(504, "gateway_timeout"), refusal(409, "dataset_sealed")],
         "GET /v1/datasets/d1": dataset(source="manifest"),
     }
-    assert create_dataset(ApiDouble(routes).client(), ManifestSource(str(tmp_path / "list.jsonl"))).state == "sealed"
-    api = ApiDouble({**routes, "PUT /v1/datasets/d1/manifest": refusal(409, "dataset_not_empty")})
-    with pytest.raises(ApiError, match="dataset_not_empty"):
-        create_dataset(api.client(), ManifestSource(str(tmp_path / "list.jsonl")))
+    source = ManifestSource(str(tmp_path / "list.jsonl"))
+    assert create_dataset(ApiDouble(routes).client(), source).state == "sealed"
+    for code in ("dataset_sealed", "dataset_not_empty"):
+        api = ApiDouble({**routes, "PUT /v1/datasets/d1/manifest": refusal(409, code)})
+        with pytest.raises(ApiError, match=code):
+            create_dataset(api.client(), source)
 
 
 def test_a_manifest_that_does_not_exist_is_refused_before_anything_is_sent(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import io
 from typing import Any
 
 from fixtures.api.api_double import job
-from samfleet.client.create_dataset import UploadProgress
 from samfleet.client.schemas import Job
+from samfleet.client.uploads import UploadProgress
 from samfleet_cli.jobs.progress import LINE_INTERVAL_SECONDS, LiveDisplay, PlainDisplay, describe, open_display
 
 

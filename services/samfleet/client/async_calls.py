@@ -1,0 +1,81 @@
+"""Common parts of the asynchronous client's calls: the connection, pagination and downloads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, ExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from samfleet.client.async_transport import AsyncTransport
+from samfleet.client.steps import Call, Download, Pages, Pause, Step, Steps, ask, run_async
+from samfleet.client.transport import decoded
+
+T = TypeVar("T")
+
+
+class AsyncCalls:
+    """Base of the asynchronous client. Use it in an `async with` statement, or call `close`."""
+
+    def __init__(self, api_url: str, api_key: str, *, transport: AsyncTransport | None = None) -> None:
+        self._transport = transport or AsyncTransport(api_url, api_key)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    @property
+    def api_url(self) -> str:
+        return self._transport.api_url
+
+    async def carry_out(self, steps: Steps[T]) -> T:
+        """Carry out a flow and return its result."""
+
+        async def step(wanted: Step) -> Any:
+            if isinstance(wanted, Pause):
+                return await self._transport.sleep(wanted.seconds)
+            return await (self._fetch(wanted) if isinstance(wanted, Download) else self._exchange(wanted))
+
+        return await run_async(steps, step)
+
+    async def every(self, pages: Pages[T]) -> AsyncIterator[T]:
+        """Yield the items of all pages."""
+        cursor: str | None = None
+        while True:
+            page = await self.carry_out(ask(pages.page(cursor)))
+            for item in page["items"]:
+                yield pages.parse(item)
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def stream_results(self, run_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Stream the JSON lines of a run's results in pieces."""
+        return self._transport.stream(f"/v1/runs/{run_id}/results", params={"format": "jsonl"})
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before a repetition."""
+        await self._transport.sleep(seconds)
+
+    async def _exchange(self, call: Call[Any]) -> Any:
+        with ExitStack() as opened:
+            body = call.body(opened) if call.body else {}
+            response = await self._transport.send(call.method, call.path, **call.request, **body)
+        if call.response == "json":
+            return decoded(response)
+        return response.content if call.response == "bytes" else None
+
+    async def _fetch(self, wanted: Download) -> None:
+        with wanted.file.open("r+b") as file:
+            async with self._transport.stream_from(wanted.path, wanted.start, wanted.tag) as part:
+                file.seek(part.start)
+                file.truncate()
+                async for piece in part.pieces:
+                    file.write(piece)

@@ -1,0 +1,152 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samfleet.client import downloads
+from samfleet.client.address import find_api
+from samfleet.client.async_calls import AsyncCalls
+from samfleet.client.async_methods import async_listing, awaited
+from samfleet.client.async_segmentation import AsyncSegmentation
+from samfleet.client.async_transport import AsyncTransport
+from samfleet.client.client import SamfleetClient
+from samfleet.client.images import source_of
+from samfleet.client.routes import datasets as of_datasets
+from samfleet.client.routes import exports as of_exports
+from samfleet.client.routes import jobs as of_jobs
+from samfleet.client.routes import runs as of_runs
+from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
+from samfleet.client.sync_client import note_kept
+from samfleet.errors import SamfleetError
+
+if TYPE_CHECKING:
+    from samfleet.client.images import Images
+
+
+class AsyncClient(AsyncCalls):
+    """Asynchronous client of one API, for one event loop. Use it in an `async with` statement, or await `close`.
+
+    It finds the API, repeats requests and raises errors as `Client` does. Keys, tenants, webhooks and sites are calls
+    of `Client` alone.
+    """
+
+    create_directory_dataset = awaited(of_datasets.create_directory_dataset)
+    create_bucket_dataset = awaited(of_datasets.create_bucket_dataset)
+    create_manifest_dataset = awaited(of_datasets.create_manifest_dataset)
+    create_upload_dataset = awaited(of_datasets.create_upload_dataset)
+    upload_images = awaited(of_datasets.upload_images)
+    upload_annotations = awaited(of_datasets.upload_annotations)
+    upload_detections = awaited(of_datasets.upload_detections)
+    upload_prompts = awaited(of_datasets.upload_prompts)
+    upload_manifest = awaited(of_datasets.upload_manifest)
+    seal_dataset = awaited(of_datasets.seal_dataset)
+    dataset_categories = awaited(of_datasets.dataset_categories)
+    dataset = awaited(of_datasets.dataset)
+    datasets = async_listing(of_datasets.datasets)
+    edit_dataset = awaited(of_datasets.edit_dataset)
+    delete_dataset = awaited(of_datasets.delete_dataset)
+    refresh_dataset = awaited(of_datasets.refresh_dataset)
+    dataset_versions = async_listing(of_datasets.dataset_versions)
+    dataset_images = async_listing(of_datasets.dataset_images)
+
+    submit_job = awaited(of_jobs.submit_job)
+    rerun_job = awaited(of_jobs.rerun_job)
+    job = awaited(of_jobs.job)
+    jobs = async_listing(of_jobs.jobs)
+    edit_job = awaited(of_jobs.edit_job)
+    cancel_job = awaited(of_jobs.cancel_job)
+    pause_job = awaited(of_jobs.pause_job)
+    resume_job = awaited(of_jobs.resume_job)
+    retry_job = awaited(of_jobs.retry_job)
+    delete_job = awaited(of_jobs.delete_job)
+    job_history = async_listing(of_jobs.job_history)
+    job_errors = async_listing(of_jobs.job_errors)
+    deletions = async_listing(of_jobs.deletions)
+
+    run = awaited(of_runs.run)
+    image_result = awaited(of_runs.image_result)
+    overlay = awaited(of_runs.overlay)
+    report = awaited(of_runs.report)
+    hardware = awaited(of_runs.hardware)
+    variants = awaited(of_runs.variants)
+    variant_names = awaited(of_runs.variant_names)
+
+    export_formats = awaited(of_exports.export_formats)
+    create_export = awaited(of_exports.create_export)
+    exports = async_listing(of_exports.exports)
+    export = awaited(of_exports.export)
+    delete_export = awaited(of_exports.delete_export)
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        state_dir: Path | str | None = None,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        self._address = find_api(api_url, api_key, Path(state_dir) if state_dir is not None else None)
+        super().__init__(*self._address, transport=transport)
+        self._temporary: list[AsyncSegmentation] = []
+
+    async def close(self) -> None:
+        """Remove what segmentations with `keep=False` have made, and close the connections."""
+        try:
+            while self._temporary:
+                await self._temporary.pop().close()
+        finally:
+            await super().close()
+
+    async def download_export(self, export: Mapping[str, Any], path: Path) -> None:
+        """Download the file of a completed export, as `Client.download_export` does."""
+        await self.carry_out(downloads.download_export(export, path))
+
+    async def segment(
+        self,
+        images: Images,
+        variants: str | Sequence[str],
+        *,
+        task: str | Mapping[str, Any] = "everything",
+        name: str | None = None,
+        pools: Sequence[str] = (),
+        upload: bool = False,
+        keep: bool = True,
+        on_progress: OnProgress = lambda _progress: None,
+        **fields: Any,
+    ) -> AsyncSegmentation:
+        """Segment images and return the results when the job has ended. Arguments and errors are those of
+        `Client.segment`. Files are read in the event loop, one batch of at most 32 MiB at a time.
+        """
+        wish = Wish.of(variants, task, name=name, pools=pools, upload=upload, fields=fields)
+        made = Made()
+        try:
+            job = await self.carry_out(segmented(source_of(images), wish, made, on_progress))
+        except BaseException as error:
+            if keep:
+                note_kept(error, made)
+            else:
+                await self._try_remove(made, error)
+            raise
+        segmentation = AsyncSegmentation(self, job, self.blocking_overlay, None if keep else made)
+        if not keep:
+            self._temporary.append(segmentation)
+        return segmentation
+
+    async def results(self, job_id: str) -> AsyncSegmentation:
+        """Return the results of an earlier job, as `Client.results` does."""
+        return AsyncSegmentation(self, await self.job(job_id), self.blocking_overlay)
+
+    def blocking_overlay(self, run_id: str, image_id: int) -> bytes:
+        """Fetch an overlay for a notebook, which cannot await what it displays. `overlay` is the same to await."""
+        with SamfleetClient(*self._address) as client:
+            return client.overlay(run_id, image_id)
+
+    async def _try_remove(self, made: Made, error: BaseException) -> None:
+        try:
+            await self.carry_out(removed(made))
+        except SamfleetError as second:
+            error.add_note(f"what was made could not be removed: {second.message}")
+            note_kept(error, made)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from samfleet.client.schemas import Dataset, DatasetImage
+from samfleet.client.steps import Call, Pages
+from samfleet.client.values import EXCHANGE_SECONDS, PIECE_BYTES, unchanged, without_none
+from samfleet.datasets.left_out import LeftOut
+from samfleet.regular_files import open_regular
+
+_LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
+_DATASET = Dataset.model_validate
+
+
+def create_directory_dataset(
+    directory: Path,
+    *,
+    name: str | None = None,
+    annotations: Path | None = None,
+    detections: Path | None = None,
+    prompts: Path | None = None,
+    limit: int | None = None,
+    **flags: bool,
+) -> Call[Dataset]:
+    """Create a dataset of files that the server can read at these paths. `flags` are further fields of the body."""
+    body = {
+        "source": "directory",
+        "directory": str(directory),
+        "name": name,
+        "annotations_path": str(annotations) if annotations else None,
+        "detections_path": str(detections) if detections else None,
+        "prompts_path": str(prompts) if prompts else None,
+        "limit": limit,
+        **{flag: True for flag, value in flags.items() if value},
+    }
+    return _created(body, timeout=_LISTING_SECONDS)
+
+
+def create_bucket_dataset(url: str, **fields: Any) -> Call[Dataset]:
+    """Create a dataset of a bucket, which the server lists. `fields` are further fields of the request's body."""
+    return _created({"source": "s3", "url": url, **fields})
+
+
+def create_manifest_dataset(manifest: str, **fields: Any) -> Call[Dataset]:
+    """Create a dataset of a manifest that the server reads. `fields` are further fields of the request's body."""
+    return _created({"source": "manifest", "manifest": manifest, **fields})
+
+
+def create_upload_dataset(*, name: str | None = None, left_out: Sequence[LeftOut] = (), **fields: Any) -> Call[Dataset]:
+    """Create an open dataset, to which images are uploaded before it is sealed. `fields` are further fields."""
+    stated = [asdict(one) for one in left_out] or None
+    return _created({"source": "upload", "name": name, "left_out": stated, **fields})
+
+
+def _created(body: Mapping[str, Any], **request: Any) -> Call[Dataset]:
+    return Call("POST", "/v1/datasets", _DATASET, {"json": without_none(body), **request}, repeatable=False)
+
+
+def upload_images(dataset_id: str, files: Sequence[tuple[str, Path | bytes]]) -> Call[None]:
+    """Send (name in the dataset, file or its bytes) pairs in one request. The server adds all of them or none. So if a
+    repeat fails because the names are taken, the first request had succeeded and only its response was lost.
+    """
+    path = f"/v1/datasets/{dataset_id}/images"
+    return Call("POST", path, unchanged, body=partial(_parts, files), done=("file_name_taken",))
+
+
+def _parts(files: Sequence[tuple[str, Path | bytes]], opened: ExitStack) -> dict[str, Any]:
+    def content(file: Path | bytes) -> Any:
+        return file if isinstance(file, bytes) else opened.enter_context(open_regular(file))
+
+    return {"files": [("files", (name, content(file), "application/octet-stream")) for name, file in files]}
+
+
+def upload_annotations(dataset_id: str, path: Path) -> Call[None]:
+    """Send the COCO annotations of an open dataset."""
+    return _file(f"/v1/datasets/{dataset_id}/annotations", path)
+
+
+def upload_detections(dataset_id: str, path: Path) -> Call[None]:
+    """Send the COCO detections of an open dataset."""
+    return _file(f"/v1/datasets/{dataset_id}/detections", path)
+
+
+def upload_prompts(dataset_id: str, path: Path) -> Call[None]:
+    """Send the prompts file of an open dataset."""
+    return _file(f"/v1/datasets/{dataset_id}/prompts", path)
+
+
+def upload_manifest(dataset_id: str, path: Path, **params: Any) -> Call[None]:
+    """Fill an open dataset with the images of a manifest. If a repeat finds that the dataset is no longer open, the
+    first request had succeeded and only its response was lost.
+    """
+    return Call(
+        "PUT",
+        f"/v1/datasets/{dataset_id}/manifest",
+        unchanged,
+        {"timeout": EXCHANGE_SECONDS, "params": without_none(params)},
+        body=partial(_content, path, "application/octet-stream"),
+        done=("dataset_listing", "dataset_sealed", "dataset_failed"),
+    )
+
+
+def _file(route: str, path: Path) -> Call[None]:
+    request = {"timeout": EXCHANGE_SECONDS}
+    return Call("PUT", route, unchanged, request, body=partial(_content, path, "application/json"))
+
+
+def _content(path: Path, content_type: str, opened: ExitStack) -> dict[str, Any]:
+    file = opened.enter_context(open_regular(path))
+    headers = {"Content-Type": content_type, "Content-Length": str(path.stat().st_size)}
+
+    def pieces() -> Iterator[bytes]:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+    return {"content": pieces(), "headers": headers}
+
+
+def seal_dataset(dataset_id: str, *, strict_annotations: bool = False) -> Call[Dataset]:
+    """Seal a dataset: it never changes again, and jobs may use it."""
+    params = {"strict_annotations": True} if strict_annotations else {}
+    path = f"/v1/datasets/{dataset_id}/seal"
+    return Call("POST", path, _DATASET, {"params": params, "timeout": EXCHANGE_SECONDS})
+
+
+def dataset_categories(dataset_id: str) -> Call[list[dict[str, Any]]]:
+    """Return the categories of the annotations."""
+    return Call("GET", f"/v1/datasets/{dataset_id}/categories", lambda answer: list(answer["items"]))
+
+
+def dataset(dataset_id: str) -> Call[Dataset]:
+    """Return a dataset."""
+    return Call("GET", f"/v1/datasets/{dataset_id}", _DATASET)
+
+
+def datasets(**filters: Any) -> Pages[Dataset]:
+    """Yield datasets, newest first. `filters` are parameters of the list, such as `q` and `label`."""
+    return Pages("/v1/datasets", _DATASET, without_none(filters))
+
+
+def edit_dataset(dataset_id: str, changes: Mapping[str, Any]) -> Call[Dataset]:
+    """Change fields of a dataset; None removes one (RFC 7396)."""
+    return Call("PATCH", f"/v1/datasets/{dataset_id}", _DATASET, {"json": changes})
+
+
+def delete_dataset(dataset_id: str) -> Call[None]:
+    """Delete a dataset that no job uses. Files of the user that the server has only read stay."""
+    return Call("DELETE", f"/v1/datasets/{dataset_id}", unchanged, response="empty")
+
+
+def refresh_dataset(dataset_id: str) -> Call[Dataset]:
+    """Make the next version of a dataset, which the server lists. Not repeated: a second request would be refused."""
+    path = f"/v1/datasets/{dataset_id}/versions"
+    return Call("POST", path, _DATASET, {"json": {"refresh": True}}, repeatable=False)
+
+
+def dataset_versions(dataset_id: str) -> Pages[Dataset]:
+    """Yield the versions of a dataset, newest first."""
+    return Pages(f"/v1/datasets/{dataset_id}/versions", _DATASET)
+
+
+def dataset_images(dataset_id: str) -> Pages[DatasetImage]:
+    """Yield all images in the dataset's order, fetched page by page."""
+    return Pages(f"/v1/datasets/{dataset_id}/images", DatasetImage.model_validate)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from samfleet.client.schemas import ImageResult, Run
+from samfleet.client.steps import Call
+from samfleet.client.values import unchanged
+
+
+def run(run_id: str, *, include_warmup: bool = False) -> Call[Run]:
+    """Return a run with its stage statistics, by default without warm-up (the first images after a load)."""
+    return Call("GET", f"/v1/runs/{run_id}", Run.model_validate, {"params": {"include_warmup": include_warmup}})
+
+
+def image_result(run_id: str, image_id: int) -> Call[ImageResult]:
+    """Return the result of one image with the times of its stages, without its masks."""
+    return Call("GET", f"/v1/runs/{run_id}/images/{image_id}", ImageResult.model_validate)
+
+
+def overlay(run_id: str, image_id: int) -> Call[bytes]:
+    """Return a PNG of the image with its masks drawn on it."""
+    return Call("GET", f"/v1/runs/{run_id}/images/{image_id}/overlay.png", bytes, response="bytes")
+
+
+def report(name: str, params: Mapping[str, Any]) -> Call[dict[str, Any]]:
+    """Return `rows` and `parameters` of `GET /v1/reports/…`."""
+    return Call("GET", f"/v1/reports/{name}", unchanged, {"params": dict(params)})
+
+
+def hardware() -> Call[list[dict[str, Any]]]:
+    """Return the items of `GET /v1/hardware`: hardware that has computed results."""
+    return Call("GET", "/v1/hardware", _items)
+
+
+def variants() -> Call[list[dict[str, Any]]]:
+    """Return the items of `GET /v1/variants`: all variants that a job may use."""
+    return Call("GET", "/v1/variants", _items)
+
+
+def variant_names() -> Call[frozenset[str]]:
+    """Return the names of all variants that a job may use."""
+    return Call("GET", "/v1/variants", lambda answer: frozenset(item["name"] for item in answer["items"]))
+
+
+def _items(answer: Any) -> list[dict[str, Any]]:
+    return list(answer["items"])

@@ -1,0 +1,124 @@
+"""Work of several requests, written once for the blocking and the asynchronous client.
+
+A flow is a generator. It yields what it wants from the outside: a request, a download or a pause. A driver carries it
+out and sends the result back, or throws the error into the flow. `run` and `run_async` are the two drivers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+from samfleet.client.transport import ApiError, ApiUnreachable, Retries
+from samfleet.errors import SamfleetError
+
+T = TypeVar("T")
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """Description of one request and of how to read its response, which is JSON, bytes or nothing.
+
+    `request` has arguments of httpx. `body` returns further ones, with files that it opens again for each attempt. A
+    repetition that is refused with a code of `done` means that an earlier attempt had succeeded.
+    """
+
+    method: str
+    path: str
+    parse: Callable[[Any], T]
+    request: Mapping[str, Any] = field(default_factory=dict)
+    repeatable: bool = True
+    body: Callable[[ExitStack], Mapping[str, Any]] | None = None
+    done: tuple[str, ...] = ()
+    response: Literal["json", "bytes", "empty"] = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Pages(Generic[T]):
+    """Description of a list that the server sends page by page."""
+
+    path: str
+    parse: Callable[[Any], T]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def page(self, cursor: str | None) -> Call[Any]:
+        params = {"limit": PAGE, **self.params, **({} if cursor is None else {"cursor": cursor})}
+        return Call("GET", self.path, _unchanged, {"params": params})
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Append the bytes of `path` from `start` on to a file. If the server has another file than `tag`, replace it."""
+
+    path: str
+    file: Path
+    start: int
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A wait; `is_retry` if it stands between two attempts of one request."""
+
+    seconds: float
+    is_retry: bool = False
+
+
+Step: TypeAlias = Call[Any] | Download | Pause
+Steps: TypeAlias = Generator[Step, Any, T]
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def ask(call: Call[T]) -> Steps[T]:
+    """Return the parsed response. The request is repeated if that can help."""
+    retries, attempts = Retries(repeatable=call.repeatable), 0
+    while True:
+        attempts += 1
+        try:
+            answer = yield call
+        except (ApiUnreachable, ApiError) as error:
+            if attempts > 1 and isinstance(error, ApiError) and error.problem_code in call.done:
+                return call.parse(None)
+            delay = retries.delay(error)
+        else:
+            return call.parse(answer)
+        yield Pause(delay, is_retry=True)
+
+
+def run(steps: Steps[T], carry_out: Callable[[Step], Any]) -> T:
+    """Carry out a flow and return its result."""
+    with_error: Exception | None = None
+    answer: Any = None
+    while True:
+        try:
+            step = steps.throw(with_error) if with_error else steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        try:
+            answer, with_error = carry_out(step), None
+        except (SamfleetError, OSError) as error:
+            with_error = error
+
+
+async def run_async(steps: Steps[T], carry_out: Callable[[Step], Awaitable[Any]]) -> T:
+    """Carry out a flow and return its result, without blocking the event loop while a request is on its way."""
+    with_error: Exception | None = None
+    answer: Any = None
+    while True:
+        try:
+            step = steps.throw(with_error) if with_error else steps.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        try:
+            answer, with_error = await carry_out(step), None
+        except (SamfleetError, OSError) as error:
+            with_error = error
