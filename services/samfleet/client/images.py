@@ -76,7 +76,7 @@ def source_of(images: Images) -> ExistingDataset | BucketSource | Source | Pictu
         raise ImagesInvalid(f"there is no file or folder {path}, and it is not the id of a dataset")
     if isinstance(images, Iterator):
         return Pictures(images, None)
-    given: list[Any] = [images] if _is_one(images) else list(cast(Iterable[Any], images))
+    given: list[Any] = [images] if _is_one(images) else list(cast("Iterable[Any]", images))
     if not given:
         raise ImagesInvalid("there are no images")
     _names_of_files(given)

@@ -51,10 +51,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Variants, task and other wishes of a caller.
-
-    `fields` are further fields of the job; those that are None are left out.
-    """
+    """Variants, task and other wishes of a caller. `fields` are those of the job; None leaves one out."""
 
     variants: Sequence[str]
     task: Mapping[str, Any]
