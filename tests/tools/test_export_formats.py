@@ -106,7 +106,7 @@ def read(form: str, rows: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
     (folder / "images").mkdir()
     for row in rows:
         Image.new("RGB", (row["width"], row["height"])).save(folder / "images" / row["file_name"])
-    command = [PYTHON, READER, form, folder]
+    command = [str(PYTHON), str(READER), form, str(folder)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
     assert ended.returncode == 0, ended.stderr
     answer: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])

@@ -40,7 +40,7 @@ def test_a_folder_outside_the_roots_is_uploaded(client: SamfleetClient, tmp_path
     scenes = write_scenes(tmp_path / "images" / "be low", 3)
     annotations = write_annotations(tmp_path / "instances.json", scenes)
     (tmp_path / "images" / "zero.png").touch()
-    shown: list[tuple[int, int]] = []
+    shown: list[tuple[int, int | None]] = []
     dataset = create_dataset(
         client,
         Source(tmp_path / "images", annotations),

@@ -87,7 +87,9 @@ def write_fiftyone(folder: Path) -> Path:
 def write_label_studio(folder: Path) -> Path:
     def region(number: int, category: str, x0: float, y0: float, x1: float, y1: float) -> dict[str, Any]:
         corners = (x0 / WIDTH, y0 / HEIGHT, (x1 - x0) / WIDTH, (y1 - y0) / HEIGHT)
-        value = {name: 100 * one for name, one in zip(("x", "y", "width", "height"), corners, strict=True)}
+        value: dict[str, Any] = {
+            name: 100 * one for name, one in zip(("x", "y", "width", "height"), corners, strict=True)
+        }
         value |= {"rotation": 0, "rectanglelabels": [category]}
         return {"id": f"r{number}", "type": "rectanglelabels", "value": value, "original_width": WIDTH}
 
