@@ -170,5 +170,5 @@ def test_every_field_of_the_task_is_described(schema: dict[str, Any]) -> None:
     task = schema["components"]["schemas"]["SubmitJob"]["properties"]["task"]
     everything, prompts = task["oneOf"]
     assert everything["properties"]["points_per_side"]["default"] == 32
-    assert prompts["properties"]["prompt"]["enum"] == ["box", "center_point", "random_points"]
+    assert prompts["properties"]["prompt"]["enum"] == ["box", "center_point", "random_points", "file"]
     assert (prompts["properties"]["points"]["default"], prompts["properties"]["seed"]["default"]) == (3, 0)
