@@ -86,6 +86,12 @@ class SourceSettings(BaseSettings):
         description="Time for which shards wait for a URL that does not answer before the image fails.",
     )
 
+    max_archive_bytes: int = Field(
+        default=64 * 2**30,
+        ge=1,
+        description="Largest archive of images; one in a bucket or an upload may take as much temporary disk.",
+    )
+
     @field_validator("url_sources", "url_private_addresses", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:

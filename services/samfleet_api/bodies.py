@@ -28,6 +28,7 @@ from samfleet_api.problems import ContentEncodingUnsupported, PayloadInvalid, Pa
 STREAMED = (
     ("POST", "/v1/datasets/{dataset_id}/images"),
     ("PUT", "/v1/datasets/{dataset_id}/annotations"),
+    ("PUT", "/v1/datasets/{dataset_id}/archive"),
     ("PUT", "/v1/datasets/{dataset_id}/detections"),
     ("PUT", "/v1/datasets/{dataset_id}/manifest"),
     ("PUT", "/v1/datasets/{dataset_id}/prompts"),

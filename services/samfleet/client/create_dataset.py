@@ -1,5 +1,5 @@
 """Creation of a sealed dataset: of local files, by path if the server can read them and otherwise by upload, or of a
-bucket or a manifest, whose images the server reads.
+bucket, a manifest or an archive, whose images the server reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sources whose images the server reads: buckets and manifests."""
+"""Sources whose images the server reads or unpacks: buckets, manifests and archives."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset
 from samfleet.client.steps import Steps, ask
+from samfleet.datasets.archives.members import Format as ArchiveFormat
+from samfleet.datasets.archives.members import format_of as archive_format
 from samfleet.datasets.manifests.lines import Format, format_of
 from samfleet.errors import InvalidInput
 
@@ -60,4 +62,34 @@ class ManifestSource:
         return (yield from ask(datasets.dataset(dataset.id)))
 
 
-ServerSource = BucketSource | ManifestSource
+@dataclass(frozen=True, slots=True)
+class ArchiveSource:
+    """Images in an archive, which the server unpacks.
+
+    `place` is s3://bucket/folder/name, or a local file, which is uploaded; `described` are the name, labels and notes.
+    """
+
+    place: str
+    format: ArchiveFormat | None = None
+    profile: str | None = None
+    limit: int | None = None
+    hidden: bool = False
+    described: Mapping[str, Any] = field(default_factory=dict)
+
+    def created(self) -> Steps[Dataset]:
+        """Create a dataset in the state `listing`."""
+        options: dict[str, Any] = {"limit": self.limit, "include_hidden": self.hidden or None}
+        if self.place.startswith("s3://"):
+            options |= {"format": self.format, "profile": self.profile, **self.described}
+            return (yield from ask(datasets.create_archive_dataset(self.place, **options)))
+        path = Path(self.place).resolve()
+        if not path.is_file():
+            raise SourceNotSupported(f"{self.place} is not a file; name an archive, or s3://bucket/folder/name")
+        form = archive_format(path.name, self.format)
+        name = self.described.get("name") or path.stem.removesuffix(".tar")
+        dataset = yield from ask(datasets.create_upload_dataset(**{**self.described, "name": name}))
+        yield from ask(datasets.upload_archive(dataset.id, path, format=form, **options))
+        return (yield from ask(datasets.dataset(dataset.id)))
+
+
+ServerSource = BucketSource | ManifestSource | ArchiveSource

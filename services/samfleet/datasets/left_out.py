@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from samfleet.datasets.names import IMAGE_SUFFIXES, storable_name
 
-Reason = Literal["hidden", "system", "state", "format", "name", "other"]
+Reason = Literal["hidden", "system", "state", "format", "archive", "name", "other"]
 MOST_EXAMPLES = 5
 # Folders and files that operating systems and programs create, in lower case
 SYSTEM_NAMES = frozenset(
@@ -31,12 +31,14 @@ SYSTEM_NAMES = frozenset(
 OTHER_FORMATS = (".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".tga", ".ppm")
 CAMERA_FORMATS = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".raw")
 SCIENCE_FORMATS = (".exr", ".hdr", ".dcm", ".nii", ".pgm", ".eps", ".pdf")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 UNREAD_SUFFIXES = OTHER_FORMATS + CAMERA_FORMATS + SCIENCE_FORMATS
 WORDS = {
     "hidden": "hidden",
     "system": "of the system",
     "state": "state of samfleet",
     "format": "in other formats",
+    "archive": "nested archives",
     "name": "with names that cannot be sent",
     "other": "without an image suffix",
 }

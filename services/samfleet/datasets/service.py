@@ -53,13 +53,17 @@ class DatasetNotSealed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class InputLimits:
-    """Limits of a dataset: `images` and `total_bytes` of all its images, `file_bytes` of an annotations file."""
+    """Limits of a dataset: `images` and `total_bytes` of all its images, `image_bytes` of one, `file_bytes` of an
+    annotations or manifest file, `archive_bytes` of an archive.
+    """
 
     listing: ListingLimits = field(default_factory=ListingLimits)
     annotations: AnnotationLimits = field(default_factory=AnnotationLimits)
     images: int = 1_000_000
     total_bytes: int = 2**40
     file_bytes: int = 2 * 2**30
+    image_bytes: int = 64 * 2**20
+    archive_bytes: int = 64 * 2**30
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -76,6 +80,8 @@ class InputLimits:
             settings.max_dataset_images,
             settings.max_dataset_bytes,
             settings.max_annotations_bytes,
+            settings.max_image_bytes,
+            settings.max_archive_bytes,
         )
 
 

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
+from samfleet.datasets.archives.listing import ArchiveListing, ArchiveRequest
 from samfleet.datasets.listing import DirectoryListing, ListingRequest, list_directory, seal, write_images
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.manifests.listing import ManifestListing, ManifestRequest
@@ -49,7 +51,7 @@ def list_dataset(
     """List the images of a dataset and seal it, or mark it as failed with the reason.
 
     A dataset in any other state stays unchanged, and so does one that another worker is listing. Raises retryable
-    errors, after which the sweeper sends the task again. Uploaded manifests are in `store`.
+    errors, after which the sweeper sends the task again. Uploads, and images of archives, are in `store`.
     """
     try:
         with transaction(engine) as session:
@@ -97,19 +99,29 @@ def _list(
         return
     life = _Life(engine, dataset_id)
     life.show()  # raises if the dataset is not to be listed
-    if dataset.source in {DatasetSource.S3, DatasetSource.MANIFEST}:
-        streamed: S3Listing | ManifestListing
-        if dataset.source is DatasetSource.S3:
-            streamed = S3Listing(S3Request.of(dataset.listing), sources.s3, limits, life.streamed)
-        else:
-            request = ManifestRequest.of(dataset.listing)
-            streamed = ManifestListing(request, sources, limits, life.streamed)
+    streamed = _streamed(dataset.source, dataset.listing, sources, limits, life)
+    if streamed is not None:
         streamed.write(session, dataset_id)
         streamed.seal(session, _locked(session, dataset_id))
         return
     listing: DirectoryListing = list_directory(ListingRequest.of(dataset.listing), sources.roots, limits, life.listed)
     write_images(session, dataset_id, listing, life.written)
     seal(session, _locked(session, dataset_id), listing)
+
+
+def _streamed(
+    source: DatasetSource, listing: dict[str, Any], sources: Sources, limits: InputLimits, life: _Life
+) -> S3Listing | ManifestListing | ArchiveListing | None:
+    """Return the listing of a source that is not a folder."""
+    match source:
+        case DatasetSource.S3:
+            return S3Listing(S3Request.of(listing), sources.s3, limits, life.streamed)
+        case DatasetSource.MANIFEST:
+            return ManifestListing(ManifestRequest.of(listing), sources, limits, life.streamed)
+        case DatasetSource.ARCHIVE:
+            return ArchiveListing(ArchiveRequest.of(listing), sources, limits, life.streamed)
+        case _:
+            return None
 
 
 def _locked(session: Session, dataset_id: uuid.UUID) -> Dataset:

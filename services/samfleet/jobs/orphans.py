@@ -26,7 +26,7 @@ WALK = "orphans"
 ROOTS = ("datasets/", "runs/")  # in the order of the keys
 OBJECTS_AT_ONCE = 5000  # five requests to S3 and a few queries to PostgreSQL
 CHECKED = frozenset(
-    {"images", "annotations", "detections", "prompts", "manifests", "parts", "pictures", "exports"}
+    {"images", "annotations", "detections", "prompts", "manifests", "archives", "parts", "pictures", "exports"}
 )  # every object in these folders has a row
 
 

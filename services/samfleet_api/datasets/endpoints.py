@@ -1,52 +1,33 @@
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
-from sqlalchemy import Engine
 
-from samfleet.config import Settings
 from samfleet.datasets import repository, service
-from samfleet.datasets.allowed_paths import DirectoryNotAllowed, DirectoryNotFound, resolve_allowed
+from samfleet.datasets.allowed_paths import DirectoryNotAllowed, DirectoryNotFound
 from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsNotFound, AnnotationsTooLarge
+from samfleet.datasets.archives.errors import ArchiveFormatUnknown
 from samfleet.datasets.delete import DatasetInUse, delete_dataset
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsNotFound, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.edit import edit_dataset
 from samfleet.datasets.folder_walk import DirectoryLinksRepeat, DirectoryTooLarge, DirectoryUnreadable
-from samfleet.datasets.left_out import LeftOut
-from samfleet.datasets.listing import ListingRequest, create_listing, create_sealed, list_at_once
 from samfleet.datasets.manifests.errors import ManifestFormatUnknown
-from samfleet.datasets.manifests.lines import format_of
-from samfleet.datasets.manifests.listing import ManifestRequest, create_manifest_listing
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.prompts import PromptsNotFound
-from samfleet.datasets.s3_listing import S3Request, create_s3_listing
-from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown, S3Sources
-from samfleet.datasets.s3_urls import SCHEME as S3_SCHEME
-from samfleet.datasets.s3_urls import S3UrlInvalid, parse_s3_object, parse_s3_url
+from samfleet.datasets.s3_sources import BucketNotAllowed, S3ProfileUnknown
+from samfleet.datasets.s3_urls import S3UrlInvalid
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge
-from samfleet.db.models import Dataset as DatasetRow
 from samfleet.db.models import DatasetState
-from samfleet.db.session import transaction
-from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
-from samfleet.labels import LabelsInvalid, check_labels, merge_changes
+from samfleet.labels import LabelsInvalid, check_labels
 from samfleet.logging import get_logger
-from samfleet_api.datasets.schemas import (
-    Categories,
-    CreateDataset,
-    Dataset,
-    DatasetImage,
-    EditDataset,
-    ForUpload,
-    FromBucket,
-    FromDirectory,
-    FromManifest,
-)
+from samfleet_api.datasets.creation import create
+from samfleet_api.datasets.schemas import Categories, Dataset, DatasetImage, EditDataset
 from samfleet_api.datasets.sizes import sizes_of
+from samfleet_api.datasets.sources import CreateDataset
 from samfleet_api.dependencies import (
     EngineValue,
     QueueValue,
@@ -86,6 +67,7 @@ LISTED_BY_A_TASK: dict[int | str, dict[str, Any]] = {202: {"model": Dataset, "de
     operation_id="dataset_create",
     responses=LISTED_BY_A_TASK
     | problems(
+        ArchiveFormatUnknown,
         AnnotationsInvalid,
         AnnotationsNotFound,
         AnnotationsTooLarge,
@@ -121,76 +103,19 @@ def create_dataset(
     s3: S3Value,
     response: Response,
 ) -> Dataset:
-    """Create a dataset from a folder on the server, a bucket or a manifest, or an empty one that is open for uploads.
+    """Create a dataset from a folder on the server, a bucket, a manifest or an archive, or an empty one for uploads.
 
     A small folder is listed at once, and the dataset is sealed (201). A folder with more than 2,000 entries, or with
     more than 200 that take longer than 0.1 s, or with an annotations file of more than 1 MiB, is listed by a task
-    (202): the state is `listing`, then `sealed`, or `failed` with the reason. A bucket and a manifest are always
-    listed by a task.
+    (202): the state is `listing`, then `sealed`, or `failed` with the reason. Other sources are always listed by
+    a task.
     """
     check_labels(body.labels)
-    if isinstance(body, ForUpload):
-        with transaction(engine) as session:
-            dataset = _described(service.create_upload(session, tenant_id, body.name, _left_out(body)), body)
-    elif isinstance(body, FromBucket):
-        dataset = _of_bucket(body, tenant_id, s3, engine, queue)
-    elif isinstance(body, FromManifest):
-        dataset = _of_manifest(body, tenant_id, settings, s3, engine, queue)
-    else:
-        dataset = _of_directory(body, tenant_id, settings, engine, queue)
+    dataset = create(body, tenant_id, settings, s3, engine, queue)
     if dataset.state is DatasetState.LISTING:
         response.status_code = 202
     response.headers["Location"] = f"{router.prefix}/{dataset.id}"
     return Dataset.of(dataset)
-
-
-def _of_directory(
-    body: FromDirectory, tenant_id: uuid.UUID, settings: Settings, engine: Engine, queue: TaskQueue
-) -> DatasetRow:
-    request = ListingRequest(
-        directory=body.directory,
-        annotations_path=body.annotations_path,
-        detections_path=body.detections_path,
-        prompts_path=body.prompts_path,
-        limit=body.limit,
-        include_hidden=body.include_hidden,
-        strict_annotations=body.strict_annotations,
-    )
-    listing = list_at_once(request, settings.dataset_roots, service.InputLimits.of(settings))
-    with transaction(engine) as session:  # opened after the listing, which may take long
-        if listing is not None:
-            return _described(create_sealed(session, tenant_id, listing, body.name), body)
-        dataset = _described(create_listing(session, tenant_id, request, body.name), body)
-        wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
-        return dataset
-
-
-def _of_bucket(body: FromBucket, tenant_id: uuid.UUID, s3: S3Sources, engine: Engine, queue: TaskQueue) -> DatasetRow:
-    profile = s3.choose(parse_s3_url(body.url), body.profile)
-    request = S3Request(body.url, profile, body.limit, body.include_hidden)
-    with transaction(engine) as session:
-        dataset = _described(create_s3_listing(session, tenant_id, request, body.name), body)
-        wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
-        return dataset
-
-
-def _of_manifest(
-    body: FromManifest, tenant_id: uuid.UUID, settings: Settings, s3: S3Sources, engine: Engine, queue: TaskQueue
-) -> DatasetRow:
-    if body.manifest.startswith(S3_SCHEME):
-        s3.choose(parse_s3_object(body.manifest), body.profile)
-    else:
-        resolve_allowed(body.manifest, settings.dataset_roots)
-    request = ManifestRequest(body.manifest, format_of(body.manifest, body.format), body.profile, body.limit)
-    with transaction(engine) as session:
-        dataset = _described(create_manifest_listing(session, tenant_id, request, body.name), body)
-        wake_after_commit(session, queue, TaskName.LIST, str(dataset.id))
-        return dataset
-
-
-def _described(dataset: DatasetRow, body: CreateDataset) -> DatasetRow:
-    merge_changes(dataset, {"labels": body.labels, "notes": body.notes})
-    return dataset
 
 
 @router.get(
@@ -288,10 +213,6 @@ def list_images(
         kept, following = cut_page(rows, limit, lambda row: ("id", row.id))
     sizes = sizes_of(session, dataset.id, [row.id for row in kept])
     return Page(items=[DatasetImage.of(row, sizes.get(row.id)) for row in kept], next=following)
-
-
-def _left_out(body: ForUpload) -> Sequence[LeftOut]:
-    return [LeftOut(one.reason, one.count, tuple(one.examples)) for one in body.left_out]
 
 
 def _after(parts: Sequence[str | int], order: str) -> int:

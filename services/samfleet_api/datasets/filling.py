@@ -6,37 +6,29 @@ from collections.abc import AsyncIterator, Sequence
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy.orm import Session
 
 from samfleet.datasets import uploads
 from samfleet.datasets.annotate import AnnotationsUnmatched
 from samfleet.datasets.annotation_entries import AnnotationsInvalid, AnnotationsTooLarge
 from samfleet.datasets.detections import DetectionsInvalid, DetectionsTooLarge
 from samfleet.datasets.directory import DatasetEmpty
-from samfleet.datasets.manifests.errors import DatasetNotEmpty, ManifestTooLarge
-from samfleet.datasets.manifests.lines import Format
-from samfleet.datasets.manifests.listing import ManifestRequest
-from samfleet.datasets.manifests.upload import upload_manifest
 from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
-from samfleet.datasets.service import DatasetFailed, DatasetListing, DatasetNotFound, DatasetTooLarge, InputLimits
+from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
 from samfleet.datasets.uploads import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.db.models import DatasetImage as ImageRow
-from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_api.bodies import multipart_files, spooled_body
 from samfleet_api.datasets.request_bodies import (
     ANNOTATIONS_BODY,
     DETECTIONS_BODY,
     FILES_BODY,
-    MANIFEST_BODY,
     PROMPTS_BODY,
 )
-from samfleet_api.datasets.schemas import MOST_IMAGES, AddedImages, Dataset, DatasetImage
-from samfleet_api.dependencies import EngineValue, QueueValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.datasets.schemas import AddedImages, Dataset, DatasetImage
+from samfleet_api.dependencies import EngineValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.problems import PayloadTooLarge, problems
-from samfleet_api.schemas import StorableText
 from samfleet_api.short_ids import DatasetId
 from samfleet_api.strict_json import StrictJsonRoute
 
@@ -66,13 +58,6 @@ async def detections_file(request: Request, settings: SettingsValue, _tenant: Te
         yield file
 
 
-async def manifest_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
-    limit = settings.max_annotations_bytes
-    error = ManifestTooLarge(f"the manifest has more than {limit} bytes, the most this server accepts")
-    async with spooled_body(request, limit, error) as file:
-        yield file
-
-
 async def prompts_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
     limit = settings.max_annotations_bytes
     error = PromptsTooLarge(f"the prompts have more than {limit} bytes, the most this server accepts")
@@ -83,7 +68,6 @@ async def prompts_file(request: Request, settings: SettingsValue, _tenant: Tenan
 UploadedFiles = Annotated[Sequence[uploads.UploadedFile], Depends(uploaded_files)]
 AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
 DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
-ManifestFile = Annotated[IO[bytes], Depends(manifest_file)]
 PromptsFile = Annotated[IO[bytes], Depends(prompts_file)]
 
 
@@ -173,54 +157,6 @@ def put_detections(
     """
     limits = InputLimits.of(settings).annotations
     return Dataset.of(uploads.put_detections(engine, store, tenant_id, dataset_id, content, limits))
-
-
-@router.put(
-    "/{dataset_id}/manifest",
-    status_code=202,
-    summary="Upload a manifest",
-    operation_id="dataset_put_manifest",
-    openapi_extra=MANIFEST_BODY,
-    responses=problems(
-        DatasetNotFound,
-        DatasetFailed,
-        DatasetListing,
-        DatasetNotEmpty,
-        DatasetSealed,
-        ManifestTooLarge,
-        StorageFull,
-        StorageUnavailable,
-    ),
-)
-@long_running
-def put_manifest(
-    dataset_id: DatasetId,
-    content: ManifestFile,
-    tenant_id: TenantId,
-    engine: EngineValue,
-    store: StoreValue,
-    queue: QueueValue,
-    form: Annotated[Format, Query(alias="format", description="JSON Lines, or CSV with a header.")],
-    base: Annotated[
-        StorableText | None,
-        Query(min_length=1, max_length=4096, description="Folder on the server, or s3://…, of relative paths."),
-    ] = None,
-    profile: Annotated[
-        StorableText | None, Query(min_length=1, max_length=63, description="Name of a profile in SAMFLEET_S3_SOURCES.")
-    ] = None,
-    limit: Annotated[
-        int | None, Query(ge=1, le=MOST_IMAGES, description="Only the first images of the manifest.")
-    ] = None,
-) -> Dataset:
-    """Fill an open, empty dataset with the images that a manifest lists. A task reads it and seals the dataset: the
-    state is `listing`, then `sealed`, or `failed` with the reason.
-    """
-    request = ManifestRequest("the manifest", form, profile, limit, base)
-
-    def wake(session: Session) -> None:
-        wake_after_commit(session, queue, TaskName.LIST, str(dataset_id))
-
-    return Dataset.of(upload_manifest(engine, store, tenant_id, dataset_id, content, request, wake))
 
 
 @router.put(

@@ -51,6 +51,12 @@ ANNOTATIONS_BODY: dict[str, Any] = {
         },
     }
 }
+ARCHIVE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 MANIFEST_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -71,6 +71,12 @@ Manifest = Annotated[
         metavar="FILE|URL", help="List of images: a local .jsonl or .csv file, or s3://bucket/name.", show_default=False
     ),
 ]
+Archive = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL", help="A local .zip, .tar, .tar.gz or .tgz file, or s3://bucket/name.", show_default=False
+    ),
+]
 ManifestFormat = Annotated[
     Format | None, typer.Option("--format", help="Format of the manifest. Default: by its suffix.", show_default=False)
 ]
@@ -120,13 +126,18 @@ def list_datasets(
 def create(
     s3: BucketUrl = None,
     manifest: Manifest = None,
+    archive: Archive = None,
     form: ManifestFormat = None,
     profile: Profile = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Only the first N images in the order of their keys or lines.", show_default=False),
+        typer.Option(
+            min=1, help="Only the first N images in the order of their keys, lines or files.", show_default=False
+        ),
     ] = None,
-    hidden: Annotated[bool, flag("--hidden", help="Include hidden keys, and those of operating systems.")] = False,
+    hidden: Annotated[
+        bool, flag("--hidden", help="Include hidden keys or files, and those of operating systems.")
+    ] = False,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the dataset. Default: the last folder's, the bucket's or the file's."),
@@ -136,22 +147,25 @@ def create(
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
-    """Make a dataset of images in a bucket or a manifest, which the server reads and does not copy.
+    """Make a dataset of images in a bucket or a manifest, which the server reads and does not copy, or of an archive,
+    which it unpacks.
 
     Waits until they are listed. The operator allows buckets with SAMFLEET_S3_SOURCES, and hosts of URLs with
     SAMFLEET_URL_SOURCES. Paths in a local manifest are relative to its folder, which the server must be able to read.
     """
     from samfleet.client.create_dataset import create_dataset
-    from samfleet.client.server_sources import BucketSource, ManifestSource, ServerSource
+    from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource, ServerSource
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.progress import open_display
 
     described = {"name": name, "labels": labels_of(label), "notes": notes}
     source: ServerSource
-    if (s3 is None) == (manifest is None):
-        raise typer.BadParameter("give either --s3 or --manifest")
+    if sum(given is not None for given in (s3, manifest, archive)) != 1:
+        raise typer.BadParameter("give one of --s3, --manifest and --archive")
     if s3 is not None:
         source = BucketSource(s3, {"profile": profile, "limit": limit, "include_hidden": hidden or None, **described})
+    elif archive is not None:
+        source = ArchiveSource(archive, None, profile, limit, hidden, described)
     else:
         source = ManifestSource(manifest or "", form, profile, limit, described)
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:

@@ -19,6 +19,7 @@ OPERATIONS = [
     "dataset_list_images",
     "dataset_list_versions",
     "dataset_put_annotations",
+    "dataset_put_archive",
     "dataset_put_detections",
     "dataset_put_manifest",
     "dataset_put_prompts",

@@ -12,7 +12,7 @@ from samfleet.client.create_dataset import (
     Source,
     create_dataset,
 )
-from samfleet.client.server_sources import BucketSource, ManifestSource, SourceNotSupported
+from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource, SourceNotSupported
 from samfleet.client.transport import ApiError
 from samfleet.client.uploads import BATCH_FILES, UploadProgress
 from samfleet.client.wait import Clock
@@ -305,3 +305,20 @@ def test_a_manifest_that_does_not_exist_is_refused_before_anything_is_sent(tmp_p
     with pytest.raises(match=r"\.jsonl"):
         create_dataset(api.client(), ManifestSource(str(tmp_path / "list.txt")))
     assert api.requests == []
+
+
+def test_archives_are_read_from_buckets_and_otherwise_uploaded(tmp_path: Path) -> None:
+    api = ApiDouble({"POST /v1/datasets": dataset(source="archive")})
+    create_dataset(api.client(), ArchiveSource("s3://photos/a.zip", profile="lab", hidden=True))
+    body = {"source": "archive", "archive": "s3://photos/a.zip", "profile": "lab", "include_hidden": True}
+    assert api.body(0) == body
+    (tmp_path / "shelves.tar.gz").write_bytes(b"x")
+    routes = {
+        "POST /v1/datasets": dataset(state="open"),
+        "PUT /v1/datasets/d1/archive": dataset(state="listing"),
+        "GET /v1/datasets/d1": dataset(source="archive"),
+    }
+    api = ApiDouble(routes)
+    create_dataset(api.client(), ArchiveSource(str(tmp_path / "shelves.tar.gz"), limit=5))
+    assert api.body(0) == {"source": "upload", "name": "shelves"}
+    assert dict(api.requests[1].url.params) == {"format": "tar.gz", "limit": "5"}

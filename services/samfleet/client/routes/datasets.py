@@ -15,6 +15,7 @@ from samfleet.regular_files import open_regular
 
 _LISTING_SECONDS = 600  # the server limits listing a folder to two minutes by default (`SAMFLEET_LISTING_TIME`)
 _DATASET = Dataset.model_validate
+_FILLED = ("dataset_listing", "dataset_sealed", "dataset_failed")  # codes once a file of images was accepted
 
 
 def create_directory_dataset(
@@ -49,6 +50,11 @@ def create_bucket_dataset(url: str, **fields: Any) -> Call[Dataset]:
 def create_manifest_dataset(manifest: str, **fields: Any) -> Call[Dataset]:
     """Create a dataset of a manifest that the server reads. `fields` are further fields of the request's body."""
     return _created({"source": "manifest", "manifest": manifest, **fields})
+
+
+def create_archive_dataset(archive: str, **fields: Any) -> Call[Dataset]:
+    """Create a dataset of an archive that the server reads. `fields` are further fields of the request's body."""
+    return _created({"source": "archive", "archive": archive, **fields})
 
 
 def create_upload_dataset(*, name: str | None = None, left_out: Sequence[LeftOut] = (), **fields: Any) -> Call[Dataset]:
@@ -95,14 +101,18 @@ def upload_manifest(dataset_id: str, path: Path, **params: Any) -> Call[None]:
     """Fill an open dataset with the images of a manifest. If a repeat finds that the dataset is no longer open, the
     first request had succeeded and only its response was lost.
     """
-    return Call(
-        "PUT",
-        f"/v1/datasets/{dataset_id}/manifest",
-        unchanged,
-        {"timeout": EXCHANGE_SECONDS, "params": without_none(params)},
-        body=partial(_content, path, "application/octet-stream"),
-        done=("dataset_listing", "dataset_sealed", "dataset_failed"),
-    )
+    return _source(f"/v1/datasets/{dataset_id}/manifest", path, params)
+
+
+def upload_archive(dataset_id: str, path: Path, **params: Any) -> Call[None]:
+    """Fill an open dataset with the images of an archive. A repeat is treated like that of `upload_manifest`."""
+    return _source(f"/v1/datasets/{dataset_id}/archive", path, params)
+
+
+def _source(route: str, path: Path, params: Mapping[str, Any]) -> Call[None]:
+    request = {"timeout": EXCHANGE_SECONDS, "params": without_none(params)}
+    content = partial(_content, path, "application/octet-stream")
+    return Call("PUT", route, unchanged, request, body=content, done=_FILLED)
 
 
 def _file(route: str, path: Path) -> Call[None]:

@@ -36,7 +36,7 @@ class ManifestTooLarge(TooLarge):
 
 
 class DatasetNotEmpty(Conflict):
-    """The dataset already has images, annotations or detections; create another one for the manifest."""
+    """The dataset already has images, annotations or detections; create another one."""
 
     code = "dataset_not_empty"
 

@@ -17,6 +17,7 @@ class DatasetSource(enum.StrEnum):
     UPLOAD = "upload"
     S3 = "s3"
     MANIFEST = "manifest"
+    ARCHIVE = "archive"
 
 
 class DatasetState(enum.StrEnum):

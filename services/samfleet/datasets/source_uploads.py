@@ -1,4 +1,4 @@
-"""Manifests uploaded into an open, empty dataset."""
+"""Manifests and archives uploaded into an open, empty dataset."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func
 from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
+from samfleet.datasets.archives.listing import ArchiveRequest
 from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest
 from samfleet.datasets.service import found, get_dataset, require_listed
@@ -20,22 +21,28 @@ from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore
 
+Request = ManifestRequest | ArchiveRequest
 
-def upload_manifest(
+
+def upload_source(
     engine: Engine,
     store: ObjectStore,
     tenant_id: uuid.UUID,
     dataset_id: uuid.UUID,
     content: IO[bytes],
-    request: ManifestRequest,
+    request: Request,
     wake: Callable[[Session], None],
 ) -> Dataset:
-    """Store the manifest and set the dataset to the state `listing`; `wake` sends the task that reads it."""
+    """Store the file and set the dataset to the state `listing`; `wake` sends the task that reads it."""
+    source = DatasetSource.MANIFEST if isinstance(request, ManifestRequest) else DatasetSource.ARCHIVE
     with read_only(engine) as session:
         _require_empty(get_dataset(session, tenant_id, dataset_id))
-    with stored(store, f"datasets/{dataset_id}/manifests", content) as (key, size), transaction(engine) as session:
+    with (
+        stored(store, f"datasets/{dataset_id}/{source.value}s", content) as (key, size),
+        transaction(engine) as session,
+    ):
         dataset = _require_empty(found(repository.lock(session, tenant_id, dataset_id), dataset_id))
-        dataset.source, dataset.state = DatasetSource.MANIFEST, DatasetState.LISTING
+        dataset.source, dataset.state = source, DatasetState.LISTING
         dataset.listing = asdict(replace(request, stored=key))
         dataset.stored_bytes += size
         dataset.stored_objects += 1
@@ -52,7 +59,5 @@ def _require_empty(dataset: Dataset) -> Dataset:
     if dataset.state is DatasetState.SEALED:
         raise DatasetSealed(f"dataset {dataset.id} is sealed and never changes again; create another one")
     if dataset.image_count or dataset.annotations_key or dataset.detections_key:
-        raise DatasetNotEmpty(
-            f"dataset {dataset.id} already has images, annotations or detections; create another one for the manifest"
-        )
+        raise DatasetNotEmpty(f"dataset {dataset.id} already has images, annotations or detections; create another one")
     return dataset
