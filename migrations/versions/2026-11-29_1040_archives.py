@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "c93a6e1f7b04"
-down_revision = "5b1f0c8ad2e6"
+down_revision = "7c1f3e5a9b20"
 branch_labels = None
 depends_on = None
 

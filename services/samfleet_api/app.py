@@ -75,7 +75,8 @@ is null. Unknown parameters and fields are rejected, so that misspellings are no
 ROUTERS = (
     datasets, dataset_filling, dataset_filling_by_source, dataset_versions, jobs, job_changes, job_events, job_history,
     runs, run_results, exports, export_files, deletions, variants, pools, hardware, prices, reports, survey, advice,
-    exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit, storage, webhooks, webhook_deliveries,
+    exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit, storage, webhooks,
+    webhook_deliveries,
 )  # fmt: skip
 
 
