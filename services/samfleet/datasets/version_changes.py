@@ -1,7 +1,8 @@
 """Differences between the images of a version and those of the version before it.
 
 Two images are the same bytes if they have the same address and size and, for a file, the same settled times. An
-uploaded object is written once under its key, and the address of an object in a bucket has its ETag. Nothing is read.
+uploaded object is written once under its key. The address of an object in a bucket has its ETag, and so has a URL whose
+manifest states it; without one, nothing is known of its bytes. Nothing is read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from samfleet.datasets.content import FILE_SCHEME
+from samfleet.datasets.content import FILE_SCHEME, STORE_SCHEME
 from samfleet.db.models import Dataset, DatasetImage
 
 
@@ -24,7 +25,10 @@ def same_bytes(one: Any, other: Any) -> ColumnElement[bool]:
     same_times = and_(one.modified_ns == other.modified_ns, one.changed_ns == other.changed_ns)
     settled = and_(one.changed_ns.is_not(None), other.changed_ns.is_not(None), same_times)
     is_file = one.uri.startswith(FILE_SCHEME, autoescape=True)
-    return and_(one.uri == other.uri, one.size_bytes == other.size_bytes, or_(not_(is_file), settled))
+    is_stored = one.uri.startswith(STORE_SCHEME, autoescape=True)
+    is_tagged = and_(not_(is_file), one.uri.regexp_match("#.+$"))
+    known = or_(is_stored, is_tagged, and_(is_file, settled))
+    return and_(one.uri == other.uri, one.size_bytes == other.size_bytes, known)
 
 
 def count_changes(session: Session, dataset: Dataset) -> None:

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets import repository
 from samfleet.datasets.service import DatasetNotSealed, found, require_listed
-from samfleet.db.models import Dataset, DatasetState
+from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.errors import Conflict
 
+REFRESHABLE = (DatasetSource.DIRECTORY, DatasetSource.S3)
 PENDING = (DatasetState.LISTING, DatasetState.OPEN)
 
 
@@ -36,7 +37,7 @@ class DatasetNotNewest(Conflict):
 
 
 class DatasetNotRefreshable(Conflict):
-    """The dataset has no source to list again: it was uploaded, or made by an older release."""
+    """The dataset has no folder or bucket to list again: it was uploaded, or made of a manifest or an archive."""
 
     code = "dataset_not_refreshable"
 
@@ -48,7 +49,7 @@ def create_refresh(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
     Raises `DatasetNotRefreshable` and the errors of `lock_newest`.
     """
     base = lock_newest(session, tenant_id, dataset_id)
-    if base.listing is None:
+    if base.listing is None or base.source not in REFRESHABLE:
         raise DatasetNotRefreshable(
             f"dataset {base.id} has no folder or bucket to list again; make a new dataset of the images that you want"
         )

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import BigInteger, Subquery, cast, literal, null, select, true
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from samfleet.datasets import folder_walk
 from samfleet.datasets.service import InputLimits
+from samfleet.datasets.version_changes import same_bytes
 from samfleet.jobs.clean import CleanLimits, clean
 from samfleet.jobs.listing import list_dataset
 from samfleet_cli.main import app
@@ -142,6 +145,42 @@ def test_uploads_have_no_source(tenant: Tenant) -> None:
     tenant.http.post(f"/v1/datasets/{dataset['id']}/images", files={"files": ("a.png", b"x", "image/png")})
     tenant.http.post(f"/v1/datasets/{dataset['id']}/seal")
     assert code(tenant, dataset) == (409, "dataset_not_refreshable")
+
+
+def test_a_manifest_is_no_folder(api: Api, tenant: Tenant, folder: Path) -> None:
+    (folder / "list.csv").write_text("image\na.png\n")
+    body = {"source": "manifest", "manifest": str(folder / "list.csv")}
+    dataset = tenant.http.post("/v1/datasets", json=body).json()
+    assert code(tenant, dataset) == (409, "dataset_listing")
+    list_dataset(api.engine, uuid.UUID(dataset["id"]), [api.root], InputLimits())
+    assert code(tenant, dataset) == (409, "dataset_not_refreshable")
+
+
+@pytest.mark.parametrize(
+    ("uri", "same"),
+    [
+        ("store:datasets/1/a.jpg", True),
+        ("s3://default@photos/a.jpg#%221f%22", True),
+        ("s3://default@photos/a.jpg#", False),  # did not exist when it was listed
+        ("https://images.example.com/a.jpg", False),
+        ("https://images.example.com/a.jpg#1f", True),
+        ("file:///photos/a%23b.jpg", False),  # without times
+    ],
+)
+def test_an_address_tells_whether_the_bytes_are_the_same(api: Api, uri: str, same: bool) -> None:
+    one, other = _row(uri), _row(uri)
+    with Session(api.engine) as session:
+        assert session.scalar(select(same_bytes(one.c, other.c)).select_from(one).join(other, true())) is same
+
+
+def _row(uri: str) -> Subquery:
+    """Return a row of `dataset_images` that is in no table."""
+    return select(
+        literal(uri).label("uri"),
+        literal(5).label("size_bytes"),
+        cast(null(), BigInteger).label("modified_ns"),
+        cast(null(), BigInteger).label("changed_ns"),
+    ).subquery()
 
 
 @pytest.mark.parametrize("body", [{}, {"refresh": False}, {"refresh": True, "limit": 3}])
