@@ -10,6 +10,7 @@ import contextvars
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -31,11 +32,13 @@ from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.parts import part_key, part_rows
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.jobs.record import record
+from samfleet.jobs.reuse import ReusedImage, current_weights, shard_rows, take_over
 from samfleet.jobs.stall import Reason
 from samfleet.jobs.variant_turns import begin_waiting, fairest_shard
 from samfleet.logging import get_logger
 from samfleet.storage.jsonl import write_jsonl_zst
 from samfleet.tracing import span
+from samfleet.variants.catalogue import get_variant
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.database import when_database_answers
 from samfleet_worker.image_step import ImageStep
@@ -100,14 +103,14 @@ def _process(services: Services, claimed: ClaimedShard) -> ShardOutcome:
 
 def _carry_out(services: Services, claimed: ClaimedShard) -> None:
     with LeaseKeeper(services, claimed) as lease:
-        admit_shard(services, claimed)
-        lease.images_begin()
-        outcomes = _segment_images(services, claimed, lease)
+        reused = _take_over(services, claimed)
+        outcomes = _compute(services, claimed, reused, lease)
         started = time.perf_counter()
         key = part_key(claimed.run_id, claimed.index, claimed.token)
+        rows = part_rows(services.store, outcomes, claimed.previous_part)
         with span("store"):
-            size = write_jsonl_zst(services.store, key, part_rows(services.store, outcomes, claimed.previous_part))
-        store_ms = (time.perf_counter() - started) * 1e3 / len(outcomes)
+            size = write_jsonl_zst(services.store, key, shard_rows(claimed, outcomes, reused) if reused else rows)
+        store_ms = (time.perf_counter() - started) * 1e3 / len(claimed.images)
 
         def step(session: Session) -> None:
             in_flight = services.settings.shards_in_flight
@@ -120,12 +123,31 @@ def _carry_out(services: Services, claimed: ClaimedShard) -> None:
                 part_bytes=size,
                 store_ms=store_ms,
                 shards_in_flight=in_flight,
+                reused=reused,
             )
 
         with span("record"):
             when_database_answers(services, step, lease)
     count_recorded(claimed, outcomes, store_ms)
-    log.info("shard.recorded", images=len(outcomes), failed=sum(outcome.error is not None for outcome in outcomes))
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    log.info("shard.recorded", images=len(outcomes), failed=failed, reused=len(reused))
+
+
+def _take_over(services: Services, claimed: ClaimedShard) -> Sequence[ReusedImage]:
+    weights = current_weights(get_variant(claimed.variant), services.settings.weights_dir) if claimed.reuse else None
+    return () if weights is None else take_over(services.engine, services.store, claimed, weights)
+
+
+def _compute(
+    services: Services, claimed: ClaimedShard, reused: Sequence[ReusedImage], lease: LeaseKeeper
+) -> Sequence[ImageOutcome]:
+    taken = {one.image.dataset_image_id for one in reused}
+    images = tuple(image for image in claimed.images if image.dataset_image_id not in taken)
+    if not images:
+        return ()
+    admit_shard(services, claimed)
+    lease.images_begin()
+    return _segment_images(services, replace(claimed, images=images), lease)
 
 
 def _segment_images(services: Services, claimed: ClaimedShard, lease: LeaseKeeper) -> Sequence[ImageOutcome]:

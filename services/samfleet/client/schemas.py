@@ -199,6 +199,7 @@ class Job(_Resource):
     error: Failure | None = None
     stalled: Stalled | None = None
     counts: Counts
+    images_reused: int = 0
     progress: float = 0.0
     images_per_second: float | None = None
     eta_seconds: float | None = None

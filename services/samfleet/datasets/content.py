@@ -67,6 +67,20 @@ def held_bytes(uri: str, listed: int) -> int:
         return listed  # reading the file will raise the error
 
 
+def is_unchanged(uri: str, size_bytes: int, modified_ns: int | None, changed_ns: int | None) -> bool:
+    """Return True if the bytes are still those that were listed.
+
+    Those of an upload or of a bucket's object always are: its address names them. A file must have the same times.
+    """
+    if not uri.startswith(FILE_SCHEME):
+        return True
+    try:
+        status = os.stat(_path(uri))  # noqa: PTH116 - a `Path` costs more than the call
+    except OSError:
+        return False  # reading the file will raise the error
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (size_bytes, modified_ns, changed_ns)
+
+
 def _read(store: ObjectStore, uri: str, max_bytes: int, remote: Remote) -> bytes:
     scheme = uri.partition(":")[0]
     if scheme in remote:

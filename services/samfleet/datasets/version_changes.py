@@ -57,4 +57,4 @@ def _compare(session: Session, dataset_id: uuid.UUID, base_id: uuid.UUID) -> dic
     }
     columns = [func.count().filter(condition).label(name) for name, condition in counts.items()]
     joined = select(*columns).select_from(new).join(old, new.file_name == old.file_name, full=True)
-    return dict(session.execute(joined).mappings().one())
+    return dict(zip(counts, session.execute(joined).one(), strict=True))

@@ -49,7 +49,8 @@ class ClaimedShard:
     """A shard with all that a worker needs; `images` are in position order.
 
     `attempts` counts earlier failures caused by the shard, `waits` those caused by an unavailable server. A `suspect`
-    must run alone. A retried shard has only its failed images, and `previous_part` with the lines of all.
+    must run alone. A retried shard has only its failed images, and `previous_part` with the lines of all. With `reuse`,
+    results of earlier runs may be taken over.
     """
 
     shard_id: int
@@ -66,6 +67,7 @@ class ClaimedShard:
     queue_shard_ms: float
     images: tuple[ShardImage, ...]
     previous_part: str | None = None
+    reuse: bool = False
 
 
 def must_run_alone(session: Session, shard_id: int) -> bool:
@@ -109,10 +111,10 @@ def claim(
 
 def _claimed(session: Session, shard: Shard) -> ClaimedShard:
     run = session.get_one(Run, shard.run_id)
-    dataset_id = session.scalars(select(Job.dataset_id).where(Job.id == run.job_id)).one()
+    job = session.execute(select(Job.dataset_id, Job.reuse_results).where(Job.id == run.job_id)).one()
     images = read_shard_images(
         session,
-        dataset_id,
+        job.dataset_id,
         range(shard.first_position, shard.last_position + 1),
         # a run's task has every parameter of its sampler
         with_detections=run.task.get("boxes_from") == "detections",
@@ -133,6 +135,7 @@ def _claimed(session: Session, shard: Shard) -> ClaimedShard:
         queue_shard_ms=_milliseconds(shard.queued_at, shard.claimed_at),
         images=images if shard.part_key is None else failed_images(session, shard, images),
         previous_part=shard.part_key,
+        reuse=job.reuse_results and shard.part_key is None,
     )
 
 

@@ -15,6 +15,7 @@ from samfleet.jobs.dispatch import dispatch_run
 from samfleet.jobs.hardware import KnownHardware, remember_hardware
 from samfleet.jobs.outcomes import ImageOutcome
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
+from samfleet.jobs.reuse import ReusedImage, count_reused, reused_row
 from samfleet.jobs.settle import FAILURE_RATE_EXCEEDED, fail_run
 from samfleet.jobs.stall import get_on
 from samfleet.jobs.states import OPEN_SHARDS, lock_run, move_run
@@ -32,8 +33,9 @@ def record(
     part_bytes: int,
     store_ms: float,
     shards_in_flight: int,
+    reused: Sequence[ReusedImage] = (),
 ) -> None:
-    """Write one row per image (in position order, as in the part), update the run's counters and advance the run.
+    """Write one row per image, computed or `reused`, update the run's counters and advance the run.
 
     The rows of a retried shard replace those of its failed images; its other rows now refer to the new part. Raises
     `LeaseLost`, with nothing written, if the token is no longer the newest. `store_ms` is each image's share of the
@@ -46,13 +48,13 @@ def record(
     hardware = remember_hardware(session, (outcome.report.hardware for outcome in outcomes if outcome.report))
     stored = {"part_key": part_key, "store_ms": store_ms}
     job, run = locked
-    lines = _replace(session, job, claimed, part_key) if claimed.previous_part else {}
-    rows = [
-        {**_row(claimed, outcome, lines.get(outcome.image.dataset_image_id, place), hardware), **stored}
-        for place, outcome in enumerate(outcomes)
-    ]
+    replaced = _replace(session, job, claimed, part_key) if claimed.previous_part else {}
+    lines = {**{image.dataset_image_id: place for place, image in enumerate(claimed.images)}, **replaced}
+    rows = [{**_row(claimed, one, lines[one.image.dataset_image_id], hardware), **stored} for one in outcomes]
     copy_rows(session, ImageResult, rows)
-    _count(run, outcomes, failed, replaced=len(lines))
+    copy_rows(session, ImageResult, [reused_row(claimed, one, lines, part_key) for one in reused])
+    _count(run, outcomes, failed, replaced=len(replaced))
+    count_reused(run, reused)
     run.part_bytes += part_bytes - replaced_bytes
     run.parts += claimed.previous_part is None
     run.gates = {**run.gates, **_gates(outcomes, hardware)}

@@ -32,12 +32,12 @@ def choose_shard_size(images: int, most: int, in_time: int | None = None) -> int
 def images_in_time(session: Session, run: Run, shard_time: timedelta) -> int | None:
     """Return the images of a shard that takes `shard_time`, at least 1, by the last run that was alike.
 
-    That is the last finished run of the same variant, pool and task. None without one.
+    That is the last finished run of the same variant, pool and task that computed all its images. None without one.
     """
     alike = (
         select(Run.id)
         .where(Run.variant == run.variant, Run.pool == run.pool, Run.task == run.task)
-        .where(Run.finished_at.is_not(None), Run.succeeded > 0)
+        .where(Run.finished_at.is_not(None), Run.succeeded > 0, Run.reused == 0)
         .order_by(Run.finished_at.desc())
         .limit(1)
         .scalar_subquery()

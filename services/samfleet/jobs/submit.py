@@ -20,6 +20,7 @@ from samfleet.errors import Conflict, InvalidInput, TooManyRequests
 from samfleet.jobs.prompt_budget import DEFAULT_LIMITS, PromptLimits, check_budget
 from samfleet.jobs.queue import TaskName, TaskQueue, wake_after_commit
 from samfleet.jobs.quotas import UNLIMITED, Quotas, require_place
+from samfleet.jobs.reuse import model_sha256
 from samfleet.jobs.sharing import DEFAULT_PRIORITY
 from samfleet.jobs.states import add_event
 from samfleet.jobs.task import JobTask, PromptsJobTask, PromptSource, parse_job_task
@@ -48,6 +49,12 @@ class AnnotationsMissing(InvalidInput):
     """The dataset has no annotations for prompts or the evaluation; add a COCO file before sealing it."""
 
     code = "annotations_missing"
+
+
+class ReuseNotPossible(InvalidInput):
+    """The masks of this task depend on more than the images, such as boxes of the dataset; leave reuse_results out."""
+
+    code = "reuse_not_possible"
 
 
 class DetectionsMissing(InvalidInput):
@@ -91,6 +98,7 @@ class JobRequest:
     parent_id: uuid.UUID | None = None
     keep_days: int | None = None
     priority: int = DEFAULT_PRIORITY
+    reuse_results: bool = False
 
     def sha256(self, task: JobTask) -> str:
         """Return a hash that tells whether two requests with the same idempotency key are equal."""
@@ -107,6 +115,8 @@ class JobRequest:
                 body[name] = value
         if self.priority != DEFAULT_PRIORITY:
             body["priority"] = self.priority
+        if self.reuse_results:
+            body["reuse_results"] = True
         if self.parent_id is not None:
             body["parent_id"] = str(self.parent_id)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -163,6 +173,7 @@ def _add_run(session: Session, job: Job, record: VariantRecord, pool: str, task:
     run = Run(id=uuid.uuid4(), job_id=job.id, variant=record.name, pool=pool)
     run.task, run.total = task.resolve(record), images
     run.provenance = {**record.provenance, "code_version": code_version()}
+    run.model_sha256 = model_sha256(record)
     session.add(run)
     add_event(session, job.id, RunState.QUEUED, run_id=run.id)
 
@@ -194,6 +205,7 @@ def _insert_job(session: Session, request: JobRequest, task: JobTask, digest: st
         "max_failure_rate": request.max_failure_rate,
         "evaluate": bool(dataset.annotation_count) if request.evaluate is None else request.evaluate,
         "keep_days": request.keep_days,
+        "reuse_results": request.reuse_results,
         "priority": request.priority,
         "idempotency_key": request.idempotency_key,
         "request_sha256": digest,
@@ -246,6 +258,8 @@ def _check_dataset(session: Session, request: JobRequest, needed: Collection[Pro
 
     The lock prevents its deletion before the job is stored.
     """
+    if request.reuse_results and set(needed) != {None}:
+        raise ReuseNotPossible
     query = select(Dataset).where(Dataset.id == request.dataset_id, Dataset.tenant_id == request.tenant_id)
     shared = query.where(Dataset.deleted_at.is_(None)).with_for_update(read=True, key_share=True)
     dataset = session.scalars(shared, execution_options={"populate_existing": True}).one_or_none()

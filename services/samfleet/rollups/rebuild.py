@@ -104,7 +104,7 @@ def _images(run_id: uuid.UUID) -> CTE:
             array([*STAGE_SQL.values(), model_ms_sql(), image_ms_sql()]).label("times"),
         )
         .join(Shard, Shard.id == ImageResult.shard_id)
-        .where(ImageResult.run_id == run_id)
+        .where(ImageResult.run_id == run_id, ImageResult.reused_from.is_(None))
         .cte("images")
     )
 

@@ -20,6 +20,7 @@ from samfleet.jobs.submit import (
     JobInvalid,
     JobRequest,
     PoolNotFound,
+    ReuseNotPossible,
     submit_job,
 )
 from samfleet.jobs.weights import VariantWithoutWeights
@@ -88,6 +89,7 @@ IdempotencyKey = Annotated[
             LicenceNotAccepted,
             PayloadTooLarge,
             PoolNotFound,
+            ReuseNotPossible,
             TaskInvalid,
             TooManyOpenImages,
             TooManyOpenJobs,

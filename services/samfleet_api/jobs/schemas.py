@@ -159,6 +159,12 @@ class SubmitJob(RequestModel):
         description="Evaluate each completed run against the dataset's annotations. Default: true if it has any.",
     )
     keep_days: KeepDays | None = None
+    reuse_results: bool = Field(
+        default=False,
+        strict=True,
+        description="Take over the results of images whose bytes an earlier run of the same variant, weights, code, "
+        "task and pool has segmented. Not for tasks with boxes or annotations of the dataset.",
+    )
 
     @model_validator(mode="after")
     def check_complete(self) -> SubmitJob:
@@ -210,6 +216,8 @@ class Job(BaseModel):
                     "error": None,
                     "stalled": None,
                     "counts": RUN_EXAMPLE["counts"],
+                    "reuse_results": False,
+                    "images_reused": 0,
                     "progress": 1.0,
                     "images_per_second": 21.4,
                     "eta_seconds": None,
@@ -244,6 +252,8 @@ class Job(BaseModel):
     error: Failure | None
     stalled: Stalled | None = Field(description="State of the run that has waited longest.")
     counts: Counts = Field(description="Images times runs.")
+    reuse_results: bool = Field(description="As submitted.")
+    images_reused: int = Field(description="Those of the succeeded images that were taken over from earlier runs.")
     progress: float = Field(ge=0, le=1)
     images_per_second: float | None = Field(description="Rate over the wall time since the first claim of any run.")
     eta_seconds: float | None = Field(description="Null while the rate is unknown and after the end.")

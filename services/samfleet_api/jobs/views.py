@@ -80,6 +80,8 @@ def _view(session: Session, jobs: Sequence[JobRow], keep_days: int | None, *, wi
             error=_error_of(job),
             stalled=min((stalled[run.id] for run in own if run.id in stalled), key=_since, default=None),
             counts=Counts.of(overall),
+            reuse_results=job.reuse_results,
+            images_reused=sum(run.reused for run in own),
             progress=overall.fraction,
             images_per_second=overall.images_per_second,
             eta_seconds=overall.eta_seconds,

@@ -94,6 +94,7 @@ class RunImage(BaseModel):
                     "other_load": 0.04,
                     "hardware_id": "0b5d6b7e-7b43-4e5c-8a44-64a5c5a2f2e0",
                     "checkpoint_sha256": "6dbb90523a35330f",
+                    "reused_from": None,
                     "code_licence": "Apache-2.0",
                     "weights_licence": "Apache-2.0",
                 }
@@ -131,6 +132,9 @@ class RunImage(BaseModel):
     )
     hardware_id: uuid.UUID | None
     checkpoint_sha256: str | None
+    reused_from: uuid.UUID | None = Field(
+        description="The run that computed the masks, if they were taken over; then there are no times or hardware."
+    )
     code_licence: str
     weights_licence: str
 
@@ -158,6 +162,7 @@ class RunImage(BaseModel):
             other_load=result.other_load,
             hardware_id=result.hardware_id,
             checkpoint_sha256=result.checkpoint_sha256,
+            reused_from=result.reused_from,
             code_licence=run.provenance.get("code_licence", ""),
             weights_licence=run.provenance.get("weights_licence", ""),
         )

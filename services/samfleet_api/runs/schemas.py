@@ -20,6 +20,7 @@ RUN_EXAMPLE: dict[str, Any] = {
     "pool": "default",
     "state": "completed",
     "counts": {"total": 500, "succeeded": 499, "failed": 1, "in_progress": 0},
+    "images_reused": 0,
     "masks": 3810,
     "images_per_second": 21.4,
     "hardware": [
@@ -178,6 +179,7 @@ class Run(BaseModel):
     pool: str
     state: RunState
     counts: Counts
+    images_reused: int = Field(description="Those of the succeeded images that were taken over from earlier runs.")
     masks: int
     images_per_second: float | None = Field(
         description="Recorded and in-progress images over the wall time since the first claim; null before the first."

@@ -63,6 +63,7 @@ def view_run(
         pool=run.pool,
         state=run.state,
         counts=Counts.of(progress),
+        images_reused=run.reused,
         masks=run.masks,
         images_per_second=progress.images_per_second,
         hardware=[HardwareName.model_validate(row) for row in facts.hardware],

@@ -121,6 +121,14 @@ Evaluate = Annotated[
     ),
 ]
 
+ReuseResults = Annotated[
+    bool,
+    flag(
+        "--reuse-results",
+        help="Take over the masks of images that an earlier job with the same variant and options has segmented.",
+    ),
+]
+
 
 @with_grid_options
 def segment(
@@ -146,6 +154,7 @@ def segment(
     notes: Notes = None,
     keep_days: KeepDays = None,
     priority: Priority = None,
+    reuse_results: ReuseResults = False,
     dataset_name: DatasetName = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -170,7 +179,7 @@ def segment(
 
     images = _images_of(source, annotations, detections, prompts, strict_annotations, limit, hidden, dataset_name)
     described = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days}
-    fields = {**described, "evaluate": evaluate, "priority": priority}
+    fields = {**described, "evaluate": evaluate, "priority": priority, "reuse_results": reuse_results or None}
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
     _carry_out(api_url, api_key, wanted, as_json=as_json)
 

@@ -54,7 +54,10 @@ class ShardState(enum.StrEnum):
 
 
 class Job(HasId, HasCreatedAt, HasLabels, Base):
-    """A job of a tenant. `deleted_at` hides it from the tenant; its rows and objects are removed later."""
+    """A job of a tenant. `deleted_at` hides it from the tenant; its rows and objects are removed later.
+
+    With `reuse_results`, results of earlier runs are taken over (`samfleet.jobs.reuse`).
+    """
 
     __tablename__ = "jobs"
 
@@ -67,6 +70,7 @@ class Job(HasId, HasCreatedAt, HasLabels, Base):
     image_count: Mapped[int]
     max_failure_rate: Mapped[float] = mapped_column(default=1.0)
     evaluate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    reuse_results: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     keep_days: Mapped[int | None]  # after its end; None: the server's default
     priority: Mapped[int] = mapped_column(SmallInteger, default=5, server_default=text("5"))  # 0 to 9
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
@@ -119,6 +123,8 @@ class Run(HasId, HasCreatedAt, Base):
     plain fp32 has none. `provenance` is the provenance in the variant's record at submission, plus `checkpoint_sha256`:
     the hashes of the weights that computed results. `waiting_since` is set while the run waits for memory for its
     variant in its pool's Triton, `turn_since` when such a wait ended (`samfleet.jobs.variant_turns`).
+    `reused` of the `succeeded` images were taken over from runs with the same `model_sha256`, the hash of the variant's
+    record and the code; it is None in runs of earlier releases.
     The `stalled_` columns say why the run makes no progress, and since when (`samfleet.jobs.stall`).
     """
 
@@ -132,10 +138,12 @@ class Run(HasId, HasCreatedAt, Base):
     total: Mapped[int]
     succeeded: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
+    reused: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     masks: Mapped[int] = mapped_column(BigInteger, default=0)
     parts: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # objects that its shards refer to
     part_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))  # of these
     provenance: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    model_sha256: Mapped[str | None] = mapped_column(String(64))
     gates: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None]

@@ -44,7 +44,8 @@ class ImageResult(HasCreatedAt, Base):
     `<stage>_batch_ms` the time of the whole batch. Queue time has two parts: `queue_shard_ms` from the sending of the
     shard's task to its claim, `queue_triton_ms` the round trip to Triton minus its execution. `energy_j` is this
     image's share of the joules used by the whole device. `other_load` is the share of the machine's CPU time that other
-    processes used, 0 to 1. The masks are in part `part_key` on line `part_line`, from 0.
+    processes used, 0 to 1. The masks are in part `part_key` on line `part_line`, from 0. A result that was taken over
+    names the run that computed it as `reused_from`, which may be removed, and has no times.
 
     Images and shards are deleted only after their results. They have no foreign keys: deleting an image or a shard
     would scan all results, or need an index that no query uses.
@@ -89,6 +90,7 @@ class ImageResult(HasCreatedAt, Base):
     store_ms: Mapped[float | None]
     quality_instances: Mapped[int | None]  # annotated instances that were prompted; None: nothing to compare with
     quality_iou_sum: Mapped[float | None]
+    reused_from: Mapped[uuid.UUID | None]
 
     __table_args__ = (
         CheckConstraint("(outcome = 'failed') = (error_code IS NOT NULL)", name="error"),

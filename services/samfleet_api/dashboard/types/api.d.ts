@@ -297,6 +297,8 @@ declare namespace Api {
     error: Failure | null;
     stalled: Stalled | null;
     counts: Counts;
+    reuse_results: boolean;
+    images_reused: number;
     progress: number;
     images_per_second: number | null;
     eta_seconds: number | null;
@@ -423,6 +425,7 @@ declare namespace Api {
     pool: string;
     state: RunState;
     counts: Counts;
+    images_reused: number;
     masks: number;
     images_per_second: number | null;
     hardware: HardwareName[];
@@ -458,6 +461,7 @@ declare namespace Api {
     other_load: number | null;
     hardware_id: string | null;
     checkpoint_sha256: string | null;
+    reused_from: string | null;
     code_licence: string;
     weights_licence: string;
   }

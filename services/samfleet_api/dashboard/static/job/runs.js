@@ -41,6 +41,9 @@ export function runsTable(job) {
         value: (run) => `${count(run.counts.succeeded + run.counts.failed)} of ${count(run.counts.total)}`,
       },
       { title: "Failed", number: true, value: (run) => count(run.counts.failed) },
+      ...(job.images_reused
+        ? [{ title: "Reused", number: true, value: (/** @type {Api.Run} */ run) => count(run.images_reused) }]
+        : []),
       { title: "Masks", number: true, value: (run) => count(run.masks) },
       {
         title: "Rate",
