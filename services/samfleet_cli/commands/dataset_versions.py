@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samfleet_cli.client.schemas import Dataset
+from samfleet.client.schemas import Dataset
 from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain
 from samfleet_cli.commands.rows import print_json
 
