@@ -51,6 +51,7 @@ class AsyncClient(AsyncCalls):
     edit_dataset = awaited(of_datasets.edit_dataset)
     delete_dataset = awaited(of_datasets.delete_dataset)
     refresh_dataset = awaited(of_datasets.refresh_dataset)
+    extend_dataset = awaited(of_datasets.extend_dataset)
     dataset_versions = async_listing(of_datasets.dataset_versions)
     dataset_images = async_listing(of_datasets.dataset_images)
 

@@ -42,6 +42,7 @@ class SamfleetClient(AccessCalls, WebhookCalls):
     edit_dataset = blocking(of_datasets.edit_dataset)
     delete_dataset = blocking(of_datasets.delete_dataset)
     refresh_dataset = blocking(of_datasets.refresh_dataset)
+    extend_dataset = blocking(of_datasets.extend_dataset)
     dataset_versions = listing(of_datasets.dataset_versions)
     dataset_images = listing(of_datasets.dataset_images)
 

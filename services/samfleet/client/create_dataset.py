@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -234,6 +234,33 @@ def _by_upload(source: Source, files: SourceFiles, on_progress: Callable[[Upload
     if source.prompts is not None:
         yield from ask(datasets.upload_prompts(dataset.id, source.prompts))
     return (yield from ask(datasets.seal_dataset(dataset.id, strict_annotations=source.strict_annotations)))
+
+
+def extend_dataset(
+    client: Calls,
+    dataset_id: str,
+    paths: Sequence[Path],
+    *,
+    hidden: bool = False,
+    on_progress: Callable[[UploadProgress], None] = lambda _progress: None,
+) -> Dataset:
+    """Upload images of folders and files to the next version of a dataset, and seal it.
+
+    Names are relative to their folder. An image of the dataset with the same name is replaced. If anything fails or is
+    interrupted, the version is deleted, so that it does not stand in the way of the next one.
+    """
+    sources = [Source(path, hidden=hidden).files() for path in paths]
+    found = [image for source in sources for image in source.images()]
+    if odd := [image.name for image in found if not _is_sendable(image)]:
+        raise FileNameInvalid(f"{odd[0]!r} cannot be uploaded; rename the file")
+    images = (NamedImage(image.name, image.path, image.size_bytes) for image in found)
+    version = client.carry_out(ask(datasets.extend_dataset(dataset_id)))
+    try:
+        client.carry_out(uploaded(version.id, images, len(found), on_progress))
+        return client.carry_out(ask(datasets.seal_dataset(version.id)))
+    except BaseException:
+        client.carry_out(ask(datasets.delete_dataset(version.id)))
+        raise
 
 
 def _is_sendable(file: FoundImage) -> bool:

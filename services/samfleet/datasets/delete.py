@@ -16,7 +16,7 @@ MOST_NAMED = 5  # jobs listed in the error message
 
 
 class DatasetInUse(Conflict):
-    """Jobs use the dataset; delete them first."""
+    """Jobs use the dataset, or an open version is made of it; delete them first."""
 
     code = "dataset_in_use"
 
@@ -35,6 +35,11 @@ def delete_dataset(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
         raise DatasetInUse(
             f"dataset {dataset_id} is used by job {', '.join(jobs[:MOST_NAMED])}{more}; delete them first"
         )
+    open_version = select(Dataset.id).where(
+        Dataset.base_id == dataset_id, Dataset.state == DatasetState.OPEN, Dataset.deleted_at.is_(None)
+    )
+    if (version := session.scalars(open_version).one_or_none()) is not None:
+        raise DatasetInUse(f"dataset {dataset_id} is the base of version {version}; seal or delete that first")
     if dataset.deleted_at is None:
         hide(session, dataset)
 

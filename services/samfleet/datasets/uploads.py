@@ -29,6 +29,7 @@ from samfleet.datasets.names import check_upload_name
 from samfleet.datasets.prompts import count_prompts, write_prompts
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, require_listed
 from samfleet.datasets.stored_files import CHUNK_BYTES, from_start, stored, stored_annotations, stored_detections
+from samfleet.datasets.version_changes import carry_over, count_changes
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.errors import Conflict, TooLarge
@@ -170,10 +171,12 @@ def seal(
     limits: AnnotationLimits,
     *,
     strict_annotations: bool = False,
+    most_images: int | None = None,
 ) -> Dataset:
     """Sort the images by name, number them and seal the dataset; a second call changes nothing.
 
-    With `strict_annotations`, every image needs annotations and every annotation an image.
+    A version gets its base's images too, at most `most_images`. With `strict_annotations`, every image needs
+    annotations and every annotation an image.
     """
     with read_only(engine) as session:
         dataset = get_dataset(session, tenant_id, dataset_id)
@@ -187,6 +190,7 @@ def seal(
             now, then = ((row.annotations_key, row.detections_key, row.prompts_key) for row in (locked, dataset))
             if now != then:
                 raise DatasetChanged
+            carry_over(session, locked, most_images)
             _number(session, locked, instances, detections, strict_annotations=strict_annotations)
             if locked.prompts_key is not None:
                 session.flush()
@@ -219,6 +223,7 @@ def _number(
 
 
 def _close(session: Session, dataset: Dataset) -> None:
+    count_changes(session, dataset)
     session.flush()  # the hash has the categories, which the prompts may add
     dataset.content_sha256 = repository.content_of(session, dataset.id)
     dataset.state = DatasetState.SEALED

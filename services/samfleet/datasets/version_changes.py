@@ -10,11 +10,14 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, not_, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from samfleet.datasets.content import FILE_SCHEME, STORE_SCHEME
+from samfleet.datasets.service import DatasetTooLarge
 from samfleet.db.models import Dataset, DatasetImage
+
+CARRIED = ("file_name", "external_id", "uri", "size_bytes", "modified_ns", "changed_ns")
 
 
 def same_bytes(one: Any, other: Any) -> ColumnElement[bool]:
@@ -41,6 +44,27 @@ def count_changes(session: Session, dataset: Dataset) -> None:
     base = select(Dataset.id).where(Dataset.id == dataset.base_id, Dataset.deleted_at.is_(None))
     if session.scalars(base.with_for_update(read=True)).one_or_none() is not None:
         dataset.changes = _compare(session, dataset.id, dataset.base_id)
+
+
+def carry_over(session: Session, dataset: Dataset, most: int | None) -> None:
+    """Add the images of the base to an open version, except those whose names it has; uploads stay where they are.
+
+    A dataset without a base or without uploads is left as it is. Raises `DatasetTooLarge` for more than `most` images.
+    """
+    if dataset.base_id is None or not dataset.image_count:
+        return
+    new = aliased(DatasetImage)
+    taken = exists().where(new.dataset_id == dataset.id, new.file_name == DatasetImage.file_name)
+    rows = select(literal(dataset.id), *(getattr(DatasetImage, name) for name in CARRIED))
+    of_base = rows.where(DatasetImage.dataset_id == dataset.base_id, ~taken)
+    session.execute(insert(DatasetImage).from_select(["dataset_id", *CARRIED], of_base))
+    count = select(func.count()).select_from(DatasetImage).where(DatasetImage.dataset_id == dataset.id)
+    dataset.image_count = session.scalars(count).one()
+    if most is not None and dataset.image_count > most:
+        raise DatasetTooLarge(
+            f"dataset {dataset.id} would have {dataset.image_count} images with those of its base, more than {most}; "
+            "make another dataset, or raise SAMFLEET_MAX_DATASET_IMAGES"
+        )
 
 
 def _compare(session: Session, dataset_id: uuid.UUID, base_id: uuid.UUID) -> dict[str, int]:

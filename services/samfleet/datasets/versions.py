@@ -56,6 +56,15 @@ def create_refresh(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID
     return _add_next(session, base, state=DatasetState.LISTING, listing=base.listing)
 
 
+def create_extension(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
+    """Write the next version in the state `open`: sealing it adds the base's images to those uploaded to it.
+
+    It takes over the name, labels and notes, but no annotations or detections. Raises the errors of `lock_newest`.
+    """
+    base = lock_newest(session, tenant_id, dataset_id)
+    return _add_next(session, base, state=DatasetState.OPEN, source=DatasetSource.UPLOAD, directory=None)
+
+
 def lock_newest(session: Session, tenant_id: uuid.UUID, dataset_id: uuid.UUID) -> Dataset:
     """Lock a dataset that may get a next version, until this transaction ends.
 
@@ -93,19 +102,9 @@ def _of_series(dataset: Dataset) -> tuple[ColumnElement[bool], ...]:
 
 def _add_next(session: Session, base: Dataset, **fields: Any) -> Dataset:
     newest = session.scalars(select(func.max(Dataset.version)).where(*_of_series(base))).one()
-    dataset = Dataset(
-        tenant_id=base.tenant_id,
-        name=base.name,
-        labels=base.labels,
-        notes=base.notes,
-        source=base.source,
-        directory=base.directory,
-        image_count=0,
-        series_id=base.series_id or base.id,
-        base_id=base.id,
-        version=newest + 1,
-        **fields,
-    )
+    taken_over = {name: getattr(base, name) for name in ("tenant_id", "name", "labels", "notes", "source", "directory")}
+    dataset = Dataset(**(taken_over | fields), image_count=0, series_id=base.series_id or base.id, base_id=base.id)
+    dataset.version = newest + 1
     session.add(dataset)
     session.flush()
     return dataset

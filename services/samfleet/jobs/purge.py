@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, exists, func, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from samfleet.db.models import (
     Base,
@@ -24,6 +24,7 @@ from samfleet.db.models import (
     DatasetDetection,
     DatasetImage,
     DatasetPrompts,
+    DatasetSource,
     Export,
     ImageResult,
     Job,
@@ -55,9 +56,17 @@ def deleted_jobs(session: Session) -> Sequence[uuid.UUID]:
 
 
 def deleted_datasets(session: Session) -> Sequence[uuid.UUID]:
-    """Return the deleted datasets without jobs; the others wait until their jobs, also deleted, are removed."""
+    """Return the deleted datasets that may be removed.
+
+    The others wait until their jobs, also deleted, are removed, and those with stored images until the later versions
+    are, which may have the same images.
+    """
     used = exists().where(Job.dataset_id == Dataset.id)
-    query = select(Dataset.id).where(Dataset.deleted_at.is_not(None), ~used)
+    later = aliased(Dataset)
+    in_series = later.series_id == func.coalesce(Dataset.series_id, Dataset.id)
+    stored = Dataset.source.in_((DatasetSource.UPLOAD, DatasetSource.ARCHIVE))
+    shared = stored & exists().where(in_series, later.version > Dataset.version)
+    query = select(Dataset.id).where(Dataset.deleted_at.is_not(None), ~used, ~shared)
     return session.scalars(query.order_by(Dataset.deleted_at)).all()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -192,6 +192,7 @@ def put_prompts(
         DatasetNotFound,
         DatasetEmpty,
         DatasetChanged,
+        DatasetTooLarge,
         AnnotationsInvalid,
         AnnotationsTooLarge,
         AnnotationsUnmatched,
@@ -215,5 +216,6 @@ def seal_dataset(
     ] = False,
 ) -> Dataset:
     """Make the list of images final, so that jobs may use it. Images get their order and ids. May be repeated."""
-    limits = InputLimits.of(settings).annotations
-    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits, strict_annotations=strict_annotations))
+    limits = InputLimits.of(settings)
+    options: dict[str, Any] = {"strict_annotations": strict_annotations, "most_images": limits.images}
+    return Dataset.of(uploads.seal(engine, store, tenant_id, dataset_id, limits.annotations, **options))

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from samfleet.datasets.left_out import MOST_EXAMPLES, Reason
 from samfleet.db.models import Dataset as DatasetRow
@@ -48,11 +48,20 @@ class EditDataset(RequestModel):
 
 
 class NewVersion(RequestModel):
-    """Request for the next version."""
+    """The way to make the next version: one of the two."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh": True}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh": True}, {"add": "uploads"}]})
 
-    refresh: Literal[True] = Field(description="List the folder or bucket of the dataset again.")
+    refresh: Literal[True] | None = Field(default=None, description="List the folder or bucket of the dataset again.")
+    add: Literal["uploads"] | None = Field(
+        default=None, description="Open a version for uploads; sealing it adds the images of the dataset."
+    )
+
+    @model_validator(mode="after")
+    def check_one(self) -> NewVersion:
+        if (self.refresh is None) == (self.add is None):
+            raise ValueError("give either refresh or add")
+        return self
 
 
 class Changes(BaseModel):

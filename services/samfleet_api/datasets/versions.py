@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from samfleet.datasets import service
@@ -10,6 +12,7 @@ from samfleet.datasets.versions import (
     DatasetNotNewest,
     DatasetNotRefreshable,
     DatasetVersionPending,
+    create_extension,
     create_refresh,
     versions_of,
 )
@@ -33,6 +36,7 @@ from samfleet_api.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 log = get_logger(__name__)
+OPEN_FOR_UPLOADS: dict[int | str, dict[str, Any]] = {201: {"model": Dataset, "description": "Open for uploads."}}
 
 
 @router.post(
@@ -40,7 +44,8 @@ log = get_logger(__name__)
     status_code=202,
     summary="Make the next version of a dataset",
     operation_id="dataset_create_version",
-    responses=problems(
+    responses=OPEN_FOR_UPLOADS
+    | problems(
         DatasetFailed,
         DatasetListing,
         DatasetNotFound,
@@ -53,20 +58,26 @@ log = get_logger(__name__)
 )
 def create_version(
     dataset_id: DatasetId,
-    _body: NewVersion,
+    body: NewVersion,
     tenant_id: TenantId,
     session: WriteSessionValue,
     queue: QueueValue,
     response: Response,
 ) -> Dataset:
-    """List the folder or bucket again, with the same options, as a separate dataset: the next version.
+    """Make the next version, a separate dataset; the earlier one stays as it is.
 
-    A task lists it, so its state is `listing`, then `sealed`, or `failed` with the reason. Then `changes` counts the
-    images that are new, changed, gone and unchanged. The earlier version stays as it is.
+    With `refresh`, a task lists the folder or bucket again, with the same options (202): the state is `listing`, then
+    `sealed`, or `failed` with the reason. With `add`, the version is open for uploads (201); sealing it adds the images
+    of the earlier one, except those with the name of an upload. A sealed version has in `changes` the numbers of images
+    that are new, changed, gone and unchanged.
     """
-    version = create_refresh(session, tenant_id, dataset_id)
-    wake_after_commit(session, queue, TaskName.LIST, str(version.id))
-    log.info("dataset.refreshed", dataset_id=str(dataset_id), version=version.version)
+    if body.refresh:
+        version = create_refresh(session, tenant_id, dataset_id)
+        wake_after_commit(session, queue, TaskName.LIST, str(version.id))
+    else:
+        version = create_extension(session, tenant_id, dataset_id)
+        response.status_code = 201
+    log.info("dataset.version_made", dataset_id=str(dataset_id), version=version.version, source=version.source.value)
     response.headers["Location"] = f"{router.prefix}/{version.id}"
     return Dataset.of(version)
 

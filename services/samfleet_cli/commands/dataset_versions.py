@@ -1,15 +1,15 @@
-"""`samfleet datasets refresh` and `versions`."""
+"""`samfleet datasets refresh`, `extend` and `versions`."""
 
 from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samfleet.client.schemas import Dataset
-from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson, Plain, flag
 from samfleet_cli.commands.rows import print_json
 
 if TYPE_CHECKING:
@@ -29,6 +29,28 @@ def refresh(dataset_id: DatasetId, api_url: ApiUrl = None, api_key: ApiKey = Non
 
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
         dataset = refresh_dataset(client, dataset_id, on_listing=display.listing)
+    print_json(dataset.model_dump(mode="json"))
+
+
+def extend(
+    dataset_id: DatasetId,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders and image files.", exists=True)],
+    hidden: Annotated[
+        bool, flag("--hidden", help="Include hidden files and folders, and those of the system.")
+    ] = False,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Upload images to a dataset, as its next version.
+
+    An image of the dataset with the same name is replaced. Annotations and detections are not taken over.
+    """
+    from samfleet.client.create_dataset import extend_dataset
+    from samfleet_cli.connection import choose_api, connect
+    from samfleet_cli.jobs.progress import open_display
+
+    with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
+        dataset = extend_dataset(client, dataset_id, paths, hidden=hidden, on_progress=display.uploading)
     print_json(dataset.model_dump(mode="json"))
 
 

@@ -11,7 +11,7 @@ import typer
 
 from samfleet.datasets.manifests.lines import Format
 from samfleet.licences import OF_DATASETS, SETTING, LicenceUnknown, parse_accepted
-from samfleet_cli.commands.dataset_versions import DatasetId, refresh, versions
+from samfleet_cli.commands.dataset_versions import DatasetId, extend, refresh, versions
 from samfleet_cli.commands.edit_options import NewName, NewNotes, RemovedLabels, changes_of
 from samfleet_cli.commands.job_output import labels_in_words
 from samfleet_cli.commands.options import (
@@ -89,6 +89,7 @@ Profile = Annotated[
 
 app = typer.Typer(help="Prepare public datasets; create, list, edit and delete datasets.", no_args_is_help=True)
 app.command()(refresh)
+app.command()(extend)
 app.command()(versions)
 
 

@@ -169,6 +169,12 @@ def refresh_dataset(dataset_id: str) -> Call[Dataset]:
     return Call("POST", path, _DATASET, {"json": {"refresh": True}}, repeatable=False)
 
 
+def extend_dataset(dataset_id: str) -> Call[Dataset]:
+    """Open the next version of a dataset for uploads; sealing it adds the images of the dataset. Not repeated."""
+    path = f"/v1/datasets/{dataset_id}/versions"
+    return Call("POST", path, _DATASET, {"json": {"add": "uploads"}}, repeatable=False)
+
+
 def dataset_versions(dataset_id: str) -> Pages[Dataset]:
     """Yield the versions of a dataset, newest first."""
     return Pages(f"/v1/datasets/{dataset_id}/versions", _DATASET)
