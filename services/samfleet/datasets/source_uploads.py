@@ -16,7 +16,7 @@ from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest
 from samfleet.datasets.service import found, get_dataset, require_listed
 from samfleet.datasets.stored_files import stored
-from samfleet.datasets.uploads import DatasetSealed
+from samfleet.datasets.upload_errors import DatasetSealed
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore

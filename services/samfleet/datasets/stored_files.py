@@ -11,9 +11,15 @@ from typing import IO
 from samfleet.datasets.annotation_entries import AnnotationLimits
 from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.detections import Detections, read_detections
+from samfleet.db.models import Dataset
 from samfleet.storage.store import ObjectStore
 
 CHUNK_BYTES = 1 << 20
+
+
+def keys_of(dataset: Dataset) -> tuple[str | None, ...]:
+    """Return the keys of the dataset's files; a file that is replaced gets another one."""
+    return dataset.annotations_key, dataset.detections_key, dataset.prompts_key
 
 
 @contextmanager

@@ -28,37 +28,19 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import check_upload_name
 from samfleet.datasets.prompts import count_prompts, write_prompts
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, require_listed
-from samfleet.datasets.stored_files import CHUNK_BYTES, from_start, stored, stored_annotations, stored_detections
+from samfleet.datasets.stored_files import (
+    CHUNK_BYTES,
+    from_start,
+    keys_of,
+    stored,
+    stored_annotations,
+    stored_detections,
+)
+from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.datasets.version_changes import carry_over, count_changes
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
 from samfleet.db.session import read_only, transaction
-from samfleet.errors import Conflict, TooLarge
 from samfleet.storage.store import ObjectStore
-
-
-class DatasetSealed(Conflict):
-    """The dataset is sealed and never changes again; create another one."""
-
-    code = "dataset_sealed"
-
-
-class FileNameTaken(Conflict):
-    """The dataset already has an image with this name."""
-
-    code = "file_name_taken"
-
-
-class DatasetChanged(Conflict):
-    """The dataset was changed by another request at the same moment; send this one again."""
-
-    code = "dataset_changed"
-    retryable = True
-
-
-class ImageTooLarge(TooLarge):
-    """The image file is larger than this server accepts."""
-
-    code = "image_too_large_bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +169,7 @@ def seal(
     with transaction(engine) as session:
         locked = found(repository.lock(session, tenant_id, dataset_id), dataset_id)
         if locked.state is DatasetState.OPEN:
-            now, then = ((row.annotations_key, row.detections_key, row.prompts_key) for row in (locked, dataset))
-            if now != then:
+            if keys_of(locked) != keys_of(dataset):
                 raise DatasetChanged
             carry_over(session, locked, most_images)
             _number(session, locked, instances, detections, strict_annotations=strict_annotations)
@@ -226,8 +207,7 @@ def _close(session: Session, dataset: Dataset) -> None:
     count_changes(session, dataset)
     session.flush()  # the hash has the categories, which the prompts may add
     dataset.content_sha256 = repository.content_of(session, dataset.id)
-    dataset.state = DatasetState.SEALED
-    dataset.sealed_at = datetime.now(UTC)
+    dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
 
 
 def _number_as_annotated(session: Session, dataset: Dataset, instances: CocoInstances) -> Sequence[int]:

@@ -15,7 +15,7 @@ from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLimits
-from samfleet.datasets.uploads import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
+from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_api.bodies import multipart_files, spooled_body

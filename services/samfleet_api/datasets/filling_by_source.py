@@ -16,7 +16,7 @@ from samfleet.datasets.manifests.lines import Format
 from samfleet.datasets.manifests.listing import ManifestRequest
 from samfleet.datasets.service import DatasetFailed, DatasetListing, DatasetNotFound
 from samfleet.datasets.source_uploads import upload_source
-from samfleet.datasets.uploads import DatasetSealed
+from samfleet.datasets.upload_errors import DatasetSealed
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.storage.store import StorageFull, StorageUnavailable
 from samfleet_api.bodies import spooled_body

@@ -14,8 +14,8 @@ from samfleet.datasets.listing import ListingRequest, create_sealed, list_direct
 from samfleet.datasets.prompt_lines import PromptsInvalid, PromptsTooLarge
 from samfleet.datasets.prompts import PromptsNotFound
 from samfleet.datasets.service import InputLimits, create_upload
+from samfleet.datasets.upload_errors import DatasetSealed
 from samfleet.datasets.uploads import (
-    DatasetSealed,
     UploadedFile,
     add_images,
     put_annotations,

@@ -14,11 +14,8 @@ from samfleet.datasets.detections import DetectionsInvalid
 from samfleet.datasets.directory import DatasetEmpty
 from samfleet.datasets.names import FileNameInvalid
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, create_upload
+from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.datasets.uploads import (
-    DatasetChanged,
-    DatasetSealed,
-    FileNameTaken,
-    ImageTooLarge,
     UploadedFile,
     add_images,
     put_annotations,
