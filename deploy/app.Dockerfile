@@ -8,7 +8,7 @@ COPY triton_models triton_models
 COPY migrations migrations
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/samfleet \
-    && /opt/samfleet/bin/pip install --no-cache-dir --constraint constraints.txt "$(ls /wheels/samfleet-*.whl)[api,cli,otel,worker]"
+    && /opt/samfleet/bin/pip install --no-cache-dir --constraint constraints.txt "$(ls /wheels/samfleet-*.whl)[api,cli,otel,parquet,worker]"
 
 FROM python:3.11.13-slim-bookworm@sha256:86adf8dbadc3d6e82ee5dd2c74bec2e1c2467cdad47886280501df722372d2e1
 RUN useradd --uid 10001 --create-home samfleet \
