@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from fixtures.api.running_api import Api, Tenant
 from fixtures.images.scenes import write_annotations, write_scenes
-from samfleet.client import calls
+from samfleet.client import steps
 from samfleet.client.client import SamfleetClient
 from samfleet.client.create_dataset import Source, create_dataset
 from samfleet.client.transport import ApiError
@@ -73,7 +73,7 @@ def test_names_in_all_scripts_and_symbols_arrive_unchanged(client: SamfleetClien
 
 
 def test_pages_are_joined(client: SamfleetClient, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "PAGE", 2)
+    monkeypatch.setattr(steps, "PAGE", 2)
     write_scenes(folder, 5)
     dataset = create_dataset(client, Source(folder))
     assert [image.position for image in client.dataset_images(dataset.id)] == [0, 1, 2, 3, 4]
