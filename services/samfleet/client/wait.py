@@ -30,7 +30,7 @@ class JobFailed(SamfleetError):
 class ExportNotBuilt(SamfleetError):
     """The export failed."""
 
-    code = "export_failed"
+    code = "export_not_built"
 
 
 @dataclass(frozen=True, slots=True)
