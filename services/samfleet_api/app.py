@@ -107,11 +107,7 @@ def create_app(
     )
     for router in ROUTERS:
         app.include_router(router)
-    app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
-    app.state.pictures = Budget(settings.overlay_pixels)
-    app.state.s3 = S3Sources(settings.s3_sources)
-    app.state.urls = UrlSources(UrlRules.of(settings))
-    app.state.rates = RequestRates(settings)
+    _add_state(app, settings)
     add_dashboard(app)
     add_docs(app)
     add_error_handlers(app)
@@ -121,6 +117,15 @@ def create_app(
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))  # added last: outermost
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
+
+
+def _add_state(app: FastAPI, settings: Settings) -> None:
+    """Create the objects that requests share and that need no event loop."""
+    app.state.wrong_keys = WrongKeys(settings.wrong_keys_per_minute)
+    app.state.pictures = Budget(settings.overlay_pixels)
+    app.state.s3 = S3Sources(settings.s3_sources)
+    app.state.urls = UrlSources(UrlRules.of(settings))
+    app.state.rates = RequestRates(settings)
 
 
 def _in_this_loop(settings: Settings, state: State) -> dict[str, Any]:

@@ -12,14 +12,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
-from samfleet.datasets import copying, repository
+from samfleet.datasets import copying
 from samfleet.datasets.allowed_paths import resolve_allowed
 from samfleet.datasets.annotate import ids_of, write_annotations
 from samfleet.datasets.annotation_entries import AnnotationLimits, AnnotationsNotFound, AnnotationsTooLarge
@@ -27,12 +26,12 @@ from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.copying import NewImage
 from samfleet.datasets.detections import Detections, DetectionsNotFound, DetectionsTooLarge, read_detections
 from samfleet.datasets.directory import FolderFiles, list_files
+from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.prompt_lines import PromptsTooLarge
 from samfleet.datasets.prompts import Opener, PromptsNotFound, count_prompts, write_prompts
 from samfleet.datasets.server_files import open_on_server
-from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
-from samfleet.datasets.version_changes import count_changes
-from samfleet.db.models import Dataset, DatasetSource, DatasetState
+from samfleet.datasets.service import DatasetTooLarge, InputLimits
+from samfleet.db.models import Dataset, DatasetSource
 
 ENTRIES_AT_ONCE = 2000  # files and folders that are listed while the client waits
 ENTRIES_AT_LEAST = 200  # that are listed so however slow the disk is
@@ -150,9 +149,7 @@ def create_sealed(
     session: Session, tenant_id: uuid.UUID, listing: DirectoryListing, name: str | None = None
 ) -> Dataset:
     """Write a sealed dataset. Raises `AnnotationsUnmatched` if the request is strict and something does not match."""
-    dataset = _new(tenant_id, listing.request, name)
-    session.add(dataset)
-    session.flush()
+    dataset = create_listing(session, tenant_id, listing.request, name)
     write_images(session, dataset.id, listing)
     seal(session, dataset, listing)
     return dataset
@@ -160,10 +157,8 @@ def create_sealed(
 
 def create_listing(session: Session, tenant_id: uuid.UUID, request: ListingRequest, name: str | None = None) -> Dataset:
     """Write a dataset in the state `listing`, for a task to fill."""
-    dataset = _new(tenant_id, request, name)
-    session.add(dataset)
-    session.flush()
-    return dataset
+    named = name or PurePosixPath(request.directory).name or request.directory
+    return begin_listing(session, tenant_id, DatasetSource.DIRECTORY, named, request, directory=request.directory)
 
 
 def write_images(
@@ -188,22 +183,7 @@ def seal(session: Session, dataset: Dataset, listing: DirectoryListing) -> None:
     copying.copy_detections(session, dataset.id, detections or ())
     if listing.prompts is not None:
         write_prompts(session, dataset, listing.prompts, listing.limits, limited=request.limit is not None)
-        session.flush()  # the hash has the categories, which the prompts may add
-    count_changes(session, dataset)
-    dataset.content_sha256 = repository.content_of(session, dataset.id)
-    dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
-
-
-def _new(tenant_id: uuid.UUID, request: ListingRequest, name: str | None) -> Dataset:
-    return Dataset(
-        tenant_id=tenant_id,
-        name=(name or PurePosixPath(request.directory).name or request.directory)[:MAX_NAME_LENGTH],
-        source=DatasetSource.DIRECTORY,
-        directory=request.directory,
-        state=DatasetState.LISTING,
-        listing=asdict(request),
-        image_count=0,
-    )
+    close(session, dataset)
 
 
 def _size(path: str, roots: Sequence[Path]) -> int:

@@ -11,23 +11,22 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Self
 
 from sqlalchemy.orm import Session
 
-from samfleet.datasets import copying, repository
+from samfleet.datasets import copying
 from samfleet.datasets.content import unusable_uri
 from samfleet.datasets.copying import NewImage
 from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.left_out import LeftOutTally, describe, reason_of
 from samfleet.datasets.names import FileNameInvalid, check_file_name, storable_name
 from samfleet.datasets.s3_sources import S3Image, S3Object, S3Sources
 from samfleet.datasets.s3_urls import S3Place, parse_s3_url
-from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
-from samfleet.datasets.version_changes import count_changes
-from samfleet.db.models import Dataset, DatasetSource, DatasetState
+from samfleet.datasets.service import DatasetTooLarge, InputLimits
+from samfleet.db.models import Dataset, DatasetSource
 from samfleet.errors import InvalidInput
 
 Progress = Callable[[int, int], None]  # called for each page with the keys looked at and the images written
@@ -56,17 +55,8 @@ class S3Request:
 
 def create_s3_listing(session: Session, tenant_id: uuid.UUID, request: S3Request, name: str | None = None) -> Dataset:
     """Write a dataset in the state `listing`, for a task to fill."""
-    dataset = Dataset(
-        tenant_id=tenant_id,
-        name=(name or parse_s3_url(request.url).name)[:MAX_NAME_LENGTH],
-        source=DatasetSource.S3,
-        state=DatasetState.LISTING,
-        listing=asdict(request),
-        image_count=0,
-    )
-    session.add(dataset)
-    session.flush()
-    return dataset
+    named = name or parse_s3_url(request.url).name
+    return begin_listing(session, tenant_id, DatasetSource.S3, named, request)
 
 
 @dataclass(slots=True)
@@ -98,10 +88,7 @@ class S3Listing:
     def seal(self, session: Session, dataset: Dataset) -> None:
         dataset.image_count = self.images
         dataset.left_out = [asdict(one) for one in self.left_out.all()]
-        session.flush()
-        count_changes(session, dataset)
-        dataset.content_sha256 = repository.content_of(session, dataset.id)
-        dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
+        close(session, dataset)
 
     def _images(self, place: S3Place) -> Iterator[NewImage]:
         until = time.monotonic() + self.limits.listing.seconds

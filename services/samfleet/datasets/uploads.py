@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from typing import IO
+from typing import IO, Any, Literal
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -25,6 +24,7 @@ from samfleet.datasets.annotations import CocoInstances, read_annotations
 from samfleet.datasets.copying import NewImage
 from samfleet.datasets.detections import Detections, read_detections
 from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.filling import close
 from samfleet.datasets.names import check_upload_name
 from samfleet.datasets.prompts import count_prompts, write_prompts
 from samfleet.datasets.service import DatasetTooLarge, InputLimits, found, get_dataset, require_listed
@@ -37,7 +37,7 @@ from samfleet.datasets.stored_files import (
     stored_detections,
 )
 from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
-from samfleet.datasets.version_changes import carry_over, count_changes
+from samfleet.datasets.version_changes import carry_over
 from samfleet.db.models import Dataset, DatasetImage, DatasetState
 from samfleet.db.session import read_only, transaction
 from samfleet.storage.store import ObjectStore
@@ -86,19 +86,13 @@ def put_annotations(
     limits: AnnotationLimits,
 ) -> Dataset:
     """Validate the file and store it unchanged; its images are matched when the dataset is sealed."""
-    with read_only(engine) as session:
-        _require_open(get_dataset(session, tenant_id, dataset_id))
-    instances = read_annotations(partial(from_start, content), limits)
-    count = sum(1 for _ in instances.annotations())
-    with stored(store, f"datasets/{dataset_id}/annotations", content) as (key, size), transaction(engine) as session:
-        dataset = _lock_open(session, tenant_id, dataset_id)
-        _count_file(dataset, dataset.annotations_bytes, size)
-        replaced, dataset.annotations_key, dataset.annotations_bytes = dataset.annotations_key, key, size
-        dataset.annotation_count = count
-        dataset.categories = list(instances.categories)
-    if replaced is not None:
-        store.delete(replaced)
-    return dataset
+
+    def check() -> dict[str, Any]:
+        instances = read_annotations(partial(from_start, content), limits)
+        count = sum(1 for _ in instances.annotations())
+        return {"annotation_count": count, "categories": list(instances.categories)}
+
+    return _put_file(engine, store, tenant_id, dataset_id, content, "annotations", check)
 
 
 def put_detections(
@@ -110,17 +104,11 @@ def put_detections(
     limits: AnnotationLimits,
 ) -> Dataset:
     """Validate the file and store it unchanged; its image ids are matched when the dataset is sealed."""
-    with read_only(engine) as session:
-        _require_open(get_dataset(session, tenant_id, dataset_id))
-    count = len(read_detections(content, limits))
-    with stored(store, f"datasets/{dataset_id}/detections", content) as (key, size), transaction(engine) as session:
-        dataset = _lock_open(session, tenant_id, dataset_id)
-        _count_file(dataset, dataset.detections_bytes, size)
-        replaced, dataset.detections_key, dataset.detections_bytes = dataset.detections_key, key, size
-        dataset.detection_count = count
-    if replaced is not None:
-        store.delete(replaced)
-    return dataset
+
+    def check() -> dict[str, Any]:
+        return {"detection_count": len(read_detections(content, limits))}
+
+    return _put_file(engine, store, tenant_id, dataset_id, content, "detections", check)
 
 
 def put_prompts(
@@ -132,14 +120,32 @@ def put_prompts(
     limits: AnnotationLimits,
 ) -> Dataset:
     """Validate the file and store it unchanged; its images are matched when the dataset is sealed."""
+
+    def check() -> dict[str, Any]:
+        return {"prompt_count": count_prompts(content, limits)}
+
+    return _put_file(engine, store, tenant_id, dataset_id, content, "prompts", check)
+
+
+def _put_file(
+    engine: Engine,
+    store: ObjectStore,
+    tenant_id: uuid.UUID,
+    dataset_id: uuid.UUID,
+    content: IO[bytes],
+    kind: Literal["annotations", "detections", "prompts"],
+    check: Callable[[], Mapping[str, Any]],
+) -> Dataset:
+    """Store a file of an open dataset in place of an earlier one. `check` validates it and returns its columns."""
     with read_only(engine) as session:
         _require_open(get_dataset(session, tenant_id, dataset_id))
-    count = count_prompts(content, limits)
-    with stored(store, f"datasets/{dataset_id}/prompts", content) as (key, size), transaction(engine) as session:
+    columns = check()
+    with stored(store, f"datasets/{dataset_id}/{kind}", content) as (key, size), transaction(engine) as session:
         dataset = _lock_open(session, tenant_id, dataset_id)
-        _count_file(dataset, dataset.prompts_bytes, size)
-        replaced, dataset.prompts_key, dataset.prompts_bytes = dataset.prompts_key, key, size
-        dataset.prompt_count = count
+        replaced: str | None = getattr(dataset, f"{kind}_key")
+        _count_file(dataset, getattr(dataset, f"{kind}_bytes"), size)
+        for name, value in {f"{kind}_key": key, f"{kind}_bytes": size, **columns}.items():
+            setattr(dataset, name, value)
     if replaced is not None:
         store.delete(replaced)
     return dataset
@@ -176,7 +182,7 @@ def seal(
             if locked.prompts_key is not None:
                 session.flush()
                 write_prompts(session, locked, partial(store.open, locked.prompts_key), limits)
-            _close(session, locked)
+            close(session, locked)
     return locked
 
 
@@ -201,13 +207,6 @@ def _number(
         kept = detections.of_images(frozenset(image_ids), others)
         copying.copy_detections(session, dataset.id, kept)
         dataset.detection_count = len(kept)
-
-
-def _close(session: Session, dataset: Dataset) -> None:
-    count_changes(session, dataset)
-    session.flush()  # the hash has the categories, which the prompts may add
-    dataset.content_sha256 = repository.content_of(session, dataset.id)
-    dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
 
 
 def _number_as_annotated(session: Session, dataset: Dataset, instances: CocoInstances) -> Sequence[int]:

@@ -18,7 +18,7 @@ from samfleet.datasets.service import DatasetNotFound, DatasetTooLarge, InputLim
 from samfleet.datasets.upload_errors import DatasetChanged, DatasetSealed, FileNameTaken, ImageTooLarge
 from samfleet.db.models import DatasetImage as ImageRow
 from samfleet.storage.store import StorageFull, StorageUnavailable
-from samfleet_api.bodies import multipart_files, spooled_body
+from samfleet_api.bodies import multipart_files
 from samfleet_api.datasets.request_bodies import (
     ANNOTATIONS_BODY,
     DETECTIONS_BODY,
@@ -26,6 +26,7 @@ from samfleet_api.datasets.request_bodies import (
     PROMPTS_BODY,
 )
 from samfleet_api.datasets.schemas import AddedImages, Dataset, DatasetImage
+from samfleet_api.datasets.spooled import of_annotations, spooled
 from samfleet_api.dependencies import EngineValue, SettingsValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.problems import PayloadTooLarge, problems
@@ -44,31 +45,10 @@ async def uploaded_files(
         yield files
 
 
-async def annotations_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
-    limit = settings.max_annotations_bytes
-    error = AnnotationsTooLarge(f"the annotations have more than {limit} bytes, the most this server accepts")
-    async with spooled_body(request, limit, error) as file:
-        yield file
-
-
-async def detections_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
-    limit = settings.max_annotations_bytes
-    error = DetectionsTooLarge(f"the detections have more than {limit} bytes, the most this server accepts")
-    async with spooled_body(request, limit, error) as file:
-        yield file
-
-
-async def prompts_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
-    limit = settings.max_annotations_bytes
-    error = PromptsTooLarge(f"the prompts have more than {limit} bytes, the most this server accepts")
-    async with spooled_body(request, limit, error) as file:
-        yield file
-
-
 UploadedFiles = Annotated[Sequence[uploads.UploadedFile], Depends(uploaded_files)]
-AnnotationsFile = Annotated[IO[bytes], Depends(annotations_file)]
-DetectionsFile = Annotated[IO[bytes], Depends(detections_file)]
-PromptsFile = Annotated[IO[bytes], Depends(prompts_file)]
+AnnotationsFile = Annotated[IO[bytes], Depends(spooled("the annotations have", AnnotationsTooLarge, of_annotations))]
+DetectionsFile = Annotated[IO[bytes], Depends(spooled("the detections have", DetectionsTooLarge, of_annotations))]
+PromptsFile = Annotated[IO[bytes], Depends(spooled("the prompts have", PromptsTooLarge, of_annotations))]
 
 
 @router.post(

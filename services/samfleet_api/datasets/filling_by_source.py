@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy.orm import Session
 
 from samfleet.datasets.archives.errors import ArchiveTooLarge
@@ -19,10 +18,10 @@ from samfleet.datasets.source_uploads import upload_source
 from samfleet.datasets.upload_errors import DatasetSealed
 from samfleet.jobs.queue import TaskName, wake_after_commit
 from samfleet.storage.store import StorageFull, StorageUnavailable
-from samfleet_api.bodies import spooled_body
 from samfleet_api.datasets.request_bodies import ARCHIVE_BODY, MANIFEST_BODY
 from samfleet_api.datasets.schemas import MOST_IMAGES, Dataset
-from samfleet_api.dependencies import EngineValue, QueueValue, SettingsValue, StoreValue, TenantId
+from samfleet_api.datasets.spooled import of_annotations, spooled
+from samfleet_api.dependencies import EngineValue, QueueValue, StoreValue, TenantId
 from samfleet_api.long_requests import long_running
 from samfleet_api.problems import problems
 from samfleet_api.schemas import StorableText
@@ -32,22 +31,10 @@ from samfleet_api.strict_json import StrictJsonRoute
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictJsonRoute)
 
 
-async def manifest_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
-    limit = settings.max_annotations_bytes
-    error = ManifestTooLarge(f"the manifest has more than {limit} bytes, the most this server accepts")
-    async with spooled_body(request, limit, error) as file:
-        yield file
-
-
-async def archive_file(request: Request, settings: SettingsValue, _tenant: TenantId) -> AsyncIterator[IO[bytes]]:
-    limit = settings.max_archive_bytes
-    error = ArchiveTooLarge(f"the archive has more than {limit} bytes, the most this server accepts")
-    async with spooled_body(request, limit, error) as file:
-        yield file
-
-
-ManifestFile = Annotated[IO[bytes], Depends(manifest_file)]
-ArchiveFile = Annotated[IO[bytes], Depends(archive_file)]
+ManifestFile = Annotated[IO[bytes], Depends(spooled("the manifest has", ManifestTooLarge, of_annotations))]
+ArchiveFile = Annotated[
+    IO[bytes], Depends(spooled("the archive has", ArchiveTooLarge, lambda settings: settings.max_archive_bytes))
+]
 
 
 @router.put(

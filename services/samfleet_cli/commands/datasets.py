@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +30,9 @@ from samfleet_cli.commands.options import (
     labels_of,
 )
 from samfleet_cli.commands.rows import print_json
+
+if TYPE_CHECKING:
+    from samfleet.client.server_sources import ServerSource
 
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Name of a recipe.", show_default=False)]
 Out = Annotated[
@@ -155,23 +159,37 @@ def create(
     SAMFLEET_URL_SOURCES. Paths in a local manifest are relative to its folder, which the server must be able to read.
     """
     from samfleet.client.create_dataset import create_dataset
-    from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource, ServerSource
     from samfleet_cli.connection import choose_api, connect
     from samfleet_cli.jobs.progress import open_display
 
     described = {"name": name, "labels": labels_of(label), "notes": notes}
-    source: ServerSource
-    if sum(given is not None for given in (s3, manifest, archive)) != 1:
-        raise typer.BadParameter("give one of --s3, --manifest and --archive")
-    if s3 is not None:
-        source = BucketSource(s3, {"profile": profile, "limit": limit, "include_hidden": hidden or None, **described})
-    elif archive is not None:
-        source = ArchiveSource(archive, None, profile, limit, hidden, described)
-    else:
-        source = ManifestSource(manifest or "", form, profile, limit, described)
+    places = {"s3": s3, "manifest": manifest, "archive": archive}
+    source = _server_source(places, form, {"profile": profile, "limit": limit}, described, hidden=hidden)
     with connect(choose_api(api_url, api_key)) as client, open_display(sys.stderr) as display:
         dataset = create_dataset(client, source, on_listing=display.listing)
     print_json(dataset.model_dump(mode="json"))
+
+
+def _server_source(
+    places: Mapping[str, str | None],
+    form: Format | None,
+    options: Mapping[str, Any],
+    described: Mapping[str, Any],
+    *,
+    hidden: bool,
+) -> ServerSource:
+    """Return the source that one of the options names."""
+    from samfleet.client.server_sources import ArchiveSource, BucketSource, ManifestSource
+
+    given = [(kind, place) for kind, place in places.items() if place is not None]
+    if len(given) != 1:
+        raise typer.BadParameter("give one of --s3, --manifest and --archive")
+    [(kind, place)] = given
+    if kind == "s3":
+        return BucketSource(place, {**options, "include_hidden": hidden or None, **described})
+    if kind == "archive":
+        return ArchiveSource(place, hidden=hidden, described=described, **options)
+    return ManifestSource(place, form, described=described, **options)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -172,14 +172,14 @@ def segment(
     given = _require_regular({"detections": detections, "annotations": annotations, "prompts": prompts})
     asked = task_from_options(task, grid, multimask, files=given, drawn={"points": points, "seed": prompt_seed})
     _require_annotations(annotations, {"--evaluate": evaluate, "--strict-annotations": strict_annotations})
-    if not isinstance(source, Path):
-        files = {"--annotations": annotations, "--detections": detections, "--prompts": prompts}
-        _require_no_files({**files, "--upload": upload})
+    _require_local(source, given, upload=upload)
     from samfleet_cli.jobs.segment import Segmentation
 
     images = _images_of(source, annotations, detections, prompts, strict_annotations, limit, hidden, dataset_name)
-    described = {"name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days}
-    fields = {**described, "evaluate": evaluate, "priority": priority, "reuse_results": reuse_results or None}
+    fields = {
+        "name": name, "labels": labels_of(label), "notes": notes, "keep_days": keep_days, "evaluate": evaluate,
+        "priority": priority, "reuse_results": reuse_results or None,
+    }  # fmt: skip
     wanted = Segmentation(images, variant, asked, out, pool or (), upload, fields, force)
     _carry_out(api_url, api_key, wanted, as_json=as_json)
 
@@ -227,10 +227,11 @@ def _require_regular(files: Mapping[PromptSource, Path | None]) -> list[PromptSo
     return list(given)
 
 
-def _require_no_files(options: Mapping[str, Path | bool | None]) -> None:
-    for name, given in options.items():
-        if given:
-            raise typer.BadParameter(f"{name} needs images on this machine, not in a bucket")
+def _require_local(source: Path | str, given: Sequence[PromptSource], *, upload: bool) -> None:
+    """Refuse files and an upload for images in a bucket."""
+    named = [*sorted(given), *(["upload"] if upload else [])]
+    if named and not isinstance(source, Path):
+        raise typer.BadParameter(f"--{named[0]} needs images on this machine, not in a bucket")
 
 
 def _require_annotations(annotations: Path | None, options: dict[str, bool | None]) -> None:

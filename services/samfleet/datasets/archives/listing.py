@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Self
 
@@ -24,14 +23,14 @@ from samfleet.datasets.archives.files import open_archive
 from samfleet.datasets.archives.members import Format, Member, Meter, explained, read_members
 from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.left_out import ARCHIVE_SUFFIXES, LeftOutTally, Reason, describe, reason_of
 from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.files import Sources
 from samfleet.datasets.manifests.images import ManifestImage
 from samfleet.datasets.names import FileNameInvalid, check_file_name
-from samfleet.datasets.repository import content_of
-from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
-from samfleet.db.models import Dataset, DatasetSource, DatasetState
+from samfleet.datasets.service import DatasetTooLarge, InputLimits
+from samfleet.db.models import Dataset, DatasetSource
 
 Progress = Callable[[int, int], None]  # called for each member with the members read and the images written
 THREADS = 8  # that put images into the store, each with an image in memory
@@ -64,17 +63,8 @@ def create_archive_listing(
     session: Session, tenant_id: uuid.UUID, request: ArchiveRequest, name: str | None = None
 ) -> Dataset:
     """Write a dataset in the state `listing`, for a task to fill."""
-    dataset = Dataset(
-        tenant_id=tenant_id,
-        name=(name or PurePosixPath(request.archive).stem.removesuffix(".tar"))[:MAX_NAME_LENGTH],
-        source=DatasetSource.ARCHIVE,
-        state=DatasetState.LISTING,
-        listing=asdict(request),
-        image_count=0,
-    )
-    session.add(dataset)
-    session.flush()
-    return dataset
+    named = name or PurePosixPath(request.archive).stem.removesuffix(".tar")
+    return begin_listing(session, tenant_id, DatasetSource.ARCHIVE, named, request)
 
 
 @dataclass(slots=True)
@@ -110,9 +100,7 @@ class ArchiveListing:
         dataset.left_out = [asdict(one) for one in self.left_out.all()]
         dataset.stored_bytes, dataset.stored_objects = self.image_bytes, self.images
         dataset.listing = {**(dataset.listing or {}), "stored": None}
-        session.flush()
-        dataset.content_sha256 = content_of(session, dataset.id)
-        dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
+        close(session, dataset)
 
     def _stored(self, folder: str) -> Iterator[ManifestImage]:
         """Yield the rows of the images in the order of the archive, each when its object is stored."""

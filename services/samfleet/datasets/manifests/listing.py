@@ -10,8 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Self
@@ -20,14 +19,14 @@ from sqlalchemy.orm import Session
 
 from samfleet.datasets.content import STORE_SCHEME
 from samfleet.datasets.directory import DatasetEmpty
+from samfleet.datasets.filling import begin_listing, close
 from samfleet.datasets.manifests import repository
 from samfleet.datasets.manifests.errors import ManifestDuplicate, ManifestTooLarge
 from samfleet.datasets.manifests.files import Sources, open_manifest
 from samfleet.datasets.manifests.images import ManifestImage, ManifestImages
 from samfleet.datasets.manifests.lines import Format, ManifestLine, read_lines
-from samfleet.datasets.repository import content_of
-from samfleet.datasets.service import MAX_NAME_LENGTH, DatasetTooLarge, InputLimits
-from samfleet.db.models import Dataset, DatasetSource, DatasetState
+from samfleet.datasets.service import DatasetTooLarge, InputLimits
+from samfleet.db.models import Dataset, DatasetSource
 
 Progress = Callable[[int, int], None]  # called for some lines at a time with the lines read and the images written
 LINES_AT_ONCE = 256
@@ -68,17 +67,8 @@ def create_manifest_listing(
     session: Session, tenant_id: uuid.UUID, request: ManifestRequest, name: str | None = None
 ) -> Dataset:
     """Write a dataset in the state `listing`, for a task to fill."""
-    dataset = Dataset(
-        tenant_id=tenant_id,
-        name=(name or PurePosixPath(request.manifest).stem)[:MAX_NAME_LENGTH],
-        source=DatasetSource.MANIFEST,
-        state=DatasetState.LISTING,
-        listing=asdict(request),
-        image_count=0,
-    )
-    session.add(dataset)
-    session.flush()
-    return dataset
+    named = name or PurePosixPath(request.manifest).stem
+    return begin_listing(session, tenant_id, DatasetSource.MANIFEST, named, request)
 
 
 @dataclass(slots=True)
@@ -108,9 +98,7 @@ class ManifestListing:
 
     def seal(self, session: Session, dataset: Dataset) -> None:
         dataset.image_count = self.images
-        session.flush()
-        dataset.content_sha256 = content_of(session, dataset.id)
-        dataset.state, dataset.sealed_at = DatasetState.SEALED, datetime.now(UTC)
+        close(session, dataset)
 
     def _images(self) -> Iterator[ManifestImage]:
         request, most = self.request, self.limits.file_bytes
