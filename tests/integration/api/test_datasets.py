@@ -6,41 +6,8 @@ from typing import Any
 
 import pytest
 
+from fixtures.api.dataset_requests import coco, new_upload, put_images, upload
 from fixtures.api.running_api import MAX_ANNOTATIONS_BYTES, MAX_IMAGE_BYTES, Api, Tenant
-
-SQUARE = [[1, 1, 5, 1, 5, 5, 1, 5]]
-
-
-def put_images(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"image")
-    return folder
-
-
-def coco(names: dict[str, int]) -> bytes:
-    return json.dumps(
-        {
-            "images": [{"id": image_id, "file_name": name} for name, image_id in names.items()],
-            "annotations": [
-                {"id": number, "image_id": image_id, "category_id": 1, "segmentation": SQUARE}
-                for number, image_id in enumerate(names.values())
-            ],
-            "categories": [{"id": 1, "name": "thing"}],
-        }
-    ).encode()
-
-
-def new_upload(tenant: Tenant) -> str:
-    answer = tenant.http.post("/v1/datasets", json={"source": "upload"})
-    assert answer.status_code == 201
-    path: str = answer.headers["Location"]
-    return path
-
-
-def upload(tenant: Tenant, path: str, **files: bytes) -> Any:
-    parts = [("files", (name, content, "image/jpeg")) for name, content in files.items()]
-    return tenant.http.post(f"{path}/images", files=parts)
 
 
 def test_a_dataset_is_created_from_a_directory(tenant: Tenant, folder: Path) -> None:
@@ -225,67 +192,6 @@ def test_a_sealed_dataset_cannot_be_changed(tenant: Tenant, folder: Path) -> Non
     path = tenant.http.post("/v1/datasets", json={"source": "directory", "directory": str(folder)}).headers["Location"]
     assert upload(tenant, path, **{"b.jpg": b""}).json()["code"] == "dataset_sealed"
     assert tenant.http.put(f"{path}/annotations", content=coco({"a.jpg": 1})).json()["code"] == "dataset_sealed"
-
-
-def test_annotations_are_limited_and_checked_on_arrival(tenant: Tenant) -> None:
-    path = f"{new_upload(tenant)}/annotations"
-    large = tenant.http.put(path, content=b" " * (MAX_ANNOTATIONS_BYTES + 1))
-    assert (large.status_code, large.json()["code"]) == (413, "annotations_too_large")
-    wrong = tenant.http.put(path, content=b'{"images": [], "annotations": [{}]}')
-    assert (wrong.status_code, wrong.json()["code"]) == (422, "annotations_invalid")
-    assert "annotations[0]" in wrong.json()["detail"]
-
-
-def test_detections_are_limited_and_checked(tenant: Tenant) -> None:
-    dataset = new_upload(tenant)
-    path = f"{dataset}/detections"
-    large = tenant.http.put(path, content=b" " * (MAX_ANNOTATIONS_BYTES + 1))
-    assert (large.status_code, large.json()["code"]) == (413, "detections_too_large")
-    wrong = tenant.http.put(path, content=b'[{"image_id": 1}]')
-    assert (wrong.status_code, wrong.json()["code"]) == (422, "detections_invalid")
-    assert "detections[0]" in wrong.json()["detail"]
-    good = b'[{"image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}]'
-    assert tenant.http.put(path, content=good).json()["detection_count"] == 1
-    upload(tenant, dataset, **{"a.jpg": b"a"})
-    unknown = tenant.http.post(f"{dataset}/seal")
-    assert (unknown.status_code, unknown.json()["code"]) == (422, "detections_invalid")
-    upload(tenant, dataset, **{"b.jpg": b"b"})
-    assert tenant.http.post(f"{dataset}/seal").json()["detection_count"] == 1
-
-
-def test_a_directory_may_come_with_detections(tenant: Tenant, folder: Path) -> None:
-    put_images(folder, "a.jpg", "b.jpg")
-    found = folder / "detections.json"
-    found.write_text('[{"image_id": 2, "category_id": 1, "bbox": [1, 1, 4, 4], "score": 0.5}]')
-    body = {"source": "directory", "directory": str(folder), "detections_path": str(found)}
-    assert tenant.http.post("/v1/datasets", json=body).json()["detection_count"] == 1
-
-
-def test_prompts_are_limited_and_checked(tenant: Tenant) -> None:
-    dataset = new_upload(tenant)
-    path = f"{dataset}/prompts"
-    large = tenant.http.put(path, content=b" " * (MAX_ANNOTATIONS_BYTES + 1))
-    assert (large.status_code, large.json()["code"]) == (413, "prompts_too_large")
-    wrong = tenant.http.put(path, content=b'{"image_id": 1, "objects": [{"id": 1}]}')
-    assert (wrong.status_code, wrong.json()["code"]) == (422, "prompts_invalid")
-    assert "line 1, objects[0], object '1'" in wrong.json()["detail"]
-    good = b'{"image_id": 2, "objects": [{"id": 1, "category": "cat", "box": [1, 1, 4, 4]}]}'
-    assert tenant.http.put(path, content=good).json()["prompt_count"] == 1
-    upload(tenant, dataset, **{"a.jpg": b"a"})
-    unknown = tenant.http.post(f"{dataset}/seal")
-    assert (unknown.status_code, unknown.json()["code"]) == (422, "prompts_invalid")
-    upload(tenant, dataset, **{"b.jpg": b"b"})
-    sealed = tenant.http.post(f"{dataset}/seal").json()
-    assert (sealed["prompt_count"], sealed["prompted_image_count"]) == (1, 1)
-    assert tenant.http.get(f"{dataset}/categories").json() == {"items": [{"id": 1, "name": "cat"}]}
-
-
-def test_a_directory_may_come_with_prompts(tenant: Tenant, folder: Path) -> None:
-    put_images(folder, "a.jpg", "b.jpg")
-    found = folder / "prompts.jsonl"
-    found.write_text('{"file_name": "b.jpg", "objects": [{"id": 1, "points": [[1, 1]]}]}')
-    body = {"source": "directory", "directory": str(folder), "prompts_path": str(found)}
-    assert tenant.http.post("/v1/datasets", json=body).json()["prompt_count"] == 1
 
 
 def test_an_empty_upload_cannot_be_sealed(tenant: Tenant) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 import uuid
-import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 
+from fixtures.images.archives import corrupt_zip, encrypted, link, packed, tarred, zip_link, zipped
 from fixtures.servers.s3_server import Buckets
 from samfleet.datasets.archives import members
 from samfleet.datasets.archives.errors import ArchiveFormatUnknown
@@ -43,37 +41,6 @@ FILES = {
 }
 IMAGES = {"b.jpg": b"bee", "sub/a.PNG": b"a", "empty.jpg": b""}
 LEFT_OUT = [("hidden", 1), ("system", 1), ("format", 1), ("archive", 2), ("other", 1)]
-
-
-def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", method) as archive:
-        archive.mkdir("sub")
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return data.getvalue()
-
-
-def tarred(files: Mapping[str, bytes | tarfile.TarInfo], mode: str = "w", form: int = tarfile.PAX_FORMAT) -> bytes:
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode=mode, format=form) as archive:  # type: ignore[call-overload]
-        folder = tarfile.TarInfo("./sub")
-        folder.type = tarfile.DIRTYPE
-        archive.addfile(folder)
-        for name, content in files.items():
-            if isinstance(content, tarfile.TarInfo):
-                archive.addfile(content)
-            else:
-                info = tarfile.TarInfo(name)
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-    return data.getvalue()
-
-
-def packed(form: Format, files: Mapping[str, bytes]) -> bytes:
-    if form == "zip":
-        return zipped(files)
-    return tarred(files) if form == "tar" else tarred(files, "w:gz")
 
 
 def begin(engine: Engine, archive: str, form: Format, **options: object) -> uuid.UUID:
@@ -161,34 +128,6 @@ def test_archives_in_buckets_and_uploads(engine: Engine, tmp_path: Path, buckets
     few = begin(engine, f"s3://{bucket}/x/shelves.{form}", form)
     list_dataset(engine, few, (), replace(LIMITS, archive_bytes=len(data) - 1), sources, store=store)
     assert found(engine, few).error_code == "archive_too_large"
-
-
-def link(kind: bytes, name: str = "link.jpg") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, "b.jpg"
-    return info
-
-
-def zip_link() -> bytes:
-    data, info = io.BytesIO(), zipfile.ZipInfo("link.jpg")
-    info.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr(info, "b.jpg")
-    return data.getvalue()
-
-
-def encrypted() -> bytes:
-    """Return a zip file whose member is marked as encrypted in both of its headers."""
-    data = bytearray(zipped({"a.jpg": b"a"}, zipfile.ZIP_STORED))
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        place = data.rfind(signature)
-        data[place + offset] |= 1
-    return bytes(data)
-
-
-def corrupt_zip() -> bytes:
-    data = zipped({"a.jpg": b"a" * 50}, zipfile.ZIP_STORED)
-    return data.replace(b"a" * 50, b"b" * 50)
 
 
 REFUSED: list[tuple[str, Format, bytes, str]] = [

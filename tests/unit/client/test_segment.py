@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 import numpy as np
@@ -15,84 +13,14 @@ import pytest
 from PIL import Image
 
 from fixtures.api.api_double import ApiDouble, dataset, image, job, page, refusal, run
-from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, mask
-from samfleet.client import AsyncClient, Client, JobFailed, Progress, SegmentResult
-from samfleet.client.async_transport import AsyncTransport
+from fixtures.api.segmentations import ARRAY, KEY, URL, Segment, answers, asynchronous, blocking, lines, row
+from fixtures.worker.recorded_jobs import HEIGHT, WIDTH
+from samfleet.client import AsyncClient, Client, JobFailed
 from samfleet.client.images import ImagesInvalid
 from samfleet.client.segmenting import JobCancelled
-from samfleet.client.transport import ApiError, ApiUnreachable, Transport
+from samfleet.client.transport import ApiError, ApiUnreachable
 from samfleet.errors import InvalidInput
 from samfleet.variants.catalogue import VariantNotFound
-
-URL, KEY = "http://api.test", "key"
-ARRAY = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
-
-
-def row(number: int, **changes: Any) -> dict[str, Any]:
-    base = {"dataset_image_id": number, "image_id": number, "file_name": f"{number}.png", "outcome": "succeeded"}
-    size = {"width": WIDTH, "height": HEIGHT, "prompts_decoded": 4}
-    return {**base, **size, "masks": [mask().to_dict(), mask(14, 20).to_dict()], "error": None, **changes}
-
-
-def lines(*rows: dict[str, Any]) -> bytes:
-    return b"".join(json.dumps(one, ensure_ascii=False).encode() + b"\n" for one in rows)
-
-
-def answers(**changes: Any) -> dict[str, Any]:
-    return {
-        "GET /v1/variants": {"items": [{"name": "mobile_sam"}, {"name": "null"}]},
-        "POST /v1/datasets": dataset(id="u1", source="upload", state="open"),
-        "POST /v1/datasets/u1/images": {"items": []},
-        "POST /v1/datasets/u1/seal": dataset(id="u1", source="upload"),
-        "POST /v1/jobs": job(state="queued"),
-        "GET /v1/jobs/j1": [job(state="running"), job()],
-        "GET /v1/runs/r1/results": httpx.Response(200, content=lines(row(1), row(2))),
-        "DELETE /v1/jobs/j1": httpx.Response(204),
-        "DELETE /v1/datasets/u1": httpx.Response(204),
-        **changes,
-    }
-
-
-@dataclass
-class Segmented:
-    """Observations of a segmentation. `saved` are the files of `save`."""
-
-    results: list[SegmentResult] = field(default_factory=list)
-    seen: list[Progress] = field(default_factory=list)
-    saved: list[Path] = field(default_factory=list)
-
-
-class Segment(Protocol):
-    def __call__(self, api: ApiDouble, *args: Any, save: tuple[Any, ...] | None = None, **kwargs: Any) -> Segmented: ...
-
-
-def blocking(api: ApiDouble, *args: Any, save: tuple[Any, ...] | None = None, **kwargs: Any) -> Segmented:
-    seen = Segmented()
-    transport = Transport(URL, KEY, transport=httpx.MockTransport(api), sleep=lambda _s: None)
-    with Client(URL, KEY, transport=transport) as client:
-        segmentation = client.segment(*args, on_progress=seen.seen.append, **kwargs)
-        seen.results = list(segmentation)
-        if save:
-            seen.saved = segmentation.save(*save)
-    return seen
-
-
-async def _no_sleep(_seconds: float) -> None:
-    return
-
-
-def asynchronous(api: ApiDouble, *args: Any, save: tuple[Any, ...] | None = None, **kwargs: Any) -> Segmented:
-    async def all_of_it() -> Segmented:
-        seen = Segmented()
-        transport = AsyncTransport(URL, KEY, transport=httpx.MockTransport(api), sleep=_no_sleep)
-        async with AsyncClient(URL, KEY, transport=transport) as client:
-            segmentation = await client.segment(*args, on_progress=seen.seen.append, **kwargs)
-            seen.results = [result async for result in segmentation]
-            if save:
-                seen.saved = await segmentation.save(*save)
-        return seen
-
-    return asyncio.run(all_of_it())
 
 
 @pytest.fixture(params=[blocking, asynchronous])
