@@ -15,7 +15,7 @@ from samfleet.datasets.archives.listing import ArchiveRequest
 from samfleet.datasets.manifests.errors import DatasetNotEmpty
 from samfleet.datasets.manifests.listing import ManifestRequest
 from samfleet.datasets.service import found, get_dataset, require_listed
-from samfleet.datasets.stored_files import stored
+from samfleet.datasets.stored_files import keys_of, stored
 from samfleet.datasets.upload_errors import DatasetSealed
 from samfleet.db.models import Dataset, DatasetSource, DatasetState
 from samfleet.db.session import read_only, transaction
@@ -58,6 +58,10 @@ def _require_empty(dataset: Dataset) -> Dataset:
     require_listed(dataset)
     if dataset.state is DatasetState.SEALED:
         raise DatasetSealed(f"dataset {dataset.id} is sealed and never changes again; create another one")
-    if dataset.image_count or dataset.annotations_key or dataset.detections_key:
-        raise DatasetNotEmpty(f"dataset {dataset.id} already has images, annotations or detections; create another one")
+    if dataset.base_id is not None:
+        raise DatasetNotEmpty(
+            f"dataset {dataset.id} is a version, which has the images of its base; create another one"
+        )
+    if dataset.image_count or any(keys_of(dataset)):
+        raise DatasetNotEmpty(f"dataset {dataset.id} already has images or files about them; create another one")
     return dataset

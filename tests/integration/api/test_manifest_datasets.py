@@ -125,6 +125,24 @@ def test_a_dataset_with_images_takes_no_manifest(tenant: Tenant) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "dataset_not_empty")
 
 
+def test_a_dataset_with_prompts_takes_no_manifest(tenant: Tenant) -> None:
+    place = open_dataset(tenant)
+    prompts = b'{"file_name": "a.png", "objects": [{"id": 1, "box": [0, 0, 2, 2]}]}'
+    tenant.http.put(f"{place}/prompts", content=prompts).raise_for_status()
+    answer = put(tenant, place, b'{"image": "/data/a.png"}')
+    assert (answer.status_code, answer.json()["code"]) == (409, "dataset_not_empty")
+
+
+def test_a_version_open_for_uploads_takes_no_manifest(tenant: Tenant) -> None:
+    base = open_dataset(tenant)
+    tenant.http.post(f"{base}/images", files={"files": ("a.png", b"x")}).raise_for_status()
+    tenant.http.post(f"{base}/seal").raise_for_status()
+    version = tenant.http.post(f"{base}/versions", json={"add": "uploads"}).headers["Location"]
+    answer = put(tenant, version, b'{"image": "/data/a.png"}')
+    assert (answer.status_code, answer.json()["code"]) == (409, "dataset_not_empty")
+    assert "is a version" in answer.json()["detail"]
+
+
 def test_an_upload_is_bounded_and_needs_a_format(tenant: Tenant) -> None:
     place = open_dataset(tenant)
     answer = put(tenant, place, b"x" * (MAX_ANNOTATIONS_BYTES + 1))

@@ -36,7 +36,7 @@ class ManifestTooLarge(TooLarge):
 
 
 class DatasetNotEmpty(Conflict):
-    """The dataset already has images, annotations or detections; create another one."""
+    """The dataset already has images, or files about them; create another one."""
 
     code = "dataset_not_empty"
 
