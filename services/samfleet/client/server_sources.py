@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from samfleet.client.routes import datasets
 from samfleet.client.schemas import Dataset
-from samfleet.client.steps import Steps, ask
+from samfleet.client.steps import Call, Steps, ask
 from samfleet.datasets.archives.members import Format as ArchiveFormat
 from samfleet.datasets.archives.members import format_of as archive_format
 from samfleet.datasets.manifests.lines import Format, format_of
@@ -52,14 +53,14 @@ class ManifestSource:
         if self.place.startswith("s3://"):
             options = {"format": self.format, "profile": self.profile, "limit": self.limit, **self.described}
             return (yield from ask(datasets.create_manifest_dataset(self.place, **options)))
-        path = Path(self.place).resolve()
-        if not path.is_file():
-            raise SourceNotSupported(f"{self.place} is not a file; name a manifest, or s3://bucket/folder/name")
-        params = {"format": format_of(path.name, self.format), "profile": self.profile, "limit": self.limit}
-        described = {**self.described, "name": self.described.get("name") or path.stem}
-        dataset = yield from ask(datasets.create_upload_dataset(**described))
-        yield from ask(datasets.upload_manifest(dataset.id, path, base=str(path.parent), **params))
-        return (yield from ask(datasets.dataset(dataset.id)))
+        path = _local(self.place, "a manifest")
+        params: dict[str, Any] = {
+            "format": format_of(path.name, self.format),
+            "profile": self.profile,
+            "limit": self.limit,
+        }
+        upload = partial(datasets.upload_manifest, path=path, base=str(path.parent), **params)
+        return (yield from _filled(self.described, path.stem, upload))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,25 @@ class ArchiveSource:
         if self.place.startswith("s3://"):
             options |= {"format": self.format, "profile": self.profile, **self.described}
             return (yield from ask(datasets.create_archive_dataset(self.place, **options)))
-        path = Path(self.place).resolve()
-        if not path.is_file():
-            raise SourceNotSupported(f"{self.place} is not a file; name an archive, or s3://bucket/folder/name")
+        path = _local(self.place, "an archive")
         form = archive_format(path.name, self.format)
-        name = self.described.get("name") or path.stem.removesuffix(".tar")
-        dataset = yield from ask(datasets.create_upload_dataset(**{**self.described, "name": name}))
-        yield from ask(datasets.upload_archive(dataset.id, path, format=form, **options))
-        return (yield from ask(datasets.dataset(dataset.id)))
+        upload = partial(datasets.upload_archive, path=path, format=form, **options)
+        return (yield from _filled(self.described, path.stem.removesuffix(".tar"), upload))
 
 
 ServerSource = BucketSource | ManifestSource | ArchiveSource
+
+
+def _local(place: str, what: str) -> Path:
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise SourceNotSupported(f"{place} is not a file; name {what}, or s3://bucket/folder/name")
+    return path
+
+
+def _filled(described: Mapping[str, Any], name: str, upload: Callable[[str], Call[None]]) -> Steps[Dataset]:
+    """Create a dataset, by default of this name, and send the file that fills it."""
+    named = {**described, "name": described.get("name") or name}
+    dataset = yield from ask(datasets.create_upload_dataset(**named))
+    yield from ask(upload(dataset.id))
+    return (yield from ask(datasets.dataset(dataset.id)))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from lzma import LZMAError
-from typing import IO, TYPE_CHECKING, Literal, Self, cast, get_args
+from typing import IO, TYPE_CHECKING, Literal, Self, cast
 
 from samfleet.datasets.archives.errors import (
     ArchiveBomb,
@@ -25,6 +25,7 @@ from samfleet.datasets.archives.errors import (
     ArchiveNameForbidden,
     ArchiveTooLarge,
 )
+from samfleet.datasets.suffixes import format_by_suffix
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -84,14 +85,7 @@ class Meter:
 
 def format_of(name: str, stated: Format | None = None) -> Format:
     """Return the stated format, or else the one of the name's suffix. Raises `ArchiveFormatUnknown`."""
-    if stated is not None:
-        return stated
-    for suffix, known in SUFFIXES.items():
-        if name.lower().endswith(suffix):
-            return known
-    raise ArchiveFormatUnknown(
-        f"{name[-200:]!r} ends in none of {', '.join(SUFFIXES)}; state the format: {', '.join(get_args(Format))}"
-    )
+    return format_by_suffix(name, stated, SUFFIXES, ArchiveFormatUnknown)
 
 
 def read_members(file: IO[bytes], form: Format, meter: Meter) -> Iterator[Member]:

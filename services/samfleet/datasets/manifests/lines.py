@@ -6,9 +6,10 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any, Literal
 
 from samfleet.datasets.manifests.errors import ManifestFormatUnknown, ManifestInvalid
+from samfleet.datasets.suffixes import format_by_suffix
 
 Format = Literal["jsonl", "csv"]
 SUFFIXES: Mapping[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
@@ -31,14 +32,7 @@ class ManifestLine:
 
 def format_of(name: str, stated: Format | None = None) -> Format:
     """Return the stated format, or else the one of the name's suffix. Raises `ManifestFormatUnknown`."""
-    if stated is not None:
-        return stated
-    for suffix, known in SUFFIXES.items():
-        if name.lower().endswith(suffix):
-            return known
-    raise ManifestFormatUnknown(
-        f"{name[-200:]!r} ends in none of {', '.join(SUFFIXES)}; state the format: {' or '.join(get_args(Format))}"
-    )
+    return format_by_suffix(name, stated, SUFFIXES, ManifestFormatUnknown)
 
 
 def read_lines(file: IO[bytes], form: Format) -> Iterator[ManifestLine]:
