@@ -13,7 +13,7 @@ from samfleet.setting_values import parse_seconds
 
 class ShardSettings(BaseSettings):
     shard_size: int = Field(
-        default=256, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
+        default=384, ge=1, le=1000, description="Most images in a shard: the work that a lost worker repeats."
     )
     shard_time: Annotated[timedelta, BeforeValidator(parse_seconds)] = Field(
         default=timedelta(seconds=5),

@@ -78,7 +78,7 @@ def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: 
     """
     ordered = sorted(rows, key=lambda row: (row["hardware_id"] is None, row["image_id"]))
     hour = recorded_at.replace(minute=0, second=0, microsecond=0)
-    tallies: dict[Cell, Tally] = defaultdict(Tally)
+    stages: dict[Cell, dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
     for row in ordered:
         machine = row if row["hardware_id"] is not None else ordered[0]
         cell = Cell(
@@ -89,20 +89,24 @@ def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: 
             batch_class(row["batch_size"]),
             bool(row["warmup"]),
         )
-        _add_image(tallies, cell, row)
-        tallies[cell].started_at, tallies[cell].ended_at = claimed_at, recorded_at
-    return dict(tallies)
+        _add_image(stages[cell], row)
+    for tallies in stages.values():
+        tallies[IMAGE].started_at, tallies[IMAGE].ended_at = claimed_at, recorded_at
+    return {
+        cell._replace(stage=stage): entry for cell, tallies in stages.items() for stage, entry in tallies.items()
+    }
 
 
-def _add_image(tallies: dict[Cell, Tally], cell: Cell, row: Mapping[str, Any]) -> None:
+def _add_image(tallies: dict[str, Tally], row: Mapping[str, Any]) -> None:
+    """Add an image to the tallies of its cell by stage."""
     if row["outcome"] is Outcome.SUCCEEDED:
         for stage, ms in measures(row).items():
-            tallies[cell._replace(stage=stage)].add_time(ms)
+            tallies[stage].add_time(ms)
     else:
-        tallies[cell].failures += 1
+        tallies[IMAGE].failures += 1
         if row["error_stage"] in STAGE_SQL:
-            tallies[cell._replace(stage=row["error_stage"])].failures += 1
-    whole = tallies[cell]
+            tallies[row["error_stage"]].failures += 1
+    whole = tallies[IMAGE]
     if row["quality_instances"] is not None:
         whole.instances += row["quality_instances"]
         whole.iou_sum += row["quality_iou_sum"]

@@ -6,10 +6,10 @@ part files are valid; the reader continues across frames.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
 import zstandard
 
 from samfleet.errors import SamfleetError
@@ -26,7 +26,7 @@ class PartFileDamaged(SamfleetError):
 
 
 def write_jsonl_zst(store: ObjectStore, key: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write the rows as one object and return its size in bytes. Raises ValueError for NaN, which JSON lacks."""
+    """Write the rows as one object and return its size in bytes. NaN and infinity, which JSON lacks, become null."""
     return store.put_stream(key, _compressed(rows))
 
 
@@ -43,8 +43,7 @@ def read_jsonl_zst(store: ObjectStore, key: str) -> Iterator[dict[str, Any]]:
 def _compressed(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
     for row in rows:
-        line = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        if chunk := compressor.compress(line.encode() + b"\n"):
+        if chunk := compressor.compress(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)):
             yield chunk
     yield compressor.flush()
 
@@ -73,7 +72,7 @@ def read_blocks(store: ObjectStore, key: str) -> Iterator[bytes]:
 
 def _row(key: str, line: bytes) -> dict[str, Any]:
     try:
-        row: dict[str, Any] = json.loads(line)
+        row: dict[str, Any] = orjson.loads(line)
     except ValueError as error:
         raise PartFileDamaged(f"part file {key!r} has a line that is not JSON ({error})") from error
     return row

@@ -189,6 +189,8 @@ def _reply(packed: bytes, report: ImageReport) -> SegmentReply:
         text = packed[COUNT.itemsize + MASK.itemsize * count :].decode("ascii")
     except ValueError as error:
         raise WireMismatch(f"MASKS cannot be read: {error}") from error
+    if not (np.isfinite(rows["scores"]).all() and np.isfinite(rows["box"]).all()):
+        raise WireMismatch("MASKS has a score or a box that is not a finite number")
     ends = list(accumulate(rows["counts"].tolist()))
     if ends[-1] != len(text):
         raise WireMismatch("MASKS has other counts than it says")

@@ -107,6 +107,8 @@ def test_inconsistent_prompts_are_refused(damaged: Callable[[bytes], bytes]) -> 
         lambda packed: b"\0\0\0\0" + packed[4:],
         lambda packed: b"\xff\xff\xff\xff" + packed[4:],
         lambda packed: b"\xff\xff\xff\x7f" + packed[4:],
+        lambda packed: packed[:4] + b"\0\0\xc0\x7f" + packed[8:],  # x of the first box is NaN
+        lambda packed: packed[:20] + b"\0\0\x80\x7f" + packed[24:],  # the first predicted IoU is infinite
     ],
 )
 def test_inconsistent_masks_are_refused(damaged: Callable[[bytes], bytes]) -> None:
