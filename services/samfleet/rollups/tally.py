@@ -92,9 +92,7 @@ def tally(rows: Iterable[Mapping[str, Any]], claimed_at: datetime, recorded_at: 
         _add_image(stages[cell], row)
     for tallies in stages.values():
         tallies[IMAGE].started_at, tallies[IMAGE].ended_at = claimed_at, recorded_at
-    return {
-        cell._replace(stage=stage): entry for cell, tallies in stages.items() for stage, entry in tallies.items()
-    }
+    return {cell._replace(stage=stage): entry for cell, tallies in stages.items() for stage, entry in tallies.items()}
 
 
 def _add_image(tallies: dict[str, Tally], row: Mapping[str, Any]) -> None:
