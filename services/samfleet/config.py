@@ -16,6 +16,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from samfleet.licences import LicenceUnknown, parse_accepted
 from samfleet.limits import MAX_PROMPTS_PER_IMAGE, MAX_PROMPTS_PER_JOB
+from samfleet.predict_settings import PredictSettings
 from samfleet.quota_settings import QuotaSettings
 from samfleet.setting_values import drop_service_link, parse_pools, parse_seconds
 from samfleet.shard_settings import ShardSettings
@@ -26,7 +27,7 @@ from samfleet.webhook_settings import WebhookSettings
 MIN_KEY_LENGTH = 24
 
 
-class Settings(QuotaSettings, ShardSettings, SourceSettings, WebhookSettings):
+class Settings(PredictSettings, QuotaSettings, ShardSettings, SourceSettings, WebhookSettings):
     """All settings of all processes; `docs/settings.md` lists them with their reasons."""
 
     # An empty variable counts as unset: compose files pass every setting on, set or not.

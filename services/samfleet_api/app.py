@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from samfleet.budget import Budget
@@ -16,6 +17,7 @@ from samfleet.config import Settings
 from samfleet.datasets.s3_sources import S3Sources
 from samfleet.datasets.url_sources import UrlRules, UrlSources
 from samfleet.logging import configure_logging
+from samfleet.predictions.mailbox import RedisMailbox
 from samfleet.tracing import configure_tracing
 from samfleet.variants.catalogue import add_variants_of
 from samfleet.version import code_version
@@ -46,6 +48,9 @@ from samfleet_api.long_requests import LongRequests
 from samfleet_api.metrics.endpoints import router as metrics
 from samfleet_api.middleware import RequestLog
 from samfleet_api.pools.endpoints import router as pools
+from samfleet_api.predictions.endpoints import router as predictions
+from samfleet_api.predictions.schemas import Predict
+from samfleet_api.predictions.service import InFlight
 from samfleet_api.problems import Problem
 from samfleet_api.reports.advise import router as advice
 from samfleet_api.reports.endpoints import prices
@@ -73,9 +78,9 @@ Every error is `application/problem+json` with a stable `code`. Lists are pagina
 is null. Unknown parameters and fields are rejected, so that misspellings are noticed.
 """
 ROUTERS = (
-    datasets, dataset_filling, dataset_filling_by_source, dataset_versions, jobs, job_changes, job_events, job_history,
-    runs, run_results, exports, export_files, deletions, variants, pools, hardware, prices, reports, survey, advice,
-    exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit, storage, webhooks,
+    datasets, dataset_filling, dataset_filling_by_source, dataset_versions, predictions, jobs, job_changes, job_events,
+    job_history, runs, run_results, exports, export_files, deletions, variants, pools, hardware, prices, reports,
+    survey, advice, exchange, sites, health, metrics, sessions, login_links, keys, tenants, audit, storage, webhooks,
     webhook_deliveries,
 )  # fmt: skip
 
@@ -93,7 +98,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
-        with parts(settings) as state, closing(served.state.rates):
+        with parts(settings) as state, closing(served.state.rates), closing(served.state.mailbox):
             yield {**state, **_in_this_loop(settings, state)}
 
     app = FastAPI(
@@ -126,6 +131,8 @@ def _add_state(app: FastAPI, settings: Settings) -> None:
     app.state.s3 = S3Sources(settings.s3_sources)
     app.state.urls = UrlSources(UrlRules.of(settings))
     app.state.rates = RequestRates(settings)
+    app.state.mailbox = RedisMailbox(settings.broker_url, settings.predict_timeout.total_seconds())
+    app.state.predictions = InFlight(settings.predictions_in_flight)
 
 
 def _in_this_loop(settings: Settings, state: State) -> dict[str, Any]:
@@ -141,10 +148,15 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schema["components"]["schemas"].update(problem.pop("$defs"), Problem=problem)
+        schema["components"]["schemas"].update(problem.pop("$defs"), Problem=problem, Predict=_streamed(Predict))
         _state_scopes(schema["paths"])
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _streamed(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of a body that a dependency reads, which FastAPI does not know."""
+    return model.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
 def _state_scopes(paths: dict[str, Any]) -> None:

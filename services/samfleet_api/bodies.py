@@ -32,6 +32,7 @@ STREAMED = (
     ("PUT", "/v1/datasets/{dataset_id}/detections"),
     ("PUT", "/v1/datasets/{dataset_id}/manifest"),
     ("PUT", "/v1/datasets/{dataset_id}/prompts"),
+    ("POST", "/v1/predict"),
     ("POST", "/v1/reports/import"),
 )
 IN_MEMORY_BYTES = 2**20  # a larger body goes to a temporary file

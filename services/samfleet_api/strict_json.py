@@ -27,7 +27,12 @@ class StrictJsonRoute(APIRoute):
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        return json.loads(await self.body(), parse_float=_finite, parse_constant=_refuse)
+        return strict_json(await self.body())
+
+
+def strict_json(text: bytes) -> Any:
+    """Parse JSON. Raises `PayloadInvalid` for numbers that JSON lacks, and ValueError for other faults."""
+    return json.loads(text, parse_float=_finite, parse_constant=_refuse)
 
 
 def _finite(digits: str) -> float:

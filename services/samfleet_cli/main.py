@@ -20,6 +20,7 @@ from samfleet_cli.commands import (
     jobs,
     keys,
     open_dashboard,
+    predict,
     prompts,
     report,
     segment,
@@ -47,6 +48,7 @@ app.command()(up.status)
 app.command("open")(open_dashboard.open_dashboard)
 app.command()(doctor.doctor)
 app.command()(segment.segment)
+app.command()(predict.predict)
 app.command()(demo.demo)
 app.command()(distill.distill)
 app.command()(advise.advise)

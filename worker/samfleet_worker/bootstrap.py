@@ -101,8 +101,9 @@ def bootstrap(settings: Settings) -> Services:
         raise PoolNotConfigured(f"SAMFLEET_POOL is {settings.pool!r}, but SAMFLEET_POOLS has only {known}")
     return Services(
         settings=settings,
-        # per slot a task and its lease renewal; then the process's heartbeat and the lock for loading variants
-        engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 2),
+        # per slot a task and its lease renewal; then the process's heartbeat, the lock for loading variants, and the
+        # query of a prediction that loads one
+        engine=connect(settings.database_url, pool_size=2 * settings.worker_concurrency + 3),
         store=open_store(settings.storage_url, s3_endpoint_url=settings.s3_endpoint_url),
         queue=CeleryTaskQueue(settings.broker_url),
         segmenter=TritonSegmenter(

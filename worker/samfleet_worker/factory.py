@@ -10,6 +10,7 @@ from celery import bootsteps, signals
 from samfleet.config import Settings
 from samfleet.jobs.queue import CONTROL_QUEUE, TaskName, pool_queue
 from samfleet.logging import configure_logging, get_logger
+from samfleet.predictions.mailbox import RedisMailbox
 from samfleet.tracing import configure_tracing
 from samfleet.webhooks.tasks import WebhookTask
 from samfleet_worker.base import WorkerApp
@@ -18,6 +19,7 @@ from samfleet_worker.heartbeat import Heartbeat
 from samfleet_worker.liveness import AliveStep
 from samfleet_worker.metrics_server import MetricsServer
 from samfleet_worker.periodic import PeriodicThread
+from samfleet_worker.predictions import PredictionThreads
 from samfleet_worker.tasks import register_tasks
 from samfleet_worker.transaction_watch import transaction_watch
 from samfleet_worker.webhook_tasks import register_webhook_tasks
@@ -89,6 +91,7 @@ class LifecycleStep(bootsteps.StartStopStep):
         self._heartbeat: Heartbeat | None = None
         self._watch: PeriodicThread | None = None
         self._metrics: MetricsServer | None = None
+        self._predictions: PredictionThreads | None = None
 
     def start(self, parent: Any) -> None:
         services: Services = parent.app.services
@@ -102,6 +105,9 @@ class LifecycleStep(bootsteps.StartStopStep):
         if pool_queue(services.settings.pool) in parent.app.amqp.queues.consume_from:
             self._heartbeat = Heartbeat(services)
             self._heartbeat.start()
+            wait_seconds = settings.predict_timeout.total_seconds()
+            self._predictions = PredictionThreads(services, RedisMailbox(settings.broker_url, wait_seconds))
+            self._predictions.start()
         gc.freeze()  # a collection need not visit the libraries' objects; a shard's masks cause many
         log.info("worker.started", worker=services.worker, pool=services.settings.pool)
 
@@ -110,6 +116,8 @@ class LifecycleStep(bootsteps.StartStopStep):
         services.stopping.set()
         if self._watch is not None:
             self._watch.stop()
+        if self._predictions is not None:
+            self._predictions.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
         if self._metrics is not None:

@@ -36,7 +36,7 @@ def load_variant(services: Services, claimed: ClaimedShard) -> None:
 
     One thread of one process of a pool loads and unloads at a time; the others then find the variant loaded.
     """
-    with _loading(services, claimed):
+    with loading_of(services, claimed.pool):
         if not services.segmenter.has(claimed.variant):
             services.segmenter.load(claimed.variant, _at_work(services, claimed))
     with transaction(services.engine) as session:
@@ -45,13 +45,14 @@ def load_variant(services: Services, claimed: ClaimedShard) -> None:
 
 def revive_variant(services: Services, claimed: ClaimedShard, asked_at: float) -> None:
     """Load a variant again after its process was found dead by a request of that time (monotonic)."""
-    with _loading(services, claimed):
+    with loading_of(services, claimed.pool):
         services.segmenter.revive(claimed.variant, _at_work(services, claimed), asked_at)
 
 
 @contextmanager
-def _loading(services: Services, claimed: ClaimedShard) -> Iterator[None]:
-    with services.loading, process_lock(services.engine, f"samfleet.pool.{claimed.pool}.loading"):
+def loading_of(services: Services, pool: str) -> Iterator[None]:
+    """Let only this thread of all processes of a pool load and unload variants during the block."""
+    with services.loading, process_lock(services.engine, f"samfleet.pool.{pool}.loading"):
         yield
 
 

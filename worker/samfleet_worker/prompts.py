@@ -11,6 +11,7 @@ from samfleet.datasets.centre_point import centre_point
 from samfleet.datasets.random_points import random_points
 from samfleet.errors import InvalidInput
 from samfleet.image_errors import ImageFailed
+from samfleet.jobs.file_prompts import file_prompt
 from samfleet.jobs.outcomes import Annotation, Detection, FilePrompt, PromptOrigin, ShardImage
 from samfleet.jobs.task import EverythingJobTask, JobTask, PromptsJobTask
 from samfleet.masks.image_file import upright_size
@@ -18,7 +19,6 @@ from samfleet.quality.segmentation import annotation_mask
 from samfleet.quality.sizes import check_size
 from samfleet.variants.task import EverythingParameters, Prompt, TaskParameters
 from samfleet_worker.detection_selection import select_detections
-from samfleet_worker.file_prompts import file_prompt
 
 
 class PromptInvalid(ImageFailed):

@@ -17,6 +17,7 @@ from samfleet.client.images import source_of
 from samfleet.client.routes import datasets as of_datasets
 from samfleet.client.routes import exports as of_exports
 from samfleet.client.routes import jobs as of_jobs
+from samfleet.client.routes import predictions as of_predictions
 from samfleet.client.routes import runs as of_runs
 from samfleet.client.segmenting import Made, OnProgress, Wish, removed, segmented
 from samfleet.client.sync_client import note_kept
@@ -68,6 +69,8 @@ class AsyncClient(AsyncCalls):
     job_history = async_listing(of_jobs.job_history)
     job_errors = async_listing(of_jobs.job_errors)
     deletions = async_listing(of_jobs.deletions)
+
+    predict = awaited(of_predictions.predict)
 
     run = awaited(of_runs.run)
     image_result = awaited(of_runs.image_result)

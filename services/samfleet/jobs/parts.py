@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from samfleet.jobs.outcomes import Annotation, Detection, ImageOutcome, PromptOrigin
+from samfleet.jobs.file_prompts import sent_prompt
+from samfleet.jobs.outcomes import Annotation, FilePrompt, ImageOutcome, PromptOrigin
 from samfleet.storage.jsonl import read_jsonl_zst
 from samfleet.storage.store import ObjectStore
 from samfleet.variants.task import Prompt
@@ -67,24 +68,17 @@ def part_rows(store: ObjectStore, outcomes: Sequence[ImageOutcome], previous: st
 
 
 def _origin(prompted: PromptOrigin, prompt: Prompt | None) -> dict[str, Any]:
+    if isinstance(prompted, FilePrompt):
+        return sent_prompt(prompted, prompt or prompted.prompt)
     points = {"prompt_points": [list(point) for point in prompt.points]} if prompt and prompt.points else {}
     if isinstance(prompted, Annotation):
         return {"category_id": prompted.category_id, "annotation_id": prompted.annotation_id, **points}
-    if isinstance(prompted, Detection):
-        return {
-            "category_id": prompted.category_id,
-            "detection_id": prompted.detection_id,
-            "detection_score": prompted.score,
-            "prompt_box": list(prompted.bbox),
-        }
-    category = {} if prompted.category_id is None else {"category_id": prompted.category_id}
-    fields = {**category, "object_id": prompted.object_id, "object_prompt": prompted.number, **points}
-    if prompt is not None and prompt.points:
-        fields["prompt_labels"] = list(prompt.labels)
-    if prompt is not None and prompt.box is not None:
-        x0, y0, x1, y1 = prompt.box
-        fields["prompt_box"] = [x0, y0, x1 - x0, y1 - y0]
-    return fields
+    return {
+        "category_id": prompted.category_id,
+        "detection_id": prompted.detection_id,
+        "detection_score": prompted.score,
+        "prompt_box": list(prompted.bbox),
+    }
 
 
 def read_parts(store: ObjectStore, keys: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,17 @@ def variants_at_work(session: Session, claimed: ClaimedShard, turn: timedelta) -
     return frozenset(session.scalars(query))
 
 
+def variants_in_use(session: Session, pool: str) -> frozenset[str]:
+    """Return the variants of a pool with shards that are queued or leased."""
+    query = (
+        select(Run.variant)
+        .join(Shard, Shard.run_id == Run.id)
+        .where(Run.pool == pool, Shard.state.in_((ShardState.QUEUED, ShardState.LEASED)))
+        .distinct()
+    )
+    return frozenset(session.scalars(query))
+
+
 def variant_owed_a_turn(session: Session, claimed: ClaimedShard, turn: timedelta) -> str | None:
     """Return the variant to which the shard's run must yield, or None; None also during the run's own turn."""
     had = or_(Run.turn_since.is_(None), Run.turn_since < func.now() - turn)

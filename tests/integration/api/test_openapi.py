@@ -56,6 +56,7 @@ OPERATIONS = [
     "key_list",
     "key_revoke",
     "pool_list",
+    "prediction_create",
     "readiness_read",
     "report_advise",
     "report_compare",

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from samfleet.jobs.file_prompts import PromptOutsideImage, file_prompt
 from samfleet.jobs.outcomes import FilePrompt
 from samfleet.variants.task import Prompt
-from samfleet_worker.file_prompts import PromptOutsideImage, file_prompt
 
 SIZE = (12, 10)  # width, height
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from samfleet.image_errors import ImageFailed
 from samfleet.jobs.outcomes import FilePrompt
@@ -33,6 +34,22 @@ def file_prompt(origin: FilePrompt, size: Size) -> Prompt:
                 f"{size[1]} pixels (width x height, upright); correct the prompts file"
             )
     return prompt
+
+
+def sent_prompt(origin: FilePrompt, prompt: Prompt) -> dict[str, Any]:
+    """Return the fields of a mask that tell its object and the prompt as it was sent, in pixels.
+
+    `prompt_box` is (x, y, width, height), like the box of a mask.
+    """
+    fields: dict[str, Any] = {} if origin.category_id is None else {"category_id": origin.category_id}
+    fields |= {"object_id": origin.object_id, "object_prompt": origin.number}
+    if prompt.points:
+        fields["prompt_points"] = [list(point) for point in prompt.points]
+        fields["prompt_labels"] = list(prompt.labels)
+    if prompt.box is not None:
+        x0, y0, x1, y1 = prompt.box
+        fields["prompt_box"] = [x0, y0, x1 - x0, y1 - y0]
+    return fields
 
 
 def _scaled(prompt: Prompt, size: Size) -> Prompt:
