@@ -13,7 +13,7 @@ from samfleet.setting_values import parse_seconds
 
 class PredictSettings(BaseSettings):
     predict_timeout: Annotated[timedelta, BeforeValidator(parse_seconds)] = Field(
-        default=timedelta(seconds=60), description="Longest wait of a prediction for its reply."
+        default=timedelta(seconds=60), gt=timedelta(0), description="Longest wait of a prediction for its reply."
     )
     max_predict_image_bytes: int = Field(
         default=16 * 2**20,

@@ -15,14 +15,14 @@ from samfleet.db.session import transaction
 from samfleet.errors import SamfleetError, Unavailable, describe
 from samfleet.jobs.variant_turns import variants_in_use
 from samfleet.logging import CORRELATION_ID, get_logger
-from samfleet.predictions.errors import PredictionFailed, error_of
+from samfleet.predictions.errors import PredictionFailed, PredictionTimeout, error_of
 from samfleet.predictions.mailbox import Letter, Mailbox
 from samfleet.predictions.messages import PredictionReply, PredictionRequest, error_bytes
 from samfleet.tracing import span
 from samfleet.variants.catalogue import get_variant
 from samfleet_worker.bootstrap import Services
 from samfleet_worker.model_loading import loading_of
-from samfleet_worker.triton.calls import OpenCalls
+from samfleet_worker.triton.calls import CallCancelled, OpenCalls
 from samfleet_worker.triton.errors import ModelNotLoaded, ModelProcessDied
 from samfleet_worker.triton.segmenter import TimedReply
 
@@ -39,6 +39,7 @@ class PredictionThreads:
         self._services = services
         self._mailbox = mailbox
         self._ended = threading.Event()
+        self._calls = OpenCalls()
         self._threads = [
             threading.Thread(target=self._repeat, name=f"prediction-{number}", daemon=True)
             for number in range(services.settings.predictions_in_flight)
@@ -49,15 +50,16 @@ class PredictionThreads:
             thread.start()
 
     def stop(self) -> None:
-        """Take no further request. An image at Triton does not delay the end; its client may ask again."""
+        """Take no further request, and cancel those at Triton. Their clients are told to ask again."""
         self._ended.set()
+        self._calls.cancel()
         for thread in self._threads:
             thread.join(TAKE_SECONDS)
 
     def _repeat(self) -> None:
         while not self._ended.is_set():
             try:
-                serve_one(self._services, self._mailbox, TAKE_SECONDS)
+                serve_one(self._services, self._mailbox, TAKE_SECONDS, self._calls)
             except Unavailable as error:  # Redis is away
                 log.warning("predictions.not_taken", code=error.code, reason=error.message)
                 self._ended.wait(PAUSE_SECONDS)
@@ -66,26 +68,33 @@ class PredictionThreads:
                 self._ended.wait(PAUSE_SECONDS)
 
 
-def serve_one(services: Services, mailbox: Mailbox, wait_seconds: float) -> bool:
-    """Take a request and reply to it; return False if none arrived. Raises `QueueUnavailable` if Redis is away."""
+def serve_one(services: Services, mailbox: Mailbox, wait_seconds: float, all_calls: OpenCalls) -> bool:
+    """Take a request and reply to it; return False if none arrived. Raises `QueueUnavailable` if Redis is away.
+
+    `all_calls` are cancelled when the worker stops.
+    """
     letter = mailbox.take(services.settings.pool, wait_seconds)
     if letter is None:
         return False
-    mailbox.answer(letter, _reply_to(services, letter))
+    mailbox.answer(letter, _reply_to(services, letter, all_calls))
     return True
 
 
-def _reply_to(services: Services, letter: Letter) -> bytes:
+def _reply_to(services: Services, letter: Letter, all_calls: OpenCalls) -> bytes:
     """Return the reply, which is an error if anything fails: somebody waits for it."""
     try:
         asked = PredictionRequest.from_bytes(letter.content)
         with bound_contextvars(**{CORRELATION_ID: asked.correlation_id}), span("predict"):
-            timed = _segmented(services, asked, letter.seconds_left)
+            timed = _segmented(services, asked, letter.seconds_left, all_calls)
         report = timed.reply.report
         if report.error_code is not None:
             message = report.error_message or "the backend gave no reason"
             return error_bytes(error_of({"code": report.error_code, "message": message, "invalid": True}))
         return PredictionReply(timed.reply.masks, report, timed.round_trip_ms).to_bytes()
+    except CallCancelled:
+        stops = all_calls.cancelled
+        log.info("prediction.cancelled", worker_stops=stops)
+        return error_bytes(PredictionFailed("the worker stops; try again") if stops else PredictionTimeout())
     except SamfleetError as error:
         log.info("prediction.failed", code=error.code, reason=error.message)
         return error_bytes(error)
@@ -94,16 +103,17 @@ def _reply_to(services: Services, letter: Letter) -> bytes:
         return error_bytes(PredictionFailed(f"the worker failed ({describe(error)}); its log has more"))
 
 
-def _segmented(services: Services, asked: PredictionRequest, seconds_left: float) -> TimedReply:
+def _segmented(services: Services, asked: PredictionRequest, seconds_left: float, all_calls: OpenCalls) -> TimedReply:
     """Segment the image in the time for which the caller waits; then the request at Triton is cancelled."""
     get_variant(asked.variant).require_accepted(services.settings.accept_licenses)
     calls = OpenCalls()
     timer = threading.Timer(seconds_left, calls.cancel)
     timer.start()
     try:
-        if not services.segmenter.has(asked.variant):
-            _load(services, asked.variant)
-        return _call(services, asked, calls)
+        with all_calls.opened(calls.cancel):
+            if not services.segmenter.has(asked.variant):
+                _load(services, asked.variant)
+            return _call(services, asked, calls)
     finally:
         timer.cancel()
 

@@ -43,7 +43,9 @@ def _with_subclasses(error: type[SamfleetError]) -> Iterator[type[SamfleetError]
         yield from _with_subclasses(subclass)
 
 
-_KNOWN: tuple[type[SamfleetError], ...] = (ImageFailed, PromptUnsupported, PromptsTooMany, MasksTooMany)
+_KNOWN: tuple[type[SamfleetError], ...] = (
+    ImageFailed, MasksTooMany, PredictionFailed, PredictionTimeout, PromptsTooMany, PromptUnsupported
+)  # fmt: skip
 _SAME: Mapping[str, type[SamfleetError]] = {error.code: error for known in _KNOWN for error in _with_subclasses(known)}
 
 
@@ -53,7 +55,7 @@ def told(error: SamfleetError) -> dict[str, Any]:
 
 
 def error_of(fields: Mapping[str, Any]) -> SamfleetError:
-    """Return the error of a reply: errors of the input by their own code, else one that names the code."""
+    """Return the error of a reply: one of the input or of predictions itself, else one that names the code."""
     code, message = str(fields["code"]), str(fields["message"])
     if code in _SAME:
         return _SAME[code](message)

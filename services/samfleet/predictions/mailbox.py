@@ -22,6 +22,7 @@ from samfleet.predictions.errors import PredictionTimeout
 
 CONNECT_SECONDS = 2.0
 GRACE_SECONDS = 5.0  # of a socket beyond the time that a command waits in Redis
+QUEUE_GRACE_MS = 10_000  # so that the API finds out whether its request was taken
 REPLY_SECONDS = 30  # for which a reply waits for the API, which usually takes it at once
 
 
@@ -68,13 +69,20 @@ class RedisMailbox:
             pipeline = self._client.pipeline(transaction=True)
             pipeline.set(_asked(letter), content, px=milliseconds)
             pipeline.rpush(_queue(pool), letter)
-            pipeline.pexpire(_queue(pool), milliseconds)  # the newest request outlives all others
+            pipeline.pexpire(_queue(pool), milliseconds + QUEUE_GRACE_MS)  # the newest request outlives all others
             pipeline.execute()
             reply: Any = self._client.blpop([_replied(letter)], timeout=wait_seconds)
             if reply is not None:
                 return bytes(reply[1])
-            waited: Any = self._client.delete(_asked(letter))
-        raise PredictionTimeout(_reason(pool, wait_seconds, taken=not waited))
+            raise PredictionTimeout(_reason(pool, wait_seconds, taken=not self._withdraw(pool, letter)))
+
+    def _withdraw(self, pool: str, letter: str) -> bool:
+        """Remove a request and its late reply. Return False if a worker had taken it."""
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.lrem(_queue(pool), 1, letter)
+        pipeline.delete(_asked(letter), _replied(letter))
+        waited, _ = pipeline.execute()
+        return bool(waited)
 
     def take(self, pool: str, wait_seconds: float) -> Letter | None:
         with _mapped():

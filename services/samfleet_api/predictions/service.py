@@ -131,11 +131,15 @@ def _check(record: VariantRecord, task: TaskParameters, prompts: tuple[Prompt, .
 
 
 def _read(body: PredictBody, tenant_id: uuid.UUID, most: int, sources: Sources) -> bytes:
+    too_large = f"the file is larger than {most} bytes; submit a job for it, or make the image smaller"
     if body.image is None:
-        return read_image(sources.store, _uri(body.request, tenant_id, sources.engine), most, sources.remote)
+        try:
+            return read_image(sources.store, _uri(body.request, tenant_id, sources.engine), most, sources.remote)
+        except ImageTooLarge as error:  # it names the limit of jobs
+            raise ImageTooLarge(too_large) from error
     data = body.image.read(most + 1)
     if len(data) > most:
-        raise ImageTooLarge(f"the file is larger than {most} bytes; submit a job, or make the image smaller")
+        raise ImageTooLarge(too_large)
     if not data:
         raise ImageEmpty
     return data

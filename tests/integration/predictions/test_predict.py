@@ -2,75 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import Engine
 
-from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
-from fixtures.images.encoded_images import bright_square
+from fixtures.api.predicting import PICTURE, PredictClient, client_of, keys_of, working
+from fixtures.api.running_api import Api, Tenant
 from fixtures.servers.redis import RedisServer
 from fixtures.worker.job_rows import FROM_FILE, results_of, start_job
 from fixtures.worker.worker_services import make_services, upload_picture, work_on_all
-from samfleet.datasets.repository import PromptsRow
+from samfleet.datasets.copying import PromptsRow
 from samfleet.jobs.parts import read_parts
-from samfleet.predictions.mailbox import RedisMailbox
 from samfleet.wire.messages import ImageReport, SegmentReply, SegmentRequest
-from samfleet_api.app import create_app
 from samfleet_worker.bootstrap import Services
-from samfleet_worker.predictions import PredictionThreads
 from samfleet_worker.triton.errors import InferenceFailed, InferenceRejected, VariantWaits
-from samfleet_worker.triton.memory_segmenter import SIDE, MemorySegmenter, one_mask_each
-
-PICTURE = bright_square(SIDE, SIDE)
-WAIT = 0.3  # seconds, of predictions that nobody answers
-SETTINGS: dict[str, Any] = {"max_predict_image_bytes": 5000, "predictions_in_flight": 1}
-
-
-class Client:
-    """The API on a Redis, as a tenant sees it."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self.http = http
-
-    def predict(self, image: bytes = PICTURE, **request: Any) -> httpx.Response:
-        form = {"request": json.dumps({"variant": "mobile_sam", **request})}
-        return self.http.post("/v1/predict", data=form, files={"image": ("a.png", image)})
-
-    def code_of(self, image: bytes = PICTURE, **request: Any) -> tuple[int, str]:
-        response = self.predict(image, **request)
-        return response.status_code, response.json()["code"]
-
-
-@contextmanager
-def client_of(api: Api, tenant: Tenant, redis: RedisServer, folder: Path, **settings: Any) -> Iterator[Client]:
-    chosen = api_settings(folder).model_copy(update={**SETTINGS, "broker_url": redis.url, **settings})
-    with serve(create_app(chosen, parts=Parts(api.engine, api.store))) as url:
-        headers = {"Authorization": f"Bearer {tenant.key}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
-            yield Client(http)
+from samfleet_worker.triton.memory_segmenter import SIDE, MemorySegmenter
 
 
 @pytest.fixture
-def client(api: Api, tenant: Tenant, redis_server: RedisServer, tmp_path: Path) -> Iterator[Client]:
+def client(api: Api, tenant: Tenant, redis_server: RedisServer, tmp_path: Path) -> Iterator[PredictClient]:
     with client_of(api, tenant, redis_server, tmp_path) as client:
         yield client
-
-
-@contextmanager
-def working(services: Services, redis: RedisServer) -> Iterator[None]:
-    with closing(RedisMailbox(redis.url, 1.0)) as mailbox:
-        threads = PredictionThreads(services, mailbox)
-        threads.start()
-        yield
-        threads.stop()
 
 
 @pytest.fixture
@@ -86,7 +41,7 @@ def worker(engine: Engine, redis_server: RedisServer, segmenter: MemorySegmenter
 
 
 def test_a_prediction_has_the_request_and_the_masks_of_a_job(
-    client: Client, worker: Services, segmenter: MemorySegmenter
+    client: PredictClient, worker: Services, segmenter: MemorySegmenter
 ) -> None:
     point = {"points": [[1.0, 2.0]], "labels": [1], "multimask": True}
     box = {"box": [0.0, 0.0, 2.0, 3.0], "multimask": False}
@@ -108,7 +63,7 @@ def test_a_prediction_has_the_request_and_the_masks_of_a_job(
 
 
 @pytest.mark.usefixtures("worker")
-def test_without_objects_everything_is_segmented(client: Client, segmenter: MemorySegmenter) -> None:
+def test_without_objects_everything_is_segmented(client: PredictClient, segmenter: MemorySegmenter) -> None:
     response = client.predict(task={"kind": "everything", "points_per_side": 4})
     assert [mask["point_coords"] for mask in response.json()["masks"]] == [[[1.5, 1.5]]]
     (request,) = segmenter.requests
@@ -117,7 +72,7 @@ def test_without_objects_everything_is_segmented(client: Client, segmenter: Memo
 
 
 @pytest.mark.usefixtures("worker")
-def test_an_image_of_a_dataset_is_named_by_its_id(client: Client, segmenter: MemorySegmenter) -> None:
+def test_an_image_of_a_dataset_is_named_by_its_id(client: PredictClient, segmenter: MemorySegmenter) -> None:
     dataset = "/v1/datasets/" + client.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
     client.http.post(f"{dataset}/images", files={"files": ("a.png", PICTURE)})
     body = {"variant": "mobile_sam", "dataset_id": dataset.rpartition("/")[2], "objects": [{"points": [[0.5, 0.5]]}]}
@@ -131,7 +86,7 @@ def test_an_image_of_a_dataset_is_named_by_its_id(client: Client, segmenter: Mem
     assert (missing.status_code, missing.json()["code"]) == (404, "image_not_found")
 
 
-def test_a_dataset_of_another_tenant_is_not_found(client: Client, other_tenant: Tenant) -> None:
+def test_a_dataset_of_another_tenant_is_not_found(client: PredictClient, other_tenant: Tenant) -> None:
     dataset = other_tenant.http.post("/v1/datasets", json={"source": "upload"}).json()["id"]
     response = client.http.post("/v1/predict", json={"variant": "mobile_sam", "dataset_id": dataset, "image_id": 1})
     assert (response.status_code, response.json()["code"]) == (404, "dataset_not_found")
@@ -160,7 +115,7 @@ BOX = {"box": [0, 0, 2, 2]}
     ],
 )
 def test_a_wrong_request_is_refused_before_it_is_sent(
-    client: Client, request_: dict[str, Any], code: tuple[int, str]
+    client: PredictClient, request_: dict[str, Any], code: tuple[int, str]
 ) -> None:
     assert client.code_of(**request_) == code
 
@@ -173,11 +128,11 @@ def test_a_wrong_request_is_refused_before_it_is_sent(
         (PICTURE + b"0" * 5000, (422, "image_too_large")),
     ],
 )
-def test_an_unusable_image_is_refused(client: Client, image: bytes, code: tuple[int, str]) -> None:
+def test_an_unusable_image_is_refused(client: PredictClient, image: bytes, code: tuple[int, str]) -> None:
     assert client.code_of(image) == code
 
 
-def test_the_form_and_the_json_are_checked(client: Client) -> None:
+def test_the_form_and_the_json_are_checked(client: PredictClient) -> None:
     for sent in (
         {"json": {"variant": "mobile_sam"}},
         {"content": b"{"},
@@ -202,7 +157,7 @@ def test_the_form_and_the_json_are_checked(client: Client) -> None:
     ],
 )
 def test_an_error_of_triton_reaches_the_client(
-    client: Client, segmenter: MemorySegmenter, error: Exception, code: tuple[int, str]
+    client: PredictClient, segmenter: MemorySegmenter, error: Exception, code: tuple[int, str]
 ) -> None:
     def fail(_request: SegmentRequest) -> None:
         raise error
@@ -211,70 +166,29 @@ def test_an_error_of_triton_reaches_the_client(
     response = client.predict()
     assert (response.status_code, response.json()["code"]) == code
     if not isinstance(error, RuntimeError):
-        assert f"[{error.code}]" in response.json()["detail"]  # type: ignore[attr-defined]
+        assert response.json()["detail"].endswith(f"[{error.code}]")  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("worker")
-def test_an_image_that_the_backend_cannot_read_has_its_code(client: Client, segmenter: MemorySegmenter) -> None:
+def test_an_image_that_the_backend_cannot_read_has_its_code(client: PredictClient, segmenter: MemorySegmenter) -> None:
     report = ImageReport(error_code="image_truncated", error_message="it ends", error_stage="preprocess")
     segmenter.respond = lambda _variant, _request: SegmentReply((), report)
     assert client.code_of() == (422, "image_truncated")
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_variant_that_is_not_loaded_is_loaded(client: Client, segmenter: MemorySegmenter) -> None:
+def test_a_variant_that_is_not_loaded_is_loaded(client: PredictClient, segmenter: MemorySegmenter) -> None:
     segmenter.loaded.clear()
     assert client.predict().status_code == 200
     assert segmenter.loads == ["mobile_sam"]
 
 
-def test_a_prediction_has_a_time_limit(
-    api: Api, tenant: Tenant, engine: Engine, redis_server: RedisServer, tmp_path: Path
-) -> None:
-    cancelled = threading.Event()
-
-    def wait(_request: SegmentRequest) -> None:
-        cancelled.wait(20)
-
-    segmenter = MemorySegmenter(before=wait, cancel=cancelled.set)
-    with client_of(api, tenant, redis_server, tmp_path, predict_timeout=timedelta(seconds=WAIT)) as client:
-        alone = client.predict()
-        assert (alone.status_code, alone.json()["code"]) == (504, "prediction_timeout")
-        assert "no worker of pool 'default' was free" in alone.json()["detail"]
-        with working(make_services(engine, segmenter), redis_server):
-            slow = client.predict()
-            assert "was not segmented within 0.3 s" in slow.json()["detail"]
-            assert cancelled.wait(20)
-    assert [request.image for request in segmenter.requests] == [PICTURE]  # the expired one was never started
-
-
-def test_a_process_waits_for_a_few_predictions_only(client: Client, engine: Engine, redis_server: RedisServer) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def wait(_request: SegmentRequest) -> None:
-        begun.set()
-        go_on.wait(20)
-
-    codes: list[int] = []
-    with working(make_services(engine, MemorySegmenter(one_mask_each, wait)), redis_server):
-        first = threading.Thread(target=lambda: codes.append(client.predict().status_code))
-        first.start()
-        assert begun.wait(20)
-        refused = client.predict()
-        assert (refused.status_code, refused.json()["code"]) == (429, "predictions_busy")
-        assert int(refused.headers["Retry-After"]) >= 1
-        go_on.set()
-        first.join()
-        assert codes == [200]
-
-
-def test_without_redis_a_prediction_is_refused(client: Client, redis_server: RedisServer) -> None:
+def test_without_redis_a_prediction_is_refused(client: PredictClient, redis_server: RedisServer) -> None:
     redis_server.stop()
     assert client.code_of() == (503, "queue_unavailable")
 
 
 @pytest.mark.usefixtures("worker")
-def test_nothing_stays_in_redis(client: Client, redis_server: RedisServer) -> None:
+def test_nothing_stays_in_redis(client: PredictClient, redis_server: RedisServer) -> None:
     assert client.predict().status_code == 200
-    with redis_server.client() as redis:
-        assert redis.keys("samfleet:predict:*") == []
+    assert keys_of(redis_server) == []
