@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from samfleet.client.async_client import AsyncClient
     from samfleet.client.async_segmentation import AsyncSegmentation
     from samfleet.client.images import ImagesInvalid
+    from samfleet.client.predicted import Prediction
     from samfleet.client.results import SegmentResult
     from samfleet.client.segmentation import Segmentation
     from samfleet.client.segmenting import JobCancelled, Progress
@@ -36,6 +37,7 @@ _MODULES = {
     "ImagesInvalid": "images",
     "JobCancelled": "segmenting",
     "JobFailed": "wait",
+    "Prediction": "predicted",
     "Progress": "segmenting",
     "SegmentResult": "results",
     "Segmentation": "segmentation",
@@ -51,6 +53,7 @@ __all__ = [
     "ImagesInvalid",
     "JobCancelled",
     "JobFailed",
+    "Prediction",
     "Progress",
     "SegmentResult",
     "Segmentation",

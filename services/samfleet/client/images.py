@@ -17,6 +17,7 @@ from samfleet.client.server_sources import BucketSource
 from samfleet.client.uploads import NamedImage
 from samfleet.datasets.names import check_upload_name
 from samfleet.errors import InvalidInput
+from samfleet.regular_files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +84,23 @@ def source_of(images: Images) -> ExistingDataset | BucketSource | Source | Pictu
     for position, image in enumerate(given):
         _check(image, position)
     return Pictures(given, len(given))
+
+
+def picture_file(image: Picture) -> tuple[str, bytes]:
+    """Return the name and the bytes of one image as a file. Raises `ImagesInvalid`.
+
+    Bytes stay as they are: the server reads more formats than their first bytes tell here.
+    """
+    if isinstance(image, bytes):
+        return "image", image
+    if isinstance(image, str | os.PathLike):
+        path = Path(image)
+        if not path.is_file():
+            raise ImagesInvalid(f"there is no file {image}")
+        with open_regular(path) as file:
+            return path.name, file.read()
+    _check(image, 0)
+    return "image.png", _png(image, 0)
 
 
 def _names_of_files(images: Sequence[Any]) -> list[str] | None:

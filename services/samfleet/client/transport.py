@@ -21,6 +21,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a page of results or a batch of up
 RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0)
 LONGEST_WAITS_SECONDS = 300.0  # sum of all waits that the server's Retry-After requests
 _WORTH_ANOTHER_TRY = {502, 503, 504}
+_NEVER_REPEAT = {"prediction_timeout"}  # it has waited for a minute, and would again
 # a wrong key stays wrong, and a job may take hours
 _NEVER_WAIT_FOR = {"too_many_attempts", "too_many_open_jobs", "too_many_open_images"}
 
@@ -40,7 +41,7 @@ class ApiError(SamfleetError):
     @property
     def is_temporary(self) -> bool:
         """True if the server, or a gateway before it, is temporarily unavailable."""
-        return self.status in _WORTH_ANOTHER_TRY
+        return self.status in _WORTH_ANOTHER_TRY and self.problem_code not in _NEVER_REPEAT
 
     @property
     def wait_seconds(self) -> float | None:

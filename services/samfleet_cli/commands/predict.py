@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from samfleet_cli.commands.options import ApiKey, ApiUrl
+from samfleet_cli.commands.options import ApiKey, ApiUrl, AsJson
+
+if TYPE_CHECKING:
+    from samfleet.client import Prediction
 
 LABELS = {"0": 0, "1": 1}
-BOX_NUMBERS = 4
 POINT_NUMBERS = 2
+SUFFIXES = (".json", ".png")
 
 ImagePath = Annotated[Path, typer.Argument(metavar="IMAGE", exists=True, dir_okay=False, help="The image file.")]
 VariantName = Annotated[str, typer.Option(help="Name of a variant.", show_default=False)]
@@ -35,8 +39,11 @@ Boxes = Annotated[
     ),
 ]
 Out = Annotated[
-    Path | None,
-    typer.Option(help="File to write: .json (the reply) or .png (the masks on the image).", show_default=False),
+    list[Path] | None,
+    typer.Option(
+        help="File to write: .png (the masks on the image) or .json (COCO with RLE); may be repeated.",
+        show_default=False,
+    ),
 ]
 Pool = Annotated[str | None, typer.Option(help="Name of a pool. Default: the first.", show_default=False)]
 
@@ -48,6 +55,7 @@ def predict(
     box: Boxes = None,
     out: Out = None,
     pool: Pool = None,
+    as_json: AsJson = False,
     api_url: ApiUrl = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -56,30 +64,25 @@ def predict(
     All points, and one box with them, prompt one object; several boxes without points are an object each. Without
     either, all masks of the image are found.
     """
-    if out is not None and out.suffix.lower() not in {".json", ".png"}:
-        raise typer.BadParameter(f"--out {out}: the name must end in .json or .png")
-    objects = objects_of(point or (), box or ())
+    for path in out or ():
+        if path.suffix.lower() not in SUFFIXES:
+            raise typer.BadParameter(f"--out {path}: the name must end in .json or .png")
+    points = [_point(text) for text in point] if point else None
+    boxes = [_numbers("--box", text) for text in box] if box else None
     from samfleet_cli.connection import choose_api, connect
 
-    request = {"variant": variant, **({"objects": objects} if objects else {}), **({"pool": pool} if pool else {})}
     with connect(choose_api(api_url, api_key)) as client:
-        reply = client.predict(image, request)
-    if out is not None:
-        _write(out, image, reply)
-    typer.echo(_summary(reply))
-
-
-def objects_of(points: Sequence[str], boxes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the objects of the options, in the form of a prompts file."""
-    if not points:
-        return [{"box": _numbers("--box", text, BOX_NUMBERS)} for text in boxes]
-    if len(boxes) > 1:
-        raise typer.BadParameter("--point belongs to one object, which has one --box; give the boxes alone, or one")
-    parsed = [_point(text) for text in points]
-    found: dict[str, Any] = {"points": [point for point, _ in parsed], "labels": [label for _, label in parsed]}
-    if boxes:
-        found["box"] = _numbers("--box", boxes[0], BOX_NUMBERS)
-    return [found]
+        prediction = client.predict(
+            image,
+            variant,
+            points=points and [place for place, _ in points],
+            labels=points and [label for _, label in points],
+            boxes=boxes,
+            pool=pool,
+        )
+    for path in out or ():
+        _write(path, prediction)
+    typer.echo(json.dumps(prediction.reply) if as_json else _summary(prediction))
 
 
 def _point(text: str) -> tuple[list[float], int]:
@@ -87,34 +90,43 @@ def _point(text: str) -> tuple[list[float], int]:
     label = parts.pop().strip() if len(parts) == POINT_NUMBERS + 1 else "1"
     if label not in LABELS:
         raise typer.BadParameter(f"--point {text}: the label is 1 (foreground) or 0 (background)")
-    return _numbers("--point", ",".join(parts), POINT_NUMBERS), LABELS[label]
+    return _numbers("--point", ",".join(parts)), LABELS[label]
 
 
-def _numbers(option: str, text: str, count: int) -> list[float]:
+def _numbers(option: str, text: str) -> list[float]:
     try:
-        numbers = [float(part) for part in text.split(",")]
+        return [float(part) for part in text.split(",")]
     except ValueError as error:
         raise typer.BadParameter(f"{option} {text}: give numbers, separated by commas") from error
-    if len(numbers) != count:
-        raise typer.BadParameter(f"{option} {text}: give {count} numbers, separated by commas")
-    return numbers
 
 
-def _write(out: Path, image: Path, reply: dict[str, Any]) -> None:
-    from samfleet.files import replacing, write_json
-    from samfleet.masks.overlay import render_overlay
-    from samfleet.masks.record import MaskRecord
+def _write(path: Path, prediction: Prediction) -> None:
+    from samfleet.files import replacing
 
-    if out.suffix.lower() == ".json":
-        write_json(out, reply)
-        return
-    picture = render_overlay(image.read_bytes(), [MaskRecord.from_dict(mask) for mask in reply["masks"]])
-    with replacing(out) as file:
-        file.write(picture)
+    pieces = [prediction.overlay] if path.suffix.lower() == ".png" else _coco(prediction)
+    with replacing(path) as file:
+        file.writelines(pieces)
 
 
-def _summary(reply: dict[str, Any]) -> str:
-    masks, total = reply["masks"], sum(stage["ms"] for stage in reply["stages"].values())
-    best = max((mask["predicted_iou"] for mask in masks), default=None)
+def _coco(prediction: Prediction) -> Iterator[bytes]:
+    """Return a complete COCO file of the one image, with the id 1."""
+    from samfleet.jobs.coco_files import Instances, iter_instances
+
+    copied = ("checkpoint_sha256", "code_licence", "weights_licence", "execution", "hardware")
+    info = {name: prediction.reply[name] for name in copied}
+    info |= {"description": f"Masks of {prediction.variant}, made by samfleet", "variant": prediction.variant}
+    row = {
+        "image_id": 1,
+        "file_name": prediction.file_name,
+        "width": prediction.width,
+        "height": prediction.height,
+        "masks": prediction.records,
+    }
+    return iter_instances(lambda: [row], Instances(info))
+
+
+def _summary(prediction: Prediction) -> str:
+    best = max((record["predicted_iou"] for record in prediction.records), default=None)
     scored = "" if best is None else f", best predicted IoU {best:.3f}"
-    return f"{len(masks)} masks of {reply['width']} x {reply['height']} pixels in {total:.1f} ms{scored}"
+    size = f"{prediction.width} x {prediction.height} pixels"
+    return f"{len(prediction)} masks of {size} in {prediction.device_ms:.1f} ms{scored}"

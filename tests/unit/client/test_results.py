@@ -12,7 +12,8 @@ import pytest
 
 from fixtures.api.api_double import job, run
 from fixtures.worker.recorded_jobs import HEIGHT, WIDTH, mask
-from samfleet.client.results import ImageFailure, PackageMissing, ResultLines, SegmentResult
+from samfleet.client.mask_arrays import PackageMissing
+from samfleet.client.results import ImageFailure, ResultLines, SegmentResult
 from samfleet.client.schemas import Job, Run
 from samfleet.client.segmentation import notebook_view
 

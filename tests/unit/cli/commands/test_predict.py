@@ -1,39 +1,31 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from PIL import Image
+from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from fixtures.api.api_double import ApiDouble
+from fixtures.api.segmentations import reply
 from fixtures.images.encoded_images import bright_square
+from fixtures.worker.recorded_jobs import HEIGHT, WIDTH
 from samfleet_cli import connection
-from samfleet_cli.commands.predict import objects_of
 from samfleet_cli.main import app
-
-MASK = {
-    "segmentation": {"size": [4, 4], "counts": "0`0"},
-    "area": 16,
-    "bbox": [0, 0, 3, 3],
-    "predicted_iou": 0.9,
-    "stability_score": 0.95,
-}
-REPLY = {"masks": [MASK], "width": 4, "height": 4, "stages": {"encode": {"ms": 1.5}, "decode": {"ms": 2.0}}}
 
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    (tmp_path / "a.png").write_bytes(bright_square(4, 4))
+    (tmp_path / "a.png").write_bytes(bright_square(WIDTH, HEIGHT))
     return tmp_path / "a.png"
 
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> ApiDouble:
-    double = ApiDouble({"POST /v1/predict": REPLY})
+    double = ApiDouble({"POST /v1/predict": reply()})
     monkeypatch.setattr(connection, "choose_api", lambda _url, _key: None)
     monkeypatch.setattr(connection, "connect", lambda _api: double.client())
     return double
@@ -45,59 +37,44 @@ def invoke(*arguments: object) -> str:
     return result.output
 
 
-def test_the_image_and_the_prompts_are_sent_and_the_reply_is_written(api: ApiDouble, image: Path) -> None:
-    out = image.with_name("masks.json")
-    shown = invoke(image, "--variant", "mobile_sam", "--point", "1,2", "--point", "3,2.5,0", "--out", out)
-    assert "1 masks of 4 x 4 pixels in 3.5 ms, best predicted IoU 0.900" in shown
-    assert json.loads(out.read_text()) == REPLY
+def test_the_prompts_are_sent_and_the_masks_are_summed_up(api: ApiDouble, image: Path) -> None:
+    shown = invoke(image, "--variant", "mobile_sam", "--point", "1,2", "--point", "3,2.5,0", "--box", "0,0,4,4")
+    assert "2 masks of 32 x 24 pixels in 3.5 ms, best predicted IoU 0.900" in shown
     sent = api.requests[0].content
     assert image.read_bytes() in sent
-    assert b'"points": [[1.0, 2.0], [3.0, 2.5]], "labels": [1, 0]' in sent
+    (prompted,) = json.loads(re.findall(rb"{.*}", sent)[0])["objects"]
+    assert prompted == {"points": [[1, 2], [3, 2.5]], "labels": [1, 0], "box": [0, 0, 4, 4]}
 
 
 def test_without_prompts_everything_is_asked_for(api: ApiDouble, image: Path) -> None:
-    invoke(image, "--variant", "mobile_sam", "--pool", "gpu")
+    printed = invoke(image, "--variant", "mobile_sam", "--pool", "gpu", "--json")
     assert b'{"variant": "mobile_sam", "pool": "gpu"}' in api.requests[0].content
+    assert json.loads(printed) == reply()
 
 
 @pytest.mark.usefixtures("api")
-def test_masks_can_be_drawn(image: Path) -> None:
-    out = image.with_name("overlay.png")
-    invoke(image, "--variant", "mobile_sam", "--box", "0,0,4,4", "--out", out)
-    with Image.open(out) as drawn:
-        assert drawn.size == (4, 4)
+def test_an_overlay_and_a_coco_file_are_written(image: Path) -> None:
+    png, coco = image.with_name("overlay.PNG"), image.with_name("masks.json")
+    invoke(image, "--variant", "mobile_sam", "--out", png, "--out", coco)
+    with Image.open(png) as drawn:
+        assert drawn.size == (WIDTH, HEIGHT)
+    loaded = COCO(coco)
+    assert loaded.loadImgs([1]) == [{"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}]
+    assert loaded.annToMask(loaded.anns[1]).sum() == loaded.anns[1]["area"] == 80
+    assert loaded.anns[2]["bbox"] == [14, 5, 6, 10]
+    assert loaded.dataset["info"]["weights_licence"] == "Apache-2.0"
 
 
 @pytest.mark.parametrize(
-    ("points", "boxes", "objects"),
+    ("option", "value", "message"),
     [
-        ([], [], []),
-        ([], ["0,1,2,3", "4,5,6,7"], [{"box": [0, 1, 2, 3]}, {"box": [4, 5, 6, 7]}]),
-        (["1,2,1"], ["0,1,2,3"], [{"points": [[1, 2]], "labels": [1], "box": [0, 1, 2, 3]}]),
+        ("--point", "1,2,3", "the label is 1"),
+        ("--point", "a,2", "give numbers"),
+        ("--box", "1,,3", "give numbers"),
+        ("--out", "masks.txt", "must end in .json or .png"),
     ],
 )
-def test_points_belong_to_one_object_and_boxes_to_one_each(
-    points: list[str], boxes: list[str], objects: list[dict[str, Any]]
-) -> None:
-    assert objects_of(points, boxes) == objects
-
-
-@pytest.mark.parametrize(
-    ("points", "boxes", "message"),
-    [
-        (["1"], [], "give 2 numbers"),
-        (["1,2,3"], [], "the label is 1"),
-        (["1,2,1,1"], [], "give 2 numbers"),
-        (["a,2"], [], "give numbers"),
-        ([], ["1,2,3"], "give 4 numbers"),
-        (["1,2"], ["0,0,1,1", "1,1,2,2"], "belongs to one object"),
-    ],
-)
-def test_wrong_prompts_are_wrong_usage(points: list[str], boxes: list[str], message: str) -> None:
-    with pytest.raises(typer.BadParameter, match=message):
-        objects_of(points, boxes)
-
-
-def test_the_output_must_be_json_or_png(image: Path) -> None:
-    result = CliRunner().invoke(app, ["predict", str(image), "--variant", "mobile_sam", "--out", "masks.txt"])
+def test_a_wrong_option_is_wrong_usage(image: Path, option: str, value: str, message: str) -> None:
+    result = CliRunner().invoke(app, ["predict", str(image), "--variant", "mobile_sam", option, value])
     assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
