@@ -28,7 +28,7 @@ class Prediction(MaskArrays):
     @property
     def device_ms(self) -> float:
         """Time of the stages in the model's process, in ms: this image's share if it was in a batch."""
-        return sum(stage["ms"] for stage in self.reply["stages"].values())
+        return float(sum(stage["ms"] for stage in self.reply["stages"].values()))
 
     @cached_property
     def overlay(self) -> bytes:

@@ -67,7 +67,7 @@ def predict(
     for path in out or ():
         if path.suffix.lower() not in SUFFIXES:
             raise typer.BadParameter(f"--out {path}: the name must end in .json or .png")
-    points = [_point(text) for text in point] if point else None
+    points = [_point(text) for text in point or ()]
     boxes = [_numbers("--box", text) for text in box] if box else None
     from samfleet_cli.connection import choose_api, connect
 
@@ -75,8 +75,8 @@ def predict(
         prediction = client.predict(
             image,
             variant,
-            points=points and [place for place, _ in points],
-            labels=points and [label for _, label in points],
+            points=[place for place, _ in points] or None,
+            labels=[label for _, label in points] or None,
             boxes=boxes,
             pool=pool,
         )
