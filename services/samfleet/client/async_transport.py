@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from samfleet.client.transport import TIMEOUT, mapped_failures, refusal, require_http, resumed
+from samfleet.client.transport import TIMEOUT, mapped_failures, refusal, require_http, resumed, trusted
 from samfleet.no_proxy import is_loopback
 
 
@@ -43,6 +43,7 @@ class AsyncTransport:
             timeout=TIMEOUT,
             transport=transport,
             trust_env=not is_loopback(api_url),  # a proxy cannot reach this machine's loopback
+            verify=trusted(api_url),
         )
 
     async def close(self) -> None:

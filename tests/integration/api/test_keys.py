@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, select, update
 
+from fixtures.api.no_tls import NO_TLS
 from fixtures.api.running_api import Api, Tenant, new_tenant
 from samfleet.db.audit import Actor
 from samfleet.db.keys import hash_key, new_key
@@ -39,7 +40,7 @@ def create_key(admin: Tenant, **fields: object) -> dict[str, str]:
 
 
 def with_key(api: Api, key: str) -> httpx.Client:
-    return httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {key}"})
+    return httpx.Client(base_url=api.url, headers={"Authorization": f"Bearer {key}"}, verify=NO_TLS)
 
 
 def status(api: Api, key: str) -> int:
@@ -103,7 +104,7 @@ def test_an_expired_key_is_refused_with_its_browser_sessions(api: Api, admin: Te
     key = create_key(admin, expires_at=later.isoformat())
     assert datetime.fromisoformat(key["expires_at"]) == later
     assert status(api, key["key"]) == 200
-    with httpx.Client(base_url=api.url) as browser:
+    with httpx.Client(base_url=api.url, verify=NO_TLS) as browser:
         assert browser.post("/dashboard/session", json={"key": key["key"]}).status_code == 204
         with transaction(api.engine) as session:
             session.get_one(ApiKey, uuid.UUID(key["id"])).expires_at = datetime.now(UTC)
@@ -130,7 +131,7 @@ def test_a_disabled_tenant_is_refused_until_it_is_enabled(api: Api, admin: Tenan
     name = f"tenant-{uuid.uuid4().hex}"
     admin.http.post("/v1/tenants", json={"name": name})
     key = create_key(admin, tenant=name)["key"]
-    with httpx.Client(base_url=api.url) as browser:
+    with httpx.Client(base_url=api.url, verify=NO_TLS) as browser:
         assert browser.post("/dashboard/session", json={"key": key}).status_code == 204
         for _ in range(2):
             disabled = admin.http.post(f"/v1/tenants/{name}/disable")
@@ -170,7 +171,7 @@ def test_keys_without_admin_rights_manage_nothing(api: Api, tenant: Tenant) -> N
     for path, body in (("/v1/keys", {"name": "x"}), ("/v1/tenants", {"name": "x"})):
         answer = tenant.http.post(path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "admin_required")
-    with httpx.Client(base_url=api.url) as nobody:
+    with httpx.Client(base_url=api.url, verify=NO_TLS) as nobody:
         for path in ("/v1/keys", "/v1/tenants"):
             assert nobody.get(path).status_code == 401
             assert nobody.post(path, json={"name": "x"}).status_code == 401
@@ -201,7 +202,7 @@ def test_lists_of_keys_and_tenants_come_in_pages(admin: Tenant) -> None:
 
 def test_a_revoked_key_ends_its_browser_sessions(api: Api, admin: Tenant) -> None:
     key = create_key(admin)
-    with httpx.Client(base_url=api.url) as browser:
+    with httpx.Client(base_url=api.url, verify=NO_TLS) as browser:
         assert browser.post("/dashboard/session", json={"key": key["key"]}).status_code == 204
         assert browser.get("/v1/jobs").status_code == 200
         admin.http.delete(f"/v1/keys/{key['id']}")
@@ -212,7 +213,7 @@ def test_a_revoked_key_ends_its_browser_sessions(api: Api, admin: Tenant) -> Non
 
 
 def test_a_browser_of_an_admin_manages_keys_with_its_csrf_token(api: Api, admin: Tenant) -> None:
-    with httpx.Client(base_url=api.url) as browser:
+    with httpx.Client(base_url=api.url, verify=NO_TLS) as browser:
         browser.post("/dashboard/session", json={"key": admin.key})
         token = browser.get("/dashboard/session").json()["csrf_token"]
         assert browser.get("/v1/keys").status_code == 200

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from fixtures.api.no_tls import NO_TLS
 from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
 from fixtures.worker.recorded_jobs import new_job
 from samfleet_api.app import create_app
@@ -40,7 +41,7 @@ def server(api: Api, tenant: Tenant, tmp_path: Path) -> Iterator[Server]:
                 add_routes(app)
             url = stack.enter_context(serve(app))
             headers = {"Authorization": f"Bearer {tenant.key}"}
-            return stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=30))
+            return stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=30, verify=NO_TLS))
 
         yield start
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, update
 from typer.testing import CliRunner
 
+from fixtures.api.no_tls import NO_TLS
 from fixtures.api.running_api import Api, Tenant, new_tenant
 from samfleet.db.keys import hash_key
 from samfleet.db.models import LoginLink
@@ -21,7 +22,7 @@ LINKS, SESSION, LOGIN = "/v1/login-links", "/dashboard/session", "/dashboard/ses
 @pytest.fixture
 def browser(api: Api) -> Iterator[httpx.Client]:
     """A client that keeps cookies and has no key."""
-    with httpx.Client(base_url=api.url, timeout=30) as http:
+    with httpx.Client(base_url=api.url, timeout=30, verify=NO_TLS) as http:
         yield http
 
 

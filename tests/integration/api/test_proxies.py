@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fixtures.api.no_tls import NO_TLS
 from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
 from samfleet_api.app import create_app
 
@@ -27,7 +28,7 @@ def behind(api: Api, tmp_path: Path) -> Iterator[Server]:
                 update={"trusted_proxies": trusted, "wrong_keys_per_minute": 1}
             )
             url = stack.enter_context(serve(create_app(settings, parts=Parts(api.engine, api.store))))
-            return stack.enter_context(httpx.Client(base_url=url, timeout=30))
+            return stack.enter_context(httpx.Client(base_url=url, timeout=30, verify=NO_TLS))
 
         yield start
 

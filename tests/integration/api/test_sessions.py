@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import func, update
 
+from fixtures.api.no_tls import NO_TLS
 from fixtures.api.running_api import Api, Tenant
 from fixtures.worker.recorded_jobs import new_job
 from samfleet.db.keys import hash_key
@@ -23,7 +24,7 @@ NO_JOB = f"/v1/jobs/{uuid.UUID(int=0)}/cancel"
 @pytest.fixture
 def browser(api: Api) -> Iterator[httpx.Client]:
     """A client that keeps cookies and has no key."""
-    with httpx.Client(base_url=api.url, timeout=30) as http:
+    with httpx.Client(base_url=api.url, timeout=30, verify=NO_TLS) as http:
         yield http
 
 
@@ -82,7 +83,7 @@ def test_a_browser_sees_only_data_of_its_tenant(
     log_in(browser, tenant)
     assert [one["id"] for one in browser.get("/v1/jobs").json()["items"]] == [job["id"]]
     assert browser.get(f"/v1/jobs/{job['id']}").status_code == 200
-    with httpx.Client(base_url=api.url) as stranger:
+    with httpx.Client(base_url=api.url, verify=NO_TLS) as stranger:
         log_in(stranger, other_tenant)
         assert stranger.get("/v1/jobs").json()["items"] == []
         assert stranger.get(f"/v1/jobs/{job['id']}").status_code == 404
@@ -105,7 +106,7 @@ def test_a_csrf_token_is_valid_only_for_its_session(
     api: Api, browser: httpx.Client, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     log_in(browser, tenant)
-    with httpx.Client(base_url=api.url) as stranger:
+    with httpx.Client(base_url=api.url, verify=NO_TLS) as stranger:
         foreign = log_in(stranger, other_tenant)
     assert browser.post(NO_JOB, headers={"X-CSRF-Token": foreign}).status_code == 403
 

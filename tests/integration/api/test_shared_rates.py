@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
+from fixtures.api.no_tls import NO_TLS
 from fixtures.api.running_api import Api, Parts, Tenant, api_settings, serve
 from fixtures.servers.redis import RedisServer
 from samfleet import metrics
@@ -152,7 +153,7 @@ def test_the_api_answers_without_redis(api: Api, tenant: Tenant, redis_server: R
     settings = {"broker_url": redis_server.url, "tenant_requests_per_minute": 2}
     app = create_app(api_settings(tmp_path).model_copy(update=settings), parts=Parts(api.engine, api.store))
     headers = {"Authorization": f"Bearer {tenant.key}"}
-    with serve(app) as url, httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+    with serve(app) as url, httpx.Client(base_url=url, headers=headers, timeout=30, verify=NO_TLS) as client:
         assert client.get("/v1/jobs").headers["RateLimit"].endswith('"tenant";r=1;t=30')
         redis_server.stop()
         answers = [client.get("/v1/jobs") for _ in range(3)]

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, event, text
 
+from fixtures.api.no_tls import NO_TLS
 from fixtures.api.running_api import Api, Parts, Tenant, api_settings, new_tenant, serve
 from fixtures.worker.recorded_jobs import new_job
 from samfleet_api.app import create_app
@@ -26,7 +27,9 @@ FOR EACH ROW WHEN (NEW.name = 'refused') EXECUTE FUNCTION refuse();
 def test_a_response_is_sent_after_the_commit(tenant: Tenant, folder: Path) -> None:
     for _ in range(5):
         job = new_job(tenant, folder, images=1)
-        with httpx.Client(base_url=str(tenant.http.base_url), headers=tenant.http.headers) as another_connection:
+        with httpx.Client(
+            base_url=str(tenant.http.base_url), headers=tenant.http.headers, verify=NO_TLS
+        ) as another_connection:
             assert another_connection.get(f"/v1/jobs/{job['id']}").status_code == 200
 
 
@@ -80,7 +83,7 @@ def test_an_unavailable_database_is_503(own_api: Api) -> None:
     def connect_elsewhere(_dialect: object, _record: object, _args: object, options: dict[str, object]) -> None:
         options["dbname"] = url.database
 
-    with httpx.Client(base_url=own_api.url, headers={"Authorization": "Bearer any"}) as http:
+    with httpx.Client(base_url=own_api.url, headers={"Authorization": "Bearer any"}, verify=NO_TLS) as http:
         answer = http.get("/v1/jobs")
         assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
         assert "gone_" not in answer.text

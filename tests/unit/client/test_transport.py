@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from ssl import CERT_REQUIRED, SSLContext
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from samfleet.client.transport import (
     ApiError,
     ApiUnreachable,
     Transport,
+    trusted,
 )
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -147,3 +149,15 @@ def test_proxies_of_the_environment_do_not_apply_to_loopback(monkeypatch: pytest
     assert (local._http.trust_env, remote._http.trust_env) == (False, True)
     local.close()
     remote.close()
+
+
+@pytest.mark.parametrize("url", ["https://api.test", "HTTPS://127.0.0.1:8443"])
+def test_https_is_verified_with_the_trusted_certificates(url: str) -> None:
+    assert trusted(url) is True
+
+
+@pytest.mark.parametrize("url", ["http://api.test", "http://127.0.0.1:8000", "HTTP://api.test"])
+def test_http_reads_no_certificates_and_would_trust_none(url: str) -> None:
+    context = trusted(url)
+    assert isinstance(context, SSLContext)
+    assert (context.cert_store_stats()["x509"], context.verify_mode) == (0, CERT_REQUIRED)
