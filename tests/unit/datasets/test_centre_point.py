@@ -39,7 +39,8 @@ def test_an_empty_mask_has_no_centre_point() -> None:
         centre_point(np.zeros((3, 3), dtype=bool))
 
 
-def test_scipy_is_imported_for_the_first_point() -> None:
-    program = "import sys, samfleet.datasets.centre_point; sys.exit('scipy' in sys.modules)"
+def test_scipy_is_imported_only_when_it_is_used() -> None:
+    modules = "samfleet_api.app, samfleet_worker.factory"
+    program = f"import sys, {modules}; sys.exit('scipy' in sys.modules)"
     path = os.pathsep.join(filter(None, sys.path))
     subprocess.run((sys.executable, "-c", program), env={**os.environ, "PYTHONPATH": path}, check=True)
