@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,26 @@ def _of_datumaro(folder: Path, form: str) -> Iterable[tuple[str, list[Any]]]:
         yield Path(item.id).stem, masks
 
 
+def by_fiftyone(folder: Path) -> Masks:
+    """Read the folder by FiftyOne's importer only; its datasets need a MongoDB."""
+    from fiftyone.utils.coco import COCODetectionDatasetImporter
+
+    (folder / "images").rename(folder / "data")
+    found = {}
+    with COCODetectionDatasetImporter(dataset_dir=str(folder), label_types="segmentations") as importer:
+        for path, metadata, label in importer:
+            masks = []
+            for one in label.detections if label else []:
+                bits = np.zeros((metadata.height, metadata.width), np.bool_)
+                left = round(one.bounding_box[0] * metadata.width)
+                top = round(one.bounding_box[1] * metadata.height)
+                height, width = one.mask.shape
+                bits[top : top + height, left : left + width] = one.mask
+                masks.append(counts(bits))
+            found[Path(path).stem] = masks
+    return found
+
+
 def label_maps_by_opencv(folder: Path) -> Masks:
     import cv2
 
@@ -148,6 +169,16 @@ def masks_by_opencv(folder: Path) -> Masks:
             counts(cv2.imread(str(path.parent / name), cv2.IMREAD_UNCHANGED) > 0) for name in names
         ]
     return found
+
+
+def brushes_by_label_studio(folder: Path) -> Masks:
+    from label_studio_sdk.converter.brush import decode_rle
+
+    def decoded(region: dict[str, Any]) -> Any:
+        size = region["original_height"], region["original_width"], 4
+        return np.reshape(decode_rle(region["value"]["rle"]), size)[:, :, 3] > 0
+
+    return _of_tasks(folder, decoded)
 
 
 def polygons_by_pycocotools(folder: Path) -> Masks:
@@ -184,6 +215,16 @@ def by_shapely(folder: Path) -> Masks:
     return found
 
 
+def by_pyarrow(folder: Path) -> Masks:
+    from pyarrow.parquet import read_table
+
+    found = defaultdict(list)
+    for row in read_table(folder / "export.parquet").to_pylist():
+        mask = {"size": [row["height"], row["width"]], "counts": row["rle"]}
+        found[Path(row["file_name"]).stem].append(counts(coco_mask.decode(mask)))
+    return found
+
+
 READERS: dict[str, tuple[str, Callable[[Path], Masks]]] = {
     "coco": ("pycocotools", results_by_pycocotools),
     "instances": ("pycocotools", by_pycocotools),
@@ -195,9 +236,12 @@ READERS: dict[str, tuple[str, Callable[[Path], Masks]]] = {
     "png": ("opencv", label_maps_by_opencv),
     "png_masks": ("opencv", masks_by_opencv),
     "cvat": ("datumaro", cvat_by_datumaro),
+    "label_studio": ("label-studio-sdk", brushes_by_label_studio),
     "label_studio_polygons": ("pycocotools", polygons_by_pycocotools),
     "voc": ("datumaro", voc_by_datumaro),
     "geojson": ("shapely", by_shapely),
+    "parquet": ("pyarrow", by_pyarrow),
+    "fiftyone": ("fiftyone", by_fiftyone),
 }
 
 if __name__ == "__main__":
